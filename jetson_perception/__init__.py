@@ -1,0 +1,1 @@
+"""Detections, keypoints and masks from camera topics, on NVIDIA Jetson and on any Linux."""

@@ -1,0 +1,77 @@
+"""Where frames come from: one protocol for cameras, files, streams and rendered scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CapturedFrame:
+    """One frame of a source.
+
+    Attributes
+    ----------
+    pixels : ndarray, uint8
+        (h, w, 3) for bgr8, the encoding of every source unless it says another. Valid until the
+        source's next `read`.
+    captured_ns : int
+        When it was captured, nanoseconds since the epoch (`time.time_ns`).
+    encoding : str
+        A ROS image encoding.
+    truth_mask : ndarray, shape (h, w), uint8, or None
+        Class id of each pixel, from sources that render and so know it.
+    """
+
+    pixels: NDArray[np.uint8]
+    captured_ns: int
+    encoding: str = 'bgr8'
+    truth_mask: NDArray[np.uint8] | None = None
+
+
+class FrameSource(Protocol):
+    """A camera, file, stream or scene. Used from one thread, but `close` from any.
+
+    Attributes
+    ----------
+    uri : str
+        What was opened, without any password.
+    live : bool
+        True when frames come at the source's own pace and a lost source is worth reopening.
+    truth_class_names : tuple of str
+        Names of the classes in `truth_mask`; empty for sources that know no truth.
+    """
+
+    uri: str
+    live: bool
+    truth_class_names: tuple[str, ...]
+
+    def open(self) -> None:
+        """Make the source ready; also after it was lost.
+
+        Raises
+        ------
+        SourceError
+            What was found, and what to do.
+        """
+        ...
+
+    def read(self) -> CapturedFrame:
+        """The next frame; waits for it, at the source's pace.
+
+        Raises
+        ------
+        EndOfStream
+            After the last frame of a finite source.
+        SourceError
+            When the source was lost; `open` may bring it back.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the source; a `read` under way in another thread ends. Twice is harmless."""
+        ...

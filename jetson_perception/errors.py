@@ -1,0 +1,51 @@
+"""What can go wrong, as one short tree.
+
+::
+
+    PerceptionError
+    ├── ImageError       an image that cannot be used: its layout, size or encoding
+    ├── ModelError       a model that cannot be used: missing, not ONNX, outputs nobody can decode
+    ├── ParameterError   a setting that cannot be used: out of range, contradictory, unknown
+    └── SourceError      a camera, file or stream that cannot be opened, or was lost
+        └── EndOfStream  a source that came to its end as it should
+
+Every text says what was found, what was expected and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class PerceptionError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ImageError(PerceptionError):
+    """An image cannot be used: its layout, size or encoding."""
+
+
+class ModelError(PerceptionError):
+    """A model cannot be used: it is missing, not ONNX, or has outputs that nobody can decode."""
+
+
+class ParameterError(PerceptionError):
+    """A setting cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What was found, what was expected, what to do.
+    parameter : str
+        Name of the parameter to change; empty when several are meant.
+    """
+
+    def __init__(self, message: str, parameter: str = '') -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class SourceError(PerceptionError):
+    """A camera, file or stream cannot be opened, or was lost."""
+
+
+class EndOfStream(SourceError):  # noqa: N818 - an end, not an error, to most callers
+    """A source came to its end as it should: the last frame of a file was read."""

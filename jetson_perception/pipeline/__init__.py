@@ -1,0 +1,1 @@
+"""Frame slots, scheduling, stage timing."""

@@ -1,0 +1,1 @@
+"""Everything that imports rclpy beside nodes/: messages, QoS, parameters, diagnostics."""

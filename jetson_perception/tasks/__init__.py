@@ -1,0 +1,1 @@
+"""What tensors mean: fitting images to networks, decoding their outputs; NumPy and OpenCV only."""
