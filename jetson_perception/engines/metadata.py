@@ -1,7 +1,7 @@
 """What a model says of itself: in the metadata of its ONNX file, or in a YAML file beside it.
 
-The YAML file has the model's name (`my.onnx` and `my.yaml`) and the keys of `ModelInfo`; it wins over
-the ONNX metadata, and a node's parameters win over both.
+The YAML file has the model's name (`my.onnx` and `my.yaml`) and the keys of `ModelInfo`; it wins
+over the ONNX metadata, and a node's parameters win over both.
 """
 
 from __future__ import annotations
