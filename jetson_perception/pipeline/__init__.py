@@ -1,1 +1,29 @@
-"""Frame slots, scheduling, stage timing."""
+"""How frames flow: newest frame wins, a thread an engine, a thread that publishes.
+
+::
+
+    offer ─ slot ─ lane 1: preprocess, infer, postprocess ─┐
+          ├ slot ─ lane 2: …                               ├─ publisher
+          └ …                                              ┘
+"""
+
+from jetson_perception.pipeline.frame import Frame, TensorPool
+from jetson_perception.pipeline.pipeline import Counts, Lane, Model, Pipeline
+from jetson_perception.pipeline.slot import LatestSlot
+from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
+from jetson_perception.pipeline.worker import NewestWorker
+
+__all__ = [
+    'STAGES',
+    'Counts',
+    'Frame',
+    'Lane',
+    'LatestSlot',
+    'Model',
+    'NewestWorker',
+    'Pipeline',
+    'RateMeter',
+    'StageSummary',
+    'StageTimes',
+    'TensorPool',
+]

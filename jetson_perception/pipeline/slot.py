@@ -1,0 +1,51 @@
+"""A place for one item, where a newer one replaces one that nobody took yet."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+class LatestSlot(Generic[T]):
+    """Hands the newest item from one thread to another; neither side piles anything up.
+
+    `put` never waits, so it may be called from a ROS callback.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: T | None = None
+        self._closed = False
+
+    def put(self, item: T) -> T | None:
+        """Leave `item` to be taken.
+
+        Returns
+        -------
+        T or None
+            The item that nobody will take any more: the one that was waiting, or `item` itself
+            when the slot is closed.
+        """
+        with self._changed:
+            if self._closed:
+                return item
+            replaced, self._item = self._item, item
+            self._changed.notify()
+            return replaced
+
+    def take(self) -> T | None:
+        """The newest item, waiting for one; None once the slot is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is not None or self._closed)
+            item, self._item = self._item, None
+            return item
+
+    def close(self) -> T | None:
+        """End every `take`, now and later. Returns the item that was still waiting."""
+        with self._changed:
+            self._closed = True
+            item, self._item = self._item, None
+            self._changed.notify_all()
+            return item
