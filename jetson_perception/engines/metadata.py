@@ -6,7 +6,33 @@ over the ONNX metadata, and a node's parameters win over both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+import difflib
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jetson_perception.errors import ModelError
+
+_log = logging.getLogger(__name__)
+
+TASKS = ('detect', 'pose', 'segment', 'semantic')
+"""Tasks with a name here. Another export's ('obb', 'classify') is kept as text, to be refused by
+the class that would have to run it."""
+
+LAYOUTS = ('objectness', 'anchor_free', 'end_to_end')
+OUTPUTS = ('logits', 'probabilities', 'class_ids')
+RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
+COLOR_ORDERS = ('rgb', 'bgr')
+
+# Far above any class list in use (ImageNet-21k has 21,841); a file may claim any index.
+_MAX_NAMES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +86,318 @@ class ModelInfo:
     scale: float | None = None
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+
+
+def merge(*infos: ModelInfo) -> ModelInfo:
+    """One `ModelInfo` of several: for each key, the last one that says something."""
+    merged: dict[str, Any] = {}
+    for info in infos:
+        for field in fields(ModelInfo):
+            value = getattr(info, field.name)
+            if value != field.default:
+                merged[field.name] = value
+    return ModelInfo(**merged)
+
+
+def find_problem(info: ModelInfo) -> tuple[str, str] | None:
+    """The first value that cannot be used, as (key, what is wrong with it); None if all can."""
+    choices = {
+        'layout': LAYOUTS,
+        'output': OUTPUTS,
+        'resize': RESIZES,
+        'color_order': COLOR_ORDERS,
+    }
+    for key, allowed in choices.items():
+        value = getattr(info, key)
+        if value and value not in allowed:
+            return key, f'{value!r} is none of {", ".join(allowed)}{did_you_mean(value, allowed)}'
+    if info.input_size_wh is not None and min(info.input_size_wh) < 1:
+        return 'input_size_wh', f'{info.input_size_wh} must be a width and a height above 0'
+    if info.stride < 0:
+        return 'stride', f'{info.stride} must not be negative'
+    if info.keypoint_shape is not None:
+        count, values = info.keypoint_shape
+        if count < 1 or values not in (2, 3):
+            return 'keypoint_shape', (
+                f'{info.keypoint_shape} must be a number of keypoints, and 2 (x, y) or 3 '
+                '(x, y, score) values each'
+            )
+        if info.keypoint_names and len(info.keypoint_names) != count:
+            return 'keypoint_names', f'{len(info.keypoint_names)} names for {count} keypoints'
+        worst = max((max(pair) for pair in info.skeleton), default=0)
+        if worst >= count:
+            return 'skeleton', f'joins keypoint {worst}; the model has 0 to {count - 1}'
+    if any(min(pair) < 0 for pair in info.skeleton):
+        return 'skeleton', 'keypoint indices count from 0'
+    if info.scale is not None and not (math.isfinite(info.scale) and info.scale > 0):
+        return 'scale', f'{info.scale} must be a number above 0'
+    if info.mean is not None and not all(map(math.isfinite, info.mean)):
+        return 'mean', f'{info.mean} must be three numbers'
+    if info.std is not None and not all(math.isfinite(value) and value > 0 for value in info.std):
+        return 'std', f'{info.std} must be three numbers above 0: values are divided by them'
+    return None
+
+
+def validate(info: ModelInfo, origin: str = '') -> None:
+    """Refuse values that cannot be used.
+
+    Raises
+    ------
+    ModelError
+        Naming the key, what it holds and what it may hold, after `origin` (a file, say).
+    """
+    problem = find_problem(info)
+    if problem:
+        key, text = problem
+        raise ModelError(f'{origin or info.path or "model info"}: {key}: {text}')
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """'; did you mean X?' when a known word is near, else ''."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f'; did you mean {near[0]!r}?' if near else ''
+
+
+# Each reader takes a parsed value and returns what `ModelInfo` holds. It raises ValueError with
+# what it expected. Bool is refused where a number is meant: YAML reads `yes` and `on` as True.
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f'expected text, found {_show(value)}')
+    return value
+
+
+def _read_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f'expected a whole number, found {_show(value)}')
+    return value
+
+
+def _read_float(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f'expected a number, found {_show(value)}')
+    return float(value)
+
+
+def _read_list(value: object, length: int, what: str) -> list[object]:
+    if not isinstance(value, (list, tuple)) or len(value) != length:
+        raise ValueError(f'expected {what}, found {_show(value)}')
+    return list(value)
+
+
+def _read_size_wh(value: object) -> tuple[int, int]:
+    if isinstance(value, int):
+        value = [value, value]
+    width, height = _read_list(value, 2, '[width, height]')
+    return _read_int(width), _read_int(height)
+
+
+def _read_imgsz(value: object) -> tuple[int, int]:
+    """Ultralytics' imgsz, one side or [height, width], as (width, height)."""
+    if isinstance(value, int):
+        value = [value, value]
+    height, width = _read_list(value, 2, 'one number or [height, width]')
+    return _read_int(width), _read_int(height)
+
+
+def _read_keypoint_shape(value: object) -> tuple[int, int]:
+    count, values = _read_list(value, 2, '[keypoints, values a keypoint]')
+    return _read_int(count), _read_int(values)
+
+
+def _read_triple(value: object) -> tuple[float, float, float]:
+    one, two, three = _read_list(value, 3, 'three numbers, one a channel')
+    return _read_float(one), _read_float(two), _read_float(three)
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    """A list of names, or a dict of index to name; a missing index becomes 'class_<index>'."""
+    if isinstance(value, Mapping):
+        try:
+            by_index = {int(index): str(name) for index, name in value.items()}
+        except (TypeError, ValueError):
+            raise ValueError('expected whole numbers as keys of a dict of names') from None
+        if by_index and not 0 <= min(by_index) <= max(by_index) < _MAX_NAMES:
+            raise ValueError(
+                f'expected indices of 0 to {_MAX_NAMES - 1}, '
+                f'found {min(by_index)} to {max(by_index)}'
+            )
+        count = max(by_index, default=-1) + 1
+        return tuple(by_index.get(index, f'class_{index}') for index in range(count))
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f'expected a list of names, or index: name, found {_show(value)}')
+    return tuple(str(name) for name in value)
+
+
+def _read_keypoint_names(value: object) -> tuple[str, ...]:
+    """A list of names, or Ultralytics' dict of class index to such a list: the first class's."""
+    if isinstance(value, Mapping) and value:
+        first = value[min(value)]
+        if isinstance(first, (list, tuple)):
+            value = first
+    return _read_names(value)
+
+
+def _read_skeleton(value: object) -> tuple[tuple[int, int], ...]:
+    what = 'a list of [keypoint index, keypoint index]'
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f'expected {what}, found {_show(value)}')
+    pairs = (_read_list(pair, 2, what) for pair in value)
+    return tuple((_read_int(start), _read_int(end)) for start, end in pairs)
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+_Reader = Callable[[object], Any]
+
+_SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
+    'task': ('task', _read_text),
+    'class_names': ('class_names', _read_names),
+    'input_size_wh': ('input_size_wh', _read_size_wh),
+    'stride': ('stride', _read_int),
+    'keypoint_shape': ('keypoint_shape', _read_keypoint_shape),
+    'keypoint_names': ('keypoint_names', _read_keypoint_names),
+    'skeleton': ('skeleton', _read_skeleton),
+    'layout': ('layout', _read_text),
+    'output': ('output', _read_text),
+    'resize': ('resize', _read_text),
+    'color_order': ('color_order', _read_text),
+    'scale': ('scale', _read_float),
+    'mean': ('mean', _read_triple),
+    'std': ('std', _read_triple),
+    # As Ultralytics spells them in its data and model files.
+    'names': ('class_names', _read_names),
+    'imgsz': ('input_size_wh', _read_imgsz),
+    'kpt_shape': ('keypoint_shape', _read_keypoint_shape),
+    'kpt_names': ('keypoint_names', _read_keypoint_names),
+}
+"""Key in the file: field of `ModelInfo`, reader."""
+
+
+def sidecar_path(model_path: str | Path) -> Path | None:
+    """The YAML file beside a model, `my.yaml` or `my.yml` for `my.onnx`; None if there is none."""
+    for suffix in ('.yaml', '.yml'):
+        path = Path(model_path).with_suffix(suffix)
+        if path.is_file():
+            return path
+    return None
+
+
+def read_sidecar(path: str | Path) -> ModelInfo:
+    """What the YAML file beside a model says.
+
+    Parameters
+    ----------
+    path : str or Path
+        The YAML file. An empty one says nothing, which is fine.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be read or is not YAML; for a key that is unknown, given twice under two
+        spellings, or holds a value of the wrong type or out of range. The key is named.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError) as err:
+        raise ModelError(f'{path} cannot be read: {err}') from err
+    except yaml.YAMLError as err:
+        raise ModelError(f'{path} is not YAML: {" ".join(str(err).split())}') from err
+    if content is None:
+        return ModelInfo()
+    if not isinstance(content, dict):
+        raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in _SIDECAR_READERS:
+            keys = tuple(_SIDECAR_READERS)
+            raise ModelError(
+                f'{path}: unknown key {key!r}{did_you_mean(str(key), keys)} '
+                f'Known keys: {", ".join(keys)}'
+            )
+        field, read = _SIDECAR_READERS[key]
+        if field in values:
+            raise ModelError(f'{path}: {key} says again what {field} said; keep one of them')
+        try:
+            values[field] = read(value)
+        except ValueError as err:
+            raise ModelError(f'{path}: {key}: {err}') from err
+    info = ModelInfo(**values)
+    if info.task and info.task not in TASKS:
+        raise ModelError(
+            f'{path}: task: {info.task!r} is none of {", ".join(TASKS)}'
+            f'{did_you_mean(info.task, TASKS)}'
+        )
+    validate(info, str(path))
+    return info
+
+
+_ONNX_READERS: dict[str, tuple[str, _Reader]] = {
+    'names': ('class_names', _read_names),
+    'imgsz': ('input_size_wh', _read_imgsz),
+    'stride': ('stride', _read_int),
+    'kpt_shape': ('keypoint_shape', _read_keypoint_shape),
+    'kpt_names': ('keypoint_names', _read_keypoint_names),
+}
+
+
+def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
+    """What the metadata of an ONNX file says, in the keys that Ultralytics writes.
+
+    A key that cannot be read is left out with a warning in the log: metadata is free text, and a
+    model runs without it.
+
+    Parameters
+    ----------
+    props : mapping of str to str
+        The file's `metadata_props`.
+
+    Notes
+    -----
+    Ultralytics writes Python literals (`str(value)` of a dict or list); other exporters JSON.
+    `task` is kept as it is. `end2end`, or `nms` among `args`, means that one row a box comes out
+    after suppression. `end2end: False` says only that it does not: shapes and names tell the rest.
+    """
+    info = ModelInfo(task=props.get('task', '').strip())
+    for key, (field, read) in _ONNX_READERS.items():
+        if key not in props:
+            continue
+        try:
+            candidate = replace(info, **{field: read(_parse_literal(props[key]))})
+            problem = find_problem(candidate)
+            if problem:
+                raise ValueError(problem[1])
+        except ValueError as err:
+            _log.warning('metadata %r of the model is left out: %s', key, err)
+        else:
+            info = candidate
+    return replace(info, layout=_read_layout(props))
+
+
+def _read_layout(props: Mapping[str, str]) -> str:
+    values: dict[str, object] = {}
+    for key in ('end2end', 'args'):
+        if key in props:
+            try:
+                values[key] = _parse_literal(props[key])
+            except ValueError as err:
+                _log.warning('metadata %r of the model is left out: %s', key, err)
+    args = values.get('args')
+    suppressed = isinstance(args, dict) and args.get('nms') is True
+    return 'end_to_end' if suppressed or values.get('end2end') is True else ''
+
+
+def _parse_literal(text: str) -> object:
+    """A Python literal or JSON as the value that it spells."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f'{_show(text)} is neither a Python literal nor JSON') from None

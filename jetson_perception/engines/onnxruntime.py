@@ -1,0 +1,322 @@
+"""ONNX Runtime's CPU provider behind the engine protocol."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.metadata import ModelInfo, read_onnx_metadata
+from jetson_perception.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+_DTYPES = {
+    'tensor(float)': np.float32,
+    'tensor(float16)': np.float16,
+    'tensor(double)': np.float64,
+    'tensor(uint8)': np.uint8,
+    'tensor(int8)': np.int8,
+    'tensor(uint16)': np.uint16,
+    'tensor(int16)': np.int16,
+    'tensor(uint32)': np.uint32,
+    'tensor(int32)': np.int32,
+    'tensor(uint64)': np.uint64,
+    'tensor(int64)': np.int64,
+    'tensor(bool)': np.bool_,
+}
+_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint8))
+
+_OTHER_FORMATS = {
+    '.engine': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
+    'built from',
+    '.plan': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
+    'built from',
+    '.pt': 'PyTorch weights; export them to ONNX (Ultralytics: yolo export model=… format=onnx)',
+    '.pth': 'PyTorch weights; export them to ONNX with torch.onnx.export',
+    '.torchscript': 'a TorchScript model; export the original to ONNX',
+    '.tflite': 'a TensorFlow Lite model; convert it to ONNX with tf2onnx',
+    '.pb': 'a TensorFlow graph; convert it to ONNX with tf2onnx',
+    '.ort': "ONNX Runtime's own format; give the ONNX file that it was made from",
+}
+
+
+class OnnxRuntimeEngine:
+    """An ONNX model on ONNX Runtime's CPU provider; implements `engines.base.Engine`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ONNX file.
+    device : str
+        'cpu'.
+    threads : int
+        Threads that compute one frame; 0 for as many as the cores this process may run on.
+    input_size_wh : tuple of int, optional
+        Width and height of the input, for a model that leaves them open. Default: what the
+        metadata says.
+
+    Attributes
+    ----------
+    description, info, inputs, outputs
+        As `Engine` says; of an input with open dimensions, `inputs` holds the ones in use.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, not ONNX, or its input is not one image.
+    ParameterError
+        When the input size is open and nobody says it, or the one given does not fit.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        device: str = 'cpu',
+        threads: int = 0,
+        input_size_wh: tuple[int, int] | None = None,
+    ) -> None:
+        path = check_model_file(path)
+        if device != 'cpu':
+            raise ModelError(
+                f"ONNX Runtime on device '{device}' is not in this version; use device 'cpu'"
+            )
+        if threads < 0:
+            raise ParameterError(
+                f'threads is {threads}; expected 0 (every core) or the number to use', 'threads'
+            )
+        threads = threads or available_cores()
+        self._session: Any = _create_session(path, threads)
+        import onnxruntime
+
+        self.description = f'ONNX Runtime {onnxruntime.__version__}, CPU, {threads} ' + (
+            'threads' if threads > 1 else 'thread'
+        )
+        props = self._session.get_modelmeta().custom_metadata_map
+        info = replace(read_onnx_metadata(props), path=str(path))
+        spec = _image_input(path, self._session.get_inputs())
+        size_wh = _choose_size_wh(path, spec, info, input_size_wh)
+        self.info = replace(info, input_size_wh=size_wh)
+        self.inputs: tuple[TensorSpec, ...] = (
+            replace(spec, shape=(1, 3, size_wh[1], size_wh[0])),
+        )
+        self.outputs = tuple(_tensor_spec(path, each) for each in self._session.get_outputs())
+        self._binding = self._session.io_binding()
+        self._buffers = self._bind_outputs()
+
+    def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
+        """Outputs for one input tensor; they are overwritten by the next call.
+
+        Parameters
+        ----------
+        tensor : ndarray, shape (1, 3, h, w)
+            Of the shape and dtype in `inputs`.
+
+        Raises
+        ------
+        ModelError
+            When the tensor does not fit, the engine is closed, or ONNX Runtime fails.
+        """
+        if self._session is None:
+            raise ModelError(f'{self.info.path}: the engine is closed')
+        spec = self.inputs[0]
+        if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+            raise ModelError(
+                f"{self.info.path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
+                f'got {tensor.dtype} {tensor.shape}'
+            )
+        tensor = np.ascontiguousarray(tensor)
+        try:
+            if self._buffers is None:
+                outputs: list[NDArray[np.generic]] = self._session.run(None, {spec.name: tensor})
+                return outputs
+            self._binding.bind_cpu_input(spec.name, tensor)
+            self._session.run_with_iobinding(self._binding)
+        except Exception as err:  # ONNX Runtime's errors share no other base
+            raise ModelError(f'{self.info.path}: ONNX Runtime failed: {_text(err)}') from err
+        return self._buffers
+
+    def close(self) -> None:
+        """Release the model and its buffers; calling it twice is harmless."""
+        self._session = self._binding = self._buffers = None
+
+    def _bind_outputs(self) -> list[NDArray[np.generic]] | None:
+        """Fixed buffers for all outputs, or None when a shape is known only after a run."""
+        if any(min(spec.shape, default=1) < 1 for spec in self.outputs):
+            return None
+        buffers: list[NDArray[np.generic]] = []
+        for spec in self.outputs:
+            buffer = np.zeros(spec.shape, spec.dtype)
+            self._binding.bind_output(
+                spec.name, 'cpu', 0, spec.dtype.type, spec.shape, buffer.ctypes.data
+            )
+            buffers.append(buffer)
+        return buffers
+
+
+def available_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_model_file(path: str | Path) -> Path:
+    """The absolute path of a file that may be an ONNX model.
+
+    Raises
+    ------
+    ModelError
+        When there is no such file (with names near it), it is a folder, empty, or another format.
+    """
+    path = Path(path).expanduser().absolute()
+    if path.is_dir():
+        found = ', '.join(sorted(each.name for each in path.glob('*.onnx'))) or 'none'
+        raise ModelError(f'{path} is a folder; give a file. ONNX files in it: {found}')
+    if not path.exists():
+        raise ModelError(f'there is no model file {path}{_near_names(path)}')
+    other = _OTHER_FORMATS.get(path.suffix.lower())
+    if other:
+        raise ModelError(f'{path} is {other}')
+    try:
+        with path.open('rb') as file:
+            head = file.read(64)
+    except OSError as err:
+        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+    if not head:
+        raise ModelError(f'{path} is empty; copy or export the model again')
+    if head.startswith(b'version https://git-lfs'):
+        raise ModelError(f'{path} is a Git LFS pointer, not the model; run `git lfs pull`')
+    return path
+
+
+def _near_names(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f'; there is no folder {path.parent} either'
+    try:
+        names = [each.name for each in path.parent.iterdir() if each.is_file()]
+    except OSError:
+        return ''
+    near = difflib.get_close_matches(path.name, names, n=3) or sorted(
+        name for name in names if name.endswith('.onnx')
+    )
+    return f'; in its folder there is {", ".join(near[:5])}' if near else ''
+
+
+def _create_session(path: Path, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as err:
+        raise ModelError(
+            f'ONNX Runtime cannot be imported ({err}); pip install onnxruntime'
+        ) from err
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A worker that spins between frames burns a core that the robot's other processes need.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4  # what it logs as an error it also raises
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    except Exception as err:  # ONNX Runtime's errors share no other base
+        text = _text(err)
+        if 'protobuf' in text.lower():
+            raise ModelError(f'{path} is not an ONNX model, or is damaged: {text}') from err
+        raise ModelError(f'{path} cannot be loaded by ONNX Runtime: {text}') from err
+
+
+def _text(err: Exception) -> str:
+    """The runtime's message on one line, without its repeated prefix."""
+    return ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
+
+
+def _tensor_spec(path: Path, node: Any) -> TensorSpec:
+    if node.type not in _DTYPES:
+        raise ModelError(f"{path}: '{node.name}' is a {node.type}; expected a tensor of numbers")
+    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
+    return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))
+
+
+def _image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
+    """The model's one input, checked to be a batch of one colour image, channels first."""
+    if len(nodes) != 1:
+        names = ', '.join(f"'{node.name}'" for node in nodes) or 'none'
+        raise ModelError(
+            f'{path} has {len(nodes)} inputs ({names}); expected one, the image. Export the model '
+            'without the others'
+        )
+    spec = _tensor_spec(path, nodes[0])
+    found = f"{path}: input '{spec.name}' is {spec.dtype} {_show_shape(nodes[0].shape)}"
+    if len(spec.shape) != 4:
+        raise ModelError(f'{found}; expected an image, (1, 3, height, width)')
+    batch, channels, _, last = spec.shape
+    if channels != 3:
+        if last == 3:
+            raise ModelError(
+                f'{found}, channels last; expected (1, 3, height, width). Export it channels '
+                'first (tf2onnx: --inputs-as-nchw)'
+            )
+        raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width)')
+    if batch not in (-1, 1):
+        raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
+    if spec.dtype not in _IMAGE_DTYPES:
+        raise ModelError(f'{found}; expected float32, float16 or uint8')
+    return spec
+
+
+def _show_shape(shape: Sequence[Any]) -> str:
+    return f'({", ".join("?" if size is None else str(size) for size in shape)})'
+
+
+def _choose_size_wh(
+    path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Width and height to run at: the model's own where it fixes them."""
+    height, width = spec.shape[2:]
+    size_wh = asked_wh or info.input_size_wh
+    if size_wh is None:
+        if -1 in (width, height):
+            raise ParameterError(
+                f'{path} leaves the size of its input open and does not say the one it was '
+                'trained at; set input_size to [width, height]',
+                'input_size',
+            )
+        return width, height
+    fits = (width in (-1, size_wh[0])) and (height in (-1, size_wh[1]))
+    if not fits and asked_wh is None and -1 not in (width, height):
+        _log.warning(
+            "%s: metadata 'imgsz' says %dx%d, the input is %dx%d; the input counts",
+            path,
+            *size_wh,
+            width,
+            height,
+        )
+        return width, height
+    if not fits:
+        fixed = ' x '.join('any' if size < 0 else str(size) for size in (width, height))
+        raise ParameterError(
+            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes {fixed} (width x '
+            'height); change or remove it, or export the model at that size',
+            'input_size',
+        )
+    if min(size_wh) < 1 or (info.stride and any(size % info.stride for size in size_wh)):
+        step = info.stride or 1
+        near = [max(round(size / step), 1) * step for size in size_wh]
+        raise ParameterError(
+            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes multiples of {step}; '
+            f'the nearest is [{near[0]}, {near[1]}]',
+            'input_size',
+        )
+    return size_wh
