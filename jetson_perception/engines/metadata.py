@@ -129,12 +129,12 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
             return 'skeleton', f'joins keypoint {worst}; the model has 0 to {count - 1}'
     if any(min(pair) < 0 for pair in info.skeleton):
         return 'skeleton', 'keypoint indices count from 0'
-    if info.scale is not None and not (math.isfinite(info.scale) and info.scale > 0):
-        return 'scale', f'{info.scale} must be a number above 0'
+    if info.scale is not None and not (math.isfinite(info.scale) and info.scale):
+        return 'scale', f'{info.scale} must be a number other than 0'
     if info.mean is not None and not all(map(math.isfinite, info.mean)):
         return 'mean', f'{info.mean} must be three numbers'
-    if info.std is not None and not all(math.isfinite(value) and value > 0 for value in info.std):
-        return 'std', f'{info.std} must be three numbers above 0: values are divided by them'
+    if info.std is not None and not all(math.isfinite(value) and value for value in info.std):
+        return 'std', f'{info.std} must be three numbers other than 0: values are divided by them'
     return None
 
 

@@ -36,7 +36,7 @@ _DTYPES = {
     'tensor(int64)': np.int64,
     'tensor(bool)': np.bool_,
 }
-_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint8))
+_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 _OTHER_FORMATS = {
     '.engine': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
@@ -272,7 +272,7 @@ def _image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
     if batch not in (-1, 1):
         raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
     if spec.dtype not in _IMAGE_DTYPES:
-        raise ModelError(f'{found}; expected float32, float16 or uint8')
+        raise ModelError(f'{found}; expected float32 or float16')
     return spec
 
 

@@ -1,0 +1,433 @@
+"""A model file as something that takes images: engine and task put together.
+
+::
+
+    model = open_model('my.onnx')
+    result = model(cv2.imread('photo.jpg'))
+
+Stage by stage, as a pipeline runs and times them::
+
+    tensor, transform = model.preprocess(bgr)
+    result = model.postprocess(model.infer(tensor), transform)
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from jetson_perception.engines import ModelInfo, open_engine
+from jetson_perception.errors import ModelError
+from jetson_perception.resources import model_path
+from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
+from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
+from jetson_perception.tasks.results import Detections, Segmentation
+from jetson_perception.tasks.segmentation import (
+    SegmentationOptions,
+    recognize_segmentation_layout,
+    segment,
+)
+from jetson_perception.tasks.yolo import DetectionOptions, decode, recognize_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from jetson_perception.engines import Engine
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar('Result')
+Options = TypeVar('Options')
+
+# What each task's model is, and what runs it; None where nothing here does.
+_SEGMENTATION = 'seg_node, or SegmentationModel in Python'
+_YOLO = 'yolo_node, or YoloModel in Python'
+_TASKS: dict[str, tuple[str, str | None]] = {
+    'detect': ('a detector', _YOLO),
+    'pose': ('a pose model', _YOLO),
+    'semantic': ('a semantic segmentation model', _SEGMENTATION),
+    'segment': ('an instance segmentation model', None),
+    'classify': ('an image classifier', None),
+    'obb': ('a detector of rotated boxes', None),
+}
+
+
+class _Model(Generic[Result, Options]):
+    """What the two kinds of model share: an engine, and images fitted to its input."""
+
+    tasks: tuple[str, ...]
+    default_resize: str
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.info = engine.info
+        self._refuse_other_tasks()
+        height, width = engine.inputs[0].shape[2:]
+        self.network_wh = (width, height)
+        self.class_names: tuple[str, ...] = self.info.class_names
+        self._preprocessor = _preprocessor(engine, self.default_resize)
+        # Shapes that an engine leaves open are known after a run.
+        tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
+        outputs = engine.infer(tensor)
+        self._recognize([output.shape for output in outputs], outputs[0].dtype)
+
+    @property
+    def input_key(self) -> Hashable:
+        """Models of equal keys take the same input tensor, so it can be made once for all."""
+        made_by = self._preprocessor
+        return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
+
+    def preprocess(
+        self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], ImageTransform]:
+        """Input tensor for an image.
+
+        Parameters
+        ----------
+        bgr : ndarray, shape (h, w, 3), uint8
+            The image.
+        out : ndarray, optional
+            A tensor to fill, of an earlier call.
+
+        Returns
+        -------
+        tensor : ndarray, shape (1, 3, network height, network width)
+        transform : ImageTransform
+            How the image was fitted, for `postprocess`.
+
+        Raises
+        ------
+        ImageError
+            When the image cannot be used.
+        """
+        return self._preprocessor(bgr, out)
+
+    def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Outputs of the network; they may be overwritten by the next call.
+
+        Raises
+        ------
+        ModelError
+            When the tensor does not fit, or the runtime fails.
+        """
+        return self.engine.infer(tensor)
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: Options | None = None,
+    ) -> Result:
+        """What the outputs mean in the source image."""
+        raise NotImplementedError
+
+    def __call__(self, bgr: NDArray[np.uint8]) -> Result:
+        """Result for an image of shape (h, w, 3), uint8, BGR."""
+        tensor, transform = self.preprocess(bgr)
+        return self.postprocess(self.infer(tensor), transform)
+
+    def close(self) -> None:
+        """Release the engine; calling it twice is harmless."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
+        """Find out what the outputs are, from the shapes that a run gave."""
+        raise NotImplementedError
+
+    def _refuse_other_tasks(self) -> None:
+        task = self.info.task
+        if task and task not in self.tasks:
+            raise _wrong_task(self.info, type(self).__name__)
+
+
+class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
+    """A semantic segmentation model: an image in, a class per pixel out. Made by `open`.
+
+    Attributes
+    ----------
+    engine : Engine
+        What runs it.
+    info : ModelInfo
+        What metadata, YAML file and overrides say of it.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    class_names : tuple of str
+        One a class; 'class_<index>' where nothing names it.
+    layout : SegmentationLayout
+        What its output holds.
+    options : SegmentationOptions
+        Used where `postprocess` is given none.
+    """
+
+    tasks = ('semantic',)
+    default_resize = 'stretch'
+
+    def __init__(self, engine: Engine, options: SegmentationOptions | None = None) -> None:
+        self.options = options or SegmentationOptions()
+        super().__init__(engine)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        engine: str = 'auto',
+        threads: int = 0,
+        overrides: ModelInfo | None = None,
+        options: SegmentationOptions | None = None,
+    ) -> Self:
+        """Open a model file, run it once, and recognize its output.
+
+        Parameters
+        ----------
+        path : str or Path
+            An ONNX file, or the bare name of a model that comes with the package.
+        engine, threads, overrides
+            As `open_engine` says.
+        options : SegmentationOptions, optional
+            Used where `postprocess` is given none.
+
+        Raises
+        ------
+        ModelError
+            When the file cannot be used, is a model for another task, or its output is unknown.
+        ParameterError
+            When a setting is out of range or missing; the error names it.
+        """
+        opened = _open(path, engine, threads, overrides)
+        try:
+            return cls(opened, options)
+        except BaseException:
+            opened.close()
+            raise
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: SegmentationOptions | None = None,
+    ) -> Segmentation:
+        """A class per pixel, at the image's size or the network's, as the options say."""
+        return segment(outputs[0], self.layout, transform, options or self.options)
+
+    def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
+        if not self.info.task and _looks_like_yolo(shapes[0]):
+            raise _looks_wrong(self.info, shapes, 'a YOLO model', _YOLO, 'semantic')
+        self.layout = recognize_segmentation_layout(shapes[0], dtype, self.info, self.network_wh)
+        if len(shapes) > 1:
+            _log.info(
+                "%s: output '%s' is used; the model has %d more",
+                self.info.path,
+                self.engine.outputs[0].name,
+                len(shapes) - 1,
+            )
+        self.class_names = _fill_names(self.info, self.layout.class_count)
+
+
+class YoloModel(_Model[Detections, DetectionOptions]):
+    """A YOLO detector or pose model: an image in, boxes out. Made by `open`.
+
+    Attributes
+    ----------
+    engine : Engine
+        What runs it.
+    info : ModelInfo
+        What metadata, YAML file and overrides say of it.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    class_names : tuple of str
+        One a class; 'class_<index>' where nothing names it.
+    keypoint_names : tuple of str
+        One a keypoint: COCO's for 17 that nothing names, else 'keypoint_<index>'; empty for a
+        detector.
+    skeleton : tuple of (int, int)
+        Pairs of keypoints that a drawing joins; COCO's with COCO's names.
+    layout : YoloLayout
+        What its output holds.
+    options : DetectionOptions
+        Used where `postprocess` is given none.
+    """
+
+    tasks = ('detect', 'pose')
+    default_resize = 'letterbox'
+
+    def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
+        self.options = options or DetectionOptions()
+        super().__init__(engine)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        engine: str = 'auto',
+        threads: int = 0,
+        overrides: ModelInfo | None = None,
+        options: DetectionOptions | None = None,
+    ) -> Self:
+        """Open a model file, run it once, and recognize its outputs.
+
+        Parameters
+        ----------
+        path : str or Path
+            An ONNX file, or the bare name of a model that comes with the package.
+        engine, threads, overrides
+            As `open_engine` says.
+        options : DetectionOptions, optional
+            Used where `postprocess` is given none.
+
+        Raises
+        ------
+        ModelError
+            When the file cannot be used, is a model for another task, or its outputs are unknown.
+        ParameterError
+            When a setting is out of range or missing; the error names it.
+        """
+        opened = _open(path, engine, threads, overrides)
+        try:
+            return cls(opened, options)
+        except BaseException:
+            opened.close()
+            raise
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: DetectionOptions | None = None,
+    ) -> Detections:
+        """Boxes in the source image's pixels, best first."""
+        return decode(outputs, self.layout, transform, options or self.options)
+
+    def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
+        if not self.info.task and not _looks_like_yolo(shapes[0]):
+            raise _looks_wrong(
+                self.info, shapes, 'a semantic segmentation model', _SEGMENTATION, 'detect'
+            )
+        self.layout = recognize_layout(shapes, self.info, self.network_wh)
+        self.class_names = _fill_names(self.info, self.layout.class_count)
+        count = self.layout.keypoint_count
+        self.keypoint_names = self.info.keypoint_names
+        self.skeleton = self.info.skeleton
+        if count == len(COCO_KEYPOINT_NAMES) and not self.keypoint_names:
+            self.keypoint_names = COCO_KEYPOINT_NAMES
+            self.skeleton = self.skeleton or COCO_SKELETON
+        elif not self.keypoint_names:
+            self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+
+
+def open_model(
+    path: str | Path,
+    *,
+    engine: str = 'auto',
+    threads: int = 0,
+    overrides: ModelInfo | None = None,
+) -> SegmentationModel | YoloModel:
+    """Open a model file as what it is.
+
+    Its task decides; of a model that says none, a 4-dimensional or integer output is taken for
+    semantic segmentation, a 3-dimensional one of numbers for YOLO's.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ONNX file, or the bare name of a model that comes with the package.
+    engine, threads, overrides
+        As `open_engine` says.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be used, or is a model for a task that is not among these.
+    ParameterError
+        When a setting is out of range or missing; the error names it.
+    """
+    opened = _open(path, engine, threads, overrides)
+    try:
+        task = opened.info.task
+        if task in YoloModel.tasks:
+            return YoloModel(opened)
+        if task in SegmentationModel.tasks:
+            return SegmentationModel(opened)
+        if task:
+            raise _wrong_task(opened.info, 'jetson_perception')
+        spec = opened.inputs[0]
+        output = opened.infer(np.zeros(spec.shape, spec.dtype))[0]
+        if _looks_like_yolo(output.shape) and output.dtype.kind == 'f':
+            return YoloModel(opened)
+        return SegmentationModel(opened)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def resolve_model(path: str | Path) -> Path:
+    """The file that a path, or the bare name of a model that comes with the package, means."""
+    given = Path(path).expanduser()
+    if given.exists() or given.suffix or given.name != str(path):
+        return given
+    return model_path(str(path))
+
+
+def _open(path: str | Path, engine: str, threads: int, overrides: ModelInfo | None) -> Engine:
+    return open_engine(resolve_model(path), engine=engine, threads=threads, overrides=overrides)
+
+
+def _preprocessor(engine: Engine, default_resize: str) -> Preprocessor:
+    info = engine.info
+    spec = engine.inputs[0]
+    normalization = Normalization(
+        scale=1 / 255 if info.scale is None else info.scale,
+        mean=info.mean or (0.0, 0.0, 0.0),
+        std=info.std or (1.0, 1.0, 1.0),
+        color_order=info.color_order or 'rgb',
+    )
+    height, width = spec.shape[2:]
+    return Preprocessor(
+        (width, height),
+        resize=info.resize or default_resize,
+        normalization=normalization,
+        dtype=spec.dtype,
+    )
+
+
+def _fill_names(info: ModelInfo, count: int) -> tuple[str, ...]:
+    names = info.class_names
+    if names and count and len(names) != count:
+        _log.warning(
+            '%s: %d class names for %d classes; check class_names', info.path, len(names), count
+        )
+    return names + tuple(f'class_{index}' for index in range(len(names), count))
+
+
+def _looks_like_yolo(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3
+
+
+def _wrong_task(info: ModelInfo, where: str) -> ModelError:
+    what, runner = _TASKS.get(info.task, (f'a model for the task {info.task!r}', None))
+    way_out = f'use {runner}' if runner else 'nothing here runs these yet'
+    return ModelError(
+        f'{info.path} is {what} (task {info.task!r}), which {where} does not run; {way_out}'
+    )
+
+
+def _looks_wrong(
+    info: ModelInfo, shapes: list[tuple[int, ...]], what: str, runner: str, task: str
+) -> ModelError:
+    return ModelError(
+        f'{info.path} looks like {what}, with output {shapes[0]}; use {runner}, or set task to '
+        f'{task!r} if it is one'
+    )
