@@ -1,0 +1,243 @@
+"""Results drawn on BGR images, in place: masks, boxes with labels, keypoints, the frame rate.
+
+Line width and text grow with the image, so that a drawing reads the same at 320×240 and 4K.
+Colors are those of `jetson_perception.palette` unless the caller gives others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.palette import color
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tasks.results import Detections, Segmentation
+
+    Color = tuple[int, int, int]
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_WHITE = (255, 255, 255)
+_BLACK = (0, 0, 0)
+_FAR_PX = 1_000_000  # beyond any image, within what OpenCV's drawing takes
+
+
+def color_mask(
+    mask: NDArray[np.uint8], colors: NDArray[np.uint8], out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The mask with a color for each class.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (h, w), uint8
+        Class ids.
+    colors : ndarray, shape (classes, 3), uint8
+        BGR of each class; ids beyond them become black.
+    out : ndarray, shape (h, w, 3), uint8, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray, shape (h, w, 3), uint8
+        `out`, or a new array.
+    """
+    table = np.zeros((1, 256, 3), np.uint8)
+    table[0, : len(colors)] = colors[:256]
+    colored: NDArray[np.uint8] = cv2.LUT(cv2.merge((mask, mask, mask)), table, dst=out)
+    return colored
+
+
+def draw_segmentation(
+    canvas: NDArray[np.uint8],
+    segmentation: Segmentation,
+    colors: NDArray[np.uint8],
+    blend: float = 0.6,
+    class_names: Sequence[str] = (),
+) -> None:
+    """Tint the pixels of every class but 0, the background, which stays as it is.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    segmentation : Segmentation
+        Its mask is enlarged when it has another size than the canvas.
+    colors : ndarray, shape (classes, 3), uint8
+        BGR of each class.
+    blend : float
+        Share of the image that remains, 0 to 1.
+    class_names : sequence of str
+        When given, a legend shows the name, color and share of each class that is there.
+    """
+    height, width = canvas.shape[:2]
+    mask = segmentation.mask
+    if mask.shape != (height, width):
+        mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    left, top, box_w, box_h = cv2.boundingRect(mask)
+    if box_w:
+        inside = np.s_[top : top + box_h, left : left + box_w]
+        part, part_mask = canvas[inside], mask[inside]
+        tinted = color_mask(part_mask, colors)
+        cv2.addWeighted(part, blend, tinted, 1 - blend, 0, dst=tinted)
+        cv2.copyTo(tinted, part_mask, part)
+    if class_names:
+        _draw_legend(canvas, segmentation, colors, class_names)
+
+
+def draw_detections(
+    canvas: NDArray[np.uint8],
+    detections: Detections,
+    class_names: Sequence[str],
+    *,
+    skeleton: Sequence[tuple[int, int]] = (),
+    keypoint_score_threshold: float = 0.5,
+) -> None:
+    """Draw boxes with class and score, and keypoints joined by the skeleton.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    detections : Detections
+        In the canvas's pixels. The best is drawn last, on top.
+    class_names : sequence of str
+        Name of class i at index i; a class beyond them is shown by its number.
+    skeleton : sequence of (int, int)
+        Pairs of keypoint indices, from 0, to join by lines.
+    keypoint_score_threshold : float
+        Keypoints that score less are left out, with their lines.
+    """
+    pen = _Pen.for_image(canvas)
+    for i in range(len(detections) - 1, -1, -1):
+        class_id = int(detections.class_id[i])
+        name = class_names[class_id] if 0 <= class_id < len(class_names) else str(class_id)
+        box = _whole(detections.xyxy[i])
+        class_color = _bright(color(class_id + 1))
+        cv2.rectangle(canvas, box[:2], box[2:], class_color, pen.line_px, cv2.LINE_AA)
+        if detections.keypoints is not None:
+            points = detections.keypoints[i]
+            _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, pen)
+        _draw_label(canvas, f'{name} {detections.score[i]:.2f}', box, class_color, pen)
+
+
+def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:
+    """Write the frame rate into the upper left corner, in place."""
+    pen = _Pen.for_image(canvas)
+    text = f'{hz:.1f} FPS'
+    (_, text_h), _ = cv2.getTextSize(text, _FONT, pen.font_scale * 1.3, pen.text_px)
+    at = (2 * pen.margin_px, 2 * pen.margin_px + text_h)
+    for shade, thickness in ((_BLACK, pen.text_px + 2), (_WHITE, pen.text_px)):
+        cv2.putText(canvas, text, at, _FONT, pen.font_scale * 1.3, shade, thickness, cv2.LINE_AA)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """Sizes that suit an image."""
+
+    line_px: int
+    text_px: int
+    margin_px: int
+    font_scale: float
+
+    @classmethod
+    def for_image(cls, canvas: NDArray[np.uint8]) -> _Pen:
+        side = (canvas.shape[0] + canvas.shape[1]) / 2
+        return cls(
+            line_px=max(round(side * 0.0025), 1),
+            text_px=max(round(side * 0.0012), 1),
+            margin_px=max(round(side * 0.005), 2),
+            font_scale=max(side * 0.00055, 0.35),
+        )
+
+
+def _whole(values: NDArray[np.float32]) -> tuple[int, ...]:
+    return tuple(np.clip(np.rint(values), -_FAR_PX, _FAR_PX).astype(int).tolist())
+
+
+def _bright(bgr: Color) -> Color:
+    """The hue at full brightness, as VOC's dark half is hard to see as a thin line."""
+    factor = 255 / max(max(bgr), 1)
+    blue, green, red = (round(channel * factor) for channel in bgr)
+    return blue, green, red
+
+
+def _ink(background: Color) -> Color:
+    """Black or white, whichever reads better on the background."""
+    blue, green, red = background
+    return _BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else _WHITE
+
+
+def _draw_label(
+    canvas: NDArray[np.uint8], text: str, box: tuple[int, ...], background: Color, pen: _Pen
+) -> None:
+    """Write above the box, or inside its top edge where there is no room, always in the image."""
+    height, width = canvas.shape[:2]
+    (text_w, text_h), below = cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)
+    label_w, label_h = text_w + 2 * pen.margin_px, text_h + below + pen.margin_px
+    left = max(min(box[0], width - label_w), 0)
+    top = box[1] - label_h if box[1] >= label_h else box[1]
+    top = max(min(top, height - label_h), 0)
+    cv2.rectangle(canvas, (left, top), (left + label_w - 1, top + label_h - 1), background, -1)
+    at = (left + pen.margin_px, top + label_h - below - pen.margin_px // 2)
+    cv2.putText(
+        canvas, text, at, _FONT, pen.font_scale, _ink(background), pen.text_px, cv2.LINE_AA
+    )
+
+
+def _draw_keypoints(
+    canvas: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    skeleton: Sequence[tuple[int, int]],
+    score_threshold: float,
+    pen: _Pen,
+) -> None:
+    at = [_whole(point[:2]) for point in points]
+    shown = [score >= score_threshold for score in points[:, 2]]
+    for first, second in skeleton:
+        if max(first, second) < len(at) and shown[first] and shown[second]:
+            shade = _bright(color(second + 1))
+            cv2.line(canvas, at[first], at[second], shade, pen.line_px, cv2.LINE_AA)
+    radius = pen.line_px + 1
+    for index, (point, visible) in enumerate(zip(at, shown, strict=True)):
+        if visible:
+            cv2.circle(canvas, point, radius + 1, _WHITE, -1, cv2.LINE_AA)
+            cv2.circle(canvas, point, radius, _bright(color(index + 1)), -1, cv2.LINE_AA)
+
+
+def _draw_legend(
+    canvas: NDArray[np.uint8],
+    segmentation: Segmentation,
+    colors: NDArray[np.uint8],
+    class_names: Sequence[str],
+) -> None:
+    """A panel in the lower left corner with the classes that are there, background excepted."""
+    rows = [
+        (i, f'{class_names[i]} {100 * segmentation.ratio[i]:.1f}%')
+        for i in range(1, min(len(class_names), len(segmentation.pixels)))
+        if segmentation.pixels[i]
+    ]
+    if not rows:
+        return
+    pen = _Pen.for_image(canvas)
+    sizes = [cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)[0] for _, text in rows]
+    swatch = max(text_h for _, text_h in sizes)
+    row_h = swatch + 2 * pen.margin_px
+    panel_w = 4 * pen.margin_px + swatch + max(text_w for text_w, _ in sizes)
+    panel_h = row_h * len(rows) + pen.margin_px
+    margin = 2 * pen.margin_px
+    top = max(canvas.shape[0] - margin - panel_h, 0)
+    panel = canvas[top : top + panel_h, margin : margin + panel_w]
+    cv2.addWeighted(panel, 0.35, np.zeros_like(panel), 0.65, 0, dst=panel)
+    for row, (class_id, text) in enumerate(rows):
+        x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
+        shade = tuple(int(channel) for channel in colors[class_id])
+        cv2.rectangle(canvas, (x, y), (x + swatch, y + swatch), shade, -1)
+        at = (x + swatch + pen.margin_px, y + swatch)
+        cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)

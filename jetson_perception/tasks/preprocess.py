@@ -1,0 +1,329 @@
+"""BGR images into input tensors, and coordinates back: resize, padding, normalization.
+
+`fit` decides where the resized image lies in the network's input and returns an `ImageTransform`,
+which knows the way back. `Preprocessor` fills the tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from jetson_perception.errors import ParameterError
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+RESIZES: tuple[str, ...] = ('letterbox', 'letterbox_top_left', 'stretch')
+"""Ways of `fit` to bring an image to the network's size."""
+
+COLOR_ORDERS: tuple[str, ...] = ('rgb', 'bgr')
+"""Orders of channels that a network may have been trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTransform:
+    """Where an image lies in the network's input, and how to get from one to the other.
+
+    Coordinates are continuous: pixel i covers i to i + 1, so a corner of the image maps to a
+    corner of the resized image exactly.
+
+    Attributes
+    ----------
+    source_wh : tuple of int
+        Size of the source image, pixels.
+    network_wh : tuple of int
+        Size of the network's input, pixels.
+    content_wh : tuple of int
+        Size of the resized image inside the network's input, pixels; the rest is padding.
+    offset_xy : tuple of int
+        Its left and top in the network's input, pixels.
+    """
+
+    source_wh: tuple[int, int]
+    network_wh: tuple[int, int]
+    content_wh: tuple[int, int]
+    offset_xy: tuple[int, int]
+
+    def boxes_to_source(self, xyxy: NDArray[np.float32], clip: bool = True) -> NDArray[np.float32]:
+        """Boxes in pixels of the source image, shape (n, 4), float32, a new array.
+
+        Parameters
+        ----------
+        xyxy : ndarray, shape (n, 4), float32
+            Left, top, right, bottom in pixels of the network's input.
+        clip : bool
+            Cut what lies outside the image.
+        """
+        boxes = self.points_to_source(np.asarray(xyxy, np.float32).reshape(-1, 2, 2))
+        if clip:
+            np.clip(boxes, np.float32(0), np.array(self.source_wh, np.float32), out=boxes)
+        return boxes.reshape(-1, 4)
+
+    def points_to_source(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points in pixels of the source image, shape (…, 2), float32, a new array, not clipped.
+
+        Parameters
+        ----------
+        xy : ndarray, shape (…, 2), float32
+            In pixels of the network's input.
+        """
+        moved = np.subtract(xy, np.array(self.offset_xy, np.float32), dtype=np.float32)
+        moved *= self._source_per_network
+        return moved
+
+    def source_to_network(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points in pixels of the network's input, shape (…, 2), float32; undoes the others."""
+        moved = np.divide(xy, self._source_per_network, dtype=np.float32)
+        moved += np.array(self.offset_xy, np.float32)
+        return moved
+
+    @property
+    def _source_per_network(self) -> NDArray[np.float32]:
+        # Each axis has a factor of its own, as rounding content_wh changes each differently.
+        (source_w, source_h), (content_w, content_h) = self.source_wh, self.content_wh
+        return np.array([source_w / content_w, source_h / content_h], np.float32)
+
+
+@lru_cache(maxsize=64)
+def fit(
+    source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str = 'letterbox'
+) -> ImageTransform:
+    """The transform that brings an image of one size to a network of another.
+
+    Parameters
+    ----------
+    source_wh, network_wh : tuple of int
+        Width and height, pixels.
+    resize : str
+        'letterbox' keeps the aspect ratio and centers the image, with the rounding of
+        Ultralytics' LetterBox. 'letterbox_top_left' keeps the aspect ratio, puts the image into
+        the corner and rounds down. 'stretch' fills the input.
+
+    Raises
+    ------
+    ParameterError
+        When `resize` is none of these.
+    """
+    if resize not in RESIZES:
+        raise ParameterError(f'resize is {resize!r}; choose one of {", ".join(RESIZES)}', 'resize')
+    (source_w, source_h), (network_w, network_h) = source_wh, network_wh
+    if resize == 'stretch':
+        return ImageTransform(source_wh, network_wh, network_wh, (0, 0))
+    if resize == 'letterbox_top_left':
+        # In whole numbers, as a product of floats may fall short of the side that fits exactly.
+        if source_w * network_h >= source_h * network_w:
+            content_w, content_h = network_w, source_h * network_w // source_w
+        else:
+            content_w, content_h = source_w * network_h // source_h, network_h
+        content_wh = max(content_w, 1), max(content_h, 1)
+        return ImageTransform(source_wh, network_wh, content_wh, (0, 0))
+    gain = min(network_w / source_w, network_h / source_h)
+    content_w = max(round(source_w * gain), 1)
+    content_h = max(round(source_h * gain), 1)
+    left = max(round((network_w - content_w) / 2 - 0.1), 0)
+    top = max(round((network_h - content_h) / 2 - 0.1), 0)
+    return ImageTransform(source_wh, network_wh, (content_w, content_h), (left, top))
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """Pixel values 0 to 255 into what the network was trained on: (value × scale - mean) / std.
+
+    Attributes
+    ----------
+    scale : float
+        Applied first.
+    mean, std : tuple of three floats
+        Per channel, in the network's color order, in units of value × scale.
+    color_order : str
+        'rgb' or 'bgr': the network's.
+
+    Raises
+    ------
+    ParameterError
+        When a std is zero, or the color order is neither.
+    """
+
+    scale: float = 1 / 255
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    color_order: str = 'rgb'
+
+    def __post_init__(self) -> None:
+        if self.color_order not in COLOR_ORDERS:
+            raise ParameterError(
+                f"color_order is {self.color_order!r}; choose 'rgb' or 'bgr', as the network was "
+                'trained',
+                'color_order',
+            )
+        for name, values in (('mean', self.mean), ('std', self.std)):
+            if len(values) != 3 or not np.isfinite(values).all():
+                raise ParameterError(
+                    f'{name} is {values}; give three finite numbers, one a channel', name
+                )
+        if not all(self.std):
+            raise ParameterError(
+                f'std is {self.std}; values are divided by it, none may be 0', 'std'
+            )
+        if not np.isfinite(self.scale) or self.scale == 0:
+            raise ParameterError(
+                f'scale is {self.scale}; give a finite number other than 0, such as 1/255', 'scale'
+            )
+
+
+class Preprocessor:
+    """Fills input tensors from BGR images of any size. One thread at a time may call it.
+
+    Parameters
+    ----------
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    resize : str
+        How the image is fitted; see `fit`.
+    normalization : Normalization
+        What happens to pixel values.
+    dtype : dtype
+        float32 or float16, as the network's input has it.
+    pad_value : int
+        Pixel value of the padding, 0 to 255, normalized like the others.
+
+    Raises
+    ------
+    ParameterError
+        When `resize`, `dtype` or `pad_value` is none of these.
+
+    Notes
+    -----
+    The planes are normalized one by one out of `cv2.split`: several times faster than
+    `cv2.dnn.blobFromImage`, and nothing is allocated from the second image of a size on.
+    """
+
+    def __init__(
+        self,
+        network_wh: tuple[int, int],
+        resize: str = 'letterbox',
+        normalization: Normalization | None = None,
+        dtype: DTypeLike = np.float32,
+        pad_value: int = 114,
+    ) -> None:
+        fit(network_wh, network_wh, resize)
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float16)):
+            raise ParameterError(
+                f'the network takes {np.dtype(dtype)} tensors; float32 and float16 are supported: '
+                'export the model with one of them'
+            )
+        if not 0 <= pad_value <= 255:
+            raise ParameterError(f'pad_value is {pad_value}; give a pixel value, 0 to 255')
+        self.network_wh = network_wh
+        self.resize = resize
+        self.normalization = normalization or Normalization()
+        self.dtype: np.dtype = np.dtype(dtype)
+        self.pad_value = pad_value
+        self._tables = _tables(self.normalization, self.dtype)
+        self._resized = np.empty((0, 0, 3), np.uint8)
+        self._planes: list[NDArray[np.uint8]] = []
+
+    def new_tensor(self) -> NDArray[Any]:
+        """An uninitialized tensor of the right shape and type, (1, 3, h, w), to use as `out`."""
+        width, height = self.network_wh
+        return np.empty((1, 3, height, width), self.dtype)
+
+    def __call__(
+        self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], ImageTransform]:
+        """The image as input tensor, and the way back to its pixels.
+
+        Parameters
+        ----------
+        bgr : ndarray, shape (h, w, 3), uint8
+            Rows may be padded. Not changed.
+        out : ndarray, shape (1, 3, H, W), optional
+            Of the network's size and this preprocessor's dtype, contiguous; completely
+            overwritten. A new one when not given.
+
+        Returns
+        -------
+        tensor : ndarray, shape (1, 3, H, W)
+            `out`, or a new array.
+        transform : ImageTransform
+            From the network's pixels to the image's.
+
+        Raises
+        ------
+        ValueError
+            When `out` has another shape or dtype.
+        """
+        network_w, network_h = self.network_wh
+        tensor = self.new_tensor() if out is None else out
+        if tensor.shape != (1, 3, network_h, network_w) or tensor.dtype != self.dtype:
+            raise ValueError(
+                f'out is {tensor.dtype} {tensor.shape}; '
+                f'{self.dtype} (1, 3, {network_h}, {network_w}) is needed'
+            )
+        height, width = bgr.shape[:2]
+        transform = fit((width, height), self.network_wh, self.resize)
+        content = self._resize(bgr, transform.content_wh)
+        self._pad(tensor, transform)
+        self._normalize(content, tensor, transform)
+        return tensor, transform
+
+    def _resize(self, bgr: NDArray[np.uint8], content_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        width, height = content_wh
+        if self._planes == [] or self._planes[0].shape != (height, width):
+            self._resized = np.empty((height, width, 3), np.uint8)
+            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+        if bgr.shape[:2] == (height, width):
+            return bgr
+        cv2.resize(bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR)
+        return self._resized
+
+    def _normalize(
+        self, content: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
+    ) -> None:
+        (left, top), (width, height) = transform.offset_xy, transform.content_wh
+        inside = tensor[0, :, top : top + height, left : left + width]
+        cv2.split(content, self._planes)
+        planes = self._planes[::-1] if self.normalization.color_order == 'rgb' else self._planes
+        for plane, table, target in zip(planes, self._tables, inside, strict=True):
+            table.apply(plane, target)
+
+    def _pad(self, tensor: NDArray[Any], transform: ImageTransform) -> None:
+        (left, top), (width, height) = transform.offset_xy, transform.content_wh
+        right, bottom = left + width, top + height
+        for plane, table in zip(tensor[0], self._tables, strict=True):
+            value = table.values[self.pad_value]
+            plane[:top] = value
+            plane[bottom:] = value
+            plane[top:bottom, :left] = value
+            plane[top:bottom, right:] = value
+
+
+class _Table:
+    """Normalized value of each of the 256 pixel values of one channel."""
+
+    def __init__(self, values: NDArray[np.float64], dtype: np.dtype) -> None:
+        self.values = values.astype(dtype)
+        # OpenCV has no float16 look-up everywhere; it only moves the bytes, so int16 serves.
+        self._movable = np.dtype(np.int16) if dtype == np.float16 else dtype
+        self._lookup = self.values.view(self._movable).reshape(1, 256)
+        self._factor = np.float32(values[1]) if values[0] == 0 and dtype == np.float32 else None
+
+    def apply(self, plane: NDArray[np.uint8], target: NDArray[Any]) -> None:
+        """Write the normalized plane into target, both (h, w)."""
+        if self._factor is not None:  # without a mean a product does, in two thirds of the time
+            np.multiply(plane, self._factor, out=target, dtype=np.float32)
+        else:
+            cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
+
+
+def _tables(normalization: Normalization, dtype: np.dtype) -> tuple[_Table, ...]:
+    pixel = np.arange(256, dtype=np.float64) * normalization.scale
+    return tuple(
+        _Table((pixel - mean) / std, dtype)
+        for mean, std in zip(normalization.mean, normalization.std, strict=True)
+    )

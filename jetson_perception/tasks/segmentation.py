@@ -1,0 +1,343 @@
+"""Semantic segmentation: recognize what an output tensor holds, and turn it into a class mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.tasks.results import Segmentation
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.tasks.preprocess import ImageTransform
+
+OUTPUTS: tuple[str, ...] = ('logits', 'probabilities', 'class_ids')
+"""Values of `SegmentationLayout.output`, and of the parameter `output`."""
+
+MASK_SIZES: tuple[str, ...] = ('image', 'network')
+INTERPOLATIONS: tuple[str, ...] = ('probabilities', 'logits')
+MAX_CLASSES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationLayout:
+    """How an output tensor holds classes.
+
+    Attributes
+    ----------
+    output : str
+        One of `OUTPUTS`.
+    class_count : int
+        Classes, background included; 0 when unknown, as class ids do not tell.
+    channels_last : bool
+        True for (1, h, w, classes), False for (1, classes, h, w); of no meaning for class ids.
+    binary : bool
+        The one channel is the foreground's; class 0 is the background.
+    """
+
+    output: str
+    class_count: int
+    channels_last: bool = False
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationOptions:
+    """How a mask is made.
+
+    Attributes
+    ----------
+    mask_size : str
+        'image' for a mask of the source image's size, 'network' for one of the output tensor's.
+    interpolation : str
+        What is resized before the best class is taken: 'probabilities', or 'logits', which saves
+        the softmax.
+
+    Raises
+    ------
+    ParameterError
+        When a value is none of these.
+    """
+
+    mask_size: str = 'image'
+    interpolation: str = 'probabilities'
+
+    def __post_init__(self) -> None:
+        for name, choices in (('mask_size', MASK_SIZES), ('interpolation', INTERPOLATIONS)):
+            if getattr(self, name) not in choices:
+                raise ParameterError(
+                    f'{name} is {getattr(self, name)!r}; choose one of {", ".join(choices)}', name
+                )
+
+
+def recognize_segmentation_layout(
+    output_shape: tuple[int, ...],
+    output_dtype: DTypeLike,
+    info: ModelInfo,
+    network_wh: tuple[int, int],
+) -> SegmentationLayout:
+    """The layout that the shape, the type and the model's metadata agree on.
+
+    Parameters
+    ----------
+    output_shape : tuple of int
+        As a run gave it.
+    output_dtype : dtype
+        Integers are class ids.
+    info : ModelInfo
+        `output` and `class_names` count; empty ones are inferred.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels; the output's grid has its proportions.
+
+    Raises
+    ------
+    ModelError
+        When the output is not one of a segmentation network, or the metadata contradicts it.
+    ParameterError
+        When the shape allows several meanings; names the parameter that decides.
+    """
+    name = info.path or 'the model'
+    found = f'output {np.dtype(output_dtype)} {tuple(output_shape)} of {name}'
+    if info.task not in ('', 'semantic'):
+        raise ModelError(
+            f'the task of {name} is {info.task!r}; semantic segmentation is decoded here: use the '
+            "detection node for it, or correct 'task'"
+        )
+    if info.output and info.output not in OUTPUTS:
+        raise ParameterError(
+            f'output is {info.output!r}; choose one of {", ".join(OUTPUTS)}', 'output'
+        )
+    integers = np.issubdtype(np.dtype(output_dtype), np.integer)
+    if integers and info.output in ('logits', 'probabilities'):
+        raise ModelError(
+            f'{found} holds integers, but output is {info.output!r}; they are class ids: correct '
+            "'output', or leave it out"
+        )
+    if integers or info.output == 'class_ids':
+        return _class_ids_layout(output_shape, info, found, network_wh)
+    return _scores_layout(output_shape, info, found, network_wh)
+
+
+def _class_ids_layout(
+    shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
+) -> SegmentationLayout:
+    grids = _without_ones(shape)
+    if grids is None or not _fits(grids, network_wh):
+        raise ModelError(
+            f'{found} is not a class id for each pixel, such as (1, h, w), of a '
+            f'{network_wh[0]}×{network_wh[1]} input; export the argmax of a semantic '
+            'segmentation network, or its scores'
+        )
+    if len(info.class_names) > MAX_CLASSES:
+        raise _too_many(found, len(info.class_names))
+    return SegmentationLayout('class_ids', len(info.class_names))
+
+
+def _scores_layout(
+    shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
+) -> SegmentationLayout:
+    if len(shape) == 3 and shape[0] == 1 and _fits(shape[1:], network_wh):
+        shape = (1, *shape)  # one channel whose axis was squeezed away
+    if len(shape) != 4 or shape[0] != 1:
+        raise ModelError(
+            f'{found} is not a score for each class and pixel, such as (1, classes, h, w); export '
+            'a semantic segmentation network for one image'
+        )
+    named = len(info.class_names)
+    readings = [
+        (channels_last, classes)
+        for channels_last, classes, grid in (
+            (False, shape[1], shape[2:]),
+            (True, shape[3], shape[1:3]),
+        )
+        if _fits(grid, network_wh)
+    ]
+    if len(readings) > 1:
+        by_names = [r for r in readings if named and r[1] in (named, 1 if named == 2 else named)]
+        readings = by_names if len(by_names) == 1 else [min(readings, key=lambda r: r[1])]
+    if not readings:
+        raise ModelError(
+            f'{found} has no axes in the proportions of the {network_wh[0]}×{network_wh[1]} '
+            'input; (1, classes, h, w) or (1, h, w, classes) is expected: export a semantic '
+            'segmentation network'
+        )
+    channels_last, channels = readings[0]
+    if channels > MAX_CLASSES:
+        raise _too_many(found, channels)
+    binary = channels == 1
+    if binary and not info.output:
+        raise ParameterError(
+            f"{found} has one channel; set 'output' to what it holds: logits (a sigmoid follows), "
+            'probabilities, or class_ids',
+            'output',
+        )
+    classes = 2 if binary else channels
+    if named and named != classes:
+        raise ModelError(
+            f'{found} has {classes} classes, but class_names has {named}; correct the names, or '
+            'take the model that they belong to'
+        )
+    return SegmentationLayout(info.output or 'logits', classes, channels_last, binary)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Height and width of (h, w) with any leading ones, or a trailing one."""
+    sides = list(shape)
+    while len(sides) > 2 and sides[0] == 1:
+        del sides[0]
+    if len(sides) == 3 and sides[2] == 1:
+        del sides[2]
+    return (sides[0], sides[1]) if len(sides) == 2 else None
+
+
+def _fits(grid_hw: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
+    """Whether the grid is the input's size divided by a whole number, give or take rounding."""
+    height, width = grid_hw
+    if min(height, width) < 1:
+        return False
+    down = round(network_wh[0] / width), round(network_wh[1] / height)
+    return down[0] == down[1] >= 1 and all(
+        abs(side - network / down[0]) <= 1
+        for side, network in zip((width, height), network_wh, strict=True)
+    )
+
+
+def _too_many(found: str, count: int) -> ModelError:
+    return ModelError(
+        f'{found} has {count} classes; a mask holds at most {MAX_CLASSES}, one byte a pixel: '
+        'export the model with fewer'
+    )
+
+
+def segment(
+    output: NDArray[Any],
+    layout: SegmentationLayout,
+    transform: ImageTransform,
+    options: SegmentationOptions,
+) -> Segmentation:
+    """The class of each pixel, and how many pixels each class has.
+
+    Parameters
+    ----------
+    output : ndarray
+        The model's output for one image, as the layout was recognized from.
+    layout : SegmentationLayout
+        From `recognize_segmentation_layout`.
+    transform : ImageTransform
+        From the preprocessing of this image; its padding is cut off.
+    options : SegmentationOptions
+        Size of the mask, and what is interpolated.
+
+    Returns
+    -------
+    Segmentation
+        With mask_size 'image' of the source image's size; with 'network' of the output's grid
+        less the padding.
+
+    Notes
+    -----
+    Scores are resized bilinearly and the best class is taken then, the lower one of two equals,
+    which gives smooth borders. Class ids can only be repeated (nearest).
+    """
+    if layout.output == 'class_ids':
+        grid = _class_id_grid(output)
+        mask = _nearest(_crop(grid, transform), transform, options)
+        return Segmentation(mask, _count(mask, layout.class_count))
+    planes = output[0] if not layout.channels_last else output[0].transpose(2, 0, 1)
+    if planes.ndim == 2:
+        planes = planes[None]
+    scores = np.asarray(_crop(planes, transform), np.float32)
+    if layout.output == 'logits' and options.interpolation == 'probabilities':
+        scores = _sigmoid(scores) if layout.binary else _softmax(scores)
+    size_wh = transform.source_wh if options.mask_size == 'image' else None
+    if layout.binary:
+        threshold = 0.0 if _still_logits(layout, options) else 0.5
+        plane = scores[0] if size_wh is None else _resized(scores[0], size_wh)
+        mask = (plane > threshold).astype(np.uint8)
+    else:
+        mask = _best_class(scores, size_wh)
+    return Segmentation(mask, _count(mask, layout.class_count))
+
+
+def _still_logits(layout: SegmentationLayout, options: SegmentationOptions) -> bool:
+    return layout.output == 'logits' and options.interpolation == 'logits'
+
+
+def _resized(plane: NDArray[np.float32], size_wh: tuple[int, int]) -> NDArray[np.float32]:
+    resized: NDArray[np.float32] = cv2.resize(
+        np.ascontiguousarray(plane), size_wh, interpolation=cv2.INTER_LINEAR
+    )
+    return resized
+
+
+def _best_class(scores: NDArray[np.float32], size_wh: tuple[int, int] | None) -> NDArray[np.uint8]:
+    if size_wh is None:
+        return scores.argmax(axis=0).astype(np.uint8)
+    best = _resized(scores[0], size_wh)
+    mask = np.zeros(best.shape, np.uint8)
+    for class_id in range(1, len(scores)):
+        plane = _resized(scores[class_id], size_wh)
+        better = plane > best
+        mask[better] = class_id
+        best = cv2.max(best, plane)
+    return mask
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = logits - logits.max(axis=0)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=0)
+    return shifted
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    # In this form no exponential overflows.
+    half: NDArray[np.float32] = np.tanh(logits * np.float32(0.5))
+    half *= np.float32(0.5)
+    half += np.float32(0.5)
+    return half
+
+
+def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
+    size = _without_ones(output.shape)
+    if size is None:
+        raise ModelError(f'output is {output.shape}, not one class id a pixel')
+    return output.reshape(size).astype(np.uint8)
+
+
+def _crop(planes: NDArray[Any], transform: ImageTransform) -> NDArray[Any]:
+    """The part of the grid, (…, h, w), on which the image lies."""
+    height, width = planes.shape[-2:]
+    network_w, network_h = transform.network_wh
+    (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
+    if (content_w, content_h) == (network_w, network_h):
+        return planes
+    x = [round(edge * width / network_w) for edge in (left, left + content_w)]
+    y = [round(edge * height / network_h) for edge in (top, top + content_h)]
+    x[0], y[0] = min(x[0], width - 1), min(y[0], height - 1)
+    return planes[..., y[0] : max(y[1], y[0] + 1), x[0] : max(x[1], x[0] + 1)]
+
+
+def _nearest(
+    grid: NDArray[np.uint8], transform: ImageTransform, options: SegmentationOptions
+) -> NDArray[np.uint8]:
+    if options.mask_size == 'network':
+        return np.ascontiguousarray(grid)
+    mask: NDArray[np.uint8] = cv2.resize(
+        np.ascontiguousarray(grid), transform.source_wh, interpolation=cv2.INTER_NEAREST
+    )
+    return mask
+
+
+def _count(mask: NDArray[np.uint8], class_count: int) -> NDArray[np.int64]:
+    """Pixels of each class; of classes 0 to the highest present when their number is unknown."""
+    counts = np.bincount(mask.ravel(), minlength=class_count)
+    return counts.astype(np.int64)

@@ -1,0 +1,500 @@
+"""What the output tensors of YOLO networks mean: recognize the layout, decode boxes and keypoints.
+
+Three families are told apart:
+
+``objectness``
+    YOLOv5, v7: (1, A, 5 + classes), three anchors a cell; the score is objectness × class.
+``anchor_free``
+    YOLOv8, 11, 12, and YOLO26 without its end-to-end head: (1, 4 + classes + keypoints, A), one
+    anchor a cell.
+``end_to_end``
+    YOLOv10, YOLO26, and exports with built-in NMS: (1, N, 6 + keypoints), rows of left, top,
+    right, bottom, score, class, which need no suppression.
+
+Boxes of the first two are center x, center y, width, height; all are in pixels of the network's
+input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.engines.metadata import ModelInfo
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.tasks.nms import class_aware_nms
+from jetson_perception.tasks.results import Detections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tasks.preprocess import ImageTransform
+
+FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
+"""Values of `YoloLayout.family`, and of the parameter `layout`."""
+
+MAX_CANDIDATES = 1000
+"""Boxes that enter the suppression, the best by score. A frame has tens to a few hundred; the
+bound keeps a threshold near 0 from stalling the pipeline."""
+
+_VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
+_ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
+_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
+_MAX_END_TO_END_SIDE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class YoloLayout:
+    """How one output tensor holds boxes.
+
+    Attributes
+    ----------
+    family : str
+        One of `FAMILIES`.
+    class_count : int
+        Classes; 0 when unknown, as end-to-end outputs do not tell.
+    keypoint_shape : tuple of int or None
+        Keypoints an object, and values a keypoint: 2 (x, y) or 3 (x, y, score).
+    channels_last : bool
+        True for (1, anchors, values), False for (1, values, anchors).
+    output : int
+        Index of the tensor among the model's outputs.
+    """
+
+    family: str
+    class_count: int
+    keypoint_shape: tuple[int, int] | None
+    channels_last: bool
+    output: int = 0
+
+    @property
+    def keypoint_count(self) -> int:
+        """Keypoints an object; 0 for a model without."""
+        return self.keypoint_shape[0] if self.keypoint_shape else 0
+
+    @property
+    def value_count(self) -> int:
+        """Values an anchor."""
+        classes = 0 if self.family == 'end_to_end' else self.class_count
+        points, depth = self.keypoint_shape or (0, 0)
+        return _VALUES_BEFORE_CLASSES[self.family] + classes + points * depth
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionOptions:
+    """What counts as a detection. Exchanged as a whole, so that a frame sees one set.
+
+    Attributes
+    ----------
+    score_threshold : float
+        Boxes that score less are dropped, 0 to 1.
+    iou_threshold : float
+        A box that a better one covers by more is dropped, 0 to 1; unused for end-to-end models.
+    max_detections : int
+        At most so many boxes an image, the best.
+    class_agnostic : bool
+        Let boxes of different classes suppress each other.
+
+    Raises
+    ------
+    ParameterError
+        When a value is out of range.
+    """
+
+    score_threshold: float = 0.25
+    iou_threshold: float = 0.7
+    max_detections: int = 300
+    class_agnostic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ('score_threshold', 'iou_threshold'):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ParameterError(f'{name} is {value}; give a number from 0 to 1', name)
+        if self.max_detections < 1:
+            raise ParameterError(
+                f'max_detections is {self.max_detections}; give 1 or more', 'max_detections'
+            )
+
+
+def recognize_layout(
+    output_shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
+) -> YoloLayout:
+    """The layout that the shapes and the model's metadata agree on.
+
+    Parameters
+    ----------
+    output_shapes : sequence of tuple of int
+        Shapes of all outputs, as a run gave them.
+    info : ModelInfo
+        `task`, `class_names`, `keypoint_shape` and `layout` count; empty ones are inferred.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels; tells how many anchors there are.
+
+    Raises
+    ------
+    ModelError
+        When no output is one of a YOLO detector, or the metadata contradicts the shapes.
+    ParameterError
+        When the shapes allow several meanings; names the parameter that decides.
+    """
+    _check_info(info)
+    name = info.path or 'the model'
+    _refuse_other_networks(output_shapes, info, network_wh)
+    layouts = _readings(output_shapes, info, network_wh)
+    if not layouts:
+        raise _no_reading(name, output_shapes, info, network_wh)
+    if len(layouts) > 1:
+        raise _ambiguous(name, output_shapes, layouts)
+    return layouts[0]
+
+
+def decode(
+    outputs: Sequence[NDArray[Any]],
+    layout: YoloLayout,
+    transform: ImageTransform,
+    options: DetectionOptions,
+) -> Detections:
+    """Detections in pixels of the source image, best score first.
+
+    Parameters
+    ----------
+    outputs : sequence of ndarray
+        The model's outputs for one image, float32 or float16.
+    layout : YoloLayout
+        From `recognize_layout`.
+    transform : ImageTransform
+        From the preprocessing of this image.
+    options : DetectionOptions
+        Thresholds.
+
+    Returns
+    -------
+    Detections
+        Boxes clipped to the image, those outside dropped; keypoints unclipped, all of them. With
+        an empty keypoint array when nothing is found by a model that has keypoints. Scores and
+        boxes are finite; a keypoint that is not finite becomes (0, 0, 0).
+
+    Raises
+    ------
+    ModelError
+        When the output does not have the layout's shape.
+    """
+    tensor = outputs[layout.output]
+    if tensor.ndim != 3 or tensor.shape[2 if layout.channels_last else 1] != layout.value_count:
+        raise ModelError(
+            f'output {layout.output} is {tensor.shape}, not (1, …) with {layout.value_count} '
+            'values an anchor as it was when the model was loaded; load the model again'
+        )
+    rows = tensor[0] if layout.channels_last else tensor[0].T
+    with np.errstate(over='ignore', invalid='ignore'):  # float garbage is dropped, not reported
+        if layout.family == 'end_to_end':
+            xyxy, score, class_id, values = _read_end_to_end(rows, layout, options)
+        else:
+            xyxy, score, class_id, values = _read_anchors(rows, layout, options)
+    xyxy = transform.boxes_to_source(xyxy)
+    points = _keypoints(values, layout, transform)
+    found = Detections(xyxy, score, class_id, points)
+    visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    return found if visible.all() else found[visible]
+
+
+def _read_end_to_end(
+    rows: NDArray[Any], layout: YoloLayout, options: DetectionOptions
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    values = rows.astype(np.float32)
+    classes = values[:, 5]
+    good = (values[:, 4] >= options.score_threshold) & (classes >= 0)
+    good &= classes < (layout.class_count or np.iinfo(np.int32).max)
+    good &= np.isfinite(values[:, :6]).all(axis=1)
+    values = values[good]
+    values = values[np.argsort(-values[:, 4], kind='stable')[: options.max_detections]]
+    return values[:, :4], values[:, 4].copy(), values[:, 5].astype(np.int32), values[:, 6:]
+
+
+def _read_anchors(
+    rows: NDArray[Any], layout: YoloLayout, options: DetectionOptions
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    first = _VALUES_BEFORE_CLASSES[layout.family]
+    last = first + layout.class_count
+    if layout.family == 'objectness':
+        # No class can lift the product above the objectness.
+        likely = _at_least(rows[:, 4], options.score_threshold)
+    else:
+        likely = _at_least(_best_class_score(rows, first, last), options.score_threshold)
+    values = rows[np.flatnonzero(likely)].astype(np.float32)
+
+    class_id = values[:, first:last].argmax(axis=1)
+    score = values[np.arange(len(values)), first + class_id]
+    if layout.family == 'objectness':
+        score = score * values[:, 4]
+    half = values[:, 2:4] / 2
+    xyxy = np.concatenate((values[:, :2] - half, values[:, :2] + half), axis=1)
+
+    good = np.isfinite(score) & np.isfinite(xyxy).all(axis=1)
+    good &= score >= options.score_threshold
+    chosen = np.flatnonzero(good)
+    if len(chosen) > MAX_CANDIDATES:
+        best = np.argsort(-score[chosen], kind='stable')[:MAX_CANDIDATES]
+        chosen = chosen[np.sort(best)]
+    kept = chosen[
+        class_aware_nms(
+            xyxy[chosen],
+            score[chosen],
+            class_id[chosen],
+            options.iou_threshold,
+            options.max_detections,
+            class_agnostic=options.class_agnostic,
+        )
+    ]
+    return xyxy[kept], score[kept], class_id[kept].astype(np.int32), values[kept, last:]
+
+
+def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+    """Best class score of each anchor, NaN or anything where one is NaN; shape (anchors,).
+
+    float16 comes back as its bits in int16: of numbers above zero the order is the same, and
+    NumPy compares int16 many times faster.
+    """
+    bits = rows.view(np.int16) if rows.dtype == np.float16 else rows
+    if bits.flags.c_contiguous:
+        # A maximum along the long axis is vectorized; transposing first is worth it.
+        bits = cv2.transpose(bits).T
+    return bits[:, first:last].max(axis=1)
+
+
+def _at_least(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    """Where scores reach the threshold; float16 may come as its bits in int16."""
+    if scores.dtype == np.float16:
+        scores = scores.view(np.int16)
+    if scores.dtype == np.int16:
+        # Rounded down by at most one step: the decoder compares again in float32.
+        return scores >= np.float16(threshold).view(np.int16) - 1
+    return scores >= np.float32(threshold)
+
+
+def _keypoints(
+    values: NDArray[np.float32], layout: YoloLayout, transform: ImageTransform
+) -> NDArray[np.float32] | None:
+    if layout.keypoint_shape is None:
+        return None
+    count, depth = layout.keypoint_shape
+    raw = values.reshape(-1, count, depth)
+    points = np.ones((len(raw), count, 3), np.float32)
+    points[..., :2] = transform.points_to_source(raw[..., :2])
+    if depth == 3:
+        points[..., 2] = raw[..., 2]
+    points[~np.isfinite(points).all(axis=-1)] = 0
+    return points
+
+
+def _check_info(info: ModelInfo) -> None:
+    if info.layout and info.layout not in FAMILIES:
+        raise ParameterError(
+            f'layout is {info.layout!r}; choose one of {", ".join(FAMILIES)}', 'layout'
+        )
+    if info.task == 'segment':
+        raise ModelError(
+            f'{info.path or "the model"} segments instances, which is not supported yet; export a '
+            'detect or pose model, or a semantic segmentation network for the segmentation node'
+        )
+    if info.task not in ('', 'detect', 'pose'):
+        raise ModelError(
+            f'the task of {info.path or "the model"} is {info.task!r}; detect and pose models '
+            "can be decoded here: take another model, or correct 'task'"
+        )
+    if info.task == 'pose' and info.layout == 'objectness':
+        raise ModelError(
+            "task 'pose' and layout 'objectness' do not go together; poses of YOLOv8, 11 and 26 "
+            'are supported'
+        )
+    shape = info.keypoint_shape
+    if shape is not None and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
+        raise ParameterError(
+            f'keypoint_shape is {shape}; give the number of keypoints and 2 (x, y) or 3 '
+            '(x, y, score) values of each, such as 17, 3',
+            'keypoint_shape',
+        )
+
+
+def _refuse_other_networks(
+    shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
+) -> None:
+    """Name the exports that people do have and that have another decoder."""
+    name = info.path or 'the model'
+    prototypes = (network_wh[1] // 4, network_wh[0] // 4)
+    if any(len(shape) == 4 and shape[2:] == prototypes for shape in shapes):
+        raise ModelError(
+            f'{name} has mask prototypes among its outputs {_listed(shapes)}: it segments '
+            'instances, which is not supported yet; export a detect or pose model'
+        )
+    if any(len(shape) == 2 and shape[1] == 7 for shape in shapes):
+        raise ModelError(
+            f'{name} gives (n, 7) rows, outputs {_listed(shapes)}, as YOLOv7 exports with NMS '
+            'do; export it without --end2end and --include-nms'
+        )
+    if len(shapes) >= 4 and any(shape[2:] == (4,) for shape in shapes):
+        raise ModelError(
+            f'{name} has outputs {_listed(shapes)} of a suppression plugin; export it without '
+            'EfficientNMS (no --end2end)'
+        )
+    batches = sorted({shape[0] for shape in shapes if len(shape) == 3 and shape[0] != 1})
+    if batches:
+        raise ModelError(
+            f'{name} gives results for a batch of {batches[0]}, outputs {_listed(shapes)}; export '
+            'it with a batch of 1 or a dynamic batch'
+        )
+
+
+def _readings(
+    shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
+) -> list[YoloLayout]:
+    """Every layout that the shapes allow and the metadata does not exclude."""
+    families = (info.layout,) if info.layout else FAMILIES
+    return [
+        YoloLayout(family, class_count, keypoint_shape, channels_last, index)
+        for index, shape in enumerate(shapes)
+        if len(shape) == 3 and shape[0] == 1
+        for family in families
+        for channels_last in (False, True)
+        if _anchors_fit(family, shape, channels_last, bool(info.layout), network_wh)
+        for class_count, keypoint_shape in _contents(
+            family, shape[2 if channels_last else 1] - _VALUES_BEFORE_CLASSES[family], info
+        )
+    ]
+
+
+def _anchors_fit(
+    family: str,
+    shape: tuple[int, ...],
+    channels_last: bool,
+    family_is_given: bool,
+    network_wh: tuple[int, int],
+) -> bool:
+    """Whether this axis of the shape can count the family's anchors."""
+    values, anchors = (shape[2], shape[1]) if channels_last else (shape[1], shape[2])
+    cells = [
+        sum(-(-network_wh[0] // stride) * -(-network_wh[1] // stride) for stride in strides)
+        for strides in _STRIDES
+    ]
+    if family == 'end_to_end':
+        grids = {count * anchors_a_cell for count in cells for anchors_a_cell in (1, 3)}
+        few = max(shape) <= _MAX_END_TO_END_SIDE and grids.isdisjoint(shape)
+        return channels_last and (family_is_given or few)
+    if anchors in {count * _ANCHORS_A_CELL[family] for count in cells}:
+        return True
+    # Of a network with other strides only the setting tells the family.
+    return family_is_given and anchors > values
+
+
+def _contents(
+    family: str, free: int, info: ModelInfo
+) -> Iterator[tuple[int, tuple[int, int] | None]]:
+    """What the values after the box may be: class count and keypoint shape."""
+    named = len(info.class_names)
+    end_to_end = family == 'end_to_end'
+    if info.task == 'detect' or (info.task == '' and info.keypoint_shape is None):
+        if end_to_end and free == 0:
+            yield named, None
+        elif not end_to_end and free > 0 and named in (0, free):
+            yield free, None
+    if info.task == 'detect' or family == 'objectness':
+        return
+    if info.keypoint_shape is not None:
+        classes = free - info.keypoint_shape[0] * info.keypoint_shape[1]
+        if end_to_end and classes == 0:
+            yield named, info.keypoint_shape
+        elif not end_to_end and classes > 0 and named in (0, classes):
+            yield classes, info.keypoint_shape
+        return
+    if end_to_end:
+        counts = [0]
+    elif named:
+        counts = [named]
+    elif info.task == 'pose':
+        counts = list(range(1, free))
+    else:
+        counts = [1]  # of what nothing is known, a pose of one class is the likely other reading
+    depths = (2, 3) if named or info.task == 'pose' or end_to_end else (3,)
+    for classes in counts:
+        for depth in depths:
+            points, rest = divmod(free - classes, depth)
+            if points > 0 and rest == 0:
+                yield (named if end_to_end else classes), (points, depth)
+
+
+def _no_reading(
+    name: str, shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
+) -> ModelError | ParameterError:
+    alone = _readings(shapes, ModelInfo(), network_wh)
+    said = [
+        f'{field} {value}'
+        for field, value in (
+            ('task', repr(info.task) if info.task else ''),
+            ('layout', repr(info.layout) if info.layout else ''),
+            ('class_names', f'with {len(info.class_names)} names' if info.class_names else ''),
+            ('keypoint_shape', str(info.keypoint_shape) if info.keypoint_shape else ''),
+        )
+        if value
+    ]
+    size = f'{network_wh[0]}×{network_wh[1]}'
+    if alone and said:
+        return ModelError(
+            f'outputs {_listed(shapes)} of {name} hold {_described(alone)}; the metadata or '
+            f'parameters say {", ".join(said)}: correct them, or take the model that they belong '
+            'to'
+        )
+    if any(len(shape) == 3 and min(shape[1:]) >= 5 for shape in shapes) and not info.layout:
+        return ParameterError(
+            f'outputs {_listed(shapes)} of {name} have no number of anchors known for a {size} '
+            f"input; set 'layout' to one of {', '.join(FAMILIES)}",
+            'layout',
+        )
+    return ModelError(
+        f'outputs {_listed(shapes)} of {name} are not those of a YOLO detector for a {size} '
+        'input, such as (1, 84, 8400), (1, 25200, 85) or (1, 300, 6); export a detect or pose '
+        'model' + (f' (the metadata or parameters say {", ".join(said)})' if said else '')
+    )
+
+
+def _ambiguous(
+    name: str, shapes: Sequence[tuple[int, ...]], layouts: list[YoloLayout]
+) -> ParameterError:
+    if len({layout.family for layout in layouts}) > 1:
+        parameter, choices = 'layout', ', '.join(sorted({layout.family for layout in layouts}))
+    elif len({layout.keypoint_shape is None for layout in layouts}) > 1:
+        parameter, choices = 'task', 'detect or pose'
+    elif len({layout.keypoint_shape for layout in layouts}) > 1:
+        parameter = 'keypoint_shape'
+        choices = 'keypoints an object, and 2 (x, y) or 3 (x, y, score) values of each'
+    else:
+        parameter, choices = 'class_names', 'the names of all classes'
+    return ParameterError(
+        f'outputs {_listed(shapes)} of {name} may hold {_described(layouts)}; set {parameter!r}: '
+        f'{choices}',
+        parameter,
+    )
+
+
+def _described(layouts: list[YoloLayout]) -> str:
+    shown = [
+        f'{layout.class_count or "some"} class{"es" * (layout.class_count != 1)}'
+        + (
+            ' with {} keypoints of {}'.format(*layout.keypoint_shape)
+            if layout.keypoint_shape
+            else ''
+        )
+        + f' ({layout.family})'
+        for layout in layouts[:3]
+    ]
+    return ', or '.join(shown) + (', or others' if len(layouts) > 3 else '')
+
+
+def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ', '.join(str(tuple(shape)) for shape in shapes)
