@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from jetson_perception.engines import ModelInfo, open_engine
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
@@ -132,6 +132,14 @@ class _Model(Generic[Result, Options]):
         tensor, transform = self.preprocess(bgr)
         return self.postprocess(self.infer(tensor), transform)
 
+    def class_name(self, class_id: int) -> str:
+        """Name of a class; 'class_<index>' for an id beyond `class_names`, as a network that
+        gives class ids may produce.
+        """
+        if 0 <= class_id < len(self.class_names):
+            return self.class_names[class_id]
+        return f'class_{class_id}'
+
     def close(self) -> None:
         """Release the engine; calling it twice is harmless."""
         self.engine.close()
@@ -145,6 +153,20 @@ class _Model(Generic[Result, Options]):
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
         """Find out what the outputs are, from the shapes that a run gave."""
         raise NotImplementedError
+
+    def _is_yolo(self, shapes: list[tuple[int, ...]]) -> bool:
+        try:
+            recognize_layout(shapes, self.info, self.network_wh)
+        except PerceptionError as err:
+            return isinstance(err, ParameterError)  # one of several YOLO layouts
+        return True
+
+    def _is_segmentation(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> bool:
+        try:
+            recognize_segmentation_layout(shapes[0], dtype, self.info, self.network_wh)
+        except PerceptionError as err:
+            return isinstance(err, ParameterError)
+        return True
 
     def _refuse_other_tasks(self) -> None:
         task = self.info.task
@@ -223,9 +245,14 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         return segment(outputs[0], self.layout, transform, options or self.options)
 
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
-        if not self.info.task and _looks_like_yolo(shapes[0]):
-            raise _looks_wrong(self.info, shapes, 'a YOLO model', _YOLO, 'semantic')
-        self.layout = recognize_segmentation_layout(shapes[0], dtype, self.info, self.network_wh)
+        try:
+            self.layout = recognize_segmentation_layout(
+                shapes[0], dtype, self.info, self.network_wh
+            )
+        except ModelError as err:
+            if self.info.task or not self._is_yolo(shapes):
+                raise
+            raise _looks_like(self.info, shapes[0], 'detect') from err
         if len(shapes) > 1:
             _log.info(
                 "%s: output '%s' is used; the model has %d more",
@@ -312,11 +339,12 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         return decode(outputs, self.layout, transform, options or self.options)
 
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
-        if not self.info.task and not _looks_like_yolo(shapes[0]):
-            raise _looks_wrong(
-                self.info, shapes, 'a semantic segmentation model', _SEGMENTATION, 'detect'
-            )
-        self.layout = recognize_layout(shapes, self.info, self.network_wh)
+        try:
+            self.layout = recognize_layout(shapes, self.info, self.network_wh)
+        except ModelError as err:
+            if self.info.task or not self._is_segmentation(shapes, dtype):
+                raise
+            raise _looks_like(self.info, shapes[0], 'semantic') from err
         self.class_names = _fill_names(self.info, self.layout.class_count)
         count = self.layout.keypoint_count
         self.keypoint_names = self.info.keypoint_names
@@ -337,8 +365,8 @@ def open_model(
 ) -> SegmentationModel | YoloModel:
     """Open a model file as what it is.
 
-    Its task decides; of a model that says none, a 4-dimensional or integer output is taken for
-    semantic segmentation, a 3-dimensional one of numbers for YOLO's.
+    Its task decides. Of a model that says none, an output (1, n, m) of floats is taken for YOLO's,
+    any other, and one that the YAML file's `output` describes, for semantic segmentation's.
 
     Parameters
     ----------
@@ -365,9 +393,8 @@ def open_model(
             raise _wrong_task(opened.info, 'jetson_perception')
         spec = opened.inputs[0]
         output = opened.infer(np.zeros(spec.shape, spec.dtype))[0]
-        if _looks_like_yolo(output.shape) and output.dtype.kind == 'f':
-            return YoloModel(opened)
-        return SegmentationModel(opened)
+        boxes = output.ndim == 3 and output.dtype.kind == 'f' and not opened.info.output
+        return YoloModel(opened) if boxes else SegmentationModel(opened)
     except BaseException:
         opened.close()
         raise
@@ -412,10 +439,6 @@ def _fill_names(info: ModelInfo, count: int) -> tuple[str, ...]:
     return names + tuple(f'class_{index}' for index in range(len(names), count))
 
 
-def _looks_like_yolo(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3
-
-
 def _wrong_task(info: ModelInfo, where: str) -> ModelError:
     what, runner = _TASKS.get(info.task, (f'a model for the task {info.task!r}', None))
     way_out = f'use {runner}' if runner else 'nothing here runs these yet'
@@ -424,10 +447,6 @@ def _wrong_task(info: ModelInfo, where: str) -> ModelError:
     )
 
 
-def _looks_wrong(
-    info: ModelInfo, shapes: list[tuple[int, ...]], what: str, runner: str, task: str
-) -> ModelError:
-    return ModelError(
-        f'{info.path} looks like {what}, with output {shapes[0]}; use {runner}, or set task to '
-        f'{task!r} if it is one'
-    )
+def _looks_like(info: ModelInfo, shape: tuple[int, ...], task: str) -> ModelError:
+    what, runner = _TASKS[task]
+    return ModelError(f'{info.path} looks like {what}, with output {shape}; use {runner}')

@@ -312,16 +312,20 @@ def read_sidecar(path: str | Path) -> ModelInfo:
     if not isinstance(content, dict):
         raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
     values: dict[str, Any] = {}
+    said_as: dict[str, str] = {}
     for key, value in content.items():
         if key not in _SIDECAR_READERS:
             keys = tuple(_SIDECAR_READERS)
             raise ModelError(
-                f'{path}: unknown key {key!r}{did_you_mean(str(key), keys)} '
+                f'{path}: unknown key {key!r}{did_you_mean(str(key), keys) or "."} '
                 f'Known keys: {", ".join(keys)}'
             )
         field, read = _SIDECAR_READERS[key]
         if field in values:
-            raise ModelError(f'{path}: {key} says again what {field} said; keep one of them')
+            raise ModelError(
+                f'{path}: {key} says again what {said_as[field]} said; keep one of them'
+            )
+        said_as[field] = key
         try:
             values[field] = read(value)
         except ValueError as err:
