@@ -202,7 +202,8 @@ def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
         base = np.array([46, 74, 96], np.float32) * rng.uniform(0.7, 1.3)
         level = 1.25 - 0.8 * np.abs(across) / 0.06 + 0.25 * grain
     inside = (wide - np.abs(across)) * np.float32(long / 2)
-    opacity = np.clip(inside + 0.5, 0, 1).astype(np.float32)
+    ends = (1 - np.abs(along)) * np.float32(long / 2)
+    opacity = np.clip(np.minimum(inside, ends) + 0.5, 0, 1).astype(np.float32)
     color = np.clip(level, 0.2, 2.0)[..., None] * base * np.asarray(light.color_bgr, np.float32)
     lx, ly, _ = light.direction()
     shift = np.array([[1, 0, -lx * long * 0.07], [0, 1, -ly * long * 0.07]], np.float32)

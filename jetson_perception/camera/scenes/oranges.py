@@ -47,7 +47,7 @@ EVALUATION_SEED = 1_000_000
 """Evaluation scenes have the seeds from here on; training never sees them."""
 
 # A sprite is turned anew so many times a second; in between it keeps its spin.
-_SPINS_HZ = 5.0
+_SPINS_HZ = 4.0
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,8 @@ class OrangeScene:
         height = self.size_wh[1]
         places: list[_Place] = []
         usual = self.look.radius * height
-        wanted = self.look.crowding * 0.6 * self._length * height / (np.pi * usual**2)
-        for _ in range(400):
+        wanted = self.look.crowding * 0.55 * self._length * height / (np.pi * usual**2)
+        for _ in range(1500):
             if len(places) >= wanted:
                 break
             radius = usual * rng.uniform(0.86, 1.14)
@@ -299,7 +299,7 @@ class OrangeScene:
             skin = paint_skin(
                 rng, place.radius, ripeness, defects, self.look.light, self._pores
             )
-            orange = LitOrange(skin, self.look.light, self._blur, rng.uniform(0.95, 1.06))
+            orange = LitOrange(skin, self.look.light, self._blur, rng.uniform(0.93, 1.08))
             self._oranges[index] = orange
         return orange
 

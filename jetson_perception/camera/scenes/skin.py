@@ -34,18 +34,16 @@ class Skin:
 
     Attributes
     ----------
-    color : ndarray, shape (n, n, 3), uint8
-        Albedo times the light's color, BGR.
-    height : ndarray, shape (n, n), uint8
-        Relief: pores, craters, rims.
-    coverage : ndarray, shape (n, n, 3), uint8, or None
-        Opacity with which ulcers, sunburn and wind scars were painted; None on a sound orange.
+    surface : ndarray, shape (n, n, 4), uint8
+        Albedo times the light's color as BGR, and the height of the relief: pores, craters, rims.
+    coverage : ndarray, shape (n, n, 4), uint8, or None
+        Opacity with which ulcers, sunburn and wind scars were painted, and a spare channel; None
+        on a sound orange.
     radius : float
         Of the disc, pixels; its center is the image's.
     """
 
-    color: NDArray[np.uint8]
-    height: NDArray[np.uint8]
+    surface: NDArray[np.uint8]
     coverage: NDArray[np.uint8] | None
     radius: float
 
@@ -110,7 +108,7 @@ class _Canvas:
         mottle = cv2.GaussianBlur(
             rng.standard_normal((side, side)).astype(np.float32), (0, 0), radius * 0.012 + 0.4
         )
-        self.color = _ripeness_color(ripe) * (1.0 - 0.17 * pits + 0.05 * mottle)[..., None]
+        self.color = _ripeness_color(ripe) * (1.0 - 0.12 * pits + 0.04 * mottle)[..., None]
         self.relief = 0.08 * tint - 0.55 * pits
         self.coverage = np.zeros((side, side, 3), np.float32)
 
@@ -193,19 +191,18 @@ def paint_skin(
     _paint_specks(canvas, rng)
     for class_id in defects:
         _PAINT[class_id](canvas, rng, taken)
-    tinted = canvas.color * np.asarray(light.color_bgr, np.float32)
-    relief = 128.0 + 80.0 * canvas.relief
-    flat_color = np.clip(tinted, 0, 255).astype(np.uint8)
-    flat_height = np.clip(relief, 0, 255).astype(np.uint8)
+    flat = np.empty((*canvas.relief.shape, 4), np.uint8)
+    np.clip(canvas.color * np.asarray(light.color_bgr, np.float32), 0, 255, out=canvas.color)
+    flat[..., :3] = canvas.color
+    flat[..., 3] = np.clip(128.0 + 80.0 * canvas.relief, 0, 255)
     map_x, map_y = _sphere_maps(radius, canvas.half)
-    # Beyond the limb the edge repeats, so that interpolation there never meets black.
-    color = cv2.remap(flat_color, map_x, map_y, cv2.INTER_LINEAR)
-    height = cv2.remap(flat_height, map_x, map_y, cv2.INTER_LINEAR)
+    surface = np.asarray(cv2.remap(flat, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
     coverage = None
     if defects:
-        flat = np.rint(canvas.coverage * 255).astype(np.uint8)
-        coverage = cv2.remap(flat, map_x, map_y, cv2.INTER_LINEAR)
-    return Skin(color, height, coverage, radius)
+        flat[..., :3] = np.rint(canvas.coverage * 255)
+        flat[..., 3] = 0
+        coverage = np.asarray(cv2.remap(flat, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
+    return Skin(surface, coverage, radius)
 
 
 def _ripeness_color(ripeness: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -219,7 +216,8 @@ def _ripeness_color(ripeness: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _sphere_maps(radius: float, half: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where on the flat skin each pixel of the visible disc lies, for cv2.remap."""
-    reach = int(np.ceil(radius)) + 2
+    # Beyond the limb the edge repeats, so that interpolation there never meets black.
+    reach = int(np.ceil(1.03 * radius)) + 2
     axis = np.arange(-reach, reach + 1, dtype=np.float32) / np.float32(radius)
     x, y = np.meshgrid(axis, axis)
     r = np.sqrt(x * x + y * y)
@@ -267,20 +265,29 @@ def _paint_calyx(
 
 def _paint_navel(canvas: _Canvas, rng: np.random.Generator, center: tuple[float, float]) -> None:
     """The second, tiny fruit that a navel orange is named for: a ring, creases and folds."""
-    size = rng.uniform(0.13, 0.21)
-    where, x, y = canvas.window(center, 2.4 * size)
-    wobble = 1 + 0.18 * canvas.noise(rng, x, size * 0.9)
-    r, phi = np.hypot(x, y) / wobble, np.arctan2(y, x)
-    phase, folds = rng.uniform(0, 2 * np.pi), int(rng.integers(4, 8))
-    ring = np.exp(-(((r - size) / (0.16 * size)) ** 2))
-    lip = np.exp(-(((r - 1.35 * size) / (0.3 * size)) ** 2))
-    inside = smoothstep(1.0 * size, 0.8 * size, r)
-    crease = np.abs(np.sin(0.5 * folds * phi + phase + 2.0 * wobble)) * r / size
-    fold = np.exp(-((crease / 0.16) ** 2)) * inside
-    canvas.blend(where, (48, 165, 238), 0.3 * inside)
-    canvas.blend(where, (14, 62, 128), 0.75 * np.maximum(ring * 0.9, fold))
-    canvas.blend(where, (25, 50, 70), smoothstep(0.2 * size, 0.1 * size, r))
-    canvas.relief[where] += 0.5 * lip + 0.35 * inside - 0.9 * ring - 0.7 * fold
+    size = rng.uniform(0.12, 0.2)
+    where, x, y = canvas.window(center, 3.0 * size)
+    bend = 1 + 0.3 * canvas.noise(rng, x, size * 0.9, octaves=2)
+    r = np.hypot(x, y) / bend
+    phi = np.arctan2(y, x) + 0.8 * canvas.noise(rng, x, size * 0.8)
+    # The skin around it is drawn in, in wrinkles.
+    drawn_in = smoothstep(2.6 * size, 1.0 * size, r)
+    wrinkle = np.cos(phi * rng.integers(7, 12) + rng.uniform(0, 6)) * drawn_in
+    canvas.relief[where] += 0.3 * wrinkle - 0.5 * drawn_in
+    canvas.blend(where, (16, 104, 205), 0.4 * drawn_in * (0.6 + 0.4 * wrinkle))
+    # Inside, folds of the second fruit's own peel, drawn as cells around a few points.
+    folds = rng.uniform(-0.75, 0.75, (int(rng.integers(3, 7)), 2)) * size
+    away = np.sort(np.stack([np.hypot(x - fx, y - fy) / bend for fx, fy in folds]), axis=0)
+    seam = np.exp(-(((away[1] - away[0]) / (0.14 * size)) ** 2))
+    inside = smoothstep(1.05 * size, 0.8 * size, r)
+    ring = np.exp(-(((r - size) / (0.15 * size)) ** 2))
+    crevice = np.clip(ring + seam * inside, 0, 1)
+    canvas.blend(where, (44, 152, 232), 0.55 * inside)
+    canvas.blend(where, (14, 66, 132), 0.6 * crevice)
+    scar = smoothstep(0.24 * size, 0.1 * size, np.hypot(x - folds[0, 0], y - folds[0, 1]))
+    canvas.blend(where, (40, 66, 84), scar)
+    puffed = inside * smoothstep(0.0, 0.35 * size, away[1] - away[0])
+    canvas.relief[where] += 0.55 * puffed - 0.9 * crevice
 
 
 def _paint_specks(canvas: _Canvas, rng: np.random.Generator) -> None:
