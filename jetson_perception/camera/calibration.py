@@ -1,0 +1,212 @@
+"""Camera calibrations as ROS's camera_calibration writes them: YAML, one file a camera."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+
+from jetson_perception.errors import ParameterError
+
+_MATRICES = {
+    'camera_matrix': (3, 3),
+    'rectification_matrix': (3, 3),
+    'projection_matrix': (3, 4),
+}
+_COEFFICIENTS = {
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+    'fisheye': (4,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is known of a camera's geometry; the fields are those of sensor_msgs/CameraInfo.
+
+    Attributes
+    ----------
+    size_wh : tuple of int
+        Width and height of the pictures that it was made with, pixels.
+    camera_name : str
+        As the file gives it; may be empty.
+    distortion_model : str
+        'plumb_bob', 'rational_polynomial', 'equidistant', …; empty if uncalibrated.
+    distortion : tuple of float
+        Coefficients of that model (`d`).
+    camera_matrix : tuple of 9 floats
+        Intrinsic matrix of the distorted picture, row by row, pixels (`k`); zeros if
+        uncalibrated, as ROS has it.
+    rectification_matrix : tuple of 9 floats
+        Rotation that aligns the camera with the rectified plane, row by row (`r`).
+    projection_matrix : tuple of 12 floats
+        Projection into the rectified picture, 3×4, row by row, pixels (`p`).
+    """
+
+    size_wh: tuple[int, int]
+    camera_name: str
+    distortion_model: str
+    distortion: tuple[float, ...]
+    camera_matrix: tuple[float, ...]
+    rectification_matrix: tuple[float, ...]
+    projection_matrix: tuple[float, ...]
+
+    @classmethod
+    def uncalibrated(cls, size_wh: tuple[int, int]) -> Calibration:
+        """What ROS expects of a camera that nobody calibrated: its size, and zeros."""
+        return cls(size_wh, '', '', (), (0.0,) * 9, (0.0,) * 9, (0.0,) * 12)
+
+    def scaled_to(self, size_wh: tuple[int, int]) -> Calibration:
+        """The calibration for the same view at another resolution.
+
+        Pixel centers lie at whole numbers, so x becomes (x + ½) · scale - ½, as OpenCV's resize
+        has it. A camera that crops, rather than scales, at the other resolution needs a
+        calibration of its own; sizes alone cannot tell.
+
+        Parameters
+        ----------
+        size_wh : tuple of int
+            Width and height of the pictures now, pixels.
+
+        Raises
+        ------
+        ParameterError
+            When the aspect ratio differs by more than rounding to whole pixels explains.
+        """
+        if size_wh == self.size_wh:
+            return self
+        (width, height), (old_width, old_height) = size_wh, self.size_wh
+        if abs(width * old_height - height * old_width) > max(old_width, old_height):
+            raise ParameterError(
+                f'the calibration is for {old_width}x{old_height}, the pictures are '
+                f'{width}x{height}, which is another aspect ratio; calibrate the camera at '
+                f'{width}x{height}, or run it at {old_width}x{old_height}',
+                'camera_info_url',
+            )
+        scale_x, scale_y = width / old_width, height / old_height
+        return replace(
+            self,
+            size_wh=size_wh,
+            camera_matrix=_scaled(self.camera_matrix, 3, scale_x, scale_y),
+            projection_matrix=_scaled(self.projection_matrix, 4, scale_x, scale_y),
+        )
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """The calibration in a YAML file of camera_calibration or camera_info_manager.
+
+    Parameters
+    ----------
+    path : str or Path
+        A path, or a file:// URL. `package://` is for the caller to resolve.
+
+    Raises
+    ------
+    ParameterError
+        When it cannot be read; the text names the field that is wrong.
+    """
+    file = _file(path)
+    try:
+        content = yaml.safe_load(file.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError) as err:
+        reason = getattr(err, 'strerror', None) or 'it is no text'
+        raise _error(file, f'cannot be read ({reason})') from err
+    except yaml.YAMLError as err:
+        raise _error(file, f'is no YAML: {err}') from err
+    if not isinstance(content, dict):
+        raise _error(
+            file, 'holds no calibration; expected image_width, image_height, camera_matrix, …'
+        )
+    model = _text(file, content, 'distortion_model', required=True)
+    distortion = _matrix(file, content, 'distortion_coefficients')
+    counts = _COEFFICIENTS.get(model)
+    if counts is not None and len(distortion) not in counts:
+        raise _error(
+            file,
+            f'distortion_coefficients has {len(distortion)} values; {model} takes '
+            f'{" or ".join(map(str, counts))}',
+        )
+    return Calibration(
+        size_wh=(_side(file, content, 'image_width'), _side(file, content, 'image_height')),
+        camera_name=_text(file, content, 'camera_name', required=False),
+        distortion_model=model,
+        distortion=distortion,
+        **{name: _matrix(file, content, name) for name in _MATRICES},
+    )
+
+
+def _file(path: str | Path) -> Path:
+    text = str(path)
+    if text.startswith('file://'):
+        return Path(unquote(text.removeprefix('file://'))).expanduser()
+    if '://' in text:
+        raise ParameterError(
+            f'{text}: expected a path or file:///… of a calibration YAML', 'camera_info_url'
+        )
+    return Path(text).expanduser()
+
+
+def _error(file: Path, problem: str) -> ParameterError:
+    return ParameterError(f'{file} {problem}', 'camera_info_url')
+
+
+def _value(file: Path, content: dict[Any, Any], name: str) -> Any:
+    if name not in content:
+        raise _error(file, f'lacks {name}; camera_calibration writes it')
+    return content[name]
+
+
+def _side(file: Path, content: dict[Any, Any], name: str) -> int:
+    value = _value(file, content, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _error(file, f'has {name}: {value!r}; expected a number of pixels, at least 1')
+    return value
+
+
+def _text(file: Path, content: dict[Any, Any], name: str, *, required: bool) -> str:
+    value = _value(file, content, name) if required else content.get(name, '')
+    if not isinstance(value, str) or (required and not value):
+        raise _error(file, f'has {name}: {value!r}; expected a name')
+    return value
+
+
+def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]:
+    """The values of a field like `{rows: 3, cols: 3, data: […]}`."""
+    value = _value(file, content, name)
+    if not isinstance(value, dict) or not isinstance(value.get('data'), list):
+        raise _error(file, f'has a {name} that is not rows, cols and data')
+    data = value['data']
+    for number in data:
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, (int, float))
+            or not math.isfinite(number)
+        ):
+            raise _error(file, f'has {number!r} in the data of {name}; expected numbers alone')
+    rows, columns = _MATRICES.get(name, (1, len(data)))
+    found = value.get('rows', rows), value.get('cols', columns)
+    if found != (rows, columns) or len(data) != rows * columns:
+        raise _error(
+            file,
+            f'has a {name} of {found[0]} rows, {found[1]} cols and {len(data)} values; expected '
+            f'{rows} by {columns}',
+        )
+    return tuple(float(number) for number in data)
+
+
+def _scaled(
+    matrix: tuple[float, ...], columns: int, scale_x: float, scale_y: float
+) -> tuple[float, ...]:
+    """A matrix of three rows, for pixels that are scaled about the corner of the picture."""
+    x, y, z = (matrix[row * columns : (row + 1) * columns] for row in range(3))
+    shift_x, shift_y = (scale_x - 1) / 2, (scale_y - 1) / 2
+    return (
+        *(scale_x * a + shift_x * c for a, c in zip(x, z, strict=True)),
+        *(scale_y * b + shift_y * c for b, c in zip(y, z, strict=True)),
+        *z,
+    )

@@ -1,0 +1,197 @@
+"""`file://`: video files, through OpenCV."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from jetson_perception.camera.pace import Pacer
+from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.uri import parse, redact
+from jetson_perception.errors import EndOfStream, SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+_RATE_IF_UNKNOWN = 30.0
+_VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
+
+
+class FileSource:
+    """Every frame of a video file, at its own rate.
+
+    A reader that is slower than the rate gets every frame all the same, later.
+
+    Parameters
+    ----------
+    uri : str
+        `file:///home/me/drive.mp4`.
+    size_wh : tuple of int, optional
+        Frames are scaled to this width and height; the file's own if not given.
+    frame_rate : float, optional
+        Frames a second; the file's own rate if None, as fast as they are read if 0.
+    loop : bool
+        Begin again at the end.
+    """
+
+    live = False
+    truth_class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        size_wh: tuple[int, int] | None = None,
+        frame_rate: float | None = None,
+        loop: bool = False,
+    ) -> None:
+        self.uri = redact(uri)
+        self._path = Path(parse(uri).target)
+        self._size_wh = size_wh
+        self._frame_rate = frame_rate
+        self._loop = loop
+        self._lock = threading.Lock()  # held by a read, and by what releases the file
+        self._closed = threading.Event()
+        self._capture: Any = None
+        self._pacer = Pacer(0)
+        self._frames_read = 0
+        self._decoded: NDArray[np.uint8] | None = None
+        self._resized: NDArray[np.uint8] | None = None
+
+    def open(self) -> None:
+        """Open the file, at its beginning.
+
+        Raises
+        ------
+        SourceError
+            When it is missing, empty, not readable, or no video.
+        """
+        self.close()
+        with self._lock:
+            self._closed.clear()
+            self._capture = _open_video(self._path)
+            self._pacer = Pacer(self._rate(self._capture))
+            self._frames_read = 0
+
+    def read(self) -> CapturedFrame:
+        """The next frame, when it is due.
+
+        Raises
+        ------
+        EndOfStream
+            After the last frame, unless it loops.
+        SourceError
+            When the file is not open, or holds no frame at all.
+        """
+        with self._lock:
+            if self._capture is None:
+                raise SourceError(f'{self.uri} is not open; call open() first')
+            pixels = self._next(self._capture)
+            self._pacer.wait(self._closed)
+            if self._closed.is_set():
+                raise SourceError(f'{self.uri} was closed')
+            return CapturedFrame(pixels, time.time_ns())
+
+    def close(self) -> None:
+        """Release the file; a `read` that waits for its time ends."""
+        self._closed.set()
+        with self._lock:
+            if self._capture is not None:
+                self._capture.release()
+                self._capture = None
+
+    def _next(self, capture: Any) -> NDArray[np.uint8]:
+        usable, pixels = capture.read(self._decoded)
+        if not usable:
+            self._end_of_file(capture)
+            capture = self._capture = _open_video(self._path)
+            self._frames_read = 0
+            usable, pixels = capture.read(self._decoded)
+            if not usable:
+                raise SourceError(f'{self.uri} can no longer be read from its beginning')
+        self._frames_read += 1
+        self._decoded = pixels
+        self._resized = resized(pixels, self._size_wh, self._resized)
+        return self._resized
+
+    def _end_of_file(self, capture: Any) -> None:
+        """Return when the file begins again, raise otherwise."""
+        if not self._frames_read:
+            raise SourceError(
+                f'{self.uri} opens as a video but holds no frame; it is damaged, or was cut off '
+                'while it was written'
+            )
+        announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if self._frames_read < 0.98 * announced:
+            _log.warning(
+                '%s ended after %d of %d frames; it is damaged, or was cut off while it was '
+                'written',
+                *(self.uri, self._frames_read, announced),
+            )
+        if not self._loop:
+            raise EndOfStream(f'{self.uri} ended after {self._frames_read} frames')
+        capture.release()
+
+    def _rate(self, capture: Any) -> float:
+        if self._frame_rate is not None:
+            return self._frame_rate
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        if math.isfinite(rate) and 0 < rate <= 1000:
+            return rate
+        _log.warning(
+            '%s does not say its frame rate (%g); it plays at %g Hz; set a frame rate to change '
+            'that',
+            *(self.uri, rate, _RATE_IF_UNKNOWN),
+        )
+        return _RATE_IF_UNKNOWN
+
+
+def _open_video(path: Path) -> Any:
+    _check_file(path)
+    # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
+    for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
+        capture = cv2.VideoCapture(str(path.absolute()), backend)
+        if capture.isOpened():
+            return capture
+        capture.release()
+    raise SourceError(
+        f'{path} is no video that this OpenCV reads; it is damaged, was cut off while it was '
+        'written, or has a codec that is missing here (ffprobe tells which)'
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open('rb') as file:
+            if not file.read(1):
+                raise SourceError(f'{path} is empty; expected a video')
+    except FileNotFoundError as err:
+        raise SourceError(f'there is no {path}{_videos_beside(path)}') from err
+    except IsADirectoryError as err:
+        raise SourceError(
+            f'{path} is a folder; its pictures are images://{path}{_videos_beside(path / "x")}'
+        ) from err
+    except OSError as err:
+        raise SourceError(f'{path} cannot be read: {err.strerror}') from err
+
+
+def _videos_beside(path: Path) -> str:
+    try:
+        names = sorted(
+            p.name for p in path.parent.iterdir() if p.suffix.lower() in _VIDEO_SUFFIXES
+        )
+    except OSError:
+        return f'; there is no folder {path.parent} either'
+    if not names:
+        return ''
+    more = ', …' if len(names) > 5 else ''
+    return f'; videos in {path.parent} are {", ".join(names[:5])}{more}'

@@ -1,0 +1,158 @@
+"""`images://`: pictures of a folder, one after another."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from jetson_perception.camera.pace import Pacer
+from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse, redact
+from jetson_perception.errors import EndOfStream, SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+_DEFAULT_RATE = 30.0
+
+
+class ImagesSource:
+    """The pictures of a folder or a pattern, in natural order (2.png before 10.png).
+
+    A picture that cannot be read is skipped with a warning. Pictures are turned upright as their
+    EXIF data say, and come as bgr8.
+
+    Parameters
+    ----------
+    uri : str
+        `images:///home/me/pictures`, `images:///home/me/pictures/left_*.png`, or one picture.
+    size_wh : tuple of int, optional
+        Pictures are scaled to this width and height; each has its own if not given.
+    frame_rate : float, optional
+        Pictures a second; 30 if None, as fast as they are read if 0.
+    loop : bool
+        Begin again at the end.
+    """
+
+    live = False
+    truth_class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        size_wh: tuple[int, int] | None = None,
+        frame_rate: float | None = None,
+        loop: bool = False,
+    ) -> None:
+        self.uri = redact(uri)
+        self._target = parse(uri).target
+        self._size_wh = size_wh
+        self._rate = _DEFAULT_RATE if frame_rate is None else frame_rate
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._paths: list[Path] = []
+        self._next = 0
+        self._unreadable_in_a_row = 0
+        self._pacer = Pacer(0)
+
+    def open(self) -> None:
+        """List the pictures.
+
+        Raises
+        ------
+        SourceError
+            When there are none.
+        """
+        self.close()
+        with self._lock:
+            self._paths = picture_paths(self._target)
+            self._next = self._unreadable_in_a_row = 0
+            self._pacer = Pacer(self._rate)
+            self._closed.clear()
+
+    def read(self) -> CapturedFrame:
+        """The next picture that can be read, when it is due.
+
+        Raises
+        ------
+        EndOfStream
+            After the last picture, unless they loop.
+        SourceError
+            When the source is not open, or not one picture can be read.
+        """
+        with self._lock:
+            if not self._paths:
+                raise SourceError(f'{self.uri} is not open; call open() first')
+            pixels = self._next_picture()
+            self._pacer.wait(self._closed)
+            if self._closed.is_set():
+                raise SourceError(f'{self.uri} was closed')
+            return CapturedFrame(pixels, time.time_ns())
+
+    def close(self) -> None:
+        """Forget the pictures; a `read` that waits for its time ends."""
+        self._closed.set()
+        with self._lock:
+            self._paths = []
+
+    def _next_picture(self) -> NDArray[np.uint8]:
+        while True:
+            if self._unreadable_in_a_row == len(self._paths):
+                raise SourceError(
+                    f'{self.uri}: none of the {len(self._paths)} pictures can be read'
+                )
+            if self._next == len(self._paths):
+                if not self._loop:
+                    raise EndOfStream(f'{self.uri} ended after {len(self._paths)} pictures')
+                self._next = 0
+            path = self._paths[self._next]
+            self._next += 1
+            pixels: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if pixels is not None:
+                self._unreadable_in_a_row = 0
+                return resized(pixels, self._size_wh)
+            self._unreadable_in_a_row += 1
+            _log.warning('%s is damaged or no picture; skipped', path)
+
+
+def picture_paths(target: str) -> list[Path]:
+    """The pictures that a folder, a pattern or a file names, in natural order.
+
+    Raises
+    ------
+    SourceError
+        When there are none.
+    """
+    path = Path(target)
+    if path.is_dir():
+        found = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        if not found:
+            endings = ' '.join(sorted(PICTURE_SUFFIXES))
+            raise SourceError(f'the folder {path} holds no pictures ({endings})')
+    elif path.is_file():
+        found = [path]
+    else:
+        found = [Path(name) for name in glob.glob(target) if Path(name).is_file()]
+        if not found:
+            raise SourceError(
+                f'{target} is no folder, and no picture matches it; expected e.g. '
+                'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
+            )
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    pieces = re.split(r'(\d+)', path.name)
+    return [(int(piece), '') if piece.isdecimal() else (-1, piece) for piece in pieces]

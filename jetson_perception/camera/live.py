@@ -1,0 +1,254 @@
+"""Sources that come at their own pace: a capturing thread, and the newest frame for the reader.
+
+A thread owns the device from opening to release, because neither OpenCV nor a pipe may be closed
+under a read. It always takes the next frame, so nothing piles up in a driver or a socket; frames
+rotate through three buffers, one being written, one ready, one held by the reader.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.uri import redact
+from jetson_perception.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RELEASE_TIMEOUT_S = 3.0
+
+
+class Grabber(Protocol):
+    """An open device, used by the capturing thread alone, but for `interrupt`."""
+
+    def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
+        """The next frame and when it was captured.
+
+        Parameters
+        ----------
+        out : ndarray or None
+            A buffer that may be written and returned if it fits; None the first times.
+
+        Returns
+        -------
+        pixels : ndarray, shape (h, w, 3), uint8
+            BGR, in `out` or in an array of its own.
+        captured_ns : int
+            Nanoseconds since the epoch.
+
+        Raises
+        ------
+        EndOfStream
+            After the last frame.
+        SourceError
+            When the device was lost.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a `grab` under way end soon. Called from any thread."""
+        ...
+
+    def release(self) -> None:
+        """Give the device back."""
+        ...
+
+
+class LiveSource:
+    """A `FrameSource` whose reader gets the newest frame.
+
+    Parameters
+    ----------
+    uri : str
+        The source; shown without its password.
+    connect : callable
+        Opens the device in the capturing thread and returns a `Grabber`, or raises SourceError.
+        It is given an event that is set when nobody waits for it any more.
+    open_timeout_s : float
+        `open` gives up after this long.
+    read_timeout_s : float
+        A source that gives no frame for this long counts as lost.
+
+    Attributes
+    ----------
+    uri : str
+        The source, without its password.
+    live : bool
+        True.
+    truth_class_names : tuple of str
+        Empty.
+    """
+
+    live = True
+    truth_class_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        uri: str,
+        connect: Callable[[threading.Event], Grabber],
+        *,
+        open_timeout_s: float = 10.0,
+        read_timeout_s: float = 5.0,
+    ) -> None:
+        self.uri = redact(uri)
+        self._connect = connect
+        self._open_timeout_s = open_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._session: _Session | None = None
+
+    @property
+    def skipped(self) -> int:
+        """Frames since `open` that a newer one replaced before anyone read them."""
+        session = self._session
+        return session.skipped if session else 0
+
+    def open(self) -> None:
+        """Open the device, in a thread of its own; what was open before is closed.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be opened, not in time, or when it is still being released.
+        """
+        self.close()
+        if self._session is not None and self._session.is_alive():
+            raise SourceError(f'{self.uri} is still being released; try again in a moment')
+        session = self._session = _Session(self.uri, self._connect)
+        session.start()
+        session.wait_until_open(self._open_timeout_s)
+
+    def read(self) -> CapturedFrame:
+        """The newest frame that was not read yet; waits when there is none.
+
+        Raises
+        ------
+        EndOfStream
+            When the stream ended as it should.
+        SourceError
+            When the source was lost, closed, not opened, or gave no frame in time.
+        """
+        session = self._session
+        if session is None:
+            raise SourceError(f'{self.uri} is not open; call open() first')
+        return session.take(self._read_timeout_s)
+
+    def close(self) -> None:
+        """End the capturing thread, and a `read` under way; waits a moment for the device."""
+        session = self._session
+        if session is not None:
+            session.cancel()
+
+
+class _Session(threading.Thread):
+    """The capturing thread from one `open` to the loss or the closing of its device."""
+
+    def __init__(self, uri: str, connect: Callable[[threading.Event], Grabber]) -> None:
+        super().__init__(name=f'capture {uri}', daemon=True)
+        self.skipped = 0
+        self._uri = uri
+        self._connect = connect
+        self._cancelled = threading.Event()
+        self._changed = threading.Condition()
+        self._grabber: Grabber | None = None
+        self._is_open = False
+        self._end: SourceError | None = None
+        self._ready: tuple[NDArray[np.uint8], int] | None = None
+        self._has_new = False
+        self._spare: NDArray[np.uint8] | None = None
+        self._held: NDArray[np.uint8] | None = None
+
+    def run(self) -> None:
+        # Replaced by what really happened, unless an error that nobody foresaw ends the thread.
+        end = SourceError(f'{self._uri}: the capturing thread failed; see its traceback above')
+        try:
+            grabber = self._connect(self._cancelled)
+            try:
+                self._set_open(grabber)
+                self._capture(grabber)
+            finally:
+                with self._changed:
+                    self._grabber = None
+                grabber.release()
+        except SourceError as err:
+            end = err
+        finally:
+            with self._changed:
+                self._end = end
+                self._changed.notify_all()
+
+    def wait_until_open(self, timeout_s: float) -> None:
+        with self._changed:
+            self._changed.wait_for(self._open_or_over, timeout_s)
+            if self._cancelled.is_set():
+                raise SourceError(f'{self._uri} was closed while it was being opened')
+            if self._end is not None and not self._is_open:
+                raise self._end
+            if self._is_open:
+                return
+        self.cancel()
+        raise SourceError(f'{self._uri} did not open within {timeout_s:g} s')
+
+    def take(self, timeout_s: float) -> CapturedFrame:
+        with self._changed:
+            self._changed.wait_for(self._new_or_over, timeout_s)
+            if self._cancelled.is_set():
+                raise SourceError(f'{self._uri} was closed')
+            if self._has_new and self._ready is not None:
+                pixels, captured_ns = self._ready
+                self._spare, self._held = self._held, pixels
+                self._has_new, self._ready = False, None
+                return CapturedFrame(pixels, captured_ns)
+            if self._end is not None:
+                raise self._end
+        raise SourceError(f'{self._uri} gave no frame for {timeout_s:g} s; is it still connected?')
+
+    def cancel(self) -> None:
+        with self._changed:
+            self._cancelled.set()
+            self._changed.notify_all()
+            if self._grabber is not None:
+                self._grabber.interrupt()  # under the lock: so never after its release
+        if self.ident is not None and self is not threading.current_thread():
+            self.join(_RELEASE_TIMEOUT_S)
+
+    def _open_or_over(self) -> bool:
+        return self._is_open or self._end is not None or self._cancelled.is_set()
+
+    def _new_or_over(self) -> bool:
+        return self._has_new or self._end is not None or self._cancelled.is_set()
+
+    def _set_open(self, grabber: Grabber) -> None:
+        with self._changed:
+            self._grabber = grabber
+            self._is_open = True
+            self._changed.notify_all()
+
+    def _capture(self, grabber: Grabber) -> None:
+        out: NDArray[np.uint8] | None = None
+        while not self._cancelled.is_set():
+            pixels, captured_ns = grabber.grab(out)
+            with self._changed:
+                if self._has_new and self._ready is not None:
+                    self.skipped += 1
+                    out = self._ready[0]
+                else:
+                    out, self._spare = self._spare, None
+                self._ready = pixels, captured_ns
+                self._has_new = True
+                self._changed.notify_all()
+        raise SourceError(f'{self._uri} was closed')
+
+
+def wall_clock_ns(monotonic_ns: int) -> int | None:
+    """The epoch time of a moment that a driver gave on the monotonic clock.
+
+    None when it cannot be that clock's: in the future, or more than a second ago.
+    """
+    age_ns = time.monotonic_ns() - monotonic_ns
+    return time.time_ns() - age_ns if 0 <= age_ns <= 1_000_000_000 else None

@@ -1,0 +1,92 @@
+"""The one place that knows which class serves which scheme."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+from jetson_perception.camera.uri import parse
+from jetson_perception.errors import ParameterError
+
+if TYPE_CHECKING:
+    from jetson_perception.camera.source import FrameSource
+
+_log = logging.getLogger(__name__)
+
+
+def open_source(
+    uri: str | int,
+    *,
+    size_wh: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
+    loop: bool = False,
+    pixel_format: str = '',
+) -> FrameSource:
+    """The source that a URI names, checked but not opened: its `open` does that.
+
+    Parameters
+    ----------
+    uri : str or int
+        See `jetson_perception.camera.uri.parse`.
+    size_wh : tuple of int, optional
+        Width and height of the frames; the source's own if not given. Cameras are asked for it,
+        everything else is scaled to it.
+    frame_rate : float, optional
+        Frames a second; the source's own if None. 0 plays files as fast as they are read.
+    loop : bool
+        Files and pictures begin again at their end; without meaning for other sources.
+    pixel_format : str
+        What to ask a v4l2 camera for, such as MJPG; others do not use it, and the log says so.
+
+    Raises
+    ------
+    ParameterError
+        When size_wh, frame_rate or pixel_format cannot be used.
+    SourceError
+        When the URI cannot.
+    """
+    _check(size_wh, frame_rate)
+    source = parse(uri)
+    text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
+    if pixel_format and source.scheme != 'v4l2':
+        _log.warning('%s: pixel_format is for v4l2:// alone; %s is not used', source, pixel_format)
+    # Each module on demand: a file needs no GStreamer, and a camera renders no scene.
+    if source.scheme == 'v4l2':
+        from jetson_perception.camera.v4l2 import V4l2Source
+
+        return V4l2Source(text, size_wh=size_wh, frame_rate=frame_rate, pixel_format=pixel_format)
+    if source.scheme == 'csi':
+        from jetson_perception.camera.gst import CsiSource
+
+        return CsiSource(text, size_wh=size_wh, frame_rate=frame_rate)
+    if source.scheme == 'gst':
+        from jetson_perception.camera.gst import GstSource
+
+        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate)
+    if source.scheme == 'rtsp':
+        from jetson_perception.camera.rtsp import RtspSource
+
+        return RtspSource(text, size_wh=size_wh, frame_rate=frame_rate)
+    if source.scheme == 'file':
+        from jetson_perception.camera.file import FileSource
+
+        return FileSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
+    if source.scheme == 'images':
+        from jetson_perception.camera.images import ImagesSource
+
+        return ImagesSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
+    from jetson_perception.camera.scene import SceneSource
+
+    return SceneSource(text, size_wh=size_wh, frame_rate=frame_rate)
+
+
+def _check(size_wh: tuple[int, int] | None, frame_rate: float | None) -> None:
+    if size_wh is not None and (len(size_wh) != 2 or min(size_wh) < 1):
+        raise ParameterError(
+            f'the size is {size_wh}; expected width and height of at least 1 pixel', 'size_wh'
+        )
+    if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate >= 0):
+        raise ParameterError(
+            f'the frame rate is {frame_rate}; expected frames a second, 0 or more', 'frame_rate'
+        )

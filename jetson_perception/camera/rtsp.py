@@ -1,0 +1,171 @@
+"""`rtsp://`: streams of network cameras, through OpenCV's FFmpeg."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import cv2
+
+from jetson_perception.camera.live import LiveSource
+from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.uri import redact
+from jetson_perception.errors import SourceError
+
+if TYPE_CHECKING:
+    import threading
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+_DEFAULT_PORT = {'rtsp': 554, 'rtsps': 322}
+
+
+class RtspSource(LiveSource):
+    """A stream of an RTSP server, over TCP; always its newest frame.
+
+    OpenCV's FFmpeg prefers TCP by itself; the environment variable OPENCV_FFMPEG_CAPTURE_OPTIONS
+    changes that (`rtsp_transport;udp`). It decodes on one thread of the CPU, since each more
+    holds a frame back; a stream that is too large for that, and the decoder in a Jetson's
+    hardware, are reached with `gst://rtspsrc location=… ! rtph264depay ! h264parse !
+    nvv4l2decoder ! nvvidconv ! video/x-raw`.
+
+    Parameters
+    ----------
+    uri : str
+        The stream's URL, with user and password where it needs them.
+    size_wh : tuple of int, optional
+        Frames are scaled to this width and height; the stream's own if not given.
+    frame_rate : float, optional
+        Not used: the server sets the rate; the log says so.
+    timeout_s : float
+        A server that does not answer for so long counts as dead.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        size_wh: tuple[int, int] | None = None,
+        frame_rate: float | None = None,
+        timeout_s: float = 5.0,
+    ) -> None:
+        if frame_rate:
+            _log.warning(
+                '%s: the server sets the rate; the frame rate of %g is not used',
+                *(redact(uri), frame_rate),
+            )
+
+        def connect(_cancelled: threading.Event) -> _RtspGrabber:
+            return _RtspGrabber(uri, size_wh, timeout_s)
+
+        # OpenCV's own limits come first, so that the thread never outlives them for long.
+        super().__init__(
+            uri, connect, open_timeout_s=3 * timeout_s + 1, read_timeout_s=timeout_s + 1
+        )
+
+
+class _RtspGrabber:
+    def __init__(self, url: str, size_wh: tuple[int, int] | None, timeout_s: float) -> None:
+        self._shown = redact(url)
+        self._size_wh = size_wh
+        self._timeout_s = timeout_s
+        self._fits = size_wh is None
+        self._decoded: NDArray[np.uint8] | None = None
+        _check_reachable(url, timeout_s)
+        self._capture: Any = cv2.VideoCapture(url, cv2.CAP_FFMPEG, _open_parameters(timeout_s))
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceError(_why_not(url, timeout_s))
+
+    def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
+        if not self._capture.grab():
+            raise SourceError(
+                f'{self._shown}: the server ended the stream, or sent nothing for '
+                f'{self._timeout_s:g} s'
+            )
+        arrived_ns = time.time_ns()
+        usable, pixels = self._capture.retrieve(out if self._fits else self._decoded)
+        if not usable:
+            raise SourceError(f'{self._shown}: a frame could not be decoded')
+        self._fits = self._size_wh is None or pixels.shape[1::-1] == self._size_wh
+        if self._fits:
+            self._decoded = None  # it may be the reader's now
+            return pixels, arrived_ns
+        self._decoded = pixels
+        return resized(pixels, self._size_wh, None if out is pixels else out), arrived_ns
+
+    def interrupt(self) -> None:
+        """Nothing: FFmpeg ends a read by its own timeout."""
+
+    def release(self) -> None:
+        self._capture.release()
+
+
+def _open_parameters(timeout_s: float) -> list[int]:
+    """Properties that must be set at opening, as far as this OpenCV has them (4.5.2 or later)."""
+    wanted = {
+        'CAP_PROP_OPEN_TIMEOUT_MSEC': round(timeout_s * 1000),
+        'CAP_PROP_READ_TIMEOUT_MSEC': round(timeout_s * 1000),
+        'CAP_PROP_N_THREADS': 1,
+    }
+    return [
+        number
+        for name, value in wanted.items()
+        if hasattr(cv2, name)
+        for number in (getattr(cv2, name), value)
+    ]
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or '', parts.port or _DEFAULT_PORT[parts.scheme.lower()]
+
+
+def _check_reachable(url: str, timeout_s: float) -> None:
+    """Connect once, since OpenCV cannot tell why it could not."""
+    host, port = _address(url)
+    try:
+        socket.create_connection((host, port), timeout_s).close()
+    except OSError as err:
+        reason = err.strerror or str(err)
+        raise SourceError(
+            f'{redact(url)}: no connection to {host} port {port} ({reason}); is the camera on, '
+            'and are address and port right?'
+        ) from err
+
+
+def _why_not(url: str, timeout_s: float) -> str:
+    """What the server answers when asked to describe the stream, in words."""
+    shown = redact(url)
+    status = '' if url.lower().startswith('rtsps') else _describe(url, timeout_s)
+    if ' 401 ' in status or ' 403 ' in status:
+        given = 'these are wrong' if urlsplit(url).username else 'none are given'
+        return f'{shown}: the server wants a user and a password, and {given}'
+    if ' 404 ' in status or ' 454 ' in status:
+        return f"{shown}: the server has no such stream; check the path in the camera's manual"
+    if ' 200 ' in status:
+        return f'{shown}: the server has the stream, but OpenCV cannot decode or receive it'
+    if status:
+        return f'{shown}: the server refuses the stream: {status.strip()}'
+    return f'{shown}: something listens there, but it does not speak RTSP'
+
+
+def _describe(url: str, timeout_s: float) -> str:
+    """The first line of the answer to DESCRIBE (RFC 2326, 10.2), or nothing."""
+    host, port = _address(url)
+    parts = urlsplit(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()
+    request = f'DESCRIBE {bare} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n'
+    try:
+        with socket.create_connection((host, port), timeout_s) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(request.encode())
+            line = connection.makefile('rb').readline(1000).decode('ascii', 'replace')
+    except OSError:
+        return ''
+    return line if line.startswith('RTSP/') else ''
