@@ -133,9 +133,7 @@ class _Model(Generic[Result, Options]):
         return self.postprocess(self.infer(tensor), transform)
 
     def class_name(self, class_id: int) -> str:
-        """Name of a class; 'class_<index>' for an id beyond `class_names`, as a network that
-        gives class ids may produce.
-        """
+        """Name of a class, also of an id beyond `class_names`, which outputs may hold."""
         if 0 <= class_id < len(self.class_names):
             return self.class_names[class_id]
         return f'class_{class_id}'
@@ -432,10 +430,6 @@ def _preprocessor(engine: Engine, default_resize: str) -> Preprocessor:
 
 def _fill_names(info: ModelInfo, count: int) -> tuple[str, ...]:
     names = info.class_names
-    if names and count and len(names) != count:
-        _log.warning(
-            '%s: %d class names for %d classes; check class_names', info.path, len(names), count
-        )
     return names + tuple(f'class_{index}' for index in range(len(names), count))
 
 

@@ -225,7 +225,11 @@ def test_sidecar_spellings(tmp_path, text, expected):
         pytest.param(
             'input_size_wh: [640]', r'input_size_wh: expected \[width, height\]', id='size_one'
         ),
-        pytest.param('input_size_wh: [640, 0]', r'\(640, 0\) must be a width and a height above 0', id='size_zero'),
+        pytest.param(
+            'input_size_wh: [640, 0]',
+            r'\(640, 0\) must be a width and a height above 0',
+            id='size_zero',
+        ),
         pytest.param('stride: yes', r'expected a whole number, found True', id='stride_yes'),
         pytest.param('scale: 1/255', r"scale: expected a number, found '1/255'", id='scale_text'),
         pytest.param('scale: 0', r'scale: 0\.0 must be a number other than 0', id='scale_zero'),

@@ -1,0 +1,104 @@
+import logging
+
+import pytest
+from onnx_models import color_segmentation, detector
+
+from jetson_perception.engines import ENGINES, ModelInfo, open_engine
+from jetson_perception.engines import opening as opening_module
+from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.errors import ModelError, ParameterError
+
+
+@pytest.mark.parametrize('engine', ['auto', 'onnxruntime_cpu'])
+def test_opens(tmp_path, engine):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    assert isinstance(open_engine(path, engine=engine, threads=1), OnnxRuntimeEngine)
+
+
+def test_auto_says_what_it_took_and_why(tmp_path, caplog):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    with caplog.at_level(logging.INFO, 'jetson_perception'):
+        engine = open_engine(str(path), threads=1)
+    assert caplog.messages == [
+        f"my.onnx: {engine.description} (engine 'auto' took onnxruntime_cpu: "
+        'this version has no tensorrt or onnxruntime_cuda)'
+    ]
+
+
+def test_engines_of_later_versions(tmp_path):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    later = [name for name, factory in opening_module._FACTORIES.items() if factory is None]
+    assert later
+    for engine in later:
+        with pytest.raises(
+            ModelError, match=rf"engine '{engine}' is not in this version .* or one of onnxruntime"
+        ):
+            open_engine(path, engine=engine)
+
+
+def test_unknown_engine(tmp_path):
+    with pytest.raises(ParameterError, match=r"did you mean 'tensorrt'\?") as error:
+        open_engine(tmp_path / 'my.onnx', engine='tensor_rt')
+    assert error.value.parameter == 'engine'
+    assert ', '.join(ENGINES) in str(error.value)
+
+
+def test_info_is_metadata_then_yaml_then_overrides(tmp_path):
+    path = detector(tmp_path / 'my.onnx', size_wh=(64, 64))
+    (tmp_path / 'my.yaml').write_text('names: [cat, dog]\nresize: stretch\nscale: 1\n')
+    info = open_engine(path, overrides=ModelInfo(resize='letterbox', color_order='bgr')).info
+    assert info == ModelInfo(
+        path=str(path),
+        task='detect',
+        class_names=('cat', 'dog'),
+        input_size_wh=(64, 64),
+        stride=32,
+        resize='letterbox',
+        color_order='bgr',
+        scale=1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ('argument', 'override', 'yaml', 'expected'),
+    [
+        pytest.param(None, None, '', (64, 96), id='metadata'),
+        pytest.param(None, None, 'input_size_wh: [32, 64]', (32, 64), id='yaml'),
+        pytest.param(None, (96, 32), 'input_size_wh: [32, 64]', (96, 32), id='override'),
+        pytest.param((128, 32), (96, 32), 'input_size_wh: [32, 64]', (128, 32), id='argument'),
+    ],
+)
+def test_who_says_an_open_size(tmp_path, argument, override, yaml, expected):
+    path = color_segmentation(tmp_path / 'my.onnx', dynamic=True, metadata={'imgsz': '[96, 64]'})
+    (tmp_path / 'my.yaml').write_text(yaml)
+    engine = open_engine(path, input_size_wh=argument, overrides=ModelInfo(input_size_wh=override))
+    assert engine.info.input_size_wh == expected
+    assert engine.inputs[0].shape == (1, 3, expected[1], expected[0])
+
+
+def test_broken_yaml_beside_the_model(tmp_path):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    (tmp_path / 'my.yaml').write_text('nc: 80\n')
+    with pytest.raises(ModelError, match=r"my\.yaml: unknown key 'nc'"):
+        open_engine(path)
+
+
+def test_override_out_of_range_names_the_parameter(tmp_path):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    with pytest.raises(ParameterError, match=r"resize: 'fit' is none of letterbox, ") as error:
+        open_engine(path, overrides=ModelInfo(resize='fit'))
+    assert error.value.parameter == 'resize'
+
+
+def test_values_that_contradict_each_other_only_together(tmp_path):
+    path = detector(tmp_path / 'my.onnx', metadata={'kpt_shape': '[3, 3]'})
+    (tmp_path / 'my.yaml').write_text('skeleton: [[0, 5]]')
+    with pytest.raises(ModelError, match=r'skeleton: joins keypoint 5; .* are put together'):
+        open_engine(path)
+
+
+def test_tensorrt_engine_file(tmp_path):
+    path = tmp_path / 'my.engine'
+    path.write_bytes(b'ptrt')
+    with pytest.raises(ModelError, match=r'give the ONNX file that it was built from'):
+        open_engine(path)
