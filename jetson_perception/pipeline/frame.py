@@ -69,6 +69,11 @@ class Frame:
         self.header = header
         self.age_ms = age_ms
         self.received_ns = time.monotonic_ns()
+        #: Position among the frames that were offered, from 1.
+        self.index = 0
+        #: Names of the lanes that took the frame, and what came of it: None where a lane failed.
+        self.begun: set[str] = set()
+        self.results: dict[str, Any] = {}
         self._load = load
         self._lock = threading.Lock()
         self._bgr: NDArray[np.uint8] | None = None
@@ -98,9 +103,9 @@ class Frame:
                 self._tensors[key] = preprocess(self._loaded(), out)
             return self._tensors[key]
 
-    def share(self, users: int, pool: TensorPool) -> None:
-        """Say how many lanes get the frame, each of which is to call `release` once."""
-        self._users, self._pool = users, pool
+    def share(self, index: int, users: int, pool: TensorPool) -> None:
+        """Number the frame and say how many lanes get it; each is to call `release` once."""
+        self.index, self._users, self._pool = index, users, pool
 
     def release(self) -> None:
         """A lane is done with the tensors; after the last one they go back to the pool."""

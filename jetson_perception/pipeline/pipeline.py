@@ -129,6 +129,7 @@ class Lane:
     def process(self, frame: Frame) -> Any:
         """Take a frame through the stages and time them. Returns the result, None if it failed."""
         begun = time.monotonic_ns()
+        frame.begun.add(self.name)
         try:
             tensor, transform = frame.tensor(self.model.input_key, self.model.preprocess)
             preprocessed = time.monotonic_ns()
@@ -174,10 +175,23 @@ class Pipeline:
     """Runs lanes side by side. `offer` never waits, so a ROS callback may call it.
 
     A slow lane holds no other back: each takes the newest frame when it is free.
+
+    Parameters
+    ----------
+    lanes : sequence of Lane
+        What runs.
+    on_settled : callable, optional
+        Called as on_settled(frame) in the publisher's thread when every lane that began the frame
+        is done with it; `frame.results` has what they found. A lane that was busy with an older
+        frame is not waited for.
     """
 
-    def __init__(self, lanes: Sequence[Lane]) -> None:
+    def __init__(
+        self, lanes: Sequence[Lane], on_settled: Callable[[Frame], None] | None = None
+    ) -> None:
         self.lanes = tuple(lanes)
+        self._on_settled = on_settled
+        self._offered = 0
         self._pool = TensorPool()
         # Two results may wait: one being published, one behind it. Then lanes wait, not memory.
         self._ready: queue.Queue[tuple[Lane, Frame, Any, int] | None] = queue.Queue(maxsize=2)
@@ -194,7 +208,8 @@ class Pipeline:
 
     def offer(self, frame: Frame) -> None:
         """Hand a frame to every lane."""
-        frame.share(len(self.lanes), self._pool)
+        self._offered += 1
+        frame.share(self._offered, len(self.lanes), self._pool)
         for lane in self.lanes:
             lane.offer(frame)
 
@@ -212,16 +227,18 @@ class Pipeline:
     def _run_lane(self, lane: Lane) -> None:
         while (frame := lane.slot.take()) is not None:
             result = lane.process(frame)
-            if result is not None:
-                self._ready.put((lane, frame, result, time.monotonic_ns()))
+            self._ready.put((lane, frame, result, time.monotonic_ns()))
 
     def _run_publisher(self) -> None:
         while (item := self._ready.get()) is not None:
             lane, frame, result, ready_ns = item
             try:
-                lane.publish(frame, result)
+                if result is not None:
+                    lane.publish(frame, result)
+                    lane.published(frame, ready_ns)
+                frame.results[lane.name] = result
+                if self._on_settled is not None and frame.begun <= frame.results.keys():
+                    self._on_settled(frame)
             except Exception as error:  # the next result may well go out
                 log.exception('%s: a result could not be published', lane.name)
                 lane.fail(PerceptionError(f'{lane.name}: publishing failed: {error}'))
-            else:
-                lane.published(frame, ready_ns)

@@ -1,0 +1,274 @@
+"""What processes a launch file starts, described once.
+
+`launch/*.launch.py` turn the descriptions into launch actions; `make demo` and the tests start the
+same processes where `ros2 launch` is not installed. Nothing here imports launch or rclpy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.resources import config_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PACKAGE = 'jetson_perception'
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One launch argument.
+
+    Attributes
+    ----------
+    name, default, description : str
+        As `ros2 launch --show-args` prints them; an empty default leaves the matter to the node's
+        YAML file.
+    choices : tuple of str
+        The values allowed; any if empty.
+    """
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProcess:
+    """One process to start.
+
+    Attributes
+    ----------
+    executable : str
+        Name in lib/<package>.
+    namespace : str
+        The node's namespace.
+    package : str
+        ROS package of the executable.
+    parameter_file : Path or None
+        YAML that comes before `parameters`.
+    parameters : dict
+        Parameters by name.
+    remappings : dict
+        Topics by the name that the node uses.
+    arguments : tuple of str
+        Command line before ROS's own.
+    environment : dict
+        Variables beside those of the parent.
+    """
+
+    executable: str
+    namespace: str = ''
+    package: str = PACKAGE
+    parameter_file: Path | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    remappings: dict[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, prefix: str | Path) -> list[str]:
+        """Command line for an installation under `prefix`, the folder with lib/ and share/."""
+        line = [str(Path(prefix, 'lib', self.package, self.executable)), *self.arguments]
+        line.append('--ros-args')
+        if self.namespace:
+            line += ['-r', f'__ns:=/{self.namespace.strip("/")}']
+        for name, topic in self.remappings.items():
+            line += ['-r', f'{name}:={topic}']
+        if self.parameter_file is not None:
+            line += ['--params-file', str(self.parameter_file)]
+        for name, value in self.parameters.items():
+            # rcl reads YAML, of which JSON is a part that quotes texts as they need.
+            line += ['-p', f'{name}:={json.dumps(value)}']
+        return line
+
+
+_COMMON = (
+    Argument(
+        'transport',
+        'shared_memory',
+        'shared_memory gives our processes a Fast DDS profile and allocator settings that lose no '
+        'large image; system leaves everything as it is.',
+        ('shared_memory', 'system'),
+    ),
+    Argument('use_sim_time', 'false', 'Take the time from /clock.', ('true', 'false')),
+)
+_CAMERA = (
+    Argument(
+        'source',
+        '',
+        'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
+        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges.',
+    ),
+    Argument('width', '', 'Width to ask of the source, pixels.'),
+    Argument('height', '', 'Height to ask of the source, pixels.'),
+    Argument('frame_rate', '', 'Frames a second to ask of the source.'),
+    Argument('loop', '', 'Begin a file or folder anew at its end.', ('', 'true', 'false')),
+    Argument('calibration', '', 'YAML that camera_calibration wrote.'),
+    Argument('camera_params_file', '', 'YAML for camera_node; config/camera_node.yaml if empty.'),
+    Argument('camera_namespace', 'camera', 'Namespace of camera_node and its topics.'),
+)
+_PERCEPTION = (
+    Argument(
+        'image',
+        '',
+        'Image topic of a camera that runs already. If it is empty, or source is set, camera_node '
+        'is started.',
+    ),
+    Argument(
+        'image_transport',
+        '',
+        'raw for sensor_msgs/Image, compressed for CompressedImage.',
+        ('', 'raw', 'compressed'),
+    ),
+    Argument(
+        'engine',
+        '',
+        'Runtime of the model.',
+        ('', 'auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
+    ),
+    Argument(
+        'autostart',
+        'true',
+        'Configure and activate at start; false leaves that to a lifecycle manager.',
+        ('true', 'false'),
+    ),
+    Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
+)
+
+CAMERA_ARGUMENTS = (*_CAMERA, *_COMMON)
+SEG_ARGUMENTS = (
+    Argument('model', '', 'ONNX file, or the name of a model that the package brings.'),
+    Argument('params_file', '', 'YAML for seg_node; config/seg_node.yaml if empty.'),
+    Argument('namespace', 'seg', 'Namespace of seg_node and its topics.'),
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+YOLO_ARGUMENTS = (
+    Argument('model', '', 'ONNX file for one engine; several are set in params_file.'),
+    Argument('engine_name', 'det', 'Name of that one engine, which begins its topics.'),
+    Argument('params_file', '', 'YAML for yolo_node; config/yolo_node.yaml if empty.'),
+    Argument('namespace', 'yolo', 'Namespace of yolo_node and its topics.'),
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+
+
+def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
+    """Values of a launch file's arguments, where they are not given their defaults.
+
+    Raises
+    ------
+    KeyError
+        For a name that is no argument.
+    """
+    known = {argument.name: argument.default for argument in arguments}
+    for name in values:
+        if name not in known:
+            raise KeyError(f'{name} is no launch argument; there are {", ".join(known)}')
+    return known | values
+
+
+def camera(values: Mapping[str, str]) -> list[NodeProcess]:
+    """What camera.launch.py starts, for values of `CAMERA_ARGUMENTS`."""
+    parameters = _given(values, source=str, width=int, height=int, frame_rate=float, loop=_flag)
+    parameters |= _given(values, calibration=str)
+    return [
+        NodeProcess(
+            'camera_node',
+            values['camera_namespace'],
+            parameter_file=_file(values['camera_params_file'], 'camera_node'),
+            parameters=parameters | _given(values, use_sim_time=_flag),
+            environment=_environment(values),
+        )
+    ]
+
+
+def seg(values: Mapping[str, str]) -> list[NodeProcess]:
+    """What seg.launch.py starts, for values of `SEG_ARGUMENTS`."""
+    parameters = _given(values, model=str, engine=str)
+    return _perception(values, 'seg_node', parameters)
+
+
+def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
+    """What yolo.launch.py starts, for values of `YOLO_ARGUMENTS`."""
+    name = values['engine_name']
+    parameters = {
+        f'{name}.{key}': value for key, value in _given(values, model=str, engine=str).items()
+    }
+    if parameters:
+        parameters['engines'] = [name]
+    return _perception(values, 'yolo_node', parameters)
+
+
+def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables to add so that large images get through; the user's own are left alone.
+
+    A 64 MB shared-memory segment takes every frame, and an allocator that keeps its memory saves
+    a page fault for every 4 KiB of each: "Transport" in the README has the measurements.
+    """
+    wanted = {
+        'MALLOC_MMAP_THRESHOLD_': '268435456',
+        'MALLOC_TRIM_THRESHOLD_': '536870912',
+        'MALLOC_TOP_PAD_': '67108864',
+    }
+    profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    if not any(name in environ for name in profiles):
+        # Up to Jazzy it is the first name, later the second.
+        wanted |= dict.fromkeys(profiles, str(config_path('fastdds.xml')))
+    return {name: value for name, value in wanted.items() if name not in environ}
+
+
+def _perception(
+    values: Mapping[str, str], executable: str, parameters: dict[str, Any]
+) -> list[NodeProcess]:
+    own_camera = bool(values['source']) or not values['image']
+    # What somebody else publishes is named by its topic; our camera by its namespace.
+    camera_topic = f'/{values["camera_namespace"].strip("/")}/image_raw'
+    image = camera_topic if own_camera else values['image']
+    given = _given(values, image_transport=str, autostart=_flag, use_sim_time=_flag)
+    processes = [
+        NodeProcess(
+            executable,
+            values['namespace'],
+            parameter_file=_file(values['params_file'], executable),
+            parameters=parameters | given,
+            remappings={'image': image, 'image/compressed': f'{image}/compressed'},
+            environment=_environment(values),
+        )
+    ]
+    if own_camera:
+        processes += camera(values)
+    if values['rviz'] == 'true':
+        processes.append(
+            NodeProcess(
+                'rviz2',
+                values['namespace'],
+                package='rviz2',
+                arguments=('-d', str(config_path('perception.rviz'))),
+            )
+        )
+    return processes
+
+
+def _environment(values: Mapping[str, str]) -> dict[str, str]:
+    return transport_environment() if values['transport'] == 'shared_memory' else {}
+
+
+def _file(given: str, executable: str) -> Path:
+    return Path(given) if given else config_path(f'{executable}.yaml')
+
+
+def _given(values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:
+    return {name: kind(values[name]) for name, kind in kinds.items() if values[name] != ''}
+
+
+def _flag(text: str) -> bool:
+    return text == 'true'

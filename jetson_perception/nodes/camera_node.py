@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""A camera, file, stream or rendered scene as an image topic.
+
+Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured; `stats`;
+of a scene also `ground_truth/mask` (mono8, while somebody subscribes) and
+`ground_truth/label_info` (latched).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo
+
+from jetson_perception.camera import open_source
+from jetson_perception.camera.calibration import Calibration, load_calibration
+from jetson_perception.camera.reconnect import frames
+from jetson_perception.errors import PerceptionError, SourceError
+from jetson_perception.msg import PipelineStats
+from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.ros import diagnostics, qos
+from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.parameters import param
+from jetson_perception.ros.result_messages import label_info_message, stage_messages
+from jetson_perception.ros.run import run_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diagnostic_msgs.msg import DiagnosticStatus
+
+    from jetson_perception.camera.source import CapturedFrame, FrameSource
+
+LOG_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class CameraParams:
+    """Parameters of camera_node."""
+
+    source: str = param(
+        'scene://oranges',
+        'Where frames come from: v4l2:///dev/video0, csi://0, rtsp://host/path, file:///a.mp4, '
+        'images:///folder, gst://pipeline, scene://oranges.',
+        at_configure=True,
+    )
+    width: int = param(
+        0, 'Width in pixels; 0 for what the source gives.', between=(0, 16384), at_configure=True
+    )
+    height: int = param(
+        0, 'Height in pixels; 0 for what the source gives.', between=(0, 16384), at_configure=True
+    )
+    frame_rate: float = param(
+        0.0,
+        'Frames a second; 0 for what the source gives.',
+        between=(0.0, 1000.0),
+        at_configure=True,
+    )
+    pixel_format: str = param(
+        '', 'Four letters of a v4l2 format, as MJPG; empty for the default.', at_configure=True
+    )
+    loop: bool = param(False, 'Begin a file or folder anew at its end.', at_configure=True)
+    frame_id: str = param('camera', 'Frame of the images in tf.', at_configure=True)
+    calibration: str = param(
+        '', 'YAML that camera_calibration wrote; empty for none.', at_configure=True
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        if bool(self.width) != bool(self.height):
+            return f'width is {self.width} and height {self.height}; set both or neither'
+        return ''
+
+
+class CameraNode(ManagedNode):
+    """Reads a source in a thread of its own and publishes every frame; reopens a lost source."""
+
+    def __init__(self, **options: Any) -> None:
+        self._source: FrameSource | None = None
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._state = ''
+        self._lost = 0
+        self._published = 0
+        self._header = Header()
+        super().__init__('camera_node', CameraParams, **options)
+        self.create_timer(1.0, self._publish_stats)
+
+    def configure(self) -> None:
+        """Make the source and the topics."""
+        params: CameraParams = self.own.value
+        self._calibration: Calibration | None = None
+        if params.calibration:
+            self._calibration = load_calibration(params.calibration)
+        self._source = open_source(
+            params.source,
+            size_wh=(params.width, params.height) if params.width else None,
+            frame_rate=params.frame_rate or None,
+            loop=params.loop,
+            pixel_format=params.pixel_format,
+        )
+        self._message, self._truth_message = ImageMessage(), ImageMessage()
+        self._info: CameraInfo | None = None
+        self._images = self.create_publisher(
+            Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+        )
+        self._infos = self.create_publisher(
+            CameraInfo, 'camera_info', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+        )
+        self._stats = self.create_publisher(PipelineStats, 'stats', qos.RESULTS)
+        self._truths = self._truth_labels = None
+        if self._source.truth_class_names:
+            self._truths = self.create_publisher(Image, 'ground_truth/mask', qos.RESULTS)
+            self._truth_labels = self.create_publisher(
+                LabelInfo, 'ground_truth/label_info', qos.LATCHED
+            )
+            now = Header(stamp=self.get_clock().now().to_msg())
+            self._truth_labels.publish(
+                label_info_message(self._source.truth_class_names, 0.0, now)
+            )
+
+    def activate(self) -> None:
+        """Start reading."""
+        self._stop.clear()
+        self._times, self._rate = StageTimes(), RateMeter()
+        self._published = self._lost = 0
+        self._state = ''
+        self._thread = threading.Thread(target=self._run, name='capture')
+        self._thread.start()
+
+    def deactivate(self) -> None:
+        """Stop reading and let the source go."""
+        self._stop.set()
+        if self._source is not None:
+            self._source.close()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def cleanup(self) -> None:
+        """Take the topics down."""
+        if self._source is None:
+            return
+        self._source = None
+        for publisher in (
+            self._images,
+            self._infos,
+            self._stats,
+            self._truths,
+            self._truth_labels,
+        ):
+            if publisher is not None:
+                self.destroy_publisher(publisher)
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """Whether frames come, and how fast."""
+        source = self._source
+        if source is None:
+            return []
+        rate = self._rate.rate(time.monotonic_ns())
+        values: dict[str, Any] = {
+            'source': source.uri,
+            'frame rate (Hz)': rate,
+            'frames published': self._published,
+            'times lost': self._lost,
+        }
+        for stage, times in self._times.summary().items():
+            values[f'{stage} median (ms)'] = times.median_ms
+            values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+        name = f'{self.get_fully_qualified_name()}: source'
+        if self._state:
+            return [diagnostics.status(diagnostics.ERROR, name, self._state, values)]
+        return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
+
+    def _run(self) -> None:
+        source = self._source
+        assert source is not None, 'configure comes before activate'
+        self.get_logger().info(f'reading {source.uri}')
+        try:
+            for frame in frames(source, stop=self._stop, on_lost=self._on_lost):
+                self._state = ''
+                self._publish(frame)
+        except PerceptionError as error:
+            self._state = str(error)
+            self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+        else:
+            if not self._stop.is_set():
+                self._state = f'{source.uri} came to its end'
+                self.get_logger().info(f'{self._state} after {self._published} frames')
+
+    def _on_lost(self, error: SourceError, retry_s: float) -> None:
+        self._lost += 1
+        self._state = str(error)
+        self.get_logger().error(
+            f'{error}; trying again in {retry_s:.1f} s', throttle_duration_sec=LOG_EVERY_S
+        )
+
+    def _publish(self, frame: CapturedFrame) -> None:
+        begun = time.monotonic_ns()
+        age_ns = time.time_ns() - frame.captured_ns
+        # By the ROS clock, which need not be the system's: simulated time, for one.
+        stamp = Time(nanoseconds=max(self.get_clock().now().nanoseconds - age_ns, 0))
+        header = Header(stamp=stamp.to_msg(), frame_id=self.own.value.frame_id)
+        if self._images.get_subscription_count():
+            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+        self._infos.publish(self._info_for(frame, header))
+        if (
+            self._truths is not None
+            and frame.truth_mask is not None
+            and self._truths.get_subscription_count()
+        ):
+            self._truths.publish(self._truth_message.fill(frame.truth_mask, 'mono8', header))
+        now = time.monotonic_ns()
+        self._times.record('transport', age_ns / 1e6)
+        self._times.record('publish', (now - begun) / 1e6)
+        self._rate.tick(now)
+        self._header = header
+        self._published += 1
+
+    def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
+        height, width = frame.pixels.shape[:2]
+        info = self._info
+        if info is None or (info.width, info.height) != (width, height):
+            calibration = self._calibration or Calibration.uncalibrated((width, height))
+            info = self._info = camera_info_message(calibration.scaled_to((width, height)))
+        info.header = header
+        return info
+
+    def _publish_stats(self) -> None:
+        if not self.active or not self._published:
+            return
+        self._stats.publish(
+            PipelineStats(
+                header=self._header,
+                engine='camera',
+                frame_rate=self._rate.rate(time.monotonic_ns()),
+                frames_received=self._published,
+                frames_processed=self._published,
+                stages=stage_messages(self._times),
+            )
+        )
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node."""
+    run_node(CameraNode, args)
+
+
+if __name__ == '__main__':
+    main()

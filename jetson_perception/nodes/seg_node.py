@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Semantic segmentation of an image topic.
+
+In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
+Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each class), `label_info`
+(latched), `stats`, and, while somebody subscribes, `mask/color`, `annotated` and
+`annotated/compressed`. Every output has its image's header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo
+
+from jetson_perception.drawing import color_mask, draw_frame_rate, draw_segmentation
+from jetson_perception.models import SegmentationModel
+from jetson_perception.msg import SegmentationSummary
+from jetson_perception.palette import palette
+from jetson_perception.pipeline import Frame, Lane
+from jetson_perception.ros import qos
+from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.parameters import param
+from jetson_perception.ros.perception_node import PerceptionNode
+from jetson_perception.ros.result_messages import label_info_message, summary_message
+from jetson_perception.ros.run import run_node
+from jetson_perception.tasks.segmentation import SegmentationOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.ros.annotation import AnnotatedPublisher
+    from jetson_perception.tasks.results import Segmentation
+
+LANE = 'segmentation'
+
+
+@dataclass(frozen=True)
+class SegParams(ModelParams):
+    """Parameters of seg_node."""
+
+    model: str = param(
+        'oranges', 'ONNX file, or the name of a model that the package brings.', at_configure=True
+    )
+    output: str = param(
+        'auto',
+        'What the network gives; auto: as the model says, or as its shape and type tell.',
+        choices=('auto', 'logits', 'probabilities', 'class_ids'),
+        at_configure=True,
+    )
+    mask_size: str = param(
+        'image',
+        'Size of mask: the image, or the network output as it is.',
+        choices=('image', 'network'),
+    )
+    interpolation: str = param(
+        'probabilities',
+        'What is enlarged to the size of the image before the best class is taken; logits is '
+        'faster and differs along edges.',
+        choices=('probabilities', 'logits'),
+    )
+    blend: float = param(
+        0.6,
+        'Share of the image that remains under a class color in annotated.',
+        between=(0.0, 1.0),
+    )
+    draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
+
+
+class SegNode(PerceptionNode):
+    """Image in; class id per pixel and the area of each class out, for every frame taken."""
+
+    def __init__(self, **options: Any) -> None:
+        self._model: SegmentationModel | None = None
+        super().__init__('seg_node', SegParams, **options)
+
+    def configure(self) -> None:
+        """Open the model and announce its classes."""
+        params: SegParams = self.own.value
+        self._model = SegmentationModel.open(
+            params.model,
+            engine=params.engine,
+            threads=params.threads,
+            overrides=params.overrides(output=params.output),
+        )
+        self._colors = palette(len(self._model.class_names))
+        self._mask_message, self._color_message = ImageMessage(), ImageMessage()
+        self._masks = self.create_publisher(
+            Image, 'mask', qos.RESULTS, qos_overriding_options=qos.overridable()
+        )
+        self._color_masks = self.create_publisher(Image, 'mask/color', qos.RESULTS)
+        self._summaries = self.create_publisher(SegmentationSummary, 'summary', qos.RESULTS)
+        self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
+        now = Header(stamp=self.get_clock().now().to_msg())
+        self._labels.publish(label_info_message(self._model.class_names, 0.0, now))
+
+    def cleanup(self) -> None:
+        """Close the model and take the topics down."""
+        if self._model is None:
+            return
+        self._model.close()
+        self._model = None
+        for publisher in (self._masks, self._color_masks, self._summaries, self._labels):
+            self.destroy_publisher(publisher)
+
+    def make_lanes(self) -> list[Lane]:
+        """The one lane of the one model."""
+        assert self._model is not None, 'configure comes before activate'
+        return [Lane(LANE, self._model, self._publish, self._options, self.on_frame_error)]
+
+    def stats_topic(self, lane: Lane) -> str:
+        """Where the lane's stats go."""
+        return 'stats'
+
+    def _options(self) -> SegmentationOptions:
+        params: SegParams = self.own.value
+        return SegmentationOptions(params.mask_size, params.interpolation)
+
+    def _publish(self, frame: Frame, result: Segmentation) -> None:
+        self._masks.publish(self._mask_message.fill(result.mask, 'mono8', frame.header))
+        names = self._model.class_names if self._model is not None else ()
+        self._summaries.publish(summary_message(result, names, frame.header))
+
+    def drawing_wanted(self) -> bool:
+        """Whether anybody subscribes to a picture."""
+        return super().drawing_wanted() or bool(self._color_masks.get_subscription_count())
+
+    def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
+        """Publish the coloured mask and the annotated image."""
+        result: Segmentation | None = frame.results.get(LANE)
+        if result is None or self._model is None:
+            return
+        if self._color_masks.get_subscription_count():
+            colors = color_mask(result.mask, self._colors)
+            self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
+        if publisher.wanted():
+            publisher.publish(
+                frame.bgr(), frame.header, lambda canvas: self._draw_on(canvas, result)
+            )
+
+    def _draw_on(self, canvas: Any, result: Segmentation) -> None:
+        params: SegParams = self.own.value
+        names = self._model.class_names if self._model is not None else ()
+        draw_segmentation(canvas, result, self._colors, params.blend, class_names=names)
+        if params.draw_frame_rate:
+            draw_frame_rate(canvas, self.frame_rate())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node."""
+    run_node(SegNode, args)
+
+
+if __name__ == '__main__':
+    main()

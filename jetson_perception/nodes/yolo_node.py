@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Detection and pose estimation on an image topic, by any number of YOLO engines side by side.
+
+In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
+Out, for each engine that the parameter `engines` names: `<engine>/detections`
+(vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/label_info`
+(latched), `<engine>/stats`; and, while somebody subscribes, `annotated` and
+`annotated/compressed` with the results of all. Every output has its image's header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from jetson_perception.drawing import draw_detections, draw_frame_rate
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.models import YoloModel
+from jetson_perception.msg import KeypointDetection2DArray
+from jetson_perception.pipeline import Frame, Lane
+from jetson_perception.ros import qos
+from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.parameters import Parameters, param
+from jetson_perception.ros.perception_node import PerceptionNode
+from jetson_perception.ros.result_messages import (
+    DetectionMessage,
+    KeypointMessage,
+    label_info_message,
+)
+from jetson_perception.ros.run import run_node
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.ros.annotation import AnnotatedPublisher
+    from jetson_perception.tasks.results import Detections
+
+
+@dataclass(frozen=True)
+class YoloParams:
+    """Parameters of yolo_node itself; each engine has its own under its name."""
+
+    engines: tuple[str, ...] = param(
+        (),
+        'Names of the engines, which begin their topics and parameters; one named det by default.',
+        at_configure=True,
+        example='[det, pose]',
+    )
+    draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
+
+    def engine_names(self) -> tuple[str, ...]:
+        """Names of the engines, the default one included."""
+        return self.engines or ('det',)
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        for name in self.engines:
+            if not name.isidentifier():
+                return (
+                    f'engines has the name {name!r}; a name becomes part of topics: letters, '
+                    'digits and underscores only, and no digit first'
+                )
+        if len(set(self.engines)) < len(self.engines):
+            return f'engines is {list(self.engines)}; each name may stand there once'
+        return ''
+
+
+@dataclass(frozen=True)
+class EngineParams(ModelParams):
+    """Parameters of one engine of yolo_node, under the engine's name."""
+
+    task: str = param(
+        'auto',
+        'What the model does; auto: as the model says.',
+        choices=('auto', 'detect', 'pose'),
+        at_configure=True,
+    )
+    layout: str = param(
+        'auto',
+        'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26); '
+        'auto: as the shapes tell.',
+        choices=('auto', 'objectness', 'anchor_free', 'end_to_end'),
+        at_configure=True,
+    )
+    keypoint_shape: tuple[int, ...] = param(
+        (),
+        'Keypoints an object and values a keypoint (2 or 3), for a pose model that does not say.',
+        at_configure=True,
+        example='[17, 3]',
+    )
+    keypoint_names: tuple[str, ...] = param(
+        (),
+        'Name of each keypoint; COCO names for 17 by default.',
+        at_configure=True,
+        example='[nose, left_eye, right_eye]',
+    )
+    score_threshold: float = param(0.25, 'Drop objects that score less.', between=(0.0, 1.0))
+    iou_threshold: float = param(
+        0.7, 'Of boxes that overlap more than this, the best stays.', between=(0.0, 1.0)
+    )
+    max_detections: int = param(300, 'Most objects a frame.', between=(1, 10000))
+    class_agnostic: bool = param(False, 'Let boxes of different classes suppress each other.')
+    keypoint_score_threshold: float = param(
+        0.5, 'Draw keypoints that score at least this; all are published.', between=(0.0, 1.0)
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        shape = self.keypoint_shape
+        if shape and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
+            return f'keypoint_shape is {list(shape)}; expected [keypoints, 2 or 3]'
+        return super().problem()
+
+
+class _Engine:
+    """One engine: its parameters, model, publishers and newest result."""
+
+    def __init__(self, node: YoloNode, name: str, params: Parameters[EngineParams]) -> None:
+        self.name = name
+        self.params = params
+        value = params.value
+        if not value.model:
+            raise ParameterError(
+                f'{name}.model is not set; set it to an ONNX file', f'{name}.model'
+            )
+        shape = value.keypoint_shape
+        self.model = YoloModel.open(
+            value.model,
+            engine=value.engine,
+            threads=value.threads,
+            overrides=value.overrides(
+                task=value.task,
+                layout=value.layout,
+                keypoint_shape=(shape[0], shape[1]) if shape else None,
+                keypoint_names=value.keypoint_names,
+            ),
+        )
+        self._node = node
+        names = self.model.class_names
+        self._detection_message = DetectionMessage(names)
+        self._detections = node.create_publisher(
+            Detection2DArray, f'{name}/detections', qos.RESULTS
+        )
+        self._labels = node.create_publisher(LabelInfo, f'{name}/label_info', qos.LATCHED)
+        self._keypoints = None
+        if self.model.keypoint_names:
+            self._keypoint_message = KeypointMessage(names, self.model.keypoint_names)
+            self._keypoints = node.create_publisher(
+                KeypointDetection2DArray, f'{name}/keypoints', qos.RESULTS
+            )
+        now = Header(stamp=node.get_clock().now().to_msg())
+        self._labels.publish(label_info_message(names, value.score_threshold, now))
+        self.newest: Detections | None = None
+
+    def options(self) -> DetectionOptions:
+        value = self.params.value
+        return DetectionOptions(
+            value.score_threshold, value.iou_threshold, value.max_detections, value.class_agnostic
+        )
+
+    def publish(self, frame: Frame, result: Detections) -> None:
+        self.newest = result
+        self._detections.publish(self._detection_message.fill(result, frame.header))
+        if self._keypoints is not None:
+            self._keypoints.publish(self._keypoint_message.fill(result, frame.header))
+
+    def draw(self, canvas: Any, frame: Frame) -> None:
+        """Draw the engine's result for this frame, or its newest if it is slower than others."""
+        result = frame.results.get(self.name, self.newest)
+        if result is None:
+            return
+        draw_detections(
+            canvas,
+            result,
+            self.model.class_names,
+            skeleton=self.model.skeleton,
+            keypoint_score_threshold=self.params.value.keypoint_score_threshold,
+        )
+
+    def close(self) -> None:
+        self.model.close()
+        for publisher in (self._detections, self._keypoints, self._labels):
+            if publisher is not None:
+                self._node.destroy_publisher(publisher)
+
+
+class YoloNode(PerceptionNode):
+    """Image in; what each engine found in it out, as soon as that engine is done."""
+
+    def __init__(self, **options: Any) -> None:
+        self._engines: list[_Engine] = []
+        self._engine_params: dict[str, Parameters[EngineParams]] = {}
+        self._drawn = 0
+        super().__init__('yolo_node', YoloParams, **options)
+        self._declare_engines()
+
+    def configure(self) -> None:
+        """Open every engine and announce its classes."""
+        self._declare_engines()
+        for name in self.own.value.engine_names():
+            try:
+                self._engines.append(_Engine(self, name, self._engine_params[name]))
+            except ParameterError as error:
+                raise ParameterError(f'engine {name}: {error}', error.parameter) from error
+            except PerceptionError as error:
+                raise type(error)(f'engine {name}: {error}') from error
+
+    def cleanup(self) -> None:
+        """Close the engines."""
+        while self._engines:
+            self._engines.pop().close()
+
+    def make_lanes(self) -> list[Lane]:
+        """A lane an engine."""
+        self._drawn = 0
+        return [
+            Lane(engine.name, engine.model, engine.publish, engine.options, self.on_frame_error)
+            for engine in self._engines
+        ]
+
+    def stats_topic(self, lane: Lane) -> str:
+        """Where a lane's stats go."""
+        return f'{lane.name}/stats'
+
+    def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
+        """Publish the annotated image with the results of every engine."""
+        if frame.index <= self._drawn:
+            return
+        self._drawn = frame.index
+        publisher.publish(frame.bgr(), frame.header, partial(self._draw_on, frame))
+
+    def _draw_on(self, frame: Frame, canvas: Any) -> None:
+        for engine in self._engines:
+            engine.draw(canvas, frame)
+        if self.own.value.draw_frame_rate:
+            draw_frame_rate(canvas, self.frame_rate())
+
+    def _declare_engines(self) -> None:
+        for name in self.own.value.engine_names():
+            if name not in self._engine_params:
+                self._engine_params[name] = self.declare(EngineParams, name)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node."""
+    run_node(YoloNode, args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,296 @@
+"""Runs camera_node and seg_node for a while and tells how they did: `make demo`.
+
+The nodes are started as `ros2 launch jetson_perception seg.launch.py` starts them. This process
+subscribes as another node of a robot would: first to the results alone, which is what the table
+tells of, then to annotated images and the ground truth too, for the pictures and the video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rich.console import Console
+from rich.table import Table
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from jetson_perception import bringup, images
+from jetson_perception.errors import PerceptionError
+from jetson_perception.evaluation import ConfusionMatrix
+from jetson_perception.msg import PipelineStats, SegmentationSummary
+from jetson_perception.recording import write_video
+from jetson_perception.ros import qos
+from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.processes import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jetson_perception.ros.processes import RunningProcess
+
+NAMESPACE = 'demo'
+START_TIMEOUT_S = 60.0
+#: Small messages of which none may be missed, from publishers that are best effort.
+EVERY_ONE = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=1000, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
+
+
+class Observer(Node):
+    """Hears what the nodes publish and remembers what the table needs."""
+
+    def __init__(self) -> None:
+        super().__init__('observer', namespace=NAMESPACE)
+        self.captured_ns: list[int] = []
+        self.size_wh = (0, 0)
+        self.summaries: dict[int, SegmentationSummary] = {}
+        self.stats: list[PipelineStats] = []
+        self.masks = 0
+        self.pictures: list[bytes] = []
+        self.confusion: ConfusionMatrix | None = None
+        self._waiting: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+        self.create_subscription(CameraInfo, 'camera/camera_info', self._on_info, EVERY_ONE)
+        self.create_subscription(SegmentationSummary, 'seg/summary', self._on_summary, qos.RESULTS)
+        self.create_subscription(PipelineStats, 'seg/stats', self.stats.append, qos.RESULTS)
+        self.create_subscription(Image, 'seg/mask', self._on_mask, qos.RESULTS)
+
+    def watch_pictures(self) -> None:
+        """Subscribe to what only people need."""
+        self.create_subscription(
+            CompressedImage, 'seg/annotated/compressed', self._on_picture, qos.RESULTS
+        )
+        self.create_subscription(Image, 'camera/ground_truth/mask', self._on_truth, qos.RESULTS)
+
+    def class_names(self) -> list[str]:
+        """Names of the model's classes."""
+        newest = next(reversed(self.summaries.values()))
+        return [area.class_name for area in newest.classes]
+
+    def _on_info(self, msg: CameraInfo) -> None:
+        self.captured_ns.append(stamp_ns(msg.header))
+        self.size_wh = (msg.width, msg.height)
+
+    def _on_summary(self, msg: SegmentationSummary) -> None:
+        self.summaries[stamp_ns(msg.header)] = msg
+
+    def _on_mask(self, msg: Image) -> None:
+        self.masks += 1
+        self._pair('mask', msg)
+
+    def _on_truth(self, msg: Image) -> None:
+        self._pair('truth', msg)
+
+    def _on_picture(self, msg: CompressedImage) -> None:
+        self.pictures.append(bytes(msg.data))
+
+    def _pair(self, kind: str, msg: Image) -> None:
+        stamp = stamp_ns(msg.header)
+        pair = self._waiting[stamp]
+        pair[kind] = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+        if len(pair) == 2:
+            if self.confusion is None:
+                self.confusion = ConfusionMatrix(len(self.class_names()))
+            if pair['truth'].shape == pair['mask'].shape:
+                self.confusion.add(pair['truth'], pair['mask'])
+        for old in [stamp for stamp in self._waiting if stamp < self._oldest_of_interest(stamp)]:
+            del self._waiting[old]
+
+    @staticmethod
+    def _oldest_of_interest(stamp: int) -> int:
+        return stamp - 1_000_000_000
+
+
+class Window:
+    """What happened between two messages of seg_node's stats, counted frame by frame.
+
+    Both ends are stamps of images, so that what the camera sent and what the node received are
+    counted over exactly the same frames.
+
+    Parameters
+    ----------
+    first, last : PipelineStats
+        At its ends.
+    captured_ns : sequence of int
+        Stamps of the frames that the camera published.
+    summaries : dict
+        Results by stamp.
+    """
+
+    def __init__(
+        self,
+        first: PipelineStats,
+        last: PipelineStats,
+        captured_ns: Sequence[int],
+        summaries: dict[int, SegmentationSummary],
+    ) -> None:
+        begin, end = stamp_ns(first.header), stamp_ns(last.header)
+        published = sum(begin < stamp <= end for stamp in captured_ns)
+        self.seconds = (end - begin) / 1e9
+        self.stages = last.stages
+        self.published = published
+        self.lost = published - (last.frames_received - first.frames_received)
+        self.skipped = last.frames_skipped - first.frames_skipped
+        self.failed = last.frames_failed - first.frames_failed
+        self.results = [msg for stamp, msg in summaries.items() if begin < stamp <= end]
+
+    def frame_rate(self) -> float:
+        """Results a second, Hz."""
+        return len(self.results) / self.seconds if self.seconds else 0.0
+
+    def class_ratios(self) -> dict[str, float]:
+        """Mean share of each class over the window, 0 to 1."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for msg in self.results:
+            for area in msg.classes:
+                sums[area.class_name] += area.ratio
+        return {name: total / len(self.results) for name, total in sums.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo. Returns the exit code."""
+    args = _parser().parse_args(argv)
+    console = Console()
+    args.output.mkdir(parents=True, exist_ok=True)
+    try:
+        _demo(args, console)
+    except PerceptionError as error:
+        console.print(f'[red]demo failed:[/] {error}', highlight=False)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='demo', description=__doc__.split('\n')[0])
+    parser.add_argument('--source', default='scene://oranges', help='what camera_node opens')
+    parser.add_argument('--model', default='', help='ONNX file; the shipped one by default')
+    parser.add_argument('--duration', type=float, default=10.0, help='seconds to measure over')
+    parser.add_argument(
+        '--record', type=float, default=4.0, help='seconds to record pictures and a video for'
+    )
+    parser.add_argument(
+        '--output', type=Path, default=Path('demo_output'), help='folder for pictures and logs'
+    )
+    return parser
+
+
+def _demo(args: argparse.Namespace, console: Console) -> None:
+    values = bringup.defaults(
+        bringup.SEG_ARGUMENTS,
+        source=args.source,
+        model=args.model,
+        namespace=f'{NAMESPACE}/seg',
+        camera_namespace=f'{NAMESPACE}/camera',
+        loop='true',
+    )
+    if args.source.startswith('scene://'):
+        values |= {'width': '1280', 'height': '720', 'frame_rate': '30.0'}
+    seg_node, camera_node = bringup.seg(values)
+    console.print(f'Starting camera_node ({args.source}) and seg_node …', highlight=False)
+    rclpy.init()
+    observer = Observer()
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(running(process, args.output / f'{process.executable}.log'))
+            for process in (seg_node, camera_node)
+        ]
+        _spin(executor, nodes, START_TIMEOUT_S, lambda: bool(observer.stats), 'the first result')
+        console.print(f'Measuring for {args.duration:.0f} s …')
+        first = observer.stats[-1]
+        _spin(executor, nodes, args.duration)
+        window = Window(first, observer.stats[-1], observer.captured_ns, observer.summaries)
+        console.print(f'Recording for {args.record:.0f} s …')
+        observer.watch_pictures()
+        _spin(executor, nodes, args.record)
+    _report(console, observer, window)
+    _save(console, observer, args.output, window.frame_rate())
+    observer.destroy_node()
+
+
+def _spin(
+    executor: SingleThreadedExecutor,
+    nodes: Sequence[RunningProcess],
+    seconds: float,
+    until: Callable[[], bool] | None = None,
+    what: str = '',
+) -> None:
+    """Listen for some time, or until something came; see that the nodes live."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.1)
+        for node in nodes:
+            node.check()
+        if until is not None and until():
+            return
+    if until is not None:
+        tail = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in nodes)
+        raise PerceptionError(f'{what} did not come within {seconds:.0f} s; the logs:\n{tail}')
+
+
+def _report(console: Console, observer: Observer, window: Window) -> None:
+    width, height = observer.size_wh
+    table = Table(
+        title=f'{width}×{height}, {window.published} frames in {window.seconds:.1f} s',
+        title_justify='left',
+    )
+    table.add_column('stage')
+    table.add_column('median', justify='right')
+    table.add_column('99th percentile', justify='right')
+    for stage in window.stages:
+        end = stage.name == 'publish'
+        table.add_row(
+            stage.name, f'{stage.median_ms:.2f} ms', f'{stage.p99_ms:.2f} ms', end_section=end
+        )
+    console.print(table)
+    console.print(
+        f'results {window.frame_rate():.1f} Hz · frames lost {window.lost} · '
+        f'skipped for a newer one {window.skipped} · failed {window.failed}',
+        highlight=False,
+    )
+    shares = (f'{name} {ratio:.2%}' for name, ratio in window.class_ratios().items())
+    console.print('class ratios: ' + ' · '.join(shares), highlight=False)
+    if observer.confusion is not None:
+        iou = zip(observer.class_names(), observer.confusion.iou(), strict=True)
+        each = ', '.join(f'{name} {value:.3f}' for name, value in iou)
+        console.print(
+            f'mIoU against the ground truth, while recording: '
+            f'{observer.confusion.mean_iou():.3f} ({each})',
+            highlight=False,
+        )
+
+
+def _save(console: Console, observer: Observer, folder: Path, rate: float) -> None:
+    frames = [
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in observer.pictures
+    ]
+    if not frames:
+        raise PerceptionError(
+            'no annotated image came while recording; the logs are in ' + str(folder)
+        )
+    for number, frame in enumerate(frames[:: max(len(frames) // 3, 1)][:3], start=1):
+        cv2.imwrite(str(folder / f'annotated_{number}.png'), frame)
+    height, width = frames[0].shape[:2]
+    with write_video(folder / 'annotated.mp4', (width, height), rate) as video:
+        for frame in frames:
+            video.write(frame)
+    console.print(f'Pictures, video and logs are in {folder.resolve()}', highlight=False)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""A node's health on /diagnostics, once a second, as rqt_robot_monitor and others read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+
+from jetson_perception.ros import qos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from rclpy.node import Node
+
+OK = DiagnosticStatus.OK
+WARN = DiagnosticStatus.WARN
+ERROR = DiagnosticStatus.ERROR
+STALE = DiagnosticStatus.STALE
+
+
+def status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
+    """One line of diagnostics; numbers are rounded as people read them."""
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        message=message,
+        values=[
+            KeyValue(key=key, value=f'{value:.2f}' if isinstance(value, float) else str(value))
+            for key, value in values.items()
+        ],
+    )
+
+
+class DiagnosticsPublisher:
+    """Publishes what `collect` returns, at 1 Hz, in every state of the node.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Whose health it is; `hardware_id` is the node's name.
+    collect : callable
+        Gives the list of DiagnosticStatus of now.
+    """
+
+    def __init__(self, node: Node, collect: Callable[[], list[DiagnosticStatus]]) -> None:
+        self._node = node
+        self._collect = collect
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos.RESULTS)
+        # Steady: health must be told also when simulated time stands still.
+        node.create_timer(1.0, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _publish(self) -> None:
+        msg = DiagnosticArray(status=self._collect())
+        msg.header.stamp = self._node.get_clock().now().to_msg()
+        for line in msg.status:
+            line.hardware_id = self._node.get_fully_qualified_name()
+        self._publisher.publish(msg)

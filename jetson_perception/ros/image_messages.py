@@ -1,0 +1,102 @@
+"""Image messages to arrays and back. Access to an image's bytes stays behind this one module."""
+
+from __future__ import annotations
+
+import array
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+
+from jetson_perception import images
+from jetson_perception.errors import ImageError
+from jetson_perception.pipeline import Frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rclpy.clock import Clock
+
+
+def stamp_ns(header: Any) -> int:
+    """A header's stamp in nanoseconds; 0 when the sender set none."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def frame_from_image(msg: Image, clock: Clock) -> Frame:
+    """A frame that shares the message's bytes.
+
+    Raises
+    ------
+    ImageError
+        When size, step, encoding or data do not fit together.
+    """
+    pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+    return Frame(
+        lambda: images.to_bgr(pixels, msg.encoding), msg.header, _age_ms(msg.header, clock)
+    )
+
+
+def frame_from_compressed(msg: CompressedImage, clock: Clock) -> Frame:
+    """A frame that is decoded by the first lane that needs it, not here."""
+    return Frame(
+        lambda: images.decode_compressed(msg.data, msg.format),
+        msg.header,
+        _age_ms(msg.header, clock),
+    )
+
+
+def _age_ms(header: Any, clock: Clock) -> float | None:
+    stamp = stamp_ns(header)
+    return (clock.now().nanoseconds - stamp) / 1e6 if stamp else None
+
+
+class ImageMessage:
+    """An Image message that is filled again and again.
+
+    rclpy takes `array.array` without looking at each byte, and a kept one costs no page faults.
+    """
+
+    def __init__(self) -> None:
+        self._msg = Image()
+        self._pixels: NDArray[np.uint8] = np.empty(0, np.uint8)
+
+    def fill(self, pixels: NDArray[np.uint8], encoding: str, header: Any) -> Image:
+        """The message with a copy of `pixels`; valid until the next call.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (h, w) or (h, w, c), uint8
+            Any strides.
+        encoding : str
+            ROS encoding that goes with the shape.
+        header : std_msgs Header
+            The input's; it is not copied.
+        """
+        if self._pixels.size != pixels.size:
+            data = array.array('B', bytes(pixels.size))
+            self._msg.data = data
+            self._pixels = np.frombuffer(data, np.uint8)
+        self._pixels.reshape(pixels.shape)[...] = pixels
+        msg = self._msg
+        msg.header = header
+        msg.encoding = encoding
+        msg.height, msg.width = pixels.shape[:2]
+        msg.step = pixels.size // max(pixels.shape[0], 1)
+        return msg
+
+
+def jpeg_message(bgr: NDArray[np.uint8], header: Any, quality: int = 85) -> CompressedImage:
+    """A CompressedImage with `bgr` as JPEG.
+
+    Raises
+    ------
+    ImageError
+        When OpenCV cannot encode it.
+    """
+    done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ImageError(f'an image of shape {bgr.shape} could not be encoded as JPEG')
+    msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
+    msg.data = array.array('B', data.tobytes())
+    return msg

@@ -1,0 +1,68 @@
+"""The processes of `jetson_perception.bringup` as launch actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from launch import LaunchContext
+
+    from jetson_perception.bringup import Argument, NodeProcess
+
+
+def launch_description(
+    arguments: Sequence[Argument],
+    processes: Callable[[Mapping[str, str]], list[NodeProcess]],
+) -> LaunchDescription:
+    """A launch file: its arguments, and the nodes that come of their values.
+
+    Parameters
+    ----------
+    arguments : sequence of Argument
+        What the user may set.
+    processes : callable
+        Gives the processes for a mapping of argument names to texts.
+    """
+
+    def start(context: LaunchContext) -> list[Node]:
+        values = {
+            argument.name: LaunchConfiguration(argument.name).perform(context)
+            for argument in arguments
+        }
+        return [_action(process) for process in processes(values)]
+
+    declared = [
+        DeclareLaunchArgument(
+            argument.name,
+            default_value=argument.default,
+            description=argument.description,
+            choices=list(argument.choices) or None,
+        )
+        for argument in arguments
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+
+
+def _action(process: NodeProcess) -> Node:
+    parameters: list[str | dict] = []
+    if process.parameter_file is not None:
+        parameters.append(str(process.parameter_file))
+    if process.parameters:
+        parameters.append(process.parameters)
+    return Node(
+        package=process.package,
+        executable=process.executable,
+        namespace=process.namespace,
+        parameters=parameters,
+        remappings=list(process.remappings.items()),
+        arguments=list(process.arguments),
+        additional_env=process.environment,
+        output='screen',
+    )

@@ -1,0 +1,112 @@
+"""Parameters that every model has, whatever its task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jetson_perception.engines.metadata import ModelInfo
+from jetson_perception.ros.parameters import param
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """What to run, and what its file does not say or says wrong.
+
+    Each has a value that leaves the choice to the model's own metadata or YAML file.
+    """
+
+    model: str = param(
+        '', 'ONNX file, or the name of a model that the package brings.', at_configure=True
+    )
+    engine: str = param(
+        'auto',
+        'Runtime; auto takes the fastest that is there and says which.',
+        choices=('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
+        at_configure=True,
+    )
+    threads: int = param(
+        0, 'CPU threads of the engine; 0 for one a core.', between=(0, 256), at_configure=True
+    )
+    input_size: tuple[int, ...] = param(
+        (),
+        'Width and height of the input, for a model that leaves them open.',
+        at_configure=True,
+        example='[640, 640]',
+    )
+    resize: str = param(
+        'auto',
+        'How images are fitted to the input; auto: as the model says, else letterbox for YOLO '
+        'and stretch for semantic segmentation.',
+        choices=('auto', 'letterbox', 'letterbox_top_left', 'stretch'),
+        at_configure=True,
+    )
+    color_order: str = param(
+        'auto',
+        'Channel order that the network was trained on; auto: as the model says, else rgb.',
+        choices=('auto', 'rgb', 'bgr'),
+        at_configure=True,
+    )
+    scale: float = param(
+        0.0,
+        'Pixel values are multiplied by it; 0: as the model says, else 1/255.',
+        between=(0.0, 255.0),
+        at_configure=True,
+    )
+    mean: tuple[float, ...] = param(
+        (),
+        'Subtracted after scaling, one a channel; else as the model says, else 0.',
+        at_configure=True,
+        example='[0.485, 0.456, 0.406]',
+    )
+    std: tuple[float, ...] = param(
+        (),
+        'Divided by after the mean, one a channel; else as the model says, else 1.',
+        at_configure=True,
+        example='[0.229, 0.224, 0.225]',
+    )
+    class_names: tuple[str, ...] = param(
+        (),
+        'Name of each class, for a model that brings none.',
+        at_configure=True,
+        example='[person, bicycle, car]',
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        for name, count in (('input_size', 2), ('mean', 3), ('std', 3)):
+            value = getattr(self, name)
+            if value and len(value) != count:
+                return f'{name} has {len(value)} values; expected {count}'
+        if any(side < 1 for side in self.input_size):
+            return f'input_size is {list(self.input_size)}; expected a width and height in pixels'
+        if any(value == 0.0 for value in self.std):
+            return f'std is {list(self.std)}; no value may be 0, as pixels are divided by it'
+        return ''
+
+    def overrides(self, **more: Any) -> ModelInfo:
+        """What the user set, for `jetson_perception.models` to prefer to the model's own word.
+
+        Parameters
+        ----------
+        more
+            Further fields of ModelInfo; 'auto' is as good as nothing.
+        """
+        return ModelInfo(
+            **{key: _unless_auto(value) for key, value in more.items()},
+            class_names=self.class_names,
+            input_size_wh=(self.input_size[0], self.input_size[1]) if self.input_size else None,
+            resize=_unless_auto(self.resize),
+            color_order=_unless_auto(self.color_order),
+            scale=self.scale or None,
+            mean=_triple(self.mean),
+            std=_triple(self.std),
+        )
+
+
+def _unless_auto(value: Any) -> Any:
+    return '' if value == 'auto' else value
+
+
+def _triple(values: tuple[float, ...]) -> tuple[float, float, float] | None:
+    return (values[0], values[1], values[2]) if values else None

@@ -1,0 +1,270 @@
+"""Parameters from a dataclass: declared, described, ranged and validated in one place.
+
+A field made by `param` is one ROS parameter of the field's name, type and default::
+
+    @dataclass(frozen=True)
+    class SegParams:
+        model: str = param('oranges', 'ONNX file.', at_configure=True)
+        blend: float = param(0.6, 'Share of the image that remains.', between=(0.0, 1.0))
+
+A tuple field is an array parameter that is not set until the user sets it; its default is ().
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.parameter import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rclpy.node import Node
+
+P = TypeVar('P')
+
+_SCALARS = {
+    bool: Parameter.Type.BOOL,
+    int: Parameter.Type.INTEGER,
+    float: Parameter.Type.DOUBLE,
+    str: Parameter.Type.STRING,
+}
+_ARRAYS = {
+    int: Parameter.Type.INTEGER_ARRAY,
+    float: Parameter.Type.DOUBLE_ARRAY,
+    str: Parameter.Type.STRING_ARRAY,
+}
+
+
+def param(
+    default: Any,
+    description: str,
+    *,
+    between: tuple[float, float] | None = None,
+    choices: Sequence[str] = (),
+    at_configure: bool = False,
+    example: str = '',
+) -> Any:
+    """Describe a dataclass field that is one parameter.
+
+    Parameters
+    ----------
+    default : bool, int, float, str or ()
+        Value when the user sets none.
+    description : str
+        One sentence with unit and special values.
+    between : tuple of float, optional
+        Smallest and largest value allowed.
+    choices : sequence of str, optional
+        The values allowed, for a text.
+    at_configure : bool
+        True when the value is used once, as the node configures; a change is refused after that.
+    example : str, optional
+        A value in YAML, for a parameter that is not set by default.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            'description': description,
+            'between': between,
+            'choices': tuple(choices),
+            'at_configure': at_configure,
+            'example': example,
+        },
+    )
+
+
+def parameter_type(cls: type, field: str) -> Parameter.Type:
+    """ROS type of a dataclass field's parameter."""
+    hint = get_type_hints(cls)[field]
+    if get_origin(hint) is tuple:
+        return _ARRAYS[get_args(hint)[0]]
+    return _SCALARS[hint]
+
+
+class Parameters(Generic[P]):
+    """The parameters of one dataclass on one node, under an optional prefix.
+
+    A bad value given at start is reported by `problems` and the default used: a node comes up on
+    what is right. A bad value at run time is refused with the reason.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Where to declare.
+    cls : type
+        Frozen dataclass whose fields are made by `param`. It may have a method `problem()` that
+        returns what is wrong between its fields, or an empty text.
+    prefix : str
+        Put before each name, with a dot.
+    configured : callable
+        Tells whether the node is configured, that is whether `at_configure` values are in use.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        cls: type[P],
+        prefix: str = '',
+        configured: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.problems: list[str] = []
+        self._node = node
+        self._cls = cls
+        self._prefix = f'{prefix}.' if prefix else ''
+        self._configured = configured
+        self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        values = {name: self._declare(name) for name in self._fields}
+        self.value: P = cls(**values)
+        problem = self._problem(self.value)
+        if problem:
+            self.problems.append(f'{problem}; using the defaults')
+            self.value = cls()
+        node.add_on_set_parameters_callback(self._on_set)
+
+    @property
+    def names(self) -> list[str]:
+        """Full names of the parameters."""
+        return [self._prefix + name for name in self._fields]
+
+    def _declare(self, field: str) -> Any:
+        name = self._prefix + field
+        default = self._fields[field].default
+        kind = parameter_type(self._cls, field)
+        given = self._node._parameter_overrides.get(name)  # rclpy has no public way to look
+        if (
+            given is not None
+            and given.type_ == Parameter.Type.INTEGER
+            and kind in (Parameter.Type.DOUBLE,)
+        ):
+            # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
+            self._node._parameter_overrides[name] = Parameter(name, kind, float(given.value))
+        try:
+            value = self._declare_as(name, kind, default, self._descriptor(field), False)
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            self.problems.append(
+                f'parameter {name} is {given.value!r}; {self._expected(field)}; '
+                f'using {default!r}, until it is set right'
+            )
+            self._node.get_logger().debug(str(error))
+            return self._redeclare(name, kind, field)
+        problem = self._choice_problem(field, value)
+        if problem:
+            self.problems.append(f'{problem}; using {default!r}, until it is set right')
+            self._node.undeclare_parameter(name)
+            return self._redeclare(name, kind, field)
+        return value
+
+    def _redeclare(self, name: str, kind: Parameter.Type, field: str) -> Any:
+        default = self._fields[field].default
+        return self._declare_as(name, kind, default, self._descriptor(field), True)
+
+    def _declare_as(
+        self,
+        name: str,
+        kind: Parameter.Type,
+        default: Any,
+        descriptor: ParameterDescriptor,
+        ignore_override: bool,
+    ) -> Any:
+        if default == ():
+            parameter = self._node.declare_parameter(
+                name, kind, descriptor, ignore_override=ignore_override
+            )
+            return () if parameter.value is None else tuple(parameter.value)
+        return self._node.declare_parameter(
+            name, default, descriptor, ignore_override=ignore_override
+        ).value
+
+    def _descriptor(self, field: str) -> ParameterDescriptor:
+        # A fresh one each time: rclpy writes the name and type into the object it is given.
+        meta = self._fields[field].metadata
+        descriptor = ParameterDescriptor(description=meta['description'])
+        if meta['choices']:
+            descriptor.additional_constraints = 'one of: ' + ', '.join(meta['choices'])
+        if meta['between']:
+            low, high = meta['between']
+            if parameter_type(self._cls, field) == Parameter.Type.INTEGER:
+                descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+            else:
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=float(low), to_value=float(high))
+                ]
+        return descriptor
+
+    def _expected(self, field: str) -> str:
+        meta = self._fields[field].metadata
+        expected = f'a value of type {parameter_type(self._cls, field).name.lower()}'
+        if meta['between']:
+            expected += ' from {} to {}'.format(*meta['between'])
+        return f'expected {expected}'
+
+    def _choice_problem(self, field: str, value: Any) -> str:
+        choices = self._fields[field].metadata['choices']
+        if not choices or value in choices:
+            return ''
+        return (
+            f'parameter {self._prefix}{field} is {value!r}; expected one of {", ".join(choices)}'
+        )
+
+    def _problem(self, value: P) -> str:
+        check = getattr(value, 'problem', None)
+        return check() if check else ''
+
+    def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
+        changes = {}
+        for parameter in parameters:
+            field = parameter.name.removeprefix(self._prefix)
+            if not parameter.name.startswith(self._prefix) or field not in self._fields:
+                continue
+            value = parameter.value
+            if isinstance(self._fields[field].default, tuple):
+                value = () if value is None else tuple(value)
+            problem = self._choice_problem(field, value)
+            if not problem and self._fields[field].metadata['at_configure'] and self._configured():
+                problem = (
+                    f'{parameter.name} is used when the node configures; first call '
+                    f'`ros2 lifecycle set {self._node.get_fully_qualified_name()} deactivate`, '
+                    f'then `cleanup`, set it, and `configure` and `activate` again'
+                )
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
+            changes[field] = value
+        if changes:
+            value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
+            problem = self._problem(value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
+            # The reference is swapped, so that a frame sees the old set or the new one.
+            self.value = value
+        return SetParametersResult(successful=True)
+
+
+def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
+    """What to say of each parameter that was given to the node and that it does not have.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        With all its parameters declared.
+    ignore : iterable of str
+        Beginnings of names that something else will declare later.
+    """
+    known = list(node._parameters)
+    texts = []
+    for name in node._parameter_overrides:
+        if name in known or name.startswith(('qos_overrides.', *ignore)):
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist'
+        texts.append(f'{node.get_name()} has no parameter {name}; {hint} It is ignored')
+    return texts

@@ -1,0 +1,211 @@
+"""What seg_node and yolo_node share: an image topic into a pipeline, its health out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
+from sensor_msgs.msg import CompressedImage, Image
+
+from jetson_perception.errors import ImageError, PerceptionError
+from jetson_perception.msg import PipelineStats
+from jetson_perception.pipeline import Frame, Lane, NewestWorker, Pipeline
+from jetson_perception.ros import diagnostics, qos
+from jetson_perception.ros.annotation import AnnotatedPublisher
+from jetson_perception.ros.image_messages import (
+    frame_from_compressed,
+    frame_from_image,
+    stamp_ns,
+)
+from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.parameters import param
+from jetson_perception.ros.result_messages import stats_message
+from jetson_perception.ros.watchdog import ImageWatchdog
+
+if TYPE_CHECKING:
+    from diagnostic_msgs.msg import DiagnosticStatus
+
+#: Seconds between two log lines about frames that failed, and for which one failure is news.
+LOG_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class ImageInputParams:
+    """Parameters of a node that subscribes to an image topic."""
+
+    image_transport: str = param(
+        'raw',
+        'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
+        'image/compressed.',
+        choices=('raw', 'compressed'),
+        at_configure=True,
+    )
+
+
+class PerceptionNode(ManagedNode):
+    """Takes images, runs lanes, publishes stats, diagnostics and annotated images.
+
+    A subclass gives `make_lanes` and `draw`, and publishes results in its lanes' `publish`.
+    """
+
+    def __init__(self, name: str, params: type, **options: Any) -> None:
+        self._pipeline: Pipeline | None = None
+        self._subscription: Any = None
+        self._watchdog: ImageWatchdog | None = None
+        self._drawer: NewestWorker[Frame] | None = None
+        self._annotated: AnnotatedPublisher | None = None
+        self._stats_publishers: dict[str, Any] = {}
+        self._rejected = 0
+        self._last_error, self._last_error_s = '', -math.inf
+        self._last_header: Any = None
+        self._stamp_missing = False
+        super().__init__(name, params, **options)
+        self._input = self.declare(ImageInputParams)
+        self._stats_timer = self.create_timer(
+            1.0, self._publish_stats, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def make_lanes(self) -> list[Lane]:
+        """Lanes for the models that `configure` opened."""
+        raise NotImplementedError
+
+    def stats_topic(self, lane: Lane) -> str:
+        """Where a lane's PipelineStats go."""
+        raise NotImplementedError
+
+    def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
+        """Publish what subscribers want to see of a frame; runs in the drawing thread."""
+        raise NotImplementedError
+
+    def drawing_wanted(self) -> bool:
+        """Whether `draw` has anybody to draw for."""
+        return self._annotated is not None and self._annotated.wanted()
+
+    def frame_rate(self) -> float:
+        """Results a second of the fastest lane, Hz."""
+        pipeline = self._pipeline
+        return (
+            max((lane.frame_rate() for lane in pipeline.lanes), default=0.0) if pipeline else 0.0
+        )
+
+    def activate(self) -> None:
+        """Start the threads and subscribe, in this order."""
+        self._rejected, self._last_error = 0, ''
+        self._last_error_s = -math.inf
+        self._annotated = AnnotatedPublisher(self)
+        self._drawer = NewestWorker(self._draw, 'drawing')
+        self._pipeline = Pipeline(self.make_lanes(), self._on_settled)
+        self._stats_publishers = {
+            lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
+            for lane in self._pipeline.lanes
+        }
+        self._pipeline.start()
+        compressed = self._input.value.image_transport == 'compressed'
+        self._subscription = self.create_subscription(
+            CompressedImage if compressed else Image,
+            'image/compressed' if compressed else 'image',
+            self._on_compressed if compressed else self._on_image,
+            qos.IMAGE_INPUT,
+            qos_overriding_options=qos.overridable(),
+        )
+        kind = 'CompressedImage' if compressed else 'Image'
+        self._watchdog = ImageWatchdog(self, self._subscription, f'sensor_msgs/msg/{kind}')
+        self.get_logger().info(f'waiting for images on {self._subscription.topic_name}')
+
+    def deactivate(self) -> None:
+        """Unsubscribe, then end the threads."""
+        if self._watchdog is not None:
+            self._watchdog.close()
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+        if self._pipeline is not None:
+            self._pipeline.close()
+        if self._drawer is not None:
+            self._drawer.close()
+        if self._annotated is not None:
+            self._annotated.destroy()
+        for publisher in self._stats_publishers.values():
+            self.destroy_publisher(publisher)
+        self._watchdog = self._subscription = self._pipeline = None
+        self._drawer = self._annotated = None
+        self._stats_publishers = {}
+
+    def on_frame_error(self, error: PerceptionError) -> None:
+        """Log a frame that came to nothing, now and then, and keep it for diagnostics."""
+        self._last_error, self._last_error_s = str(error), time.monotonic()
+        self.get_logger().error(str(error), throttle_duration_sec=LOG_EVERY_S)
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """One status a lane."""
+        pipeline = self._pipeline
+        if pipeline is None:
+            return []
+        return [self._diagnose_lane(lane) for lane in pipeline.lanes]
+
+    def _on_image(self, msg: Image) -> None:
+        self._take(msg, frame_from_image)
+
+    def _on_compressed(self, msg: CompressedImage) -> None:
+        self._take(msg, frame_from_compressed)
+
+    def _take(self, msg: Any, to_frame: Any) -> None:
+        if self._pipeline is None or self._watchdog is None:
+            return
+        self._watchdog.image_arrived()
+        self._last_header = msg.header
+        if not self._stamp_missing and not stamp_ns(msg.header):
+            self._stamp_missing = True
+            self.get_logger().warning(
+                f'images on {self._subscription.topic_name} have no stamp: results carry none '
+                'either, and latency is not known; have the camera driver set header.stamp'
+            )
+        try:
+            frame = to_frame(msg, self.get_clock())
+        except ImageError as error:
+            self._rejected += 1
+            self.on_frame_error(ImageError(f'image on {self._subscription.topic_name}: {error}'))
+            return
+        self._pipeline.offer(frame)
+
+    def _on_settled(self, frame: Frame) -> None:
+        if self._drawer is not None and self.drawing_wanted():
+            self._drawer.give(frame)
+
+    def _draw(self, frame: Frame) -> None:
+        if self._annotated is not None:
+            self.draw(frame, self._annotated)
+
+    def _publish_stats(self) -> None:
+        if self._pipeline is None or self._last_header is None:
+            return
+        for lane in self._pipeline.lanes:
+            self._stats_publishers[lane.name].publish(
+                stats_message(lane, self._rejected, self._last_header)
+            )
+
+    def _diagnose_lane(self, lane: Lane) -> DiagnosticStatus:
+        counts = lane.counts
+        failed = counts.failed + self._rejected
+        values: dict[str, Any] = {
+            'frame rate (Hz)': lane.frame_rate(),
+            'frames received': counts.received + self._rejected,
+            'frames processed': counts.processed,
+            'frames skipped (a newer one came)': counts.skipped,
+            'frames failed': failed,
+            'last error': self._last_error or 'none',
+        }
+        for stage, times in lane.times.summary().items():
+            values[f'{stage} median (ms)'] = times.median_ms
+            values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+        name = f'{self.get_fully_qualified_name()}: {lane.name}'
+        if self._watchdog is not None and self._watchdog.warned:
+            return diagnostics.status(diagnostics.WARN, name, self._watchdog.explanation(), values)
+        if time.monotonic() - self._last_error_s < LOG_EVERY_S:
+            message = f'{failed} frames failed, the last: {self._last_error}'
+            return diagnostics.status(diagnostics.WARN, name, message, values)
+        return diagnostics.status(
+            diagnostics.OK, name, f'{lane.frame_rate():.1f} results a second', values
+        )

@@ -1,0 +1,97 @@
+"""Starts and ends the processes of `jetson_perception.bringup` where there is no `ros2 launch`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ament_index_python.packages import get_package_prefix
+
+from jetson_perception.errors import PerceptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from jetson_perception.bringup import NodeProcess
+
+
+class RunningProcess:
+    """A node that was started, and the file that it logs to.
+
+    Parameters
+    ----------
+    process : NodeProcess
+        What to start.
+    log : Path
+        Gets what the process prints; its folder exists.
+    environ : mapping, optional
+        Environment before the process's own; this process's by default.
+    """
+
+    def __init__(
+        self, process: NodeProcess, log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = process.executable
+        self.log = log
+        prefix = os.fspath(get_package_prefix(process.package))
+        environment = {**(os.environ if environ is None else environ), **process.environment}
+        with log.open('w') as output:
+            self._popen = subprocess.Popen(
+                process.command(prefix),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal goes to us, and we end our nodes in order.
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    def check(self) -> None:
+        """See that the process is still alive.
+
+        Raises
+        ------
+        PerceptionError
+            With the end of its log when it is not.
+        """
+        code = self._popen.poll()
+        if code is not None:
+            tail = '\n'.join(self.log.read_text(errors='replace').splitlines()[-15:])
+            raise PerceptionError(f'{self.name} ended with exit code {code}; its log:\n{tail}')
+
+    def end(self, timeout_s: float = 10.0) -> int:
+        """Ask the process to end as Ctrl-C does, and make it after `timeout_s`.
+
+        Returns
+        -------
+        int
+            Its exit code: 0 when it ended as asked.
+        """
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGINT)
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            return self._popen.wait()
+
+
+@contextmanager
+def running(
+    process: NodeProcess, log: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[RunningProcess]:
+    """A started process that ends with the block."""
+    started = RunningProcess(process, log, environ)
+    try:
+        yield started
+    finally:
+        started.end()

@@ -1,0 +1,42 @@
+"""Quality of service, one constant a kind of topic.
+
+Images come best effort, so that a lost one is not sent again when a newer one is due; results go
+reliable, so that any subscriber matches (REP-2003's advice: publish reliable, subscribe best
+effort). Users override both from YAML, as `qos_overrides./image.subscription.reliability`.
+"""
+
+from rclpy.qos import (
+    QoSDurabilityPolicy,
+    QoSHistoryPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    QoSReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+#: For an image that is subscribed to: the newest or none.
+IMAGE_INPUT = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
+#: For the images of camera_node: as camera drivers publish.
+SENSOR_DATA = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
+#: For everything that a node found out.
+RESULTS = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
+)
+#: For what is said once and must reach late subscribers too.
+LATCHED = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it."""
+    return QoSOverridingOptions(
+        [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY]
+    )

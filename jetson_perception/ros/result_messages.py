@@ -1,0 +1,170 @@
+"""Results to messages. Every message gets the header of the image that it tells of, unchanged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+
+from jetson_perception.msg import (
+    ClassArea,
+    Keypoint2D,
+    KeypointDetection2D,
+    KeypointDetection2DArray,
+    PipelineStats,
+    SegmentationSummary,
+    StageLatency,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.pipeline import Lane, StageTimes
+    from jetson_perception.tasks.results import Detections, Segmentation
+
+
+def _set_box(box: Any, xyxy: Sequence[float]) -> None:
+    left, top, right, bottom = xyxy
+    box.center.position.x = (left + right) / 2
+    box.center.position.y = (top + bottom) / 2
+    box.size_x = right - left
+    box.size_y = bottom - top
+
+
+class DetectionMessage:
+    """A Detection2DArray that is filled again and again: making its parts costs more than filling.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        Name of class i at index i; `class_id` carries it.
+    """
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        self._class_names = class_names
+        self._msg = Detection2DArray()
+        self._spare: list[Detection2D] = []
+
+    def fill(self, detections: Detections, header: Any) -> Detection2DArray:
+        """The message for one frame, empty when nothing was found; valid until the next call."""
+        while len(self._spare) < len(detections):
+            self._spare.append(Detection2D(results=[ObjectHypothesisWithPose()]))
+        used = self._spare[: len(detections)]
+        rows = zip(
+            used,
+            detections.xyxy.tolist(),
+            detections.score.tolist(),
+            detections.class_id.tolist(),
+            strict=True,
+        )
+        for msg, xyxy, score, class_id in rows:
+            msg.header = header
+            _set_box(msg.bbox, xyxy)
+            hypothesis = msg.results[0].hypothesis
+            hypothesis.class_id = self._class_names[class_id]
+            hypothesis.score = score
+        self._msg.header = header
+        self._msg.detections = used
+        return self._msg
+
+
+class KeypointMessage:
+    """A KeypointDetection2DArray that is filled again and again.
+
+    Parameters
+    ----------
+    class_names, keypoint_names : sequence of str
+        Name of class or keypoint i at index i.
+    """
+
+    def __init__(self, class_names: Sequence[str], keypoint_names: Sequence[str]) -> None:
+        self._class_names = class_names
+        self._keypoint_names = keypoint_names
+        self._msg = KeypointDetection2DArray()
+        self._spare: list[KeypointDetection2D] = []
+
+    def fill(self, detections: Detections, header: Any) -> KeypointDetection2DArray:
+        """The message for one frame: every keypoint of every object; valid until the next call."""
+        while len(self._spare) < len(detections):
+            points = [Keypoint2D(name=name) for name in self._keypoint_names]
+            self._spare.append(KeypointDetection2D(keypoints=points))
+        used = self._spare[: len(detections)]
+        keypoints = detections.keypoints
+        for row, msg in enumerate(used):
+            _set_box(msg.bbox, detections.xyxy[row].tolist())
+            msg.hypothesis.class_id = self._class_names[detections.class_id[row]]
+            msg.hypothesis.score = float(detections.score[row])
+            if keypoints is None:
+                continue
+            for point, (x, y, score) in zip(msg.keypoints, keypoints[row].tolist(), strict=True):
+                point.x, point.y, point.score = x, y, score
+        self._msg.header = header
+        self._msg.detections = used
+        return self._msg
+
+
+def summary_message(
+    segmentation: Segmentation, class_names: Sequence[str], header: Any
+) -> SegmentationSummary:
+    """Pixels and share of each class, in the order of the class ids."""
+    areas = zip(
+        class_names, segmentation.pixels.tolist(), segmentation.ratio.tolist(), strict=True
+    )
+    return SegmentationSummary(
+        header=header,
+        classes=[
+            ClassArea(class_id=i, class_name=name, pixels=pixels, ratio=ratio)
+            for i, (name, pixels, ratio) in enumerate(areas)
+        ],
+    )
+
+
+def label_info_message(class_names: Sequence[str], threshold: float, header: Any) -> LabelInfo:
+    """Names of the class ids; `threshold` is the score that a result must reach, 0 for masks."""
+    return LabelInfo(
+        header=header,
+        class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(class_names)],
+        threshold=threshold,
+    )
+
+
+def stats_message(lane: Lane, rejected: int, header: Any) -> PipelineStats:
+    """How a lane does.
+
+    Parameters
+    ----------
+    lane : Lane
+        Whose counts and times.
+    rejected : int
+        Messages that were no usable image and so never became a frame; counted as received and
+        failed.
+    header : std_msgs Header
+        Of the last image received.
+    """
+    counts = lane.counts
+    return PipelineStats(
+        header=header,
+        engine=lane.name,
+        frame_rate=lane.frame_rate(),
+        frames_received=counts.received + rejected,
+        frames_processed=counts.processed,
+        frames_skipped=counts.skipped,
+        frames_failed=counts.failed + rejected,
+        stages=stage_messages(lane.times),
+    )
+
+
+def stage_messages(times: StageTimes) -> list[StageLatency]:
+    """One message a stage that has any time, in stage order."""
+    return [
+        StageLatency(
+            name=name, median_ms=stage.median_ms, p99_ms=stage.p99_ms, samples=stage.samples
+        )
+        for name, stage in times.summary().items()
+    ]

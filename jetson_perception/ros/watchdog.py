@@ -1,0 +1,108 @@
+"""Says why no image comes, once, with the fix: the question that users of such nodes ask most."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rclpy.clock import Clock, ClockType
+from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.subscription import Subscription
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+
+
+class ImageWatchdog:
+    """Warns once when a subscription got nothing for a while; again only after images came.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which logs the warning.
+    subscription : rclpy Subscription
+        That is watched.
+    type_name : str
+        Its message type, as 'sensor_msgs/msg/Image'.
+    patience_s : float
+        Seconds without an image before the warning.
+    """
+
+    def __init__(
+        self, node: Node, subscription: Subscription, type_name: str, patience_s: float = 3.0
+    ) -> None:
+        self._node = node
+        self._subscription = subscription
+        self._type_name = type_name
+        self._patience_s = patience_s
+        self._last_s = time.monotonic()
+        self._ever = False
+        self.warned = False
+        # Steady: with use_sim_time and nobody publishing /clock a ROS timer would never fire.
+        self._timer = node.create_timer(
+            0.5, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def image_arrived(self) -> None:
+        """Start the patience anew."""
+        self._last_s = time.monotonic()
+        self._ever = True
+        self.warned = False
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._node.destroy_timer(self._timer)
+
+    def _check(self) -> None:
+        if not self.warned and time.monotonic() - self._last_s >= self._patience_s:
+            self.warned = True
+            self._node.get_logger().warning(self.explanation())
+
+    def explanation(self) -> str:
+        """One line: the topic, who publishes it and how, and what to do."""
+        topic = self._subscription.topic_name
+        since = 'no image any more' if self._ever else 'no image yet'
+        start = f'{since} on {topic} ({self._type_name}) for {self._patience_s:.0f} s: '
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return start + 'nobody publishes it; ' + self._elsewhere(topic)
+        lines = []
+        fixes = []
+        for info in publishers:
+            profile = info.qos_profile
+            who = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
+            durability = profile.durability.name.lower()
+            lines.append(f'{who} as {info.topic_type}, {reliability}, {durability}')
+            if info.topic_type != self._type_name:
+                fixes.append(
+                    f'{who} sends another type: set image_transport to '
+                    f'{"compressed" if "Compressed" in info.topic_type else "raw"} or remap image'
+                )
+                continue
+            compatible, reason = qos_check_compatible(profile, self._subscription.qos_profile)
+            if compatible == QoSCompatibility.ERROR:
+                fixes.append(f'QoS does not match ({reason.strip()}): set qos_overrides.{topic}')
+        if not fixes:
+            fixes.append(
+                'QoS matches, so nothing is sent or all is lost on the way: check the camera with '
+                f'`ros2 topic hz {topic}`, and give both processes the shared-memory profile '
+                'config/fastdds.xml (see "Transport" in the README)'
+            )
+        count = f'{len(publishers)} publisher{"s" if len(publishers) > 1 else ""}'
+        return f'{start}{count} ({"; ".join(lines)}); {"; ".join(fixes)}'
+
+    def _elsewhere(self, topic: str) -> str:
+        others = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if self._type_name in types
+            and name != topic
+            and not name.startswith(self._node.get_fully_qualified_name() + '/')
+            and self._node.count_publishers(name)
+        ]
+        if others:
+            return f'such images are on {", ".join(others)}: remap image to one of them'
+        return 'start the camera driver, or remap image to the topic that it publishes'
