@@ -338,6 +338,11 @@ class YoloModel(_Model[Detections, DetectionOptions]):
 
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
         try:
+            if dtype.kind != 'f':
+                raise ModelError(
+                    f'{self.info.path} gives {dtype} {shapes[0]}; boxes are floats: export a '
+                    'detect or pose model'
+                )
             self.layout = recognize_layout(shapes, self.info, self.network_wh)
         except ModelError as err:
             if self.info.task or not self._is_segmentation(shapes, dtype):
