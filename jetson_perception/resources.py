@@ -1,8 +1,8 @@
 """Where the files that come with the package are: models, configuration.
 
-They lie in `models/` and `config/` of a share directory: of the ROS package
-(`<prefix>/share/jetson_perception`), of a wheel (`jetson_perception/share`), or the source checkout
-itself.
+They lie in `models/` and `config/` of a share directory: that of the ROS package
+(`<prefix>/share/jetson_perception`), that of a wheel (`jetson_perception/share`), or the source
+checkout itself.
 """
 
 from __future__ import annotations

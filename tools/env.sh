@@ -1,0 +1,102 @@
+# The environment that make uses, for your own commands, in bash or zsh, from any folder:
+#
+#     source tools/env.sh
+#
+# That is ROS 2 (the distribution that `make setup` found sourced, or else .venv), the Python
+# libraries of .venv, and the package as built in install/. Sourcing it twice does no harm.
+
+if [ -n "${ZSH_VERSION:-}" ]; then
+  _jetson_perception_file=${(%):-%x}
+else
+  _jetson_perception_file=${BASH_SOURCE[0]}
+fi
+
+_jetson_perception_env() {
+  local root venv distribution libraries shell entry variable
+  root=$(cd "$(dirname "$1")/.." && pwd -P) || return 1
+  venv=$root/.venv
+  shell=bash
+  [ -z "${ZSH_VERSION:-}" ] || shell=zsh
+
+  if [ ! -e "$venv/distribution" ]; then
+    echo "tools/env.sh: the environment is not there yet; run \`make setup\` in $root first" >&2
+    return 1
+  fi
+  distribution=$(cat "$venv/distribution")
+  # What an earlier sourcing put there, so that its order comes out the same again.
+  for variable in PATH LD_LIBRARY_PATH PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH; do
+    _jetson_perception_drop "$variable" "$root"
+  done
+
+  if [ -n "$distribution" ]; then
+    case ":${AMENT_PREFIX_PATH:-}:" in
+      *":$distribution:"*) ;;
+      *) . "$distribution/setup.$shell" ;;
+    esac
+  else
+    export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
+    _jetson_perception_prepend AMENT_PREFIX_PATH "$venv"
+    _jetson_perception_prepend CMAKE_PREFIX_PATH "$venv"
+    # The wheels' start-up hook would set this path itself, and start every Python twice for it.
+    export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+    for entry in "$venv"/lib/python3*/site-packages/ros_*.libs "$venv/lib"; do
+      _jetson_perception_prepend LD_LIBRARY_PATH "$entry"
+    done
+  fi
+  _jetson_perception_prepend PATH "$venv/bin"
+
+  # While tools/setup.sh builds it, there is no install/ yet.
+  if [ -e "$root/install/local_setup.$shell" ]; then
+    . "$root/install/local_setup.$shell"
+  elif [ -z "${_jetson_perception_building:-}" ]; then
+    echo "tools/env.sh: the package is not built; run \`make setup\` in $root first" >&2
+    return 1
+  fi
+}
+
+# _jetson_perception_prepend VARIABLE ENTRY: put ENTRY first in a colon-separated list.
+_jetson_perception_prepend() {
+  eval "export $1=\"\$2\${$1:+:\$$1}\""
+}
+
+# _jetson_perception_drop VARIABLE FOLDER: take what lies under FOLDER out of such a list.
+_jetson_perception_drop() {
+  local rest entry kept
+  eval "rest=\${$1:-}"
+  [ -n "$rest" ] || return 0
+  kept=
+  rest=$rest:
+  while [ -n "$rest" ]; do
+    entry=${rest%%:*}
+    rest=${rest#*:}
+    case $entry in
+      '' | "$2"/*) ;;
+      *) kept=${kept:+$kept:}$entry ;;
+    esac
+  done
+  if [ -n "$kept" ]; then
+    eval "export $1=\"\$kept\""
+  else
+    unset "$1"
+  fi
+}
+
+# The setup files of ROS and colcon read unset variables, and some of their commands may fail.
+case $- in
+  *u*) _jetson_perception_nounset=u ;;
+  *) _jetson_perception_nounset= ;;
+esac
+set +u
+if _jetson_perception_env "$_jetson_perception_file"; then
+  _jetson_perception_status=0
+else
+  _jetson_perception_status=1
+fi
+[ -z "$_jetson_perception_nounset" ] || set -u
+unset -f _jetson_perception_env _jetson_perception_prepend _jetson_perception_drop
+unset _jetson_perception_file _jetson_perception_nounset
+if [ "$_jetson_perception_status" != 0 ]; then
+  unset _jetson_perception_status
+  return 1
+fi
+unset _jetson_perception_status
