@@ -2,6 +2,6 @@
 
 from pkgutil import extend_path
 
-# A checkout has the modules, an install folder the generated messages beside them. Where Python
-# finds the checkout first, as `python -m` does when run in it, the messages are found all the same.
+# Python started in a checkout imports the modules from there; the generated messages are in the
+# installed package of the same name.
 __path__ = extend_path(__path__, __name__)

@@ -1,0 +1,36 @@
+# What people type and what CI runs. Every target sets up what it needs, and works in the
+# environment of tools/env.sh.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean
+
+ready := tools/setup.sh --quiet && source tools/env.sh
+
+# Options of `make demo`, those that are given.
+demo_options = \
+	$(if $(SOURCE),--source '$(SOURCE)') \
+	$(if $(MODEL),--model '$(MODEL)') \
+	$(if $(DURATION),--duration '$(DURATION)') \
+	$(if $(OUTPUT),--output '$(OUTPUT)')
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Get ROS 2 and the Python libraries where they are missing; build the package
+	@tools/setup.sh
+
+demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder
+	@$(ready) && python -m jetson_perception.ros.demo $(demo_options) $(ARGS)
+
+# ROS and other packages bring pytest plugins that break with a newer pytest; the tests need none.
+test: lint ## Check the code, then run the tests: ARGS='-k yolo -x' goes to pytest
+	@$(ready) && PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest $(ARGS)
+
+lint: ## Check style, layout and types of the code
+	@$(ready) && ruff check . && ruff format --check . && mypy
+
+clean: ## Remove what setup, build and tests left
+	rm -rf .venv build install log dist out demo_output *.egg-info \
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""A ROS domain of its own for every test process, set before anything imports rclpy."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A plain `pip install pytest …` and a checkout are enough for the library's tests.
+if importlib.util.find_spec('jetson_perception') is None:
+    sys.path.insert(0, str(ROOT))
+
+HAS_ROS = importlib.util.find_spec('rclpy') is not None
+collect_ignore = [] if HAS_ROS else ['ros', 'nodes', 'launch']
+
+# Domains whose UDP ports stay below Linux's ephemeral ones.
+DOMAIN_IDS = range(1, 102)
+_domain_lock: IO[bytes] | None = None
+
+
+def claim_domain_id() -> tuple[int, IO[bytes]]:
+    """A domain id that no other test process of this machine has, and the lock on it."""
+    first = os.getpid() % len(DOMAIN_IDS)
+    for domain_id in [*DOMAIN_IDS[first:], *DOMAIN_IDS[:first]]:
+        path = Path(tempfile.gettempdir(), f'ros_domain_{domain_id}.lock')
+        if not path.exists():
+            path.touch()
+        lock = path.open('rb')
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return domain_id, lock
+    locks = f'{tempfile.gettempdir()}/ros_domain_*.lock'
+    raise pytest.UsageError(
+        f'every ROS domain id from {DOMAIN_IDS[0]} to {DOMAIN_IDS[-1]} is taken by another test '
+        f'process ({locks}); wait for some of them to end'
+    )
+
+
+def pytest_configure() -> None:
+    global _domain_lock
+    if not HAS_ROS:
+        return
+    if importlib.util.find_spec('jetson_perception.msg') is None:
+        raise pytest.UsageError(
+            'ROS is here, but not the messages of jetson_perception: run `make setup`, then '
+            '`source tools/env.sh`'
+        )
+    domain_id, _domain_lock = claim_domain_id()
+    os.environ['ROS_DOMAIN_ID'] = str(domain_id)
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    os.environ['ROS_LOG_DIR'] = tempfile.mkdtemp(prefix='jetson_perception_test_log_')
+
+
+def pytest_unconfigure() -> None:
+    if HAS_ROS:
+        shutil.rmtree(os.environ['ROS_LOG_DIR'], ignore_errors=True)
+
+
+def pytest_report_header() -> str:
+    if not HAS_ROS:
+        return 'ROS: none here, so the tests of nodes and messages are left out'
+    return f'ROS: {os.environ.get("ROS_DISTRO")}, domain {os.environ["ROS_DOMAIN_ID"]}'
