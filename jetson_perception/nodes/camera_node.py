@@ -8,6 +8,7 @@ of a scene also `ground_truth/mask` (mono8, while somebody subscribes) and
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from vision_msgs.msg import LabelInfo
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import Calibration, load_calibration
 from jetson_perception.camera.reconnect import frames
-from jetson_perception.errors import PerceptionError, SourceError
+from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import diagnostics, qos
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.camera.source import CapturedFrame, FrameSource
 
+log = logging.getLogger('jetson_perception.nodes.camera_node')  # also when run as __main__
 LOG_EVERY_S = 10.0
 
 
@@ -87,7 +89,8 @@ class CameraNode(ManagedNode):
         self._source: FrameSource | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._state = ''
+        #: Why no frame comes, and what is wrong with those that come; empty when nothing is.
+        self._state = self._problem = ''
         self._lost = 0
         self._published = 0
         self._header = Header()
@@ -132,7 +135,7 @@ class CameraNode(ManagedNode):
         self._stop.clear()
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
-        self._state = ''
+        self._state = self._problem = ''
         self._thread = threading.Thread(target=self._run, name='capture')
         self._thread.start()
 
@@ -178,6 +181,8 @@ class CameraNode(ManagedNode):
         name = f'{self.get_fully_qualified_name()}: source'
         if self._state:
             return [diagnostics.status(diagnostics.ERROR, name, self._state, values)]
+        if self._problem:
+            return [diagnostics.status(diagnostics.WARN, name, self._problem, values)]
         return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
 
     def _run(self) -> None:
@@ -191,6 +196,9 @@ class CameraNode(ManagedNode):
         except PerceptionError as error:
             self._state = str(error)
             self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+        except Exception as error:  # the node stays up to say what happened
+            self._state = f'unexpected {type(error).__name__}: {error}'
+            log.exception('reading %s failed', source.uri)
         else:
             if not self._stop.is_set():
                 self._state = f'{source.uri} came to its end'
@@ -229,10 +237,19 @@ class CameraNode(ManagedNode):
         height, width = frame.pixels.shape[:2]
         info = self._info
         if info is None or (info.width, info.height) != (width, height):
-            calibration = self._calibration or Calibration.uncalibrated((width, height))
-            info = self._info = camera_info_message(calibration.scaled_to((width, height)))
+            info = self._info = camera_info_message(self._calibration_for((width, height)))
         info.header = header
         return info
+
+    def _calibration_for(self, size_wh: tuple[int, int]) -> Calibration:
+        if self._calibration is not None:
+            try:
+                return self._calibration.scaled_to(size_wh)
+            except ParameterError as error:
+                # Images are worth having without one; wrong geometry would be worse than none.
+                self._problem = f'camera_info says uncalibrated: {error}'
+                self.get_logger().error(self._problem)
+        return Calibration.uncalibrated(size_wh)
 
     def _publish_stats(self) -> None:
         if not self.active or not self._published:

@@ -16,7 +16,7 @@ def camera_info_message(calibration: Calibration) -> CameraInfo:
         width=calibration.size_wh[0],
         height=calibration.size_wh[1],
         distortion_model=calibration.distortion_model,
-        d=list(calibration.distortion_coefficients),
+        d=list(calibration.distortion),
         k=list(calibration.camera_matrix),
         r=list(calibration.rectification_matrix),
         p=list(calibration.projection_matrix),

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Write config/*_node.yaml and docs/parameters.md from the nodes' parameter dataclasses.
+
+Usage: source tools/env.sh && python tools/generate_parameter_files.py [--check]
+
+With --check nothing is written, and the exit code is 1 when a file is not up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import textwrap
+from pathlib import Path
+
+from jetson_perception.nodes.camera_node import CameraParams
+from jetson_perception.nodes.seg_node import SegParams
+from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
+from jetson_perception.ros.managed_node import ManagedParams
+from jetson_perception.ros.parameters import parameter_type
+from jetson_perception.ros.perception_node import ImageInputParams
+
+ROOT = Path(__file__).resolve().parent.parent
+#: For each node its groups of parameters: what they are, their dataclass, their prefix.
+NODES: dict[str, list[tuple[str, type, str]]] = {
+    'seg_node': [
+        ('Of the node', ManagedParams, ''),
+        ('Of its input', ImageInputParams, ''),
+        ('Of the model', SegParams, ''),
+    ],
+    'yolo_node': [
+        ('Of the node', ManagedParams, ''),
+        ('Of its input', ImageInputParams, ''),
+        ('Of the engines together', YoloParams, ''),
+        ('Of the engine det; every engine has the same under its own name', EngineParams, 'det'),
+    ],
+    'camera_node': [
+        ('Of the node', ManagedParams, ''),
+        ('Of the source', CameraParams, ''),
+    ],
+}
+
+
+def main() -> int:
+    """Write the files, or compare with --check."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--check', action='store_true', help='compare, write nothing')
+    check = parser.parse_args().check
+    files = {ROOT / 'config' / f'{node}.yaml': config(node) for node in NODES}
+    files[ROOT / 'docs' / 'parameters.md'] = reference()
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if check:
+            print(f'{path.relative_to(ROOT)} is not up to date; run {Path(__file__).name}')
+        else:
+            path.write_text(files[path])
+            print(f'wrote {path.relative_to(ROOT)}')
+    return int(check and bool(stale))
+
+
+def config(node: str) -> str:
+    """The commented YAML file of a node, with every parameter at its default."""
+    lines = [
+        f'# Every parameter of {node}, at its default. Copy what you change into a file of your',
+        '# own and give it as params_file:= to the launch file, or as --params-file to `ros2 run`.',
+        '# A commented parameter is not set by default. This file is generated.',
+        '',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    for title, cls, prefix in NODES[node]:
+        indent = '    '
+        lines += ['', f'{indent}# {title}.' if title else '']
+        if prefix:
+            lines.append(f'{indent}{prefix}:')
+            indent += '  '
+        for field in dataclasses.fields(cls):
+            note = field.metadata['description'] + allowed(field)
+            lines += textwrap.wrap(
+                note, 97, initial_indent=f'{indent}# ', subsequent_indent=f'{indent}#   '
+            )
+            if field.default == ():
+                lines.append(f'{indent}# {field.name}: {field.metadata["example"]}')
+            else:
+                lines.append(f'{indent}{field.name}: {json.dumps(field.default)}')
+    return '\n'.join(lines) + '\n'
+
+
+def reference() -> str:
+    """The page of all parameters."""
+    lines = [
+        '# Parameters',
+        '',
+        'Every parameter of every node, generated from the code by',
+        '`tools/generate_parameter_files.py`. Those marked • are used when the node configures:',
+        'to change one, deactivate and clean up the node, set it, and configure and activate',
+        'again (`ros2 lifecycle set`), or start the node with it. The others take effect with',
+        'the next frame. A value out of range is refused with the reason; at start the default',
+        'is used instead, and diagnostics say so.',
+        '',
+        'The QoS of `image`, `image_raw`, `camera_info`, `mask` and `annotated` can be set too,',
+        'as `qos_overrides./seg/mask.publisher.reliability: best_effort` (or `depth`, `history`).',
+    ]
+    for node in NODES:
+        lines += ['', f'## {node}']
+        for title, cls, prefix in NODES[node]:
+            lines += [
+                '',
+                f'{title}:',
+                '',
+                '| parameter | type | default | |',
+                '| --- | --- | --- | --- |',
+            ]
+            for field in dataclasses.fields(cls):
+                name = f'{prefix}.{field.name}' if prefix else field.name
+                mark = ' •' if field.metadata['at_configure'] else ''
+                kind = parameter_type(cls, field.name).name.lower().replace('_', ' ')
+                default = 'not set' if field.default == () else f'`{json.dumps(field.default)}`'
+                text = field.metadata['description'] + allowed(field)
+                if field.metadata['example']:
+                    text += f' Example: `{field.metadata["example"]}`.'
+                lines.append(f'| `{name}`{mark} | {kind} | {default} | {text} |')
+    return '\n'.join(lines) + '\n'
+
+
+def allowed(field: dataclasses.Field) -> str:
+    """What values a parameter takes, in words; empty when its type says it all."""
+    if field.metadata['choices']:
+        return ' One of: ' + ', '.join(field.metadata['choices']) + '.'
+    if field.metadata['between']:
+        return ' From {} to {}.'.format(*field.metadata['between'])
+    return ''
+
+
+if __name__ == '__main__':
+    sys.exit(main())
