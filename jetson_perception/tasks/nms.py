@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_BLOCK = 128  # boxes compared with each other at once: the work of an ordinary frame in one go
 
 
 def class_aware_nms(
@@ -46,35 +48,55 @@ def class_aware_nms(
         Indices into the arguments.
     """
     order = np.argsort(-score, kind='stable')
-    if len(order) < 2 or max_detections < 1:
-        return order[: max(max_detections, 0)]
-    corners = xyxy[order]
-    kept = _greedy(
-        corners, None if class_agnostic else class_id[order], iou_threshold, max_detections
-    )
-    return order[kept]
-
-
-def _greedy(
-    xyxy: NDArray[np.float32],
-    class_id: NDArray[np.integer] | None,
-    iou_threshold: float,
-    max_detections: int,
-) -> list[int]:
-    x1, y1, x2, y2 = np.ascontiguousarray(xyxy.T)
+    x1, y1, x2, y2 = corners = np.ascontiguousarray(xyxy[order].T)
     area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
-    kept: list[int] = []
-    rest = np.arange(len(xyxy))
+    # intersection / (areas - intersection) > t, without a division, which a box of no area has
+    # no answer to: intersection > areas × t / (1 + t).
+    area *= np.float32(iou_threshold / (1 + iou_threshold))
+    boxes = _Boxes(corners, area, None if class_agnostic else class_id[order])
+
+    kept = np.empty(0, np.intp)
+    rest = np.arange(len(order))
     while len(rest) and len(kept) < max_detections:
-        i, rest = rest[0], rest[1:]
-        kept.append(int(i))
-        width = np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest])
-        height = np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest])
-        intersection = np.maximum(width, 0) * np.maximum(height, 0)
-        union = area[i] + area[rest] - intersection
-        # Without a division a box of no area needs no case of its own.
-        covered = intersection > iou_threshold * union
-        if class_id is not None:
-            covered &= class_id[rest] == class_id[i]
-        rest = rest[~covered]
+        block, rest = rest[:_BLOCK], rest[_BLOCK:]
+        stays = block[_greedy(_covers(boxes, block, block))]
+        kept = np.concatenate((kept, stays))
+        if len(rest):
+            rest = rest[~_covers(boxes, stays, rest).any(axis=0)]
+    return order[kept[:max_detections]]
+
+
+class _Boxes(NamedTuple):
+    corners: NDArray[np.float32]
+    """(4, n): left, top, right, bottom."""
+    needed: NDArray[np.float32]
+    """(n,): of two boxes, the sum is the intersection above which one covers the other."""
+    class_id: NDArray[np.integer] | None
+
+
+def _covers(boxes: _Boxes, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether each of `rows` would suppress each of `columns`, shape (rows, columns)."""
+    # take() lays the result out in rows, as indexing with an array does not.
+    one = boxes.corners.take(rows, axis=1)[:, :, None]
+    other = boxes.corners.take(columns, axis=1)[:, None, :]
+    overlap = np.minimum(one[2:], other[2:])
+    overlap -= np.maximum(one[:2], other[:2])
+    width, height = overlap
+    np.maximum(width, 0, out=width)  # with one side at least 0, no two negative ones multiply
+    intersection = np.multiply(width, height, out=width)
+    needed = np.add(boxes.needed[rows, None], boxes.needed[columns], out=height)
+    covers: NDArray[np.bool_] = intersection > needed
+    if boxes.class_id is not None:
+        covers &= boxes.class_id[rows, None] == boxes.class_id[columns]
+    return covers
+
+
+def _greedy(covers: NDArray[np.bool_]) -> list[int]:
+    """Rows that stay, from the first on, each removing those after it that it covers."""
+    gone = np.zeros(len(covers), bool)
+    kept = []
+    for i in range(len(covers)):
+        if not gone[i]:
+            kept.append(i)
+            gone |= covers[i]
     return kept

@@ -225,6 +225,7 @@ class Preprocessor:
         self.dtype: np.dtype = np.dtype(dtype)
         self.pad_value = pad_value
         self._tables = _tables(self.normalization, self.dtype)
+        self._padding = np.array([[[table.values[pad_value]]] for table in self._tables])
         self._resized = np.empty((0, 0, 3), np.uint8)
         self._planes: list[NDArray[np.uint8]] = []
 
@@ -295,12 +296,11 @@ class Preprocessor:
     def _pad(self, tensor: NDArray[Any], transform: ImageTransform) -> None:
         (left, top), (width, height) = transform.offset_xy, transform.content_wh
         right, bottom = left + width, top + height
-        for plane, table in zip(tensor[0], self._tables, strict=True):
-            value = table.values[self.pad_value]
-            plane[:top] = value
-            plane[bottom:] = value
-            plane[top:bottom, :left] = value
-            plane[top:bottom, right:] = value
+        planes = tensor[0]
+        planes[:, :top] = self._padding
+        planes[:, bottom:] = self._padding
+        planes[:, top:bottom, :left] = self._padding
+        planes[:, top:bottom, right:] = self._padding
 
 
 class _Table:

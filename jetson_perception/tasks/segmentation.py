@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -251,51 +253,135 @@ def segment(
         grid = _class_id_grid(output)
         mask = _nearest(_crop(grid, transform), transform, options)
         return Segmentation(mask, _count(mask, layout.class_count))
-    planes = output[0] if not layout.channels_last else output[0].transpose(2, 0, 1)
+    planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
     if planes.ndim == 2:
         planes = planes[None]
     scores = np.asarray(_crop(planes, transform), np.float32)
-    if layout.output == 'logits' and options.interpolation == 'probabilities':
-        scores = _sigmoid(scores) if layout.binary else _softmax(scores)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
-    if layout.binary:
-        threshold = 0.0 if _still_logits(layout, options) else 0.5
-        plane = scores[0] if size_wh is None else _resized(scores[0], size_wh)
-        mask = (plane > threshold).astype(np.uint8)
-    else:
-        mask = _best_class(scores, size_wh)
+    with np.errstate(invalid='ignore', over='ignore'):  # garbage of a broken model warns nobody
+        if layout.output == 'logits' and options.interpolation == 'probabilities':
+            scores = _sigmoid(scores) if layout.binary else _softmax(scores)
+        if layout.binary:
+            mask = _foreground(scores[0], 0.0 if _still_logits(layout, options) else 0.5, size_wh)
+        else:
+            mask = _best_class(scores, size_wh)
     return Segmentation(mask, _count(mask, layout.class_count))
+
+
+def _foreground(
+    score: NDArray[np.float32], threshold: float, size_wh: tuple[int, int] | None
+) -> NDArray[np.uint8]:
+    """1 where the score is above the threshold, else 0, (h, w)."""
+    if size_wh is not None:
+        resized = _workspace.array('resized', (size_wh[1], size_wh[0]), np.float32)
+        _resize(score, resized)
+        score = resized
+    return (score > threshold).view(np.uint8)
 
 
 def _still_logits(layout: SegmentationLayout, options: SegmentationOptions) -> bool:
     return layout.output == 'logits' and options.interpolation == 'logits'
 
 
-def _resized(plane: NDArray[np.float32], size_wh: tuple[int, int]) -> NDArray[np.float32]:
-    resized: NDArray[np.float32] = cv2.resize(
-        np.ascontiguousarray(plane), size_wh, interpolation=cv2.INTER_LINEAR
+class _Workspace(threading.local):
+    """Arrays that are kept for the next frame, for each thread its own.
+
+    Memory fresh from the system costs several times what is computed in it.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """The array of this name, with anything in it; a new one when the shape changes."""
+        kept = self._arrays.get(name)
+        if kept is None or kept.shape != shape or kept.dtype != dtype:
+            kept = self._arrays[name] = np.empty(shape, dtype)
+        return kept
+
+
+_workspace = _Workspace()
+
+
+def _resize(plane: NDArray[np.float32], into: NDArray[np.float32]) -> None:
+    height, width = into.shape
+    cv2.resize(
+        np.ascontiguousarray(plane), (width, height), dst=into, interpolation=cv2.INTER_LINEAR
     )
-    return resized
 
 
 def _best_class(scores: NDArray[np.float32], size_wh: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Class of the highest score of each pixel, the lower class of two equals, (h, w)."""
     if size_wh is None:
         return scores.argmax(axis=0).astype(np.uint8)
-    best = _resized(scores[0], size_wh)
-    mask = np.zeros(best.shape, np.uint8)
-    for class_id in range(1, len(scores)):
-        plane = _resized(scores[class_id], size_wh)
-        better = plane > best
-        mask[better] = class_id
-        best = cv2.max(best, plane)
+    shape = size_wh[1], size_wh[0]
+    best = _workspace.array('best', shape, np.float32)
+    resized = _workspace.array('resized', shape, np.float32)
+    better = _workspace.array('better', shape, np.uint8)
+    classes = [(i, where) for i, where in enumerate(_where_to_look(scores, size_wh)) if where]
+    first, _ = classes[0]
+    _resize(scores[first], best)
+    mask = np.full(shape, first, np.uint8)
+    for class_id, where in classes[1:]:
+        _resize(scores[class_id], resized)
+        plane, leader, wins, part = resized[where], best[where], better[where], mask[where]
+        cv2.compare(plane, leader, cv2.CMP_GT, dst=wins)
+        cv2.min(wins, class_id, dst=wins)
+        cv2.max(part, wins, dst=part)  # in ascending order, so the later winner has the maximum
+        cv2.max(leader, plane, dst=leader)
     return mask
 
 
+def _where_to_look(
+    scores: NDArray[np.float32], size_wh: tuple[int, int]
+) -> list[tuple[slice, slice] | None]:
+    """The rectangle of the resized image outside of which a class cannot win, for each class.
+
+    Between four grid points a bilinear score lies between the lowest and the highest of the four;
+    where the highest of a class is below the lowest of another, the class is out.
+    """
+    count, height, width = scores.shape
+    if min(height, width) < 2:
+        return [(slice(0, size_wh[1]), slice(0, size_wh[0]))] * count
+    pairs = _workspace.array('pairs', (count, height, width - 1), np.float32)
+    highest = _workspace.array('highest', (count, height - 1, width - 1), np.float32)
+    lowest = _workspace.array('lowest', (count, height - 1, width - 1), np.float32)
+    np.maximum(scores[:, :, 1:], scores[:, :, :-1], out=pairs)
+    np.maximum(pairs[:, 1:], pairs[:, :-1], out=highest)
+    np.minimum(scores[:, :, 1:], scores[:, :, :-1], out=pairs)
+    np.minimum(pairs[:, 1:], pairs[:, :-1], out=lowest)
+    bar = lowest.max(axis=0)
+    bar -= np.float32(1e-5) * np.abs(bar)  # interpolation rounds: what is this close is looked at
+    return [_rectangle(~(plane < bar), size_wh) for plane in highest]  # and where one is NaN
+
+
+def _rectangle(cells: NDArray[np.bool_], size_wh: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Rows and columns of the image that the cells cover; cell i lies between points i, i + 1."""
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    if not width:
+        return None
+    return (
+        _span(top, height, cells.shape[0], size_wh[1]),
+        _span(left, width, cells.shape[1], size_wh[0]),
+    )
+
+
+def _span(first: int, count: int, cell_count: int, size: int) -> slice:
+    # Grid point i is at (i + 0.5) × size / points - 0.5 of the image; one pixel is to spare. What
+    # lies outside of the outermost points belongs to the outermost cells.
+    scale = size / (cell_count + 1)
+    start = 0 if first == 0 else math.floor((first + 0.5) * scale - 0.5) - 1
+    last = first + count
+    stop = size if last == cell_count else math.ceil((last + 0.5) * scale - 0.5) + 2
+    return slice(max(start, 0), min(stop, size))
+
+
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = logits - logits.max(axis=0)
-    np.exp(shifted, out=shifted)
-    shifted /= shifted.sum(axis=0)
-    return shifted
+    probabilities = _workspace.array('probabilities', logits.shape, np.float32)
+    np.subtract(logits, logits.max(axis=0), out=probabilities)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=0)
+    return probabilities
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -339,5 +425,11 @@ def _nearest(
 
 def _count(mask: NDArray[np.uint8], class_count: int) -> NDArray[np.int64]:
     """Pixels of each class; of classes 0 to the highest present when their number is unknown."""
-    counts = np.bincount(mask.ravel(), minlength=class_count)
-    return counts.astype(np.int64)
+    counts = np.zeros(256, np.int64)
+    # OpenCV's histogram is several times as fast as bincount, and exact up to 2^24, in float32.
+    rows = max(2**24 // mask.shape[1], 1)
+    for top in range(0, mask.shape[0], rows):
+        band = cv2.calcHist([mask[top : top + rows]], [0], None, [256], [0, 256])
+        counts += band.ravel().astype(np.int64)
+    present = np.flatnonzero(counts)
+    return counts[: max(class_count, int(present[-1]) + 1)]

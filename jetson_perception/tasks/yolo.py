@@ -234,7 +234,7 @@ def _read_anchors(
     score = values[np.arange(len(values)), first + class_id]
     if layout.family == 'objectness':
         score = score * values[:, 4]
-    half = values[:, 2:4] / 2
+    half = values[:, 2:4] * np.float32(0.5)
     xyxy = np.concatenate((values[:, :2] - half, values[:, :2] + half), axis=1)
 
     good = np.isfinite(score) & np.isfinite(xyxy).all(axis=1)
