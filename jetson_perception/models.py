@@ -71,7 +71,7 @@ class _Model(Generic[Result, Options]):
         height, width = engine.inputs[0].shape[2:]
         self.network_wh = (width, height)
         self.class_names: tuple[str, ...] = self.info.class_names
-        self._preprocessor = _preprocessor(engine, self.default_resize)
+        self.preprocessor = _preprocessor(engine, self.default_resize)
         # Shapes that an engine leaves open are known after a run.
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
@@ -80,7 +80,7 @@ class _Model(Generic[Result, Options]):
     @property
     def input_key(self) -> Hashable:
         """Models of equal keys take the same input tensor, so it can be made once for all."""
-        made_by = self._preprocessor
+        made_by = self.preprocessor
         return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
 
     def preprocess(
@@ -106,7 +106,7 @@ class _Model(Generic[Result, Options]):
         ImageError
             When the image cannot be used.
         """
-        return self._preprocessor(bgr, out)
+        return self.preprocessor(bgr, out)
 
     def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Outputs of the network; they may be overwritten by the next call.

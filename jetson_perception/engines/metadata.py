@@ -269,6 +269,8 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'scale': ('scale', _read_float),
     'mean': ('mean', _read_triple),
     'std': ('std', _read_triple),
+    # The name of the nodes' parameter, which errors tell to set.
+    'input_size': ('input_size_wh', _read_size_wh),
     # As Ultralytics spells them in its data and model files.
     'names': ('class_names', _read_names),
     'imgsz': ('input_size_wh', _read_imgsz),
@@ -311,32 +313,50 @@ def read_sidecar(path: str | Path) -> ModelInfo:
         return ModelInfo()
     if not isinstance(content, dict):
         raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
+    return read_mapping(content, str(path))
+
+
+def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
+    """What a mapping with the keys of a sidecar file says.
+
+    Parameters
+    ----------
+    content : mapping
+        Values as YAML gives them.
+    origin : str
+        Where it comes from, for errors.
+
+    Raises
+    ------
+    ModelError
+        As `read_sidecar`.
+    """
     values: dict[str, Any] = {}
     said_as: dict[str, str] = {}
     for key, value in content.items():
         if key not in _SIDECAR_READERS:
             keys = tuple(_SIDECAR_READERS)
             raise ModelError(
-                f'{path}: unknown key {key!r}{did_you_mean(str(key), keys) or "."} '
+                f'{origin}: unknown key {key!r}{did_you_mean(str(key), keys) or "."} '
                 f'Known keys: {", ".join(keys)}'
             )
         field, read = _SIDECAR_READERS[key]
         if field in values:
             raise ModelError(
-                f'{path}: {key} says again what {said_as[field]} said; keep one of them'
+                f'{origin}: {key} says again what {said_as[field]} said; keep one of them'
             )
         said_as[field] = key
         try:
             values[field] = read(value)
         except ValueError as err:
-            raise ModelError(f'{path}: {key}: {err}') from err
+            raise ModelError(f'{origin}: {key}: {err}') from err
     info = ModelInfo(**values)
     if info.task and info.task not in TASKS:
         raise ModelError(
-            f'{path}: task: {info.task!r} is none of {", ".join(TASKS)}'
+            f'{origin}: task: {info.task!r} is none of {", ".join(TASKS)}'
             f'{did_you_mean(info.task, TASKS)}'
         )
-    validate(info, str(path))
+    validate(info, origin)
     return info
 
 

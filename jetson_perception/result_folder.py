@@ -1,0 +1,181 @@
+"""Results as JSON records, and as annotated pictures and videos in a folder."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from jetson_perception.drawing import draw_detections, draw_segmentation
+from jetson_perception.errors import ParameterError
+from jetson_perception.models import SegmentationModel
+from jetson_perception.palette import palette
+from jetson_perception.tasks.results import Segmentation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jetson_perception.models import YoloModel
+    from jetson_perception.named_frames import NamedFrame
+    from jetson_perception.tasks.results import Detections
+
+
+def result_record(
+    frame: NamedFrame, model: SegmentationModel | YoloModel, result: Segmentation | Detections
+) -> dict[str, Any]:
+    """A result in JSON's types: areas by class, or detections in the frame's pixels."""
+    height, width = frame.bgr.shape[:2]
+    record: dict[str, Any] = {
+        'source': frame.source,
+        'frame': frame.index,
+        'width': width,
+        'height': height,
+    }
+    if isinstance(result, Segmentation):
+        areas = enumerate(zip(result.pixels, result.ratio, strict=True))
+        record['classes'] = [
+            {
+                'class_id': class_id,
+                'class_name': model.class_name(class_id),
+                'pixels': int(pixels),
+                'ratio': float(ratio),
+            }
+            for class_id, (pixels, ratio) in areas
+        ]
+    elif not isinstance(model, SegmentationModel):
+        record['detections'] = [_detection(model, result, row) for row in range(len(result))]
+    return record
+
+
+def _detection(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
+    class_id = int(found.class_id[row])
+    detection: dict[str, Any] = {
+        'class_id': class_id,
+        'class_name': model.class_name(class_id),
+        'score': round(float(found.score[row]), 5),
+        'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
+    }
+    if found.keypoints is not None:
+        points = zip(model.keypoint_names, found.keypoints[row], strict=True)
+        detection['keypoints'] = [
+            {
+                'name': name,
+                'x': round(float(x), 2),
+                'y': round(float(y), 2),
+                'score': round(float(score), 5),
+            }
+            for name, (x, y, score) in points
+        ]
+    return detection
+
+
+class ResultFolder:
+    """Annotated pictures and videos, masks of pictures, and results.jsonl, in a folder.
+
+    Names are those of the pictures and videos; of two equal ones the second gets a number.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made if it is not there.
+
+    Raises
+    ------
+    ParameterError
+        When it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lines = (path / 'results.jsonl').open('w', encoding='utf-8')
+        except OSError as err:
+            raise ParameterError(
+                f'{path} cannot be written to: {err.strerror}; choose another folder', 'output'
+            ) from err
+        self._names: set[str] = set()
+        self._video: Any = None
+        self._video_name = ''
+        self._video_size_wh = (0, 0)
+
+    def write(
+        self,
+        frame: NamedFrame,
+        model: SegmentationModel | YoloModel,
+        result: Segmentation | Detections,
+    ) -> None:
+        """Add a frame and what was found in it.
+
+        Raises
+        ------
+        ParameterError
+            When a file cannot be written.
+        """
+        record = result_record(frame, model, result)
+        canvas = frame.bgr.copy()
+        _draw(canvas, model, result)
+        if frame.rate_hz:
+            record['annotated'] = self._append(frame, canvas)
+        else:
+            record['annotated'] = self._write_picture(f'{frame.name}.jpg', canvas)
+            if isinstance(result, Segmentation):
+                stem = Path(record['annotated']).stem
+                record['mask'] = self._write_picture(f'{stem}_mask.png', result.mask)
+        self._lines.write(json.dumps(record) + '\n')
+
+    def close(self) -> None:
+        """Finish the files; calling it twice is harmless."""
+        self._lines.close()
+        self._end_video()
+
+    def _write_picture(self, name: str, pixels: NDArray[np.uint8]) -> str:
+        name = self._unused(name)
+        if not cv2.imwrite(str(self.path / name), pixels):
+            raise ParameterError(f'{self.path / name} cannot be written; is the disk full?')
+        return name
+
+    def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:
+        """Add to the source's video; a first frame, and one of another size, begin a new one."""
+        height, width = canvas.shape[:2]
+        if frame.index == 0 or self._video_size_wh != (width, height):
+            self._end_video()
+            self._video_name = self._unused(f'{frame.name}.mp4')
+            self._video_size_wh = width, height
+            path, codec = str(self.path / self._video_name), cv2.VideoWriter.fourcc(*'mp4v')
+            self._video = cv2.VideoWriter(path, codec, frame.rate_hz, (width, height))
+            if not self._video.isOpened():
+                raise ParameterError(
+                    f'{path}: this OpenCV writes no MPEG-4 video; run it on pictures, or without '
+                    'an output folder'
+                )
+        self._video.write(canvas)
+        return self._video_name
+
+    def _end_video(self) -> None:
+        if self._video is not None:
+            self._video.release()
+            self._video = None
+
+    def _unused(self, name: str) -> str:
+        path = Path(name)
+        numbered = (f'{path.stem}_{number}{path.suffix}' for number in itertools.count(2))
+        free = next(each for each in itertools.chain([name], numbered) if each not in self._names)
+        self._names.add(free)
+        return free
+
+
+def _draw(
+    canvas: NDArray[np.uint8],
+    model: SegmentationModel | YoloModel,
+    result: Segmentation | Detections,
+) -> None:
+    if isinstance(result, Segmentation):
+        colors = palette(len(result.pixels))
+        draw_segmentation(canvas, result, colors, class_names=model.class_names)
+    elif not isinstance(model, SegmentationModel):
+        draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)
