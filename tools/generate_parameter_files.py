@@ -63,8 +63,9 @@ def main() -> int:
 def config(node: str) -> str:
     """The commented YAML file of a node, with every parameter at its default."""
     lines = [
-        f'# Every parameter of {node}, at its default. Copy what you change into a file of your',
-        '# own and give it as params_file:= to the launch file, or as --params-file to `ros2 run`.',
+        f'# Every parameter of {node}, at its default. Copy what you change into a file of',
+        '# your own and give it as params_file:= to the launch file, or as --params-file to',
+        '# `ros2 run`.',
         '# A commented parameter is not set by default. This file is generated.',
         '',
         '/**:',
