@@ -41,8 +41,11 @@ def paint_belt(
         Its color goes into the belt's.
     """
     field = _BELT[kind](rng, length, height)
-    field *= (1.0 + 0.05 * smooth_noise(rng, (length, height), (height / 2, height / 3), octaves=3,
-                                        wrap_x=True))[..., None]
+    field *= (
+        1.0
+        + 0.05
+        * smooth_noise(rng, (length, height), (height / 2, height / 3), octaves=3, wrap_x=True)
+    )[..., None]
     scuffs = smooth_noise(rng, (length, height), (height * 0.6, height / 90), wrap_x=True)
     worn = smooth_noise(rng, (length, height), (height * 0.5, height / 5), wrap_x=True)
     field *= (1.0 + rng.uniform(0.02, 0.09) * scuffs * (0.6 + worn))[..., None]
@@ -61,9 +64,7 @@ def _rubber(rng: np.random.Generator, length: int, height: int) -> NDArray[np.fl
     x = np.arange(length, dtype=np.float32)[None, :] * np.float32(2 * np.pi / pitch)
     y = np.arange(height, dtype=np.float32)[:, None] * np.float32(2 * np.pi / pitch)
     weave = 0.5 * (np.sin(x + y) * np.sin(x - y)).astype(np.float32)
-    grain = cv2.GaussianBlur(
-        rng.standard_normal((height, length)).astype(np.float32), (0, 0), 0.7
-    )
+    grain = cv2.GaussianBlur(rng.standard_normal((height, length)).astype(np.float32), (0, 0), 0.7)
     level = 1.0 + rng.uniform(0.03, 0.09) * weave + 0.05 * grain
     slant = int(rng.uniform(0.1, 0.4) * height)
     at = int(rng.integers(0, length))
@@ -112,9 +113,7 @@ def _rollers(rng: np.random.Generator, length: int, height: int) -> NDArray[np.f
     rings = smooth_noise(rng, (round(length / pitch), height), (1.0, height / 60), octaves=2)
     tone = 1 + 0.08 * np.repeat(rings, int(np.ceil(pitch)), axis=1)
     tone = cv2.resize(tone, (length, height), interpolation=cv2.INTER_LINEAR)
-    grain = cv2.GaussianBlur(
-        rng.standard_normal((height, length)).astype(np.float32), (0, 0), 0.8
-    )
+    grain = cv2.GaussianBlur(rng.standard_normal((height, length)).astype(np.float32), (0, 0), 0.8)
     level = profile.astype(np.float32)[None, :] * tone * (1 + 0.04 * grain)
     return np.asarray(level[..., None] * color, np.float32)
 
@@ -195,7 +194,9 @@ def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
         wide = wide * (1 - 0.35 * along)
         base = np.asarray(_LEAF[rng.integers(len(_LEAF))], np.float32) * rng.uniform(0.75, 1.2)
         veins = np.abs(np.sin((along - 0.9 * np.abs(across)) * 16))
-        level = 1 + 0.1 * grain + 0.16 * np.sign(across) * bend + 0.1 * smoothstep(0.25, 0.0, veins)
+        level = (
+            1 + 0.1 * grain + 0.16 * np.sign(across) * bend + 0.1 * smoothstep(0.25, 0.0, veins)
+        )
         level = level + 0.35 * np.exp(-((across / 0.03) ** 2))
     else:
         wide = np.where(np.abs(along) < 1, rng.uniform(0.035, 0.06), 0.0).astype(np.float32)

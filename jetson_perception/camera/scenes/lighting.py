@@ -171,7 +171,9 @@ class LitOrange:
         height = cv2.extractChannel(turned, 3)
         relief = cv2.filter2D(height, cv2.CV_8U, self._emboss, delta=128)
         shade = cv2.multiply(self._diffuse, relief, scale=1 / 128)
-        color = cv2.multiply(color, cv2.merge([cv2.LUT(shade, t) for t in _SCATTER]), scale=1 / 200)
+        color = cv2.multiply(
+            color, cv2.merge([cv2.LUT(shade, t) for t in _SCATTER]), scale=1 / 200
+        )
         gleam = cv2.multiply(self._highlight, cv2.LUT(relief, _STEEPER), scale=1 / 128)
         if skin.coverage is None:
             truth = np.zeros(color.shape[:2], np.uint8)

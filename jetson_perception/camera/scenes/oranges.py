@@ -165,19 +165,21 @@ class OrangeScene:
     def __init__(self, size_wh: tuple[int, int], seed: int, look: Look | None = None) -> None:
         width, height = size_wh
         if width < 32 or height < 32:
-            raise ValueError(f'a scene of {width}×{height} pixels is too small; 32×32 is the least')
+            raise ValueError(
+                f'a scene of {width}×{height} pixels is too small; 32×32 is the least'
+            )
         rng = np.random.default_rng(seed)
         self.size_wh = size_wh
         self.look = Look.typical(rng) if look is None else look
         self._seed = seed
         light = self.look.light
-        self._blur = Blur(
-            round(self.look.motion_blur * height), float(self.look.defocus * height)
-        )
+        self._blur = Blur(round(self.look.motion_blur * height), float(self.look.defocus * height))
         self._rail = round(0.055 * height) if self.look.rails else 0
-        self._rails = [
-            paint_rail(rng, width, self._rail, light, below=below) for below in (False, True)
-        ] if self._rail else []
+        self._rails = (
+            [paint_rail(rng, width, self._rail, light, below=below) for below in (False, True)]
+            if self._rail
+            else []
+        )
         self._length = width + round(0.95 * height)
         belt = paint_belt(rng, self._length, height, self.look.belt, light)
         self._belt = self._blur(belt, wrap_x=True)
@@ -296,9 +298,7 @@ class OrangeScene:
             if rng.random() > self.look.sound_share:
                 count = 1 if rng.random() < 0.8 else 2
                 defects = tuple(int(c) for c in rng.choice(_DEFECTS, count, p=_DEFECT_SHARES))
-            skin = paint_skin(
-                rng, place.radius, ripeness, defects, self.look.light, self._pores
-            )
+            skin = paint_skin(rng, place.radius, ripeness, defects, self.look.light, self._pores)
             orange = LitOrange(skin, self.look.light, self._blur, rng.uniform(0.93, 1.08))
             self._oranges[index] = orange
         return orange
@@ -365,14 +365,10 @@ class OrangeScene:
         x = (np.arange(width, dtype=np.float32)[None, :] - width / 2) / height - 0.3 * lx
         y = (np.arange(height, dtype=np.float32)[:, None] - height / 2) / height - 0.3 * ly
         level = 1.04 - self.look.vignette * np.clip(x * x + y * y, 0, 1.6)
-        return np.repeat(
-            np.clip(230 * level, 0, 255).astype(np.uint8)[..., None], 3, axis=2
-        )
+        return np.repeat(np.clip(230 * level, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
     def _sensor_noise(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:
-        """Noise to add and noise to take away, larger than the picture, of which each frame
-        takes another window.
-        """
+        """Noise to add and noise to take away; each frame takes another window of them."""
         width, height = self.size_wh
         shape = (height + 48, width + 48, 3)
         field = rng.standard_normal(shape, np.float32)

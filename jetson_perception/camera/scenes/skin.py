@@ -1,8 +1,8 @@
 """Skins of navel oranges, and the defects on them.
 
 A skin is painted flat, in the azimuthal equidistant projection centered on the line of sight, so
-that a centimeter on the skin is the same number of pixels everywhere; then it is projected onto the
-disc that a camera sees.
+that a centimeter on the skin is about the same number of pixels everywhere; then it is projected
+onto the disc that a camera sees.
 """
 
 from __future__ import annotations
@@ -244,9 +244,7 @@ def _place(
     return center
 
 
-def _paint_calyx(
-    canvas: _Canvas, rng: np.random.Generator, center: tuple[float, float]
-) -> None:
+def _paint_calyx(canvas: _Canvas, rng: np.random.Generator, center: tuple[float, float]) -> None:
     """The green star that held the stem."""
     size = rng.uniform(0.1, 0.14)
     where, x, y = canvas.window(center, 3 * size)
