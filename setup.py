@@ -1,0 +1,22 @@
+"""The library and its command for pip, without ROS. colcon builds with CMakeLists.txt instead."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+
+root = Path(__file__).parent
+
+# models/ and config/ lie at the root, where ROS has them; a wheel carries them in the package.
+data = {'jetson_perception.share.models': 'models', 'jetson_perception.share.config': 'config'}
+
+setup(
+    version=ElementTree.parse(root / 'package.xml').findtext('version'),
+    packages=[*find_packages(include=['jetson_perception', 'jetson_perception.*']), *data],
+    package_dir=data,
+    package_data={
+        'jetson_perception': ['py.typed'],
+        'jetson_perception.share.models': ['*.onnx', '*.yaml'],
+        'jetson_perception.share.config': ['*.yaml', '*.rviz'],
+    },
+)

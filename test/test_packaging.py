@@ -1,0 +1,173 @@
+"""What a user installs: the files, the version, the commands, in all the ways to install it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.resources import config_path, model_path, share_directory
+
+ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()
+VERSION = MANIFEST.findtext('version')
+
+
+def files_under(folder: str, *patterns: str) -> set[str]:
+    """Paths relative to the checkout; caches left out."""
+    return {
+        str(path.relative_to(ROOT))
+        for pattern in patterns
+        for path in (ROOT / folder).rglob(pattern)
+        if '__pycache__' not in path.parts
+    }
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory) -> Path:
+    # From a copy: a build leaves its folders beside setup.py.
+    source = tmp_path_factory.mktemp('source')
+    for name in ('jetson_perception', 'models', 'config'):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
+    for name in (
+        'setup.py',
+        'pyproject.toml',
+        'MANIFEST.in',
+        'package.xml',
+        'LICENSE',
+        'README.md',
+    ):
+        shutil.copy(ROOT / name, source)
+    target = tmp_path_factory.mktemp('wheel')
+    command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation']
+    done = subprocess.run(
+        [*command, '--no-index', '-w', str(target), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = target.glob('*.whl')
+    return path
+
+
+class TestWheel:
+    def test_carries_the_version_of_package_xml(self, wheel):
+        assert wheel.name == f'jetson_perception-{VERSION}-py3-none-any.whl'
+
+    def test_carries_every_module_model_and_configuration(self, wheel):
+        names = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
+        data = files_under('models', '*.onnx', '*.yaml') | files_under(
+            'config', '*.yaml', '*.rviz'
+        )
+        assert names == files_under('jetson_perception', '*.py', 'py.typed', '*.cu') | {
+            f'jetson_perception/share/{name}' for name in data
+        }
+
+    def test_carries_the_license_and_the_command(self, wheel):
+        archive = zipfile.ZipFile(wheel)
+        info = f'jetson_perception-{VERSION}.dist-info'
+        assert 'Apache License' in archive.read(f'{info}/licenses/LICENSE').decode()
+        assert 'jetson-perception = jetson_perception.cli:main' in (
+            archive.read(f'{info}/entry_points.txt').decode()
+        )
+
+    def test_finds_its_own_files_once_unpacked(self, wheel, tmp_path):
+        zipfile.ZipFile(wheel).extractall(tmp_path)
+        code = (
+            'from jetson_perception.resources import share_directory, config_path, model_path\n'
+            "print(share_directory(), config_path('seg_node'), model_path('oranges'), sep='\\n')"
+        )
+        share = tmp_path / 'jetson_perception/share'
+        done = subprocess.run(
+            [sys.executable, '-c', code],
+            env={'PYTHONPATH': str(tmp_path), '_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines() == [
+            str(share),
+            str(share / 'config/seg_node.yaml'),
+            str(share / 'models/oranges.onnx'),
+        ]
+
+
+class TestResources:
+    def test_of_an_installed_ros_package(self, tmp_path, monkeypatch):
+        index = tmp_path / 'share/ament_index/resource_index/packages'
+        index.mkdir(parents=True)
+        (index / 'jetson_perception').touch()
+        monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path / "other"}::{tmp_path}')
+        assert share_directory() == tmp_path / 'share/jetson_perception'
+
+    def test_of_a_checkout(self, monkeypatch):
+        monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+        assert share_directory() == ROOT
+
+    @pytest.mark.parametrize(
+        'name',
+        [
+            pytest.param('', id='empty'),
+            pytest.param('bananas', id='unknown'),
+            pytest.param('../models/oranges', id='leaves_the_folder'),
+            pytest.param('oranges.onnx', id='with_suffix'),
+        ],
+    )
+    def test_a_model_that_is_not_there(self, name):
+        with pytest.raises(ModelError, match=r'no model .* there are: .*oranges'):
+            model_path(name)
+
+    @pytest.mark.parametrize('name', ['', 'bananas', '../package.xml'])
+    def test_a_configuration_that_is_not_there(self, name):
+        with pytest.raises(
+            ParameterError, match=r'no configuration .* there are: .*seg_node\.yaml'
+        ):
+            config_path(name)
+
+    @pytest.mark.parametrize('name', ['seg_node', 'seg_node.yaml'])
+    def test_a_configuration(self, name):
+        assert config_path(name).name == 'seg_node.yaml'
+
+
+class TestRosPackage:
+    def test_executables_are_the_modules_of_nodes(self):
+        cmake = (ROOT / 'CMakeLists.txt').read_text()
+        (nodes,) = re.findall(r'foreach\(node ([\w ]+)\)', cmake)
+        modules = {path.stem for path in (ROOT / 'jetson_perception/nodes').glob('*.py')}
+        assert set(nodes.split()) == modules - {'__init__'}
+
+    @pytest.mark.parametrize('package', ['.', 'interfaces/vision_msgs'])
+    def test_every_message_is_built(self, package):
+        listed = re.findall(r'msg/\w+\.msg', (ROOT / package / 'CMakeLists.txt').read_text())
+        messages = [f'msg/{path.name}' for path in (ROOT / package / 'msg').iterdir()]
+        assert sorted(listed) == sorted(messages)
+
+    def test_no_message_is_there_twice(self):
+        # A folder of this name would hide the generated messages.
+        assert not (ROOT / 'jetson_perception/msg').exists()
+
+    def test_dependencies_are_declared(self):
+        """Every ROS package that the code imports is in package.xml."""
+        declared = {
+            element.text for tag in ('depend', 'exec_depend') for element in MANIFEST.iter(tag)
+        }
+        ros = {'rclpy', 'cv_bridge', 'launch', 'launch_ros', 'ament_index_python'}
+        imported = {
+            name
+            for file in [*files_under('jetson_perception', '*.py'), *files_under('launch', '*.py')]
+            for name in re.findall(
+                r'^\s*(?:from|import) (\w+)', (ROOT / file).read_text(), flags=re.MULTILINE
+            )
+            if name in ros or name.endswith(('_msgs', '_interfaces'))
+        }
+        assert imported <= declared
+        assert {'rclpy', 'sensor_msgs', 'vision_msgs'} <= imported
