@@ -17,6 +17,6 @@ setup(
     package_data={
         'jetson_perception': ['py.typed'],
         'jetson_perception.share.models': ['*.onnx', '*.yaml'],
-        'jetson_perception.share.config': ['*.yaml', '*.rviz'],
+        'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml'],
     },
 )

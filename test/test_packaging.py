@@ -36,15 +36,10 @@ def wheel(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp('source')
     for name in ('jetson_perception', 'models', 'config'):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
-    for name in (
-        'setup.py',
-        'pyproject.toml',
-        'MANIFEST.in',
-        'package.xml',
-        'LICENSE',
-        'README.md',
-    ):
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'package.xml', 'LICENSE'):
         shutil.copy(ROOT / name, source)
+    for path in ROOT.glob('*.md'):
+        shutil.copy(path, source)
     target = tmp_path_factory.mktemp('wheel')
     command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation']
     done = subprocess.run(
@@ -64,9 +59,8 @@ class TestWheel:
 
     def test_carries_every_module_model_and_configuration(self, wheel):
         names = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
-        data = files_under('models', '*.onnx', '*.yaml') | files_under(
-            'config', '*.yaml', '*.rviz'
-        )
+        data = files_under('models', '*.onnx', '*.yaml')
+        data |= files_under('config', '*.yaml', '*.rviz', '*.xml')
         assert names == files_under('jetson_perception', '*.py', 'py.typed', '*.cu') | {
             f'jetson_perception/share/{name}' for name in data
         }
@@ -101,6 +95,11 @@ class TestWheel:
         ]
 
 
+@pytest.fixture
+def no_ros_prefix(monkeypatch):
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+
+
 class TestResources:
     def test_of_an_installed_ros_package(self, tmp_path, monkeypatch):
         index = tmp_path / 'share/ament_index/resource_index/packages'
@@ -109,8 +108,8 @@ class TestResources:
         monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path / "other"}::{tmp_path}')
         assert share_directory() == tmp_path / 'share/jetson_perception'
 
-    def test_of_a_checkout(self, monkeypatch):
-        monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    @pytest.mark.usefixtures('no_ros_prefix')
+    def test_of_a_checkout(self):
         assert share_directory() == ROOT
 
     @pytest.mark.parametrize(
@@ -122,11 +121,13 @@ class TestResources:
             pytest.param('oranges.onnx', id='with_suffix'),
         ],
     )
+    @pytest.mark.usefixtures('no_ros_prefix')
     def test_a_model_that_is_not_there(self, name):
         with pytest.raises(ModelError, match=r'no model .* there are: .*oranges'):
             model_path(name)
 
     @pytest.mark.parametrize('name', ['', 'bananas', '../package.xml'])
+    @pytest.mark.usefixtures('no_ros_prefix')
     def test_a_configuration_that_is_not_there(self, name):
         with pytest.raises(
             ParameterError, match=r'no configuration .* there are: .*seg_node\.yaml'
@@ -134,6 +135,7 @@ class TestResources:
             config_path(name)
 
     @pytest.mark.parametrize('name', ['seg_node', 'seg_node.yaml'])
+    @pytest.mark.usefixtures('no_ros_prefix')
     def test_a_configuration(self, name):
         assert config_path(name).name == 'seg_node.yaml'
 
