@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -276,9 +275,7 @@ def _report(console: Console, observer: Observer, window: Window) -> None:
 
 
 def _save(console: Console, observer: Observer, folder: Path, rate: float) -> None:
-    frames = [
-        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for jpeg in observer.pictures
-    ]
+    frames = [images.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
     if not frames:
         raise PerceptionError(
             'no annotated image came while recording; the logs are in ' + str(folder)
