@@ -230,6 +230,7 @@ def _perception(
     values: Mapping[str, str], executable: str, parameters: dict[str, Any]
 ) -> list[NodeProcess]:
     own_camera = bool(values['source']) or not values['image']
+    namespace = values['namespace'].strip('/')
     # What somebody else publishes is named by its topic; our camera by its namespace.
     camera_topic = f'/{values["camera_namespace"].strip("/")}/image_raw'
     image = camera_topic if own_camera else values['image']
@@ -250,8 +251,12 @@ def _perception(
         processes.append(
             NodeProcess(
                 'rviz2',
-                values['namespace'],
                 package='rviz2',
+                remappings={
+                    '/perception/image': image,
+                    '/perception/annotated': f'/{namespace}/annotated',
+                    '/perception/mask/color': f'/{namespace}/mask/color',
+                },
                 arguments=('-d', str(config_path('perception.rviz'))),
             )
         )
