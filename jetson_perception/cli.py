@@ -336,7 +336,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SourceError(f'not one frame could be read of {", ".join(arguments.sources)}')
     _print_times(console, times)
     if folder:
-        console.print(f'results are in {folder.path}', highlight=False, soft_wrap=True)
+        console.print(
+            f'results are in {folder.path}', highlight=False, markup=False, soft_wrap=True
+        )
     return 1 if unreadable else 0
 
 
@@ -380,7 +382,8 @@ def _timed(
 
 
 def _print_times(console: Console, times: dict[str, list[float]]) -> None:
-    table = Table(title=f'{_count(len(times["total"]), "frame")}, milliseconds a frame')
+    console.print(f'{_count(len(times["total"]), "frame")}, milliseconds a frame', highlight=False)
+    table = Table()
     table.add_column('stage')
     table.add_column('median', justify='right')
     table.add_column('p99', justify='right')
@@ -431,7 +434,7 @@ def _report(
     confusion: ConfusionMatrix,
 ) -> None:
     iou, mean_iou = confusion.iou().tolist(), confusion.mean_iou()
-    table = Table(title=f'{arguments.model} on {_count(count, "picture")} of {arguments.dataset}')
+    table = Table()
     table.add_column('class')
     table.add_column('IoU', justify='right')
     for class_name, value in zip(class_names, iou, strict=True):
@@ -439,7 +442,10 @@ def _report(
     table.add_section()
     table.add_row('mean (mIoU)', f'{mean_iou:.4f}')
     table.add_row('pixels right', f'{confusion.accuracy():.4f}')
-    Console().print(table)
+    console = Console()
+    title = f'{arguments.model} on {_count(count, "picture")} of {arguments.dataset}'
+    console.print(title, highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
     if arguments.json:
         figures = {
             'model': arguments.model,

@@ -72,8 +72,6 @@ def open_labelled_pictures(dataset: str) -> LabelledPictures:
 
 
 def _rendered(dataset: str, rest: str) -> LabelledPictures:
-    from jetson_perception.camera.scenes import evaluation_scenes
-
     name, _, query = rest.partition('?')
     if name not in _SCENES:
         raise ParameterError(
@@ -86,6 +84,8 @@ def _rendered(dataset: str, rest: str) -> LabelledPictures:
         raise ParameterError(
             f'{dataset}: expected scene://{name}?count=N with N of 1 or more', 'dataset'
         )
+    from jetson_perception.camera.scenes import evaluation_scenes  # on demand: it renders
+
     return LabelledPictures(int(count), iter(evaluation_scenes(name, int(count))))
 
 

@@ -1,0 +1,481 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from onnx_models import color_segmentation, detector, pose_detector, unknown_output
+
+from jetson_perception.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '200')
+    monkeypatch.setenv('NO_COLOR', '1')
+
+
+@pytest.fixture
+def colors(tmp_path):
+    return str(color_segmentation(tmp_path / 'colors.onnx'))
+
+
+def stripes(width=64, height=48):
+    """Left half red, right half green; BGR."""
+    bgr = np.zeros((height, width, 3), np.uint8)
+    bgr[:, : width // 2, 2] = 255
+    bgr[:, width // 2 :, 1] = 255
+    return bgr
+
+
+def write_picture(path, bgr=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), stripes() if bgr is None else bgr)
+    return str(path)
+
+
+def write_video(path, count=5, size_wh=(64, 48)):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 10.0, size_wh)
+    for _ in range(count):
+        writer.write(stripes(*size_wh))
+    writer.release()
+    return str(path)
+
+
+def rows(text):
+    """A printed two-column listing as a dict."""
+    pairs = (re.split(r'\s{2,}', line.strip(), maxsplit=1) for line in text.splitlines())
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+def cells(text):
+    """Rows of a printed table."""
+    lines = (line.strip('│┃ ') for line in text.splitlines() if '│' in line)
+    return {line.split('│')[0].strip(): line.split('│')[1].strip() for line in lines}
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ('argv', 'expected'),
+        [
+            pytest.param(['--help'], r'jetson-perception evaluate --model oranges', id='all'),
+            pytest.param(['info', '--help'], r'--set input_size=\[640,480\]', id='info'),
+            pytest.param(['run', '--help'], r'folder of pictures', id='run'),
+            pytest.param(['evaluate', '--help'], r'images/ and masks/', id='evaluate'),
+        ],
+    )
+    def test_help(self, argv, expected, capsys):
+        with pytest.raises(SystemExit, match='0'):
+            main(argv)
+        assert re.search(expected, ' '.join(capsys.readouterr().out.split()))
+
+    @pytest.mark.parametrize(
+        'argv',
+        [
+            pytest.param([], id='no_command'),
+            pytest.param(['fly'], id='unknown_command'),
+            pytest.param(['info'], id='no_model'),
+            pytest.param(['run', 'a.onnx'], id='no_source'),
+            pytest.param(['info', 'a.onnx', '--engine', 'gpu'], id='unknown_engine'),
+            pytest.param(['run', 'a.onnx', 'b', '--frames', '0'], id='no_frames'),
+            pytest.param(['evaluate', '--model', 'a.onnx'], id='no_dataset'),
+        ],
+    )
+    def test_wrong_usage_ends_with_2(self, argv, capsys):
+        with pytest.raises(SystemExit, match='2'):
+            main(argv)
+        assert 'usage: jetson-perception' in capsys.readouterr().err
+
+    def test_version(self, capsys):
+        with pytest.raises(SystemExit, match='0'):
+            main(['--version'])
+        assert re.fullmatch(r'jetson-perception \d+\.\d+\.\d+\n', capsys.readouterr().out)
+
+    def test_as_a_module_without_ros(self, colors):
+        root = Path(__file__).resolve().parents[1]
+        environment = {'PATH': os.environ['PATH'], 'PYTHONPATH': str(root)}
+        watch = 'import sys, jetson_perception.cli as cli; cli.main(["info", sys.argv[1]]);' + (
+            'print(sorted({"rclpy", "torch", "onnx"} & set(sys.modules)))'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', watch, colors],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == '[]'
+        done = subprocess.run(
+            [sys.executable, '-m', 'jetson_perception', 'info', 'none.onnx'],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith('jetson-perception: there is no model file /')
+
+    def test_reader_of_the_pipe_that_goes_away(self, colors, tmp_path):
+        picture = write_picture(tmp_path / 'a.png')
+        root = Path(__file__).resolve().parents[1]
+        command = [sys.executable, '-m', 'jetson_perception', 'run', colors, '--json']
+        done = subprocess.run(
+            f'{" ".join(command)} {" ".join([picture] * 200)} | head -n 1',
+            shell=True,
+            env={**os.environ, 'PYTHONPATH': str(root)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout)['frame'] == 0
+        assert 'Traceback' not in done.stderr
+        assert 'BrokenPipe' not in done.stderr
+
+
+class TestInfo:
+    def test_segmentation(self, colors, capsys):
+        assert main(['info', colors]) == 0
+        shown = rows(capsys.readouterr().out)
+        assert shown['task'] == 'semantic segmentation'
+        assert shown['layout'] == 'logits, 4 classes'
+        assert shown['classes'] == 'background, red, green, blue'
+        assert shown['input'] == 'image: float32 1 × 3 × 48 × 64'
+        assert shown['output'] == 'scores: float32 1 × 4 × 48 × 64'
+        assert shown['resize'].startswith('stretch')
+        assert shown['normalization'] == 'value / 255'
+        assert re.match(r'ONNX Runtime .*, CPU, \d+ thread', shown['engine'])
+        assert 'keypoints' not in shown
+
+    def test_pose(self, tmp_path, capsys):
+        path = pose_detector(tmp_path / 'my.onnx')
+        (tmp_path / 'my.yaml').write_text('keypoint_names: [tip, mid, tail]\nskeleton: [[0, 1]]')
+        assert main(['info', str(path), '--threads', '1']) == 0
+        shown = rows(capsys.readouterr().out)
+        assert shown['task'] == 'pose'
+        assert shown['layout'] == 'anchor_free, 1 class'
+        assert shown['keypoints'] == '3: tip, mid, tail'
+        assert shown['skeleton'] == '1 line'
+        assert shown['resize'].startswith('letterbox')
+        assert shown['engine'].endswith('CPU, 1 thread')
+
+    def test_settings(self, colors, capsys):
+        settings = [
+            '--set=class_names=[a, b, "[c]", d]',
+            '--set=mean=[0.5,0.5,0.5]',
+            '--set=std=[0.25,0.25,0.25]',
+            '--set=color_order=bgr',
+            '--set=resize=letterbox',
+            '--set=input_size=[64,48]',
+        ]
+        assert main(['info', colors, *settings]) == 0
+        shown = rows(capsys.readouterr().out)
+        assert shown['classes'] == 'a, b, [c], d'
+        assert shown['normalization'] == '(value / 255 - [0.5, 0.5, 0.5]) / [0.25, 0.25, 0.25]'
+        assert shown['color order'] == 'bgr'
+        assert shown['resize'].startswith('letterbox')
+
+    def test_many_classes_are_cut(self, tmp_path, capsys):
+        path = detector(tmp_path / 'my.onnx', class_count=80)
+        assert main(['info', str(path)]) == 0
+        assert 'name_19, … (80 in all)' in rows(capsys.readouterr().out)['classes']
+
+    @pytest.mark.parametrize(
+        ('settings', 'message'),
+        [
+            pytest.param(['task'], r'--set task: expected KEY=VALUE', id='no_value'),
+            pytest.param(['task=dtect'], r"--set: task: 'dtect' is none .*'detect'\?", id='task'),
+            pytest.param(['tusk=detect'], r"unknown key 'tusk'; did you mean 'task'\?", id='key'),
+            pytest.param(['mean=[1, 2'], r"--set mean=\[1, 2: '\[1, 2' is not a YAML", id='yaml'),
+            pytest.param(['scale=-0'], r'--set: scale: -?0\.0 must be a number', id='range'),
+        ],
+    )
+    def test_settings_that_cannot_be_used(self, colors, settings, message, capsys):
+        assert main(['info', colors, *(f'--set={setting}' for setting in settings)]) == 1
+        assert re.search(message, capsys.readouterr().err)
+
+    def test_ambiguous_model_names_the_parameter_that_helps(self, tmp_path, capsys):
+        path = str(detector(tmp_path / 'my.onnx', class_count=52, metadata={}))
+        assert main(['info', path]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith('jetson-perception: ')
+        assert error.count('\n') == 1
+        assert "set 'task': detect or pose" in error
+        assert main(['info', path, '--set', 'task=detect']) == 0
+        assert rows(capsys.readouterr().out)['layout'] == 'anchor_free, 52 classes'
+
+    def test_model_that_nobody_knows_is_one_line(self, tmp_path, capsys):
+        assert main(['info', str(unknown_output(tmp_path / 'my.onnx'))]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ''
+        assert re.fullmatch(r'jetson-perception: .*my\.onnx.*\n', captured.err)
+
+    def test_engine_of_a_later_version(self, colors, capsys):
+        assert main(['info', colors, '--engine', 'tensorrt']) == 1
+        assert "engine 'tensorrt' is not in this version" in capsys.readouterr().err
+
+    def test_verbose_says_what_auto_took(self, colors, capsys):
+        assert main(['info', colors, '-v']) == 0
+        assert "engine 'auto' took onnxruntime_cpu" in capsys.readouterr().err
+
+
+class TestRun:
+    def test_json_lines_of_a_segmentation(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--json']) == 0
+        captured = capsys.readouterr()
+        (record,) = map(json.loads, captured.out.splitlines())
+        assert record == {
+            'source': picture,
+            'frame': 0,
+            'width': 64,
+            'height': 48,
+            'classes': [
+                {'class_id': 0, 'class_name': 'background', 'pixels': 0, 'ratio': 0.0},
+                {'class_id': 1, 'class_name': 'red', 'pixels': 1536, 'ratio': 0.5},
+                {'class_id': 2, 'class_name': 'green', 'pixels': 1536, 'ratio': 0.5},
+                {'class_id': 3, 'class_name': 'blue', 'pixels': 0, 'ratio': 0.0},
+            ],
+        }
+
+    def test_json_lines_of_a_pose_model(self, tmp_path, capsys):
+        path = pose_detector(tmp_path / 'my.onnx', [(320, 320, 100, 80, 0, 0.9)])
+        picture = write_picture(tmp_path / 'a.png', np.zeros((320, 640, 3), np.uint8))
+        assert main(['run', str(path), picture, '--json']) == 0
+        (record,) = map(json.loads, capsys.readouterr().out.splitlines())
+        assert record['detections'] == [
+            {
+                'class_id': 0,
+                'class_name': 'name_0',
+                'score': 0.9,
+                'xyxy': [270.0, 120.0, 370.0, 200.0],
+                'keypoints': [
+                    {'name': 'keypoint_0', 'x': 300.0, 'y': 60.0, 'score': 0.8},
+                    {'name': 'keypoint_1', 'x': 320.0, 'y': 70.0, 'score': 0.6},
+                    {'name': 'keypoint_2', 'x': 340.0, 'y': 80.0, 'score': 0.4},
+                ],
+            }
+        ]
+
+    def test_thresholds(self, tmp_path, capsys):
+        boxes = [(320, 320, 100, 80, 0, 0.5), (330, 320, 100, 80, 0, 0.4)]
+        path = str(detector(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png')
+
+        def found(*options):
+            assert main(['run', path, picture, '--json', *options]) == 0
+            return len(json.loads(capsys.readouterr().out)['detections'])
+
+        assert found() == 1
+        assert found('--iou-threshold', '0.9') == 2
+        assert found('--score-threshold', '0.6') == 0
+        assert main(['run', path, picture, '--score-threshold', '1.5']) == 1
+        assert 'score_threshold is 1.5; give a number from 0 to 1' in capsys.readouterr().err
+
+    def test_output_folder(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'in' / 'b.png')
+        write_picture(tmp_path / 'in' / 'a.jpg')
+        other = write_picture(tmp_path / 'other' / 'a.png')
+        video = write_video(tmp_path / 'drive.mp4', 5)
+        out = tmp_path / 'deep' / 'out'
+        assert main(['run', colors, str(tmp_path / 'in'), other, video, '--output', str(out)]) == 0
+        assert sorted(path.name for path in out.iterdir()) == [
+            'a.jpg',
+            'a_2.jpg',
+            'a_2_mask.png',
+            'a_mask.png',
+            'b.jpg',
+            'b_mask.png',
+            'drive.mp4',
+            'results.jsonl',
+        ]
+        captured = capsys.readouterr()
+        assert captured.out == ''
+        assert f'results are in {out}' in captured.err
+        records = [json.loads(line) for line in (out / 'results.jsonl').read_text().splitlines()]
+        assert [record['annotated'] for record in records] == [
+            *('a.jpg', 'b.jpg', 'a_2.jpg'),
+            *(['drive.mp4'] * 5),
+        ]
+        assert [record['frame'] for record in records] == [0, 0, 0, 0, 1, 2, 3, 4]
+        mask = cv2.imread(str(out / records[1]['mask']), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == (48, 64)
+        assert mask[5, 5] == 1
+        assert mask[5, 60] == 2
+        # The left half is red; tinted with the color of class 1, dark red, it has less of it.
+        assert cv2.imread(str(out / 'b.jpg'))[24, 16, 2] < 230
+
+    def test_annotated_video_has_the_frames_and_rate_of_the_original(self, colors, tmp_path):
+        video = write_video(tmp_path / 'drive.mp4', 7)
+        assert main(['run', colors, video, '--output', str(tmp_path / 'out')]) == 0
+        capture = cv2.VideoCapture(str(tmp_path / 'out' / 'drive.mp4'))
+        assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+        count = 0
+        while capture.read()[0]:
+            count += 1
+        assert count == 7
+
+    def test_at_most_so_many_frames_of_each_source(self, colors, tmp_path, capsys):
+        video = write_video(tmp_path / 'drive.mp4', 9)
+        for name in 'abc':
+            write_picture(tmp_path / 'in' / f'{name}.png')
+        sources = [video, str(tmp_path / 'in')]
+        assert main(['run', colors, *sources, '--json', '--frames', '2']) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 4
+
+    def test_times_of_each_stage(self, colors, tmp_path, capsys):
+        video = write_video(tmp_path / 'drive.mp4', 3)
+        assert main(['run', colors, video]) == 0
+        error = capsys.readouterr().err
+        assert '3 frames, milliseconds a frame' in error
+        assert list(cells(error)) == ['preprocess', 'inference', 'postprocess', 'total']
+        assert all(re.fullmatch(r'\d+\.\d\d', median) for median in cells(error).values())
+
+    def test_damaged_picture_is_skipped_and_ends_with_1(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'in' / 'b.png')
+        (tmp_path / 'in' / 'a.png').write_bytes(b'not a picture')
+        assert main(['run', colors, str(tmp_path / 'in'), '--json']) == 1
+        captured = capsys.readouterr()
+        assert len(captured.out.splitlines()) == 1
+        assert 'a.png is damaged or no picture; skipped' in captured.err
+
+    def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
+        path = tmp_path / 'a.png'
+        path.write_bytes(b'not a picture')
+        assert main(['run', colors, str(path)]) == 1
+        assert f'not one frame could be read of {path}' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('source', 'message'),
+        [
+            pytest.param('none.png', r'none\.png', id='missing_picture'),
+            pytest.param('none.mp4', r'none\.mp4 is neither a file', id='missing_video'),
+            pytest.param('ftp://x/y', r'no source is called ftp://', id='scheme'),
+        ],
+    )
+    def test_source_that_cannot_be_opened(self, colors, source, message, capsys):
+        assert main(['run', colors, source]) == 1
+        error = capsys.readouterr().err
+        assert re.search(message, error)
+        assert error.count('\n') == 1
+
+    def test_output_that_is_a_file(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--output', picture]) == 1
+        assert 'cannot be written to: File exists; choose another' in capsys.readouterr().err
+
+
+class TestEvaluate:
+    @staticmethod
+    def dataset(folder, masks):
+        for index, mask in enumerate(masks):
+            write_picture(folder / 'images' / f'{index}.png')
+            write_picture(folder / 'masks' / f'{index}.png', mask)
+        return str(folder)
+
+    @staticmethod
+    def truth():
+        mask = np.ones((48, 64), np.uint8)
+        mask[:, 32:] = 2
+        return mask
+
+    def test_perfect(self, colors, tmp_path, capsys):
+        dataset = self.dataset(tmp_path / 'set', [self.truth()] * 3)
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f'{colors} on 3 pictures of {dataset}\n')
+        assert cells(out) == {
+            'background': 'absent',
+            'red': '1.0000',
+            'green': '1.0000',
+            'blue': 'absent',
+            'mean (mIoU)': '1.0000',
+            'pixels right': '1.0000',
+        }
+
+    def test_figures_as_json(self, colors, tmp_path):
+        half = self.truth()
+        half[:, 16:32] = 0  # background that the model takes for red
+        dataset = self.dataset(tmp_path / 'set', [half])
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', colors, '--dataset', f'file://{dataset}', '--json']
+        assert main([*command, str(file)]) == 0
+        assert json.loads(file.read_text()) == {
+            'model': colors,
+            'dataset': f'file://{dataset}',
+            'pictures': 1,
+            'mean_iou': 0.5,
+            'accuracy': 0.75,
+            'iou': {'background': 0.0, 'red': 0.5, 'green': 1.0, 'blue': None},
+        }
+        assert main([*command, str(tmp_path / 'none' / 'figures.json')]) == 1
+
+    @pytest.mark.parametrize(
+        ('mask', 'message'),
+        [
+            pytest.param(
+                np.zeros((48, 60), np.uint8),
+                r'0\.png is 60×48, its picture 64×48; expected the same size',
+                id='size',
+            ),
+            pytest.param(np.zeros((48, 64, 3), np.uint8), r'one channel of 8 bits', id='color'),
+            pytest.param(np.zeros((48, 64), np.uint16), r'is uint16 \(48, 64\)', id='16_bits'),
+            pytest.param(np.full((48, 64), 9, np.uint8), r'0\.png: .* class id 9', id='class'),
+        ],
+    )
+    def test_masks_that_cannot_be_used(self, colors, tmp_path, mask, message, capsys):
+        dataset = self.dataset(tmp_path / 'set', [mask])
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert re.search(message, capsys.readouterr().err)
+
+    def test_missing_mask_and_damaged_picture(self, colors, tmp_path, capsys):
+        dataset = self.dataset(tmp_path / 'set', [self.truth()])
+        write_picture(tmp_path / 'set' / 'images' / '5.jpg')
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert re.search(r'5\.jpg has no mask; expected .*/5\.png', capsys.readouterr().err)
+        (tmp_path / 'set' / 'images' / '0.png').write_bytes(b'x')
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert '0.png is damaged or no picture' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('dataset', 'message'),
+        [
+            pytest.param('coco', r'coco is no dataset; expected scene://oranges', id='unknown'),
+            pytest.param('.', r'\. is no dataset', id='folder_without_masks'),
+            pytest.param('scene://moon', r"there is no scene 'moon' .* oranges$", id='scene'),
+            pytest.param('scene://oranges?count=0', r'with N of 1 or more', id='no_pictures'),
+            pytest.param('scene://oranges?count=x', r'with N of 1 or more', id='count_word'),
+            pytest.param('scene://oranges?size=3', r'expected scene://oranges\?cou', id='query'),
+        ],
+    )
+    def test_unknown_datasets(self, colors, dataset, message, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert re.search(message, capsys.readouterr().err.strip())
+
+    def test_rendered_scenes(self, colors, tmp_path, capsys):
+        file = tmp_path / 'figures.json'
+        dataset = 'scene://oranges?count=2'
+        command = ['evaluate', '--model', colors, '--dataset', dataset, '--json', str(file)]
+        assert main(command) == 0
+        figures = json.loads(file.read_text())
+        assert figures['pictures'] == 2
+        assert 0 < figures['mean_iou'] < 1
+
+    def test_detector(self, tmp_path, capsys):
+        path = str(detector(tmp_path / 'my.onnx'))
+        dataset = self.dataset(tmp_path / 'set', [self.truth()])
+        assert main(['evaluate', '--model', path, '--dataset', dataset]) == 1
+        assert 'is a detector' in capsys.readouterr().err
+
+    def test_class_ids_without_names(self, tmp_path, capsys):
+        path = str(color_segmentation(tmp_path / 'my.onnx', argmax=True, metadata={}))
+        dataset = self.dataset(tmp_path / 'set', [self.truth()])
+        command = ['evaluate', '--model', path, '--dataset', dataset]
+        assert main(command) == 1
+        assert 'set class_names, as --set class_names=' in capsys.readouterr().err
+        assert main([*command, '--set', 'class_names=[none, red, green, blue]']) == 0
+        assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
