@@ -47,8 +47,8 @@ class NodeProcess:
     ----------
     executable : str
         Name in lib/<package>.
-    namespace : str
-        The node's namespace.
+    namespace, name : str
+        The node's; its own if empty.
     package : str
         ROS package of the executable.
     parameter_file : Path or None
@@ -65,6 +65,7 @@ class NodeProcess:
 
     executable: str
     namespace: str = ''
+    name: str = ''
     package: str = PACKAGE
     parameter_file: Path | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +77,8 @@ class NodeProcess:
         """Command line for an installation under `prefix`, the folder with lib/ and share/."""
         line = [str(Path(prefix, 'lib', self.package, self.executable)), *self.arguments]
         line.append('--ros-args')
+        if self.name:
+            line += ['-r', f'__node:={self.name}']
         if self.namespace:
             line += ['-r', f'__ns:=/{self.namespace.strip("/")}']
         for name, topic in self.remappings.items():
@@ -111,7 +114,8 @@ _CAMERA = (
     Argument('loop', '', 'Begin a file or folder anew at its end.', ('', 'true', 'false')),
     Argument('calibration', '', 'YAML that camera_calibration wrote.'),
     Argument('camera_params_file', '', 'YAML for camera_node; config/camera_node.yaml if empty.'),
-    Argument('camera_namespace', 'camera', 'Namespace of camera_node and its topics.'),
+    Argument('camera_name', 'camera_node', 'Name of the camera node.'),
+    Argument('camera_namespace', 'camera', 'Namespace of the camera node and its topics.'),
 )
 _PERCEPTION = (
     Argument(
@@ -145,7 +149,8 @@ CAMERA_ARGUMENTS = (*_CAMERA, *_COMMON)
 SEG_ARGUMENTS = (
     Argument('model', '', 'ONNX file, or the name of a model that the package brings.'),
     Argument('params_file', '', 'YAML for seg_node; config/seg_node.yaml if empty.'),
-    Argument('namespace', 'seg', 'Namespace of seg_node and its topics.'),
+    Argument('name', 'seg_node', 'Name of the node.'),
+    Argument('namespace', 'seg', 'Namespace of the node and its topics.'),
     *_PERCEPTION,
     *_CAMERA,
     *_COMMON,
@@ -154,7 +159,8 @@ YOLO_ARGUMENTS = (
     Argument('model', '', 'ONNX file for one engine; several are set in params_file.'),
     Argument('engine_name', 'det', 'Name of that one engine, which begins its topics.'),
     Argument('params_file', '', 'YAML for yolo_node; config/yolo_node.yaml if empty.'),
-    Argument('namespace', 'yolo', 'Namespace of yolo_node and its topics.'),
+    Argument('name', 'yolo_node', 'Name of the node.'),
+    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
     *_PERCEPTION,
     *_CAMERA,
     *_COMMON,
@@ -184,6 +190,7 @@ def camera(values: Mapping[str, str]) -> list[NodeProcess]:
         NodeProcess(
             'camera_node',
             values['camera_namespace'],
+            values['camera_name'],
             parameter_file=_file(values['camera_params_file'], 'camera_node'),
             parameters=parameters | _given(values, use_sim_time=_flag),
             environment=_environment(values),
@@ -239,6 +246,7 @@ def _perception(
         NodeProcess(
             executable,
             values['namespace'],
+            values['name'],
             parameter_file=_file(values['params_file'], executable),
             parameters=parameters | given,
             remappings={'image': image, 'image/compressed': f'{image}/compressed'},

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A camera, file, stream or rendered scene as an image topic.
 
-Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured; `stats`;
-of a scene also `ground_truth/mask` (mono8, while somebody subscribes) and
-`ground_truth/label_info` (latched).
+Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured;
+`image_raw/compressed` while somebody subscribes; `stats`; of a scene also `ground_truth/mask`
+(mono8, while somebody subscribes) and `ground_truth/label_info` (latched).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
+from jetson_perception import images
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import Calibration, load_calibration
 from jetson_perception.camera.reconnect import frames
@@ -27,7 +28,7 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
-from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import label_info_message, stage_messages
@@ -115,6 +116,9 @@ class CameraNode(ManagedNode):
         self._images = self.create_publisher(
             Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
         )
+        self._jpegs = self.create_publisher(
+            CompressedImage, 'image_raw/compressed', qos.SENSOR_DATA
+        )
         self._infos = self.create_publisher(
             CameraInfo, 'camera_info', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
         )
@@ -155,6 +159,7 @@ class CameraNode(ManagedNode):
         self._source = None
         for publisher in (
             self._images,
+            self._jpegs,
             self._infos,
             self._stats,
             self._truths,
@@ -219,6 +224,9 @@ class CameraNode(ManagedNode):
         header = Header(stamp=stamp.to_msg(), frame_id=self.own.value.frame_id)
         if self._images.get_subscription_count():
             self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+        if self._jpegs.get_subscription_count():
+            bgr = images.to_bgr(frame.pixels, frame.encoding)
+            self._jpegs.publish(jpeg_message(bgr, header))
         self._infos.publish(self._info_for(frame, header))
         if (
             self._truths is not None

@@ -60,6 +60,7 @@ def _action(process: NodeProcess) -> Node:
         package=process.package,
         executable=process.executable,
         namespace=process.namespace,
+        name=process.name or None,
         parameters=parameters,
         remappings=list(process.remappings.items()),
         arguments=list(process.arguments),
