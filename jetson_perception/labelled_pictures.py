@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.camera.images import picture_paths
+from jetson_perception.camera.scenes.oranges import evaluation_stills
 from jetson_perception.errors import ImageError, ParameterError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     LabelledPicture = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
 
-_SCENES = {'oranges': 200}
-"""Scenes with ground truth, and how many pictures of each there are unless one says."""
+_SCENES = {'oranges': evaluation_stills}
+_DEFAULT_COUNT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,12 @@ def _rendered(dataset: str, rest: str) -> LabelledPictures:
             'dataset',
         )
     settings = dict(parse_qsl(query, keep_blank_values=True))
-    count = settings.pop('count', str(_SCENES[name]))
+    count = settings.pop('count', str(_DEFAULT_COUNT))
     if settings or not count.isdecimal() or int(count) < 1:
         raise ParameterError(
             f'{dataset}: expected scene://{name}?count=N with N of 1 or more', 'dataset'
         )
-    from jetson_perception.camera.scenes import evaluation_scenes  # on demand: it renders
-
-    return LabelledPictures(int(count), iter(evaluation_scenes(name, int(count))))
+    return LabelledPictures(int(count), _SCENES[name](int(count)))
 
 
 def _read(paths: Sequence[Path], masks: Path) -> Iterator[LabelledPicture]:
