@@ -74,9 +74,9 @@ class ImageMessage:
             The input's; it is not copied.
         """
         if self._pixels.size != pixels.size:
-            data = array.array('B', bytes(pixels.size))
-            self._msg.data = data
-            self._pixels = np.frombuffer(data, np.uint8)
+            self._msg.data = array.array('B', bytes(pixels.size))
+            # What the message kept: Humble's setter keeps the array given, Jazzy's a copy of it.
+            self._pixels = np.frombuffer(self._msg.data, np.uint8)
         self._pixels.reshape(pixels.shape)[...] = pixels
         msg = self._msg
         msg.header = header
