@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.results import Detections, Segmentation
 
 
+def _name(class_names: Sequence[str], class_id: int) -> str:
+    """Name of a class, also of one beyond those named, which outputs may hold."""
+    if 0 <= class_id < len(class_names):
+        return class_names[class_id]
+    return f'class_{class_id}'
+
+
 def _set_box(box: Any, xyxy: Sequence[float]) -> None:
     left, top, right, bottom = xyxy
     box.center.position.x = (left + right) / 2
@@ -67,7 +74,7 @@ class DetectionMessage:
             msg.header = header
             _set_box(msg.bbox, xyxy)
             hypothesis = msg.results[0].hypothesis
-            hypothesis.class_id = self._class_names[class_id]
+            hypothesis.class_id = _name(self._class_names, class_id)
             hypothesis.score = score
         self._msg.header = header
         self._msg.detections = used
@@ -98,7 +105,7 @@ class KeypointMessage:
         keypoints = detections.keypoints
         for row, msg in enumerate(used):
             _set_box(msg.bbox, detections.xyxy[row].tolist())
-            msg.hypothesis.class_id = self._class_names[detections.class_id[row]]
+            msg.hypothesis.class_id = _name(self._class_names, int(detections.class_id[row]))
             msg.hypothesis.score = float(detections.score[row])
             if keypoints is None:
                 continue
@@ -113,14 +120,12 @@ def summary_message(
     segmentation: Segmentation, class_names: Sequence[str], header: Any
 ) -> SegmentationSummary:
     """Pixels and share of each class, in the order of the class ids."""
-    areas = zip(
-        class_names, segmentation.pixels.tolist(), segmentation.ratio.tolist(), strict=True
-    )
+    areas = zip(segmentation.pixels.tolist(), segmentation.ratio.tolist(), strict=True)
     return SegmentationSummary(
         header=header,
         classes=[
-            ClassArea(class_id=i, class_name=name, pixels=pixels, ratio=ratio)
-            for i, (name, pixels, ratio) in enumerate(areas)
+            ClassArea(class_id=i, class_name=_name(class_names, i), pixels=pixels, ratio=ratio)
+            for i, (pixels, ratio) in enumerate(areas)
         ],
     )
 
