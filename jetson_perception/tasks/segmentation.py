@@ -250,31 +250,37 @@ def segment(
     which gives smooth borders. Class ids can only be repeated (nearest).
     """
     if layout.output == 'class_ids':
-        grid = _class_id_grid(output)
-        mask = _nearest(_crop(grid, transform), transform, options)
+        mask = _nearest(_class_id_grid(output), transform, options)
         return Segmentation(mask, _count(mask, layout.class_count))
     planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
     if planes.ndim == 2:
         planes = planes[None]
-    scores = np.asarray(_crop(planes, transform), np.float32)
+    window: _Window | None = _window(planes.shape[1:], transform)
+    if window.is_whole or options.mask_size == 'network':
+        planes, window = planes[:, window.rows, window.columns], None
+    scores = np.ascontiguousarray(planes, np.float32)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
     with np.errstate(invalid='ignore', over='ignore'):  # garbage of a broken model warns nobody
         if layout.output == 'logits' and options.interpolation == 'probabilities':
             scores = _sigmoid(scores) if layout.binary else _softmax(scores)
         if layout.binary:
-            mask = _foreground(scores[0], 0.0 if _still_logits(layout, options) else 0.5, size_wh)
+            threshold = 0.0 if _still_logits(layout, options) else 0.5
+            mask = _foreground(scores[0], threshold, size_wh, window)
         else:
-            mask = _best_class(scores, size_wh)
+            mask = _best_class(scores, size_wh, window)
     return Segmentation(mask, _count(mask, layout.class_count))
 
 
 def _foreground(
-    score: NDArray[np.float32], threshold: float, size_wh: tuple[int, int] | None
+    score: NDArray[np.float32],
+    threshold: float,
+    size_wh: tuple[int, int] | None,
+    window: _Window | None,
 ) -> NDArray[np.uint8]:
     """1 where the score is above the threshold, else 0, (h, w)."""
     if size_wh is not None:
         resized = _workspace.array('resized', (size_wh[1], size_wh[0]), np.float32)
-        _resize(score, resized)
+        _resize(score, window, resized, cv2.INTER_LINEAR)
         score = resized
     return (score > threshold).view(np.uint8)
 
@@ -303,14 +309,76 @@ class _Workspace(threading.local):
 _workspace = _Workspace()
 
 
-def _resize(plane: NDArray[np.float32], into: NDArray[np.float32]) -> None:
-    height, width = into.shape
-    cv2.resize(
-        np.ascontiguousarray(plane), (width, height), dst=into, interpolation=cv2.INTER_LINEAR
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The part of the output's grid on which the image lies, in grid points."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it begins and ends between two grid points."""
+        return all(
+            float(side).is_integer() for side in (self.left, self.top, self.width, self.height)
+        )
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the grid that lie in the window by half or more, at least one."""
+        top = math.floor(self.top + 0.5)
+        return slice(top, max(math.floor(self.top + self.height + 0.5), top + 1))
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the grid that lie in the window by half or more, at least one."""
+        left = math.floor(self.left + 0.5)
+        return slice(left, max(math.floor(self.left + self.width + 0.5), left + 1))
+
+
+def _window(grid_hw: tuple[int, ...], transform: ImageTransform) -> _Window:
+    across = grid_hw[1] / transform.network_wh[0]
+    down = grid_hw[0] / transform.network_wh[1]
+    return _Window(
+        transform.offset_xy[0] * across,
+        transform.offset_xy[1] * down,
+        transform.content_wh[0] * across,
+        transform.content_wh[1] * down,
     )
 
 
-def _best_class(scores: NDArray[np.float32], size_wh: tuple[int, int] | None) -> NDArray[np.uint8]:
+def _resize(
+    plane: NDArray[Any], window: _Window | None, into: NDArray[Any], interpolation: int
+) -> None:
+    """Enlarge the window of the plane, or all of it, to the size of `into`."""
+    height, width = into.shape
+    if window is None:
+        cv2.resize(plane, (width, height), dst=into, interpolation=interpolation)
+        return
+    # The window's edge lies within a grid point: letterboxed images on a coarse grid.
+    x_step, y_step = window.width / width, window.height / height
+    into_plane = np.array(
+        [
+            [x_step, 0, window.left + 0.5 * x_step - 0.5],
+            [0, y_step, window.top + 0.5 * y_step - 0.5],
+        ]
+    )
+    cv2.warpAffine(
+        plane,
+        into_plane,
+        (width, height),
+        dst=into,
+        flags=(cv2.INTER_NEAREST if interpolation == cv2.INTER_NEAREST_EXACT else interpolation)
+        | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _best_class(
+    scores: NDArray[np.float32], size_wh: tuple[int, int] | None, window: _Window | None
+) -> NDArray[np.uint8]:
     """Class of the highest score of each pixel, the lower class of two equals, (h, w)."""
     if size_wh is None:
         return scores.argmax(axis=0).astype(np.uint8)
@@ -318,12 +386,16 @@ def _best_class(scores: NDArray[np.float32], size_wh: tuple[int, int] | None) ->
     best = _workspace.array('best', shape, np.float32)
     resized = _workspace.array('resized', shape, np.float32)
     better = _workspace.array('better', shape, np.uint8)
-    classes = [(i, where) for i, where in enumerate(_where_to_look(scores, size_wh)) if where]
+    if window is None:
+        places = _where_to_look(scores, size_wh)
+    else:
+        places = [(slice(None), slice(None))] * len(scores)
+    classes = [(i, where) for i, where in enumerate(places) if where]
     first, _ = classes[0]
-    _resize(scores[first], best)
+    _resize(scores[first], window, best, cv2.INTER_LINEAR)
     mask = np.full(shape, first, np.uint8)
     for class_id, where in classes[1:]:
-        _resize(scores[class_id], resized)
+        _resize(scores[class_id], window, resized, cv2.INTER_LINEAR)
         plane, leader, wins, part = resized[where], best[where], better[where], mask[where]
         cv2.compare(plane, leader, cv2.CMP_GT, dst=wins)
         cv2.min(wins, class_id, dst=wins)
@@ -399,27 +471,18 @@ def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
     return output.reshape(size).astype(np.uint8)
 
 
-def _crop(planes: NDArray[Any], transform: ImageTransform) -> NDArray[Any]:
-    """The part of the grid, (…, h, w), on which the image lies."""
-    height, width = planes.shape[-2:]
-    network_w, network_h = transform.network_wh
-    (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
-    if (content_w, content_h) == (network_w, network_h):
-        return planes
-    x = [round(edge * width / network_w) for edge in (left, left + content_w)]
-    y = [round(edge * height / network_h) for edge in (top, top + content_h)]
-    x[0], y[0] = min(x[0], width - 1), min(y[0], height - 1)
-    return planes[..., y[0] : max(y[1], y[0] + 1), x[0] : max(x[1], x[0] + 1)]
-
-
 def _nearest(
     grid: NDArray[np.uint8], transform: ImageTransform, options: SegmentationOptions
 ) -> NDArray[np.uint8]:
+    window = _window(grid.shape, transform)
+    inside = np.ascontiguousarray(grid[window.rows, window.columns])
     if options.mask_size == 'network':
-        return np.ascontiguousarray(grid)
-    mask: NDArray[np.uint8] = cv2.resize(
-        np.ascontiguousarray(grid), transform.source_wh, interpolation=cv2.INTER_NEAREST
-    )
+        return inside
+    mask = np.empty((transform.source_wh[1], transform.source_wh[0]), np.uint8)
+    if window.is_whole:
+        _resize(inside, None, mask, cv2.INTER_NEAREST_EXACT)
+    else:
+        _resize(grid, window, mask, cv2.INTER_NEAREST_EXACT)
     return mask
 
 

@@ -1,0 +1,237 @@
+"""Where images lie in the network's input, what the tensor holds, and the way back."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.tasks.preprocess import (
+    RESIZES,
+    ImageTransform,
+    Normalization,
+    Preprocessor,
+    fit,
+)
+
+IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
+
+def picture(width, height, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('source_wh', 'resize', 'content_wh', 'offset_xy'),
+    [
+        pytest.param((1280, 720), 'letterbox', (640, 360), (0, 140), id='wide'),
+        pytest.param((720, 1280), 'letterbox', (360, 640), (140, 0), id='tall'),
+        pytest.param((640, 640), 'letterbox', (640, 640), (0, 0), id='of_the_networks_size'),
+        pytest.param((640, 480), 'letterbox', (640, 480), (0, 80), id='of_its_width'),
+        pytest.param((320, 240), 'letterbox', (640, 480), (0, 80), id='enlarged'),
+        pytest.param((1279, 721), 'letterbox', (640, 361), (0, 139), id='odd_padding_goes_below'),
+        pytest.param((10000, 3), 'letterbox', (640, 1), (0, 319), id='thread'),
+        pytest.param((3, 10000), 'letterbox', (1, 640), (319, 0), id='upright_thread'),
+        pytest.param((1, 1), 'letterbox', (640, 640), (0, 0), id='one_pixel'),
+        pytest.param((1280, 720), 'letterbox_top_left', (640, 360), (0, 0), id='corner'),
+        pytest.param((1279, 721), 'letterbox_top_left', (640, 360), (0, 0), id='corner_floors'),
+        pytest.param((1100, 300), 'letterbox_top_left', (640, 174), (0, 0), id='fills_exactly'),
+        pytest.param((10000, 3), 'letterbox_top_left', (640, 1), (0, 0), id='corner_thread'),
+        pytest.param((640, 640), 'letterbox_top_left', (640, 640), (0, 0), id='corner_same'),
+        pytest.param((1280, 720), 'stretch', (640, 640), (0, 0), id='stretched'),
+        pytest.param((1, 5000), 'stretch', (640, 640), (0, 0), id='stretched_thread'),
+    ],
+)
+def test_fit(source_wh, resize, content_wh, offset_xy):
+    expected = ImageTransform(source_wh, (640, 640), content_wh, offset_xy)
+    assert fit(source_wh, (640, 640), resize) == expected
+
+
+def ultralytics_letterbox(source_wh, network_wh):
+    """Content size and offset as `ultralytics.data.augment.LetterBox` computes them (8.3)."""
+    (width, height), (new_w, new_h) = source_wh, network_wh
+    ratio = min(new_h / height, new_w / width)
+    unpadded = round(width * ratio), round(height * ratio)
+    dw, dh = (new_w - unpadded[0]) / 2, (new_h - unpadded[1]) / 2
+    return unpadded, (round(dw - 0.1), round(dh - 0.1))
+
+
+SIDES = st.integers(1, 4096)
+
+
+@given(SIDES, SIDES, st.sampled_from([(640, 640), (640, 384), (224, 224), (320, 640)]))
+def test_letterbox_agrees_with_ultralytics(width, height, network_wh):
+    content_wh, offset_xy = ultralytics_letterbox((width, height), network_wh)
+    transform = fit((width, height), network_wh, 'letterbox')
+    if min(content_wh) >= 1:
+        assert transform.content_wh == content_wh
+        assert transform.offset_xy == offset_xy
+
+
+@settings(max_examples=300)
+@given(SIDES, SIDES, st.sampled_from(RESIZES))
+def test_content_lies_inside_and_maps_back_exactly(width, height, resize):
+    transform = fit((width, height), (640, 384), resize)
+    (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
+    assert min(content_w, content_h) >= 1
+    assert left >= 0
+    assert top >= 0
+    assert left + content_w <= 640
+    assert top + content_h <= 384
+
+    content = np.array([[left, top, left + content_w, top + content_h]], np.float32)
+    whole = transform.boxes_to_source(content, clip=False)
+    assert whole == pytest.approx(np.array([[0, 0, width, height]]), rel=1e-6)
+
+    points = np.random.default_rng(0).uniform(0, (width, height), (5, 2)).astype(np.float32)
+    back = transform.points_to_source(transform.source_to_network(points))
+    # Rounding of float32 in the network's coordinates, seen in the source's.
+    coarseness = max(width / content_w, height / content_h)
+    assert back == pytest.approx(points, abs=1e-4 * coarseness + 1e-3)
+
+
+def test_boxes_are_clipped_on_demand_and_the_argument_stays():
+    transform = fit((1280, 720), (640, 640), 'letterbox')
+    boxes = np.array([[-10, 100, 700, 600]], np.float32)
+    before = boxes.copy()
+    assert transform.boxes_to_source(boxes).tolist() == [[0, 0, 1280, 720]]
+    assert transform.boxes_to_source(boxes, clip=False).tolist() == [[-20, -80, 1400, 920]]
+    assert np.array_equal(boxes, before)
+
+
+def test_no_boxes_and_no_points():
+    transform = fit((1280, 720), (640, 640), 'letterbox')
+    assert transform.boxes_to_source(np.empty((0, 4), np.float32)).shape == (0, 4)
+    assert transform.points_to_source(np.empty((0, 17, 2), np.float32)).shape == (0, 17, 2)
+
+
+def test_unknown_resize():
+    with pytest.raises(ParameterError, match="'crop'; choose one of letterbox") as caught:
+        fit((4, 4), (4, 4), 'crop')
+    assert caught.value.parameter == 'resize'
+
+
+def reference_tensor(bgr, transform, normalization, pad_value):
+    """What the preprocessor computes, step by step in float64."""
+    (left, top), (width, height) = transform.offset_xy, transform.content_wh
+    canvas = np.full((*transform.network_wh[::-1], 3), pad_value, np.uint8)
+    content = bgr if bgr.shape[:2] == (height, width) else cv2.resize(bgr, (width, height))
+    canvas[top : top + height, left : left + width] = content
+    if normalization.color_order == 'rgb':
+        canvas = canvas[..., ::-1]
+    values = (canvas * normalization.scale - normalization.mean) / normalization.std
+    return values.transpose(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('resize', RESIZES)
+@pytest.mark.parametrize(
+    'normalization',
+    [
+        pytest.param(Normalization(), id='default'),
+        pytest.param(Normalization(color_order='bgr'), id='bgr'),
+        pytest.param(IMAGENET, id='imagenet'),
+        pytest.param(Normalization(1.0, (103.5, 116.3, 123.7), color_order='bgr'), id='caffe'),
+        pytest.param(Normalization(2 / 255, (1, 1, 1)), id='minus_one_to_one'),
+        pytest.param(Normalization(std=(1, 2, 4)), id='std_alone'),
+    ],
+)
+@pytest.mark.parametrize(
+    'source_wh', [(1280, 720), (31, 33), (96, 64), (64, 96), (1, 1), (300, 2)], ids=str
+)
+def test_tensor(source_wh, normalization, resize, dtype):
+    bgr = picture(*source_wh)
+    preprocessor = Preprocessor((96, 64), resize, normalization, dtype)
+    tensor, transform = preprocessor(bgr)
+    assert transform == fit(source_wh, (96, 64), resize)
+    assert tensor.dtype == dtype
+    assert tensor.flags.c_contiguous
+    # Half a unit in the last place of float16 for values up to 255; float32 sees the product's.
+    tolerance = {np.float32: 1e-5, np.float16: 1e-3}[dtype]
+    expected = reference_tensor(bgr, transform, normalization, 114)
+    assert tensor == pytest.approx(expected, rel=tolerance, abs=tolerance / 10)
+
+
+def test_red_comes_first_for_rgb_networks():
+    red = np.full((8, 8, 3), (0, 0, 255), np.uint8)
+    assert Preprocessor((8, 8))(red)[0].mean(axis=(0, 2, 3)).tolist() == [1, 0, 0]
+    bgr = Preprocessor((8, 8), normalization=Normalization(color_order='bgr'))
+    assert bgr(red)[0].mean(axis=(0, 2, 3)).tolist() == [0, 0, 1]
+
+
+def test_an_image_of_the_networks_size_passes_unchanged():
+    bgr = picture(64, 64)
+    tensor, _ = Preprocessor((64, 64), normalization=Normalization(1.0, color_order='bgr'))(bgr)
+    assert np.array_equal(tensor[0].transpose(1, 2, 0), bgr)
+
+
+def test_rows_may_be_padded_and_read_only():
+    whole = picture(80, 40)
+    part = whole[3:35, 5:69]
+    part.setflags(write=False)
+    expected, _ = Preprocessor((64, 64))(part.copy())
+    tensor, _ = Preprocessor((64, 64))(part)
+    assert np.array_equal(tensor, expected)
+
+
+def test_out_is_completely_overwritten_whatever_came_before():
+    preprocessor = Preprocessor((64, 64))
+    pool = [np.full((1, 3, 64, 64), np.nan, np.float32) for _ in range(2)]
+    sizes = [(64, 32), (64, 32), (32, 64), (64, 64), (64, 32), (31, 33), (64, 32)]
+    for frame, (width, height) in enumerate(sizes):
+        bgr = picture(width, height, frame)
+        out = pool[frame % 2]
+        tensor, transform = preprocessor(bgr, out)
+        assert tensor is out
+        expected = reference_tensor(bgr, transform, Normalization(), 114)
+        assert tensor == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('pad_value', [0, 114, 255])
+def test_padding_is_normalized_like_pixels(pad_value):
+    tensor, _ = Preprocessor((8, 8), normalization=IMAGENET, pad_value=pad_value)(picture(8, 2))
+    expected = (pad_value / 255 - np.array(IMAGENET.mean)) / IMAGENET.std
+    assert tensor[0, :, 0, 0] == pytest.approx(expected, rel=1e-6)
+    assert tensor[0, :, 7, 7] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    'out',
+    [
+        pytest.param(np.empty((1, 3, 8, 9), np.float32), id='shape'),
+        pytest.param(np.empty((1, 3, 8, 8), np.float16), id='dtype'),
+    ],
+)
+def test_out_must_fit(out):
+    with pytest.raises(ValueError, match=r'float32 \(1, 3, 8, 8\) is needed'):
+        Preprocessor((8, 8))(picture(4, 4), out)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'parameter', 'text'),
+    [
+        ({'color_order': 'gbr'}, 'color_order', "'gbr'; choose 'rgb' or 'bgr'"),
+        ({'std': (1.0, 0.0, 1.0)}, 'std', 'none may be 0'),
+        ({'mean': (float('nan'), 0.0, 0.0)}, 'mean', 'three finite numbers'),
+        ({'mean': (0.5,)}, 'mean', 'three finite numbers'),
+        ({'scale': 0.0}, 'scale', 'finite number other than 0'),
+    ],
+)
+def test_unusable_normalization(arguments, parameter, text):
+    with pytest.raises(ParameterError, match=text) as caught:
+        Normalization(**arguments)
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        ({'dtype': np.uint8}, 'uint8 tensors; float32 and float16 are supported'),
+        ({'pad_value': 300}, 'pad_value is 300'),
+        ({'resize': 'crop'}, "resize is 'crop'"),
+    ],
+)
+def test_unusable_preprocessor(arguments, text):
+    with pytest.raises(ParameterError, match=text):
+        Preprocessor((8, 8), **arguments)
