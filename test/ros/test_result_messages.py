@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from jetson_perception.msg import KeypointDetection2DArray, PipelineStats, SegmentationSummary
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from jetson_perception.errors import PerceptionError
-from jetson_perception.msg import KeypointDetection2DArray, PipelineStats, SegmentationSummary
 from jetson_perception.pipeline import Frame, Lane
 from jetson_perception.ros.result_messages import (
     DetectionMessage,
