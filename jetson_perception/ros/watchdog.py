@@ -84,7 +84,10 @@ class ImageWatchdog:
                 continue
             compatible, reason = qos_check_compatible(profile, self._subscription.qos_profile)
             if compatible == QoSCompatibility.ERROR:
-                fixes.append(f'QoS does not match ({reason.strip()}): set qos_overrides.{topic}')
+                fixes.append(
+                    f'QoS does not match ({reason.strip().rstrip(";")}): start this node without '
+                    f'qos_overrides.{topic}.subscription.reliability, or change the publisher'
+                )
         if not fixes:
             fixes.append(
                 'QoS matches, so nothing is sent or all is lost on the way: check the camera with '
@@ -98,11 +101,15 @@ class ImageWatchdog:
         others = [
             name
             for name, types in self._node.get_topic_names_and_types()
-            if self._type_name in types
-            and name != topic
-            and not name.startswith(self._node.get_fully_qualified_name() + '/')
-            and self._node.count_publishers(name)
+            if self._type_name in types and name != topic and self._others_publish(name)
         ]
         if others:
             return f'such images are on {", ".join(others)}: remap image to one of them'
         return 'start the camera driver, or remap image to the topic that it publishes'
+
+    def _others_publish(self, topic: str) -> bool:
+        own = self._node.get_namespace(), self._node.get_name()
+        return any(
+            (info.node_namespace, info.node_name) != own
+            for info in self._node.get_publishers_info_by_topic(topic)
+        )

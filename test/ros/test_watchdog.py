@@ -1,0 +1,179 @@
+"""Why no image comes: what the one warning says in each case, and when it comes again."""
+
+import re
+from contextlib import closing
+
+import pytest
+from nodes.support import BEST_EFFORT, Peer
+from rcl_interfaces.msg import Log
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from jetson_perception.ros.watchdog import ImageWatchdog
+
+RELIABLE = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(
+    depth=50,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+@pytest.fixture
+def peer():
+    with closing(Peer()) as made:
+        yield made
+
+
+@pytest.fixture
+def watched():
+    """A peer whose subscription is watched."""
+    with closing(Peer()) as made:
+        yield made
+
+
+def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, **options):
+    """A watchdog of the first peer for the topic `image` of the second."""
+    subscription = watched.node.create_subscription(
+        message_type, f'/{peer.namespace}/image', lambda msg: None, qos
+    )
+    kind = f'sensor_msgs/msg/{message_type.__name__}'
+    return ImageWatchdog(watched.node, subscription, kind, **options)
+
+
+def explanation(watched, dog, pattern):
+    """The explanation, once the other side was discovered so far that it says what is expected.
+
+    The name of a publisher's node comes a moment after the publisher itself.
+    """
+    watched.wait_for(lambda: re.search(pattern, dog.explanation()), pattern)
+    return dog.explanation()
+
+
+class TestExplanation:
+    def test_nobody_publishes(self, watched, peer):
+        text = watch(watched, peer).explanation()
+        topic = f'/{peer.namespace}/image'
+        assert text == (
+            f'no image yet on {topic} (sensor_msgs/msg/Image) for 3 s: nobody publishes it; '
+            'start the camera driver, or remap image to the topic that it publishes'
+        )
+
+    def test_names_other_topics_with_such_images(self, watched, peer):
+        peer.image_publisher('left/image_raw')
+        peer.node.create_publisher(String, 'chatter', 10)
+        dog = watch(watched, peer)
+        text = explanation(watched, dog, 'left/image_raw')
+        assert 'nobody publishes it; such images are on ' in text
+        assert f'/{peer.namespace}/left/image_raw' in text
+        assert text.endswith(': remap image to one of them')
+        assert 'chatter' not in text
+
+    def test_its_own_pictures_are_no_proposal(self, watched, peer):
+        """Not the node's annotated images, nor topics that are only subscribed to."""
+        watched.image_publisher('annotated')
+        peer.collect('wanted', Image)
+        peer.image_publisher('offered')
+        text = explanation(watched, watch(watched, peer), 'offered')
+        assert 'annotated' not in text
+        assert 'wanted' not in text
+
+    @pytest.mark.parametrize(
+        ('sent', 'expected', 'setting'),
+        [
+            pytest.param(CompressedImage, Image, 'compressed', id='compressed_for_raw'),
+            pytest.param(Image, CompressedImage, 'raw', id='raw_for_compressed'),
+        ],
+    )
+    def test_another_type(self, watched, peer, sent, expected, setting):
+        who = f'/{peer.namespace}/peer'
+        peer.image_publisher('image', sent)
+        text = explanation(watched, watch(watched, peer, expected), who)
+        assert f'1 publisher ({who} as sensor_msgs/msg/{sent.__name__}, best_effort, ' in text
+        assert text.endswith(
+            f'{who} sends another type: set image_transport to {setting} or remap image'
+        )
+
+    @pytest.mark.parametrize(
+        ('offered', 'wanted', 'reason'),
+        [
+            pytest.param(BEST_EFFORT, RELIABLE, 'best_effort, volatile', id='reliability'),
+            pytest.param(RELIABLE, LATCHED, 'reliable, volatile', id='durability'),
+        ],
+    )
+    def test_incompatible_qos(self, watched, peer, offered, wanted, reason):
+        peer.image_publisher('image', qos=offered)
+        dog = watch(watched, peer, qos=wanted)
+        text = explanation(watched, dog, f'/{peer.namespace}/peer')
+        assert f'/{peer.namespace}/peer as sensor_msgs/msg/Image, {reason})' in text
+        assert re.search(
+            r'QoS does not match \(ERROR: .+\): start this node without qos_overrides\.', text
+        )
+        assert f'qos_overrides./{peer.namespace}/image.subscription.reliability' in text
+
+    def test_silent_publishers(self, watched, peer):
+        """The QoS matches, so it is the camera or the way: both are named."""
+        peer.image_publisher('image', qos=RELIABLE)
+        peer.image_publisher('image', qos=BEST_EFFORT)
+        text = explanation(watched, watch(watched, peer), '2 publishers')
+        assert 'reliable, volatile; ' in text
+        assert 'best_effort, volatile)' in text
+        assert f'check the camera with `ros2 topic hz /{peer.namespace}/image`' in text
+        assert 'config/fastdds.xml' in text
+        assert 'does not match' not in text
+
+
+class TestWarning:
+    @pytest.fixture
+    def said(self, peer, watched):
+        """Warnings of the watched node, as they come on /rosout."""
+        messages = peer.collect('/rosout', Log, LATCHED)
+
+        def texts():
+            name = f'{watched.namespace}.peer'
+            return [msg.msg for msg in messages if msg.name == name and 'no image' in msg.msg]
+
+        return texts
+
+    def listen(self, peer, watched, said, count):
+        def heard():
+            watched._executor.spin_once(timeout_sec=0)
+            return len(said()) >= count
+
+        peer.wait_for(heard, f'{count} warnings')
+
+    def test_comes_by_itself_when_the_patience_is_over(self, peer, watched, said):
+        dog = watch(watched, peer, patience_s=0.0)
+        assert not dog.warned
+        self.listen(peer, watched, said, 1)
+        assert dog.warned
+        assert said()[0].startswith(f'no image yet on /{peer.namespace}/image ')
+
+    def test_once_and_again_only_after_images_came(self, peer, watched, said):
+        dog = watch(watched, peer, patience_s=0.0)
+        for _ in range(5):
+            dog._check()
+        dog.image_arrived()
+        assert not dog.warned
+        for _ in range(5):
+            dog._check()
+        self.listen(peer, watched, said, 2)
+        # What is said last is heard last: nothing else was between.
+        watched.node.get_logger().warning('no image: the end')
+        self.listen(peer, watched, said, 3)
+        first, second, last = said()
+        assert first.startswith('no image yet on ')
+        assert second.startswith('no image any more on ')
+        assert last == 'no image: the end'
+
+    def test_waits_for_the_patience_to_be_over(self, peer, watched, said):
+        dog = watch(watched, peer, patience_s=3600.0)
+        dog._check()
+        assert not dog.warned
+
+    def test_is_silent_after_closing(self, watched, peer):
+        dog = watch(watched, peer)
+        assert len(list(watched.node.timers)) == 1
+        dog.close()
+        assert list(watched.node.timers) == []
