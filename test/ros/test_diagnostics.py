@@ -1,0 +1,74 @@
+"""Health on /diagnostics: once a second, in every state, in words and numbers."""
+
+from contextlib import closing
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from nodes.support import Peer
+from rclpy.parameter import Parameter
+
+from jetson_perception.ros import diagnostics
+
+
+@pytest.fixture
+def peer():
+    with closing(Peer()) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [
+        pytest.param(29.97342, '29.97', id='a_number_is_rounded_for_people'),
+        pytest.param(0.0, '0.00', id='zero'),
+        pytest.param(12, '12', id='a_count'),
+        pytest.param('none', 'none', id='a_text'),
+        pytest.param('', '', id='an_empty_text'),
+    ],
+)
+def test_values_as_texts(value, text):
+    msg = diagnostics.status(diagnostics.OK, 'seg', 'active', {'key': value})
+    assert [(pair.key, pair.value) for pair in msg.values] == [('key', text)]
+
+
+def test_values_keep_their_order():
+    msg = diagnostics.status(diagnostics.WARN, 'seg', 'slow', {'b': 1, 'a': 2, 'c': 3})
+    assert (msg.level, msg.name, msg.message) == (diagnostics.WARN, 'seg', 'slow')
+    assert [pair.key for pair in msg.values] == ['b', 'a', 'c']
+
+
+class TestDiagnosticsPublisher:
+    def test_publishes_what_is_collected_each_time(self, peer):
+        """With the node's name as hardware, and a stamp that goes on."""
+        counts = iter(range(1000))
+        arrays = peer.collect('/diagnostics', DiagnosticArray)
+        diagnostics.DiagnosticsPublisher(
+            peer.node,
+            lambda: [
+                diagnostics.status(diagnostics.OK, 'first', str(next(counts)), {}),
+                diagnostics.status(diagnostics.ERROR, 'second', 'lost', {}),
+            ],
+        )
+        peer.wait_for(lambda: len(arrays) >= 3, 'three diagnostics')
+        assert [[line.name for line in msg.status] for msg in arrays] == [['first', 'second']] * 3
+        numbers = [int(msg.status[0].message) for msg in arrays]
+        assert numbers == list(range(numbers[0], numbers[0] + 3))
+        assert arrays[0].status[1].level == diagnostics.ERROR
+        hardware = {line.hardware_id for msg in arrays for line in msg.status}
+        assert hardware == {f'/{peer.namespace}/peer'}
+        stamps = [(msg.header.stamp.sec, msg.header.stamp.nanosec) for msg in arrays]
+        assert stamps == sorted(set(stamps))
+        assert stamps[0] > (0, 0)
+
+    def test_once_a_second(self, peer):
+        diagnostics.DiagnosticsPublisher(peer.node, list)
+        assert [timer.timer_period_ns for timer in peer.node.timers] == [1_000_000_000]
+
+    def test_simulated_time_that_stands_still_does_not_silence_it(self, peer):
+        peer.node.set_parameters([Parameter('use_sim_time', value=True)])
+        arrays = peer.collect('/diagnostics', DiagnosticArray)
+        diagnostics.DiagnosticsPublisher(
+            peer.node, lambda: [diagnostics.status(diagnostics.OK, 'seg', 'active', {})]
+        )
+        peer.wait_for(lambda: len(arrays) >= 2, 'diagnostics without a /clock')
+        assert arrays[-1].header.stamp.sec == 0
