@@ -232,13 +232,21 @@ class Pipeline:
     def _run_publisher(self) -> None:
         while (item := self._ready.get()) is not None:
             lane, frame, result, ready_ns = item
-            try:
-                if result is not None:
-                    lane.publish(frame, result)
-                    lane.published(frame, ready_ns)
-                frame.results[lane.name] = result
-                if self._on_settled is not None and frame.begun <= frame.results.keys():
+            published = result is not None and self._publish(lane, frame, result, ready_ns)
+            frame.results[lane.name] = result if published else None
+            if self._on_settled is not None and frame.begun <= frame.results.keys():
+                try:
                     self._on_settled(frame)
-            except Exception as error:  # the next result may well go out
-                log.exception('%s: a result could not be published', lane.name)
-                lane.fail(PerceptionError(f'{lane.name}: publishing failed: {error}'))
+                except Exception:  # the results are out and counted already
+                    log.exception('what follows the results of a frame failed')
+
+    @staticmethod
+    def _publish(lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
+        try:
+            lane.publish(frame, result)
+        except Exception as error:  # the next result may well go out
+            log.exception('%s: a result could not be published', lane.name)
+            lane.fail(PerceptionError(f'{lane.name}: publishing failed: {error}'))
+            return False
+        lane.published(frame, ready_ns)
+        return True

@@ -85,7 +85,8 @@ class RateMeter:
             if len(self._ticks_ns) < 2:
                 return 0.0
             # Intervals, not events: three events a second apart are one a second, not 1.5.
-            return (len(self._ticks_ns) - 1) * 1e9 / (self._ticks_ns[-1] - self._ticks_ns[0])
+            elapsed_ns = self._ticks_ns[-1] - self._ticks_ns[0]
+            return (len(self._ticks_ns) - 1) * 1e9 / elapsed_ns if elapsed_ns else 0.0
 
     def _forget(self, now_ns: int) -> None:
         oldest = now_ns - self._window_ns
