@@ -1,0 +1,371 @@
+"""Lanes side by side: the newest frame wins, nobody holds another back, nothing ends a lane."""
+
+import logging
+import queue
+import threading
+
+import numpy as np
+import pytest
+from pipeline.waiting import DEADLINE_S, wait_until
+
+from jetson_perception.errors import ImageError, ModelError, PerceptionError
+from jetson_perception.pipeline import Counts, Frame, Lane, Pipeline
+
+STAGES = ('preprocess', 'infer', 'postprocess')
+
+
+class Model:
+    """Gives back a frame's number; waits in `infer` for `go`, and raises where it is told to."""
+
+    def __init__(self, *, held=False, input_key='input'):
+        self.input_key = input_key
+        self.begun = queue.Queue()
+        self.go = threading.Event()
+        self.raises = {}
+        self.preprocessed = 0
+        if not held:
+            self.go.set()
+
+    def preprocess(self, bgr, out=None):
+        self.preprocessed += 1
+        self._fail('preprocess', int(bgr[0, 0, 0]))
+        tensor = np.empty(1, np.float32) if out is None else out
+        tensor[0] = bgr[0, 0, 0]
+        return tensor, bgr.shape
+
+    def infer(self, tensor):
+        number = int(tensor[0])
+        self.begun.put(number)
+        assert self.go.wait(DEADLINE_S), 'the test never let the engine go on'
+        self._fail('infer', number)
+        return [tensor.copy()]
+
+    def postprocess(self, outputs, transform, options=None):
+        number = int(outputs[0][0])
+        self._fail('postprocess', number)
+        return number if options is None else (number, options)
+
+    def wait_until_begun(self):
+        """Number of the frame that the engine has taken up."""
+        return self.begun.get(timeout=DEADLINE_S)
+
+    def _fail(self, stage, number):
+        if (stage, number) in self.raises:
+            raise self.raises[stage, number]
+
+
+class Published:
+    """What lanes published, for a test to wait for."""
+
+    def __init__(self):
+        self.results = queue.Queue()
+        self.raises = {}
+
+    def __call__(self, frame, result):
+        if result in self.raises:
+            raise self.raises[result]
+        self.results.put((frame.header, result))
+
+    def next(self):
+        return self.results.get(timeout=DEADLINE_S)
+
+
+@pytest.fixture
+def started():
+    """Starts a pipeline of lanes, and closes it however the test ends."""
+    pipelines = []
+
+    def start(*lanes, on_settled=None):
+        pipeline = Pipeline(lanes, on_settled)
+        pipelines.append(pipeline)
+        pipeline.start()
+        return pipeline
+
+    before = set(threading.enumerate())
+    yield start
+    for pipeline in pipelines:
+        for lane in pipeline.lanes:
+            lane.model.go.set()
+        pipeline.close()
+    assert set(threading.enumerate()) <= before
+
+
+def frame(number):
+    """A frame whose pixels, header and results are its number."""
+    return Frame(lambda: np.full((2, 2, 3), number, np.uint8), header=number, age_ms=1.5)
+
+
+def test_a_frame_goes_through_and_comes_out_with_its_header(started):
+    published, model = Published(), Model()
+    lane = Lane('det', model, published)
+    started(lane).offer(frame(3))
+    assert published.next() == (3, 3)
+    wait_until(lambda: lane.counts == Counts(received=1, processed=1))
+    assert list(lane.times.summary()) == [
+        'transport',
+        'wait',
+        'preprocess',
+        'inference',
+        'postprocess',
+        'publish',
+        'total',
+    ]
+    assert lane.times.summary()['transport'].median_ms == pytest.approx(1.5)
+    assert lane.times.summary()['total'].median_ms > 1.5
+
+
+def test_a_frame_of_unknown_age_has_neither_transport_nor_total(started):
+    published = Published()
+    lane = Lane('det', Model(), published)
+    started(lane).offer(Frame(lambda: np.zeros((2, 2, 3), np.uint8)))
+    published.next()
+    wait_until(lambda: lane.counts.processed == 1)
+    assert not {'transport', 'total'} & set(lane.times.summary())
+
+
+def test_while_the_engine_is_busy_the_newest_frame_wins_and_the_others_count_as_skipped(started):
+    published, model = Published(), Model(held=True)
+    lane = Lane('det', model, published)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    assert model.wait_until_begun() == 1
+    for number in range(2, 12):
+        pipeline.offer(frame(number))
+    assert lane.counts == Counts(received=11, skipped=9)
+    model.go.set()
+    assert [published.next(), published.next()] == [(1, 1), (11, 11)]
+    wait_until(lambda: lane.counts.processed == 2)
+    assert lane.counts == Counts(received=11, processed=2, skipped=9, failed=0)
+
+
+def test_a_slow_lane_holds_no_other_back(started):
+    fast_results, slow_results = Published(), Published()
+    slow_model = Model(held=True)
+    fast, slow = Lane('fast', Model(), fast_results), Lane('slow', slow_model, slow_results)
+    pipeline = started(fast, slow)
+    pipeline.offer(frame(1))
+    assert slow_model.wait_until_begun() == 1
+    for number in range(1, 6):
+        if number > 1:
+            pipeline.offer(frame(number))
+        assert fast_results.next() == (number, number)
+    assert slow_results.results.empty()
+    slow_model.go.set()
+    assert [slow_results.next(), slow_results.next()] == [(1, 1), (5, 5)]
+    wait_until(lambda: (fast.counts.processed, slow.counts.processed) == (5, 2))
+    assert fast.counts == Counts(received=5, processed=5)
+    assert slow.counts == Counts(received=5, processed=2, skipped=3)
+
+
+def test_lanes_of_one_input_preprocess_once(started):
+    published = Published()
+    # Held, so that neither has released the frame before the other asks for its tensor.
+    models = [Model(held=True), Model(held=True)]
+    pipeline = started(*(Lane(f'lane{i}', models[i], published) for i in range(2)))
+    pipeline.offer(frame(4))
+    assert [model.wait_until_begun() for model in models] == [4, 4]
+    assert sum(model.preprocessed for model in models) == 1
+
+
+def test_lanes_of_different_inputs_preprocess_each(started):
+    published = Published()
+    models = [Model(input_key='small', held=True), Model(input_key='large', held=True)]
+    pipeline = started(*(Lane(f'lane{i}', models[i], published) for i in range(2)))
+    pipeline.offer(frame(4))
+    assert [model.wait_until_begun() for model in models] == [4, 4]
+    assert [model.preprocessed for model in models] == [1, 1]
+
+
+@pytest.mark.parametrize('stage', STAGES)
+@pytest.mark.parametrize(
+    ('raised', 'told'),
+    [
+        pytest.param(ModelError('the engine gave 3 outputs'), 'gave 3 outputs', id='expected'),
+        pytest.param(
+            ZeroDivisionError('division by zero'),
+            'det: unexpected ZeroDivisionError: division by zero',
+            id='unexpected',
+        ),
+    ],
+)
+def test_a_stage_that_raises_is_counted_and_told_and_the_next_frame_runs(
+    started, stage, raised, told
+):
+    published, errors = Published(), []
+    model = Model()
+    model.raises = {(stage, 1): raised}
+    lane = Lane('det', model, published, on_error=errors.append)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    wait_until(lambda: lane.counts.failed == 1)
+    pipeline.offer(frame(2))
+    assert published.next() == (2, 2)
+    wait_until(lambda: lane.counts == Counts(received=2, processed=1, failed=1))
+    assert len(errors) == 1
+    assert isinstance(errors[0], PerceptionError)
+    assert told in str(errors[0])
+
+
+def test_a_frame_that_cannot_be_loaded_fails_in_every_lane_and_the_next_runs(started):
+    def load():
+        raise ImageError('image is empty')
+
+    published, errors = Published(), []
+    lanes = [Lane(f'lane{i}', Model(), published, on_error=errors.append) for i in range(2)]
+    pipeline = started(*lanes)
+    pipeline.offer(Frame(load))
+    wait_until(lambda: all(lane.counts.failed == 1 for lane in lanes))
+    pipeline.offer(frame(2))
+    assert [published.next(), published.next()] == [(2, 2), (2, 2)]
+    assert [str(error) for error in errors] == ['image is empty'] * 2
+
+
+def test_a_publish_that_raises_is_counted_and_the_next_frame_runs(started):
+    published, errors = Published(), []
+    published.raises = {1: RuntimeError('the wire is cut')}
+    lane = Lane('det', Model(), published, on_error=errors.append)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    wait_until(lambda: lane.counts.failed == 1)
+    pipeline.offer(frame(2))
+    assert published.next() == (2, 2)
+    wait_until(lambda: lane.counts == Counts(received=2, processed=1, failed=1))
+    assert 'publishing failed: the wire is cut' in str(errors[0])
+
+
+def test_without_on_error_a_failed_frame_is_a_warning_in_the_log(started, caplog):
+    model = Model()
+    model.raises = {('infer', 1): ModelError('the engine is gone')}
+    lane = Lane('det', model, Published())
+    with caplog.at_level(logging.WARNING):
+        started(lane).offer(frame(1))
+        wait_until(lambda: 'the engine is gone' in caplog.text)
+    assert lane.counts.failed == 1
+
+
+def test_options_are_read_anew_for_every_frame(started):
+    published, options = Published(), {'value': 'low'}
+    pipeline = started(Lane('det', Model(), published, lambda: options['value']))
+    pipeline.offer(frame(1))
+    assert published.next() == (1, (1, 'low'))
+    options['value'] = 'high'
+    pipeline.offer(frame(2))
+    assert published.next() == (2, (2, 'high'))
+
+
+def test_settled_comes_when_every_lane_that_began_is_done(started):
+    settled, published = queue.Queue(), Published()
+    models = [Model(held=True), Model(held=True)]
+    lanes = [Lane(f'lane{i}', models[i], published) for i in range(2)]
+    pipeline = started(*lanes, on_settled=lambda frame: settled.put(dict(frame.results)))
+    pipeline.offer(frame(5))
+    assert [model.wait_until_begun() for model in models] == [5, 5]
+    models[0].go.set()
+    wait_until(lambda: lanes[0].counts.processed == 1)
+    assert settled.empty()
+    models[1].go.set()
+    assert settled.get(timeout=DEADLINE_S) == {'lane0': 5, 'lane1': 5}
+
+
+def test_settled_does_not_wait_for_a_lane_that_is_busy_with_an_older_frame(started):
+    settled, published = queue.Queue(), Published()
+    slow_model = Model(held=True)
+    fast, slow = Lane('fast', Model(), published), Lane('slow', slow_model, published)
+    pipeline = started(
+        fast, slow, on_settled=lambda frame: settled.put((frame.header, dict(frame.results)))
+    )
+    pipeline.offer(frame(1))
+    assert slow_model.wait_until_begun() == 1
+    pipeline.offer(frame(2))
+    while (latest := settled.get(timeout=DEADLINE_S))[0] != 2:
+        pass
+    assert latest == (2, {'fast': 2})
+
+
+@pytest.mark.parametrize('stage', [*STAGES, 'publish'])
+def test_settled_comes_for_a_frame_that_one_lane_failed_on(started, stage):
+    settled, published, failing = queue.Queue(), Published(), Published()
+    models = [Model(held=True), Model(held=True, input_key='another')]
+    if stage == 'publish':
+        failing.raises = {5: RuntimeError('the wire is cut')}
+    else:
+        models[1].raises = {(stage, 5): ModelError('broken')}
+    lanes = [
+        Lane('good', models[0], published),
+        Lane('bad', models[1], failing, on_error=lambda error: None),
+    ]
+    pipeline = started(*lanes, on_settled=lambda frame: settled.put(dict(frame.results)))
+    pipeline.offer(frame(5))
+    assert models[0].wait_until_begun() == 5
+    models[1].go.set()
+    wait_until(lambda: lanes[1].counts.failed == 1)
+    models[0].go.set()
+    results = settled.get(timeout=DEADLINE_S)
+    while results.get('good') is None:
+        results = settled.get(timeout=DEADLINE_S)
+    assert results == {'good': 5, 'bad': None}
+
+
+def test_a_frame_that_settles_badly_counts_once_and_the_next_runs(started, caplog):
+    def settle(frame):
+        raise ValueError('no paper')
+
+    published, errors = Published(), []
+    lane = Lane('det', Model(), published, on_error=errors.append)
+    pipeline = started(lane, on_settled=settle)
+    for number in (1, 2):
+        pipeline.offer(frame(number))
+        assert published.next() == (number, number)
+    wait_until(lambda: caplog.text.count('no paper') >= 2)
+    assert lane.counts == Counts(received=2, processed=2)
+
+
+def test_close_ends_the_frame_under_way_and_drops_the_one_that_waits(started):
+    published, model = Published(), Model(held=True)
+    lane = Lane('det', model, published)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    assert model.wait_until_begun() == 1
+    pipeline.offer(frame(2))
+    closing = threading.Thread(target=pipeline.close)
+    closing.start()
+    wait_until(lambda: lane.slot._closed)
+    model.go.set()
+    closing.join(DEADLINE_S)
+    assert not closing.is_alive()
+    assert published.next() == (1, 1)
+    assert published.results.empty()
+    assert lane.counts.processed == 1
+
+
+def test_a_frame_offered_after_close_is_skipped(started):
+    lane = Lane('det', Model(), Published())
+    pipeline = started(lane)
+    pipeline.close()
+    pipeline.offer(frame(1))
+    assert lane.counts == Counts(received=1, skipped=1)
+
+
+def test_close_twice_and_without_start_does_no_harm(started):
+    lane = Lane('det', Model(), Published())
+    pipeline = started(lane)
+    pipeline.close()
+    pipeline.close()
+    Pipeline([Lane('never', Model(), Published())]).close()
+
+
+def test_a_publisher_that_is_held_up_stops_the_lane_and_not_the_caller(started):
+    begun, go = threading.Event(), threading.Event()
+
+    def publish(frame, result):
+        begun.set()
+        assert go.wait(DEADLINE_S)
+
+    lane = Lane('det', Model(), publish)
+    pipeline = started(lane)
+    for number in range(1, 51):
+        pipeline.offer(frame(number))
+    assert begun.wait(DEADLINE_S)
+    go.set()
+    wait_until(lambda: sum((lane.counts.processed, lane.counts.skipped)) == 50)
+    assert lane.counts.failed == 0

@@ -1,0 +1,90 @@
+"""The newest item wins, and closing ends whoever waits."""
+
+import threading
+
+import pytest
+from pipeline.waiting import DEADLINE_S, wait_until
+
+from jetson_perception.pipeline import LatestSlot
+
+
+def taking(slot):
+    """A thread that takes until the slot is closed, and the list of what it took."""
+    taken = []
+
+    def run():
+        while (item := slot.take()) is not None:
+            taken.append(item)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, taken
+
+
+def test_an_item_that_nobody_took_is_replaced_and_handed_back():
+    slot = LatestSlot()
+    assert slot.put('first') is None
+    assert slot.put('second') == 'first'
+    assert slot.put('third') == 'second'
+    assert slot.take() == 'third'
+    assert slot.put('fourth') is None
+
+
+@pytest.mark.parametrize('item', [0, '', (), False], ids=repr)
+def test_an_item_that_is_false_is_an_item(item):
+    slot = LatestSlot()
+    slot.put(item)
+    assert slot.take() == item
+
+
+def test_take_waits_for_an_item():
+    slot = LatestSlot()
+    thread, taken = taking(slot)
+    slot.put('late')
+    wait_until(lambda: taken)
+    slot.close()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+    assert taken == ['late']
+
+
+def test_close_ends_everybody_who_waits():
+    slot = LatestSlot()
+    threads = [taking(slot)[0] for _ in range(3)]
+    assert slot.close() is None
+    for thread in threads:
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+
+
+def test_close_hands_back_what_waits_and_take_gives_none_ever_after():
+    slot = LatestSlot()
+    slot.put('waiting')
+    assert slot.close() == 'waiting'
+    assert slot.take() is None
+    assert slot.take() is None
+
+
+def test_close_twice_does_no_harm():
+    slot = LatestSlot()
+    slot.close()
+    assert slot.close() is None
+
+
+def test_put_after_close_hands_the_item_itself_back():
+    slot = LatestSlot()
+    slot.close()
+    assert slot.put('too late') == 'too late'
+    assert slot.take() is None
+
+
+def test_items_cross_threads_in_order_and_the_last_always_arrives():
+    slot = LatestSlot()
+    thread, taken = taking(slot)
+    replaced = [slot.put(number) for number in range(1, 2001)]
+    wait_until(lambda: taken and taken[-1] == 2000)
+    slot.close()
+    thread.join(DEADLINE_S)
+    lost = [number for number in replaced if number is not None]
+    assert taken == sorted(taken)
+    assert sorted(taken + lost) == list(range(1, 2001))
