@@ -1,6 +1,6 @@
 """Train the default model: render scenes, train, export to ONNX, evaluate what was exported.
 
-    python tools/oranges/train.py --out models --scenes 2600 --steps 12000
+    python tools/oranges/train.py --out models
 
 needs PyTorch, ONNX and ONNX Runtime beside the package's own requirements; a GPU makes it minutes.
 docs/oranges.md says what came out of it.
@@ -9,7 +9,6 @@ docs/oranges.md says what came out of it.
 from __future__ import annotations
 
 import argparse
-import copy
 import math
 import os
 import sys
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -84,11 +84,10 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, required=True, help='folder for the model')
-    parser.add_argument('--scenes', type=int, default=2600, help='scenes to train on')
+    parser.add_argument('--scenes', type=int, default=2000, help='scenes to train on')
     parser.add_argument('--validation-scenes', type=int, default=40)
     parser.add_argument('--evaluation-scenes', type=int, default=200)
-    parser.add_argument('--steps', type=int, default=12000, help='batches to train on')
-    parser.add_argument('--minutes', type=float, default=0, help='shorten the schedule; 0: do not')
+    parser.add_argument('--steps', type=int, default=5500, help='batches to train on')
     parser.add_argument('--batch', type=int, default=96)
     parser.add_argument('--rate', type=float, default=3e-3, help='highest learning rate')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
@@ -112,7 +111,9 @@ def train(
     network = OrangeNet(len(CLASS_NAMES)).to(device, memory_format=torch.channels_last)
     count = sum(p.numel() for p in network.parameters())
     print(f'{count} parameters on {device}')
-    average = copy.deepcopy(network).eval().requires_grad_(False)
+    average = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(0.9985), use_buffers=True
+    ).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -122,10 +123,11 @@ def train(
     pixels, classes = torch.from_numpy(images).to(device), torch.from_numpy(truths).to(device)
     picker = torch.Generator(device='cpu').manual_seed(args.seed)
     began = time.monotonic()
-    step, progress, losses = 0, 0.0, []
-    while progress < 1.0:
+    losses = []
+    for step in range(1, args.steps + 1):
+        progress = (step - 1) / args.steps
         for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / 300)
+            warm = min(1.0, step / 300)
             group['lr'] = args.rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
         chosen = torch.randint(len(images), (args.batch,), generator=picker).to(device)
         x, y = augment(pixels[chosen], classes[chosen])
@@ -136,13 +138,9 @@ def train(
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        _move_average(average, network, min(0.9985, (1 + step) / (10 + step)))
+        average.update_parameters(network)
         losses.append(loss.detach())
-        step += 1
-        progress = step / args.steps
-        if args.minutes and step % 20 == 0:
-            progress = max(progress, (time.monotonic() - began) / 60 / args.minutes)
-        if step % 1000 == 0 or progress >= 1.0:
+        if step % 1000 == 0 or step == args.steps:
             matrix = _validate(average, held_out, device)
             print(
                 f'step {step} at {time.monotonic() - began:.0f} s: '
@@ -151,17 +149,7 @@ def train(
                 flush=True,
             )
             losses.clear()
-    return average
-
-
-@torch.no_grad()
-def _move_average(average: nn.Module, network: nn.Module, keep: float) -> None:
-    theirs = network.state_dict()
-    for name, ours in average.state_dict().items():
-        if ours.dtype.is_floating_point:
-            ours.lerp_(theirs[name], 1 - keep)
-        else:
-            ours.copy_(theirs[name])
+    return average.module
 
 
 @torch.no_grad()

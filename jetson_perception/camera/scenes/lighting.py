@@ -181,7 +181,7 @@ class LitOrange:
             coverage = cv2.warpAffine(skin.coverage, turn, size_wh, flags=_WARP, borderMode=_EDGE)
             _, half = cv2.threshold(coverage, 127, 1, cv2.THRESH_BINARY)
             truth = cv2.transform(half, _CLASS_WEIGHTS)
-            gleam = cv2.multiply(gleam, cv2.transform(coverage, _MATTE), scale=1 / 255)
+            gleam = cv2.multiply(gleam, cv2.extractChannel(coverage, 3), scale=1 / 255)
         color = cv2.add(color, cv2.merge([gleam, gleam, gleam]))
         color = cv2.multiply(color, self._opacity, scale=1 / 255)
         return Sprite(self._blur(color), truth, self._outline, -self._half_w, -self._half_h)
@@ -236,8 +236,6 @@ class LitOrange:
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 _EDGE = cv2.BORDER_REPLICATE
 _CLASS_WEIGHTS = np.array([[1, 2, 3, 0]], np.float32)
-# Dead peel has lost its wax: of the highlight a defect keeps a share, (1 × 4) and an offset.
-_MATTE = np.array([[-0.6, -0.6, -0.6, 0.0, 255.0]], np.float32)
 # Highlights break up on pores far more than diffuse light does.
 _STEEPER = np.clip(128 + (np.arange(256) - 128) * 4.0, 0, 255).astype(np.uint8)
 # Light that went through the peel comes out of its dark side redder: blue falls off fastest.

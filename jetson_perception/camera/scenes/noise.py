@@ -57,7 +57,7 @@ def smooth_noise(
     return field
 
 
-def smoothstep(low: float, high: float, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def smoothstep(low: float, high: float, x: NDArray[np.floating]) -> NDArray[np.float32]:
     """0 at `low`, 1 at `high` (which may be the smaller), an S-curve between; same shape as x."""
     t = np.clip((x - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)

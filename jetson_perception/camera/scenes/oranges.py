@@ -46,8 +46,11 @@ VALIDATION_SEED = 500_000
 EVALUATION_SEED = 1_000_000
 """Evaluation scenes have the seeds from here on; training never sees them."""
 
+MIN_SIZE_WH = (64, 64)
+"""Smallest pictures that show anything, pixels."""
+
 # A sprite is turned anew so many times a second; in between it keeps its spin.
-_SPINS_HZ = 4.0
+_SPINS_HZ = 3.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class OrangeScene:
     Parameters
     ----------
     size_wh : tuple of int
-        Width and height of the pictures, pixels; at least 32 each.
+        Width and height of the pictures, pixels; at least MIN_SIZE_WH.
     seed : int
         Two scenes of the same size and seed are the same.
     look : Look or None
@@ -164,9 +167,10 @@ class OrangeScene:
 
     def __init__(self, size_wh: tuple[int, int], seed: int, look: Look | None = None) -> None:
         width, height = size_wh
-        if width < 32 or height < 32:
+        if width < MIN_SIZE_WH[0] or height < MIN_SIZE_WH[1]:
             raise ValueError(
-                f'a scene of {width}×{height} pixels is too small; 32×32 is the least'
+                f'a scene of {width}×{height} pixels is too small; expected at least '
+                f'{MIN_SIZE_WH[0]}×{MIN_SIZE_WH[1]}'
             )
         rng = np.random.default_rng(seed)
         self.size_wh = size_wh
@@ -262,7 +266,7 @@ class OrangeScene:
                     y=y,
                     radius=radius,
                     spin=rng.uniform(0, 2 * np.pi),
-                    spin_rate=rng.uniform(-0.12, 0.12),
+                    spin_rate=rng.uniform(-0.08, 0.08),
                     sway=0.004 * height * rng.random(),
                     sway_hz=rng.uniform(0.1, 0.3),
                     seed=int(rng.integers(2**31)),

@@ -37,8 +37,8 @@ class Skin:
     surface : ndarray, shape (n, n, 4), uint8
         Albedo times the light's color as BGR, and the height of the relief: pores, craters, rims.
     coverage : ndarray, shape (n, n, 4), uint8, or None
-        Opacity with which ulcers, sunburn and wind scars were painted, and a spare channel; None
-        on a sound orange.
+        Opacity with which ulcers, sunburn and wind scars were painted, and how glossy the peel
+        still is; None on a sound orange, which is glossy all over.
     radius : float
         Of the disc, pixels; its center is the image's.
     """
@@ -130,7 +130,7 @@ class _Canvas:
         return (rows, columns), x, y
 
     def noise(
-        self, rng: np.random.Generator, like: NDArray[np.float32], cell: float, octaves: int = 1
+        self, rng: np.random.Generator, like: NDArray[np.floating], cell: float, octaves: int = 1
     ) -> NDArray[np.float32]:
         """Noise for a window; the cell in units of the orange's radius."""
         size_wh = (like.shape[1], like.shape[0])
@@ -200,7 +200,8 @@ def paint_skin(
     coverage = None
     if defects:
         flat[..., :3] = np.rint(canvas.coverage * 255)
-        flat[..., 3] = 0
+        # Dead peel has lost its wax.
+        flat[..., 3] = 255 - 0.6 * np.minimum(flat[..., :3].sum(axis=2), 255.0)
         coverage = np.asarray(cv2.remap(flat, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
     return Skin(surface, coverage, radius)
 
@@ -389,7 +390,7 @@ def _streaks(
     canvas: _Canvas, rng: np.random.Generator, shape: tuple[int, ...], angle: float
 ) -> NDArray[np.float32]:
     """Noise drawn out along an angle; about -1 to 1."""
-    side = int(np.hypot(*shape)) + 4
+    side = int(np.hypot(shape[0], shape[1])) + 4
     cell = canvas.radius
     field = smooth_noise(rng, (side, side), (0.5 * cell, 0.075 * cell), octaves=2)
     center = (side - 1) / 2

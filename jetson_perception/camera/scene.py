@@ -1,0 +1,188 @@
+"""`scene://`: a rendered scene as a camera, with the truth beside every frame."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from jetson_perception.camera.scenes.catalog import Scene, scene_kind
+from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.errors import EndOfStream, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+_DEFAULT_SIZE_WH = (1280, 720)
+_DEFAULT_RATE = 30.0
+_KEYS = ('width', 'height', 'fps', 'seed', 'frames')
+
+
+class SceneSource:
+    """A rendered scene that behaves as a camera: frames come when they are due, or not at all.
+
+    Frame n shows the scene at n / fps seconds. A frame that nobody asked for in time is skipped,
+    as a camera would drop it: `read` waits for the next one that is due.
+
+    Parameters
+    ----------
+    uri : str
+        `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`. Every key may be left
+        out: `fps=0` renders as fast as frames are read, a thirtieth of a second apart;
+        `frames` ends the stream after so many frames, the skipped ones among them.
+    size_wh : tuple of int, optional
+        Width and height where the URI does not say them; 1280 × 720 if not given.
+    frame_rate : float, optional
+        Frames a second where the URI does not say it; 30 if None.
+    clock_s : callable
+        Seconds of a clock that only goes forward.
+
+    Attributes
+    ----------
+    uri, live, truth_class_names
+        As `FrameSource` says.
+
+    Raises
+    ------
+    SourceError
+        When the URI names no scene, or has an unknown key or value.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        size_wh: tuple[int, int] | None = None,
+        frame_rate: float | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.uri = uri
+        name, query = _split(uri)
+        self._kind = scene_kind(name)
+        self.truth_class_names = self._kind.class_names
+        default_w, default_h = size_wh or _DEFAULT_SIZE_WH
+        self._size_wh = (
+            _whole(uri, query, 'width', default_w, self._kind.min_size_wh[0]),
+            _whole(uri, query, 'height', default_h, self._kind.min_size_wh[1]),
+        )
+        self._rate = _rate(uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
+        self._seed = _whole(uri, query, 'seed', 3, 0)
+        self._frame_count = _whole(uri, query, 'frames', 0, 1) if 'frames' in query else None
+        self._clock_s = clock_s
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._scene: Scene | None = None
+        self._buffers: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._next = 0
+        self._start_s: float | None = None
+
+    def open(self) -> None:
+        """Build the scene, which takes about a second; then it begins anew."""
+        self.close()
+        with self._lock:
+            scene = self._kind.make(self._size_wh, self._seed)
+            scene.prepare()
+            width, height = self._size_wh
+            self._buffers = (
+                np.empty((height, width, 3), np.uint8),
+                np.empty((height, width), np.uint8),
+            )
+            self._scene = scene
+            self._next = 0
+            self._start_s = None
+            self._closed.clear()
+
+    def read(self) -> CapturedFrame:
+        """The next frame that is due, with its truth.
+
+        Raises
+        ------
+        EndOfStream
+            After the last frame, when the URI limits them.
+        SourceError
+            When the source is not open.
+        """
+        with self._lock:
+            scene, buffers = self._scene, self._buffers
+            if scene is None or buffers is None:
+                raise SourceError(f'{self.uri} is not open; call open() first')
+            index = self._wait_for_due_frame()
+            if self._closed.is_set():
+                raise SourceError(f'{self.uri} was closed')
+            pixels, truth = scene.frame(index / (self._rate or _DEFAULT_RATE), buffers)
+            self._next = index + 1
+            # A picture is stamped when it is complete, as drivers do.
+            return CapturedFrame(pixels, time.time_ns(), truth_mask=truth)
+
+    def close(self) -> None:
+        """Drop the scene; a `read` that waits for its time ends."""
+        self._closed.set()
+        with self._lock:
+            self._scene = self._buffers = None
+
+    def _wait_for_due_frame(self) -> int:
+        """Index of the frame to render now; the schedule never moves, so nothing drifts."""
+        index = self._next
+        if self._rate:
+            now_s = self._clock_s()
+            if self._start_s is None:
+                self._start_s = now_s
+            # A frame may be rendered until the next one is due.
+            index = max(index, math.floor((now_s - self._start_s) * self._rate + 1e-6))
+            due_s = self._start_s + index / self._rate
+        if self._frame_count is not None and index >= self._frame_count:
+            raise EndOfStream(f'{self.uri} ended after {self._frame_count} frames')
+        if self._rate and due_s > now_s:
+            self._closed.wait(due_s - now_s)
+        return index
+
+
+def _split(uri: str) -> tuple[str, dict[str, str]]:
+    """Name of the scene and the query's keys, each checked to be known and given once."""
+    rest = uri.partition('://')[2]
+    name, _, query = rest.partition('?')
+    pairs = parse_qsl(query, keep_blank_values=True)
+    keys: dict[str, str] = {}
+    for key, value in pairs:
+        if key not in _KEYS:
+            raise SourceError(f'{uri}: unknown key {key!r}; keys are {", ".join(_KEYS)}')
+        if key in keys:
+            raise SourceError(f'{uri}: {key} is given twice; give it once')
+        keys[key] = value
+    return name.strip('/'), keys
+
+
+def _whole(uri: str, query: dict[str, str], key: str, default: Any, least: int) -> int:
+    text = query.get(key)
+    value = int(default) if text is None else _int(uri, key, text)
+    if value < least:
+        raise SourceError(f'{uri}: {key} is {value}; expected at least {least}')
+    return value
+
+
+def _int(uri: str, key: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as err:
+        raise SourceError(f'{uri}: {key} is {text!r}; expected a whole number') from err
+
+
+def _rate(uri: str, query: dict[str, str], default: float) -> float:
+    text = query.get('fps')
+    if text is None:
+        return default
+    try:
+        rate = float(text)
+    except ValueError as err:
+        raise SourceError(f'{uri}: fps is {text!r}; expected frames a second') from err
+    if not (math.isfinite(rate) and rate >= 0):
+        raise SourceError(f'{uri}: fps is {text}; expected frames a second, 0 or more')
+    return rate

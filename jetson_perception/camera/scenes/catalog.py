@@ -1,0 +1,109 @@
+"""The scenes that `scene://` knows, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from jetson_perception.camera.scenes import oranges
+from jetson_perception.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Scene(Protocol):
+    """A rendered scene that knows the class of every pixel."""
+
+    def prepare(self) -> None:
+        """Do now what would make the first frames late."""
+        ...
+
+    def frame(
+        self,
+        time_s: float,
+        out: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Picture (h, w, 3) BGR and truth (h, w) at a time, both uint8; into `out` if given."""
+        ...
+
+
+@dataclass(frozen=True)
+class SceneKind:
+    """A scene that can be asked for by name.
+
+    Attributes
+    ----------
+    class_names : tuple of str
+        Name of class i of the truth at index i.
+    min_size_wh : tuple of int
+        Smallest width and height that can be rendered, pixels.
+    make : callable
+        (size_wh, seed) to a scene.
+    evaluation : callable
+        (count, size_wh) to names, pictures and truths of scenes that no training has seen.
+    """
+
+    class_names: tuple[str, ...]
+    min_size_wh: tuple[int, int]
+    make: Callable[[tuple[int, int], int], Scene]
+    evaluation: Callable[
+        [int, tuple[int, int]], Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]
+    ]
+
+
+SCENES = {
+    'oranges': SceneKind(
+        oranges.CLASS_NAMES,
+        oranges.MIN_SIZE_WH,
+        oranges.OrangeScene,
+        oranges.evaluation_stills,
+    ),
+}
+
+
+def scene_kind(name: str) -> SceneKind:
+    """The scene of that name.
+
+    Raises
+    ------
+    SourceError
+        When there is none; the text lists those there are.
+    """
+    if name not in SCENES:
+        raise SourceError(f'no scene is called {name!r}; scenes are {", ".join(sorted(SCENES))}')
+    return SCENES[name]
+
+
+def evaluation_scenes(
+    name: str, count: int, size_wh: tuple[int, int] = (1280, 720)
+) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Scenes to evaluate a model on; always the same ones, and none that training has seen.
+
+    Parameters
+    ----------
+    name : str
+        Of the scene, as in `scene://oranges`.
+    count : int
+        How many.
+    size_wh : tuple of int
+        Width and height, pixels.
+
+    Yields
+    ------
+    name : str
+        Of this one, to tell it from the others.
+    bgr : ndarray, shape (h, w, 3), uint8
+    truth : ndarray, shape (h, w), uint8
+        Class id of each pixel.
+
+    Raises
+    ------
+    SourceError
+        When no scene has that name.
+    """
+    # A plain function that returns a generator, so that a wrong name is refused at once.
+    return scene_kind(name).evaluation(count, size_wh)
