@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -180,14 +181,7 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
     value = _value(file, content, name)
     if not isinstance(value, dict) or not isinstance(value.get('data'), list):
         raise _error(file, f'has a {name} that is not rows, cols and data')
-    data = value['data']
-    for number in data:
-        if (
-            isinstance(number, bool)
-            or not isinstance(number, (int, float))
-            or not math.isfinite(number)
-        ):
-            raise _error(file, f'has {number!r} in the data of {name}; expected numbers alone')
+    data = tuple(_number(file, name, number) for number in value['data'])
     rows, columns = _MATRICES.get(name, (1, len(data)))
     found = value.get('rows', rows), value.get('cols', columns)
     if found != (rows, columns) or len(data) != rows * columns:
@@ -196,7 +190,17 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
             f'has a {name} of {found[0]} rows, {found[1]} cols and {len(data)} values; expected '
             f'{rows} by {columns}',
         )
-    return tuple(float(number) for number in data)
+    return data
+
+
+def _number(file: Path, name: str, value: Any) -> float:
+    # Text too: 1e-05, as yaml-cpp writes it, is text to PyYAML for want of a point.
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            number = float(value)
+            if math.isfinite(number):
+                return number
+    raise _error(file, f'has {value!r} in the data of {name}; expected numbers alone')
 
 
 def _scaled(

@@ -1,8 +1,9 @@
 """`gst://` and `csi://`: GStreamer pipelines run by gst-launch-1.0, frames read from a pipe.
 
 This way no OpenCV built with GStreamer and no PyGObject is needed, and a driver that crashes takes
-a child process with it, not the node. The child writes each frame behind a multipart header, so
-that a change of size cannot pass unnoticed; what it prints tells the size and explains a failure.
+a child process with it, not the node. The child writes each frame behind a multipart header with
+its length, so that a change of size cannot pass unnoticed. Width and height, where they are not
+known before, come from the caps that `gst-launch-1.0 -v` prints, held against that length.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PACKAGES = 'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good'
-_OUTPUT = 'jetson_perception_output'
+_OURS = 'jetson_perception_'  # begins the names of our elements
 _BOUNDARY = 'frame'
 _PIPE_BYTES = 1 << 20  # the most that an unprivileged process may have by default
 _STOP_TIMEOUT_S = 2.0
-_CAPS = re.compile(rf'GstCapsFilter:{_OUTPUT}\.GstPad:src: caps = .*')
+_CAPS = re.compile(r'\bcaps = .*video/x-raw')
 _SIDES = re.compile(r'\b(width|height)\W+int\W+(\d+)')
+_PREFACE = f'--{_BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
+_SIZE_TIMEOUT_S = 1.0
+_CANCEL_CHECK_MS = 50
 _NOISE = (
     '/GstPipeline:',
     'Setting pipeline',
@@ -85,8 +89,10 @@ class GstSource(LiveSource):
         if frame_rate:
             pipeline += ['!', 'videorate', 'drop-only=true']
             pipeline += ['!', f'video/x-raw,framerate=[0/1,{_fraction(frame_rate)}]']
-        arguments = launch_arguments(pipeline, paced=frame_rate != 0, leaky=False)
-        super().__init__(uri, lambda cancelled: _GstProcess(self.uri, arguments, cancelled))
+        arguments = launch_arguments(pipeline, paced=frame_rate != 0)
+        super().__init__(
+            uri, lambda cancelled: _GstProcess(self.uri, arguments, size_wh, cancelled)
+        )
 
 
 class CsiSource(LiveSource):
@@ -110,13 +116,16 @@ class CsiSource(LiveSource):
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
     ) -> None:
-        pipeline = csi_pipeline(int(parse(uri).target), size_wh or (1280, 720), frame_rate or 30.0)
-        arguments = launch_arguments(pipeline, paced=False, leaky=True)
-        super().__init__(uri, lambda cancelled: _GstProcess(self.uri, arguments, cancelled))
+        size_wh = size_wh or (1280, 720)
+        pipeline = csi_pipeline(int(parse(uri).target), size_wh, frame_rate or 30.0)
+        arguments = launch_arguments(pipeline, paced=False)
+        super().__init__(
+            uri, lambda cancelled: _GstProcess(self.uri, arguments, size_wh, cancelled)
+        )
 
 
 def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> list[str]:
-    """The elements of a CSI camera, up to BGRx pixels on the host."""
+    """The elements of a CSI camera, up to the newest BGRx pixels on the host."""
     width, height = size_wh
     rate = _fraction(frame_rate)
     return [
@@ -128,6 +137,10 @@ def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> li
         'nvvidconv',
         '!',
         'video/x-raw,format=BGRx',
+        # What nobody takes is dropped before it is converted further. For cameras alone: a file
+        # would run through such a queue at full speed.
+        *['!', 'queue', 'leaky=downstream'],
+        *['max-size-buffers=1', 'max-size-bytes=0', 'max-size-time=0'],
     ]
 
 
@@ -157,7 +170,7 @@ def split_pipeline(uri: str, text: str) -> list[str]:
     return arguments
 
 
-def launch_arguments(pipeline: list[str], *, paced: bool, leaky: bool) -> list[str]:
+def launch_arguments(pipeline: list[str], *, paced: bool) -> list[str]:
     """What follows `gst-launch-1.0` on its command line, but for the number of the pipe.
 
     Parameters
@@ -166,34 +179,34 @@ def launch_arguments(pipeline: list[str], *, paced: bool, leaky: bool) -> list[s
         Elements that end in raw video.
     paced : bool
         Hold each frame back until its timestamp says; otherwise write it as it comes.
-    leaky : bool
-        Drop frames that nobody takes before they are converted. For cameras alone: whatever can
-        run faster than its timestamps would run through at full speed.
     """
-    queue = ['leaky=downstream'] if leaky else []
     return [
         '-v',
         *pipeline,
-        *['!', 'queue', *queue, 'max-size-buffers=1', 'max-size-bytes=0', 'max-size-time=0'],
-        *f'! videoconvert ! capsfilter name={_OUTPUT} caps=video/x-raw,format=BGR'.split(),
-        *f'! multipartmux boundary={_BOUNDARY}'.split(),
+        *f'! videoconvert name={_OURS}convert'.split(),
+        *f'! capsfilter name={_OURS}filter caps=video/x-raw,format=BGR'.split(),
+        *f'! multipartmux name={_OURS}mux boundary={_BOUNDARY}'.split(),
         *f'! fdsink sync={str(paced).lower()}'.split(),
     ]
 
 
-def frame_size_wh(line: str) -> tuple[int, int] | None:
-    """Width and height of the output in a line that `gst-launch-1.0 -v` printed, if it has them.
+def caps_size_wh(line: str) -> tuple[int, int] | None:
+    """Width and height in a line of caps that `gst-launch-1.0 -v` printed, if it has them.
 
     Examples
     --------
-    >>> pad = '/GstPipeline:pipeline0/GstCapsFilter:jetson_perception_output.GstPad:src'
-    >>> frame_size_wh(f'{pad}: caps = video/x-raw, width=(int)8, height=(int)6, views=(int)1')
+    >>> caps_size_wh('/GstPipeline:pipeline0/…: caps = video/x-raw, width=(int)8, height=(int)6')
     (8, 6)
     """
     if not _CAPS.search(line):
         return None
     sides = {name: int(value) for name, value in _SIDES.findall(line)}
     return (sides['width'], sides['height']) if len(sides) == 2 else None
+
+
+def _pitch_bytes(width: int) -> int:
+    """Bytes from row to row of BGR in GStreamer: rows begin at multiples of four."""
+    return (3 * width + 3) & ~3
 
 
 def _scaled(size_wh: tuple[int, int] | None) -> list[str]:
@@ -210,11 +223,11 @@ def _fraction(frame_rate: float) -> str:
 
 
 class _Printed:
-    """What a child prints: the frames' size, and its last lines for an error's text."""
+    """What a child prints: sizes in caps, and its last lines for an error's text."""
 
     def __init__(self, stream: int) -> None:
-        self.told = threading.Event()  # the size is known, or nothing more comes
-        self.size_wh: tuple[int, int] | None = None
+        self._changed = threading.Condition()
+        self._sizes_wh: list[tuple[bool, tuple[int, int]]] = []  # ours?, width and height
         self._tail: deque[str] = deque(maxlen=8)
         self._thread = threading.Thread(target=self._drain, args=(stream,), daemon=True)
         self._thread.start()
@@ -223,22 +236,49 @@ class _Printed:
         self._thread.join(0.5)  # a dead child's last lines may still be in the pipe
         return redact('\n'.join(self._tail)) or '(it printed nothing)'
 
+    def size_wh(self, frame_bytes: int, timeout_s: float) -> tuple[int, int] | None:
+        """The size, among those printed, of frames so long; waits for it to be printed.
+
+        Threads of GStreamer mix up each other's notifications: about once in a hundred starts the
+        caps of our last elements are missing, or stand behind another element's name. So any
+        element's will do, ours and later ones first.
+        """
+        found: list[tuple[int, int]] = []
+
+        def look() -> bool:
+            found[:] = [
+                size_wh
+                for _, size_wh in sorted(self._sizes_wh, key=lambda size: size[0])
+                if _pitch_bytes(size_wh[0]) * size_wh[1] == frame_bytes
+            ]
+            return bool(found)
+
+        with self._changed:
+            self._changed.wait_for(look, timeout_s)
+        return found[-1] if found else None
+
     def _drain(self, stream: int) -> None:
         with open(stream, encoding='utf-8', errors='replace') as lines:
             for line in lines:
-                size_wh = frame_size_wh(line)
+                size_wh = caps_size_wh(line)
                 if size_wh is not None:
-                    self.size_wh = size_wh
-                    self.told.set()
+                    with self._changed:
+                        self._sizes_wh.append((_OURS in line, size_wh))
+                        self._changed.notify_all()
                 elif line.strip() and not line.startswith(_NOISE):
                     self._tail.append(line.rstrip())
-        self.told.set()
 
 
 class _GstProcess:
     """A running gst-launch-1.0, as a `Grabber`."""
 
-    def __init__(self, uri: str, arguments: list[str], cancelled: threading.Event) -> None:
+    def __init__(
+        self,
+        uri: str,
+        arguments: list[str],
+        size_wh: tuple[int, int] | None,
+        cancelled: threading.Event,
+    ) -> None:
         program = shutil.which('gst-launch-1.0')
         if program is None:
             raise SourceError(
@@ -253,26 +293,32 @@ class _GstProcess:
         self._poll.register(self._frames, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
         try:
-            width, height = self._first_size_wh(cancelled)
+            # Opened means that the first frame's header is there: its rest is read by `grab`.
+            frame_bytes = self._first_frame_bytes(cancelled)
+            size_wh = size_wh or self._printed.size_wh(frame_bytes, _SIZE_TIMEOUT_S)
+            if size_wh is None:
+                raise SourceError(
+                    f'{uri}: gst-launch-1.0 did not tell the size of the frames; open it again, '
+                    'or ask for a size'
+                )
         except SourceError:
             self.release()
             raise
-        # GStreamer's rows of BGR begin at multiples of four bytes.
-        pitch = (3 * width + 3) & ~3
-        self._size_wh = width, height
+        width, height = self._size_wh = size_wh
+        pitch = _pitch_bytes(width)
         self._rows = np.empty((height, pitch), np.uint8) if pitch != 3 * width else None
-        self._header = (
-            f'--{_BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: {height * pitch}'
-            '\r\n\r\n'
-        ).encode()
-        self._header_seen = bytearray(len(self._header))
+        self._header = _header(height * pitch)
+        self._header_seen = bytearray(_header(frame_bytes))
+        self._header_is_read = True
         self._trailer_seen = bytearray(2)
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         width, height = self._size_wh
         if out is None:
             out = np.empty((height, width, 3), np.uint8)
-        self._read_into(memoryview(self._header_seen))
+        if not self._header_is_read:
+            self._read_into(memoryview(self._header_seen))
+        self._header_is_read = False
         if self._header_seen != self._header:
             raise SourceError(
                 f'{self._uri}: the frames are no longer {width}x{height}; open it again for the '
@@ -295,16 +341,23 @@ class _GstProcess:
         _stop(self._process)
         os.close(self._wake)
 
-    def _first_size_wh(self, cancelled: threading.Event) -> tuple[int, int]:
-        while not self._printed.told.wait(0.05):
+    def _first_frame_bytes(self, cancelled: threading.Event) -> int:
+        while not self._poll.poll(_CANCEL_CHECK_MS):
             if cancelled.is_set():
                 raise SourceError(
                     f'{self._uri} was closed before it gave a frame; so far gst-launch-1.0 '
                     f'printed:\n{self._printed.tail()}'
                 )
-        if self._printed.size_wh is None:
-            raise self._ended()
-        return self._printed.size_wh
+        seen = bytearray(len(_PREFACE))
+        self._read_into(memoryview(seen))
+        if seen != _PREFACE:
+            raise SourceError(f'{self._uri}: no frame begins with {bytes(seen)!r}')
+        digits = bytearray()
+        byte = bytearray(1)
+        while not digits.endswith(b'\r\n\r\n'):
+            self._read_into(memoryview(byte))
+            digits += byte
+        return int(digits)
 
     def _read_into(self, view: memoryview) -> None:
         begin = 0
@@ -336,6 +389,10 @@ class _GstProcess:
             f'{self._uri}: gst-launch-1.0 ended with {what} after {self._received} frames; it '
             f'printed:\n{printed}{_advice(printed)}'
         )
+
+
+def _header(frame_bytes: int) -> bytes:
+    return _PREFACE + f'{frame_bytes}\r\n\r\n'.encode()
 
 
 def _advice(printed: str) -> str:

@@ -42,8 +42,11 @@ class RtspSource(LiveSource):
         Frames are scaled to this width and height; the stream's own if not given.
     frame_rate : float, optional
         Not used: the server sets the rate; the log says so.
-    timeout_s : float
-        A server that does not answer for so long counts as dead.
+    open_timeout_s : float
+        Time for the server to answer and to send a first key frame, which some cameras do every
+        few seconds only.
+    read_timeout_s : float
+        A server that sends nothing for so long counts as dead.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class RtspSource(LiveSource):
         *,
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
-        timeout_s: float = 5.0,
+        open_timeout_s: float = 15.0,
+        read_timeout_s: float = 5.0,
     ) -> None:
         if frame_rate:
             _log.warning(
@@ -61,32 +65,42 @@ class RtspSource(LiveSource):
             )
 
         def connect(_cancelled: threading.Event) -> _RtspGrabber:
-            return _RtspGrabber(uri, size_wh, timeout_s)
+            return _RtspGrabber(uri, size_wh, open_timeout_s, read_timeout_s)
 
-        # OpenCV's own limits come first, so that the thread never outlives them for long.
+        # The limits in the thread come first, so that it does not outlive these.
         super().__init__(
-            uri, connect, open_timeout_s=3 * timeout_s + 1, read_timeout_s=timeout_s + 1
+            uri,
+            connect,
+            open_timeout_s=open_timeout_s + 2 * read_timeout_s + 1,
+            read_timeout_s=read_timeout_s + 1,
         )
 
 
 class _RtspGrabber:
-    def __init__(self, url: str, size_wh: tuple[int, int] | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        size_wh: tuple[int, int] | None,
+        open_timeout_s: float,
+        read_timeout_s: float,
+    ) -> None:
         self._shown = redact(url)
         self._size_wh = size_wh
-        self._timeout_s = timeout_s
+        self._read_timeout_s = read_timeout_s
         self._fits = size_wh is None
         self._decoded: NDArray[np.uint8] | None = None
-        _check_reachable(url, timeout_s)
-        self._capture: Any = cv2.VideoCapture(url, cv2.CAP_FFMPEG, _open_parameters(timeout_s))
+        _check_reachable(url, read_timeout_s)
+        parameters = _open_parameters(open_timeout_s, read_timeout_s)
+        self._capture: Any = cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(_why_not(url, timeout_s))
+            raise SourceError(_why_not(url, read_timeout_s))
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         if not self._capture.grab():
             raise SourceError(
                 f'{self._shown}: the server ended the stream, or sent nothing for '
-                f'{self._timeout_s:g} s'
+                f'{self._read_timeout_s:g} s'
             )
         arrived_ns = time.time_ns()
         usable, pixels = self._capture.retrieve(out if self._fits else self._decoded)
@@ -106,11 +120,11 @@ class _RtspGrabber:
         self._capture.release()
 
 
-def _open_parameters(timeout_s: float) -> list[int]:
+def _open_parameters(open_timeout_s: float, read_timeout_s: float) -> list[int]:
     """Properties that must be set at opening, as far as this OpenCV has them (4.5.2 or later)."""
     wanted = {
-        'CAP_PROP_OPEN_TIMEOUT_MSEC': round(timeout_s * 1000),
-        'CAP_PROP_READ_TIMEOUT_MSEC': round(timeout_s * 1000),
+        'CAP_PROP_OPEN_TIMEOUT_MSEC': round(open_timeout_s * 1000),
+        'CAP_PROP_READ_TIMEOUT_MSEC': round(read_timeout_s * 1000),
         'CAP_PROP_N_THREADS': 1,
     }
     return [
@@ -152,7 +166,7 @@ def _why_not(url: str, timeout_s: float) -> str:
         return f'{shown}: the server has the stream, but OpenCV cannot decode or receive it'
     if status:
         return f'{shown}: the server refuses the stream: {status.strip()}'
-    return f'{shown}: something listens there, but it does not speak RTSP'
+    return f'{shown}: something listens there, but does not answer as an RTSP server'
 
 
 def _describe(url: str, timeout_s: float) -> str:

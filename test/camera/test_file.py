@@ -1,0 +1,175 @@
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from jetson_perception.camera import file as file_module
+from jetson_perception.camera.file import FileSource
+from jetson_perception.errors import EndOfStream, SourceError
+
+
+def read_all(source, limit=100):
+    """Every frame's picture and the text of the end."""
+    pictures = []
+    try:
+        for _ in range(limit):
+            pictures.append(source.read().pixels.copy())
+    except EndOfStream as end:
+        return pictures, str(end)
+    return pictures, 'no end'
+
+
+@pytest.mark.parametrize(
+    ('name', 'codec'), [('drive.avi', 'MJPG'), ('drive.mp4', 'mp4v'), ('frame_007.avi', 'MJPG')]
+)
+def test_every_frame_in_order(make_video, frame_number, name, codec):
+    path = make_video(name, codec=codec)
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    pictures, end = read_all(source)
+    assert [frame_number(picture) for picture in pictures] == list(range(10))
+    assert {picture.shape for picture in pictures} == {(48, 64, 3)}
+    assert pictures[0].dtype == np.uint8
+    assert end == f'file://{path} ended after 10 frames'
+    assert not source.live
+
+
+def test_frames_say_when_they_were_read(make_video):
+    source = FileSource(f'file://{make_video()}', frame_rate=0)
+    source.open()
+    before_ns = time.time_ns()
+    frame = source.read()
+    assert before_ns <= frame.captured_ns <= time.time_ns()
+    assert frame.encoding == 'bgr8'
+    assert frame.truth_mask is None
+
+
+def test_loops(make_video, frame_number):
+    source = FileSource(f'file://{make_video(count=3)}', frame_rate=0, loop=True)
+    source.open()
+    assert [frame_number(source.read().pixels) for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_scales(make_video, frame_number):
+    source = FileSource(f'file://{make_video()}', size_wh=(32, 20), frame_rate=0)
+    source.open()
+    pictures, _ = read_all(source)
+    assert {picture.shape for picture in pictures} == {(20, 32, 3)}
+    assert [frame_number(picture) for picture in pictures] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ('asked', 'expected'),
+    [
+        pytest.param(None, 12.5, id='its_own'),
+        pytest.param(5.0, 5.0, id='another'),
+        pytest.param(0, 0, id='as_fast_as_possible'),
+    ],
+)
+def test_rate(make_video, monkeypatch, asked, expected):
+    rates = []
+    pacer = file_module.Pacer
+    monkeypatch.setattr(file_module, 'Pacer', lambda rate: (rates.append(rate), pacer(0))[1])
+    source = FileSource(f'file://{make_video(rate=12.5)}', frame_rate=asked)
+    rates.clear()
+    source.open()
+    assert rates == [pytest.approx(expected)]
+
+
+def test_opening_again_begins_again(make_video, frame_number):
+    source = FileSource(f'file://{make_video()}', frame_rate=0)
+    source.open()
+    source.read()
+    source.read()
+    source.open()
+    assert frame_number(source.read().pixels) == 0
+
+
+def test_cut_off_avi_gives_what_is_there(make_video, caplog):
+    path = make_video(size_wh=(640, 480))
+    os.truncate(path, path.stat().st_size // 2)
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    pictures, _ = read_all(source)
+    assert 0 < len(pictures) < 10
+    assert f'ended after {len(pictures)} of 10 frames; it is damaged' in caplog.text
+
+
+def test_video_without_a_frame(make_video):
+    path = make_video(count=10, size_wh=(640, 480))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b'movi') + 4])
+    source = FileSource(f'file://{path}', frame_rate=0, loop=True)
+    source.open()
+    with pytest.raises(
+        SourceError, match='opens as a video but holds no frame; it is da'
+    ) as caught:
+        source.read()
+    assert not isinstance(caught.value, EndOfStream)
+
+
+@pytest.mark.parametrize(
+    ('content', 'text'),
+    [
+        pytest.param(b'', 'is empty; expected a video', id='empty'),
+        pytest.param(b'not a video\n' * 50, 'is no video that this OpenCV reads', id='text'),
+        pytest.param(None, 'there is no .*drive.mp4', id='missing'),
+    ],
+)
+def test_unusable(tmp_path, content, text):
+    path = tmp_path / 'drive.mp4'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=text):
+        FileSource(f'file://{path}').open()
+
+
+def test_mp4_without_its_index(make_video):
+    path = make_video('drive.mp4', codec='mp4v')
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(SourceError, match='cut off while it was written'):
+        FileSource(f'file://{path}').open()
+
+
+def test_missing_names_what_is_there(make_video, tmp_path):
+    make_video('b.avi')
+    make_video('a.mp4', codec='mp4v')
+    with pytest.raises(SourceError, match=r'; videos in .* are a\.mp4, b\.avi$'):
+        FileSource(f'file://{tmp_path}/c.mp4').open()
+    with pytest.raises(SourceError, match=r'there is no folder .*/nope either$'):
+        FileSource(f'file://{tmp_path}/nope/c.mp4').open()
+
+
+def test_folder(tmp_path):
+    with pytest.raises(SourceError, match=f'is a folder; its pictures are images://{tmp_path}$'):
+        FileSource(f'file://{tmp_path}').open()
+
+
+def test_read_needs_open(make_video):
+    source = FileSource(f'file://{make_video()}')
+    with pytest.raises(SourceError, match=r'is not open; call open\(\) first'):
+        source.read()
+    source.close()
+
+
+def test_close_ends_a_read_that_waits(make_video):
+    source = FileSource(f'file://{make_video()}', frame_rate=0.001)
+    source.open()
+    source.read()  # the first is due at once, the next in 1000 s
+    errors = []
+
+    def read():
+        try:
+            source.read()
+        except SourceError as err:
+            errors.append(str(err))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    source.close()
+    source.close()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert len(errors) == 1

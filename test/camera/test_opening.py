@@ -1,0 +1,81 @@
+import logging
+
+import pytest
+
+from jetson_perception.camera import open_source
+from jetson_perception.camera.file import FileSource
+from jetson_perception.camera.gst import CsiSource, GstSource
+from jetson_perception.camera.images import ImagesSource
+from jetson_perception.camera.rtsp import RtspSource
+from jetson_perception.camera.v4l2 import V4l2Source
+from jetson_perception.errors import ParameterError, SourceError
+
+
+@pytest.mark.parametrize(
+    ('uri', 'cls', 'shown', 'live'),
+    [
+        pytest.param(0, V4l2Source, 'v4l2:///dev/video0', True, id='number'),
+        pytest.param('v4l2:///dev/video0', V4l2Source, 'v4l2:///dev/video0', True, id='v4l2'),
+        pytest.param('csi://0', CsiSource, 'csi://0', True, id='csi'),
+        pytest.param('rtsp://u:pw@h/s', RtspSource, 'rtsp://u:***@h/s', True, id='rtsp'),
+        pytest.param(
+            'gst://fdsrc ! x user-pw=pw', GstSource, 'gst://fdsrc ! x user-pw=***', True, id='gst'
+        ),
+        pytest.param('file:///a.mp4', FileSource, 'file:///a.mp4', False, id='file'),
+        pytest.param('file:///a.png', ImagesSource, 'images:///a.png', False, id='picture'),
+        pytest.param('images:///a', ImagesSource, 'images:///a', False, id='images'),
+    ],
+)
+def test_each_scheme(uri, cls, shown, live):
+    source = open_source(uri, size_wh=(64, 48), frame_rate=5.0)
+    assert type(source) is cls
+    assert source.uri == shown
+    assert source.live is live
+    source.close()
+
+
+def test_scene():
+    source = open_source('scene://oranges', size_wh=(160, 120), frame_rate=0)
+    source.open()
+    frame = source.read()
+    assert frame.pixels.shape == (120, 160, 3)
+    assert frame.truth_mask is not None
+    source.close()
+
+
+def test_options_reach_the_source(make_video, frame_number):
+    source = open_source(make_video(count=2).as_uri(), size_wh=(20, 10), frame_rate=0, loop=True)
+    source.open()
+    pictures = [source.read().pixels.copy() for _ in range(3)]
+    assert [frame_number(picture) for picture in pictures] == [0, 1, 0]
+    assert pictures[0].shape == (10, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ('options', 'parameter'),
+    [
+        ({'size_wh': (0, 480)}, 'size_wh'),
+        ({'size_wh': (640, -1)}, 'size_wh'),
+        ({'frame_rate': -1.0}, 'frame_rate'),
+        ({'frame_rate': float('nan')}, 'frame_rate'),
+        ({'frame_rate': float('inf')}, 'frame_rate'),
+        ({'pixel_format': 'JPEG2'}, 'pixel_format'),
+    ],
+)
+def test_refused_options(options, parameter):
+    with pytest.raises(ParameterError, match='expected') as caught:
+        open_source('v4l2:///dev/video0', **options)
+    assert caught.value.parameter == parameter
+
+
+def test_refused_uri():
+    with pytest.raises(SourceError, match='no source is called ftp://'):
+        open_source('ftp://h/a.mp4')
+
+
+def test_a_pixel_format_that_is_not_used(caplog):
+    with caplog.at_level(logging.WARNING, 'jetson_perception'):
+        open_source('file:///a.mp4', pixel_format='MJPG')
+    assert caplog.messages == [
+        'file:///a.mp4: pixel_format is for v4l2:// alone; MJPG is not used'
+    ]

@@ -1,0 +1,233 @@
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import cv2
+import pytest
+
+from jetson_perception.camera import frames
+from jetson_perception.camera.rtsp import RtspSource
+from jetson_perception.errors import SourceError
+
+SERVER = Path(__file__).with_name('rtsp_server.py')
+PYTHON = '/usr/bin/python3'  # the one that the distribution's gi belongs to
+
+
+def _has_server() -> bool:
+    """Whether gst-rtsp-server, its bindings and a JPEG encoder are installed."""
+    probe = (
+        'import gi; gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0"); '
+        'from gi.repository import Gst, GstRtspServer; Gst.init(None); '
+        'assert all(map(Gst.ElementFactory.find, ("jpegenc", "rtpjpegpay", "videotestsrc")))'
+    )
+    if shutil.which(PYTHON) is None:
+        return False
+    return subprocess.run([PYTHON, '-c', probe], capture_output=True, check=False).returncode == 0
+
+
+class Server:
+    """The server of rtsp_server.py, in a process of its own."""
+
+    def __init__(self, *credentials: str) -> None:
+        self._credentials = credentials
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the same port as before if it ran before."""
+        command = [PYTHON, str(SERVER), str(self.port), 'jpegenc', *self._credentials]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def url(self, user_info: str = '', path: str = 'ball') -> str:
+        return f'rtsp://{user_info}127.0.0.1:{self.port}/{path}'
+
+
+@pytest.fixture(scope='module')
+def has_server() -> None:
+    if not _has_server():
+        pytest.skip('no gst-rtsp-server: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0')
+
+
+@pytest.fixture
+def start_server(has_server):
+    servers = []
+
+    def start(*credentials: str) -> Server:
+        servers.append(Server(*credentials))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def answer_with():
+    """A function that starts a listener which gives everyone the same answer; returns its port."""
+    listener = socket.create_server(('127.0.0.1', 0))
+    threads = []
+
+    def start(answer: bytes) -> int:
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    if answer and connection.recv(4096):
+                        connection.sendall(answer)
+
+        threads.append(threading.Thread(target=serve, daemon=True))
+        threads[-1].start()
+        return listener.getsockname()[1]
+
+    yield start
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_frames(start_server):
+    source = RtspSource(start_server().url())
+    source.open()
+    first = source.read()
+    second = source.read()
+    assert first.pixels.shape == (240, 320, 3)
+    assert second.captured_ns > first.captured_ns
+    source.close()
+    with pytest.raises(SourceError, match='was closed'):
+        source.read()
+
+
+def test_scaled(start_server):
+    source = RtspSource(start_server().url(), size_wh=(64, 48))
+    source.open()
+    pictures = [source.read().pixels for _ in range(5)]
+    assert {picture.shape for picture in pictures} == {(48, 64, 3)}
+    assert len({id(picture) for picture in pictures}) <= 3
+    source.close()
+
+
+def test_server_killed_and_back(start_server):
+    server = start_server()
+    source = RtspSource(server.url())
+    reports = []
+
+    def on_lost(err, _seconds):
+        reports.append(str(err))
+        if len(reports) == 2:
+            server.start()
+
+    stream = frames(source, stop=threading.Event(), on_lost=on_lost, backoff=(0,))
+    for count, _ in enumerate(stream):
+        if count == 3:
+            server.kill()
+        if reports:
+            break
+    assert 'the server ended the stream' in reports[0]
+    assert 'no connection to 127.0.0.1' in reports[1]
+    assert len(reports) == 2
+
+
+@pytest.mark.parametrize(
+    ('user_info', 'path', 'match'),
+    [
+        pytest.param('', 'ball', 'wants a user and a password, and none are given', id='none'),
+        pytest.param('me:wrong@', 'ball', 'and these are wrong', id='wrong'),
+        pytest.param('me:s3cret@', 'ball', None, id='right'),
+    ],
+)
+def test_password(start_server, user_info, path, match):
+    source = RtspSource(start_server('me', 's3cret').url(user_info, path))
+    if match is None:
+        source.open()
+        source.read()
+    else:
+        with pytest.raises(SourceError, match=match) as caught:
+            source.open()
+        assert 'wrong@' not in str(caught.value)
+    source.close()
+
+
+def test_no_such_stream(start_server):
+    source = RtspSource(start_server().url(path='nope'))
+    with pytest.raises(SourceError, match='the server has no such stream; check the path'):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ('answer', 'match'),
+    [
+        pytest.param(b'', 'does not answer as an RTSP server', id='hangs_up'),
+        pytest.param(b'HTTP/1.0 400 Bad Request\r\n\r\n', 'does not answer as', id='http'),
+        pytest.param(b'RTSP/1.0 401 Unauthorized\r\n\r\n', 'these are wrong', id='401'),
+        pytest.param(b'RTSP/1.0 404 Not Found\r\n\r\n', 'has no such stream', id='404'),
+        pytest.param(b'RTSP/1.0 200 OK\r\n\r\n', 'cannot decode or receive it', id='empty_stream'),
+        pytest.param(
+            b'RTSP/1.0 503 Service Unavailable\r\n\r\n', 'refuses the stream: .*503', id='busy'
+        ),
+    ],
+)
+def test_answers_that_are_no_stream(answer_with, answer, match):
+    source = RtspSource(
+        f'rtsp://me:s3cret@127.0.0.1:{answer_with(answer)}/live',
+        open_timeout_s=1.0,
+        read_timeout_s=1.0,
+    )
+    with pytest.raises(SourceError, match=match) as caught:
+        source.open()
+    assert 's3cret' not in str(caught.value)
+
+
+def test_nobody_listens():
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        port = listener.getsockname()[1]
+    source = RtspSource(f'rtsp://me:s3cret@127.0.0.1:{port}/live')
+    with pytest.raises(SourceError, match=rf'no connection to 127.0.0.1 port {port} \(Conn') as e:
+        source.open()
+    assert 's3cret' not in str(e.value)
+
+
+def test_a_server_that_says_nothing_is_given_up():
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        port = listener.getsockname()[1]
+        source = RtspSource(
+            f'rtsp://127.0.0.1:{port}/live', open_timeout_s=0.2, read_timeout_s=0.2
+        )
+        with pytest.raises(SourceError, match='does not answer as an RTSP server'):
+            source.open()
+
+
+def test_the_rate_is_the_servers(caplog):
+    RtspSource('rtsp://u:pw@h/s', frame_rate=5.0)
+    assert caplog.messages == [
+        'rtsp://u:***@h/s: the server sets the rate; the frame rate of 5 is not used'
+    ]
+
+
+@pytest.mark.skipif(
+    not hasattr(cv2, 'CAP_PROP_READ_TIMEOUT_MSEC'), reason='OpenCV before 4.5.2 has no timeouts'
+)
+def test_a_server_that_freezes_is_a_loss(start_server):
+    server = start_server()
+    source = RtspSource(server.url(), read_timeout_s=0.5)
+    source.open()
+    source.read()
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(SourceError, match='ended the stream, or sent nothing for 0'):
+            any(source.read() is None for _ in range(1000))
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    source.close()

@@ -1,0 +1,114 @@
+import pytest
+
+from jetson_perception.camera.uri import EXAMPLES, parse, redact
+from jetson_perception.errors import SourceError
+
+
+@pytest.mark.parametrize(
+    ('source', 'scheme', 'target'),
+    [
+        pytest.param(0, 'v4l2', '/dev/video0', id='number'),
+        pytest.param('2', 'v4l2', '/dev/video2', id='digits'),
+        pytest.param('/dev/video1', 'v4l2', '/dev/video1', id='device'),
+        pytest.param('v4l2:///dev/video0', 'v4l2', '/dev/video0', id='v4l2'),
+        pytest.param('v4l2://3', 'v4l2', '/dev/video3', id='v4l2_number'),
+        pytest.param('V4L2:///dev/video0', 'v4l2', '/dev/video0', id='upper_case'),
+        pytest.param('  csi://1 ', 'csi', '1', id='spaces_around'),
+        pytest.param('rtsp://h/s', 'rtsp', 'rtsp://h/s', id='rtsp'),
+        pytest.param('rtsps://u:p@h:322/s', 'rtsp', 'rtsps://u:p@h:322/s', id='rtsps'),
+        pytest.param('file:///a/b.mp4', 'file', '/a/b.mp4', id='file'),
+        pytest.param('file://b.mp4', 'file', 'b.mp4', id='relative_file'),
+        pytest.param('file://localhost/a/b.mp4', 'file', '/a/b.mp4', id='file_with_host'),
+        pytest.param('file:///a/b%20c.mp4', 'file', '/a/b c.mp4', id='percent'),
+        pytest.param('file:///a/b.PNG', 'images', '/a/b.PNG', id='file_that_is_a_picture'),
+        pytest.param('images:///a', 'images', '/a', id='images'),
+        pytest.param('frames/*.png', 'images', 'frames/*.png', id='pattern'),
+        pytest.param('photo.jpg', 'images', 'photo.jpg', id='picture'),
+        pytest.param(
+            'gst://videotestsrc ! video/x-raw', 'gst', 'videotestsrc ! video/x-raw', id='gst'
+        ),
+        pytest.param('scene://oranges?seed=3', 'scene', 'oranges?seed=3', id='scene'),
+    ],
+)
+def test_parse(source, scheme, target):
+    uri = parse(source)
+    assert (uri.scheme, uri.target) == (scheme, target)
+
+
+def test_every_example_is_one():
+    assert [parse(example).scheme for example in EXAMPLES.values()] == list(EXAMPLES)
+
+
+def test_paths_that_exist(tmp_path):
+    (tmp_path / 'a%20b.mp4').touch()
+    assert parse(str(tmp_path)).scheme == 'images'
+    assert parse(str(tmp_path / 'a%20b.mp4')).scheme == 'file'
+    assert parse(f'file://{tmp_path}/a%20b.mp4').target == str(tmp_path / 'a%20b.mp4')
+
+
+def test_home(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert parse('file://~/b.mp4').target == str(tmp_path / 'b.mp4')
+
+
+@pytest.mark.parametrize(
+    ('source', 'text'),
+    [
+        pytest.param('', r'the source is empty; sources are csi://0, v4l2:///dev', id='empty'),
+        pytest.param('  ', 'the source is empty', id='blank'),
+        pytest.param(-1, '-1 is no camera number', id='negative'),
+        pytest.param('http://h/s', r'no source is called http://; .*rtsp://user', id='scheme'),
+        pytest.param('nope.mp4', 'nope.mp4 is neither a file, .*gst://', id='no_such_file'),
+        pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
+        pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),
+        pytest.param('v4l2://dev/video0', 'v4l2:///dev/video0', id='two_slashes'),
+        pytest.param('rtsp:///stream', 'names no host', id='no_host'),
+        pytest.param('rtsp://h:70000/s', 'host and port cannot be told apart', id='port'),
+    ],
+)
+def test_refused(source, text):
+    with pytest.raises(SourceError, match=text):
+        parse(source)
+
+
+@pytest.mark.parametrize(
+    ('text', 'redacted'),
+    [
+        pytest.param('', '', id='empty'),
+        pytest.param('rtsp://h:554/s', 'rtsp://h:554/s', id='port_is_no_password'),
+        pytest.param('rtsp://h:554/s@1', 'rtsp://h:554/s@1', id='at_in_path'),
+        pytest.param('rtsp://u@h/s', 'rtsp://u@h/s', id='user_alone'),
+        pytest.param('rtsp://u:pw@h:554/s', 'rtsp://u:***@h:554/s', id='password'),
+        pytest.param('rtsp://:pw@h/s', 'rtsp://:***@h/s', id='password_alone'),
+        pytest.param('rtsp://u:123@h/s', 'rtsp://u:***@h/s', id='digits'),
+        pytest.param('rtsp://u:p@w@h/s', 'rtsp://u:***@h/s', id='at_in_password'),
+        pytest.param('rtsp://u:p/w@h/s', 'rtsp://u:***@h/s', id='slash_in_password'),
+        pytest.param(
+            'rtsp://h/?user=u&PASSWORD=pw&x=1', 'rtsp://h/?user=u&PASSWORD=***&x=1', id='query'
+        ),
+        pytest.param(
+            'rtspsrc location=rtsp://u:pw@h/s user-pw="a b" ! decodebin',
+            'rtspsrc location=rtsp://u:***@h/s user-pw=*** ! decodebin',
+            id='pipeline',
+        ),
+    ],
+)
+def test_redact(text, redacted):
+    assert redact(text) == redacted
+
+
+@pytest.mark.parametrize(
+    'source', ['rtsp://u:s3cret@h/s', 'gst://rtspsrc location=rtsp://u:s3cret@h ! decodebin']
+)
+def test_shown_without_password(source):
+    uri = parse(source)
+    assert str(uri) == source.replace('s3cret', '***')
+    assert 's3cret' not in repr(uri)
+
+
+@pytest.mark.parametrize('source', ['rtsp://u:s3/cret@h/s', 'http://u:s3cret@h/'])
+def test_errors_hide_passwords(source):
+    with pytest.raises(SourceError) as caught:
+        parse(source)
+    assert 's3' not in str(caught.value)
+    assert caught.value.__cause__ is None
