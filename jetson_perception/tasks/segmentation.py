@@ -385,7 +385,7 @@ def _best_class(
     shape = size_wh[1], size_wh[0]
     best = _workspace.array('best', shape, np.float32)
     resized = _workspace.array('resized', shape, np.float32)
-    better = _workspace.array('better', shape, np.uint8)
+    better = _workspace.array('better', shape, bool)
     if window is None:
         places = _where_to_look(scores, size_wh)
     else:
@@ -397,10 +397,12 @@ def _best_class(
     for class_id, where in classes[1:]:
         _resize(scores[class_id], window, resized, cv2.INTER_LINEAR)
         plane, leader, wins, part = resized[where], best[where], better[where], mask[where]
-        cv2.compare(plane, leader, cv2.CMP_GT, dst=wins)
-        cv2.min(wins, class_id, dst=wins)
-        cv2.max(part, wins, dst=part)  # in ascending order, so the later winner has the maximum
-        cv2.max(leader, plane, dst=leader)
+        np.greater(plane, leader, out=wins)
+        np.maximum(plane, leader, out=leader)
+        # Classes come in ascending order, so the last winner's number is the highest.
+        numbers = wins.view(np.uint8)
+        np.multiply(numbers, np.uint8(class_id), out=numbers)
+        np.maximum(numbers, part, out=part)
     return mask
 
 

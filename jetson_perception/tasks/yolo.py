@@ -383,13 +383,15 @@ def _anchors_fit(
         sum(-(-network_wh[0] // stride) * -(-network_wh[1] // stride) for stride in strides)
         for strides in _STRIDES
     ]
-    if family == 'end_to_end':
-        grids = {count * anchors_a_cell for count in cells for anchors_a_cell in (1, 3)}
-        few = max(shape) <= _MAX_END_TO_END_SIDE and grids.isdisjoint(shape)
-        return channels_last and (family_is_given or few)
-    if anchors in {count * _ANCHORS_A_CELL[family] for count in cells}:
+    counts = {(count * n, n) for count in cells for n in _ANCHORS_A_CELL.values()}
+    if (anchors, _ANCHORS_A_CELL.get(family)) in counts:
         return True
-    # Of a network with other strides only the setting tells the family.
+    if any(count in shape for count, _ in counts):
+        return False
+    # Nothing here counts anchors: the end-to-end head's rows, or a network with other strides, of
+    # which only the setting tells the family.
+    if family == 'end_to_end':
+        return channels_last and (family_is_given or max(shape) <= _MAX_END_TO_END_SIDE)
     return family_is_given and anchors > values
 
 
@@ -438,7 +440,7 @@ def _no_reading(
         for field, value in (
             ('task', repr(info.task) if info.task else ''),
             ('layout', repr(info.layout) if info.layout else ''),
-            ('class_names', f'with {len(info.class_names)} names' if info.class_names else ''),
+            ('class_names', _names(info.class_names)),
             ('keypoint_shape', str(info.keypoint_shape) if info.keypoint_shape else ''),
         )
         if value
@@ -494,6 +496,10 @@ def _described(layouts: list[YoloLayout]) -> str:
         for layout in layouts[:3]
     ]
     return ', or '.join(shown) + (', or others' if len(layouts) > 3 else '')
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return f'with {len(names)} name{"s" * (len(names) != 1)}' if names else ''
 
 
 def _listed(shapes: Sequence[tuple[int, ...]]) -> str:

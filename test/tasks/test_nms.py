@@ -39,6 +39,7 @@ def run(boxes, scores, classes=None, threshold=0.5, most=300, **options):
 
 
 BOX, SHIFTED, FAR = [0, 0, 10, 10], [2, 0, 12, 10], [50, 50, 60, 60]  # IoU of the first two: 2/3
+TURNED = [10, 10, 0, 0]
 
 
 @pytest.mark.parametrize(

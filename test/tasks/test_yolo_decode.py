@@ -1,0 +1,293 @@
+"""Boxes and keypoints out of YOLO outputs, in pixels of the source image."""
+
+import numpy as np
+import pytest
+
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.tasks import yolo
+from jetson_perception.tasks.preprocess import fit
+from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+
+LETTERBOX = fit((1280, 720), (640, 640), 'letterbox')  # half the size, 140 pixels down
+ANCHORS = 8400
+HUMAN = (17, 3)
+
+ANCHOR_FREE = YoloLayout('anchor_free', 80, None, False)
+ANCHOR_FREE_LAST = YoloLayout('anchor_free', 80, None, True)
+OBJECTNESS = YoloLayout('objectness', 80, None, True)
+OBJECTNESS_FIRST = YoloLayout('objectness', 80, None, False)
+END_TO_END = YoloLayout('end_to_end', 80, None, True)
+POSE = YoloLayout('anchor_free', 1, HUMAN, False)
+POSE_END_TO_END = YoloLayout('end_to_end', 1, HUMAN, True)
+ALL = [ANCHOR_FREE, ANCHOR_FREE_LAST, OBJECTNESS, OBJECTNESS_FIRST, END_TO_END]
+
+
+def row(layout, box, score, class_id, keypoints=()):
+    """One anchor: box as left, top, right, bottom in the network's pixels."""
+    left, top, right, bottom = box
+    if layout.family == 'end_to_end':
+        return [*box, score, class_id, *np.ravel(keypoints)]
+    scores = np.zeros(layout.class_count)
+    center = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+    if layout.family == 'objectness':
+        scores[class_id] = score / 0.5 if score <= 0.5 else 1.0
+        return [*center, score / scores[class_id], *scores]
+    scores[class_id] = score
+    return [*center, *scores, *np.ravel(keypoints)]
+
+
+def output(layout, rows, dtype=np.float32, anchors=ANCHORS):
+    tensor = np.zeros((1, anchors, layout.value_count), dtype)
+    for index, values in rows.items():
+        tensor[0, index] = values
+    return [tensor if layout.channels_last else np.ascontiguousarray(tensor.transpose(0, 2, 1))]
+
+
+def names(layouts):
+    return [
+        f'{x.family}{"_last" * x.channels_last}{"_pose" * bool(x.keypoint_shape)}' for x in layouts
+    ]
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+def test_boxes_in_source_pixels_best_first(layout, dtype):
+    rows = {
+        5: row(layout, (100, 240, 200, 340), 0.5, 0),
+        4000: row(layout, (400, 300, 480, 400), 0.75, 79),
+        17: row(layout, (0, 0, 50, 50), 0.125, 3),
+    }
+    found = decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
+    assert found.xyxy.tolist() == [[800, 320, 960, 520], [200, 200, 400, 400]]
+    assert found.score.tolist() == [0.75, 0.5]
+    assert found.class_id.tolist() == [79, 0]
+    assert found.keypoints is None
+    assert (found.xyxy.dtype, found.score.dtype) == (np.float32, np.float32)
+    assert found.class_id.dtype == np.int32
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize(
+    'layout', [*ALL, POSE, POSE_END_TO_END], ids=names([*ALL, POSE, POSE_END_TO_END])
+)
+def test_nothing_found(layout, dtype):
+    found = decode(output(layout, {}, dtype), layout, LETTERBOX, DetectionOptions())
+    assert len(found) == 0
+    if layout.keypoint_shape:
+        assert found.keypoints.shape == (0, 17, 3)
+    else:
+        assert found.keypoints is None
+
+
+def test_class_0_counts_in_every_family():
+    # A decoder that skips the column after the box, as v5 needs and v8 does not, loses class 0.
+    for layout in ALL:
+        rows = {1: row(layout, (100, 200, 200, 300), 0.9, 0)}
+        found = decode(output(layout, rows), layout, LETTERBOX, DetectionOptions())
+        assert found.class_id.tolist() == [0], layout
+
+
+def test_objectness_and_class_are_multiplied():
+    values = np.zeros(85)
+    values[:5] = 320, 320, 50, 50, 0.75
+    values[5 + 2], values[5 + 7] = 0.5, 0.25
+    options = DetectionOptions(score_threshold=0.3)
+    found = decode(output(OBJECTNESS, {9: values}), OBJECTNESS, LETTERBOX, options)
+    assert found.score.tolist() == [0.375]
+    assert found.class_id.tolist() == [2]
+    options = DetectionOptions(score_threshold=0.4)
+    assert len(decode(output(OBJECTNESS, {9: values}), OBJECTNESS, LETTERBOX, options)) == 0
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+@pytest.mark.parametrize('threshold', [0.1, 0.25, 0.3, 0.7001, 1.0])
+def test_scores_of_the_threshold_and_above_stay(layout, threshold, dtype):
+    steps = np.nextafter(dtype(threshold), dtype([0, 2]))
+    scores = [dtype(threshold), *steps[steps <= 1]]
+    rows = {i: row(layout, (i * 60, 200, i * 60 + 50, 250), 1, 3) for i in range(len(scores))}
+    column = {'objectness': 4, 'end_to_end': 4, 'anchor_free': 4 + 3}[layout.family]
+    for i, score in enumerate(scores):
+        rows[i][column] = score
+    options = DetectionOptions(score_threshold=threshold)
+    found = decode(output(layout, rows, dtype), layout, LETTERBOX, options)
+    expected = sorted((float(s) for s in scores if np.float32(s) >= threshold), reverse=True)
+    assert found.score.tolist() == expected
+
+
+def test_overlapping_boxes_of_one_class_are_suppressed():
+    rows = {
+        1: row(ANCHOR_FREE, (100, 200, 200, 300), 0.9, 3),
+        2: row(ANCHOR_FREE, (105, 200, 205, 300), 0.8, 3),
+        3: row(ANCHOR_FREE, (105, 200, 205, 300), 0.7, 4),
+        4: row(ANCHOR_FREE, (150, 200, 250, 300), 0.6, 3),
+    }
+    tensors = output(ANCHOR_FREE, rows)
+
+    def scores(**options):
+        found = decode(tensors, ANCHOR_FREE, LETTERBOX, DetectionOptions(**options))
+        return found.score.round(2).tolist()
+
+    assert scores() == pytest.approx([0.9, 0.7, 0.6])
+    assert scores(iou_threshold=0.3) == pytest.approx([0.9, 0.7])
+    assert scores(iou_threshold=1.0) == pytest.approx([0.9, 0.8, 0.7, 0.6])
+    assert scores(class_agnostic=True) == pytest.approx([0.9, 0.6])
+    assert scores(max_detections=1) == pytest.approx([0.9])
+
+
+def test_suppression_takes_corners_not_sizes():
+    # Seed-style cv2.dnn.NMSBoxes on corners would take (500, 500, 520, 520) for a huge box.
+    rows = {
+        1: row(ANCHOR_FREE, (500, 400, 520, 420), 0.9, 3),
+        2: row(ANCHOR_FREE, (540, 440, 560, 460), 0.8, 3),
+    }
+    options = DetectionOptions(iou_threshold=0.1)
+    assert len(decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, LETTERBOX, options)) == 2
+
+
+def test_end_to_end_needs_no_suppression():
+    rows = {i: row(END_TO_END, (100, 200, 200, 300), 0.5 + i / 16, 3) for i in range(4)}
+    tensors = output(END_TO_END, rows, anchors=300)
+    found = decode(tensors, END_TO_END, LETTERBOX, DetectionOptions(max_detections=3))
+    assert found.score.tolist() == [0.6875, 0.625, 0.5625]
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize(
+    'layout', [ANCHOR_FREE, ANCHOR_FREE_LAST, OBJECTNESS, END_TO_END], ids=lambda x: x.family
+)
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
+def test_what_is_not_finite_never_comes_out(layout, value, dtype):
+    scores_from = {'objectness': 4, 'anchor_free': 4, 'end_to_end': 4}[layout.family]
+    rows = {100: row(layout, (10, 200, 60, 260), 0.9, 3)}
+    for column in range(scores_from + 1):
+        rows[column] = row(layout, (100, 200, 200, 300), 0.9, 3)
+        rows[column][column] = value
+    if layout.family == 'end_to_end':
+        rows[50] = row(layout, (100, 200, 200, 300), 0.9, 3)
+        rows[50][5] = value
+    found = decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
+    assert found.xyxy.tolist() in (
+        [[20, 120, 120, 240]],
+        # a class score of -inf is just a low one
+        [[20, 120, 120, 240], [200, 120, 400, 320]],
+        [[200, 120, 400, 320], [20, 120, 120, 240]],
+    )
+    assert np.isfinite(found.score).all()
+    if value > 0 or np.isnan(value):
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+def test_an_output_of_nothing_but_nan(layout):
+    tensors = output(layout, {i: np.full(layout.value_count, np.nan) for i in range(ANCHORS)})
+    assert len(decode(tensors, layout, LETTERBOX, DetectionOptions())) == 0
+
+
+def test_boxes_are_clipped_and_those_outside_are_dropped():
+    rows = {
+        1: row(ANCHOR_FREE, (-20, 120, 100, 700), 0.9, 3),
+        2: row(ANCHOR_FREE, (100, 0, 200, 140), 0.8, 3),
+        3: row(ANCHOR_FREE, (300, 200, 300, 300), 0.7, 3),
+        4: row(ANCHOR_FREE, (700, 200, 800, 300), 0.6, 3),
+    }
+    found = decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, LETTERBOX, DetectionOptions())
+    assert found.xyxy.tolist() == [[0, 0, 200, 720]]
+
+
+def test_end_to_end_rows_of_no_known_class_are_dropped():
+    rows = {i: row(END_TO_END, (100, 200, 200, 300), 0.9, c) for i, c in enumerate((-1, 79, 80))}
+    found = decode(
+        output(END_TO_END, rows, anchors=300), END_TO_END, LETTERBOX, DetectionOptions()
+    )
+    assert found.class_id.tolist() == [79]
+    unknown = YoloLayout('end_to_end', 0, None, True)
+    found = decode(output(END_TO_END, rows, anchors=300), unknown, LETTERBOX, DetectionOptions())
+    assert found.class_id.tolist() == [79, 80]
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('shape', [(17, 3), (17, 2), (4, 3), (1, 2)], ids=str)
+@pytest.mark.parametrize('family', ['anchor_free', 'end_to_end'])
+@pytest.mark.parametrize('classes', [1, 80])
+def test_keypoints(family, shape, classes, dtype):
+    layout = YoloLayout(family, classes, shape, channels_last=family == 'end_to_end')
+    count, depth = shape
+    near = np.tile([150, 250, 0.5][:depth], (count, 1))
+    far = np.tile([600, 700, 0.0][:depth], (count, 1))  # below the image: kept as it is
+    far[:, 0] += np.arange(count)
+    rows = {
+        3: row(layout, (100, 200, 200, 300), 0.5, 0, far),
+        9: row(layout, (400, 200, 500, 300), 0.75, classes - 1, near),
+    }
+    found = decode(output(layout, rows, dtype, 300), layout, LETTERBOX, DetectionOptions())
+    assert found.class_id.tolist() == [classes - 1, 0]
+    assert found.keypoints.shape == (2, count, 3)
+    assert found.keypoints.dtype == np.float32
+    assert (found.keypoints[0] == (300, 220, 0.5 if depth == 3 else 1)).all()
+    expected = [[1200 + 2 * i, 1120, 0 if depth == 3 else 1] for i in range(count)]
+    assert found.keypoints[1].tolist() == pytest.approx(np.array(expected), abs=1)
+
+
+def test_keypoints_that_are_not_finite_become_zero():
+    points = np.tile([150, 250, 0.5], (17, 1))
+    points[3, 0], points[4, 2] = np.nan, np.inf
+    rows = {3: row(POSE, (100, 200, 200, 300), 0.9, 0, points)}
+    found = decode(output(POSE, rows), POSE, LETTERBOX, DetectionOptions())
+    assert found.keypoints[0, [3, 4]].tolist() == [[0, 0, 0]] * 2
+    assert (found.keypoints[0, 5:] == (300, 220, 0.5)).all()
+
+
+def test_the_best_candidates_are_found_among_many():
+    rng = np.random.default_rng(0)
+    tensors = output(ANCHOR_FREE, {})
+    tensors[0][0, :2] = rng.uniform(150, 490, (2, ANCHORS))
+    tensors[0][0, 2:4] = 4
+    tensors[0][0, 4:] = rng.uniform(0, 1, (80, ANCHORS))
+    options = DetectionOptions(score_threshold=0.0, max_detections=50)
+    found = decode(tensors, ANCHOR_FREE, LETTERBOX, options)
+    best = np.sort(tensors[0][0, 4:].max(axis=0))[::-1]
+    assert len(found) == 50
+    assert ANCHORS > yolo.MAX_CANDIDATES > 50
+    assert found.score[0] == best[0]
+    assert set(found.score.tolist()) <= set(best[: yolo.MAX_CANDIDATES].tolist())
+    assert (np.diff(found.score) <= 0).all()
+
+
+def test_stretched_images_have_a_factor_for_each_axis():
+    stretch = fit((1280, 360), (640, 640), 'stretch')
+    rows = {1: row(ANCHOR_FREE, (100, 200, 200, 300), 0.9, 3)}
+    found = decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, stretch, DetectionOptions())
+    assert found.xyxy[0] == pytest.approx([200, 112.5, 400, 168.75])
+
+
+def test_arrays_are_the_callers_own():
+    for layout in (ANCHOR_FREE, END_TO_END, POSE_END_TO_END):
+        points = np.ones(HUMAN) if layout.keypoint_shape else ()
+        tensors = output(layout, {1: row(layout, (100, 200, 200, 300), 0.9, 0, points)})
+        found = decode(tensors, layout, LETTERBOX, DetectionOptions())
+        for values in (found.xyxy, found.score, found.class_id):
+            assert not np.shares_memory(values, tensors[0])
+
+
+@pytest.mark.parametrize(
+    'shape', [(1, 85, 8400), (84, 8400), (1, 8400, 84)], ids=['values', 'axes', 'transposed']
+)
+def test_an_output_that_changed_its_shape(shape):
+    with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values an anchor'):
+        decode([np.zeros(shape, np.float32)], ANCHOR_FREE, LETTERBOX, DetectionOptions())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        ({'score_threshold': -0.1}, 'score_threshold is -0.1; give a number from 0 to 1'),
+        ({'score_threshold': 1.5}, 'score_threshold is 1.5'),
+        ({'iou_threshold': float('nan')}, 'iou_threshold is nan'),
+        ({'max_detections': 0}, 'max_detections is 0; give 1 or more'),
+    ],
+)
+def test_unusable_options(arguments, text):
+    with pytest.raises(ParameterError, match=text) as caught:
+        DetectionOptions(**arguments)
+    assert caught.value.parameter in arguments

@@ -1,0 +1,252 @@
+"""What shapes and metadata say of a YOLO network's outputs, and what they leave open."""
+
+import pytest
+
+from jetson_perception.engines.metadata import ModelInfo
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.tasks.yolo import YoloLayout, recognize_layout
+
+COCO = tuple(f'class {i}' for i in range(80))
+PERSON = ('person',)
+HUMAN = (17, 3)
+
+
+def recognize(shapes, network_wh=(640, 640), **info):
+    shapes = [shapes] if isinstance(shapes, tuple) else shapes
+    return recognize_layout(shapes, ModelInfo(path='my.onnx', **info), network_wh)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'info', 'layout'),
+    [
+        pytest.param(
+            (1, 84, 8400),
+            {'task': 'detect', 'class_names': COCO},
+            YoloLayout('anchor_free', 80, None, False),
+            id='v8',
+        ),
+        pytest.param((1, 84, 8400), {}, YoloLayout('anchor_free', 80, None, False), id='v8_bare'),
+        pytest.param(
+            (1, 8400, 84), {}, YoloLayout('anchor_free', 80, None, True), id='v8_transposed'
+        ),
+        pytest.param(
+            (1, 5, 8400),
+            {'class_names': PERSON},
+            YoloLayout('anchor_free', 1, None, False),
+            id='v8_one_class',
+        ),
+        pytest.param(
+            (1, 6, 8400), {}, YoloLayout('anchor_free', 2, None, False), id='two_classes_of_v8'
+        ),
+        pytest.param(
+            (1, 6, 25200), {}, YoloLayout('objectness', 1, None, False), id='v5_transposed'
+        ),
+        pytest.param((1, 25200, 85), {}, YoloLayout('objectness', 80, None, True), id='v5'),
+        pytest.param(
+            (1, 25200, 6), {}, YoloLayout('objectness', 1, None, True), id='v5_one_class'
+        ),
+        pytest.param((1, 300, 6), {}, YoloLayout('end_to_end', 0, None, True), id='v10'),
+        pytest.param(
+            (1, 300, 6),
+            {'task': 'detect', 'class_names': COCO},
+            YoloLayout('end_to_end', 80, None, True),
+            id='v10_names',
+        ),
+        pytest.param(
+            (1, 300, 57),
+            {'task': 'pose', 'class_names': PERSON, 'keypoint_shape': HUMAN},
+            YoloLayout('end_to_end', 1, HUMAN, True),
+            id='v26_pose',
+        ),
+        pytest.param(
+            (1, 300, 57), {}, YoloLayout('end_to_end', 0, HUMAN, True), id='v26_pose_bare'
+        ),
+        pytest.param(
+            (1, 56, 8400),
+            {'task': 'pose', 'class_names': PERSON, 'keypoint_shape': HUMAN},
+            YoloLayout('anchor_free', 1, HUMAN, False),
+            id='v8_pose',
+        ),
+        pytest.param(
+            (1, 8400, 56),
+            {'keypoint_shape': HUMAN},
+            YoloLayout('anchor_free', 1, HUMAN, True),
+            id='pose_by_its_keypoint_shape',
+        ),
+        pytest.param(
+            (1, 135, 8400),
+            {'task': 'pose', 'keypoint_shape': HUMAN},
+            YoloLayout('anchor_free', 80, HUMAN, False),
+            id='pose_of_80_classes',
+        ),
+        pytest.param(
+            (1, 13, 8400),
+            {'task': 'pose', 'class_names': PERSON, 'keypoint_shape': (4, 2)},
+            YoloLayout('anchor_free', 1, (4, 2), False),
+            id='keypoints_without_score',
+        ),
+        pytest.param(
+            (1, 56, 8400),
+            {'task': 'pose', 'class_names': PERSON},
+            YoloLayout('anchor_free', 1, HUMAN, False),
+            id='keypoints_counted_from_names',
+        ),
+        pytest.param(
+            (1, 56, 8400),
+            {'task': 'detect'},
+            YoloLayout('anchor_free', 52, None, False),
+            id='56_rows_that_detect',
+        ),
+        pytest.param(
+            (1, 56, 8400),
+            {'class_names': COCO[:52]},
+            YoloLayout('anchor_free', 52, None, False),
+            id='56_rows_with_52_names',
+        ),
+    ],
+)
+def test_recognized(shape, info, layout):
+    assert recognize(shape, **info) == layout
+
+
+@pytest.mark.parametrize(
+    ('network_wh', 'shape', 'family'),
+    [
+        ((320, 320), (1, 22, 2100), 'anchor_free'),
+        ((640, 384), (1, 84, 5040), 'anchor_free'),
+        ((640, 384), (1, 15120, 85), 'objectness'),
+        ((1280, 1280), (1, 84, 34000), 'anchor_free'),
+        ((1280, 1280), (1, 102000, 85), 'objectness'),  # with a fourth stride of 64
+        ((640, 640), (1, 84, 34000), 'anchor_free'),  # with a fourth stride of 4
+        ((640, 640), (1, 84, 2000), 'anchor_free'),  # strides 16 and 32 alone
+    ],
+)
+def test_anchors_are_counted_for_the_inputs_size(network_wh, shape, family):
+    assert recognize(shape, network_wh).family == family
+
+
+def test_the_decoded_output_is_found_among_raw_heads():
+    shapes = [(1, 3, 80, 80, 85), (1, 3, 40, 40, 85), (1, 3, 20, 20, 85), (1, 25200, 85)]
+    assert recognize(shapes) == YoloLayout('objectness', 80, None, True, output=3)
+
+
+def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
+    layout = recognize((1, 84, 9999), layout='anchor_free')
+    assert layout == YoloLayout('anchor_free', 80, None, False)
+    layout = recognize((1, 1200, 6), layout='end_to_end')
+    assert layout == YoloLayout('end_to_end', 0, None, True)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'info', 'parameter', 'text'),
+    [
+        pytest.param(
+            (1, 56, 8400),
+            {},
+            'task',
+            r'may hold 52 classes \(anchor_free\), or 1 class with 17 keypoints of 3 '
+            r"\(anchor_free\); set 'task': detect or pose",
+            id='52_classes_or_a_pose',
+        ),
+        pytest.param(
+            (1, 56, 8400), {'task': 'pose'}, 'keypoint_shape', 'keypoints an object', id='pose'
+        ),
+        pytest.param(
+            (1, 17, 8400),
+            {'task': 'pose', 'class_names': PERSON},
+            'keypoint_shape',
+            'with 6 keypoints of 2 .*or 1 class with 4 keypoints of 3',
+            id='12_values_of_keypoints',
+        ),
+        pytest.param(
+            (1, 300, 12), {}, 'keypoint_shape', '3 keypoints of 2 .* 2 keypoints of 3', id='e2e'
+        ),
+        pytest.param(
+            (1, 84, 9999),
+            {},
+            'layout',
+            r'no number of anchors known for a 640×640 input; '
+            r"set 'layout' to one of objectness, anchor_free, end_to_end",
+            id='unknown_anchors',
+        ),
+        pytest.param(
+            (1, 84, 8400), {'layout': 'v8'}, 'layout', "'v8'; choose one of objectness", id='name'
+        ),
+        pytest.param(
+            (1, 84, 8400),
+            {'keypoint_shape': (17, 4)},
+            'keypoint_shape',
+            r'\(17, 4\); give the number',
+            id='four_values',
+        ),
+    ],
+)
+def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, text):
+    with pytest.raises(ParameterError, match=text) as caught:
+        recognize(shape, **info)
+    assert caught.value.parameter == parameter
+
+
+@pytest.mark.parametrize(
+    ('shapes', 'info', 'text'),
+    [
+        pytest.param([], {}, 'not those of a YOLO detector', id='no_outputs'),
+        pytest.param((1, 1000), {}, r'\(1, 1000\) of my.onnx are not those', id='classifier'),
+        pytest.param((1, 4, 224, 224), {}, 'not those of a YOLO detector', id='segmenter'),
+        pytest.param((1, 3, 8400), {}, 'not those of a YOLO detector', id='too_few_values'),
+        pytest.param((8, 84, 8400), {}, 'batch of 8.*dynamic batch', id='batch'),
+        pytest.param([(100, 7)], {}, 'without --end2end and --include-nms', id='v7_with_nms'),
+        pytest.param(
+            [(1, 1), (1, 100, 4), (1, 100), (1, 100)], {}, 'without EfficientNMS', id='plugin'
+        ),
+        pytest.param(
+            [(1, 116, 8400), (1, 32, 160, 160)], {}, 'mask prototypes', id='instance_masks'
+        ),
+        pytest.param(
+            (1, 116, 8400), {'task': 'segment'}, 'not supported yet; export', id='task_segment'
+        ),
+        pytest.param((1, 84, 8400), {'task': 'classify'}, "is 'classify'", id='task_classify'),
+        pytest.param(
+            (1, 84, 8400),
+            {'class_names': PERSON},
+            r'\(1, 84, 8400\) of my.onnx hold 80 classes .*class_names with 1 name:',
+            id='names',
+        ),
+        pytest.param(
+            (1, 25200, 85),
+            {'class_names': COCO[:79]},
+            'hold 80 classes .objectness.*class_names with 79 names',
+            id='names_of_v5',
+        ),
+        pytest.param(
+            (1, 84, 8400),
+            {'layout': 'end_to_end'},
+            "hold 80 classes .anchor_free.*layout 'end_to_end'",
+            id='layout',
+        ),
+        pytest.param(
+            (1, 25200, 85),
+            {'layout': 'anchor_free'},
+            "hold 80 classes .objectness.*layout 'anchor_free'",
+            id='layout_of_v5',
+        ),
+        pytest.param(
+            (1, 84, 8400),
+            {'task': 'pose', 'class_names': COCO},
+            "hold 80 classes .*task 'pose'",
+            id='pose_without_keypoints',
+        ),
+        pytest.param(
+            (1, 300, 6),
+            {'task': 'pose', 'keypoint_shape': HUMAN},
+            'hold some classes .*keypoint_shape',
+            id='end_to_end_without_keypoints',
+        ),
+        pytest.param(
+            (1, 25200, 57), {'task': 'pose', 'layout': 'objectness'}, 'do not go', id='v7_pose'
+        ),
+    ],
+)
+def test_other_networks_and_contradictions(shapes, info, text):
+    with pytest.raises(ModelError, match=text):
+        recognize(shapes, **info)
