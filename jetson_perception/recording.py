@@ -1,14 +1,18 @@
-"""Videos, written with a codec that every build of OpenCV brings."""
+"""Write a video with whatever codec this OpenCV has, the most widely played first."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from jetson_perception.errors import SourceError
+from jetson_perception.errors import ImageError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,64 +20,125 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Best first. H.264 is missing in PyPI's builds for its license, and asking for it makes FFmpeg
-#: complain on stderr; VP8, which browsers would play, takes 0.3 s a 1280×720 frame on one core.
-CODECS = (('mp4v', '.mp4'), ('MJPG', '.avi'))
+# Browsers play H.264 and VP8; VLC and mpv play all of these. pip's OpenCV has no H.264 encoder.
+# At 1280x720 VP8 takes ten times the processor time of the others.
+_CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
+_CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *_CODECS[1:])
+
+_PROBE = """
+import sys, cv2
+writer = cv2.VideoWriter(sys.argv[1], cv2.VideoWriter.fourcc(*'avc1'), 30.0, (64, 64))
+sys.exit(not writer.isOpened())
+"""
 
 
 class VideoFile:
-    """An open video. `path` has the suffix that goes with its codec."""
+    """A video that is being written; made by `write_video`.
 
-    def __init__(self, path: Path, writer: cv2.VideoWriter, size_wh: tuple[int, int]) -> None:
+    Attributes
+    ----------
+    path : Path
+        The file.
+    codec : str
+        Its four characters.
+    frames : int
+        How many were written.
+    """
+
+    def __init__(self, path: Path, codec: str, size_wh: tuple[int, int], writer: Any) -> None:
         self.path = path
-        self._writer = writer
+        self.codec = codec
+        self.frames = 0
         self._size_wh = size_wh
+        self._writer = writer
 
-    def write(self, bgr: NDArray[np.uint8]) -> None:
-        """Append a frame of shape (h, w, 3), uint8; one of another size is resized."""
-        if (bgr.shape[1], bgr.shape[0]) != self._size_wh:
-            bgr = cv2.resize(bgr, self._size_wh, interpolation=cv2.INTER_AREA)
-        self._writer.write(bgr)
+    def write(self, pixels: NDArray[np.uint8]) -> None:
+        """Append a picture.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (h, w, 3), uint8
+            BGR, of the video's size; an odd last row or column is left out.
+
+        Raises
+        ------
+        ImageError
+            For another size or type, which OpenCV would pass over without a word.
+        """
+        width, height = self._size_wh
+        if pixels.shape != (height, width, 3) or pixels.dtype != 'uint8':
+            raise ImageError(
+                f'a picture of shape {pixels.shape}, {pixels.dtype}, does not fit the video '
+                f'{self.path.name}; expected ({height}, {width}, 3), uint8'
+            )
+        self._writer.write(_even(pixels))
+        self.frames += 1
 
 
 @contextmanager
-def write_video(path: Path, size_wh: tuple[int, int], frame_rate: float) -> Iterator[VideoFile]:
-    """A video file that is complete when the block ends.
+def write_video(
+    path: str | Path, size_wh: tuple[int, int], rate: float, *, for_browsers: bool = False
+) -> Iterator[VideoFile]:
+    """A video file to write to, complete when the block ends.
 
     Parameters
     ----------
-    path : Path
-        Where; the suffix is replaced by that of the codec taken.
+    path : str or Path
+        Where to, in a folder that exists; the codec's suffix replaces its own. What is there is
+        overwritten. The name that was taken is the result's `path`.
     size_wh : tuple of int
-        Width and height of the video, pixels; odd sides lose a pixel, which codecs want.
-    frame_rate : float
-        Frames a second, more than 0.
+        Width and height of the pictures, pixels.
+    rate : float
+        Pictures a second.
+    for_browsers : bool
+        Take a codec that browsers play even if it is slow.
 
     Raises
     ------
-    SourceError
-        When no codec can be opened, or the folder cannot be written.
+    ParameterError
+        When no codec can write there.
     """
-    even_wh = (max(size_wh[0] & ~1, 2), max(size_wh[1] & ~1, 2))
-    video = _open(path, even_wh, frame_rate)
-    try:
-        yield video
-    finally:
-        video._writer.release()
-
-
-def _open(path: Path, size_wh: tuple[int, int], frame_rate: float) -> VideoFile:
-    if not path.parent.is_dir():
-        raise SourceError(f'{path.parent} is no folder; make it before writing {path.name} there')
-    for codec, suffix in CODECS:
-        target = path.with_suffix(suffix)
-        writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*codec), frame_rate, size_wh)
+    wanted = Path(path)
+    if not wanted.parent.is_dir():
+        raise ParameterError(f'there is no folder {wanted.parent} to write {wanted.name} to')
+    if min(size_wh) < 2 or not rate > 0:
+        raise ParameterError(
+            f'a video of {size_wh[0]}x{size_wh[1]} at {rate:g} Hz cannot be written; expected at '
+            'least 2x2 and more than 0 Hz'
+        )
+    even_wh = size_wh[0] & ~1, size_wh[1] & ~1
+    for codec, suffix in _CODECS_FOR_BROWSERS if for_browsers else _CODECS:
+        if codec == 'avc1' and not _has_h264():
+            continue
+        file = wanted.with_suffix(suffix)
+        fourcc = cv2.VideoWriter.fourcc(*codec)
+        writer: Any = cv2.VideoWriter(str(file), fourcc, rate, even_wh)
         if writer.isOpened():
-            return VideoFile(target, writer, size_wh)
+            break
         writer.release()
-        target.unlink(missing_ok=True)
-    names = ', '.join(codec for codec, _ in CODECS)
-    raise SourceError(
-        f'{path.parent / path.stem} cannot be written as a video: OpenCV {cv2.__version__} opens '
-        f'none of {names}; install opencv-python-headless, or check that the folder is writable'
-    )
+    else:
+        raise ParameterError(
+            f'{wanted} cannot be written: this OpenCV has none of the codecs H.264, MPEG-4 and '
+            'Motion JPEG, or the folder is not writable'
+        )
+    try:
+        yield VideoFile(file, codec, size_wh, writer)
+    finally:
+        writer.release()
+
+
+def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    return pixels[: height & ~1, : width & ~1]
+
+
+@cache
+def _has_h264() -> bool:
+    """Whether this OpenCV writes H.264; found out in a process of its own.
+
+    Where it does not, OpenCV and FFmpeg print half a dozen lines of errors, which no setting
+    silences once they are loaded.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, '-c', _PROBE, f'{folder}/probe.mp4']
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
