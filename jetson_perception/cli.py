@@ -9,7 +9,6 @@ import argparse
 import json
 import logging
 import math
-import os
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -69,10 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PerceptionError as err:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # The reader of the pipe has gone, as `head` does; the interpreter's last flush must not
-        # complain of it too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
         return 1
     except KeyboardInterrupt:
         return 130

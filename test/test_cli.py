@@ -334,6 +334,18 @@ class TestRun:
         assert list(cells(error)) == ['preprocess', 'inference', 'postprocess', 'total']
         assert all(re.fullmatch(r'\d+\.\d\d', median) for median in cells(error).values())
 
+    def test_total_time_is_that_of_all_stages(self, colors, tmp_path, capsys):
+        assert main(['run', colors, write_picture(tmp_path / 'a.png')]) == 0
+        *stages, total = (float(median) for median in cells(capsys.readouterr().err).values())
+        assert total == pytest.approx(sum(stages), abs=0.021)  # each is rounded to 0.01
+
+    def test_videos_of_one_size_stay_apart(self, colors, tmp_path):
+        videos = [write_video(tmp_path / f'{name}.mp4', 2) for name in 'ab']
+        out = tmp_path / 'out'
+        assert main(['run', colors, *videos, videos[0], '--output', str(out)]) == 0
+        written = sorted(path.name for path in out.iterdir())
+        assert written == ['a.mp4', 'a_2.mp4', 'b.mp4', 'results.jsonl']
+
     def test_damaged_picture_is_skipped_and_ends_with_1(self, colors, tmp_path, capsys):
         write_picture(tmp_path / 'in' / 'b.png')
         (tmp_path / 'in' / 'a.png').write_bytes(b'not a picture')

@@ -139,9 +139,7 @@ class OnnxRuntimeEngine:
         try:
             # Outputs bound to buffers of ours were no faster: 88.9 and 88.1 ms for YOLOv8n, 3.28
             # and 3.30 ms for 22 MB of logits (medians, two cores). So each call returns new ones.
-            outputs: list[NDArray[np.generic]] = session.run(
-                None, {spec.name: np.ascontiguousarray(tensor)}
-            )
+            outputs: list[NDArray[np.generic]] = session.run(None, {spec.name: tensor})
         except Exception as err:  # ONNX Runtime's errors share no other base
             raise ModelError(f'{self.info.path}: ONNX Runtime failed: {_text(err)}') from err
         return outputs

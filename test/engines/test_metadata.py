@@ -2,7 +2,7 @@ import logging
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jetson_perception.engines.metadata import (
@@ -102,6 +102,8 @@ def test_metadata_that_cannot_be_read_is_left_out_with_a_warning(key, text, capl
     assert f"metadata '{key}' of the model is left out" in caplog.text
 
 
+# Neither time limit: Hypothesis builds its tables of Unicode on the first run.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(['task', 'names', 'imgsz', 'stride', 'kpt_shape', 'args', 'end2end']),

@@ -300,6 +300,8 @@ class TestOpenSizes:
             ParameterError, match=r'input_size is 48 x 64, and .*a\.onnx takes 64 x 48 \(width x'
         ):
             OnnxRuntimeEngine(path, input_size_wh=(48, 64))
+        with pytest.raises(ParameterError, match=r'input_size is 64 x 40'):
+            OnnxRuntimeEngine(path, input_size_wh=(64, 40))
 
     def test_fixed_model_whose_metadata_is_wrong(self, tmp_path, caplog):
         path = color_segmentation(tmp_path / 'a.onnx', metadata={'imgsz': '[320, 320]'})
