@@ -150,6 +150,7 @@ class CameraNode(ManagedNode):
             self._source.close()
         if self._thread is not None:
             self._thread.join()
+            self._publish_stats()  # the count of all frames, for those who compare
             self._thread = None
 
     def cleanup(self) -> None:
@@ -260,7 +261,7 @@ class CameraNode(ManagedNode):
         return Calibration.uncalibrated(size_wh)
 
     def _publish_stats(self) -> None:
-        if not self.active or not self._published:
+        if self._thread is None or not self._published or not self.context.ok():
             return
         self._stats.publish(
             PipelineStats(

@@ -29,9 +29,9 @@ class StageSummary(NamedTuple):
 
 
 class StageTimes:
-    """The newest `window` times of each stage. Threads may record and read at once."""
+    """The newest `window` times of each stage: 10 s at 30 Hz. Threads may record and read at once."""
 
-    def __init__(self, window: int = 512) -> None:
+    def __init__(self, window: int = 300) -> None:
         self._lock = threading.Lock()
         self._times_ms = {stage: np.zeros(window, np.float32) for stage in STAGES}
         self._counts = dict.fromkeys(STAGES, 0)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rich.console import Console
 from rich.table import Table
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception import bringup, images
 from jetson_perception.errors import PerceptionError
@@ -40,10 +41,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = 'demo'
 START_TIMEOUT_S = 60.0
-#: Small messages of which none may be missed, from publishers that are best effort.
-EVERY_ONE = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=1000, reliability=QoSReliabilityPolicy.BEST_EFFORT
-)
+WARM_UP_S = 1.0
+SETTLE_S = 3.0
 
 
 class Observer(Node):
@@ -51,18 +50,19 @@ class Observer(Node):
 
     def __init__(self) -> None:
         super().__init__('observer', namespace=NAMESPACE)
-        self.captured_ns: list[int] = []
         self.size_wh = (0, 0)
-        self.summaries: dict[int, SegmentationSummary] = {}
-        self.stats: list[PipelineStats] = []
-        self.masks = 0
+        self.summaries: list[SegmentationSummary] = []
+        self.camera_stats = self.seg_stats = PipelineStats()
         self.pictures: list[bytes] = []
         self.confusion: ConfusionMatrix | None = None
         self._waiting: defaultdict[int, dict[str, Any]] = defaultdict(dict)
-        self.create_subscription(CameraInfo, 'camera/camera_info', self._on_info, EVERY_ONE)
-        self.create_subscription(SegmentationSummary, 'seg/summary', self._on_summary, qos.RESULTS)
-        self.create_subscription(PipelineStats, 'seg/stats', self.stats.append, qos.RESULTS)
+        self.create_subscription(PipelineStats, 'camera/stats', self._on_camera_stats, qos.RESULTS)
+        self.create_subscription(PipelineStats, 'seg/stats', self._on_seg_stats, qos.RESULTS)
+        self.create_subscription(
+            SegmentationSummary, 'seg/summary', self.summaries.append, qos.RESULTS
+        )
         self.create_subscription(Image, 'seg/mask', self._on_mask, qos.RESULTS)
+        self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
 
     def watch_pictures(self) -> None:
         """Subscribe to what only people need."""
@@ -73,18 +73,20 @@ class Observer(Node):
 
     def class_names(self) -> list[str]:
         """Names of the model's classes."""
-        newest = next(reversed(self.summaries.values()))
-        return [area.class_name for area in newest.classes]
+        return [area.class_name for area in self.summaries[-1].classes]
 
-    def _on_info(self, msg: CameraInfo) -> None:
-        self.captured_ns.append(stamp_ns(msg.header))
-        self.size_wh = (msg.width, msg.height)
+    def settled(self) -> bool:
+        """Whether seg_node has told of the last image that camera_node told of."""
+        return self.camera_stats.header == self.seg_stats.header
 
-    def _on_summary(self, msg: SegmentationSummary) -> None:
-        self.summaries[stamp_ns(msg.header)] = msg
+    def _on_camera_stats(self, msg: PipelineStats) -> None:
+        self.camera_stats = msg
+
+    def _on_seg_stats(self, msg: PipelineStats) -> None:
+        self.seg_stats = msg
 
     def _on_mask(self, msg: Image) -> None:
-        self.masks += 1
+        self.size_wh = (msg.width, msg.height)
         self._pair('mask', msg)
 
     def _on_truth(self, msg: Image) -> None:
@@ -111,41 +113,42 @@ class Observer(Node):
 
 
 class Window:
-    """What happened between two messages of seg_node's stats, counted frame by frame.
+    """What became of the frames of one run of camera_node.
 
-    Both ends are stamps of images, so that what the camera sent and what the node received are
-    counted over exactly the same frames.
+    The camera is stopped at both ends, so that what it sent and what seg_node received are counted
+    over exactly the same frames.
 
     Parameters
     ----------
-    first, last : PipelineStats
-        At its ends.
-    captured_ns : sequence of int
-        Stamps of the frames that the camera published.
-    summaries : dict
-        Results by stamp.
+    before, after : PipelineStats
+        Of seg_node.
+    camera : PipelineStats
+        Of camera_node, which counts from its start.
+    results : list of SegmentationSummary
+        That came in between.
+    seconds : float
+        How long the camera ran.
     """
 
     def __init__(
         self,
-        first: PipelineStats,
-        last: PipelineStats,
-        captured_ns: Sequence[int],
-        summaries: dict[int, SegmentationSummary],
+        before: PipelineStats,
+        after: PipelineStats,
+        camera: PipelineStats,
+        results: list[SegmentationSummary],
+        seconds: float,
     ) -> None:
-        begin, end = stamp_ns(first.header), stamp_ns(last.header)
-        published = sum(begin < stamp <= end for stamp in captured_ns)
-        self.seconds = (end - begin) / 1e9
-        self.stages = last.stages
-        self.published = published
-        self.lost = published - (last.frames_received - first.frames_received)
-        self.skipped = last.frames_skipped - first.frames_skipped
-        self.failed = last.frames_failed - first.frames_failed
-        self.results = [msg for stamp, msg in summaries.items() if begin < stamp <= end]
+        self.stages = after.stages
+        self.published = camera.frames_processed
+        self.lost = self.published - (after.frames_received - before.frames_received)
+        self.skipped = after.frames_skipped - before.frames_skipped
+        self.failed = after.frames_failed - before.frames_failed
+        self.results = results
+        self.seconds = seconds
 
     def frame_rate(self) -> float:
         """Results a second, Hz."""
-        return len(self.results) / self.seconds if self.seconds else 0.0
+        return len(self.results) / self.seconds
 
     def class_ratios(self) -> dict[str, float]:
         """Mean share of each class over the window, 0 to 1."""
@@ -164,7 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _demo(args, console)
     except PerceptionError as error:
-        console.print(f'[red]demo failed:[/] {error}', highlight=False)
+        console.print('[red]demo failed:[/]', end=' ')
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
@@ -209,37 +213,87 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
             stack.enter_context(running(process, args.output / f'{process.executable}.log'))
             for process in (seg_node, camera_node)
         ]
-        _spin(executor, nodes, START_TIMEOUT_S, lambda: bool(observer.stats), 'the first result')
+        stage = _Stage(executor, nodes, observer)
+        stage.spin(START_TIMEOUT_S, lambda: bool(observer.summaries), 'the first result')
+        stage.spin(WARM_UP_S)
+        stage.stop_camera()
         console.print(f'Measuring for {args.duration:.0f} s …')
-        first = observer.stats[-1]
-        _spin(executor, nodes, args.duration)
-        window = Window(first, observer.stats[-1], observer.captured_ns, observer.summaries)
+        window = stage.measure(args.duration)
         console.print(f'Recording for {args.record:.0f} s …')
         observer.watch_pictures()
-        _spin(executor, nodes, args.record)
+        stage.change_camera(Transition.TRANSITION_ACTIVATE)
+        stage.spin(args.record)
     _report(console, observer, window)
     _save(console, observer, args.output, window.frame_rate())
     observer.destroy_node()
 
 
-def _spin(
-    executor: SingleThreadedExecutor,
-    nodes: Sequence[RunningProcess],
-    seconds: float,
-    until: Callable[[], bool] | None = None,
-    what: str = '',
-) -> None:
-    """Listen for some time, or until something came; see that the nodes live."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        executor.spin_once(timeout_sec=0.1)
-        for node in nodes:
-            node.check()
-        if until is not None and until():
-            return
-    if until is not None:
-        tail = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in nodes)
-        raise PerceptionError(f'{what} did not come within {seconds:.0f} s; the logs:\n{tail}')
+class _Stage:
+    """The nodes on it, and the time that passes.
+
+    Parameters
+    ----------
+    executor : SingleThreadedExecutor
+        Of the observer.
+    nodes : sequence of RunningProcess
+        Seen to live while time passes.
+    observer : Observer
+        Who listens.
+    """
+
+    def __init__(
+        self,
+        executor: SingleThreadedExecutor,
+        nodes: Sequence[RunningProcess],
+        observer: Observer,
+    ) -> None:
+        self._executor = executor
+        self._nodes = nodes
+        self._observer = observer
+
+    def spin(
+        self, seconds: float, until: Callable[[], bool] | None = None, what: str = ''
+    ) -> None:
+        """Listen for some time, or until something came, without which it fails."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.1)
+            for node in self._nodes:
+                node.check()
+            if until is not None and until():
+                return
+        if until is not None:
+            logs = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in self._nodes)
+            raise PerceptionError(f'{what} did not come within {seconds:.0f} s; the logs:\n{logs}')
+
+    def change_camera(self, transition: int) -> None:
+        """Take camera_node through a transition."""
+        service = self._observer.camera_service
+        self.spin(START_TIMEOUT_S, service.service_is_ready, 'the lifecycle of camera_node')
+        request = ChangeState.Request(transition=Transition(id=transition))
+        done = service.call_async(request)
+        self.spin(START_TIMEOUT_S, done.done, 'an answer of camera_node')
+
+    def stop_camera(self) -> None:
+        """Stop the camera and let both nodes tell their last counts."""
+        self.change_camera(Transition.TRANSITION_DEACTIVATE)
+        # seg_node tells once a second. It never tells of a last image that was lost on the way.
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline and not self._observer.settled():
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def measure(self, seconds: float) -> Window:
+        """Run the camera for a while and count."""
+        before = self._observer.seg_stats
+        self._observer.summaries.clear()
+        begun = time.monotonic()
+        self.change_camera(Transition.TRANSITION_ACTIVATE)
+        self.spin(seconds - (time.monotonic() - begun))
+        elapsed = time.monotonic() - begun
+        self.stop_camera()
+        observer = self._observer
+        results = list(observer.summaries)
+        return Window(before, observer.seg_stats, observer.camera_stats, results, elapsed)
 
 
 def _report(console: Console, observer: Observer, window: Window) -> None:
@@ -266,11 +320,12 @@ def _report(console: Console, observer: Observer, window: Window) -> None:
     console.print('class ratios: ' + ' · '.join(shares), highlight=False)
     if observer.confusion is not None:
         iou = zip(observer.class_names(), observer.confusion.iou(), strict=True)
-        each = ', '.join(f'{name} {value:.3f}' for name, value in iou)
+        each = ' · '.join(f'{name} {value:.3f}' for name, value in iou)
         console.print(
-            f'mIoU against the ground truth, while recording: '
-            f'{observer.confusion.mean_iou():.3f} ({each})',
+            f'mIoU against the scene, while recording: {observer.confusion.mean_iou():.3f}',
+            f'({each})',
             highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -286,7 +341,9 @@ def _save(console: Console, observer: Observer, folder: Path, rate: float) -> No
     with write_video(folder / 'annotated.mp4', (width, height), rate) as video:
         for frame in frames:
             video.write(frame)
-    console.print(f'Pictures, video and logs are in {folder.resolve()}', highlight=False)
+    console.print(
+        f'Pictures, video and logs are in {folder.resolve()}', highlight=False, soft_wrap=True
+    )
 
 
 if __name__ == '__main__':
