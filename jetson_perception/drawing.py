@@ -7,6 +7,7 @@ Colors are those of `jetson_perception.palette` unless the caller gives others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -117,26 +118,30 @@ def draw_detections(
         Keypoints that score less are left out, with their lines.
     """
     pen = _Pen.for_image(canvas)
+    labels = []
     for i in range(len(detections) - 1, -1, -1):
         class_id = int(detections.class_id[i])
         name = class_names[class_id] if 0 <= class_id < len(class_names) else str(class_id)
         box = _whole(detections.xyxy[i])
-        class_color = _bright(color(class_id + 1))
+        class_color = _vivid(class_id + 1)
         cv2.rectangle(canvas, box[:2], box[2:], class_color, pen.line_px, cv2.LINE_AA)
         if detections.keypoints is not None:
             points = detections.keypoints[i]
             _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, pen)
-        _draw_label(canvas, f'{name} {detections.score[i]:.2f}', box, class_color, pen)
+        labels.append((f'{name} {detections.score[i]:.2f}', box, class_color))
+    for text, box, class_color in labels:  # over all boxes, so that each can be read
+        _draw_label(canvas, text, box, class_color, pen)
 
 
 def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:
     """Write the frame rate into the upper left corner, in place."""
     pen = _Pen.for_image(canvas)
     text = f'{hz:.1f} FPS'
-    (_, text_h), _ = cv2.getTextSize(text, _FONT, pen.font_scale * 1.3, pen.text_px)
-    at = (2 * pen.margin_px, 2 * pen.margin_px + text_h)
-    for shade, thickness in ((_BLACK, pen.text_px + 2), (_WHITE, pen.text_px)):
-        cv2.putText(canvas, text, at, _FONT, pen.font_scale * 1.3, shade, thickness, cv2.LINE_AA)
+    (text_w, text_h), below = cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)
+    margin = pen.margin_px
+    _darken(canvas[: text_h + below + 2 * margin, : text_w + 4 * margin])
+    at = (2 * margin, margin + text_h)
+    cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +168,22 @@ def _whole(values: NDArray[np.float32]) -> tuple[int, ...]:
     return tuple(np.clip(np.rint(values), -_FAR_PX, _FAR_PX).astype(int).tolist())
 
 
-def _bright(bgr: Color) -> Color:
-    """The hue at full brightness, as VOC's dark half is hard to see as a thin line."""
-    factor = 255 / max(max(bgr), 1)
-    blue, green, red = (round(channel * factor) for channel in bgr)
+@cache
+def _vivid(index: int) -> Color:
+    """The palette's color at full brightness, as its dark ones are hard to see as thin lines.
+
+    What differs in brightness alone then differs in its share of white.
+    """
+    bgr = color(index)
+    highest = max(*bgr, 1)
+    white = {64: 0.25, 192: 0.5}.get(highest, 0.0)
+    blue, green, red = (round(255 * (channel / highest * (1 - white) + white)) for channel in bgr)
     return blue, green, red
+
+
+def _darken(part: NDArray[np.uint8]) -> None:
+    """Make a background for white text."""
+    np.multiply(part, 0.35, out=part, casting='unsafe')
 
 
 def _ink(background: Color) -> Color:
@@ -204,13 +220,13 @@ def _draw_keypoints(
     shown = [score >= score_threshold for score in points[:, 2]]
     for first, second in skeleton:
         if max(first, second) < len(at) and shown[first] and shown[second]:
-            shade = _bright(color(second + 1))
+            shade = _vivid(second + 1)
             cv2.line(canvas, at[first], at[second], shade, pen.line_px, cv2.LINE_AA)
     radius = pen.line_px + 1
     for index, (point, visible) in enumerate(zip(at, shown, strict=True)):
         if visible:
             cv2.circle(canvas, point, radius + 1, _WHITE, -1, cv2.LINE_AA)
-            cv2.circle(canvas, point, radius, _bright(color(index + 1)), -1, cv2.LINE_AA)
+            cv2.circle(canvas, point, radius, _vivid(index + 1), -1, cv2.LINE_AA)
 
 
 def _draw_legend(
@@ -235,8 +251,7 @@ def _draw_legend(
     panel_h = row_h * len(rows) + pen.margin_px
     margin = 2 * pen.margin_px
     top = max(canvas.shape[0] - margin - panel_h, 0)
-    panel = canvas[top : top + panel_h, margin : margin + panel_w]
-    cv2.addWeighted(panel, 0.35, np.zeros_like(panel), 0.65, 0, dst=panel)
+    _darken(canvas[top : top + panel_h, margin : margin + panel_w])
     for row, (class_id, text) in enumerate(rows):
         x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
         shade = tuple(int(channel) for channel in colors[class_id])

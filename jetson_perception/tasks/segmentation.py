@@ -255,9 +255,10 @@ def segment(
     planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
     if planes.ndim == 2:
         planes = planes[None]
-    window: _Window | None = _window(planes.shape[1:], transform)
-    if window.is_whole or options.mask_size == 'network':
-        planes, window = planes[:, window.rows, window.columns], None
+    place = _window(planes.shape[1:], transform)
+    window = None if place.is_whole or options.mask_size == 'network' else place
+    if window is None:
+        planes = planes[:, place.rows, place.columns]
     scores = np.ascontiguousarray(planes, np.float32)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
     with np.errstate(invalid='ignore', over='ignore'):  # garbage of a broken model warns nobody

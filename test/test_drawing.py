@@ -1,0 +1,246 @@
+"""Pixels that drawings change, and those that they leave alone."""
+
+import cv2
+import numpy as np
+import pytest
+
+from jetson_perception.drawing import (
+    color_mask,
+    draw_detections,
+    draw_frame_rate,
+    draw_segmentation,
+)
+from jetson_perception.palette import palette
+from jetson_perception.tasks.results import Detections, Segmentation
+
+NAMES = ('background', 'ulcer', 'sunburn', 'wind scar')
+
+
+def gray(width=320, height=240, value=100):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def segmentation(mask, classes=4):
+    return Segmentation(mask, np.bincount(mask.ravel(), minlength=classes))
+
+
+def detections(*boxes, score=0.9, class_id=0, keypoints=None):
+    n = len(boxes)
+    return Detections(
+        np.array(boxes, np.float32).reshape(n, 4),
+        np.full(n, score, np.float32),
+        np.full(n, class_id, np.int32),
+        keypoints,
+    )
+
+
+def changed(canvas, before):
+    """Left, top, right, bottom of what differs, or None."""
+    left, top, width, height = cv2.boundingRect((canvas != before).any(axis=2).astype(np.uint8))
+    return (left, top, left + width, top + height) if width else None
+
+
+@pytest.mark.parametrize('classes', [1, 4, 21, 256])
+def test_color_mask(classes):
+    mask = np.random.default_rng(0).integers(0, classes, (31, 33), np.uint8)
+    colors = palette(classes)
+    assert np.array_equal(color_mask(mask, colors), colors[mask])
+    out = np.empty((31, 33, 3), np.uint8)
+    assert color_mask(mask, colors, out) is out
+    assert np.array_equal(out, colors[mask])
+
+
+def test_ids_beyond_the_palette_are_black():
+    assert color_mask(np.array([[3, 4, 255]], np.uint8), palette(4)).tolist() == [
+        [[0, 128, 128], [0, 0, 0], [0, 0, 0]]
+    ]
+
+
+@pytest.mark.parametrize('blend', [0.0, 0.6, 1.0])
+def test_a_mask_tints_its_pixels_and_no_others(blend):
+    canvas = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    before = canvas.copy()
+    mask = np.zeros((240, 320), np.uint8)
+    mask[50:80, 60:90] = 1
+    mask[70:100, 85:130] = 3
+    draw_segmentation(canvas, segmentation(mask), palette(4), blend)
+    expected = before * blend + palette(4)[mask] * (1 - blend)
+    inside = mask > 0
+    assert np.abs(canvas[inside] - expected[inside]).max() <= 0.51
+    assert np.array_equal(canvas[~inside], before[~inside])
+
+
+def test_blend_agrees_with_add_weighted_of_the_whole_image():
+    canvas = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    mask = np.random.default_rng(1).integers(1, 4, (48, 64), np.uint8)
+    expected = cv2.addWeighted(canvas, 0.6, palette(4)[mask], 0.4, 0)
+    draw_segmentation(canvas, segmentation(mask), palette(4))
+    assert np.array_equal(canvas, expected)
+
+
+def test_a_mask_of_background_leaves_the_image_alone():
+    canvas = gray()
+    draw_segmentation(canvas, segmentation(np.zeros((240, 320), np.uint8)), palette(4), 0.6, NAMES)
+    assert (canvas == 100).all()
+
+
+def test_a_smaller_mask_is_enlarged():
+    canvas, mask = gray(320, 240), np.zeros((24, 32), np.uint8)
+    mask[12:, :] = 1
+    draw_segmentation(canvas, segmentation(mask), palette(4))
+    assert changed(canvas, gray()) == (0, 120, 320, 240)
+
+
+def test_the_legend_names_what_is_there():
+    mask = np.zeros((240, 320), np.uint8)
+    mask[0, 0] = 2
+    canvas, silent = gray(), gray()
+    draw_segmentation(canvas, segmentation(mask), palette(4), 0.6, NAMES)
+    draw_segmentation(silent, segmentation(mask), palette(4), 0.6)
+    left, top, _, _ = changed(canvas, silent)
+    assert left < 20
+    assert top > 120
+    panel = canvas[top:, left:]
+    assert (panel == palette(4)[2]).all(axis=2).any()
+    assert not (panel == palette(4)[1]).all(axis=2).any()
+
+
+BOXES = [
+    pytest.param((40, 60, 200, 180), id='inside'),
+    pytest.param((0, 0, 320, 240), id='whole_image'),
+    pytest.param((250, 0, 320, 30), id='upper_right_corner'),
+    pytest.param((0, 200, 30, 240), id='lower_left_corner'),
+    pytest.param((318, 238, 320, 240), id='two_pixels'),
+    pytest.param((-500, -500, 900, 900), id='around'),
+]
+
+
+@pytest.mark.parametrize('size_wh', [(320, 240), (160, 120), (1920, 1080)], ids=str)
+@pytest.mark.parametrize('box', BOXES)
+def test_labels_stay_in_the_image(box, size_wh):
+    width, height = size_wh
+    scale = np.array([width / 320, height / 240] * 2)
+
+    def ink(corners):
+        canvas = gray(width, height)
+        draw_detections(canvas, detections(np.array(corners) * scale), ('cat',))
+        return (canvas > 200).all(axis=2).sum()
+
+    assert ink(box) == ink((100, 100, 200, 200)) > 0
+
+
+@pytest.mark.parametrize('box', BOXES)
+def test_a_label_wider_than_the_image_touches_nothing_else(box):
+    whole = gray(200, 160)
+    canvas = whole[20:-20, 20:-20]  # a window into a larger image, whose rim stays
+    draw_detections(canvas, detections(box), ('a very long class name that has no room',))
+    assert (canvas != 100).any()
+    canvas[:] = 100
+    assert (whole == 100).all()
+
+
+def test_a_box_and_its_label():
+    canvas = gray()
+    draw_detections(canvas, detections((40, 60, 200, 180)), ('cat',))
+    left, top, right, bottom = changed(canvas, gray())
+    assert abs(left - 40) <= 2
+    assert abs(right - 200) <= 3
+    assert abs(bottom - 180) <= 3
+    assert 30 < top < 58  # the label's top
+    assert (canvas[100:160, 60:180] == 100).all()
+
+
+def test_lines_and_text_grow_with_the_image():
+    heights = []
+    for scale in (1, 4):
+        canvas = gray(320 * scale, 240 * scale)
+        box = np.array((40, 60, 200, 180)) * scale
+        draw_detections(canvas, detections(box), ('cat',))
+        _, top, _, _ = changed(canvas, gray(320 * scale, 240 * scale))
+        heights.append(60 * scale - top)
+    assert heights[1] > 1.8 * heights[0]
+
+
+def test_an_unnamed_class_is_shown_by_its_number():
+    with_number, named = gray(), gray()
+    draw_detections(with_number, detections((40, 60, 200, 180), class_id=7), ('cat',))
+    draw_detections(named, detections((40, 60, 200, 180), class_id=7), ('x',) * 7 + ('7',))
+    assert np.array_equal(with_number, named)
+
+
+def test_nothing_found_draws_nothing():
+    canvas = gray()
+    draw_detections(canvas, Detections.empty(17), ('person',), skeleton=((0, 1),))
+    assert (canvas == 100).all()
+
+
+def people(*points):
+    return np.array([points], np.float32)
+
+
+@pytest.mark.parametrize(
+    ('scores', 'joined', 'dots'),
+    [
+        ((0.9, 0.9), True, (True, True)),
+        ((0.9, 0.4), False, (True, False)),
+        ((0.5, 0.5), True, (True, True)),
+        ((0.0, 0.0), False, (False, False)),
+    ],
+)
+def test_keypoints_below_the_threshold_are_left_out_with_their_lines(scores, joined, dots):
+    canvas = gray()
+    points = people((80, 100, scores[0]), (160, 100, scores[1]))
+    found = detections((40, 60, 200, 180), keypoints=points)
+    draw_detections(canvas, found, ('person',), skeleton=((0, 1),))
+    assert (canvas[100, 120] != 100).any() == joined
+    assert ((canvas[100, 80] != 100).any(), (canvas[100, 160] != 100).any()) == dots
+
+
+def test_every_keypoint_of_every_object_is_drawn():
+    points = np.zeros((3, 5, 3), np.float32)
+    points[..., 0] = 60 + 20 * np.arange(5)
+    points[..., 1] = 40 + 60 * np.arange(3)[:, None]
+    points[..., 2] = 1
+    canvas = gray()
+    draw_detections(canvas, detections(*[(40, 20, 300, 220)] * 3, keypoints=points), ('person',))
+    for x, y, _ in points.reshape(-1, 3).astype(int):
+        assert (canvas[y, x] != 100).any()
+
+
+@pytest.mark.parametrize('x', [-1e9, 1e9, 5000.0])
+def test_keypoints_far_outside_and_skeletons_of_other_models(x):
+    canvas = gray()
+    points = people((x, 100, 1), (160, 100, 1))
+    found = detections((40, 60, 200, 180), keypoints=points)
+    draw_detections(canvas, found, ('person',), skeleton=((0, 1), (5, 6), (0, 16)))
+    assert (canvas[100, 160] != 100).any()
+
+
+def test_frame_rate_stays_in_its_corner():
+    canvas = gray(1280, 720)
+    draw_frame_rate(canvas, 29.97)
+    left, top, right, bottom = changed(canvas, gray(1280, 720))
+    assert (left, top) == (0, 0)
+    assert 50 < right < 200
+    assert 10 < bottom < 50
+    assert (canvas[:bottom, :right] > 200).any()
+
+
+def test_boxes_of_the_first_classes_have_colors_of_their_own():
+    corner_colors = set()
+    for class_id in range(20):
+        canvas = gray()
+        draw_detections(canvas, detections((40, 60, 200, 180), class_id=class_id), ())
+        corner_colors.add(tuple(canvas[180, 120].tolist()))
+    assert len(corner_colors) == 20
+
+
+@pytest.mark.parametrize('size_wh', [(1, 1), (8, 8), (16, 9)], ids=str)
+def test_tiny_images(size_wh):
+    canvas = gray(*size_wh)
+    mask = np.ones(canvas.shape[:2], np.uint8)
+    draw_segmentation(canvas, segmentation(mask), palette(4), 0.6, NAMES)
+    points = people((0, 0, 1), (3, 3, 1))
+    found = detections((0, 0, *size_wh), keypoints=points)
+    draw_detections(canvas, found, ('person',), skeleton=((0, 1),))
+    draw_frame_rate(canvas, 30)
