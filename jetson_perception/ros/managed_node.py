@@ -48,6 +48,8 @@ class ManagedNode(LifecycleNode):
         self.active = False
         #: Why the node is not running, for people; empty when nothing is wrong.
         self.problem = ''
+        self._declared: list[Parameters[Any]] = []
+        self._unknown_parameters: list[str] = []
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
@@ -57,17 +59,23 @@ class ManagedNode(LifecycleNode):
         declared: Parameters[Any] = Parameters(self, params, prefix, lambda: self.configured)
         for problem in declared.problems:
             self.get_logger().error(problem)
-        self.parameter_problems = [*getattr(self, 'parameter_problems', ()), *declared.problems]
+        self._declared.append(declared)
         return declared
+
+    @property
+    def parameter_problems(self) -> list[str]:
+        """What was given wrong at start and is not set right yet."""
+        given = [problem for declared in self._declared for problem in declared.problems]
+        return given + self._unknown_parameters
 
     def bring_up(self) -> None:
         """Configure and activate, unless the user wants to do that; call it once, before spinning.
 
         A node that fails stays up: its parameters can be mended and `configure` tried again.
         """
-        for problem in unknown_parameters(self):
+        self._unknown_parameters = unknown_parameters(self)
+        for problem in self._unknown_parameters:
             self.get_logger().warning(problem)
-            self.parameter_problems.append(problem)
         if (
             self._managed.value.autostart
             and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
@@ -164,7 +172,8 @@ class ManagedNode(LifecycleNode):
         else:
             waiting = 'inactive' if self.configured else 'unconfigured'
             state = diagnostics.status(diagnostics.STALE, name, waiting, {})
-        if self.parameter_problems and state.level == diagnostics.OK:
+        problems = self.parameter_problems
+        if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN
-            state.message = '; '.join(self.parameter_problems)
+            state.message = '; '.join(problems)
         return [state, *(self.diagnose() if self.active else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,8 @@ class ModelParams:
             value = getattr(self, name)
             if value and len(value) != count:
                 return f'{name} has {len(value)} values; expected {count}'
+            if not all(map(math.isfinite, value)):
+                return f'{name} is {list(value)}; expected finite numbers'
         if any(side < 1 for side in self.input_size):
             return f'input_size is {list(self.input_size)}; expected a width and height in pixels'
         if any(value == 0.0 for value in self.std):

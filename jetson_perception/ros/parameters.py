@@ -117,18 +117,14 @@ class Parameters(Generic[P]):
         prefix: str = '',
         configured: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.problems: list[str] = []
+        self._problems: dict[str, str] = {}
         self._node = node
         self._cls = cls
         self._prefix = f'{prefix}.' if prefix else ''
         self._configured = configured
         self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         values = {name: self._declare(name) for name in self._fields}
-        self.value: P = cls(**values)
-        problem = self._problem(self.value)
-        if problem:
-            self.problems.append(f'{problem}; using the defaults')
-            self.value = cls()
+        self.value: P = self._mended(cls(**values))
         node.add_on_set_parameters_callback(self._on_set)
 
     @property
@@ -136,37 +132,69 @@ class Parameters(Generic[P]):
         """Full names of the parameters."""
         return [self._prefix + name for name in self._fields]
 
+    @property
+    def problems(self) -> list[str]:
+        """What was given wrong at start and has not been set right since, one text each."""
+        return list(self._problems.values())
+
     def _declare(self, field: str) -> Any:
         name = self._prefix + field
         default = self._fields[field].default
         kind = parameter_type(self._cls, field)
         given = self._node._parameter_overrides.get(name)  # rclpy has no public way to look
-        if (
-            given is not None
-            and given.type_ == Parameter.Type.INTEGER
-            and kind in (Parameter.Type.DOUBLE,)
-        ):
-            # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
+        # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
+        types = (None if given is None else given.type_, kind)
+        if types == (Parameter.Type.INTEGER, Parameter.Type.DOUBLE):
             self._node._parameter_overrides[name] = Parameter(name, kind, float(given.value))
+        elif types == (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY):
+            doubles = [float(value) for value in given.value]
+            self._node._parameter_overrides[name] = Parameter(name, kind, doubles)
         try:
             value = self._declare_as(name, kind, default, self._descriptor(field), False)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            self.problems.append(
-                f'parameter {name} is {given.value!r}; {self._expected(field)}; '
-                f'using {default!r}, until it is set right'
+            self._problems[field] = (
+                f'parameter {name} is {given.value!r}; {self._expected(field)}; {_using(default)}'
             )
             self._node.get_logger().debug(str(error))
-            return self._redeclare(name, kind, field)
+            return self._declare_as(name, kind, default, self._descriptor(field), True)
         problem = self._choice_problem(field, value)
         if problem:
-            self.problems.append(f'{problem}; using {default!r}, until it is set right')
-            self._node.undeclare_parameter(name)
-            return self._redeclare(name, kind, field)
+            self._problems[field] = f'{problem}; {_using(default)}'
+            self._reset(field)
+            return default
         return value
 
-    def _redeclare(self, name: str, kind: Parameter.Type, field: str) -> Any:
-        default = self._fields[field].default
-        return self._declare_as(name, kind, default, self._descriptor(field), True)
+    def _reset(self, field: str) -> None:
+        """Give a parameter its default, whatever the user gave."""
+        name, default = self._prefix + field, self._fields[field].default
+        self._node.undeclare_parameter(name)
+        kind = parameter_type(self._cls, field)
+        self._declare_as(name, kind, default, self._descriptor(field), True)
+
+    def _mended(self, value: P) -> P:
+        """The values, but defaults for those that contradict each other, as few as can be."""
+        while problem := self._problem(value):
+            suspects = [
+                name
+                for name, field in self._fields.items()
+                if getattr(value, name) != field.default
+            ]
+            if not suspects:
+                raise AssertionError(f'the defaults of {self._cls.__name__} do not fit: {problem}')
+            # One whose default changes what is wrong; where it takes several, all in turn.
+            field = next(
+                (n for n in suspects if self._problem(self._with_default(value, n)) != problem),
+                suspects[0],
+            )
+            self._problems[field] = f'{problem}; {self._prefix}{field}: ' + _using(
+                self._fields[field].default
+            )
+            self._reset(field)
+            value = self._with_default(value, field)
+        return value
+
+    def _with_default(self, value: P, field: str) -> P:
+        return dataclasses.replace(value, **{field: self._fields[field].default})  # type: ignore[type-var]
 
     def _declare_as(
         self,
@@ -246,7 +274,14 @@ class Parameters(Generic[P]):
                 return SetParametersResult(successful=False, reason=problem)
             # The reference is swapped, so that a frame sees the old set or the new one.
             self.value = value
+            for field in changes:
+                self._problems.pop(field, None)
         return SetParametersResult(successful=True)
+
+
+def _using(default: Any) -> str:
+    value = 'leaving it unset' if default == () else f'using {default!r}'
+    return f'{value}, until it is set right'
 
 
 def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
