@@ -1,0 +1,310 @@
+"""Parameters of a dataclass on a real node."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.exceptions import ParameterUninitializedException
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from jetson_perception.ros.parameters import Parameters, param, parameter_type, unknown_parameters
+
+Type = Parameter.Type
+
+
+@dataclass(frozen=True)
+class Settings:
+    model: str = param('oranges', 'ONNX file.', at_configure=True)
+    mode: str = param('fast', 'How to go about it.', choices=('fast', 'exact'))
+    blend: float = param(0.6, 'Share of the image.', between=(0.0, 1.0))
+    count: int = param(5, 'How many.', between=(1, 10))
+    draw: bool = param(True, 'Whether to draw.')
+    offset: float = param(0.0, 'Anything.')
+    size: tuple[int, ...] = param((), 'Width and height.', example='[640, 640]')
+    mean: tuple[float, ...] = param((), 'One a channel.')
+    names: tuple[str, ...] = param((), 'Names.')
+
+    def problem(self):
+        if self.size and len(self.size) != 2:
+            return f'size has {len(self.size)} values; expected 2'
+        if self.mean and len(self.mean) != 3:
+            return f'mean has {len(self.mean)} values; expected 3'
+        return ''
+
+
+@pytest.fixture(scope='module')
+def context():
+    made = Context()
+    rclpy.init(context=made, signal_handler_options=SignalHandlerOptions.NO)
+    yield made
+    rclpy.shutdown(context=made)
+
+
+@pytest.fixture
+def make_node(context):
+    """Makes a node that was given parameters at start, as from a YAML file."""
+    nodes = []
+
+    def make(**given):
+        overrides = [Parameter(name.replace('__', '.'), value=v) for name, v in given.items()]
+        node = rclpy.create_node('configured', context=context, parameter_overrides=overrides)
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+
+
+@pytest.fixture
+def declared(make_node):
+    """Settings on a node that was given these values at start."""
+
+    def declare(**given):
+        node = make_node(**given)
+        return node, Parameters(node, Settings)
+
+    return declare
+
+
+def stored(node, name):
+    """What `ros2 param get` shows; None where nothing is set."""
+    try:
+        return node.get_parameter(name).value
+    except ParameterUninitializedException:
+        return None
+
+
+def set_one(node, name, value):
+    return node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def test_without_anything_given_every_value_is_its_default(declared):
+    node, parameters = declared()
+    assert parameters.value == Settings()
+    assert parameters.value.size == ()
+    assert list(parameters.problems) == []
+    assert stored(node, 'blend') == 0.6
+    assert stored(node, 'size') is None
+
+
+@pytest.mark.parametrize(
+    ('field', 'kind'),
+    [
+        ('model', Type.STRING),
+        ('blend', Type.DOUBLE),
+        ('count', Type.INTEGER),
+        ('draw', Type.BOOL),
+        ('size', Type.INTEGER_ARRAY),
+        ('mean', Type.DOUBLE_ARRAY),
+        ('names', Type.STRING_ARRAY),
+    ],
+)
+def test_every_field_is_declared_with_its_type_and_description(declared, field, kind):
+    node, _ = declared()
+    descriptor = node.describe_parameter(field)
+    assert parameter_type(Settings, field) == kind
+    assert descriptor.type == kind.value
+    assert descriptor.name == field
+    assert descriptor.description == Settings.__dataclass_fields__[field].metadata['description']
+
+
+def test_ranges_and_choices_are_in_the_descriptor(declared):
+    node, _ = declared()
+    blend = node.describe_parameter('blend').floating_point_range[0]
+    count = node.describe_parameter('count').integer_range[0]
+    assert (blend.from_value, blend.to_value) == (0.0, 1.0)
+    assert (count.from_value, count.to_value) == (1, 10)
+    assert node.describe_parameter('mode').additional_constraints == 'one of: fast, exact'
+    assert not node.describe_parameter('offset').floating_point_range
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        pytest.param({'blend': 0.25}, {'blend': 0.25}, id='double'),
+        pytest.param({'blend': 1}, {'blend': 1.0}, id='integer_for_a_double'),
+        pytest.param({'blend': 0.0}, {'blend': 0.0}, id='lower_end'),
+        pytest.param({'count': 10}, {'count': 10}, id='upper_end'),
+        pytest.param({'mode': 'exact'}, {'mode': 'exact'}, id='choice'),
+        pytest.param({'draw': False}, {'draw': False}, id='bool'),
+        pytest.param({'size': [640, 480]}, {'size': (640, 480)}, id='integers'),
+        pytest.param({'mean': [0.1, 0.2, 0.3]}, {'mean': (0.1, 0.2, 0.3)}, id='doubles'),
+        pytest.param({'mean': [0, 0, 1]}, {'mean': (0.0, 0.0, 1.0)}, id='integers_for_doubles'),
+        pytest.param({'names': ['a', 'b']}, {'names': ('a', 'b')}, id='strings'),
+    ],
+)
+def test_what_is_given_at_start_is_used(declared, given, expected):
+    node, parameters = declared(**given)
+    assert list(parameters.problems) == []
+    assert parameters.value == Settings(**expected)
+    for name, value in expected.items():
+        assert type(getattr(parameters.value, name)) is type(value)
+        shown = stored(node, name)
+        assert (tuple(shown) if isinstance(value, tuple) else shown) == value
+
+
+@pytest.mark.parametrize(
+    ('given', 'told'),
+    [
+        pytest.param({'blend': 1.5}, ['blend is 1.5', 'from 0.0 to 1.0', 'using 0.6'], id='above'),
+        pytest.param({'blend': -0.1}, ['blend is -0.1', 'from 0.0 to 1.0'], id='below'),
+        pytest.param({'blend': 7}, ['blend is 7', 'from 0.0 to 1.0'], id='integer_above'),
+        pytest.param({'blend': math.nan}, ['blend is nan', 'from 0.0 to 1.0'], id='nan'),
+        pytest.param({'blend': math.inf}, ['blend is inf'], id='infinite'),
+        pytest.param({'blend': 'half'}, ["blend is 'half'", 'double'], id='text_for_a_double'),
+        pytest.param({'count': 2.5}, ['count is 2.5', 'from 1 to 10'], id='double_for_int'),
+        pytest.param({'count': 0}, ['count is 0', 'from 1 to 10', 'using 5'], id='count_below'),
+        pytest.param({'draw': 1}, ['draw is 1', 'bool'], id='integer_for_a_bool'),
+        pytest.param({'model': 3}, ['model is 3', 'string'], id='integer_for_a_text'),
+        pytest.param({'mode': 'slow'}, ["mode is 'slow'", 'one of fast, exact'], id='choice'),
+        pytest.param({'size': [1.5, 2.5]}, ['size is', 'integer_array'], id='doubles_for_ints'),
+        pytest.param({'size': 640}, ['size is 640', 'integer_array'], id='one_for_an_array'),
+        pytest.param({'names': [1, 2]}, ['names is', 'string_array'], id='integers_for_texts'),
+        pytest.param({'size': [1, 2, 3]}, ['size has 3 values; expected 2'], id='between_fields'),
+    ],
+)
+def test_what_is_wrong_at_start_is_told_and_the_default_used(declared, given, told):
+    node, parameters = declared(**given)
+    assert parameters.value == Settings()
+    assert len(parameters.problems) == 1
+    for text in told:
+        assert text in parameters.problems[0]
+    (name,) = given
+    default = getattr(Settings(), name)
+    assert stored(node, name) == (None if default == () else default)
+
+
+def test_one_wrong_value_leaves_the_others_as_given(declared):
+    node, parameters = declared(model='mine.onnx', size=[640], mean=[0.5], count=3, blend=9.0)
+    assert parameters.value == Settings(model='mine.onnx', count=3)
+    assert node.get_parameter('model').value == 'mine.onnx'
+    assert len(parameters.problems) == 3
+
+
+def test_a_value_set_right_is_no_problem_any_more(declared):
+    node, parameters = declared(blend=9.0, count=99)
+    assert len(parameters.problems) == 2
+    assert set_one(node, 'blend', 0.5).successful
+    assert len(parameters.problems) == 1
+    assert 'count' in parameters.problems[0]
+    assert not set_one(node, 'count', 77).successful
+    assert len(parameters.problems) == 1
+    assert set_one(node, 'count', 7).successful
+    assert list(parameters.problems) == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('blend', 0.1),
+        ('count', 9),
+        ('draw', False),
+        ('mode', 'exact'),
+        ('model', 'other.onnx'),
+        ('size', [320, 240]),
+        ('mean', [1.0, 2.0, 3.0]),
+        ('names', ['a']),
+    ],
+)
+def test_a_value_set_at_run_time_is_in_the_next_set_that_is_read(declared, name, value):
+    node, parameters = declared()
+    before = parameters.value
+    assert set_one(node, name, value).successful
+    expected = tuple(value) if isinstance(value, list) else value
+    assert getattr(parameters.value, name) == expected
+    assert before == Settings(), 'a frame under way keeps the set that it began with'
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'told'),
+    [
+        pytest.param('blend', 1.01, 'out of range', id='above'),
+        pytest.param('blend', math.nan, 'out of range', id='nan'),
+        pytest.param('blend', 'half', 'type', id='text_for_a_double'),
+        pytest.param('count', 0, 'out of range', id='below'),
+        pytest.param('count', 2.0, 'type', id='double_for_int'),
+        pytest.param('mode', 'slow', "mode is 'slow'; expected one of fast, exact", id='choice'),
+        pytest.param('size', [1, 2, 3], 'size has 3 values; expected 2', id='between_fields'),
+    ],
+)
+def test_a_wrong_value_is_refused_at_run_time_with_the_reason(declared, name, value, told):
+    node, parameters = declared()
+    before = stored(node, name)
+    result = set_one(node, name, value)
+    assert not result.successful
+    assert told in result.reason
+    assert parameters.value == Settings()
+    assert stored(node, name) == before
+
+
+def test_values_set_together_are_taken_all_or_none(declared):
+    node, parameters = declared()
+    good, bad = Parameter('count', value=7), Parameter('mode', value='slow')
+    assert not node.set_parameters_atomically([good, bad]).successful
+    assert parameters.value == Settings()
+    assert node.get_parameter('count').value == 5
+
+
+def test_what_is_used_at_configure_is_refused_while_configured(make_node):
+    node, configured = make_node(), [False]
+    parameters = Parameters(node, Settings, configured=lambda: configured[0])
+    assert set_one(node, 'model', 'first.onnx').successful
+    configured[0] = True
+    result = set_one(node, 'model', 'second.onnx')
+    assert not result.successful
+    assert 'model is used when the node configures' in result.reason
+    assert 'ros2 lifecycle set /configured deactivate' in result.reason
+    assert parameters.value.model == 'first.onnx'
+    assert set_one(node, 'blend', 0.1).successful
+    configured[0] = False
+    assert set_one(node, 'model', 'second.onnx').successful
+    assert parameters.value.model == 'second.onnx'
+
+
+def test_two_sets_under_prefixes_do_not_meet(make_node):
+    node = make_node(det__blend=0.1, pose__blend=0.2)
+    det, pose = Parameters(node, Settings, 'det'), Parameters(node, Settings, 'pose')
+    assert (det.value.blend, pose.value.blend) == (0.1, 0.2)
+    assert set_one(node, 'pose.blend', 0.9).successful
+    assert (det.value.blend, pose.value.blend) == (0.1, 0.9)
+    assert det.names[0] == 'det.model'
+    assert node.describe_parameter('det.count').name == 'det.count'
+    assert not set_one(node, 'det.mode', 'slow').successful
+
+
+def test_names_of_others_pass(declared):
+    node, parameters = declared()
+    node.declare_parameter('somebody_elses', 1)
+    assert set_one(node, 'somebody_elses', 2).successful
+    assert set_one(node, 'use_sim_time', False).successful
+    assert parameters.value == Settings()
+
+
+def test_without_unknown_parameters_nothing_is_said(declared):
+    node, _ = declared(blend=0.5)
+    assert unknown_parameters(node) == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
+        pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
+        pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
+    ],
+)
+def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
+    node = make_node(**{name: 1})
+    Parameters(node, Settings)
+    (text,) = unknown_parameters(node)
+    assert told in text
+
+
+def test_qos_overrides_and_ignored_prefixes_are_not_unknown(make_node):
+    node = make_node(**{'qos_overrides./image.subscription.depth': 3, 'later.thing': 1})
+    Parameters(node, Settings)
+    assert unknown_parameters(node, ignore=('later.',)) == []
