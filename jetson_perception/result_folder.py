@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel
 from jetson_perception.palette import palette
+from jetson_perception.recording import write_video
 from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.models import YoloModel
     from jetson_perception.named_frames import NamedFrame
+    from jetson_perception.recording import VideoFile
     from jetson_perception.tasks.results import Detections
 
 
@@ -99,9 +102,9 @@ class ResultFolder:
                 f'{path} cannot be written to: {err.strerror}; choose another folder', 'output'
             ) from err
         self._names: set[str] = set()
-        self._video: Any = None
-        self._video_name = ''
+        self._video: VideoFile | None = None
         self._video_size_wh = (0, 0)
+        self._open_video = ExitStack()
 
     def write(
         self,
@@ -130,8 +133,8 @@ class ResultFolder:
 
     def close(self) -> None:
         """Finish the files; calling it twice is harmless."""
+        self._open_video.close()
         self._lines.close()
-        self._end_video()
 
     def _write_picture(self, name: str, pixels: NDArray[np.uint8]) -> str:
         name = self._unused(name)
@@ -142,24 +145,15 @@ class ResultFolder:
     def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:
         """Add to the source's video; a first frame, and one of another size, begin a new one."""
         height, width = canvas.shape[:2]
-        if frame.index == 0 or self._video_size_wh != (width, height):
-            self._end_video()
-            self._video_name = self._unused(f'{frame.name}.mp4')
+        if self._video is None or frame.index == 0 or self._video_size_wh != (width, height):
+            self._open_video.close()
+            path = self.path / self._unused(f'{frame.name}.mp4')
             self._video_size_wh = width, height
-            path, codec = str(self.path / self._video_name), cv2.VideoWriter.fourcc(*'mp4v')
-            self._video = cv2.VideoWriter(path, codec, frame.rate_hz, (width, height))
-            if not self._video.isOpened():
-                raise ParameterError(
-                    f'{path}: this OpenCV writes no MPEG-4 video; run it on pictures, or without '
-                    'an output folder'
-                )
+            self._video = self._open_video.enter_context(
+                write_video(path, self._video_size_wh, frame.rate_hz)
+            )
         self._video.write(canvas)
-        return self._video_name
-
-    def _end_video(self) -> None:
-        if self._video is not None:
-            self._video.release()
-            self._video = None
+        return self._video.path.name
 
     def _unused(self, name: str) -> str:
         path = Path(name)

@@ -11,6 +11,9 @@ import pytest
 from onnx_models import color_segmentation, detector, pose_detector, unknown_output
 
 from jetson_perception.cli import main
+from jetson_perception.models import open_model
+from jetson_perception.named_frames import NamedFrame
+from jetson_perception.result_folder import ResultFolder
 
 
 @pytest.fixture(autouse=True)
@@ -317,6 +320,19 @@ class TestRun:
         while capture.read()[0]:
             count += 1
         assert count == 7
+
+    def test_video_that_changes_size_begins_a_new_one(self, colors, tmp_path):
+        model = open_model(colors)
+        folder = ResultFolder(tmp_path / 'out')
+        for index, size_wh in enumerate([(64, 48), (64, 48), (32, 24)]):
+            frame = NamedFrame('rtsp://camera', 'rtsp', index, stripes(*size_wh), 30.0)
+            folder.write(frame, model, model(frame.bgr))
+        folder.close()
+        folder.close()
+        lines = (tmp_path / 'out' / 'results.jsonl').read_text().splitlines()
+        names = [json.loads(line)['annotated'] for line in lines]
+        assert [Path(name).stem for name in names] == ['rtsp', 'rtsp', 'rtsp_2']
+        assert all((tmp_path / 'out' / name).stat().st_size for name in names)
 
     def test_at_most_so_many_frames_of_each_source(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 9)

@@ -103,7 +103,7 @@ def test_metadata_that_cannot_be_read_is_left_out_with_a_warning(key, text, capl
 
 
 # Neither time limit: Hypothesis builds its tables of Unicode on the first run.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(['task', 'names', 'imgsz', 'stride', 'kpt_shape', 'args', 'end2end']),

@@ -1,4 +1,5 @@
 import os
+import sys
 import threading
 
 import numpy as np
@@ -247,6 +248,11 @@ class TestInputs:
         path = identity_model(tmp_path / 'my.onnx', [(1, 3, 8, 8)], dtype=np.uint8)
         with pytest.raises(ModelError, match=r'uint8 .*; expected float32 or float16'):
             OnnxRuntimeEngine(path)
+
+    def test_runtime_that_is_not_installed(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+        with pytest.raises(ModelError, match=r'cannot be imported .*; pip install onnxruntime'):
+            OnnxRuntimeEngine(color_segmentation(tmp_path / 'my.onnx'))
 
     def test_settings_out_of_range(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx')
