@@ -87,7 +87,8 @@ class SegNode(PerceptionNode):
             threads=params.threads,
             overrides=params.overrides(output=params.output),
         )
-        self._colors = palette(len(self._model.class_names))
+        # A network that ends in an argmax may give any id, whatever its names say.
+        self._colors = palette(256)
         self._mask_message, self._color_message = ImageMessage(), ImageMessage()
         self._masks = self.create_publisher(
             Image, 'mask', qos.RESULTS, qos_overriding_options=qos.overridable()
