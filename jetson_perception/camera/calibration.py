@@ -87,7 +87,7 @@ class Calibration:
                 f'the calibration is for {old_width}x{old_height}, the pictures are '
                 f'{width}x{height}, which is another aspect ratio; calibrate the camera at '
                 f'{width}x{height}, or run it at {old_width}x{old_height}',
-                'camera_info_url',
+                'calibration',
             )
         scale_x, scale_y = width / old_width, height / old_height
         return replace(
@@ -147,13 +147,13 @@ def _file(path: str | Path) -> Path:
         return Path(unquote(text.removeprefix('file://'))).expanduser()
     if '://' in text:
         raise ParameterError(
-            f'{text}: expected a path or file:///… of a calibration YAML', 'camera_info_url'
+            f'{text}: expected a path or file:///… of a calibration YAML', 'calibration'
         )
     return Path(text).expanduser()
 
 
 def _error(file: Path, problem: str) -> ParameterError:
-    return ParameterError(f'{file} {problem}', 'camera_info_url')
+    return ParameterError(f'{file} {problem}', 'calibration')
 
 
 def _value(file: Path, content: dict[Any, Any], name: str) -> Any:

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,7 @@ _CAPS = re.compile(r'\bcaps = .*video/x-raw')
 _SIDES = re.compile(r'\b(width|height)\W+int\W+(\d+)')
 _PREFACE = f'--{_BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
 _SIZE_TIMEOUT_S = 1.0
+_OURS_TIMEOUT_S = 0.2
 _CANCEL_CHECK_MS = 50
 _NOISE = (
     '/GstPipeline:',
@@ -239,23 +241,22 @@ class _Printed:
     def size_wh(self, frame_bytes: int, timeout_s: float) -> tuple[int, int] | None:
         """The size, among those printed, of frames so long; waits for it to be printed.
 
-        Threads of GStreamer mix up each other's notifications: about once in a hundred starts the
-        caps of our last elements are missing, or stand behind another element's name. So any
-        element's will do, ours and later ones first.
+        Threads of GStreamer mix up each other's notifications: of a pipeline with queues, about
+        one start in eight prints the caps of our elements behind another's name, or not at all.
+        So any element's will do when ours do not come.
         """
-        found: list[tuple[int, int]] = []
-
-        def look() -> bool:
-            found[:] = [
-                size_wh
-                for _, size_wh in sorted(self._sizes_wh, key=lambda size: size[0])
-                if _pitch_bytes(size_wh[0]) * size_wh[1] == frame_bytes
-            ]
-            return bool(found)
-
         with self._changed:
-            self._changed.wait_for(look, timeout_s)
-        return found[-1] if found else None
+            for ours, wait_s in ((True, min(_OURS_TIMEOUT_S, timeout_s)), (False, timeout_s)):
+                found = partial(self._found, frame_bytes, ours)
+                if self._changed.wait_for(found, wait_s):
+                    return found()
+        return None
+
+    def _found(self, frame_bytes: int, only_ours: bool) -> tuple[int, int] | None:
+        for is_ours, (width, height) in reversed(self._sizes_wh):
+            if _pitch_bytes(width) * height == frame_bytes and (is_ours or not only_ours):
+                return width, height
+        return None
 
     def _drain(self, stream: int) -> None:
         with open(stream, encoding='utf-8', errors='replace') as lines:

@@ -108,7 +108,6 @@ class _RtspGrabber:
             raise SourceError(f'{self._shown}: a frame could not be decoded')
         self._fits = self._size_wh is None or pixels.shape[1::-1] == self._size_wh
         if self._fits:
-            self._decoded = None  # it may be the reader's now
             return pixels, arrived_ns
         self._decoded = pixels
         return resized(pixels, self._size_wh, None if out is pixels else out), arrived_ns

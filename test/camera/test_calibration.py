@@ -117,7 +117,7 @@ def test_wrong_fields_are_named(load, content, path, value, text):
     inner[path[-1]] = value
     with pytest.raises(ParameterError, match=text) as caught:
         load(content)
-    assert caught.value.parameter == 'camera_info_url'
+    assert caught.value.parameter == 'calibration'
 
 
 @pytest.mark.parametrize('name', [key for key in yaml.safe_load(WRITTEN) if key != 'camera_name'])

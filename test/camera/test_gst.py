@@ -67,10 +67,10 @@ elif action == 'mixed_up':
     say_size(4, 2, 'GstQueue:queue0')
     signal.pause()
 elif action == 'turned':
-    say_size(4, 3, 'GstQueue:queue0')
-    say_size(3, 4, 'GstVideoConvert:jetson_perception_convert')
-    say_size(4, 3, 'GstQueue:queue0')
-    send(1, 3, 4)
+    say_size(8, 4, 'GstQueue:queue0')
+    say_size(4, 8, 'GstVideoConvert:jetson_perception_convert')
+    say_size(8, 4, 'GstQueue:queue0')
+    send(1, 4, 8)
     signal.pause()
 elif action == 'grow':
     say_size(4, 2)
@@ -220,7 +220,7 @@ def test_caps_size(line, size_wh):
     ('action', 'shape'),
     [
         pytest.param('mixed_up', (2, 4, 3), id='another_element'),
-        pytest.param('turned', (4, 3, 3), id='ours_first'),
+        pytest.param('turned', (8, 4, 3), id='ours_first'),
     ],
 )
 def test_size_from_notifications_that_are_mixed_up(stand_in, open_source, action, shape):
@@ -369,6 +369,17 @@ def test_real_pipeline(open_source, size_wh):
     assert frame.pixels.shape == (height, width, 3)
     assert np.abs(frame.pixels.astype(int) - (0, 0, 255)).max() <= 2
     assert before_ns < frame.captured_ns <= time.time_ns()
+
+
+@needs_gst_launch
+def test_real_child_is_left_time_to_close_its_camera(open_source, monkeypatch):
+    children = []
+    stop = gst_module._stop
+    monkeypatch.setattr(gst_module, '_stop', lambda child: (children.append(child), stop(child)))
+    source = open_source('gst://videotestsrc ! video/x-raw,width=640,height=480', frame_rate=0)
+    source.read()
+    source.close()
+    assert children[0].returncode >= 0  # neither SIGPIPE nor SIGKILL ended it
 
 
 @needs_gst_launch

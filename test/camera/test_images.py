@@ -82,6 +82,14 @@ def test_damaged_pictures_are_skipped(tmp_path, caplog):
     assert f'{tmp_path}/3.png is damaged' in caplog.text
 
 
+def test_a_damaged_picture_is_skipped_in_every_round(tmp_path):
+    write(tmp_path, ['1.png', '2.png'])
+    (tmp_path / '1.png').write_bytes(b'no picture')
+    source = ImagesSource(f'images://{tmp_path}', frame_rate=0, loop=True)
+    source.open()
+    assert levels(source, limit=4) == ([1, 1, 1, 1], '')
+
+
 @pytest.mark.parametrize('loop', [False, True])
 def test_nothing_but_damaged_pictures(tmp_path, loop):
     for name in ('1.png', '2.png'):
