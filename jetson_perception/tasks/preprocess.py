@@ -61,7 +61,8 @@ class ImageTransform:
         """
         boxes = self.points_to_source(np.asarray(xyxy, np.float32).reshape(-1, 2, 2))
         if clip:
-            np.clip(boxes, np.float32(0), np.array(self.source_wh, np.float32), out=boxes)
+            np.maximum(boxes, np.float32(0), out=boxes)
+            np.minimum(boxes, np.array(self.source_wh, np.float32), out=boxes)
         return boxes.reshape(-1, 4)
 
     def points_to_source(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:

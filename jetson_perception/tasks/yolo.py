@@ -230,30 +230,30 @@ def _read_anchors(
         likely = _at_least(_best_class_score(rows, first, last), options.score_threshold)
     values = rows[np.flatnonzero(likely)].astype(np.float32)
 
-    class_id = values[:, first:last].argmax(axis=1)
+    class_id = values[:, first:last].argmax(axis=1).astype(np.int32)
     score = values[np.arange(len(values)), first + class_id]
     if layout.family == 'objectness':
         score = score * values[:, 4]
     half = values[:, 2:4] * np.float32(0.5)
     xyxy = np.concatenate((values[:, :2] - half, values[:, :2] + half), axis=1)
 
-    good = np.isfinite(score) & np.isfinite(xyxy).all(axis=1)
+    good = np.isfinite(xyxy.sum(axis=1) + score)  # one of them that is not makes the sum so
     good &= score >= options.score_threshold
     chosen = np.flatnonzero(good)
     if len(chosen) > MAX_CANDIDATES:
         best = np.argsort(-score[chosen], kind='stable')[:MAX_CANDIDATES]
         chosen = chosen[np.sort(best)]
-    kept = chosen[
-        class_aware_nms(
-            xyxy[chosen],
-            score[chosen],
-            class_id[chosen],
-            options.iou_threshold,
-            options.max_detections,
-            class_agnostic=options.class_agnostic,
-        )
-    ]
-    return xyxy[kept], score[kept], class_id[kept].astype(np.int32), values[kept, last:]
+    if len(chosen) < len(score):
+        xyxy, score, class_id, values = (a[chosen] for a in (xyxy, score, class_id, values))
+    kept = class_aware_nms(
+        xyxy,
+        score,
+        class_id,
+        options.iou_threshold,
+        options.max_detections,
+        class_agnostic=options.class_agnostic,
+    )
+    return xyxy[kept], score[kept], class_id[kept], values[kept, last:]
 
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
