@@ -60,10 +60,10 @@ class YoloParams:
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
         for name in self.engines:
-            if not name.isidentifier():
+            if not (name.isidentifier() and name.isascii()):
                 return (
-                    f'engines has the name {name!r}; a name becomes part of topics: letters, '
-                    'digits and underscores only, and no digit first'
+                    f'engines has the name {name!r}; a name becomes part of topics: ASCII '
+                    'letters, digits and underscores only, and no digit first'
                 )
         if len(set(self.engines)) < len(self.engines):
             return f'engines is {list(self.engines)}; each name may stand there once'
@@ -206,7 +206,11 @@ class YoloNode(PerceptionNode):
             try:
                 self._engines.append(_Engine(self, name, self._engine_params[name]))
             except ParameterError as error:
-                raise ParameterError(f'engine {name}: {error}', error.parameter) from error
+                text, parameter = f'engine {name}: {error}', error.parameter
+                if parameter and not parameter.startswith(f'{name}.'):
+                    parameter = f'{name}.{parameter}'
+                    text += f'; the parameter is {parameter}'
+                raise ParameterError(text, parameter) from error
             except PerceptionError as error:
                 raise type(error)(f'engine {name}: {error}') from error
 
