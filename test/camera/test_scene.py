@@ -167,9 +167,11 @@ def test_close_ends_a_read_that_waits(opened):
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     assert clock.looked.wait(10)
-    source.close()
-    reader.join(10)
-    assert not reader.is_alive()
+    closer = threading.Thread(target=source.close, daemon=True)
+    closer.start()
+    for thread in (closer, reader):
+        thread.join(10)
+        assert not thread.is_alive()
     assert 'was closed' in str(errors[0])
 
 
