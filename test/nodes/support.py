@@ -19,10 +19,10 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import (
     QoSDurabilityPolicy,
     QoSHistoryPolicy,
@@ -40,7 +40,7 @@ from jetson_perception.ros.processes import RunningProcess, running
 #: Far more than anything here takes on a busy machine with two cores.
 DEADLINE_S = 60.0
 #: How long an answer may take before a message counts as lost and is sent again.
-RESEND_S = 2.0
+RESEND_S = 0.5
 
 #: Hears every result, however many wait.
 EVERY_RESULT = QoSProfile(
@@ -68,14 +68,22 @@ _namespaces = itertools.count(1)
 _stamps = itertools.count(1)
 
 
-def node_process(executable, namespace, **parameters):
+def node_process(executable, namespace, *, parameter_file=None, **parameters):
     """A node as a launch file starts it, with the parameters given; a dot is written `__`."""
     return NodeProcess(
         executable,
         namespace,
+        parameter_file=parameter_file,
         parameters={name.replace('__', '.'): value for name, value in parameters.items()},
         environment=transport_environment(),
     )
+
+
+def qos_overrides(peer, topic, **policies):
+    """Parameters that make a node's subscription to a topic of the peer reliable, or as given."""
+    prefix = f'qos_overrides./{peer.namespace}/{topic}.subscription'
+    policies = {'reliability': 'reliable', 'history': 'keep_last', 'depth': 1} | policies
+    return {f'{prefix}.{policy}': value for policy, value in policies.items()}
 
 
 def unique_header(frame_id='camera_optical'):
@@ -117,18 +125,18 @@ def value_of(status, key):
 
 
 class Peer:
-    """Another node of the robot, in this process and in a namespace of its own; close it.
+    """Another node of the robot, in this process, in a new namespace or the one given; close it.
 
     Topics and nodes are named relative to `namespace`, so a test starts its nodes there:
     `start(node_process('seg_node', peer.namespace, model=…))`.
     """
 
-    def __init__(self):
-        self.namespace = f'test_{next(_namespaces)}'
+    def __init__(self, namespace='', name='peer'):
+        self.namespace = namespace or f'test_{next(_namespaces)}'
         self.watched = []
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node('peer', namespace=self.namespace, context=self._context)
+        self.node = rclpy.create_node(name, namespace=self.namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients = {}
@@ -139,6 +147,14 @@ class Peer:
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
+
+    def add(self, node):
+        """Let a node of this process live in the peer's executor, and its context."""
+        self._executor.add_node(node)
+
+    def remove(self, node):
+        """Take a node out of the executor again."""
+        self._executor.remove_node(node)
 
     def wait_for(self, predicate, what, timeout_s=DEADLINE_S):
         """Listen until the predicate holds; returns what it gave. Watched nodes must live on."""
@@ -232,6 +248,12 @@ class Peer:
         request = SetParameters.Request(parameters=[parameter])
         return self.call(SetParameters, f'{node_name}/set_parameters', request).results[0]
 
+    def get_parameter(self, node_name, name):
+        """Value of a parameter, as `ros2 param get` shows it."""
+        request = GetParameters.Request(names=[name])
+        answer = self.call(GetParameters, f'{node_name}/get_parameters', request)
+        return parameter_value_to_python(answer.values[0])
+
     def wait_for_status(self, name, predicate, what):
         """Listen to /diagnostics until the status of `name`, relative here, is as wanted."""
         if self._diagnostics is None:
@@ -301,14 +323,6 @@ def starter(peer, folder):
         assert 'Traceback' not in log, f'{node.name} logged an exception:\n{log}'
 
 
-def thread_names(process):
-    """Names of a process's threads, as the kernel knows them."""
-    tasks = f'/proc/{process.pid}/task'
-    names = []
-    for task in os.listdir(tasks):
-        try:
-            with open(f'{tasks}/{task}/comm') as comm:
-                names.append(comm.read().strip())
-        except FileNotFoundError:
-            continue  # ended meanwhile
-    return names
+def thread_count(process):
+    """How many threads a process has."""
+    return len(os.listdir(f'/proc/{process.pid}/task'))
