@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -12,8 +14,12 @@ from jetson_perception.ros import diagnostics
 from jetson_perception.ros.parameters import Parameters, param, unknown_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from diagnostic_msgs.msg import DiagnosticStatus
     from rclpy.lifecycle import LifecycleState
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class ManagedNode(LifecycleNode):
         self.problem = ''
         self._declared: list[Parameters[Any]] = []
         self._unknown_parameters: list[str] = []
+        service = self._service_change_state
+        service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
@@ -100,36 +108,32 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
-        try:
-            self.configure()
-        except PerceptionError as error:
-            self._failed('configured', error)
+        if not self._succeeds('configured', self.configure):
             self.cleanup()
             return TransitionCallbackReturn.FAILURE
-        self.configured, self.problem = True, ''
+        self.configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
-        try:
-            self.activate()
-        except PerceptionError as error:
-            self._failed('activated', error)
+        if not self._succeeds('activated', self.activate):
             self.deactivate()
             return TransitionCallbackReturn.FAILURE
-        self.active, self.problem = True, ''
+        self.active = True
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self.active = False
-        self.deactivate()
+        if not self._succeeds('deactivated', self.deactivate):
+            return TransitionCallbackReturn.ERROR
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self.configured = False
-        self.cleanup()
+        if not self._succeeds('cleaned up', self.cleanup):
+            return TransitionCallbackReturn.ERROR
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -139,7 +143,6 @@ class ManagedNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle after an exception: back to unconfigured."""
-        self.problem = self.problem or 'a transition raised an exception; the log has it'
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -156,12 +159,40 @@ class ManagedNode(LifecycleNode):
             self.configured = False
             self.cleanup()
 
-    def _failed(self, what: str, error: PerceptionError) -> None:
-        self.problem = str(error)
-        self.get_logger().error(
-            f'not {what}: {error}. Once mended: `ros2 lifecycle set '
-            f'{self.get_fully_qualified_name()} {what.removesuffix("d")}`'
+    def _on_change_state(self, change: Callable[..., Any], request: Any, response: Any) -> Any:
+        """Refuse a transition that the state does not have; rclpy lets it end the process."""
+        wanted = request.transition
+        possible = {name: number for number, name, *_ in self._state_machine.available_transitions}
+        if wanted.label in possible or (not wanted.label and wanted.id in possible.values()):
+            return change(request, response)
+        self.get_logger().warning(
+            f'transition {wanted.label or wanted.id} refused: in state '
+            f'{self._state_machine.current_state[1]} there are {", ".join(possible)}'
         )
+        response.success = False
+        return response
+
+    def _succeeds(self, what: str, step: Callable[[], None]) -> bool:
+        """Whether a step of the lifecycle came through; if not, say why."""
+        try:
+            step()
+        except PerceptionError as error:
+            self.problem = str(error)
+        except Exception as error:
+            # rclpy swallows exceptions of transitions, but what went wrong is to be found.
+            log.exception('unexpected error')
+            self.problem = f'unexpected {type(error).__name__}: {error}'
+        else:
+            self.problem = ''
+            return True
+        self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what)}')
+        return False
+
+    def _way_out(self, what: str) -> str:
+        if what in ('configured', 'activated'):
+            name = self.get_fully_qualified_name()
+            return f'Once mended: `ros2 lifecycle set {name} {what.removesuffix("d")}`'
+        return 'The node goes back to unconfigured'
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()

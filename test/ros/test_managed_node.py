@@ -1,0 +1,129 @@
+"""A managed node meets what nobody expected, and stays."""
+
+from dataclasses import dataclass
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from jetson_perception.errors import ModelError
+from jetson_perception.ros.managed_node import ManagedNode
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+STEPS = ('configure', 'activate', 'deactivate', 'cleanup')
+
+
+@dataclass(frozen=True)
+class NoParams:
+    """No parameter of its own."""
+
+
+class Fragile(ManagedNode):
+    """Raises in the steps that a test names, and remembers the steps that it took."""
+
+    def __init__(self, context):
+        self.raises = {}
+        self.steps = []
+        super().__init__('fragile', NoParams, context=context)
+
+    def configure(self):
+        self._step('configure')
+
+    def activate(self):
+        self._step('activate')
+
+    def deactivate(self):
+        self._step('deactivate')
+
+    def cleanup(self):
+        self._step('cleanup')
+
+    def state(self):
+        return self._state_machine.current_state[1]
+
+    def status(self):
+        return self._diagnose()[0]
+
+    def _step(self, name):
+        self.steps.append(name)
+        if name in self.raises:
+            raise self.raises.pop(name)
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    made = Fragile(context)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_a_node_brings_itself_up(node):
+    node.bring_up()
+    assert node.state() == 'active'
+    assert node.steps == ['configure', 'activate']
+    assert node.status().message == 'active'
+
+
+@pytest.mark.parametrize(
+    ('error', 'told'),
+    [
+        pytest.param(ModelError('the model is gone'), 'the model is gone', id='expected'),
+        pytest.param(ZeroDivisionError('x'), 'unexpected ZeroDivisionError: x', id='unexpected'),
+    ],
+)
+@pytest.mark.parametrize(
+    ('step', 'state', 'steps'),
+    [
+        ('configure', 'unconfigured', ['configure', 'cleanup']),
+        ('activate', 'inactive', ['configure', 'activate', 'deactivate']),
+    ],
+)
+def test_a_node_that_does_not_come_up_lets_go_says_why_and_can_try_again(
+    node, step, state, steps, error, told, caplog
+):
+    node.raises[step] = error
+    node.bring_up()
+    assert node.state() == state
+    assert node.steps == steps
+    assert node.status().level == node.status().ERROR
+    assert node.status().message == told
+    assert ('Traceback' in caplog.text) == told.startswith('unexpected')
+    if step == 'configure':
+        assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    assert node.status().message == 'active'
+
+
+@pytest.mark.parametrize('step', ['deactivate', 'cleanup'])
+def test_a_node_that_cannot_let_go_is_unconfigured_and_says_why(node, step, caplog):
+    node.bring_up()
+    node.raises[step] = OSError('the device is stuck')
+    node.trigger_deactivate()
+    if step == 'cleanup':
+        node.trigger_cleanup()
+    assert node.state() == 'unconfigured'
+    assert node.status().level == node.status().ERROR
+    assert node.status().message == 'unexpected OSError: the device is stuck'
+    assert 'Traceback' in caplog.text
+    assert not node.active
+    assert not node.configured
+    node.bring_up()
+    assert node.status().message == 'active'
+
+
+@pytest.mark.parametrize('reached', range(5))
+def test_whatever_its_state_a_node_that_is_destroyed_lets_go(reached):
+    context = Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Fragile(context)
+    for step in STEPS[:reached]:
+        assert getattr(node, f'trigger_{step}')() == SUCCESS
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert node.steps.count('configure') == node.steps.count('cleanup')
+    assert node.steps.count('activate') == node.steps.count('deactivate')
