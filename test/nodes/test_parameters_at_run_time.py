@@ -30,7 +30,7 @@ def test_what_is_wrong_is_refused_with_the_reason(peer, running_seg):
         ('blend', math.nan, 'out of range'),
         ('blend', 'half', 'type'),
         ('mask_size', 'tiny', "mask_size is 'tiny'; expected one of image, network"),
-        ('no_such_parameter', 1, 'not declared'),
+        ('no_such_parameter', 1, 'undeclared'),
     ):
         result = peer.set_parameter('seg_node', name, value)
         assert not result.successful, (name, value)
