@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.resources import config_path
 
 if TYPE_CHECKING:
@@ -184,7 +185,9 @@ def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
 
 def camera(values: Mapping[str, str]) -> list[NodeProcess]:
     """What camera.launch.py starts, for values of `CAMERA_ARGUMENTS`."""
-    parameters = _given(values, source=str, width=int, height=int, frame_rate=float, loop=_flag)
+    parameters = _given(
+        values, source=str, width=_whole, height=_whole, frame_rate=_number, loop=_flag
+    )
     parameters |= _given(values, calibration=str)
     return [
         NodeProcess(
@@ -210,7 +213,7 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     parameters = {
         f'{name}.{key}': value for key, value in _given(values, model=str, engine=str).items()
     }
-    if parameters:
+    if values['model']:
         parameters['engines'] = [name]
     return _perception(values, 'yolo_node', parameters)
 
@@ -237,9 +240,8 @@ def _perception(
     values: Mapping[str, str], executable: str, parameters: dict[str, Any]
 ) -> list[NodeProcess]:
     own_camera = bool(values['source']) or not values['image']
-    namespace = values['namespace'].strip('/')
     # What somebody else publishes is named by its topic; our camera by its namespace.
-    camera_topic = f'/{values["camera_namespace"].strip("/")}/image_raw'
+    camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = camera_topic if own_camera else values['image']
     given = _given(values, image_transport=str, autostart=_flag, use_sim_time=_flag)
     processes = [
@@ -262,8 +264,8 @@ def _perception(
                 package='rviz2',
                 remappings={
                     '/perception/image': image,
-                    '/perception/annotated': f'/{namespace}/annotated',
-                    '/perception/mask/color': f'/{namespace}/mask/color',
+                    '/perception/annotated': _topic(values['namespace'], 'annotated'),
+                    '/perception/mask/color': _topic(values['namespace'], 'mask/color'),
                 },
                 arguments=('-d', str(config_path('perception.rviz'))),
             )
@@ -279,9 +281,33 @@ def _file(given: str, executable: str) -> Path:
     return Path(given) if given else config_path(f'{executable}.yaml')
 
 
+def _topic(namespace: str, name: str) -> str:
+    return '/'.join(['', *filter(None, namespace.split('/')), name])
+
+
 def _given(values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:
-    return {name: kind(values[name]) for name, kind in kinds.items() if values[name] != ''}
+    given = {}
+    for name, kind in kinds.items():
+        if values[name] != '':
+            try:
+                given[name] = kind(values[name])
+            except ValueError as err:
+                raise ParameterError(f'{name} is {values[name]!r}; {err}', name) from None
+    return given
 
 
 def _flag(text: str) -> bool:
     return text == 'true'
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError('expected a whole number')
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError('expected a number') from None

@@ -1,0 +1,310 @@
+"""What the launch files start: for any arguments the right processes, topics and values."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jetson_perception import bringup
+from jetson_perception.bringup import NodeProcess, defaults
+from jetson_perception.errors import ParameterError
+from jetson_perception.resources import config_path
+
+ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'MALLOC_TOP_PAD_'}
+PROFILES = {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
+LAUNCH_FILES = [
+    pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
+    pytest.param(bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+    pytest.param(bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
+]
+PERCEPTION = LAUNCH_FILES[:2]
+
+
+def seg(**values):
+    return bringup.seg(defaults(bringup.SEG_ARGUMENTS, **values))
+
+
+def yolo(**values):
+    return bringup.yolo(defaults(bringup.YOLO_ARGUMENTS, **values))
+
+
+def camera(**values):
+    (process,) = bringup.camera(defaults(bringup.CAMERA_ARGUMENTS, **values))
+    return process
+
+
+def executables(processes):
+    return [process.executable for process in processes]
+
+
+def installed_prefix():
+    """Where colcon has put the package; None for a library without ROS."""
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix and Path(prefix, 'lib', bringup.PACKAGE).is_dir():
+            return Path(prefix)
+    return None
+
+
+class TestArguments:
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_each_is_described_once_and_defaults_to_a_choice(self, arguments, processes):
+        names = [argument.name for argument in arguments]
+        assert len(set(names)) == len(names)
+        for argument in arguments:
+            assert argument.description.endswith('.'), argument.name
+            assert len(argument.description.split()) > 2, argument.name
+            if argument.choices:
+                assert argument.default in argument.choices, argument.name
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_the_camera_takes_what_camera_launch_takes(self, arguments, processes):
+        """So that whoever knows one launch file knows them all."""
+        known = {argument.name: argument for argument in arguments}
+        for argument in bringup.CAMERA_ARGUMENTS:
+            assert known[argument.name] == argument
+
+    def test_a_name_that_is_none_is_refused_with_those_that_are(self):
+        with pytest.raises(KeyError, match='modle is no launch argument; there are model, '):
+            defaults(bringup.SEG_ARGUMENTS, modle='x')
+
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_defaults_leave_the_parameters_to_the_yaml(self, arguments, processes):
+        """Else a user's own params_file would be overruled by what nobody set."""
+        for process in processes(defaults(arguments)):
+            left = set(process.parameters) - {'use_sim_time', 'autostart', 'source'}
+            assert left == set()
+            assert process.parameter_file == config_path(process.executable)
+
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_defaults_start_what_is_installed(self, arguments, processes):
+        prefix = installed_prefix()
+        if prefix is None:
+            pytest.skip('the package is not built with colcon here')
+        for process in processes(defaults(arguments)):
+            command = process.command(prefix)
+            assert os.access(command[0], os.X_OK), command[0]
+            assert Path(command[command.index('--params-file') + 1]).is_file()
+
+
+class TestCameraOrTopic:
+    @pytest.mark.parametrize(
+        ('values', 'expected', 'image'),
+        [
+            pytest.param({}, True, '/camera/image_raw', id='neither'),
+            pytest.param({'image': '/front/color'}, False, '/front/color', id='topic'),
+            pytest.param({'image': 'color'}, False, 'color', id='relative_topic'),
+            pytest.param({'source': 'csi://0'}, True, '/camera/image_raw', id='source'),
+            pytest.param(
+                {'image': '/front/color', 'source': 'csi://0'},
+                *(True, '/camera/image_raw'),
+                id='both',
+            ),
+            pytest.param(
+                {'camera_namespace': '/rig/left/'}, True, '/rig/left/image_raw', id='namespace'
+            ),
+            pytest.param({'camera_namespace': ''}, True, '/image_raw', id='no_namespace'),
+        ],
+    )
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_who_publishes_the_images(self, arguments, processes, values, expected, image):
+        node, *others = processes(defaults(arguments, **values))
+        assert executables(others) == ['camera_node'] * expected
+        assert node.remappings == {'image': image, 'image/compressed': f'{image}/compressed'}
+        if expected:
+            namespace = others[0].namespace.strip('/')
+            assert f'{"/" * bool(namespace)}{namespace}/image_raw' == image
+            assert others[0].parameters.get('source', '') == values.get('source', '')
+
+    def test_the_camera_gets_its_arguments_with_their_types(self):
+        process = camera(
+            source='v4l2:///dev/video0',
+            width='1280',
+            height='720',
+            frame_rate='30',
+            loop='false',
+            calibration='/etc/front camera.yaml',
+            use_sim_time='true',
+        )
+        expected = {
+            'source': 'v4l2:///dev/video0',
+            'width': 1280,
+            'height': 720,
+            'frame_rate': 30.0,
+            'loop': False,
+            'calibration': '/etc/front camera.yaml',
+            'use_sim_time': True,
+        }
+        assert process.parameters == expected
+        types = {name: type(value) for name, value in process.parameters.items()}
+        assert types == {name: type(value) for name, value in expected.items()}
+        inside = seg(source='v4l2:///dev/video0', width='1280', height='720', loop='true')[1]
+        assert inside.parameters['loop'] is True
+        assert inside.parameters['width'] == 1280
+
+    @pytest.mark.parametrize(
+        ('values', 'reason'),
+        [
+            pytest.param({'width': '12.5'}, "width is '12.5'; expected a whole number", id='int'),
+            pytest.param({'height': 'x'}, "height is 'x'; expected a whole number", id='text'),
+            pytest.param(
+                {'frame_rate': 'fast'}, "frame_rate is 'fast'; expected a number", id='float'
+            ),
+        ],
+    )
+    def test_a_number_that_is_none(self, values, reason):
+        with pytest.raises(ParameterError, match=reason):
+            camera(**values)
+
+
+class TestModels:
+    def test_of_seg(self):
+        node = seg(model='/m/my net.onnx', engine='onnxruntime_cpu', image='/i')[0]
+        assert node.parameters['model'] == '/m/my net.onnx'
+        assert node.parameters['engine'] == 'onnxruntime_cpu'
+        assert (node.executable, node.namespace, node.name) == ('seg_node', 'seg', 'seg_node')
+
+    def test_of_yolo_under_the_name_of_its_engine(self):
+        node = yolo(model='my.onnx', engine_name='traffic', engine='auto', image='/i')[0]
+        assert node.parameters['engines'] == ['traffic']
+        assert node.parameters['traffic.model'] == 'my.onnx'
+        assert node.parameters['traffic.engine'] == 'auto'
+
+    def test_yolo_without_a_model_leaves_the_engines_to_the_yaml(self):
+        node = yolo(params_file='/etc/engines.yaml', image='/i')[0]
+        assert 'engines' not in node.parameters
+        assert node.parameter_file == Path('/etc/engines.yaml')
+
+    def test_a_runtime_alone_leaves_the_engines_to_the_yaml(self):
+        node = yolo(params_file='/etc/engines.yaml', engine='onnxruntime_cpu', image='/i')[0]
+        assert 'engines' not in node.parameters
+        assert node.parameters['det.engine'] == 'onnxruntime_cpu'
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_names_and_namespaces(self, arguments, processes):
+        values = defaults(
+            arguments,
+            name='eyes',
+            namespace='/robot1/front',
+            camera_name='lens',
+            camera_namespace='robot1/front',
+        )
+        node, lens = processes(values)
+        command = ' '.join(node.command('/opt'))
+        assert '-r __node:=eyes -r __ns:=/robot1/front ' in command
+        assert '-r image:=/robot1/front/image_raw ' in command
+        assert '-r __node:=lens -r __ns:=/robot1/front ' in ' '.join(lens.command('/opt'))
+
+    @pytest.mark.parametrize(
+        ('text', 'value'), [pytest.param('true', True), pytest.param('false', False)]
+    )
+    def test_autostart(self, text, value):
+        assert seg(autostart=text)[0].parameters['autostart'] is value
+
+    def test_compressed_images(self):
+        node = seg(image='/front/color', image_transport='compressed')[0]
+        assert node.parameters['image_transport'] == 'compressed'
+        assert node.remappings['image/compressed'] == '/front/color/compressed'
+
+    @pytest.mark.parametrize(
+        ('namespace', 'topic'),
+        [
+            pytest.param('/robot1/seg/', '/robot1/seg/annotated', id='deep'),
+            pytest.param('', '/annotated', id='none'),
+        ],
+    )
+    def test_rviz_shows_the_topics_of_the_node(self, namespace, topic):
+        if not config_path('fastdds.xml').with_name('perception.rviz').is_file():
+            pytest.skip('perception.rviz is not installed yet: run `make setup`')
+        node, rviz = seg(image='/front/color', rviz='true', namespace=namespace)
+        assert (rviz.package, rviz.executable) == ('rviz2', 'rviz2')
+        assert rviz.remappings['/perception/image'] == '/front/color'
+        assert rviz.remappings['/perception/annotated'] == topic
+        assert Path(rviz.arguments[1]).is_file()
+        assert executables([node]) == ['seg_node']
+
+
+class TestCommand:
+    def test_with_nothing_set(self):
+        assert NodeProcess('seg_node').command('/opt/ws') == [
+            '/opt/ws/lib/jetson_perception/seg_node',
+            '--ros-args',
+        ]
+
+    def test_in_the_order_in_which_ros_takes_them(self):
+        """A parameter set by name wins over the file, which must come before it."""
+        process = NodeProcess(
+            'rviz2',
+            '/a/b/',
+            'eyes',
+            package='rviz2',
+            parameter_file=Path('/etc/x.yaml'),
+            parameters={'loop': True, 'engines': ['det', 'pose']},
+            remappings={'image': '/c'},
+            arguments=('-d', 'x.rviz'),
+        )
+        assert process.command('/opt') == [
+            *('/opt/lib/rviz2/rviz2', '-d', 'x.rviz', '--ros-args'),
+            *('-r', '__node:=eyes', '-r', '__ns:=/a/b', '-r', 'image:=/c'),
+            *('--params-file', '/etc/x.yaml'),
+            *('-p', 'loop:=true', '-p', 'engines:=["det", "pose"]'),
+        ]
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            pytest.param('', id='empty'),
+            pytest.param('true', id='text_like_a_flag'),
+            pytest.param('12', id='text_like_a_number'),
+            pytest.param('a: "b" #c', id='quotes_colon_hash'),
+            pytest.param(1.0, id='whole_float'),
+            pytest.param(1e-7, id='small_float'),
+            pytest.param(['a', ''], id='texts'),
+        ],
+    )
+    def test_values_keep_their_type(self, value):
+        command = replace(NodeProcess('seg_node'), parameters={'x': value}).command('/opt')
+        text = command[-1].removeprefix('x:=')
+        assert json.loads(text) == value
+        assert type(json.loads(text)) is type(value)
+
+
+class TestTransport:
+    def test_for_a_user_who_set_nothing(self):
+        added = bringup.transport_environment({'PATH': '/bin'})
+        assert added.keys() == ALLOCATOR | PROFILES
+        assert {added[name] for name in PROFILES} == {str(config_path('fastdds.xml'))}
+        assert all(added[name].isdecimal() for name in ALLOCATOR)
+
+    @pytest.mark.parametrize('name', sorted(PROFILES))
+    def test_a_profile_of_the_users_own_stays(self, name):
+        """Also when it is given by the name that the other releases read."""
+        added = bringup.transport_environment({name: '/etc/mine.xml'})
+        assert added.keys() == ALLOCATOR
+
+    @pytest.mark.parametrize('name', sorted(ALLOCATOR))
+    def test_an_allocator_setting_of_the_users_own_stays(self, name):
+        added = bringup.transport_environment({name: '1'})
+        assert added.keys() == (ALLOCATOR | PROFILES) - {name}
+
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_every_process_of_ours_gets_it_unless_told_not_to(
+        self, arguments, processes, monkeypatch
+    ):
+        for name in ALLOCATOR | PROFILES:
+            monkeypatch.delenv(name, raising=False)
+        for process in processes(defaults(arguments)):
+            assert process.environment == bringup.transport_environment({})
+        for process in processes(defaults(arguments, transport='system')):
+            assert process.environment == {}
+
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_the_environment_of_the_user_is_looked_at_when_launching(
+        self, arguments, processes, monkeypatch
+    ):
+        monkeypatch.setenv('FASTRTPS_DEFAULT_PROFILES_FILE', '/etc/mine.xml')
+        for process in processes(defaults(arguments)):
+            assert not PROFILES & process.environment.keys()
