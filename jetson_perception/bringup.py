@@ -87,9 +87,18 @@ class NodeProcess:
         if self.parameter_file is not None:
             line += ['--params-file', str(self.parameter_file)]
         for name, value in self.parameters.items():
-            # rcl reads YAML, of which JSON is a part that quotes texts as they need.
-            line += ['-p', f'{name}:={json.dumps(value)}']
+            line += ['-p', f'{name}:={_yaml(value)}']
         return line
+
+
+def _yaml(value: Any) -> str:
+    """A value as rcl reads it from the command line: JSON, which quotes texts as YAML needs it.
+
+    But for characters beyond 16 bits, which JSON escapes as two halves that YAML refuses, and
+    line breaks beyond ASCII, which JSON leaves and YAML folds.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return ''.join(c if c.isprintable() else f'\\U{ord(c):08x}' for c in text)
 
 
 _COMMON = (

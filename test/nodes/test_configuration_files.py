@@ -1,0 +1,168 @@
+"""What comes to a node from outside the code: its YAML file, and values on its command line."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from nodes.support import log_lines, node_process
+from onnx_models import detector
+from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.parameter import Parameter
+
+from jetson_perception.resources import config_path
+
+ODD_TEXTS = [
+    *('', ' ', ' in the middle ', 'a b', "it's", '"quoted"', "'single'", '\\', 'C:\\new\\table'),
+    *('a: b', 'a:b', 'a:=b', ':', 'rtsp://me:p%40ss@10.0.0.2:554/a?b=c&d=e', '# hash', 'a #b'),
+    *('true', 'no', 'null', '~', '12', '0x1f', '1.5', '1e3', '.nan', '-', '- a', '?', '[1, 2]'),
+    *(
+        '{a: 1}',
+        '!tag',
+        '&anchor',
+        '*alias',
+        '%',
+        '@',
+        '`',
+        '|',
+        '>',
+        ',',
+        'a\tb',
+        'a\nb',
+        '${HOME}',
+    ),
+    *(
+        '$(pwd)',
+        '--ros-args',
+        '-p',
+        'Größe',
+        '相机',
+        'é',
+        '\U0001f34a',
+        '\u2028',
+        '\x85',
+        '\x7f',
+        '~/my models',
+    ),
+]
+
+
+def parameter(peer, node_name, name):
+    """Value of a parameter, as the node has it."""
+    (value,) = peer.call(
+        GetParameters, f'{node_name}/get_parameters', GetParameters.Request(names=[name])
+    ).values
+    return Parameter.from_parameter_msg(
+        type('Message', (), {'name': name, 'value': value})()
+    ).value
+
+
+def unset_examples(text):
+    """A YAML file of ours with the examples of what it leaves unset as values."""
+    return re.sub(r'^( *)# (\w+: \[)', r'\1\2', text, flags=re.MULTILINE)
+
+
+class TestYamlFiles:
+    @pytest.mark.parametrize('executable', ['seg_node', 'yolo_node', 'camera_node'])
+    def test_loads_without_a_complaint(self, peer, start, tmp_path, executable):
+        parameters = {}
+        if executable == 'yolo_node':
+            parameters['det__model'] = str(detector(tmp_path / 'my.onnx'))
+        process = node_process(executable, peer.namespace, **parameters)
+        node = start(replace(process, parameter_file=config_path(executable)))
+        peer.wait_for_state(executable, 'active')
+        assert log_lines(node, 'WARN|ERROR') == []
+        status = peer.wait_for_status(executable, lambda status: True, 'a status')
+        assert status.message == 'active'
+
+    @pytest.mark.parametrize('executable', ['seg_node', 'yolo_node'])
+    def test_its_examples_are_values_that_the_node_takes(self, peer, start, tmp_path, executable):
+        text = config_path(executable).read_text()
+        examples = tmp_path / 'examples.yaml'
+        examples.write_text(unset_examples(text))
+        assert examples.read_text() != text
+        process = node_process(executable, peer.namespace, autostart=False)
+        node = start(replace(process, parameter_file=examples))
+        names = peer.call(
+            ListParameters, f'{executable}/list_parameters', ListParameters.Request()
+        ).result.names
+        prefix = 'det.' if executable == 'yolo_node' else ''
+        assert f'{prefix}input_size' in names
+        assert list(parameter(peer, executable, f'{prefix}input_size')) == [640, 640]
+        peer.wait_for_state(executable, 'unconfigured')
+        assert log_lines(node, 'WARN|ERROR') == []
+
+    def test_has_every_parameter_that_the_node_declares(self, peer, start):
+        """Those of ROS itself, QoS and the unset ones aside, which the text has as comments."""
+        for executable in ('seg_node', 'yolo_node', 'camera_node'):
+            start(node_process(executable, peer.namespace, autostart=False))
+            names = peer.call(
+                ListParameters, f'{executable}/list_parameters', ListParameters.Request()
+            ).result.names
+            text = config_path(executable).read_text()
+            ours = [
+                name.removeprefix('det.')
+                for name in names
+                if not name.startswith(('use_sim_time', 'qos_overrides', 'start_type_description'))
+            ]
+            assert len(ours) >= 8
+            missing = [name for name in ours if not re.search(rf'^ +(# )?{name}: ', text, re.M)]
+            assert missing == []
+
+
+class TestCommandLine:
+    def test_texts_arrive_as_they_were(self, peer, start):
+        """What people have in paths, names and URLs, and what YAML would take for something else.
+
+        Each both alone and in a list.
+        """
+        engines = [f'e{index}' for index in range(len(ODD_TEXTS))]
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            autostart=False,
+            engines=engines,
+            e0__class_names=ODD_TEXTS,
+            **{f'{name}__model': text for name, text in zip(engines, ODD_TEXTS, strict=True)},
+        )
+        start(process)
+        assert list(parameter(peer, 'yolo_node', 'e0.class_names')) == ODD_TEXTS
+        alone = [parameter(peer, 'yolo_node', f'{name}.model') for name in engines]
+        assert alone == ODD_TEXTS
+
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [
+            pytest.param('e.score_threshold', 1.0, id='whole_number_for_a_double'),
+            pytest.param('e.score_threshold', 1e-7, id='small'),
+            pytest.param('e.class_agnostic', True, id='flag'),
+            pytest.param('e.max_detections', 7, id='integer'),
+        ],
+    )
+    def test_other_types(self, peer, start, name, value):
+        process = node_process('yolo_node', peer.namespace, autostart=False, engines=['e'])
+        start(replace(process, parameters={**process.parameters, name: value}))
+        given = parameter(peer, 'yolo_node', name)
+        assert given == value
+        assert type(given) is type(value)
+
+    def test_lists_of_numbers(self, peer, start):
+        process = node_process(
+            'seg_node',
+            peer.namespace,
+            autostart=False,
+            input_size=[640, 480],
+            mean=[0.5, 0.0, 1.0],
+        )
+        node = start(process)
+        assert list(parameter(peer, 'seg_node', 'input_size')) == [640, 480]
+        assert list(parameter(peer, 'seg_node', 'mean')) == [0.5, 0.0, 1.0]
+        assert log_lines(node, 'WARN|ERROR') == []
+
+    def test_a_value_wins_over_the_file(self, peer, start, tmp_path):
+        file = tmp_path / 'with a space.yaml'
+        file.write_text('/**:\n  ros__parameters:\n    frame_id: file\n    source: csi://7\n')
+        process = node_process('camera_node', peer.namespace, autostart=False, frame_id='line')
+        start(replace(process, parameter_file=Path(file)))
+        assert parameter(peer, 'camera_node', 'frame_id') == 'line'
+        assert parameter(peer, 'camera_node', 'source') == 'csi://7'

@@ -1,0 +1,127 @@
+"""config/*.yaml and docs/parameters.md say what the code says; every parameter is described."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+if importlib.util.find_spec('rclpy') is None:
+    pytest.skip('the parameters are declared with rclpy', allow_module_level=True)
+
+from jetson_perception import bringup
+from jetson_perception.nodes.camera_node import CameraParams
+from jetson_perception.nodes.seg_node import SegParams
+from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
+from jetson_perception.ros.managed_node import ManagedParams
+from jetson_perception.ros.parameters import parameter_type
+from jetson_perception.ros.perception_node import ImageInputParams
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATOR = ROOT / 'tools' / 'generate_parameter_files.py'
+CLASSES = [ManagedParams, ImageInputParams, SegParams, YoloParams, EngineParams, CameraParams]
+PARAMETERS = [
+    pytest.param(cls, field, id=f'{cls.__name__}.{field.name}')
+    for cls in CLASSES
+    for field in fields(cls)
+]
+NODES = {
+    'seg_node': [ManagedParams, ImageInputParams, SegParams],
+    'yolo_node': [ManagedParams, ImageInputParams, YoloParams],
+    'camera_node': [ManagedParams, CameraParams],
+}
+
+
+def test_the_files_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, str(GENERATOR), '--check'], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(('cls', 'field'), PARAMETERS)
+def test_every_parameter_is_described(cls, field):
+    description = field.metadata['description']
+    assert description.endswith('.')
+    assert len(description.split()) > 2
+    assert (
+        description[0].isupper()
+        or description.split()[0].rstrip(',') in (field.metadata['choices'])
+    )
+
+
+@pytest.mark.parametrize(('cls', 'field'), PARAMETERS)
+def test_every_default_is_allowed(cls, field):
+    if field.metadata['choices']:
+        assert field.default in field.metadata['choices']
+    if field.metadata['between']:
+        low, high = field.metadata['between']
+        assert low <= field.default <= high
+    if field.default == ():
+        assert field.metadata['example'], 'a parameter that is not set needs an example'
+        assert parameter_type(cls, field.name).name.endswith('_ARRAY')
+
+
+@pytest.mark.parametrize('cls', CLASSES)
+def test_the_defaults_fit_together(cls):
+    check = getattr(cls(), 'problem', str)
+    assert check() == ''
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'processes'),
+    [
+        pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
+        pytest.param(bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+        pytest.param(bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
+    ],
+)
+def test_launch_arguments_set_parameters_that_exist(arguments, processes):
+    """With every argument given: names, types, and the choices that are offered."""
+    values = {
+        argument.name: argument.default or (argument.choices or ('1',))[-1]
+        for argument in arguments
+    }
+    seen = 0
+    for process in processes(values | {'source': 'csi://0', 'rviz': 'false'}):
+        known = {
+            field.name: parameter_type(cls, field.name)
+            for cls in NODES[process.executable]
+            for field in fields(cls)
+        }
+        if process.executable == 'yolo_node':
+            name = values['engine_name']
+            known |= {
+                f'{name}.{field.name}': parameter_type(EngineParams, field.name)
+                for field in fields(EngineParams)
+            }
+        kinds = {
+            bool: 'BOOL',
+            int: 'INTEGER',
+            float: 'DOUBLE',
+            str: 'STRING',
+            list: 'STRING_ARRAY',
+        }
+        for name, value in process.parameters.items():
+            if name != 'use_sim_time':
+                assert known[name].name == kinds[type(value)], name
+                seen += 1
+    assert seen >= 5
+
+
+@pytest.mark.parametrize(
+    ('argument', 'cls'),
+    [
+        pytest.param('engine', SegParams, id='engine'),
+        pytest.param('engine', EngineParams, id='engine_of_yolo'),
+        pytest.param('image_transport', ImageInputParams, id='image_transport'),
+    ],
+)
+def test_launch_arguments_offer_what_the_parameter_takes(argument, cls):
+    (offered,) = {a.choices for a in bringup.SEG_ARGUMENTS if a.name == argument}
+    (taken,) = {f.metadata['choices'] for f in fields(cls) if f.name == argument}
+    assert offered == ('', *taken)
