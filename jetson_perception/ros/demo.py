@@ -125,9 +125,7 @@ class Window:
     camera : PipelineStats
         Of camera_node, which counts from its start.
     results : list of SegmentationSummary
-        That came in between.
-    seconds : float
-        How long the camera ran.
+        That came in between; at least one.
     """
 
     def __init__(
@@ -136,7 +134,6 @@ class Window:
         after: PipelineStats,
         camera: PipelineStats,
         results: list[SegmentationSummary],
-        seconds: float,
     ) -> None:
         self.stages = after.stages
         self.published = camera.frames_processed
@@ -144,11 +141,13 @@ class Window:
         self.skipped = after.frames_skipped - before.frames_skipped
         self.failed = after.frames_failed - before.frames_failed
         self.results = results
-        self.seconds = seconds
+        first, last = (stamp_ns(results[end].header) for end in (0, -1))
+        #: From the first image that was answered to the last.
+        self.seconds = (last - first) / 1e9
 
     def frame_rate(self) -> float:
-        """Results a second, Hz."""
-        return len(self.results) / self.seconds
+        """Results a second, Hz; 0 when there was but one."""
+        return (len(self.results) - 1) / self.seconds if self.seconds else 0.0
 
     def class_ratios(self) -> dict[str, float]:
         """Mean share of each class over the window, 0 to 1."""
@@ -286,14 +285,12 @@ class _Stage:
         """Run the camera for a while and count."""
         before = self._observer.seg_stats
         self._observer.summaries.clear()
-        begun = time.monotonic()
         self.change_camera(Transition.TRANSITION_ACTIVATE)
-        self.spin(seconds - (time.monotonic() - begun))
-        elapsed = time.monotonic() - begun
-        self.stop_camera()
         observer = self._observer
-        results = list(observer.summaries)
-        return Window(before, observer.seg_stats, observer.camera_stats, results, elapsed)
+        self.spin(START_TIMEOUT_S, lambda: bool(observer.summaries), 'a result')
+        self.spin(seconds)
+        self.stop_camera()
+        return Window(before, observer.seg_stats, observer.camera_stats, observer.summaries[:])
 
 
 def _report(console: Console, observer: Observer, window: Window) -> None:
