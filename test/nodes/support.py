@@ -41,6 +41,8 @@ from jetson_perception.ros.processes import RunningProcess, running
 DEADLINE_S = 60.0
 #: How long an answer may take before a message counts as lost and is sent again.
 RESEND_S = 0.5
+#: How long a service's answer may take before it counts as lost.
+ANSWER_S = 10.0
 
 #: Hears every result, however many wait.
 EVERY_RESULT = QoSProfile(
@@ -58,11 +60,12 @@ BEST_EFFORT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
 
+#: The number of each transition, and the state that it leads to.
 _TRANSITIONS = {
-    'configure': Transition.TRANSITION_CONFIGURE,
-    'activate': Transition.TRANSITION_ACTIVATE,
-    'deactivate': Transition.TRANSITION_DEACTIVATE,
-    'cleanup': Transition.TRANSITION_CLEANUP,
+    'configure': (Transition.TRANSITION_CONFIGURE, 'inactive'),
+    'activate': (Transition.TRANSITION_ACTIVATE, 'active'),
+    'deactivate': (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+    'cleanup': (Transition.TRANSITION_CLEANUP, 'unconfigured'),
 }
 _namespaces = itertools.count(1)
 _stamps = itertools.count(1)
@@ -218,13 +221,27 @@ class Peer:
         return answers[0] if len(answers) == 1 else answers
 
     def call(self, service_type, name, request):
-        """Call a service and wait for its answer."""
+        """Call a service and wait for its answer; ask again when it gets lost.
+
+        That happens: a server may answer before it has discovered who listens.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        while (answer := self._call_once(service_type, name, request)) is None:
+            if time.monotonic() > deadline:
+                raise AssertionError(f'{name} did not answer in {DEADLINE_S:.0f} s{self._logs()}')
+        return answer
+
+    def _call_once(self, service_type, name, request):
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
         client = self._clients[name]
         self.wait_for(client.service_is_ready, f'the service {name}')
         future = client.call_async(request)
-        self.wait_for(future.done, f'the answer of {name}')
+        try:
+            self.wait_for(future.done, f'the answer of {name}', ANSWER_S)
+        except AssertionError:
+            client.remove_pending_request(future)
+            return None
         return future.result()
 
     def state(self, node_name):
@@ -239,8 +256,12 @@ class Peer:
 
     def change_state(self, node_name, transition):
         """Ask for 'configure', 'activate', 'deactivate' or 'cleanup'; returns whether it went."""
-        request = ChangeState.Request(transition=Transition(id=_TRANSITIONS[transition]))
-        return self.call(ChangeState, f'{node_name}/change_state', request).success
+        number, goal = _TRANSITIONS[transition]
+        request = ChangeState.Request(transition=Transition(id=number))
+        answer = self._call_once(ChangeState, f'{node_name}/change_state', request)
+        if answer is None:  # lost, and asking again would be another transition
+            return self.state(node_name) == goal
+        return answer.success
 
     def set_parameter(self, node_name, name, value):
         """Set a parameter as `ros2 param set` does; returns the SetParametersResult."""
