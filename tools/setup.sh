@@ -45,7 +45,7 @@ digest() {
 
 # problem_of PYTHON: why this Python can't be used; nothing where it can.
 problem_of() {
-  "$1" - 2>/dev/null <<'PYTHON' || echo 'does not run'
+  "$1" - "$distribution" 2>/dev/null <<'PYTHON' || echo 'does not run'
 import importlib.util, os, platform, sys, sysconfig
 version = '{}.{}'.format(*sys.version_info)
 headers = os.path.join(sysconfig.get_paths()['include'], 'Python.h')
@@ -57,6 +57,11 @@ elif importlib.util.find_spec('ensurepip') is None:
     print('has no venv module (sudo apt-get install python{}-venv)'.format(version))
 elif not os.path.isfile(headers):
     print('has no headers (sudo apt-get install python{}-dev)'.format(version))
+elif sys.argv[1]:
+    try:
+        import rclpy.node
+    except ImportError:
+        print('is {}, with which rclpy of {} does not load'.format(version, sys.argv[1]))
 PYTHON
 }
 
@@ -65,7 +70,8 @@ base_of() {
   "$1" -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
 }
 
-# choose_python CANDIDATE…: set python to the first one that can be used.
+# choose_python CANDIDATE…: set python to the first one that can be used. The environment's own is
+# asked first, so that PYTHON=… need be said once only.
 choose_python() {
   local candidate problem problems=''
   for candidate in "$@"; do
@@ -97,7 +103,7 @@ if [[ -z $distribution && -e $venv/distribution ]]; then
 fi
 
 if [[ -n $distribution ]]; then
-  choose_python ${PYTHON:-python3 /usr/bin/python3}
+  choose_python ${PYTHON:-"$venv/bin/python" python3 /usr/bin/python3}
   ros="ROS 2 ${ROS_DISTRO:-} of $distribution"
 else
   installed=$(compgen -G '/opt/ros/*/setup.bash' | tail -n 1 || true)
@@ -106,7 +112,6 @@ else
     stop "no ROS 2 distribution is sourced, and on $(uname -s) $(uname -m) PyPI has none;" \
       "install one (https://docs.ros.org/en/jazzy/Installation.html) and source it.$hint"
   fi
-  # The Python of the environment that is there stays, so that PYTHON=… need be said once only.
   choose_python ${PYTHON:-"$venv/bin/python" python3.12 python3.11 python3.13 python3.10 python3}
   ros="ROS 2 Jazzy from PyPI.$hint"
   # What another checkout's environment left in this shell would get into the build.
@@ -135,7 +140,7 @@ fi
 # ---- the virtual environment
 
 base="$root $distribution $python $("$python" --version)"
-wanted=$(cat <(echo "$base") tools/setup.sh tools/requirements-*.txt | digest)
+wanted=$(cat <(echo "$base") tools/setup.sh tools/{constraints,requirements-*}.txt | digest)
 mkdir -p log
 
 make_venv() {
@@ -155,7 +160,7 @@ install_with_ros_from_pypi() {
   if ! cmake_is_new_enough || ! command -v make >/dev/null; then
     requirements+=(-r tools/requirements-cmake.txt)
   fi
-  "$venv/bin/pip" install --disable-pip-version-check "${requirements[@]}"
+  "$venv/bin/pip" install --disable-pip-version-check -c tools/constraints.txt "${requirements[@]}"
 }
 
 # The wheels' CMake files name the Python and the NumPy of the machine that built them.
