@@ -96,6 +96,8 @@ class CameraNode(ManagedNode):
         self._lost = 0
         self._published = 0
         self._header = Header()
+        #: Of the newest frame; made anew when the size changes.
+        self._info: CameraInfo | None = None
         super().__init__('camera_node', CameraParams, **options)
         self.create_timer(1.0, self._publish_stats)
 
@@ -113,7 +115,6 @@ class CameraNode(ManagedNode):
             pixel_format=params.pixel_format,
         )
         self._message, self._truth_message = ImageMessage(), ImageMessage()
-        self._info: CameraInfo | None = None
         self._images = self.create_publisher(
             Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
         )
@@ -141,6 +142,7 @@ class CameraNode(ManagedNode):
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
         self._state = self._problem = ''
+        self._info = None
         self._thread = threading.Thread(target=self._run, name='capture')
         self._thread.start()
 
@@ -248,13 +250,14 @@ class CameraNode(ManagedNode):
         return info
 
     def _calibration_for(self, size_wh: tuple[int, int]) -> Calibration:
+        self._problem = ''
         if self._calibration is not None:
             try:
                 return self._calibration.scaled_to(size_wh)
             except ParameterError as error:
                 # Images are worth having without one; wrong geometry would be worse than none.
                 self._problem = f'camera_info says uncalibrated: {error}'
-                self.get_logger().error(self._problem)
+                self.get_logger().error(self._problem, throttle_duration_sec=LOG_EVERY_S)
         return Calibration.uncalibrated(size_wh)
 
     def _publish_stats(self) -> None:

@@ -1,0 +1,307 @@
+"""camera_node as a process: sources to topics, calibrations, ends and losses."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from jetson_perception.msg import PipelineStats
+from nodes.support import (
+    BEST_EFFORT,
+    LATCHED,
+    log_lines,
+    node_process,
+    pixels_of,
+    value_of,
+)
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from vision_msgs.msg import LabelInfo
+
+from jetson_perception.ros import diagnostics
+
+SIZE_WH = (64, 48)
+GRAYS = (40, 120, 200)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of three gray pictures, each of a brightness of its own."""
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for index, gray in enumerate(GRAYS):
+        cv2.imwrite(str(folder / f'{index}.png'), np.full((48, 64, 3), gray, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A video of the same three pictures."""
+    path = tmp_path / 'gray.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 30, SIZE_WH)
+    assert writer.isOpened()
+    for gray in GRAYS:
+        writer.write(np.full((48, 64, 3), gray, np.uint8))
+    writer.release()
+    return path
+
+
+def write_calibration(path, size_wh):
+    """A calibration as camera_calibration writes it, with a number of its own in each place."""
+    width, height = size_wh
+    matrices = {
+        'camera_matrix': (3, 3, [100.0, 0.0, 63.5, 0.0, 102.0, 47.5, 0.0, 0.0, 1.0]),
+        'distortion_coefficients': (1, 5, [-0.25, 0.125, 0.001, -0.002, 0.0]),
+        'rectification_matrix': (3, 3, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
+        'projection_matrix': (
+            3,
+            4,
+            [90.0, 0.0, 60.0, 0.0, 0.0, 92.0, 45.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+        ),
+    }
+    content = {
+        'image_width': width,
+        'image_height': height,
+        'camera_name': 'front',
+        'distortion_model': 'plumb_bob',
+    }
+    for name, (rows, cols, data) in matrices.items():
+        content[name] = {'rows': rows, 'cols': cols, 'data': data}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def camera(peer, source, **parameters):
+    """A camera_node that goes through a source again and again."""
+    return node_process(
+        'camera_node', peer.namespace, **{'source': source, 'loop': True, **parameters}
+    )
+
+
+def stamp(msg):
+    return msg.header.stamp.sec, msg.header.stamp.nanosec
+
+
+def pairs(peer, count):
+    """Images and their infos: those of equal stamp, as many as asked for; one may be lost."""
+    images = peer.collect('image_raw', Image, BEST_EFFORT)
+    infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+
+    def both():
+        by_stamp = {stamp(info): info for info in infos}
+        found = [(image, by_stamp[stamp(image)]) for image in images if stamp(image) in by_stamp]
+        return found if len(found) >= count else None
+
+    return peer.wait_for(both, f'{count} images with camera_info')
+
+
+class TestSources:
+    @pytest.mark.parametrize('scheme', ['images', 'file'])
+    def test_images_with_their_info(self, peer, start, pictures, video, scheme):
+        """In the order of the source, under one header a frame, with stamps that increase."""
+        source = f'images://{pictures}' if scheme == 'images' else f'file://{video}'
+        start(camera(peer, source, frame_id='front_optical'))
+        found = pairs(peer, 8)
+        for image, info in found:
+            assert image.header == info.header
+            assert image.header.frame_id == 'front_optical'
+            assert (image.encoding, image.width, image.height) == ('bgr8', *SIZE_WH)
+            assert (info.width, info.height) == SIZE_WH
+            assert (info.distortion_model, info.k[0]) == ('', 0)  # nobody calibrated it
+        stamps = [stamp(image) for image, _ in found]
+        assert stamps == sorted(set(stamps))
+        # Each is one of the pictures, whole (MJPG may be off by a few), and all of them come.
+        means = [pixels_of(image).mean() for image, _ in found]
+        shown = [int(np.argmin([abs(mean - gray) for gray in GRAYS])) for mean in means]
+        assert set(shown) == {0, 1, 2}
+        for (image, _), index in zip(found, shown, strict=True):
+            off = np.abs(pixels_of(image).astype(int) - GRAYS[index])
+            assert off.max() <= (0 if scheme == 'images' else 4)
+
+    def test_pictures_of_several_sizes_each_with_its_own_info(self, peer, start, pictures):
+        cv2.imwrite(str(pictures / '3.png'), np.zeros((30, 20, 3), np.uint8))
+        start(camera(peer, f'images://{pictures}'))
+        found = pairs(peer, 9)
+        for image, info in found:
+            assert (image.width, image.height) == (info.width, info.height)
+        assert {(info.width, info.height) for _, info in found} == {SIZE_WH, (20, 30)}
+
+    def test_at_the_size_that_was_asked_for(self, peer, start, pictures):
+        start(camera(peer, f'images://{pictures}', width=32, height=24))
+        image, info = pairs(peer, 1)[0]
+        assert (image.width, image.height, image.step) == (32, 24, 96)
+        assert (info.width, info.height) == (32, 24)
+
+    def test_compressed_for_who_wants_it(self, peer, start, pictures):
+        start(camera(peer, f'images://{pictures}'))
+        jpegs = peer.collect('image_raw/compressed', CompressedImage, BEST_EFFORT)
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.wait_for(
+            lambda: {stamp(jpeg) for jpeg in jpegs} & {stamp(info) for info in infos},
+            'a JPEG with its camera_info',
+        )
+        assert 'jpeg' in jpegs[-1].format
+        decoded = cv2.imdecode(np.frombuffer(jpegs[-1].data, np.uint8), cv2.IMREAD_COLOR)
+        assert decoded.shape == (48, 64, 3)
+        assert min(abs(decoded.mean() - gray) for gray in GRAYS) < 2
+
+    def test_a_scene_with_its_truth(self, peer, start):
+        """The mask has the header of its image, and label_info names what it holds."""
+        start(camera(peer, 'scene://oranges?fps=5', width=320, height=240, frame_id='belt'))
+        images = peer.collect('image_raw', Image, BEST_EFFORT)
+        masks = peer.collect('ground_truth/mask', Image)
+        labels = peer.collect('ground_truth/label_info', LabelInfo, LATCHED)
+
+        def both():
+            by_stamp = {stamp(mask): mask for mask in masks}
+            found = [(i, by_stamp[stamp(i)]) for i in images if stamp(i) in by_stamp]
+            return found if len(found) >= 3 and labels else None
+
+        found = peer.wait_for(both, 'images with their truth')
+        names = [entry.class_name for entry in labels[0].class_map]
+        assert names[0] == 'background'
+        assert len(names) > 1
+        for image, mask in found:
+            assert image.header == mask.header
+            assert image.header.frame_id == 'belt'
+            assert (mask.encoding, mask.width, mask.height) == ('mono8', 320, 240)
+            assert pixels_of(mask).max() < len(names)
+            assert pixels_of(image).std() > 0
+
+
+class TestCalibration:
+    def test_fields_scaled_to_the_size_of_the_images(self, peer, start, pictures, tmp_path):
+        """The calibration was made at twice the size; pixel centers lie at whole numbers."""
+        file = write_calibration(tmp_path / 'front camera.yaml', (128, 96))
+        start(camera(peer, f'images://{pictures}', calibration=str(file)))
+        _, info = pairs(peer, 1)[0]
+        assert (info.width, info.height) == SIZE_WH
+        assert info.distortion_model == 'plumb_bob'
+        assert list(info.d) == [-0.25, 0.125, 0.001, -0.002, 0.0]
+        assert list(info.k) == pytest.approx([50, 0, 31.5, 0, 51, 23.5, 0, 0, 1])
+        assert list(info.r) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+        assert list(info.p) == pytest.approx([45, 0, 29.75, 0, 0, 46, 22.25, 0, 0, 0, 1, 0])
+
+    def test_of_another_aspect_leaves_the_images_uncalibrated(
+        self, peer, start, pictures, tmp_path
+    ):
+        """Wrong geometry would be worse than none, and no images worse than both."""
+        file = write_calibration(tmp_path / 'square.yaml', (100, 100))
+        node = start(camera(peer, f'images://{pictures}', calibration=str(file)))
+        image, info = pairs(peer, 3)[0]
+        assert image.header == info.header
+        assert (info.width, info.height) == SIZE_WH
+        assert not info.k.any()
+        assert list(info.d) == []
+
+        def warns(status):
+            return status.level == diagnostics.WARN
+
+        status = peer.wait_for_status('camera_node: source', warns, 'the warning')
+        assert status.message.startswith('camera_info says uncalibrated: ')
+        assert '100x100' in status.message
+        assert '64x48' in status.message
+        assert len(log_lines(node, 'uncalibrated')) == 1
+        # Begun anew, it is no better.
+        assert peer.change_state('camera_node', 'deactivate')
+        assert peer.change_state('camera_node', 'activate')
+        peer.wait_for_status('camera_node: source', warns, 'the warning again')
+
+    def test_a_warning_ends_with_its_cause(self, peer, start, pictures, tmp_path):
+        """Two sizes, one of which the calibration fits: what holds now is what is told."""
+        cv2.imwrite(str(pictures / '3.png'), np.zeros((48, 48, 3), np.uint8))
+        file = write_calibration(tmp_path / 'front.yaml', SIZE_WH)
+        process = camera(peer, f'images://{pictures}', calibration=str(file), frame_rate=3.0)
+        start(process)
+        for level in (diagnostics.WARN, diagnostics.OK, diagnostics.WARN):
+            peer.wait_for_status(
+                'camera_node: source',
+                lambda status, level=level: status.level == level,
+                f'level {level}',
+            )
+
+    def test_that_cannot_be_read_is_told_and_mended(self, peer, start, pictures, tmp_path):
+        missing = tmp_path / 'none.yaml'
+        node = start(camera(peer, f'images://{pictures}', calibration=str(missing)))
+        assert 'none.yaml' in peer.wait_for_log(node, 'not configured')
+        status = peer.wait_for_status(
+            'camera_node', lambda status: 'none.yaml' in status.message, 'the error'
+        )
+        assert status.level == diagnostics.ERROR
+        write_calibration(missing, SIZE_WH)
+        assert peer.change_state('camera_node', 'configure')
+        assert peer.change_state('camera_node', 'activate')
+        _, info = pairs(peer, 1)[0]
+        assert info.k[0] == 100
+
+
+class TestLosses:
+    def test_a_missing_source_is_told_and_can_come_later(self, peer, start, video, tmp_path):
+        path = tmp_path / 'later.avi'
+        node = start(camera(peer, f'file://{path}'))
+        status = peer.wait_for_status(
+            'camera_node: source', lambda status: status.level == diagnostics.ERROR, 'the error'
+        )
+        assert 'later.avi' in status.message
+        assert 'Once mended, deactivate and activate this node' in peer.wait_for_log(
+            node, 'later.avi.*ERROR|ERROR.*later.avi'
+        )
+        assert peer.state('camera_node') == 'active'
+        shutil.copy(video, path)
+        assert peer.change_state('camera_node', 'deactivate')
+        assert peer.change_state('camera_node', 'activate')
+        assert len(pairs(peer, 3)) >= 3
+        status = peer.wait_for_status(
+            'camera_node: source', lambda status: status.level == diagnostics.OK, 'recovery'
+        )
+        assert value_of(status, 'source') == f'file://{path}'
+
+    def test_a_source_that_is_none_is_told_and_mended(self, peer, start, pictures):
+        node = start(camera(peer, 'webcam://0'))
+        assert 'webcam://' in peer.wait_for_log(node, 'not configured')
+        assert peer.state('camera_node') == 'unconfigured'
+        source = f'images://{pictures}'
+        assert peer.set_parameter('camera_node', 'source', source).successful
+        assert peer.change_state('camera_node', 'configure')
+        assert peer.change_state('camera_node', 'activate')
+        assert len(pairs(peer, 1)) >= 1
+        refused = peer.set_parameter('camera_node', 'source', 'csi://0')
+        assert not refused.successful
+        assert 'source is used when the node configures' in refused.reason
+
+    def test_the_end_of_a_file(self, peer, start, video):
+        """Every frame was read, nothing is lost, and the node stays to be activated again."""
+        node = start(camera(peer, f'file://{video}', loop=False))
+        for _ in range(2):
+            status = peer.wait_for_status(
+                'camera_node: source',
+                lambda status: 'came to its end' in status.message,
+                'the end',
+            )
+            assert value_of(status, 'frames published') == '3'
+            assert value_of(status, 'times lost') == '0'
+            assert peer.change_state('camera_node', 'deactivate')
+            assert peer.change_state('camera_node', 'activate')
+        peer.wait_for(lambda: len(log_lines(node, 'after 3 frames')) == 3, 'the third end')
+
+    def test_deactivated_it_is_silent_and_activated_it_goes_on(self, peer, start, pictures):
+        start(camera(peer, f'images://{pictures}', frame_rate=50.0))
+        images = peer.collect('image_raw', Image, BEST_EFFORT)
+        stats = peer.collect('stats', PipelineStats)
+        peer.wait_for(lambda: len(images) >= 3 and stats, 'images and stats')
+        assert stats[-1].engine == 'camera'
+        assert stats[-1].frames_processed > 0
+        assert peer.change_state('camera_node', 'deactivate')
+        # What was under way has come when a later message of the node has.
+        peer.wait_for_status(
+            'camera_node', lambda status: status.message == 'inactive', 'the state'
+        )
+        before = [stamp(image) for image in images]
+        images.clear()
+        peer.wait_for_status(
+            'camera_node', lambda status: status.message == 'inactive', 'the state again'
+        )
+        assert images == []
+        assert peer.change_state('camera_node', 'activate')
+        peer.wait_for(lambda: len(images) >= 3, 'images again')
+        assert stamp(images[0]) > max(before)
