@@ -1,0 +1,158 @@
+"""The launch files by the real launch: their arguments, and what they start.
+
+launch and launch_ros come with a ROS 2 distribution; where ROS is from PyPI they are missing, and
+test_bringup.py starts the same processes without them.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nodes.support import Peer, image_message
+from onnx_models import color_segmentation, detector
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+if importlib.util.find_spec('launch_ros') is None:
+    pytest.skip('launch_ros is not installed', allow_module_level=True)
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext
+from launch.actions import OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.utilities import perform_substitutions
+
+from jetson_perception import bringup
+
+LAUNCH = Path(get_package_share_directory('jetson_perception'), 'launch')
+FILES = [
+    pytest.param('seg', bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
+    pytest.param('yolo', bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+    pytest.param('camera', bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
+]
+
+
+def description_of(name):
+    source = PythonLaunchDescriptionSource(str(LAUNCH / f'{name}.launch.py'))
+    return source.get_launch_description(LaunchContext())
+
+
+@pytest.mark.parametrize(('name', 'arguments', 'processes'), FILES)
+def test_arguments_are_those_of_bringup(name, arguments, processes):
+    context = LaunchContext()
+    declared = description_of(name).get_launch_arguments()
+    assert [
+        (
+            argument.name,
+            perform_substitutions(context, argument.default_value),
+            argument.description.partition(' Valid choices are: ')[0],
+            tuple(argument.choices or ()),
+        )
+        for argument in declared
+    ] == [(a.name, a.default, a.description, a.choices) for a in arguments]
+
+
+@pytest.mark.parametrize(('name', 'arguments', 'processes'), FILES)
+def test_nodes_are_those_of_bringup(name, arguments, processes):
+    values = bringup.defaults(arguments, source='images:///pictures: all')
+    context = LaunchContext()
+    context.launch_configurations.update(values)
+    (start,) = [e for e in description_of(name).entities if isinstance(e, OpaqueFunction)]
+    nodes = start.execute(context)
+    expected = processes(values)
+    assert [node.node_package for node in nodes] == [p.package for p in expected]
+    assert [node.node_executable for node in nodes] == [p.executable for p in expected]
+
+
+class TestCommand:
+    """`ros2 launch` itself, if there is one."""
+
+    @pytest.fixture
+    def peer(self):
+        with closing(Peer()) as made:
+            yield made
+
+    @pytest.fixture
+    def ros2_launch(self, peer, tmp_path):
+        """Launches a file in the peer's namespace; all end as by Ctrl-C, with 0."""
+        command = shutil.which('ros2')
+        if command is None:
+            pytest.skip('the command ros2 is not installed')
+        started = []
+
+        def launch(name, **values):
+            arguments = [f'{key}:={value}' for key, value in values.items()]
+            log = tmp_path / f'{name}.log'
+            with log.open('w') as output:
+                process = subprocess.Popen(
+                    [command, 'launch', 'jetson_perception', f'{name}.launch.py', *arguments],
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            started.append((process, log))
+
+        yield launch
+        for process, log in started:
+            # The whole group, as a terminal does: each node is told twice, by launch as well.
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                code = process.wait(60)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+            text = log.read_text()
+            assert code == 0, text
+            assert 'process has died' not in text
+            assert 'Traceback' not in text
+
+    def test_seg_on_a_topic(self, peer, ros2_launch, tmp_path):
+        model = color_segmentation(tmp_path / 'my: colors.onnx')
+        ros2_launch('seg', model=model, image=f'/{peer.namespace}/front', namespace=peer.namespace)
+        masks = peer.collect('mask', Image)
+        red = np.zeros((48, 64, 3), np.uint8)
+        red[..., 2] = 255
+        answer = peer.ask(peer.image_publisher('front'), image_message(red), masks)
+        assert set(bytes(answer.data)) == {1}
+
+    def test_yolo_with_a_camera_of_pictures(self, peer, ros2_launch, tmp_path):
+        import cv2
+
+        model = detector(tmp_path / 'my.onnx')
+        folder = tmp_path / 'two: pictures'
+        folder.mkdir()
+        for index in range(2):
+            cv2.imwrite(str(folder / f'{index}.png'), np.zeros((48, 64, 3), np.uint8))
+        ros2_launch(
+            'yolo',
+            model=model,
+            engine_name='eyes',
+            namespace=peer.namespace,
+            camera_namespace=f'{peer.namespace}/cam',
+            source=f'images://{folder}',
+            loop='true',
+        )
+        found = peer.collect('eyes/detections', Detection2DArray)
+        peer.wait_for(lambda: found, 'detections')
+        assert found[0].header.frame_id == 'camera'
+        assert len(found[0].detections) == 1
+
+    def test_show_args(self):
+        command = shutil.which('ros2')
+        if command is None:
+            pytest.skip('the command ros2 is not installed')
+        shown = subprocess.run(
+            [command, 'launch', 'jetson_perception', 'seg.launch.py', '--show-args'],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for argument in bringup.SEG_ARGUMENTS:
+            assert f"'{argument.name}'" in shown
+            assert argument.description.split('.')[0][:40] in shown
