@@ -29,7 +29,7 @@ class StageSummary(NamedTuple):
 
 
 class StageTimes:
-    """The newest `window` times of each stage: 10 s at 30 Hz. Threads may record and read at once."""
+    """The newest `window` times of each stage: 10 s at 30 Hz. Threads may use it at once."""
 
     def __init__(self, window: int = 300) -> None:
         self._lock = threading.Lock()

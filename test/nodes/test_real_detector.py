@@ -7,8 +7,8 @@ yolo_node follow:
 - it swaps red and blue twice, so it hands the channels to the network in the order of the array
   that it is given: `color_order`;
 - it pads at the right and the bottom: `resize: letterbox_top_left`. Its padding is black, where
-  Ultralytics' and ours is gray, which moves scores by up to 0.04 here: so pictures that are not square
-  are padded with gray before it gets them;
+  Ultralytics' and ours is gray, which moves scores by up to 0.04 here: so pictures that are not
+  square are padded with gray before it gets them;
 - it suppresses boxes across classes, above an IoU of 0.45, and keeps scores from 0.25:
   `class_agnostic`, `iou_threshold`, `score_threshold`;
 - it cuts corners and sizes to whole pixels, so a corner may be almost 2 pixels off.
