@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
+_INSTANCE_BLEND = 0.6  # share of the image that remains under an instance's tint
 _FAR_PX = 1_000_000  # beyond any image, within what OpenCV's drawing takes
 
 
@@ -102,14 +103,17 @@ def draw_detections(
     skeleton: Sequence[tuple[int, int]] = (),
     keypoint_score_threshold: float = 0.5,
 ) -> None:
-    """Draw boxes with class and score, and keypoints joined by the skeleton.
+    """Draw boxes with class and score, keypoints joined by the skeleton, and masks of instances.
+
+    A box has the color of its class, or that of its instance where there are masks.
 
     Parameters
     ----------
     canvas : ndarray, shape (h, w, 3), uint8
         BGR; changed in place.
     detections : Detections
-        In the canvas's pixels. The best is drawn last, on top.
+        In the canvas's pixels. The best is drawn last, on top. Its masks are enlarged when they
+        have another size than the canvas.
     class_names : sequence of str
         Name of class i at index i; a class beyond them is shown by its number.
     skeleton : sequence of (int, int)
@@ -118,19 +122,21 @@ def draw_detections(
         Keypoints that score less are left out, with their lines.
     """
     pen = _Pen.for_image(canvas)
+    if detections.instance_ids is not None:
+        _draw_instances(canvas, detections.instance_ids, pen)
     labels = []
     for i in range(len(detections) - 1, -1, -1):
         class_id = int(detections.class_id[i])
         name = class_names[class_id] if 0 <= class_id < len(class_names) else str(class_id)
         box = _whole(detections.xyxy[i])
-        class_color = _vivid(class_id + 1)
-        cv2.rectangle(canvas, box[:2], box[2:], class_color, pen.line_px, cv2.LINE_AA)
+        shade = _vivid(class_id + 1 if detections.instance_ids is None else _folded(i + 1))
+        cv2.rectangle(canvas, box[:2], box[2:], shade, pen.line_px, cv2.LINE_AA)
         if detections.keypoints is not None:
             points = detections.keypoints[i]
             _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, pen)
-        labels.append((f'{name} {detections.score[i]:.2f}', box, class_color))
-    for text, box, class_color in labels:  # over all boxes, so that each can be read
-        _draw_label(canvas, text, box, class_color, pen)
+        labels.append((f'{name} {detections.score[i]:.2f}', box, shade))
+    for text, box, shade in labels:  # over all boxes, so that each can be read
+        _draw_label(canvas, text, box, shade, pen)
 
 
 def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:
@@ -179,6 +185,42 @@ def _vivid(index: int) -> Color:
     white = {64: 0.25, 192: 0.5}.get(highest, 0.0)
     blue, green, red = (round(255 * (channel / highest * (1 - white) + white)) for channel in bgr)
     return blue, green, red
+
+
+def _folded(ids: Any) -> Any:
+    """Ids above 255 as smaller ones, so that a byte holds them; colors repeat from there."""
+    return (ids - 1) % 255 + 1
+
+
+@cache
+def _instance_colors() -> NDArray[np.uint8]:
+    return np.array([_BLACK, *(_vivid(index) for index in range(1, 256))], np.uint8)
+
+
+def _draw_instances(
+    canvas: NDArray[np.uint8], ids: NDArray[np.uint8] | NDArray[np.uint16], pen: _Pen
+) -> None:
+    """Tint each instance with a color of its own, and outline it inside its edge."""
+    if ids.shape != canvas.shape[:2]:
+        ids = cv2.resize(ids, canvas.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    if ids.dtype != np.uint8:
+        ids = np.where(ids, _folded(ids), 0)
+    small_ids = np.asarray(ids, np.uint8)
+    left, top, box_w, box_h = cv2.boundingRect(small_ids)
+    if not box_w:
+        return
+    reach = pen.line_px
+    inside = np.s_[
+        max(top - reach, 0) : top + box_h + reach, max(left - reach, 0) : left + box_w + reach
+    ]
+    part, part_ids = canvas[inside], small_ids[inside]
+    colors = color_mask(part_ids, _instance_colors())
+    tinted = cv2.addWeighted(part, _INSTANCE_BLEND, colors, 1 - _INSTANCE_BLEND, 0)
+    cv2.copyTo(tinted, part_ids, part)
+    # Where another id is near; the border of the image is none.
+    around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    edge = cv2.morphologyEx(part_ids, cv2.MORPH_GRADIENT, around)
+    cv2.copyTo(colors, cv2.min(edge, part_ids), part)
 
 
 def _darken(part: NDArray[np.uint8]) -> None:

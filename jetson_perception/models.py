@@ -22,6 +22,7 @@ import numpy as np
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.resources import model_path
+from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
 from jetson_perception.tasks.results import Detections, Segmentation
@@ -33,7 +34,7 @@ from jetson_perception.tasks.segmentation import (
 from jetson_perception.tasks.yolo import DetectionOptions, decode, recognize_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -52,7 +53,7 @@ _TASKS: dict[str, tuple[str, str | None]] = {
     'detect': ('a detector', _YOLO),
     'pose': ('a pose model', _YOLO),
     'semantic': ('a semantic segmentation model', _SEGMENTATION),
-    'segment': ('an instance segmentation model', None),
+    'segment': ('an instance segmentation model', _YOLO),
     'classify': ('an image classifier', None),
     'obb': ('a detector of rotated boxes', None),
 }
@@ -262,7 +263,7 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
 
 
 class YoloModel(_Model[Detections, DetectionOptions]):
-    """A YOLO detector or pose model: an image in, boxes out. Made by `open`.
+    """A YOLO model: an image in, boxes with keypoints or masks out. Made by `open`.
 
     Attributes
     ----------
@@ -285,7 +286,7 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         Used where `postprocess` is given none.
     """
 
-    tasks = ('detect', 'pose')
+    tasks = ('detect', 'pose', 'segment')
     default_resize = 'letterbox'
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
@@ -336,12 +337,32 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         """Boxes in the source image's pixels, best first."""
         return decode(outputs, self.layout, transform, options or self.options)
 
+    def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
+        """Ids of the classes of these names, for `DetectionOptions`; None for no name: all.
+
+        Raises
+        ------
+        ParameterError
+            For a name that no class has; says which is near.
+        """
+        return class_ids(names, self.class_names)
+
+    def class_score_thresholds(self, entries: Iterable[str]) -> tuple[tuple[int, float], ...]:
+        """Thresholds of single classes, for `DetectionOptions`, from entries as 'person: 0.5'.
+
+        Raises
+        ------
+        ParameterError
+            For a name that no class has, and for what is no number from 0 to 1.
+        """
+        return class_score_thresholds(entries, self.class_names)
+
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
         try:
             if dtype.kind != 'f':
                 raise ModelError(
                     f'{self.info.path} gives {dtype} {shapes[0]}; boxes are floats: export a '
-                    'detect or pose model'
+                    'detect, pose or segment model'
                 )
             self.layout = recognize_layout(shapes, self.info, self.network_wh)
         except ModelError as err:

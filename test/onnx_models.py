@@ -117,6 +117,34 @@ def pose_detector(
     return constant_model(path, [rows[None]], size_wh=size_wh, metadata=metadata)
 
 
+def instance_segmenter(
+    path,
+    boxes=((320, 240, 100, 80, 0, 0.9),),
+    *,
+    class_count=2,
+    size_wh=(640, 640),
+    metadata=None,
+    dtype=np.float32,
+):
+    """YOLOv8-seg-shaped: (1, 4 + classes + 2, anchors), and prototypes (1, 2, h / 4, w / 4).
+
+    The mask of a box is all of it; of one with a seventh value below or above 0, the part of it
+    in the left or right half of the input.
+    """
+    rows = np.zeros((4 + class_count + 2, _anchors(size_wh)), dtype)
+    for index, (x, y, w, h, class_id, score, *side) in enumerate(boxes):
+        rows[:4, index] = x, y, w, h
+        rows[4 + class_id, index] = score
+        rows[4 + class_count :, index] = (0, side[0]) if side else (1, 0)
+    prototypes = np.ones((1, 2, size_wh[1] // 4, size_wh[0] // 4), dtype)
+    prototypes[0, 1, :, : size_wh[0] // 8] = -1
+    if metadata is None:
+        metadata = ultralytics_metadata('segment', class_count, size_wh)
+    return constant_model(
+        path, [rows[None], prototypes], size_wh=size_wh, metadata=metadata, dtype=dtype
+    )
+
+
 def color_segmentation(
     path,
     *,

@@ -105,6 +105,88 @@ def test_the_legend_names_what_is_there():
     assert not (panel == palette(4)[1]).all(axis=2).any()
 
 
+def instances(ids, *boxes, class_id=0):
+    found = detections(*boxes, class_id=class_id)
+    return Detections(found.xyxy, found.score, found.class_id, None, ids)
+
+
+def drawn_ids(ids, *boxes, width=320, height=240):
+    """What the masks change; that of the boxes is the same in both pictures."""
+    canvas, without = gray(width, height), gray(width, height)
+    draw_detections(canvas, instances(ids, *boxes), ())
+    draw_detections(without, instances(np.zeros_like(ids), *boxes), ())
+    return canvas, without
+
+
+def test_instances_are_tinted_and_outlined_inside_their_edge():
+    ids = np.zeros((240, 320), np.uint8)
+    ids[100:160, 40:140] = 1
+    ids[100:160, 140:240] = 2
+    canvas, without = drawn_ids(ids, (0, 0, 9, 9), (310, 230, 319, 239))
+    assert changed(canvas, without) == (40, 100, 240, 160)
+    left, right = canvas[130, 90], canvas[130, 190]
+    edges = [canvas[130, x] for x in (40, 139, 140, 239)] + [canvas[100, 90], canvas[159, 190]]
+    expected = [0, 0, 1, 1, 0, 1]
+    for color, one in zip(edges, expected, strict=True):
+        # The tint is the edge's color over the gray of the picture.
+        tint = (left, right)[one].astype(int)
+        assert np.abs(0.6 * 100 + 0.4 * color.astype(float) - tint).max() <= 1
+    assert (left != right).any()
+
+
+def test_an_instance_that_the_image_cuts_has_no_edge_there():
+    ids = np.ones((240, 320), np.uint8)
+    canvas, _ = drawn_ids(ids, (100, 100, 101, 101))
+    assert (canvas[0, 0] == canvas[200, 300]).all()
+    assert (canvas[239, 160] == canvas[200, 300]).all()
+
+
+def test_no_instances_leave_the_image_alone():
+    canvas = gray()
+    draw_detections(canvas, Detections.empty(masks_wh=(320, 240)), NAMES)
+    assert (canvas == 100).all()
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+@pytest.mark.parametrize('pixel', [(0, 0), (239, 319), (120, 0), (100, 100)], ids=str)
+def test_an_instance_of_one_pixel(pixel, dtype):
+    ids = np.zeros((240, 320), dtype)
+    ids[pixel] = 1
+    canvas, without = drawn_ids(ids, (150, 150, 160, 160))
+    y, x = pixel
+    assert changed(canvas, without) == (x, y, x + 1, y + 1)
+
+
+def test_more_instances_than_a_byte_holds():
+    """The last's id is 256 times some number, and still not nothing."""
+    ids = np.zeros((240, 320), np.uint16)
+    ids[100:140, 100:140] = 512
+    canvas, without = drawn_ids(ids, (150, 150, 160, 160))
+    assert changed(canvas, without) == (100, 100, 140, 140)
+    boxes = np.tile([[200, 150, 260, 200]], (300, 1))
+    canvas = gray()
+    draw_detections(canvas, instances(ids, *boxes), ())
+    assert (canvas != 100).any()
+
+
+def test_masks_of_another_size_are_enlarged():
+    """As of a slow engine, after the camera changed its size."""
+    ids = np.zeros((24, 32), np.uint8)
+    ids[12:, :] = 1
+    canvas, without = drawn_ids(ids, (0, 0, 9, 9))
+    assert changed(canvas, without) == (0, 120, 320, 240)
+
+
+def test_a_box_has_the_color_of_its_mask():
+    ids = np.zeros((240, 320), np.uint8)
+    ids[60:100, 60:100] = 2
+    canvas = gray()
+    draw_detections(canvas, instances(ids, (10, 200, 50, 230), (50, 50, 200, 180)), ())
+    # The line is anti-aliased.
+    assert np.abs(canvas[60, 80].astype(int) - canvas[120, 50]).max() < 16
+    assert np.abs(canvas[60, 80].astype(int) - canvas[215, 10]).max() > 64
+
+
 BOXES = [
     pytest.param((40, 60, 200, 180), id='inside'),
     pytest.param((0, 0, 320, 240), id='whole_image'),

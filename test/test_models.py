@@ -9,6 +9,7 @@ from onnx_models import (
     constant_model,
     detector,
     end_to_end_detector,
+    instance_segmenter,
     objectness_detector,
     pose_detector,
     ultralytics_metadata,
@@ -199,6 +200,63 @@ class TestYolo:
         assert len(YoloModel.open(path, overrides=ModelInfo(task='detect')).class_names) == 52
 
 
+class TestInstances:
+    @pytest.mark.parametrize('dtype', [np.float32, np.float16])
+    @pytest.mark.parametrize('metadata', [None, {}], ids=['told', 'untold'])
+    def test_boxes_with_masks_in_pixels_of_the_source_image(self, tmp_path, metadata, dtype):
+        boxes = [(320, 240, 200, 100, 0, 0.9), (320, 260, 100, 100, 1, 0.8, 1)]
+        path = instance_segmenter(tmp_path / 'my.onnx', boxes, metadata=metadata, dtype=dtype)
+        with open_model(path) as model:
+            assert isinstance(model, YoloModel)
+            found = model(np.zeros((720, 1280, 3), np.uint8))
+        assert model.layout.coefficient_count == 2
+        expected = np.zeros((720, 1280), np.uint8)
+        expected[140:340, 640:740] = 2
+        expected[100:300, 440:840] = 1
+        np.testing.assert_array_equal(found.instance_ids, expected)
+        assert found.class_id.tolist() == [0, 1]
+
+    def test_nothing_found(self, tmp_path):
+        model = YoloModel.open(instance_segmenter(tmp_path / 'my.onnx', []))
+        found = model(np.zeros((72, 128, 3), np.uint8))
+        assert found.instance_ids.shape == (72, 128)
+        assert not found.instance_ids.any()
+
+    def test_result_outlives_the_next_frame(self, tmp_path):
+        model = YoloModel.open(instance_segmenter(tmp_path / 'my.onnx'))
+        first = model(np.zeros((96, 128, 3), np.uint8))
+        before = first.instance_ids.copy()
+        model(np.zeros((64, 64, 3), np.uint8))
+        np.testing.assert_array_equal(first.instance_ids, before)
+
+
+class TestClasses:
+    def test_by_name(self, tmp_path):
+        boxes = [(320, 240, 100, 80, 0, 0.9), (320, 440, 100, 80, 1, 0.3)]
+        model = YoloModel.open(detector(tmp_path / 'my.onnx', boxes))
+        image = np.zeros((640, 640, 3), np.uint8)
+
+        def classes(names=(), thresholds=()):
+            model.options = DetectionOptions(
+                class_ids=model.class_ids(names),
+                class_score_thresholds=model.class_score_thresholds(thresholds),
+            )
+            return model(image).class_id.tolist()
+
+        assert classes() == [0, 1]
+        assert classes(['name_1']) == [1]
+        assert classes([], ['name_0: 0.95']) == [1]
+        with pytest.raises(ParameterError, match=r"'name_2'.*did you mean 'name_[01]'"):
+            classes(['name_2'])
+
+    def test_of_a_model_that_names_none(self, tmp_path):
+        path = end_to_end_detector(
+            tmp_path / 'my.onnx', [(270, 200, 370, 280, 0.9, 41)], metadata={}
+        )
+        model = YoloModel.open(path)
+        assert model.class_ids(['class_41']) == (41,)
+
+
 class TestInputKey:
     def test_equal_for_models_that_take_the_same_tensor(self, tmp_path):
         one = YoloModel.open(detector(tmp_path / 'a.onnx'))
@@ -254,7 +312,10 @@ class TestWrongTask:
                 id='semantic_to_yolo',
             ),
             pytest.param(
-                YoloModel, 'segment', r'an instance segmentation model .* yet', id='instances'
+                SegmentationModel,
+                'segment',
+                r'is an instance segmentation model .*; use yolo_node, or YoloModel',
+                id='instances',
             ),
             pytest.param(YoloModel, 'obb', r'a detector of rotated boxes .* yet', id='obb'),
             pytest.param(open_model, 'classify', r'an image classifier .* yet', id='classify'),

@@ -1,4 +1,4 @@
-"""What the tasks find in one image: boxes with or without keypoints, or a class per pixel."""
+"""What the tasks find in one image: boxes, with keypoints or masks, or a class per pixel."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ class Detections:
     keypoints : ndarray, shape (n, k, 3), float32, or None
         x, y in pixels of the source image (not clipped), and score 0 to 1 (1 where the model
         gives none). None for a model without keypoints.
+    instance_ids : ndarray, shape (h, w), uint8 or uint16, or None
+        Which object each pixel of the source image belongs to: its row plus 1, or 0 for none; of
+        several, the one with the best score. uint8 for up to 255 objects. None for a model
+        without masks.
 
     Raises
     ------
     ValueError
-        When the arrays disagree about n, or have another shape.
+        When the arrays disagree about n, or have another shape or type.
     """
 
     xyxy: NDArray[np.float32]
     score: NDArray[np.float32]
     class_id: NDArray[np.int32]
     keypoints: NDArray[np.float32] | None = None
+    instance_ids: NDArray[np.uint8] | NDArray[np.uint16] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -48,24 +53,52 @@ class Detections:
         points = self.keypoints
         if points is not None and (points.ndim != 3 or len(points) != n or points.shape[2] != 3):
             raise ValueError(f'keypoints {points.shape} must be ({n}, k, 3)')
+        ids = self.instance_ids
+        if ids is not None and (ids.ndim != 2 or ids.dtype not in (np.uint8, np.uint16)):
+            raise ValueError(
+                f'instance_ids {ids.dtype} {ids.shape} must be (h, w), uint8 or uint16'
+            )
 
     @classmethod
-    def empty(cls, keypoint_count: int = 0) -> Detections:
-        """Nothing found; with an empty (0, k, 3) keypoint array when k is given."""
+    def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
+        """Nothing found.
+
+        Parameters
+        ----------
+        keypoint_count : int
+            With an empty (0, k, 3) keypoint array where k is not 0.
+        masks_wh : tuple of int, optional
+            Width and height of the source image: with `instance_ids` of zeros.
+        """
         return cls(
             np.empty((0, 4), np.float32),
             np.empty((0,), np.float32),
             np.empty((0,), np.int32),
             np.empty((0, keypoint_count, 3), np.float32) if keypoint_count else None,
+            np.zeros(masks_wh[::-1], np.uint8) if masks_wh else None,
         )
 
     def __len__(self) -> int:
         return len(self.xyxy)
 
     def __getitem__(self, rows: Any) -> Detections:
-        """The rows that an index array, boolean mask or slice selects, keypoints included."""
+        """The rows that an index array, boolean mask or slice selects, keypoints included.
+
+        `instance_ids` get the numbers of the new rows; pixels of the others become 0, also where
+        a selected object lies under one that is not.
+        """
         points = None if self.keypoints is None else self.keypoints[rows]
-        return Detections(self.xyxy[rows], self.score[rows], self.class_id[rows], points)
+        ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
+        return Detections(self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids)
+
+    def _renumbered(
+        self, ids: NDArray[np.uint8] | NDArray[np.uint16], rows: Any
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        selected = np.arange(len(self))[rows]
+        new_ids = np.zeros(len(self) + 1, np.uint8 if len(selected) <= 255 else np.uint16)
+        # From the last, so that the first wins where a row is selected twice.
+        new_ids[selected[::-1] + 1] = np.arange(len(selected), 0, -1)
+        return new_ids[ids]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

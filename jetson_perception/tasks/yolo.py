@@ -1,4 +1,4 @@
-"""What the output tensors of YOLO networks mean: recognize the layout, decode boxes and keypoints.
+"""What the output tensors of YOLO networks mean: recognize the layout, decode what they found.
 
 Three families are told apart:
 
@@ -12,12 +12,14 @@ Three families are told apart:
     right, bottom, score, class, which need no suppression.
 
 Boxes of the first two are center x, center y, width, height; all are in pixels of the network's
-input.
+input. Networks that segment instances have mask coefficients in the place of keypoints, and the
+mask prototypes that these belong to as a second output, (1, coefficients, height / 4, width / 4).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -25,6 +27,8 @@ import numpy as np
 
 from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.tasks.classes import MAX_CLASSES
+from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
 from jetson_perception.tasks.results import Detections
 
@@ -47,6 +51,7 @@ _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
 _ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MAX_END_TO_END_SIDE = 1000
+_PROTOTYPE_STRIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ class YoloLayout:
         True for (1, anchors, values), False for (1, values, anchors).
     output : int
         Index of the tensor among the model's outputs.
+    coefficient_count : int
+        Mask coefficients an object; 0 for a model without masks.
+    prototypes : int
+        Index of the mask prototypes among the outputs, where there are coefficients.
     """
 
     family: str
@@ -72,6 +81,8 @@ class YoloLayout:
     keypoint_shape: tuple[int, int] | None
     channels_last: bool
     output: int = 0
+    coefficient_count: int = 0
+    prototypes: int = 0
 
     @property
     def keypoint_count(self) -> int:
@@ -83,7 +94,8 @@ class YoloLayout:
         """Values an anchor."""
         classes = 0 if self.family == 'end_to_end' else self.class_count
         points, depth = self.keypoint_shape or (0, 0)
-        return _VALUES_BEFORE_CLASSES[self.family] + classes + points * depth
+        values = _VALUES_BEFORE_CLASSES[self.family] + classes + points * depth
+        return values + self.coefficient_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,11 @@ class DetectionOptions:
         At most so many boxes an image, the best.
     class_agnostic : bool
         Let boxes of different classes suppress each other.
+    class_ids : tuple of int or None
+        Only boxes whose best class is one of these; None for all. The others are dropped before
+        the suppression, so they suppress none and do not count among `max_detections`.
+    class_score_thresholds : tuple of (int, float)
+        Class ids, each with the threshold that its boxes have instead of `score_threshold`.
 
     Raises
     ------
@@ -111,12 +128,26 @@ class DetectionOptions:
     iou_threshold: float = 0.7
     max_detections: int = 300
     class_agnostic: bool = False
+    class_ids: tuple[int, ...] | None = None
+    class_score_thresholds: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ('score_threshold', 'iou_threshold'):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ParameterError(f'{name} is {value}; give a number from 0 to 1', name)
+        for class_id, value in self.class_score_thresholds:
+            if not 0 <= value <= 1:
+                raise ParameterError(
+                    f'class_score_thresholds has {value} for class {class_id}; give a number '
+                    'from 0 to 1',
+                    'class_score_thresholds',
+                )
+        for class_id in (*(self.class_ids or ()), *dict(self.class_score_thresholds)):
+            if not 0 <= class_id < MAX_CLASSES:
+                raise ParameterError(
+                    f'{class_id} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
+                )
         if self.max_detections < 1:
             raise ParameterError(
                 f'max_detections is {self.max_detections}; give 1 or more', 'max_detections'
@@ -178,8 +209,9 @@ def decode(
     -------
     Detections
         Boxes clipped to the image, those outside dropped; keypoints unclipped, all of them. With
-        an empty keypoint array when nothing is found by a model that has keypoints. Scores and
-        boxes are finite; a keypoint that is not finite becomes (0, 0, 0).
+        an empty keypoint array when nothing is found by a model that has keypoints, and with
+        `instance_ids` of zeros by one that has masks. Scores and boxes are finite; a keypoint
+        that is not finite becomes (0, 0, 0), a mask that is not is empty.
 
     Raises
     ------
@@ -192,6 +224,15 @@ def decode(
             f'output {layout.output} is {tensor.shape}, not (1, …) with {layout.value_count} '
             'values an anchor as it was when the model was loaded; load the model again'
         )
+    prototypes = outputs[layout.prototypes] if layout.coefficient_count else None
+    if prototypes is not None and (
+        prototypes.ndim != 4 or prototypes.shape[1] != layout.coefficient_count
+    ):
+        raise ModelError(
+            f'output {layout.prototypes} is {prototypes.shape}, not (1, '
+            f'{layout.coefficient_count}, …) mask prototypes as it was when the model was loaded; '
+            'load the model again'
+        )
     rows = tensor[0] if layout.channels_last else tensor[0].T
     with np.errstate(over='ignore', invalid='ignore'):  # float garbage is dropped, not reported
         if layout.family == 'end_to_end':
@@ -202,7 +243,12 @@ def decode(
     points = _keypoints(values, layout, transform)
     found = Detections(xyxy, score, class_id, points)
     visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
-    return found if visible.all() else found[visible]
+    if not visible.all():
+        found, values = found[visible], values[visible]
+    if prototypes is None:
+        return found
+    ids = instance_ids(prototypes[0], values, found.xyxy, transform)
+    return replace(found, instance_ids=ids)
 
 
 def _read_end_to_end(
@@ -210,10 +256,13 @@ def _read_end_to_end(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     values = rows.astype(np.float32)
     classes = values[:, 5]
-    good = (values[:, 4] >= options.score_threshold) & (classes >= 0)
+    thresholds = _thresholds(options)
+    good = (values[:, 4] >= thresholds.lowest) & (classes >= 0)
     good &= classes < (layout.class_count or np.iinfo(np.int32).max)
     good &= np.isfinite(values[:, :6]).all(axis=1)
     values = values[good]
+    if thresholds.table is not None:
+        values = values[thresholds.reached(values[:, 4], values[:, 5].astype(np.int32))]
     values = values[np.argsort(-values[:, 4], kind='stable')[: options.max_detections]]
     return values[:, :4], values[:, 4].copy(), values[:, 5].astype(np.int32), values[:, 6:]
 
@@ -223,11 +272,12 @@ def _read_anchors(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     first = _VALUES_BEFORE_CLASSES[layout.family]
     last = first + layout.class_count
+    thresholds = _thresholds(options)
     if layout.family == 'objectness':
         # No class can lift the product above the objectness.
-        likely = _at_least(rows[:, 4], options.score_threshold)
+        likely = _at_least(rows[:, 4], thresholds.lowest)
     else:
-        likely = _at_least(_best_class_score(rows, first, last), options.score_threshold)
+        likely = _at_least(_best_class_score(rows, first, last), thresholds.lowest)
     values = rows[np.flatnonzero(likely)].astype(np.float32)
 
     class_id = values[:, first:last].argmax(axis=1).astype(np.int32)
@@ -238,7 +288,7 @@ def _read_anchors(
     xyxy = np.concatenate((values[:, :2] - half, values[:, :2] + half), axis=1)
 
     good = np.isfinite(xyxy.sum(axis=1) + score)  # one of them that is not makes the sum so
-    good &= score >= options.score_threshold
+    good &= thresholds.reached(score, class_id)
     chosen = np.flatnonzero(good)
     if len(chosen) > MAX_CANDIDATES:
         best = np.argsort(-score[chosen], kind='stable')[:MAX_CANDIDATES]
@@ -254,6 +304,37 @@ def _read_anchors(
         class_agnostic=options.class_agnostic,
     )
     return xyxy[kept], score[kept], class_id[kept], values[kept, last:]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Thresholds:
+    """What the score of a box has to reach."""
+
+    lowest: float
+    """Less than this is dropped whatever the class."""
+    table: NDArray[np.float32] | None
+    """Threshold of each class, the last for all ids beyond; None where it is the same for all."""
+
+    def reached(
+        self, score: NDArray[np.float32], class_id: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        if self.table is None:
+            return score >= self.lowest
+        return score >= self.table[np.minimum(class_id, len(self.table) - 1)]
+
+
+@lru_cache(maxsize=64)
+def _thresholds(options: DetectionOptions) -> _Thresholds:
+    only, own = options.class_ids, dict(options.class_score_thresholds)
+    if only is None and not own:
+        return _Thresholds(options.score_threshold, None)
+    table = np.full(max((*(only or ()), *own), default=-1) + 2, options.score_threshold)
+    table[list(own)] = list(own.values())
+    if only is not None:
+        dropped = np.ones(len(table), bool)
+        dropped[list(only)] = False
+        table[dropped] = np.inf
+    return _Thresholds(float(table.min()), table.astype(np.float32))
 
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
@@ -299,15 +380,10 @@ def _check_info(info: ModelInfo) -> None:
         raise ParameterError(
             f'layout is {info.layout!r}; choose one of {", ".join(FAMILIES)}', 'layout'
         )
-    if info.task == 'segment':
+    if info.task not in ('', 'detect', 'pose', 'segment'):
         raise ModelError(
-            f'{info.path or "the model"} segments instances, which is not supported yet; export a '
-            'detect or pose model, or a semantic segmentation network for the segmentation node'
-        )
-    if info.task not in ('', 'detect', 'pose'):
-        raise ModelError(
-            f'the task of {info.path or "the model"} is {info.task!r}; detect and pose models '
-            "can be decoded here: take another model, or correct 'task'"
+            f'the task of {info.path or "the model"} is {info.task!r}; detect, pose and segment '
+            "models can be decoded here: take another model, or correct 'task'"
         )
     if info.task == 'pose' and info.layout == 'objectness':
         raise ModelError(
@@ -328,11 +404,12 @@ def _refuse_other_networks(
 ) -> None:
     """Name the exports that people do have and that have another decoder."""
     name = info.path or 'the model'
-    prototypes = (network_wh[1] // 4, network_wh[0] // 4)
-    if any(len(shape) == 4 and shape[2:] == prototypes for shape in shapes):
+    if info.task == 'segment' and not _prototypes(shapes, network_wh):
+        grid = f'{network_wh[1] // _PROTOTYPE_STRIDE}, {network_wh[0] // _PROTOTYPE_STRIDE}'
         raise ModelError(
-            f'{name} has mask prototypes among its outputs {_listed(shapes)}: it segments '
-            'instances, which is not supported yet; export a detect or pose model'
+            f"the task of {name} is 'segment', but none of its outputs {_listed(shapes)} is one "
+            f'of mask prototypes, (1, n, {grid}); export it with both outputs, or correct '
+            "'task'"
         )
     if any(len(shape) == 2 and shape[1] == 7 for shape in shapes):
         raise ModelError(
@@ -356,17 +433,41 @@ def _readings(
     shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
 ) -> list[YoloLayout]:
     """Every layout that the shapes allow and the metadata does not exclude."""
+    if info.task != 'segment' and info.keypoint_shape is None:
+        # Prototypes say what the values after the classes are. A setting that says otherwise
+        # without the names to prove it contradicts them.
+        with_masks = _readings(shapes, replace(info, task='segment'), network_wh)
+        if with_masks:
+            return with_masks if info.task == '' else []
+    prototypes = _prototypes(shapes, network_wh) if info.task == 'segment' else [(0, 0)]
     families = (info.layout,) if info.layout else FAMILIES
     return [
-        YoloLayout(family, class_count, keypoint_shape, channels_last, index)
+        YoloLayout(
+            family, class_count, keypoint_shape, channels_last, index, coefficients, prototype
+        )
+        for prototype, coefficients in prototypes
         for index, shape in enumerate(shapes)
         if len(shape) == 3 and shape[0] == 1
         for family in families
         for channels_last in (False, True)
         if _anchors_fit(family, shape, channels_last, bool(info.layout), network_wh)
         for class_count, keypoint_shape in _contents(
-            family, shape[2 if channels_last else 1] - _VALUES_BEFORE_CLASSES[family], info
+            family,
+            shape[2 if channels_last else 1] - _VALUES_BEFORE_CLASSES[family] - coefficients,
+            info,
         )
+    ]
+
+
+def _prototypes(
+    shapes: Sequence[tuple[int, ...]], network_wh: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Index and channels of each output that has the shape of mask prototypes."""
+    grid = (network_wh[1] // _PROTOTYPE_STRIDE, network_wh[0] // _PROTOTYPE_STRIDE)
+    return [
+        (index, shape[1])
+        for index, shape in enumerate(shapes)
+        if len(shape) == 4 and shape[0] == 1 and shape[2:] == grid
     ]
 
 
@@ -401,12 +502,12 @@ def _contents(
     """What the values after the box may be: class count and keypoint shape."""
     named = len(info.class_names)
     end_to_end = family == 'end_to_end'
-    if info.task == 'detect' or (info.task == '' and info.keypoint_shape is None):
+    if info.task in ('detect', 'segment') or (info.task == '' and info.keypoint_shape is None):
         if end_to_end and free == 0:
             yield named, None
         elif not end_to_end and free > 0 and named in (0, free):
             yield free, None
-    if info.task == 'detect' or family == 'objectness':
+    if info.task in ('detect', 'segment') or family == 'objectness':
         return
     if info.keypoint_shape is not None:
         classes = free - info.keypoint_shape[0] * info.keypoint_shape[1]
@@ -460,14 +561,19 @@ def _no_reading(
         )
     return ModelError(
         f'outputs {_listed(shapes)} of {name} are not those of a YOLO detector for a {size} '
-        'input, such as (1, 84, 8400), (1, 25200, 85) or (1, 300, 6); export a detect or pose '
-        'model' + (f' (the metadata or parameters say {", ".join(said)})' if said else '')
+        'input, such as (1, 84, 8400), (1, 25200, 85) or (1, 300, 6); export a detect, pose or '
+        'segment model' + (f' (the metadata or parameters say {", ".join(said)})' if said else '')
     )
 
 
 def _ambiguous(
     name: str, shapes: Sequence[tuple[int, ...]], layouts: list[YoloLayout]
-) -> ParameterError:
+) -> ModelError | ParameterError:
+    if len({replace(layout, prototypes=0) for layout in layouts}) == 1:
+        return ModelError(
+            f'outputs {_listed(shapes)} of {name} have the shape of mask prototypes more than '
+            'once; export the model with one of them'
+        )
     if len({layout.family for layout in layouts}) > 1:
         parameter, choices = 'layout', ', '.join(sorted({layout.family for layout in layouts}))
     elif len({layout.keypoint_shape is None for layout in layouts}) > 1:
@@ -490,6 +596,11 @@ def _described(layouts: list[YoloLayout]) -> str:
         + (
             ' with {} keypoints of {}'.format(*layout.keypoint_shape)
             if layout.keypoint_shape
+            else ''
+        )
+        + (
+            f' and {layout.coefficient_count} mask coefficients'
+            if layout.coefficient_count
             else ''
         )
         + f' ({layout.family})'

@@ -20,10 +20,19 @@ END_TO_END = YoloLayout('end_to_end', 80, None, True)
 POSE = YoloLayout('anchor_free', 1, HUMAN, False)
 POSE_END_TO_END = YoloLayout('end_to_end', 1, HUMAN, True)
 ALL = [ANCHOR_FREE, ANCHOR_FREE_LAST, OBJECTNESS, OBJECTNESS_FIRST, END_TO_END]
+SEGMENT = [
+    YoloLayout('anchor_free', 3, None, False, 0, 2, 1),
+    YoloLayout('anchor_free', 3, None, True, 1, 2, 0),
+    YoloLayout('objectness', 3, None, True, 0, 2, 1),
+    YoloLayout('end_to_end', 3, None, True, 0, 2, 1),
+]
 
 
 def row(layout, box, score, class_id, keypoints=()):
-    """One anchor: box as left, top, right, bottom in the network's pixels."""
+    """One anchor: box as left, top, right, bottom in the network's pixels.
+
+    Mask coefficients go where keypoints do.
+    """
     left, top, right, bottom = box
     if layout.family == 'end_to_end':
         return [*box, score, class_id, *np.ravel(keypoints)]
@@ -31,7 +40,7 @@ def row(layout, box, score, class_id, keypoints=()):
     center = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
     if layout.family == 'objectness':
         scores[class_id] = score / 0.5 if score <= 0.5 else 1.0
-        return [*center, score / scores[class_id], *scores]
+        return [*center, score / scores[class_id], *scores, *np.ravel(keypoints)]
     scores[class_id] = score
     return [*center, *scores, *np.ravel(keypoints)]
 
@@ -276,6 +285,142 @@ def test_arrays_are_the_callers_own():
 def test_an_output_that_changed_its_shape(shape):
     with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values an anchor'):
         decode([np.zeros(shape, np.float32)], ANCHOR_FREE, LETTERBOX, DetectionOptions())
+
+
+def segment(layout, rows, dtype=np.float32, **options):
+    """What is found with a prototype of ones and one that is 1 in the left half and -1 right."""
+    prototypes = np.ones((1, 2, 160, 160), dtype)
+    prototypes[0, 1, :, 80:] = -1
+    outputs = [prototypes] * 2
+    outputs[layout.output] = output(layout, rows, dtype, 300)[0]
+    return decode(outputs, layout, LETTERBOX, DetectionOptions(**options))
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', SEGMENT, ids=names(SEGMENT))
+def test_instance_masks_at_the_size_of_the_image(layout, dtype):
+    """Both straddle the middle: the better one is all of its box, the other the left half."""
+    rows = {
+        5: row(layout, (240, 240, 400, 340), 0.5, 0, (0, 1)),
+        40: row(layout, (300, 200, 340, 300), 0.75, 2, (1, 0)),
+        41: row(layout, (302, 200, 340, 300), 0.625, 2, (1, 0)),
+    }
+    if layout.family == 'end_to_end':
+        del rows[41]
+    found = segment(layout, rows, dtype)
+    assert found.class_id.tolist() == [2, 0]
+    assert found.keypoints is None
+    expected = np.zeros((720, 1280), np.uint8)
+    expected[200:400, 480:640] = 2
+    expected[120:320, 600:680] = 1
+    np.testing.assert_array_equal(found.instance_ids, expected)
+
+
+@pytest.mark.parametrize('layout', SEGMENT, ids=names(SEGMENT))
+def test_no_instances(layout):
+    found = segment(layout, {})
+    assert len(found) == 0
+    assert found.instance_ids.shape == (720, 1280)
+    assert not found.instance_ids.any()
+
+
+def test_ids_count_the_boxes_that_are_left():
+    """A box in the padding is dropped, and so is what its row would have been called."""
+    layout = SEGMENT[0]
+    rows = {
+        1: row(layout, (100, 0, 200, 140), 0.9, 0, (1, 0)),
+        2: row(layout, (100, 200, 200, 300), 0.8, 1, (1, 0)),
+        3: row(layout, (300, 200, 310, 210), 0.7, 1, (np.nan, 0)),
+    }
+    found = segment(layout, rows)
+    assert found.score.round(2).tolist() == pytest.approx([0.8, 0.7])
+    assert np.unique(found.instance_ids).tolist() == [0, 1]
+    assert (found.instance_ids[120:320, 200:400] == 1).all()
+
+
+@pytest.mark.parametrize('shape', [(1, 3, 160, 160), (2, 160, 160)])
+def test_prototypes_that_changed_their_shape(shape):
+    outputs = [output(SEGMENT[0], {})[0], np.zeros(shape, np.float32)]
+    with pytest.raises(ModelError, match=r'output 1 is .* not \(1, 2, …\) mask prototypes'):
+        decode(outputs, SEGMENT[0], LETTERBOX, DetectionOptions())
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', [*ALL, POSE], ids=names([*ALL, POSE]))
+@pytest.mark.parametrize(
+    ('options', 'classes'),
+    [
+        pytest.param({'class_ids': None}, [0, 3, 79, 7], id='all'),
+        pytest.param({'class_ids': ()}, [], id='no_class'),
+        pytest.param({'class_ids': (3, 7)}, [3, 7], id='some'),
+        pytest.param({'class_ids': (79, 500)}, [79], id='one_that_the_model_lacks'),
+        pytest.param({'class_score_thresholds': ((0, 0.95),)}, [3, 79, 7], id='a_higher_one'),
+        pytest.param(
+            {'class_score_thresholds': ((5, 0.125),)}, [0, 3, 79, 7, 5], id='a_lower_one'
+        ),
+        pytest.param({'class_score_thresholds': ((3, 0.75),)}, [0, 3, 79, 7], id='reached'),
+        pytest.param(
+            {'class_ids': (0, 5), 'class_score_thresholds': ((5, 0.1), (3, 0.1))},
+            [0, 5],
+            id='both',
+        ),
+        pytest.param(
+            {'class_ids': (5,), 'score_threshold': 0.1}, [5], id='and_the_threshold_of_all'
+        ),
+        pytest.param({'class_ids': (5,), 'max_detections': 1}, [], id='below_the_threshold'),
+        pytest.param({'class_ids': (7,), 'max_detections': 1}, [7], id='counts_what_is_left'),
+    ],
+)
+def test_classes_and_their_thresholds(layout, options, classes, dtype):
+    scores = {0: 0.875, 3: 0.75, 79: 0.625, 7: 0.5, 5: 0.1875}
+    if layout.class_count == 1:
+        scores, classes = {0: 0.875}, [c for c in classes if c == 0]
+    points = np.zeros(HUMAN) if layout.keypoint_shape else ()
+    rows = {
+        10 * i: row(layout, (60 * i, 200, 60 * i + 50, 250), score, class_id, points)
+        for i, (class_id, score) in enumerate(scores.items())
+    }
+    tensors = output(layout, rows, dtype)
+    found = decode(tensors, layout, LETTERBOX, DetectionOptions(**options))
+    assert found.class_id.tolist() == classes
+
+
+@pytest.mark.parametrize('layout', [ANCHOR_FREE, OBJECTNESS], ids=names([ANCHOR_FREE, OBJECTNESS]))
+def test_classes_that_are_left_out_suppress_none(layout):
+    rows = {
+        1: row(layout, (100, 200, 200, 300), 0.9, 3),
+        2: row(layout, (100, 200, 200, 300), 0.8, 4),
+    }
+    options = DetectionOptions(class_agnostic=True, class_ids=(4,))
+    found = decode(output(layout, rows), layout, LETTERBOX, options)
+    assert found.class_id.tolist() == [4]
+    options = DetectionOptions(class_agnostic=True, class_score_thresholds=((3, 0.95),))
+    found = decode(output(layout, rows), layout, LETTERBOX, options)
+    assert found.class_id.tolist() == [4]
+
+
+def test_a_box_is_of_its_best_class_alone():
+    """What is most likely a truck is no car because trucks are not asked for."""
+    values = row(ANCHOR_FREE, (100, 200, 200, 300), 0.9, 7)
+    values[4 + 2] = 0.8
+    tensors = output(ANCHOR_FREE, {1: values})
+    found = decode(tensors, ANCHOR_FREE, LETTERBOX, DetectionOptions(class_ids=(2,)))
+    assert len(found) == 0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        ({'class_score_thresholds': ((3, 1.5),)}, 'has 1.5 for class 3; give a number from 0'),
+        ({'class_score_thresholds': ((3, np.nan),)}, 'has nan for class 3'),
+        ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is no class id; they are 0 to 65535'),
+        ({'class_ids': (0, -1)}, '-1 is no class id'),
+        ({'class_ids': (1 << 40,)}, 'is no class id'),
+    ],
+)
+def test_unusable_choices_of_classes(arguments, text):
+    with pytest.raises(ParameterError, match=text):
+        DetectionOptions(**arguments)
 
 
 @pytest.mark.parametrize(

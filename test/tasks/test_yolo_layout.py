@@ -103,6 +103,60 @@ def recognize(shapes, network_wh=(640, 640), **info):
             YoloLayout('anchor_free', 52, None, False),
             id='56_rows_with_52_names',
         ),
+        pytest.param(
+            [(1, 116, 8400), (1, 32, 160, 160)],
+            {'task': 'segment', 'class_names': COCO},
+            YoloLayout('anchor_free', 80, None, False, 0, 32, 1),
+            id='v8_seg',
+        ),
+        pytest.param(
+            [(1, 116, 8400), (1, 32, 160, 160)],
+            {},
+            YoloLayout('anchor_free', 80, None, False, 0, 32, 1),
+            id='v8_seg_bare',
+        ),
+        pytest.param(
+            [(1, 32, 160, 160), (1, 8400, 37)],
+            {'class_names': PERSON},
+            YoloLayout('anchor_free', 1, None, True, 1, 32, 0),
+            id='v8_seg_prototypes_first',
+        ),
+        pytest.param(
+            [(1, 70, 8400), (1, 64, 160, 160)],
+            {'task': 'segment'},
+            YoloLayout('anchor_free', 2, None, False, 0, 64, 1),
+            id='64_prototypes',
+        ),
+        pytest.param(
+            [(1, 25200, 117), (1, 32, 160, 160)],
+            {},
+            YoloLayout('objectness', 80, None, True, 0, 32, 1),
+            id='v5_seg',
+        ),
+        pytest.param(
+            [(1, 300, 38), (1, 32, 160, 160)],
+            {'task': 'segment', 'class_names': COCO},
+            YoloLayout('end_to_end', 80, None, True, 0, 32, 1),
+            id='v26_seg',
+        ),
+        pytest.param(
+            [(1, 300, 38), (1, 32, 160, 160)],
+            {},
+            YoloLayout('end_to_end', 0, None, True, 0, 32, 1),
+            id='v26_seg_bare',
+        ),
+        pytest.param(
+            [(1, 84, 8400), (1, 64, 160, 160)],
+            {'task': 'detect', 'class_names': COCO},
+            YoloLayout('anchor_free', 80, None, False),
+            id='names_prove_that_a_feature_map_is_no_prototype',
+        ),
+        pytest.param(
+            [(1, 25200, 6), (1, 2, 640, 640)],
+            {},
+            YoloLayout('objectness', 1, None, True),
+            id='a_mask_of_the_road_is_no_prototype',
+        ),
     ],
 )
 def test_recognized(shape, info, layout):
@@ -128,6 +182,22 @@ def test_anchors_are_counted_for_the_inputs_size(network_wh, shape, family):
 def test_the_decoded_output_is_found_among_raw_heads():
     shapes = [(1, 3, 80, 80, 85), (1, 3, 40, 40, 85), (1, 3, 20, 20, 85), (1, 25200, 85)]
     assert recognize(shapes) == YoloLayout('objectness', 80, None, True, output=3)
+
+
+def test_prototypes_are_found_for_the_inputs_size():
+    layout = recognize([(1, 116, 5040), (1, 32, 96, 160)], (640, 384))
+    assert layout == YoloLayout('anchor_free', 80, None, False, 0, 32, 1)
+
+
+def test_two_numbers_of_coefficients_are_ambiguous():
+    shapes = [(1, 116, 8400), (1, 32, 160, 160), (1, 64, 160, 160)]
+    with pytest.raises(
+        ParameterError, match=r'80 classes and 32 .*, or 48 classes and 64'
+    ) as caught:
+        recognize(shapes)
+    assert caught.value.parameter == 'class_names'
+    layout = recognize(shapes, class_names=COCO[:48])
+    assert (layout.class_count, layout.coefficient_count, layout.prototypes) == (48, 64, 2)
 
 
 def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
@@ -200,10 +270,41 @@ def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, te
             [(1, 1), (1, 100, 4), (1, 100), (1, 100)], {}, 'without EfficientNMS', id='plugin'
         ),
         pytest.param(
-            [(1, 116, 8400), (1, 32, 160, 160)], {}, 'mask prototypes', id='instance_masks'
+            [(1, 116, 8400), (1, 32, 160, 160)],
+            {'task': 'detect'},
+            "hold 80 classes and 32 mask coefficients .anchor_free.; the .* say task 'detect'",
+            id='masks_that_detect',
         ),
         pytest.param(
-            (1, 116, 8400), {'task': 'segment'}, 'not supported yet; export', id='task_segment'
+            [(1, 116, 8400), (1, 32, 160, 160)],
+            {'task': 'segment', 'class_names': PERSON},
+            'hold 80 classes and 32 mask coefficients.*class_names with 1 name:',
+            id='names_of_masks',
+        ),
+        pytest.param(
+            [(1, 300, 38), (1, 32, 160, 160)],
+            {'task': 'pose'},
+            "hold some classes and 32 mask coefficients .end_to_end.; the .* task 'pose'",
+            id='masks_that_pose',
+        ),
+        pytest.param(
+            (1, 116, 8400),
+            {'task': 'segment'},
+            r"'segment', but none of its outputs \(1, 116, 8400\) is one of mask prototypes, "
+            r'\(1, n, 160, 160\)',
+            id='masks_without_prototypes',
+        ),
+        pytest.param(
+            [(1, 84, 8400), (1, 96, 160, 160)],
+            {'task': 'segment'},
+            "hold 80 classes .anchor_free.; the metadata or parameters say task 'segment'",
+            id='more_prototypes_than_values',
+        ),
+        pytest.param(
+            [(1, 116, 8400), (1, 32, 160, 160), (1, 32, 160, 160)],
+            {},
+            'have the shape of mask prototypes more than once',
+            id='prototypes_twice',
         ),
         pytest.param((1, 84, 8400), {'task': 'classify'}, "is 'classify'", id='task_classify'),
         pytest.param(

@@ -1,0 +1,104 @@
+"""Classes by name, as users choose them: ids of names, and a score threshold of each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from jetson_perception.engines.metadata import did_you_mean
+from jetson_perception.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MAX_CLASSES = 1 << 16
+"""Far more than any model has; an id from outside is less."""
+
+_UNNAMED = re.compile(r'class_(\d{1,5})')
+
+
+def class_ids(names: Iterable[str], class_names: Sequence[str]) -> tuple[int, ...] | None:
+    """Ids of classes.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Blank ones are left out.
+    class_names : sequence of str
+        Name of class i at index i. Empty for a model that tells neither names nor their number:
+        its classes are called 'class_<id>'.
+
+    Returns
+    -------
+    tuple of int or None
+        Ascending; None when no name is given. A name that several classes have gives all of them.
+
+    Raises
+    ------
+    ParameterError
+        For a name that no class has; its parameter is 'classes'.
+    """
+    given = [name.strip() for name in names if name.strip()]
+    ids = {class_id for name in given for class_id in _ids(name, class_names, 'classes')}
+    return tuple(sorted(ids)) if given else None
+
+
+def class_score_thresholds(
+    entries: Iterable[str], class_names: Sequence[str]
+) -> tuple[tuple[int, float], ...]:
+    """Class ids with a score threshold of their own.
+
+    Parameters
+    ----------
+    entries : iterable of str
+        Each 'name: threshold', 0 to 1; the last colon counts. Blank ones are left out.
+    class_names : sequence of str
+        As for `class_ids`.
+
+    Raises
+    ------
+    ParameterError
+        For a name that no class has or that stands there twice, and for what is no number from 0
+        to 1; its parameter is 'class_score_thresholds'.
+    """
+    parameter = 'class_score_thresholds'
+    thresholds: dict[int, float] = {}
+    for entry in entries:
+        if not entry.strip():
+            continue
+        name, _, number = entry.rpartition(':')
+        try:
+            threshold = float(number)
+        except ValueError:
+            threshold = -1.0
+        if not (name.strip() and 0 <= threshold <= 1):
+            raise ParameterError(
+                f"{parameter} has {entry!r}; expected 'name: threshold' with a number from 0 to "
+                "1, such as 'person: 0.5'",
+                parameter,
+            )
+        for class_id in _ids(name.strip(), class_names, parameter):
+            if class_id in thresholds:
+                raise ParameterError(f'{parameter} has {name.strip()!r} twice', parameter)
+            thresholds[class_id] = threshold
+    return tuple(sorted(thresholds.items()))
+
+
+def _ids(name: str, class_names: Sequence[str], parameter: str) -> list[int]:
+    ids = [class_id for class_id, known in enumerate(class_names) if known == name]
+    unnamed = _UNNAMED.fullmatch(name)
+    if not class_names and unnamed and int(unnamed[1]) < MAX_CLASSES:
+        ids = [int(unnamed[1])]
+    if not ids:
+        hint = did_you_mean(name, tuple(class_names)) or f'; {_known(class_names)}'
+        raise ParameterError(
+            f'{parameter} has {name!r}, and no class of the model is called so{hint}', parameter
+        )
+    return ids
+
+
+def _known(class_names: Sequence[str]) -> str:
+    if not class_names:
+        return "it names none: set class_names, or write 'class_0' for the first class, and so on"
+    more = ', …' if len(class_names) > 10 else ''
+    return f'it has {", ".join(class_names[:10])}{more}'

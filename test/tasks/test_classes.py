@@ -1,0 +1,91 @@
+"""Classes as users name them."""
+
+import pytest
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.tasks.classes import class_ids, class_score_thresholds
+
+NAMES = ('person', 'bicycle', 'car', 'traffic light', 'on: off', 'car')
+
+
+@pytest.mark.parametrize(
+    ('names', 'ids'),
+    [
+        pytest.param([], None, id='none_given'),
+        pytest.param(['', ' '], None, id='blank'),
+        pytest.param(['person'], (0,), id='one'),
+        pytest.param(['traffic light', '', ' bicycle '], (1, 3), id='in_any_order'),
+        pytest.param(['person', 'person'], (0,), id='twice'),
+        pytest.param(['car'], (2, 5), id='a_name_of_two_classes'),
+    ],
+)
+def test_ids_of_names(names, ids):
+    assert class_ids(names, NAMES) == ids
+
+
+def test_a_model_that_names_none():
+    assert class_ids(['class_7', 'class_0'], ()) == (0, 7)
+    with pytest.raises(ParameterError, match="it names none: set class_names, or write 'class_0'"):
+        class_ids(['person'], ())
+    with pytest.raises(ParameterError, match='class_99999'):
+        class_ids(['class_99999'], ())
+    with pytest.raises(ParameterError, match='class_0'):
+        class_ids(['class_0'], NAMES)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        (
+            'persn',
+            "classes has 'persn', and no class of the model is called so; did you mean 'per",
+        ),
+        ('zebra', "'zebra'.*; it has person, bicycle, car, traffic light, on: off, car$"),
+        ('Person', "did you mean 'person'"),
+    ],
+)
+def test_a_name_that_no_class_has(name, text):
+    with pytest.raises(ParameterError, match=text) as caught:
+        class_ids(['car', name], NAMES)
+    assert caught.value.parameter == 'classes'
+
+
+def test_long_lists_of_names_are_cut():
+    with pytest.raises(ParameterError, match=r'n9, …$'):
+        class_ids(['x'], [f'n{i}' for i in range(80)])
+
+
+@pytest.mark.parametrize(
+    ('entries', 'thresholds'),
+    [
+        pytest.param([], (), id='none'),
+        pytest.param([''], (), id='blank'),
+        pytest.param(['person: 0.5'], ((0, 0.5),), id='one'),
+        pytest.param(['traffic light:1', 'bicycle :0'], ((1, 0.0), (3, 1.0)), id='limits'),
+        pytest.param(['on: off: .25'], ((4, 0.25),), id='a_colon_in_the_name'),
+        pytest.param(['car: 0.5'], ((2, 0.5), (5, 0.5)), id='a_name_of_two_classes'),
+    ],
+)
+def test_thresholds_of_names(entries, thresholds):
+    assert class_score_thresholds(entries, NAMES) == thresholds
+
+
+@pytest.mark.parametrize(
+    ('entries', 'text'),
+    [
+        (['person'], "has 'person'; expected 'name: threshold' with a number from 0 to 1"),
+        (['person:'], 'expected'),
+        ([': 0.5'], 'expected'),
+        (['person: much'], 'expected'),
+        (['person: 1.5'], 'expected'),
+        (['person: -0.1'], 'expected'),
+        (['person: nan'], 'expected'),
+        (['on: off'], 'expected'),
+        (['persn: 0.5'], "class_score_thresholds has 'persn'.*did you mean 'person'"),
+        (['person: 0.5', 'person: 0.6'], "has 'person' twice"),
+    ],
+)
+def test_thresholds_that_are_none(entries, text):
+    with pytest.raises(ParameterError, match=text) as caught:
+        class_score_thresholds(entries, NAMES)
+    assert caught.value.parameter == 'class_score_thresholds'

@@ -1,0 +1,76 @@
+"""What a result is made of, and rows taken out of it."""
+
+import numpy as np
+import pytest
+
+from jetson_perception.tasks.results import Detections
+
+IDS = np.array([[0, 1, 2], [3, 3, 1]], np.uint8)
+
+
+def detections(count=3, **more):
+    return Detections(
+        np.arange(4 * count, dtype=np.float32).reshape(count, 4),
+        np.linspace(0.9, 0.5, count, dtype=np.float32),
+        np.arange(count, dtype=np.int32),
+        **more,
+    )
+
+
+def test_empty():
+    nothing = Detections.empty()
+    assert len(nothing) == 0
+    assert (nothing.keypoints, nothing.instance_ids) == (None, None)
+    assert Detections.empty(17).keypoints.shape == (0, 17, 3)
+    ids = Detections.empty(masks_wh=(3, 2)).instance_ids
+    assert (ids.shape, ids.dtype, ids.any()) == ((2, 3), np.uint8, False)
+
+
+@pytest.mark.parametrize(
+    ('more', 'text'),
+    [
+        ({'score': np.zeros(2, np.float32)}, r'score \(2,\) .* of the same n'),
+        ({'keypoints': np.zeros((2, 5, 3), np.float32)}, r'keypoints \(2, 5, 3\) must be \(3, k'),
+        ({'instance_ids': np.zeros((3, 2, 2), np.uint8)}, r'uint8 \(3, 2, 2\) must be \(h, w\)'),
+        (
+            {'instance_ids': np.zeros((2, 2), np.int64)},
+            r'int64 \(2, 2\) must be .* uint8 or uint16',
+        ),
+    ],
+)
+def test_what_does_not_fit_together(more, text):
+    good = {
+        'xyxy': np.zeros((3, 4), np.float32),
+        'score': np.zeros(3, np.float32),
+        'class_id': np.zeros(3, np.int32),
+    }
+    with pytest.raises(ValueError, match=text):
+        Detections(**{**good, **more})
+
+
+@pytest.mark.parametrize(
+    ('rows', 'classes', 'ids'),
+    [
+        pytest.param(slice(0), [], [[0, 0, 0], [0, 0, 0]], id='none'),
+        pytest.param(slice(None), [0, 1, 2], IDS.tolist(), id='all'),
+        pytest.param(slice(1, None), [1, 2], [[0, 0, 1], [2, 2, 0]], id='slice'),
+        pytest.param(
+            np.array([True, False, True]), [0, 2], [[0, 1, 0], [2, 2, 1]], id='boolean_mask'
+        ),
+        pytest.param(np.array([2, 0]), [2, 0], [[0, 2, 0], [1, 1, 2]], id='another_order'),
+        pytest.param(np.array([1, 1]), [1, 1], [[0, 0, 1], [0, 0, 0]], id='one_row_twice'),
+    ],
+)
+def test_rows_take_their_pixels_along(rows, classes, ids):
+    taken = detections(instance_ids=IDS)[rows]
+    assert taken.class_id.tolist() == classes
+    assert taken.instance_ids.tolist() == ids
+    assert taken.instance_ids.dtype == np.uint8
+
+
+def test_ids_become_small_when_few_are_left():
+    ids = np.arange(301, dtype=np.uint16).reshape(7, 43)
+    many = detections(300, instance_ids=ids)
+    assert many[100:].instance_ids.dtype == np.uint8
+    assert many[:256].instance_ids.dtype == np.uint16
+    assert many[200:].instance_ids.ravel().tolist() == [0] * 201 + list(range(1, 101))
