@@ -28,7 +28,6 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
-from jetson_perception.ros.demand import is_wanted
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
@@ -226,13 +225,17 @@ class CameraNode(ManagedNode):
         # By the ROS clock, which need not be the system's: simulated time, for one.
         stamp = Time(nanoseconds=max(self.get_clock().now().nanoseconds - age_ns, 0))
         header = Header(stamp=stamp.to_msg(), frame_id=self.own.value.frame_id)
-        if is_wanted(self._images):
+        if self._images.get_subscription_count():
             self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
-        if is_wanted(self._jpegs):
+        if self._jpegs.get_subscription_count():
             bgr = images.to_bgr(frame.pixels, frame.encoding)
             self._jpegs.publish(jpeg_message(bgr, header))
         self._infos.publish(self._info_for(frame, header))
-        if self._truths is not None and frame.truth_mask is not None and is_wanted(self._truths):
+        if (
+            self._truths is not None
+            and frame.truth_mask is not None
+            and self._truths.get_subscription_count()
+        ):
             self._truths.publish(self._truth_message.fill(frame.truth_mask, 'mono8', header))
         now = time.monotonic_ns()
         self._times.record('transport', age_ns / 1e6)

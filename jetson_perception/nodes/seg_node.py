@@ -22,7 +22,6 @@ from jetson_perception.msg import SegmentationSummary
 from jetson_perception.palette import palette
 from jetson_perception.pipeline import Frame, Lane
 from jetson_perception.ros import qos
-from jetson_perception.ros.demand import is_wanted
 from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import param
@@ -129,14 +128,14 @@ class SegNode(PerceptionNode):
 
     def drawing_wanted(self) -> bool:
         """Whether anybody subscribes to a picture."""
-        return super().drawing_wanted() or is_wanted(self._color_masks)
+        return super().drawing_wanted() or bool(self._color_masks.get_subscription_count())
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the coloured mask and the annotated image."""
         result: Segmentation | None = frame.results.get(LANE)
         if result is None or self._model is None:
             return
-        if is_wanted(self._color_masks):
+        if self._color_masks.get_subscription_count():
             colors = color_mask(result.mask, self._colors)
             self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
         if publisher.wanted():

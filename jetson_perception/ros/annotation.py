@@ -8,7 +8,6 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception.ros import qos
-from jetson_perception.ros.demand import is_wanted
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class AnnotatedPublisher:
 
     def wanted(self) -> bool:
         """Whether anybody subscribes."""
-        return is_wanted(self._raw, self._jpeg)
+        return bool(self._raw.get_subscription_count() or self._jpeg.get_subscription_count())
 
     def publish(
         self, bgr: NDArray[np.uint8], header: Any, draw: Callable[[NDArray[np.uint8]], None]
@@ -65,9 +64,9 @@ class AnnotatedPublisher:
             self._canvas = np.empty(bgr.shape, np.uint8)
         np.copyto(self._canvas, bgr)
         draw(self._canvas)
-        if is_wanted(self._raw):
+        if self._raw.get_subscription_count():
             self._raw.publish(self._message.fill(self._canvas, 'bgr8', header))
-        if is_wanted(self._jpeg):
+        if self._jpeg.get_subscription_count():
             self._jpeg.publish(jpeg_message(self._canvas, header))
 
     def destroy(self) -> None:
