@@ -307,6 +307,12 @@ def log_lines(process, pattern):
     return [line for line in lines if re.search(pattern, line)]
 
 
+def complaints(process):
+    """Warnings and errors in a node's log, but for the wait for images on a busy machine."""
+    lines = log_lines(process, r'\[(WARN|ERROR|FATAL)\]')
+    return [line for line in lines if 'no image yet' not in line]
+
+
 def wait_for_exit(process: RunningProcess, timeout_s=DEADLINE_S):
     """Exit code of a process that was told to end."""
     try:

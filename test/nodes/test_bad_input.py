@@ -1,9 +1,11 @@
 """What is wrong is told in one line and counted, and the node goes on."""
 
+import cv2
 import numpy as np
 import pytest
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
+    complaints,
     image_message,
     log_lines,
     node_process,
@@ -90,7 +92,7 @@ def test_bad_frames_are_told_once_and_counted_and_the_next_good_one_is_handled(
         'diagnostics that count the bad frames',
     )
     assert told in value_of(status, 'last error')
-    assert 1 <= len(log_lines(node, r'\[ERROR\]')) <= 2  # a second after 5 s, on a slow machine
+    assert 1 <= len(complaints(node)) <= 2  # a second after 5 s, on a slow machine
 
 
 def test_bad_frames_are_a_warning_in_diagnostics_while_they_come(peer, start, model):
@@ -120,8 +122,6 @@ def test_bad_frames_are_a_warning_in_diagnostics_while_they_come(peer, start, mo
     ],
 )
 def test_a_compressed_image_that_is_none_is_told_and_counted(peer, start, model, data, told):
-    import cv2
-
     node = start(
         node_process('seg_node', peer.namespace, model=str(model), image_transport='compressed')
     )
@@ -165,7 +165,7 @@ def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
     assert str(bad) in line
     assert told in line
     assert f'ros2 lifecycle set /{peer.namespace}/seg_node configure' in line
-    assert len(log_lines(node, r'\[(WARN|ERROR)\]')) == 1
+    assert len(complaints(node)) == 1
     assert str(bad) in wait_for_error(peer, told)
     assert peer.state('seg_node') == 'unconfigured'
     assert not peer.change_state('seg_node', 'configure')
@@ -208,7 +208,7 @@ def test_a_file_with_a_bad_parameter_is_told_and_the_node_runs(
     file.write_text(f'/**:\n  ros__parameters:\n    model: {model}\n    {yaml}\n')
     node = start(node_process('seg_node', peer.namespace, parameter_file=file))
     assert_answered(peer, peer.image_publisher(), peer.collect('mask', Image))
-    (line,) = log_lines(node, r'\[(WARN|ERROR)\]')
+    (line,) = complaints(node)
     assert told in line
     assert f'[{level}]' in line
     peer.wait_for_status(

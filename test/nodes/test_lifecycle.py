@@ -5,7 +5,9 @@ import signal
 
 import numpy as np
 import pytest
+from jetson_perception.msg import PipelineStats
 from nodes.support import (
+    complaints,
     image_message,
     log_lines,
     node_process,
@@ -58,7 +60,7 @@ def test_without_autostart_a_manager_does_it(peer, start_seg):
     assert peer.change_state('seg_node', 'activate')
     masks, images = peer.collect('mask', Image), peer.image_publisher()
     assert (pixels_of(peer.ask(images, image_message(red()), masks)) == 1).all()
-    (line,) = log_lines(node, r'\[(WARN|ERROR)\]')
+    (line,) = complaints(node)
     assert 'transition 3 refused: in state unconfigured there are configure, shutdown' in line
 
 
@@ -95,8 +97,6 @@ def test_a_node_goes_through_its_states_again_and_again_and_leaves_no_thread(pee
 
 
 def test_counts_begin_anew_when_the_node_is_activated_anew(peer, start_seg):
-    from jetson_perception.msg import PipelineStats
-
     start_seg()
     masks, stats = peer.collect('mask', Image), peer.collect('stats', PipelineStats)
     images = peer.image_publisher()
