@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC1090,SC2296
 # The environment that make uses, for your own commands, in bash or zsh, from any folder:
 #
 #     source tools/env.sh
@@ -12,7 +13,7 @@ else
 fi
 
 _jetson_perception_env() {
-  local root venv distribution libraries shell entry variable
+  local root venv distribution shell entry variable
   root=$(cd "$(dirname "$1")/.." && pwd -P) || return 1
   venv=$root/.venv
   shell=bash

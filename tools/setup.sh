@@ -70,10 +70,11 @@ base_of() {
   "$1" -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
 }
 
-# choose_python CANDIDATE…: set python to the first one that can be used. The environment's own is
-# asked first, so that PYTHON=… need be said once only.
+# choose_python CANDIDATE…: set python to $PYTHON, or else the first candidate that can be used. The
+# environment's own Python comes first among these, so that PYTHON=… need be said once only.
 choose_python() {
   local candidate problem problems=''
+  [[ -z ${PYTHON:-} ]] || set -- "$PYTHON"
   for candidate in "$@"; do
     command -v "$candidate" >/dev/null || continue
     problem=$(problem_of "$candidate")
@@ -103,7 +104,7 @@ if [[ -z $distribution && -e $venv/distribution ]]; then
 fi
 
 if [[ -n $distribution ]]; then
-  choose_python ${PYTHON:-"$venv/bin/python" python3 /usr/bin/python3}
+  choose_python "$venv/bin/python" python3 /usr/bin/python3
   ros="ROS 2 ${ROS_DISTRO:-} of $distribution"
 else
   installed=$(compgen -G '/opt/ros/*/setup.bash' | tail -n 1 || true)
@@ -112,7 +113,7 @@ else
     stop "no ROS 2 distribution is sourced, and on $(uname -s) $(uname -m) PyPI has none;" \
       "install one (https://docs.ros.org/en/jazzy/Installation.html) and source it.$hint"
   fi
-  choose_python ${PYTHON:-"$venv/bin/python" python3.12 python3.11 python3.13 python3.10 python3}
+  choose_python "$venv/bin/python" python3.12 python3.11 python3.13 python3.10 python3
   ros="ROS 2 Jazzy from PyPI.$hint"
   # What another checkout's environment left in this shell would get into the build.
   unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
