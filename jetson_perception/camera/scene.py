@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
+from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import EndOfStream, SourceError
 
@@ -33,8 +34,8 @@ class SceneSource:
     Parameters
     ----------
     uri : str
-        `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`. Every key may be left
-        out: `fps=0` renders as fast as frames are read, a thirtieth of a second apart;
+        `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`, or `scene://people`.
+        Every key may be left out: `fps=0` renders as fast as frames are read, a thirtieth of a second apart;
         `frames` ends the stream after so many frames, the skipped ones among them.
     size_wh : tuple of int, optional
         Width and height where the URI does not say them; 1280 × 720 if not given.
@@ -85,7 +86,7 @@ class SceneSource:
         self._start_s: float | None = None
 
     def open(self) -> None:
-        """Build the scene, which takes about a second; then it begins anew."""
+        """Build the scene, which takes seconds; then it begins anew."""
         self.close()
         with self._lock:
             scene = self._kind.make(self._size_wh, self._seed)
@@ -120,7 +121,10 @@ class SceneSource:
             pixels, truth = scene.frame(index / (self._rate or _DEFAULT_RATE), buffers)
             self._next = index + 1
             # A picture is stamped when it is complete, as drivers do.
-            return CapturedFrame(pixels, time.time_ns(), truth_mask=truth)
+            captured_ns = time.time_ns()
+            if isinstance(truth, PeopleTruth):
+                return CapturedFrame(pixels, captured_ns, truth_detections=truth.detections())
+            return CapturedFrame(pixels, captured_ns, truth_mask=truth)
 
     def close(self) -> None:
         """Drop the scene; a `read` that waits for its time ends."""

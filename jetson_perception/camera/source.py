@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.tasks.results import Detections
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CapturedFrame:
@@ -25,12 +27,16 @@ class CapturedFrame:
         A ROS image encoding.
     truth_mask : ndarray, shape (h, w), uint8, or None
         Class id of each pixel, from sources that render and so know it.
+    truth_detections : Detections or None
+        The objects in the picture, from sources that know these instead: score 1; keypoints of
+        people, score 1 where they are in the picture, and zeros for all other classes.
     """
 
     pixels: NDArray[np.uint8]
     captured_ns: int
     encoding: str = 'bgr8'
     truth_mask: NDArray[np.uint8] | None = None
+    truth_detections: Detections | None = None
 
 
 class FrameSource(Protocol):
@@ -43,7 +49,7 @@ class FrameSource(Protocol):
     live : bool
         True when frames come at the source's own pace and a lost source is worth reopening.
     truth_class_names : tuple of str
-        Names of the classes in `truth_mask`; empty for sources that know no truth.
+        Names of the classes in the truth; empty for sources that know no truth.
     """
 
     uri: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from jetson_perception.camera.scenes import oranges
+from jetson_perception.camera.scenes import oranges, people
 from jetson_perception.errors import SourceError
 
 if TYPE_CHECKING:
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    SceneTruth = NDArray[np.uint8] | people.PeopleTruth
+    """A class id per pixel, or the objects that are seen."""
+
 
 class Scene(Protocol):
-    """A rendered scene that knows the class of every pixel."""
+    """A rendered scene that knows the class of every pixel, or every object."""
 
     def prepare(self) -> None:
         """Do now what would make the first frames late."""
@@ -26,8 +29,12 @@ class Scene(Protocol):
         self,
         time_s: float,
         out: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Picture (h, w, 3) BGR and truth (h, w) at a time, both uint8; into `out` if given."""
+    ) -> tuple[NDArray[np.uint8], SceneTruth]:
+        """Picture (h, w, 3) BGR, uint8, and truth at a time; into `out` if given.
+
+        `out` is an array for the picture, and one of (h, w), uint8, for a truth of pixels; a scene
+        whose truth is objects writes to the second what it pleases.
+        """
         ...
 
 
@@ -51,7 +58,7 @@ class SceneKind:
     min_size_wh: tuple[int, int]
     make: Callable[[tuple[int, int], int], Scene]
     evaluation: Callable[
-        [int, tuple[int, int]], Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]
+        [int, tuple[int, int]], Iterator[tuple[str, NDArray[np.uint8], SceneTruth]]
     ]
 
 
@@ -61,6 +68,12 @@ SCENES = {
         oranges.MIN_SIZE_WH,
         oranges.OrangeScene,
         oranges.evaluation_stills,
+    ),
+    'people': SceneKind(
+        people.CLASS_NAMES,
+        people.MIN_SIZE_WH,
+        people.PeopleScene,
+        people.evaluation_stills,
     ),
 }
 
@@ -80,7 +93,7 @@ def scene_kind(name: str) -> SceneKind:
 
 def evaluation_scenes(
     name: str, count: int, size_wh: tuple[int, int] = (1280, 720)
-) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
+) -> Iterator[tuple[str, NDArray[np.uint8], SceneTruth]]:
     """Scenes to evaluate a model on; always the same ones, and none that training has seen.
 
     Parameters
@@ -97,8 +110,8 @@ def evaluation_scenes(
     name : str
         Of this one, to tell it from the others.
     bgr : ndarray, shape (h, w, 3), uint8
-    truth : ndarray, shape (h, w), uint8
-        Class id of each pixel.
+    truth : ndarray, shape (h, w), uint8, or PeopleTruth
+        Class id of each pixel, or the objects that are seen.
 
     Raises
     ------

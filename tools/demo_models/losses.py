@@ -1,0 +1,190 @@
+"""What the network is to learn: which anchors answer for which object, and how wrong they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from network import BINS, KEYPOINT_REACH, KEYPOINTS, anchors_of, expected_distances
+
+# COCO's constants: how far annotators disagree on each keypoint.
+OKS_SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
+    0.087, 0.087, 0.089, 0.089,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Objects of a batch, padded: boxes (n, m, 4) corners in pixels, classes (n, m), keypoints
+    (n, m, 17, 3) with COCO's visibility, and which of them are there, (n, m) bool.
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    points: Tensor
+    there: Tensor
+
+
+def ciou(a: Tensor, b: Tensor, *, complete: bool = True) -> Tensor:
+    """Complete IoU (Zheng et al. 2020) of boxes (..., 4), corners; plain IoU if not `complete`."""
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    both = (high - low).clamp(min=0).prod(dim=-1)
+    wh_a, wh_b = (
+        (a[..., 2:] - a[..., :2]).clamp(min=1e-4),
+        (b[..., 2:] - b[..., :2]).clamp(min=1e-4),
+    )
+    iou = both / (wh_a.prod(dim=-1) + wh_b.prod(dim=-1) - both + 1e-7)
+    if not complete:
+        return iou
+    span = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    apart = ((a[..., :2] + a[..., 2:] - b[..., :2] - b[..., 2:]) ** 2).sum(dim=-1) / 4
+    angle = torch.atan(wh_a[..., 0] / wh_a[..., 1]) - torch.atan(wh_b[..., 0] / wh_b[..., 1])
+    shape = 4 / math.pi**2 * angle**2
+    with torch.no_grad():
+        weight = shape / (1 - iou + shape + 1e-7)
+    return iou - apart / ((span**2).sum(dim=-1) + 1e-7) - weight * shape
+
+
+@torch.no_grad()
+def assign(
+    scores: Tensor, boxes: Tensor, targets: Targets, centers: Tensor, top: int = 10
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Task-aligned assignment (TOOD, Feng et al. 2021).
+
+    Parameters
+    ----------
+    scores : Tensor, shape (n, classes, a)
+        After the sigmoid.
+    boxes : Tensor, shape (n, a, 4)
+        Predicted corners.
+    targets : Targets
+        With m places for objects.
+    centers : Tensor, shape (2, a)
+        Of the anchors.
+    top : int
+        At most so many anchors an object.
+
+    Returns
+    -------
+    chosen : Tensor, shape (n, a), bool
+        Anchors that answer for an object.
+    which : Tensor, shape (n, a), long
+        Which object that is.
+    quality : Tensor, shape (n, a)
+        The score that they are to give: 0 to 1, the best anchor's is its IoU.
+    """
+    lows, highs = targets.boxes[..., None, :2], targets.boxes[..., None, 2:]
+    spots = centers.T[None, None]
+    inside = ((spots > lows) & (spots < highs)).all(dim=-1) & targets.there[..., None]
+    iou = ciou(targets.boxes[:, :, None], boxes[:, None], complete=False) * inside
+    of_class = scores.gather(1, targets.classes[..., None].expand(-1, -1, scores.shape[2]))
+    metric = of_class.clamp(min=1e-9) ** 0.5 * iou**6 * inside
+    best, index = metric.topk(top, dim=-1)
+    mine = torch.zeros_like(metric, dtype=torch.bool).scatter_(-1, index, best > 1e-12)
+    # An anchor that several want goes to the object that it fits best.
+    owner = torch.where(mine, iou, -1.0).argmax(dim=1)
+    mine &= torch.arange(metric.shape[1], device=metric.device)[None, :, None] == owner[:, None]
+    metric = metric * mine
+    peak_metric = metric.amax(dim=-1, keepdim=True)
+    peak_iou = (iou * mine).amax(dim=-1, keepdim=True)
+    quality = (metric / (peak_metric + 1e-12) * peak_iou).amax(dim=1)
+    return mine.any(dim=1), mine.float().argmax(dim=1), quality
+
+
+class Loss:
+    """The weighted sum of what boxes, scores and keypoints are off.
+
+    Parameters
+    ----------
+    size_wh : tuple of int
+        Of the network's input.
+    device : torch.device
+        Where the batches are.
+    """
+
+    names = ('score', 'box', 'distance', 'points', 'visible')
+    weights = (1.0, 7.5, 1.5, 10.0, 1.0)
+
+    def __init__(self, size_wh: tuple[int, int], device: torch.device) -> None:
+        self.centers, self.strides = anchors_of(size_wh, device)
+        self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
+
+    def __call__(
+        self, raw: tuple[Tensor, Tensor, Tensor], targets: Targets
+    ) -> tuple[Tensor, Tensor]:
+        """The loss, and its parts in the order of `names`."""
+        distances, scores, points = (part.float() for part in raw)
+        reach = expected_distances(distances) * self.strides
+        boxes = torch.cat(
+            [self.centers - reach[:, :2], self.centers + reach[:, 2:]], dim=1
+        ).transpose(1, 2)
+        chosen, which, quality = assign(
+            scores.detach().sigmoid(), boxes.detach(), targets, self.centers
+        )
+        total = quality.sum().clamp(min=1.0)
+        image, anchor = chosen.nonzero(as_tuple=True)
+        owner = which[image, anchor]
+        wanted = torch.zeros_like(scores)
+        classes = targets.classes[image, owner]
+        wanted[image, classes, anchor] = quality[image, anchor]
+        score_loss = (
+            functional.binary_cross_entropy_with_logits(scores, wanted, reduction='sum') / total
+        )
+        share = quality[image, anchor]
+        truth = targets.boxes[image, owner]
+        box_loss = ((1 - ciou(boxes[image, anchor], truth)) * share).sum() / total
+        distance_loss = (
+            self._distance_loss(distances[image, :, anchor], anchor, truth, share) / total
+        )
+        person = classes == 0
+        point_loss, visible_loss = self._point_loss(
+            points[image[person], :, anchor[person]],
+            anchor[person],
+            truth[person],
+            targets.points[image[person], owner[person]],
+            share[person],
+        )
+        parts = torch.stack([score_loss, box_loss, distance_loss, point_loss, visible_loss])
+        return (parts * parts.new_tensor(self.weights)).sum(), parts.detach()
+
+    def _distance_loss(
+        self, logits: Tensor, anchor: Tensor, truth: Tensor, share: Tensor
+    ) -> Tensor:
+        """Distribution focal loss: the two bins beside the true distance are to share the mass."""
+        center, stride = self.centers[:, anchor].T, self.strides[0, anchor][:, None]
+        wanted = torch.cat([center - truth[:, :2], truth[:, 2:] - center], dim=1) / stride
+        wanted = wanted.clamp(0, BINS - 1.01)
+        low = wanted.floor()
+        part = wanted - low
+        logs = logits.reshape(-1, 4, BINS).log_softmax(dim=2)
+        index = low.long()[..., None]
+        below, above = logs.gather(2, index)[..., 0], logs.gather(2, index + 1)[..., 0]
+        return (-(below * (1 - part) + above * part).mean(dim=1) * share).sum()
+
+    def _point_loss(
+        self, raw: Tensor, anchor: Tensor, truth: Tensor, points: Tensor, share: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One minus object keypoint similarity, with a term that also draws from afar."""
+        if not len(raw):
+            return raw.sum() * 0, raw.sum() * 0
+        raw = raw.reshape(-1, KEYPOINTS, 3)
+        stride = self.strides[0, anchor][:, None, None]
+        placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers[:, anchor].T[:, None]
+        labeled = (points[..., 2] > 0).float()
+        # A person's pixels fill about half of their box.
+        area = (truth[:, 2:] - truth[:, :2]).prod(dim=1).clamp(min=64.0) * 0.53
+        off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
+        e = off / (8 * self.sigmas**2 * area[:, None])
+        each = (1 - torch.exp(-e)) + 0.1 * torch.log1p(e)
+        weight = labeled * share[:, None]
+        point_loss = (each * weight).sum() / weight.sum().clamp(min=1.0)
+        visible = functional.binary_cross_entropy_with_logits(
+            raw[..., 2], labeled, reduction='none'
+        )
+        visible_loss = (visible.mean(dim=1) * share).sum() / share.sum().clamp(min=1.0)
+        return point_loss, visible_loss

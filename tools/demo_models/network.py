@@ -1,0 +1,257 @@
+"""A small one-stage network with two readings, boxes of all classes and keypoints of people.
+
+One trunk is trained with both heads; each head with the trunk becomes an ONNX file of its own,
+whose output has the shape of YOLOv8's. The trunk narrows in cross-stage partial blocks (Wang et
+al. 2020), pools pyramidally (He et al. 2015), and joins levels downwards and upwards (Liu et al.
+2018). Boxes are distributions over distances (generalized focal loss, Li et al. 2020). Operators
+are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat, MaxPool, Resize, Reshape, Softmax, Sigmoid.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+STRIDES = (8, 16, 32)
+BINS = 16
+KEYPOINTS = 17
+KEYPOINT_REACH = 4.0
+"""Cells that a keypoint lies away from its anchor when the network says 1."""
+
+
+class Conv(nn.Module):
+    """Convolution, batch normalization and ReLU."""
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int = 1, *, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv: nn.Conv2d = nn.Conv2d(
+            inputs, outputs, size, stride, size // 2, groups=groups, bias=False
+        )
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
+        return functional.relu(self.norm(self.conv(x)))
+
+
+class Separable(nn.Sequential):
+    """Depthwise and pointwise convolution."""
+
+    def __init__(self, inputs: int, outputs: int, size: int = 5, *, stride: int = 1) -> None:
+        super().__init__(
+            Conv(inputs, inputs, size, stride=stride, groups=inputs), Conv(inputs, outputs)
+        )
+
+
+class Residual(nn.Module):
+    """Two 3 × 3 convolutions beside a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = Conv(channels, channels, 3), Conv(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
+        return x + self.second(self.first(x))
+
+
+class Stage(nn.Module):
+    """Half of the channels pass residual blocks; all that came of them is joined."""
+
+    def __init__(self, inputs: int, outputs: int, blocks: int, hidden: int) -> None:
+        super().__init__()
+        self.aside, self.into = Conv(inputs, hidden), Conv(inputs, hidden)
+        self.blocks = nn.ModuleList(Residual(hidden) for _ in range(blocks))
+        self.join = Conv((2 + blocks) * hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
+        parts = [self.aside(x), self.into(x)]
+        for block in self.blocks:
+            parts.append(block(parts[-1]))
+        return self.join(torch.cat(parts, dim=1))
+
+
+class Pyramid(nn.Module):
+    """What lies around, at four ranges."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.into, self.join = Conv(channels, channels // 2), Conv(2 * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
+        parts = [self.into(x)]
+        for _ in range(3):
+            parts.append(functional.max_pool2d(parts[-1], 5, 1, 2))
+        return self.join(torch.cat(parts, dim=1))
+
+
+class Branch(nn.Module):
+    """A head's branch: one convolution after another at each level, not shared."""
+
+    def __init__(
+        self, inputs: tuple[int, ...], hidden: int, outputs: int, bias: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                Separable(c, hidden), Separable(hidden, hidden), nn.Conv2d(hidden, outputs, 1)
+            )
+            for c in inputs
+        )
+        for level in self.levels:
+            nn.init.normal_(level[-1].weight, std=0.01)
+            nn.init.constant_(level[-1].bias, bias)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:  # noqa: D102 - the class says it
+        return torch.cat(
+            [level(x).flatten(2) for level, x in zip(self.levels, maps, strict=True)], dim=2
+        )
+
+
+class PeopleNet(nn.Module):
+    """Images (n, 3, h, w), RGB, 0 to 1, h and w multiples of 32, to raw predictions an anchor."""
+
+    def __init__(self, classes: int = 8) -> None:
+        super().__init__()
+        self.classes = classes
+        c1, c2, c3, c4, c5 = 16, 32, 64, 96, 128
+        self.stem = nn.Sequential(
+            Conv(3, c1, 3, stride=2), Conv(c1, c2, 3, stride=2), Stage(c2, c2, 1, 16)
+        )
+        self.down3 = nn.Sequential(Conv(c2, c3, 3, stride=2), Stage(c3, c3, 2, 32))
+        self.down4 = nn.Sequential(Conv(c3, c4, 3, stride=2), Stage(c4, c4, 2, 48))
+        self.down5 = nn.Sequential(Separable(c4, c5, stride=2), Stage(c5, c5, 1, 56), Pyramid(c5))
+        self.rise4 = Stage(c5 + c4, c4, 1, 40)
+        self.rise3 = Stage(c4 + c3, c3, 1, 32)
+        self.fall4, self.join4 = Separable(c3, c3, stride=2), Stage(c3 + c4, c4, 1, 40)
+        self.fall5, self.join5 = Separable(c4, c4, stride=2), Stage(c4 + c5, c5, 1, 40)
+        self.box = Branch((c3, c4, c5), 64, 4 * BINS, bias=0.5)
+        self.score = Branch((c3, c4, c5), 64, classes, bias=-4.6)
+        self.points = Branch((c3, c4, c5), 80, 3 * KEYPOINTS)
+
+    def trunk(self, x: Tensor) -> list[Tensor]:
+        """Features at strides 8, 16 and 32."""
+        x3 = self.down3(self.stem(x))
+        x4 = self.down4(x3)
+        x5 = self.down5(x4)
+        y4 = self.rise4(torch.cat([_double(x5), x4], dim=1))
+        y3 = self.rise3(torch.cat([_double(y4), x3], dim=1))
+        y4 = self.join4(torch.cat([self.fall4(y3), y4], dim=1))
+        y5 = self.join5(torch.cat([self.fall5(y4), x5], dim=1))
+        return [y3, y4, y5]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Distance logits (n, 64, a), score logits (n, classes, a), raw keypoints (n, 51, a)."""
+        maps = self.trunk(x)
+        return self.box(maps), self.score(maps), self.points(maps)
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode='nearest')
+
+
+def anchors_of(
+    size_wh: tuple[int, int], device: torch.device | str = 'cpu'
+) -> tuple[Tensor, Tensor]:
+    """Centers of all cells (2, a) and their strides (1, a), pixels."""
+    centers, strides = [], []
+    for stride in STRIDES:
+        columns, rows = size_wh[0] // stride, size_wh[1] // stride
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
+        centers.append((torch.stack([x, y]).flatten(1) + 0.5) * stride)
+        strides.append(torch.full((1, rows * columns), float(stride)))
+    return torch.cat(centers, dim=1).to(device), torch.cat(strides, dim=1).to(device)
+
+
+def expected_distances(logits: Tensor) -> Tensor:
+    """Means (n, 4, a) of the distributions over distances, in cells."""
+    n, _, a = logits.shape
+    weights = torch.arange(BINS, dtype=logits.dtype, device=logits.device).view(1, 1, BINS, 1)
+    return (logits.reshape(n, 4, BINS, a).softmax(dim=2) * weights).sum(dim=2)
+
+
+class Reading(nn.Module):
+    """A network as it is exported: one output (1, 4 + classes [+ 51], a) in pixels of the input."""
+
+    def __init__(self, network: PeopleNet, size_wh: tuple[int, int], *, pose: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.pose = pose
+        centers, strides = anchors_of(size_wh)
+        self.register_buffer('centers', centers[None])
+        self.register_buffer('strides', strides[None])
+        self.register_buffer(
+            'weights', torch.arange(BINS, dtype=torch.float32).view(1, 1, BINS, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
+        maps = self.network.trunk(x)
+        a = self.centers.shape[2]
+        distances = (
+            self.network.box(maps).reshape(1, 4, BINS, a).softmax(dim=2) * self.weights
+        ).sum(dim=2)
+        low = self.centers - distances[:, :2] * self.strides
+        high = self.centers + distances[:, 2:] * self.strides
+        scores = self.network.score(maps).sigmoid()
+        rows = [(low + high) * 0.5, high - low]
+        if not self.pose:
+            return torch.cat([*rows, scores], dim=1)
+        raw = self.network.points(maps).reshape(1, KEYPOINTS, 3, a)
+        places = raw[:, :, :2] * (KEYPOINT_REACH * self.strides[:, None]) + self.centers[:, None]
+        points = torch.cat([places, raw[:, :, 2:].sigmoid()], dim=2).reshape(1, 3 * KEYPOINTS, a)
+        return torch.cat([*rows, scores[:, :1], points], dim=1)
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """Fold every batch normalization into its convolution, in place; the network must be eval."""
+    for module in network.modules():
+        if isinstance(module, Conv):
+            module.conv = fuse_conv_bn_eval(module.conv, module.norm)
+            module.norm = nn.Identity()
+    return network
+
+
+def export(
+    network: PeopleNet,
+    path: str,
+    size_wh: tuple[int, int],
+    class_names: tuple[str, ...],
+    *,
+    pose: bool,
+) -> None:
+    """Write an ONNX file of opset 17 with static shapes, and metadata as Ultralytics writes it.
+
+    The person must be class 0. The exporter that traces is used, as the newer one writes opset 18's
+    Resize, which TensorRT before 8.6 does not take.
+    """
+    import onnx
+
+    width, height = size_wh
+    torch.onnx.export(
+        Reading(network, size_wh, pose=pose).eval(),
+        (torch.zeros(1, 3, height, width),),
+        path,
+        opset_version=17,
+        input_names=['images'],
+        output_names=['output0'],
+        dynamo=False,
+    )
+    names = class_names[:1] if pose else class_names
+    props = {
+        'description': 'People and what a robot meets beside them, trained on rendered scenes',
+        'license': 'Apache-2.0',
+        'task': 'pose' if pose else 'detect',
+        'names': str(dict(enumerate(names))),
+        'imgsz': str([height, width]),
+        'stride': str(STRIDES[-1]),
+        'batch': '1',
+    }
+    if pose:
+        props['kpt_shape'] = str([KEYPOINTS, 3])
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, props)
+    model.producer_name = 'jetson_perception'
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)

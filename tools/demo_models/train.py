@@ -1,0 +1,347 @@
+"""Train the demo models: render scenes, train one trunk with two heads, export both to ONNX.
+
+    python tools/demo_models/train.py --out models
+
+needs PyTorch and ONNX beside the package's own requirements, scikit-image for backgrounds, and a
+GPU. Scenes are rendered while the network learns. `evaluate.py` measures what came out, and
+docs/people.md says it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from dataset import MAX_OBJECTS, SIZE_WH, VALIDATION_SEED, Renderers
+from losses import Loss, Targets
+from network import PeopleNet, export, fold
+
+from jetson_perception.camera.scenes.people import CLASS_NAMES, TRAINING_SEED
+
+# Left and right change places when a picture is mirrored.
+MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+
+
+def main() -> None:
+    """Render, train, export."""
+    args = _arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(args.seed)
+    validation = Renderers(args.validation_scenes, args.workers, VALIDATION_SEED)
+    scenes = Renderers(args.scenes, args.workers, TRAINING_SEED)
+    try:
+        network = train(scenes, validation, args)
+    finally:
+        scenes.stop()
+        validation.stop()
+    fold(network)
+    for name, pose in (('people_detect', False), ('people_pose', True)):
+        path = args.out / f'{name}.onnx'
+        export(network, str(path), SIZE_WH, CLASS_NAMES, pose=pose)
+        path.with_suffix('.yaml').write_text(_sidecar(name, pose=pose), encoding='utf-8')
+        print(f'{path}: {path.stat().st_size} bytes')
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--out', type=Path, required=True, help='folder for the models')
+    parser.add_argument('--scenes', type=int, default=36_000, help='scenes to render at most')
+    parser.add_argument(
+        '--first', type=int, default=1500, help='scenes to wait for before the first step'
+    )
+    parser.add_argument('--validation-scenes', type=int, default=192)
+    parser.add_argument(
+        '--steps', type=int, default=0, help='batches to train on; 0 goes by --seconds'
+    )
+    parser.add_argument(
+        '--seconds', type=float, default=480.0, help='time from the start of rendering'
+    )
+    parser.add_argument('--batch', type=int, default=64)
+    parser.add_argument('--rate', type=float, default=2.5e-3, help='highest learning rate')
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--warm', type=int, default=300, help='steps until the highest rate')
+    parser.add_argument('--report', type=int, default=500, help='steps between lines')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--resume', type=Path, help='weights to start from')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    return parser.parse_args()
+
+
+def _sidecar(name: str, *, pose: bool) -> str:
+    names = CLASS_NAMES[:1] if pose else CLASS_NAMES
+    keypoints = 'keypoint_shape: [17, 3]\n' if pose else ''
+    return (
+        f'# What {name}.onnx is; docs/people.md says how it was made.\n'
+        f'task: {"pose" if pose else "detect"}\n'
+        f'class_names: [{", ".join(names)}]\n'
+        f'input_size_wh: [{SIZE_WH[0]}, {SIZE_WH[1]}]\n'
+        f'stride: 32\n{keypoints}'
+        'layout: anchor_free\nresize: letterbox\ncolor_order: rgb\nscale: 0.00392156862745098\n'
+    )
+
+
+class Store:
+    """The scenes that are ready, on the training device."""
+
+    def __init__(self, scenes: Renderers, device: torch.device) -> None:
+        self._scenes = scenes
+        self._device = device
+        self._copied = np.zeros(scenes.count, bool)
+        self._order = np.empty(scenes.count, np.int64)
+        self.size = 0
+        height, width = SIZE_WH[1], SIZE_WH[0]
+        self._images = torch.empty(
+            (scenes.count, height, width, 3), dtype=torch.uint8, device=device
+        )
+        self._boxes = torch.zeros((scenes.count, MAX_OBJECTS, 4), device=device)
+        self._classes = torch.zeros((scenes.count, MAX_OBJECTS), dtype=torch.long, device=device)
+        self._points = torch.zeros((scenes.count, MAX_OBJECTS, 17, 3), device=device)
+        self._numbers = torch.zeros((scenes.count,), dtype=torch.long, device=device)
+
+    def refresh(self, at_most: int = 400) -> None:
+        """Take over scenes that have been rendered since."""
+        new = np.flatnonzero((self._scenes.ready > 0) & ~self._copied)[:at_most]
+        if not len(new):
+            return
+        rows = slice(self.size, self.size + len(new))
+        for mine, theirs in (
+            (self._images, self._scenes.images),
+            (self._boxes, self._scenes.boxes),
+            (self._classes, self._scenes.classes),
+            (self._points, self._scenes.points),
+            (self._numbers, self._scenes.numbers),
+        ):
+            mine[rows] = torch.from_numpy(theirs[new]).to(self._device)
+        self._copied[new] = True
+        self.size += len(new)
+
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Targets]:
+        """Images (n, 3, h, w), 0 to 1, and targets, of those rows."""
+        numbers = self._numbers[chosen]
+        most = max(1, int(numbers.max()))
+        there = torch.arange(most, device=self._device)[None] < numbers[:, None]
+        images = self._images[chosen].permute(0, 3, 1, 2).float() / 255
+        return images, Targets(
+            self._boxes[chosen, :most],
+            self._classes[chosen, :most],
+            self._points[chosen, :most],
+            there,
+        )
+
+
+def _wait_for(store: Store, scenes: Renderers, count: int) -> None:
+    while store.size < count:
+        store.refresh(10_000)
+        if not scenes.alive() and store.size < count and not (scenes.ready.sum() > store.size):
+            raise SystemExit(
+                f'rendering ended with {store.size} of {count} scenes; see its errors above'
+            )
+        time.sleep(0.2)
+
+
+def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) -> PeopleNet:
+    """The moving average of the weights at the end of the schedule, on the CPU."""
+    began = time.monotonic()
+    device = torch.device(args.device)
+    cuda = device.type == 'cuda'
+    if cuda:
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+    network = PeopleNet(len(CLASS_NAMES)).to(device)
+    if args.resume:
+        network.load_state_dict(torch.load(args.resume, map_location=device))
+    held_out, store = Store(validation, device), Store(scenes, device)
+    _wait_for(held_out, validation, args.validation_scenes)
+    _wait_for(store, scenes, min(args.first, args.scenes))
+    print(f'{store.size} scenes at {time.monotonic() - began:.0f} s', flush=True)
+    criterion = Loss(SIZE_WH, device)
+    layout = (
+        _faster_layout(network, criterion, store, args.batch) if cuda else torch.contiguous_format
+    )
+    network = network.to(memory_format=layout)
+    average = Average(network)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{'params': decayed, 'weight_decay': 0.03}, {'params': others, 'weight_decay': 0.0}],
+        lr=args.rate,
+        fused=cuda,
+    )
+    picker = torch.Generator(device='cpu').manual_seed(args.seed)
+    started, step, parts, progress = time.monotonic(), 0, [], 0.0
+    while progress < 1.0:
+        step += 1
+        for group in optimizer.param_groups:
+            warm = min(1.0, step / args.warm)
+            group['lr'] = args.rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 2e-6
+        if step % 10 == 0:
+            store.refresh()
+        chosen = torch.randint(store.size, (args.batch,), generator=picker).to(device)
+        images, targets = augment(*store.batch(chosen), gentle=progress > 0.9)
+        with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
+            raw = network(images.contiguous(memory_format=layout))
+        loss, part = criterion(raw, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimizer.step()
+        average.update()
+        parts.append(part)
+        if args.steps:
+            progress = step / args.steps
+        else:
+            progress = (time.monotonic() - started) / max(1.0, args.seconds - (started - began))
+        if step % args.report == 0 or progress >= 1.0:
+            named = ', '.join(
+                f'{n} {v:.3f}'
+                for n, v in zip(Loss.names, torch.stack(parts).mean(dim=0).tolist(), strict=True)
+            )
+            print(
+                f'step {step} at {time.monotonic() - began:.0f} s, {store.size} scenes: {named}',
+                flush=True,
+            )
+            parts.clear()
+    print(f'validation: {_validate(average.module, held_out, criterion, layout)}', flush=True)
+    result = average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
+    torch.save(
+        {k: v.half() if v.is_floating_point() else v for k, v in result.state_dict().items()},
+        args.out / 'people.pt',
+    )
+    return result
+
+
+class Average:
+    """A moving average of the weights and buffers, over few steps first, over thousands later."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.module = copy.deepcopy(network).eval().requires_grad_(False)
+        self._steps = 0
+        self._mine = [t for t in self.module.state_dict().values() if t.is_floating_point()]
+        self._theirs = [t for t in network.state_dict().values() if t.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move towards the network as it is now."""
+        self._steps += 1
+        decay = min(0.9995, (1 + self._steps) / (20 + self._steps))
+        torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
+
+
+def _faster_layout(
+    network: PeopleNet, criterion: Loss, store: Store, batch: int
+) -> torch.memory_format:
+    """Which memory layout trains faster here; which one that is depends on the GPU's libraries."""
+    state = {k: v.clone() for k, v in network.state_dict().items()}
+    times = {}
+    for layout in (torch.contiguous_format, torch.channels_last):
+        network.to(memory_format=layout)
+        for step in range(12):
+            if step == 4:
+                torch.cuda.synchronize()
+                began = time.monotonic()
+            images, targets = store.batch(torch.arange(batch, device='cuda'))
+            with torch.autocast('cuda', torch.bfloat16):
+                raw = network(images.contiguous(memory_format=layout))
+            criterion(raw, targets)[0].backward()
+            network.zero_grad(set_to_none=True)
+        torch.cuda.synchronize()
+        times[layout] = (time.monotonic() - began) / 8
+    network.load_state_dict(state)
+    print('seconds a step:', {str(k): round(v, 4) for k, v in times.items()}, flush=True)
+    return min(times, key=times.__getitem__)
+
+
+@torch.no_grad()
+def augment(images: Tensor, targets: Targets, *, gentle: bool) -> tuple[Tensor, Targets]:
+    """Mirror, scale, shift, and change light, color, sharpness and noise; at random."""
+    n, device = len(images), images.device
+    height, width = images.shape[2:]
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(n, *shape, device=device).uniform_(low, high)
+
+    spread = 0.0 if gentle else 1.0
+    still_one = uniform(0, 1) < 0.35
+    scale = torch.where(still_one, 1.0, torch.exp(uniform(-0.4, 0.25) * spread))
+    shift_x = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * width)
+    shift_y = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * height)
+    sign = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    # Of the output, where in the input: scaled and mirrored about the middle, then shifted.
+    theta = torch.zeros(n, 2, 3, device=device)
+    theta[:, 0, 0], theta[:, 1, 1] = sign / scale, 1 / scale
+    theta[:, 0, 2] = -shift_x / (width / 2) * sign / scale
+    theta[:, 1, 2] = -shift_y / (height / 2) / scale
+    grid = functional.affine_grid(theta, [n, 3, height, width], align_corners=False)
+    x = functional.grid_sample(images - 114 / 255, grid, align_corners=False) + 114 / 255
+
+    def moved(p: Tensor, axis: int) -> Tensor:
+        half, factor, shift = (
+            (width / 2, sign * scale, shift_x) if axis == 0 else (height / 2, scale, shift_y)
+        )
+        extra = (1,) * (p.ndim - 1)
+        return (p - half) * factor.view(n, *extra) + half + shift.view(n, *extra)
+
+    b = targets.boxes
+    xs = torch.stack([moved(b[..., 0], 0), moved(b[..., 2], 0)], dim=-1)
+    ys = torch.stack([moved(b[..., 1], 1), moved(b[..., 3], 1)], dim=-1)
+    full = (xs.amax(-1) - xs.amin(-1)) * (ys.amax(-1) - ys.amin(-1))
+    xs, ys = xs.clamp(0, width), ys.clamp(0, height)
+    boxes = torch.stack([xs.amin(-1), ys.amin(-1), xs.amax(-1), ys.amax(-1)], dim=-1)
+    sides = boxes[..., 2:] - boxes[..., :2]
+    there = targets.there & (sides.prod(-1) > 0.15 * full) & (sides.amin(-1) > 2.0)
+    points = targets.points
+    mirrored = points[:, :, list(MIRRORED)]
+    points = torch.where((sign < 0)[:, None, None, None], mirrored, points)
+    px, py = moved(points[..., 0], 0), moved(points[..., 1], 1)
+    outside = (px < 0) | (px >= width) | (py < 0) | (py >= height)
+    seen = torch.where(outside, 0.0, points[..., 2])
+    points = torch.stack([px, py, seen], dim=-1)
+
+    gray = x.mean(dim=1, keepdim=True)
+    x = gray + (x - gray) * uniform(0.4, 1.5, 1, 1, 1)
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = mean + (x - mean) * uniform(0.6, 1.5, 1, 1, 1)
+    x = x * uniform(0.55, 1.45, 1, 1, 1) * uniform(0.8, 1.2, 3, 1, 1) + uniform(
+        -0.08, 0.08, 1, 1, 1
+    )
+    x = x.clamp(1e-3, 1.0) ** uniform(0.65, 1.5, 1, 1, 1)
+    swapped = torch.where((uniform(0, 1, 1, 1, 1) < 0.15), x[:, [2, 0, 1]], x)
+    soft = functional.avg_pool2d(swapped, 3, 1, 1, count_include_pad=False)
+    x = torch.where(uniform(0, 1, 1, 1, 1) < 0.15, soft, swapped)
+    x = x + torch.randn_like(x) * uniform(0, 0.05, 1, 1, 1) * (uniform(0, 1, 1, 1, 1) < 0.4)
+    # A camera gives whole numbers.
+    x = (x.clamp(0, 1) * 255).round() / 255
+    return x, Targets(boxes, targets.classes, points, there)
+
+
+@torch.no_grad()
+def _validate(
+    network: nn.Module, held_out: Store, criterion: Loss, layout: torch.memory_format
+) -> str:
+    parts = []
+    for start in range(0, held_out.size, 32):
+        rows = torch.arange(start, min(start + 32, held_out.size), device=criterion.centers.device)
+        images, targets = held_out.batch(rows)
+        parts.append(criterion(network(images.contiguous(memory_format=layout)), targets)[1])
+    return ', '.join(
+        f'{n} {v:.3f}'
+        for n, v in zip(Loss.names, torch.stack(parts).mean(dim=0).tolist(), strict=True)
+    )
+
+
+if __name__ == '__main__':
+    main()
