@@ -6,12 +6,13 @@ Results go to standard output, what is said about them to standard error.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
-import math
 import sys
 import time
 from contextlib import ExitStack, closing
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,20 @@ from rich.table import Table
 
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.metadata import read_mapping
-from jetson_perception.errors import ImageError, ParameterError, PerceptionError, SourceError
-from jetson_perception.evaluation import ConfusionMatrix
-from jetson_perception.labelled_pictures import open_labelled_pictures
+from jetson_perception.errors import ParameterError, PerceptionError, SourceError
+from jetson_perception.evaluation.agreement import Limits, make_agreement
+from jetson_perception.evaluation.average_precision import require_pycocotools
+from jetson_perception.evaluation.datasets import ObjectDataset
+from jetson_perception.evaluation.evaluators import (
+    EVALUATION_OPTIONS,
+    ObjectEvaluator,
+    make_evaluator,
+)
+from jetson_perception.evaluation.opening import open_dataset
+from jetson_perception.evaluation.plot import require_matplotlib, write_plot
+from jetson_perception.evaluation.report import agreement_table, class_table, side_by_side
+from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.evaluation.yolo_folder import SPLITS
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
 from jetson_perception.resources import share_directory
@@ -51,12 +63,18 @@ _EXAMPLES = """examples:
   jetson-perception run yolov8n.onnx street.jpg photos/ drive.mp4 --output out
   jetson-perception run my.onnx photos/ --json > results.jsonl
   jetson-perception evaluate --model oranges --dataset 'scene://oranges?count=200'
+  jetson-perception evaluate --model yolov8n.onnx --dataset coco/annotations/instances_val2017.json
+  jetson-perception compare my.onnx my-int8.onnx --images photos/
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command. Returns its exit code: 0, 1 for an error; argparse exits with 2."""
+    """Run the command. Returns its exit code: 0, 1 for an error; argparse exits with 2.
+
+    `compare` has 1 for engines that do not agree, and 2 for errors.
+    """
     arguments = _parser().parse_args(argv)
+    error_code: int = arguments.error_code
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format='%(levelname)s: %(message)s',
@@ -67,9 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PerceptionError as err:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
-        return 1
+        return error_code
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
-        return 1
+        return error_code
     except KeyboardInterrupt:
         return 130
     return code
@@ -83,20 +101,23 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--version', action=_PrintVersion)
+    parser.set_defaults(error_code=1)
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     model = _model_options()
     _add_info(commands, model)
     _add_run(commands, model)
     _add_evaluate(commands, model)
+    _add_compare(commands)
     return parser
 
 
-def _model_options() -> argparse.ArgumentParser:
+def _model_options(engines: Sequence[str] = ('--engine',)) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
     group = options.add_argument_group('model options')
-    group.add_argument(
-        '--engine', choices=ENGINES, default='auto', help='runtime (default: the fastest there)'
-    )
+    for engine in engines:
+        group.add_argument(
+            engine, choices=ENGINES, default='auto', help='runtime (default: the fastest there)'
+        )
     group.add_argument(
         '--threads',
         type=int,
@@ -167,20 +188,117 @@ def _add_evaluate(commands: Any, model: argparse.ArgumentParser) -> None:
     evaluate = commands.add_parser(
         'evaluate',
         parents=[model],
-        help='measure the IoU of a segmentation model',
+        help='measure how good models are on a dataset',
         description=_evaluate.__doc__,
     )
     evaluate.add_argument(
-        '--model', required=True, metavar='MODEL', help='ONNX file, or name of a shipped model'
+        '--model',
+        required=True,
+        nargs='+',
+        metavar='MODEL',
+        help='ONNX file, or name of a shipped model; several are put side by side',
     )
     evaluate.add_argument(
         '--dataset',
         required=True,
         metavar='DATASET',
-        help='scene://oranges?count=200, or a folder with images/ and masks/',
+        help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
+        'with one of them; a folder with images/ and masks/; scene://oranges?count=200',
     )
+    evaluate.add_argument(
+        '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
+    )
+    evaluate.add_argument(
+        '--split', choices=SPLITS, help='of a data.yaml (default: the first that it has)'
+    )
+    evaluate.add_argument(
+        '--ignore',
+        type=int,
+        metavar='ID',
+        help='class id in the masks whose pixels do not count, as 255 in many datasets',
+    )
+    _add_thresholds(evaluate, EVALUATION_OPTIONS)
     evaluate.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    evaluate.add_argument(
+        '--plot', type=Path, metavar='FILE', help='draw bars and curves: a PNG, PDF or SVG file'
+    )
     evaluate.set_defaults(command=_evaluate)
+
+
+def _add_compare(commands: Any) -> None:
+    limits = Limits()
+    compare = commands.add_parser(
+        'compare',
+        parents=[_model_options(('--engine-a', '--engine-b'))],
+        help='hold two engines or files of one model against each other',
+        description=_compare.__doc__,
+    )
+    for name in ('a', 'b'):
+        compare.add_argument(
+            name, metavar=name.upper(), help='ONNX file, or name of a shipped model'
+        )
+    compare.add_argument(
+        '--images',
+        required=True,
+        metavar='SOURCE',
+        help='folder of pictures, picture, video, or scene://oranges?count=200',
+    )
+    compare.add_argument('--frames', type=_positive, metavar='N', help='at most so many pictures')
+    _add_thresholds(compare, DetectionOptions())
+    compare.add_argument(
+        '--match-iou',
+        type=float,
+        default=0.5,
+        metavar='T',
+        help='boxes that overlap so much are the same object (default: 0.5)',
+    )
+    for option, field, text in (
+        ('--min-matched', 'matched', 'share of boxes that the other engine must find too'),
+        ('--max-score-drift', 'score_drift', '99th percentile of score differences'),
+        ('--max-corner-drift', 'corner_drift', 'the same of corners, pixels of the picture'),
+        ('--max-keypoint-drift', 'keypoint_drift', 'the same of keypoints, pixels'),
+        (
+            '--min-mask-agreement',
+            'mask_agreement',
+            'share of equal pixels of class masks; mean IoU of instance masks',
+        ),
+    ):
+        default = getattr(limits, field)
+        compare.add_argument(
+            option,
+            dest=field,
+            type=float,
+            default=default,
+            metavar='X',
+            help=f'{text} (default: {default:g})',
+        )
+    compare.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    compare.set_defaults(command=_compare, error_code=2)
+
+
+def _add_thresholds(parser: argparse.ArgumentParser, defaults: DetectionOptions) -> None:
+    parser.add_argument(
+        '--score-threshold',
+        type=float,
+        default=defaults.score_threshold,
+        metavar='S',
+        help=f'boxes that score less do not count, 0 to 1 (default: {defaults.score_threshold:g})',
+    )
+    parser.add_argument(
+        '--iou-threshold',
+        type=float,
+        default=defaults.iou_threshold,
+        metavar='T',
+        help='a box that a better one covers by more is dropped, 0 to 1 '
+        f'(default: {defaults.iou_threshold:g})',
+    )
+    parser.add_argument(
+        '--max-detections',
+        type=_positive,
+        default=defaults.max_detections,
+        metavar='N',
+        help=f'at most so many boxes a picture (default: {defaults.max_detections})',
+    )
 
 
 class _PrintVersion(argparse.Action):
@@ -223,10 +341,12 @@ def _overrides(settings: Sequence[str]) -> ModelInfo:
     return read_mapping(content, '--set')
 
 
-def _open(arguments: argparse.Namespace) -> SegmentationModel | YoloModel:
+def _open(
+    arguments: argparse.Namespace, path: str | None = None, engine: str | None = None
+) -> SegmentationModel | YoloModel:
     return open_model(
-        arguments.model,
-        engine=arguments.engine,
+        path or arguments.model,
+        engine=engine or arguments.engine,
         threads=arguments.threads,
         overrides=_overrides(arguments.set),
     )
@@ -332,9 +452,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SourceError(f'not one frame could be read of {", ".join(arguments.sources)}')
     _print_times(console, times)
     if folder:
-        console.print(
-            f'results are in {folder.path}', highlight=False, markup=False, soft_wrap=True
-        )
+        _say(console, f'results are in {folder.path}')
     return 1 if unreadable else 0
 
 
@@ -390,73 +508,116 @@ def _print_times(console: Console, times: dict[str, list[float]]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    """Compare the masks of a segmentation model with the truth: IoU of each class, and mean."""
-    dataset = open_labelled_pictures(arguments.dataset)
+    """Measure how good models are: average precision of objects, or IoU of class masks."""
+    dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
+    if isinstance(dataset, ObjectDataset):
+        require_pycocotools()
+    if arguments.plot:
+        require_matplotlib()
     with ExitStack() as stack:
-        model = stack.enter_context(closing(_open_segmentation(arguments)))
+        evaluators = []
+        for path in arguments.model:
+            model = stack.enter_context(closing(_open(arguments, path)))
+            options = _detection_options(arguments)
+            evaluators.append(make_evaluator(model, dataset, options, arguments.ignore))
         progress = stack.enter_context(_progress(Console(stderr=True)))
-        confusion = ConfusionMatrix(len(model.class_names))
-        pictures = progress.track(dataset.pictures, total=dataset.count, description='pictures')
-        for name, bgr, truth in pictures:
-            try:
-                confusion.add(truth, model(bgr).mask)
-            except ValueError as err:
-                raise ImageError(f'{name}: {err}') from err
-    _report(arguments, dataset.count, model.class_names, confusion)
+        pictures: Any = progress.track(
+            dataset.pictures, total=dataset.count, description='pictures'
+        )
+        for picture in pictures:
+            for evaluator in evaluators:
+                evaluator.add(picture)
+    console = Console()
+    for path, evaluator in zip(arguments.model, evaluators, strict=True):
+        _say(console, f'{path} on {_count(dataset.count, "picture")} of {arguments.dataset}')
+        console.print(class_table(evaluator))
+        left_out = evaluator.classes_left_out() if isinstance(evaluator, ObjectEvaluator) else ()
+        if left_out:
+            _say(console, f'not known to the model, and left out: {_listed(left_out)}')
+    if len(evaluators) > 1:
+        console.print(side_by_side(arguments.model, evaluators))
+    records = [
+        {'model': path, 'dataset': arguments.dataset, **evaluator.figures()}
+        for path, evaluator in zip(arguments.model, evaluators, strict=True)
+    ]
+    _write_json(arguments.json, records[0] if len(records) == 1 else records)
+    if arguments.plot:
+        title = f'{arguments.dataset}, {_count(dataset.count, "picture")}'
+        write_plot(arguments.plot, title, arguments.model, evaluators)
     return 0
 
 
-def _open_segmentation(arguments: argparse.Namespace) -> SegmentationModel:
-    model = SegmentationModel.open(
-        arguments.model,
-        engine=arguments.engine,
-        threads=arguments.threads,
-        overrides=_overrides(arguments.set),
-    )
-    if not model.class_names:
-        model.close()
-        raise ParameterError(
-            f'{model.info.path} gives class ids and does not say how many classes there are; set '
-            'class_names, as --set class_names=[background,ulcer]',
-            'class_names',
+def _compare(arguments: argparse.Namespace) -> int:
+    """Hold two engines or files of one model against each other: exits with 1 past a limit."""
+    limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
+    with ExitStack() as stack:
+        one, other = (
+            stack.enter_context(closing(_open(arguments, path, engine)))
+            for path, engine in (
+                (arguments.a, arguments.engine_a),
+                (arguments.b, arguments.engine_b),
+            )
         )
-    return model
-
-
-def _report(
-    arguments: argparse.Namespace,
-    count: int,
-    class_names: Sequence[str],
-    confusion: ConfusionMatrix,
-) -> None:
-    iou, mean_iou = confusion.iou().tolist(), confusion.mean_iou()
-    table = Table()
-    table.add_column('class')
-    table.add_column('IoU', justify='right')
-    for class_name, value in zip(class_names, iou, strict=True):
-        table.add_row(escape(class_name), 'absent' if math.isnan(value) else f'{value:.4f}')
-    table.add_section()
-    table.add_row('mean (mIoU)', f'{mean_iou:.4f}')
-    table.add_row('pixels right', f'{confusion.accuracy():.4f}')
+        options = _detection_options(arguments)
+        agreement = make_agreement(one, other, options, arguments.match_iou)
+        progress = stack.enter_context(_progress(Console(stderr=True)))
+        counter = progress.add_task('pictures', total=None)
+        for name, bgr in itertools.islice(_pictures(arguments.images), arguments.frames):
+            agreement.add(name, bgr)
+            progress.advance(counter)
+        descriptions = [f'{model.info.path}: {model.engine.description}' for model in (one, other)]
+    checked = agreement.check(limits)
     console = Console()
-    title = f'{arguments.model} on {_count(count, "picture")} of {arguments.dataset}'
-    console.print(title, highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
-    if arguments.json:
-        figures = {
-            'model': arguments.model,
-            'dataset': arguments.dataset,
-            'pictures': count,
-            'mean_iou': _or_none(mean_iou),
-            'accuracy': _or_none(confusion.accuracy()),
-            'iou': {name: _or_none(value) for name, value in zip(class_names, iou, strict=True)},
-        }
-        try:
-            arguments.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
-        except OSError as err:
-            raise ParameterError(f'{arguments.json} cannot be written: {err.strerror}') from err
+    for letter, description in zip('AB', descriptions, strict=True):
+        _say(console, f'{letter}  {description}')
+    _say(console, f'{_count(agreement.picture_count, "picture")} of {arguments.images}')
+    console.print(agreement_table(agreement, checked))
+    for figure, drift in agreement.drifts().items():
+        _say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
+    past = [limit for limit in checked if not limit.kept]
+    figures = {
+        'a': {'model': arguments.a, 'engine': descriptions[0]},
+        'b': {'model': arguments.b, 'engine': descriptions[1]},
+        'images': arguments.images,
+        'past': [limit.figure for limit in past],
+        **agreement.figures(),
+    }
+    _write_json(arguments.json, figures)
+    for limit in past:
+        _say(console, f'past the limit: {limit.figure} is {limit.value:.4f}, limit {limit}')
+    return 1 if past else 0
 
 
-def _or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value
+def _say(console: Console, text: str) -> None:
+    """Print text as it is: paths keep their brackets and are not broken."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _pictures(source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Names and pictures: of scenes the stills of the evaluation, else any source's frames."""
+    if source.startswith('scene://'):
+        for picture in open_scene(source).pictures:
+            yield picture.name, picture.bgr
+        return
+    for frame in named_frames(source):
+        if isinstance(frame, SourceError):
+            raise frame
+        name = f'{frame.name}, frame {frame.index}' if frame.rate_hz else frame.source
+        yield name, frame.bgr
+
+
+def _detection_options(arguments: argparse.Namespace) -> DetectionOptions:
+    return DetectionOptions(
+        score_threshold=arguments.score_threshold,
+        iou_threshold=arguments.iou_threshold,
+        max_detections=arguments.max_detections,
+    )
+
+
+def _write_json(path: Path | None, content: object) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    except OSError as err:
+        raise ParameterError(f'{path} cannot be written: {err.strerror}') from err

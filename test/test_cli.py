@@ -8,7 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from onnx_models import color_segmentation, detector, pose_detector, unknown_output
+from dataset_folders import coco_folder, coco_objects, yolo_folder
+from onnx_models import (
+    color_segmentation,
+    detector,
+    instance_segmenter,
+    objectness_detector,
+    pose_detector,
+    unknown_output,
+)
 
 from jetson_perception.cli import main
 from jetson_perception.models import open_model
@@ -507,3 +515,262 @@ class TestEvaluate:
         assert 'set class_names, as --set class_names=' in capsys.readouterr().err
         assert main([*command, '--set', 'class_names=[none, red, green, blue]']) == 0
         assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
+
+    def test_ignored_pixels(self, colors, tmp_path, capsys):
+        half = self.truth()
+        half[:, :16] = 255
+        dataset = self.dataset(tmp_path / 'set', [half])
+        command = ['evaluate', '--model', colors, '--dataset', dataset]
+        assert main(command) == 1
+        assert 'class id 255' in capsys.readouterr().err
+        assert main([*command, '--ignore', '255']) == 0
+        assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
+
+
+def table_rows(text):
+    """Cells of each row of printed tables, by the first."""
+    lines = (line.strip('│┃ ') for line in text.splitlines() if '│' in line)
+    found = ([cell.strip() for cell in line.split('│')] for line in lines)
+    return {row[0]: row[1:] for row in found}
+
+
+class TestEvaluateObjects:
+    """Detectors that find what is planted: half of the objects, with a box each."""
+
+    # On a 640×480 picture the letterbox puts 80 rows above: center (320, 240) is (320, 320).
+    PLANTED = ((320, 320, 100, 80, 0, 0.9),)
+    RIGHT = (270, 200, 100, 80, 10)
+    OTHER = (0, 0, 50, 50, 10)
+
+    @pytest.fixture
+    def model(self, tmp_path):
+        return str(detector(tmp_path / 'my.onnx', self.PLANTED))
+
+    @pytest.mark.parametrize(
+        ('objects', 'ap50'),
+        [
+            pytest.param([RIGHT], 1.0, id='right'),
+            pytest.param([OTHER], 0.0, id='elsewhere'),
+            # Recall stops at one half: 51 of 101 points of the curve are 1.
+            pytest.param([RIGHT, OTHER], 51 / 101, id='half_of_them'),
+        ],
+    )
+    @pytest.mark.parametrize('kind', ['coco', 'yolo'])
+    def test_known_precision(self, model, tmp_path, objects, ap50, kind, capsys):
+        if kind == 'coco':
+            coco_folder(tmp_path / 'set', [coco_objects(*objects)] * 2)
+        else:
+            lines = [
+                f'0 {(x + w / 2) / 640} {(y + h / 2) / 480} {w / 640} {h / 480}\n'
+                for x, y, w, h, _ in objects
+            ]
+            yolo_folder(tmp_path / 'set', [''.join(lines)] * 2)
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]
+        assert main([*command, '--json', str(file)]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f'{model} on 2 pictures of {tmp_path / "set"}\n')
+        rows = table_rows(out)
+        assert rows['name_0'][:3] == [str(2 * len(objects)), f'{ap50:.4f}', f'{ap50:.4f}']
+        assert rows['mean (mAP)'][1:3] == [f'{ap50:.4f}'] * 2
+        assert 'name_1' not in rows  # it does not occur
+        figures = json.loads(file.read_text())
+        assert figures['pictures'] == 2
+        assert figures['score_threshold'] == 0.001
+        assert figures['boxes']['ap50'] == pytest.approx(ap50)
+        assert figures['boxes']['classes']['name_0']['objects'] == 2 * len(objects)
+
+    def test_scores_just_above_nothing_count(self, tmp_path, capsys):
+        path = str(detector(tmp_path / 'my.onnx', [(*self.PLANTED[0][:5], 0.01)]))
+        dataset = str(coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT)]))
+        command = ['evaluate', '--model', path, '--dataset', dataset]
+        assert main(command) == 0
+        assert table_rows(capsys.readouterr().out)['mean (mAP)'][1] == '1.0000'
+        assert main([*command, '--score-threshold', '0.25']) == 0
+        assert table_rows(capsys.readouterr().out)['mean (mAP)'][1] == '0.0000'
+
+    def test_several_models_side_by_side(self, model, tmp_path, capsys):
+        blind = str(detector(tmp_path / 'blind.onnx', []))
+        dataset = str(coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT)]))
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', model, blind, '--dataset', dataset, '--json', str(file)]
+        assert main(command) == 0
+        rows = table_rows(capsys.readouterr().out)
+        assert rows[model] == ['1.0000', '1.0000']
+        assert rows[blind] == ['0.0000', '0.0000']
+        one, other = json.loads(file.read_text())
+        assert (one['model'], other['model']) == (model, blind)
+        assert other['boxes']['classes']['name_0']['best_score_threshold'] is None
+
+    def test_keypoints(self, tmp_path, capsys):
+        points = [(300, 300), (320, 310), (340, 320)]
+        path = str(
+            pose_detector(
+                tmp_path / 'pose.onnx',
+                self.PLANTED,
+                keypoints=[(x, y, 0.9) for x, y in points],
+            )
+        )
+        labelled = [value for x, y in points for value in (x, y - 80, 2)]
+        objects = coco_objects(self.RIGHT, keypoints=labelled)
+        coco_folder(tmp_path / 'set', [objects], names=['name_0'], keypoints=['a', 'b', 'c'])
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', path, '--dataset', str(tmp_path / 'set')]
+        assert main([*command, '--json', str(file)]) == 0
+        assert json.loads(file.read_text())['keypoints']['ap50_95'] == pytest.approx(1)
+        assert 'keypoint AP50-95' in capsys.readouterr().out
+
+        two = coco_objects(self.RIGHT, keypoints=labelled[:6])
+        coco_folder(tmp_path / 'set', [two], names=['name_0'], keypoints=['a', 'b'])
+        assert main(command) == 1
+        assert 'finds 3 keypoints an object, the dataset has 2;' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('side', 'ap50'), [pytest.param((), 1.0, id='all'), pytest.param((-1,), 0.0, id='left')]
+    )
+    def test_instance_masks(self, tmp_path, side, ap50):
+        """Half a mask has an IoU of at most one half, while its box is right."""
+        planted = [(*self.PLANTED[0], *side)]
+        path = str(instance_segmenter(tmp_path / 'seg.onnx', planted))
+        outline = '0.421875 0.414 0.578125 0.414 0.578125 0.584 0.421875 0.584'
+        yolo_folder(tmp_path / 'set', [f'0 {outline}'])
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', path, '--dataset', str(tmp_path / 'set')]
+        assert main([*command, '--json', str(file)]) == 0
+        figures = json.loads(file.read_text())
+        assert figures['boxes']['ap50'] == pytest.approx(1)
+        assert figures['masks']['ap50'] == pytest.approx(ap50)
+
+    def test_classes_that_the_model_does_not_know(self, model, tmp_path, capsys):
+        objects = coco_objects(self.RIGHT, (0, 0, 50, 50, 20))
+        coco_folder(tmp_path / 'set', [objects], names=['name_0', 'unicorn'])
+        command = ['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]
+        assert main(command) == 0
+        out = capsys.readouterr().out
+        assert 'not known to the model, and left out: unicorn' in out
+        assert table_rows(out)['mean (mAP)'][:2] == ['1', '1.0000']
+
+    @pytest.mark.parametrize('suffix', ['png', 'svg'])
+    def test_plot(self, model, tmp_path, suffix):
+        dataset = str(coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT, self.OTHER)]))
+        file = tmp_path / f'plot.{suffix}'
+        command = ['evaluate', '--model', model, '--dataset', dataset, '--plot']
+        assert main([*command, str(file)]) == 0
+        if suffix == 'png':
+            picture = cv2.imread(str(file))
+            assert picture.shape[1] == 1320
+            assert picture.std() > 10  # something is drawn
+        else:
+            assert 'precision over recall' in re.sub(r'<!-- (.*?) -->', r'\1', file.read_text())
+        assert main([*command, str(tmp_path / 'plot.doc')]) == 1
+        assert main([*command, str(tmp_path / 'none' / 'plot.png')]) == 1
+
+    def test_plot_of_masks(self, colors, tmp_path):
+        dataset = TestEvaluate.dataset(tmp_path / 'set', [TestEvaluate.truth()])
+        file = tmp_path / 'plot.png'
+        assert (
+            main(['evaluate', '--model', colors, '--dataset', dataset, '--plot', str(file)]) == 0
+        )
+        assert cv2.imread(str(file)).std() > 10
+
+    @pytest.mark.parametrize(
+        ('break_it', 'text'),
+        [
+            pytest.param(lambda f: (f / 'images' / '0.png').unlink(), r'0\.png', id='picture'),
+            pytest.param(
+                lambda f: (f / 'annotations' / 'objects.json').write_text('{\n]'),
+                r'objects\.json line 2: ',
+                id='json',
+            ),
+        ],
+    )
+    def test_broken_dataset(self, model, tmp_path, break_it, text, capsys):
+        coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT)])
+        break_it(tmp_path / 'set')
+        assert main(['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]) == 1
+        err = capsys.readouterr().err
+        assert re.search(text, err)
+        assert err.count('\n') == 1
+
+    def test_segmentation_model(self, colors, tmp_path, capsys):
+        dataset = str(coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT)]))
+        assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
+        assert 'is a semantic segmentation model, and the dataset has' in capsys.readouterr().err
+
+
+class TestCompare:
+    @pytest.fixture
+    def pictures(self, tmp_path):
+        for index in range(2):
+            write_picture(tmp_path / 'pictures' / f'{index}.png', stripes(640, 640))
+        return str(tmp_path / 'pictures')
+
+    @pytest.fixture
+    def detectors(self, tmp_path):
+        """One, the same in another layout, and one that scores less."""
+        box = (320, 240, 100, 80, 0)
+        return (
+            str(detector(tmp_path / 'a.onnx', [(*box, 0.9)])),
+            str(objectness_detector(tmp_path / 'b.onnx', [(*box, 1.0, 0.9)])),
+            str(detector(tmp_path / 'c.onnx', [(*box, 0.6)])),
+        )
+
+    def test_agreement(self, detectors, pictures, tmp_path, capsys):
+        a, b, _ = detectors
+        file = tmp_path / 'figures.json'
+        assert main(['compare', a, b, '--images', pictures, '--json', str(file)]) == 0
+        out = capsys.readouterr().out
+        assert re.match(rf'A  {a}: ONNX Runtime .*\nB  {b}: ONNX Runtime', out)
+        rows = table_rows(out)
+        assert rows['boxes matched'] == ['1.0000', '', '', '≥ 0.95', 'kept']
+        assert rows['score drift'][3:] == ['p99 ≤ 0.1', 'kept']
+        figures = json.loads(file.read_text())
+        assert figures['pictures'] == 2
+        assert figures['boxes_matched'] == 1
+        assert figures['past'] == []
+        assert figures['corner_drift_px']['largest'] == 0
+
+    def test_past_a_limit(self, detectors, pictures, tmp_path, capsys):
+        a, _, c = detectors
+        file = tmp_path / 'figures.json'
+        command = ['compare', a, c, '--images', pictures]
+        assert main([*command, '--json', str(file)]) == 1
+        assert 'past the limit: score drift is 0.3000, limit p99 ≤ 0.1' in capsys.readouterr().out
+        assert json.loads(file.read_text())['past'] == ['score drift']
+        assert main([*command, '--max-score-drift', '0.31']) == 0
+        assert main([*command, '--max-score-drift', '1', '--min-matched', '1.1']) == 1
+
+    def test_masks_of_scenes_and_pictures(self, colors, pictures, capsys):
+        for source in (pictures, f'{pictures}/0.png', 'scene://oranges?count=1'):
+            assert main(['compare', colors, colors, '--images', source]) == 0
+            assert table_rows(capsys.readouterr().out)['mask agreement (pixels)'][0] == '1.0000'
+
+    def test_at_most_so_many(self, colors, pictures, capsys):
+        assert main(['compare', colors, colors, '--images', pictures, '--frames', '1']) == 0
+        assert f'\n1 picture of {pictures}\n' in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ('more', 'text'),
+        [
+            pytest.param(['--images', 'none'], 'none', id='no_pictures'),
+            pytest.param(['--images', 'scene://moon'], "no scene 'moon'", id='no_scene'),
+            pytest.param(['--engine-b', 'tensorrt'], "'tensorrt' is not in", id='no_engine'),
+            pytest.param(['--score-threshold', '2'], 'score_threshold is 2', id='threshold'),
+            pytest.param(['--score-threshold', '0.95'], 'nothing was compared', id='nothing'),
+        ],
+    )
+    def test_errors_exit_with_2(self, detectors, pictures, more, text, capsys):
+        command = ['compare', *detectors[:2], '--images', pictures]
+        assert main([*command, *more]) == 2
+        err = capsys.readouterr().err
+        assert text in err
+        assert err.count('\n') == 1
+
+    def test_two_kinds_of_model(self, colors, detectors, pictures, capsys):
+        assert main(['compare', colors, detectors[0], '--images', pictures]) == 2
+        assert 'differ in their task' in capsys.readouterr().err
+
+    def test_damaged_picture(self, colors, pictures, capsys):
+        Path(pictures, '1.png').write_bytes(b'x')
+        assert main(['compare', colors, colors, '--images', pictures]) == 2
+        assert '1.png is damaged' in capsys.readouterr().err

@@ -41,13 +41,20 @@ class ConfusionMatrix:
             raise ValueError(f'class_count is {class_count}; expected 1 to 256')
         self.counts: NDArray[np.int64] = np.zeros((class_count, class_count), np.int64)
 
-    def add(self, truth: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
+    def add(
+        self,
+        truth: NDArray[np.uint8],
+        mask: NDArray[np.uint8],
+        ignored_id: int | None = None,
+    ) -> None:
         """Count the pixels of one image.
 
         Parameters
         ----------
         truth, mask : ndarray, shape (h, w), uint8
             Class id of each pixel: as it is, and as it was found.
+        ignored_id : int, optional
+            Pixels that are so in the truth do not count.
 
         Raises
         ------
@@ -59,6 +66,9 @@ class ConfusionMatrix:
                 f'the truth is {truth.shape} and the mask {mask.shape}; resize the mask to the '
                 "truth's size"
             )
+        if ignored_id is not None:
+            counted = truth != ignored_id
+            truth, mask = truth[counted], mask[counted]
         if truth.size == 0:
             return
         classes = len(self.counts)

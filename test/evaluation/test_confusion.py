@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jetson_perception.evaluation import ConfusionMatrix
+from jetson_perception.evaluation.confusion import ConfusionMatrix
 
 
 def bytes_of(rows: list[list[int]]) -> np.ndarray:

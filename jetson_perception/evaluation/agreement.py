@@ -1,0 +1,431 @@
+"""How far two engines of one model agree on the same pictures.
+
+Which of two results is right is not asked: that is what a dataset is for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.evaluation.confusion import ConfusionMatrix
+from jetson_perception.evaluation.evaluators import has_masks, instance_mask
+from jetson_perception.models import SegmentationModel, YoloModel
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tasks.results import Detections
+
+_TASK_NAMES = {SegmentationModel: 'semantic segmentation', YoloModel: 'detection'}
+
+_KEYPOINT_SCORE = 0.5  # below it on both sides, where a keypoint lies means nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far values lie apart.
+
+    Attributes
+    ----------
+    median, p99, largest : float
+        Of the absolute differences.
+    where : str
+        The picture with the largest.
+    """
+
+    median: float
+    p99: float
+    largest: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What still counts as agreement.
+
+    Attributes
+    ----------
+    matched : float
+        At least this share of the boxes must have a partner, 0 to 1.
+    score_drift : float
+        The 99th percentile of score differences may be so large.
+    corner_drift : float
+        The same for the corners of boxes, pixels of the picture.
+    keypoint_drift : float
+        The same for keypoints, pixels.
+    mask_agreement : float
+        At least this share of the pixels must have the same class; of instance masks, the mean
+        IoU of partners' masks.
+    """
+
+    matched: float = 0.95
+    score_drift: float = 0.1
+    corner_drift: float = 8.0
+    keypoint_drift: float = 8.0
+    mask_agreement: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit and what it was held against.
+
+    Attributes
+    ----------
+    figure : str
+        Its name in tables.
+    value : float
+        What was measured.
+    bound : float
+        What it may be.
+    at_least : bool
+        True for a share, which must reach the bound; False for a drift, which must not pass it.
+    """
+
+    figure: str
+    value: float
+    bound: float
+    at_least: bool
+
+    @property
+    def kept(self) -> bool:
+        """Whether it holds; NaN never does."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        return f'≥ {self.bound:g}' if self.at_least else f'p99 ≤ {self.bound:g}'
+
+
+@dataclass
+class _Values:
+    """Differences of one kind, and the picture that each is of."""
+
+    values: list[float] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+
+    def add(self, differences: NDArray[np.floating], picture: str) -> None:
+        self.values += differences.ravel().tolist()
+        self.pictures += [picture] * differences.size
+
+    def drift(self) -> Drift:
+        median, p99 = np.percentile(self.values, (50, 99))
+        largest = int(np.argmax(self.values))
+        return Drift(float(median), float(p99), self.values[largest], self.pictures[largest])
+
+
+class Agreement:
+    """What two engines agree on. Made for two models by `make_agreement`."""
+
+    def __init__(self) -> None:
+        self.picture_count = 0
+
+    def add(self, picture: str, bgr: NDArray[np.uint8]) -> None:
+        """Run both on a picture and compare."""
+        raise NotImplementedError
+
+    def drifts(self) -> dict[str, Drift]:
+        """Differences by name; those that nothing was measured of are left out."""
+        raise NotImplementedError
+
+    def shares(self) -> dict[str, float]:
+        """Shares by name, 0 to 1."""
+        raise NotImplementedError
+
+    def check(self, limits: Limits) -> list[Limit]:
+        """Each limit that applies.
+
+        Raises
+        ------
+        PerceptionError
+            When there was nothing to compare.
+        """
+        raise NotImplementedError
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types."""
+        return {
+            'pictures': self.picture_count,
+            **{_key(name): value for name, value in self.shares().items()},
+            **{
+                _key(name): {
+                    'median': drift.median,
+                    'p99': drift.p99,
+                    'largest': drift.largest,
+                    'where': drift.where,
+                }
+                for name, drift in self.drifts().items()
+            },
+        }
+
+
+class DetectionAgreement(Agreement):
+    """Boxes, keypoints and instance masks of two engines.
+
+    A pair of boxes has the same class and overlaps by more than any other pair that is left, with
+    an IoU of at least `match_iou`. Both engines are asked for boxes down to half the threshold: a
+    box that one scores just above it and the other just below has a partner, and the difference
+    shows as drift. A box counts when it or its partner reaches the threshold.
+
+    Parameters
+    ----------
+    one, other : YoloModel
+        The engines.
+    options : DetectionOptions
+        Thresholds.
+    match_iou : float
+        0 to 1.
+    """
+
+    def __init__(
+        self,
+        one: YoloModel,
+        other: YoloModel,
+        options: DetectionOptions | None = None,
+        match_iou: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self._options = options or DetectionOptions()
+        self._match_iou = match_iou
+        self._models = one, other
+        self._low = DetectionOptions(
+            score_threshold=self._options.score_threshold / 2,
+            iou_threshold=self._options.iou_threshold,
+            max_detections=self._options.max_detections,
+            class_agnostic=self._options.class_agnostic,
+        )
+        self.matched = 0
+        self.only_one = 0
+        self.only_other = 0
+        self._scores, self._corners, self._keypoints = _Values(), _Values(), _Values()
+        self._mask_ious = _Values()
+
+    def add(self, picture: str, bgr: NDArray[np.uint8]) -> None:
+        """Run both on a picture and compare."""
+        self.picture_count += 1
+        one, other = (self._run(model, bgr) for model in self._models)
+        rows, columns = match_boxes(one, other, self._match_iou)
+        threshold = self._options.score_threshold
+        counts = np.maximum(one.score[rows], other.score[columns]) >= threshold
+        rows, columns = rows[counts], columns[counts]
+        self.matched += len(rows)
+        self.only_one += _alone(one, rows, threshold)
+        self.only_other += _alone(other, columns, threshold)
+        self._scores.add(np.abs(one.score[rows] - other.score[columns]), picture)
+        corners = np.abs(one.xyxy[rows] - other.xyxy[columns]).max(axis=1, initial=0)
+        self._corners.add(corners, picture)
+        if one.keypoints is not None and other.keypoints is not None:
+            mine, theirs = one.keypoints[rows], other.keypoints[columns]
+            there = np.maximum(mine[..., 2], theirs[..., 2]) >= _KEYPOINT_SCORE
+            distance = np.linalg.norm(mine[..., :2] - theirs[..., :2], axis=-1)
+            self._keypoints.add(distance[there], picture)
+        if all(map(has_masks, self._models)):
+            ious = [
+                _mask_iou(instance_mask(one, i), instance_mask(other, k))
+                for i, k in zip(rows.tolist(), columns.tolist(), strict=True)
+            ]
+            self._mask_ious.add(np.array(ious, float), picture)
+
+    def drifts(self) -> dict[str, Drift]:
+        """Of scores, corners and keypoints of partners."""
+        named = {
+            'score drift': self._scores,
+            'corner drift, px': self._corners,
+            'keypoint drift, px': self._keypoints,
+        }
+        return {name: values.drift() for name, values in named.items() if values.values}
+
+    def shares(self) -> dict[str, float]:
+        """Of boxes with a partner, and the mean IoU of their masks."""
+        total = self.matched + self.only_one + self.only_other
+        shares = {'boxes matched': self.matched / total if total else float('nan')}
+        if self._mask_ious.values:
+            shares['mask agreement (mean IoU)'] = float(np.mean(self._mask_ious.values))
+        return shares
+
+    def check(self, limits: Limits) -> list[Limit]:
+        """Each limit that applies."""
+        if not self.matched + self.only_one + self.only_other:
+            raise PerceptionError(
+                f'neither engine found anything in {self.picture_count} pictures at a score '
+                f'threshold of {self._options.score_threshold:g}, so nothing was compared; take '
+                'other pictures or a lower --score-threshold'
+            )
+        bounds = {
+            'score drift': limits.score_drift,
+            'corner drift, px': limits.corner_drift,
+            'keypoint drift, px': limits.keypoint_drift,
+        }
+        shares = self.shares()
+        checked = [Limit('boxes matched', shares['boxes matched'], limits.matched, True)]
+        for name, drift in self.drifts().items():
+            checked.append(Limit(name, drift.p99, bounds[name], False))
+        name = 'mask agreement (mean IoU)'
+        if name in shares:
+            checked.append(Limit(name, shares[name], limits.mask_agreement, True))
+        return checked
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types."""
+        counts = {
+            'boxes_matched_count': self.matched,
+            'boxes_only_a': self.only_one,
+            'boxes_only_b': self.only_other,
+        }
+        return {**super().figures(), **counts}
+
+    def _run(self, model: YoloModel, bgr: NDArray[np.uint8]) -> Detections:
+        tensor, transform = model.preprocess(bgr)
+        return model.postprocess(model.infer(tensor), transform, self._low)
+
+
+class MaskAgreement(Agreement):
+    """Class masks of two engines.
+
+    Parameters
+    ----------
+    one, other : SegmentationModel
+        The engines.
+    """
+
+    def __init__(self, one: SegmentationModel, other: SegmentationModel) -> None:
+        super().__init__()
+        self._models = one, other
+        # Class ids may have no names, and a mask has at most 256 of them.
+        self.confusion = ConfusionMatrix(256)
+        self._different = _Values()
+
+    def add(self, picture: str, bgr: NDArray[np.uint8]) -> None:
+        """Run both on a picture and compare."""
+        self.picture_count += 1
+        one, other = (model(bgr).mask for model in self._models)
+        self.confusion.add(one, other)
+        self._different.add(np.array(float((one != other).mean())), picture)
+
+    def drifts(self) -> dict[str, Drift]:
+        """Of pictures: the share of pixels that differ."""
+        values = self._different
+        return {'pixels that differ': values.drift()} if values.values else {}
+
+    def shares(self) -> dict[str, float]:
+        """Of pixels with the same class, and the mean IoU of the classes that occur."""
+        return {
+            'mask agreement (pixels)': self.confusion.accuracy(),
+            'mIoU': self.confusion.mean_iou(),
+        }
+
+    def check(self, limits: Limits) -> list[Limit]:
+        """Each limit that applies."""
+        if not self.picture_count:
+            raise PerceptionError('there was not one picture to compare')
+        name = 'mask agreement (pixels)'
+        return [Limit(name, self.shares()[name], limits.mask_agreement, True)]
+
+
+def make_agreement(
+    one: SegmentationModel | YoloModel,
+    other: SegmentationModel | YoloModel,
+    options: DetectionOptions | None = None,
+    match_iou: float = 0.5,
+) -> Agreement:
+    """The comparison for these two.
+
+    Raises
+    ------
+    ParameterError
+        When they are no two engines of one model: another task, other classes or keypoints.
+    """
+    for what, first, second in (
+        ('task', _TASK_NAMES[type(one)], _TASK_NAMES[type(other)]),
+        ('classes', one.class_names, other.class_names),
+        ('number of keypoints', _keypoint_count(one), _keypoint_count(other)),
+    ):
+        if first != second:
+            raise ParameterError(
+                f'{one.info.path} and {other.info.path} differ in their {what}, {_shown(first)} '
+                f'and {_shown(second)}; compare two engines or files of one model'
+            )
+    if isinstance(one, SegmentationModel) and isinstance(other, SegmentationModel):
+        return MaskAgreement(one, other)
+    if isinstance(one, YoloModel) and isinstance(other, YoloModel):
+        return DetectionAgreement(one, other, options, match_iou)
+    raise AssertionError
+
+
+def match_boxes(
+    one: Detections, other: Detections, least_iou: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs of boxes of one class that overlap, the best first; each box in at most one.
+
+    Parameters
+    ----------
+    one, other : Detections
+        Of the same picture.
+    least_iou : float
+        0 to 1.
+
+    Returns
+    -------
+    rows, columns : ndarray, shape (pairs,), intp
+        Indices into `one` and `other`.
+    """
+    iou = _box_ious(one.xyxy, other.xyxy)
+    iou[one.class_id[:, None] != other.class_id] = -1
+    pairs = list(_greedy(iou, least_iou))
+    found = np.array(pairs, np.intp).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _greedy(iou: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]:
+    candidates = np.argwhere((iou >= least) & (iou > 0))
+    order = np.argsort(-iou[tuple(candidates.T)], kind='stable')
+    rows: set[int] = set()
+    columns: set[int] = set()
+    for row, column in candidates[order].tolist():
+        if row not in rows and column not in columns:
+            rows.add(row)
+            columns.add(column)
+            yield row, column
+
+
+def _box_ious(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each with each, shape (n, m)."""
+    a, b = one.astype(np.float64)[:, None], other.astype(np.float64)[None]
+    overlap = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    both = np.prod(np.maximum(overlap, 0), axis=-1)
+    areas = [np.prod(each[..., 2:] - each[..., :2], axis=-1) for each in (a, b)]
+    union = areas[0] + areas[1] - both
+    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+
+
+def _alone(found: Detections, paired: NDArray[np.intp], threshold: float) -> int:
+    """How many boxes that reach the threshold have no partner."""
+    alone = found.score >= threshold
+    alone[paired] = False
+    return int(alone.sum())
+
+
+def _mask_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    either = int((one | other).sum())
+    return int((one & other).sum()) / either if either else 1.0
+
+
+def _keypoint_count(model: SegmentationModel | YoloModel) -> int:
+    return model.layout.keypoint_count if isinstance(model, YoloModel) else 0
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f'{len(value)} ({", ".join(value[:3])}{", …" if len(value) > 3 else ""})'
+    return str(value)
+
+
+def _key(name: str) -> str:
+    """A table's name as a JSON key."""
+    words = name.replace(',', '').replace('(', '').replace(')', '').split()
+    return '_'.join(words).lower()

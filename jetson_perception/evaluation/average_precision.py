@@ -1,0 +1,261 @@
+"""Average precision of boxes, keypoints and instance masks, by COCO's own evaluation.
+
+pycocotools computes it: IoU of boxes or masks, or object keypoint similarity (OKS), at thresholds
+from 0.50 to 0.95; precision at 101 recalls. It is imported only here, as nothing else needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import PerceptionError
+from jetson_perception.evaluation.datasets import usual_areas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.evaluation.datasets import ObjectTruth
+    from jetson_perception.tasks.results import Detections
+
+KINDS: dict[str, str] = {'boxes': 'bbox', 'keypoints': 'keypoints', 'masks': 'segm'}
+"""What can be measured, and what pycocotools calls it."""
+
+_MOST_A_CLASS = {'boxes': 100, 'keypoints': 20, 'masks': 100}  # in a picture, as COCO has it
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AveragePrecision:
+    """How well objects were found.
+
+    Attributes
+    ----------
+    by_threshold : ndarray, shape (10, classes), float
+        Average precision at IoU or OKS thresholds 0.50, 0.55, … 0.95; NaN for a class that is not
+        in the truth.
+    recall : ndarray, shape (101,), float
+        0, 0.01, … 1.
+    precision : ndarray, shape (101, classes), float
+        At threshold 0.50, the best at that recall or a higher one; 0 where it was not reached.
+    score : ndarray, shape (101, classes), float
+        The lowest score that gives that recall; 0 where it was not reached.
+    """
+
+    by_threshold: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+    @property
+    def ap50_95(self) -> NDArray[np.float64]:
+        """Mean over the thresholds, of each class, shape (classes,)."""
+        return self.by_threshold.mean(axis=0)
+
+    @property
+    def ap50(self) -> NDArray[np.float64]:
+        """Of each class, shape (classes,)."""
+        return self.by_threshold[0]
+
+    def best_f1(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Highest F1 of each class at threshold 0.50, and the score threshold that gives it.
+
+        NaN for a class that is not in the truth, or was never found.
+        """
+        recall = self.recall[:, None]
+        total = np.maximum(self.precision + recall, np.finfo(float).tiny)
+        f1 = 2 * self.precision * recall / total
+        best = np.nan_to_num(f1).argmax(axis=0)
+        columns = np.arange(f1.shape[1])
+        value, score = f1[best, columns], self.score[best, columns]
+        score = np.where(value > 0, score, np.nan)
+        return value, score
+
+
+def mean_of_known(values: NDArray[np.float64]) -> float:
+    """Mean without the NaN; NaN when nothing is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float('nan')
+
+
+def require_pycocotools() -> None:
+    """Fail early, with the way to mend it.
+
+    Raises
+    ------
+    PerceptionError
+        When pycocotools cannot be imported.
+    """
+    try:
+        import pycocotools.cocoeval  # noqa: F401
+    except ImportError as err:
+        raise PerceptionError(
+            f'average precision is computed by pycocotools, which cannot be imported ({err}): '
+            "pip install pycocotools, or pip install 'jetson-perception[evaluate]'"
+        ) from err
+
+
+class ObjectMatches:
+    """Collects what is true and what was found, picture by picture.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        The dataset's.
+    keypoint_count : int
+        Keypoints an object; 0 for none.
+
+    Notes
+    -----
+    The tolerance of each keypoint is COCO's for its 17, else 1 / k for all, as Ultralytics has it.
+    """
+
+    def __init__(self, class_names: Sequence[str], keypoint_count: int = 0) -> None:
+        require_pycocotools()
+        self._categories = [{'id': i, 'name': name} for i, name in enumerate(class_names)]
+        self._keypoint_count = keypoint_count
+        self._images: list[dict[str, Any]] = []
+        self._truth: list[dict[str, Any]] = []
+        self._found: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        truth: ObjectTruth,
+        found: Detections,
+        size_wh: tuple[int, int],
+        masks: Iterable[NDArray[np.bool_]] | None = None,
+    ) -> None:
+        """One picture.
+
+        Parameters
+        ----------
+        truth : ObjectTruth
+            What is on it.
+        found : Detections
+            What was found; class ids are the dataset's.
+        size_wh : tuple of int
+            Width and height, pixels.
+        masks : iterable of ndarray, shape (h, w), bool, optional
+            One a detection.
+        """
+        image_id = len(self._images)
+        width, height = size_wh
+        self._images.append({'id': image_id, 'width': width, 'height': height})
+        self._add_truth(image_id, truth)
+        self._add_found(image_id, found, masks)
+
+    def truth_counts(self) -> NDArray[np.int64]:
+        """How many objects of each class there are, without crowds; shape (classes,)."""
+        ids = [each['category_id'] for each in self._truth if not each['iscrowd']]
+        return np.bincount(np.array(ids, np.intp), minlength=len(self._categories))
+
+    def average_precision(
+        self, kind: str, class_ids: Sequence[int] | None = None
+    ) -> AveragePrecision:
+        """Average precision of one of `KINDS`.
+
+        Parameters
+        ----------
+        kind : str
+            'boxes', 'keypoints' or 'masks'.
+        class_ids : sequence of int, optional
+            Only these classes; the others come out as NaN.
+        """
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints on its way
+            sides = []
+            for annotations in (self._truth, self._found):
+                side = COCO()
+                side.dataset = {
+                    'images': self._images,
+                    'categories': self._categories,
+                    # It marks what it has seen on the records.
+                    'annotations': [dict(each) for each in annotations],
+                }
+                side.createIndex()
+                sides.append(side)
+            evaluation = COCOeval(*sides, iouType=KINDS[kind])
+            parameters = evaluation.params
+            parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
+            parameters.maxDets = [_MOST_A_CLASS[kind]]
+            parameters.catIds = list(range(len(self._categories)))
+            if class_ids is not None:
+                parameters.catIds = sorted(class_ids)
+            if kind == 'keypoints' and self._keypoint_count != len(parameters.kpt_oks_sigmas):
+                tolerance = 1 / self._keypoint_count
+                parameters.kpt_oks_sigmas = np.full(self._keypoint_count, tolerance)
+            evaluation.evaluate()
+            evaluation.accumulate()
+        return self._result(evaluation.eval, parameters)
+
+    def _result(self, figures: dict[str, Any], parameters: Any) -> AveragePrecision:
+        # (thresholds, recalls, classes, areas, numbers of detections); -1 marks absent classes.
+        precision = figures['precision'][..., 0, 0]
+        scores = figures['scores'][..., 0, 0]
+        absent = (precision < 0).all(axis=(0, 1))
+        thresholds, recalls, _ = precision.shape
+        classes = len(self._categories)
+        by_threshold = np.full((thresholds, classes), np.nan)
+        at_50 = np.full((recalls, classes), np.nan)
+        score_at_50 = np.full((recalls, classes), np.nan)
+        for column, class_id in enumerate(parameters.catIds):
+            if not absent[column]:
+                by_threshold[:, class_id] = precision[..., column].mean(axis=1)
+                at_50[:, class_id] = precision[0, :, column]
+                score_at_50[:, class_id] = scores[0, :, column]
+        return AveragePrecision(by_threshold, parameters.recThrs, at_50, score_at_50)
+
+    def _add_truth(self, image_id: int, truth: ObjectTruth) -> None:
+        areas = usual_areas(truth.xyxy) if truth.area is None else truth.area
+        for row in range(len(truth)):
+            record = self._record(image_id, len(self._truth), truth.xyxy[row])
+            record['category_id'] = int(truth.class_id[row])
+            record['area'] = float(areas[row])
+            record['iscrowd'] = int(truth.crowd is not None and truth.crowd[row])
+            if truth.keypoints is not None:
+                points = truth.keypoints[row]
+                record['keypoints'] = points.ravel().tolist()
+                record['num_keypoints'] = int((points[:, 2] > 0).sum())
+            if truth.outlines is not None:
+                record['segmentation'] = truth.outlines[row]
+            self._truth.append(record)
+
+    def _add_found(
+        self, image_id: int, found: Detections, masks: Iterable[NDArray[np.bool_]] | None
+    ) -> None:
+        encoded = _encoded(masks) if masks is not None else None
+        areas = usual_areas(found.xyxy)
+        for row in range(len(found)):
+            record = self._record(image_id, len(self._found), found.xyxy[row])
+            record['category_id'] = int(found.class_id[row])
+            record['score'] = float(found.score[row])
+            record['area'] = float(areas[row])
+            record['iscrowd'] = 0
+            if found.keypoints is not None:
+                record['keypoints'] = found.keypoints[row].ravel().tolist()
+            if encoded is not None:
+                record['segmentation'] = encoded[row]
+            self._found.append(record)
+
+    @staticmethod
+    def _record(image_id: int, index: int, xyxy: NDArray[np.floating]) -> dict[str, Any]:
+        left, top, right, bottom = map(float, xyxy)
+        # Ids from 1: pycocotools takes 0 for 'not matched'.
+        return {
+            'id': index + 1,
+            'image_id': image_id,
+            'bbox': [left, top, right - left, bottom - top],
+        }
+
+
+def _encoded(masks: Iterable[NDArray[np.bool_]]) -> list[dict[str, Any]]:
+    from pycocotools import mask
+
+    return [mask.encode(np.asfortranarray(each, np.uint8)) for each in masks]

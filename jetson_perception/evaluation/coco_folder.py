@@ -1,0 +1,252 @@
+"""Datasets in COCO's format: one JSON file of objects, and pictures.
+
+The format: https://cocodataset.org/#format-data
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.evaluation.datasets import (
+    LabelledObjects,
+    ObjectDataset,
+    ObjectTruth,
+    read_picture,
+    usual_areas,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_Record = dict[str, Any]
+
+
+def find_coco_files(folder: Path) -> list[Path]:
+    """JSON files in a folder or its annotations/."""
+    return sorted([*folder.glob('*.json'), *(folder / 'annotations').glob('*.json')])
+
+
+def open_coco(path: Path, images: Path | None = None) -> ObjectDataset:
+    """The dataset that a JSON file in COCO's format describes.
+
+    Parameters
+    ----------
+    path : Path
+        The file: `images`, `categories`, and `annotations` with boxes, and keypoints and outlines
+        where there are.
+    images : Path, optional
+        Folder of the pictures. Default: looked for beside the file, in `images`, in a folder named
+        as the end of the file's name (val2017 of instances_val2017.json), and the same a level up.
+
+    Raises
+    ------
+    ParameterError
+        When the file is not in that format, or pictures are missing; names the entry.
+    """
+    content = _load(path)
+    pictures = _pictures(path, content['images'])
+    class_ids = {category['id']: index for index, category in enumerate(content['categories'])}
+    annotations = content['annotations']
+    if not annotations:
+        raise _unusable(path, 'has no annotations, so there is nothing to measure by')
+    keypoint_count = _keypoint_count(path, content)
+    by_picture: Mapping[Any, list[_Record]] = defaultdict(list)
+    for index, annotation in enumerate(annotations):
+        _check(path, index, annotation, pictures, class_ids, keypoint_count)
+        by_picture[annotation['image_id']].append(annotation)
+    has_outlines = all(annotation.get('segmentation') for annotation in annotations)
+    paths = _locate(path, pictures, images)
+    return ObjectDataset(
+        len(pictures),
+        (
+            _labelled(path, paths[key], picture, by_picture[key], class_ids, keypoint_count)
+            for key, picture in pictures.items()
+        ),
+        tuple(str(category['name']) for category in content['categories']),
+        keypoint_count,
+        has_outlines,
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except OSError as err:
+        raise _unusable(path, f'cannot be read: {err.strerror}') from err
+    except json.JSONDecodeError as err:
+        raise _unusable(path, f'line {err.lineno}: {err.msg}; the file is damaged') from err
+    except UnicodeDecodeError as err:
+        raise _unusable(path, 'is no text') from err
+    if not isinstance(content, dict):
+        content = {}
+    for key, needed in (
+        ('images', ('id', 'file_name')),
+        ('categories', ('id', 'name')),
+        ('annotations', ('image_id', 'category_id', 'bbox')),
+    ):
+        entries = content.get(key)
+        if not isinstance(entries, list):
+            raise _unusable(
+                path,
+                f"has no list {key!r}; expected COCO's format with 'images', 'categories' and "
+                "'annotations'",
+            )
+        for index, entry in enumerate(entries):
+            missing = [k for k in needed if not isinstance(entry, dict) or k not in entry]
+            if missing:
+                raise _unusable(path, f'{key}[{index}] has no {missing[0]!r}')
+    return content
+
+
+def _pictures(path: Path, entries: Sequence[_Record]) -> dict[Any, _Record]:
+    if not entries:
+        raise _unusable(path, 'lists no images')
+    pictures = {entry['id']: entry for entry in entries}
+    if len(pictures) < len(entries):
+        raise _unusable(path, f'{len(entries) - len(pictures)} of its images share an id')
+    return pictures
+
+
+def _keypoint_count(path: Path, content: Mapping[str, Any]) -> int:
+    """Keypoints an object; the longest list of the objects where no category names them."""
+    named = [len(each.get('keypoints') or ()) for each in content['categories']]
+    lengths = {len(each['keypoints']) for each in content['annotations'] if each.get('keypoints')}
+    counts = {count for count in named if count} or {length // 3 for length in lengths}
+    if not lengths:
+        return 0
+    if len(counts) > 1:
+        raise _unusable(
+            path,
+            f'has objects of {", ".join(map(str, sorted(counts)))} keypoints; expected one number '
+            'for all',
+        )
+    return int(counts.pop())
+
+
+def _check(
+    path: Path,
+    index: int,
+    annotation: _Record,
+    pictures: Mapping[Any, _Record],
+    class_ids: Mapping[Any, int],
+    keypoint_count: int,
+) -> None:
+    where = f'annotations[{index}]'
+    if annotation['category_id'] not in class_ids:
+        raise _unusable(
+            path,
+            f"{where} has category_id {annotation['category_id']}, which 'categories' lacks; it "
+            f'has {_listed(class_ids)}',
+        )
+    if annotation['image_id'] not in pictures:
+        raise _unusable(
+            path, f"{where} has image_id {annotation['image_id']}, which 'images' lacks"
+        )
+    box = annotation['bbox']
+    if not _numbers(box, 4) or box[2] < 0 or box[3] < 0:
+        raise _unusable(
+            path, f'{where} has bbox {box}; expected left, top, width and height in pixels'
+        )
+    points = annotation.get('keypoints')
+    if points and not _numbers(points, 3 * keypoint_count):
+        raise _unusable(
+            path,
+            f'{where} has {len(points)} keypoint values; expected x, y and visibility of '
+            f'{keypoint_count}',
+        )
+
+
+def _locate(path: Path, pictures: Mapping[Any, _Record], images: Path | None) -> dict[Any, Path]:
+    if images:
+        folders = [images]
+    else:
+        split = path.stem.rpartition('_')[2]
+        folders = [
+            folder / name
+            for folder in (path.parent, path.parent.parent)
+            for name in ('.', 'images', split, f'images/{split}')
+        ]
+    names = {key: str(entry['file_name']) for key, entry in pictures.items()}
+    for folder in folders:
+        paths = {key: folder / name for key, name in names.items()}
+        there = sum(each.is_file() for each in paths.values())
+        if there == len(paths):
+            return paths
+        if there:
+            lacking = next(each for each in paths.values() if not each.is_file())
+            raise _unusable(
+                path,
+                f'lists {len(paths)} images, of which {len(paths) - there} are missing, such as '
+                f'{lacking}',
+            )
+    searched = folders[0] if images else f'{path.parent} and the folders around it'
+    raise _unusable(
+        path,
+        f'lists {next(iter(names.values()))}, which is not in {searched}; name the folder of the '
+        'pictures with --images',
+    )
+
+
+def _labelled(
+    json_path: Path,
+    path: Path,
+    picture: _Record,
+    annotations: Sequence[_Record],
+    class_ids: Mapping[Any, int],
+    keypoint_count: int,
+) -> LabelledObjects:
+    bgr = read_picture(path)
+    height, width = bgr.shape[:2]
+    said = picture.get('width', width), picture.get('height', height)
+    if said != (width, height):
+        raise ImageError(f'{path} is {width}×{height}; {json_path.name} says {said[0]}×{said[1]}')
+    return LabelledObjects(path.name, bgr, _truth(annotations, class_ids, keypoint_count))
+
+
+def _truth(
+    annotations: Sequence[_Record], class_ids: Mapping[Any, int], keypoint_count: int
+) -> ObjectTruth:
+    n = len(annotations)
+    xyxy = np.array([each['bbox'] for each in annotations], float).reshape(n, 4)
+    xyxy[:, 2:] += xyxy[:, :2]
+    area = [
+        float(each.get('area') or usual_area)
+        for each, usual_area in zip(annotations, usual_areas(xyxy), strict=True)
+    ]
+    keypoints = None
+    if keypoint_count:
+        nothing = [0] * (3 * keypoint_count)
+        rows = [each.get('keypoints') or nothing for each in annotations]
+        keypoints = np.array(rows, float).reshape(n, keypoint_count, 3)
+    return ObjectTruth(
+        xyxy,
+        np.array([class_ids[each['category_id']] for each in annotations], np.intp),
+        keypoints,
+        tuple(each.get('segmentation') for each in annotations),
+        np.array(area, float),
+        np.array([bool(each.get('iscrowd')) for each in annotations], bool),
+    )
+
+
+def _numbers(values: object, count: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+    )
+
+
+def _listed(keys: Mapping[Any, int]) -> str:
+    shown = [str(key) for key in keys]
+    return ', '.join(shown[:10]) + (', …' if len(shown) > 10 else '')
+
+
+def _unusable(path: Path, text: str) -> ParameterError:
+    return ParameterError(f'{path}: {text}' if '[' in text[:14] else f'{path} {text}', 'dataset')

@@ -1,0 +1,153 @@
+"""What a dataset is: pictures, and the truth of each, in one of two kinds.
+
+A source of pictures makes a `PixelDataset` or an `ObjectDataset`; everything that measures takes
+these. Pictures come one at a time, so a dataset may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from jetson_perception.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+class LabelledMask(NamedTuple):
+    """A picture with the class of each pixel."""
+
+    name: str
+    bgr: NDArray[np.uint8]
+    """(h, w, 3) uint8."""
+    truth: NDArray[np.uint8]
+    """(h, w) uint8: class ids."""
+
+
+class LabelledObjects(NamedTuple):
+    """A picture with the objects that are on it."""
+
+    name: str
+    bgr: NDArray[np.uint8]
+    """(h, w, 3) uint8."""
+    truth: ObjectTruth
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ObjectTruth:
+    """The objects of one picture; entry i of everything is the same object.
+
+    Attributes
+    ----------
+    xyxy : ndarray, shape (n, 4), float
+        Left, top, right, bottom; pixels of the picture.
+    class_id : ndarray, shape (n,), int
+        Index into the dataset's class names.
+    keypoints : ndarray, shape (n, k, 3), float, or None
+        x, y in pixels, and 0 where nobody labelled it, 1 for hidden, 2 for visible, as COCO does.
+        None where the dataset has none.
+    outlines : tuple or None
+        One an object, as COCO's `segmentation` has it: a list of polygons x, y, x, y, … in pixels,
+        or a run-length encoded mask. None where the dataset has none.
+    area : ndarray, shape (n,), float, or None
+        Pixels that the object covers; what a keypoint's error is measured by. None for
+        `usual_areas`.
+    crowd : ndarray, shape (n,), bool, or None
+        True for a region with many objects that were not told apart: what is found there counts
+        neither for nor against. None for none.
+
+    Raises
+    ------
+    ValueError
+        When the arrays disagree about n.
+    """
+
+    xyxy: NDArray[np.floating]
+    class_id: NDArray[np.integer]
+    keypoints: NDArray[np.floating] | None = None
+    outlines: tuple[Any, ...] | None = None
+    area: NDArray[np.floating] | None = None
+    crowd: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.class_id)
+        if self.xyxy.shape != (n, 4):
+            raise ValueError(f'xyxy is {self.xyxy.shape}; expected ({n}, 4) as of class_id')
+        for name in ('keypoints', 'outlines', 'area', 'crowd'):
+            value = getattr(self, name)
+            if value is not None and len(value) != n:
+                raise ValueError(f'{name} has {len(value)} entries; expected {n} as of class_id')
+
+    def __len__(self) -> int:
+        return len(self.class_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelDataset:
+    """Pictures with a class a pixel, for semantic segmentation.
+
+    Attributes
+    ----------
+    count : int
+        How many pictures there are.
+    pictures : iterable of LabelledMask
+        Made or read when it is asked for; raises ImageError for one that cannot be used.
+    """
+
+    count: int
+    pictures: Iterable[LabelledMask]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDataset:
+    """Pictures with objects, for detection, pose estimation and instance segmentation.
+
+    Attributes
+    ----------
+    count : int
+        How many pictures there are.
+    pictures : iterable of LabelledObjects
+        Made or read when it is asked for; raises ImageError for one that cannot be used.
+    class_names : tuple of str
+        Name of each class id.
+    keypoint_count : int
+        Keypoints an object; 0 for none.
+    has_outlines : bool
+        Whether every object has one.
+    """
+
+    count: int
+    pictures: Iterable[LabelledObjects]
+    class_names: tuple[str, ...]
+    keypoint_count: int = 0
+    has_outlines: bool = False
+
+
+def usual_areas(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Pixels that objects cover of which only the boxes are known, shape (n,).
+
+    0.53 of the box, as Ultralytics has it: a person in COCO fills so much of theirs on average.
+    """
+    width, height = (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64).T
+    return np.multiply(width, height) * 0.53
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture file as (h, w, 3) uint8, BGR, turned as its EXIF data says.
+
+    Raises
+    ------
+    ImageError
+        When it is none.
+    """
+    bgr: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ImageError(f'{path} is damaged or no picture; mend or remove it')
+    return bgr

@@ -1,0 +1,271 @@
+"""A model held against the truth, picture by picture; the figures at the end."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.evaluation.average_precision import (
+    AveragePrecision,
+    ObjectMatches,
+    mean_of_known,
+)
+from jetson_perception.evaluation.classes import ClassMap
+from jetson_perception.evaluation.confusion import ConfusionMatrix
+from jetson_perception.evaluation.datasets import LabelledMask, LabelledObjects, PixelDataset
+from jetson_perception.models import SegmentationModel
+from jetson_perception.tasks.results import Detections
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jetson_perception.evaluation.datasets import ObjectDataset
+    from jetson_perception.models import YoloModel
+
+EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
+"""Nearly everything counts: average precision looks at all thresholds from here up."""
+
+
+class PixelEvaluator:
+    """Semantic segmentation against class masks.
+
+    Parameters
+    ----------
+    model : SegmentationModel
+        What is evaluated.
+    dataset : PixelDataset
+        What it is held against.
+    ignored_id : int, optional
+        Pixels of this class id in the truth do not count, as 255 in many datasets.
+
+    Raises
+    ------
+    ParameterError
+        When the model does not say how many classes there are.
+    """
+
+    def __init__(
+        self, model: SegmentationModel, dataset: PixelDataset, ignored_id: int | None = None
+    ) -> None:
+        if not model.class_names:
+            raise ParameterError(
+                f'{model.info.path} gives class ids and does not say how many classes there are; '
+                'set class_names, as --set class_names=[background,ulcer]',
+                'class_names',
+            )
+        self.class_names = model.class_names
+        self.confusion = ConfusionMatrix(len(model.class_names))
+        self.picture_count = 0
+        self._model = model
+        self._ignored_id = ignored_id
+
+    def add(self, picture: LabelledMask) -> None:
+        """Run the model on a picture and count.
+
+        Raises
+        ------
+        ImageError
+            When the truth has a class id that the model has not.
+        """
+        self.picture_count += 1
+        try:
+            self.confusion.add(picture.truth, self._model(picture.bgr).mask, self._ignored_id)
+        except ValueError as err:
+            raise ImageError(f'{picture.name}: {err}') from err
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types; None for what has no value."""
+        iou = self.confusion.iou().tolist()
+        return {
+            'pictures': self.picture_count,
+            'mean_iou': or_none(self.confusion.mean_iou()),
+            'accuracy': or_none(self.confusion.accuracy()),
+            'iou': {
+                name: or_none(value) for name, value in zip(self.class_names, iou, strict=True)
+            },
+        }
+
+
+class ObjectEvaluator:
+    """A detector, pose or instance segmentation model against objects.
+
+    Parameters
+    ----------
+    model : YoloModel
+        What is evaluated.
+    dataset : ObjectDataset
+        What it is held against.
+    options : DetectionOptions
+        What counts as found.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        What is measured: 'boxes', and 'keypoints' and 'masks' where both sides have them.
+
+    Raises
+    ------
+    PerceptionError
+        When pycocotools is missing.
+    ParameterError
+        When model and dataset do not go together.
+    """
+
+    def __init__(
+        self,
+        model: YoloModel,
+        dataset: ObjectDataset,
+        options: DetectionOptions = EVALUATION_OPTIONS,
+    ) -> None:
+        keypoint_count = model.layout.keypoint_count
+        if keypoint_count and dataset.keypoint_count not in (0, keypoint_count):
+            raise ParameterError(
+                f'{model.info.path} finds {keypoint_count} keypoints an object, the dataset has '
+                f'{dataset.keypoint_count}; take a dataset with the same keypoints',
+                'dataset',
+            )
+        self.class_names = dataset.class_names
+        self.classes = ClassMap(
+            model.info.class_names, model.layout.class_count, dataset.class_names
+        )
+        self.kinds: tuple[str, ...] = ('boxes',)
+        if keypoint_count and dataset.keypoint_count:
+            self.kinds += ('keypoints',)
+        if has_masks(model) and dataset.has_outlines:
+            self.kinds += ('masks',)
+        self.matches = ObjectMatches(dataset.class_names, dataset.keypoint_count)
+        self.picture_count = 0
+        self._model = model
+        self._options = options
+        self._measured: dict[str, AveragePrecision] = {}
+
+    def add(self, picture: LabelledObjects) -> None:
+        """Run the model on a picture and keep what it found."""
+        self.picture_count += 1
+        self._measured = {}
+        tensor, transform = self._model.preprocess(picture.bgr)
+        found = self._model.postprocess(self._model.infer(tensor), transform, self._options)
+        class_id = self.classes.to_dataset(found.class_id)
+        rows = np.flatnonzero(class_id >= 0)
+        kept = Detections(
+            found.xyxy[rows],
+            found.score[rows],
+            class_id[rows],
+            found.keypoints[rows]
+            if found.keypoints is not None and 'keypoints' in self.kinds
+            else None,
+        )
+        masks = None
+        if 'masks' in self.kinds:
+            masks = (instance_mask(found, row) for row in rows.tolist())
+        height, width = picture.bgr.shape[:2]
+        self.matches.add(picture.truth, kept, (width, height), masks)
+
+    def measured(self) -> dict[str, AveragePrecision]:
+        """Average precision of each of `kinds`, over the classes that the model knows."""
+        if not self._measured:
+            self._measured = {
+                kind: self.matches.average_precision(kind, self.classes.shared)
+                for kind in self.kinds
+            }
+        return self._measured
+
+    def classes_left_out(self) -> tuple[str, ...]:
+        """Names of classes that occur in the dataset, and the model does not know."""
+        counts = self.matches.truth_counts()
+        return tuple(self.class_names[i] for i in self.classes.missing if counts[i])
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types; None for what has no value."""
+        counts = self.matches.truth_counts()
+        return {
+            'pictures': self.picture_count,
+            'score_threshold': self._options.score_threshold,
+            'iou_threshold': self._options.iou_threshold,
+            'max_detections': self._options.max_detections,
+            'classes_left_out': list(self.classes_left_out()),
+            **{
+                kind: {
+                    'ap50_95': or_none(mean_of_known(ap.ap50_95)),
+                    'ap50': or_none(mean_of_known(ap.ap50)),
+                    'ap75': or_none(mean_of_known(ap.by_threshold[5])),
+                    'classes': {
+                        self.class_names[i]: _class_figures(ap, i, int(counts[i]))
+                        for i in self.classes.shared
+                        if counts[i]
+                    },
+                }
+                for kind, ap in self.measured().items()
+            },
+        }
+
+
+def make_evaluator(
+    model: SegmentationModel | YoloModel,
+    dataset: PixelDataset | ObjectDataset,
+    options: DetectionOptions = EVALUATION_OPTIONS,
+    ignored_id: int | None = None,
+) -> PixelEvaluator | ObjectEvaluator:
+    """The evaluator for this kind of model and of dataset.
+
+    Raises
+    ------
+    ParameterError
+        When they do not go together.
+    PerceptionError
+        When what computes the figures is missing.
+    """
+    if isinstance(model, SegmentationModel):
+        if isinstance(dataset, PixelDataset):
+            return PixelEvaluator(model, dataset, ignored_id)
+        raise ParameterError(
+            f'{model.info.path} is a semantic segmentation model, and the dataset has boxes; take '
+            'a folder with images/ and masks/',
+            'dataset',
+        )
+    if isinstance(dataset, PixelDataset):
+        raise ParameterError(
+            f'{model.info.path} is a detector, and the dataset has a class for each pixel; take '
+            "one with boxes, in COCO's or YOLO's format",
+            'dataset',
+        )
+    return ObjectEvaluator(model, dataset, options)
+
+
+def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, Any]:
+    f1, score = ap.best_f1()
+    return {
+        'objects': count,
+        'ap50_95': or_none(ap.ap50_95[index]),
+        'ap50': or_none(ap.ap50[index]),
+        'best_f1': or_none(f1[index]),
+        'best_score_threshold': or_none(score[index]),
+    }
+
+
+def has_masks(model: YoloModel) -> bool:
+    """Whether a model gives a mask an object."""
+    return model.layout.coefficient_count > 0
+
+
+def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:
+    """Where object `row` is seen, shape (h, w), at the picture's size.
+
+    Raises
+    ------
+    ValueError
+        When the model gives no masks.
+    """
+    if found.instance_ids is None:
+        raise ValueError('these detections have no masks')
+    mask: NDArray[np.bool_] = found.instance_ids == row + 1
+    return mask
+
+
+def or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,54 @@
+"""A folder of pictures, and of masks with the class of each pixel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from jetson_perception.camera.images import picture_paths
+from jetson_perception.errors import ImageError
+from jetson_perception.evaluation.datasets import LabelledMask, PixelDataset, read_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+def is_mask_folder(folder: Path) -> bool:
+    """Whether a folder has images/ and masks/."""
+    return (folder / 'images').is_dir() and (folder / 'masks').is_dir()
+
+
+def open_mask_folder(folder: Path) -> PixelDataset:
+    """The dataset in images/*.png or *.jpg and, of the same names, masks/*.png with class ids.
+
+    Raises
+    ------
+    SourceError
+        When the folder has no pictures.
+    """
+    paths = picture_paths(str(folder / 'images'))
+    return PixelDataset(len(paths), _read(paths, folder / 'masks'))
+
+
+def _read(paths: Sequence[Path], masks: Path) -> Iterator[LabelledMask]:
+    for path in paths:
+        mask_path = masks / f'{path.stem}.png'
+        bgr = read_picture(path)
+        if not mask_path.is_file():
+            raise ImageError(f'{path} has no mask; expected {mask_path}')
+        truth: Any = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
+        if truth is None or truth.ndim != 2 or truth.dtype != np.uint8:
+            found = 'damaged' if truth is None else f'{truth.dtype} {truth.shape}'
+            raise ImageError(
+                f'{mask_path} is {found}; expected one channel of 8 bits, the class id of each '
+                'pixel'
+            )
+        if truth.shape != bgr.shape[:2]:
+            raise ImageError(
+                f'{mask_path} is {truth.shape[1]}×{truth.shape[0]}, its picture '
+                f'{bgr.shape[1]}×{bgr.shape[0]}; expected the same size'
+            )
+        yield LabelledMask(path.name, bgr, truth)

@@ -1,0 +1,73 @@
+"""From the text that names a dataset to the dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
+from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
+from jetson_perception.evaluation.scenes import SCENES, open_scene
+from jetson_perception.evaluation.yolo_folder import find_data_yaml, open_yolo
+
+if TYPE_CHECKING:
+    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+
+
+def open_dataset(
+    text: str, *, images: Path | None = None, split: str | None = None
+) -> PixelDataset | ObjectDataset:
+    """The dataset that a text names.
+
+    Parameters
+    ----------
+    text : str
+        One of these, the files also as file://…
+
+        - a JSON file in COCO's format, or a folder with one, there or in its annotations/;
+        - a data.yaml as YOLO trainers read it, or a folder with one;
+        - a folder with images/ and masks/, PNGs of class ids;
+        - `scene://oranges?count=200`, rendered.
+    images : Path, optional
+        Folder of the pictures of a JSON file.
+    split : str, optional
+        Part of a data.yaml: val, test or train.
+
+    Raises
+    ------
+    ParameterError
+        When it is none of these, or the dataset is broken; names file and line.
+    SourceError
+        When a folder has no pictures.
+    """
+    scheme, separator, rest = text.partition('://')
+    if separator and scheme == 'scene':
+        return open_scene(text)
+    path = Path(rest if separator and scheme == 'file' else text).expanduser()
+    if path.suffix == '.json' and path.is_file():
+        return open_coco(path, images)
+    if path.suffix in ('.yaml', '.yml') and path.is_file():
+        return open_yolo(path, split)
+    if is_mask_folder(path):
+        return open_mask_folder(path)
+    if path.is_dir():
+        description = find_data_yaml(path)
+        if description:
+            return open_yolo(description, split)
+        annotations = find_coco_files(path)
+        if len(annotations) == 1:
+            return open_coco(annotations[0], images)
+        if annotations:
+            raise ParameterError(
+                f'{text} has {len(annotations)} JSON files, {", ".join(map(str, annotations))}; '
+                'give the path of one',
+                'dataset',
+            )
+    scenes = ', '.join(f'scene://{name}?count=200' for name in SCENES)
+    raise ParameterError(
+        f'{text} is no dataset; expected {scenes}, or a folder with images/*.png or *.jpg and, of '
+        "the same names, masks/*.png that hold class ids, or with a JSON file in COCO's format, "
+        "or with a data.yaml as YOLO's trainers read it",
+        'dataset',
+    )

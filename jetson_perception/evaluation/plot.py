@@ -1,0 +1,167 @@
+"""Figures as a picture: a bar a class, and beside it how precision falls with recall."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.evaluation.evaluators import PixelEvaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jetson_perception.evaluation.average_precision import AveragePrecision
+    from jetson_perception.evaluation.evaluators import ObjectEvaluator
+
+_MOST_BARS = 40
+_MOST_CURVES = 10
+_TITLES = {'boxes': 'boxes', 'keypoints': 'keypoints (OKS)', 'masks': 'instance masks'}
+
+
+def require_matplotlib() -> None:
+    """Fail early, with the way to mend it.
+
+    Raises
+    ------
+    PerceptionError
+        When matplotlib cannot be imported.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as err:
+        raise PerceptionError(
+            f'plots are drawn by matplotlib, which cannot be imported ({err}): pip install '
+            "matplotlib, or pip install 'jetson-perception[evaluate]'"
+        ) from err
+
+
+def write_plot(
+    path: Path,
+    title: str,
+    names: Sequence[str],
+    evaluators: Sequence[PixelEvaluator | ObjectEvaluator],
+) -> None:
+    """Draw a row for each model and kind of result into a PNG, PDF or SVG file.
+
+    Raises
+    ------
+    PerceptionError
+        When matplotlib is missing.
+    ParameterError
+        When the file cannot be written.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    rows: list[tuple[str, Any, str]] = []
+    for name, evaluator in zip(names, evaluators, strict=True):
+        if isinstance(evaluator, PixelEvaluator):
+            rows.append((name, evaluator, 'pixels'))
+        else:
+            rows += [(name, evaluator, kind) for kind in evaluator.measured()]
+    heights = [max(3.2, 0.9 + 0.24 * _bar_count(evaluator)) for _, evaluator, _ in rows]
+    figure = Figure(figsize=(11, sum(heights) + 0.5), layout='constrained')
+    figure.suptitle(title, fontsize=10, wrap=True)
+    axes = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights)
+    for (bars, right), (name, evaluator, kind) in zip(axes, rows, strict=True):
+        if kind == 'pixels':
+            _draw_iou(bars, name, evaluator)
+            _draw_confusion(right, evaluator)
+        else:
+            _draw_precision(bars, right, name, evaluator, kind)
+    try:
+        figure.savefig(path, dpi=120)
+    except (OSError, ValueError) as err:  # matplotlib names an unknown ending by ValueError
+        raise ParameterError(f'{path} cannot be written: {err}', 'plot') from err
+
+
+def _bar_count(evaluator: PixelEvaluator | ObjectEvaluator) -> int:
+    if isinstance(evaluator, PixelEvaluator):
+        return len(evaluator.class_names)
+    return min(len(evaluator.classes.shared), _MOST_BARS)
+
+
+def _draw_iou(axes: Any, name: str, evaluator: PixelEvaluator) -> None:
+    iou = evaluator.confusion.iou()
+    _bars(axes, evaluator.class_names, {'IoU': iou})
+    axes.set_title(f'{name}: mIoU {evaluator.confusion.mean_iou():.3f}', fontsize=9)
+
+
+def _draw_confusion(axes: Any, evaluator: PixelEvaluator) -> None:
+    counts = evaluator.confusion.counts.astype(float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    ticks = range(len(counts))
+    axes.set_xticks(ticks, evaluator.class_names, rotation=30, ha='right', fontsize=8)
+    axes.set_yticks(ticks, evaluator.class_names, fontsize=8)
+    axes.set_xlabel('found', fontsize=8)
+    axes.set_ylabel('true', fontsize=8)
+    axes.set_title('share of the true pixels', fontsize=9)
+    if len(counts) <= _MOST_CURVES:
+        for (row, column), share in np.ndenumerate(shares):
+            color = 'white' if share > 0.5 else 'black'
+            axes.text(
+                column, row, f'{share:.3f}', ha='center', va='center', fontsize=8, color=color
+            )
+
+
+def _draw_precision(
+    bars: Any, right: Any, name: str, evaluator: ObjectEvaluator, kind: str
+) -> None:
+    ap: AveragePrecision = evaluator.measured()[kind]
+    known = [i for i in evaluator.classes.shared if not np.isnan(ap.ap50[i])]
+    known.sort(key=lambda i: -float(ap.ap50_95[i]))
+    shown = known[:_MOST_BARS]
+    _bars(
+        bars,
+        [evaluator.class_names[i] for i in shown],
+        {'AP50': ap.ap50[shown], 'AP50-95': ap.ap50_95[shown]},
+    )
+    more = f', best {_MOST_BARS} of {len(known)} classes' if len(known) > _MOST_BARS else ''
+    bars.set_title(f'{name}: {_TITLES[kind]}{more}', fontsize=9)
+    few = known if len(known) <= _MOST_CURVES else []
+    for i in known:
+        label = evaluator.class_names[i] if few else None
+        right.plot(
+            ap.recall,
+            ap.precision[:, i],
+            linewidth=1,
+            alpha=0.8 if few else 0.2,
+            color=None if few else 'gray',
+            label=label,
+        )
+    if known:
+        mean = ap.precision[:, known].mean(axis=1)
+        label = f'mean: mAP50 {ap.ap50[known].mean():.3f}, mAP50-95 {ap.ap50_95[known].mean():.3f}'
+        right.plot(ap.recall, mean, color='black', linewidth=2, label=label)
+        right.legend(fontsize=7, loc='lower left')
+    threshold = 'OKS' if kind == 'keypoints' else 'IoU'
+    right.set_title(f'precision over recall at {threshold} 0.50', fontsize=9)
+    right.set_xlabel('recall', fontsize=8)
+    right.set_ylabel('precision', fontsize=8)
+    right.tick_params(labelsize=8)
+    right.set_xlim(0, 1)
+    right.set_ylim(0, 1.02)
+    right.grid(alpha=0.3)
+
+
+def _bars(axes: Any, names: Sequence[str], values: dict[str, Any]) -> None:
+    """Horizontal bars, those of one class on each other; the later ones darker and narrower."""
+    positions = np.arange(len(names))
+    styles = (('#9dc3e6', 0.8), ('#1f4e79', 0.45)) if len(values) > 1 else (('#1f4e79', 0.6),)
+    for (label, each), (color, height) in zip(values.items(), styles, strict=True):
+        axes.barh(positions, np.nan_to_num(each), height=height, color=color, label=label)
+    for position, value in zip(positions, list(values.values())[-1], strict=True):
+        text = 'absent' if np.isnan(value) else f'{value:.3f}'
+        axes.text(1.01, position, text, va='center', fontsize=7)
+    axes.set_yticks(positions, names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.12)
+    axes.tick_params(axis='x', labelsize=8)
+    axes.set_axisbelow(True)
+    axes.grid(axis='x', alpha=0.3)
+    if len(values) > 1:
+        axes.legend(fontsize=7, ncols=2, loc='upper center', bbox_to_anchor=(0.5, -0.07))

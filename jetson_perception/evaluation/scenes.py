@@ -1,0 +1,46 @@
+"""Rendered scenes as datasets: their truth is exact, and no training has seen them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from jetson_perception.camera.scenes.oranges import evaluation_stills
+from jetson_perception.errors import ParameterError
+from jetson_perception.evaluation.datasets import LabelledMask, ObjectDataset, PixelDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEFAULT_COUNT = 200
+
+
+def _oranges(count: int) -> PixelDataset:
+    return PixelDataset(count, (LabelledMask(*still) for still in evaluation_stills(count)))
+
+
+SCENES: dict[str, Callable[[int], PixelDataset | ObjectDataset]] = {'oranges': _oranges}
+"""From a number of pictures to the dataset, by the scene's name."""
+
+
+def open_scene(text: str) -> PixelDataset | ObjectDataset:
+    """The dataset that `scene://oranges?count=200` means; always the same pictures.
+
+    Raises
+    ------
+    ParameterError
+        When there is no such scene, or something else than a count is asked for.
+    """
+    name, _, query = text.partition('://')[2].partition('?')
+    if name not in SCENES:
+        raise ParameterError(
+            f'{text}: there is no scene {name!r} with a truth; there is {", ".join(SCENES)}',
+            'dataset',
+        )
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    count = settings.pop('count', str(_DEFAULT_COUNT))
+    if settings or not count.isdecimal() or int(count) < 1:
+        raise ParameterError(
+            f'{text}: expected scene://{name}?count=N with N of 1 or more', 'dataset'
+        )
+    return SCENES[name](int(count))

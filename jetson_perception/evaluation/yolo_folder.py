@@ -1,0 +1,281 @@
+"""Datasets as YOLO trainers read them: data.yaml, folders of pictures, a text file a picture.
+
+The format: https://docs.ultralytics.com/datasets/detect/. A line is an object: class id, then
+center x, center y, width, height; with keypoints behind it for poses; or the corners of an outline
+in place of the box. All are shares of the picture's width and height.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from jetson_perception.camera.images import picture_paths
+from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.evaluation.datasets import (
+    LabelledObjects,
+    ObjectDataset,
+    ObjectTruth,
+    read_picture,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+SPLITS = ('val', 'test', 'train')
+"""Parts of a dataset; without a choice the first that data.yaml has is taken."""
+
+_SLACK = 0.01  # how far beyond the picture a share may lie, as rounding makes them
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What data.yaml says."""
+
+    path: Path
+    class_names: tuple[str, ...]
+    keypoint_shape: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Label:
+    """One line; shares of the picture's size."""
+
+    class_id: int
+    xyxy: NDArray[np.float64]
+    keypoints: NDArray[np.float64] | None
+    """(k, 2 or 3)"""
+    outline: NDArray[np.float64] | None
+    """(corners, 2)"""
+
+
+def find_data_yaml(folder: Path) -> Path | None:
+    """The YAML file that describes a dataset in this folder, or None."""
+    paths = [*folder.glob('data.y*ml'), *sorted(folder.glob('*.y*ml'))]
+    return next((path for path in paths if path.suffix in ('.yaml', '.yml')), None)
+
+
+def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
+    """The dataset that a data.yaml describes.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file: `names`, `val` and others of `SPLITS`, `path`, and `kpt_shape` of poses.
+    split : str, optional
+        One of `SPLITS`.
+
+    Raises
+    ------
+    ParameterError
+        When it, a label file or a folder cannot be used; names file and line.
+    """
+    content = _load(path)
+    description = _Description(path, _names(path, content), _keypoint_shape(path, content))
+    pictures = _split_pictures(path, content, split)
+    labels = [_read_labels(_label_path(each), description) for each in pictures]
+    if not any(labels):
+        folder = _label_path(pictures[0]).parent
+        raise ParameterError(
+            f'none of the {len(pictures)} pictures of {path} has a label; expected text files of '
+            f'their names in {folder}',
+            'dataset',
+        )
+    return ObjectDataset(
+        len(pictures),
+        _labelled(pictures, labels, description),
+        description.class_names,
+        description.keypoint_shape[0] if description.keypoint_shape else 0,
+        all(label.outline is not None for each in labels for label in each),
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as err:
+        raise ParameterError(f'{path} cannot be read: {err.strerror}', 'dataset') from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        mark = getattr(err, 'problem_mark', None)
+        where = f', line {mark.line + 1}' if mark else ''
+        raise ParameterError(f'{path}{where} is no YAML', 'dataset') from err
+    if not isinstance(content, dict) or not content.get('names'):
+        raise ParameterError(
+            f"{path} has no 'names'; expected a data.yaml with 'names' and 'val'", 'dataset'
+        )
+    return content
+
+
+def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
+    names = content['names']
+    if isinstance(names, list):
+        return tuple(map(str, names))
+    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
+        return tuple(str(names[index]) for index in range(len(names)))
+    raise ParameterError(
+        f"{path}: 'names' is {names}; expected a list, or a mapping from class ids 0, 1, 2, …",
+        'dataset',
+    )
+
+
+def _keypoint_shape(path: Path, content: dict[str, Any]) -> tuple[int, int] | None:
+    shape = content.get('kpt_shape')
+    if shape is None:
+        return None
+    numbers = isinstance(shape, list) and all(isinstance(each, int) for each in shape)
+    if not numbers or len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3):
+        raise ParameterError(
+            f"{path}: 'kpt_shape' is {shape}; expected the number of keypoints, and 2 (x, y) or 3 "
+            '(x, y, visibility) values of each, such as [17, 3]',
+            'dataset',
+        )
+    return shape[0], shape[1]
+
+
+def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> list[Path]:
+    there = [each for each in SPLITS if content.get(each)]
+    if not there or (split and split not in there):
+        raise ParameterError(
+            f'{path} has no {split or "val"!r}; it has {", ".join(there) or "no split"}', 'dataset'
+        )
+    chosen = content[split or there[0]]
+    root = path.parent / str(content.get('path') or '.')
+    if not root.is_dir():  # trainers keep data sets in a folder of their own
+        root = path.parent
+    pictures: list[Path] = []
+    for entry in chosen if isinstance(chosen, list) else [chosen]:
+        pictures += _pictures_of(path, root, str(entry))
+    return pictures
+
+
+def _pictures_of(path: Path, root: Path, entry: str) -> list[Path]:
+    target = root / entry
+    if not target.exists() and entry.startswith('../'):  # as Roboflow writes them
+        target = root / entry[3:]
+    if target.is_dir():
+        try:
+            return list(picture_paths(str(target)))
+        except SourceError as err:
+            raise ParameterError(f'{path}: {err}', 'dataset') from err
+    if not target.is_file():
+        raise ParameterError(
+            f'{path} names {entry}, and there is no {target}; correct the path there', 'dataset'
+        )
+    pictures = []
+    for number, line in enumerate(target.read_text(encoding='utf-8').splitlines(), 1):
+        if not line.strip():
+            continue
+        picture = target.parent / line.strip()
+        if not picture.is_file():
+            raise ParameterError(f'{target}, line {number}: there is no {picture}', 'dataset')
+        pictures.append(picture)
+    if not pictures:
+        raise ParameterError(f'{target} lists no pictures', 'dataset')
+    return pictures
+
+
+def _label_path(picture: Path) -> Path:
+    """…/labels/….txt of …/images/….jpg: the last folder of that name counts."""
+    parts = list(picture.parts)
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == 'images':
+            parts[index] = 'labels'
+            break
+    return Path(*parts).with_suffix('.txt')
+
+
+def _read_labels(path: Path, description: _Description) -> list[_Label]:
+    """Labels of a picture; none where there is no file, which means that nothing is on it."""
+    if not path.is_file():
+        return []
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as err:
+        raise ParameterError(f'{path} is no text', 'dataset') from err
+    return [
+        _parse(line, f'{path}, line {number}', description)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _parse(line: str, where: str, description: _Description) -> _Label:
+    words = line.split()
+    try:
+        values = np.array(words, np.float64)
+    except ValueError as err:
+        raise ParameterError(f'{where}: {_short(line)} is not all numbers', 'dataset') from err
+    class_id, numbers = int(np.nan_to_num(values[0], nan=-1)), values[1:]
+    if class_id != values[0] or not 0 <= class_id < len(description.class_names):
+        raise ParameterError(
+            f'{where}: class {words[0]}; {description.path.name} names classes 0 to '
+            f'{len(description.class_names) - 1}',
+            'dataset',
+        )
+    shape = description.keypoint_shape
+    count = len(numbers)
+    is_outline = shape is None and count >= 6 and count % 2 == 0
+    if not is_outline and count != 4 + (shape[0] * shape[1] if shape else 0):
+        expected = (
+            f'4 and {shape[0]} × {shape[1]} of keypoints'
+            if shape
+            else '4 of a box, or an even number from 6 on of an outline'
+        )
+        raise ParameterError(
+            f'{where}: {count} values after the class; expected {expected}', 'dataset'
+        )
+    shares = numbers if is_outline else numbers[:4]
+    if not np.isfinite(numbers).all() or shares.min() < -_SLACK or shares.max() > 1 + _SLACK:
+        raise ParameterError(
+            f"{where}: {_short(line)}; expected shares of the picture's size, 0 to 1, not pixels",
+            'dataset',
+        )
+    if is_outline:
+        outline = numbers.reshape(-1, 2)
+        xyxy = np.concatenate((outline.min(axis=0), outline.max(axis=0)))
+        return _Label(class_id, xyxy, None, outline)
+    half = numbers[2:4] / 2
+    xyxy = np.concatenate((numbers[:2] - half, numbers[:2] + half))
+    return _Label(class_id, xyxy, numbers[4:].reshape(shape) if shape else None, None)
+
+
+def _labelled(
+    pictures: Sequence[Path], labels: Sequence[Sequence[_Label]], description: _Description
+) -> Iterator[LabelledObjects]:
+    for path, each in zip(pictures, labels, strict=True):
+        bgr = read_picture(path)
+        height, width = bgr.shape[:2]
+        yield LabelledObjects(path.name, bgr, _truth(each, (width, height), description))
+
+
+def _truth(
+    labels: Sequence[_Label], size_wh: tuple[int, int], description: _Description
+) -> ObjectTruth:
+    n, size = len(labels), np.array(size_wh, np.float64)
+    xyxy = np.array([label.xyxy for label in labels]).reshape(n, 4) * np.tile(size, 2)
+    keypoints = outlines = None
+    if description.keypoint_shape:
+        count, depth = description.keypoint_shape
+        raw = np.array([label.keypoints for label in labels]).reshape(n, count, depth)
+        keypoints = np.empty((n, count, 3))
+        keypoints[..., :2] = raw[..., :2] * size
+        # Without a visibility, (0, 0) is how a point that nobody labelled is written.
+        keypoints[..., 2] = raw[..., 2] if depth == 3 else 2.0 * raw.any(axis=-1)
+    elif all(label.outline is not None for label in labels):
+        outlines = tuple(
+            [(label.outline * size).ravel().tolist()]
+            for label in labels
+            if label.outline is not None
+        )
+    class_id = np.array([label.class_id for label in labels], np.intp)
+    return ObjectTruth(xyxy, class_id, keypoints, outlines)
+
+
+def _short(line: str) -> str:
+    return repr(line if len(line) <= 40 else f'{line[:40]}…')
