@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from onnx_models import (
     instance_segmenter,
     objectness_detector,
     pose_detector,
+    ultralytics_metadata,
     unknown_output,
 )
 
@@ -22,6 +24,11 @@ from jetson_perception.cli import main
 from jetson_perception.models import open_model
 from jetson_perception.named_frames import NamedFrame
 from jetson_perception.result_folder import ResultFolder
+
+needs_evaluate_extra = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ('matplotlib', 'pycocotools'))),
+    reason="needs pip install 'jetson-perception[evaluate]'",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -481,7 +488,9 @@ class TestEvaluate:
         [
             pytest.param('coco', r'coco is no dataset; expected scene://oranges', id='unknown'),
             pytest.param('.', r'\. is no dataset', id='folder_without_masks'),
-            pytest.param('scene://moon', r"there is no scene 'moon' .* oranges$", id='scene'),
+            pytest.param(
+                'scene://moon', r"there is no scene 'moon' .* oranges, people$", id='scene'
+            ),
             pytest.param('scene://oranges?count=0', r'with N of 1 or more', id='no_pictures'),
             pytest.param('scene://oranges?count=x', r'with N of 1 or more', id='count_word'),
             pytest.param('scene://oranges?size=3', r'expected scene://oranges\?cou', id='query'),
@@ -538,6 +547,8 @@ class TestEvaluateObjects:
     """Detectors that find what is planted: half of the objects, with a box each."""
 
     # On a 640×480 picture the letterbox puts 80 rows above: center (320, 240) is (320, 320).
+    pytestmark = needs_evaluate_extra
+
     PLANTED = ((320, 320, 100, 80, 0, 0.9),)
     RIGHT = (270, 200, 100, 80, 10)
     OTHER = (0, 0, 50, 50, 10)
@@ -624,6 +635,18 @@ class TestEvaluateObjects:
         coco_folder(tmp_path / 'set', [two], names=['name_0'], keypoints=['a', 'b'])
         assert main(command) == 1
         assert 'finds 3 keypoints an object, the dataset has 2;' in capsys.readouterr().err
+
+    def test_rendered_people(self, tmp_path, capsys):
+        """A detector that finds one box in the middle whatever the picture shows."""
+        metadata = ultralytics_metadata('detect', 2, (640, 640), names="{0: 'person', 1: 'cat'}")
+        path = str(detector(tmp_path / 'my.onnx', self.PLANTED, metadata=metadata))
+        file = tmp_path / 'figures.json'
+        command = ['evaluate', '--model', path, '--dataset', 'scene://people?count=3']
+        assert main([*command, '--json', str(file)]) == 0
+        figures = json.loads(file.read_text())
+        assert figures['boxes']['classes']['person']['objects'] > 0
+        assert set(figures['boxes']['classes']) == {'person'}
+        assert 'left out: ' in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ('side', 'ap50'), [pytest.param((), 1.0, id='all'), pytest.param((-1,), 0.0, id='left')]

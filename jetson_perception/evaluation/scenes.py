@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from jetson_perception.camera.scenes.oranges import evaluation_stills
+from jetson_perception.camera.scenes import oranges, people
 from jetson_perception.errors import ParameterError
-from jetson_perception.evaluation.datasets import LabelledMask, ObjectDataset, PixelDataset
+from jetson_perception.evaluation.datasets import (
+    LabelledMask,
+    LabelledObjects,
+    ObjectDataset,
+    ObjectTruth,
+    PixelDataset,
+)
+from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +23,24 @@ _DEFAULT_COUNT = 200
 
 
 def _oranges(count: int) -> PixelDataset:
-    return PixelDataset(count, (LabelledMask(*still) for still in evaluation_stills(count)))
+    stills = oranges.evaluation_stills(count)
+    return PixelDataset(count, (LabelledMask(*still) for still in stills))
 
 
-SCENES: dict[str, Callable[[int], PixelDataset | ObjectDataset]] = {'oranges': _oranges}
+def _people(count: int) -> ObjectDataset:
+    stills = people.evaluation_stills(count)
+    pictures = (LabelledObjects(name, bgr, _objects(truth)) for name, bgr, truth in stills)
+    return ObjectDataset(count, pictures, people.CLASS_NAMES, len(COCO_KEYPOINT_NAMES))
+
+
+def _objects(truth: people.PeopleTruth) -> ObjectTruth:
+    return ObjectTruth(truth.xyxy, truth.class_id, truth.keypoints, area=truth.area)
+
+
+SCENES: dict[str, Callable[[int], PixelDataset | ObjectDataset]] = {
+    'oranges': _oranges,
+    'people': _people,
+}
 """From a number of pictures to the dataset, by the scene's name."""
 
 

@@ -14,6 +14,8 @@ from jetson_perception.evaluation.average_precision import (
 from jetson_perception.evaluation.datasets import ObjectTruth
 from jetson_perception.tasks.results import Detections
 
+pytest.importorskip('pycocotools', reason="needs pip install 'jetson-perception[evaluate]'")
+
 BOX, FAR = (100, 100, 200, 200), (300, 300, 400, 400)
 HALF = (100, 100, 200, 160)  # IoU 0.6 with BOX: right at thresholds 0.50, 0.55 and 0.60
 SIZE_WH = (640, 480)
