@@ -11,8 +11,10 @@ from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatib
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.subscription import Subscription
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+#: Part of the name that rmw gives a node while it has not heard the real one.
+_UNKNOWN = 'NODE_NAME_UNKNOWN'
 
 
 class ImageWatchdog:
@@ -56,9 +58,17 @@ class ImageWatchdog:
         self._node.destroy_timer(self._timer)
 
     def _check(self) -> None:
-        if not self.warned and time.monotonic() - self._last_s >= self._patience_s:
-            self.warned = True
-            self._node.get_logger().warning(self.explanation())
+        silence_s = time.monotonic() - self._last_s
+        if self.warned or silence_s < self._patience_s:
+            return
+        if silence_s < 3 * self._patience_s and not self._names_known():
+            return  # discovery tells of topics first, and of the names of their nodes later
+        self.warned = True
+        self._node.get_logger().warning(self.explanation())
+
+    def _names_known(self) -> bool:
+        publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+        return all(_UNKNOWN not in info.node_name for info in publishers)
 
     def explanation(self) -> str:
         """One line: the topic, who publishes it and how, and what to do."""
@@ -72,7 +82,7 @@ class ImageWatchdog:
         fixes = []
         for info in publishers:
             profile = info.qos_profile
-            who = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            who = _name(info)
             reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
             durability = profile.durability.name.lower()
             lines.append(f'{who} as {info.topic_type}, {reliability}, {durability}')
@@ -113,3 +123,9 @@ class ImageWatchdog:
             (info.node_namespace, info.node_name) != own
             for info in self._node.get_publishers_info_by_topic(topic)
         )
+
+
+def _name(publisher: TopicEndpointInfo) -> str:
+    if _UNKNOWN in publisher.node_name:
+        return 'a node that is not known by name'
+    return f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
