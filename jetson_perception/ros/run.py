@@ -46,28 +46,32 @@ class _EndSignals:
     thread.
     """
 
+    NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
     def __init__(self) -> None:
         #: Done when the process is to end.
         self.asked: Future = Future()
-        #: Whether the main thread is to be interrupted, as it does not look at `asked` yet.
-        self.interrupts = True
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        # The main thread waits in the middleware, where no Python handler runs.
+        # The main thread waits in the middleware, where no Python handler runs. Nor would one that
+        # raises do: a node interrupted while it activates leaves threads that nobody ends.
         threading.Thread(target=self._listen, args=(reader,), name='signals', daemon=True).start()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for number in self.NUMBERS:
+            signal.signal(number, _nothing)
+
+    def ignore(self) -> None:
+        """Let no further signal do anything, not even while Python takes itself down."""
+        for number in self.NUMBERS:
+            signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, reader: int) -> None:
         os.read(reader, 1)
         self.asked.set_result(None)
 
-    def _on_signal(self, *_: Any) -> None:
-        # Once only: Ctrl-C reaches a launched node twice, from the terminal and from launch.
-        if self.interrupts:
-            self.interrupts = False
-            raise KeyboardInterrupt
+
+def _nothing(*_: Any) -> None:
+    """Handle a signal: the byte that Python writes for it does the work."""
 
 
 def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None) -> None:
@@ -90,12 +94,12 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
         node.bring_up()
-        signals.interrupts = False
         rclpy.spin_until_future_complete(node, signals.asked)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     finally:
-        signals.interrupts = False
+        # Ctrl-C reaches a launched node twice, from the terminal and from launch.
+        signals.ignore()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
