@@ -322,6 +322,15 @@ def wait_for_exit(process: RunningProcess, timeout_s=DEADLINE_S):
         raise AssertionError(f'{process.name} did not end; its log:\n{log}') from None
 
 
+def has_exited(process: RunningProcess, within_s=0.02):
+    """Whether a process ends within a moment."""
+    try:
+        process._popen.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 @contextmanager
 def starter(peer, folder):
     """A function that starts a NodeProcess; all end with the block, each with exit code 0."""

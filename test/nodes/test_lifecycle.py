@@ -1,5 +1,6 @@
 """States of a node, and how its process ends."""
 
+import itertools
 import os
 import signal
 
@@ -8,6 +9,7 @@ import pytest
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
     complaints,
+    has_exited,
     image_message,
     log_lines,
     node_process,
@@ -112,18 +114,31 @@ def test_counts_begin_anew_when_the_node_is_activated_anew(peer, start_seg):
     )
 
 
+INTERRUPT, TERMINATE = [signal.SIGINT], [signal.SIGTERM]
+# From launch and the terminal, or by a hand that gets impatient: in every phase of the end.
+ON_AND_ON = itertools.cycle([signal.SIGINT, signal.SIGTERM])
+
+
 @pytest.mark.parametrize(
-    'signals',
+    ('state', 'signals'),
     [
-        pytest.param([signal.SIGINT], id='interrupt'),
-        pytest.param([signal.SIGTERM], id='terminate'),
-        pytest.param([signal.SIGINT, signal.SIGINT], id='interrupt_twice'),
-        pytest.param([signal.SIGINT, signal.SIGTERM], id='interrupt_and_terminate'),
+        pytest.param('starting', INTERRUPT, id='starting'),
+        pytest.param('starting', ON_AND_ON, id='starting_on_and_on'),
+        pytest.param('active', INTERRUPT, id='active'),
+        pytest.param('active', TERMINATE, id='active_terminate'),
+        pytest.param('active', INTERRUPT * 2, id='active_twice'),
+        pytest.param('active', ON_AND_ON, id='active_on_and_on'),
+        pytest.param('inferring', INTERRUPT, id='inferring'),
+        pytest.param('inferring', TERMINATE, id='inferring_terminate'),
+        pytest.param('inferring', ON_AND_ON, id='inferring_on_and_on'),
+        pytest.param('inactive', INTERRUPT, id='inactive'),
+        pytest.param('inactive', ON_AND_ON, id='inactive_on_and_on'),
+        pytest.param('unconfigured', INTERRUPT, id='unconfigured'),
+        pytest.param('unconfigured', TERMINATE, id='unconfigured_terminate'),
     ],
 )
-@pytest.mark.parametrize('state', ['active', 'inferring', 'inactive', 'unconfigured'])
 def test_a_signal_ends_a_node_with_0(peer, start, tmp_path, state, signals):
-    parameters = {'autostart': state in ('active', 'inferring')}
+    parameters = {'autostart': state in ('starting', 'active', 'inferring')}
     if state == 'inferring':
         model = slow_segmentation(tmp_path / 'slow.onnx', 300)
         parameters['threads'] = 1
@@ -141,6 +156,8 @@ def test_a_signal_ends_a_node_with_0(peer, start, tmp_path, state, signals):
         peer.send_until(images, two, lambda: masks, 'an answer')
         for _ in range(3):
             images.publish(image_message(red()))
+    elif state == 'starting':
+        peer.wait_for_log(node, 'ONNX Runtime')
     elif state == 'inactive':
         assert peer.change_state('seg_node', 'configure')
     else:
@@ -148,6 +165,8 @@ def test_a_signal_ends_a_node_with_0(peer, start, tmp_path, state, signals):
     peer.watched.remove(node)
     for number in signals:
         os.kill(node.pid, number)
+        if isinstance(signals, itertools.cycle) and has_exited(node):
+            break
     assert wait_for_exit(node) == 0, node.log.read_text()
     assert not log_lines(node, r'Traceback|\[ERROR\]|terminate called')
     peer.watched.append(node)
