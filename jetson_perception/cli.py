@@ -181,6 +181,12 @@ def _add_run(commands: Any, model: argparse.ArgumentParser) -> None:
         metavar='T',
         help='a box that a better one covers by more is dropped, 0 to 1 (default: 0.7)',
     )
+    run.add_argument(
+        '--classes',
+        type=lambda text: text.split(','),
+        metavar='NAME,…',
+        help='only objects of these classes (default: all)',
+    )
     run.set_defaults(command=_run)
 
 
@@ -372,7 +378,8 @@ def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]
         yield 'task', 'semantic segmentation'
         kind = model.layout.output
     else:
-        yield 'task', 'pose' if count else 'detection'
+        masks = 'instance segmentation' if model.layout.coefficient_count else 'detection'
+        yield 'task', 'pose' if count else masks
         kind = model.layout.family
     yield 'layout', f'{kind}, {_count(layout.class_count, "class", "es")}'
     yield 'classes', _listed(model.class_names) or 'not named'
@@ -460,9 +467,16 @@ def _task_options(
     model: SegmentationModel | YoloModel, arguments: argparse.Namespace
 ) -> SegmentationOptions | DetectionOptions:
     if isinstance(model, SegmentationModel):
+        if arguments.classes:
+            raise ParameterError(
+                f'--classes is for detectors; {model.info.path} gives every pixel a class',
+                'classes',
+            )
         return SegmentationOptions()
     return DetectionOptions(
-        score_threshold=arguments.score_threshold, iou_threshold=arguments.iou_threshold
+        score_threshold=arguments.score_threshold,
+        iou_threshold=arguments.iou_threshold,
+        class_ids=model.class_ids(arguments.classes or ()),
     )
 
 

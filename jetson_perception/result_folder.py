@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 
 from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.errors import ParameterError
@@ -18,7 +19,6 @@ from jetson_perception.recording import write_video
 from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.models import YoloModel
@@ -51,6 +51,10 @@ def result_record(
         ]
     elif not isinstance(model, SegmentationModel):
         record['detections'] = [_detection(model, result, row) for row in range(len(result))]
+        if result.instance_ids is not None:
+            pixels = np.bincount(result.instance_ids.ravel(), minlength=len(result) + 1)
+            for detection, count in zip(record['detections'], pixels[1:].tolist(), strict=True):
+                detection['pixels'] = count
     return record
 
 
@@ -78,6 +82,9 @@ def _detection(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
 
 class ResultFolder:
     """Annotated pictures and videos, masks of pictures, and results.jsonl, in a folder.
+
+    The mask of a segmentation model has a class id a pixel, that of an instance segmentation model
+    the index of the detection plus 1, in 16 bits where there are more than 255.
 
     Names are those of the pictures and videos; of two equal ones the second gets a number.
 
@@ -126,9 +133,10 @@ class ResultFolder:
             record['annotated'] = self._append(frame, canvas)
         else:
             record['annotated'] = self._write_picture(f'{frame.name}.jpg', canvas)
-            if isinstance(result, Segmentation):
+            mask = result.mask if isinstance(result, Segmentation) else result.instance_ids
+            if mask is not None:
                 stem = Path(record['annotated']).stem
-                record['mask'] = self._write_picture(f'{stem}_mask.png', result.mask)
+                record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
         self._lines.write(json.dumps(record) + '\n')
 
     def close(self) -> None:
@@ -136,7 +144,7 @@ class ResultFolder:
         self._open_video.close()
         self._lines.close()
 
-    def _write_picture(self, name: str, pixels: NDArray[np.uint8]) -> str:
+    def _write_picture(self, name: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> str:
         name = self._unused(name)
         if not cv2.imwrite(str(self.path / name), pixels):
             raise ParameterError(f'{self.path / name} cannot be written; is the disk full?')

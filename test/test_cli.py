@@ -293,6 +293,44 @@ class TestRun:
         assert main(['run', path, picture, '--score-threshold', '1.5']) == 1
         assert 'score_threshold is 1.5; give a number from 0 to 1' in capsys.readouterr().err
 
+    def test_classes(self, colors, tmp_path, capsys):
+        boxes = [(100, 320, 100, 80, 0, 0.5), (330, 320, 100, 80, 1, 0.4)]
+        path = str(detector(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png')
+
+        def found(*options):
+            assert main(['run', path, picture, '--json', *options]) == 0
+            record = json.loads(capsys.readouterr().out)
+            return [detection['class_name'] for detection in record['detections']]
+
+        assert found() == found('--classes', 'name_1,name_0') == ['name_0', 'name_1']
+        assert found('--classes', 'name_1') == ['name_1']
+        assert main(['run', path, picture, '--classes', 'nam_1']) == 1
+        assert re.search(r"'nam_1', and no class .*; did you mean 'n", capsys.readouterr().err)
+        assert main(['run', colors, picture, '--classes', 'red']) == 1
+        assert '--classes is for detectors' in capsys.readouterr().err
+
+    def test_instances(self, tmp_path, capsys):
+        """The mask has a detection's index plus 1, and JSON the pixels of each."""
+        boxes = [(320, 320, 200, 200, 0, 0.9, 1), (320, 320, 100, 100, 1, 0.8)]
+        path = str(instance_segmenter(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png', np.zeros((640, 640, 3), np.uint8))
+        out = tmp_path / 'out'
+        assert main(['run', path, picture, '--output', str(out)]) == 0
+        record = json.loads((out / 'results.jsonl').read_text())
+        assert record['mask'] == 'a_mask.png'
+        assert [found['pixels'] for found in record['detections']] == [100 * 200, 50 * 100]
+        expected = np.zeros((640, 640), np.uint8)
+        expected[270:370, 270:370] = 2
+        expected[220:420, 320:420] = 1
+        mask = cv2.imread(str(out / 'a_mask.png'), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(mask, expected)
+        assert cv2.imread(str(out / 'a.jpg'))[320, 370].max() > 60
+        capsys.readouterr()
+
+        assert main(['info', path]) == 0
+        assert rows(capsys.readouterr().out)['task'] == 'instance segmentation'
+
     def test_output_folder(self, colors, tmp_path, capsys):
         write_picture(tmp_path / 'in' / 'b.png')
         write_picture(tmp_path / 'in' / 'a.jpg')

@@ -101,8 +101,9 @@ def reference() -> str:
         'the next frame. A value out of range is refused with the reason; at start the default',
         'is used instead, and diagnostics say so.',
         '',
-        'The QoS of `image`, `image_raw`, `camera_info`, `mask` and `annotated` can be set too,',
-        'as `qos_overrides./seg/mask.publisher.reliability: best_effort` (or `depth`, `history`).',
+        'The QoS of `image`, `image_raw`, `camera_info`, `mask`, `<engine>/instances` and',
+        '`annotated` can be set too, as',
+        '`qos_overrides./seg/mask.publisher.reliability: best_effort` (or `depth`, `history`).',
     ]
     for node in NODES:
         lines += ['', f'## {node}']

@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from jetson_perception.errors import ModelError
+from jetson_perception.engines.class_names import read_class_names
+from jetson_perception.errors import ModelError, ParameterError
 
 _log = logging.getLogger(__name__)
 
@@ -252,11 +253,19 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
+def _read_names_file(value: object) -> tuple[str, ...]:
+    try:
+        return read_class_names(_read_text(value))
+    except ParameterError as err:
+        raise ValueError(str(err)) from err
+
+
 _Reader = Callable[[object], Any]
 
 _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'task': ('task', _read_text),
     'class_names': ('class_names', _read_names),
+    'class_names_file': ('class_names', _read_names_file),
     'input_size_wh': ('input_size_wh', _read_size_wh),
     'stride': ('stride', _read_int),
     'keypoint_shape': ('keypoint_shape', _read_keypoint_shape),
@@ -295,7 +304,8 @@ def read_sidecar(path: str | Path) -> ModelInfo:
     Parameters
     ----------
     path : str or Path
-        The YAML file. An empty one says nothing, which is fine.
+        The YAML file. An empty one says nothing, which is fine. `class_names_file` is relative
+        to its folder.
 
     Raises
     ------
@@ -313,6 +323,10 @@ def read_sidecar(path: str | Path) -> ModelInfo:
         return ModelInfo()
     if not isinstance(content, dict):
         raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
+    names_file = content.get('class_names_file')
+    if isinstance(names_file, str):
+        names_file = Path(path).parent / Path(names_file).expanduser()
+        content['class_names_file'] = str(names_file)
     return read_mapping(content, str(path))
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Detection and pose estimation on an image topic, by any number of YOLO engines side by side.
+"""Detection, poses and instance masks of an image topic, by any number of YOLO engines.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
-(vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/label_info`
-(latched), `<engine>/stats`; and, while somebody subscribes, `annotated` and
-`annotated/compressed` with the results of all. Every output has its image's header.
+(vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
+image of ids) of a segmentation model, `<engine>/label_info` (latched), `<engine>/stats`; and,
+while somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
+output has its image's header.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
@@ -28,6 +30,7 @@ from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import (
     DetectionMessage,
+    InstanceMessage,
     KeypointMessage,
     label_info_message,
 )
@@ -77,7 +80,7 @@ class EngineParams(ModelParams):
     task: str = param(
         'auto',
         'What the model does; auto: as the model says.',
-        choices=('auto', 'detect', 'pose'),
+        choices=('auto', 'detect', 'pose', 'segment'),
         at_configure=True,
     )
     layout: str = param(
@@ -100,6 +103,17 @@ class EngineParams(ModelParams):
         example='[nose, left_eye, right_eye]',
     )
     score_threshold: float = param(0.25, 'Drop objects that score less.', between=(0.0, 1.0))
+    classes: tuple[str, ...] = param(
+        (),
+        "Publish only objects of these classes, by name; all by default, and with [''].",
+        example='[person, dog]',
+    )
+    class_score_thresholds: tuple[str, ...] = param(
+        (),
+        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
+        "default, and with [''].",
+        example='["person: 0.5", "traffic light: 0.3"]',
+    )
     iou_threshold: float = param(
         0.7, 'Of boxes that overlap more than this, the best stays.', between=(0.0, 1.0)
     )
@@ -140,6 +154,12 @@ class _Engine:
                 keypoint_names=value.keypoint_names,
             ),
         )
+        try:
+            self._options = self._make_options(value)
+        except ParameterError:
+            self.model.close()
+            raise
+        self._options_of = value
         self._node = node
         names = self.model.class_names
         self._detection_message = DetectionMessage(names)
@@ -153,21 +173,51 @@ class _Engine:
             self._keypoints = node.create_publisher(
                 KeypointDetection2DArray, f'{name}/keypoints', qos.RESULTS
             )
+        self._instances = None
+        if self.model.layout.coefficient_count:
+            self._instance_message = InstanceMessage()
+            self._instances = node.create_publisher(
+                Image,
+                f'{name}/instances',
+                qos.RESULTS,
+                qos_overriding_options=qos.overridable(),
+            )
         now = Header(stamp=node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(names, value.score_threshold, now))
         self.newest: Detections | None = None
+        params.check = self._problem
 
     def options(self) -> DetectionOptions:
+        """What counts as a detection from the next frame on."""
         value = self.params.value
+        if value is not self._options_of:
+            self._options, self._options_of = self._make_options(value), value
+        return self._options
+
+    def _make_options(self, value: EngineParams) -> DetectionOptions:
         return DetectionOptions(
-            value.score_threshold, value.iou_threshold, value.max_detections, value.class_agnostic
+            value.score_threshold,
+            value.iou_threshold,
+            value.max_detections,
+            value.class_agnostic,
+            self.model.class_ids(value.classes),
+            self.model.class_score_thresholds(value.class_score_thresholds),
         )
+
+    def _problem(self, value: EngineParams) -> str:
+        try:
+            self._make_options(value)
+        except ParameterError as error:
+            return f'{self.name}.{error}'
+        return ''
 
     def publish(self, frame: Frame, result: Detections) -> None:
         self.newest = result
         self._detections.publish(self._detection_message.fill(result, frame.header))
         if self._keypoints is not None:
             self._keypoints.publish(self._keypoint_message.fill(result, frame.header))
+        if self._instances is not None:
+            self._instances.publish(self._instance_message.fill(result, frame.header))
 
     def draw(self, canvas: Any, frame: Frame) -> None:
         """Draw the engine's result for this frame, or its newest if it is slower than others."""
@@ -183,8 +233,9 @@ class _Engine:
         )
 
     def close(self) -> None:
+        self.params.check = None
         self.model.close()
-        for publisher in (self._detections, self._keypoints, self._labels):
+        for publisher in (self._detections, self._keypoints, self._instances, self._labels):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)
 

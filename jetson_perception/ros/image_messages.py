@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -61,28 +62,31 @@ class ImageMessage:
         self._msg = Image()
         self._pixels: NDArray[np.uint8] = np.empty(0, np.uint8)
 
-    def fill(self, pixels: NDArray[np.uint8], encoding: str, header: Any) -> Image:
+    def fill(
+        self, pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: str, header: Any
+    ) -> Image:
         """The message with a copy of `pixels`; valid until the next call.
 
         Parameters
         ----------
-        pixels : ndarray, shape (h, w) or (h, w, c), uint8
+        pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
             Any strides.
         encoding : str
-            ROS encoding that goes with the shape.
+            ROS encoding that goes with shape and type.
         header : std_msgs Header
             The input's; it is not copied.
         """
-        if self._pixels.size != pixels.size:
-            self._msg.data = array.array('B', bytes(pixels.size))
+        if self._pixels.size != pixels.nbytes:
+            self._msg.data = array.array('B', bytes(pixels.nbytes))
             # What the message kept: Humble's setter keeps the array given, Jazzy's a copy of it.
             self._pixels = np.frombuffer(self._msg.data, np.uint8)
-        self._pixels.reshape(pixels.shape)[...] = pixels
+        self._pixels.view(pixels.dtype).reshape(pixels.shape)[...] = pixels
         msg = self._msg
         msg.header = header
         msg.encoding = encoding
         msg.height, msg.width = pixels.shape[:2]
-        msg.step = pixels.size // max(pixels.shape[0], 1)
+        msg.is_bigendian = int(pixels.itemsize > 1 and sys.byteorder == 'big')
+        msg.step = pixels.nbytes // max(pixels.shape[0], 1)
         return msg
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.ros.parameters import param
 
@@ -72,9 +73,17 @@ class ModelParams:
         at_configure=True,
         example='[person, bicycle, car]',
     )
+    class_names_file: str = param(
+        '',
+        'The names in a file instead: text with a name a line, or YAML with names, as that of a '
+        'data set.',
+        at_configure=True,
+    )
 
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
+        if self.class_names and self.class_names_file:
+            return 'class_names and class_names_file are both set; keep one of them'
         for name, count in (('input_size', 2), ('mean', 3), ('std', 3)):
             value = getattr(self, name)
             if value and len(value) != count:
@@ -94,10 +103,16 @@ class ModelParams:
         ----------
         more
             Further fields of ModelInfo; 'auto' is as good as nothing.
+
+        Raises
+        ------
+        ParameterError
+            When `class_names_file` cannot be read.
         """
+        file = self.class_names_file
         return ModelInfo(
             **{key: _unless_auto(value) for key, value in more.items()},
-            class_names=self.class_names,
+            class_names=read_class_names(file) if file else self.class_names,
             input_size_wh=(self.input_size[0], self.input_size[1]) if self.input_size else None,
             resize=_unless_auto(self.resize),
             color_order=_unless_auto(self.color_order),

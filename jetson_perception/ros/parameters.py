@@ -123,6 +123,9 @@ class Parameters(Generic[P]):
         self._prefix = f'{prefix}.' if prefix else ''
         self._configured = configured
         self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        #: What is wrong with values that only their user can judge, such as names of a model's
+        #: classes; empty when nothing is. Set while there is such a user.
+        self.check: Callable[[P], str] | None = None
         values = {name: self._declare(name) for name in self._fields}
         self.value: P = self._mended(cls(**values))
         node.add_on_set_parameters_callback(self._on_set)
@@ -246,7 +249,8 @@ class Parameters(Generic[P]):
 
     def _problem(self, value: P) -> str:
         check = getattr(value, 'problem', None)
-        return check() if check else ''
+        problem: str = check() if check else ''
+        return problem or (self.check(value) if self.check else '')
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
         changes = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from vision_msgs.msg import (
     Detection2D,
     Detection2DArray,
@@ -21,9 +22,12 @@ from jetson_perception.msg import (
     SegmentationSummary,
     StageLatency,
 )
+from jetson_perception.ros.image_messages import ImageMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sensor_msgs.msg import Image
 
     from jetson_perception.pipeline import Lane, StageTimes
     from jetson_perception.tasks.results import Detections, Segmentation
@@ -114,6 +118,24 @@ class KeypointMessage:
         self._msg.header = header
         self._msg.detections = used
         return self._msg
+
+
+class InstanceMessage:
+    """An Image of the instances' ids that is filled again and again."""
+
+    def __init__(self) -> None:
+        self._message = ImageMessage()
+
+    def fill(self, detections: Detections, header: Any) -> Image:
+        """The message for one frame; valid until the next call.
+
+        A pixel is the index of its object in the Detection2DArray of this frame plus 1, or 0:
+        mono8, or 16UC1 for more than 255 objects. `detections` have `instance_ids`.
+        """
+        ids = detections.instance_ids
+        assert ids is not None, 'only of a model that has masks'
+        encoding = 'mono8' if ids.dtype == np.uint8 else '16UC1'
+        return self._message.fill(ids, encoding, header)
 
 
 def summary_message(

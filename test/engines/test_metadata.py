@@ -266,6 +266,26 @@ def test_sidecar_errors_name_the_key(tmp_path, text, message):
         read_sidecar(path)
 
 
+def test_names_in_a_file_beside_the_sidecar(tmp_path, monkeypatch):
+    monkeypatch.chdir('/')
+    path = tmp_path / 'my.yaml'
+    path.write_text('class_names_file: coco.names')
+    with pytest.raises(
+        ModelError, match=r'my\.yaml: class_names_file: .*coco.names cannot be read'
+    ):
+        read_sidecar(path)
+    (tmp_path / 'coco.names').write_text('person\ntraffic light\n')
+    assert read_sidecar(path) == ModelInfo(class_names=('person', 'traffic light'))
+    path.write_text(f'class_names_file: {tmp_path / "coco.names"}')
+    assert read_sidecar(path) == ModelInfo(class_names=('person', 'traffic light'))
+    path.write_text('class_names_file: coco.names\nnames: [a]')
+    with pytest.raises(ModelError, match='names says again what class_names_file said'):
+        read_sidecar(path)
+    path.write_text('class_names_file: [a]')
+    with pytest.raises(ModelError, match='class_names_file: expected text, found'):
+        read_sidecar(path)
+
+
 def test_sidecar_that_cannot_be_read(tmp_path):
     with pytest.raises(ModelError, match=r'none\.yaml cannot be read: .*No such file'):
         read_sidecar(tmp_path / 'none.yaml')

@@ -174,6 +174,21 @@ def test_a_message_carries_the_pixels_that_it_was_filled_with(pixels, encoding, 
     assert np.array_equal(np.frombuffer(msg.data, np.uint8).reshape(pixels.shape), pixels)
 
 
+def test_sixteen_bits():
+    pixels = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) + 1000
+    message = ImageMessage()
+    message.fill(np.zeros((HEIGHT, 2 * WIDTH), np.uint8), 'mono8', HEADER)  # of as many bytes
+    msg = deserialize_message(
+        serialize_message(message.fill(pixels[:, ::-1], '16UC1', HEADER)), Image
+    )
+    assert (msg.height, msg.width, msg.encoding) == (HEIGHT, WIDTH, '16UC1')
+    assert msg.step == 2 * WIDTH
+    order = '>u2' if msg.is_bigendian else '<u2'
+    got = np.frombuffer(msg.data, order).reshape(HEIGHT, WIDTH)
+    assert np.array_equal(got, pixels[:, ::-1])
+    assert message.fill(pixels.astype(np.uint8), 'mono8', HEADER).is_bigendian == 0
+
+
 def test_a_message_is_filled_again_and_again_whatever_the_size():
     message = ImageMessage()
     sizes = [(HEIGHT, WIDTH), (HEIGHT, WIDTH), (8, 10), (40, 50), (WIDTH, HEIGHT), (8, 10)]

@@ -265,6 +265,23 @@ def test_what_is_used_at_configure_is_refused_while_configured(make_node):
     assert parameters.value.model == 'second.onnx'
 
 
+def test_what_only_the_user_of_the_values_can_judge(make_node):
+    node = make_node(names=['anything'])
+    settings = Parameters(node, Settings)
+    settings.check = lambda value: 'no such name' if 'nobody' in value.names else ''
+
+    def set_names(*names):
+        (result,) = node.set_parameters([Parameter('names', value=list(names))])
+        return result.successful, result.reason
+
+    assert set_names('nobody') == (False, 'no such name')
+    assert settings.value.names == ('anything',)
+    assert set_names('somebody') == (True, '')
+    assert settings.value.names == ('somebody',)
+    settings.check = None
+    assert set_names('nobody') == (True, '')
+
+
 def test_two_sets_under_prefixes_do_not_meet(make_node):
     node = make_node(det__blend=0.1, pose__blend=0.2)
     det, pose = Parameters(node, Settings, 'det'), Parameters(node, Settings, 'pose')

@@ -11,6 +11,7 @@ from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import Frame, Lane
 from jetson_perception.ros.result_messages import (
     DetectionMessage,
+    InstanceMessage,
     KeypointMessage,
     label_info_message,
     stage_messages,
@@ -115,6 +116,30 @@ class TestDetectionMessage:
             msg = over_the_wire(filler.fill(found, header(stamp)))
             assert len(msg.detections) == count
             assert msg == over_the_wire(DetectionMessage(NAMES).fill(found, header(stamp)))
+
+
+class TestInstanceMessage:
+    @pytest.mark.parametrize(
+        ('count', 'encoding', 'step'),
+        [
+            pytest.param(0, 'mono8', 3, id='none'),
+            pytest.param(255, 'mono8', 3, id='as_many_as_a_byte_holds'),
+            pytest.param(256, '16UC1', 6, id='one_more'),
+        ],
+    )
+    def test_ids_at_the_size_of_the_image(self, count, encoding, step):
+        dtype = np.uint8 if encoding == 'mono8' else np.uint16
+        ids = np.array([[0, 1, count], [count, 0, 0]], dtype)
+        found = Detections(
+            np.zeros((count, 4), np.float32),
+            np.zeros(count, np.float32),
+            np.zeros(count, np.int32),
+            instance_ids=ids,
+        )
+        msg = over_the_wire(InstanceMessage().fill(found, header()))
+        assert (msg.height, msg.width, msg.encoding, msg.step) == (2, 3, encoding, step)
+        assert msg.header == header()
+        assert np.frombuffer(msg.data, dtype).reshape(2, 3).tolist() == ids.tolist()
 
 
 class TestKeypointMessage:
