@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo demo-yolo test lint clean
 
 ready := tools/setup.sh --quiet && source tools/env.sh
 
@@ -15,13 +15,16 @@ demo_options = \
 	$(if $(OUTPUT),--output '$(OUTPUT)')
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get ROS 2 and the Python libraries where they are missing; build the package
 	@tools/setup.sh
 
 demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder
 	@$(ready) && python -m jetson_perception.ros.demo $(demo_options) $(ARGS)
+
+demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered people
+	@$(ready) && python -m jetson_perception.ros.demo --node yolo $(demo_options) $(ARGS)
 
 # ROS and other packages bring pytest plugins that break with a newer pytest; the tests need none.
 test: lint ## Check the code, then run the tests: ARGS='-k yolo -x' goes to pytest

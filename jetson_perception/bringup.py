@@ -166,7 +166,12 @@ SEG_ARGUMENTS = (
     *_COMMON,
 )
 YOLO_ARGUMENTS = (
-    Argument('model', '', 'ONNX file for one engine; several are set in params_file.'),
+    Argument(
+        'model',
+        '',
+        'ONNX file for one engine; several are set in params_file. If both are empty, a detector '
+        'and a pose model that the package brings run on scene://people.',
+    ),
     Argument('engine_name', 'det', 'Name of that one engine, which begins its topics.'),
     Argument('params_file', '', 'YAML for yolo_node; config/yolo_node.yaml if empty.'),
     Argument('name', 'yolo_node', 'Name of the node.'),
@@ -218,6 +223,11 @@ def seg(values: Mapping[str, str]) -> list[NodeProcess]:
 
 def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     """What yolo.launch.py starts, for values of `YOLO_ARGUMENTS`."""
+    values = dict(values)
+    if not values['model'] and not values['params_file']:
+        values['params_file'] = str(config_path('yolo_people.yaml'))
+    if not values['image'] and not values['source']:
+        values['source'] = 'scene://people'
     name = values['engine_name']
     parameters = {
         f'{name}.{key}': value for key, value in _given(values, model=str, engine=str).items()

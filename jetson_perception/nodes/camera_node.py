@@ -2,8 +2,8 @@
 """A camera, file, stream or rendered scene as an image topic.
 
 Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured;
-`image_raw/compressed` while somebody subscribes; `stats`; of a scene also `ground_truth/mask`
-(mono8, while somebody subscribes) and `ground_truth/label_info` (latched).
+`image_raw/compressed` while somebody subscribes; `stats`; of a scene also what it knows, under
+`ground_truth/`: `mask`, or `detections` and `keypoints`, and `label_info` (latched).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import LabelInfo
 
 from jetson_perception import images
 from jetson_perception.camera import open_source
@@ -28,10 +27,11 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
-from jetson_perception.ros.result_messages import label_info_message, stage_messages
+from jetson_perception.ros.result_messages import stage_messages
 from jetson_perception.ros.run import run_node
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class CameraNode(ManagedNode):
             loop=params.loop,
             pixel_format=params.pixel_format,
         )
-        self._message, self._truth_message = ImageMessage(), ImageMessage()
+        self._message = ImageMessage()
         self._images = self.create_publisher(
             Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
         )
@@ -124,16 +124,8 @@ class CameraNode(ManagedNode):
             CameraInfo, 'camera_info', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
         )
         self._stats = self.create_publisher(PipelineStats, 'stats', qos.RESULTS)
-        self._truths = self._truth_labels = None
-        if self._source.truth_class_names:
-            self._truths = self.create_publisher(Image, 'ground_truth/mask', qos.RESULTS)
-            self._truth_labels = self.create_publisher(
-                LabelInfo, 'ground_truth/label_info', qos.LATCHED
-            )
-            now = Header(stamp=self.get_clock().now().to_msg())
-            self._truth_labels.publish(
-                label_info_message(self._source.truth_class_names, 0.0, now)
-            )
+        names = self._source.truth_class_names
+        self._truth = GroundTruthPublisher(self, names) if names else None
 
     def activate(self) -> None:
         """Start reading."""
@@ -160,16 +152,10 @@ class CameraNode(ManagedNode):
         if self._source is None:
             return
         self._source = None
-        for publisher in (
-            self._images,
-            self._jpegs,
-            self._infos,
-            self._stats,
-            self._truths,
-            self._truth_labels,
-        ):
-            if publisher is not None:
-                self.destroy_publisher(publisher)
+        for publisher in (self._images, self._jpegs, self._infos, self._stats):
+            self.destroy_publisher(publisher)
+        if self._truth is not None:
+            self._truth.destroy()
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
@@ -231,12 +217,8 @@ class CameraNode(ManagedNode):
             bgr = images.to_bgr(frame.pixels, frame.encoding)
             self._jpegs.publish(jpeg_message(bgr, header))
         self._infos.publish(self._info_for(frame, header))
-        if (
-            self._truths is not None
-            and frame.truth_mask is not None
-            and self._truths.get_subscription_count()
-        ):
-            self._truths.publish(self._truth_message.fill(frame.truth_mask, 'mono8', header))
+        if self._truth is not None:
+            self._truth.publish(frame, header)
         now = time.monotonic_ns()
         self._times.record('transport', age_ns / 1e6)
         self._times.record('publish', (now - begun) / 1e6)

@@ -1,0 +1,175 @@
+"""Runs camera_node and a perception node for a while and tells how they did.
+
+The nodes are started as the launch files start them. This process subscribes as another node of a
+robot would: first to the results alone, which is what the table tells of, then to annotated images
+and the ground truth too, for the pictures and the video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rich.console import Console
+from rich.table import Table
+
+from jetson_perception import bringup, images
+from jetson_perception.errors import PerceptionError
+from jetson_perception.pipeline import STAGES
+from jetson_perception.recording import write_video
+from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
+from jetson_perception.ros.demo.stage import Stage
+from jetson_perception.ros.processes import running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.bringup import NodeProcess
+    from jetson_perception.ros.demo.observers import Observer
+    from jetson_perception.ros.demo.window import Window
+
+WARM_UP_S = 1.0
+SCENES = {'seg': 'scene://oranges', 'yolo': 'scene://people'}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo. Returns the exit code."""
+    args = _parser().parse_args(argv)
+    console = Console()
+    args.output.mkdir(parents=True, exist_ok=True)
+    try:
+        _demo(args, console)
+    except PerceptionError as error:
+        console.print('[red]demo failed:[/]', end=' ')
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='demo', description=__doc__.split('\n')[0])
+    parser.add_argument('--node', choices=SCENES, default='seg', help='seg_node or yolo_node')
+    parser.add_argument('--source', default='', help='what camera_node opens; a scene by default')
+    parser.add_argument('--model', default='', help='ONNX file; shipped ones by default')
+    parser.add_argument('--duration', type=float, default=10.0, help='seconds to measure over')
+    parser.add_argument(
+        '--record', type=float, default=4.0, help='seconds to record pictures and a video for'
+    )
+    parser.add_argument(
+        '--output', type=Path, default=Path('demo_output'), help='folder for pictures and logs'
+    )
+    return parser
+
+
+def _demo(args: argparse.Namespace, console: Console) -> None:
+    processes = _processes(args)
+    source = args.source or SCENES[args.node]
+    console.print(
+        f'Starting camera_node ({source}) and {processes[0].executable} …', highlight=False
+    )
+    rclpy.init()
+    # With a model of the user's own, yolo_node runs that one, under the name det.
+    engines = ['det'] if args.model else ['det', 'pose']
+    observer: Observer = SegObserver() if args.node == 'seg' else YoloObserver(engines)
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(running(process, args.output / f'{process.executable}.log'))
+            for process in processes
+        ]
+        stage = Stage(executor, nodes, observer)
+        stage.await_results()
+        stage.spin(WARM_UP_S)
+        stage.stop_camera()
+        console.print(f'Measuring for {args.duration:.0f} s …')
+        windows = stage.measure(args.duration)
+        findings = observer.findings()
+        console.print(f'Recording for {args.record:.0f} s …')
+        observer.watch_pictures()
+        observer.clear()
+        stage.start_camera()
+        stage.await_results()
+        stage.spin(args.record)
+    pictures = [images.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
+    if not pictures:
+        raise PerceptionError(f'no annotated image came; the logs are in {args.output}')
+    height, width = pictures[0].shape[:2]
+    _report(console, f'{width}×{height}', windows)
+    for line in (*findings, *observer.agreement()):
+        console.print(line, highlight=False, soft_wrap=True)
+    for number, picture in enumerate(pictures[:: max(len(pictures) // 3, 1)][:3], start=1):
+        cv2.imwrite(str(args.output / f'annotated_{number}.png'), picture)
+    rate = len(pictures) / args.record
+    with write_video(args.output / 'annotated.mp4', (width, height), rate) as video:
+        for picture in pictures:
+            video.write(picture)
+    where = args.output.resolve()
+    console.print(f'Pictures, video and logs are in {where}', highlight=False, soft_wrap=True)
+    observer.destroy_node()
+
+
+def _processes(args: argparse.Namespace) -> list[NodeProcess]:
+    arguments, processes = {
+        'seg': (bringup.SEG_ARGUMENTS, bringup.seg),
+        'yolo': (bringup.YOLO_ARGUMENTS, bringup.yolo),
+    }[args.node]
+    values = bringup.defaults(
+        arguments,
+        source=args.source or SCENES[args.node],
+        model=args.model,
+        namespace=f'{NAMESPACE}/{args.node}',
+        camera_namespace=f'{NAMESPACE}/camera',
+        loop='true',
+    )
+    if values['source'].startswith('scene://') and '?' not in values['source']:
+        values |= {'width': '1280', 'height': '720', 'frame_rate': '30.0'}
+    return processes(values)
+
+
+def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
+    any_window = next(iter(windows.values()))
+    table = Table(
+        title=f'{size}, {any_window.published} frames in {any_window.seconds:.1f} s; '
+        'median and 99th percentile',
+        title_justify='left',
+    )
+    table.add_column('stage')
+    for engine in windows:
+        table.add_column(engine, justify='right')
+        table.add_column('99 %', justify='right')
+    times = {
+        engine: {stage.name: stage for stage in window.stages}
+        for engine, window in windows.items()
+    }
+    for name in STAGES:
+        cells = [times[engine].get(name) for engine in windows]
+        texts = (
+            (f'{stage.median_ms:.2f} ms', f'{stage.p99_ms:.2f} ms') if stage else ('', '')
+            for stage in cells
+        )
+        table.add_row(
+            name, *(text for pair in texts for text in pair), end_section=name == 'publish'
+        )
+    console.print(table)
+    for engine, window in windows.items():
+        console.print(
+            f'{engine}: results {window.frame_rate():.1f} Hz · frames lost {window.lost} · '
+            f'skipped for a newer one {window.skipped} · failed {window.failed}',
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""Who listens to the nodes of a demo, as another node of a robot would."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from jetson_perception import images
+from jetson_perception.evaluation import ConfusionMatrix
+from jetson_perception.msg import PipelineStats, SegmentationSummary
+from jetson_perception.ros import qos
+from jetson_perception.ros.image_messages import stamp_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Corners = tuple[float, float, float, float]
+    Box = tuple[str, Corners]
+
+NAMESPACE = 'demo'
+#: Of a box that counts as found: overlap with the true one, intersection over union.
+MATCH_IOU = 0.5
+
+
+class Observer(Node):
+    """Hears stats, results and pictures.
+
+    Parameters
+    ----------
+    perception : str
+        Namespace of the perception node, below that of the demo.
+    stats : dict
+        Topic of each engine's stats, by the engine's name.
+
+    Attributes
+    ----------
+    camera_stats : PipelineStats
+        The newest of camera_node.
+    stats : dict
+        The newest of each engine, by its name.
+    results : dict
+        Of each engine the results since the last `clear`.
+    pictures : list of bytes
+        Annotated images, JPEG.
+    """
+
+    def __init__(self, perception: str, stats: dict[str, str]) -> None:
+        super().__init__('observer', namespace=NAMESPACE)
+        self.perception = perception
+        self.camera_stats = PipelineStats()
+        self.stats = {engine: PipelineStats() for engine in stats}
+        self.results: dict[str, list[Any]] = {engine: [] for engine in stats}
+        self.pictures: list[bytes] = []
+        self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
+        self.create_subscription(PipelineStats, 'camera/stats', self._on_camera_stats, qos.RESULTS)
+        for topic in stats.values():
+            self.create_subscription(
+                PipelineStats, f'{perception}/{topic}', self._on_stats, qos.RESULTS
+            )
+
+    def watch_pictures(self) -> None:
+        """Subscribe to what only people need."""
+        topic = f'{self.perception}/annotated/compressed'
+        self.create_subscription(CompressedImage, topic, self._on_picture, qos.RESULTS)
+
+    def clear(self) -> None:
+        """Forget the results so far."""
+        for results in self.results.values():
+            results.clear()
+
+    def answered(self) -> bool:
+        """Whether every engine has given a result."""
+        return all(self.results.values())
+
+    def settled(self) -> bool:
+        """Whether every engine has told of the last image that camera_node told of."""
+        return all(msg.header == self.camera_stats.header for msg in self.stats.values())
+
+    def findings(self) -> list[str]:
+        """Lines about what was found since the last `clear`."""
+        raise NotImplementedError
+
+    def agreement(self) -> list[str]:
+        """Lines about how that agrees with what the scene knows; none where it knows nothing."""
+        raise NotImplementedError
+
+    def _on_camera_stats(self, msg: PipelineStats) -> None:
+        self.camera_stats = msg
+
+    def _on_stats(self, msg: PipelineStats) -> None:
+        if msg.engine in self.stats:
+            self.stats[msg.engine] = msg
+
+    def _on_picture(self, msg: CompressedImage) -> None:
+        self.pictures.append(bytes(msg.data))
+
+
+class _Pairs:
+    """Messages of two topics that tell of the same image, as they come."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, dict[str, Any]] = {}
+
+    def add(self, kind: str, stamp: int, content: Any) -> dict[str, Any] | None:
+        """Both contents by kind, once the second is there."""
+        pair = self._waiting.setdefault(stamp, {})
+        pair[kind] = content
+        if len(pair) < 2:
+            # What has waited for a second was lost on the other side.
+            for old in [known for known in self._waiting if known < stamp - 1_000_000_000]:
+                del self._waiting[old]
+            return None
+        return self._waiting.pop(stamp)
+
+
+class SegObserver(Observer):
+    """Hears masks and the area of each class."""
+
+    def __init__(self) -> None:
+        super().__init__('seg', {'segmentation': 'stats'})
+        self._confusion: ConfusionMatrix | None = None
+        self._pairs = _Pairs()
+        summaries = self.results['segmentation']
+        self.create_subscription(SegmentationSummary, 'seg/summary', summaries.append, qos.RESULTS)
+        self.create_subscription(Image, 'seg/mask', self._on_mask, qos.RESULTS)
+
+    def watch_pictures(self) -> None:
+        """Subscribe to what only people need, and to the true masks."""
+        super().watch_pictures()
+        self.create_subscription(Image, 'camera/ground_truth/mask', self._on_truth, qos.RESULTS)
+
+    def findings(self) -> list[str]:
+        """Mean share of each class."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        summaries = self.results['segmentation']
+        for msg in summaries:
+            for area in msg.classes:
+                sums[area.class_name] += area.ratio
+        shares = (f'{name} {total / len(summaries):.2%}' for name, total in sums.items())
+        return ['class ratios: ' + ' · '.join(shares)]
+
+    def agreement(self) -> list[str]:
+        """IoU of each class."""
+        if self._confusion is None:
+            return []
+        names = [area.class_name for area in self.results['segmentation'][-1].classes]
+        each = zip(names, self._confusion.iou(), strict=True)
+        text = ' · '.join(f'{name} {iou:.3f}' for name, iou in each)
+        return [f'mIoU against the scene: {self._confusion.mean_iou():.3f} ({text})']
+
+    def _on_mask(self, msg: Image) -> None:
+        self._compare('mask', msg)
+
+    def _on_truth(self, msg: Image) -> None:
+        self._compare('truth', msg)
+
+    def _compare(self, kind: str, msg: Image) -> None:
+        mask = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+        pair = self._pairs.add(kind, stamp_ns(msg.header), mask)
+        if pair is None or pair['mask'].shape != pair['truth'].shape:
+            return
+        if self._confusion is None:
+            self._confusion = ConfusionMatrix(len(self.results['segmentation'][-1].classes))
+        self._confusion.add(pair['truth'], pair['mask'])
+
+
+class YoloObserver(Observer):
+    """Hears the detections of engines.
+
+    Parameters
+    ----------
+    engines : sequence of str
+        Their names.
+    """
+
+    def __init__(self, engines: Sequence[str]) -> None:
+        super().__init__('yolo', {engine: f'{engine}/stats' for engine in engines})
+        self._names: dict[str, set[str]] = {engine: set() for engine in engines}
+        self._pairs = {engine: _Pairs() for engine in engines}
+        self._true: Counter[str] = Counter()
+        self._found: Counter[str] = Counter()
+        self._matched: Counter[str] = Counter()
+        for engine in engines:
+            found = partial(self._on_found, engine)
+            labels = partial(self._on_labels, engine)
+            topic = f'yolo/{engine}'
+            self.create_subscription(Detection2DArray, f'{topic}/detections', found, qos.RESULTS)
+            self.create_subscription(LabelInfo, f'{topic}/label_info', labels, qos.LATCHED)
+
+    def watch_pictures(self) -> None:
+        """Subscribe to what only people need, and to the true boxes."""
+        super().watch_pictures()
+        self.create_subscription(
+            Detection2DArray, 'camera/ground_truth/detections', self._on_truth, qos.RESULTS
+        )
+
+    def findings(self) -> list[str]:
+        """Objects a frame, by class."""
+        lines = []
+        for engine, arrays in self.results.items():
+            counts = Counter(name for msg in arrays for name, _ in _boxes(msg))
+            each = (f'{name} {count / len(arrays):.1f}' for name, count in counts.most_common())
+            lines.append(f'{engine}, objects a frame: ' + (' · '.join(each) or 'none'))
+        return lines
+
+    def agreement(self) -> list[str]:
+        """How many of the true objects were found, and how much else."""
+        return [
+            f'{engine}, against the scene: {self._matched[engine] / true:.0%} of {true} objects '
+            f'found, {self._matched[engine] / max(self._found[engine], 1):.0%} of '
+            f'{self._found[engine]} boxes right (IoU {MATCH_IOU} and class)'
+            for engine, true in self._true.items()
+            if true
+        ]
+
+    def _on_labels(self, engine: str, msg: LabelInfo) -> None:
+        self._names[engine] = {entry.class_name for entry in msg.class_map}
+
+    def _on_found(self, engine: str, msg: Detection2DArray) -> None:
+        self.results[engine].append(msg)
+        self._compare(engine, 'found', msg)
+
+    def _on_truth(self, msg: Detection2DArray) -> None:
+        for engine in self._pairs:
+            self._compare(engine, 'truth', msg)
+
+    def _compare(self, engine: str, kind: str, msg: Detection2DArray) -> None:
+        pair = self._pairs[engine].add(kind, stamp_ns(msg.header), _boxes(msg))
+        if pair is None:
+            return
+        # A pose model knows people alone, whatever else is in the scene.
+        truth = [box for box in pair['truth'] if box[0] in self._names[engine]]
+        self._true[engine] += len(truth)
+        self._found[engine] += len(pair['found'])
+        self._matched[engine] += matched_boxes(truth, pair['found'])
+
+
+def matched_boxes(truth: Sequence[Box], found: Sequence[Box]) -> int:
+    """How many true boxes have a found one of their class and `MATCH_IOU`, each used once.
+
+    Parameters
+    ----------
+    truth, found : sequence of (str, (left, top, right, bottom))
+        Class and corners; `found` best first.
+    """
+    left = list(truth)
+    for name, corners in found:
+        same = [box for box in left if box[0] == name]
+        if not same:
+            continue
+        best = max(same, key=lambda box: _iou(box[1], corners))
+        if _iou(best[1], corners) >= MATCH_IOU:
+            left.remove(best)
+    return len(truth) - len(left)
+
+
+def _boxes(msg: Detection2DArray) -> list[Box]:
+    boxes = []
+    for found in msg.detections:
+        center, box = found.bbox.center.position, found.bbox
+        half_w, half_h = box.size_x / 2, box.size_y / 2
+        corners = (center.x - half_w, center.y - half_h, center.x + half_w, center.y + half_h)
+        boxes.append((found.results[0].hypothesis.class_id, corners))
+    return boxes
+
+
+def _iou(a: Corners, b: Corners) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return width * height / (both - width * height)

@@ -1,0 +1,101 @@
+"""Where the nodes of a demo run, and where its time passes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+
+from jetson_perception.errors import PerceptionError
+from jetson_perception.ros.demo.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rclpy.executors import Executor
+
+    from jetson_perception.ros.demo.observers import Observer
+    from jetson_perception.ros.processes import RunningProcess
+
+START_TIMEOUT_S = 60.0
+SETTLE_S = 3.0
+
+
+class Stage:
+    """The nodes, the observer, and the time that they are given.
+
+    Parameters
+    ----------
+    executor : Executor
+        Spins the observer.
+    nodes : sequence of RunningProcess
+        Seen to live while time passes.
+    observer : Observer
+        Who listens.
+    """
+
+    def __init__(
+        self, executor: Executor, nodes: Sequence[RunningProcess], observer: Observer
+    ) -> None:
+        self._executor = executor
+        self._nodes = nodes
+        self._observer = observer
+
+    def spin(
+        self, seconds: float, until: Callable[[], bool] | None = None, what: str = ''
+    ) -> None:
+        """Listen for some time, or until something came.
+
+        Raises
+        ------
+        PerceptionError
+            When a node ends, or `until` does not come true in time; with the nodes' logs.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.1)
+            for node in self._nodes:
+                node.check()
+            if until is not None and until():
+                return
+        if until is not None:
+            logs = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in self._nodes)
+            raise PerceptionError(f'{what} did not come within {seconds:.0f} s; the logs:\n{logs}')
+
+    def await_results(self) -> None:
+        """Listen until every engine has given a result."""
+        self.spin(START_TIMEOUT_S, self._observer.answered, 'a result of every engine')
+
+    def start_camera(self) -> None:
+        """Start the camera."""
+        self._change_camera(Transition.TRANSITION_ACTIVATE)
+
+    def stop_camera(self) -> None:
+        """Stop the camera and let all tell their last counts."""
+        self._change_camera(Transition.TRANSITION_DEACTIVATE)
+        # Engines tell once a second. They never tell of a last image that was lost on the way.
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline and not self._observer.settled():
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def measure(self, seconds: float) -> dict[str, Window]:
+        """Run the camera for a while; what became of its frames, by engine."""
+        observer = self._observer
+        before = dict(observer.stats)
+        observer.clear()
+        self.start_camera()
+        self.await_results()
+        self.spin(seconds)
+        self.stop_camera()
+        return {
+            engine: Window(before[engine], after, observer.camera_stats, observer.results[engine])
+            for engine, after in observer.stats.items()
+        }
+
+    def _change_camera(self, transition: int) -> None:
+        service = self._observer.camera_service
+        self.spin(START_TIMEOUT_S, service.service_is_ready, 'the lifecycle of camera_node')
+        done = service.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self.spin(START_TIMEOUT_S, done.done, 'an answer of camera_node')
