@@ -579,19 +579,19 @@ def _compare(arguments: argparse.Namespace) -> int:
         for name, bgr in itertools.islice(_pictures(arguments.images), arguments.frames):
             agreement.add(name, bgr)
             progress.advance(counter)
-        descriptions = [f'{model.info.path}: {model.engine.description}' for model in (one, other)]
+        engines = [model.engine.description for model in (one, other)]
     checked = agreement.check(limits)
     console = Console()
-    for letter, description in zip('AB', descriptions, strict=True):
-        _say(console, f'{letter}  {description}')
+    _say(console, f'A  {arguments.a}: {engines[0]}')
+    _say(console, f'B  {arguments.b}: {engines[1]}')
     _say(console, f'{_count(agreement.picture_count, "picture")} of {arguments.images}')
     console.print(agreement_table(agreement, checked))
     for figure, drift in agreement.drifts().items():
         _say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
     past = [limit for limit in checked if not limit.kept]
     figures = {
-        'a': {'model': arguments.a, 'engine': descriptions[0]},
-        'b': {'model': arguments.b, 'engine': descriptions[1]},
+        'a': {'model': arguments.a, 'engine': engines[0]},
+        'b': {'model': arguments.b, 'engine': engines[1]},
         'images': arguments.images,
         'past': [limit.figure for limit in past],
         **agreement.figures(),

@@ -702,6 +702,13 @@ class TestEvaluateObjects:
         assert figures['boxes']['ap50'] == pytest.approx(1)
         assert figures['masks']['ap50'] == pytest.approx(ap50)
 
+    def test_classes_go_together_by_name(self, model, tmp_path, capsys):
+        objects = coco_objects((*self.RIGHT[:4], 30))
+        names = ['unicorn', 'Name-1', 'NAME 0']
+        dataset = str(coco_folder(tmp_path / 'set', [objects], names=names))
+        assert main(['evaluate', '--model', model, '--dataset', dataset]) == 0
+        assert table_rows(capsys.readouterr().out)['NAME 0'][:2] == ['1', '1.0000']
+
     def test_classes_that_the_model_does_not_know(self, model, tmp_path, capsys):
         objects = coco_objects(self.RIGHT, (0, 0, 50, 50, 20))
         coco_folder(tmp_path / 'set', [objects], names=['name_0', 'unicorn'])

@@ -158,7 +158,7 @@ def _bars(axes: Any, names: Sequence[str], values: dict[str, Any]) -> None:
         text = 'absent' if np.isnan(value) else f'{value:.3f}'
         axes.text(1.01, position, text, va='center', fontsize=7)
     axes.set_yticks(positions, names, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(names), 4) - 0.5, -0.5)  # the first on top, few as thin as many
     axes.set_xlim(0, 1.12)
     axes.tick_params(axis='x', labelsize=8)
     axes.set_axisbelow(True)

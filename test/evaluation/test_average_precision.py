@@ -105,7 +105,7 @@ def measure(*pictures, kind='boxes', class_ids=None, keypoint_count=0, masks=Non
             [
                 (
                     truth((*BOX, 0), (*FAR, 0), crowd=np.array([False, True])),
-                    found((*FAR, 0, 0.95), (*BOX, 0, 0.9)),
+                    found((300, 300, 340, 340, 0, 0.95), (*BOX, 0, 0.9)),
                 )
             ],
             [1, np.nan],
