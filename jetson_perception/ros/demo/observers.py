@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
@@ -58,6 +59,11 @@ class Observer(Node):
         self.results: dict[str, list[Any]] = {engine: [] for engine in stats}
         self.pictures: list[bytes] = []
         self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
+        #: What a node says is wrong with it; empty while nothing is.
+        self.problem = ''
+        self.create_subscription(
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULTS
+        )
         self.create_subscription(PipelineStats, 'camera/stats', self._on_camera_stats, qos.RESULTS)
         for topic in stats.values():
             self.create_subscription(
@@ -89,6 +95,13 @@ class Observer(Node):
     def agreement(self) -> list[str]:
         """Lines about how that agrees with what the scene knows; none where it knows nothing."""
         raise NotImplementedError
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            # Others may be on the same domain.
+            own = status.hardware_id.startswith(f'/{NAMESPACE}/')
+            if own and status.level == DiagnosticStatus.ERROR:
+                self.problem = f'{status.hardware_id}: {status.message}'
 
     def _on_camera_stats(self, msg: PipelineStats) -> None:
         self.camera_stats = msg

@@ -51,13 +51,16 @@ class Stage:
         Raises
         ------
         PerceptionError
-            When a node ends, or `until` does not come true in time; with the nodes' logs.
+            When a node ends or says that it cannot do its work, or `until` does not come true in
+            time; the last with the nodes' logs.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._executor.spin_once(timeout_sec=0.1)
             for node in self._nodes:
                 node.check()
+            if self._observer.problem:
+                raise PerceptionError(self._observer.problem)
             if until is not None and until():
                 return
         if until is not None:

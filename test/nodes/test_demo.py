@@ -1,0 +1,73 @@
+"""The demo as people run it, with small models and few frames."""
+
+import os
+import re
+import subprocess
+import sys
+
+import cv2
+import pytest
+from onnx_models import detector, slow_segmentation
+
+
+def run_demo(folder, *options):
+    command = [sys.executable, '-m', 'jetson_perception.ros.demo', '--output', str(folder)]
+    return subprocess.run(
+        [*command, '--duration', '2', '--record', '1', *options],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, 'COLUMNS': '120'},
+        check=False,
+    )
+
+
+def number(text, what):
+    """The number behind some words of the output."""
+    return int(re.search(rf'{what} (\d+)', text)[1])
+
+
+def assert_saved(folder):
+    pictures = sorted(folder.glob('annotated_*.png'))
+    assert pictures
+    assert cv2.imread(str(pictures[0])).shape == (240, 320, 3)
+    assert cv2.VideoCapture(str(folder / 'annotated.mp4')).read()[0]
+
+
+def test_with_a_slow_engine_the_newest_frame_wins_and_the_table_says_how_many_were_skipped(
+    tmp_path,
+):
+    model = tmp_path / 'slow.onnx'
+    slow_segmentation(model, 150)
+    source = 'scene://oranges?width=320&height=240&fps=30'
+    done = run_demo(tmp_path / 'out', '--model', str(model), '--source', source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert number(done.stdout, 'skipped for a newer one') > 0
+    assert number(done.stdout, 'failed') == 0
+    for stage in ('transport', 'inference', 'publish', 'total'):
+        assert re.search(rf'│ {stage} +│ +\d+\.\d\d ms │', done.stdout), done.stdout
+    assert 'class ratios: ' in done.stdout
+    assert_saved(tmp_path / 'out')
+
+
+def test_yolo_with_a_model_of_the_users_own(tmp_path):
+    model = tmp_path / 'boxes.onnx'
+    detector(model)
+    source = 'scene://people?width=320&height=240&fps=10'
+    done = run_demo(tmp_path / 'out', '--node', 'yolo', '--model', str(model), '--source', source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r'^det: results [\d.]+ Hz · frames lost', done.stdout, re.MULTILINE)
+    assert 'det, objects a frame: ' in done.stdout
+    assert_saved(tmp_path / 'out')
+
+
+def test_a_node_that_cannot_start_is_told_with_its_log(tmp_path):
+    done = run_demo(tmp_path / 'out', '--source', '::')
+    assert done.returncode == 1
+    assert 'demo failed' in done.stdout
+    assert 'Traceback' not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('option', [pytest.param('--node=detr', id='no_such_node')])
+def test_wrong_options(tmp_path, option):
+    assert run_demo(tmp_path, option).returncode == 2
