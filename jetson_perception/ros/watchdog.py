@@ -87,9 +87,13 @@ class ImageWatchdog:
             durability = profile.durability.name.lower()
             lines.append(f'{who} as {info.topic_type}, {reliability}, {durability}')
             if info.topic_type != self._type_name:
+                compressed = 'Compressed' in info.topic_type
+                transport, name = (
+                    ('compressed', 'image/compressed') if compressed else ('raw', 'image')
+                )
                 fixes.append(
-                    f'{who} sends another type: set image_transport to '
-                    f'{"compressed" if "Compressed" in info.topic_type else "raw"} or remap image'
+                    f'{who} sends another type: set image_transport to {transport} and remap '
+                    f'{name} to {topic}, or remap image to another topic'
                 )
                 continue
             compatible, reason = qos_check_compatible(profile, self._subscription.qos_profile)

@@ -80,19 +80,22 @@ class TestExplanation:
         assert 'wanted' not in text
 
     @pytest.mark.parametrize(
-        ('sent', 'expected', 'setting'),
+        ('sent', 'expected', 'setting', 'name'),
         [
-            pytest.param(CompressedImage, Image, 'compressed', id='compressed_for_raw'),
-            pytest.param(Image, CompressedImage, 'raw', id='raw_for_compressed'),
+            pytest.param(
+                CompressedImage, Image, 'compressed', 'image/compressed', id='compressed_for_raw'
+            ),
+            pytest.param(Image, CompressedImage, 'raw', 'image', id='raw_for_compressed'),
         ],
     )
-    def test_another_type(self, watched, peer, sent, expected, setting):
+    def test_another_type(self, watched, peer, sent, expected, setting, name):
         who = f'/{peer.namespace}/peer'
         peer.image_publisher('image', sent)
         text = explanation(watched, watch(watched, peer, expected), who)
         assert f'1 publisher ({who} as sensor_msgs/msg/{sent.__name__}, best_effort, ' in text
         assert text.endswith(
-            f'{who} sends another type: set image_transport to {setting} or remap image'
+            f'{who} sends another type: set image_transport to {setting} and remap {name} to '
+            f'/{peer.namespace}/image, or remap image to another topic'
         )
 
     @pytest.mark.parametrize(
