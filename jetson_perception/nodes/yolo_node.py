@@ -182,8 +182,7 @@ class _Engine:
                 qos.RESULTS,
                 qos_overriding_options=qos.overridable(),
             )
-        now = Header(stamp=node.get_clock().now().to_msg())
-        self._labels.publish(label_info_message(names, value.score_threshold, now))
+        self._announce()
         self.newest: Detections | None = None
         params.check = self._problem
 
@@ -191,8 +190,16 @@ class _Engine:
         """What counts as a detection from the next frame on."""
         value = self.params.value
         if value is not self._options_of:
-            self._options, self._options_of = self._make_options(value), value
+            before, self._options_of = self._options_of, value
+            self._options = self._make_options(value)
+            if value.score_threshold != before.score_threshold:
+                self._announce()
         return self._options
+
+    def _announce(self) -> None:
+        now = Header(stamp=self._node.get_clock().now().to_msg())
+        threshold = self.params.value.score_threshold
+        self._labels.publish(label_info_message(self.model.class_names, threshold, now))
 
     def _make_options(self, value: EngineParams) -> DetectionOptions:
         return DetectionOptions(

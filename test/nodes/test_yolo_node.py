@@ -130,6 +130,9 @@ class TestDetections:
 
         assert peer.set_parameter('yolo_node', 'det.score_threshold', 0.7).successful
         assert boxes(peer.ask(images, gray_image(), found)) == [LEFT_BOX]
+        labels = peer.collect('det/label_info', LabelInfo, LATCHED)
+        peer.wait_for(lambda: labels, 'label_info')
+        assert labels[-1].threshold == pytest.approx(0.7)
 
         assert peer.set_parameter('yolo_node', 'det.score_threshold', 0.95).successful
         msg = gray_image(unique_header('nothing_here'))
