@@ -35,8 +35,8 @@ class SceneSource:
     ----------
     uri : str
         `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`, or `scene://people`.
-        Every key may be left out: `fps=0` renders as fast as frames are read, a thirtieth of a second apart;
-        `frames` ends the stream after so many frames, the skipped ones among them.
+        Every key may be left out: `fps=0` renders as fast as frames are read, a thirtieth of a
+        second apart; `frames` ends the stream after so many frames, the skipped ones among them.
     size_wh : tuple of int, optional
         Width and height where the URI does not say them; 1280 × 720 if not given.
     frame_rate : float, optional

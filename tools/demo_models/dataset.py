@@ -15,6 +15,8 @@ from jetson_perception.camera.scenes.people import EVALUATION_SEED, PeopleTruth,
 
 SIZE_WH = (640, 480)
 MAX_OBJECTS = 24
+"""In a picture; the nearest stay where there are more."""
+
 VALIDATION_SEED = 500_000
 """Scenes that steer training have the seeds from here on."""
 
@@ -129,12 +131,12 @@ class Renderers:
             process.start()
 
     def _fill(self, first_seed: int, worker: int, workers: int) -> None:
-        os.nice(5)
+        os.nice(19)
         cv2.setNumThreads(1)
         pictures = photographs(TRAINING_PHOTOGRAPHS)
         for index in range(worker, self.count, workers):
             sample = render_sample(first_seed + index, pictures)
-            # The nearest ones come last, and stay when there are too many.
+            # The nearest ones come last.
             n = min(len(sample.classes), MAX_OBJECTS)
             self.images[index] = sample.image
             self.boxes[index, :n] = sample.boxes[len(sample.boxes) - n :]

@@ -16,10 +16,9 @@ import io
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -36,8 +35,12 @@ from jetson_perception.camera.scenes.people import (
     still,
 )
 from jetson_perception.models import YoloModel
-from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jetson_perception.tasks.results import Detections
 
 # As AP is measured: every box counts that has any score.
 OPTIONS = DetectionOptions(score_threshold=0.001, iou_threshold=0.7, max_detections=100)
@@ -171,7 +174,10 @@ def main() -> None:
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    models = [YoloModel.open(path, engine='onnxruntime', threads=args.threads) for path in args.models]
+    models = [
+        YoloModel.open(path, engine='onnxruntime_cpu', threads=args.threads)
+        for path in args.models
+    ]
     found: list[list[Detections]] = [[] for _ in models]
     spent = [[] for _ in models]
     truths, sizes = [], []

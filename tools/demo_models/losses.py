@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 
 import torch
+from network import BINS, KEYPOINT_REACH, KEYPOINTS, anchors_of, expected_distances
 from torch import Tensor
 from torch.nn import functional
-
-from network import BINS, KEYPOINT_REACH, KEYPOINTS, anchors_of, expected_distances
 
 # COCO's constants: how far annotators disagree on each keypoint.
 OKS_SIGMAS = (
@@ -20,8 +19,17 @@ OKS_SIGMAS = (
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Objects of a batch, padded: boxes (n, m, 4) corners in pixels, classes (n, m), keypoints
-    (n, m, 17, 3) with COCO's visibility, and which of them are there, (n, m) bool.
+    """Objects of a batch, padded to m.
+
+    Attributes
+    ----------
+    boxes : Tensor, shape (n, m, 4)
+        Corners, pixels of the input.
+    classes : Tensor, shape (n, m), long
+    points : Tensor, shape (n, m, 17, 3)
+        Keypoints with COCO's visibility.
+    there : Tensor, shape (n, m), bool
+        False for padding.
     """
 
     boxes: Tensor
@@ -180,7 +188,8 @@ class Loss:
         area = (truth[:, 2:] - truth[:, :2]).prod(dim=1).clamp(min=64.0) * 0.53
         off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
         e = off / (8 * self.sigmas**2 * area[:, None])
-        each = (1 - torch.exp(-e)) + 0.1 * torch.log1p(e)
+        # Similarity hardly draws what is far off, such as wrists at first; distance does.
+        each = (1 - torch.exp(-e)) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
         weight = labeled * share[:, None]
         point_loss = (each * weight).sum() / weight.sum().clamp(min=1.0)
         visible = functional.binary_cross_entropy_with_logits(

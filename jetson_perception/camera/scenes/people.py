@@ -2,7 +2,7 @@
 
 The pictures are rendered, not photographed: they serve to train, test and demonstrate detection
 and pose networks. The truth is exact: a box is that of an object's visible pixels, a keypoint is
-where the joint lies. docs/people.md shows what a network that has learned from them sees elsewhere.
+where the joint lies. docs/people.md shows what a network that learned from them sees elsewhere.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def still(
     sun = Sun.sample(rng)
     if photographs and rng.random() < 0.35:
         place = Backdrop(
-            _part(rng, photographs[rng.integers(len(photographs))], size_wh), 30.0, None
+            _part(rng, photographs[int(rng.integers(len(photographs)))], size_wh), 30.0, None
         )
     else:
         place = paint_backdrop(rng, lens)
@@ -140,7 +140,7 @@ def _part(
 def _place(
     rng: np.random.Generator, lens: Lens, place: Backdrop, tall: float, low: float, high: float
 ) -> tuple[float, float]:
-    """x and z on the floor, meters, so that something is seen at low to high picture heights."""
+    """Where on the floor (x, z; meters) something is seen at low to high picture heights."""
     share = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     z = lens.focal * tall / (share * lens.size_wh[1])
     nearest, farthest = max(_NEAREST, 0.35 * tall), place.depth - 0.4
@@ -309,7 +309,8 @@ def _photograph(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray
         picture = cv2.merge([gray, gray, gray])
     if rng.random() < 0.2:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 92))]
-        picture = cv2.imdecode(cv2.imencode('.jpg', picture, quality)[1], cv2.IMREAD_COLOR)
+        jpeg = cv2.imencode('.jpg', picture, quality)[1]
+        picture = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
     return np.ascontiguousarray(picture)
 
 

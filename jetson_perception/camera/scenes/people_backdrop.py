@@ -411,10 +411,11 @@ def _outdoors(rng: np.random.Generator, lens: Lens) -> Backdrop:
         hill = (rows > bottom - line[None, :]) & (rows < bottom + 2)
         grain = 1 + 0.12 * cv2.resize(_noise_tile(1)[:256, :256], (width, height))
         picture = np.where(hill[..., None], color * grain[..., None], picture)
-    rows = int(np.clip(np.ceil(bottom), 0, height))
-    if rows < height:
+    first = int(np.clip(np.ceil(bottom), 0, height))
+    if first < height:
         z = np.broadcast_to(
-            (np.float32(lens.height) / np.maximum(y[rows:], 1e-6))[:, None], (height - rows, width)
+            (np.float32(lens.height) / np.maximum(y[first:], 1e-6))[:, None],
+            (height - first, width),
         )
         u = x[None, :] * z + 300
         kind = str(rng.choice(['grass', 'asphalt', 'tiles']))
@@ -438,7 +439,7 @@ def _outdoors(rng: np.random.Generator, lens: Lens) -> Backdrop:
                 path[..., None], _floor(rng, 'concrete', _pick(rng, _FLOORS), u, z, z), ground
             )
         haze = np.clip(z / np.float32(far), 0, 1)[..., None] * np.float32(0.5)
-        picture[rows:] = ground + (low * 0.8 - ground) * haze
+        picture[first:] = ground + (low * 0.8 - ground) * haze
     return Backdrop(np.clip(picture, 0, 255).astype(np.uint8), far, None)
 
 

@@ -63,11 +63,13 @@ _HAIRS = (
 _FABRICS = (
     (40, 40, 44), (70, 70, 74), (120, 118, 116), (196, 196, 196), (232, 232, 230), (96, 52, 34),
     (140, 84, 40), (176, 128, 72), (60, 96, 40), (64, 124, 76), (40, 52, 150), (44, 44, 196),
-    (50, 130, 220), (60, 190, 226), (140, 60, 130), (150, 110, 190), (84, 110, 150), (128, 160, 190),
+    (50, 130, 220), (60, 190, 226), (140, 60, 130),
+    (150, 110, 190), (84, 110, 150), (128, 160, 190),
     (120, 140, 60), (150, 100, 100),
 )  # fmt: skip
 _TROUSERS = (
-    (104, 72, 44), (130, 96, 62), (72, 48, 32), (40, 38, 38), (60, 60, 62), (96, 96, 98), (92, 124, 148),
+    (104, 72, 44), (130, 96, 62), (72, 48, 32), (40, 38, 38),
+    (60, 60, 62), (96, 96, 98), (92, 124, 148),
     (116, 146, 168), (64, 84, 74), (150, 150, 148), (54, 66, 92), (34, 34, 60),
 )  # fmt: skip
 _SHOES = ((30, 30, 32), (44, 60, 92), (225, 225, 225), (60, 60, 160), (140, 80, 40), (80, 80, 84))
@@ -373,7 +375,7 @@ def _hanging(
     skeleton: Skeleton, paint: Painter | Color, finish: Finish, length: float, flare: float
 ) -> Iterator[Solid]:
     """Cloth that hangs from the hips around both legs: a skirt, or the tail of a coat."""
-    build, h, g = skeleton.build, skeleton.build.height, skeleton.build.girth
+    h, g = skeleton.build.height, skeleton.build.girth
     hips = skeleton.pelvis + skeleton.hips_frame @ np.array([0, 0.01 * h, 0])
     thighs = [leg.joints[1] - leg.joints[0] for leg in skeleton.legs]
     for leg, thigh in zip(skeleton.legs, thighs, strict=True):

@@ -245,7 +245,7 @@ class Canvas:
         axis = plane @ (b - a)
         t, root = _nearest(x, y, axis, solid.ra, solid.rb - solid.ra)
         dx, dy, dz = (np.float32(value) for value in axis)
-        zeta = root + dz * t if np.ndim(t) else root + dz * np.float32(t)
+        zeta = root + dz * t
         z = (zeta - (p[2, 0] * px[None, :] + p[2, 1] * py[:, None])) / np.float32(
             length
         ) + np.float32(a[2])
@@ -253,7 +253,7 @@ class Canvas:
         rows, columns = np.nonzero(seen)
         if not len(rows):
             return
-        t = t[rows, columns] if np.ndim(t) else np.float32(t)
+        t = t[rows, columns] if isinstance(t, np.ndarray) else np.float32(t)
         root, zeta = root[rows, columns], zeta[rows, columns]
         xs, ys = x[rows, columns], y[rows, columns]
         # Of the surface point, in the solid's own frame.
@@ -424,16 +424,16 @@ def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
 
 def _nearest(
     x: Field, y: Field, axis: NDArray[np.float64], ra: float, dr: float
-) -> tuple[Field | float, Field]:
-    """Of each pixel, the sphere whose surface is nearest: its place along the axis, and its height.
+) -> tuple[Field | np.float32, Field]:
+    """Of each pixel, the nearest sphere: its place along the axis, and its surface's height.
 
-    The height is 0 where no sphere is met. With q(t) the squared height of sphere t's surface over
-    its center, the surface lies at t·dz + sqrt(q), which has one maximum where q is concave.
+    The height is 0 where no sphere is met. With q(t) the squared height of sphere t's surface
+    over its center, the surface lies at t·dz + sqrt(q): its maximum has a closed form.
     """
     dx, dy, dz = axis
     square = np.float32(ra * ra) - x * x - y * y
     if max(abs(dx), abs(dy), abs(dz)) < 1e-9:
-        return 0.0, np.sqrt(np.maximum(square, 0))
+        return np.float32(0), np.sqrt(np.maximum(square, 0))
     qa = dr * dr - dx * dx - dy * dy
     linear = np.float32(dx) * x + np.float32(dy) * y + np.float32(ra * dr)
     if qa < -1e-7:
@@ -441,12 +441,17 @@ def _nearest(
         t = (-linear - np.float32(dz) * np.sqrt(under)) / np.float32(qa)
         t = np.clip(t, 0, 1)
     else:
-        # One end covers the other: the nearer of both, where it is met.
-        end = square + 2 * linear + np.float32(qa)
-        far_is_nearer = np.sqrt(np.maximum(end, 0)) + np.float32(dz) > np.sqrt(
-            np.maximum(square, 0)
-        )
-        t = ((end > 0) & (far_is_nearer | (square <= 0))).astype(np.float32)
+        # One end covers the other: an end is nearest, or a sphere on the way to the nearer end.
+        under = linear * linear - np.float32(qa) * square
+        within = np.maximum(under, 0) / np.float32(max(dz * dz - qa, 1e-9))
+        between = (-linear - np.float32(dz) * np.sqrt(within)) / np.float32(max(qa, 1e-9))
+        between = np.where((under > 0) & (dz * dz > qa), np.clip(between, 0, 1), 0)
+        t, best = np.zeros_like(square), np.full_like(square, _FAR)
+        for candidate in (np.zeros_like(square), np.ones_like(square), between):
+            q = (np.float32(qa) * candidate + 2 * linear) * candidate + square
+            height = np.where(q > 0, np.sqrt(np.maximum(q, 0)) + np.float32(dz) * candidate, _FAR)
+            t = np.where(height > best, candidate, t)
+            best = np.maximum(height, best)
     q = (np.float32(qa) * t + 2 * linear) * t + square
     return t, np.sqrt(np.maximum(q, 0))
 
@@ -460,7 +465,7 @@ _fold_tile: tuple[Field, Field] | None = None
 
 def _folds(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> tuple[Field, Field]:
     """Slopes of crumpled cloth, to right and up, of that shape."""
-    global _fold_tile  # noqa: PLW0603 - made once a process
+    global _fold_tile
     if _fold_tile is None:
         maker = np.random.default_rng(7)
         size = (_FOLD_SIDE, _FOLD_SIDE)
