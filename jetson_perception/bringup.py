@@ -226,7 +226,7 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     values = dict(values)
     if not values['model'] and not values['params_file']:
         values['params_file'] = str(config_path('yolo_people.yaml'))
-    if not values['image'] and not values['source']:
+    if not any(values[name] for name in ('image', 'source', 'camera_params_file')):
         values['source'] = 'scene://people'
     name = values['engine_name']
     parameters = {

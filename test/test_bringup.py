@@ -77,7 +77,9 @@ class TestArguments:
         for process in processes(defaults(arguments)):
             left = set(process.parameters) - {'use_sim_time', 'autostart', 'source'}
             assert left == set()
-            assert process.parameter_file == config_path(process.executable)
+            shown = {'yolo_node': 'yolo_people.yaml'}
+            name = shown.get(process.executable, f'{process.executable}.yaml')
+            assert process.parameter_file == config_path(name)
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
     def test_defaults_start_what_is_installed(self, arguments, processes):
@@ -117,7 +119,13 @@ class TestCameraOrTopic:
         if expected:
             namespace = others[0].namespace.strip('/')
             assert f'{"/" * bool(namespace)}{namespace}/image_raw' == image
-            assert others[0].parameters.get('source', '') == values.get('source', '')
+            shown = 'scene://people' if processes is bringup.yolo else ''
+            assert others[0].parameters.get('source', '') == values.get('source', shown)
+
+    def test_a_file_of_the_user_says_what_the_camera_of_yolo_opens(self):
+        own = yolo(camera_params_file='/etc/camera.yaml')[1]
+        assert 'source' not in own.parameters
+        assert own.parameter_file == Path('/etc/camera.yaml')
 
     def test_the_camera_gets_its_arguments_with_their_types(self):
         process = camera(

@@ -139,8 +139,8 @@ class SegObserver(Observer):
         super().__init__('seg', {'segmentation': 'stats'})
         self._confusion: ConfusionMatrix | None = None
         self._pairs = _Pairs()
-        summaries = self.results['segmentation']
-        self.create_subscription(SegmentationSummary, 'seg/summary', summaries.append, qos.RESULTS)
+        self._class_names: list[str] = []
+        self.create_subscription(SegmentationSummary, 'seg/summary', self._on_summary, qos.RESULTS)
         self.create_subscription(Image, 'seg/mask', self._on_mask, qos.RESULTS)
 
     def watch_pictures(self) -> None:
@@ -162,10 +162,13 @@ class SegObserver(Observer):
         """IoU of each class."""
         if self._confusion is None:
             return []
-        names = [area.class_name for area in self.results['segmentation'][-1].classes]
-        each = zip(names, self._confusion.iou(), strict=True)
+        each = zip(self._class_names, self._confusion.iou(), strict=True)
         text = ' · '.join(f'{name} {iou:.3f}' for name, iou in each)
         return [f'mIoU against the scene: {self._confusion.mean_iou():.3f} ({text})']
+
+    def _on_summary(self, msg: SegmentationSummary) -> None:
+        self.results['segmentation'].append(msg)
+        self._class_names = [area.class_name for area in msg.classes]
 
     def _on_mask(self, msg: Image) -> None:
         self._compare('mask', msg)
@@ -176,10 +179,10 @@ class SegObserver(Observer):
     def _compare(self, kind: str, msg: Image) -> None:
         mask = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
         pair = self._pairs.add(kind, stamp_ns(msg.header), mask)
-        if pair is None or pair['mask'].shape != pair['truth'].shape:
+        if pair is None or pair['mask'].shape != pair['truth'].shape or not self._class_names:
             return
         if self._confusion is None:
-            self._confusion = ConfusionMatrix(len(self.results['segmentation'][-1].classes))
+            self._confusion = ConfusionMatrix(len(self._class_names))
         self._confusion.add(pair['truth'], pair['mask'])
 
 
