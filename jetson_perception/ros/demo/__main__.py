@@ -140,13 +140,12 @@ def _processes(args: argparse.Namespace) -> list[NodeProcess]:
 def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
     any_window = next(iter(windows.values()))
     table = Table(
-        title=f'{size}, {any_window.published} frames in {any_window.seconds:.1f} s; '
-        'median and 99th percentile',
+        title=f'{size}, {any_window.published} frames in {any_window.seconds:.1f} s',
         title_justify='left',
     )
     table.add_column('stage')
     for engine in windows:
-        table.add_column(engine, justify='right')
+        table.add_column(f'{engine}, median', justify='right')
         table.add_column('99 %', justify='right')
     times = {
         engine: {stage.name: stage for stage in window.stages}
