@@ -31,6 +31,7 @@ from dataset import TEST_PHOTOGRAPHS, photographs
 from jetson_perception.camera.scenes.people import (
     CLASS_NAMES,
     EVALUATION_SEED,
+    PeopleScene,
     PeopleTruth,
     still,
 )
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 # As AP is measured: every box counts that has any score.
 OPTIONS = DetectionOptions(score_threshold=0.001, iou_threshold=0.7, max_detections=100)
 _SIZES = ((1280, 720), (1280, 720), (1280, 720), (640, 480))
+
+
+def live_scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
+    """Frames of live scenes as `scene://people` shows them, three moments of each."""
+    for index in range(count):
+        scene = PeopleScene((1280, 720), EVALUATION_SEED + index // 3)
+        yield scene.frame(4.0 * (index % 3))
 
 
 @dataclass(frozen=True)
@@ -170,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('models', type=Path, nargs='+')
     parser.add_argument('--scenes', type=int, default=500)
+    parser.add_argument('--live', action='store_true', help='frames of live scenes instead')
     parser.add_argument('--threads', type=int, default=0, help='0 leaves it to the runtime')
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
@@ -181,7 +190,7 @@ def main() -> None:
     found: list[list[Detections]] = [[] for _ in models]
     spent = [[] for _ in models]
     truths, sizes = [], []
-    for bgr, truth in scenes(args.scenes):
+    for bgr, truth in (live_scenes if args.live else scenes)(args.scenes):
         truths.append(truth)
         sizes.append(bgr.shape[1::-1])
         for index, model in enumerate(models):
@@ -192,7 +201,8 @@ def main() -> None:
             found[index].append(model.postprocess(outputs, transform, OPTIONS))
     objects = sum(len(truth) for truth in truths)
     people = sum(int((truth.class_id == 0).sum()) for truth in truths)
-    print(f'{args.scenes} unseen scenes, {objects} objects, {people} of them people')
+    what = 'frames of live scenes' if args.live else 'unseen scenes'
+    print(f'{args.scenes} {what}, {objects} objects, {people} of them people')
     report = {}
     for path, model, one, times in zip(args.models, models, found, spent, strict=True):
         pose = model.layout.keypoint_count > 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from jetson_perception.camera.scenes.people_backdrop import Backdrop, Lens, paint_backdrop
+from jetson_perception.camera.scenes.people_backdrop import HALL, Backdrop, Lens, paint_backdrop
 from jetson_perception.camera.scenes.people_body import Arm, Pose, sample_pose, walking
 from jetson_perception.camera.scenes.people_figure import Figure, figure_sprite
 from jetson_perception.camera.scenes.people_raster import Sprite, Sun
@@ -221,13 +221,15 @@ def _things(rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop) -> 
             yield _thing_layer(rng, lens, sun, kind, x, z, float(rng.uniform(-np.pi, np.pi)))
 
 
-def _door_layer(rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop) -> Layer:
+def _door_layer(
+    rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop, *, at_end: bool = False
+) -> Layer:
     """A door in a wall, or in a frame of its own where there is none."""
     if place.walls is None:
         x, z = _place(rng, lens, place, _HEIGHTS['door'], 0.2, 1.2)
         return _thing_layer(rng, lens, sun, 'door', x, z, float(rng.uniform(-0.9, 0.9)))
     left, right = place.walls
-    if rng.random() < 0.5:
+    if at_end or rng.random() < 0.5:
         z = place.depth - 0.03
         reach = 0.5 * lens.size_wh[0] / lens.focal * z
         x = rng.uniform(max(left + 0.6, -reach), max(min(right - 0.6, reach), left + 0.7))
@@ -377,7 +379,7 @@ class PeopleScene:
             height=rng.uniform(1.0, 1.3),
         )
         self._sun = replace(Sun.sample(rng), softness=rng.uniform(0.3, 0.6))
-        kind = str(rng.choice(['room', 'room', 'corridor', 'outdoors']))
+        kind = str(rng.choice([HALL, HALL, 'outdoors']))
         self._place = paint_backdrop(rng, self._lens, kind)
         self._still = list(self._furnish(rng))
         self._actors = list(self._cast(rng))
@@ -424,7 +426,7 @@ class PeopleScene:
     def _furnish(self, rng: np.random.Generator) -> Iterator[Layer]:
         place, lens, sun = self._place, self._lens, self._sun
         if place.walls:
-            yield _door_layer(rng, lens, sun, place)
+            yield _door_layer(rng, lens, sun, place, at_end=True)
         far = min(9.0, place.depth - 0.5)
         for kind in rng.permutation(['cone', 'box', 'ball', 'bin', 'plant', 'chair'])[:5]:
             z = rng.uniform(3.2, far)

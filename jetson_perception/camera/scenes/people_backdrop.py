@@ -125,7 +125,7 @@ def paint_backdrop(rng: np.random.Generator, lens: Lens, kind: str | None = None
     lens : Lens
         Who sees it.
     kind : str, optional
-        One of PLACES.
+        One of PLACES, or HALL; None draws one of PLACES.
     """
     if kind is None:
         kind = str(rng.choice(PLACES, p=(0.34, 0.26, 0.28, 0.12)))
@@ -133,10 +133,13 @@ def paint_backdrop(rng: np.random.Generator, lens: Lens, kind: str | None = None
         return _outdoors(rng, lens)
     if kind == 'studio':
         return _studio(rng, lens)
-    return _indoors(rng, lens, corridor=kind == 'corridor')
+    return _indoors(rng, lens, kind)
 
 
 PLACES = ('room', 'corridor', 'outdoors', 'studio')
+
+HALL = 'hall'
+"""A room whose side walls are out of sight, so that people may come and go on both sides."""
 
 
 def _noise_tile(index: int) -> Field:
@@ -220,10 +223,14 @@ def _floor(
     return level[..., None] * color
 
 
-def _indoors(rng: np.random.Generator, lens: Lens, *, corridor: bool) -> Backdrop:
+def _indoors(rng: np.random.Generator, lens: Lens, kind: str) -> Backdrop:
     width, height = lens.size_wh
+    corridor = kind == 'corridor'
     depth = rng.uniform(9, 22) if corridor else rng.uniform(4.5, 9)
     half = rng.uniform(1.2, 2.4) if corridor else rng.uniform(3.0, 7.0)
+    if kind == HALL:
+        depth = rng.uniform(8, 11)
+        half = depth * width / lens.focal
     shift = rng.uniform(-0.4, 0.4) * half
     left, right, top = -half + shift, half + shift, rng.uniform(2.5, 4.0)
     top = max(top, lens.height + 0.6)
@@ -278,11 +285,11 @@ def _indoors(rng: np.random.Generator, lens: Lens, *, corridor: bool) -> Backdro
     flat = ~walls
     floor_rows = flat & (y > 0)[:, None]
     rows, columns = np.nonzero(floor_rows)
-    kind = str(rng.choice(['tiles', 'checker', 'planks', 'carpet', 'concrete']))
+    floor = str(rng.choice(['tiles', 'checker', 'planks', 'carpet', 'concrete']))
     wx, wz = world_x[rows, columns] + 50, z[rows, columns]
     ground = _floor(
         rng,
-        kind,
+        floor,
         _pick(rng, _FLOORS),
         wx,
         wz,
