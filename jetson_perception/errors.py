@@ -3,8 +3,10 @@
 ::
 
     PerceptionError
+    ├── CudaError        the GPU, its driver or its memory: not to be had, full, or failed
     ├── ImageError       an image that cannot be used: its layout, size or encoding
     ├── ModelError       a model that cannot be used: missing, not ONNX, outputs nobody can decode
+    │   └── BuildCanceled  the caller asked for the end of an engine's build
     ├── ParameterError   a setting that cannot be used: out of range, contradictory, unknown
     └── SourceError      a camera, file or stream that cannot be opened, or was lost
         └── EndOfStream  a source that came to its end as it should
@@ -19,12 +21,33 @@ class PerceptionError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
+class CudaError(PerceptionError):
+    """The GPU, its driver or its memory is not to be had, is full, or failed.
+
+    Parameters
+    ----------
+    message : str
+        What was found, what was expected, what to do.
+    fatal : bool
+        Whether everything on this GPU fails from now on, until the process is started again: so
+        it is after an illegal access by a kernel.
+    """
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
+
+
 class ImageError(PerceptionError):
     """An image cannot be used: its layout, size or encoding."""
 
 
 class ModelError(PerceptionError):
     """A model cannot be used: it is missing, not ONNX, or has outputs that nobody can decode."""
+
+
+class BuildCanceled(ModelError):  # noqa: N818 - an end that was asked for
+    """Building an engine, or waiting for another process that builds it, was canceled."""
 
 
 class ParameterError(PerceptionError):

@@ -7,7 +7,7 @@ on CUDA streams and TensorRT's implement the same protocol.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.cuda.buffers import DeviceBuffer
+    from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.engines.metadata import ModelInfo
 
 
@@ -69,4 +71,64 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release what the engine holds; calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class CudaEngine(Engine, Protocol):
+    """An engine that can also run on buffers on the GPU, on a stream of its own.
+
+    The way of a frame in a lane's thread, with the context pushed (`device.pushed()`)::
+
+        engine.bind_thread()                                   # once
+        engine.input_buffer.copy_from_device(tensor, engine.stream)
+        engine.enqueue()
+        ...                                                    # kernels that read output_buffers
+
+    `infer` does all of that at once, for callers that have the tensor on the host.
+
+    Attributes
+    ----------
+    device : CudaDevice
+    stream : Stream
+        Everything of this engine happens on it.
+    input_buffer : DeviceBuffer
+        Shape and dtype of `inputs[0]`; its address never changes.
+    output_buffers : tuple of DeviceBuffer
+        In the order of `outputs`, with their shapes, none of them open; their addresses never
+        change.
+    """
+
+    device: CudaDevice
+    stream: Stream
+    input_buffer: DeviceBuffer
+    output_buffers: tuple[DeviceBuffer, ...]
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that may `enqueue`; warms up, and captures the graph.
+
+        To be called once in that thread before the first `enqueue`; again where it is bound
+        already does nothing. One engine of the process at a time does this, and no other work
+        should be under way on the GPU.
+
+        Raises
+        ------
+        ModelError
+            When the runtime fails; with its own text.
+        CudaError
+            When the GPU does.
+        """
+        ...
+
+    def enqueue(self) -> None:
+        """Put one inference on `stream`: `input_buffer` is read, `output_buffers` are written.
+
+        Returns without waiting for the GPU. Only from the thread that called `bind_thread`, with
+        the context pushed.
+
+        Raises
+        ------
+        ModelError
+            When the runtime fails, the engine is closed, or the thread is another one.
+        """
         ...

@@ -1,0 +1,167 @@
+"""CUDA graphs: a stream's work recorded once and launched with one call.
+
+pycuda has none of this, so it goes to the driver's library itself, by ctypes. A graph repeats the
+very calls that were recorded: the same addresses, the same scalar arguments. What changes from
+frame to frame has to lie in memory that the recorded work reads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.cuda.device import translated
+from jetson_perception.errors import CudaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jetson_perception.cuda.device import CudaDevice, Stream
+
+# Other threads may allocate meanwhile without breaking this thread's capture.
+_CAPTURE_MODE_THREAD_LOCAL = 1
+
+
+class Graph:
+    """Recorded work; from `capture`."""
+
+    __slots__ = ('_executable', '_launch', 'device')
+
+    def __init__(self, device: CudaDevice, executable: int) -> None:
+        self.device = device
+        self._executable = executable
+        self._launch = _launching_library().cuGraphLaunch
+
+    def launch(self, stream: Stream) -> None:
+        """Enqueue the recorded work on the stream; the context has to be current.
+
+        Raises
+        ------
+        CudaError
+            When the driver refuses, or the graph is closed.
+        """
+        if not self._executable:
+            raise CudaError('a CUDA graph was launched after it was closed')
+        status = self._launch(self._executable, stream.handle)
+        if status:
+            raise _error(status, 'launching a CUDA graph')
+
+    def close(self) -> None:
+        """Release it; twice is harmless. None of its launches may be under way."""
+        executable, self._executable = self._executable, 0
+        if executable:
+            with self.device.pushed():
+                _check(_library().cuGraphExecDestroy(executable), 'releasing a CUDA graph')
+
+
+def capture(stream: Stream, record: Callable[[], object]) -> Graph:
+    """Record what a function enqueues on the stream; nothing of it runs yet.
+
+    The function has to have run once before, with the stream synchronized: first runs allocate,
+    and during a capture neither allocations nor synchronous calls are allowed on this thread.
+
+    Parameters
+    ----------
+    stream : Stream
+        Nothing else may be enqueued on it meanwhile.
+    record : callable
+        Enqueues the work, on this stream and this thread.
+
+    Raises
+    ------
+    CudaError
+        When the driver refuses, as after a call that cannot be recorded. The stream can be used
+        on.
+    Exception
+        Whatever `record` raises.
+    """
+    library = _library()
+    executable = ctypes.c_void_p()
+    with stream.device.pushed():
+        graph = _record(library, stream, record)
+        try:
+            status = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, 0)
+            _check(status, 'making a CUDA graph ready')
+        finally:
+            library.cuGraphDestroy(graph)  # the executable one lives on
+        made = Graph(stream.device, executable.value or 0)
+        if hasattr(library, 'cuGraphUpload'):  # else the first launch does this
+            status = library.cuGraphUpload(executable, stream.handle)
+            if status:
+                made.close()
+                raise _error(status, 'uploading a CUDA graph')
+        return made
+
+
+def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctypes.c_void_p:
+    status = library.cuStreamBeginCapture_v2(stream.handle, _CAPTURE_MODE_THREAD_LOCAL)
+    _check(status, 'starting to record a CUDA graph')
+    graph = ctypes.c_void_p()
+    try:
+        record()
+    except BaseException:
+        # A capture that is left open makes every later call on the stream fail.
+        library.cuStreamEndCapture(stream.handle, ctypes.byref(graph))
+        if graph:
+            library.cuGraphDestroy(graph)
+        raise
+    status = library.cuStreamEndCapture(stream.handle, ctypes.byref(graph))
+    if status and graph:
+        library.cuGraphDestroy(graph)
+    _check(status, 'recording a CUDA graph')
+    if not graph:
+        raise CudaError('recording a CUDA graph failed: the driver gave none')
+    return graph
+
+
+def _check(status: int, doing: str) -> None:
+    if status:
+        raise _error(status, doing)
+
+
+def _error(status: int, doing: str) -> CudaError:
+    text = ctypes.c_char_p()
+    _library().cuGetErrorString(status, ctypes.byref(text))
+    said = text.value.decode() if text.value else 'unknown error'
+    return translated(RuntimeError(f'{said} (CUDA error {status})'), doing)
+
+
+@functools.cache
+def _library() -> Any:
+    """The driver's library; its calls let other Python threads run."""
+    library = _load(ctypes.CDLL)
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    for name, arguments in {
+        'cuGetErrorString': [number, ctypes.POINTER(ctypes.c_char_p)],
+        'cuStreamBeginCapture_v2': [pointer, number],
+        'cuStreamEndCapture': [pointer, ctypes.POINTER(pointer)],
+        'cuGraphInstantiateWithFlags': [ctypes.POINTER(pointer), pointer, ctypes.c_ulonglong],
+        'cuGraphUpload': [pointer, pointer],
+        'cuGraphExecDestroy': [pointer],
+        'cuGraphDestroy': [pointer],
+    }.items():
+        if hasattr(library, name):
+            function = getattr(library, name)
+            function.argtypes, function.restype = arguments, number
+    return library
+
+
+@functools.cache
+def _launching_library() -> Any:
+    """The same library for launches, a few microseconds each.
+
+    Its calls keep the interpreter's lock: to give it up would mean to queue for it again behind
+    threads that may hold it for milliseconds.
+    """
+    library = _load(ctypes.PyDLL)
+    library.cuGraphLaunch.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.cuGraphLaunch.restype = ctypes.c_int
+    return library
+
+
+def _load(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
+    try:
+        return kind('libcuda.so.1')
+    except OSError as err:
+        raise CudaError(f'the CUDA driver cannot be loaded: {err}; is it installed?') from err
