@@ -1,0 +1,191 @@
+"""Which files a model consists of, and the digest of their content."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import color_segmentation
+
+from jetson_perception.engines.onnx_content import external_files, model_digest
+from jetson_perception.errors import ModelError
+
+
+def tensor(name, values=(1.0, 2.0)):
+    return numpy_helper.from_array(np.asarray(values, np.float32), name)
+
+
+def external(name, location, values=(1.0, 2.0)):
+    """A tensor whose data is said to be in a file."""
+    made = tensor(name, values)
+    made.ClearField('raw_data')
+    made.data_location = TensorProto.EXTERNAL
+    for key, value in (('location', location), ('offset', '0'), ('length', '8')):
+        made.external_data.add(key=key, value=value)
+    return made
+
+
+def model_of(nodes=(), initializers=(), sparse=(), functions=()):
+    graph = helper.make_graph(list(nodes), 'graph', [], [], list(initializers))
+    graph.sparse_initializer.extend(sparse)
+    return helper.make_model(graph, functions=list(functions))
+
+
+def sparse_of(values):
+    return helper.make_sparse_tensor(
+        values, helper.make_tensor('i', TensorProto.INT64, [2], [0, 1]), [4]
+    )
+
+
+def constant(value):
+    return helper.make_node('Constant', [], ['c'], value=value)
+
+
+def inside_a_branch(value):
+    branch = helper.make_graph([constant(value)], 'branch', [], [])
+    return helper.make_node('If', ['condition'], ['out'], then_branch=branch, else_branch=branch)
+
+
+def inside_a_function(value):
+    return helper.make_function(
+        'own', 'f', [], ['c'], [constant(value)], [helper.make_opsetid('', 18)]
+    )
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        pytest.param(model_of(initializers=[external('w', 'w.bin')]), id='initializer'),
+        pytest.param(model_of([constant(external('w', 'w.bin'))]), id='constant'),
+        pytest.param(model_of([inside_a_branch(external('w', 'w.bin'))]), id='branch'),
+        pytest.param(
+            model_of(functions=[inside_a_function(external('w', 'w.bin'))]), id='function'
+        ),
+        pytest.param(model_of(sparse=[sparse_of(external('w', 'w.bin'))]), id='sparse'),
+        pytest.param(
+            model_of([helper.make_node('X', [], ['o'], t=[external('w', 'w.bin'), tensor('v')])]),
+            id='list_of_tensors',
+        ),
+    ],
+)
+def test_weights_in_a_file_are_found_wherever_they_are(tmp_path, model):
+    onnx.save(model, tmp_path / 'my.onnx')
+    assert external_files(tmp_path / 'my.onnx') == ('w.bin',)
+
+
+def test_a_model_of_one_file_has_none(tmp_path):
+    assert external_files(color_segmentation(tmp_path / 'my.onnx')) == ()
+    # 'location' as text elsewhere is no file.
+    onnx.save(
+        model_of([helper.make_node('X', [], ['o'], key='location', value='w.bin')]),
+        tmp_path / 'named.onnx',
+    )
+    assert external_files(tmp_path / 'named.onnx') == ()
+
+
+def test_files_are_sorted_and_named_once(tmp_path):
+    tensors = [
+        external('a', 'b.bin'),
+        external('b', 'a/c.bin'),
+        external('c', 'b.bin'),
+        tensor('d'),
+    ]
+    onnx.save(model_of(initializers=tensors), tmp_path / 'my.onnx')
+    assert external_files(tmp_path / 'my.onnx') == ('a/c.bin', 'b.bin')
+
+
+def test_digest_is_of_content_alone(tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    one = color_segmentation(tmp_path / 'my.onnx')
+    other = tmp_path / 'elsewhere' / 'copy.onnx'
+    other.write_bytes(one.read_bytes())
+    assert model_digest(one) == model_digest(other)
+    data = bytearray(other.read_bytes())
+    data[-1] ^= 1
+    other.write_bytes(data)
+    assert model_digest(one) != model_digest(other)
+
+
+def test_digest_counts_every_byte_beside_the_model(tmp_path):
+    path = tmp_path / 'my.onnx'
+    onnx.save(model_of(initializers=[external('a', 'a'), external('b', 'b')]), path)
+    contents = [(b'', b''), (b'x', b''), (b'', b'x'), (b'xy', b''), (b'x', b'y'), (b'', b'xy')]
+    digests = set()
+    for one, two in contents:
+        (tmp_path / 'a').write_bytes(one)
+        (tmp_path / 'b').write_bytes(two)
+        digests.add(model_digest(path))
+    assert len(digests) == len(contents)
+
+
+def test_as_the_onnx_package_saves_external_data(tmp_path):
+    path = color_segmentation(tmp_path / 'one.onnx')
+    onnx.save(
+        onnx.load(path),
+        tmp_path / 'two.onnx',
+        save_as_external_data=True,
+        location='weights.data',
+        size_threshold=0,
+    )
+    assert external_files(tmp_path / 'two.onnx') == ('weights.data',)
+    before = model_digest(tmp_path / 'two.onnx')
+    weights = bytearray((tmp_path / 'weights.data').read_bytes())
+    weights[0] ^= 1
+    (tmp_path / 'weights.data').write_bytes(weights)
+    assert model_digest(tmp_path / 'two.onnx') != before
+
+
+def test_missing_weights(tmp_path):
+    onnx.save(model_of(initializers=[external('w', 'w.bin')]), tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match=r'keeps weights in .*/w\.bin, which is missing; copy it'):
+        model_digest(tmp_path / 'my.onnx')
+    (tmp_path / 'w.bin').mkdir()
+    with pytest.raises(ModelError, match=r'w\.bin, which is missing'):
+        model_digest(tmp_path / 'my.onnx')
+
+
+@pytest.mark.parametrize('location', ['', '/etc/passwd', '../w.bin', 'a/../../w.bin', 'w\0.bin'])
+def test_weights_outside_the_folder(tmp_path, location):
+    onnx.save(model_of(initializers=[external('w', location)]), tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match='expected a file in its own folder'):
+        model_digest(tmp_path / 'my.onnx')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        pytest.param(b'', id='empty'),
+        pytest.param(b'\xff' * 64, id='endless_integer'),
+        pytest.param(b'this is a text, and no model at all', id='text'),
+        pytest.param(b'\x00\x00', id='field_zero'),
+        pytest.param(b'\x3a\x7f\x00', id='runs_past_the_end'),
+        pytest.param(b'\x3a', id='cut_off'),
+    ],
+)
+def test_not_a_model(tmp_path, content):
+    path = tmp_path / 'my.onnx'
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r'my\.onnx is not an ONNX model, or is damaged'):
+        model_digest(path)
+
+
+def test_a_model_cut_off_anywhere_raises_nothing_else(tmp_path):
+    path = tmp_path / 'my.onnx'
+    onnx.save(model_of([inside_a_branch(external('w', 'w.bin'))]), path)
+    (tmp_path / 'w.bin').write_bytes(b'12345678')
+    whole = path.read_bytes()
+    path = tmp_path / 'cut.onnx'
+    refused = 0
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        try:
+            model_digest(path)
+        except ModelError:
+            refused += 1
+    assert refused > len(whole) // 2
+
+
+def test_missing_and_unreadable(tmp_path):
+    with pytest.raises(ModelError, match='cannot be read: No such file'):
+        model_digest(tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match='cannot be read: Is a directory'):
+        external_files(tmp_path)
