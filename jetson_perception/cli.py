@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.metadata import read_mapping
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands, model)
     _add_evaluate(commands, model)
     _add_compare(commands)
+    add_doctor(commands)
     return parser
 
 

@@ -1,0 +1,154 @@
+"""Python, OpenCV, GStreamer, ROS and its transport."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jetson_perception.doctor.machine import Machine
+
+_PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+_SHM_NEEDED_BYTES = 256 << 20  # a segment of 64 MB for each of a few processes
+_RMEM_NEEDED_BYTES = 2 << 20
+
+
+def examine_software(machine: Machine) -> Iterator[Finding]:
+    """Findings about Python and the libraries for pictures."""
+    yield _python(machine)
+    yield _opencv(machine)
+    yield _gstreamer(machine)
+
+
+def examine_ros(machine: Machine) -> Iterator[Finding]:
+    """Findings about ROS 2 and about how images get from process to process."""
+    found = machine.probe('ros')
+    yield _distribution(machine, found)
+    if found.get('rmw'):
+        yield _messages(found['messages'])
+    rmw = found.get('rmw') or machine.environ.get('RMW_IMPLEMENTATION', '')
+    if rmw:
+        yield Finding('ROS', 'middleware', rmw)
+    yield _profile(machine, rmw)
+    yield _shared_memory(machine)
+    yield _receive_buffer(machine, rmw)
+
+
+def _python(machine: Machine) -> Finding:
+    found = machine.probe('python')
+    if found.get('error') or not found.get('numpy'):
+        reason = found.get('error') or 'NumPy is not installed'
+        return Finding('software', 'Python', reason, MISSING, 'pip install numpy', needed=True)
+    where = f'{found["executable"]}{", a virtual environment" if found["virtual"] else ""}'
+    return Finding('software', 'Python', f'{found["version"]}, NumPy {found["numpy"]}; {where}')
+
+
+def _opencv(machine: Machine) -> Finding:
+    found = machine.probe('opencv')
+    if found.get('version'):
+        with_it = 'with GStreamer' if found.get('gstreamer') else 'without GStreamer'
+        text = f'{found["version"]}, {with_it} (not needed: gst:// and csi:// run gst-launch-1.0)'
+        return Finding('software', 'OpenCV', text)
+    if found.get('error'):
+        text, advice = f'installed, but: {found["error"]}', 'one built for this NumPy is needed'
+        return Finding('software', 'OpenCV', text, MISSING, advice, needed=True)
+    advice = 'sudo apt-get install python3-opencv, or pip install opencv-python-headless'
+    return Finding('software', 'OpenCV', 'not installed', MISSING, advice, needed=True)
+
+
+def _gstreamer(machine: Machine) -> Finding:
+    path = machine.find_program('gst-launch-1.0')
+    if path:
+        version = re.search(r'version ([\d.]+)', machine.run(path, '--version').output)
+        return Finding('software', 'GStreamer', f'{version[1] if version else "there"}, {path}')
+    advice = (
+        'for csi:// and gst://: sudo apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good'
+    )
+    return Finding('software', 'GStreamer', 'no gst-launch-1.0', MISSING, advice)
+
+
+def _distribution(machine: Machine, found: dict[str, Any]) -> Finding:
+    name, distribution = 'distribution', machine.environ.get('ROS_DISTRO', '')
+    installed = [path.rpartition('/')[2] for path in machine.glob('/opt/ros/*')]
+    if found.get('installed') and not found.get('error'):
+        return Finding('ROS', name, f'{distribution or "its name is not told"}, rclpy imports')
+    if distribution:
+        reason = found.get('error') or 'rclpy is not to be found by this Python'
+        advice = (
+            f'{distribution} is for its own Python: outside virtual environments, /usr/bin/python3'
+        )
+        return Finding('ROS', name, f'{distribution}, but: {reason}', MISSING, advice)
+    if installed:
+        advice = f'source /opt/ros/{installed[-1]}/setup.bash'
+        return Finding('ROS', name, f'{", ".join(installed)}, not sourced', WARNING, advice)
+    advice = 'for nodes only: install ROS 2 Jazzy (Ubuntu 24.04) or Humble (22.04)'
+    return Finding('ROS', name, 'none', MISSING, advice)
+
+
+def _messages(messages: dict[str, str]) -> Finding:
+    lacking = [name.partition('.')[0] for name, problem in messages.items() if problem]
+    if not lacking:
+        return Finding('ROS', 'messages', ', '.join(name.partition('.')[0] for name in messages))
+    advice = {
+        'jetson_perception': 'build the package with colcon and source install/setup.bash',
+        'vision_msgs': 'sudo apt-get install ros-$ROS_DISTRO-vision-msgs',
+    }
+    what_to_do = '; '.join(advice.get(name, f'install {name}') for name in lacking)
+    return Finding('ROS', 'messages', f'lacking: {", ".join(lacking)}', MISSING, what_to_do)
+
+
+def _profile(machine: Machine, rmw: str) -> Finding:
+    name = 'Fast DDS profile'
+    if rmw and 'fastrtps' not in rmw:
+        return Finding('ROS', name, f'not used by {rmw}')
+    files = {machine.environ[variable] for variable in _PROFILES if machine.environ.get(variable)}
+    if not files:
+        advice = (
+            'our launch files set it; a camera driver that is started otherwise needs it too: '
+            'export FASTRTPS_DEFAULT_PROFILES_FILE=<share>/config/fastdds.xml'
+        )
+        return Finding('ROS', name, 'none in this shell', WARNING, advice)
+    file = sorted(files)[0]
+    content = machine.text(file)
+    sizes = [int(size) for size in re.findall(r'<segment_size>\s*(\d+)', content)]
+    if not content:
+        return Finding('ROS', name, f'{file} cannot be read', WARNING, 'mend the variable')
+    if max(sizes, default=0) < 16 << 20:
+        advice = (
+            'most 1280×720 images are lost; compare it with config/fastdds.xml of this package'
+        )
+        return Finding('ROS', name, f'{file}, without a large segment', WARNING, advice)
+    return Finding('ROS', name, f'{file}, segment of {max(sizes) / 1e6:.0f} MB')
+
+
+def _shared_memory(machine: Machine) -> Finding:
+    name, mounts = '/dev/shm', machine.text('/proc/mounts')
+    found = re.search(r'^\S+ /dev/shm tmpfs (\S+)', mounts, re.MULTILINE)
+    if not found:
+        advice = 'images go over UDP instead: mount a tmpfs there'
+        return Finding('ROS', name, 'not mounted', WARNING, advice)
+    size = re.search(r'\bsize=(\d+)([kmg]?)', found[1])
+    if not size:
+        return Finding('ROS', name, 'as large as half the memory')  # tmpfs without a size
+    bytes_ = int(size[1]) << {'': 0, 'k': 10, 'm': 20, 'g': 30}[size[2]]
+    text = f'{bytes_ / (1 << 20):.0f} MiB'
+    if bytes_ < _SHM_NEEDED_BYTES:
+        advice = 'too small for segments of 64 MB; docker run --ipc=host, or --shm-size=1g'
+        return Finding('ROS', name, text, WARNING, advice)
+    return Finding('ROS', name, text)
+
+
+def _receive_buffer(machine: Machine, rmw: str) -> Finding:
+    name, size = 'net.core.rmem_max', machine.text('/proc/sys/net/core/rmem_max')
+    if not size.isdecimal():
+        return Finding('ROS', name, 'not to be seen from here')  # in many containers
+    text = f'{int(size) / (1 << 20):.2f} MiB'
+    if int(size) >= _RMEM_NEEDED_BYTES:
+        return Finding('ROS', name, text)
+    advice = 'for images of other machines: sudo sysctl -w net.core.rmem_max=16777216'
+    # Cyclone DDS sends over UDP on one machine too.
+    return Finding('ROS', name, text, WARNING if 'cyclone' in rmw else OK, advice)
