@@ -1,0 +1,114 @@
+// An image of any encoding into an input tensor: color conversion, bilinear resize, padding and
+// normalization in one launch. Twin: images.to_bgr and tasks/preprocess.py, Preprocessor, bit for
+// bit. Tied by test/cuda/test_preprocess_kernel.py.
+//
+// image    (source_h rows of `step` bytes), uint8, as pixels.cuh says for the family and variant
+// target   (3, network_h, network_w), float32 or float16, contiguous, planes in the network's order
+// table    (3 × 256 + 3) of the target's type: for each plane the value of each pixel value, then
+//          for each plane that of the padding. Values are only moved here, never computed, so a
+//          float16 is a 16-bit integer.
+//
+// The content, content_w × content_h, lies at (left, top) in the target; one of its pixels is
+// step_x × step_y of the source's.
+#include "pixels.cuh"
+#include "taps.cuh"
+
+constexpr int TILE = 32;        // a block's pixels of the target, across and down
+constexpr int THREADS_DOWN = 8;  // a block's threads, each for TILE / THREADS_DOWN pixels of a column
+constexpr int PIXEL_VALUES = 256;
+
+// OpenCV interpolates bytes in integers: weights have 11 bits of fraction, each rounded to even.
+struct IntegerTaps {
+    int first, second, first_weight, second_weight;
+};
+
+__device__ inline IntegerTaps in_integers(const Taps& taps) {
+    return {
+        taps.first,
+        taps.second,
+        static_cast<int>(rintf((1.0f - taps.weight) * 2048.0f)),
+        static_cast<int>(rintf(taps.weight * 2048.0f)),
+    };
+}
+
+__device__ inline int across(int left, int right, const IntegerTaps& column) {
+    return left * column.first_weight + right * column.second_weight;
+}
+
+__device__ inline int down(int upper, int lower, const IntegerTaps& row) {
+    const int sum = (((upper >> 4) * row.first_weight) >> 16) + (((lower >> 4) * row.second_weight) >> 16);
+    return clamped((sum + 2) >> 2, 0, 255);
+}
+
+template <typename Reader>
+__device__ inline Pixel interpolated(
+    const Reader& image, const IntegerTaps& column, const IntegerTaps& row) {
+    const Pixel upper_left = image.at(column.first, row.first);
+    const Pixel upper_right = image.at(column.second, row.first);
+    const Pixel lower_left = image.at(column.first, row.second);
+    const Pixel lower_right = image.at(column.second, row.second);
+    return {
+        down(across(upper_left.blue, upper_right.blue, column),
+             across(lower_left.blue, lower_right.blue, column), row),
+        down(across(upper_left.green, upper_right.green, column),
+             across(lower_left.green, lower_right.green, column), row),
+        down(across(upper_left.red, upper_right.red, column),
+             across(lower_left.red, lower_right.red, column), row),
+    };
+}
+
+template <typename Reader, typename Stored>
+__device__ inline void preprocess(
+    const Reader& image, Stored* target, int network_w, int network_h, int content_w, int content_h,
+    int left, int top, double step_x, double step_y, const Stored* table, int red_first) {
+    __shared__ Stored values[3 * PIXEL_VALUES];
+    __shared__ IntegerTaps columns[TILE], rows[TILE];
+    const int tile_x = blockIdx.x * TILE, tile_y = blockIdx.y * TILE;
+    const int thread = threadIdx.y * TILE + threadIdx.x;
+    for (int i = thread; i < 3 * PIXEL_VALUES; i += TILE * THREADS_DOWN) values[i] = table[i];
+    if (thread < TILE) {
+        columns[thread] = in_integers(column_taps(tile_x + thread - left, step_x, 0.0, image.width));
+    } else if (thread < 2 * TILE) {
+        const int i = thread - TILE;
+        rows[i] = in_integers(row_taps(tile_y + i - top, step_y, 0.0, image.height));
+    }
+    __syncthreads();
+
+    const int x = tile_x + threadIdx.x;
+    if (x >= network_w) return;
+    const bool column_has_content = x >= left && x < left + content_w;
+    const size_t plane = size_t(network_h) * network_w;
+    for (int i = threadIdx.y; i < TILE && tile_y + i < network_h; i += THREADS_DOWN) {
+        const int y = tile_y + i;
+        Stored* out = target + size_t(y) * network_w + x;
+        if (column_has_content && y >= top && y < top + content_h) {
+            const Pixel pixel = interpolated(image, columns[threadIdx.x], rows[i]);
+            out[0] = values[red_first ? pixel.red : pixel.blue];
+            out[plane] = values[PIXEL_VALUES + pixel.green];
+            out[2 * plane] = values[2 * PIXEL_VALUES + (red_first ? pixel.blue : pixel.red)];
+        } else {
+            for (int c = 0; c < 3; ++c) out[c * plane] = table[3 * PIXEL_VALUES + c];
+        }
+    }
+}
+
+// Grid: the target's tiles. Block: (TILE, THREADS_DOWN).
+#define PREPROCESS(name, Reader, Stored)                                                          \
+    extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) name(                        \
+        const unsigned char* bytes, int step, int source_w, int source_h, int variant,            \
+        Stored* target, int network_w, int network_h, int content_w, int content_h, int left,     \
+        int top, double step_x, double step_y, const Stored* table, int red_first) {              \
+        const Reader image{bytes, step, source_w, source_h, variant};                             \
+        preprocess(image, target, network_w, network_h, content_w, content_h, left, top, step_x,  \
+                   step_y, table, red_first);                                                     \
+    }
+#define PREPROCESS_FAMILY(family, Reader)                            \
+    PREPROCESS(preprocess_##family##_float32, Reader, unsigned int)  \
+    PREPROCESS(preprocess_##family##_float16, Reader, unsigned short)
+
+PREPROCESS_FAMILY(interleaved3, Interleaved<3>)
+PREPROCESS_FAMILY(interleaved4, Interleaved<4>)
+PREPROCESS_FAMILY(mono, Mono)
+PREPROCESS_FAMILY(packed_yuv, PackedYuv)
+PREPROCESS_FAMILY(semi_planar_yuv, SemiPlanarYuv)
+PREPROCESS_FAMILY(bayer, Bayer)

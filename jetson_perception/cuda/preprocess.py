@@ -1,0 +1,258 @@
+"""Images on the GPU into input tensors, in one launch: the twin of `tasks.preprocess`.
+
+Color conversion, resize, padding and normalization are those of `images.to_bgr` and
+`tasks.preprocess.Preprocessor`, bit for bit where OpenCV runs its portable code, as it does on
+x86-64. The kernel is held against OpenCV 5.0 there. OpenCV built with another library for resizing
+(Carotene or KleidiCV on Arm, IPP when told that it need not be exact) may itself differ from that
+by 1 in a pixel value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
+from jetson_perception.cuda.compiler import load_module
+from jetson_perception.cuda.release import Resources
+from jetson_perception.errors import CudaError, ImageError
+from jetson_perception.images import ENCODINGS
+from jetson_perception.tasks.preprocess import Preprocessor, fit
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from jetson_perception.cuda.compiler import Kernel
+    from jetson_perception.cuda.device import CudaDevice, Stream
+    from jetson_perception.tasks.preprocess import ImageTransform, Normalization
+
+# For each encoding: the kernel's family, and its number for what differs within the family, as
+# kernels/pixels.cuh says. Of Bayer patterns that is where in 2×2 pixels the red one is.
+FAMILIES: dict[str, tuple[str, int]] = {
+    'bgr8': ('interleaved3', 0),
+    'rgb8': ('interleaved3', 1),
+    'bgra8': ('interleaved4', 0),
+    'rgba8': ('interleaved4', 1),
+    'mono8': ('mono', 0),
+    'yuv422_yuy2': ('packed_yuv', 0),
+    'yuyv': ('packed_yuv', 0),
+    'uyvy': ('packed_yuv', 1),
+    'yuv422': ('packed_yuv', 1),
+    'nv12': ('semi_planar_yuv', 0),
+    'nv21': ('semi_planar_yuv', 1),
+    'bayer_rggb8': ('bayer', 0),
+    'bayer_grbg8': ('bayer', 1),
+    'bayer_gbrg8': ('bayer', 2),
+    'bayer_bggr8': ('bayer', 3),
+}
+
+# Of preprocess.cu.
+_TILE = 32
+_BLOCK = (32, 8)
+_SIGNATURE = 'PiiiiPiiiiiiddPi'
+_PIXEL_VALUES = 256
+
+# Cameras change their size seldom; a source that always does must not fill the memory.
+_KEPT_PLANS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceImage:
+    """An image in memory that the GPU reads, as it is in the message.
+
+    Attributes
+    ----------
+    address : int
+        Of the first byte, on the device.
+    width, height : int
+        Pixels; for nv12 and nv21 without the chroma rows.
+    step : int
+        Bytes from one row to the next.
+    encoding : str
+        One of `images.ENCODINGS`. That the bytes suffice is the caller's to see to: `images.view`
+        checks it.
+    """
+
+    address: int
+    width: int
+    height: int
+    step: int
+    encoding: str
+
+
+class CudaPreprocessor:
+    """Fills input tensors on the GPU from images on the GPU. One thread at a time may call it.
+
+    Parameters
+    ----------
+    device : CudaDevice
+        The GPU.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    resize, normalization, dtype, pad_value
+        As of `Preprocessor`.
+
+    Raises
+    ------
+    ParameterError
+        As `Preprocessor`.
+    CudaError
+        When the kernels cannot be compiled or loaded.
+
+    Notes
+    -----
+    Of every channel there is a table with the value that each of the 256 pixel values becomes. It
+    is made by `Preprocessor`, so that the numbers are the same to the last bit.
+    """
+
+    def __init__(
+        self,
+        device: CudaDevice,
+        network_wh: tuple[int, int],
+        resize: str = 'letterbox',
+        normalization: Normalization | None = None,
+        dtype: DTypeLike = np.float32,
+        pad_value: int = 114,
+    ) -> None:
+        twin = Preprocessor(network_wh, resize, normalization, dtype, pad_value)
+        self.device = device
+        self.network_wh = network_wh
+        self.resize = resize
+        self.normalization = twin.normalization
+        self.dtype = twin.dtype
+        self.pad_value = pad_value
+        width, height = network_wh
+        self._shape = (1, 3, height, width)
+        self._grid = (-(-width // _TILE), -(-height // _TILE))
+        self._kernels: dict[str, Kernel] = {}
+        self._plans: dict[tuple[int, int, str], _Plan] = {}
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self._module = self._resources.add(load_module(device, 'preprocess'))
+            table = _table(twin)
+            self._table = self._resources.add(DeviceBuffer(device, table.shape, table.dtype))
+            _upload(table, self._table)
+
+    def new_tensor(self) -> DeviceBuffer:
+        """An input tensor in the GPU's memory, (1, 3, h, w), for `enqueue` to fill."""
+        return DeviceBuffer(self.device, self._shape, self.dtype)
+
+    def enqueue(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> ImageTransform:
+        """Let the GPU make the input tensor of an image; the context has to be current.
+
+        Parameters
+        ----------
+        image : DeviceImage
+            Its bytes must stay as they are until the stream has passed this.
+        target : DeviceBuffer, shape (1, 3, H, W)
+            Of the network's size and this preprocessor's dtype; completely overwritten.
+        stream : Stream
+            Where the launch goes.
+
+        Returns
+        -------
+        ImageTransform
+            From the network's pixels to the image's.
+
+        Raises
+        ------
+        ImageError
+            When the encoding is not taken.
+        CudaError
+            When the target has another shape or dtype, or the launch fails.
+        """
+        if target.shape != self._shape or target.dtype != self.dtype:
+            raise CudaError(
+                f'the tensor to fill is {target.dtype} {target.shape}; {self.dtype} {self._shape} '
+                'is needed'
+            )
+        plan = self._plans.get((image.width, image.height, image.encoding))
+        if plan is None:
+            plan = self._new_plan(image)
+        plan.kernel.launch(
+            stream,
+            self._grid,
+            _BLOCK,
+            image.address,
+            image.step,
+            image.width,
+            image.height,
+            plan.variant,
+            target.address,
+            *plan.placement,
+        )
+        return plan.transform
+
+    def close(self) -> None:
+        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        self._resources.close()
+
+    def _new_plan(self, image: DeviceImage) -> _Plan:
+        if image.encoding not in FAMILIES:
+            raise ImageError(
+                f'image is {image.encoding!r}, which is not converted on the GPU; taken are '
+                f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
+            )
+        if image.width < 1 or image.height < 1:
+            raise ImageError(
+                f'image is {image.width}×{image.height}: it has no pixels; check that the driver '
+                'fills width and height'
+            )
+        family, variant = FAMILIES[image.encoding]
+        transform = fit((image.width, image.height), self.network_wh, self.resize)
+        content_w, content_h = transform.content_wh
+        placement = (
+            *self.network_wh,
+            content_w,
+            content_h,
+            *transform.offset_xy,
+            # As OpenCV divides, which is not always image.width / content_w.
+            1 / (content_w / image.width),
+            1 / (content_h / image.height),
+            self._table.address,
+            int(self.normalization.color_order == 'rgb'),
+        )
+        if len(self._plans) >= _KEPT_PLANS:
+            self._plans.clear()
+        plan = _Plan(self._kernel(family), variant, placement, transform)
+        self._plans[image.width, image.height, image.encoding] = plan
+        return plan
+
+    def _kernel(self, family: str) -> Kernel:
+        name = f'preprocess_{family}_{self.dtype.name}'
+        if name not in self._kernels:
+            self._kernels[name] = self._module.get_function(name, _SIGNATURE)
+        return self._kernels[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What launches for images of one size and encoding have in common."""
+
+    kernel: Kernel
+    variant: int
+    placement: tuple[float, ...]  # the kernel's arguments from network_w on
+    transform: ImageTransform
+
+
+def _table(twin: Preprocessor) -> NDArray[Any]:
+    """What `twin` makes of each pixel value in each plane, then its padding: 3 × 256 + 3 values."""
+    ramp = np.arange(_PIXEL_VALUES, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=2)
+    args = twin.normalization, twin.dtype, twin.pad_value
+    values, _ = Preprocessor((_PIXEL_VALUES, 1), 'stretch', *args)(ramp)
+    padded, _ = Preprocessor((2, 1), 'letterbox_top_left', *args)(ramp[:, :1])
+    return np.concatenate([values.ravel(), padded[0, :, 0, 1]])
+
+
+def _upload(array: NDArray[Any], buffer: DeviceBuffer) -> None:
+    """Copy the array into the GPU's memory, and wait for that."""
+    temporary = Resources()
+    with temporary.closed_on_error(), buffer.device.pushed():
+        staging = temporary.add(PinnedBuffer(buffer.device, array.shape, array.dtype))
+        staging.array[:] = array
+        stream = temporary.add(buffer.device.new_stream())
+        buffer.copy_from_host(staging, stream)
+        stream.synchronize()
+    temporary.close()
