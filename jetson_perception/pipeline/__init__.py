@@ -7,8 +7,10 @@
           └ …                                              ┘
 """
 
-from jetson_perception.pipeline.frame import Frame, TensorPool
-from jetson_perception.pipeline.pipeline import Counts, Lane, Model, Pipeline
+from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
+from jetson_perception.pipeline.frame import Frame, RawImage, TensorPool
+from jetson_perception.pipeline.lane import Counts, Lane, Model
+from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
 from jetson_perception.pipeline.worker import NewestWorker
@@ -16,6 +18,7 @@ from jetson_perception.pipeline.worker import NewestWorker
 __all__ = [
     'STAGES',
     'Counts',
+    'CudaLane',
     'Frame',
     'Lane',
     'LatestSlot',
@@ -23,7 +26,9 @@ __all__ = [
     'NewestWorker',
     'Pipeline',
     'RateMeter',
+    'RawImage',
     'StageSummary',
     'StageTimes',
     'TensorPool',
+    'make_lane',
 ]

@@ -5,13 +5,40 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from jetson_perception.pipeline.device_frames import (
+        DeviceFrames,
+        DeviceInput,
+        DeviceSlot,
+        DeviceTensor,
+    )
+
+
+class RawImage(NamedTuple):
+    """An image as it came, not converted.
+
+    Attributes
+    ----------
+    pixels : ndarray, uint8
+        As `jetson_perception.images.view` gives it for the encoding; rows may be padded, within a
+        row there are no gaps.
+    encoding : str
+        By its name in sensor_msgs/Image.
+    width, height : int
+        Of the image, pixels; nv12 and nv21 have rows of chroma besides.
+    """
+
+    pixels: NDArray[np.uint8]
+    encoding: str
+    width: int
+    height: int
 
 
 class Preprocess(Protocol):
@@ -58,6 +85,9 @@ class Frame:
         Comes back with every result, untouched.
     age_ms : float or None
         How old the image was when it was received, milliseconds; None if nobody knows.
+    raw : RawImage, optional
+        The same image before its conversion, for lanes that convert it on a GPU; without it they
+        take what `load` gives.
     """
 
     def __init__(
@@ -65,6 +95,7 @@ class Frame:
         load: Callable[[], NDArray[np.uint8]],
         header: Any = None,
         age_ms: float | None = None,
+        raw: RawImage | None = None,
     ) -> None:
         self.header = header
         self.age_ms = age_ms
@@ -75,10 +106,12 @@ class Frame:
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
         self._load = load
+        self._raw = raw
         self._lock = threading.Lock()
         self._bgr: NDArray[np.uint8] | None = None
         self._tensors: dict[Hashable, tuple[NDArray[Any], Any]] = {}
         self._pool: TensorPool | None = None
+        self._device_slots: dict[DeviceFrames, DeviceSlot] = {}
         self._users = 0
 
     def bgr(self) -> NDArray[np.uint8]:
@@ -92,6 +125,17 @@ class Frame:
         with self._lock:
             return self._loaded()
 
+    def raw(self) -> RawImage:
+        """The image as it came, or as bgr8 where it has to be decoded on the CPU.
+
+        Raises
+        ------
+        ImageError
+            When the image cannot be used.
+        """
+        with self._lock:
+            return self._raw_or_loaded()
+
     def tensor(self, key: Hashable, preprocess: Preprocess) -> tuple[NDArray[Any], Any]:
         """The network input for `key` and how it was fitted; made by the first lane that asks.
 
@@ -103,6 +147,26 @@ class Frame:
                 self._tensors[key] = preprocess(self._loaded(), out)
             return self._tensors[key]
 
+    def device_tensor(self, wanted: DeviceInput) -> DeviceTensor:
+        """The network input on a GPU, or on its way there; made by the first lane that asks.
+
+        Only between `share` and this lane's `release`, and with the GPU's context current.
+
+        Raises
+        ------
+        ImageError
+            When the image cannot be used.
+        CudaError
+            When there is no memory for it, or the GPU failed.
+        """
+        with self._lock:
+            frames = wanted.frames
+            slot = self._device_slots.get(frames)
+            if slot is None:
+                slot = frames.upload(self._raw_or_loaded())
+                self._device_slots[frames] = slot
+            return slot.tensor(wanted)
+
     def share(self, index: int, users: int, pool: TensorPool) -> None:
         """Number the frame and say how many lanes get it; each is to call `release` once."""
         self.index, self._users, self._pool = index, users, pool
@@ -113,9 +177,18 @@ class Frame:
             self._users -= 1
             if self._users or self._pool is None:
                 return
+            for frames, slot in self._device_slots.items():
+                frames.give_back(slot)
+            self._device_slots.clear()
             for key, (tensor, _) in self._tensors.items():
                 self._pool.give_back(key, tensor)
             self._tensors.clear()
+
+    def _raw_or_loaded(self) -> RawImage:
+        if self._raw is not None:
+            return self._raw
+        bgr = self._loaded()
+        return RawImage(bgr, 'bgr8', bgr.shape[1], bgr.shape[0])
 
     def _loaded(self) -> NDArray[np.uint8]:
         if self._bgr is None:

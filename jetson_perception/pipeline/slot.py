@@ -32,7 +32,7 @@ class LatestSlot(Generic[T]):
             if self._closed:
                 return item
             replaced, self._item = self._item, item
-            self._changed.notify()
+            self._changed.notify_all()  # takers, and those who wait for a taker
             return replaced
 
     def take(self) -> T | None:
@@ -40,7 +40,32 @@ class LatestSlot(Generic[T]):
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed)
             item, self._item = self._item, None
+            self._changed.notify_all()
             return item
+
+    def poll(self) -> T | None:
+        """The item that is waiting now, or None."""
+        with self._changed:
+            item, self._item = self._item, None
+            if item is not None:
+                self._changed.notify_all()
+            return item
+
+    def wait_until_closed(self, timeout_s: float) -> bool:
+        """Let time pass, up to `timeout_s`; True as soon as the slot is closed."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, timeout_s)
+
+    def wait_until_taken(self, timeout_s: float) -> bool:
+        """Wait until no item is there that a `put` would replace, for who must not lose any.
+
+        Returns
+        -------
+        bool
+            False when one was still there after `timeout_s`.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._item is None, timeout_s)
 
     def close(self) -> T | None:
         """End every `take`, now and later. Returns the item that was still waiting."""

@@ -8,8 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 #: In the order in which a frame passes them. `transport` is the frame's age when it was received
-#: (stamp to callback), `wait` the time until its lane was free, `total` stamp to published.
-STAGES = ('transport', 'wait', 'preprocess', 'inference', 'postprocess', 'publish', 'total')
+#: (stamp to callback), `wait` the time until its lane was free, `total` stamp to published. What
+#: runs on a GPU is timed there, and only there is there an `upload`.
+STAGES = (
+    'transport',
+    'wait',
+    'upload',
+    'preprocess',
+    'inference',
+    'postprocess',
+    'publish',
+    'total',
+)
 
 
 class StageSummary(NamedTuple):

@@ -88,3 +88,19 @@ def test_items_cross_threads_in_order_and_the_last_always_arrives():
     lost = [number for number in replaced if number is not None]
     assert taken == sorted(taken)
     assert sorted(taken + lost) == list(range(1, 2001))
+
+
+def test_waiting_until_an_item_is_taken():
+    slot = LatestSlot()
+    assert slot.wait_until_taken(0)
+    slot.put('item')
+    assert not slot.wait_until_taken(0)
+    waiter = threading.Thread(target=slot.wait_until_taken, args=(DEADLINE_S,))
+    waiter.start()
+    assert slot.take() == 'item'
+    waiter.join(DEADLINE_S)
+    assert not waiter.is_alive()
+    assert slot.wait_until_taken(0)
+    slot.put('dropped')
+    slot.close()
+    assert slot.wait_until_taken(0)

@@ -1,0 +1,329 @@
+"""Frames on a GPU: uploaded once, fitted to each distinct network input once, for all lanes.
+
+A frame that a lane begins gets a slot: a pinned buffer that its bytes are copied into, their copy
+on the device, and a tensor for each kind of input. Lanes copy the tensor into their engine's own
+input, on their own streams, so that a slot is free again long before the engines are through with
+the frame. Nothing is allocated for a frame, unless it is larger than all before it.
+
+On a GPU that shares its memory with the CPU the kernel reads the pinned buffer in place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda.preprocess import DeviceImage
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from jetson_perception.cuda import CudaDevice, Event, Stream
+    from jetson_perception.pipeline.frame import RawImage
+    from jetson_perception.pipeline.timing import StageTimes
+
+
+class DevicePreprocess(Protocol):
+    """What fits images on a device to a network; used by one thread at a time."""
+
+    @property
+    def input_key(self) -> Hashable:
+        """Equal keys fill tensors equally, so one does for all."""
+        ...
+
+    def new_tensor(self) -> DeviceBuffer:
+        """A buffer of the network input's shape and type."""
+        ...
+
+    def preprocess(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> Any:
+        """Enqueue filling `target`; returns how the image was fitted."""
+        ...
+
+
+class DeviceInput:
+    """One lane's part in `DeviceFrames`; from `DeviceFrames.add`.
+
+    Attributes
+    ----------
+    frames : DeviceFrames
+    preprocess : DevicePreprocess
+        The lane's own, as it is used in the lane's thread.
+    index : int
+        Position among the lanes.
+    kind : int
+        Equal for lanes whose tensors are equal.
+    times : StageTimes
+        Where the GPU times of the lane's frames go.
+    """
+
+    __slots__ = ('frames', 'index', 'kind', 'preprocess', 'times')
+
+    def __init__(
+        self,
+        frames: DeviceFrames,
+        preprocess: DevicePreprocess,
+        index: int,
+        kind: int,
+        times: StageTimes,
+    ) -> None:
+        self.frames = frames
+        self.preprocess = preprocess
+        self.index = index
+        self.kind = kind
+        self.times = times
+
+
+class DeviceFrames:
+    """The slots of one device and the stream that fills them. Any thread may call it.
+
+    Every call needs the device's context current on the calling thread.
+    """
+
+    def __init__(self, device: CudaDevice) -> None:
+        self.device = device
+        self._resources = Resources()
+        self._stream: Stream | None = None
+        self._changed = threading.Condition()
+        self._free: deque[DeviceSlot] = deque()
+        self._slots: list[DeviceSlot] = []
+        self._kinds: dict[Hashable, int] = {}
+        self._inputs: list[DeviceInput] = []
+
+    def add(self, preprocess: DevicePreprocess, times: StageTimes) -> DeviceInput:
+        """Have another lane take part; all are added before the first frame."""
+        kind = self._kinds.setdefault(preprocess.input_key, len(self._kinds))
+        added = DeviceInput(self, preprocess, len(self._inputs), kind, times)
+        self._inputs.append(added)
+        return added
+
+    def upload(self, raw: RawImage) -> DeviceSlot:
+        """A slot with this image on its way to the device; to be given back.
+
+        Raises
+        ------
+        CudaError
+            When there is no memory for it, or the GPU failed.
+        """
+        slot = self._take()
+        try:
+            slot.upload(raw)
+        except BaseException:
+            self.give_back(slot)
+            raise
+        return slot
+
+    def give_back(self, slot: DeviceSlot) -> None:
+        """Let a slot be used again: every lane has enqueued what it wants of it."""
+        with self._changed:
+            self._free.append(slot)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Release everything, after the lanes ended; twice is harmless."""
+        slots, self._slots = self._slots, []
+        self._free.clear()
+        if self._stream is not None:
+            with self.device.pushed():
+                try:
+                    self._stream.synchronize()
+                    for slot in slots:
+                        slot.record_times(self._inputs)
+                finally:
+                    self._stream = None
+                    self._resources.close()
+
+    def _take(self) -> DeviceSlot:
+        with self._changed:
+            slot = self._past_or_new()
+            while slot is None:
+                # Each lane keeps at most one slot waiting for its engine, and all of them one for
+                # the newest frame, so that this is a matter of microseconds, if it ever happens.
+                self._changed.wait()
+                slot = self._past_or_new()
+        try:
+            slot.wait_until_past()
+            slot.record_times(self._inputs)
+        except BaseException:
+            self.give_back(slot)
+            raise
+        return slot
+
+    def _past_or_new(self) -> DeviceSlot | None:
+        """The oldest slot that nothing on the GPU uses any more, or another one."""
+        for slot in self._free:
+            if slot.is_past():
+                self._free.remove(slot)
+                return slot
+        if len(self._slots) < len(self._inputs) + 3:
+            return self._new_slot()
+        return self._free.popleft() if self._free else None
+
+    def _new_slot(self) -> DeviceSlot:
+        if self._stream is None:
+            self._stream = self._resources.add(self.device.new_stream())
+        slot = DeviceSlot(self.device, self._stream, len(self._inputs), len(self._kinds))
+        self._resources.add(slot)
+        self._slots.append(slot)
+        return slot
+
+
+class DeviceSlot:
+    """Room for one frame; what is in it is guarded by the frame's lock."""
+
+    def __init__(self, device: CudaDevice, stream: Stream, lanes: int, kinds: int) -> None:
+        self._stream = stream
+        self._mapped = device.integrated
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self._begun = self._resources.add(device.new_event(timing=True))
+            self._uploaded = self._resources.add(device.new_event(timing=True))
+            self._staging: GrowingBuffer[PinnedBuffer] = self._resources.add(
+                GrowingBuffer(
+                    lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8, mapped=self._mapped)
+                )
+            )
+            self._bytes: GrowingBuffer[DeviceBuffer] = self._resources.add(
+                GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
+            )
+        self._device, self._lanes = device, lanes
+        self._tensors: list[DeviceTensor | None] = [None] * kinds
+        self._made: list[DeviceTensor] = []
+        self._image: DeviceImage | None = None
+
+    def upload(self, raw: RawImage) -> None:
+        """Copy the image's bytes, without the padding of rows, and enqueue their upload."""
+        pixels = raw.pixels
+        rows = pixels.shape[0]
+        row_bytes = pixels.nbytes // rows
+        staging = self._staging.ensure(pixels.nbytes)
+        # Lets other threads run meanwhile, unlike a copy by the driver.
+        np.copyto(
+            staging.bytes[: pixels.nbytes].reshape(rows, row_bytes),
+            pixels.reshape(rows, row_bytes),
+        )
+        address = staging.address
+        if not self._mapped:
+            target = self._bytes.ensure(pixels.nbytes)
+            self._begun.record(self._stream)
+            target.copy_from_host(staging, self._stream, pixels.nbytes)
+            self._uploaded.record(self._stream)
+            address = target.address
+        assert address is not None, 'mapped memory has one'
+        self._image = DeviceImage(address, raw.width, raw.height, row_bytes, raw.encoding)
+
+    def tensor(self, wanted: DeviceInput) -> DeviceTensor:
+        """The image fitted to a network's input; the first who asks has it made."""
+        tensor = self._tensors[wanted.kind]
+        if tensor is None:
+            buffer = wanted.preprocess.new_tensor()
+            tensor = DeviceTensor(self._device, buffer, self._lanes)
+            self._tensors[wanted.kind] = self._resources.add(tensor)
+        if not tensor.made:
+            assert self._image is not None, 'upload comes first'
+            tensor.make(self._image, wanted.preprocess, self._stream)
+            self._made.append(tensor)
+        return tensor
+
+    def is_past(self) -> bool:
+        """Whether the GPU is through with everything that was enqueued for this slot."""
+        if not self._made:
+            return self._mapped or self._uploaded.query()
+        return all(tensor.is_past() for tensor in self._made)
+
+    def wait_until_past(self) -> None:
+        """Wait until `is_past`."""
+        if not self._mapped:
+            self._uploaded.synchronize()
+        for tensor in self._made:
+            tensor.wait_until_past()
+
+    def record_times(self, inputs: list[DeviceInput]) -> None:
+        """Hand the GPU times of the frame that was here to its lanes, and forget the frame.
+
+        Only now: the events are of the slot, and a lane that is slow would find those of the next.
+        """
+        made, self._made, self._image = self._made, [], None
+        takers = [(tensor, index) for tensor in made for index in tensor.forget()]
+        if not takers:
+            return
+        upload_ms = None if self._mapped else self._uploaded.elapsed_ms(self._begun)
+        preprocess_ms = {tensor: tensor.elapsed_ms() for tensor in made}
+        for tensor, index in takers:
+            times = inputs[index].times
+            if upload_ms is not None:
+                times.record('upload', upload_ms)
+            times.record('preprocess', preprocess_ms[tensor])
+
+    def close(self) -> None:
+        """Release the buffers and events."""
+        self._resources.close()
+
+
+class DeviceTensor:
+    """A network's input on the device.
+
+    Attributes
+    ----------
+    buffer : DeviceBuffer
+    transform : object
+        How the image was fitted.
+    made : bool
+        Whether it is of the frame that has the slot.
+    """
+
+    def __init__(self, device: CudaDevice, buffer: DeviceBuffer, lanes: int) -> None:
+        self._resources = Resources()
+        self.buffer = self._resources.add(buffer)
+        self.transform: Any = None
+        self.made = False
+        with self._resources.closed_on_error():
+            self._begun = self._event(device, timing=True)
+            self._ready = self._event(device, timing=True)
+            self._taken = [self._event(device) for _ in range(lanes)]
+        self._takers: list[int] = []
+
+    def make(self, image: DeviceImage, preprocess: DevicePreprocess, stream: Stream) -> None:
+        """Enqueue filling it."""
+        self._begun.record(stream)
+        self.transform = preprocess.preprocess(image, self.buffer, stream)
+        self._ready.record(stream)
+        self.made = True
+
+    def take(self, taker: DeviceInput, target: DeviceBuffer, stream: Stream) -> None:
+        """Enqueue copying it, once it is ready, to where the lane wants it."""
+        stream.wait_for_event(self._ready)
+        target.copy_from_device(self.buffer, stream)
+        self._taken[taker.index].record(stream)
+        self._takers.append(taker.index)
+
+    def is_past(self) -> bool:
+        """Whether it is made, and copied by everyone who took it."""
+        if not self._takers:
+            return self._ready.query()
+        return all(self._taken[index].query() for index in self._takers)
+
+    def wait_until_past(self) -> None:
+        """Wait until `is_past`."""
+        self._ready.synchronize()
+        for index in self._takers:
+            self._taken[index].synchronize()
+
+    def forget(self) -> list[int]:
+        """Free it for the next frame; returns the indices of the lanes that took it."""
+        takers, self._takers, self.made = self._takers, [], False
+        return takers
+
+    def elapsed_ms(self) -> float:
+        """How long making it took on the GPU."""
+        return self._ready.elapsed_ms(self._begun)
+
+    def close(self) -> None:
+        """Release the buffer and events."""
+        self._resources.close()
+
+    def _event(self, device: CudaDevice, *, timing: bool = False) -> Event:
+        return self._resources.add(device.new_event(timing=timing))

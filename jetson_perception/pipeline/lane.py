@@ -1,0 +1,206 @@
+"""A lane: one engine's way from frame to result, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jetson_perception.errors import CudaError, PerceptionError
+from jetson_perception.pipeline.slot import LatestSlot
+from jetson_perception.pipeline.timing import RateMeter, StageTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jetson_perception.pipeline.frame import Frame
+
+    Deliver = Callable[[Frame, Any], None]
+
+log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What a lane runs, stage by stage; `jetson_perception.models` has them."""
+
+    @property
+    def input_key(self) -> Hashable:
+        """Models of equal keys take the same input tensor, so it is made once for all."""
+        ...
+
+    def preprocess(
+        self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], Any]:
+        """Input tensor for a (h, w, 3) bgr8 image, and how the image was fitted to it."""
+        ...
+
+    def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Outputs of the network."""
+        ...
+
+    def postprocess(
+        self, outputs: Sequence[NDArray[Any]], transform: Any, options: Any = None
+    ) -> Any:
+        """What the outputs mean in the source image."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the frames of one lane since it was made.
+
+    Attributes
+    ----------
+    received : int
+        Frames offered.
+    processed : int
+        Frames whose result was published.
+    skipped : int
+        Frames that a newer one replaced before the lane was free.
+    failed : int
+        Frames that could not be used, or that the engine failed on.
+    """
+
+    received: int = 0
+    processed: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+class Lane:
+    """One engine's way from frame to result, in a thread of its own.
+
+    Parameters
+    ----------
+    name : str
+        Engine's name, for messages and thread names.
+    model : Model
+        What runs. The lane does not close it.
+    publish : callable
+        Called as publish(frame, result) in the publisher's thread.
+    options : callable
+        Gives the options of `model.postprocess`; read once a frame, so that a change of parameters
+        takes effect with the next one.
+    on_error : callable
+        Called as on_error(error) in the lane's thread for a frame that failed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        publish: Callable[[Frame, Any], None],
+        options: Callable[[], Any] = lambda: None,
+        on_error: Callable[[PerceptionError], None] = lambda error: log.warning('%s', error),
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.times = StageTimes()
+        self.results = RateMeter()
+        self.slot: LatestSlot[Frame] = LatestSlot()
+        self.publish = publish
+        #: Why no frame can succeed any more; None while one can.
+        self.fatal: PerceptionError | None = None
+        self._options = options
+        self._on_error = on_error
+        self._lock = threading.Lock()
+        self._received = self._processed = self._skipped = self._failed = 0
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames so far."""
+        with self._lock:
+            return Counts(self._received, self._processed, self._skipped, self._failed)
+
+    def frame_rate(self) -> float:
+        """Results a second lately, Hz."""
+        return self.results.rate(time.monotonic_ns())
+
+    def offer(self, frame: Frame) -> None:
+        """Leave a frame for the lane; it replaces one that the lane has not begun."""
+        replaced = self.slot.put(frame)
+        with self._lock:
+            self._received += 1
+            self._skipped += replaced is not None
+        if replaced is not None:
+            replaced.release()
+
+    def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
+        """What the lane's thread does, until the slot is closed.
+
+        Parameters
+        ----------
+        line_up : callable
+            Called once, when everything is ready for the first frame; it returns when that holds
+            for every lane, and raises when the pipeline is not to begin.
+        deliver : callable
+            Called as deliver(frame, result) for every frame that was begun, in their order, with
+            None for one that failed.
+
+        Raises
+        ------
+        PerceptionError
+            When the lane cannot begin, or cannot go on after a frame.
+        """
+        bind_thread = getattr(self.model, 'bind_thread', None)
+        if bind_thread is not None:
+            bind_thread()
+        line_up()
+        while (frame := self.slot.take()) is not None:
+            deliver(frame, self.process(frame))
+            if self.fatal is not None:
+                raise self.fatal
+
+    def process(self, frame: Frame) -> Any:
+        """Take a frame through the stages and time them. Returns the result, None if it failed."""
+        begun = time.monotonic_ns()
+        frame.begun.add(self.name)
+        try:
+            tensor, transform = frame.tensor(self.model.input_key, self.model.preprocess)
+            preprocessed = time.monotonic_ns()
+            outputs = self.model.infer(tensor)
+            inferred = time.monotonic_ns()
+            result = self.model.postprocess(outputs, transform, self._options())
+            postprocessed = time.monotonic_ns()
+        except Exception as error:  # noqa: BLE001 - a lane outlives whatever a frame does to it
+            self.fail(error)
+            return None
+        finally:
+            frame.release()
+        self.record_wait(frame, begun)
+        self.times.record('preprocess', (preprocessed - begun) / 1e6)
+        self.times.record('inference', (inferred - preprocessed) / 1e6)
+        self.times.record('postprocess', (postprocessed - inferred) / 1e6)
+        return result
+
+    def record_wait(self, frame: Frame, begun_ns: int) -> None:
+        """Time what was before a frame that the lane began at a monotonic time."""
+        if frame.age_ms is not None:
+            self.times.record('transport', frame.age_ms)
+        self.times.record('wait', (begun_ns - frame.received_ns) / 1e6)
+
+    def fail(self, error: Exception) -> None:
+        """Count a frame that came to nothing and tell why."""
+        if not isinstance(error, PerceptionError):
+            log.error('%s: unexpected error on a frame', self.name, exc_info=error)
+            error = PerceptionError(f'{self.name}: unexpected {type(error).__name__}: {error}')
+        if isinstance(error, CudaError) and error.fatal:
+            self.fatal = error
+        with self._lock:
+            self._failed += 1
+        self._on_error(error)
+
+    def published(self, frame: Frame, ready_ns: int) -> None:
+        """Count and time a frame whose result, ready at a monotonic time, is out."""
+        now = time.monotonic_ns()
+        self.times.record('publish', (now - ready_ns) / 1e6)
+        if frame.age_ms is not None:
+            self.times.record('total', frame.age_ms + (now - frame.received_ns) / 1e6)
+        self.results.tick(now)
+        with self._lock:
+            self._processed += 1
