@@ -208,6 +208,7 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         threads: int = 0,
         overrides: ModelInfo | None = None,
         options: SegmentationOptions | None = None,
+        **building: Any,
     ) -> Self:
         """Open a model file, run it once, and recognize its output.
 
@@ -219,6 +220,8 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
             As `open_engine` says.
         options : SegmentationOptions, optional
             Used where `postprocess` is given none.
+        building
+            `precision`, `progress` and `cancel`, as `open_engine` says.
 
         Raises
         ------
@@ -227,7 +230,7 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         ParameterError
             When a setting is out of range or missing; the error names it.
         """
-        opened = _open(path, engine, threads, overrides)
+        opened = _open(path, engine, threads, overrides, **building)
         try:
             return cls(opened, options)
         except BaseException:
@@ -302,6 +305,7 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         threads: int = 0,
         overrides: ModelInfo | None = None,
         options: DetectionOptions | None = None,
+        **building: Any,
     ) -> Self:
         """Open a model file, run it once, and recognize its outputs.
 
@@ -313,6 +317,8 @@ class YoloModel(_Model[Detections, DetectionOptions]):
             As `open_engine` says.
         options : DetectionOptions, optional
             Used where `postprocess` is given none.
+        building
+            `precision`, `progress` and `cancel`, as `open_engine` says.
 
         Raises
         ------
@@ -321,7 +327,7 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         ParameterError
             When a setting is out of range or missing; the error names it.
         """
-        opened = _open(path, engine, threads, overrides)
+        opened = _open(path, engine, threads, overrides, **building)
         try:
             return cls(opened, options)
         except BaseException:
@@ -386,6 +392,7 @@ def open_model(
     engine: str = 'auto',
     threads: int = 0,
     overrides: ModelInfo | None = None,
+    **building: Any,
 ) -> SegmentationModel | YoloModel:
     """Open a model file as what it is.
 
@@ -398,6 +405,8 @@ def open_model(
         An ONNX file, or the bare name of a model that comes with the package.
     engine, threads, overrides
         As `open_engine` says.
+    building
+        `precision`, `progress` and `cancel`, as `open_engine` says.
 
     Raises
     ------
@@ -406,7 +415,7 @@ def open_model(
     ParameterError
         When a setting is out of range or missing; the error names it.
     """
-    opened = _open(path, engine, threads, overrides)
+    opened = _open(path, engine, threads, overrides, **building)
     try:
         task = opened.info.task
         if task in YoloModel.tasks:
@@ -432,8 +441,12 @@ def resolve_model(path: str | Path) -> Path:
     return model_path(str(path))
 
 
-def _open(path: str | Path, engine: str, threads: int, overrides: ModelInfo | None) -> Engine:
-    return open_engine(resolve_model(path), engine=engine, threads=threads, overrides=overrides)
+def _open(
+    path: str | Path, engine: str, threads: int, overrides: ModelInfo | None, **building: Any
+) -> Engine:
+    return open_engine(
+        resolve_model(path), engine=engine, threads=threads, overrides=overrides, **building
+    )
 
 
 def _preprocessor(engine: Engine, default_resize: str) -> Preprocessor:

@@ -223,6 +223,30 @@ def color_segmentation(
     )
 
 
+def quantized_segmentation(path, **options):
+    """`color_segmentation` with its input quantized to INT8 and back, as Q/DQ models have it."""
+    model = onnx.load(color_segmentation(path, **options))
+    (convolution,) = model.graph.node
+    image = convolution.input[0]
+    convolution.input[0] = 'dequantized'
+    nodes = [
+        helper.make_node('QuantizeLinear', [image, 'scale', 'zero'], ['quantized']),
+        helper.make_node('DequantizeLinear', ['quantized', 'scale', 'zero'], ['dequantized']),
+        *model.graph.node,
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(
+        (
+            numpy_helper.from_array(np.array(1 / 127, np.float32), 'scale'),
+            numpy_helper.from_array(np.array(0, np.int8), 'zero'),
+        )
+    )
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return Path(path)
+
+
 def slow_segmentation(path, milliseconds=100, *, size_wh=(320, 240), **options):
     """`color_segmentation` that takes about so long a frame, measured here on one thread."""
     import time

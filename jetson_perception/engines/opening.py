@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,22 +16,25 @@ from jetson_perception.engines.metadata import (
     sidecar_path,
 )
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, check_model_file
+from jetson_perception.engines.request import PRECISIONS, EngineRequest
 from jetson_perception.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from jetson_perception.engines.base import Engine
 
 _log = logging.getLogger('jetson_perception')
 
-_Factory = Callable[['Path', int, 'tuple[int, int] | None'], 'Engine']
+_Factory = Callable[[EngineRequest], 'Engine']
 
 
-def _open_onnxruntime_cpu(
-    path: Path, threads: int, input_size_wh: tuple[int, int] | None
-) -> Engine:
-    return OnnxRuntimeEngine(path, threads=threads, input_size_wh=input_size_wh)
+def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
+    _require_int8(request)
+    return OnnxRuntimeEngine(
+        request.path, threads=request.threads, input_size_wh=request.input_size_wh
+    )
 
 
 # Fastest first: the order in which 'auto' tries them. None marks one that this version lacks.
@@ -51,8 +55,11 @@ def open_engine(
     threads: int = 0,
     input_size_wh: tuple[int, int] | None = None,
     overrides: ModelInfo | None = None,
+    precision: str = 'fp16',
+    progress: Callable[[float | None, str], None] | None = None,
+    cancel: threading.Event | None = None,
 ) -> Engine:
-    """A model on a runtime, ready to run.
+    """A model on a runtime, ready to run. Building one may take minutes, the first time.
 
     Its `info` is what the ONNX metadata says, then the YAML file beside it, then `overrides`.
 
@@ -69,6 +76,11 @@ def open_engine(
         `overrides`, the YAML file or the metadata say, in this order.
     overrides : ModelInfo, optional
         What the user says of the model.
+    precision : str
+        One of `PRECISIONS`, for an engine that is built; others compute in the types of the file.
+        'int8' is refused for a model that holds nothing quantized.
+    progress, cancel
+        As `EngineRequest` says.
 
     Raises
     ------
@@ -83,6 +95,12 @@ def open_engine(
             f'{did_you_mean(engine, ENGINES)}',
             'engine',
         )
+    if precision not in PRECISIONS:
+        raise ParameterError(
+            f'precision is {precision!r}; expected one of {", ".join(PRECISIONS)}'
+            f'{did_you_mean(precision, PRECISIONS)}',
+            'precision',
+        )
     overrides = overrides or ModelInfo()
     problem = find_problem(overrides)
     if problem:
@@ -92,7 +110,7 @@ def open_engine(
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
     name, factory = _choose(engine)
-    opened = factory(path, threads, size_wh)
+    opened = factory(EngineRequest(path, threads, size_wh, precision, progress, cancel))
     _log.info('%s: %s%s', path.name, opened.description, _reason(name) if engine == 'auto' else '')
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
@@ -105,6 +123,22 @@ def open_engine(
             'parameters are put together'
         )
     return opened
+
+
+def _require_int8(request: EngineRequest) -> None:
+    """Refuse 'int8' where the runtime takes the file as it is and nothing in it is quantized."""
+    if request.precision != 'int8':
+        return
+    with (
+        request.path.open('rb') as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m,
+    ):
+        quantized = m.find(b'QuantizeLinear') >= 0
+    if not quantized:
+        raise ModelError(
+            f'{request.path} is asked for in int8, and nothing in it is quantized; make an INT8 '
+            f'model of it: jetson-perception quantize {request.path}, or set precision to fp16'
+        )
 
 
 def _choose(engine: str) -> tuple[str, _Factory]:

@@ -85,6 +85,7 @@ class SegNode(PerceptionNode):
             params.model,
             engine=params.engine,
             threads=params.threads,
+            precision=params.precision,
             overrides=params.overrides(output=params.output),
         )
         # A network that ends in an argmax may give any id, whatever its names say.

@@ -147,6 +147,7 @@ class _Engine:
             value.model,
             engine=value.engine,
             threads=value.threads,
+            precision=value.precision,
             overrides=value.overrides(
                 task=value.task,
                 layout=value.layout,

@@ -8,6 +8,7 @@ from typing import Any
 
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.engines.metadata import ModelInfo
+from jetson_perception.engines.request import PRECISIONS
 from jetson_perception.ros.parameters import param
 
 
@@ -25,6 +26,13 @@ class ModelParams:
         'auto',
         'Runtime; auto takes the fastest that is there and says which.',
         choices=('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
+        at_configure=True,
+    )
+    precision: str = param(
+        'fp16',
+        'What an engine is built in; the others compute in the types of the file. int8 wants a '
+        'quantized model, as `jetson-perception quantize` makes it.',
+        choices=PRECISIONS,
         at_configure=True,
     )
     threads: int = param(

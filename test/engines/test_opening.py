@@ -1,7 +1,8 @@
 import logging
 
+import numpy as np
 import pytest
-from onnx_models import color_segmentation, detector
+from onnx_models import color_segmentation, detector, quantized_segmentation
 
 from jetson_perception.engines import ENGINES, ModelInfo, open_engine
 from jetson_perception.engines import opening as opening_module
@@ -102,3 +103,25 @@ def test_tensorrt_engine_file(tmp_path):
     path.write_bytes(b'ptrt')
     with pytest.raises(ModelError, match=r'give the ONNX file that it was built from'):
         open_engine(path)
+
+
+class TestPrecision:
+    @pytest.mark.parametrize('precision', ['fp32', 'fp16', 'best'])
+    def test_does_not_concern_a_runtime_that_takes_the_file_as_it_is(self, tmp_path, precision):
+        path = color_segmentation(tmp_path / 'my.onnx')
+        assert open_engine(path, precision=precision, threads=1).outputs
+
+    def test_int8_of_a_model_that_is_none_is_refused(self, tmp_path):
+        path = color_segmentation(tmp_path / 'my.onnx')
+        with pytest.raises(ModelError, match=r'nothing in it is quantized; .* quantize'):
+            open_engine(path, precision='int8', engine='onnxruntime_cpu')
+
+    def test_int8_of_a_quantized_model(self, tmp_path):
+        path = quantized_segmentation(tmp_path / 'my.onnx')
+        engine = open_engine(path, precision='int8', engine='onnxruntime_cpu', threads=1)
+        assert engine.infer(np.zeros(engine.inputs[0].shape, np.float32))
+
+    def test_one_that_does_not_exist(self, tmp_path):
+        with pytest.raises(ParameterError, match=r"did you mean 'fp16'\?") as error:
+            open_engine(tmp_path / 'my.onnx', precision='fp61')
+        assert error.value.parameter == 'precision'

@@ -1,0 +1,43 @@
+"""What is asked of an engine when it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
+"""What an engine may compute in: 'best' lets the builder choose layer by layer."""
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """How a model is to be opened; each runtime takes what concerns it.
+
+    Attributes
+    ----------
+    path : Path
+        The model file.
+    threads : int
+        CPU threads; 0 for as many as the cores this process may use.
+    input_size_wh : tuple of int or None
+        Width and height of an input that the model leaves open.
+    precision : str
+        One of `PRECISIONS`, for engines that are built. Others compute in the types of the file.
+    progress : callable or None
+        Told how far a build is, from any thread, as progress(fraction, phase): 0 to 1, or None
+        where the version does not tell, and what is going on, for people.
+    cancel : threading.Event or None
+        Ends a build when set: BuildCanceled is raised.
+    """
+
+    path: Path
+    threads: int = 0
+    input_size_wh: tuple[int, int] | None = None
+    precision: str = 'fp16'
+    progress: Callable[[float | None, str], None] | None = None
+    cancel: threading.Event | None = None
