@@ -27,6 +27,7 @@ from rich.table import Table
 
 from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
+from jetson_perception.engines.cache_command import add_cache
 from jetson_perception.engines.metadata import read_mapping
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands, model)
     _add_compare(commands)
     add_doctor(commands)
+    add_cache(commands)
     return parser
 
 
