@@ -221,7 +221,7 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         options : SegmentationOptions, optional
             Used where `postprocess` is given none.
         building
-            `precision`, `progress` and `cancel`, as `open_engine` says.
+            `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         options : DetectionOptions, optional
             Used where `postprocess` is given none.
         building
-            `precision`, `progress` and `cancel`, as `open_engine` says.
+            `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
 
         Raises
         ------
@@ -406,7 +406,7 @@ def open_model(
     engine, threads, overrides
         As `open_engine` says.
     building
-        `precision`, `progress` and `cancel`, as `open_engine` says.
+        `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
 
     Raises
     ------

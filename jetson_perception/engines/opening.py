@@ -58,6 +58,7 @@ def open_engine(
     precision: str = 'fp16',
     progress: Callable[[float | None, str], None] | None = None,
     cancel: threading.Event | None = None,
+    device: int = 0,
 ) -> Engine:
     """A model on a runtime, ready to run. Building one may take minutes, the first time.
 
@@ -79,7 +80,7 @@ def open_engine(
     precision : str
         One of `PRECISIONS`, for an engine that is built; others compute in the types of the file.
         'int8' is refused for a model that holds nothing quantized.
-    progress, cancel
+    progress, cancel, device
         As `EngineRequest` says.
 
     Raises
@@ -110,7 +111,7 @@ def open_engine(
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
     name, factory = _choose(engine)
-    opened = factory(EngineRequest(path, threads, size_wh, precision, progress, cancel))
+    opened = factory(EngineRequest(path, threads, size_wh, precision, progress, cancel, device))
     _log.info('%s: %s%s', path.name, opened.description, _reason(name) if engine == 'auto' else '')
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)

@@ -26,6 +26,8 @@ class EngineRequest:
         CPU threads; 0 for as many as the cores this process may use.
     input_size_wh : tuple of int or None
         Width and height of an input that the model leaves open.
+    device : int
+        Index of the GPU, for engines that run on one.
     precision : str
         One of `PRECISIONS`, for engines that are built. Others compute in the types of the file.
     progress : callable or None
@@ -41,3 +43,4 @@ class EngineRequest:
     precision: str = 'fp16'
     progress: Callable[[float | None, str], None] | None = None
     cancel: threading.Event | None = None
+    device: int = 0
