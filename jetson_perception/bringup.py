@@ -180,6 +180,37 @@ YOLO_ARGUMENTS = (
     *_CAMERA,
     *_COMMON,
 )
+CONCURRENT_ARGUMENTS = (
+    Argument(
+        'detect_model',
+        '',
+        'ONNX file of a detector, for the engine det in FP16; with it, detect_int8_model is to be '
+        'given too.',
+    ),
+    Argument(
+        'detect_int8_model',
+        '',
+        'The same detector quantized, for det_int8: jetson-perception quantize makes it.',
+    ),
+    Argument('pose_model', '', 'ONNX file of a pose model, for the engine pose in FP16.'),
+    Argument('pose_int8_model', '', 'The same pose model quantized, for pose_int8.'),
+    Argument(
+        'params_file',
+        '',
+        'YAML for yolo_node with these engines; config/concurrent.yaml if empty.',
+    ),
+    Argument('name', 'yolo_node', 'Name of the node.'),
+    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+_CONCURRENT_MODELS = {
+    'detect_model': 'det',
+    'detect_int8_model': 'det_int8',
+    'pose_model': 'pose',
+    'pose_int8_model': 'pose_int8',
+}
 
 
 def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
@@ -223,17 +254,44 @@ def seg(values: Mapping[str, str]) -> list[NodeProcess]:
 
 def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     """What yolo.launch.py starts, for values of `YOLO_ARGUMENTS`."""
-    values = dict(values)
+    values = _with_people(values)
     if not values['model'] and not values['params_file']:
         values['params_file'] = str(config_path('yolo_people.yaml'))
-    if not any(values[name] for name in ('image', 'source', 'camera_params_file')):
-        values['source'] = 'scene://people'
     name = values['engine_name']
     parameters = {
         f'{name}.{key}': value for key, value in _given(values, model=str, engine=str).items()
     }
     if values['model']:
         parameters['engines'] = [name]
+    return _perception(values, 'yolo_node', parameters)
+
+
+def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
+    """What concurrent.launch.py starts, for values of `CONCURRENT_ARGUMENTS`.
+
+    Raises
+    ------
+    ParameterError
+        When a model is given in one precision only: its twin would be another model.
+    """
+    values = _with_people(values)
+    for float_model in ('detect_model', 'pose_model'):
+        int8_model = float_model.replace('_model', '_int8_model')
+        given, lacking = sorted((float_model, int8_model), key=lambda name: not values[name])
+        if values[given] and not values[lacking]:
+            raise ParameterError(
+                f'{given} is set, {lacking} is not; give both, the INT8 one made by '
+                f'jetson-perception quantize',
+                lacking,
+            )
+    values['params_file'] = values['params_file'] or str(config_path('concurrent.yaml'))
+    parameters = {
+        f'{engine}.model': values[name]
+        for name, engine in _CONCURRENT_MODELS.items()
+        if values[name]
+    }
+    if values['engine']:
+        parameters |= {f'{name}.engine': values['engine'] for name in _CONCURRENT_MODELS.values()}
     return _perception(values, 'yolo_node', parameters)
 
 
@@ -253,6 +311,12 @@ def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
         # Up to Jazzy it is the first name, later the second.
         wanted |= dict.fromkeys(profiles, str(config_path('fastdds.xml')))
     return {name: value for name, value in wanted.items() if name not in environ}
+
+
+def _with_people(values: Mapping[str, str]) -> dict[str, str]:
+    """The values, with rendered people to look at where nothing else is given."""
+    given = any(values[name] for name in ('image', 'source', 'camera_params_file'))
+    return {**values, 'source': values['source'] if given else 'scene://people'}
 
 
 def _perception(

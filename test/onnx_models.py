@@ -223,24 +223,24 @@ def color_segmentation(
     )
 
 
-def quantized_segmentation(path, **options):
-    """`color_segmentation` with its input quantized to INT8 and back, as Q/DQ models have it."""
-    model = onnx.load(color_segmentation(path, **options))
-    (convolution,) = model.graph.node
-    image = convolution.input[0]
-    convolution.input[0] = 'dequantized'
+def quantize_input(path):
+    """Quantize a model file's input to INT8 and back, as Q/DQ models have it; gives `path`."""
+    model = onnx.load(path)
+    image = model.graph.input[0].name
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == image:
+                node.input[index] = 'dequantized'
     nodes = [
-        helper.make_node('QuantizeLinear', [image, 'scale', 'zero'], ['quantized']),
-        helper.make_node('DequantizeLinear', ['quantized', 'scale', 'zero'], ['dequantized']),
+        helper.make_node('QuantizeLinear', [image, 'step', 'middle'], ['quantized']),
+        helper.make_node('DequantizeLinear', ['quantized', 'step', 'middle'], ['dequantized']),
         *model.graph.node,
     ]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    step, middle = np.array(1 / 127, np.float32), np.array(0, np.int8)
     model.graph.initializer.extend(
-        (
-            numpy_helper.from_array(np.array(1 / 127, np.float32), 'scale'),
-            numpy_helper.from_array(np.array(0, np.int8), 'zero'),
-        )
+        (numpy_helper.from_array(step, 'step'), numpy_helper.from_array(middle, 'middle'))
     )
     onnx.checker.check_model(model)
     onnx.save(model, str(path))

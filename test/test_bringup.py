@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from jetson_perception import bringup
 from jetson_perception.bringup import NodeProcess, defaults
@@ -19,9 +20,10 @@ PROFILES = {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
 LAUNCH_FILES = [
     pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
     pytest.param(bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+    pytest.param(bringup.CONCURRENT_ARGUMENTS, bringup.concurrent, id='concurrent'),
     pytest.param(bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
 ]
-PERCEPTION = LAUNCH_FILES[:2]
+PERCEPTION = LAUNCH_FILES[:3]
 
 
 def seg(**values):
@@ -30,6 +32,10 @@ def seg(**values):
 
 def yolo(**values):
     return bringup.yolo(defaults(bringup.YOLO_ARGUMENTS, **values))
+
+
+def concurrent(**values):
+    return bringup.concurrent(defaults(bringup.CONCURRENT_ARGUMENTS, **values))
 
 
 def camera(**values):
@@ -77,8 +83,10 @@ class TestArguments:
         for process in processes(defaults(arguments)):
             left = set(process.parameters) - {'use_sim_time', 'autostart', 'source'}
             assert left == set()
-            shown = {'yolo_node': 'yolo_people.yaml'}
-            name = shown.get(process.executable, f'{process.executable}.yaml')
+            shown = {bringup.yolo: 'yolo_people.yaml', bringup.concurrent: 'concurrent.yaml'}
+            name = f'{process.executable}.yaml'
+            if process.executable == 'yolo_node':
+                name = shown[processes]
             assert process.parameter_file == config_path(name)
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
@@ -119,7 +127,7 @@ class TestCameraOrTopic:
         if expected:
             namespace = others[0].namespace.strip('/')
             assert f'{"/" * bool(namespace)}{namespace}/image_raw' == image
-            shown = 'scene://people' if processes is bringup.yolo else ''
+            shown = '' if processes is bringup.seg else 'scene://people'
             assert others[0].parameters.get('source', '') == values.get('source', shown)
 
     def test_a_file_of_the_user_says_what_the_camera_of_yolo_opens(self):
@@ -233,6 +241,55 @@ class TestModels:
         assert rviz.remappings['/perception/annotated'] == topic
         assert Path(rviz.arguments[1]).is_file()
         assert executables([node]) == ['seg_node']
+
+
+class TestFourEngines:
+    def test_of_the_package_each_with_a_model_of_its_own_precision(self):
+        """The INT8 engines run quantized models: not the others under another name."""
+        content = yaml.safe_load(config_path('concurrent.yaml').read_text())
+        engines = content['/**']['ros__parameters']
+        assert engines.pop('engines') == list(engines)
+        precisions = {name: engine['precision'] for name, engine in engines.items()}
+        expected = {'det': 'fp16', 'det_int8': 'int8', 'pose': 'fp16', 'pose_int8': 'int8'}
+        assert precisions == expected
+        assert len({engine['model'] for engine in engines.values()}) == 4
+        for name, engine in engines.items():
+            assert engine['model'].endswith('_int8') == name.endswith('_int8')
+
+    def test_of_the_user(self):
+        node = concurrent(
+            detect_model='/m/d.onnx',
+            detect_int8_model='/m/d8.onnx',
+            pose_model='/m/p.onnx',
+            pose_int8_model='/m/p8.onnx',
+            engine='tensorrt',
+            image='/i',
+        )[0]
+        parameters = {name: value for name, value in node.parameters.items() if '.' in name}
+        assert parameters == {
+            'det.model': '/m/d.onnx',
+            'det.engine': 'tensorrt',
+            'det_int8.model': '/m/d8.onnx',
+            'det_int8.engine': 'tensorrt',
+            'pose.model': '/m/p.onnx',
+            'pose.engine': 'tensorrt',
+            'pose_int8.model': '/m/p8.onnx',
+            'pose_int8.engine': 'tensorrt',
+        }
+        assert node.parameter_file == config_path('concurrent.yaml')
+
+    @pytest.mark.parametrize(
+        ('given', 'lacking'),
+        [
+            ('detect_model', 'detect_int8_model'),
+            ('pose_model', 'pose_int8_model'),
+            ('detect_int8_model', 'detect_model'),
+        ],
+    )
+    def test_a_model_in_one_precision_only_is_refused(self, given, lacking):
+        with pytest.raises(ParameterError, match=f'{given} is set, {lacking} is not') as error:
+            concurrent(**{given: 'my.onnx'})
+        assert error.value.parameter == lacking
 
 
 class TestCommand:

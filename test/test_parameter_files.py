@@ -77,6 +77,7 @@ def test_the_defaults_fit_together(cls):
     [
         pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
         pytest.param(bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+        pytest.param(bringup.CONCURRENT_ARGUMENTS, bringup.concurrent, id='concurrent'),
         pytest.param(bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
     ],
 )
@@ -94,9 +95,10 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
             for field in fields(cls)
         }
         if process.executable == 'yolo_node':
-            name = values['engine_name']
+            given = values.get('engine_name')
             known |= {
                 f'{name}.{field.name}': parameter_type(EngineParams, field.name)
+                for name in ((given,) if given else ('det', 'det_int8', 'pose', 'pose_int8'))
                 for field in fields(EngineParams)
             }
         kinds = {

@@ -2,7 +2,7 @@ import logging
 
 import numpy as np
 import pytest
-from onnx_models import color_segmentation, detector, quantized_segmentation
+from onnx_models import color_segmentation, detector, quantize_input
 
 from jetson_perception.engines import ENGINES, ModelInfo, open_engine
 from jetson_perception.engines import opening as opening_module
@@ -117,7 +117,7 @@ class TestPrecision:
             open_engine(path, precision='int8', engine='onnxruntime_cpu')
 
     def test_int8_of_a_quantized_model(self, tmp_path):
-        path = quantized_segmentation(tmp_path / 'my.onnx')
+        path = quantize_input(color_segmentation(tmp_path / 'my.onnx'))
         engine = open_engine(path, precision='int8', engine='onnxruntime_cpu', threads=1)
         assert engine.infer(np.zeros(engine.inputs[0].shape, np.float32))
 

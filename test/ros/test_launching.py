@@ -34,6 +34,7 @@ LAUNCH = Path(get_package_share_directory('jetson_perception'), 'launch')
 FILES = [
     pytest.param('seg', bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
     pytest.param('yolo', bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
+    pytest.param('concurrent', bringup.CONCURRENT_ARGUMENTS, bringup.concurrent, id='concurrent'),
     pytest.param('camera', bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
 ]
 
