@@ -20,7 +20,7 @@ from jetson_perception.drawing import color_mask, draw_frame_rate, draw_segmenta
 from jetson_perception.models import SegmentationModel
 from jetson_perception.msg import SegmentationSummary
 from jetson_perception.palette import palette
-from jetson_perception.pipeline import Frame, Lane
+from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.model_parameters import ModelParams
@@ -86,6 +86,7 @@ class SegNode(PerceptionNode):
             engine=params.engine,
             threads=params.threads,
             precision=params.precision,
+            device=params.device,
             overrides=params.overrides(output=params.output),
         )
         # A network that ends in an argmax may give any id, whatever its names say.
@@ -112,7 +113,7 @@ class SegNode(PerceptionNode):
     def make_lanes(self) -> list[Lane]:
         """The one lane of the one model."""
         assert self._model is not None, 'configure comes before activate'
-        return [Lane(LANE, self._model, self._publish, self._options, self.on_frame_error)]
+        return [make_lane(LANE, self._model, self._publish, self._options, self.on_frame_error)]
 
     def stats_topic(self, lane: Lane) -> str:
         """Where the lane's stats go."""

@@ -23,7 +23,7 @@ from jetson_perception.drawing import draw_detections, draw_frame_rate
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.models import YoloModel
 from jetson_perception.msg import KeypointDetection2DArray
-from jetson_perception.pipeline import Frame, Lane
+from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import Parameters, param
@@ -148,6 +148,7 @@ class _Engine:
             engine=value.engine,
             threads=value.threads,
             precision=value.precision,
+            device=value.device,
             overrides=value.overrides(
                 task=value.task,
                 layout=value.layout,
@@ -282,7 +283,9 @@ class YoloNode(PerceptionNode):
         """A lane an engine."""
         self._drawn = 0
         return [
-            Lane(engine.name, engine.model, engine.publish, engine.options, self.on_frame_error)
+            make_lane(
+                engine.name, engine.model, engine.publish, engine.options, self.on_frame_error
+            )
             for engine in self._engines
         ]
 

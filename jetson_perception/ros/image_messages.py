@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception import images
 from jetson_perception.errors import ImageError
-from jetson_perception.pipeline import Frame
+from jetson_perception.pipeline import Frame, RawImage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,10 @@ def frame_from_image(msg: Image, clock: Clock) -> Frame:
     """
     pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
     return Frame(
-        lambda: images.to_bgr(pixels, msg.encoding), msg.header, _age_ms(msg.header, clock)
+        lambda: images.to_bgr(pixels, msg.encoding),
+        msg.header,
+        _age_ms(msg.header, clock),
+        RawImage(pixels, msg.encoding, msg.width, msg.height),
     )
 
 

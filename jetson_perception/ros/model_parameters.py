@@ -35,6 +35,12 @@ class ModelParams:
         choices=PRECISIONS,
         at_configure=True,
     )
+    device: int = param(
+        0,
+        'Index of the GPU, for engines that run on one; a Jetson has only 0.',
+        between=(0, 63),
+        at_configure=True,
+    )
     threads: int = param(
         0, 'CPU threads of the engine; 0 for one a core.', between=(0, 256), at_configure=True
     )

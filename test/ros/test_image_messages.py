@@ -72,6 +72,27 @@ def test_every_encoding_gives_the_same_picture_as_bgr8(encoding, padding):
     assert frame.header == HEADER
 
 
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_the_bytes_are_there_unconverted_and_not_copied(encoding):
+    msg = image(padded(encode(picture(), encoding), 3), encoding)
+    raw = frame_from_image(msg, Clock()).raw()
+    assert (raw.encoding, raw.width, raw.height) == (encoding, WIDTH, HEIGHT)
+    assert np.array_equal(raw.pixels.reshape(len(raw.pixels), -1), encode(picture(), encoding))
+    assert np.shares_memory(raw.pixels, np.frombuffer(msg.data, np.uint8))
+
+
+def test_a_compressed_image_is_bgr8_for_everyone():
+    done, jpeg = cv2.imencode('.jpg', picture())
+    assert done
+    frame = frame_from_compressed(
+        CompressedImage(header=HEADER, format='jpeg', data=array.array('B', jpeg.tobytes())),
+        Clock(),
+    )
+    raw = frame.raw()
+    assert (raw.encoding, raw.width, raw.height) == ('bgr8', WIDTH, HEIGHT)
+    assert raw.pixels is frame.bgr()
+
+
 def test_bgr8_is_not_copied():
     msg = image(encode(picture(), 'bgr8'), 'bgr8')
     assert np.shares_memory(
