@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
-from jetson_perception.engines.metadata import ModelInfo, read_onnx_metadata
+from jetson_perception.engines.image_input import (
+    choose_size_wh,
+    require_image,
+    require_one_input,
+)
+from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-_log = logging.getLogger(__name__)
 
 _DTYPES = {
     'tensor(float)': np.float32,
@@ -36,7 +38,6 @@ _DTYPES = {
     'tensor(int64)': np.int64,
     'tensor(bool)': np.bool_,
 }
-_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 _OTHER_FORMATS = {
     '.engine': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
@@ -107,7 +108,7 @@ class OnnxRuntimeEngine:
         props = self._session.get_modelmeta().custom_metadata_map
         info = replace(read_onnx_metadata(props), path=str(path))
         spec = _image_input(path, self._session.get_inputs())
-        size_wh = _choose_size_wh(path, spec, info, input_size_wh)
+        size_wh = choose_size_wh(path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
         self.inputs: tuple[TensorSpec, ...] = (
             replace(spec, shape=(1, 3, size_wh[1], size_wh[0])),
@@ -236,72 +237,7 @@ def _tensor_spec(path: Path, node: Any) -> TensorSpec:
 
 def _image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
     """The model's one input, checked to be a batch of one colour image, channels first."""
-    if len(nodes) != 1:
-        names = ', '.join(f"'{node.name}'" for node in nodes) or 'none'
-        raise ModelError(
-            f'{path} has {len(nodes)} inputs ({names}); expected one, the image. Export the model '
-            'without the others'
-        )
+    require_one_input(path, [node.name for node in nodes])
     spec = _tensor_spec(path, nodes[0])
-    found = f"{path}: input '{spec.name}' is {spec.dtype} {_show_shape(nodes[0].shape)}"
-    if len(spec.shape) != 4:
-        raise ModelError(f'{found}; expected an image, (1, 3, height, width)')
-    batch, channels, _, last = spec.shape
-    if channels != 3:
-        if last == 3:
-            raise ModelError(
-                f'{found}, channels last; expected (1, 3, height, width). Export it channels '
-                'first (tf2onnx: --inputs-as-nchw)'
-            )
-        raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width)')
-    if batch not in (-1, 1):
-        raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
-    if spec.dtype not in _IMAGE_DTYPES:
-        raise ModelError(f'{found}; expected float32 or float16')
+    require_image(path, spec, nodes[0].shape)
     return spec
-
-
-def _show_shape(shape: Sequence[Any]) -> str:
-    return f'({", ".join("?" if size is None else str(size) for size in shape)})'
-
-
-def _choose_size_wh(
-    path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Width and height to run at: the model's own where it fixes them."""
-    height, width = spec.shape[2:]
-    size_wh = asked_wh or info.input_size_wh
-    if size_wh is None:
-        if -1 in (width, height):
-            raise ParameterError(
-                f'{path} leaves the size of its input open and does not say the one it was '
-                'trained at; set input_size to [width, height]',
-                'input_size',
-            )
-        return width, height
-    fits = (width in (-1, size_wh[0])) and (height in (-1, size_wh[1]))
-    if not fits and asked_wh is None and -1 not in (width, height):
-        _log.warning(
-            "%s: metadata 'imgsz' says %dx%d, the input is %dx%d; the input counts",
-            path,
-            *size_wh,
-            width,
-            height,
-        )
-        return width, height
-    if not fits:
-        fixed = ' x '.join('any' if size < 0 else str(size) for size in (width, height))
-        raise ParameterError(
-            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes {fixed} (width x '
-            'height); change or remove it, or export the model at that size',
-            'input_size',
-        )
-    if min(size_wh) < 1 or (info.stride and any(size % info.stride for size in size_wh)):
-        step = info.stride or 1
-        near = [max(round(size / step), 1) * step for size in size_wh]
-        raise ParameterError(
-            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes multiples of {step}; '
-            f'the nearest is [{near[0]}, {near[1]}]',
-            'input_size',
-        )
-    return size_wh

@@ -1,0 +1,134 @@
+"""What a model's input must be: one colour image, at a size that is known in the end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ModelError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jetson_perception.engines.base import TensorSpec
+    from jetson_perception.engines.metadata import ModelInfo
+
+_log = logging.getLogger(__name__)
+
+_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
+
+
+def require_one_input(path: Path, names: Sequence[str]) -> None:
+    """Refuse a model with other inputs than the image.
+
+    Raises
+    ------
+    ModelError
+        When there are none, or several; names them.
+    """
+    if len(names) != 1:
+        listed = ', '.join(f"'{name}'" for name in names) or 'none'
+        raise ModelError(
+            f'{path} has {len(names)} inputs ({listed}); expected one, the image. Export the '
+            'model without the others'
+        )
+
+
+def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> None:
+    """Refuse an input that is not a batch of one colour image, channels first.
+
+    Parameters
+    ----------
+    path : Path
+        The model, for errors.
+    spec : TensorSpec
+        Its input; -1 for what it leaves open.
+    shape : sequence, optional
+        The shape to show in errors, with the names that the model gives to open dimensions.
+
+    Raises
+    ------
+    ModelError
+        When it has another shape or element type; says what it has and what is expected.
+    """
+    found = f"{path}: input '{spec.name}' is {spec.dtype} {_show_shape(shape or spec.shape)}"
+    if len(spec.shape) != 4:
+        raise ModelError(f'{found}; expected an image, (1, 3, height, width)')
+    batch, channels, _, last = spec.shape
+    if channels != 3:
+        if last == 3:
+            raise ModelError(
+                f'{found}, channels last; expected (1, 3, height, width). Export it channels '
+                'first (tf2onnx: --inputs-as-nchw)'
+            )
+        raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width)')
+    if batch not in (-1, 1):
+        raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
+    if spec.dtype not in _IMAGE_DTYPES:
+        raise ModelError(f'{found}; expected float32 or float16')
+
+
+def choose_size_wh(
+    path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Width and height to run at: the model's own where it fixes them.
+
+    Parameters
+    ----------
+    path : Path
+        The model, for errors.
+    spec : TensorSpec
+        Its input; -1 for what it leaves open.
+    info : ModelInfo
+        What its metadata says.
+    asked_wh : tuple of int or None
+        What the user asks for.
+
+    Raises
+    ------
+    ParameterError
+        When the size is open and nobody says it, or the one asked for does not fit.
+    """
+    height, width = spec.shape[2:]
+    size_wh = asked_wh or info.input_size_wh
+    if size_wh is None:
+        if -1 in (width, height):
+            raise ParameterError(
+                f'{path} leaves the size of its input open and does not say the one it was '
+                'trained at; set input_size to [width, height]',
+                'input_size',
+            )
+        return width, height
+    fits = (width in (-1, size_wh[0])) and (height in (-1, size_wh[1]))
+    if not fits and asked_wh is None and -1 not in (width, height):
+        _log.warning(
+            "%s: metadata 'imgsz' says %dx%d, the input is %dx%d; the input counts",
+            path,
+            *size_wh,
+            width,
+            height,
+        )
+        return width, height
+    if not fits:
+        fixed = ' x '.join('any' if size < 0 else str(size) for size in (width, height))
+        raise ParameterError(
+            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes {fixed} (width x '
+            'height); change or remove it, or export the model at that size',
+            'input_size',
+        )
+    if min(size_wh) < 1 or (info.stride and any(size % info.stride for size in size_wh)):
+        step = info.stride or 1
+        near = [max(round(size / step), 1) * step for size in size_wh]
+        raise ParameterError(
+            f'input_size is {size_wh[0]} x {size_wh[1]}, and {path} takes multiples of {step}; '
+            f'the nearest is [{near[0]}, {near[1]}]',
+            'input_size',
+        )
+    return size_wh
+
+
+def _show_shape(shape: Sequence[Any]) -> str:
+    return f'({", ".join("?" if size in (None, -1) else str(size) for size in shape)})'
