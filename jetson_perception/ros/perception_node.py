@@ -62,11 +62,13 @@ class PerceptionNode(ManagedNode):
         self._last_error, self._last_error_s = '', -math.inf
         self._last_header: Any = None
         self._stamp_missing = False
+        self._stop_reason = ''
         super().__init__(name, params, **options)
         self._input = self.declare(ImageInputParams)
         self._stats_timer = self.create_timer(
             1.0, self._publish_stats, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
+        self._stopped = self.create_guard_condition(self._give_up)
 
     def make_lanes(self) -> list[Lane]:
         """Lanes for the models that `configure` opened."""
@@ -97,7 +99,7 @@ class PerceptionNode(ManagedNode):
         self._last_error_s = -math.inf
         self._annotated = AnnotatedPublisher(self)
         self._drawer = NewestWorker(self._draw, 'drawing')
-        self._pipeline = Pipeline(self.make_lanes(), self._on_settled)
+        self._pipeline = Pipeline(self.make_lanes(), self._on_settled, self._on_lane_stopped)
         self._stats_publishers = {
             lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
             for lane in self._pipeline.lanes
@@ -173,6 +175,17 @@ class PerceptionNode(ManagedNode):
     def _on_settled(self, frame: Frame) -> None:
         if self._drawer is not None and self.drawing_wanted():
             self._drawer.give(frame)
+
+    def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:
+        """A lane cannot go on; called in its thread, which `deactivate` would wait for."""
+        self._stop_reason = f'{lane.name} stopped: {error}'
+        self._stopped.trigger()
+
+    def _give_up(self) -> None:
+        if self.active:
+            self.get_logger().fatal(f'{self._stop_reason}. The node becomes inactive')
+            self.trigger_deactivate()
+            self.problem = self.problem or self._stop_reason
 
     def _draw(self, frame: Frame) -> None:
         if self._annotated is not None:
