@@ -1,33 +1,85 @@
 """Kernels from source: compiled with the machine's nvcc on first use, kept for later.
 
-A cubin is kept by the content of what it was made from: source and headers, version of nvcc,
-architecture, options. Nothing has to be thrown away by hand when one of them changes.
+What nvcc made is kept by what it was made from: source and headers, version of nvcc, architecture,
+options. Nothing has to be thrown away by hand when one of them changes.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import logging
+import os
+import re
+import shutil
+import stat
 import struct
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.errors import CudaError  # noqa: F401
+from jetson_perception.cuda.device import CudaDevice, translated
+from jetson_perception.errors import CudaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from jetson_perception.cuda.device import CudaDevice, Stream
+    from jetson_perception.cuda.device import Stream
+
+_log = logging.getLogger('jetson_perception')
 
 KERNELS = Path(__file__).resolve().parent / 'kernels'
 """Where the package's own .cu and .cuh files are."""
+
+# Without contraction to fused multiply-adds, results are NumPy's to the last bit.
+_OPTIONS = ('-O3', '-std=c++17', '--fmad=false')
+
+_NEWEST_FIRST_PATTERNS = ('/usr/local/cuda-*', '/opt/nvidia/cuda-*', '/opt/cuda-*')
+_TOOLKITS = ('/usr/local/cuda', '/opt/cuda', '/usr/lib/cuda', '/usr/lib/nvidia-cuda-toolkit')
+_IN_WHEELS = ('nvidia/cu13', 'nvidia/cuda_nvcc')
+
+_SECONDS = 300  # a Jetson Nano takes some twenty for the largest file
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_SHARED_BYTES = 48 << 10  # what a block may have without being allowed more
+
+_compiling = threading.Lock()
 
 
 def find_nvcc() -> Path | None:
     """The CUDA compiler; None when this machine has none.
 
     Looked for on PATH, in CUDA_HOME and CUDA_PATH, and where JetPack and NVIDIA's packages put it
-    (/usr/local/cuda, /usr/local/cuda-*: the newest), since a Jetson has it there and not on PATH.
+    (/usr/local/cuda, else the newest /usr/local/cuda-*): a Jetson has it there and not on PATH.
     """
-    raise NotImplementedError
+    on_path = shutil.which('nvcc')
+    if on_path:
+        return Path(on_path)
+    for toolkit in _toolkits():
+        nvcc = toolkit / 'bin' / 'nvcc'
+        if nvcc.is_file() and os.access(nvcc, os.X_OK):
+            return nvcc
+    return None
+
+
+def _toolkits() -> Iterator[Path]:
+    for variable in ('CUDA_HOME', 'CUDA_PATH', 'CUDA_ROOT'):
+        if os.environ.get(variable):
+            yield Path(os.environ[variable])
+    yield from map(Path, _TOOLKITS)
+    for pattern in _NEWEST_FIRST_PATTERNS:
+        folder, name = os.path.split(pattern)
+        yield from sorted(Path(folder).glob(name), key=_version_in_name, reverse=True)
+    for entry in sys.path:
+        for name in _IN_WHEELS:
+            yield Path(entry or '.', name)
+
+
+def _version_in_name(path: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r'\d+', path.name))
 
 
 def compile_kernels(
@@ -38,19 +90,193 @@ def compile_kernels(
     Parameters
     ----------
     source : Path
-        The .cu file; headers beside it may be included.
+        The .cu file. Headers beside it (.cuh) may be included.
     architecture : str, optional
-        As 'sm_87', for a cubin; 'compute_87' for PTX that the driver compiles. Default: that of
-        GPU 0.
+        As 'sm_87'. One that is newer than nvcc gets PTX, which the driver translates. Default:
+        that of GPU 0.
     options : sequence of str
         More options of nvcc, as '-DNAME=1'.
+
+    Returns
+    -------
+    bytes
+        A cubin, or PTX, as the driver loads it.
 
     Raises
     ------
     CudaError
         When there is no nvcc, or it refuses; with its own text.
     """
-    raise NotImplementedError
+    nvcc = find_nvcc()
+    if nvcc is None:
+        raise CudaError(
+            'there is no CUDA compiler (nvcc) on this machine: not on PATH, not in CUDA_HOME, not '
+            'under /usr/local/cuda; install it (on a Jetson: sudo apt-get install cuda-toolkit)'
+        )
+    if architecture is None:
+        architecture = _architecture_of_first_gpu()
+    target = _target(nvcc, architecture)
+    arguments = [*_OPTIONS, *target, *options]
+    path = _cache_folder() / f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
+    with _compiling:  # lanes ask for the same file at the same time
+        image = _read_kept(path)
+        if image is None:
+            image = _run_nvcc(nvcc, source, arguments)
+            _keep(path, image)
+    return image
+
+
+def _architecture_of_first_gpu() -> str:
+    device = CudaDevice.get(0)
+    device.close()
+    return architecture_of(device)
+
+
+def architecture_of(device: CudaDevice) -> str:
+    """Nvcc's name for what a device runs, as 'sm_87'."""
+    major, minor = device.compute_capability
+    return f'sm_{major}{minor}'
+
+
+def _target(nvcc: Path, architecture: str) -> list[str]:
+    """Options that make code for an architecture, whether or not this nvcc knows it."""
+    known = _known_architectures(nvcc, _modified(nvcc))
+    number = int(re.sub(r'\D', '', architecture) or 0)
+    if number in known or not known:
+        return ['-cubin', f'-arch={architecture}']
+    older = [each for each in known if each < number]
+    if not older:
+        raise CudaError(
+            f'{nvcc} makes no code for {architecture}: it starts at sm_{min(known)}; install a '
+            'CUDA toolkit that still knows this GPU'
+        )
+    return ['-ptx', f'-arch=compute_{max(older)}']
+
+
+@functools.cache
+def _known_architectures(nvcc: Path, modified: float) -> frozenset[int]:
+    """Numbers of the architectures that this nvcc makes code for; none when it doesn't tell."""
+    listed = _output_of([str(nvcc), '--list-gpu-code'])
+    return frozenset(int(number) for number in re.findall(r'\bsm_(\d+)\b', listed))
+
+
+@functools.cache
+def _nvcc_version(nvcc: Path, modified: float) -> str:
+    return _output_of([str(nvcc), '--version'])
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _output_of(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ''
+    return done.stdout if done.returncode == 0 else ''
+
+
+def _key(source: Path, nvcc: Path, arguments: list[str]) -> str:
+    """What the result depends on, in short. Every header of the folder counts: few, and small."""
+    digest = hashlib.sha256()
+    parts = [_nvcc_version(nvcc, _modified(nvcc)), *arguments]
+    for path in [source, *sorted(source.parent.glob('*.cuh'))]:
+        try:
+            parts += [path.name, path.read_text()]
+        except OSError as err:
+            raise CudaError(f'the kernel file {path} cannot be read: {err.strerror}') from err
+    for part in parts:
+        encoded = part.encode()
+        digest.update(struct.pack('<q', len(encoded)) + encoded)
+    return digest.hexdigest()[:32]
+
+
+def _run_nvcc(nvcc: Path, source: Path, arguments: list[str]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix='jetson_perception_nvcc_') as folder:
+        target = Path(folder, 'out')
+        command = [str(nvcc), *arguments, '-o', str(target), str(source)]
+        text = _failure_of(command, folder)
+        if 'unsupported GNU version' in text:
+            # A host compiler that is newer than nvcc: of no matter, there is no host code in it.
+            text = _failure_of([*command, '-allow-unsupported-compiler'], folder)
+        if text:
+            raise CudaError(f'{nvcc} could not compile {source.name}: {text}')
+        try:
+            return target.read_bytes()
+        except OSError as err:
+            raise CudaError(f'{nvcc} left no result for {source.name}: {err}') from err
+
+
+def _failure_of(command: list[str], folder: str) -> str:
+    """What nvcc says when it fails; empty when it does not."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors='replace',
+            timeout=_SECONDS,
+            check=False,
+            env={**os.environ, 'TMPDIR': folder},
+        )
+    except subprocess.TimeoutExpired:
+        return f'it did not end within {_SECONDS} s'
+    except OSError as err:
+        return f'it cannot be started: {err.strerror}'
+    if done.returncode == 0:
+        return ''
+    return (done.stderr + done.stdout).strip()[-4000:] or f'it ended with {done.returncode}'
+
+
+# What was compiled is kept behind its own SHA-256, in a folder that only the user may write: the
+# GPU runs whatever is in there.
+
+
+def _cache_folder() -> Path:
+    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    if not base.is_absolute():
+        base = Path('~/.cache').expanduser()
+    return base / 'jetson_perception' / 'kernels'
+
+
+def _read_kept(path: Path) -> bytes | None:
+    try:
+        if not (_is_private(path.parent) and _is_private(path)):
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, image = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return image if image and hashlib.sha256(image).digest() == digest else None
+
+
+def _keep(path: Path, image: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(path.parent):
+            raise PermissionError(0, 'others may write there; chmod 700 it')
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(descriptor, 'wb') as file:
+                file.write(hashlib.sha256(image).digest() + image)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as err:
+        _log.warning(
+            'compiled kernels are not kept in %s, and will be compiled at every start: %s',
+            path.parent,
+            err.strerror,
+        )
+
+
+def _is_private(path: Path) -> bool:
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> Module:
@@ -61,7 +287,11 @@ def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> M
     CudaError
         As `compile_kernels`, or when the driver does not take it.
     """
-    raise NotImplementedError
+    source = KERNELS / f'{name}.cu'
+    if not source.is_file():
+        there = ', '.join(sorted(each.stem for each in KERNELS.glob('*.cu'))) or 'none'
+        raise CudaError(f'there are no kernels {name!r} in this package; there are: {there}')
+    return Module(device, compile_kernels(source, architecture_of(device), options), name)
 
 
 class Module:
@@ -70,6 +300,11 @@ class Module:
     def __init__(self, device: CudaDevice, image: bytes, name: str) -> None:
         self.device = device
         self.name = name
+        with device.pushed():
+            try:
+                self._module: Any = device.driver.module_from_buffer(image)
+            except device.driver.Error as err:
+                raise translated(err, f'loading the kernels {name!r}') from err
 
     def get_function(self, name: str, signature: str) -> Kernel:
         """A kernel by its `extern "C"` name.
@@ -80,22 +315,39 @@ class Module:
         signature : str
             A letter an argument, as Python's struct has them: 'P' address, 'i' int, 'I' unsigned,
             'q' long long, 'f' float, 'd' double.
+
+        Raises
+        ------
+        CudaError
+            When there is none of this name, or the module is closed.
         """
-        raise NotImplementedError
+        if self._module is None:
+            raise CudaError(f'the kernels {self.name!r} were closed')
+        with self.device.pushed():
+            try:
+                function = self._module.get_function(name)
+            except self.device.driver.Error as err:
+                raise translated(err, f'finding the kernel {name!r} in {self.name!r}') from err
+        return Kernel(self, function, name, signature)
 
     def close(self) -> None:
         """Unload it, from any thread; twice is harmless. None of its kernels may be running."""
-        raise NotImplementedError
+        if self._module is None:
+            return
+        with self.device.pushed():
+            self._module = None  # pycuda unloads it with its last reference
 
 
 class Kernel:
     """One kernel, launched as ``kernel.launch(stream, (blocks_x,), (threads_x,), address, 3)``."""
 
-    __slots__ = ('_function', '_pack', 'name')
+    __slots__ = ('_function', '_module', '_pack', '_shared_bytes', 'name')
 
-    def __init__(self, function: Any, name: str, signature: str) -> None:
+    def __init__(self, module: Module, function: Any, name: str, signature: str) -> None:
+        self._module = module
         self._function = function
-        self._pack = struct.Struct('@' + signature).pack
+        self._pack = struct.Struct('@' + signature).pack  # aligned as C aligns arguments
+        self._shared_bytes = _SHARED_BYTES
         self.name = name
 
     def launch(
@@ -114,8 +366,19 @@ class Kernel:
         grid, block : tuple of int
             Blocks, and threads in a block; one to three dimensions, Python ints.
         *arguments : int or float
-            As the signature says.
+            As the signature says; Python's numbers or NumPy's.
         shared_bytes : int
             Dynamic shared memory of a block.
         """
-        raise NotImplementedError
+        driver = self._module.device.driver
+        try:
+            if shared_bytes > self._shared_bytes:
+                attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+                self._function.set_attribute(attribute, shared_bytes)
+                self._shared_bytes = shared_bytes
+            # The launch below pycuda's own: that calls deprecated functions of the driver first.
+            self._function._launch_kernel(
+                grid, block, self._pack(*arguments), shared_bytes, stream.raw
+            )
+        except driver.Error as err:
+            raise translated(err, f'launching the kernel {self.name!r}') from err
