@@ -25,6 +25,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from jetson_perception.benchmark.command import add_bench, run_bench
 from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.cache_command import add_cache
@@ -67,6 +68,7 @@ _EXAMPLES = """examples:
   jetson-perception evaluate --model oranges --dataset 'scene://oranges?count=200'
   jetson-perception evaluate --model yolov8n.onnx --dataset coco/annotations/instances_val2017.json
   jetson-perception compare my.onnx my-int8.onnx --images photos/
+  jetson-perception bench people_detect people_pose --baseline seed
 """
 
 
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands, model)
     _add_evaluate(commands, model)
     _add_compare(commands)
+    add_bench(commands, model).set_defaults(command=_bench)
     add_doctor(commands)
     add_cache(commands)
     return parser
@@ -604,6 +607,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     for limit in past:
         _say(console, f'past the limit: {limit.figure} is {limit.value:.4f}, limit {limit}')
     return 1 if past else 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    return run_bench(arguments, _overrides(arguments.set))
 
 
 def _say(console: Console, text: str) -> None:

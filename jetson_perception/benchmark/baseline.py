@@ -1,0 +1,192 @@
+"""The loop to compare with: several YOLO engines as tutorials run them, all in one thread.
+
+It has the structure of a published write-up that runs two detectors and two pose models on a
+Jetson, written anew. For each frame: a letterbox by OpenCV into the upper left corner and
+`blobFromImage`, and a copy of the blob for each engine; then each engine from host memory to host
+memory, waited for; then for each the whole output transposed, thresholds, boxes turned into
+Python lists for `cv2.dnn.NMSBoxes` (a detector) or suppressed by a NumPy loop (a pose model), and
+a Python tuple for every box and keypoint. Boxes go to NMSBoxes with width and height, as it wants
+them, which the write-up forgot; that does not change the time. A segmentation model ends as
+another write-up does it: softmax, an enlarged float for every class, argmax.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
+from jetson_perception.models import SegmentationModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.models import YoloModel
+
+SCORE_THRESHOLD = 0.3
+POSE_SCORE_THRESHOLD = 0.1
+KEYPOINT_THRESHOLD = 0.2
+IOU_THRESHOLD = 0.1
+STAGES = ('preprocess', 'inference', 'postprocess')
+
+
+def run_baseline(
+    models: Sequence[SegmentationModel | YoloModel],
+    frames: Sequence[NDArray[np.uint8]],
+    count: int,
+    seconds: float = 0.0,
+) -> tuple[Timing, dict[str, float]]:
+    """Time the loop.
+
+    Parameters
+    ----------
+    models : sequence of model
+        Their engines are run by `infer`, one after another.
+    frames : sequence of ndarray, shape (h, w, 3), uint8
+        Given in turn, again and again.
+    count : int
+        Frames to run.
+    seconds : float
+        Where to stop even if fewer frames were run, but for three; 0 for no such limit.
+
+    Returns
+    -------
+    all_ : Timing
+        Time from one frame's end to the next one's.
+    stages : dict
+        Median milliseconds of each of `STAGES`, of all engines together.
+    """
+    for index in range(2):  # warm-up
+        _one_frame(models, frames[index % len(frames)])
+    stages: list[tuple[float, ...]] = []
+    ends: list[float] = []
+    begun = time.perf_counter()
+    for index in range(count):
+        stages.append(_one_frame(models, frames[index % len(frames)]))
+        ends.append(time.perf_counter())
+        if seconds and index >= 2 and ends[-1] - begun > seconds:
+            break
+    medians = np.median(np.asarray(stages), axis=0) * 1e3
+    figures = timing(len(ends), ends[-1] - begun, intervals_ms(begun, ends))
+    return figures, {name: float(each) for name, each in zip(STAGES, medians, strict=True)}
+
+
+def _one_frame(
+    models: Sequence[SegmentationModel | YoloModel], bgr: NDArray[np.uint8]
+) -> tuple[float, float, float]:
+    """Seconds of each stage."""
+    begun = time.perf_counter()
+    prepared: dict[tuple[int, int], tuple[Any, float]] = {}
+    inputs = []
+    for model in models:
+        if model.network_wh not in prepared:
+            prepared[model.network_wh] = preprocess(bgr, model.network_wh)
+        blob, scale = prepared[model.network_wh]
+        dtype = model.engine.inputs[0].dtype
+        inputs.append((np.array(blob, dtype), scale))
+    preprocessed = time.perf_counter()
+    outputs = [model.engine.infer(blob) for model, (blob, _) in zip(models, inputs, strict=True)]
+    inferred = time.perf_counter()
+    for model, (_, scale), found in zip(models, inputs, outputs, strict=True):
+        if isinstance(model, SegmentationModel):
+            postprocess_segmentation(found[0], bgr.shape[:2])
+        elif model.keypoint_names:
+            postprocess_pose(_rows(found[0]), scale, len(model.keypoint_names))
+        else:
+            postprocess_detection(_rows(found[0]), scale)
+    return preprocessed - begun, inferred - preprocessed, time.perf_counter() - inferred
+
+
+def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any, float]:
+    """Blob (1, 3, h, w) of floats, and the factor that source pixels were multiplied by."""
+    height, width = bgr.shape[:2]
+    scale = min(network_wh[0] / width, network_wh[1] / height)
+    new_w, new_h = int(width * scale), int(height * scale)
+    resized = cv2.resize(bgr, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
+    padded = np.full((network_wh[1], network_wh[0], 3), 114, np.uint8)
+    padded[:new_h, :new_w] = resized
+    return cv2.dnn.blobFromImage(padded, 1 / 255.0, network_wh, swapRB=False), scale
+
+
+def _rows(output: Any) -> Any:
+    """A row an anchor: channels come first in what YOLOv8 gives."""
+    return output.reshape(1, output.shape[1], -1).transpose(0, 2, 1).squeeze(0)
+
+
+def postprocess_detection(rows: Any, scale: float) -> list[tuple[Any, Any, Any]]:
+    """Box, score and class of what was found, rows of (cx, cy, w, h, score of each class)."""
+    boxes, scores = rows[:, :4], rows[:, 4:]
+    class_ids = np.argmax(scores, axis=1)
+    confidences = scores[np.arange(len(rows)), class_ids]
+    keep = confidences > SCORE_THRESHOLD
+    boxes, confidences, class_ids = boxes[keep], confidences[keep], class_ids[keep]
+    if len(boxes) == 0:
+        return []
+    x1, y1, x2, y2 = ((each / scale).astype(int) for each in _corners(boxes))
+    corners = np.stack([x1, y1, x2, y2], axis=1)
+    sized = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1)
+    kept = cv2.dnn.NMSBoxes(sized.tolist(), confidences.tolist(), SCORE_THRESHOLD, IOU_THRESHOLD)
+    results = []
+    for i in np.array(kept).flatten():
+        results.append((corners[i], confidences[i], class_ids[i]))
+    return results
+
+
+def postprocess_pose(
+    rows: Any, scale: float, keypoint_count: int
+) -> list[list[tuple[int, int] | None]]:
+    """Points of each person, None for one that scores too little; one class, (x, y, score)."""
+    scores = rows[:, 4]
+    mask = scores >= POSE_SCORE_THRESHOLD
+    if not np.any(mask):
+        return []
+    corners = np.stack([each / scale for each in _corners(rows)], axis=1)[mask]
+    selected = rows[mask]
+    selected = selected[_suppress(corners, scores[mask], IOU_THRESHOLD)]
+    values = selected[:, rows.shape[1] - 3 * keypoint_count :]
+    points = values.reshape(len(selected), keypoint_count, 3)
+    valid = points[:, :, 2] >= KEYPOINT_THRESHOLD
+    xs = (points[:, :, 0] / scale).astype(np.int32)
+    ys = (points[:, :, 1] / scale).astype(np.int32)
+    return [
+        [(int(xs[i, j]), int(ys[i, j])) if valid[i, j] else None for j in range(keypoint_count)]
+        for i in range(len(selected))
+    ]
+
+
+def postprocess_segmentation(output: Any, size_hw: tuple[int, ...]) -> tuple[Any, list[int]]:
+    """Class of each pixel of the picture, and how many pixels each has."""
+    logits = output[0].transpose(1, 2, 0).astype(np.float32)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    enlarged = cv2.resize(probabilities, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    mask = enlarged.reshape(*size_hw, -1).argmax(axis=-1)
+    return mask, [int(np.sum(mask == i)) for i in range(output.shape[1])]
+
+
+def _corners(rows: Any) -> tuple[Any, Any, Any, Any]:
+    cx, cy, w, h = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
+    return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+
+
+def _suppress(boxes: Any, scores: Any, iou_threshold: float) -> list[int]:
+    """Greedy non-maximum suppression, a NumPy pass a kept box."""
+    x1, y1, x2, y2 = boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3]
+    areas = (x2 - x1) * (y2 - y1)
+    order = scores.argsort()[::-1]
+    keep: list[int] = []
+    while order.size > 0:
+        i = order[0]
+        keep.append(i)
+        rest = order[1:]
+        width = np.maximum(0.0, np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest]))
+        height = np.maximum(0.0, np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest]))
+        both = width * height
+        iou = both / (areas[i] + areas[rest] - both)
+        order = rest[iou <= iou_threshold]
+    return keep

@@ -1,0 +1,244 @@
+"""Image in, messages out: the pipeline of the nodes at full rate, with no topic around it.
+
+A frame is offered as soon as every lane has taken the one before: nothing is skipped, no engine
+waits for want of frames, and none runs ahead of the slowest by more than a frame or two. What
+subscribers of a node would get is built for every result; drawing is, as in a node, a thread of
+its own that takes the newest frame.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.benchmark.messages import message_builder, new_header
+from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
+from jetson_perception.drawing import draw_detections, draw_segmentation
+from jetson_perception.errors import PerceptionError
+from jetson_perception.models import SegmentationModel
+from jetson_perception.palette import palette
+from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, StageTimes, make_lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from jetson_perception.models import YoloModel
+    from jetson_perception.pipeline import Lane, StageSummary
+
+_WARM_UP = 4
+#: No engine here takes so long for a frame; a run that stands still is ended.
+_STALLED_S = 60.0
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """A run of the pipeline.
+
+    Attributes
+    ----------
+    timing : Timing
+        Rate of frames that all engines are done with, and their latency: from the offer to the
+        last message, at full rate, when each frame waits for one before it.
+    stages : dict
+        Of each engine, by its name, the stages' times, as the node's stats have them.
+    counts : dict
+        Of each engine what became of the frames, warm-up included.
+    drawn : int
+        Frames that were drawn meanwhile.
+    """
+
+    timing: Timing
+    stages: dict[str, dict[str, StageSummary]]
+    counts: dict[str, Counts]
+    drawn: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+class FullRate:
+    """The pipeline of a set of models, ready to be run at full rate. Opens and closes with `with`.
+
+    Parameters
+    ----------
+    models : dict
+        Models by the names of their engines. They stay open.
+    draw : bool
+        Draw the newest frame that is done, over and over.
+    options : callable
+        Gives the options for a model, as `postprocess` takes them; None for the model's own.
+    """
+
+    def __init__(
+        self,
+        models: dict[str, SegmentationModel | YoloModel],
+        *,
+        draw: bool = False,
+        options: Callable[[SegmentationModel | YoloModel], Any] = lambda model: None,
+    ) -> None:
+        self._models = models
+        self._header = new_header()
+        self._errors: list[str] = []
+        self._lanes = [self._lane(name, model, options) for name, model in models.items()]
+        self._pipeline = Pipeline(self._lanes, self._on_settled)
+        self._drawn = 0
+        self._drawer = NewestWorker(self._draw, 'drawing') if draw else None
+        self._colors = {
+            name: palette(model.layout.class_count)
+            for name, model in models.items()
+            if isinstance(model, SegmentationModel)
+        }
+        self._finished = threading.Event()
+        self._to_finish = 0
+        self._keep_times = True
+        self._offered = 0
+        self._done = 0
+        self._latencies_ms: list[float] = []
+        self._ends_s: list[float] = []
+
+    def __enter__(self) -> Self:
+        self._pipeline.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipeline.close()
+        if self._drawer is not None:
+            self._drawer.close()
+
+    @property
+    def frames_done(self) -> int:
+        """Frames that every engine is done with, since the beginning."""
+        return self._done
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What failed so far, the first twenty."""
+        return tuple(self._errors)
+
+    def counts(self) -> dict[str, Counts]:
+        """What became of the frames so far, by engine."""
+        return {lane.name: lane.counts for lane in self._lanes}
+
+    def stages(self) -> dict[str, dict[str, StageSummary]]:
+        """Times of each stage over the newest frames, by engine."""
+        return {lane.name: lane.times.summary() for lane in self._lanes}
+
+    def run(
+        self, frames: Sequence[NDArray[np.uint8]], count: int = 0, seconds: float = 2.0
+    ) -> EndToEnd:
+        """Take frames through, some first to warm up.
+
+        Parameters
+        ----------
+        frames : sequence of ndarray, shape (h, w, 3), uint8
+            BGR; given in turn, again and again. They are not changed.
+        count : int
+            Frames to time; 0 for as many as take about `seconds`.
+        seconds : float
+            How long to run where `count` is 0.
+
+        Raises
+        ------
+        PerceptionError
+            When nothing came back for a minute.
+        """
+        self._take(frames, _WARM_UP)
+        if not count:
+            begun = time.perf_counter()
+            self._take(frames, 2 * _WARM_UP)
+            a_frame_s = (time.perf_counter() - begun) / (2 * _WARM_UP)
+            count = max(_WARM_UP, min(round(seconds / a_frame_s), 1_000_000))
+        for lane in self._lanes:
+            lane.times = StageTimes()
+        drawn = self._drawn
+        begun = self._take(frames, count)
+        ends, latencies = self._ends_s, self._latencies_ms
+        gaps = intervals_ms(begun, ends)
+        figures = timing(count, sum(gaps) / 1e3, latencies)
+        return EndToEnd(
+            figures, self.stages(), self.counts(), self._drawn - drawn, list(self._errors)
+        )
+
+    def run_forever(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """Take frames through until an exception, as KeyboardInterrupt, ends it."""
+        self._begin(1 << 62, keep_times=False)
+        while True:
+            self._offer(frames)
+
+    def _take(self, frames: Sequence[NDArray[np.uint8]], count: int) -> float:
+        """Take so many frames through; returns when it began, by `time.perf_counter`."""
+        begun = time.perf_counter()
+        self._begin(count, keep_times=True)
+        for _ in range(count):
+            self._offer(frames)
+        if not self._finished.wait(_STALLED_S):
+            raise self._stalled()
+        return begun
+
+    def _begin(self, count: int, *, keep_times: bool) -> None:
+        self._to_finish, self._keep_times = count, keep_times
+        self._latencies_ms, self._ends_s = [], []
+        self._finished.clear()
+
+    def _offer(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """Offer the next frame when every lane has taken the one before."""
+        for lane in self._lanes:
+            if not lane.slot.wait_until_taken(_STALLED_S):
+                raise self._stalled()
+        bgr = frames[self._offered % len(frames)]
+        self._offered += 1
+        self._pipeline.offer(Frame(lambda: bgr, self._header))
+
+    def _stalled(self) -> PerceptionError:
+        problem = self._errors[-1] if self._errors else 'no engine said why'
+        return PerceptionError(
+            f'of {self._offered} frames {self._done} came back, and none in the last '
+            f'{_STALLED_S:.0f} s: {problem}'
+        )
+
+    def _on_settled(self, frame: Frame) -> None:
+        if len(frame.results) < len(self._lanes):  # an engine has not begun it yet
+            return
+        if self._drawer is not None:
+            self._drawer.give(frame)
+        self._done += 1
+        self._to_finish -= 1
+        if self._keep_times:
+            self._ends_s.append(time.perf_counter())
+            self._latencies_ms.append((time.monotonic_ns() - frame.received_ns) / 1e6)
+        if not self._to_finish:
+            self._finished.set()
+
+    def _lane(
+        self,
+        name: str,
+        model: SegmentationModel | YoloModel,
+        options: Callable[[SegmentationModel | YoloModel], Any],
+    ) -> Lane:
+        build = message_builder(model)
+        chosen = options(model)
+
+        def publish(frame: Frame, result: Any) -> None:
+            build(result, frame.header)
+
+        return make_lane(name, model, publish, lambda: chosen, self._on_error)
+
+    def _on_error(self, error: PerceptionError) -> None:
+        if len(self._errors) < 20:
+            self._errors.append(str(error))
+
+    def _draw(self, frame: Frame) -> None:
+        canvas = frame.bgr().copy()
+        for name, model in self._models.items():
+            result: Any = frame.results.get(name)
+            if result is None:
+                continue
+            if isinstance(model, SegmentationModel):
+                draw_segmentation(canvas, result, self._colors[name], 0.6, model.class_names)
+            else:
+                draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)
+        self._drawn += 1

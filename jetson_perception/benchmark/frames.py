@@ -1,0 +1,86 @@
+"""Pictures to measure with: of rendered scenes or of a folder, all different, all of one size."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.camera.scenes.catalog import scene_kind
+from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.named_frames import named_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+DEFAULT_SOURCE = 'scene://people'
+
+# A scene takes a second to build and milliseconds to render, so each gives several frames, far
+# enough apart that people have come and gone.
+_FRAMES_A_SCENE = 25
+_SECONDS_APART = 1.7
+_FIRST_SEED = 7000
+
+
+def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArray[np.uint8]]:
+    """Pictures of one size, held in memory so that no decoding is measured.
+
+    Parameters
+    ----------
+    source : str
+        `scene://people` or another scene, or what `named_frames` takes: a folder of pictures, a
+        picture, a video. Its pictures are resized, and fewer than `count` are given again.
+    size_wh : tuple of int
+        Width and height, pixels.
+    count : int
+        How many.
+
+    Returns
+    -------
+    list of ndarray, shape (h, w, 3), uint8
+        BGR.
+
+    Raises
+    ------
+    SourceError
+        When the source cannot be opened, or has no picture.
+    ParameterError
+        When the size is too small for the scene.
+    """
+    if source.startswith('scene://'):
+        return list(itertools.islice(_scene_frames(source, size_wh), count))
+    pictures = []
+    for frame in named_frames(source, count):
+        if isinstance(frame, SourceError):
+            raise frame
+        resized: NDArray[np.uint8] = cv2.resize(frame.bgr, size_wh)
+        pictures.append(resized.copy() if resized is frame.bgr else resized)
+    if not pictures:
+        raise SourceError(f'{source} has no picture to measure with')
+    return list(itertools.islice(itertools.cycle(pictures), count))
+
+
+def _scene_frames(source: str, size_wh: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    name, _, query = source.partition('://')[2].partition('?')
+    if query:
+        raise ParameterError(
+            f'{source}: a scene has no settings here; its size and number of frames are options'
+        )
+    kind = scene_kind(name)
+    width, height = size_wh
+    if width < kind.min_size_wh[0] or height < kind.min_size_wh[1]:
+        raise ParameterError(
+            f'{source} cannot be rendered at {width}x{height}; the smallest is '
+            f'{kind.min_size_wh[0]}x{kind.min_size_wh[1]}',
+            'size',
+        )
+    for seed in itertools.count(_FIRST_SEED):
+        scene = kind.make(size_wh, seed)
+        scene.prepare()
+        for number in range(_FRAMES_A_SCENE):
+            out = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.uint8)
+            yield scene.frame(number * _SECONDS_APART, out)[0]

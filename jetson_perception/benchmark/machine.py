@@ -1,0 +1,76 @@
+"""What the figures were taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from jetson_perception.engines.onnxruntime import available_cores
+
+
+def describe_machine(*, gpu: bool, index: int = 0) -> dict[str, Any]:
+    """Processor, cores, versions and, where it is used, the GPU; for a file of figures."""
+    described: dict[str, Any] = {
+        'system': f'{platform.system()} {platform.machine()}',
+        'processor': _processor(),
+        'cores': available_cores(),
+        'python': platform.python_version(),
+        'numpy': np.__version__,
+        'opencv': cv2.__version__,
+        'ros': os.environ.get('ROS_DISTRO', ''),
+    }
+    try:
+        import onnxruntime
+    except ImportError:
+        pass
+    else:
+        described['onnxruntime'] = onnxruntime.__version__
+    if gpu:
+        described |= _gpu(index)
+    return described
+
+
+def one_line(machine: dict[str, Any]) -> str:
+    """The same for people."""
+    parts = [
+        machine.get('gpu'),
+        f'{machine["processor"]}, {machine["cores"]} cores',
+        f'Python {machine["python"]}',
+        f'ONNX Runtime {machine["onnxruntime"]}' if 'onnxruntime' in machine else None,
+    ]
+    return ' · '.join(part for part in parts if part)
+
+
+def _processor() -> str:
+    model = Path('/proc/device-tree/model')  # a Jetson and other boards
+    if model.is_file():
+        return model.read_text(encoding='utf-8', errors='replace').strip('\0 \n')
+    try:
+        text = Path('/proc/cpuinfo').read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        text = ''
+    for line in text.splitlines():
+        if line.startswith('model name'):
+            return line.partition(':')[2].strip()
+    return platform.processor() or 'unknown processor'
+
+
+def _gpu(index: int) -> dict[str, Any]:
+    from jetson_perception.cuda.device import CudaDevice
+
+    device = CudaDevice.get(index)
+    try:
+        driver = device.driver
+        return {
+            'gpu': device.name,
+            'compute_capability': '.'.join(map(str, device.compute_capability)),
+            'gpu_memory_mb': round(device.total_memory / 1e6),
+            'cuda_driver': driver.get_driver_version(),
+        }
+    finally:
+        device.close()

@@ -1,0 +1,122 @@
+"""Figures of a measurement as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from jetson_perception.benchmark.machine import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_report(console: Console, record: dict[str, Any]) -> None:
+    """Print what `session.measure` gave."""
+    _say(console, one_line(record['machine']))
+    for name, description in record['engines'].items():
+        _say(console, f'{name}: {description}')
+    _say(console, f'a result ends as: {record["built"]}')
+    console.print(_inference_table(record['inference']))
+    _say(console, 'image in to messages out: median and p99 are of the latency at full rate')
+    for figures in record['sizes']:
+        console.print(_size_table(figures, record['inference']['together']))
+        console.print(_stage_table(figures))
+        for line in _troubles(figures):
+            _say(console, line)
+    before, used = record['memory']['before'], record['memory']['open']
+    names = {'host_mb': 'host', 'device_mb': 'GPU'}
+    memory = (
+        f'{names[key]} {used[key]:.0f} MB, {used[key] - before[key]:.0f} MB more than with the '
+        'runtime alone'
+        for key in used
+    )
+    _say(console, f'memory with all engines open: {"; ".join(memory)}')
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _inference_table(inference: dict[str, Any]) -> Table:
+    table = _table('inference alone', 'a second', 'ms a frame', 'median ms', 'p99 ms')
+    for name, figures in inference['engines'].items():
+        table.add_row(f'{name}, with the others', *_cells(figures))
+    table.add_section()
+    table.add_row('all together', *_cells(inference['together']))
+    if 'in_turn' in inference:
+        table.add_row('one after another', *_cells(inference['in_turn']))
+        table.caption = (
+            f'together takes {inference["together_of_in_turn"]:.2f} of one after another'
+        )
+    return table
+
+
+def _size_table(figures: dict[str, Any], alone: dict[str, Any]) -> Table:
+    size = f'{figures["width"]}×{figures["height"]}'
+    table = _table(size, 'a second', 'ms a frame', 'median ms', 'p99 ms', 'of inference')
+    table.add_row('inference alone', *_cells(alone), '')
+    table.add_row(
+        'image in to messages out',
+        *_cells(figures['end_to_end']),
+        f'{figures["of_inference"]:.3f}',
+    )
+    if 'drawn' in figures:
+        drawn = figures['drawn']
+        share = drawn['drawn_frames'] / max(drawn['frames'], 1)
+        table.add_row(
+            f'the same, {share:.0%} drawn', *_cells(drawn), f'{figures["drawn_of_inference"]:.3f}'
+        )
+    if 'baseline' in figures:
+        slow = figures['baseline']
+        of_inference = slow['rate_hz'] / alone['rate_hz']
+        table.add_row('the usual loop', *_cells(slow), f'{of_inference:.3f}')
+        parts = ', '.join(f'{name} {ms:.1f}' for name, ms in slow['stages'].items())
+        table.caption = (
+            f'{figures["of_baseline"]:.1f} times the rate of the usual loop ({parts} ms)'
+        )
+    return table
+
+
+def _stage_table(figures: dict[str, Any]) -> Table:
+    """Medians of each stage; columns are engines."""
+    engines = figures['end_to_end']['stages']
+    names = list(dict.fromkeys(name for stages in engines.values() for name in stages))
+    table = _table('stage, median (p99) ms', *engines)
+    for name in names:
+        cells = (stages.get(name) for stages in engines.values())
+        table.add_row(
+            name,
+            *(f'{one["median_ms"]:.3f} ({one["p99_ms"]:.3f})' if one else '' for one in cells),
+        )
+    return table
+
+
+def _troubles(figures: dict[str, Any]) -> list[str]:
+    lines = []
+    for run in ('end_to_end', 'drawn'):
+        for engine, counts in figures.get(run, {}).get('counts', {}).items():
+            if counts['failed'] or counts['skipped']:
+                lines.append(
+                    f'{engine}: {counts["failed"]} frames failed, {counts["skipped"]} were skipped'
+                )
+        lines += figures.get(run, {}).get('errors', [])[:3]
+    return lines
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(caption_justify='left')
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify='right')
+    return table
+
+
+def _cells(figures: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f'{figures["rate_hz"]:.1f}',
+        f'{figures["mean_ms"]:.3f}',
+        f'{figures["median_ms"]:.3f}',
+        f'{figures["p99_ms"]:.3f}',
+    )

@@ -1,0 +1,293 @@
+"""One measurement of a set of models: engines alone, image in to messages out, the usual loop."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.benchmark import baseline, frames, inference, memory
+from jetson_perception.benchmark.end_to_end import FullRate
+from jetson_perception.benchmark.machine import describe_machine
+from jetson_perception.benchmark.messages import what_is_built
+from jetson_perception.engines import open_engine
+from jetson_perception.errors import ParameterError
+from jetson_perception.models import SegmentationModel, open_model
+from jetson_perception.resources import model_path
+from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jetson_perception.benchmark.end_to_end import EndToEnd
+    from jetson_perception.benchmark.timing import Timing
+    from jetson_perception.engines import Engine
+    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.models import YoloModel
+
+_MOST_FRAMES_IN_MEMORY = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure.
+
+    Attributes
+    ----------
+    models : tuple of str
+        ONNX files, or names of shipped models; the same may stand there more than once.
+    engine : str
+        As `open_engine` takes it.
+    threads : int
+        CPU threads of each engine; 0 for one a core.
+    overrides : ModelInfo or None
+        What the user says of the models.
+    sizes : tuple of (int, int)
+        Width and height of the images.
+    source : str
+        Where images come from, as `frames.load_frames` takes it.
+    frames : int
+        Frames of each run; 0 for as many as take about `seconds`.
+    seconds : float
+        How long each run is where `frames` is 0.
+    draw : bool
+        Measure with drawing too.
+    baseline : str
+        'seed' for the loop of `jetson_perception.benchmark.baseline`, '' for none.
+    in_turn : bool
+        Time the engines one after another too.
+    score_threshold : float
+        Of boxes.
+    """
+
+    models: tuple[str, ...]
+    engine: str = 'auto'
+    threads: int = 0
+    overrides: ModelInfo | None = None
+    sizes: tuple[tuple[int, int], ...] = ((640, 480), (1280, 720))
+    source: str = frames.DEFAULT_SOURCE
+    frames: int = 0
+    seconds: float = 3.0
+    draw: bool = False
+    baseline: str = ''
+    in_turn: bool = True
+    score_threshold: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ParameterError('there is no model to measure; name at least one', 'models')
+        if self.baseline not in ('', 'seed'):
+            raise ParameterError(
+                f'baseline is {self.baseline!r}; there is seed, or none', 'baseline'
+            )
+
+    def names(self) -> list[str]:
+        """A name for each engine, told apart where a model stands there twice."""
+        stems = [Path(path).stem for path in self.models]
+        return [
+            f'{stem} {stems[:index].count(stem) + 1}' if stems.count(stem) > 1 else stem
+            for index, stem in enumerate(stems)
+        ]
+
+
+@contextmanager
+def opened_engines(settings: Settings) -> Iterator[list[Engine]]:
+    """Fresh engines of the set, without anything around them; closed at the end."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                closing(
+                    open_engine(
+                        path if Path(path).suffix else model_path(path),
+                        engine=settings.engine,
+                        threads=settings.threads,
+                        overrides=settings.overrides,
+                    )
+                )
+            )
+            for path in settings.models
+        ]
+
+
+@contextmanager
+def opened_models(settings: Settings) -> Iterator[dict[str, SegmentationModel | YoloModel]]:
+    """Fresh models of the set by the names of their engines; closed at the end."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                closing(
+                    open_model(
+                        path,
+                        engine=settings.engine,
+                        threads=settings.threads,
+                        overrides=settings.overrides,
+                    )
+                )
+            )
+            for name, path in zip(settings.names(), settings.models, strict=True)
+        }
+
+
+def model_options(settings: Settings) -> Callable[[SegmentationModel | YoloModel], Any]:
+    """Options of each model's `postprocess`."""
+    boxes = DetectionOptions(score_threshold=settings.score_threshold)
+    masks = SegmentationOptions()
+    return lambda model: masks if isinstance(model, SegmentationModel) else boxes
+
+
+def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Run everything that the settings ask for, one after another, in this process.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to measure.
+    say : callable
+        Told what is measured next.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: `machine`, `settings`, `engines`, `inference` (`together` and each engine,
+        `in_turn`), `sizes` (for each: `end_to_end`, `drawn`, `baseline`, and the ratios
+        `of_inference` and `of_baseline`) and `memory`. Times are milliseconds.
+
+    Raises
+    ------
+    PerceptionError
+        When a model cannot be used, or a run fails.
+    """
+    say('reading images')
+    pictures = {size: _load(settings, size) for size in settings.sizes}
+    # The first engine brings the runtime's own libraries, which are no memory of a set.
+    with opened_engines(replace(settings, models=settings.models[:1])) as engines:
+        on_device = inference.runs_on_device(engines[0])
+        engines[0].infer(inference.input_tensor(engines[0]))
+    before = _memory(on_device)
+    say('engines alone')
+    with opened_engines(settings) as engines:
+        described = [engine.description for engine in engines]
+        all_, each = inference.together(engines, settings.frames, settings.seconds)
+        alone: dict[str, Any] = {
+            'together': _figures(all_),
+            'engines': dict(zip(settings.names(), map(_figures, each), strict=True)),
+        }
+    if settings.in_turn and len(settings.models) > 1:
+        say('engines one after another')
+        with opened_engines(settings) as engines:
+            total, _ = inference.in_turn(engines, settings.frames, settings.seconds)
+        alone['in_turn'] = _figures(total)
+        alone['together_of_in_turn'] = all_.mean_ms / total.mean_ms
+    sizes: dict[tuple[int, int], dict[str, Any]] = {
+        size: {'width': size[0], 'height': size[1]} for size in settings.sizes
+    }
+    used = _run_pipelines(settings, pictures, sizes, on_device, say)
+    if settings.baseline:
+        _run_baseline(settings, pictures, sizes, say)
+    for figures in sizes.values():
+        _add_ratios(figures, all_)
+    return {
+        'machine': describe_machine(gpu=on_device),
+        'device': 'cuda' if on_device else 'cpu',
+        'settings': _settings(settings),
+        'built': what_is_built(),
+        'engines': dict(zip(settings.names(), described, strict=True)),
+        'inference': alone,
+        'sizes': list(sizes.values()),
+        'memory': {'before': before, 'open': used},
+    }
+
+
+def _load(settings: Settings, size_wh: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    count = min(settings.frames or _MOST_FRAMES_IN_MEMORY, _MOST_FRAMES_IN_MEMORY)
+    return frames.load_frames(settings.source, size_wh, count)
+
+
+def _run_pipelines(
+    settings: Settings,
+    pictures: dict[tuple[int, int], list[NDArray[np.uint8]]],
+    sizes: dict[tuple[int, int], dict[str, Any]],
+    on_device: bool,
+    say: Callable[[str], None],
+) -> dict[str, float]:
+    """The pipeline at every size, without and with drawing. Returns the memory in use."""
+    used: dict[str, float] = {}
+    for draw in (False, True) if settings.draw else (False,):
+        with (
+            opened_models(settings) as models,
+            FullRate(models, draw=draw, options=model_options(settings)) as pipeline,
+        ):
+            for size, figures in sizes.items():
+                what = 'image in to messages out' + (', drawn' if draw else '')
+                say(f'{what}, {size[0]}×{size[1]}')
+                run = pipeline.run(pictures[size], settings.frames, settings.seconds)
+                figures['drawn' if draw else 'end_to_end'] = _run_figures(run)
+            used = used or _memory(on_device)
+    return used
+
+
+def _run_baseline(
+    settings: Settings,
+    pictures: dict[tuple[int, int], list[NDArray[np.uint8]]],
+    sizes: dict[tuple[int, int], dict[str, Any]],
+    say: Callable[[str], None],
+) -> None:
+    with opened_models(settings) as models:
+        for size, figures in sizes.items():
+            say(f'the usual loop, {size[0]}×{size[1]}')
+            count = settings.frames or 1_000_000
+            run, stages = baseline.run_baseline(
+                list(models.values()), pictures[size], count, settings.seconds
+            )
+            figures['baseline'] = {**_figures(run), 'stages': stages}
+
+
+def _add_ratios(figures: dict[str, Any], alone: Timing) -> None:
+    rate = figures['end_to_end']['rate_hz']
+    figures['of_inference'] = rate / alone.rate_hz
+    if 'drawn' in figures:
+        figures['drawn_of_inference'] = figures['drawn']['rate_hz'] / alone.rate_hz
+    if 'baseline' in figures:
+        figures['of_baseline'] = rate / figures['baseline']['rate_hz']
+
+
+def _figures(timing: Timing) -> dict[str, Any]:
+    return {**asdict(timing), 'mean_ms': timing.mean_ms}
+
+
+def _run_figures(run: EndToEnd) -> dict[str, Any]:
+    stages = {
+        engine: {
+            name: {'median_ms': one.median_ms, 'p99_ms': one.p99_ms} for name, one in of.items()
+        }
+        for engine, of in run.stages.items()
+    }
+    counts = {engine: asdict(one) for engine, one in run.counts.items()}
+    return {
+        **_figures(run.timing),
+        'stages': stages,
+        'counts': counts,
+        'drawn_frames': run.drawn,
+        'errors': run.errors,
+    }
+
+
+def _memory(on_device: bool) -> dict[str, float]:
+    used = {'host_mb': memory.resident_mb()}
+    if on_device:
+        used['device_mb'] = memory.device_used_mb()
+    return used
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    """Without what is None, and as JSON knows it."""
+    return {
+        name: str(value) if name == 'overrides' else value
+        for name, value in asdict(settings).items()
+        if value is not None
+    }
