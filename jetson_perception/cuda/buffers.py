@@ -55,7 +55,9 @@ class DeviceBuffer:
 
         The source must not be written before the stream has passed this copy.
         """
-        nbytes = _checked(source.nbytes, self.nbytes, nbytes)
+        nbytes = _checked(source, self, nbytes)
+        if not nbytes:
+            return
         try:
             self.device.driver.memcpy_htod_async(self.address, source.bytes[:nbytes], stream.raw)
         except self.device.driver.Error as err:
@@ -65,7 +67,9 @@ class DeviceBuffer:
         self, target: PinnedBuffer, stream: Stream, nbytes: int | None = None
     ) -> None:
         """Download, asynchronously, the first `nbytes` (default: the buffer's all)."""
-        nbytes = _checked(self.nbytes, target.nbytes, nbytes)
+        nbytes = _checked(self, target, nbytes)
+        if not nbytes:
+            return
         try:
             self.device.driver.memcpy_dtoh_async(target.bytes[:nbytes], self.address, stream.raw)
         except self.device.driver.Error as err:
@@ -75,7 +79,9 @@ class DeviceBuffer:
         self, source: DeviceBuffer, stream: Stream, nbytes: int | None = None
     ) -> None:
         """Copy on the device, asynchronously, the first `nbytes` (default: the source's all)."""
-        nbytes = _checked(source.nbytes, self.nbytes, nbytes)
+        nbytes = _checked(source, self, nbytes)
+        if not nbytes:
+            return
         try:
             self.device.driver.memcpy_dtod_async(self.address, source.address, nbytes, stream.raw)
         except self.device.driver.Error as err:
@@ -207,12 +213,18 @@ def _layout(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[tuple[int, ...], 
     return shape, dtype, math.prod(shape) * dtype.itemsize
 
 
-def _checked(source: int, target: int, nbytes: int | None) -> int:
+def _checked(
+    source: DeviceBuffer | PinnedBuffer, target: DeviceBuffer | PinnedBuffer, nbytes: int | None
+) -> int:
     """How many bytes to copy, checked: pycuda would copy beyond the end of either."""
+    if source._allocation is None or target._allocation is None:
+        raise CudaError('a buffer was used after it was freed')
     if nbytes is None:
-        nbytes = source
-    if not 0 <= nbytes <= min(source, target):
-        raise CudaError(f'{nbytes} bytes to copy, from a buffer of {source} to one of {target}')
+        nbytes = source.nbytes
+    if not 0 <= nbytes <= min(source.nbytes, target.nbytes):
+        raise CudaError(
+            f'{nbytes} bytes to copy, from a buffer of {source.nbytes} to one of {target.nbytes}'
+        )
     return nbytes
 
 
