@@ -238,7 +238,7 @@ class _Plan:
 
 
 def _table(twin: Preprocessor) -> NDArray[Any]:
-    """What `twin` makes of each pixel value in each plane, then its padding: 3 × 256 + 3 values."""
+    """3 × 256 + 3 values: what `twin` makes of each pixel value in each plane, and its padding."""
     ramp = np.arange(_PIXEL_VALUES, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=2)
     args = twin.normalization, twin.dtype, twin.pad_value
     values, _ = Preprocessor((_PIXEL_VALUES, 1), 'stretch', *args)(ramp)

@@ -1,0 +1,162 @@
+"""Images for the preprocess kernel, held against OpenCV; for the emulator and for GPUs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
+from jetson_perception.images import ENCODINGS, to_bgr, view
+from jetson_perception.tasks.preprocess import RESIZES, Normalization, Preprocessor
+
+PLAIN = Normalization()
+IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+BGR = Normalization(scale=1.0, mean=(103.53, 116.28, 123.675), color_order='bgr')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image, and how it is preprocessed."""
+
+    source_wh: tuple
+    network_wh: tuple = (64, 48)
+    encoding: str = 'bgr8'
+    padding: int = 0  # bytes at the end of each row
+    resize: str = 'letterbox'
+    normalization: Normalization = PLAIN
+    dtype: type = np.float32
+    pad_value: int = 114
+    content: str = 'noise'
+
+
+SIZES = [
+    pytest.param(Case((2, 2)), id='smallest'),
+    pytest.param(Case((2, 62)), id='upright_thread'),
+    pytest.param(Case((300, 2)), id='thread'),
+    pytest.param(Case((64, 48)), id='of_the_networks_size'),
+    pytest.param(Case((128, 96)), id='twice_its_size'),
+    pytest.param(Case((192, 144)), id='three_times_its_size'),
+    pytest.param(Case((32, 24)), id='half_its_size'),
+    pytest.param(Case((20, 14)), id='enlarged'),
+    pytest.param(Case((64, 20)), id='of_its_width'),
+    pytest.param(Case((30, 48)), id='of_its_height'),
+    pytest.param(Case((128, 48)), id='halved_across_only'),
+    pytest.param(Case((142, 86), (64, 64)), id='padded_above_and_below'),
+    pytest.param(Case((86, 142), (64, 64)), id='padded_at_the_sides'),
+    pytest.param(Case((118, 74), (33, 31)), id='odd_network'),
+    pytest.param(Case((118, 74), (1, 1)), id='network_of_one_pixel'),
+    pytest.param(Case((118, 74), (70, 3)), id='flat_network'),
+    pytest.param(Case((1282, 722), (97, 65)), id='much_smaller'),
+]
+ODD_SIZES = [
+    pytest.param(Case((1, 1)), id='one_pixel'),
+    pytest.param(Case((1, 37)), id='one_column'),
+    pytest.param(Case((53, 1)), id='one_row'),
+    pytest.param(Case((31, 33)), id='odd'),
+    pytest.param(Case((1279, 721), (96, 64)), id='odd_and_large'),
+]
+ANY_SIZE = ('bgr8', 'rgb8', 'bgra8', 'rgba8', 'mono8')
+
+
+def cases():
+    """Every size of every encoding, every setting, and sizes by chance."""
+    return [*_cases()]
+
+
+def _cases():
+    for encoding in ENCODINGS:
+        for size in SIZES + (ODD_SIZES if encoding in ANY_SIZE else []):
+            yield pytest.param(
+                replace(size.values[0], encoding=encoding, padding=7), id=f'{encoding}-{size.id}'
+            )
+        yield pytest.param(
+            Case((130, 70), encoding=encoding, content='extremes'), id=f'{encoding}-extremes'
+        )
+    for resize in RESIZES:
+        for source_wh in ((142, 86), (86, 142), (40, 30), (1, 1)):
+            for network_wh in ((64, 48), (37, 41)):
+                name = f'{resize}-{source_wh[0]}x{source_wh[1]}-{network_wh[0]}x{network_wh[1]}'
+                yield pytest.param(Case(source_wh, network_wh, resize=resize), id=name)
+    for name, normalization in (('plain', PLAIN), ('imagenet', IMAGENET), ('bgr', BGR)):
+        for dtype in (np.float32, np.float16):
+            yield pytest.param(
+                Case((75, 50), normalization=normalization, dtype=dtype, pad_value=31),
+                id=f'{name}-{dtype.__name__}',
+            )
+
+    rng = np.random.default_rng(4)
+    for i in range(40):
+        source_w, source_h, network_w, network_h = (int(side) for side in rng.integers(1, 200, 4))
+        encoding = ENCODINGS[i % len(ENCODINGS)]
+        if encoding not in ANY_SIZE:
+            source_w, source_h = source_w + source_w % 2, source_h + source_h % 2
+        case = Case((source_w, source_h), (network_w, network_h), encoding, i, RESIZES[i % 3])
+        yield pytest.param(case, id=f'chance-{i}-{encoding}')
+    yield pytest.param(Case((1280, 720), (640, 640)), id='as_in_real_life')
+
+
+def image_bytes(case):
+    """The image of a case as a message has it, its last row without padding, and its step."""
+    width, height = case.source_wh
+    rows = height * 3 // 2 if case.encoding in ('nv12', 'nv21') else height
+    channels = {'bgr8': 3, 'rgb8': 3, 'bgra8': 4, 'rgba8': 4}.get(case.encoding, 1)
+    if case.encoding in ('yuyv', 'uyvy', 'yuv422', 'yuv422_yuy2'):
+        channels = 2
+    step = width * channels + case.padding
+    rng = np.random.default_rng(width * 7919 + height)
+    size = step * rows - case.padding
+    if case.content == 'extremes':
+        return rng.choice(np.array([0, 255, 16, 235, 128], np.uint8), size), step
+    return rng.integers(0, 256, size, np.uint8), step
+
+
+def expected(case):
+    """What NumPy and OpenCV make of the case."""
+    data, step = image_bytes(case)
+    width, height = case.source_wh
+    bgr = to_bgr(view(data, height, width, case.encoding, step), case.encoding)
+    twin = Preprocessor(
+        case.network_wh, case.resize, case.normalization, case.dtype, case.pad_value
+    )
+    return twin(bgr)
+
+
+def computed(device, case):
+    """What the kernel makes of it."""
+    data, step = image_bytes(case)
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        preprocessor = held.add(
+            CudaPreprocessor(
+                device,
+                case.network_wh,
+                case.resize,
+                case.normalization,
+                case.dtype,
+                case.pad_value,
+            )
+        )
+        stream = held.add(device.new_stream())
+        staging = held.add(PinnedBuffer(device, data.shape, np.uint8))
+        staging.array[:] = data
+        source = held.add(DeviceBuffer(device, data.shape, np.uint8))
+        source.copy_from_host(staging, stream)
+        target = held.add(preprocessor.new_tensor())
+        image = DeviceImage(source.address, *case.source_wh, step, case.encoding)
+        transform = preprocessor.enqueue(image, target, stream)
+        result = held.add(PinnedBuffer(device, target.shape, target.dtype))
+        target.copy_to_host(result, stream)
+        stream.synchronize()
+        tensor = result.array.copy()
+    held.close()
+    return tensor, transform
+
+
+def check(device, case):
+    """Fail unless kernel and twin agree to the last bit."""
+    tensor, transform = expected(case)
+    on_device, its_transform = computed(device, case)
+    assert its_transform == transform
+    assert on_device.dtype == tensor.dtype
+    np.testing.assert_array_equal(on_device, tensor)
