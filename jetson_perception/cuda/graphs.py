@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.cuda.device import translated
@@ -19,22 +20,38 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda.device import CudaDevice, Stream
 
+BINDING = threading.RLock()
+"""Held while an engine warms up and records its graph: one engine of the process at a time."""
+
 # Other threads may allocate meanwhile without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
+# Of cuda.h: kinds of nodes, of memory, and what is asked of a pointer.
+_NODE_MEMCPY, _NODE_HOST, _NODE_GRAPH = 1, 3, 4
+_MEMORY_HOST, _MEMORY_UNIFIED = 1, 4
+_POINTER_MEMORY_TYPE = 2
+
 
 class Graph:
-    """Recorded work; from `capture`."""
+    """Recorded work; from `capture`.
 
-    __slots__ = ('_executable', '_launch', 'device')
+    Attributes
+    ----------
+    device : CudaDevice
+    nodes : int
+        Kernels, copies and the like in it.
+    """
 
-    def __init__(self, device: CudaDevice, executable: int) -> None:
+    __slots__ = ('_executable', '_launch', 'device', 'nodes')
+
+    def __init__(self, device: CudaDevice, executable: int, nodes: int) -> None:
         self.device = device
+        self.nodes = nodes
         self._executable = executable
         self._launch = _launching_library().cuGraphLaunch
 
     def launch(self, stream: Stream) -> None:
-        """Enqueue the recorded work on the stream; the context has to be current.
+        """Enqueue the recorded work on the stream, from any thread; the context must be current.
 
         Raises
         ------
@@ -55,7 +72,9 @@ class Graph:
                 _check(_library().cuGraphExecDestroy(executable), 'releasing a CUDA graph')
 
 
-def capture(stream: Stream, record: Callable[[], object]) -> Graph:
+def capture(
+    stream: Stream, record: Callable[[], object], *, on_device_only: bool = False
+) -> Graph:
     """Record what a function enqueues on the stream; nothing of it runs yet.
 
     The function has to have run once before, with the stream synchronized: first runs allocate,
@@ -67,12 +86,15 @@ def capture(stream: Stream, record: Callable[[], object]) -> Graph:
         Nothing else may be enqueued on it meanwhile.
     record : callable
         Enqueues the work, on this stream and this thread.
+    on_device_only : bool
+        Refuse work that touches the host: for code of others, whose host memory may be gone by
+        the time the graph is launched.
 
     Raises
     ------
     CudaError
-        When the driver refuses, as after a call that cannot be recorded. The stream can be used
-        on.
+        When the driver refuses, as after a call that cannot be recorded, nothing was recorded,
+        or it touches the host. The stream can be used on.
     Exception
         Whatever `record` raises.
     """
@@ -81,11 +103,16 @@ def capture(stream: Stream, record: Callable[[], object]) -> Graph:
     with stream.device.pushed():
         graph = _record(library, stream, record)
         try:
+            nodes = _nodes(library, graph)
+            if not nodes:
+                raise CudaError('recording a CUDA graph failed: nothing was put on the stream')
+            if on_device_only:
+                _require_on_device(library, nodes)
             status = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, 0)
             _check(status, 'making a CUDA graph ready')
         finally:
             library.cuGraphDestroy(graph)  # the executable one lives on
-        made = Graph(stream.device, executable.value or 0)
+        made = Graph(stream.device, executable.value or 0, len(nodes))
         if hasattr(library, 'cuGraphUpload'):  # else the first launch does this
             status = library.cuGraphUpload(executable, stream.handle)
             if status:
@@ -115,6 +142,68 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
     return graph
 
 
+def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
+    count = ctypes.c_size_t()
+    _check(library.cuGraphGetNodes(graph, None, ctypes.byref(count)), 'reading a CUDA graph')
+    if not count.value:
+        return []
+    nodes = (ctypes.c_void_p * count.value)()
+    _check(library.cuGraphGetNodes(graph, nodes, ctypes.byref(count)), 'reading a CUDA graph')
+    return [node or 0 for node in nodes]
+
+
+def _require_on_device(library: Any, nodes: list[int]) -> None:
+    for node in nodes:
+        kind = ctypes.c_int()
+        _check(library.cuGraphNodeGetType(node, ctypes.byref(kind)), 'reading a CUDA graph')
+        if kind.value == _NODE_HOST:
+            raise CudaError('the recorded work calls a function of the host')
+        if kind.value == _NODE_GRAPH:
+            raise CudaError('the recorded work holds another graph, which is not looked into')
+        if kind.value == _NODE_MEMCPY and _touches_host(library, node):
+            raise CudaError('the recorded work copies from or to memory of the host')
+
+
+def _touches_host(library: Any, node: int) -> bool:
+    copy = _Memcpy3D()
+    status = library.cuGraphMemcpyNodeGetParams(node, ctypes.byref(copy))
+    if status:
+        return True  # not known to be harmless
+    return _is_host(library, copy.srcMemoryType, copy.srcDevice) or _is_host(
+        library, copy.dstMemoryType, copy.dstDevice
+    )
+
+
+def _is_host(library: Any, memory_type: int, address: int) -> bool:
+    if memory_type != _MEMORY_UNIFIED:
+        return memory_type == _MEMORY_HOST
+    found = ctypes.c_int()
+    status = library.cuPointerGetAttribute(ctypes.byref(found), _POINTER_MEMORY_TYPE, address)
+    return bool(status) or found.value == _MEMORY_HOST  # unknown memory is pageable
+
+
+class _Memcpy3D(ctypes.Structure):
+    """CUDA_MEMCPY3D of cuda.h."""
+
+    _fields_ = (
+        *((f'src{name}', ctypes.c_size_t) for name in ('XInBytes', 'Y', 'Z', 'LOD')),
+        ('srcMemoryType', ctypes.c_int),
+        ('srcHost', ctypes.c_void_p),
+        ('srcDevice', ctypes.c_ulonglong),
+        ('srcArray', ctypes.c_void_p),
+        ('reserved0', ctypes.c_void_p),
+        *((f'src{name}', ctypes.c_size_t) for name in ('Pitch', 'Height')),
+        *((f'dst{name}', ctypes.c_size_t) for name in ('XInBytes', 'Y', 'Z', 'LOD')),
+        ('dstMemoryType', ctypes.c_int),
+        ('dstHost', ctypes.c_void_p),
+        ('dstDevice', ctypes.c_ulonglong),
+        ('dstArray', ctypes.c_void_p),
+        ('reserved1', ctypes.c_void_p),
+        *((f'dst{name}', ctypes.c_size_t) for name in ('Pitch', 'Height')),
+        *((name, ctypes.c_size_t) for name in ('WidthInBytes', 'Height', 'Depth')),
+    )
+
+
 def _check(status: int, doing: str) -> None:
     if status:
         raise _error(status, doing)
@@ -132,11 +221,16 @@ def _library() -> Any:
     """The driver's library; its calls let other Python threads run."""
     library = _load(ctypes.CDLL)
     pointer, number = ctypes.c_void_p, ctypes.c_int
+    to_pointer, to_number = ctypes.POINTER(pointer), ctypes.POINTER(number)
     for name, arguments in {
         'cuGetErrorString': [number, ctypes.POINTER(ctypes.c_char_p)],
         'cuStreamBeginCapture_v2': [pointer, number],
-        'cuStreamEndCapture': [pointer, ctypes.POINTER(pointer)],
-        'cuGraphInstantiateWithFlags': [ctypes.POINTER(pointer), pointer, ctypes.c_ulonglong],
+        'cuStreamEndCapture': [pointer, to_pointer],
+        'cuGraphGetNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
+        'cuGraphNodeGetType': [pointer, to_number],
+        'cuGraphMemcpyNodeGetParams': [pointer, ctypes.POINTER(_Memcpy3D)],
+        'cuPointerGetAttribute': [to_number, number, ctypes.c_ulonglong],
+        'cuGraphInstantiateWithFlags': [to_pointer, pointer, ctypes.c_ulonglong],
         'cuGraphUpload': [pointer, pointer],
         'cuGraphExecDestroy': [pointer],
         'cuGraphDestroy': [pointer],

@@ -756,6 +756,7 @@ class _Library:
         self._standin = standin
         self._graphs: dict[int, list[Work]] = {}
         self._executables: dict[int, list[Work]] = {}
+        self._nodes: dict[int, Work] = {}
 
     def cuGetErrorString(self, status, text):
         text._obj.value = f'stand-in status {status}'.encode()
@@ -784,7 +785,23 @@ class _Library:
         return 0
 
     def cuGraphGetNodes(self, graph, nodes, count):
-        count._obj.value = len(self._graphs[graph.value])
+        recorded = self._graphs[graph.value]
+        count._obj.value = len(recorded)
+        for index, work in enumerate(recorded if nodes is not None else ()):
+            nodes[index] = self._standin.handle()
+            self._nodes[nodes[index]] = work
+        return 0
+
+    def cuGraphNodeGetType(self, node, kind):
+        name = self._nodes[node].name
+        kinds = {'upload': 1, 'download': 1, 'copy': 1, 'clear': 2, 'host': 3, 'record': 7}
+        kind._obj.value = kinds.get(name, 0)
+        return 0
+
+    def cuGraphMemcpyNodeGetParams(self, node, copy):
+        name = self._nodes[node].name
+        copy._obj.srcMemoryType = 1 if name == 'upload' else 2
+        copy._obj.dstMemoryType = 1 if name == 'download' else 2
         return 0
 
     def cuGraphInstantiateWithFlags(self, executable, graph, flags):
