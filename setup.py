@@ -15,7 +15,7 @@ setup(
     packages=[*find_packages(include=['jetson_perception', 'jetson_perception.*']), *data],
     package_dir=data,
     package_data={
-        'jetson_perception': ['py.typed'],
+        'jetson_perception': ['py.typed', 'cuda/kernels/*.cu', 'cuda/kernels/*.cuh'],
         'jetson_perception.share.models': ['*.onnx', '*.yaml'],
         'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml'],
     },

@@ -61,7 +61,7 @@ class TestWheel:
         names = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
         data = files_under('models', '*.onnx', '*.yaml')
         data |= files_under('config', '*.yaml', '*.rviz', '*.xml')
-        assert names == files_under('jetson_perception', '*.py', 'py.typed', '*.cu') | {
+        assert names == files_under('jetson_perception', '*.py', 'py.typed', '*.cu', '*.cuh') | {
             f'jetson_perception/share/{name}' for name in data
         }
 
