@@ -46,7 +46,7 @@ def add_bench(commands: Any, model: argparse.ArgumentParser) -> argparse.Argumen
     )
     bench.add_argument(
         '--size',
-        type=_size,
+        type=size_wh,
         nargs='+',
         default=[(640, 480), (1280, 720)],
         metavar='WxH',
@@ -139,7 +139,8 @@ def _engine(arguments: argparse.Namespace) -> str:
     return engine
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_wh(text: str) -> tuple[int, int]:
+    """Width and height from a text as 1280x720, for argparse."""
     width, separator, height = text.lower().partition('x')
     if not separator or not width.isdecimal() or not height.isdecimal():
         raise _bad(f'{text} is no size; expected width and height, as 1280x720')

@@ -93,6 +93,8 @@ class FullRate:
             if isinstance(model, SegmentationModel)
         }
         self._finished = threading.Event()
+        self._one_at_a_time = False
+        self._one_done = threading.Event()
         self._to_finish = 0
         self._keep_times = True
         self._offered = 0
@@ -128,7 +130,12 @@ class FullRate:
         return {lane.name: lane.times.summary() for lane in self._lanes}
 
     def run(
-        self, frames: Sequence[NDArray[np.uint8]], count: int = 0, seconds: float = 2.0
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        count: int = 0,
+        seconds: float = 2.0,
+        *,
+        one_at_a_time: bool = False,
     ) -> EndToEnd:
         """Take frames through, some first to warm up.
 
@@ -140,12 +147,16 @@ class FullRate:
             Frames to time; 0 for as many as take about `seconds`.
         seconds : float
             How long to run where `count` is 0.
+        one_at_a_time : bool
+            Offer a frame only when nothing is under way: not the full rate, but the times of
+            stages that nothing else runs beside, and the least latency.
 
         Raises
         ------
         PerceptionError
             When nothing came back for a minute.
         """
+        self._one_at_a_time = one_at_a_time
         self._take(frames, _WARM_UP)
         if not count:
             begun = time.perf_counter()
@@ -186,6 +197,11 @@ class FullRate:
 
     def _offer(self, frames: Sequence[NDArray[np.uint8]]) -> None:
         """Offer the next frame when every lane has taken the one before."""
+        if self._one_at_a_time:
+            while self._done < self._offered:
+                if not self._one_done.wait(_STALLED_S):
+                    raise self._stalled()
+                self._one_done.clear()
         for lane in self._lanes:
             if not lane.slot.wait_until_taken(_STALLED_S):
                 raise self._stalled()
@@ -212,6 +228,8 @@ class FullRate:
             self._latencies_ms.append((time.monotonic_ns() - frame.received_ns) / 1e6)
         if not self._to_finish:
             self._finished.set()
+        if self._one_at_a_time:
+            self._one_done.set()
 
     def _lane(
         self,

@@ -9,7 +9,7 @@ from jetson_perception.benchmark import end_to_end
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.errors import ModelError, PerceptionError
 from jetson_perception.models import open_model
-from jetson_perception.pipeline import LatestSlot
+from jetson_perception.pipeline import LatestSlot, Pipeline
 
 
 @pytest.fixture
@@ -49,6 +49,23 @@ def test_without_a_number_of_frames_the_time_decides(models):
     with FullRate(models) as pipeline:
         run = pipeline.run(FRAMES, seconds=0.02)
     assert run.timing.frames >= 4
+
+
+def test_one_frame_at_a_time(models, monkeypatch):
+    most = 0
+    offer = Pipeline.offer
+
+    def watched(pipeline, frame):
+        nonlocal most
+        most = max(most, full_rate._offered - full_rate._done)  # this frame is among them
+        offer(pipeline, frame)
+
+    monkeypatch.setattr(Pipeline, 'offer', watched)
+    with FullRate(models) as full_rate:
+        run = full_rate.run(FRAMES, count=10, one_at_a_time=True)
+        assert run.timing.frames == 10
+        assert most == 1
+        assert full_rate.run(FRAMES, count=10).timing.frames == 10
 
 
 def test_drawing_goes_on_beside_it(models):
