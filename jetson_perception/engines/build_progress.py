@@ -72,7 +72,7 @@ class BuildProgress:
                 self._say(name)
 
     def finish(self, name: str) -> None:
-        """A phase ends, also one that was cancelled."""
+        """A phase ends, also one that was canceled."""
         with self._lock:
             phase = self._phases.pop(name, None)
             if phase is None:
@@ -92,7 +92,7 @@ class BuildProgress:
             self._report(fraction, name)
 
 
-def make_monitor(trt: Any, progress: BuildProgress, cancelled: Callable[[], bool]) -> Any:
+def make_monitor(trt: Any, progress: BuildProgress, canceled: Callable[[], bool]) -> Any:
     """A `trt.IProgressMonitor` that reports to `progress`, and ends the build when asked to.
 
     Parameters
@@ -101,7 +101,7 @@ def make_monitor(trt: Any, progress: BuildProgress, cancelled: Callable[[], bool
         TensorRT, one that has IProgressMonitor (9.1 and later).
     progress : BuildProgress
         Is told.
-    cancelled : callable
+    canceled : callable
         Asked after each step; True ends the build.
     """
 
@@ -114,7 +114,7 @@ def make_monitor(trt: Any, progress: BuildProgress, cancelled: Callable[[], bool
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             progress.step(phase_name, step)
-            return not cancelled()
+            return not canceled()
 
         def phase_finish(self, phase_name: str) -> None:
             progress.finish(phase_name)

@@ -1,0 +1,151 @@
+"""ONNX models as a given TensorRT takes them: in FP16, or of another opset.
+
+From TensorRT 11 on, and in TensorRT-RTX, the types in the ONNX file are the precisions that are
+computed in, so half precision is made here. NVIDIA's tool for that, nvidia-modelopt, pulls PyTorch
+in; ONNX Runtime's converter does not, and its flaw is mended below.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jetson_perception.engines.onnx_graph import (
+    decoding_nodes,
+    name_nodes,
+    require_onnx,
+    sort_nodes,
+)
+from jetson_perception.errors import ModelError, PerceptionError
+
+if TYPE_CHECKING:
+    import onnx
+
+WANTED_OPSET = 17
+"""What every TensorRT from 8.5 on reads, and what this package's own models are in."""
+
+WANTED_IR = 8
+
+_DENSE = {'Resize', 'Upsample', 'ArgMax', 'DepthToSpace'}
+
+_SCALES_IN_FP16 = 19  # the first opset whose QuantizeLinear has scales in half precision
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of ONNX's own operators; 0 for a model that uses none."""
+    return max(
+        (each.version for each in model.opset_import if each.domain in ('', 'ai.onnx')), default=0
+    )
+
+
+def is_fp16(model: onnx.ModelProto) -> bool:
+    """Whether a model is in half precision already, in part at least."""
+    onnx = require_onnx()
+    half = onnx.TensorProto.FLOAT16
+    return any(each.data_type == half for each in model.graph.initializer) or any(
+        node.op_type == 'Cast' and any(a.name == 'to' and a.i == half for a in node.attribute)
+        for node in model.graph.node
+    )
+
+
+def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes to keep in FP32: those that compute boxes and keypoints.
+
+    Between 512 and 1024 two neighbouring numbers in half precision lie half a pixel apart. Of a
+    network whose outputs are maps none is kept: logits have no such range, and maps are large.
+    """
+    names = decoding_nodes(model)
+    inside = set(names)
+    operators = {node.op_type for node in model.graph.node if node.name in inside}
+    return [] if operators & _DENSE else names
+
+
+def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model in half precision; inputs and outputs stay in FP32, and so does the decoding.
+
+    Parameters
+    ----------
+    model : ModelProto
+        In FP32, with Q/DQ nodes or without. It is changed.
+
+    Raises
+    ------
+    PerceptionError
+        When onnx or ONNX Runtime is missing.
+    ModelError
+        When the model cannot be converted.
+
+    Notes
+    -----
+    ONNX Runtime 1.31's converter gives an initializer that two Resize nodes share two Cast nodes
+    of the same name, which TensorRT and ONNX Runtime refuse, and appends nodes out of order. So
+    repeated nodes are dropped, and the rest is sorted.
+    """
+    require_onnx()
+    try:
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    except ImportError as err:
+        raise PerceptionError(
+            f'ONNX Runtime is needed to convert a model to FP16, and its converter cannot be '
+            f'imported ({err}); pip install onnxruntime'
+        ) from err
+    quantized = any(node.op_type == 'QuantizeLinear' for node in model.graph.node)
+    if quantized and 0 < opset_of(model) < _SCALES_IN_FP16:
+        model = convert_opset(model, _SCALES_IN_FP16, model.ir_version)
+    name_nodes(model)
+    kept = coordinates_in_float(model)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of each weight that is smaller than FP16's smallest
+            model = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
+    except Exception as err:  # whatever its checks and onnx's shape inference raise
+        why = ' '.join(str(err).split()) or type(err).__name__
+        raise ModelError(
+            f'the model cannot be converted to FP16: {why}. Export it in half precision '
+            '(Ultralytics: half=True), or build with precision fp32'
+        ) from err
+    known = [each.name for each in [*model.graph.input, *model.graph.initializer]]
+    nodes = sort_nodes(model.graph.node, known)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    _refuse_infinite_weights(model)
+    return model
+
+
+def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
+    from onnx import TensorProto, numpy_helper
+
+    for each in model.graph.initializer:
+        half = each.data_type == TensorProto.FLOAT16
+        if half and not np.isfinite(numpy_helper.to_array(each)).all():
+            raise ModelError(
+                f"weights '{each.name}' are not finite in FP16; build with precision fp32"
+            )
+
+
+def convert_opset(
+    model: onnx.ModelProto, opset: int = WANTED_OPSET, ir_version: int = WANTED_IR
+) -> onnx.ModelProto:
+    """The model with operators of another version, checked.
+
+    Raises
+    ------
+    ModelError
+        When onnx cannot convert it; says which opset it has and which was wanted.
+    """
+    onnx = require_onnx()
+    metadata = {each.key: each.value for each in model.metadata_props}
+    try:
+        converted = onnx.version_converter.convert_version(model, opset)
+        converted.ir_version = ir_version
+        onnx.checker.check_model(converted)
+    except Exception as err:  # its C++ converter raises RuntimeError, its checker another
+        why = ' '.join(str(err).split())[:300]
+        raise ModelError(
+            f'the model has opset {opset_of(model)} and IR version {model.ir_version}; onnx '
+            f'cannot convert it to opset {opset}: {why}. Export it with opset {opset}'
+        ) from err
+    onnx.helper.set_model_props(converted, metadata)
+    return converted

@@ -1,0 +1,285 @@
+"""INT8 models for every TensorRT: Q/DQ nodes in the ONNX file, with ranges measured on images.
+
+The settings are those that TensorRT's parsers take: int8 with a zero point of 0, for activations
+and weights; a scale for each channel of weights; biases in float. Only what multiplies by weights
+is quantized, at its inputs: what lies between is fused by TensorRT, and the values that it hands
+on are quantized once, where the next one takes them.
+
+Three parts stay in float, where INT8 costs most: the first convolutions, which see 128 steps of
+brightness; the last one of each head; and what decodes boxes, scores and keypoints behind it,
+whose values span the picture. The graph alone tells which these are, whatever their names.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.engines.onnx_graph import (
+    first_convolutions,
+    has_quantization,
+    last_weighted,
+    load_model,
+    require_onnx,
+    weighted_nodes,
+)
+from jetson_perception.engines.precision import convert_opset, opset_of
+from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy as np
+    import onnx
+    from numpy.typing import NDArray
+
+_log = logging.getLogger('jetson_perception')
+
+METHODS = ('minmax', 'entropy', 'percentile')
+"""How a range is chosen from the values seen: all of them; the least loss of information; all but
+the largest 0.01 ‰."""
+
+_OLDEST_OPSET = 13  # the first with a scale a channel
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationOptions:
+    """How a model is quantized.
+
+    Attributes
+    ----------
+    method : str
+        One of `METHODS`.
+    float_first : int
+        So many convolutions that the image meets first stay in float.
+    float_nodes : tuple of str
+        Names of further nodes that stay in float; `*` stands for anything.
+    """
+
+    method: str = 'minmax'
+    float_first: int = 2
+    float_nodes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ParameterError(
+                f'method is {self.method!r}; expected one of {", ".join(METHODS)}', 'method'
+            )
+        if self.float_first < 0:
+            raise ParameterError(
+                f'float_first is {self.float_first}; expected 0 or more', 'float_first'
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What became of a model.
+
+    Attributes
+    ----------
+    pictures : int
+        That ranges were measured on.
+    nodes : int
+        With weights, that compute in INT8 now.
+    kept : int
+        With weights, that stay in float.
+    """
+
+    pictures: int
+    nodes: int
+    kept: int
+
+
+def quantize_model(
+    path: str | Path,
+    out: str | Path,
+    tensors: Iterable[NDArray[np.generic]],
+    options: QuantizationOptions | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Quantized:
+    """Write a model with Q/DQ nodes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ONNX file, in FP32.
+    out : str or Path
+        The file to write; its metadata are the original's.
+    tensors : iterable of ndarray, shape (1, 3, h, w), float32
+        Inputs of the network, of images as the camera will see them.
+    options : QuantizationOptions, optional
+        How.
+    progress : callable, optional
+        Called with the number of images taken.
+
+    Raises
+    ------
+    PerceptionError
+        When onnx or ONNX Runtime is missing.
+    ModelError
+        When the model cannot be used, is quantized already, or has nothing to quantize.
+    ParameterError
+        When there are no images.
+    """
+    require_onnx()
+    path, out = Path(path), Path(out)
+    options = options or QuantizationOptions()
+    if has_quantization(path):
+        raise ModelError(f'{path} is quantized already; give the original in FP32')
+    metadata = {each.key: each.value for each in load_model(path).metadata_props}
+    with tempfile.TemporaryDirectory(prefix='jetson_perception_') as folder:
+        prepared = Path(folder) / 'prepared.onnx'
+        model = _prepare(path, prepared)
+        weighted, kept = _choose(model, path, options)
+        reader = _Reader(model.graph.input[0].name, tensors, progress)
+        quantized = Path(folder) / 'quantized.onnx'
+        _quantize(path, prepared, quantized, reader, options, weighted)
+        _finish(quantized, out, metadata)
+    return Quantized(reader.count, len(weighted), len(kept))
+
+
+def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
+    """The model with shapes known and batch normalization folded, which ranges are measured on."""
+    onnx = require_onnx()
+    try:
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as err:
+        raise PerceptionError(
+            f"ONNX Runtime's quantization cannot be imported ({err}); pip install onnxruntime onnx"
+        ) from err
+    model = load_model(path)
+    if 0 < opset_of(model) < _OLDEST_OPSET:
+        model = convert_opset(model)
+    # Shapes computed from symbols need sympy, and are not needed where images fix them.
+    try:
+        quant_pre_process(model, str(prepared), skip_symbolic_shape=True)
+    except Exception as err:  # of ONNX Runtime and onnx, which share no other base
+        raise ModelError(
+            f'{path} cannot be prepared for quantization: {" ".join(str(err).split())}'
+        ) from err
+    model = load_model(prepared)
+    onnx.save(model, str(prepared))  # with its nodes named
+    return model
+
+
+def _choose(
+    model: onnx.ModelProto, path: Path, options: QuantizationOptions
+) -> tuple[list[str], list[str]]:
+    """Names of the nodes with weights: those to quantize, and those to keep."""
+    names = [node.name for node in weighted_nodes(model)]
+    sensitive = set(first_convolutions(model, options.float_first)) | set(last_weighted(model))
+    for pattern in options.float_nodes:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            raise ParameterError(
+                f'float_nodes: no node with weights is named {pattern!r}; some are '
+                f'{", ".join(names[:5])}',
+                'float_nodes',
+            )
+        sensitive.update(found)
+    chosen = [name for name in names if name not in sensitive]
+    if not chosen:
+        raise ModelError(
+            f'{path} has {len(names)} nodes with weights, and all of them stay in float: the '
+            f'first {options.float_first} and the ends of heads. There is nothing to quantize'
+        )
+    return chosen, [name for name in names if name in sensitive]
+
+
+class _Reader:
+    """Images for ONNX Runtime's calibration; implements its CalibrationDataReader."""
+
+    def __init__(
+        self,
+        name: str,
+        tensors: Iterable[NDArray[np.generic]],
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.count = 0
+        self._name = name
+        self._tensors: Iterator[NDArray[np.generic]] = iter(tensors)
+        self._progress = progress
+
+    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
+        tensor = next(self._tensors, None)
+        if tensor is None:
+            return None
+        self.count += 1
+        if self._progress:
+            self._progress(self.count)
+        return {self._name: tensor}
+
+    def __iter__(self) -> _Reader:
+        return self
+
+    def __next__(self) -> dict[str, NDArray[np.generic]]:
+        batch = self.get_next()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+
+def _quantize(
+    path: Path,
+    prepared: Path,
+    out: Path,
+    reader: _Reader,
+    options: QuantizationOptions,
+    nodes: list[str],
+) -> None:
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    methods = {
+        'minmax': CalibrationMethod.MinMax,
+        'entropy': CalibrationMethod.Entropy,
+        'percentile': CalibrationMethod.Percentile,
+    }
+    try:
+        quantize_static(
+            str(prepared),
+            str(out),
+            reader,
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            activation_type=QuantType.QInt8,
+            calibrate_method=methods[options.method],
+            nodes_to_quantize=nodes,
+            op_types_to_quantize=_OPERATORS,
+            extra_options=_EXTRA,
+        )
+    except PerceptionError:  # of the images
+        raise
+    except Exception as err:
+        if not reader.count:
+            raise ParameterError('there are no images to calibrate on', 'images') from err
+        raise ModelError(f'{path} cannot be quantized: {" ".join(str(err).split())}') from err
+    if not reader.count:
+        raise ParameterError('there are no images to calibrate on', 'images')
+
+
+_OPERATORS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']
+
+_EXTRA: dict[str, Any] = {
+    'ActivationSymmetric': True,
+    'WeightSymmetric': True,
+    'QuantizeBias': False,
+    'OpTypesToExcludeOutputQuantization': _OPERATORS,
+    # Values of so many images are kept while histograms are made; without, those of all.
+    'CalibMaxIntermediateOutputs': 4,
+}
+
+
+def _finish(quantized: Path, out: Path, metadata: dict[str, str]) -> None:
+    onnx = require_onnx()
+    model = onnx.load(str(quantized))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    try:
+        onnx.save(model, str(out))
+    except OSError as err:
+        raise PerceptionError(f'{out} cannot be written: {err.strerror or err}') from err
