@@ -72,9 +72,7 @@ class Graph:
                 _check(_library().cuGraphExecDestroy(executable), 'releasing a CUDA graph')
 
 
-def capture(
-    stream: Stream, record: Callable[[], object], *, on_device_only: bool = False
-) -> Graph:
+def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = False) -> Graph:
     """Record what a function enqueues on the stream; nothing of it runs yet.
 
     The function has to have run once before, with the stream synchronized: first runs allocate,
@@ -86,15 +84,17 @@ def capture(
         Nothing else may be enqueued on it meanwhile.
     record : callable
         Enqueues the work, on this stream and this thread.
-    on_device_only : bool
-        Refuse work that touches the host: for code of others, whose host memory may be gone by
-        the time the graph is launched.
+    foreign : bool
+        The work is that of a library, whose host memory may be gone by the time the graph is
+        launched. Copies to the host, and from memory that is not page-locked, are refused.
+        Functions of the host at the end are left out: they would release, after every launch,
+        the page-locked memory that the recorded copies read.
 
     Raises
     ------
     CudaError
         When the driver refuses, as after a call that cannot be recorded, nothing was recorded,
-        or it touches the host. The stream can be used on.
+        or it is foreign and depends on the host. The stream can be used on.
     Exception
         Whatever `record` raises.
     """
@@ -106,8 +106,8 @@ def capture(
             nodes = _nodes(library, graph)
             if not nodes:
                 raise CudaError('recording a CUDA graph failed: nothing was put on the stream')
-            if on_device_only:
-                _require_on_device(library, nodes)
+            if foreign:
+                _detach_from_host(library, nodes)
             status = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, 0)
             _check(status, 'making a CUDA graph ready')
         finally:
@@ -152,34 +152,53 @@ def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
     return [node or 0 for node in nodes]
 
 
-def _require_on_device(library: Any, nodes: list[int]) -> None:
+def _detach_from_host(library: Any, nodes: list[int]) -> None:
+    """Leave out functions of the host at the end; refuse what else depends on the host."""
+    kinds = {node: _kind(library, node) for node in nodes}
+    functions = [node for node in nodes if kinds[node] == _NODE_HOST]
     for node in nodes:
-        kind = ctypes.c_int()
-        _check(library.cuGraphNodeGetType(node, ctypes.byref(kind)), 'reading a CUDA graph')
-        if kind.value == _NODE_HOST:
-            raise CudaError('the recorded work calls a function of the host')
-        if kind.value == _NODE_GRAPH:
+        if kinds[node] == _NODE_GRAPH:
             raise CudaError('the recorded work holds another graph, which is not looked into')
-        if kind.value == _NODE_MEMCPY and _touches_host(library, node):
-            raise CudaError('the recorded work copies from or to memory of the host')
+        if kinds[node] == _NODE_MEMCPY:
+            # Page-locked memory stays only where its release is what was recorded.
+            _require_lasting_memory(library, node, page_locked=bool(functions))
+    for node in functions:
+        count = ctypes.c_size_t()
+        status = library.cuGraphNodeGetDependentNodes(node, None, ctypes.byref(count))
+        _check(status, 'reading a CUDA graph')
+        if count.value:
+            raise CudaError('the recorded work waits for a function of the host')
+        _check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
 
 
-def _touches_host(library: Any, node: int) -> bool:
+def _kind(library: Any, node: int) -> int:
+    kind = ctypes.c_int()
+    _check(library.cuGraphNodeGetType(node, ctypes.byref(kind)), 'reading a CUDA graph')
+    return kind.value
+
+
+def _require_lasting_memory(library: Any, node: int, *, page_locked: bool) -> None:
     copy = _Memcpy3D()
     status = library.cuGraphMemcpyNodeGetParams(node, ctypes.byref(copy))
-    if status:
-        return True  # not known to be harmless
-    return _is_host(library, copy.srcMemoryType, copy.srcDevice) or _is_host(
-        library, copy.dstMemoryType, copy.dstDevice
-    )
+    _check(status, 'reading a copy in a CUDA graph')
+    source = copy.srcHost if copy.srcMemoryType == _MEMORY_HOST else copy.srcDevice
+    target = copy.dstHost if copy.dstMemoryType == _MEMORY_HOST else copy.dstDevice
+    if _is_host(library, copy.dstMemoryType, target) is not None:
+        raise CudaError('the recorded work copies to memory of the host')
+    found = _is_host(library, copy.srcMemoryType, source)
+    if found == 'pageable' or (found and not page_locked):
+        raise CudaError(f'the recorded work copies from {found} memory of the host')
 
 
-def _is_host(library: Any, memory_type: int, address: int) -> bool:
-    if memory_type != _MEMORY_UNIFIED:
-        return memory_type == _MEMORY_HOST
+def _is_host(library: Any, memory_type: int, address: int | None) -> str | None:
+    """Which memory of the host this is, 'page-locked' or 'pageable'; None when it is not."""
+    if memory_type not in (_MEMORY_HOST, _MEMORY_UNIFIED):
+        return None
     found = ctypes.c_int()
-    status = library.cuPointerGetAttribute(ctypes.byref(found), _POINTER_MEMORY_TYPE, address)
-    return bool(status) or found.value == _MEMORY_HOST  # unknown memory is pageable
+    status = library.cuPointerGetAttribute(ctypes.byref(found), _POINTER_MEMORY_TYPE, address or 0)
+    if status:
+        return 'pageable'  # the driver does not know it
+    return 'page-locked' if found.value == _MEMORY_HOST else None
 
 
 class _Memcpy3D(ctypes.Structure):
@@ -228,6 +247,8 @@ def _library() -> Any:
         'cuStreamEndCapture': [pointer, to_pointer],
         'cuGraphGetNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
         'cuGraphNodeGetType': [pointer, to_number],
+        'cuGraphNodeGetDependentNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
+        'cuGraphDestroyNode': [pointer],
         'cuGraphMemcpyNodeGetParams': [pointer, ctypes.POINTER(_Memcpy3D)],
         'cuPointerGetAttribute': [to_number, number, ctypes.c_ulonglong],
         'cuGraphInstantiateWithFlags': [to_pointer, pointer, ctypes.c_ulonglong],

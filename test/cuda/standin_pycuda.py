@@ -200,10 +200,11 @@ class Standin:
     def allocate(self, nbytes, array=None):
         if sum(memory.nbytes for memory in self.memory.values()) + nbytes > self.total_memory:
             raise MemoryError('cuMemAlloc failed: out of memory')
-        self.allocations += 1
-        memory = Memory(self._next_address, nbytes, array)
-        self.memory[memory.address] = memory
-        self._next_address += -(-(nbytes + GUARD) // 256) * 256
+        with self.condition:
+            self.allocations += 1
+            memory = Memory(self._next_address, nbytes, array)
+            self.memory[memory.address] = memory
+            self._next_address += -(-(nbytes + GUARD) // 256) * 256
         return memory
 
     def release(self, memory):
@@ -430,6 +431,8 @@ class Event:
         stream, position = event.position
         if stream is None:
             return True
+        if stream.running:  # another thread is at it, and asking does not wait
+            return stream.done >= position
         # So that a caller who asks again and again comes to an end.
         event.standin.drain(stream, min(stream.done + 1, position))
         event.standin.raise_failure('cuEventQuery')
@@ -798,11 +801,28 @@ class _Library:
         kind._obj.value = kinds.get(name, 0)
         return 0
 
+    def cuGraphNodeGetDependentNodes(self, node, nodes, count):
+        work = self._nodes[node]
+        (recorded,) = (each for each in self._graphs.values() if work in each)
+        count._obj.value = len(recorded) - recorded.index(work) - 1 > 0
+        return 0
+
+    def cuGraphDestroyNode(self, node):
+        work = self._nodes.pop(node)
+        for recorded in self._graphs.values():
+            if work in recorded:
+                recorded.remove(work)
+        return 0
+
     def cuGraphMemcpyNodeGetParams(self, node, copy):
         name = self._nodes[node].name
         copy._obj.srcMemoryType = 1 if name == 'upload' else 2
         copy._obj.dstMemoryType = 1 if name == 'download' else 2
         return 0
+
+    def cuPointerGetAttribute(self, found, attribute, address):
+        found._obj.value = 1
+        return 0  # only page-locked memory gets this far here
 
     def cuGraphInstantiateWithFlags(self, executable, graph, flags):
         executable._obj.value = self._standin.handle()

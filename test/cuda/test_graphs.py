@@ -122,26 +122,45 @@ def test_swallowed_error_is_noticed_at_the_end(stream, host, memory):
         capture(stream, record)
 
 
-class TestOnDeviceOnly:
-    def test_copies_from_and_to_the_host(self, stream, host, memory):
-        for record in (
-            lambda: memory.copy_from_host(host, stream),
-            lambda: memory.copy_to_host(host, stream),
-        ):
-            with pytest.raises(CudaError, match='copies from or to memory of the host'):
-                capture(stream, record, on_device_only=True)
+class TestForeignWork:
+    """What a library records, whose host memory may be gone later."""
 
-    def test_function_of_the_host(self, standin, stream, memory):
+    def test_copy_to_the_host(self, stream, host, memory):
+        with pytest.raises(CudaError, match='copies to memory of the host'):
+            capture(stream, lambda: memory.copy_to_host(host, stream), foreign=True)
+
+    def test_copy_from_memory_that_the_library_may_use_again(self, stream, host, memory):
+        with pytest.raises(CudaError, match='copies from page-locked memory of the host'):
+            capture(stream, lambda: memory.copy_from_host(host, stream), foreign=True)
+
+    def test_release_of_memory_that_the_copy_reads_is_left_out(
+        self, standin, stream, host, memory
+    ):
+        released = []
+
+        def record():
+            memory.copy_from_host(host, stream)
+            standin.enqueue(stream.raw._stream, 'host', lambda: released.append(1))
+
+        graph = capture(stream, record, foreign=True)
+        with stream.device.pushed():
+            graph.launch(stream)
+            graph.launch(stream)
+            stream.synchronize()
+        assert released == []
+        assert standin.view(memory.address, (2,), np.int32).tolist() == [1, 2]
+        graph.close()
+
+    def test_function_of_the_host_that_later_work_waits_for(self, standin, stream, memory):
         def record():
             standin.enqueue(stream.raw._stream, 'host', lambda: None)
+            memory.clear(stream)
 
-        with pytest.raises(CudaError, match='calls a function of the host'):
-            capture(stream, record, on_device_only=True)
+        with pytest.raises(CudaError, match='waits for a function of the host'):
+            capture(stream, record, foreign=True)
 
     def test_work_on_the_device(self, stream, memory):
-        graph = capture(
-            stream, lambda: memory.copy_from_device(memory, stream), on_device_only=True
-        )
+        graph = capture(stream, lambda: memory.copy_from_device(memory, stream), foreign=True)
         graph.close()
 
 
