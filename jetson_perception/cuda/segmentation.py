@@ -1,19 +1,54 @@
-"""Class masks from score tensors, on the GPU: the twin of `tasks.segmentation.segment`."""
+"""Class masks from score tensors, on the GPU: the twin of `tasks.segmentation.segment`.
+
+Masks of class ids equal the twin's. Masks of scores may differ from it in pixels where two classes
+are as good as equal: exponentials and averages are rounded differently, and OpenCV's own averages
+differ from version to version by up to 3e-5 of the scores' range.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.compiler import load_module
+from jetson_perception.cuda.release import Resources
+from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.results import Segmentation
+from jetson_perception.tasks.segmentation import (
+    SegmentationLayout,
+    segment,
+    window_on_grid,
+    without_ones,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
-    from jetson_perception.cuda.buffers import DeviceBuffer
+    from jetson_perception.cuda.compiler import Kernel
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.preprocess import ImageTransform
-    from jetson_perception.tasks.results import Segmentation
-    from jetson_perception.tasks.segmentation import SegmentationLayout, SegmentationOptions
+    from jetson_perception.tasks.segmentation import SegmentationOptions
+
+# Of segmentation.cu.
+_TILE = 32
+_BLOCK = (32, 8)
+_GRID_THREADS = 256
+_MAX_CLASSES = 256
+_GRID = 'Piiiiii'
+_MASK = 'PiiPdddd'
+_SIGNATURES = {
+    'best_of_grid': _GRID + 'PPP',
+    'best_of_mask': _GRID + 'PP' + _MASK,
+    'foreground': _GRID + 'if' + _MASK,
+    'repeat': 'PiiPPPiiP',
+    'clear_counts': 'P',
+}
+_COUNTS_NBYTES = 4 * _MAX_CLASSES  # a result: the counts, then the mask
 
 
 class CudaSegmenter:
@@ -32,6 +67,18 @@ class CudaSegmenter:
         Of that output, as a run gave it.
     output_dtype : dtype
         float16 or float32; integers of any size where it holds class ids.
+
+    Raises
+    ------
+    ModelError
+        When the output has another type.
+    CudaError
+        When the kernels cannot be compiled or loaded, or the GPU's memory is full.
+
+    Notes
+    -----
+    Where all grid points around a pixel have the same best class, so has the pixel, whatever the
+    weights. So the classes' scores are interpolated only along borders.
     """
 
     def __init__(
@@ -41,33 +88,346 @@ class CudaSegmenter:
         output_shape: tuple[int, ...],
         output_dtype: DTypeLike,
     ) -> None:
-        raise NotImplementedError
+        self.device = device
+        self.layout = layout
+        self._grid = _Grid.of(layout, tuple(output_shape), np.dtype(output_dtype))
+        self._kernels: dict[str, Kernel] = {}
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self._module = self._resources.add(load_module(device, 'segmentation'))
+            points = self._grid.height * self._grid.width
+            # Of one frame at a time, as frames follow each other on the stream.
+            self._labels = self._resources.add(DeviceBuffer(device, (points,), np.uint16))
+            self._softmax = self._resources.add(DeviceBuffer(device, (points, 2), np.float32))
+            self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
 
     def prepare(
         self, transform: ImageTransform, options: SegmentationOptions, block: int = 0
     ) -> bool:
-        """Set up the next frame of this block; nothing is enqueued.
+        """Set up the next frame of a block; nothing is enqueued.
 
-        Returns whether a graph that was captured from `enqueue` of this block is out of date: the
-        source's size or the options have changed since, or there was no frame before. The
-        arguments of launches and the size of the mask are in the graph.
+        Parameters
+        ----------
+        transform : ImageTransform
+            From the preprocessing of this frame; its padding is cut off.
+        options : SegmentationOptions
+            Size of the mask, and what is interpolated.
+        block : int
+            0 or 1. Its last frame must have been collected, as buffers grow here when a mask is
+            larger than all before.
 
-        Buffers grow here when a mask is larger than all before; the block's last frame must have
-        been collected.
+        Returns
+        -------
+        bool
+            Whether a graph that was captured from `enqueue` of this block is out of date, as the
+            image's size or the options are others than before: the size of the mask and the
+            arguments of launches are part of the graph.
+
+        Raises
+        ------
+        CudaError
+            When the GPU's memory is full.
         """
-        raise NotImplementedError
+        mine = self._blocks[block]
+        if mine.key == (transform, options):
+            return False
+        mine.key = None  # should what follows fail
+        if self.layout.output == 'class_ids':
+            mine.launches = self._repetition(mine, transform, options)
+        else:
+            mine.launches = self._interpolation(mine, transform, options)
+        mine.key = (transform, options)
+        return True
 
     def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Let the GPU make the mask and the counts, and copy them to the host; can be captured.
+        """Let the GPU make mask and counts and copy them to the host; this can be captured.
 
-        The context has to be current.
+        Parameters
+        ----------
+        outputs : sequence of DeviceBuffer
+            The engine's; the first is read.
+        stream : Stream
+            Where the launches go, behind the engine's own work. Always the same one, or in order
+            with it. The context has to be current.
+        block : int
+            The block that was prepared.
+
+        Raises
+        ------
+        CudaError
+            When the block was not prepared, the output has another shape or type than it was said
+            to have, or a launch fails.
         """
-        raise NotImplementedError
+        mine, output = self._blocks[block], outputs[0]
+        if mine.key is None:
+            raise CudaError(f'block {block} was enqueued without having been prepared')
+        if output.shape != self._grid.shape or output.dtype != self._grid.dtype:
+            raise CudaError(
+                f'the output is {output.dtype} {output.shape}; it was said to be '
+                f'{self._grid.dtype} {self._grid.shape}'
+            )
+        mine.upload(stream)
+        for launch in mine.launches:
+            launch.enqueue(output.address, stream)
+        mine.download(stream)
 
     def collect(self, block: int = 0) -> Segmentation:
-        """The result of the block's frame, in arrays of its own, once the stream is past it."""
-        raise NotImplementedError
+        """The result of a block's frame, once the stream is past it; in arrays of its own."""
+        counts, mask = self._blocks[block].result()
+        present = np.flatnonzero(counts)
+        last = int(present[-1]) + 1 if present.size else 0
+        pixels = counts[: max(self.layout.class_count, last)].astype(np.int64)
+        return Segmentation(mask.copy(), pixels)
 
     def close(self) -> None:
         """Release what is on the GPU; twice is harmless. No work may be under way."""
-        raise NotImplementedError
+        self._resources.close()
+
+    def _interpolation(
+        self, block: _Block, transform: ImageTransform, options: SegmentationOptions
+    ) -> list[_Launch]:
+        """The launches that make a mask of scores."""
+        grid = self._grid
+        window = window_on_grid((grid.height, grid.width), transform)
+        part = grid
+        if options.mask_size == 'network' or window.is_whole:
+            part = grid.part(window.rows, window.columns)
+        if options.mask_size == 'network':
+            block.set_mask((part.width, part.height))
+            place = (1.0, 1.0, 0.0, 0.0)
+        else:
+            width, height = transform.source_wh
+            block.set_mask(transform.source_wh)
+            if window.is_whole:  # as OpenCV's resize divides
+                place = (1 / (width / part.width), 1 / (height / part.height), 0.0, 0.0)
+            else:
+                steps = window.width / width, window.height / height
+                place = (*steps, window.left, window.top)
+        logits = self.layout.output == 'logits'
+        softmax = logits and options.interpolation == 'probabilities'
+        mask = (*block.mask_arguments, *place)
+        if self.layout.binary:
+            threshold = 0.0 if logits and not softmax else 0.5
+            arguments = (*part.arguments, int(softmax), threshold, *mask)
+            return [
+                self._clearing(block),
+                self._launch('foreground', block.tiles, _BLOCK, arguments, part.offset_bytes),
+            ]
+        variant = 'softmax_' if softmax else ''
+        found = (*part.arguments, self._labels.address, self._softmax.address)
+        grid_blocks = (-(-part.height * part.width // _GRID_THREADS),)
+        return [
+            self._launch(
+                'best_of_grid',
+                grid_blocks,
+                (_GRID_THREADS,),
+                (*found, block.counts_address),
+                part.offset_bytes,
+                variant,
+            ),
+            self._launch(
+                'best_of_mask', block.tiles, _BLOCK, (*found, *mask), part.offset_bytes, variant
+            ),
+        ]
+
+    def _repetition(
+        self, block: _Block, transform: ImageTransform, options: SegmentationOptions
+    ) -> list[_Launch]:
+        """The launches that make a mask of class ids."""
+        columns, rows = _repeated(self._grid, transform, options)
+        block.set_mask((columns.size, rows.size))
+        block.set_tables(columns, rows)
+        dtype = self._grid.dtype
+        arguments = (
+            dtype.itemsize,
+            self._grid.width,
+            *block.table_addresses,
+            *block.mask_arguments,
+        )
+        variant = dtype.name if dtype.kind == 'f' else 'integers'
+        repeat = _Launch(
+            self._kernel('repeat', f'repeat_{variant}'), block.tiles, _BLOCK, arguments, 0
+        )
+        return [self._clearing(block), repeat]
+
+    def _clearing(self, block: _Block) -> _Launch:
+        kernel = self._kernel('clear_counts', 'clear_counts')
+        return _Launch(kernel, (1,), (_MAX_CLASSES,), (block.counts_address,), None)
+
+    def _launch(
+        self,
+        name: str,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        arguments: tuple[float, ...],
+        offset_bytes: int,
+        variant: str = '',
+    ) -> _Launch:
+        kernel = self._kernel(name, f'{name}_{variant}{self._grid.dtype.name}')
+        return _Launch(kernel, grid, block, arguments, offset_bytes)
+
+    def _kernel(self, signature: str, name: str) -> Kernel:
+        if name not in self._kernels:
+            self._kernels[name] = self._module.get_function(name, _SIGNATURES[signature])
+        return self._kernels[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """An output tensor, or a part of it, as planes of scores; or as one plane of class ids."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    class_count: int
+    height: int
+    width: int
+    strides: tuple[int, int, int]  # from class to class, row to row, column to column: elements
+    offset_bytes: int = 0
+
+    @classmethod
+    def of(cls, layout: SegmentationLayout, shape: tuple[int, ...], dtype: np.dtype) -> _Grid:
+        ids = layout.output == 'class_ids'
+        if dtype not in (np.float16, np.float32) and not (ids and dtype.kind in 'iub'):
+            raise ModelError(
+                f'the output is {dtype} {shape}; float16 and float32 are decoded on the GPU, and '
+                'integers where they are class ids: export the model with one of them'
+            )
+        if ids:
+            sides = without_ones(shape)
+            if sides is None:
+                raise ModelError(f'output is {shape}, not one class id a pixel')
+            return cls(shape, dtype, 1, *sides, (0, sides[1], 1))
+        if layout.channels_last:
+            height, width, classes = shape[1:]
+            return cls(shape, dtype, classes, height, width, (1, width * classes, classes))
+        height, width = shape[-2:]
+        classes = shape[1] if len(shape) == 4 else 1
+        return cls(shape, dtype, classes, height, width, (height * width, width, 1))
+
+    def part(self, rows: slice, columns: slice) -> _Grid:
+        """The part that consists of these rows and columns."""
+        first = rows.start * self.strides[1] + columns.start * self.strides[2]
+        return replace(
+            self,
+            height=rows.stop - rows.start,
+            width=columns.stop - columns.start,
+            offset_bytes=first * self.dtype.itemsize,
+        )
+
+    @property
+    def arguments(self) -> tuple[int, ...]:
+        """The kernels' arguments from class_count to grid_h."""
+        return self.class_count, *self.strides, self.width, self.height
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    kernel: Kernel
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    arguments: tuple[float, ...]
+    offset_bytes: int | None  # of what it reads of the output, which is its first argument
+
+    def enqueue(self, output_address: int, stream: Stream) -> None:
+        if self.offset_bytes is None:
+            self.kernel.launch(stream, self.grid, self.block, *self.arguments)
+        else:
+            address = output_address + self.offset_bytes
+            self.kernel.launch(stream, self.grid, self.block, address, *self.arguments)
+
+
+class _Block:
+    """Where the result of one frame goes, on the GPU and on the host; counts, then the mask."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        self.key: tuple[ImageTransform, SegmentationOptions] | None = None
+        self.launches: list[_Launch] = []
+        self._mask_wh = (0, 0)
+        self._on_device = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
+        self._on_host = GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
+        # Only for class ids: which column and row of the grid each column and row repeats.
+        self._tables = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
+        self._host_tables = GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
+        self._tables_nbytes = 0
+
+    def set_mask(self, mask_wh: tuple[int, int]) -> None:
+        """Make room for a mask of this size."""
+        self._mask_wh = mask_wh
+        self._on_device.ensure(self._nbytes)
+        self._on_host.ensure(self._nbytes)
+
+    def set_tables(self, columns: NDArray[np.int32], rows: NDArray[np.int32]) -> None:
+        """Have these uploaded with each frame."""
+        tables = np.concatenate([columns, rows]).view(np.uint8)
+        self._tables_nbytes = tables.size
+        self._tables.ensure(tables.size)
+        self._host_tables.ensure(tables.size).array[: tables.size] = tables
+
+    @property
+    def counts_address(self) -> int:
+        return self._on_device.ensure(self._nbytes).address
+
+    @property
+    def mask_arguments(self) -> tuple[int, ...]:
+        """The kernels' arguments from classes to counts."""
+        return self.counts_address + _COUNTS_NBYTES, *self._mask_wh, self.counts_address
+
+    @property
+    def table_addresses(self) -> tuple[int, int]:
+        """Of the columns and the rows."""
+        columns = self._tables.ensure(self._tables_nbytes).address
+        return columns, columns + self._mask_wh[0] * np.dtype(np.int32).itemsize
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Blocks across and down that cover the mask."""
+        width, height = self._mask_wh
+        return -(-width // _TILE), -(-height // _TILE)
+
+    @property
+    def _nbytes(self) -> int:
+        return _COUNTS_NBYTES + self._mask_wh[0] * self._mask_wh[1]
+
+    def upload(self, stream: Stream) -> None:
+        if self._tables_nbytes:
+            tables = self._tables.ensure(self._tables_nbytes)
+            host = self._host_tables.ensure(self._tables_nbytes)
+            tables.copy_from_host(host, stream, self._tables_nbytes)
+
+    def download(self, stream: Stream) -> None:
+        result = self._on_device.ensure(self._nbytes)
+        result.copy_to_host(self._on_host.ensure(self._nbytes), stream, self._nbytes)
+
+    def result(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Counts and mask, in memory that the next frame of the block overwrites."""
+        data = self._on_host.ensure(self._nbytes).array
+        width, height = self._mask_wh
+        mask = data[_COUNTS_NBYTES : self._nbytes].reshape(height, width)
+        return data[:_COUNTS_NBYTES].view(np.uint32), mask
+
+    def close(self) -> None:
+        self.key = None
+        resources = Resources()
+        for buffer in (self._on_device, self._on_host, self._tables, self._host_tables):
+            resources.add(buffer)
+        resources.close()
+
+
+def _repeated(
+    grid: _Grid, transform: ImageTransform, options: SegmentationOptions
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Which column and row of the grid each column and row of the mask repeats.
+
+    The twin is asked: it gets grids whose class ids are the columns' and rows' own numbers, a byte
+    at a time. OpenCV's nearest neighbors are not the same in all of its versions.
+    """
+    layout = SegmentationLayout('class_ids', 0)
+    rows, columns = np.indices((grid.height, grid.width), np.int32)
+    asked: list[NDArray[np.int32]] = []
+    for numbers in (columns, rows):
+        low, high = (
+            segment(byte.astype(np.uint8), layout, transform, options).mask.astype(np.int32)
+            for byte in (numbers & 255, numbers >> 8)
+        )
+        asked.append(low + 256 * high)
+    return asked[0][0].copy(), asked[1][:, 0].copy()

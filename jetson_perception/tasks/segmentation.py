@@ -131,7 +131,7 @@ def recognize_segmentation_layout(
 def _class_ids_layout(
     shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
 ) -> SegmentationLayout:
-    grids = _without_ones(shape)
+    grids = without_ones(shape)
     if grids is None or not _fits(grids, network_wh):
         raise ModelError(
             f'{found} is not a class id for each pixel, such as (1, h, w), of a '
@@ -190,7 +190,7 @@ def _scores_layout(
     return SegmentationLayout(info.output or 'logits', classes, channels_last, binary)
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
+def without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
     """Height and width of (h, w) with any leading ones, or a trailing one."""
     sides = list(shape)
     while len(sides) > 2 and sides[0] == 1:
@@ -255,7 +255,7 @@ def segment(
     planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
     if planes.ndim == 2:
         planes = planes[None]
-    place = _window(planes.shape[1:], transform)
+    place = window_on_grid(planes.shape[1:], transform)
     window = None if place.is_whole or options.mask_size == 'network' else place
     if window is None:
         planes = planes[:, place.rows, place.columns]
@@ -276,7 +276,7 @@ def _foreground(
     score: NDArray[np.float32],
     threshold: float,
     size_wh: tuple[int, int] | None,
-    window: _Window | None,
+    window: Window | None,
 ) -> NDArray[np.uint8]:
     """1 where the score is above the threshold, else 0, (h, w)."""
     if size_wh is not None:
@@ -311,8 +311,8 @@ _workspace = _Workspace()
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """The part of the output's grid on which the image lies, in grid points."""
+class Window:
+    """The part of an output's grid on which the image lies, in grid points."""
 
     left: float
     top: float
@@ -339,10 +339,11 @@ class _Window:
         return slice(left, max(math.floor(self.left + self.width + 0.5), left + 1))
 
 
-def _window(grid_hw: tuple[int, ...], transform: ImageTransform) -> _Window:
+def window_on_grid(grid_hw: tuple[int, ...], transform: ImageTransform) -> Window:
+    """Where the image lies on a grid of this height and width that spans the network's input."""
     across = grid_hw[1] / transform.network_wh[0]
     down = grid_hw[0] / transform.network_wh[1]
-    return _Window(
+    return Window(
         transform.offset_xy[0] * across,
         transform.offset_xy[1] * down,
         transform.content_wh[0] * across,
@@ -351,7 +352,7 @@ def _window(grid_hw: tuple[int, ...], transform: ImageTransform) -> _Window:
 
 
 def _resize(
-    plane: NDArray[Any], window: _Window | None, into: NDArray[Any], interpolation: int
+    plane: NDArray[Any], window: Window | None, into: NDArray[Any], interpolation: int
 ) -> None:
     """Enlarge the window of the plane, or all of it, to the size of `into`."""
     height, width = into.shape
@@ -378,7 +379,7 @@ def _resize(
 
 
 def _best_class(
-    scores: NDArray[np.float32], size_wh: tuple[int, int] | None, window: _Window | None
+    scores: NDArray[np.float32], size_wh: tuple[int, int] | None, window: Window | None
 ) -> NDArray[np.uint8]:
     """Class of the highest score of each pixel, the lower class of two equals, (h, w)."""
     if size_wh is None:
@@ -468,7 +469,7 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
-    size = _without_ones(output.shape)
+    size = without_ones(output.shape)
     if size is None:
         raise ModelError(f'output is {output.shape}, not one class id a pixel')
     return output.reshape(size).astype(np.uint8)
@@ -477,7 +478,7 @@ def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
 def _nearest(
     grid: NDArray[np.uint8], transform: ImageTransform, options: SegmentationOptions
 ) -> NDArray[np.uint8]:
-    window = _window(grid.shape, transform)
+    window = window_on_grid(grid.shape, transform)
     inside = np.ascontiguousarray(grid[window.rows, window.columns])
     if options.mask_size == 'network':
         return inside

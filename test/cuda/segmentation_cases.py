@@ -1,0 +1,312 @@
+"""Outputs of segmentation networks for the kernels, held against NumPy; for emulator and GPUs."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+
+from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda.graphs import capture
+from jetson_perception.cuda.segmentation import CudaSegmenter
+from jetson_perception.tasks.preprocess import fit
+from jetson_perception.tasks.segmentation import (
+    SegmentationLayout,
+    SegmentationOptions,
+    segment,
+    window_on_grid,
+)
+
+# Pixels whose best two classes are as good as equal may go either way; see CudaSegmenter.
+MOST_THAT_DIFFER = 1e-3
+
+BY_CLASS = SegmentationLayout('logits', 5)
+FOREGROUND = SegmentationLayout('logits', 2, binary=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One output, and how a mask is made of it."""
+
+    grid_hw: tuple = (48, 64)
+    network_wh: tuple = (64, 48)
+    source_wh: tuple = (160, 90)
+    layout: SegmentationLayout = BY_CLASS
+    options: SegmentationOptions = SegmentationOptions()  # noqa: RUF009 - frozen
+    resize: str = 'stretch'
+    dtype: type = np.float32
+    content: str = 'smooth'
+    seed: int = 0
+    squeezed: bool = False  # (1, h, w) for one channel
+
+
+def output_of(case):
+    """The tensor of a case."""
+    rng = np.random.default_rng(case.seed)
+    height, width = case.grid_hw
+    classes = 1 if case.layout.binary else case.layout.class_count
+    if case.layout.output == 'class_ids':
+        ids = rng.integers(0, classes, (1, height, width))
+        return ids.astype(case.dtype)
+    planes = _CONTENTS[case.content](rng, (classes, height, width))
+    if case.layout.output == 'probabilities':
+        planes = np.exp(planes - planes.max(axis=0))
+        planes = planes / planes.sum(axis=0) if classes > 1 else 1 / (1 + planes)
+    planes = planes.astype(case.dtype)
+    if case.squeezed:
+        return planes
+    if case.layout.channels_last:
+        planes = planes.transpose(1, 2, 0)
+    return np.ascontiguousarray(planes)[None]
+
+
+def smooth(rng, shape):
+    """Regions of several points, as a network finds them."""
+    classes, height, width = shape
+    y, x = np.mgrid[:height, :width]
+    waves = rng.uniform(0.05, 0.4, (classes, 2)), rng.uniform(0, 6, classes)
+    rates, phases = waves
+    return 4 * np.stack(
+        [np.sin(rates[c, 0] * x + rates[c, 1] * y + phases[c]) for c in range(classes)]
+    )
+
+
+def noise(rng, shape):
+    """Every point another class."""
+    return rng.normal(0, 3, shape)
+
+
+def ties(rng, shape):
+    """Whole numbers, so that most points have several best classes."""
+    return rng.integers(0, 2, shape)
+
+
+def zeros(_rng, shape):
+    """Nothing is better than anything else."""
+    return np.zeros(shape)
+
+
+def sure(rng, shape):
+    """Probabilities of exactly 0 and 1."""
+    return rng.integers(-3, 4, shape) * 40.0
+
+
+def nan(rng, shape):
+    """A broken network's: no number at some points, of one class, of all, of the first."""
+    planes = smooth(rng, shape)
+    planes[:, 3, 4] = np.nan
+    planes[shape[0] // 2, 10:12, 7] = np.nan
+    planes[0, -1, -1] = np.nan
+    return planes
+
+
+def masked(rng, shape):
+    """A class that is ruled out by an infinitely low score at some points."""
+    planes = smooth(rng, shape)
+    planes[-1, ::2] = -np.inf
+    return planes
+
+
+def overflown(rng, shape):
+    """Infinitely high scores, of one class and of several."""
+    planes = smooth(rng, shape)
+    planes[0, 5:7, 5:9] = np.inf
+    planes[:, 20, 30] = np.inf
+    return planes
+
+
+def all_nan(_rng, shape):
+    return np.full(shape, np.nan)
+
+
+_CONTENTS = {
+    f.__name__: f for f in (smooth, noise, ties, zeros, sure, nan, masked, overflown, all_nan)
+}
+
+
+def cases():
+    """Every layout, option, geometry and content."""
+    return [*_cases()]
+
+
+def _cases():
+    for content in _CONTENTS:
+        for interpolation in ('probabilities', 'logits'):
+            for mask_size in ('image', 'network'):
+                options = SegmentationOptions(mask_size, interpolation)
+                for name, layout in (('classes', BY_CLASS), ('foreground', FOREGROUND)):
+                    yield pytest.param(
+                        Case(content=content, options=options, layout=layout),
+                        id=f'{name}-{content}-{interpolation}-{mask_size}',
+                    )
+    squeezed = Case(layout=FOREGROUND, squeezed=True)
+    yield pytest.param(squeezed, id='foreground-without-an-axis-of-classes')
+    for dtype in (np.float32, np.float16):
+        for channels_last in (False, True):
+            tensor = f'{"last" if channels_last else "first"}-{dtype.__name__}'
+            for output in ('logits', 'probabilities'):
+                for classes in (2, 21, 256):
+                    layout = SegmentationLayout(output, classes, channels_last)
+                    yield pytest.param(
+                        Case(layout=layout, dtype=dtype, source_wh=(97, 61)),
+                        id=f'{output}-{classes}-{tensor}',
+                    )
+                layout = SegmentationLayout(output, 2, channels_last, binary=True)
+                yield pytest.param(
+                    Case(layout=layout, dtype=dtype),
+                    id=f'{output}-foreground-{tensor}',
+                )
+    for dtype in _ID_TYPES:
+        layout = SegmentationLayout('class_ids', 19)
+        for mask_size in ('image', 'network'):
+            for name, geometry in _GEOMETRIES.items():
+                case = Case(
+                    layout=layout,
+                    dtype=dtype,
+                    options=SegmentationOptions(mask_size),
+                    **geometry,
+                )
+                yield pytest.param(case, id=f'ids-{dtype.__name__}-{mask_size}-{name}')
+    for name, geometry in _GEOMETRIES.items():
+        for mask_size in ('image', 'network'):
+            for layout in (BY_CLASS, FOREGROUND):
+                case = Case(options=SegmentationOptions(mask_size), layout=layout, **geometry)
+                what = 'foreground' if layout.binary else 'classes'
+                yield pytest.param(case, id=f'{what}-{mask_size}-{name}')
+
+
+_ID_TYPES = (np.uint8, np.int8, np.int32, np.int64, np.float32, np.float16)
+
+_GEOMETRIES = {
+    'same_size': {'source_wh': (64, 48)},
+    'twice': {'source_wh': (128, 96)},
+    'half': {'source_wh': (32, 24)},
+    'smaller': {'source_wh': (41, 17)},
+    'one_pixel': {'source_wh': (1, 1)},
+    'thread': {'source_wh': (300, 1)},
+    'upright_thread': {'source_wh': (1, 300)},
+    'coarse': {'grid_hw': (12, 16), 'source_wh': (161, 91)},
+    'grid_of_one_point': {'grid_hw': (1, 1), 'network_wh': (32, 32), 'source_wh': (70, 50)},
+    'grid_of_one_row': {'grid_hw': (1, 4), 'network_wh': (128, 32), 'source_wh': (70, 50)},
+    'odd': {'grid_hw': (33, 31), 'network_wh': (31, 33), 'source_wh': (127, 65)},
+    'wide_grid': {'grid_hw': (3, 300), 'network_wh': (300, 3), 'source_wh': (700, 40)},
+    'letterbox': {'resize': 'letterbox', 'source_wh': (160, 90)},
+    'letterbox_tall': {'resize': 'letterbox', 'source_wh': (90, 160)},
+    'letterbox_corner': {'resize': 'letterbox_top_left', 'source_wh': (160, 90)},
+    # The image's edge lies between grid points.
+    'letterbox_coarse': {'grid_hw': (12, 16), 'resize': 'letterbox', 'source_wh': (160, 90)},
+    'letterbox_coarse_tall': {'grid_hw': (12, 16), 'resize': 'letterbox', 'source_wh': (90, 160)},
+    'letterbox_coarser': {'grid_hw': (6, 8), 'resize': 'letterbox', 'source_wh': (333, 100)},
+}
+
+
+def expected(case):
+    """What NumPy and OpenCV make of the case."""
+    with np.errstate(all='ignore'):
+        return segment(output_of(case), case.layout, transform_of(case), case.options)
+
+
+def transform_of(case):
+    return fit(case.source_wh, case.network_wh, case.resize)
+
+
+def computed(device, case, *, graph=False):
+    """What the kernels make of it, launched one by one or as a graph."""
+    data = output_of(case)
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        segmenter = held.add(CudaSegmenter(device, case.layout, data.shape, data.dtype))
+        stream = held.add(device.new_stream())
+        staging = held.add(PinnedBuffer(device, data.shape, data.dtype))
+        staging.array[...] = data
+        output = held.add(DeviceBuffer(device, data.shape, data.dtype))
+        output.copy_from_host(staging, stream)
+        segmenter.prepare(transform_of(case), case.options)
+        if graph:
+            recorded = held.add(capture(stream, lambda: segmenter.enqueue([output], stream)))
+            recorded.launch(stream)
+        else:
+            segmenter.enqueue([output], stream)
+        stream.synchronize()
+        result = segmenter.collect()
+    held.close()
+    return result
+
+
+def check(device, case, *, graph=False):
+    """Fail unless mask and counts are right: those of the twin, but where classes are equal."""
+    with np.errstate(all='ignore'):
+        result = computed(device, case, graph=graph)
+        twin = expected(case)
+        unsure = unsure_pixels(case, twin.mask.shape)
+    assert result.mask.shape == twin.mask.shape
+    assert result.mask.dtype == np.uint8
+    assert result.pixels.dtype == np.int64
+    counted = np.bincount(result.mask.ravel(), minlength=case.layout.class_count)
+    np.testing.assert_array_equal(result.pixels, counted)
+    differ = result.mask != twin.mask
+    assert not (differ & ~unsure).any(), f'{np.argwhere(differ & ~unsure)[:5]}'
+    if case.content not in _FULL_OF_TIES:
+        assert np.count_nonzero(differ) <= MOST_THAT_DIFFER * differ.size
+
+
+# What is infinite or a tie at grid points is so at many pixels between them.
+_FULL_OF_TIES = ('ties', 'sure', 'overflown', 'masked')
+_AS_GOOD_AS_EQUAL = 1e-4  # of the scores' range
+
+
+def unsure_pixels(case, shape):
+    """Where rounding decides, as two classes are as good as equal; (h, w), bool.
+
+    And where infinite scores are averaged: what OpenCV makes of infinity times nothing, at the
+    points themselves and next to them, depends on the library that it resizes with.
+    """
+    if case.layout.output == 'class_ids' or case.options.mask_size == 'network':
+        return np.zeros(shape, bool)
+    scores = _scores(case)
+    finite = scores[np.isfinite(scores)]
+    range_ = np.ptp(finite) if finite.size else 0.0
+    window = window_on_grid(scores.shape[1:], transform_of(case))
+    if window.is_whole:
+        scores = scores[:, window.rows, window.columns]
+        window = replace(window, left=0, top=0)
+    rows = _taps(shape[0], window.top, window.height / shape[0], scores.shape[1])
+    columns = _taps(shape[1], window.left, window.width / shape[1], scores.shape[2])
+    best = np.sort(_interpolated(scores, rows, columns), axis=0)[-2:]
+    infinite = cv2.dilate(np.isinf(scores).any(axis=0).astype(np.uint8), np.ones((3, 3)))
+    near_infinite = _interpolated(infinite[None].astype(float), rows, columns)[0] > 0
+    return near_infinite | (best[1] - best[0] <= _AS_GOOD_AS_EQUAL * range_)
+
+
+def _scores(case):
+    """What is interpolated, (classes, h, w), float64; of a foreground the threshold is one too."""
+    scores = output_of(case).astype(np.float64)
+    scores = scores if case.squeezed else scores[0]
+    scores = scores.reshape(1, *case.grid_hw) if case.layout.binary else scores
+    if case.layout.channels_last and not case.layout.binary:
+        scores = scores.transpose(2, 0, 1)
+    logits = case.layout.output == 'logits'
+    if logits and case.options.interpolation == 'probabilities':
+        logits = False
+        if case.layout.binary:
+            scores = 1 / (1 + np.exp(-scores))
+        else:
+            scores = np.exp(scores - scores.max(axis=0))
+            scores /= scores.sum(axis=0)
+    if case.layout.binary:
+        scores = np.concatenate([scores, np.full_like(scores, 0.0 if logits else 0.5)])
+    return scores
+
+
+def _taps(count, origin, step, points):
+    """Indices of two neighbors and the weight of the second, for each pixel of one axis."""
+    position = origin + (np.arange(count) + 0.5) * step - 0.5
+    first = np.floor(position).astype(int)
+    last = points - 1
+    return np.clip(first, 0, last), np.clip(first + 1, 0, last), position - first
+
+
+def _interpolated(planes, rows, columns):
+    (upper, lower, down), (left, right, across) = rows, columns
+    planes = planes[:, :, left] * (1 - across) + planes[:, :, right] * across
+    return planes[:, upper] * (1 - down)[:, None] + planes[:, lower] * down[:, None]
