@@ -131,6 +131,7 @@ class DeviceFrames:
                 try:
                     self._stream.synchronize()
                     for slot in slots:
+                        slot.wait_until_past()
                         slot.record_times(self._inputs)
                 finally:
                     self._stream = None

@@ -1,0 +1,147 @@
+"""A stand-in for a model on a GPU: what it enqueues are Python functions of the stand-in GPU.
+
+It shows in which order a lane does things, not that a GPU computes rightly.
+"""
+
+import queue
+import threading
+
+import numpy as np
+from pipeline.waiting import DEADLINE_S
+
+from jetson_perception.cuda import DeviceBuffer, PinnedBuffer
+from jetson_perception.cuda.compiler import Module
+
+
+class StandInPreprocess:
+    """Fills a tensor of one float with the image's first byte, and remembers the images."""
+
+    def __init__(self, standin, device, key='input'):
+        self.input_key = key
+        self.device = device
+        self.standin = standin
+        self.images = []
+        standin.register('fit', 'PP', self._fit)
+        self._module = Module(device, b'standin fit', 'fit')
+        self._kernel = self._module.get_function('fit', 'PP')
+
+    def new_tensor(self):
+        return DeviceBuffer(self.device, (1,), np.float32)
+
+    def preprocess(self, image, target, stream):
+        self.images.append(image)
+        self._kernel.launch(stream, (1,), (1,), image.address, target.address)
+        return image.width, image.height, image.encoding
+
+    def close(self):
+        self._module.close()
+
+    def _fit(self, grid, block, image, target):
+        self.standin.view(target, (1,), np.float32)[0] = self.standin.view(image, (1,), np.uint8)[
+            0
+        ]
+
+
+class StandInWork:
+    """A frame in flight."""
+
+    def __init__(self, device):
+        self.done = device.new_event(timing=True)
+        self.begun = device.new_event(timing=True)
+        self.result = PinnedBuffer(device, (1,), np.float32)
+        self.transform = self.options = None
+        self.inference_ms = self.postprocess_ms = 0.0
+
+    def close(self):
+        self.done.close()
+        self.begun.close()
+        self.result.free()
+
+
+class StandInPath(StandInPreprocess):
+    """Gives back a frame's number; waits on the GPU for `go`, and raises where it is told to.
+
+    Strict about what a lane must keep to: two frames in flight, one thread, finishing in order.
+    """
+
+    def __init__(self, standin, device, *, key='input', held=False, inference_ms=0.0):
+        super().__init__(standin, device, key)
+        self.inference_ms = inference_ms
+        self.go = threading.Event()
+        self.begun = queue.Queue()
+        self.raises = {}
+        self.fatal = None
+        self.bound = []
+        self.most_in_flight = 0
+        self.log = []
+        self._in_flight = []
+        self._free = [StandInWork(device), StandInWork(device)]
+        self._works = tuple(self._free)
+        self._input = DeviceBuffer(device, (1,), np.float32)
+        self.stream = device.new_stream()
+        self._engine_name = f'engine_{id(self)}'
+        standin.register(self._engine_name, 'P', self._run_engine)
+        self._engine_module = Module(device, b'standin engine', 'engine')
+        self._engine = self._engine_module.get_function(self._engine_name, 'P')
+        if not held:
+            self.go.set()
+
+    def bind_thread(self):
+        self.bound.append(threading.current_thread().name)
+        self._fail('bind', 0)
+
+    def begin(self, tensor, taker, options):
+        assert threading.current_thread().name == self.bound[-1]
+        number = self._number_of(tensor)
+        self._fail('begin', number)
+        work = self._free.pop(0)
+        tensor.take(taker, self._input, self.stream)
+        self._fail('enqueue', number, lambda: self._free.append(work))
+        work.begun.record(self.stream)
+        self._engine.launch(self.stream, (1,), (1,), self._input.address)
+        self._input.copy_to_host(work.result, self.stream)
+        work.done.record(self.stream)
+        work.transform, work.options = tensor.transform, options
+        self._in_flight.append(work)
+        self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
+        self.log.append(('begin', number))
+        self.begun.put(number)
+        return work
+
+    def finish(self, work):
+        assert work is self._in_flight[0], 'frames finish in the order in which they began'
+        try:
+            work.done.synchronize()
+        finally:
+            self._free.append(self._in_flight.pop(0))
+        number = int(work.result.array[0])
+        self.log.append(('finish', number))
+        self._fail('finish', number)
+        work.inference_ms = self.inference_ms
+        return number if work.options is None else (number, work.options)
+
+    def fatal_problem(self):
+        return self.fatal
+
+    def close(self):
+        for each in (*self._works, self._input, self.stream, self._engine_module):
+            each.close()
+        super().close()
+
+    def wait_until_begun(self):
+        """Number of the frame that was enqueued."""
+        return self.begun.get(timeout=DEADLINE_S)
+
+    def _run_engine(self, grid, block, address):
+        assert self.go.wait(DEADLINE_S), 'the test never let the engine go on'
+
+    @staticmethod
+    def _number_of(tensor):
+        """The frame's number, which tests make its width."""
+        return tensor.transform[0]
+
+    def _fail(self, stage, number, before=None):
+        if (stage, number) in self.raises:
+            if before is not None:
+                before()
+            raise self.raises[stage, number]

@@ -1,0 +1,291 @@
+"""Frames on a GPU's stand-in: uploaded once, fitted once a kind of input, slots used again."""
+
+import threading
+
+import numpy as np
+import pytest
+from pipeline.standin_device_path import StandInPreprocess
+from pipeline.waiting import DEADLINE_S
+
+from jetson_perception.cuda import DeviceBuffer
+from jetson_perception.errors import CudaError, ImageError
+from jetson_perception.images import view
+from jetson_perception.pipeline import Frame, RawImage, StageTimes
+from jetson_perception.pipeline.device_frames import DeviceFrames
+from jetson_perception.pipeline.frame import TensorPool
+
+
+class Lanes:
+    """Lanes that take tensors of frames, each on a stream and into an input of its own."""
+
+    def __init__(self, standin, device, keys):
+        self.device = device
+        self.frames = DeviceFrames(device)
+        self.preprocess = [StandInPreprocess(standin, device, key) for key in keys]
+        self.times = [StageTimes() for _ in keys]
+        self.inputs = [
+            self.frames.add(preprocess, times)
+            for preprocess, times in zip(self.preprocess, self.times, strict=True)
+        ]
+        self.streams = [device.new_stream() for _ in keys]
+        self.targets = [DeviceBuffer(device, (1,), np.float32) for _ in keys]
+
+    def take(self, frame, lane=0):
+        """What a lane does with a frame; returns the tensor."""
+        with self.device.pushed():
+            tensor = frame.device_tensor(self.inputs[lane])
+            tensor.take(self.inputs[lane], self.targets[lane], self.streams[lane])
+        self.release(frame)
+        return tensor
+
+    def release(self, frame):
+        with self.device.pushed():
+            frame.release()
+
+    def value(self, standin, lane=0):
+        """What the lane's engine would see."""
+        with self.device.pushed():
+            self.streams[lane].synchronize()
+        return standin.view(self.targets[lane].address, (1,), np.float32)[0]
+
+    def close(self):
+        self.frames.close()
+        for each in (*self.preprocess, *self.streams, *self.targets):
+            each.close()
+
+
+@pytest.fixture
+def lanes_of(standin, device):
+    made = []
+
+    def make(*keys):
+        made.append(Lanes(standin, device, keys))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def frame(value, users=1, shape=(4, 6, 3)):
+    made = Frame(lambda: np.full(shape, value, np.uint8))
+    made.share(1, users, TensorPool())
+    return made
+
+
+def test_closing_without_any_frame_leaves_nothing(lanes_of):
+    lanes = lanes_of('a')
+    lanes.close()
+    lanes.frames.close()
+
+
+def test_a_frame_comes_to_the_engines_input(standin, lanes_of):
+    lanes = lanes_of('a')
+    tensor = lanes.take(frame(7))
+    assert lanes.value(standin) == 7
+    assert tensor.transform == (6, 4, 'bgr8')
+
+
+def test_lanes_of_one_input_have_it_uploaded_and_fitted_once(standin, lanes_of):
+    lanes = lanes_of('a', 'a', 'b')
+    shared = frame(9, users=3)
+    tensors = [lanes.take(shared, lane) for lane in range(3)]
+    assert tensors[0] is tensors[1]
+    assert tensors[2] is not tensors[0]
+    assert [lanes.value(standin, lane) for lane in range(3)] == [9, 9, 9]
+    assert [len(each.images) for each in lanes.preprocess] == [1, 0, 1]
+    assert lanes.preprocess[0].images == lanes.preprocess[2].images
+    assert standin.launches.count('fit') == 2
+
+
+@pytest.mark.parametrize('encoding', ['bgr8', 'mono8', 'yuyv', 'nv12', 'bayer_rggb8'])
+@pytest.mark.parametrize('padding', [0, 5])
+def test_the_messages_bytes_are_uploaded_without_the_padding_of_rows(
+    standin, lanes_of, encoding, padding
+):
+    width, height = 6, 4
+    bytes_per_pixel = {'bgr8': 3, 'yuyv': 2}.get(encoding, 1)
+    rows = height * 3 // 2 if encoding == 'nv12' else height
+    step = width * bytes_per_pixel + padding
+    data = np.arange(rows * step, dtype=np.uint8)
+    pixels = view(data, height, width, encoding, step)
+
+    def convert():
+        raise AssertionError('the image was converted on the CPU')
+
+    made = Frame(convert, raw=RawImage(pixels, encoding, width, height))
+    made.share(1, 1, TensorPool())
+    lanes = lanes_of('a')
+    lanes.take(made)
+    lanes.value(standin)
+    (image,) = lanes.preprocess[0].images
+    assert (image.width, image.height, image.encoding) == (width, height, encoding)
+    assert image.step == width * bytes_per_pixel
+    there = standin.view(image.address, (rows, image.step), np.uint8)
+    assert np.array_equal(there, data.reshape(rows, step)[:, : image.step])
+
+
+def test_an_array_whose_pixels_are_apart_is_uploaded_as_it_looks(standin, lanes_of):
+    lanes = lanes_of('a')
+    picture = np.arange(4 * 12 * 3, dtype=np.uint8).reshape(4, 12, 3)[:, ::2, ::-1]
+    made = Frame(lambda: picture)
+    made.share(1, 1, TensorPool())
+    lanes.take(made)
+    lanes.value(standin)
+    (image,) = lanes.preprocess[0].images
+    assert np.array_equal(standin.view(image.address, (4, 6, 3), np.uint8), picture)
+
+
+def test_in_steady_state_nothing_is_allocated(standin, lanes_of):
+    lanes = lanes_of('a', 'b')
+    for number in range(40):
+        shared = frame(number, users=2)
+        lanes.take(shared, 0)
+        lanes.take(shared, 1)
+        if number == 10:
+            allocations = standin.allocations
+    assert standin.allocations == allocations
+    assert [lanes.value(standin, lane) for lane in range(2)] == [39, 39]
+
+
+def test_frames_of_changing_size_each_arrive_whole(standin, lanes_of):
+    lanes = lanes_of('a')
+    generator = np.random.default_rng(5)
+    for _ in range(30):
+        height, width = generator.integers(1, 400, 2)
+        value = int(generator.integers(256))
+        lanes.take(frame(value, shape=(height, width, 3)))
+        assert lanes.value(standin) == value
+        image = lanes.preprocess[0].images[-1]
+        assert (image.width, image.height) == (width, height)
+        assert (standin.view(image.address, (height, width, 3), np.uint8) == value).all()
+
+
+def test_a_slot_that_a_slow_lane_still_has_to_read_is_not_used_again(standin, lanes_of):
+    lanes = lanes_of('a', 'a')
+    held, reading = threading.Event(), threading.Event()
+    slow = standin.streams[lanes.streams[1].handle]
+
+    def hold():
+        reading.set()
+        assert held.wait(DEADLINE_S)
+
+    # The slow lane's engine is busy: what it enqueues now runs only when that is over.
+    standin.enqueue(slow, 'busy', hold)
+    first = frame(1, users=2)
+    lanes.take(first, 0)
+    lanes.take(first, 1)
+    waiting = threading.Thread(target=lanes.value, args=(standin, 1))
+    waiting.start()
+    assert reading.wait(DEADLINE_S)
+    # Many more frames come for the fast lane, and find slots.
+    for number in range(2, 12):
+        lanes.take(frame(number), 0)
+        assert lanes.value(standin, 0) == number
+    held.set()
+    waiting.join(DEADLINE_S)
+    assert not waiting.is_alive()
+    assert lanes.value(standin, 1) == 1
+
+
+def test_a_frame_that_a_lane_has_not_begun_keeps_its_slot(standin, lanes_of):
+    lanes = lanes_of('a', 'a')
+    waiting = frame(50, users=2)
+    lanes.take(waiting, 0)
+    for number in range(10):
+        lanes.take(frame(number), 0)
+        lanes.value(standin, 0)
+    lanes.take(waiting, 1)
+    assert lanes.value(standin, 1) == 50
+    assert len(lanes.preprocess[0].images) == 11
+    assert not lanes.preprocess[1].images
+
+
+def test_gpu_times_go_to_every_lane_that_took_the_frame(standin, lanes_of):
+    lanes = lanes_of('a', 'a', 'b')
+    shared = frame(1, users=3)
+    lanes.take(shared, 0)
+    lanes.take(shared, 1)
+    lanes.release(shared)  # the third lane skipped it
+    lanes.value(standin, 0)
+    lanes.value(standin, 1)
+    lanes.frames.close()
+    for lane in (0, 1):
+        summary = lanes.times[lane].summary()
+        assert {stage: times.samples for stage, times in summary.items()} == {
+            'upload': 1,
+            'preprocess': 1,
+        }
+        assert summary['upload'].median_ms > 0
+        assert summary['preprocess'].median_ms > 0
+    assert not lanes.times[2].summary()
+
+
+def test_an_image_that_cannot_be_loaded_takes_no_slot(standin, lanes_of):
+    def load():
+        raise ImageError('image is 0×0')
+
+    lanes = lanes_of('a', 'a')
+    broken = Frame(load)
+    broken.share(1, 2, TensorPool())
+    for lane in range(2):
+        with pytest.raises(ImageError, match='0×0'):
+            lanes.take(broken, lane)
+        lanes.release(broken)
+    lanes.take(frame(3))
+    assert lanes.value(standin) == 3
+
+
+class TestFullMemory:
+    @pytest.fixture
+    def standin_options(self):
+        return {'total_memory': 300_000}
+
+    def test_an_image_that_does_not_fit_fails_and_the_next_runs(self, standin, lanes_of):
+        lanes = lanes_of('a')
+        for number in range(5):
+            huge = frame(1, shape=(400, 400, 3))
+            with pytest.raises(CudaError, match='the GPU is full'):
+                lanes.take(huge)
+            lanes.release(huge)
+            lanes.take(frame(number))
+            assert lanes.value(standin) == number
+
+
+class TestIntegrated:
+    @pytest.fixture
+    def standin_options(self):
+        return {'integrated': True}
+
+    def test_the_kernel_reads_the_hosts_memory_in_place(self, standin, lanes_of):
+        lanes = lanes_of('a', 'b')
+        for number in range(10):
+            shared = frame(number, users=2)
+            lanes.take(shared, 0)
+            lanes.take(shared, 1)
+            assert [lanes.value(standin, lane) for lane in range(2)] == [number, number]
+        image = lanes.preprocess[0].images[-1]
+        assert standin.find(image.address, 1)[0].array is not None
+        lanes.frames.close()
+        assert set(lanes.times[0].summary()) == {'preprocess'}
+        assert lanes.times[0].summary()['preprocess'].samples == 10
+
+
+def test_many_threads_and_frames_see_their_own_pixels(standin, lanes_of):
+    lanes = lanes_of('a', 'a', 'b', 'b')
+    frames = [frame(number % 251, users=4) for number in range(200)]
+    wrong = []
+
+    def run(lane):
+        for number, each in enumerate(frames):
+            lanes.take(each, lane)
+            if number % (lane + 1) == 0 and lanes.value(standin, lane) != number % 251:
+                wrong.append((lane, number))
+
+    threads = [threading.Thread(target=run, args=(lane,)) for lane in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not wrong
