@@ -14,11 +14,13 @@ Stage by stage, as a pipeline runs and times them::
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.resources import model_path
@@ -77,6 +79,8 @@ class _Model(Generic[Result, Options]):
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
         self._recognize([output.shape for output in outputs], outputs[0].dtype)
+        #: What a lane on a GPU runs; None for an engine that runs on the CPU.
+        self.device_path = self._open_device_path()
 
     @property
     def input_key(self) -> Hashable:
@@ -139,9 +143,19 @@ class _Model(Generic[Result, Options]):
             return self.class_names[class_id]
         return f'class_{class_id}'
 
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `infer`, where the engine wants that said."""
+        bind_thread = getattr(self.engine, 'bind_thread', None)
+        if bind_thread is not None:
+            bind_thread()
+
     def close(self) -> None:
         """Release the engine; calling it twice is harmless."""
-        self.engine.close()
+        try:
+            if self.device_path is not None:
+                self.device_path.close()
+        finally:
+            self.engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +165,10 @@ class _Model(Generic[Result, Options]):
 
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
         """Find out what the outputs are, from the shapes that a run gave."""
+        raise NotImplementedError
+
+    def _open_device_path(self) -> CudaYolo | CudaSegmentation | None:
+        """What a lane on a GPU runs."""
         raise NotImplementedError
 
     def _is_yolo(self, shapes: list[tuple[int, ...]]) -> bool:
@@ -263,6 +281,9 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
                 len(shapes) - 1,
             )
         self.class_names = _fill_names(self.info, self.layout.class_count)
+
+    def _open_device_path(self) -> CudaSegmentation | None:
+        return open_device_path(self.engine, partial(CudaSegmentation, self))
 
 
 class YoloModel(_Model[Detections, DetectionOptions]):
@@ -384,6 +405,9 @@ class YoloModel(_Model[Detections, DetectionOptions]):
             self.skeleton = self.skeleton or COCO_SKELETON
         elif not self.keypoint_names:
             self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+
+    def _open_device_path(self) -> CudaYolo | None:
+        return open_device_path(self.engine, partial(CudaYolo, self))
 
 
 def open_model(

@@ -1,0 +1,331 @@
+"""Models on a GPU: what a CUDA lane runs of a model whose engine is a `CudaEngine`.
+
+Everything of a frame is enqueued on the engine's stream: the tensor's copy into the engine's
+input, the inference, the kernels that read its outputs, the copy of what they found. Of two frames
+in flight each has a block for its result.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+
+from jetson_perception.cuda import Resources
+from jetson_perception.cuda.graphs import capture
+from jetson_perception.cuda.preprocess import CudaPreprocessor
+from jetson_perception.errors import CudaError, PerceptionError
+from jetson_perception.tasks.results import Detections, Segmentation
+from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from jetson_perception.cuda import CudaDevice, DeviceBuffer, Event, Stream
+    from jetson_perception.cuda.graphs import Graph
+    from jetson_perception.cuda.preprocess import DeviceImage
+    from jetson_perception.engines.base import CudaEngine, Engine
+    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+    from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar('Result')
+Options = TypeVar('Options')
+_ResultOut = TypeVar('_ResultOut', covariant=True)
+_OptionsIn = TypeVar('_OptionsIn', contravariant=True)
+
+
+class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
+    """What reads an engine's outputs on the GPU; two frames, in blocks 0 and 1, may be under way.
+
+    `cuda.yolo.CudaDecoder` and `cuda.segmentation.CudaSegmenter` are the two.
+    """
+
+    def prepare(self, transform: ImageTransform, options: _OptionsIn, block: int) -> bool:
+        """Set up a block's next frame; whether a graph captured from it is out of date."""
+        ...
+
+    def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int) -> None:
+        """Enqueue kernels and the copy of the result; can be captured."""
+        ...
+
+    def collect(self, block: int) -> _ResultOut:
+        """The result, once the stream is past it."""
+        ...
+
+    def close(self) -> None:
+        """Release what is on the GPU."""
+        ...
+
+
+class CudaPath(Generic[Result, Options]):
+    """A model's way on the GPU. One thread at a time may call it, with the context current.
+
+    Parameters
+    ----------
+    engine : CudaEngine
+        Not closed with this, but later.
+    preprocessor : Preprocessor
+        What is done on the GPU likewise.
+    postprocessor : Postprocessor
+        Closed with this.
+    options : object
+        For a frame that comes without.
+
+    Attributes
+    ----------
+    device : CudaDevice
+    input_key : hashable
+        Paths of equal keys take the same input tensor.
+    """
+
+    def __init__(
+        self,
+        engine: CudaEngine,
+        preprocessor: Preprocessor,
+        postprocessor: Postprocessor[Result, Options],
+        options: Options,
+    ) -> None:
+        self.device: CudaDevice = engine.device
+        self.input_key: Hashable = (
+            preprocessor.network_wh,
+            preprocessor.resize,
+            preprocessor.normalization,
+            preprocessor.dtype,
+            preprocessor.pad_value,
+        )
+        self._engine = engine
+        self._stream = engine.stream
+        self._options = options
+        self._postprocessor = postprocessor
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self._resources.add(postprocessor)
+            self._preprocessor = self._resources.add(
+                CudaPreprocessor(
+                    engine.device,
+                    preprocessor.network_wh,
+                    preprocessor.resize,
+                    preprocessor.normalization,
+                    preprocessor.dtype,
+                    preprocessor.pad_value,
+                )
+            )
+            works = (self._resources.add(_Work(self.device, block)) for block in range(2))
+            self._work, self._next_work = works
+        self._captures = True
+
+    def new_tensor(self) -> DeviceBuffer:
+        """A buffer of the network input's shape and type."""
+        return self._preprocessor.new_tensor()
+
+    def preprocess(
+        self, image: DeviceImage, target: DeviceBuffer, stream: Stream
+    ) -> ImageTransform:
+        """Enqueue fitting an image to the network; returns how it was fitted."""
+        return self._preprocessor.enqueue(image, target, stream)
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `begin` and `finish`; warms the engine up.
+
+        Raises
+        ------
+        ModelError, CudaError
+            When the engine cannot run.
+        """
+        self._engine.bind_thread()
+
+    def begin(
+        self, tensor: DeviceTensor, taker: DeviceInput, options: Options | None = None
+    ) -> _Work:
+        """Enqueue a frame's work from the tensor to the result.
+
+        At most two frames are between `begin` and `finish`, and finish in the order in which they
+        began.
+
+        Raises
+        ------
+        ModelError, CudaError
+            When it cannot be enqueued; the frame before is not touched by that.
+        """
+        work, stream = self._next_work, self._stream
+        try:
+            tensor.take(taker, self._engine.input_buffer, stream)
+            work.begun.record(stream)
+            self._engine.enqueue()
+            work.inferred.record(stream)
+            self._enqueue_postprocess(
+                work, tensor.transform, self._options if options is None else options
+            )
+            work.done.record(stream)
+        except BaseException:
+            # The next frame gets the same block: what reads and writes it has to be through.
+            self.fatal_problem()
+            raise
+        self._next_work, self._work = self._work, work
+        return work
+
+    def finish(self, work: _Work) -> Result:
+        """Wait for a frame's work; returns the result.
+
+        Raises
+        ------
+        CudaError
+            When the GPU failed.
+        """
+        work.done.synchronize()
+        result = self._postprocessor.collect(work.block)
+        work.inference_ms = work.inferred.elapsed_ms(work.begun)
+        work.postprocess_ms = work.done.elapsed_ms(work.inferred)
+        return result
+
+    def fatal_problem(self) -> CudaError | None:
+        """Wait for the stream; why nothing can run on this GPU any more, or None when it can."""
+        try:
+            self._stream.synchronize()
+        except CudaError as error:
+            if error.fatal:
+                return error
+        return None
+
+    def close(self) -> None:
+        """Release everything but the engine; twice is harmless. No frame may be under way."""
+        self._resources.close()
+
+    def _enqueue_postprocess(
+        self, work: _Work, transform: ImageTransform, options: Options
+    ) -> None:
+        if transform is not work.transform or options is not work.options:
+            work.transform = None  # should what follows fail
+            if self._postprocessor.prepare(transform, options, work.block):
+                work.forget_graph()
+            work.transform, work.options = transform, options
+        if work.graph is None and work.ran and self._captures:
+            self._capture(work)
+        if work.graph is not None:
+            work.graph.launch(self._stream)
+            return
+        self._postprocessor.enqueue(self._engine.output_buffers, self._stream, work.block)
+        work.ran = True
+
+    def _capture(self, work: _Work) -> None:
+        """Make one launch of the post-processing's; it ran before, as a capture demands."""
+        enqueue = partial(
+            self._postprocessor.enqueue, self._engine.output_buffers, self._stream, work.block
+        )
+        try:
+            work.graph = capture(self._stream, enqueue)
+        except CudaError as error:
+            if error.fatal:
+                raise
+            self._captures = False
+            _log.warning(
+                '%s: post-processing runs without a CUDA graph: %s', self._engine.info.path, error
+            )
+
+
+class _Work:
+    """One of two frames in flight: its events, and the graph that works on its block.
+
+    Attributes
+    ----------
+    inference_ms, postprocess_ms : float
+        Times on the GPU, after `CudaPath.finish`.
+    """
+
+    def __init__(self, device: CudaDevice, block: int) -> None:
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self.begun: Event = self._resources.add(device.new_event(timing=True))
+            self.inferred: Event = self._resources.add(device.new_event(timing=True))
+            self.done: Event = self._resources.add(device.new_event(timing=True))
+        self.block = block
+        self.inference_ms = 0.0
+        self.postprocess_ms = 0.0
+        self.transform: ImageTransform | None = None
+        self.options: Any = None
+        self.graph: Graph | None = None
+        #: Whether this block's post-processing has run as it is prepared.
+        self.ran = False
+
+    def forget_graph(self) -> None:
+        """What was captured is out of date."""
+        graph, self.graph, self.ran = self.graph, None, False
+        if graph is not None:
+            graph.close()
+
+    def close(self) -> None:
+        """Release graph and events."""
+        try:
+            self.forget_graph()
+        finally:
+            self._resources.close()
+
+
+class CudaYolo(CudaPath[Detections, DetectionOptions]):
+    """A YOLO model's way on the GPU.
+
+    Parameters
+    ----------
+    model : YoloModel
+    engine : CudaEngine
+        The model's.
+    """
+
+    def __init__(self, model: YoloModel, engine: CudaEngine) -> None:
+        from jetson_perception.cuda.yolo import CudaDecoder
+
+        decoder = CudaDecoder(engine.device, model.layout, engine.outputs, model.network_wh)
+        super().__init__(engine, model.preprocessor, decoder, model.options)
+
+
+class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
+    """A semantic segmentation model's way on the GPU.
+
+    Parameters
+    ----------
+    model : SegmentationModel
+    engine : CudaEngine
+        The model's.
+    """
+
+    def __init__(self, model: SegmentationModel, engine: CudaEngine) -> None:
+        from jetson_perception.cuda.segmentation import CudaSegmenter
+
+        output = engine.output_buffers[0]
+        segmenter = CudaSegmenter(engine.device, model.layout, output.shape, output.dtype)
+        super().__init__(engine, model.preprocessor, segmenter, model.options)
+
+
+_Path = TypeVar('_Path', CudaYolo, CudaSegmentation)
+
+
+def open_device_path(engine: Engine, make: Callable[[CudaEngine], _Path]) -> _Path | None:
+    """A model's way on the GPU; None where there is none.
+
+    So it is with an engine on the CPU, and on a machine that cannot compile the kernels: the log
+    says so, and pre- and post-processing stay on the CPU.
+
+    Raises
+    ------
+    CudaError
+        When the GPU failed for good.
+    """
+    if not (hasattr(engine, 'output_buffers') and hasattr(engine, 'bind_thread')):
+        return None
+    try:
+        return make(cast('CudaEngine', engine))
+    except PerceptionError as error:
+        if isinstance(error, CudaError) and error.fatal:
+            raise
+        _tell_once(f'pre- and post-processing stay on the CPU: {error}')
+        return None
+
+
+@cache
+def _tell_once(text: str) -> None:
+    """Log a warning that several models share, for the first of them."""
+    _log.warning('%s', text)
