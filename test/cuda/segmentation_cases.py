@@ -95,7 +95,7 @@ def nan(rng, shape):
     """A broken network's: no number at some points, of one class, of all, of the first."""
     planes = smooth(rng, shape)
     planes[:, 3, 4] = np.nan
-    planes[shape[0] // 2, 10:12, 7] = np.nan
+    planes[shape[0] // 2, 20:40, 10:50] = np.nan
     planes[0, -1, -1] = np.nan
     return planes
 
