@@ -10,6 +10,7 @@ Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each cla
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sensor_msgs.msg import Image
@@ -31,7 +32,7 @@ from jetson_perception.ros.run import run_node
 from jetson_perception.tasks.segmentation import SegmentationOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jetson_perception.ros.annotation import AnnotatedPublisher
     from jetson_perception.tasks.results import Segmentation
@@ -78,10 +79,11 @@ class SegNode(PerceptionNode):
         self._model: SegmentationModel | None = None
         super().__init__('seg_node', SegParams, **options)
 
-    def configure(self) -> None:
-        """Open the model and announce its classes."""
+    def openers(self) -> dict[str, Callable[..., SegmentationModel]]:
+        """What opens the one model."""
         params: SegParams = self.own.value
-        self._model = SegmentationModel.open(
+        opener = partial(
+            SegmentationModel.open,
             params.model,
             engine=params.engine,
             threads=params.threads,
@@ -89,6 +91,11 @@ class SegNode(PerceptionNode):
             device=params.device,
             overrides=params.overrides(output=params.output),
         )
+        return {'': opener}
+
+    def adopt(self, models: dict[str, SegmentationModel]) -> None:
+        """Announce the model's classes."""
+        self._model = models['']
         # A network that ends in an argmax may give any id, whatever its names say.
         self._colors = palette(256)
         self._mask_message, self._color_message = ImageMessage(), ImageMessage()
@@ -103,6 +110,7 @@ class SegNode(PerceptionNode):
 
     def cleanup(self) -> None:
         """Close the model and take the topics down."""
+        super().cleanup()
         if self._model is None:
             return
         self._model.close()

@@ -11,6 +11,7 @@ output has its image's header.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ from jetson_perception.ros.run import run_node
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jetson_perception.ros.annotation import AnnotatedPublisher
     from jetson_perception.tasks.results import Detections
@@ -131,31 +132,52 @@ class EngineParams(ModelParams):
         return super().problem()
 
 
+def open_yolo(name: str, params: EngineParams, **building: Any) -> YoloModel:
+    """The model of an engine as its parameters say, with `progress` and `cancel` of a build."""
+    if not params.model:
+        raise ParameterError(f'{name}.model is not set; set it to an ONNX file', f'{name}.model')
+    shape = params.keypoint_shape
+    return YoloModel.open(
+        params.model,
+        engine=params.engine,
+        threads=params.threads,
+        precision=params.precision,
+        device=params.device,
+        overrides=params.overrides(
+            task=params.task,
+            layout=params.layout,
+            keypoint_shape=(shape[0], shape[1]) if shape else None,
+            keypoint_names=params.keypoint_names,
+        ),
+        **building,
+    )
+
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    """Say of every error which engine it concerns, and name the parameter as the user has it."""
+    try:
+        yield
+    except ParameterError as error:
+        text, parameter = f'engine {name}: {error}', error.parameter
+        if parameter and not parameter.startswith(f'{name}.'):
+            parameter = f'{name}.{parameter}'
+            text += f'; the parameter is {parameter}'
+        raise ParameterError(text, parameter) from error
+    except PerceptionError as error:
+        raise type(error)(f'engine {name}: {error}') from error
+
+
 class _Engine:
     """One engine: its parameters, model, publishers and newest result."""
 
-    def __init__(self, node: YoloNode, name: str, params: Parameters[EngineParams]) -> None:
+    def __init__(
+        self, node: YoloNode, name: str, params: Parameters[EngineParams], model: YoloModel
+    ) -> None:
         self.name = name
         self.params = params
+        self.model = model
         value = params.value
-        if not value.model:
-            raise ParameterError(
-                f'{name}.model is not set; set it to an ONNX file', f'{name}.model'
-            )
-        shape = value.keypoint_shape
-        self.model = YoloModel.open(
-            value.model,
-            engine=value.engine,
-            threads=value.threads,
-            precision=value.precision,
-            device=value.device,
-            overrides=value.overrides(
-                task=value.task,
-                layout=value.layout,
-                keypoint_shape=(shape[0], shape[1]) if shape else None,
-                keypoint_names=value.keypoint_names,
-            ),
-        )
         try:
             self._options = self._make_options(value)
         except ParameterError:
@@ -259,23 +281,30 @@ class YoloNode(PerceptionNode):
         super().__init__('yolo_node', YoloParams, **options)
         self._declare_engines()
 
-    def configure(self) -> None:
-        """Open every engine and announce its classes."""
+    def openers(self) -> dict[str, Callable[..., YoloModel]]:
+        """What opens the model of each engine."""
         self._declare_engines()
-        for name in self.own.value.engine_names():
-            try:
-                self._engines.append(_Engine(self, name, self._engine_params[name]))
-            except ParameterError as error:
-                text, parameter = f'engine {name}: {error}', error.parameter
-                if parameter and not parameter.startswith(f'{name}.'):
-                    parameter = f'{name}.{parameter}'
-                    text += f'; the parameter is {parameter}'
-                raise ParameterError(text, parameter) from error
-            except PerceptionError as error:
-                raise type(error)(f'engine {name}: {error}') from error
+        return {name: partial(self._open, name) for name in self.own.value.engine_names()}
+
+    def adopt(self, models: dict[str, YoloModel]) -> None:
+        """Announce the classes of every engine."""
+        waiting = dict(models)
+        try:
+            for name in models:
+                with _errors_of(name):
+                    params = self._engine_params[name]
+                    self._engines.append(_Engine(self, name, params, waiting.pop(name)))
+        finally:
+            for model in waiting.values():
+                model.close()
+
+    def _open(self, name: str, **building: Any) -> YoloModel:
+        with _errors_of(name):
+            return open_yolo(name, self._engine_params[name].value, **building)
 
     def cleanup(self) -> None:
         """Close the engines."""
+        super().cleanup()
         while self._engines:
             self._engines.pop().close()
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from std_srvs.srv import Trigger
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.ros import diagnostics
@@ -36,7 +37,7 @@ class ManagedNode(LifecycleNode):
 
     A subclass implements `configure`, `activate`, `deactivate`, `cleanup` and `diagnose`. The
     first two raise PerceptionError for what the user is to mend; the node then stays up in the
-    state that it was in, and diagnostics tell the reason.
+    state that it was in, and diagnostics tell the reason. The service `~/retry` tries again.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ class ManagedNode(LifecycleNode):
         self.active = False
         #: Why the node is not running, for people; empty when nothing is wrong.
         self.problem = ''
+        #: Whether to activate when the user has the node try again.
+        self._wanted_active = False
         self._declared: list[Parameters[Any]] = []
         self._unknown_parameters: list[str] = []
         service = self._service_change_state
@@ -61,6 +64,7 @@ class ManagedNode(LifecycleNode):
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
+        self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
 
     def declare(self, params: type, prefix: str = '') -> Parameters[Any]:
         """Declare the parameters of a dataclass; what was given wrong is logged, once."""
@@ -84,10 +88,13 @@ class ManagedNode(LifecycleNode):
         self._unknown_parameters = unknown_parameters(self)
         for problem in self._unknown_parameters:
             self.get_logger().warning(problem)
-        if (
-            self._managed.value.autostart
-            and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        ):
+        if self._managed.value.autostart:
+            self._wanted_active = True
+            self._start()
+
+    def _start(self) -> None:
+        configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        if configured and self._wanted_active:
             self.trigger_activate()
 
     def configure(self) -> None:
@@ -106,6 +113,19 @@ class ManagedNode(LifecycleNode):
         """Diagnostics of a node that is active."""
         return []
 
+    def busy(self) -> tuple[str, dict[str, Any]]:
+        """What the node waits for before it can work, and values to tell; '' for nothing."""
+        return '', {}
+
+    def go_inactive(self, error: Exception) -> None:
+        """Go inactive for an error that came after `configure`; call it in the executor's thread.
+
+        Diagnostics tell the reason until the node is configured or activated again.
+        """
+        if self.active:
+            self.trigger_deactivate()
+        self._explain('active any more', error)
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         if not self._succeeds('configured', self.configure):
@@ -116,6 +136,7 @@ class ManagedNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
+        self._wanted_active = True
         if not self._succeeds('activated', self.activate):
             self.deactivate()
             return TransitionCallbackReturn.FAILURE
@@ -167,7 +188,7 @@ class ManagedNode(LifecycleNode):
             return change(request, response)
         self.get_logger().warning(
             f'transition {wanted.label or wanted.id} refused: in state '
-            f'{self._state_machine.current_state[1]} there are {", ".join(possible)}'
+            f'{self._state_label()} there are {", ".join(possible)}'
         )
         response.success = False
         return response
@@ -176,28 +197,55 @@ class ManagedNode(LifecycleNode):
         """Whether a step of the lifecycle came through; if not, say why."""
         try:
             step()
-        except PerceptionError as error:
+        except Exception as error:  # noqa: BLE001 - rclpy swallows exceptions of transitions
+            self._explain(what, error)
+            return False
+        self.problem = ''
+        return True
+
+    def _explain(self, what: str, error: Exception) -> None:
+        """Say why a step failed, in the log and from now on in diagnostics."""
+        if isinstance(error, PerceptionError):
             self.problem = str(error)
-        except Exception as error:
-            # rclpy swallows exceptions of transitions, but what went wrong is to be found.
-            log.exception('unexpected error')
-            self.problem = f'unexpected {type(error).__name__}: {error}'
         else:
-            self.problem = ''
-            return True
+            log.error('unexpected error', exc_info=error)
+            self.problem = f'unexpected {type(error).__name__}: {error}'
         self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what)}')
-        return False
+
+    def _on_retry(self, _request: Any, response: Any) -> Any:
+        """Configure anew, and activate if the node was to be active, after a failure."""
+        if not self.problem or self.active:
+            response.message = f'nothing to try again: the node is {self._state_label()}'
+            return response
+        self.get_logger().info('trying again, as asked')
+        if self.configured:
+            self.trigger_cleanup()
+        self._start()
+        response.success = not self.problem
+        response.message = self.problem or self.busy()[0] or self._state_label()
+        return response
+
+    def _state_label(self) -> str:
+        label: str = self._state_machine.current_state[1]
+        return label
 
     def _way_out(self, what: str) -> str:
+        name = self.get_fully_qualified_name()
+        retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
         if what in ('configured', 'activated'):
-            name = self.get_fully_qualified_name()
-            return f'Once mended: `ros2 lifecycle set {name} {what.removesuffix("d")}`'
+            step = what.removesuffix('d')
+            return f'Once mended: `ros2 lifecycle set {name} {step}`, or {retry}'
+        if what == 'active any more':
+            return f'Once mended: {retry}'
         return 'The node goes back to unconfigured'
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
+        busy, values = self.busy()
         if self.problem:
             state = diagnostics.status(diagnostics.ERROR, name, self.problem, {})
+        elif busy:
+            state = diagnostics.status(diagnostics.WARN, name, busy, values)
         elif self.active:
             state = diagnostics.status(diagnostics.OK, name, 'active', {})
         else:

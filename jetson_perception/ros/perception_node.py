@@ -21,11 +21,14 @@ from jetson_perception.ros.image_messages import (
     stamp_ns,
 )
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.model_opening import ModelOpening
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import stats_message
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from diagnostic_msgs.msg import DiagnosticStatus
 
 #: Seconds between two log lines about frames that failed, and for which one failure is news.
@@ -48,7 +51,12 @@ class ImageInputParams:
 class PerceptionNode(ManagedNode):
     """Takes images, runs lanes, publishes stats, diagnostics and annotated images.
 
-    A subclass gives `make_lanes` and `draw`, and publishes results in its lanes' `publish`.
+    A subclass gives `openers`, `adopt`, `make_lanes` and `draw`, and publishes results in its
+    lanes' `publish`.
+
+    An engine may have to be built first. `configure` and `activate` then come through at once, the
+    node drops and counts its frames, and the lanes begin when the engines are there; when a build
+    fails, the node goes inactive.
     """
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
@@ -63,12 +71,44 @@ class PerceptionNode(ManagedNode):
         self._last_header: Any = None
         self._stamp_missing = False
         self._stop_reason = ''
+        self._opening: ModelOpening | None = None
+        self._ready = False
+        self._dropped = 0
         super().__init__(name, params, **options)
         self._input = self.declare(ImageInputParams)
         self._stats_timer = self.create_timer(
             1.0, self._publish_stats, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._stopped = self.create_guard_condition(self._give_up)
+        # Models are opened in a thread; what follows is for the executor's.
+        self._opened = self.create_guard_condition(self._on_opened)
+
+    def openers(self) -> dict[str, Callable[..., Any]]:
+        """By engine, what opens its model in a thread, with keywords as `open_engine` has them."""
+        return {}
+
+    def adopt(self, models: dict[str, Any]) -> None:
+        """Take the models of `openers` over, and announce what they will publish."""
+
+    def configure(self) -> None:
+        """Open the models; wait for them unless an engine is being built."""
+        self._opening = ModelOpening(self.openers(), self._opened.trigger)
+        self._opening.wait_for_news()
+        if self._opening.done:
+            self._adopt_opened(self._opening)
+        else:
+            self.get_logger().info(f'{self._opening.progress}; frames are dropped until then')
+
+    def cleanup(self) -> None:
+        """Cancel what is being built. Overridden to close the models that were adopted."""
+        if self._opening is not None:
+            self._opening.close()
+        self._opening, self._ready = None, False
+
+    def busy(self) -> tuple[str, dict[str, Any]]:
+        """How far the engines are, while they are being built."""
+        progress = self._opening.progress if self._opening is not None else ''
+        return progress, {'frames dropped': self._dropped}
 
     def make_lanes(self) -> list[Lane]:
         """Lanes for the models that `configure` opened."""
@@ -95,16 +135,14 @@ class PerceptionNode(ManagedNode):
 
     def activate(self) -> None:
         """Start the threads and subscribe, in this order."""
-        self._rejected, self._last_error = 0, ''
+        if not self._ready and (self._opening is None or self._opening.done):
+            raise PerceptionError(self.problem or 'the engines are not there')
+        self._rejected, self._last_error, self._dropped = 0, '', 0
         self._last_error_s = -math.inf
         self._annotated = AnnotatedPublisher(self)
         self._drawer = NewestWorker(self._draw, 'drawing')
-        self._pipeline = Pipeline(self.make_lanes(), self._on_settled, self._on_lane_stopped)
-        self._stats_publishers = {
-            lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
-            for lane in self._pipeline.lanes
-        }
-        self._pipeline.start()
+        if self._ready:
+            self._start_lanes()
         compressed = self._input.value.image_transport == 'compressed'
         self._subscription = self.create_subscription(
             CompressedImage if compressed else Image,
@@ -116,6 +154,32 @@ class PerceptionNode(ManagedNode):
         kind = 'CompressedImage' if compressed else 'Image'
         self._watchdog = ImageWatchdog(self, self._subscription, f'sensor_msgs/msg/{kind}')
         self.get_logger().info(f'waiting for images on {self._subscription.topic_name}')
+
+    def _start_lanes(self) -> None:
+        self._pipeline = Pipeline(self.make_lanes(), self._on_settled, self._on_lane_stopped)
+        self._stats_publishers = {
+            lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
+            for lane in self._pipeline.lanes
+        }
+        self._pipeline.start()
+
+    def _on_opened(self) -> None:
+        """Go on when engines have been built; in the executor's thread."""
+        opening = self._opening
+        if opening is None or not opening.done or self._ready or not self.configured:
+            return
+        try:
+            self._adopt_opened(opening)
+            if self.active:
+                self._start_lanes()
+        except Exception as error:  # noqa: BLE001 - told in diagnostics
+            self.go_inactive(error)
+        else:
+            self.get_logger().info(f'engines are there; {self._dropped} frames were dropped')
+
+    def _adopt_opened(self, opening: ModelOpening) -> None:
+        self.adopt(opening.take())
+        self._ready = True
 
     def deactivate(self) -> None:
         """Unsubscribe, then end the threads."""
@@ -154,9 +218,12 @@ class PerceptionNode(ManagedNode):
         self._take(msg, frame_from_compressed)
 
     def _take(self, msg: Any, to_frame: Any) -> None:
-        if self._pipeline is None or self._watchdog is None:
+        if self._watchdog is None:
             return
         self._watchdog.image_arrived()
+        if self._pipeline is None:
+            self._dropped += 1
+            return
         self._last_header = msg.header
         if not self._stamp_missing and not stamp_ns(msg.header):
             self._stamp_missing = True

@@ -1,0 +1,112 @@
+"""Opening models without holding the node up: an engine may take minutes to build."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S = 10.0  # for what cannot be cancelled, as a runtime that loads a file
+
+
+class ModelOpening:
+    """Models being opened one after another, in a thread.
+
+    Parameters
+    ----------
+    openers : mapping of str to callable
+        By the engine's name, what opens its model: called with the keywords `progress` and
+        `cancel`, as `EngineRequest` has them. What it gives has `close`.
+    on_done : callable
+        Called in the thread when all are open, or one failed.
+    """
+
+    def __init__(
+        self, openers: Mapping[str, Callable[..., Any]], on_done: Callable[[], None]
+    ) -> None:
+        self._openers = dict(openers)
+        self._on_done = on_done
+        self._cancel = threading.Event()
+        #: Set when there is something to tell: a build has begun, or all is done.
+        self._news = threading.Event()
+        self._lock = threading.Lock()
+        self._opened: dict[str, Any] = {}
+        self._error: Exception | None = None
+        self._progress = ''
+        self._done = self._closed = False
+        self._thread = threading.Thread(target=self._run, name='opening models', daemon=True)
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether all are open, or one failed."""
+        return self._done
+
+    @property
+    def progress(self) -> str:
+        """What is being built and how far, for people; empty while nothing is."""
+        return '' if self._done else self._progress
+
+    def wait_for_news(self) -> None:
+        """Wait until all is done, or a build has begun, which may take long."""
+        self._news.wait()
+
+    def take(self) -> dict[str, Any]:
+        """The models by name, once done; they are the caller's from now on.
+
+        Raises
+        ------
+        Exception
+            What an opener raised. The others' models are closed then.
+        """
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            opened, self._opened = self._opened, {}
+            return opened
+
+    def close(self) -> None:
+        """Cancel what is being built, and close the models that nobody took."""
+        self._cancel.set()
+        self._thread.join(_PATIENCE_S)
+        if self._thread.is_alive():
+            log.warning('a model is still being opened; it will be closed when it is open')
+        with self._lock:
+            self._closed = True
+            self._close_opened()
+
+    def _run(self) -> None:
+        error = None
+        for name, opener in self._openers.items():
+            if self._cancel.is_set():
+                break
+            try:
+                model = opener(progress=partial(self._report, name), cancel=self._cancel)
+            except Exception as err:  # noqa: BLE001 - it is handed on, whatever it is
+                error = err
+                break
+            with self._lock:
+                self._opened[name] = model
+                self._progress = ''
+        with self._lock:
+            if error is not None or self._closed:
+                self._close_opened()
+            self._error, self._done = error, True
+        self._news.set()
+        self._on_done()
+
+    def _report(self, name: str, fraction: float | None, phase: str) -> None:
+        share = '' if fraction is None else f' {fraction * 100:.0f} %'
+        engine = f'engine {name}' if name else 'engine'
+        self._progress = f'building {engine}{share}' + (f': {phase}' if phase else '')
+        self._news.set()
+
+    def _close_opened(self) -> None:
+        while self._opened:
+            self._opened.popitem()[1].close()

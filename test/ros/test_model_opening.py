@@ -1,0 +1,136 @@
+"""Models opened in a thread: what is waited for, what is told, and who closes what."""
+
+import threading
+
+import pytest
+
+from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.ros.model_opening import ModelOpening
+
+DEADLINE_S = 30.0
+
+
+class Model:
+    def __init__(self):
+        self.closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+def opening_of(**openers):
+    done = threading.Event()
+    return ModelOpening(openers, done.set), done
+
+
+def test_nothing_to_open():
+    opening, done = opening_of()
+    opening.wait_for_news()
+    assert done.wait(DEADLINE_S)
+    assert opening.done
+    assert opening.take() == {}
+
+
+def test_quick_ones_are_there_when_the_wait_ends():
+    det, pose = Model(), Model()
+    opening, _ = opening_of(det=lambda **_: det, pose=lambda **_: pose)
+    opening.wait_for_news()
+    assert opening.done
+    assert opening.progress == ''
+    assert opening.take() == {'det': det, 'pose': pose}
+    opening.close()
+    assert (det.closed, pose.closed) == (0, 0), "they are the taker's"
+
+
+def test_a_build_is_told_of_and_not_waited_for():
+    model, built, reported = Model(), threading.Event(), threading.Event()
+
+    def build(progress, cancel):
+        progress(None, 'reading the network')
+        progress(0.434, 'timing tactics')
+        reported.set()
+        assert built.wait(DEADLINE_S)
+        return model
+
+    opening, done = opening_of(det=lambda **_: Model(), pose=build)
+    opening.wait_for_news()
+    assert reported.wait(DEADLINE_S)
+    assert not opening.done
+    assert opening.progress == 'building engine pose 43 %: timing tactics'
+    built.set()
+    assert done.wait(DEADLINE_S)
+    assert opening.progress == ''
+    assert opening.take()['pose'] is model
+
+
+def test_the_only_engine_needs_no_name():
+    built = threading.Event()
+
+    def build(progress, cancel):
+        progress(0.5, '')
+        built.wait(DEADLINE_S)
+        return Model()
+
+    opening, _ = opening_of(**{'': build})
+    opening.wait_for_news()
+    assert opening.progress == 'building engine 50 %'
+    built.set()
+    opening.close()
+
+
+@pytest.mark.parametrize('error', [ModelError('no memory'), ZeroDivisionError('x')])
+def test_one_that_fails_closes_those_before_it_and_opens_none_after(error):
+    first, last = Model(), []
+
+    def fail(**_):
+        raise error
+
+    opening, _ = opening_of(det=lambda **_: first, pose=fail, seg=lambda **_: last.append(1))
+    opening.wait_for_news()
+    assert opening.done
+    assert first.closed == 1
+    assert last == []
+    with pytest.raises(type(error), match=str(error)):
+        opening.take()
+
+
+def test_closing_cancels_a_build_and_closes_what_nobody_took():
+    first = Model()
+
+    def build(progress, cancel):
+        progress(0.1, '')
+        assert cancel.wait(DEADLINE_S)
+        raise BuildCanceled('as asked')
+
+    opening, done = opening_of(det=lambda **_: first, pose=build)
+    opening.wait_for_news()
+    opening.close()
+    assert done.is_set()
+    assert first.closed == 1
+
+
+def test_closing_before_anybody_took_them_closes_all():
+    model = Model()
+    opening, _ = opening_of(det=lambda **_: model)
+    opening.wait_for_news()
+    opening.close()
+    opening.close()
+    assert model.closed == 1
+
+
+def test_what_cannot_be_cancelled_is_closed_when_it_is_open_at_last(monkeypatch):
+    monkeypatch.setattr('jetson_perception.ros.model_opening._PATIENCE_S', 0.05)
+    model, goes_on = Model(), threading.Event()
+
+    def load(progress, cancel):
+        progress(None, 'loading')
+        assert goes_on.wait(DEADLINE_S)
+        return model
+
+    opening, done = opening_of(det=load)
+    opening.wait_for_news()
+    opening.close()
+    assert model.closed == 0
+    goes_on.set()
+    assert done.wait(DEADLINE_S)
+    assert model.closed == 1
