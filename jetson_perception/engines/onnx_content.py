@@ -1,16 +1,21 @@
-"""What an ONNX model consists of on disk: its file, and the files that its weights are kept in.
+"""What an ONNX file holds, without a runtime: its content's digest, its metadata, its inputs.
 
-Read from the protobuf itself, so that nothing but the standard library is needed: no machine that
-only runs models has to have the package onnx.
+Read from the protobuf itself, so that no machine that only runs models has to have the package
+onnx, and an engine from the cache opens without a session of ONNX Runtime.
 """
 
 from __future__ import annotations
 
 import hashlib
 import mmap
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from jetson_perception.engines.base import TensorSpec
 from jetson_perception.errors import ModelError
 
 if TYPE_CHECKING:
@@ -35,6 +40,38 @@ _PARTS = {
     'tensor': {13: 'external_data'},
 }
 _CHUNK_BYTES = 1 << 20
+
+_ELEMENT_TYPES = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    4: np.uint16,
+    5: np.int16,
+    6: np.int32,
+    7: np.int64,
+    9: np.bool_,
+    10: np.float16,
+    11: np.float64,
+    12: np.uint32,
+    13: np.uint64,
+}
+"""TensorProto.DataType: NumPy's."""
+
+
+@dataclass(frozen=True)
+class OnnxHead:
+    """What an ONNX model says of itself.
+
+    Attributes
+    ----------
+    metadata : dict of str to str
+        Its `metadata_props`.
+    inputs : tuple of TensorSpec
+        -1 for open dimensions.
+    """
+
+    metadata: dict[str, str]
+    inputs: tuple[TensorSpec, ...]
 
 
 def model_digest(path: str | Path) -> str:
@@ -81,15 +118,10 @@ def external_files(path: str | Path) -> tuple[str, ...]:
     """
     path = Path(path)
     locations = set()
-    try:
-        with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for entry in _external_entries(data):
-                if entry.get(1) == b'location':
-                    locations.add(entry.get(2, b'').decode())
-    except OSError as err:
-        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
-    except (ValueError, IndexError) as err:  # mmap refuses an empty file with a ValueError
-        raise ModelError(f'{path} is not an ONNX model, or is damaged') from err
+    with _mapped(path) as data:
+        for entry in _external_entries(data):
+            if entry.get(1) == b'location':
+                locations.add(entry.get(2, b'').decode())
     for location in locations:
         parts = Path(location).parts
         if not parts or Path(location).is_absolute() or '..' in parts or '\0' in location:
@@ -98,6 +130,90 @@ def external_files(path: str | Path) -> tuple[str, ...]:
                 'the model again'
             )
     return tuple(sorted(locations))
+
+
+def read_head(path: str | Path) -> OnnxHead:
+    """Metadata and inputs of an ONNX model.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, is no ONNX file, or an input is no tensor of numbers.
+    """
+    path = Path(path)
+    metadata: dict[str, str] = {}
+    inputs: list[tuple[str, int, tuple[int, ...]]] = []
+    constants: set[str] = set()
+    with _mapped(path) as data:
+        for number, kind, begin, stop in _fields(data, 0, len(data)):
+            if (number, kind) == (14, 2):
+                entry = _parts(data, begin, stop)
+                metadata[entry.get(1, b'').decode()] = entry.get(2, b'').decode()
+            elif (number, kind) == (7, 2):
+                for part, kind_of_part, start, end in _fields(data, begin, stop):
+                    if (part, kind_of_part) == (11, 2):
+                        inputs.append(_read_input(data, start, end))
+                    elif (part, kind_of_part) == (5, 2):
+                        constants.add(_parts(data, start, end, only=8).get(8, b'').decode())
+    specs = []
+    for name, element_type, shape in inputs:
+        if name in constants:  # up to IR version 3, weights are listed as inputs, too
+            continue
+        if element_type not in _ELEMENT_TYPES:
+            raise ModelError(f"{path}: input '{name}' is no tensor of numbers")
+        specs.append(TensorSpec(name, shape, np.dtype(_ELEMENT_TYPES[element_type])))
+    return OnnxHead(metadata, tuple(specs))
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    """A file's bytes; what goes wrong in the block means that it is no ONNX file."""
+    try:
+        with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+    except OSError as err:
+        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+    except (ValueError, IndexError) as err:  # mmap refuses an empty file with a ValueError
+        raise ModelError(f'{path} is not an ONNX model, or is damaged') from err
+
+
+def _read_input(data: mmap.mmap, start: int, end: int) -> tuple[str, int, tuple[int, ...]]:
+    """Name, element type and shape of a ValueInfoProto; type 0 for what is no tensor."""
+    name, element_type = '', 0
+    shape: list[int] = []
+    for number, kind, begin, stop in _fields(data, start, end):
+        if (number, kind) == (1, 2):
+            name = data[begin:stop].decode()
+        elif (number, kind) == (2, 2):
+            for part, _, tensor, tensor_end in _fields(data, begin, stop):
+                if part != 1:
+                    continue
+                for each, kind_of_each, from_, to in _fields(data, tensor, tensor_end):
+                    if (each, kind_of_each) == (1, 0):
+                        element_type = _varint(data, from_)[0]
+                    elif (each, kind_of_each) == (2, 2):
+                        shape = [
+                            _read_dimension(data, first, last)
+                            for _, _, first, last in _fields(data, from_, to)
+                        ]
+    return name, element_type, tuple(shape)
+
+
+def _read_dimension(data: mmap.mmap, start: int, end: int) -> int:
+    for number, kind, begin, _ in _fields(data, start, end):
+        if (number, kind) == (1, 0):
+            size = _varint(data, begin)[0]
+            return size if 0 < size < 1 << 31 else -1
+    return -1
+
+
+def _parts(data: mmap.mmap, start: int, end: int, only: int = 0) -> dict[int, bytes]:
+    """Texts of a message by field number; all, or one."""
+    return {
+        number: data[begin:stop]
+        for number, kind, begin, stop in _fields(data, start, end)
+        if kind == 2 and only in (0, number)
+    }
 
 
 def _update(digest: hashlib._Hash, path: Path) -> None:
@@ -115,11 +231,7 @@ def _external_entries(data: mmap.mmap) -> Iterator[dict[int, bytes]]:
     while waiting:
         kind, start, end = waiting.pop()
         if kind == 'external_data':
-            yield {
-                number: data[begin:stop]
-                for number, wire_type, begin, stop in _fields(data, start, end)
-                if wire_type == 2
-            }
+            yield _parts(data, start, end)
             continue
         parts = _PARTS[kind]
         for number, wire_type, begin, stop in _fields(data, start, end):

@@ -1,12 +1,15 @@
-"""Which files a model consists of, and the digest of their content."""
+"""What an ONNX file says: its files and their digest, its metadata and inputs."""
+
+from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import color_segmentation
+from onnx_models import color_segmentation, detector
 
-from jetson_perception.engines.onnx_content import external_files, model_digest
+from jetson_perception.engines.onnx_content import external_files, model_digest, read_head
 from jetson_perception.errors import ModelError
 
 
@@ -189,3 +192,55 @@ def test_missing_and_unreadable(tmp_path):
         model_digest(tmp_path / 'my.onnx')
     with pytest.raises(ModelError, match='cannot be read: Is a directory'):
         external_files(tmp_path)
+
+
+class TestHead:
+    @pytest.mark.parametrize('dynamic', [False, True])
+    @pytest.mark.parametrize('dtype', [np.float32, np.float16])
+    def test_is_what_onnx_runtime_says(self, tmp_path, dynamic, dtype):
+        path = detector(tmp_path / 'my.onnx', size_wh=(96, 64), dynamic=dynamic, dtype=dtype)
+        session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+        head = read_head(path)
+        assert head.metadata == session.get_modelmeta().custom_metadata_map
+        [spec], [node] = head.inputs, session.get_inputs()
+        assert spec.name == node.name
+        assert spec.dtype == dtype
+        assert list(spec.shape) == [size if isinstance(size, int) else -1 for size in node.shape]
+
+    def test_shipped_models(self):
+        for path in sorted((Path(__file__).parents[2] / 'models').glob('*.onnx')):
+            session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+            head = read_head(path)
+            assert head.metadata == session.get_modelmeta().custom_metadata_map
+            assert [list(spec.shape) for spec in head.inputs] == [
+                node.shape for node in session.get_inputs()
+            ]
+
+    def test_weights_are_no_inputs(self, tmp_path):
+        weights = helper.make_tensor_value_info('w', TensorProto.FLOAT, [2])
+        image = helper.make_tensor_value_info('x', TensorProto.FLOAT, [None, 'n', 0, 3])
+        graph = helper.make_graph([], 'graph', [weights, image], [], [tensor('w')])
+        onnx.save(helper.make_model(graph), tmp_path / 'my.onnx')
+        [spec] = read_head(tmp_path / 'my.onnx').inputs
+        assert (spec.name, spec.shape, spec.dtype) == ('x', (-1, -1, -1, 3), np.float32)
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            helper.make_tensor_value_info('x', TensorProto.STRING, [1]),
+            helper.make_tensor_value_info('x', TensorProto.BFLOAT16, [1]),
+            helper.make_tensor_sequence_value_info('x', TensorProto.FLOAT, [1]),
+        ],
+        ids=['text', 'bfloat16', 'sequence'],
+    )
+    def test_no_numbers(self, tmp_path, value):
+        graph = helper.make_graph([], 'graph', [value], [])
+        onnx.save(helper.make_model(graph), tmp_path / 'my.onnx')
+        with pytest.raises(ModelError, match="input 'x' is no tensor of numbers"):
+            read_head(tmp_path / 'my.onnx')
+
+    def test_not_a_model(self, tmp_path):
+        for content in (b'', b'this is a text', b'\x3a\x7f\x00'):
+            (tmp_path / 'my.onnx').write_bytes(content)
+            with pytest.raises(ModelError, match='is not an ONNX model, or is damaged'):
+                read_head(tmp_path / 'my.onnx')
