@@ -158,6 +158,13 @@ class CudaSegmenter:
             When the block was not prepared, the output has another shape or type than it was said
             to have, or a launch fails.
         """
+        self.enqueue_kernels(outputs, stream, block)
+        self._blocks[block].download(stream)
+
+    def enqueue_kernels(
+        self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
+    ) -> None:
+        """`enqueue` but for the copy to the host."""
         mine, output = self._blocks[block], outputs[0]
         if mine.key is None:
             raise CudaError(f'block {block} was enqueued without having been prepared')
@@ -169,7 +176,6 @@ class CudaSegmenter:
         mine.upload(stream)
         for launch in mine.launches:
             launch.enqueue(output.address, stream)
-        mine.download(stream)
 
     def collect(self, block: int = 0) -> Segmentation:
         """The result of a block's frame, once the stream is past it; in arrays of its own."""
