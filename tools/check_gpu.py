@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Hold this machine's GPU to every bar of the CUDA path, in one run.
+
+    python3 tools/check_gpu.py --models det.onnx det.onnx pose.onnx pose.onnx
+
+runs six parts, each in a process of its own with a time limit: kernels (GPU time of pre- and
+post-processing), parity (results equal the CPU's), concurrency, bench (against inference alone and
+against the usual loop), node (yolo_node with topics), soak (minutes at full rate). It prints as it
+goes, a table at the end, writes everything into a JSON file, and exits with 1 when a bar is missed
+or a part broke. `--device cpu --frames 5 --soak-seconds 5` rehearses it where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
+
+from gpu_checks.checks import Checks, add_options, read_options  # noqa: E402
+
+#: Parts in order, and the seconds that each may take; soak has its own length besides.
+PARTS = {
+    'kernels': 60,
+    'parity': 120,
+    'concurrency': 60,
+    'bench': 200,
+    'node': 120,
+    'soak': 180,
+}
+_BROKE = 3
+
+
+def main() -> int:
+    """Run the parts. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    parser.add_argument(
+        '--only',
+        type=lambda text: text.split(','),
+        default=list(PARTS),
+        metavar='PART,…',
+        help=f'of {", ".join(PARTS)} (default: all)',
+    )
+    parser.add_argument('--skip', type=lambda text: text.split(','), default=[], metavar='PART,…')
+    parser.add_argument(
+        '--json', type=Path, default=Path('check_gpu.json'), metavar='FILE', help='(%(default)s)'
+    )
+    parser.add_argument(
+        '--limit', type=float, default=0, metavar='S', help='seconds for each part, not its own'
+    )
+    parser.add_argument('--worker', metavar='PART', help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return work(arguments)
+    unknown = {*arguments.only, *arguments.skip} - set(PARTS)
+    if unknown:
+        parser.error(f'there is no part {", ".join(unknown)}; there are {", ".join(PARTS)}')
+    return run_parts(arguments)
+
+
+def run_parts(arguments: argparse.Namespace) -> int:
+    """Every part that is asked for, then the table."""
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {'command': ' '.join(sys.argv), 'parts': {}}
+    for part in PARTS:
+        if part in arguments.only and part not in arguments.skip:
+            report['parts'][part] = run_part(part, arguments)
+            arguments.json.write_text(json.dumps(report, indent=1), encoding='utf-8')
+    for name, record in report['parts'].get('bench', {}).get('records', {}).items():
+        if name == 'set':  # as `python -m jetson_perception.benchmark.plot` takes it
+            file = arguments.json.with_name(f'{arguments.json.stem}_bench.json')
+            file.write_text(json.dumps(record, indent=1), encoding='utf-8')
+    return summarize(report, arguments.json)
+
+
+def run_part(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One part in a process of its own; what it found, also when it did not end well."""
+    limit = arguments.limit or PARTS[part]
+    limit += arguments.soak_seconds if part == 'soak' else 0
+    limit += arguments.node_seconds if part == 'node' else 0
+    print(f'\n== {part} (at most {limit:.0f} s)', flush=True)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder, 'found.json')
+        command = [sys.executable, __file__, *sys.argv[1:], '--worker', part, '--json', str(found)]
+        paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]
+        environment = {
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+            'PYTHONUNBUFFERED': '1',
+            'PYTHONFAULTHANDLER': '1',
+        }
+        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            print(f'  {part} took longer than {limit:.0f} s and is ended', flush=True)
+            code = None
+        finally:
+            _end(process)
+        content = json.loads(found.read_text(encoding='utf-8')) if found.exists() else {}
+    seconds = time.monotonic() - begun
+    checks = content.get('checks', [])
+    missed = [each['name'] for each in checks if each['kept'] is False]
+    problem = ''
+    if code is None:
+        problem = f'took longer than {limit:.0f} s'
+    elif code not in (0, 1):
+        problem = 'broke: see its traceback' if code == _BROKE else f'ended with exit code {code}'
+    print(f'== {part}: {problem or ("missed" if missed else "done")}, {seconds:.0f} s', flush=True)
+    return {
+        'seconds': round(seconds, 1),
+        'problem': problem,
+        'missed': missed,
+        'checks': checks,
+        'records': content.get('records', {}),
+    }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a part and everything that it started."""
+    for sign in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            break
+        os.killpg(process.pid, sign)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def summarize(report: dict[str, Any], file: Path) -> int:
+    """Print every figure again, part by part. Returns the exit code."""
+    print('\n== everything')
+    bad = False
+    for part, found in report['parts'].items():
+        print(
+            f'{part} ({found["seconds"]} s){": " + found["problem"] if found["problem"] else ""}'
+        )
+        for each in found['checks']:
+            value = each['value'] if isinstance(each['value'], str) else f'{each["value"]:.4g}'
+            mark = {True: 'ok  ', False: 'MISS', None: '    '}[each['kept']]
+            bar = f'   (asked: {each["bar"]})' if each['bar'] else ''
+            print(f'  {mark}  {each["name"]}: {value}{bar}')
+        bad = bad or bool(found['problem'] or found['missed'])
+    end = 'MISSED' if bad else 'every bar that was judged is kept'
+    print(f'\n{end}; all figures: {file}', flush=True)
+    return 1 if bad else 0
+
+
+def work(arguments: argparse.Namespace) -> int:
+    """Be one part. Returns 0, 1 when a bar is missed, 3 when it broke."""
+    options = read_options(arguments)
+    checks = Checks(arguments.json, judge=options.device != 'cpu')
+    try:
+        importlib.import_module(f'gpu_checks.{arguments.worker}').run(options, checks)
+    except BaseException:  # noqa: BLE001 - told here, and the next part runs
+        traceback.print_exc()
+        return _BROKE
+    return 1 if any(check.kept is False for check in checks.checks) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

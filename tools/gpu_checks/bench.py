@@ -1,0 +1,131 @@
+"""End to end against inference alone, and against the usual loop, in one process."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from gpu_checks.checks import say
+from gpu_checks.heavy import slowed
+from jetson_perception.benchmark import inference
+from jetson_perception.benchmark.report import print_report
+from jetson_perception.benchmark.session import Settings, measure
+from jetson_perception.engines import open_engine
+from jetson_perception.resources import model_path
+
+if TYPE_CHECKING:
+    from gpu_checks.checks import Checks, Options
+
+#: Four engines that take so long each take 8 ms or more together, overlap and all.
+_HEAVY_MS = 4.5
+_LEAST_TOGETHER_MS = 8.0
+
+
+def run(options: Options, checks: Checks) -> None:
+    """The set, the same set slowed to a Jetson's pace, and one engine."""
+    record = _measure(
+        checks, options, 'set', Settings(**_common(options), baseline='seed', draw=True)
+    )
+    for size in record['sizes']:
+        name = f'{len(options.models)} engines, {size["width"]}×{size["height"]}'
+        checks.at_least(f'{name}: of the usual loop, times', size['of_baseline'], 10)
+        checks.note(f'{name}: of inference alone', size['of_inference'])
+        checks.note(f'{name}: of inference alone, drawing', size['drawn_of_inference'])
+    _one_engine(checks, options)
+    _heavy_set(checks, options)
+
+
+def _one_engine(checks: Checks, options: Options) -> None:
+    for model in dict.fromkeys(options.models):
+        settings = Settings(**{**_common(options), 'models': (model,)})
+        record = _measure(checks, options, f'one: {Path(model).stem}', settings)
+        for size in record['sizes']:
+            checks.at_least(
+                f'{Path(model).stem} alone, {size["width"]}×{size["height"]}: of inference alone',
+                size['of_inference'],
+                0.85,
+            )
+
+
+def _heavy_set(checks: Checks, options: Options) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        layers = 0
+        models = options.heavy_models
+        if not models:
+            layers = _layers_for(options, Path(folder))
+            models = _slowed_set(options, Path(folder), layers)
+        settings = Settings(**{**_common(options), 'models': models})
+        record = _measure(checks, options, 'heavy set', settings)
+        if not options.heavy_models and options.on_gpu:
+            together_ms = record['inference']['together']['mean_ms']
+            if together_ms < _LEAST_TOGETHER_MS:
+                layers = round(1.3 * layers * _LEAST_TOGETHER_MS / together_ms) + 1
+                settings = Settings(
+                    **{**_common(options), 'models': _slowed_set(options, Path(folder), layers)}
+                )
+                record = _measure(checks, options, 'heavy set', settings)
+    checks.note('heavy set: convolutions in front of each model', layers)
+    checks.at_least(
+        'heavy set: inference alone, ms a frame',
+        record['inference']['together']['mean_ms'],
+        _LEAST_TOGETHER_MS,
+    )
+    for size in record['sizes']:
+        checks.at_least(
+            f'heavy set, {size["width"]}×{size["height"]}: of inference alone',
+            size['of_inference'],
+            0.9,
+        )
+
+
+def _slowed_set(options: Options, folder: Path, layers: int) -> tuple[str, ...]:
+    made = {}
+    for model in options.models:
+        path = Path(model) if Path(model).suffix else model_path(model)
+        made[model] = slowed(path, folder / f'{path.stem}_{layers}.onnx', layers)
+    return tuple(str(made[model]) for model in options.models)
+
+
+def _layers_for(options: Options, folder: Path) -> int:
+    """How many convolutions make one engine take `_HEAVY_MS`, from two that are tried."""
+    if not options.on_gpu:
+        return 1
+    say('how many convolutions make a model slow enough')
+    times = {}
+    for layers in (4, 36):
+        model = _slowed_set(options, folder, layers)[0]
+        with closing(open_engine(model, engine=options.engine)) as engine:
+            times[layers] = inference.together([engine], seconds=0.5)[0].mean_ms
+    a_layer = max((times[36] - times[4]) / 32, 1e-3)
+    return max(1, min(round(4 + (_HEAVY_MS - times[4]) / a_layer), 400))
+
+
+def _common(options: Options) -> dict[str, Any]:
+    return {
+        'models': options.models,
+        'engine': options.engine,
+        'sizes': options.sizes,
+        'frames': options.frames,
+        'seconds': options.seconds,
+        'in_turn': False,
+    }
+
+
+def _measure(checks: Checks, options: Options, name: str, settings: Settings) -> dict[str, Any]:
+    say(f'bench, {name}: {", ".join(settings.names())}')
+    record = json.loads(json.dumps(measure(settings, say)))
+    checks.record(name, record)
+    print_report(Console(width=110), record)
+    for size in record['sizes']:
+        for run_name in ('end_to_end', 'drawn'):
+            for engine, counts in size.get(run_name, {}).get('counts', {}).items():
+                if counts['failed'] or counts['skipped']:
+                    checks.holds(
+                        f'{name}, {engine}: no frame failed or skipped', False, str(counts)
+                    )
+    return record

@@ -1,0 +1,258 @@
+"""GPU time of pre- and post-processing, of each kernel chain by itself and within the pipeline."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpu_checks.checks import say
+from jetson_perception.benchmark.end_to_end import FullRate
+from jetson_perception.benchmark.frames import load_frames
+from jetson_perception.benchmark.session import Settings, model_options, opened_models
+from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from gpu_checks.checks import Checks, Options
+    from jetson_perception.cuda.device import CudaDevice
+
+_BAR_MS = 0.15
+_SEGMENTATION_BAR_MS = 0.1
+_SEGMENTATION_SIZE = (1280, 720)
+#: So many launches are recorded in one graph, so that the host's part in a launch is not timed.
+_REPEATS = 20
+_RUNS = 30
+#: Boxes above the threshold in the crowded output, more than suppression ever looks at.
+_CROWD = 1500
+
+
+def run(options: Options, checks: Checks) -> None:
+    """Every distinct model, and the shipped one that makes masks."""
+    models = tuple(dict.fromkeys((*options.models, 'oranges')))
+    if options.device != 'cpu':
+        from jetson_perception.cuda.device import CudaDevice
+
+        device = CudaDevice.get(0)
+        try:
+            for model in models:
+                with closing(open_model(model, engine='onnxruntime_cpu')) as opened:
+                    time_kernels(device, opened, options, checks)
+        finally:
+            device.close()
+    for model in models:
+        _time_in_pipeline(model, options, checks)
+
+
+def time_kernels(
+    device: CudaDevice,
+    model: SegmentationModel | YoloModel,
+    options: Options,
+    checks: Checks,
+    repeats: int = _REPEATS,
+    runs: int = _RUNS,
+) -> None:
+    """Time the kernels of a model on what its network gives for a real frame.
+
+    The engine is not needed on the GPU: its outputs come from the CPU and are uploaded once.
+    """
+    segmentation = isinstance(model, SegmentationModel)
+    name = model.info.path.rpartition('/')[2].removesuffix('.onnx')
+    say(f'kernels of {name}')
+    timer = _Timer(device, repeats, runs)
+    with device.pushed(), closing(timer):
+        for size in options.sizes:
+            size_name = f'{name}, {size[0]}×{size[1]}'
+            source = 'scene://oranges' if segmentation else 'scene://people'
+            bgr = load_frames(source, size, 8)[-1]
+            tensor, transform = model.preprocess(bgr)
+            outputs = [np.array(output) for output in model.infer(tensor)]
+            before_ms = _preprocess_ms(timer, model, bgr)
+            checks.note(f'{size_name}: preprocess, ms', before_ms)
+            after_ms, found = _postprocess_ms(timer, model, outputs, transform)
+            checks.note(f'{size_name}: postprocess ({found}), ms', after_ms)
+            if segmentation:
+                if size == _SEGMENTATION_SIZE:
+                    checks.at_most(
+                        f'{size_name}: after the engine, ms', after_ms, _SEGMENTATION_BAR_MS
+                    )
+                continue
+            checks.at_most(f'{size_name}: pre- and postprocess, ms', before_ms + after_ms, _BAR_MS)
+            crowd = [
+                crowded(output, model) if index == model.layout.output else output
+                for index, output in enumerate(outputs)
+            ]
+            after_ms, found = _postprocess_ms(timer, model, crowd, transform)
+            checks.note(f'{size_name}: postprocess of a crowd ({found}), ms', after_ms)
+
+
+def crowded(output: NDArray[Any], model: YoloModel) -> NDArray[Any]:
+    """The same output with many boxes all over, more than are looked at."""
+    layout = model.layout
+    crowd = np.array(output)
+    rows = crowd[0] if layout.channels_last else crowd[0].T
+    rng = np.random.default_rng(0)
+    chosen = rng.choice(len(rows), min(_CROWD, len(rows)), replace=False)
+    width, height = model.network_wh
+    if layout.family == 'end_to_end':
+        low = rng.uniform(0, 0.8, (len(chosen), 2)) * (width, height)
+        rows[chosen, :2], rows[chosen, 2:4] = low, low + rng.uniform(20, 120, (len(chosen), 2))
+        rows[chosen, 4] = rng.uniform(0.3, 0.9, len(chosen))
+        return crowd
+    rows[chosen, :2] = rng.uniform(0.1, 0.9, (len(chosen), 2)) * (width, height)
+    rows[chosen, 2:4] = rng.uniform(20, 120, (len(chosen), 2))
+    first = 4
+    if layout.family == 'objectness':
+        rows[chosen, 4] = 1
+        first = 5
+    classes = rng.integers(layout.class_count, size=len(chosen))
+    rows[chosen, first + classes] = rng.uniform(0.3, 0.9, len(chosen))
+    return crowd
+
+
+class _Timer:
+    """Times work on a stream of its own, by events around a graph of many repetitions."""
+
+    def __init__(self, device: CudaDevice, repeats: int, runs: int) -> None:
+        self.device = device
+        self._repeats, self._runs = repeats, runs
+        self.stream = device.new_stream()
+        self._begun = device.new_event(timing=True)
+        self._done = device.new_event(timing=True)
+
+    def milliseconds(self, work: Callable[[], object]) -> float:
+        """GPU time of what `work` enqueues on `stream`, median of the runs."""
+        from jetson_perception.cuda.graphs import capture
+
+        for _ in range(2):  # compiles, allocates
+            work()
+        self.stream.synchronize()
+
+        def many() -> None:
+            for _ in range(self._repeats):
+                work()
+
+        times = []
+        with closing(capture(self.stream, many)) as graph:
+            for _ in range(self._runs):
+                self._begun.record(self.stream)
+                graph.launch(self.stream)
+                self._done.record(self.stream)
+                self._done.synchronize()
+                times.append(self._done.elapsed_ms(self._begun))
+        return median(times) / self._repeats
+
+    def close(self) -> None:
+        """Release stream and events."""
+        for each in (self._begun, self._done, self.stream):
+            each.close()
+
+
+def _upload(timer: _Timer, array: NDArray[Any]) -> Any:
+    from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
+
+    buffer = DeviceBuffer(timer.device, array.shape, array.dtype)
+    pinned = PinnedBuffer(timer.device, array.shape, array.dtype)
+    pinned.array[...] = array
+    buffer.copy_from_host(pinned, timer.stream)
+    timer.stream.synchronize()
+    pinned.free()
+    return buffer
+
+
+def _preprocess_ms(
+    timer: _Timer, model: SegmentationModel | YoloModel, bgr: NDArray[np.uint8]
+) -> float:
+    from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
+
+    twin = model.preprocessor
+    image = _upload(timer, np.ascontiguousarray(bgr))
+    height, width = bgr.shape[:2]
+    description = DeviceImage(image.address, width, height, 3 * width, 'bgr8')
+    try:
+        with closing(
+            CudaPreprocessor(
+                timer.device,
+                twin.network_wh,
+                twin.resize,
+                twin.normalization,
+                twin.dtype,
+                twin.pad_value,
+            )
+        ) as preprocessor:
+            target = preprocessor.new_tensor()
+            try:
+                return timer.milliseconds(
+                    lambda: preprocessor.enqueue(description, target, timer.stream)
+                )
+            finally:
+                target.free()
+    finally:
+        image.free()
+
+
+def _postprocess_ms(
+    timer: _Timer,
+    model: SegmentationModel | YoloModel,
+    outputs: list[NDArray[Any]],
+    transform: Any,
+) -> tuple[float, str]:
+    """GPU time, and what was found; it is what the CPU finds in the same outputs."""
+    shapes = [output.shape for output in outputs]
+    dtypes = [output.dtype for output in outputs]
+    postprocessor: Any
+    options: Any
+    if isinstance(model, SegmentationModel):
+        from jetson_perception.cuda.segmentation import CudaSegmenter
+
+        postprocessor = CudaSegmenter(timer.device, model.layout, shapes[0], dtypes[0])
+        options = SegmentationOptions()
+    else:
+        from jetson_perception.cuda.yolo import CudaDecoder
+
+        postprocessor = CudaDecoder(timer.device, model.layout, shapes, dtypes)
+        options = DetectionOptions()
+    buffers = [_upload(timer, output) for output in outputs]
+    try:
+        postprocessor.prepare(transform, options, 0)
+        elapsed = timer.milliseconds(lambda: postprocessor.enqueue(buffers, timer.stream, 0))
+        found = postprocessor.collect(0)
+    finally:
+        postprocessor.close()
+        for buffer in buffers:
+            buffer.free()
+    expected: Any = model.postprocess(outputs, transform, options)
+    if isinstance(model, SegmentationModel):
+        differ = np.mean(found.mask != expected.mask)
+        return elapsed, f'{differ:.4%} of pixels unlike the CPU'
+    if len(found) != len(expected):
+        return elapsed, f'{len(found)} boxes, THE CPU HAS {len(expected)}'
+    return elapsed, f'{len(found)} boxes, as on the CPU'
+
+
+def _time_in_pipeline(model: str, options: Options, checks: Checks) -> None:
+    """The stages of one engine with one frame at a time, nothing beside it."""
+    settings = Settings((model,), engine=options.engine)
+    source = 'scene://oranges' if model == 'oranges' else 'scene://people'
+    (name,) = settings.names()
+    with (
+        opened_models(settings) as models,
+        FullRate(models, options=model_options(settings)) as pipeline,
+    ):
+        for size in options.sizes:
+            frames = load_frames(source, size, options.count(20))
+            done = pipeline.run(frames, options.count(200), one_at_a_time=True)
+            size_name = f'{name}, {size[0]}×{size[1]}'
+            for stage, times in done.stages[name].items():
+                checks.note(f'{size_name}, in the pipeline: {stage}, ms', times.median_ms)
+            checks.note(
+                f'{size_name}, in the pipeline: image in to messages out, ms',
+                done.timing.median_ms,
+            )
