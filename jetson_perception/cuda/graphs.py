@@ -163,12 +163,19 @@ def _detach_from_host(library: Any, nodes: list[int]) -> None:
             # Page-locked memory stays only where its release is what was recorded.
             _require_lasting_memory(library, node, page_locked=bool(functions))
     for node in functions:
-        count = ctypes.c_size_t()
-        status = library.cuGraphNodeGetDependentNodes(node, None, ctypes.byref(count))
-        _check(status, 'reading a CUDA graph')
-        if count.value:
+        if _dependents(library, node):
             raise CudaError('the recorded work waits for a function of the host')
         _check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
+
+
+def _dependents(library: Any, node: int) -> int:
+    count = ctypes.c_size_t()
+    if hasattr(library, 'cuGraphNodeGetDependentNodes_v2'):  # CUDA 12.3
+        status = library.cuGraphNodeGetDependentNodes_v2(node, None, None, ctypes.byref(count))
+    else:
+        status = library.cuGraphNodeGetDependentNodes(node, None, ctypes.byref(count))
+    _check(status, 'reading a CUDA graph')
+    return count.value
 
 
 def _kind(library: Any, node: int) -> int:
@@ -248,6 +255,12 @@ def _library() -> Any:
         'cuGraphGetNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
         'cuGraphNodeGetType': [pointer, to_number],
         'cuGraphNodeGetDependentNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
+        'cuGraphNodeGetDependentNodes_v2': [
+            pointer,
+            to_pointer,
+            pointer,  # data of edges
+            ctypes.POINTER(ctypes.c_size_t),
+        ],
         'cuGraphDestroyNode': [pointer],
         'cuGraphMemcpyNodeGetParams': [pointer, ctypes.POINTER(_Memcpy3D)],
         'cuPointerGetAttribute': [to_number, number, ctypes.c_ulonglong],

@@ -107,13 +107,13 @@ class OnnxRuntimeEngine:
         )
         props = self._session.get_modelmeta().custom_metadata_map
         info = replace(read_onnx_metadata(props), path=str(path))
-        spec = _image_input(path, self._session.get_inputs())
+        spec = image_input(path, self._session.get_inputs())
         size_wh = choose_size_wh(path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
         self.inputs: tuple[TensorSpec, ...] = (
             replace(spec, shape=(1, 3, size_wh[1], size_wh[0])),
         )
-        self.outputs = tuple(_tensor_spec(path, each) for each in self._session.get_outputs())
+        self.outputs = tuple(tensor_spec(path, each) for each in self._session.get_outputs())
 
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor, as new arrays.
@@ -142,7 +142,9 @@ class OnnxRuntimeEngine:
             # and 3.30 ms for 22 MB of logits (medians, two cores). So each call returns new ones.
             outputs: list[NDArray[np.generic]] = session.run(None, {spec.name: tensor})
         except Exception as err:  # ONNX Runtime's errors share no other base
-            raise ModelError(f'{self.info.path}: ONNX Runtime failed: {_text(err)}') from err
+            raise ModelError(
+                f'{self.info.path}: ONNX Runtime failed: {runtime_text(err)}'
+            ) from err
         return outputs
 
     def close(self) -> None:
@@ -217,27 +219,34 @@ def _create_session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as err:  # ONNX Runtime's errors share no other base
-        text = _text(err)
+        text = runtime_text(err)
         if 'protobuf' in text.lower():
             raise ModelError(f'{path} is not an ONNX model, or is damaged: {text}') from err
         raise ModelError(f'{path} cannot be loaded by ONNX Runtime: {text}') from err
 
 
-def _text(err: Exception) -> str:
+def runtime_text(err: Exception) -> str:
     """The runtime's message on one line, without its repeated prefix."""
     return ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
 
 
-def _tensor_spec(path: Path, node: Any) -> TensorSpec:
+def tensor_spec(path: Path, node: Any) -> TensorSpec:
+    """An input or output as the runtime describes it; -1 for what the model leaves open.
+
+    Raises
+    ------
+    ModelError
+        When it is no tensor of numbers.
+    """
     if node.type not in _DTYPES:
         raise ModelError(f"{path}: '{node.name}' is a {node.type}; expected a tensor of numbers")
     shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
     return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))
 
 
-def _image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
+def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
     """The model's one input, checked to be a batch of one colour image, channels first."""
     require_one_input(path, [node.name for node in nodes])
-    spec = _tensor_spec(path, nodes[0])
+    spec = tensor_spec(path, nodes[0])
     require_image(path, spec, nodes[0].shape)
     return spec

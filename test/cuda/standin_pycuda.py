@@ -762,7 +762,8 @@ class _Library:
         self._nodes: dict[int, Work] = {}
 
     def cuGetErrorString(self, status, text):
-        text._obj.value = f'stand-in status {status}'.encode()
+        texts = {719: b'unspecified launch failure'}
+        text._obj.value = texts.get(status, b'stand-in status')
         return 0
 
     def cuStreamBeginCapture_v2(self, handle, mode):
@@ -839,6 +840,8 @@ class _Library:
         return 0
 
     def cuGraphLaunch(self, executable, handle):
+        if self._standin.failure is not None:
+            return 719
         self._standin.current()
         stream = self._standin.streams[handle]
         for work in self._executables[executable]:
@@ -852,7 +855,8 @@ class _Library:
         return 0
 
     def cuGraphExecDestroy(self, executable):
-        self._standin.current()
+        if self._standin.failure is None:
+            self._standin.current()
         del self._executables[executable]
         self._standin.live['graph'] -= 1
         return 0

@@ -1,0 +1,181 @@
+"""A stand-in for ONNX Runtime's CUDA provider: the CPU provider, run on a stand-in GPU's memory.
+
+It is strict where the real one crashes, or computes something else: a session runs on the stream
+that it was given, reads and writes the buffers that were bound, never waits, and a graph that it
+recorded belongs to the thread that recorded it. Install `standin_pycuda` first.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+
+import numpy as np
+import onnxruntime
+
+_CUDA = 'CUDAExecutionProvider'
+_RUNS_BEFORE_RECORDING = 2
+
+
+def install(monkeypatch, standin, **options) -> Provider:
+    """Give ONNX Runtime a CUDA provider until the test ends; options are `Provider`'s."""
+    provider = Provider(standin, onnxruntime.InferenceSession, **options)
+    monkeypatch.setattr(
+        onnxruntime, 'get_available_providers', lambda: [_CUDA, 'CPUExecutionProvider']
+    )
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', provider.session)
+    return provider
+
+
+class Provider:
+    """What the provider can do, and what was made of it.
+
+    Parameters
+    ----------
+    starts : bool
+        Whether it loads; where not, sessions run on the CPU, as the real one's do.
+    on_cpu : sequence of str
+        Operators that it has no kernels for.
+    refuses_recording : bool
+        Whether a run fails while somebody else records it.
+    records_nothing : bool
+        Whether such a recording misses what the run does.
+    """
+
+    def __init__(
+        self,
+        standin,
+        make_session,
+        *,
+        starts=True,
+        on_cpu=(),
+        refuses_recording=False,
+        records_nothing=False,
+    ):
+        self.standin = standin
+        self.make_session = make_session
+        self.starts = starts
+        self.on_cpu = on_cpu
+        self.refuses_recording = refuses_recording
+        self.records_nothing = records_nothing
+        self.sessions: list[Session] = []
+
+    def session(self, path, options=None, providers=(), **more):
+        if providers == ['CPUExecutionProvider']:
+            return self.make_session(path, options, providers=providers)
+        (provider,) = providers
+        name, settings = provider
+        assert name == _CUDA
+        assert more == {'enable_fallback': 0}
+        assert all(isinstance(value, str) for value in settings.values())
+        self.standin.current()
+        self.standin.not_capturing('cudaMalloc')
+        if settings['enable_cuda_graph'] == '1' and self.on_cpu:
+            raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : cannot use the graph capture')
+        session = Session(self, path, options, settings)
+        self.sessions.append(session)
+        return session
+
+
+class Session:
+    def __init__(self, provider, path, options, settings):
+        self.provider = provider
+        self.standin = provider.standin
+        self.settings = settings
+        self.stream = self.standin.streams[int(settings['user_compute_stream'])]
+        self.cpu = provider.make_session(path, options, providers=['CPUExecutionProvider'])
+        self.records = settings['enable_cuda_graph'] == '1'
+        self.recorded_by: int | None = None
+        self.runs = 0
+        self.get_inputs = self.cpu.get_inputs
+        self.get_outputs = self.cpu.get_outputs
+        self.get_modelmeta = self.cpu.get_modelmeta
+
+    def get_providers(self):
+        return (
+            [_CUDA, 'CPUExecutionProvider'] if self.provider.starts else ['CPUExecutionProvider']
+        )
+
+    def get_provider_graph_assignment_info(self):
+        nodes = [types.SimpleNamespace(name=name, op_type='Op') for name in self.provider.on_cpu]
+        return [types.SimpleNamespace(ep_name='CPUExecutionProvider', get_nodes=lambda: nodes)]
+
+    def io_binding(self):
+        return Binding(self)
+
+    def run_with_iobinding(self, binding, options):
+        assert binding.session is self
+        self.standin.current()
+        assert options.get_run_config_entry('disable_synchronize_execution_providers') == '1'
+        self._check_thread(options)
+        self.runs += 1
+        source = binding.input
+        outputs = binding.bound
+        if self.stream.recorded is not None:
+            assert self.runs > _RUNS_BEFORE_RECORDING, 'it still allocates'
+            if self.provider.refuses_recording:
+                self.stream.broken = True
+                raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : CUDA failure 900')
+        skipped = self.stream.recorded is not None and self.provider.records_nothing
+        memories = [self.standin.find(source.address, source.nbytes)[0]]
+        memories += [
+            self.standin.find(each.address, each.nbytes)[0] for each in outputs.values() if each
+        ]
+
+        def run():
+            if skipped:
+                return
+            tensor = self.standin.view(source.address, source.shape, source.dtype)
+            results = self.cpu.run(list(outputs), {source.name: tensor.copy()})
+            binding.results = results
+            for bound, result in zip(outputs.values(), results, strict=True):
+                if bound is None:
+                    continue  # ONNX Runtime's own memory
+                assert result.shape == bound.shape, 'OrtValue shape verification failed'
+                assert result.dtype == bound.dtype
+                self.standin.view(bound.address, bound.shape, bound.dtype)[...] = result
+
+        self.standin.enqueue(self.stream, 'run', run, *memories)
+
+    def _check_thread(self, options):
+        try:
+            graph_id = options.get_run_config_entry('gpu_graph_id')
+        except RuntimeError:
+            graph_id = ''
+        if not self.records or graph_id == '-1':
+            return
+        if self.recorded_by is None and self.runs >= _RUNS_BEFORE_RECORDING:
+            self.recorded_by = threading.get_ident()
+        if self.recorded_by not in (None, threading.get_ident()):
+            raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : CUDA failure 900')
+
+
+class Binding:
+    def __init__(self, session):
+        self.session = session
+        self.input = None
+        self.bound: dict = {}
+        self.results: list[np.ndarray] = []
+
+    def bind_input(self, name, device_type, device_id, element_type, shape, buffer_ptr):
+        assert (device_type, device_id) == ('cuda', 0)
+        self.input = _Bound(name, element_type, shape, buffer_ptr)
+
+    def bind_output(
+        self, name, device_type='cpu', device_id=0, element_type=None, shape=None, buffer_ptr=None
+    ):
+        assert (device_type, device_id) == ('cuda', 0)
+        bound = _Bound(name, element_type, shape, buffer_ptr) if buffer_ptr else None
+        self.bound[name] = bound
+
+    def get_outputs(self):
+        return [types.SimpleNamespace(shape=lambda each=each: each.shape) for each in self.results]
+
+
+class _Bound:
+    def __init__(self, name, element_type, shape, address):
+        assert type(address) is int
+        assert isinstance(shape, list)
+        self.name, self.address = name, address
+        self.shape, self.dtype = tuple(shape), np.dtype(element_type)
+        self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize

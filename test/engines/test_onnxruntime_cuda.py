@@ -1,0 +1,321 @@
+"""The engine on stand-ins for GPU and provider; test/cuda/test_on_gpu.py has the real ones."""
+
+import gc
+import logging
+import threading
+
+import numpy as np
+import onnxruntime
+import pytest
+import standin_onnxruntime
+import standin_pycuda
+from onnx_models import color_segmentation, constant_model
+
+from jetson_perception.cuda import CudaError
+from jetson_perception.engines.base import CudaEngine, TensorSpec
+from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime_cuda import MODES, OnnxRuntimeCudaEngine
+from jetson_perception.errors import ModelError, ParameterError
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@pytest.fixture
+def standin(monkeypatch):
+    standin = standin_pycuda.install(monkeypatch)
+    yield standin
+    gc.collect()
+    standin.check()
+
+
+@pytest.fixture
+def provider(monkeypatch, standin):
+    return standin_onnxruntime.install(monkeypatch, standin)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return color_segmentation(tmp_path / 'my.onnx', size_wh=(8, 6))
+
+
+@pytest.fixture
+def engine(provider, path):
+    engine = OnnxRuntimeCudaEngine(path)
+    yield engine
+    engine.close()
+
+
+def noise(engine, seed=1):
+    spec = engine.inputs[0]
+    return np.random.default_rng(seed).random(spec.shape, np.float32).astype(spec.dtype)
+
+
+def on_cpu(path, tensor):
+    engine = OnnxRuntimeEngine(path, threads=1)
+    return engine.infer(tensor)
+
+
+class TestOpening:
+    def test_is_what_the_protocol_says(self, engine, path):
+        assert isinstance(engine, CudaEngine)
+        assert engine.inputs == (TensorSpec('image', (1, 3, 6, 8), FLOAT32),)
+        assert engine.outputs == (TensorSpec('scores', (1, 4, 6, 8), FLOAT32),)
+        assert engine.input_buffer.shape == (1, 3, 6, 8)
+        assert [buffer.shape for buffer in engine.output_buffers] == [(1, 4, 6, 8)]
+        assert engine.info.path == str(path)
+        assert engine.info.input_size_wh == (8, 6)
+        version = onnxruntime.__version__
+        assert engine.description == f'ONNX Runtime {version}, CUDA, stand-in, no GPU'
+
+    def test_session_runs_on_the_engines_stream_exactly(self, engine, provider):
+        (session,) = provider.sessions
+        assert session.settings['user_compute_stream'] == str(engine.stream.handle)
+        assert session.settings['device_id'] == '0'
+        assert session.settings['use_tf32'] == '0'
+
+    @pytest.mark.usefixtures('provider')
+    def test_open_size(self, tmp_path):
+        path = color_segmentation(tmp_path / 'open.onnx', dynamic=True)
+        engine = OnnxRuntimeCudaEngine(path, input_size_wh=(16, 12))
+        assert engine.inputs[0].shape == (1, 3, 12, 16)
+        assert engine.outputs[0].shape == (1, 4, 12, 16)
+        tensor = noise(engine)
+        (found,) = engine.infer(tensor)
+        (expected,) = OnnxRuntimeEngine(path, input_size_wh=(16, 12)).infer(tensor)
+        np.testing.assert_array_equal(found, expected)
+        engine.close()
+
+    @pytest.mark.usefixtures('provider')
+    def test_open_size_that_nobody_says(self, tmp_path):
+        path = color_segmentation(tmp_path / 'open.onnx', dynamic=True)
+        with pytest.raises(ParameterError, match='set input_size') as error:
+            OnnxRuntimeCudaEngine(path)
+        assert error.value.parameter == 'input_size'
+
+    @pytest.mark.usefixtures('provider')
+    def test_no_model(self, tmp_path):
+        (tmp_path / 'my.onnx').write_bytes(b'not a model')
+        with pytest.raises(ModelError, match=r'my\.onnx is not an ONNX model'):
+            OnnxRuntimeCudaEngine(tmp_path / 'my.onnx')
+
+    @pytest.mark.usefixtures('provider')
+    def test_output_without_rows(self, tmp_path):
+        path = constant_model(
+            tmp_path / 'my.onnx', [np.zeros((0, 6), np.float32)], size_wh=(32, 32)
+        )
+        with pytest.raises(ModelError, match=r"'output0' has the shape \(0, 6\) .*suppression"):
+            OnnxRuntimeCudaEngine(path)
+
+    def test_provider_that_does_not_start(self, monkeypatch, standin, path):
+        standin_onnxruntime.install(monkeypatch, standin, starts=False)
+        with pytest.raises(CudaError, match=r'CUDA provider did not start .*cuDNN'):
+            OnnxRuntimeCudaEngine(path)
+
+    @pytest.mark.usefixtures('standin')
+    def test_onnxruntime_without_the_provider(self, path):
+        with pytest.raises(CudaError, match='has no CUDA provider; install onnxruntime-gpu'):
+            OnnxRuntimeCudaEngine(path)
+
+    def test_no_memory_leaves_nothing_behind(self, monkeypatch, path):
+        standin = standin_pycuda.install(monkeypatch, total_memory=1000)
+        standin_onnxruntime.install(monkeypatch, standin)
+        with pytest.raises(CudaError, match='the GPU is full'):
+            OnnxRuntimeCudaEngine(path)
+        gc.collect()
+        standin.check()
+
+    @pytest.mark.parametrize('modes', [(), ('own_graph', 'fast')])
+    def test_unknown_modes(self, path, modes):
+        with pytest.raises(ParameterError, match=r'expected some of \(.own_graph'):
+            OnnxRuntimeCudaEngine(path, modes=modes)
+
+
+class TestInfer:
+    @pytest.mark.parametrize('mode', MODES)
+    def test_equals_the_cpu(self, provider, path, mode):
+        engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+        for seed in range(3):
+            tensor = noise(engine, seed)
+            (found,) = engine.infer(tensor)
+            np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
+        assert engine.mode == mode
+        engine.close()
+
+    @pytest.mark.parametrize('mode', MODES)
+    def test_from_several_threads_one_after_another(self, provider, path, mode):
+        engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+        tensor = noise(engine)
+        results = []
+        for _ in range(3):
+            thread = threading.Thread(
+                target=lambda: results.append(engine.infer(tensor)[0].copy())
+            )
+            thread.start()
+            thread.join()
+        assert len(results) == 3
+        for result in results:
+            np.testing.assert_array_equal(result, on_cpu(path, tensor)[0])
+        engine.close()
+
+    def test_half_precision(self, provider, tmp_path):
+        path = color_segmentation(tmp_path / 'half.onnx', dtype=np.float16)
+        engine = OnnxRuntimeCudaEngine(path)
+        tensor = noise(engine)
+        (found,) = engine.infer(tensor)
+        assert found.dtype == np.float16
+        np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
+        engine.close()
+
+    def test_results_outlive_the_engine(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path)
+        tensor = noise(engine)
+        (found,) = engine.infer(tensor)
+        engine.close()
+        np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
+
+    def test_tensor_that_does_not_fit(self, engine):
+        with pytest.raises(ModelError, match=r"'image' takes float32 \(1, 3, 6, 8\), got float64"):
+            engine.infer(noise(engine).astype(np.float64))
+        engine.infer(noise(engine))
+
+    def test_allocates_nothing_once_it_runs(self, standin, engine):
+        engine.infer(noise(engine))
+        count = standin.allocations
+        for seed in range(5):
+            engine.infer(noise(engine, seed))
+        assert standin.allocations == count
+
+
+class TestEnqueue:
+    @pytest.mark.parametrize('mode', MODES)
+    def test_reads_and_writes_its_buffers_without_waiting(self, standin, provider, path, mode):
+        engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+        engine.bind_thread()
+        tensor = noise(engine)
+        output = engine.output_buffers[0]
+        with engine.device.pushed():
+            address = engine.input_buffer.address
+            standin.view(address, tensor.shape, tensor.dtype)[...] = tensor
+            standin.view(output.address, output.shape, output.dtype)[...] = -1
+            engine.enqueue()
+            assert (standin.view(output.address, output.shape, output.dtype) == -1).all()
+            engine.stream.synchronize()
+        found = standin.view(output.address, output.shape, output.dtype)
+        np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
+        engine.close()
+
+    def test_before_binding(self, engine):
+        with pytest.raises(ModelError, match=r'did not call bind_thread\(\)'):
+            engine.enqueue()
+
+    def test_graph_of_the_runtime_belongs_to_its_thread(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path, modes=['runtime_graph'])
+        thread = threading.Thread(target=engine.bind_thread)
+        thread.start()
+        thread.join()
+        with pytest.raises(ModelError, match=r'did not call bind_thread\(\)'):
+            engine.enqueue()
+        engine.bind_thread()  # it moves over
+        with engine.device.pushed():
+            engine.enqueue()
+            engine.stream.synchronize()
+        engine.close()
+
+    def test_binding_again_costs_nothing(self, provider, engine):
+        engine.bind_thread()
+        count = provider.sessions[0].runs
+        engine.bind_thread()
+        assert provider.sessions[0].runs == count
+
+    def test_graph_of_ours_needs_no_run_of_the_runtime(self, provider, engine):
+        engine.bind_thread()
+        count = provider.sessions[0].runs
+        with engine.device.pushed():
+            engine.enqueue()
+            engine.stream.synchronize()
+        assert provider.sessions[0].runs == count
+
+
+class TestWaysToRun:
+    def test_first_choice(self, engine, caplog):
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert engine.mode == 'own_graph'
+        assert 'my.onnx: run as own graph' in caplog.text
+
+    @pytest.mark.parametrize(
+        ('options', 'mode', 'reason'),
+        [
+            ({'refuses_recording': True}, 'runtime_graph', 'CUDA failure 900'),
+            ({'records_nothing': True}, 'runtime_graph', "'scores' differs from that of a plain"),
+            ({'on_cpu': ['topk']}, 'plain', 'computed on the CPU: topk'),
+        ],
+    )
+    def test_next_choice_and_why(self, monkeypatch, standin, path, caplog, options, mode, reason):
+        standin_onnxruntime.install(monkeypatch, standin, **options)
+        engine = OnnxRuntimeCudaEngine(path)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            tensor = noise(engine)
+            (found,) = engine.infer(tensor)
+        assert engine.mode == mode
+        assert reason in caplog.text
+        np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
+        engine.close()
+
+    def test_none_works(self, monkeypatch, standin, path):
+        standin_onnxruntime.install(monkeypatch, standin, refuses_recording=True)
+        engine = OnnxRuntimeCudaEngine(path, modes=['own_graph'])
+        with pytest.raises(ModelError, match=r'ONNX Runtime failed: .*CUDA failure 900'):
+            engine.bind_thread()
+        engine.close()
+
+    def test_one_engine_at_a_time(self, provider, path):
+        """Engines that bind in many threads at once disturb no other's recording."""
+        engines = [OnnxRuntimeCudaEngine(path) for _ in range(4)]
+        errors = []
+
+        def bind(engine):
+            try:
+                engine.bind_thread()
+                tensor = noise(engine)
+                np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+            except Exception as err:  # noqa: BLE001 - shown below
+                errors.append(err)
+
+        threads = [threading.Thread(target=bind, args=(engine,)) for engine in engines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        for engine in engines:
+            engine.close()
+
+
+class TestClosing:
+    def test_twice_and_from_another_thread(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.infer(noise(engine))
+        thread = threading.Thread(target=engine.close)
+        thread.start()
+        thread.join()
+        engine.close()
+        for call in (engine.bind_thread, engine.enqueue, lambda: engine.infer(np.zeros(1))):
+            with pytest.raises(ModelError, match=r'my\.onnx: the engine is closed'):
+                call()
+
+    def test_waits_for_what_is_under_way(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        with engine.device.pushed():
+            engine.enqueue()
+        engine.close()
+
+    def test_after_a_failure_of_the_gpu(self, standin, provider, path, caplog):
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        standin.failure = ZeroDivisionError()
+        with engine.device.pushed(), pytest.raises(CudaError):
+            engine.enqueue()
+        engine.close()
+        assert 'closing on the GPU' in caplog.text
