@@ -133,7 +133,7 @@ class CudaPreprocessor:
             self._module = self._resources.add(load_module(device, 'preprocess'))
             table = _table(twin)
             self._table = self._resources.add(DeviceBuffer(device, table.shape, table.dtype))
-            _upload(table, self._table)
+            upload(table, self._table)
 
     def new_tensor(self) -> DeviceBuffer:
         """An input tensor in the GPU's memory, (1, 3, h, w), for `enqueue` to fill."""
@@ -191,10 +191,7 @@ class CudaPreprocessor:
 
     def _new_plan(self, image: DeviceImage) -> _Plan:
         if image.encoding not in FAMILIES:
-            raise ImageError(
-                f'image is {image.encoding!r}, which is not converted on the GPU; taken are '
-                f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
-            )
+            raise not_converted(image.encoding)
         if image.width < 1 or image.height < 1:
             raise ImageError(
                 f'image is {image.width}×{image.height}: it has no pixels; check that the driver '
@@ -246,7 +243,15 @@ def _table(twin: Preprocessor) -> NDArray[Any]:
     return np.concatenate([values.ravel(), padded[0, :, 0, 1]])
 
 
-def _upload(array: NDArray[Any], buffer: DeviceBuffer) -> None:
+def not_converted(encoding: str) -> ImageError:
+    """The error about an encoding that no kernel takes."""
+    return ImageError(
+        f'image is {encoding!r}, which is not converted on the GPU; taken are '
+        f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
+    )
+
+
+def upload(array: NDArray[Any], buffer: DeviceBuffer) -> None:
     """Copy the array into the GPU's memory, and wait for that."""
     temporary = Resources()
     with temporary.closed_on_error(), buffer.device.pushed():

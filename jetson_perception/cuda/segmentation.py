@@ -177,6 +177,10 @@ class CudaSegmenter:
         for launch in mine.launches:
             launch.enqueue(output.address, stream)
 
+    def mask_address(self, block: int = 0) -> int:
+        """Where on the device the mask of a block's frame is, (h, w) uint8, once it is made."""
+        return self._blocks[block].mask_arguments[0]
+
     def collect(self, block: int = 0) -> Segmentation:
         """The result of a block's frame, once the stream is past it; in arrays of its own."""
         counts, mask = self._blocks[block].result()
