@@ -1,4 +1,4 @@
-"""The preprocess and segmentation kernels on a real GPU: right, and how long they take.
+"""The preprocess, segmentation and tint kernels on a real GPU: right, and how long they take.
 
 The cases are those of the emulator's tests. Times are printed, of the GPU alone: a CUDA graph of
 many repetitions between two events.
@@ -8,6 +8,7 @@ import numpy as np
 import preprocess_cases
 import pytest
 import segmentation_cases
+import tint_cases
 
 from jetson_perception.cuda import (
     CudaDevice,
@@ -20,6 +21,9 @@ from jetson_perception.cuda.compiler import find_nvcc
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.cuda.segmentation import CudaSegmenter
+from jetson_perception.cuda.tint import CudaTinter
+from jetson_perception.images import ENCODINGS
+from jetson_perception.palette import palette
 from jetson_perception.tasks.segmentation import SegmentationLayout, SegmentationOptions
 
 REPETITIONS = 50
@@ -62,6 +66,15 @@ def test_segmentation_equals_the_twin(device, case):
 )
 def test_segmentation_in_a_graph(device, case):
     segmentation_cases.check(device, case, graph=True)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_tinted_images_equal_the_twin(device, encoding):
+    tint_cases.check_blend(device, encoding, (1282, 722), 0.6)
+
+
+def test_colored_masks_equal_the_twin(device):
+    tint_cases.check_colors(device, (1281, 721), 21)
 
 
 def gpu_ms(device, stream, enqueue):
@@ -152,3 +165,22 @@ def time_of_segmentation(device, case):
         all_ = gpu_ms(device, stream, lambda: segmenter.enqueue([output], stream))
     held.close()
     return kernels, all_
+
+
+@pytest.mark.parametrize('encoding', ['bgr8', 'nv12'])
+def test_time_of_tinting(device, capsys, encoding):
+    source_wh = (1280, 720)
+    data, step = preprocess_cases.image_bytes(preprocess_cases.Case(source_wh, encoding=encoding))
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        stream = held.add(device.new_stream())
+        tinter = held.add(CudaTinter(device, palette(21)))
+        source = tint_cases.on_device(device, held, stream, data)
+        mask = tint_cases.on_device(device, held, stream, tint_cases.mask_of(source_wh, 21))
+        target = held.add(DeviceBuffer(device, (*source_wh[::-1], 3), np.uint8))
+        image = DeviceImage(source.address, *source_wh, step, encoding)
+        taken = gpu_ms(
+            device, stream, lambda: tinter.enqueue_blend(image, mask.address, target, stream)
+        )
+    held.close()
+    tell(capsys, device, f'tint {encoding} 1280×720', taken)

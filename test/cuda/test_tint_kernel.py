@@ -1,23 +1,19 @@
 """The kernels that color masks against `drawing`, run by the emulator: equal to the last bit."""
 
 import numpy as np
-import preprocess_cases
 import pytest
 import segmentation_cases
 from emulated_gpu import register_kernels
-from preprocess_cases import image_bytes
+from tint_cases import SIZES, check_blend, check_colors, on_device, on_host
 
-from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
+from jetson_perception.cuda import DeviceBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.cuda.tint import CudaTinter
-from jetson_perception.drawing import color_mask, draw_segmentation
+from jetson_perception.drawing import color_mask
 from jetson_perception.errors import CudaError, ImageError, ParameterError
-from jetson_perception.images import ENCODINGS, to_bgr, view
+from jetson_perception.images import ENCODINGS
 from jetson_perception.palette import palette
-from jetson_perception.tasks.results import Segmentation
-
-SIZES = [(2, 2), (34, 10), (66, 50)]
 
 
 @pytest.fixture(autouse=True)
@@ -38,55 +34,17 @@ def stream(device, held):
         yield held.add(device.new_stream())
 
 
-def on_device(device, held, stream, array):
-    staging = held.add(PinnedBuffer(device, array.shape, array.dtype))
-    staging.array[...] = array
-    buffer = held.add(DeviceBuffer(device, array.shape, array.dtype))
-    buffer.copy_from_host(staging, stream)
-    return buffer
-
-
-def on_host(device, held, stream, buffer):
-    result = held.add(PinnedBuffer(device, buffer.shape, buffer.dtype))
-    buffer.copy_to_host(result, stream)
-    stream.synchronize()
-    return result.array.copy()
-
-
-def mask_of(size_wh, classes=256):
-    return np.random.default_rng(1).integers(0, classes, size_wh[::-1], np.uint8)
-
-
 @pytest.mark.parametrize('size_wh', [(1, 1), (33, 9), *SIZES])
 @pytest.mark.parametrize('count', [0, 1, 21, 256])
-def test_colors(device, held, stream, size_wh, count):
-    tinter = held.add(CudaTinter(device, palette(count)))
-    mask = mask_of(size_wh)
-    target = held.add(DeviceBuffer(device, (*mask.shape, 3), np.uint8))
-    tinter.enqueue_colors(on_device(device, held, stream, mask).address, target, stream)
-    expected = color_mask(mask, palette(count))
-    np.testing.assert_array_equal(on_host(device, held, stream, target), expected)
+def test_colors(device, size_wh, count):
+    check_colors(device, size_wh, count)
 
 
 @pytest.mark.parametrize('blend', [0.0, 0.3, 0.6, 1.0])
 @pytest.mark.parametrize('size_wh', SIZES)
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_blend(device, held, stream, encoding, size_wh, blend):
-    case = preprocess_cases.Case(size_wh, encoding=encoding, padding=5)
-    data, step = image_bytes(case)
-    mask = mask_of(size_wh, 30)
-    colors = palette(21)
-    pixels = view(data, size_wh[1], size_wh[0], encoding, step)
-    expected = np.array(to_bgr(pixels, encoding))
-    draw_segmentation(expected, Segmentation(mask, np.zeros(30, np.int64)), colors, blend)
-
-    tinter = held.add(CudaTinter(device, colors, blend))
-    source = on_device(device, held, stream, data)
-    target = held.add(DeviceBuffer(device, (*mask.shape, 3), np.uint8))
-    image = DeviceImage(source.address, *size_wh, step, encoding)
-    mask_address = on_device(device, held, stream, mask).address
-    tinter.enqueue_blend(image, mask_address, target, stream)
-    np.testing.assert_array_equal(on_host(device, held, stream, target), expected)
+def test_blend(device, encoding, size_wh, blend):
+    check_blend(device, encoding, size_wh, blend)
 
 
 def test_a_segmenters_mask(standin, device, held, stream):
