@@ -1,0 +1,40 @@
+"""The kernels of tools/check_gpu.py on the stand-in: what it times gives the CPU's results."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from emulated_gpu import register_kernels
+from onnx_models import color_segmentation, detector
+
+from jetson_perception.models import open_model
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
+
+from gpu_checks import kernels
+from gpu_checks.checks import Checks
+
+OPTIONS = SimpleNamespace(sizes=((320, 240),))
+
+
+@pytest.mark.parametrize(
+    ('make', 'kernel_file', 'expected'),
+    [
+        pytest.param(color_segmentation, 'segmentation', '0.0000% of pixels', id='masks'),
+        pytest.param(detector, 'yolo', '1 boxes, as on the CPU', id='boxes'),
+    ],
+)
+def test_what_is_timed_is_right(standin, device, make, kernel_file, expected, tmp_path):
+    for name in ('preprocess', kernel_file):
+        register_kernels(standin, name)
+    checks = Checks(tmp_path / 'found.json')
+    options = {'size_wh': (64, 64)} if make is detector else {}
+    if options:
+        options['boxes'] = [(32, 32, 20, 20, 1, 0.9)]
+    model = open_model(make(tmp_path / 'a.onnx', **options), engine='onnxruntime_cpu')
+    kernels.time_kernels(device, model, OPTIONS, checks, repeats=2, runs=2)
+    model.close()
+    names = [check.name for check in checks.checks]
+    assert any(expected in name for name in names), names
+    assert not any('THE CPU HAS' in name for name in names), names
