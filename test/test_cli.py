@@ -21,6 +21,7 @@ from onnx_models import (
 )
 
 from jetson_perception.cli import main
+from jetson_perception.engines import opening
 from jetson_perception.models import open_model
 from jetson_perception.named_frames import NamedFrame
 from jetson_perception.result_folder import ResultFolder
@@ -231,9 +232,11 @@ class TestInfo:
         assert captured.out == ''
         assert re.fullmatch(r'jetson-perception: .*my\.onnx.*\n', captured.err)
 
-    def test_engine_of_a_later_version(self, colors, capsys):
+    def test_engine_that_is_not_here(self, colors, capsys, monkeypatch):
+        lacking = opening._Runtime(None, lambda device: 'it is not here')
+        monkeypatch.setitem(opening._RUNTIMES, 'tensorrt', lacking)
         assert main(['info', colors, '--engine', 'tensorrt']) == 1
-        assert "engine 'tensorrt' is not in this version" in capsys.readouterr().err
+        assert "engine 'tensorrt' cannot be used: it is not here" in capsys.readouterr().err
 
     def test_verbose_says_what_auto_took(self, colors, capsys):
         assert main(['info', colors, '-v']) == 0
@@ -822,12 +825,14 @@ class TestCompare:
         [
             pytest.param(['--images', 'none'], 'none', id='no_pictures'),
             pytest.param(['--images', 'scene://moon'], "no scene 'moon'", id='no_scene'),
-            pytest.param(['--engine-b', 'tensorrt'], "'tensorrt' is not in", id='no_engine'),
+            pytest.param(['--engine-b', 'tensorrt'], 'it is not here', id='no_engine'),
             pytest.param(['--score-threshold', '2'], 'score_threshold is 2', id='threshold'),
             pytest.param(['--score-threshold', '0.95'], 'nothing was compared', id='nothing'),
         ],
     )
-    def test_errors_exit_with_2(self, detectors, pictures, more, text, capsys):
+    def test_errors_exit_with_2(self, detectors, pictures, more, text, capsys, monkeypatch):
+        lacking = opening._Runtime(None, lambda device: 'it is not here')
+        monkeypatch.setitem(opening._RUNTIMES, 'tensorrt', lacking)
         command = ['compare', *detectors[:2], '--images', pictures]
         assert main([*command, *more]) == 2
         err = capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jetson_perception.engines.metadata import (
@@ -17,17 +17,38 @@ from jetson_perception.engines.metadata import (
 )
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, check_model_file
 from jetson_perception.engines.request import PRECISIONS, EngineRequest
+from jetson_perception.engines.tensorrt_opening import (
+    check_plan_file,
+    is_plan_file,
+    open_tensorrt,
+    tensorrt_problem,
+)
 from jetson_perception.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
     from pathlib import Path
 
     from jetson_perception.engines.base import Engine
 
 _log = logging.getLogger('jetson_perception')
 
-_Factory = Callable[[EngineRequest], 'Engine']
+
+@dataclass(frozen=True)
+class _Runtime:
+    """One way to run a model.
+
+    Attributes
+    ----------
+    open : callable
+        Makes the engine.
+    problem : callable
+        Given the index of a GPU, says why this cannot be used here; '' when it can.
+    """
+
+    open: Callable[[EngineRequest], Engine]
+    problem: Callable[[int], str]
 
 
 def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
@@ -37,14 +58,16 @@ def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
     )
 
 
-# Fastest first: the order in which 'auto' tries them. None marks one that this version lacks.
-_FACTORIES: dict[str, _Factory | None] = {
-    'tensorrt': None,
-    'onnxruntime_cuda': None,
-    'onnxruntime_cpu': _open_onnxruntime_cpu,
+# Fastest first: the order in which 'auto' tries them.
+_RUNTIMES = {
+    'tensorrt': _Runtime(open_tensorrt, tensorrt_problem),
+    'onnxruntime_cuda': _Runtime(
+        _open_onnxruntime_cpu, lambda device: 'it is not in this version of jetson_perception'
+    ),
+    'onnxruntime_cpu': _Runtime(_open_onnxruntime_cpu, lambda device: ''),
 }
 
-ENGINES = ('auto', *_FACTORIES)
+ENGINES = ('auto', *_RUNTIMES)
 """What the parameter `engine` may hold."""
 
 
@@ -67,7 +90,7 @@ def open_engine(
     Parameters
     ----------
     path : str or Path
-        The ONNX file.
+        The ONNX file, or an engine file that TensorRT built (.engine, .plan).
     engine : str
         One of `ENGINES`. 'auto' takes the fastest that is there and logs which, and why.
     threads : int
@@ -106,13 +129,14 @@ def open_engine(
     problem = find_problem(overrides)
     if problem:
         raise ParameterError(f'{problem[0]}: {problem[1]}', problem[0])
-    path = check_model_file(path)
+    path = check_plan_file(path) if is_plan_file(path) else check_model_file(path)
     beside = sidecar_path(path)
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
-    name, factory = _choose(engine)
-    opened = factory(EngineRequest(path, threads, size_wh, precision, progress, cancel, device))
-    _log.info('%s: %s%s', path.name, opened.description, _reason(name) if engine == 'auto' else '')
+    name, reason = _choose(engine, path, device)
+    request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
+    opened = _RUNTIMES[name].open(request)
+    _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
     opened.info = merge(opened.info, sidecar, overrides, fixed)
@@ -142,19 +166,36 @@ def _require_int8(request: EngineRequest) -> None:
         )
 
 
-def _choose(engine: str) -> tuple[str, _Factory]:
-    if engine == 'auto':
-        return next((name, factory) for name, factory in _FACTORIES.items() if factory)
-    factory = _FACTORIES[engine]
-    if factory is None:
-        there = ', '.join(name for name, each in _FACTORIES.items() if each)
-        raise ModelError(
-            f"engine '{engine}' is not in this version of jetson_perception; use 'auto' or one of "
-            f'{there}'
+def _choose(engine: str, path: Path, device: int) -> tuple[str, str]:
+    """The runtime to take, and why where the choice was left open."""
+    is_plan = is_plan_file(path)
+    if is_plan and engine not in ('auto', 'tensorrt'):
+        raise ParameterError(
+            f"engine is '{engine}', and {path} is a TensorRT engine, which only 'tensorrt' runs; "
+            'give the ONNX file that it was built from',
+            'engine',
         )
-    return engine, factory
+    if is_plan or engine != 'auto':
+        name = 'tensorrt' if is_plan else engine
+        problem = _RUNTIMES[name].problem(device)
+        if problem:
+            way_out = (
+                'give the ONNX file that it was built from'
+                if is_plan
+                else "use engine 'auto' or 'onnxruntime_cpu'"
+            )
+            raise ModelError(f"{path}: engine '{name}' cannot be used: {problem}; or {way_out}")
+        return name, ''
+    lacking = []
+    for name, runtime in _RUNTIMES.items():
+        problem = runtime.problem(device)
+        if not problem:
+            break
+        lacking.append(f'not {name}: {_first_sentence(problem)}')
+    why = '; '.join(lacking) or 'it is the fastest'
+    return name, f" (engine 'auto' took {name}; {why})"
 
 
-def _reason(chosen: str) -> str:
-    lacking = [name for name, factory in _FACTORIES.items() if factory is None]
-    return f" (engine 'auto' took {chosen}: this version has no {' or '.join(lacking)})"
+def _first_sentence(text: str) -> str:
+    """What is wrong, without what to do about it, which would hide the rest of the line."""
+    return text.partition('. ')[0].partition('; ')[0]

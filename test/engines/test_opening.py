@@ -16,25 +16,46 @@ def test_opens(tmp_path, engine):
     assert isinstance(open_engine(path, engine=engine, threads=1), OnnxRuntimeEngine)
 
 
-def test_auto_says_what_it_took_and_why(tmp_path, caplog):
+def test_auto_says_what_it_took_and_why(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke. Mend it'))
+    monkeypatch.setitem(opening_module._RUNTIMES, 'onnxruntime_cuda', lacking('no GPU; add one'))
     path = color_segmentation(tmp_path / 'my.onnx')
     with caplog.at_level(logging.INFO, 'jetson_perception'):
         engine = open_engine(str(path), threads=1)
     assert caplog.messages == [
-        f"my.onnx: {engine.description} (engine 'auto' took onnxruntime_cpu: "
-        'this version has no tensorrt or onnxruntime_cuda)'
+        f"my.onnx: {engine.description} (engine 'auto' took onnxruntime_cpu; not tensorrt: "
+        'it broke; not onnxruntime_cuda: no GPU)'
     ]
 
 
-def test_engines_of_later_versions(tmp_path):
+def lacking(problem):
+    return opening_module._Runtime(None, lambda device: problem)
+
+
+def test_auto_takes_the_first_that_is_there(tmp_path, caplog, monkeypatch):
+    opened = []
+
+    def open_it(request):
+        opened.append(request)
+        return OnnxRuntimeEngine(request.path)
+
+    monkeypatch.setitem(
+        opening_module._RUNTIMES, 'tensorrt', opening_module._Runtime(open_it, lambda device: '')
+    )
     path = color_segmentation(tmp_path / 'my.onnx')
-    later = [name for name, factory in opening_module._FACTORIES.items() if factory is None]
-    assert later
-    for engine in later:
-        with pytest.raises(
-            ModelError, match=rf"engine '{engine}' is not in this version .* or one of onnxruntime"
-        ):
-            open_engine(path, engine=engine)
+    with caplog.at_level(logging.INFO, 'jetson_perception'):
+        open_engine(path, precision='int8', device=3)
+    assert "(engine 'auto' took tensorrt; it is the fastest)" in caplog.text
+    [request] = opened
+    assert (request.path, request.precision, request.device) == (path, 'int8', 3)
+
+
+@pytest.mark.parametrize('name', ENGINES[1:])
+def test_what_is_not_there_says_why(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(opening_module._RUNTIMES, name, lacking('it broke'))
+    path = color_segmentation(tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match=rf"engine '{name}' cannot be used: it broke; or use eng"):
+        open_engine(path, engine=name)
 
 
 def test_unknown_engine(tmp_path):
@@ -98,11 +119,34 @@ def test_values_that_contradict_each_other_only_together(tmp_path):
         open_engine(path)
 
 
-def test_tensorrt_engine_file(tmp_path):
-    path = tmp_path / 'my.engine'
-    path.write_bytes(b'ptrt')
-    with pytest.raises(ModelError, match=r'give the ONNX file that it was built from'):
-        open_engine(path)
+class TestEngineFile:
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / 'my.engine'
+        path.write_bytes(b'ftrt')
+        return path
+
+    def test_where_tensorrt_is_not(self, path, monkeypatch):
+        monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('no TensorRT'))
+        with pytest.raises(
+            ModelError, match=r'no TensorRT; or give the ONNX file that it was built from'
+        ):
+            open_engine(path)
+
+    @pytest.mark.parametrize('engine', ['onnxruntime_cpu', 'onnxruntime_cuda'])
+    def test_for_another_runtime(self, path, engine):
+        with pytest.raises(ParameterError, match=r"which only 'tensorrt' runs") as error:
+            open_engine(path, engine=engine)
+        assert error.value.parameter == 'engine'
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(ModelError, match=r'there is no engine file .*your\.plan'):
+            open_engine(tmp_path / 'your.plan')
+
+    def test_that_anybody_may_write(self, path):
+        path.chmod(0o666)
+        with pytest.raises(ModelError, match=rf'run `chmod o-w {path}`'):
+            open_engine(path)
 
 
 class TestPrecision:
