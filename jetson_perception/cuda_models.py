@@ -278,7 +278,13 @@ class CudaYolo(CudaPath[Detections, DetectionOptions]):
     def __init__(self, model: YoloModel, engine: CudaEngine) -> None:
         from jetson_perception.cuda.yolo import CudaDecoder
 
-        decoder = CudaDecoder(engine.device, model.layout, engine.outputs, model.network_wh)
+        outputs = engine.output_buffers
+        decoder = CudaDecoder(
+            engine.device,
+            model.layout,
+            [output.shape for output in outputs],
+            [output.dtype for output in outputs],
+        )
         super().__init__(engine, model.preprocessor, decoder, model.options)
 
 

@@ -175,11 +175,13 @@ class Frame:
         """A lane is done with the tensors; after the last one they go back to the pool."""
         with self._lock:
             self._users -= 1
-            if self._users or self._pool is None:
+            if self._users:
                 return
             for frames, slot in self._device_slots.items():
                 frames.give_back(slot)
             self._device_slots.clear()
+            if self._pool is None:
+                return
             for key, (tensor, _) in self._tensors.items():
                 self._pool.give_back(key, tensor)
             self._tensors.clear()

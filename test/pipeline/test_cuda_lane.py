@@ -1,0 +1,425 @@
+"""Lanes on a GPU's stand-in: two frames in flight, in order, and nothing ends a lane but a GPU."""
+
+import queue
+import threading
+
+import numpy as np
+import pytest
+from pipeline.standin_device_path import StandInPath
+from pipeline.waiting import DEADLINE_S, wait_until
+
+from jetson_perception.errors import CudaError, ImageError, ModelError
+from jetson_perception.pipeline import Counts, CudaLane, Frame, Lane, Pipeline, make_lane
+from jetson_perception.pipeline.cuda_lane import Clock
+from jetson_perception.pipeline.frame import TensorPool
+
+FATAL = CudaError('an illegal memory access; start the process again', fatal=True)
+
+
+class FakeClock(Clock):
+    """Stands still, but for what a test or a lane that waits adds."""
+
+    def __init__(self):
+        self.time_ns = 10**9
+        self.waits_ms = []
+
+    def now_ns(self):
+        return self.time_ns
+
+    def pass_time(self, slot, seconds):
+        self.waits_ms.append(round(seconds * 1e3, 3))
+        self.time_ns += round(seconds * 1e9)
+
+
+class Published:
+    """What lanes published, for a test to wait for."""
+
+    def __init__(self):
+        self.results = queue.Queue()
+
+    def __call__(self, frame, result):
+        self.results.put((frame.header, result))
+
+    def next(self):
+        return self.results.get(timeout=DEADLINE_S)
+
+
+class Setup:
+    """Paths, lanes and pipelines of one test, closed however it ends."""
+
+    def __init__(self, standin, device):
+        self.standin, self.device = standin, device
+        self.paths, self.pipelines = [], []
+
+    def path(self, **options):
+        self.paths.append(StandInPath(self.standin, self.device, **options))
+        return self.paths[-1]
+
+    def lane(self, path, name='det', **options):
+        options.setdefault('publish', Published())
+        options.setdefault('on_error', lambda error: None)
+        return CudaLane(name, None, path=path, **options)
+
+    def start(self, *lanes, **options):
+        pipeline = Pipeline(lanes, **options)
+        self.pipelines.append(pipeline)
+        pipeline.start()
+        return pipeline
+
+    def close(self):
+        for path in self.paths:
+            path.go.set()
+        for pipeline in self.pipelines:
+            pipeline.close()
+        for path in self.paths:
+            path.close()
+
+
+@pytest.fixture
+def setup(standin, device):
+    before = set(threading.enumerate())
+    made = Setup(standin, device)
+    yield made
+    made.close()
+    assert set(threading.enumerate()) <= before
+
+
+def frame(number):
+    """A frame whose width, pixels, header and results are its number."""
+    return Frame(lambda: np.full((2, number, 3), number, np.uint8), header=number, age_ms=1.5)
+
+
+def offer_all_taken(pipeline, *frames):
+    """Offer frames, each when every lane has taken the one before."""
+    for each in frames:
+        for lane in pipeline.lanes:
+            assert lane.slot.wait_until_taken(DEADLINE_S)
+        pipeline.offer(each)
+
+
+def script(lane, *frames):
+    """Have the lane find a frame whenever it looks, whatever the pace of the threads."""
+    waiting = list(frames)
+    for each in waiting:
+        each.share(each.header, 1, TensorPool())
+    lane.slot.take = lane.slot.poll = lambda: waiting.pop(0) if waiting else None
+    return waiting
+
+
+def test_a_frame_goes_through_and_its_stages_are_timed_on_the_gpu(setup):
+    lane = setup.lane(setup.path(inference_ms=2.0))
+    pipeline = setup.start(lane)
+    pipeline.offer(frame(3))
+    assert lane.publish.next() == (3, 3)
+    wait_until(lambda: lane.counts == Counts(received=1, processed=1))
+    pipeline.close()
+    summary = lane.times.summary()
+    assert list(summary) == [
+        'transport',
+        'wait',
+        'upload',
+        'preprocess',
+        'inference',
+        'postprocess',
+        'publish',
+        'total',
+    ]
+    assert summary['inference'].median_ms == pytest.approx(2.0)
+    assert {stage.samples for stage in summary.values()} == {1}
+
+
+def test_a_model_with_a_device_path_gets_a_lane_on_the_gpu(setup):
+    class Model:
+        device_path = setup.path()
+
+    assert isinstance(make_lane('det', Model(), Published()), CudaLane)
+    Model.device_path = None
+    assert type(make_lane('det', Model(), Published())) is Lane
+
+
+def test_frames_that_wait_keep_two_in_flight_in_order(setup):
+    path = setup.path()
+    lane = setup.lane(path)
+    pipeline = setup.start(lane)
+    offer_all_taken(pipeline, *(frame(number) for number in range(1, 41)))
+    assert [lane.publish.next() for _ in range(40)] == [(n, n) for n in range(1, 41)]
+    assert path.most_in_flight <= 2
+    begun = [number for what, number in path.log if what == 'begin']
+    finished = [number for what, number in path.log if what == 'finish']
+    assert begun == finished == list(range(1, 41))
+
+
+def test_the_next_frame_is_begun_before_the_last_one_is_waited_for(setup):
+    path = setup.path()
+    lane = setup.lane(path)
+    script(lane, frame(1), frame(2), frame(3))
+    setup.start(lane)
+    assert [lane.publish.next()[1] for _ in range(3)] == [1, 2, 3]
+    assert path.log == [
+        ('begin', 1),
+        ('begin', 2),
+        ('finish', 1),
+        ('begin', 3),
+        ('finish', 2),
+        ('finish', 3),
+    ]
+
+
+def test_a_slow_lane_holds_no_other_back(setup):
+    slow_path, fast_path = setup.path(held=True), setup.path()
+    slow, fast = setup.lane(slow_path, 'slow'), setup.lane(fast_path, 'fast')
+    pipeline = setup.start(slow, fast)
+    pipeline.offer(frame(1))
+    assert slow_path.wait_until_begun() == 1
+    assert fast.publish.next() == (1, 1)
+    for number in range(2, 30):
+        pipeline.offer(frame(number))
+        assert fast.publish.next() == (number, number)
+    assert slow.publish.results.empty()
+    slow_path.go.set()
+    came = [slow.publish.next()]
+    while came[-1] != (29, 29):
+        came.append(slow.publish.next())
+    # The first, perhaps one that was enqueued behind it, and the newest.
+    assert came[0] == (1, 1)
+    assert len(came) <= 3
+    wait_until(lambda: fast.counts.processed == 29 and slow.counts.processed == len(came))
+    assert slow.counts == Counts(29, processed=len(came), skipped=29 - len(came))
+
+
+def test_lanes_on_the_gpu_and_on_the_cpu_run_side_by_side(setup):
+    class OnTheCpu:
+        input_key = 'cpu'
+
+        def preprocess(self, bgr, out=None):
+            return bgr, None
+
+        def infer(self, tensor):
+            return [tensor]
+
+        def postprocess(self, outputs, transform, options=None):
+            return int(outputs[0][0, 0, 0])
+
+    published = Published()
+    on_gpu = setup.lane(setup.path())
+    pipeline = setup.start(on_gpu, Lane('cpu', OnTheCpu(), published))
+    pipeline.offer(frame(4))
+    assert on_gpu.publish.next() == published.next() == (4, 4)
+
+
+def test_options_are_read_anew_for_every_frame(setup):
+    options = {'value': 'low'}
+    lane = setup.lane(setup.path(), options=lambda: options['value'])
+    pipeline = setup.start(lane)
+    pipeline.offer(frame(1))
+    assert lane.publish.next() == (1, (1, 'low'))
+    options['value'] = 'high'
+    pipeline.offer(frame(2))
+    assert lane.publish.next() == (2, (2, 'high'))
+
+
+@pytest.mark.parametrize('stage', ['begin', 'enqueue', 'finish'])
+@pytest.mark.parametrize(
+    ('raised', 'told'),
+    [
+        pytest.param(ModelError('the engine gave up'), 'the engine gave up', id='model'),
+        pytest.param(CudaError('out of memory'), 'out of memory', id='cuda'),
+        pytest.param(
+            ZeroDivisionError('x'), 'det: unexpected ZeroDivisionError: x', id='unexpected'
+        ),
+    ],
+)
+def test_a_frame_that_fails_is_counted_and_told_and_the_others_come(setup, stage, raised, told):
+    errors, settled = [], queue.Queue()
+    path = setup.path()
+    path.raises = {(stage, 2): raised}
+    lane = setup.lane(path, on_error=errors.append)
+    pipeline = setup.start(
+        lane, on_settled=lambda frame: settled.put((frame.header, frame.results['det']))
+    )
+    offer_all_taken(pipeline, *(frame(number) for number in (1, 2, 3, 4)))
+    assert [lane.publish.next()[1] for _ in range(3)] == [1, 3, 4]
+    assert [settled.get(timeout=DEADLINE_S) for _ in range(4)] == [
+        (1, 1),
+        (2, None),
+        (3, 3),
+        (4, 4),
+    ]
+    assert [str(error) for error in errors] == [told]
+    assert lane.counts == Counts(received=4, processed=3, failed=1)
+
+
+def test_an_image_that_cannot_be_loaded_fails_in_every_lane_and_the_next_runs(setup):
+    def load():
+        raise ImageError('image is 0×0')
+
+    errors = []
+    lanes = [setup.lane(setup.path(), name, on_error=errors.append) for name in ('a', 'b')]
+    pipeline = setup.start(*lanes)
+    pipeline.offer(Frame(load, header=1))
+    wait_until(lambda: all(lane.counts.failed == 1 for lane in lanes))
+    pipeline.offer(frame(2))
+    assert [lane.publish.next() for lane in lanes] == [(2, 2), (2, 2)]
+    assert [str(error) for error in errors] == ['image is 0×0'] * 2
+
+
+@pytest.mark.parametrize('stage', ['begin', 'finish'])
+@pytest.mark.parametrize('engine_says', [FATAL, ModelError('CUDA failure 700')])
+def test_a_gpu_that_failed_stops_the_lane_which_says_so_and_the_other_goes_on(
+    setup, stage, engine_says
+):
+    stopped, errors = queue.Queue(), []
+    path = setup.path()
+    path.raises, path.fatal = {(stage, 2): engine_says}, FATAL
+    lane, other = setup.lane(path, on_error=errors.append), setup.lane(setup.path(), 'other')
+    pipeline = setup.start(
+        lane, other, on_stopped=lambda lane, error: stopped.put((lane.name, error))
+    )
+    offer_all_taken(pipeline, frame(1), frame(2))
+    assert stopped.get(timeout=DEADLINE_S) == ('det', FATAL)
+    pipeline.offer(frame(3))
+    pipeline.offer(frame(4))
+    while other.publish.next() != (4, 4):
+        pass
+    assert lane.publish.next() == (1, 1)
+    assert lane.publish.results.empty()
+    counts = lane.counts
+    assert (counts.received, counts.processed, counts.failed + counts.skipped) == (4, 1, 3)
+    assert errors[0] is engine_says
+    assert stopped.empty()
+
+
+def test_of_two_frames_in_flight_when_the_gpu_fails_both_are_settled(setup):
+    settled = queue.Queue()
+    path = setup.path()
+    path.raises = {('finish', 1): FATAL}
+    lane = setup.lane(path)
+    waiting = script(lane, frame(1), frame(2), frame(3))
+    setup.start(lane, on_settled=lambda frame: settled.put((frame.header, frame.results['det'])))
+    assert [settled.get(timeout=DEADLINE_S) for _ in range(2)] == [(1, None), (2, None)]
+    assert [each.header for each in waiting] == [3]
+    wait_until(lambda: lane.counts.failed == 2)
+    # The stand-in's own bookkeeping: the second frame was enqueued and nobody waits for it.
+    setup.device.synchronize()
+
+
+def test_close_with_two_frames_in_flight_brings_the_results_of_both(setup):
+    path = setup.path(held=True)
+    lane = setup.lane(path)
+    script(lane, frame(1), frame(2))
+    pipeline = setup.start(lane)
+    assert [path.wait_until_begun() for _ in range(2)] == [1, 2]
+    closing = threading.Thread(target=pipeline.close)
+    closing.start()
+    wait_until(lambda: lane.slot._closed)
+    path.go.set()
+    closing.join(DEADLINE_S)
+    assert not closing.is_alive()
+    assert [lane.publish.next() for _ in range(2)] == [(1, 1), (2, 2)]
+    assert lane.publish.results.empty()
+
+
+def test_close_without_any_frame(setup):
+    lane = setup.lane(setup.path())
+    pipeline = setup.start(lane)
+    pipeline.close()
+    pipeline.offer(frame(1))
+    assert lane.counts == Counts(received=1, skipped=1)
+
+
+def test_every_lane_is_bound_in_its_own_thread_before_any_frame_begins(setup):
+    first_bound, go_on = threading.Event(), threading.Event()
+    quick, late = setup.path(), setup.path()
+    bind = late.bind_thread
+
+    def bind_late():
+        assert go_on.wait(DEADLINE_S)
+        bind()
+
+    late.bind_thread = bind_late
+    lanes = [setup.lane(quick, 'quick'), setup.lane(late, 'late')]
+    pipeline = Pipeline(lanes)
+    setup.pipelines.append(pipeline)
+    starting = threading.Thread(target=lambda: (pipeline.start(), first_bound.set()))
+    starting.start()
+    wait_until(lambda: quick.bound)
+    pipeline.offer(frame(1))
+    assert not first_bound.is_set()
+    assert quick.begun.empty()
+    go_on.set()
+    assert first_bound.wait(DEADLINE_S)
+    starting.join(DEADLINE_S)
+    assert [lane.publish.next() for lane in lanes] == [(1, 1), (1, 1)]
+    assert (quick.bound, late.bound) == (['lane quick'], ['lane late'])
+
+
+def test_a_lane_that_cannot_begin_keeps_all_from_beginning_and_leaves_no_thread(setup):
+    poor, fine = setup.path(), setup.path()
+    poor.raises = {('bind', 0): ModelError('the graph cannot be captured')}
+    stopped = []
+    with pytest.raises(ModelError, match='graph cannot be captured'):
+        setup.start(
+            setup.lane(fine, 'fine'),
+            setup.lane(poor, 'poor'),
+            on_stopped=lambda *args: stopped.append(args),
+        )
+    assert not [thread for thread in threading.enumerate() if 'lane' in thread.name]
+    assert not stopped
+
+
+def test_a_pipeline_can_be_started_anew_with_the_same_models(setup):
+    path = setup.path()
+    for round_ in range(3):
+        lane = setup.lane(path, f'round{round_}')
+        pipeline = setup.start(lane)
+        pipeline.offer(frame(6))
+        assert lane.publish.next() == (6, 6)
+        pipeline.close()
+    assert path.bound == [f'lane round{round_}' for round_ in range(3)]
+
+
+class TestWhenTheNextFrameIsTaken:
+    """With a clock that only the lane moves."""
+
+    @staticmethod
+    def run_lane(setup, frames, inference_ms, took_ms=0.0):
+        """Waits before each frame but the first, of a lane that always finds one waiting."""
+        path, clock = setup.path(inference_ms=inference_ms), FakeClock()
+        lane = setup.lane(path, clock=clock)
+        finish = path.finish
+
+        def finish_after_a_while(work):
+            clock.time_ns += round(took_ms * 1e6)
+            return finish(work)
+
+        path.finish = finish_after_a_while
+        script(lane, *(frame(number + 1) for number in range(frames)))
+        setup.start(lane)
+        for _ in range(frames):
+            lane.publish.next()
+        return clock.waits_ms
+
+    def test_behind_a_fast_engine_at_once(self, setup):
+        assert self.run_lane(setup, frames=50, inference_ms=2.0) == []
+
+    def test_behind_a_slow_engine_when_it_is_nearly_done(self, setup):
+        waits_ms = self.run_lane(setup, frames=200, inference_ms=50.0)
+        # 0.8 of an inference, less 2 ms; the lane comes to expect 50 ms by and by.
+        assert waits_ms == sorted(waits_ms)
+        assert waits_ms[-1] == pytest.approx(38.0, abs=0.1)
+
+    def test_what_is_over_of_the_inference_is_not_waited_for(self, setup):
+        waits_ms = self.run_lane(setup, frames=200, inference_ms=50.0, took_ms=10.0)
+        # The engine is free for the next frame when the last is done, and that is the begin.
+        assert waits_ms[-1] == pytest.approx(38.0, abs=0.1)
+
+    def test_an_engine_that_became_fast_is_not_waited_for(self, setup):
+        path, clock = setup.path(inference_ms=50.0), FakeClock()
+        lane = setup.lane(path, clock=clock)
+        for _ in range(100):
+            lane._expect(50.0)
+        assert lane._expected_ms == pytest.approx(50.0, abs=0.1)
+        lane._expect(2.0)
+        assert lane._expected_ms == pytest.approx(2.0)
+        lane._expect(50.0)
+        assert lane._expected_ms < 10.0
