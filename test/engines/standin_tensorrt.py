@@ -536,6 +536,7 @@ class _Context:
             cuda.faults.append('a context was deleted while a graph of it lives')
         if len(self._runs):
             cuda.faults.append('a context was deleted while it was running')
+            return
         for name, address in self._addresses.items():
             if not any(address == memory.address for memory in cuda.memory.values()):
                 cuda.faults.append(f"the memory of '{name}' was freed before its context")
