@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
-from jetson_perception.cuda.device import CudaDevice
+from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.cuda.graphs import BINDING, Graph, capture
 from jetson_perception.cuda.release import Resources
 from jetson_perception.engines.image_input import choose_size_wh
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
-from jetson_perception.engines.onnxruntime_session import CudaSession
+from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.errors import CudaError, ModelError, ParameterError
 
 if TYPE_CHECKING:
@@ -416,3 +416,8 @@ def _share_that_differs(wanted: NDArray[Any], got: NDArray[Any]) -> float:
     tolerance = 1e-4 * float(finite.max()) if finite.size else 0.0
     close = np.isclose(got, wanted, rtol=1e-2, atol=tolerance, equal_nan=True)
     return 1.0 - float(np.mean(close))
+
+
+def onnxruntime_cuda_problem(device_index: int = 0) -> str:
+    """Why this engine cannot be used on a GPU of this machine; empty when it seems that it can."""
+    return cuda_problem(device_index) or provider_problem()

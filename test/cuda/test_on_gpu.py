@@ -1,0 +1,543 @@
+"""The CUDA path's ground on a real GPU: context, buffers, streams, graphs, kernels, ONNX Runtime.
+
+Left out with the reason where there is no GPU. What pycuda or Python warns of is an error here.
+"""
+
+import gc
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jetson_perception.cuda import (
+    CudaDevice,
+    CudaError,
+    DeviceBuffer,
+    GrowingBuffer,
+    PinnedBuffer,
+    Resources,
+    cuda_problem,
+)
+from jetson_perception.cuda import compiler as compiler_module
+from jetson_perception.cuda.compiler import (
+    KERNELS,
+    Module,
+    architecture_of,
+    compile_kernels,
+    find_nvcc,
+    load_module,
+)
+from jetson_perception.cuda.graphs import capture
+from jetson_perception.engines.base import CudaEngine
+from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime_session import provider_problem
+from jetson_perception.errors import ModelError
+
+_problem = cuda_problem()
+if _problem:
+    pytest.skip(_problem, allow_module_level=True)
+
+MODELS = sorted((Path(__file__).resolve().parents[2] / 'models').glob('*.onnx'))
+needs_nvcc = pytest.mark.skipif(find_nvcc() is None, reason='there is no nvcc on this machine')
+needs_provider = pytest.mark.skipif(bool(provider_problem()), reason=provider_problem() or 'none')
+
+ADD = """
+extern "C" __global__ void add(float* values, int count, float amount) {
+  int index = blockIdx.x * blockDim.x + threadIdx.x;
+  if (index < count) values[index] += amount;
+}
+extern "C" __global__ void fill_shared(int* result, int count) {
+  extern __shared__ int shared[];
+  for (int i = threadIdx.x; i < count; i += blockDim.x) shared[i] = 1;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    int sum = 0;
+    for (int i = 0; i < count; i++) sum += shared[i];
+    *result = sum;
+  }
+}
+extern "C" __global__ void differ(float* result, float a, float b, float c) {
+  *result = a * b + c;
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors(capfd):
+    """Pycuda warns through Python, and where it cannot, on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        yield
+        gc.collect()
+    assert 'PyCUDA WARNING' not in capfd.readouterr().err
+
+
+@pytest.fixture
+def device():
+    device = CudaDevice.get(0)
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def owned():
+    """Things to close at the end, the newest first."""
+    resources = Resources()
+    yield resources
+    resources.close()
+
+
+@pytest.fixture
+def stream(device, owned):
+    return owned.add(device.new_stream())
+
+
+def upload(values, buffer, stream, owned):
+    pinned = owned.add(PinnedBuffer(buffer.device, values.shape, values.dtype))
+    pinned.array[...] = values
+    buffer.copy_from_host(pinned, stream)
+
+
+def download(buffer, stream):
+    pinned = PinnedBuffer(buffer.device, buffer.shape, buffer.dtype)
+    buffer.copy_to_host(pinned, stream)
+    stream.synchronize()
+    result = pinned.array.copy()
+    pinned.close()
+    return result
+
+
+def in_threads(*functions):
+    """Run each in a thread of its own; raises the first error."""
+    errors = []
+
+    def guarded(function):
+        try:
+            function()
+        except BaseException as err:  # noqa: BLE001 - raised below
+            errors.append(err)
+
+    threads = [threading.Thread(target=guarded, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+class TestDevice:
+    def test_says_what_it_is(self, device):
+        assert device.name
+        assert device.compute_capability >= (5, 0)
+        free, total = device.memory_info()
+        assert 0 < free <= total
+        assert abs(total - device.total_memory) < 2**30
+        print(device, device.compute_capability, device.integrated, free, total)  # noqa: T201
+
+    def test_context_in_many_threads(self, device):
+        def use():
+            for _ in range(20):
+                with device.pushed(), device.pushed():
+                    buffer = DeviceBuffer(device, (1000,), np.uint8)
+                    buffer.free()
+
+        in_threads(*[use] * 8)
+
+    def test_memory_comes_back(self, device):
+        before, _ = device.memory_info()
+        buffer = DeviceBuffer(device, (256 << 20,), np.uint8)
+        assert device.memory_info()[0] <= before - (200 << 20)
+        buffer.free()
+        assert device.memory_info()[0] >= before - (50 << 20)
+
+    def test_more_memory_than_there_is(self, device):
+        with pytest.raises(CudaError, match=r'out of memory; the GPU is full') as error:
+            DeviceBuffer(device, (2 * device.total_memory,), np.uint8)
+        assert not error.value.fatal
+        DeviceBuffer(device, (1,), np.uint8).free()
+
+
+class TestBuffers:
+    def test_there_and_back(self, device, stream, owned):
+        values = np.arange(100_000, dtype=np.float32)
+        first = owned.add(DeviceBuffer(device, values.shape, values.dtype))
+        second = owned.add(DeviceBuffer(device, values.shape, values.dtype))
+        assert first.address % 256 == 0
+        with device.pushed():
+            upload(values, first, stream, owned)
+            second.clear(stream)
+            second.copy_from_device(first, stream, 4 * 50_000)
+            found = download(second, stream)
+        np.testing.assert_array_equal(found[:50_000], values[:50_000])
+        assert not found[50_000:].any()
+
+    def test_made_and_freed_in_different_threads(self, device):
+        made = []
+        in_threads(lambda: made.append(PinnedBuffer(device, (1000,), np.float16)))
+        in_threads(lambda: made.append(DeviceBuffer(device, (1000,), np.float16)))
+        in_threads(*[each.free for each in made])
+
+    def test_growing(self, device, owned):
+        growing = owned.add(GrowingBuffer(lambda n: DeviceBuffer(device, (n,), np.uint8)))
+        assert growing.ensure(10) is growing.ensure(1000)
+        assert growing.ensure(1 << 22).nbytes >= 1 << 22
+
+    @needs_nvcc
+    def test_mapped_memory_is_the_same_on_both_sides(self, device, stream, owned, add):
+        buffer = owned.add(PinnedBuffer(device, (1000,), np.float32, mapped=True))
+        buffer.array[:] = 1
+        with device.pushed():
+            add.launch(stream, (8,), (128,), buffer.address, 1000, 2.5)
+            stream.synchronize()
+        assert (buffer.array == 3.5).all()
+
+
+class TestStreamsAndEvents:
+    def test_events_in_order(self, device, stream, owned):
+        start, end = (owned.add(device.new_event(timing=True)) for _ in range(2))
+        buffer = owned.add(DeviceBuffer(device, (64 << 20,), np.uint8))
+        with device.pushed():
+            start.record(stream)
+            buffer.clear(stream)
+            end.record(stream)
+            end.synchronize()
+            assert end.query()
+            assert stream.is_done()
+            assert 0 < end.elapsed_ms(start) < 1000
+
+    @pytest.mark.parametrize('blocking', [True, False])
+    def test_one_stream_waits_for_another(self, device, stream, owned, blocking):
+        other, event = (
+            owned.add(device.new_stream()),
+            owned.add(device.new_event(blocking=blocking)),
+        )
+        source = owned.add(DeviceBuffer(device, (64 << 20,), np.uint8))
+        target = owned.add(DeviceBuffer(device, (64 << 20,), np.uint8))
+        with device.pushed():
+            for _ in range(5):
+                source.clear(stream)
+            upload(np.full(source.shape, 7, np.uint8), source, stream, owned)
+            event.record(stream)
+            other.wait_for_event(event)
+            target.copy_from_device(source, other)
+            found = download(target, other)
+            stream.synchronize()
+        assert (found == 7).all()
+
+
+@pytest.fixture
+def module(device, owned, tmp_path):
+    source = tmp_path / 'add.cu'
+    source.write_text(ADD)
+    return owned.add(Module(device, compile_kernels(source, architecture_of(device)), 'add'))
+
+
+@pytest.fixture
+def add(module):
+    return module.get_function('add', 'Pif')
+
+
+@needs_nvcc
+class TestKernels:
+    @pytest.mark.parametrize('path', sorted(KERNELS.glob('*.cu')), ids=lambda path: path.stem)
+    def test_every_file_compiles_and_loads(self, device, owned, path):
+        owned.add(load_module(device, path.stem))
+
+    def test_what_an_older_nvcc_makes_is_translated(self, device, owned, tmp_path, monkeypatch):
+        source = tmp_path / 'add.cu'
+        source.write_text(ADD)
+        known = sorted(compiler_module._known_architectures(find_nvcc(), 0.0))
+        monkeypatch.setattr(
+            compiler_module, '_known_architectures', lambda *_: frozenset(known[:1])
+        )
+        image = compile_kernels(source, architecture_of(device))
+        assert image.startswith(b'//') == (architecture_of(device) != f'sm_{known[0]}')
+        owned.add(Module(device, image, 'add')).get_function('add', 'Pif')
+
+    def test_launch(self, device, stream, owned, add):
+        buffer = owned.add(DeviceBuffer(device, (1000,), np.float32))
+        with device.pushed():
+            buffer.clear(stream)
+            add.launch(stream, (8,), (128,), buffer.address, np.int32(1000), np.float32(0.25))
+            assert (download(buffer, stream) == 0.25).all()
+
+    def test_results_are_not_contracted(self, device, stream, owned, module):
+        """Multiplied and added in two roundings, as NumPy does it."""
+        a, b, c = np.float32(1.0000001), np.float32(1.0000001), np.float32(-1.0000002)
+        result = owned.add(DeviceBuffer(device, (1,), np.float32))
+        with device.pushed():
+            kernel = module.get_function('differ', 'Pfff')
+            kernel.launch(stream, (1,), (1,), result.address, a, b, c)
+            assert download(result, stream)[0] == a * b + c
+
+    def test_much_shared_memory(self, device, stream, owned, module):
+        result = owned.add(DeviceBuffer(device, (1,), np.int32))
+        kernel = module.get_function('fill_shared', 'Pi')
+        count = 16_000
+        with device.pushed():
+            kernel.launch(stream, (1,), (256,), result.address, count, shared_bytes=4 * count)
+            assert download(result, stream)[0] == count
+
+    def test_unknown_name(self, module):
+        with pytest.raises(CudaError, match='finding the kernel'):
+            module.get_function('none', '')
+
+
+class TestGraphs:
+    def test_copies(self, device, stream, owned):
+        pinned = owned.add(PinnedBuffer(device, (1000,), np.int32))
+        back = owned.add(PinnedBuffer(device, (1000,), np.int32))
+        first, second = (owned.add(DeviceBuffer(device, (1000,), np.int32)) for _ in range(2))
+
+        def record():
+            first.copy_from_host(pinned, stream)
+            second.copy_from_device(first, stream)
+            second.copy_to_host(back, stream)
+
+        with device.pushed():
+            graph = owned.add(capture(stream, record))
+            assert graph.nodes == 3
+            for value in (1, 2, 3):
+                pinned.array[:] = value
+                graph.launch(stream)
+                stream.synchronize()
+                assert (back.array == value).all()
+        graph.close()
+
+    @needs_nvcc
+    def test_kernels_launched_from_another_thread(self, device, stream, owned, add):
+        buffer = owned.add(DeviceBuffer(device, (1000,), np.float32))
+
+        def launch():
+            with device.pushed():
+                for _ in range(10):
+                    graph.launch(stream)
+                stream.synchronize()
+
+        with device.pushed():
+            buffer.clear(stream)
+            record = lambda: add.launch(stream, (8,), (128,), buffer.address, 1000, 1.0)  # noqa: E731
+            graph = owned.add(capture(stream, record, foreign=True))
+            in_threads(launch)
+            assert (download(buffer, stream) == 10).all()
+
+    def test_foreign_copies_from_the_host_are_refused(self, device, stream, owned):
+        pinned = owned.add(PinnedBuffer(device, (1000,), np.int32))
+        buffer = owned.add(DeviceBuffer(device, (1000,), np.int32))
+        for record in (
+            lambda: buffer.copy_from_host(pinned, stream),
+            lambda: buffer.copy_to_host(pinned, stream),
+        ):
+            with pytest.raises(CudaError, match='memory of the host'):
+                capture(stream, record, foreign=True)
+        graph = owned.add(
+            capture(stream, lambda: buffer.copy_from_device(buffer, stream), foreign=True)
+        )
+        with device.pushed():
+            graph.launch(stream)
+            stream.synchronize()
+
+    def test_broken_recording_leaves_stream_and_thread_usable(self, device, stream, owned):
+        buffer = owned.add(DeviceBuffer(device, (1000,), np.int32))
+        with pytest.raises(CudaError):
+            capture(stream, stream.synchronize)
+        with device.pushed():
+            buffer.clear(stream)
+            stream.synchronize()
+            graph = owned.add(capture(stream, lambda: buffer.clear(stream)))
+            graph.launch(stream)
+            stream.synchronize()
+
+    def test_recordings_in_many_threads_at_once(self, device):
+        def record_and_launch():
+            resources = Resources()
+            stream = resources.add(device.new_stream())
+            for _ in range(10):
+                buffer = resources.add(DeviceBuffer(device, (1000,), np.uint8))
+                with device.pushed():
+                    buffer.clear(stream)
+                    stream.synchronize()
+                    graph = resources.add(capture(stream, lambda b=buffer: b.clear(stream)))
+                    graph.launch(stream)
+                    stream.synchronize()
+            resources.close()
+
+        in_threads(*[record_and_launch] * 4)
+
+
+@needs_provider
+class TestOnnxRuntime:
+    @pytest.mark.parametrize('mode', ['any', 'runtime_graph', 'plain'])
+    @pytest.mark.parametrize('path', MODELS, ids=lambda path: path.stem)
+    def test_equals_the_cpu(self, path, mode):
+        engine = open_cuda(path, mode)
+        print(path.name, 'asked for', mode, end=' ')  # noqa: T201
+        cpu = OnnxRuntimeEngine(path)
+        try:
+            for seed in range(3):
+                tensor = picture(engine, seed)
+                try:
+                    found = engine.infer(tensor)
+                except (ModelError, CudaError) as err:
+                    if mode == 'any':
+                        raise
+                    pytest.skip(f'{path.name} does not run as {mode}: {err}')
+                for spec, expected, got in zip(cpu.outputs, cpu.infer(tensor), found, strict=True):
+                    difference = np.abs(expected.astype(np.float64) - got).max()
+                    scale = max(1.0, np.abs(expected).max())
+                    print(spec.name, spec.shape, f'{difference:.2g}', end=' ')  # noqa: T201
+                    assert difference <= 2e-3 * scale
+            print('run as', engine.mode)  # noqa: T201
+        finally:
+            engine.close()
+
+    def test_on_its_own_buffers(self, device, owned):
+        engine = owned.add(open_cuda(MODELS[0], 'any'))
+        assert isinstance(engine, CudaEngine)
+        tensor = picture(engine, 1)
+        expected = [each.copy() for each in engine.infer(tensor)]
+        engine.infer(picture(engine, 2))
+        engine.bind_thread()
+        with device.pushed():
+            upload(tensor, engine.input_buffer, engine.stream, owned)
+            engine.enqueue()
+            found = [download(each, engine.stream) for each in engine.output_buffers]
+        for wanted, got in zip(expected, found, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3)
+
+    @pytest.mark.parametrize('mode', ['any', 'runtime_graph', 'plain'])
+    def test_two_engines_in_two_threads(self, mode):
+        engines = [open_cuda(path, mode) for path in (MODELS[0], MODELS[-1])]
+        bound = threading.Barrier(len(engines))
+
+        def lane(engine):
+            resources = Resources()
+            tensors = [picture(engine, seed) for seed in range(4)]
+            try:
+                engine.bind_thread()
+            finally:
+                bound.wait(120)
+            expected = [[each.copy() for each in engine.infer(tensor)] for tensor in tensors]
+            with engine.device.pushed():
+                for _ in range(20):
+                    for tensor, wanted in zip(tensors, expected, strict=True):
+                        upload(tensor, engine.input_buffer, engine.stream, resources)
+                        engine.enqueue()
+                        found = download(engine.output_buffers[0], engine.stream)
+                        np.testing.assert_allclose(found, wanted[0], rtol=1e-2, atol=1e-2)
+            resources.close()
+
+        in_threads(*[lambda engine=engine: lane(engine) for engine in engines])
+        in_threads(*[engine.close for engine in engines])
+
+    def test_closed_and_opened_again_memory_stays_the_same(self, device):
+        free = []
+        for _ in range(4):
+            engine = open_cuda(MODELS[0], 'any')
+            engine.infer(picture(engine, 0))
+            engine.close()
+            free.append(device.memory_info()[0])
+        assert free[-1] >= free[1] - (32 << 20)
+
+    def test_enqueue_does_not_wait(self, device, owned):
+        """Printed, not demanded: how long the host needs, and the GPU."""
+        from time import perf_counter
+
+        for mode in ('own_graph', 'runtime_graph', 'plain'):
+            engine = open_cuda(MODELS[0], mode)
+            try:
+                engine.bind_thread()
+                with device.pushed():
+                    engine.enqueue()
+                    engine.stream.synchronize()
+                    start = perf_counter()
+                    for _ in range(20):
+                        engine.enqueue()
+                    host = (perf_counter() - start) / 20
+                    engine.stream.synchronize()
+                    whole = (perf_counter() - start) / 20
+                print(f'{mode}: enqueue {host * 1e6:.0f} us of {whole * 1e6:.0f} us')  # noqa: T201
+            except (ModelError, CudaError) as err:
+                print(f'{mode}: {err}')  # noqa: T201
+            finally:
+                engine.close()
+
+
+def open_cuda(path, mode):
+    from jetson_perception.engines.onnxruntime_cuda import MODES, OnnxRuntimeCudaEngine
+
+    return OnnxRuntimeCudaEngine(path, modes=MODES if mode == 'any' else [mode])
+
+
+def picture(engine, seed):
+    """Something smooth, with values from 0 to 1, as images have them."""
+    spec = engine.inputs[0]
+    coarse = np.random.default_rng(seed).random((3, 8, 8), np.float32)
+    rows = np.linspace(0, 7, spec.shape[2]).astype(int)
+    columns = np.linspace(0, 7, spec.shape[3]).astype(int)
+    return coarse[:, rows][:, :, columns][None].astype(spec.dtype)
+
+
+END = """
+import sys, threading, warnings
+warnings.simplefilter('error')
+import numpy as np
+from jetson_perception.cuda import CudaDevice, DeviceBuffer, Resources
+from jetson_perception.cuda.graphs import capture
+{engine}
+device = CudaDevice.get(0)
+resources = Resources()
+stream = resources.add(device.new_stream())
+buffer = resources.add(DeviceBuffer(device, (1000,), np.uint8))
+graph = resources.add(capture(stream, lambda: buffer.clear(stream)))
+def work():
+    with device.pushed():
+        graph.launch(stream)
+        stream.synchronize()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+{end}
+print('end')
+"""
+ENGINE = """
+from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+engine = OnnxRuntimeCudaEngine({path!r})
+engine.infer(np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype))
+"""
+
+
+class TestEndOfTheProcess:
+    @pytest.mark.parametrize(
+        ('with_engine', 'end', 'status'),
+        [
+            pytest.param(False, 'resources.close(); device.close()', 0, id='closed'),
+            pytest.param(
+                True, 'engine.close(); resources.close(); device.close()', 0, id='engine_closed'
+            ),
+            pytest.param(False, '', 0, id='left_open'),
+            pytest.param(True, '', 0, id='engine_left_open'),
+            pytest.param(False, 'sys.exit(3)', 3, id='left_open_at_exit'),
+            pytest.param(
+                False, 'with device.pushed(): raise SystemExit(4)', 4, id='inside_of_the_context'
+            ),
+        ],
+    )
+    def test_is_quiet(self, with_engine, end, status):
+        if with_engine and provider_problem():
+            pytest.skip(provider_problem())
+        engine = ENGINE.format(path=str(MODELS[0])) if with_engine else ''
+        done = subprocess.run(
+            [sys.executable, '-c', END.format(engine=engine, end=end)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (status, '')
+        assert done.stdout == ('end\n' if status == 0 else '')
