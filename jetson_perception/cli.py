@@ -48,6 +48,7 @@ from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
 from jetson_perception.resources import share_directory
 from jetson_perception.result_folder import ResultFolder, result_record
+from jetson_perception.selftest.command import add_selftest
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     add_bench(commands, model).set_defaults(command=_bench)
     add_doctor(commands)
+    add_selftest(commands, _version)
     add_cache(commands)
     return parser
 

@@ -31,10 +31,13 @@ class Answer:
     problem : str
         Why it cannot be relied on, for people: not found, no answer in time, an exit code with
         the last line that it printed. Empty when there is none.
+    errors : str
+        Its standard error.
     """
 
     output: str = ''
     problem: str = ''
+    errors: str = ''
 
 
 class Machine:
@@ -106,7 +109,7 @@ class Machine:
         except BaseException:
             _end(process)
             raise
-        return Answer(output, _problem(process.returncode, errors or output))
+        return Answer(output, _problem(process.returncode, errors or output), errors)
 
     def probe(self, name: str, *arguments: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """What one of `doctor.probes` finds, in a process of its own.
@@ -118,19 +121,25 @@ class Machine:
         dict
             As the probe says; `{'error': reason}` where it did not come through.
         """
-        # The same import path as here: what counts is what the package itself would find.
-        code = f'import sys; sys.path[:] = {sys.path!r}; from {_PROBES} import main; main()'
-        answer = self.run(sys.executable, '-c', code, name, *arguments, timeout_s=timeout_s)
-        if answer.problem:
-            return {'error': answer.problem}
-        try:
-            found = json.loads(answer.output.splitlines()[-1])
-        except (IndexError, ValueError):
-            return {'error': f'the probe {name} printed {answer.output[-200:]!r}'}
-        return found if isinstance(found, dict) else {'error': f'the probe {name} gave {found!r}'}
+        answer = self.run_main(_PROBES, name, *arguments, timeout_s=timeout_s)
+        return {'error': answer.problem} if answer.problem else last_object(answer.output)
+
+    def run_main(self, module: str, *arguments: str, timeout_s: float) -> Answer:
+        """Run a module's `main` in a process of its own, with the import path of this one."""
+        code = f'import sys; sys.path[:] = {sys.path!r}; from {module} import main; main()'
+        return self.run(sys.executable, '-c', code, *arguments, timeout_s=timeout_s)
 
     def _path(self, path: str) -> Path:
         return self.root / path.lstrip('/')
+
+
+def last_object(output: str) -> dict[str, Any]:
+    """The JSON object that is the last line of an output, else `{'error': reason}`."""
+    try:
+        found = json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {'error': f'it printed {output[-200:]!r}'}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

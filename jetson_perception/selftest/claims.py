@@ -1,0 +1,54 @@
+"""What is claimed, in words; docs/tensorrt.md lists the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PASS = 'pass'
+FAIL = 'FAIL'
+NOT_HERE = 'not here'
+
+CLAIMS = {
+    'machine': 'The machine has what running a model on images takes.',
+    'truth': 'On the CPU, the models of the package find what rendered scenes hold.',
+    'agrees': 'An engine gives what the CPU gives, in every precision.',
+    'pipeline': "The nodes' pipeline answers every frame, with what the CPU gives.",
+    'together': 'Models side by side on one device give what each gives on the CPU.',
+    'cache': 'An engine is built once, and anew when it is damaged; a folder that others may '
+    'write is refused.',
+    'refusals': 'What is no engine of this machine is refused with the reason; nothing crashes.',
+    'cancel': 'A build that is cancelled ends within 10 s.',
+}
+"""By the name of the check."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one check.
+
+    Attributes
+    ----------
+    claim : str
+        Name of the claim, one of `CLAIMS`.
+    subject : str
+        What it was checked of, as 'people_pose, tensorrt, int8'; empty for the machine.
+    outcome : str
+        `PASS`, `FAIL` or `NOT_HERE`.
+    reason : str
+        Why it failed or could not be checked; what is worth telling of one that passed.
+    figures : dict
+        What was measured, in JSON's types; times in milliseconds.
+    log : str
+        What the check's process logged last.
+    seconds : float
+        How long it took.
+    """
+
+    claim: str
+    subject: str
+    outcome: str
+    reason: str = ''
+    figures: dict[str, Any] = field(default_factory=dict)
+    log: str = ''
+    seconds: float = 0.0

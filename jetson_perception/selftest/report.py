@@ -1,0 +1,76 @@
+"""The one file to send: what people read first, then the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.doctor import Finding
+    from jetson_perception.selftest.claims import Result
+
+_JSON_BEGINS = '----- JSON -----'
+
+
+def write_report(
+    path: Path, findings: Sequence[Finding], results: Sequence[Result], version: str
+) -> None:
+    """Write the report; paths under the user's home begin with ~ in it.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    record = {
+        'version': version,
+        'python': platform.python_version(),
+        'time': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'findings': [asdict(finding) for finding in findings],
+        'results': [asdict(result) for result in results],
+    }
+    text = '\n'.join([*_lines(record), _JSON_BEGINS, json.dumps(record, indent=1)])
+    path.write_text(_without_home(text) + '\n', encoding='utf-8')
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of a report."""
+    record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8').split(_JSON_BEGINS)[1])
+    return record
+
+
+def summary(results: Sequence[Result]) -> str:
+    """How many passed, failed, and could not be run."""
+    counts = Counter(result.outcome for result in results)
+    return f'{counts[PASS]} passed, {counts[FAIL]} failed, {counts[NOT_HERE]} not here'
+
+
+def _lines(record: dict[str, Any]) -> list[str]:
+    lines = [f'jetson_perception {record["version"]} selftest, {record["time"]}', '']
+    for each in record['findings']:
+        lines.append(f'{each["verdict"]:8} {each["name"]}: {each["found"]}')
+    for claim, text in CLAIMS.items():
+        lines += ['', f'{claim}: {text}']
+        for result in record['results']:
+            if result['claim'] == claim:
+                subject = f'{result["subject"]}: ' if result['subject'] else ''
+                reason = result['reason'] or f'{result["seconds"]:.1f} s'
+                lines.append(f'  {result["outcome"]:8} {subject}{reason}')
+                if result['outcome'] == FAIL and result['log']:
+                    lines += [f'           | {line}' for line in result['log'].splitlines()]
+    return [*lines, '']
+
+
+def _without_home(text: str) -> str:
+    home = str(Path.home())
+    return re.sub(rf'{re.escape(home)}(?=/)', '~', text) if len(home) > 1 else text

@@ -1,0 +1,204 @@
+"""Which checks this machine can run, and running them."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import islice
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from jetson_perception.doctor import Machine, can_do_main_job, examine
+from jetson_perception.doctor.machine import last_object
+from jetson_perception.engines import ENGINES
+from jetson_perception.errors import ModelError
+from jetson_perception.evaluation.scenes import SCENES
+from jetson_perception.resources import model_path
+from jetson_perception.selftest.checks import Task
+from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jetson_perception.doctor import Finding
+
+MODELS = ('oranges', 'people_detect', 'people_pose')
+_CPU = 'onnxruntime_cpu'
+_BUILDER = 'tensorrt'
+_BUILT = ('cache', 'refusals', 'cancel')  # claims of engines that are built
+_CHECKS_MODULE = 'jetson_perception.selftest.checks'
+_TENSORRT_MODULES = ('tensorrt', 'tensorrt_rtx', 'tensorrt_rtx_bindings')
+_LOG_LINES = 40
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be checked.
+
+    Attributes
+    ----------
+    engines : tuple of str
+        Of `ENGINES`, 'auto' aside.
+    precisions : tuple of str
+        For engines that are built.
+    models : tuple of str
+        Names of models that the package brings.
+    pictures : int
+        Of each scene.
+    timeout_s : float
+        For one check; building engines takes most of it.
+    cache : Path or None
+        Folder for engines that are built; one that is removed at the end if None.
+    """
+
+    engines: tuple[str, ...] = tuple(name for name in ENGINES if name != 'auto')
+    precisions: tuple[str, ...] = ('fp32', 'fp16', 'int8')
+    models: tuple[str, ...] = MODELS
+    pictures: int = 8
+    timeout_s: float = 1800.0
+    cache: Path | None = None
+
+
+def run_session(
+    settings: Settings,
+    on_findings: Callable[[list[Finding]], None] = lambda findings: None,
+    machine: Machine | None = None,
+) -> Iterator[Result]:
+    """Results, as they come.
+
+    Parameters
+    ----------
+    settings : Settings
+    on_findings : callable
+        Given what the doctor finds, before the checks.
+    machine : Machine, optional
+        Where the checks run; this machine by default, with a cache of the session's own.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='selftest_')))
+        cache = settings.cache or folder / 'cache'
+        # Nothing here reads or damages what the user's nodes keep.
+        machine = machine or Machine(environ={**os.environ, 'XDG_CACHE_HOME': str(cache)})
+        begun = time.perf_counter()
+        findings = list(examine(machine))
+        on_findings(findings)
+        works = can_do_main_job(findings)
+        yield Result(
+            'machine',
+            '',
+            PASS if works else FAIL,
+            '' if works else 'see what the doctor says',
+            seconds=time.perf_counter() - begun,
+        )
+        write_pictures(folder, settings.pictures)
+        for task, lacking in plan(settings, machine, folder):
+            yield (
+                Result(task.claim, task.subject, NOT_HERE, lacking)
+                if lacking
+                else _run(task, machine, settings.timeout_s)
+            )
+
+
+def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[Task, str]]:
+    """Every check, and why it cannot be run here; empty where it can."""
+    for model in settings.models:
+        yield Task('truth', (model,)), ''
+    for engine in settings.engines:
+        reason = why_not_here(engine, machine)
+        if reason:
+            claims = ('agrees', 'pipeline', 'together', *(_BUILT if engine == _BUILDER else ()))
+            for claim in claims:
+                yield Task(claim, engine=engine), reason
+            continue
+        # What is not built computes in the types of the file, which are fp32 but in INT8 models.
+        precisions = settings.precisions if engine == _BUILDER else ('fp32', 'int8')
+        for precision in precisions:
+            yield from _plan_precision(settings, engine, precision, str(folder))
+        if engine == _BUILDER:
+            for claim in _BUILT:
+                own = folder / claim
+                own.mkdir(mode=0o700, exist_ok=True)
+                smallest = settings.models[:1]
+                yield Task(claim, smallest, engine, 'fp16', str(folder), str(own)), ''
+
+
+def _plan_precision(
+    settings: Settings, engine: str, precision: str, pictures: str
+) -> Iterator[tuple[Task, str]]:
+    names, lacking = _models(settings.models, precision)
+    for name in names:
+        if engine != _CPU:  # it is what the others are held against
+            yield Task('agrees', (name,), engine, precision, pictures), ''
+        yield Task('pipeline', (name,), engine, precision, pictures), ''
+    if len(names) > 1:
+        yield Task('together', tuple(names), engine, precision, pictures), ''
+    for name in lacking:
+        yield Task('pipeline', (name,), engine, precision), 'the package brings it in float only'
+
+
+def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], list[str]]:
+    """Names of the models to run in a precision, and of those that are not there in it."""
+    if precision != 'int8':
+        return list(models), []
+    there, lacking = [], []
+    for name in models:
+        try:
+            model_path(f'{name}_int8')
+        except ModelError:
+            lacking.append(name)
+        else:
+            there.append(f'{name}_int8')
+    return there, lacking
+
+
+def why_not_here(engine: str, machine: Machine) -> str:
+    """Why an engine cannot run on this machine; empty when it should."""
+    if engine == _CPU:
+        return ''
+    driver = machine.probe('cuda')
+    if not driver.get('devices'):
+        return f'no GPU: {driver.get("error") or "the driver finds none"}'
+    pycuda = machine.probe('module', 'pycuda.driver')
+    if not pycuda.get('version'):
+        return f'pycuda: {pycuda.get("error") or "not installed"}'
+    if engine == 'onnxruntime_cuda':
+        providers = machine.probe('onnxruntime').get('providers', [])
+        return (
+            '' if 'CUDAExecutionProvider' in providers else 'ONNX Runtime was built without CUDA'
+        )
+    found = [machine.probe('module', name) for name in _TENSORRT_MODULES]
+    if any(each.get('version') for each in found):
+        return ''
+    reasons = [each['error'] for each in found if each.get('error')]
+    return f'TensorRT: {reasons[0] if reasons else "not installed"}'
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Pictures of every scene, once for all checks; lossless, as all are to see the same."""
+    for scene, make in SCENES.items():
+        pictures: Any = make(count).pictures
+        for index, picture in enumerate(islice(pictures, count)):
+            cv2.imwrite(str(folder / f'{scene}_{index:03d}.png'), picture.bgr)
+
+
+def _run(task: Task, machine: Machine, timeout_s: float) -> Result:
+    begun = time.perf_counter()
+    answer = machine.run_main(_CHECKS_MODULE, dumps(asdict(task)), timeout_s=timeout_s)
+    seconds = time.perf_counter() - begun
+    verdict = {} if answer.problem else last_object(answer.output)
+    problem = answer.problem or verdict.get('error', '')
+    log = '\n'.join(_readable(answer.errors).splitlines()[-_LOG_LINES:])
+    if problem:
+        return Result(task.claim, task.subject, FAIL, problem, log=log, seconds=seconds)
+    return Result(task.claim, task.subject, **verdict, log=log, seconds=seconds)
+
+
+def _readable(text: str) -> str:
+    return re.sub(r'\x1b\[[0-9;]*m', '', text)

@@ -1,0 +1,203 @@
+"""What is checked on which machine, and that a check that crashes or hangs is one that fails."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jetson_perception.cli import main
+from jetson_perception.doctor import Answer, Finding, Machine
+from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS, Result
+from jetson_perception.selftest.report import read_report, summary, write_report
+from jetson_perception.selftest.session import Settings, plan, run_session, why_not_here
+
+GPU = {'devices': [{'name': 'Orin'}], 'driver': '12.6'}
+ABSENT = {'installed': False}
+CUDA_PROVIDER = {'providers': ['CUDAExecutionProvider', 'CPUExecutionProvider'], 'version': '1'}
+
+
+class StandInMachine(Machine):
+    """Stands for a machine with what its probes say; strict about probes that it does not know."""
+
+    def __init__(self, answer=None, **probes):
+        super().__init__(environ={})
+        self.answer = answer
+        self.tasks = []
+        self.probes = {
+            'cuda': ABSENT | {'error': 'libcuda.so.1: not found'},
+            'tensorrt': ABSENT,
+            'tensorrt_rtx': ABSENT,
+            'tensorrt_rtx_bindings': ABSENT,
+            'pycuda.driver': ABSENT,
+            'onnxruntime': {'providers': ['CPUExecutionProvider'], 'version': '1'},
+            'python': {'error': 'not asked'},
+            'opencv': {'error': 'not asked'},
+            'ros': ABSENT,
+            'cameras': {'devices': []},
+            'models': {'folder': '/m', 'models': {'oranges': {'engine': 'CPU', 'ms': 1.0}}},
+        } | {name.replace('__', '.'): probe for name, probe in probes.items()}
+
+    def probe(self, name, *arguments, timeout_s=30.0):
+        return self.probes[arguments[0] if name == 'module' else name]
+
+    def run(self, *command, timeout_s=10.0):
+        return Answer(problem='not installed')
+
+    def run_main(self, module, *arguments, timeout_s):
+        self.tasks.append(json.loads(arguments[0]))
+        return self.answer
+
+
+JETSON = {
+    'cuda': GPU,
+    'tensorrt': {'installed': True, 'version': '10.3.0'},
+    'pycuda__driver': {'installed': True, 'version': '2026.1'},
+    'onnxruntime': CUDA_PROVIDER,
+}
+
+
+class TestWhatIsHere:
+    @pytest.mark.parametrize(
+        ('engine', 'lacks', 'reason'),
+        [
+            pytest.param('tensorrt', {}, '', id='tensorrt'),
+            pytest.param('onnxruntime_cuda', {}, '', id='cuda'),
+            pytest.param('onnxruntime_cpu', {'cuda': ABSENT}, '', id='cpu'),
+            pytest.param('tensorrt', {'cuda': {'error': 'no such file'}}, 'no GPU: no such file'),
+            pytest.param('tensorrt', {'cuda': {'devices': []}}, 'no GPU: the driver finds none'),
+            pytest.param('tensorrt', {'pycuda__driver': ABSENT}, 'pycuda: not installed'),
+            pytest.param('tensorrt', {'tensorrt': ABSENT}, 'TensorRT: not installed'),
+            pytest.param(
+                'tensorrt',
+                {'tensorrt': {'installed': True, 'error': 'ImportError: libnvinfer.so.10'}},
+                'TensorRT: ImportError: libnvinfer.so.10',
+            ),
+            pytest.param(
+                'onnxruntime_cuda',
+                {'onnxruntime': {'providers': ['CPUExecutionProvider']}},
+                'ONNX Runtime was built without CUDA',
+            ),
+            pytest.param('onnxruntime_cuda', {'pycuda__driver': ABSENT}, 'pycuda: not installed'),
+        ],
+    )
+    def test_an_engine(self, engine, lacks, reason):
+        assert why_not_here(engine, StandInMachine(**JETSON | lacks)) == reason
+
+
+class TestPlan:
+    def test_of_a_jetson_checks_every_claim(self, tmp_path):
+        tasks = [task for task, lacking in plan(Settings(), StandInMachine(**JETSON), tmp_path)
+                 if not lacking]  # fmt: skip
+        assert {task.claim for task in tasks} == set(CLAIMS) - {'machine'}
+        built = {task.precision for task in tasks if task.engine == 'tensorrt'}
+        assert {'fp32', 'fp16'} <= built
+        assert not [t for t in tasks if t.claim == 'agrees' and t.engine == 'onnxruntime_cpu']
+        folders = [task.folder for task in tasks if task.folder]
+        assert len(set(folders)) == len(folders) == 3
+
+    def test_of_a_pc_without_a_gpu_tells_what_is_not_here(self, tmp_path):
+        planned = list(plan(Settings(), StandInMachine(), tmp_path))
+        lacking = [(task.claim, task.engine) for task, reason in planned if 'no GPU' in reason]
+        assert lacking == [
+            *((claim, 'tensorrt') for claim in ('agrees', 'pipeline', 'together')),
+            *((claim, 'tensorrt') for claim in ('cache', 'refusals', 'cancel')),
+            *((claim, 'onnxruntime_cuda') for claim in ('agrees', 'pipeline', 'together')),
+        ]
+        runs = [task for task, reason in planned if not reason]
+        assert {task.engine for task in runs} == {'', 'onnxruntime_cpu'}
+
+
+ONE = Settings(engines=('onnxruntime_cpu',), models=('oranges',), pictures=1)
+
+
+class TestSession:
+    def results(self, answer):
+        machine = StandInMachine(answer)
+        return [each for each in run_session(ONE, machine=machine) if each.claim == 'truth']
+
+    def test_a_verdict(self):
+        printed = 'half a line\n{"outcome": "pass", "reason": "good", "figures": {"a": 1}}'
+        (result,) = self.results(Answer(printed, errors='\x1b[31mINFO\x1b[0m engine'))
+        assert (result.outcome, result.reason, result.figures) == (PASS, 'good', {'a': 1})
+        assert result.log == 'INFO engine'
+        assert result.subject == 'oranges'
+
+    @pytest.mark.parametrize(
+        ('answer', 'reason'),
+        [
+            pytest.param(Answer(problem='ended by SIGSEGV'), 'ended by SIGSEGV', id='crash'),
+            pytest.param(Answer(problem='no answer within 5 s'), 'no answer', id='hang'),
+            pytest.param(Answer('nonsense'), "it printed 'nonsense'", id='nonsense'),
+            pytest.param(Answer(''), "it printed ''", id='nothing'),
+        ],
+    )
+    def test_no_verdict_is_a_failure(self, answer, reason):
+        (result,) = self.results(answer)
+        assert result.outcome == FAIL
+        assert reason in result.reason
+
+    def test_a_process_that_crashes_for_real(self):
+        machine = Machine()
+        answer = machine.run_main('jetson_perception.selftest.checks', '{', timeout_s=60)
+        assert answer.problem.startswith('exit code 1')
+        assert 'JSONDecodeError' in answer.errors
+
+
+class TestReport:
+    def test_is_read_by_people_and_programs(self, tmp_path, monkeypatch):
+        monkeypatch.setenv('HOME', '/home/someone')
+        findings = [Finding('machine', 'board', 'Orin, /home/someone/venv/bin/python')]
+        results = [
+            Result('machine', '', PASS, seconds=1.0),
+            Result(
+                'agrees', 'oranges, tensorrt, fp16', FAIL, 'drift', {'x': 1.5}, 'line 1\nline 2'
+            ),
+            Result('cache', 'tensorrt', NOT_HERE, 'no GPU'),
+        ]
+        path = tmp_path / 'report.txt'
+        write_report(path, findings, results, '1.2.3')
+        text = path.read_text()
+        assert 'someone' not in text
+        assert 'Orin, ~/venv/bin/python' in text
+        assert '  FAIL     oranges, tensorrt, fp16: drift\n           | line 1\n' in text
+        record = read_report(path)
+        assert record['version'] == '1.2.3'
+        assert [result['outcome'] for result in record['results']] == [PASS, FAIL, NOT_HERE]
+        assert record['results'][1]['figures'] == {'x': 1.5}
+        assert summary(results) == '1 passed, 1 failed, 1 not here'
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _plain(self, monkeypatch, tmp_path):
+        monkeypatch.setenv('COLUMNS', '200')
+        monkeypatch.setenv('NO_COLOR', '1')
+        monkeypatch.chdir(tmp_path)
+
+    def arguments(self, *more):
+        return ['selftest', '--model', 'oranges', '--pictures', '1', *more]
+
+    def test_on_this_machine(self, capsys, tmp_path):
+        report = tmp_path / 'r.txt'
+        arguments = self.arguments('--engine', 'onnxruntime_cpu', '--report', str(report))
+        assert main(arguments) == 0
+        output = capsys.readouterr().out
+        assert 'pass     truth oranges: mIoU 0.9' in output
+        assert ' 0 failed, ' in output
+        assert f'the report is {report}' in output
+        results = read_report(report)['results']
+        assert [result['claim'] for result in results[:3]] == ['machine', 'truth', 'pipeline']
+        assert results[2]['figures']['end to end (ms)'] > 0
+
+    def test_a_failure_is_the_exit_code(self, capsys, tmp_path):
+        """A check that is given no time."""
+        arguments = self.arguments('--engine', 'onnxruntime_cpu', '--timeout', '0.01')
+        assert main(arguments) == 1
+        assert 'FAIL     truth oranges: no answer within 0.01 s' in capsys.readouterr().out
+        (report,) = tmp_path.glob('selftest-*.txt')
+        assert read_report(report)['results'][1]['outcome'] == FAIL
+
+    def test_a_report_that_cannot_be_written(self, capsys, tmp_path):
+        assert main(self.arguments('--report', str(tmp_path / 'no' / 'r.txt'))) == 1
+        assert 'cannot be written' in capsys.readouterr().err
