@@ -19,7 +19,7 @@ from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.errors import PerceptionError
 from jetson_perception.models import SegmentationModel
 from jetson_perception.palette import palette
-from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, StageTimes, make_lane
+from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, make_lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,8 +67,6 @@ class FullRate:
     ----------
     models : dict
         Models by the names of their engines. They stay open.
-    draw : bool
-        Draw the newest frame that is done, over and over.
     options : callable
         Gives the options for a model, as `postprocess` takes them; None for the model's own.
     """
@@ -77,7 +75,6 @@ class FullRate:
         self,
         models: dict[str, SegmentationModel | YoloModel],
         *,
-        draw: bool = False,
         options: Callable[[SegmentationModel | YoloModel], Any] = lambda model: None,
     ) -> None:
         self._models = models
@@ -86,7 +83,8 @@ class FullRate:
         self._lanes = [self._lane(name, model, options) for name, model in models.items()]
         self._pipeline = Pipeline(self._lanes, self._on_settled)
         self._drawn = 0
-        self._drawer = NewestWorker(self._draw, 'drawing') if draw else None
+        self._drawing = False
+        self._drawer: NewestWorker[Frame] | None = None
         self._colors = {
             name: palette(model.layout.class_count)
             for name, model in models.items()
@@ -135,6 +133,7 @@ class FullRate:
         count: int = 0,
         seconds: float = 2.0,
         *,
+        draw: bool = False,
         one_at_a_time: bool = False,
     ) -> EndToEnd:
         """Take frames through, some first to warm up.
@@ -147,6 +146,8 @@ class FullRate:
             Frames to time; 0 for as many as take about `seconds`.
         seconds : float
             How long to run where `count` is 0.
+        draw : bool
+            Draw the newest frame that is done, over and over, in a thread of its own.
         one_at_a_time : bool
             Offer a frame only when nothing is under way: not the full rate, but the times of
             stages that nothing else runs beside, and the least latency.
@@ -156,7 +157,9 @@ class FullRate:
         PerceptionError
             When nothing came back for a minute.
         """
-        self._one_at_a_time = one_at_a_time
+        self._one_at_a_time, self._drawing = one_at_a_time, draw
+        if draw and self._drawer is None:
+            self._drawer = NewestWorker(self._draw, 'drawing')
         self._take(frames, _WARM_UP)
         if not count:
             begun = time.perf_counter()
@@ -164,7 +167,7 @@ class FullRate:
             a_frame_s = (time.perf_counter() - begun) / (2 * _WARM_UP)
             count = max(_WARM_UP, min(round(seconds / a_frame_s), 1_000_000))
         for lane in self._lanes:
-            lane.times = StageTimes()
+            lane.times.clear()
         drawn = self._drawn
         begun = self._take(frames, count)
         ends, latencies = self._ends_s, self._latencies_ms
@@ -219,7 +222,7 @@ class FullRate:
     def _on_settled(self, frame: Frame) -> None:
         if len(frame.results) < len(self._lanes):  # an engine has not begun it yet
             return
-        if self._drawer is not None:
+        if self._drawing and self._drawer is not None:
             self._drawer.give(frame)
         self._done += 1
         self._to_finish -= 1

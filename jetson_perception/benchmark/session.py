@@ -216,18 +216,18 @@ def _run_pipelines(
     say: Callable[[str], None],
 ) -> dict[str, float]:
     """The pipeline at every size, without and with drawing. Returns the memory in use."""
-    used: dict[str, float] = {}
-    for draw in (False, True) if settings.draw else (False,):
-        with (
-            opened_models(settings) as models,
-            FullRate(models, draw=draw, options=model_options(settings)) as pipeline,
-        ):
+    with (
+        opened_models(settings) as models,
+        FullRate(models, options=model_options(settings)) as pipeline,
+    ):
+        for draw in (False, True) if settings.draw else (False,):
             for size, figures in sizes.items():
                 what = 'image in to messages out' + (', drawn' if draw else '')
                 say(f'{what}, {size[0]}×{size[1]}')
-                run = pipeline.run(pictures[size], settings.frames, settings.seconds)
+                run = pipeline.run(pictures[size], settings.frames, settings.seconds, draw=draw)
                 figures['drawn' if draw else 'end_to_end'] = _run_figures(run)
-            used = used or _memory(on_device)
+            if not draw:
+                used = _memory(on_device)
     return used
 
 

@@ -53,6 +53,11 @@ class StageTimes:
             times[self._counts[stage] % len(times)] = elapsed_ms
             self._counts[stage] += 1
 
+    def clear(self) -> None:
+        """Forget all times so far."""
+        with self._lock:
+            self._counts = dict.fromkeys(STAGES, 0)
+
     def summary(self) -> dict[str, StageSummary]:
         """Median and 99th percentile of each stage that has any time yet, in stage order."""
         with self._lock:

@@ -69,8 +69,9 @@ def test_one_frame_at_a_time(models, monkeypatch):
 
 
 def test_drawing_goes_on_beside_it(models):
-    with FullRate(models, draw=True) as pipeline:
-        run = pipeline.run(FRAMES, count=30)
+    with FullRate(models) as pipeline:
+        assert pipeline.run(FRAMES, count=5).drawn == 0
+        run = pipeline.run(FRAMES, count=30, draw=True)
     assert run.timing.frames == 30
     assert all(counts.skipped == 0 for counts in run.counts.values())
     assert 0 < pipeline._drawn <= 34

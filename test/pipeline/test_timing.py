@@ -25,6 +25,15 @@ def test_stages_come_in_the_order_in_which_a_frame_passes_them():
     assert tuple(times.summary()) == STAGES
 
 
+def test_times_can_be_forgotten():
+    times = StageTimes()
+    times.record('total', 100.0)
+    times.clear()
+    assert times.summary() == {}
+    times.record('total', 1.0)
+    assert times.summary() == {'total': (1.0, 1.0, 1)}
+
+
 def test_median_and_percentile_of_known_times():
     times = StageTimes()
     for number in range(101):
