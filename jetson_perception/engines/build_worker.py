@@ -76,15 +76,22 @@ class Events:
 
 
 class EventHandler(logging.Handler):
-    """Log records as events, so that they appear in the parent's log."""
+    """Log records as events, so that they appear in the parent's log, each text once.
+
+    TensorRT says some things of every layer.
+    """
 
     def __init__(self, events: Events) -> None:
         super().__init__()
         self._events = events
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one on."""
-        self._events.send(log=record.levelno, name=record.name, text=record.getMessage())
+        text = record.getMessage().strip()
+        if text not in self._said:
+            self._said.add(text)
+            self._events.send(log=record.levelno, name=record.name, text=text)
 
 
 def _build(request: Mapping[str, Any], events: Events) -> dict[str, Any]:

@@ -55,6 +55,11 @@ def load_model(path: str | Path) -> onnx.ModelProto:
         raise ModelError(f'{path} cannot be read: {err}') from err
     except Exception as err:  # of protobuf and of onnx, which share no other base
         why = ' '.join(str(err).split())
+        if 'external' in why.lower() or 'should be stored in' in why:
+            raise ModelError(
+                f'{path}: its external data is missing or cut off; copy it beside the ONNX file, '
+                f'or export into one file: {why}'
+            ) from err
         raise ModelError(f'{path} is not an ONNX model, or is damaged: {why}') from err
     if not model.graph.node:
         raise ModelError(f'{path} holds no nodes; export the model again')

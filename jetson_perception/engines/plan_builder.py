@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.build_progress import BuildProgress, make_monitor
 from jetson_perception.engines.calibrator import has_calibrator, make_calibrator
-from jetson_perception.engines.onnx_graph import has_quantization, load_model
+from jetson_perception.engines.onnx_graph import has_quantization, load_model, require_onnx
 from jetson_perception.engines.precision import (
+    WANTED_IR,
     WANTED_OPSET,
     convert_opset,
     coordinates_in_float,
+    float_weights,
     is_fp16,
     opset_of,
     to_fp16,
@@ -267,52 +270,53 @@ def _parse(
         return network, parser, problem
 
     network, parser, problem = attempt(content)
-    if problem or _is_old(path, content):
-        converted, why_not = _in_wanted_opset(path, content)
-        if converted:
-            network_again, parser_again, problem_again = attempt(converted)
-            if not problem_again:
-                notes.append(why_not)
-                return network_again, parser_again
-        elif problem and why_not:
-            problem += f'. {why_not}'
+    old = not problem and _is_old(path, content)
+    if not problem and not old:
+        return network, parser
+    for mended, note in _mended(path, content, quantized=not old):
+        if not mended:
+            problem += f'. Besides, {note}' if problem else ''
+            continue
+        again = attempt(mended)
+        if not again[2]:
+            notes.append(note)
+            return again[0], again[1]
     if problem:
         raise ModelError(f'{path}: {describe_tensorrt(trt)} cannot read the model: {problem}')
     return network, parser
 
 
+def _model_of(path: Path, content: bytes | None) -> Any:
+    return load_model(path) if content is None else require_onnx().load_from_string(content)
+
+
 def _is_old(path: Path, content: bytes | None) -> bool:
     try:
         return 0 < opset_of(_model_of(path, content)) < _OLDEST_OPSET
-    except PerceptionError:  # no onnx, or not a model: the parser says it better
+    except PerceptionError:  # no onnx: the parser warns of it, too
         return False
 
 
-def _model_of(path: Path, content: bytes | None) -> Any:
-    if content is None:
-        return load_model(path)
-    import onnx
-
-    return onnx.load_from_string(content)
-
-
-def _in_wanted_opset(path: Path, content: bytes | None) -> tuple[bytes, str]:
-    """The model in the opset that every version reads, and a note; or nothing, and why not."""
+def _mended(
+    path: Path, content: bytes | None, *, quantized: bool
+) -> Iterator[tuple[bytes | None, str]]:
+    """A model that the parser refused, changed in ways that may help; None and why not."""
     try:
         model = _model_of(path, content)
-    except PerceptionError:
-        return b'', ''
+    except PerceptionError:  # no onnx, or no model: what the parser said has to do
+        return
+    if quantized and float_weights(model):
+        yield model.SerializeToString(), 'quantized weights were written as floats'
     opset, ir_version = opset_of(model), model.ir_version
-    if opset in (0, WANTED_OPSET) and ir_version <= 8:
-        return b'', ''
+    if opset in (0, WANTED_OPSET) and ir_version <= WANTED_IR:
+        return
     try:
         converted = convert_opset(model).SerializeToString()
     except ModelError as err:
-        return b'', f'Besides, {err}'
-    return (
-        converted,
-        f'converted from opset {opset}, IR version {ir_version}, to opset {WANTED_OPSET}',
-    )
+        yield None, str(err)
+    else:
+        note = f'converted from opset {opset}, IR version {ir_version}, to opset {WANTED_OPSET}'
+        yield converted, note
 
 
 _PARSER_HINTS = (
@@ -346,6 +350,9 @@ _PARSER_HINTS = (
 )
 
 
+_NO_DRIVER = re.compile(r'\[\S*catchCudaError\S*\] .*')
+
+
 def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -> str:
     """What the parser said, with the node that it is about, and what to do."""
     texts = []
@@ -353,10 +360,10 @@ def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -
         error = parser.get_error(index)
         said = ' '.join(str(error).split())
         code = str(error.code()).rsplit('.', maxsplit=1)[-1]
-        desc = error.desc()
-        about = _node_of(error)
+        # Where there is no driver, that is appended to each error.
+        desc = _NO_DRIVER.sub('', ' '.join(error.desc().split())).rstrip('. ')
         # Of an unsupported node the description is "false".
-        text = f'{about}{code}' + ('' if desc in ('', 'false') else f': {" ".join(desc.split())}')
+        text = _node_of(error) + (code if desc in ('', 'false') else f'{code}: {desc}')
         texts.append((text, f'{said} {code}'))
     if not texts:
         texts = [(' '.join(text.split()), text) for text in logged] or [
@@ -365,7 +372,7 @@ def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -
     everything = ' '.join(said for _, said in texts).lower()
     hint = next((hint for mark, hint in _PARSER_HINTS if mark in everything), '')
     more = f' (and {len(texts) - 1} more)' if len(texts) > 1 else ''
-    return texts[0][0] + more + (f'. {hint}' if hint else '')
+    return texts[0][0] + more + (f'; {hint}' if hint else '')
 
 
 def _node_of(error: Any) -> str:
@@ -579,6 +586,7 @@ _BUILD_HINTS = (
     ('insufficient memory', 'memory'),
     ('could not be allocated', 'memory'),
     ('could not find any implementation', 'workspace'),
+    ('within workspace limit', 'workspace'),
 )
 
 

@@ -44,9 +44,8 @@ def is_fp16(model: onnx.ModelProto) -> bool:
     """Whether a model is in half precision already, in part at least."""
     onnx = require_onnx()
     half = onnx.TensorProto.FLOAT16
-    return any(each.data_type == half for each in model.graph.initializer) or any(
-        node.op_type == 'Cast' and any(a.name == 'to' and a.i == half for a in node.attribute)
-        for node in model.graph.node
+    return any(each.data_type == half for each in model.graph.initializer) or bool(
+        _casts(model, half)
     )
 
 
@@ -81,7 +80,9 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     -----
     ONNX Runtime 1.31's converter gives an initializer that two Resize nodes share two Cast nodes
     of the same name, which TensorRT and ONNX Runtime refuse, and appends nodes out of order. So
-    repeated nodes are dropped, and the rest is sorted.
+    repeated nodes are dropped, and the rest is sorted. Between two nodes that stay in FP32 it
+    converts to FP16 and back, which would lose what they are kept for, and break the arithmetic of
+    shapes; so both nodes take the value as it is.
     """
     require_onnx()
     try:
@@ -106,12 +107,48 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
             f'the model cannot be converted to FP16: {why}. Export it in half precision '
             '(Ultralytics: half=True), or build with precision fp32'
         ) from err
+    _drop_round_trips(model)
     known = [each.name for each in [*model.graph.input, *model.graph.initializer]]
     nodes = sort_nodes(model.graph.node, known)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     _refuse_infinite_weights(model)
     return model
+
+
+def _drop_round_trips(model: onnx.ModelProto) -> None:
+    """Let FP32 values that are cast to FP16 and back stay as they are."""
+    from onnx import TensorProto
+
+    halved = {node.output[0]: node.input[0] for node in _casts(model, TensorProto.FLOAT16)}
+    instead = {
+        node.output[0]: halved[node.input[0]]
+        for node in _casts(model, TensorProto.FLOAT)
+        if node.input[0] in halved
+    }
+    # What the model gives keeps its name: there the value is renamed, and not what takes it.
+    outputs = {each.name for each in model.graph.output}
+    renamed = {source: name for name, source in instead.items() if name in outputs}
+    nodes = [node for node in model.graph.node if node.output[0] not in instead]
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            source = instead.get(name, name)
+            node.input[index] = renamed.get(source, source)
+        for index, name in enumerate(node.output):
+            node.output[index] = renamed.get(name, name)
+    used = outputs.union(*(node.input for node in nodes))
+    del model.graph.node[:]
+    model.graph.node.extend(
+        node for node in nodes if node.op_type != 'Cast' or node.output[0] in used
+    )
+
+
+def _casts(model: onnx.ModelProto, to: int) -> list[onnx.NodeProto]:
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type == 'Cast' and any(a.name == 'to' and a.i == to for a in node.attribute)
+    ]
 
 
 def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
@@ -123,6 +160,61 @@ def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
             raise ModelError(
                 f"weights '{each.name}' are not finite in FP16; build with precision fp32"
             )
+
+
+def float_weights(model: onnx.ModelProto) -> int:
+    """Give weights that are int8 in the file as floats that a QuantizeLinear makes int8 again.
+
+    TensorRT 8.x takes quantized weights in this form only. The numbers are the same.
+
+    Parameters
+    ----------
+    model : ModelProto
+        It is changed.
+
+    Returns
+    -------
+    int
+        How many weights that were.
+    """
+    onnx = require_onnx()
+    values = {each.name: each for each in model.graph.initializer}
+    nodes = []
+    changed: set[str] = set()
+    for node in model.graph.node:
+        stored = values.get(node.input[0]) if node.op_type == 'DequantizeLinear' else None
+        if stored is not None and stored.data_type == onnx.TensorProto.INT8:
+            if stored.name not in changed:
+                changed.add(stored.name)
+                nodes.append(_quantize_again(stored, node, values))
+            node.input[0] = f'{stored.name}_quantized'
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return len(changed)
+
+
+def _quantize_again(
+    stored: onnx.TensorProto, dequantize: onnx.NodeProto, values: dict[str, onnx.TensorProto]
+) -> onnx.NodeProto:
+    """The QuantizeLinear for a weight, which becomes a float."""
+    onnx = require_onnx()
+    integers = onnx.numpy_helper.to_array(stored)
+    scale = onnx.numpy_helper.to_array(values[dequantize.input[1]])
+    axis = next((each.i for each in dequantize.attribute if each.name == 'axis'), 1)
+    if scale.ndim:
+        shape = [1] * integers.ndim
+        shape[axis] = -1
+        scale = scale.reshape(shape)
+    name = stored.name
+    stored.CopyFrom(onnx.numpy_helper.from_array(integers * scale, name))
+    return onnx.helper.make_node(
+        'QuantizeLinear',
+        [name, *dequantize.input[1:]],
+        [f'{name}_quantized'],
+        name=f'{name}_quantize',
+        axis=axis,
+    )
 
 
 def convert_opset(

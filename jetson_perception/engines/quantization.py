@@ -13,11 +13,15 @@ whose values span the picture. The graph alone tells which these are, whatever t
 from __future__ import annotations
 
 import fnmatch
+import io
 import logging
 import tempfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jetson_perception.engines.onnx_graph import (
     first_convolutions,
@@ -31,9 +35,8 @@ from jetson_perception.engines.precision import convert_opset, opset_of
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    import numpy as np
     import onnx
     from numpy.typing import NDArray
 
@@ -135,7 +138,8 @@ def quantize_model(
         prepared = Path(folder) / 'prepared.onnx'
         model = _prepare(path, prepared)
         weighted, kept = _choose(model, path, options)
-        reader = _Reader(model.graph.input[0].name, tensors, progress)
+        spool = Path(folder) / 'tensors'
+        reader = _Reader(model.graph.input[0].name, tensors, spool, progress)
         quantized = Path(folder) / 'quantized.onnx'
         _quantize(path, prepared, quantized, reader, options, weighted)
         _finish(quantized, out, metadata)
@@ -154,9 +158,12 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
     model = load_model(path)
     if 0 < opset_of(model) < _OLDEST_OPSET:
         model = convert_opset(model)
+    # As a file: of a model in memory it puts the weights into another, and loses them.
+    original = prepared.with_name('original.onnx')
+    onnx.save(model, str(original))
     # Shapes computed from symbols need sympy, and are not needed where images fix them.
     try:
-        quant_pre_process(model, str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
     except Exception as err:  # of ONNX Runtime and onnx, which share no other base
         raise ModelError(
             f'{path} cannot be prepared for quantization: {" ".join(str(err).split())}'
@@ -191,36 +198,62 @@ def _choose(
 
 
 class _Reader:
-    """Images for ONNX Runtime's calibration; implements its CalibrationDataReader."""
+    """Images for ONNX Runtime's calibration, one at a time; its CalibrationDataReader.
+
+    They lie in a file meanwhile: ONNX Runtime asks how many there are, and keeps what the network
+    makes of all that one range gives it, which for histograms is hundreds of megabytes an image.
+
+    Parameters
+    ----------
+    name : str
+        Of the network's input.
+    tensors : iterable of ndarray
+        All of one shape.
+    file : Path
+        Where they are kept meanwhile.
+    progress : callable, optional
+        Called with the number of images taken.
+    """
 
     def __init__(
         self,
         name: str,
         tensors: Iterable[NDArray[np.generic]],
+        file: Path,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.count = 0
-        self._name = name
-        self._tensors: Iterator[NDArray[np.generic]] = iter(tensors)
-        self._progress = progress
+        self._name, self._progress = name, progress
+        self.count, self._next, self._end = 0, 0, 0
+        shape: tuple[int, ...] = ()
+        with file.open('wb') as spool:
+            for tensor in tensors:
+                shape = shape or tensor.shape
+                if tensor.shape != shape:
+                    raise ModelError(
+                        f'calibration tensors are {shape} and {tensor.shape}; expected one shape'
+                    )
+                spool.write(np.ascontiguousarray(tensor, np.float32).tobytes())
+                self.count += 1
+        if not self.count:
+            raise ParameterError('there are no images to calibrate on', 'images')
+        self._tensors = np.memmap(file, np.float32, 'r', shape=(self.count, *shape))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Give these next."""
+        self._next, self._end = start_index, end_index
 
     def get_next(self) -> dict[str, NDArray[np.generic]] | None:
-        tensor = next(self._tensors, None)
-        if tensor is None:
+        """The next input; None after the last of the range."""
+        if self._next >= self._end:
             return None
-        self.count += 1
+        tensor = np.array(self._tensors[self._next])
+        self._next += 1
         if self._progress:
-            self._progress(self.count)
+            self._progress(self._next)
         return {self._name: tensor}
-
-    def __iter__(self) -> _Reader:
-        return self
-
-    def __next__(self) -> dict[str, NDArray[np.generic]]:
-        batch = self.get_next()
-        if batch is None:
-            raise StopIteration
-        return batch
 
 
 def _quantize(
@@ -239,27 +272,22 @@ def _quantize(
         'percentile': CalibrationMethod.Percentile,
     }
     try:
-        quantize_static(
-            str(prepared),
-            str(out),
-            reader,
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            activation_type=QuantType.QInt8,
-            calibrate_method=methods[options.method],
-            nodes_to_quantize=nodes,
-            op_types_to_quantize=_OPERATORS,
-            extra_options=_EXTRA,
-        )
-    except PerceptionError:  # of the images
-        raise
-    except Exception as err:
-        if not reader.count:
-            raise ParameterError('there are no images to calibrate on', 'images') from err
+        with redirect_stdout(io.StringIO()):  # it prints what it does
+            quantize_static(
+                str(prepared),
+                str(out),
+                reader,
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QInt8,
+                calibrate_method=methods[options.method],
+                nodes_to_quantize=nodes,
+                op_types_to_quantize=_OPERATORS,
+                extra_options=_EXTRA,
+            )
+    except Exception as err:  # of ONNX Runtime, NumPy and onnx
         raise ModelError(f'{path} cannot be quantized: {" ".join(str(err).split())}') from err
-    if not reader.count:
-        raise ParameterError('there are no images to calibrate on', 'images')
 
 
 _OPERATORS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']
@@ -269,8 +297,7 @@ _EXTRA: dict[str, Any] = {
     'WeightSymmetric': True,
     'QuantizeBias': False,
     'OpTypesToExcludeOutputQuantization': _OPERATORS,
-    # Values of so many images are kept while histograms are made; without, those of all.
-    'CalibMaxIntermediateOutputs': 4,
+    'CalibStridedMinMax': 1,  # image by image, of all methods
 }
 
 

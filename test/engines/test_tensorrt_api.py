@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from standin_driver import StandInDriver
 from tensorrt_there import requires_tensorrt
 
 from jetson_perception.engines import tensorrt_api
@@ -231,39 +232,6 @@ class TestRealLogger:
 def test_a_type_that_numpy_has_not(name):
     with pytest.raises(ModelError, match=rf"'scores' is {name}.*float32 or float16"):
         to_numpy_dtype(types.SimpleNamespace(name=name), 'scores')
-
-
-class StandInDriver:
-    """What libcuda answers on an Orin, with the functions that are asked."""
-
-    def __init__(self, *, init=0, count=1, count_code=0):
-        self._init, self._count, self._count_code = init, count, count_code
-
-    def cuInit(self, flags):
-        assert flags == 0
-        return self._init
-
-    def cuDeviceGetCount(self, count):
-        count._obj.value = self._count
-        return self._count_code
-
-    def cuDeviceGet(self, device, index):
-        assert index < self._count
-        device._obj.value = 40 + index
-        return 0
-
-    def cuDeviceGetName(self, name, size, device):
-        assert (size, device.value) == (256, 40)
-        name.value = b'Orin'
-        return 0
-
-    def cuDeviceTotalMem_v2(self, memory, device):
-        memory._obj.value = 8_000_000_000
-        return 0
-
-    def cuDeviceGetAttribute(self, value, number, device):
-        value._obj.value = {75: 8, 76: 7, 18: 1}[number]
-        return 0
 
 
 @pytest.fixture
