@@ -251,6 +251,23 @@ def decode(
     return replace(found, instance_ids=ids)
 
 
+def score_thresholds(options: DetectionOptions) -> tuple[float, NDArray[np.float32]]:
+    """What the score of a box has to reach, for decoders that don't run here.
+
+    Returns
+    -------
+    lowest : float
+        Less than this is dropped whatever the class.
+    table : ndarray, shape (n,), float32
+        Threshold of each class id, the last one for all ids beyond; infinite for classes that are
+        dropped.
+    """
+    thresholds = _thresholds(options)
+    if thresholds.table is None:
+        return thresholds.lowest, np.array([thresholds.lowest], np.float32)
+    return thresholds.lowest, thresholds.table
+
+
 def _read_end_to_end(
     rows: NDArray[Any], layout: YoloLayout, options: DetectionOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:

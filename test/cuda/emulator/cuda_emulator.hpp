@@ -645,8 +645,18 @@ inline T atomicCAS(T* address, std::common_type_t<T> compare, std::common_type_t
     return old;
 }
 
+#define CUDA_EMULATOR_LOAD(name)                            \
+    template <typename T>                                   \
+    inline T name(const T* address) { return *address; }
+CUDA_EMULATOR_LOAD(__ldg)
+CUDA_EMULATOR_LOAD(__ldca)
+CUDA_EMULATOR_LOAD(__ldcg)
+CUDA_EMULATOR_LOAD(__ldcs)
+CUDA_EMULATOR_LOAD(__ldcv)
 template <typename T>
-inline T __ldg(const T* address) { return *address; }
+inline void __stcs(T* address, T value) { *address = value; }
+template <typename T>
+inline void __stcg(T* address, T value) { *address = value; }
 [[noreturn]] inline void __trap() { emulator::fail("__trap"); }
 
 inline int __popc(unsigned v) { return __builtin_popcount(v); }
