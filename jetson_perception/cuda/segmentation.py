@@ -1,8 +1,11 @@
 """Class masks from score tensors, on the GPU: the twin of `tasks.segmentation.segment`.
 
-Masks of class ids equal the twin's. Masks of scores may differ from it in pixels where two classes
-are as good as equal: exponentials and averages are rounded differently, and OpenCV's own averages
-differ from version to version by up to 3e-5 of the scores' range.
+Masks of class ids, and masks of the network's size, equal the twin's. Enlarged masks of scores may
+differ from it where two classes are as good as equal: exponentials and averages are rounded
+differently, and OpenCV's own averages are off by up to 3e-5 of the scores' range. Where the edge
+of the image lies between grid points, as a letterboxed image's may on a coarse grid, OpenCV before
+5 moves positions by up to a 64th of a grid point, and the kernel does not: up to 0.3 % of the
+pixels.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ from jetson_perception.tasks.segmentation import (
 
 # Pixels whose best two classes are as good as equal may go either way; see CudaSegmenter.
 MOST_THAT_DIFFER = 1e-3
+# OpenCV before 5 rounds positions to a 32nd of a grid point where the image's edge lies between
+# points, which moves the borders of classes.
+MOST_THAT_DIFFER_BETWEEN_POINTS = 0.005
 
 BY_CLASS = SegmentationLayout('logits', 5)
 FOREGROUND = SegmentationLayout('logits', 2, binary=True)
@@ -238,16 +241,25 @@ def check(device, case, *, graph=False):
     with np.errstate(all='ignore'):
         result = computed(device, case, graph=graph)
         twin = expected(case)
-        unsure = unsure_pixels(case, twin.mask.shape)
     assert result.mask.shape == twin.mask.shape
     assert result.mask.dtype == np.uint8
     assert result.pixels.dtype == np.int64
     counted = np.bincount(result.mask.ravel(), minlength=case.layout.class_count)
     np.testing.assert_array_equal(result.pixels, counted)
+    if case.layout.output == 'class_ids' or case.options.mask_size == 'network':
+        np.testing.assert_array_equal(result.mask, twin.mask)
+        return
+    with np.errstate(all='ignore'):
+        best, finite, equal = _reference(case, twin.mask.shape)
+        may_differ = equal | _next_to_infinity(case, twin.mask.shape)
+    np.testing.assert_array_equal(result.mask[finite & ~equal], best[finite & ~equal])
     differ = result.mask != twin.mask
-    assert not (differ & ~unsure).any(), f'{np.argwhere(differ & ~unsure)[:5]}'
+    if not window_of(case).is_whole:
+        assert np.mean(differ) <= MOST_THAT_DIFFER_BETWEEN_POINTS
+        return
+    assert not (differ & ~may_differ).any(), f'{np.argwhere(differ & ~may_differ)[:5]}'
     if case.content not in _FULL_OF_TIES:
-        assert np.count_nonzero(differ) <= MOST_THAT_DIFFER * differ.size
+        assert np.mean(differ) <= MOST_THAT_DIFFER
 
 
 # What is infinite or a tie at grid points is so at many pixels between them.
@@ -255,27 +267,27 @@ _FULL_OF_TIES = ('ties', 'sure', 'overflown', 'masked')
 _AS_GOOD_AS_EQUAL = 1e-4  # of the scores' range
 
 
-def unsure_pixels(case, shape):
-    """Where rounding decides, as two classes are as good as equal; (h, w), bool.
+def window_of(case):
+    return window_on_grid(case.grid_hw, transform_of(case))
 
-    And where infinite scores are averaged: what OpenCV makes of infinity times nothing, at the
-    points themselves and next to them, depends on the library that it resizes with.
-    """
-    if case.layout.output == 'class_ids' or case.options.mask_size == 'network':
-        return np.zeros(shape, bool)
+
+def _reference(case, shape):
+    """The best class of each pixel in double precision; where that is one; where two are equal."""
     scores = _scores(case)
     finite = scores[np.isfinite(scores)]
     range_ = np.ptp(finite) if finite.size else 0.0
-    window = window_on_grid(scores.shape[1:], transform_of(case))
-    if window.is_whole:
-        scores = scores[:, window.rows, window.columns]
-        window = replace(window, left=0, top=0)
-    rows = _taps(shape[0], window.top, window.height / shape[0], scores.shape[1])
-    columns = _taps(shape[1], window.left, window.width / shape[1], scores.shape[2])
-    best = np.sort(_interpolated(scores, rows, columns), axis=0)[-2:]
-    infinite = cv2.dilate(np.isinf(scores).any(axis=0).astype(np.uint8), np.ones((3, 3)))
-    near_infinite = _interpolated(infinite[None].astype(float), rows, columns)[0] > 0
-    return near_infinite | (best[1] - best[0] <= _AS_GOOD_AS_EQUAL * range_)
+    scores = _resized(scores, case, shape)
+    ordered = np.sort(scores, axis=0)
+    finite = np.isfinite(scores).all(axis=0)
+    equal = finite & (ordered[-1] - ordered[-2] <= _AS_GOOD_AS_EQUAL * range_)
+    best = scores[0] > scores[1] if case.layout.binary else scores.argmax(axis=0)
+    return best, finite, equal
+
+
+def _next_to_infinity(case, shape):
+    """Where OpenCV's library decides what infinity times nothing is."""
+    infinite = cv2.dilate(np.isinf(_scores(case)).any(axis=0).astype(np.uint8), np.ones((3, 3)))
+    return _resized(infinite[None].astype(float), case, shape)[0] > 0
 
 
 def _scores(case):
@@ -291,11 +303,23 @@ def _scores(case):
         if case.layout.binary:
             scores = 1 / (1 + np.exp(-scores))
         else:
-            scores = np.exp(scores - scores.max(axis=0))
-            scores /= scores.sum(axis=0)
+            with np.errstate(invalid='ignore'):
+                scores = np.exp(scores - scores.max(axis=0))
+                scores /= scores.sum(axis=0)
     if case.layout.binary:
         scores = np.concatenate([scores, np.full_like(scores, 0.0 if logits else 0.5)])
     return scores
+
+
+def _resized(planes, case, shape):
+    """The planes at the pixels of a mask of this shape, in double precision."""
+    window = window_of(case)
+    if window.is_whole:
+        planes = planes[:, window.rows, window.columns]
+        window = replace(window, left=0, top=0)
+    rows = _taps(shape[0], window.top, window.height / shape[0], planes.shape[1])
+    columns = _taps(shape[1], window.left, window.width / shape[1], planes.shape[2])
+    return _interpolated(planes, rows, columns)
 
 
 def _taps(count, origin, step, points):
