@@ -166,11 +166,17 @@ class CudaDecoder:
                 f'{self._dtype} {self._shape}'
             )
         mine.upload(stream)
-        if self.layout.family == 'end_to_end':
-            self._enqueue_end_to_end(output, mine, stream)
-        else:
-            self._enqueue_anchors(output, mine, stream)
+        self.enqueue_kernels(outputs, stream, block)
         mine.download(stream)
+
+    def enqueue_kernels(
+        self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
+    ) -> None:
+        """The launches of `enqueue` without its copies, for measuring."""
+        if self.layout.family == 'end_to_end':
+            self._enqueue_end_to_end(outputs[self.layout.output], self._blocks[block], stream)
+        else:
+            self._enqueue_anchors(outputs[self.layout.output], self._blocks[block], stream)
 
     def collect(self, block: int = 0) -> Detections:
         """The detections of a block's frame, once the stream is past it.

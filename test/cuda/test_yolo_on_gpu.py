@@ -1,0 +1,104 @@
+"""The YOLO kernels on a real GPU: right, and how long they take.
+
+The cases are those of the emulator's tests. Times are printed, of the GPU alone: a CUDA graph of
+many repetitions between two events.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yolo_cases
+from yolo_cases import DETECT, POSE, Case, OnDevice, assert_same, expected, outputs_of
+
+from jetson_perception.cuda import CudaDevice, Resources, cuda_problem
+from jetson_perception.cuda.compiler import find_nvcc
+from jetson_perception.cuda.graphs import capture
+from jetson_perception.tasks.yolo import DetectionOptions
+
+REPETITIONS = 50
+
+_problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
+if _problem:
+    pytest.skip(_problem, allow_module_level=True)
+
+
+@pytest.fixture(scope='module')
+def device():
+    device = CudaDevice.get(0)
+    yield device
+    device.close()
+
+
+@pytest.mark.parametrize('case', [*yolo_cases.cases(), *yolo_cases.NETWORKS])
+def test_equals_the_twin(device, case):
+    yolo_cases.check(device, case)
+
+
+@pytest.mark.parametrize('layout', [DETECT, POSE, yolo_cases.OBJECTNESS, yolo_cases.END_TO_END])
+def test_the_same_result_each_time(device, layout):
+    """Candidates are listed in whatever order threads come; the result must not show it."""
+    case = Case(layout, 8400, 3000, 500, steps=20, options=DetectionOptions(0, 0.5, 1000))
+    twin = expected(case)
+    on_device = OnDevice(device, case)
+    with device.pushed():
+        for time in range(200):
+            assert_same(on_device.decoded(case, time % 2), twin)
+    on_device.close()
+
+
+def test_frames_in_a_graph(device):
+    case = Case(POSE, 8400)
+    on_device = OnDevice(device, case)
+    decoder, stream = on_device.decoder, on_device.stream
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        assert_same(on_device.decoded(case), expected(case))
+        graph = held.add(capture(stream, lambda: decoder.enqueue(on_device.outputs, stream)))
+        for seed in range(20):
+            case = replace(case, seed=seed, found=5 * seed, options=DetectionOptions(0.03 * seed))
+            on_device.set(outputs_of(case))
+            assert not decoder.prepare(case.transform, case.options)
+            graph.launch(stream)
+            stream.synchronize()
+            assert_same(decoder.collect(), expected(case))
+    held.close()
+    on_device.close()
+
+
+@pytest.mark.parametrize('case', yolo_cases.NETWORKS)
+def test_time(device, capsys, request, case):
+    on_device = OnDevice(device, case)
+    with device.pushed():
+        on_device.decoded(case)
+        kernels, everything = (
+            gpu_microseconds(device, on_device.stream, work, on_device.outputs)
+            for work in (on_device.decoder.enqueue_kernels, on_device.decoder.enqueue)
+        )
+    on_device.close()
+    with capsys.disabled():
+        print(  # noqa: T201
+            f'\n{device.name}: {request.node.callspec.id}, {case.layout.value_count} × '
+            f'{case.anchors} {np.dtype(case.dtype).name}, {case.found} candidates: kernels '
+            f'{kernels:.1f} µs, with copies {everything:.1f} µs',
+            end='',
+        )
+
+
+def gpu_microseconds(device, stream, enqueue, outputs):
+    """What one `enqueue` takes on the GPU, with its launches back to back."""
+    held = Resources()
+    with held.closed_on_error():
+        record = [outputs, stream]
+        graph = held.add(capture(stream, lambda: [enqueue(*record) for _ in range(REPETITIONS)]))
+        begun = held.add(device.new_event(timing=True))
+        done = held.add(device.new_event(timing=True))
+        best = float('inf')
+        for _ in range(5):
+            begun.record(stream)
+            graph.launch(stream)
+            done.record(stream)
+            done.synchronize()
+            best = min(best, done.elapsed_ms(begun) / REPETITIONS)
+    held.close()
+    return best * 1000
