@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -400,7 +400,8 @@ class TensorRTEngine:
         if hasattr(self._context, 'set_device_memory'):
             self._context.set_device_memory(block.address, block.nbytes)
         else:
-            self._context.device_memory = block.address
+            # Before 10.1; the types that mypy knows are of 10.13.
+            cast('Any', self._context).device_memory = block.address
 
     def _scratch_bytes(self) -> int:
         if hasattr(self._engine, 'device_memory_size_v2'):
