@@ -208,6 +208,19 @@ PYTHON
   "${pip[@]}" --no-deps "$(grep '^nudenet' tools/requirements-test.txt)"
 }
 
+# Types of TensorRT's API for mypy, in a folder of their own: a folder `tensorrt` beside the other
+# packages would hide whether TensorRT is there. They ask for TensorRT itself, hence --no-deps, and
+# are no Python in a few places, where the generator took C++ names as they are.
+install_types() {
+  rm -rf "$venv/stubs"
+  "$venv/bin/pip" install --disable-pip-version-check --no-deps --target "$venv/stubs" \
+    -r tools/requirements-stubs.txt
+  sed -i -E -e 's/([(,] ?)in: /\1in_: /' \
+    -e 's/channel_axis: int\) -> IScaleLayer/channel_axis: int = ...) -> IScaleLayer/' \
+    "$venv/stubs/tensorrt_bindings/tensorrt.pyi"
+  sed -i '/^import tensorrt_libs/d' "$venv/stubs/tensorrt/__init__.pyi"
+}
+
 if [[ $(cat "$venv/stamp" 2>/dev/null) != "$wanted" ]]; then
   : >"$log"
   echo "$ros"
@@ -220,6 +233,7 @@ if [[ $(cat "$venv/stamp" 2>/dev/null) != "$wanted" ]]; then
     step 'ROS 2, Python libraries and tools' install_with_ros_from_pypi
     step 'include folders in the CMake files' mend_cmake_files
   fi
+  step "types of TensorRT's API" install_types
   echo "$wanted" >"$venv/stamp"
 fi
 

@@ -399,14 +399,14 @@ def _add_profile(
 ) -> tensorrt.IOptimizationProfile | None:
     """Smallest, best and largest shape of inputs that leave some of it open."""
     for index in range(network.num_inputs):
-        tensor = network.get_input(index)
+        tensor: Any = network.get_input(index)  # its types say less than Dims can
         shape = tuple(tensor.shape)
         found = _image_shapes(tensor.name, shape, options, size_wh)
         if -1 in shape:
             plan.shapes[tensor.name] = found
     if not plan.shapes:
         return None
-    profile = builder.create_optimization_profile()
+    profile: Any = builder.create_optimization_profile()  # takes tuples for Dims
     with collect_errors() as errors:
         for name, (low, best, high) in plan.shapes.items():
             profile.set_shape(name, low, best, high)
