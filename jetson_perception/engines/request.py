@@ -14,6 +14,13 @@ PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 
 
+def describe_progress(name: str, fraction: float | None, phase: str) -> str:
+    """How far a build is, for people: 'building engine det 43 %: timing tactics'."""
+    engine = f'engine {name}' if name else 'engine'
+    share = '' if fraction is None else f' {fraction * 100:.0f} %'
+    return f'building {engine}{share}' + (f': {phase}' if phase else '')
+
+
 @dataclass(frozen=True)
 class EngineRequest:
     """How a model is to be opened; each runtime takes what concerns it.

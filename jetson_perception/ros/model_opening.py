@@ -7,6 +7,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.engines.request import describe_progress
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -102,9 +104,7 @@ class ModelOpening:
         self._on_done()
 
     def _report(self, name: str, fraction: float | None, phase: str) -> None:
-        share = '' if fraction is None else f' {fraction * 100:.0f} %'
-        engine = f'engine {name}' if name else 'engine'
-        self._progress = f'building {engine}{share}' + (f': {phase}' if phase else '')
+        self._progress = describe_progress(name, fraction, phase)
         self._news.set()
 
     def _close_opened(self) -> None:
