@@ -33,7 +33,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def test_there_are_kernels():
-    assert {'preprocess', 'segmentation'} <= {source.stem for source in SOURCES}
+    assert {'preprocess', 'segmentation', 'tint', 'yolo'} <= {source.stem for source in SOURCES}
 
 
 @pytest.mark.parametrize('architecture', sorted({*ARCHITECTURES, KNOWN[-1]}))
