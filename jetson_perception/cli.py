@@ -26,10 +26,12 @@ from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from jetson_perception.benchmark.command import add_bench, run_bench
+from jetson_perception.build_status import BuildStatus
 from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.cache_command import add_cache
 from jetson_perception.engines.metadata import read_mapping
+from jetson_perception.engines.request import PRECISIONS
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.average_precision import require_pycocotools
@@ -109,9 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(error_code=1)
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     model = _model_options()
-    _add_info(commands, model)
-    _add_run(commands, model)
-    _add_evaluate(commands, model)
+    precision = _precision_options()
+    _add_info(commands, model, precision)
+    _add_run(commands, model, precision)
+    _add_evaluate(commands, model, precision)
     _add_compare(commands)
     add_bench(commands, model).set_defaults(command=_bench)
     add_doctor(commands)
@@ -146,18 +149,31 @@ def _model_options(engines: Sequence[str] = ('--engine',)) -> argparse.ArgumentP
     return options
 
 
-def _add_info(commands: Any, model: argparse.ArgumentParser) -> None:
+def _precision_options(options: Sequence[str] = ('--precision',)) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    for option in options:
+        parser.add_argument(
+            option,
+            choices=PRECISIONS,
+            default='fp16',
+            help='of an engine that is built (default: fp16); others compute in the types of the '
+            'file',
+        )
+    return parser
+
+
+def _add_info(commands: Any, *model: argparse.ArgumentParser) -> None:
     info = commands.add_parser(
-        'info', parents=[model], help='show what a model is taken for', description=_info.__doc__
+        'info', parents=model, help='show what a model is taken for', description=_info.__doc__
     )
     info.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
     info.set_defaults(command=_info)
 
 
-def _add_run(commands: Any, model: argparse.ArgumentParser) -> None:
+def _add_run(commands: Any, *model: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
         'run',
-        parents=[model],
+        parents=model,
         help='run a model on pictures, folders, videos or cameras',
         description=_run.__doc__,
     )
@@ -199,10 +215,10 @@ def _add_run(commands: Any, model: argparse.ArgumentParser) -> None:
     run.set_defaults(command=_run)
 
 
-def _add_evaluate(commands: Any, model: argparse.ArgumentParser) -> None:
+def _add_evaluate(commands: Any, *model: argparse.ArgumentParser) -> None:
     evaluate = commands.add_parser(
         'evaluate',
-        parents=[model],
+        parents=model,
         help='measure how good models are on a dataset',
         description=_evaluate.__doc__,
     )
@@ -244,7 +260,10 @@ def _add_compare(commands: Any) -> None:
     limits = Limits()
     compare = commands.add_parser(
         'compare',
-        parents=[_model_options(('--engine-a', '--engine-b'))],
+        parents=[
+            _model_options(('--engine-a', '--engine-b')),
+            _precision_options(('--precision-a', '--precision-b')),
+        ],
         help='hold two engines or files of one model against each other',
         description=_compare.__doc__,
     )
@@ -357,14 +376,21 @@ def _overrides(settings: Sequence[str]) -> ModelInfo:
 
 
 def _open(
-    arguments: argparse.Namespace, path: str | None = None, engine: str | None = None
+    arguments: argparse.Namespace,
+    path: str | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
 ) -> SegmentationModel | YoloModel:
-    return open_model(
-        path or arguments.model,
-        engine=engine or arguments.engine,
-        threads=arguments.threads,
-        overrides=_overrides(arguments.set),
-    )
+    path = path or arguments.model
+    with BuildStatus(Console(stderr=True), Path(path).stem) as progress:
+        return open_model(
+            path,
+            engine=engine or arguments.engine,
+            threads=arguments.threads,
+            overrides=_overrides(arguments.set),
+            precision=precision or arguments.precision,
+            progress=progress,
+        )
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -575,10 +601,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
     with ExitStack() as stack:
         one, other = (
-            stack.enter_context(closing(_open(arguments, path, engine)))
-            for path, engine in (
-                (arguments.a, arguments.engine_a),
-                (arguments.b, arguments.engine_b),
+            stack.enter_context(closing(_open(arguments, path, engine, precision)))
+            for path, engine, precision in (
+                (arguments.a, arguments.engine_a, arguments.precision_a),
+                (arguments.b, arguments.engine_b, arguments.precision_b),
             )
         )
         options = _detection_options(arguments)

@@ -16,6 +16,7 @@ from onnx_models import (
     instance_segmenter,
     objectness_detector,
     pose_detector,
+    quantize_input,
     ultralytics_metadata,
     unknown_output,
 )
@@ -847,3 +848,21 @@ class TestCompare:
         Path(pictures, '1.png').write_bytes(b'x')
         assert main(['compare', colors, colors, '--images', pictures]) == 2
         assert '1.png is damaged' in capsys.readouterr().err
+
+
+class TestPrecision:
+    """Of engines that are built; here it shows by a model that is asked for in int8 and is not."""
+
+    def test_of_one_model(self, colors, capsys):
+        assert main(['info', colors, '--precision', 'fp32']) == 0
+        assert main(['info', colors, '--precision', 'int8', '--engine', 'onnxruntime_cpu']) == 1
+        assert 'nothing in it is quantized' in capsys.readouterr().err
+
+    def test_of_each_of_two(self, colors, tmp_path, capsys):
+        quantized = str(quantize_input(color_segmentation(tmp_path / 'quantized.onnx')))
+        write_picture(tmp_path / 'pictures' / '0.png')
+        arguments = ['compare', colors, quantized, '--images', str(tmp_path / 'pictures')]
+        arguments += ['--engine-a', 'onnxruntime_cpu', '--engine-b', 'onnxruntime_cpu']
+        assert main([*arguments, '--precision-b', 'int8']) == 0
+        assert main([*arguments, '--precision-a', 'int8']) == 2
+        assert 'nothing in it is quantized' in capsys.readouterr().err
