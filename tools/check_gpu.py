@@ -32,7 +32,7 @@ from gpu_checks.checks import Checks, add_options, read_options  # noqa: E402
 
 #: Parts in order, and the seconds that each may take; soak has its own length besides.
 PARTS = {
-    'kernels': 60,
+    'kernels': 120,
     'parity': 120,
     'concurrency': 60,
     'bench': 200,

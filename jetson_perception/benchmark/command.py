@@ -72,6 +72,11 @@ def add_bench(commands: Any, model: argparse.ArgumentParser) -> argparse.Argumen
         '--draw', action='store_true', help='measure with annotated images drawn too'
     )
     bench.add_argument(
+        '--profile',
+        action='store_true',
+        help="run once more and sample where each thread's time goes",
+    )
+    bench.add_argument(
         '--baseline',
         choices=['seed'],
         default='',
@@ -108,6 +113,7 @@ def run_bench(arguments: argparse.Namespace, overrides: ModelInfo | None = None)
         frames=arguments.frames,
         seconds=arguments.seconds,
         draw=arguments.draw,
+        profile=arguments.profile,
         baseline=arguments.baseline,
         score_threshold=arguments.score_threshold,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.benchmark.messages import message_builder, new_header
+from jetson_perception.benchmark.profiling import thread_cpu_ms
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
 from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.errors import PerceptionError
@@ -51,12 +52,18 @@ class EndToEnd:
         Of each engine what became of the frames, warm-up included.
     drawn : int
         Frames that were drawn meanwhile.
+    cpu_ms : dict
+        Time that each thread was on a core, by its name, milliseconds a frame; without the
+        threads that are the runtime's own.
+    errors : list of str
+        What failed, the first twenty.
     """
 
     timing: Timing
     stages: dict[str, dict[str, StageSummary]]
     counts: dict[str, Counts]
     drawn: int = 0
+    cpu_ms: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
@@ -168,13 +175,22 @@ class FullRate:
             count = max(_WARM_UP, min(round(seconds / a_frame_s), 1_000_000))
         for lane in self._lanes:
             lane.times.clear()
-        drawn = self._drawn
+        drawn, cpu_before = self._drawn, thread_cpu_ms()
         begun = self._take(frames, count)
+        cpu_ms = {
+            name: (spent - cpu_before.get(name, 0.0)) / count
+            for name, spent in thread_cpu_ms().items()
+        }
         ends, latencies = self._ends_s, self._latencies_ms
         gaps = intervals_ms(begun, ends)
         figures = timing(count, sum(gaps) / 1e3, latencies)
         return EndToEnd(
-            figures, self.stages(), self.counts(), self._drawn - drawn, list(self._errors)
+            figures,
+            self.stages(),
+            self.counts(),
+            self._drawn - drawn,
+            cpu_ms,
+            list(self._errors),
         )
 
     def run_forever(self, frames: Sequence[NDArray[np.uint8]]) -> None:

@@ -23,6 +23,12 @@ def print_report(console: Console, record: dict[str, Any]) -> None:
     for figures in record['sizes']:
         console.print(_size_table(figures, record['inference']['together']))
         console.print(_stage_table(figures))
+        cpu_ms = figures['end_to_end']['cpu_ms'].items()
+        if cpu_ms:
+            parts = ' · '.join(f'{name} {ms:.3f}' for name, ms in cpu_ms)
+            _say(console, f'ms a frame that threads were on a core: {parts}')
+        for line in _profile(figures):
+            _say(console, line)
         for line in _troubles(figures):
             _say(console, line)
     before, used = record['memory']['before'], record['memory']['open']
@@ -91,6 +97,14 @@ def _stage_table(figures: dict[str, Any]) -> Table:
             *(f'{one["median_ms"]:.3f} ({one["p99_ms"]:.3f})' if one else '' for one in cells),
         )
     return table
+
+
+def _profile(figures: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, places in figures.get('profile', {}).get('threads', {}).items():
+        lines.append(f'where {name} was seen:')
+        lines += [f'  {share:6.1%}  {place}' for place, share in places.items()]
+    return lines
 
 
 def _troubles(figures: dict[str, Any]) -> list[str]:

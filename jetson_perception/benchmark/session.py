@@ -11,6 +11,7 @@ from jetson_perception.benchmark import baseline, frames, inference, memory
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.machine import describe_machine
 from jetson_perception.benchmark.messages import what_is_built
+from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel, open_model
@@ -57,6 +58,8 @@ class Settings:
         How long each run is where `frames` is 0.
     draw : bool
         Measure with drawing too.
+    profile : bool
+        Run once more, and look where each thread's time goes.
     baseline : str
         'seed' for the loop of `jetson_perception.benchmark.baseline`, '' for none.
     in_turn : bool
@@ -74,6 +77,7 @@ class Settings:
     frames: int = 0
     seconds: float = 3.0
     draw: bool = False
+    profile: bool = False
     baseline: str = ''
     in_turn: bool = True
     score_threshold: float = 0.25
@@ -228,6 +232,13 @@ def _run_pipelines(
                 figures['drawn' if draw else 'end_to_end'] = _run_figures(run)
             if not draw:
                 used = _memory(on_device)
+        if settings.profile:
+            for size, figures in sizes.items():
+                say(f'profile, {size[0]}×{size[1]}')
+                with Sampler() as sampler:
+                    run = pipeline.run(pictures[size], settings.frames, settings.seconds)
+                shares = sampler.shares()
+                figures['profile'] = {'rate_hz': run.timing.rate_hz, 'threads': shares}
     return used
 
 
@@ -273,6 +284,7 @@ def _run_figures(run: EndToEnd) -> dict[str, Any]:
         'stages': stages,
         'counts': counts,
         'drawn_frames': run.drawn,
+        'cpu_ms': run.cpu_ms,
         'errors': run.errors,
     }
 

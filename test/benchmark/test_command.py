@@ -59,6 +59,7 @@ def test_figures(models, tmp_path, capsys):
         assert size['of_baseline'] == pytest.approx(ratio)
         for counts in size['end_to_end']['counts'].values():
             assert counts['skipped'] == counts['failed'] == 0
+        assert size['end_to_end']['cpu_ms']['publisher'] > 0
     assert record['memory']['open']['host_mb'] > 10
     assert record['settings']['sizes'] == [[320, 240], [640, 480]]
 
@@ -99,6 +100,18 @@ def test_wrong_usage(models, options, code, text, capsys):
     else:
         assert main(argv) == code
     assert text in capsys.readouterr().err
+
+
+def test_profile(models, tmp_path, capsys):
+    file = tmp_path / 'out.json'
+    argv = ['bench', models[0], '--seconds', '0.3', '--size', '320x240', '--profile']
+    assert main([*argv, '--json', str(file)]) == 0
+    (size,) = json.loads(file.read_text())['sizes']
+    threads = size['profile']['threads']
+    assert {'lane a', 'publisher', 'MainThread'} <= set(threads)
+    assert all(0 < share <= 1 for places in threads.values() for share in places.values())
+    assert any('pipeline/' in place for place in threads['lane a'])
+    assert 'where lane a was seen:' in capsys.readouterr().out
 
 
 def test_a_model_that_is_not_there(capsys):

@@ -29,7 +29,10 @@ _LEAST_TOGETHER_MS = 8.0
 def run(options: Options, checks: Checks) -> None:
     """The set, the same set slowed to a Jetson's pace, and one engine."""
     record = _measure(
-        checks, options, 'set', Settings(**_common(options), baseline='seed', draw=True)
+        checks,
+        options,
+        'set',
+        Settings(**_common(options), baseline='seed', draw=True, profile=True),
     )
     for size in record['sizes']:
         name = f'{len(options.models)} engines, {size["width"]}×{size["height"]}'

@@ -76,8 +76,9 @@ def time_kernels(
             outputs = [np.array(output) for output in model.infer(tensor)]
             before_ms = _preprocess_ms(timer, model, bgr)
             checks.note(f'{size_name}: preprocess, ms', before_ms)
-            after_ms, found = _postprocess_ms(timer, model, outputs, transform)
+            after_ms, found, same = _postprocess_ms(timer, model, outputs, transform)
             checks.note(f'{size_name}: postprocess ({found}), ms', after_ms)
+            checks.holds(f'{size_name}: the kernels find what the CPU finds', same, found)
             if segmentation:
                 if size == _SEGMENTATION_SIZE:
                     checks.at_most(
@@ -89,8 +90,9 @@ def time_kernels(
                 crowded(output, model) if index == model.layout.output else output
                 for index, output in enumerate(outputs)
             ]
-            after_ms, found = _postprocess_ms(timer, model, crowd, transform)
+            after_ms, found, same = _postprocess_ms(timer, model, crowd, transform)
             checks.note(f'{size_name}: postprocess of a crowd ({found}), ms', after_ms)
+            checks.holds(f'{size_name}: the same of a crowd', same, found)
 
 
 def crowded(output: NDArray[Any], model: YoloModel) -> NDArray[Any]:
@@ -203,8 +205,8 @@ def _postprocess_ms(
     model: SegmentationModel | YoloModel,
     outputs: list[NDArray[Any]],
     transform: Any,
-) -> tuple[float, str]:
-    """GPU time, and what was found; it is what the CPU finds in the same outputs."""
+) -> tuple[float, str, bool]:
+    """GPU time, what was found, and whether the CPU finds the same in the same outputs."""
     shapes = [output.shape for output in outputs]
     dtypes = [output.dtype for output in outputs]
     postprocessor: Any
@@ -230,11 +232,14 @@ def _postprocess_ms(
             buffer.free()
     expected: Any = model.postprocess(outputs, transform, options)
     if isinstance(model, SegmentationModel):
-        differ = np.mean(found.mask != expected.mask)
-        return elapsed, f'{differ:.4%} of pixels unlike the CPU'
+        differ = float(np.mean(found.mask != expected.mask))
+        return elapsed, f'{differ:.4%} of pixels unlike the CPU', differ < 1e-3
     if len(found) != len(expected):
-        return elapsed, f'{len(found)} boxes, THE CPU HAS {len(expected)}'
-    return elapsed, f'{len(found)} boxes, as on the CPU'
+        return elapsed, f'{len(found)} boxes, the CPU has {len(expected)}', False
+    same = np.allclose(found.xyxy, expected.xyxy, atol=0.01) and np.allclose(
+        found.score, expected.score, atol=1e-4
+    )
+    return elapsed, f'{len(found)} boxes', bool(same)
 
 
 def _time_in_pipeline(model: str, options: Options, checks: Checks) -> None:

@@ -1,0 +1,95 @@
+"""Where the host's time goes, thread by thread: time on a core, and samples of what runs there."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from typing_extensions import Self
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def thread_cpu_ms() -> dict[str, float]:
+    """Milliseconds that each Python thread has spent on a core since it began, by its name.
+
+    Empty where Linux does not tell; threads of equal names are added up.
+    """
+    spent: defaultdict[str, float] = defaultdict(float)
+    for thread in threading.enumerate():
+        try:
+            text = Path(f'/proc/self/task/{thread.native_id}/schedstat').read_text('ascii')
+        except OSError:
+            continue
+        spent[thread.name] += int(text.split()[0]) / 1e6
+    return dict(spent)
+
+
+class Sampler:
+    """Looks at every thread again and again while a `with` block runs.
+
+    It sees where threads wait, too. Python lets it look only where a thread lets others run: at
+    calls that wait, and in between every tenth of a millisecond, which it asks for meanwhile.
+
+    Parameters
+    ----------
+    interval_s : float
+        Time from one look to the next.
+    """
+
+    def __init__(self, interval_s: float = 0.0007) -> None:
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='sampler')
+        self._looks = 0
+        self._seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def __enter__(self) -> Self:
+        self._switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-4)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        sys.setswitchinterval(self._switch_interval)
+
+    def shares(self, most: int = 12) -> dict[str, dict[str, float]]:
+        """Of each thread the places that it was seen at most, with the share of all looks.
+
+        A place is the innermost line of this package, and what it had called.
+        """
+        return {
+            name: {place: count / self._looks for place, count in seen.most_common(most)}
+            for name, seen in sorted(self._seen.items())
+        }
+
+    def _run(self) -> None:
+        own = threading.get_ident()
+        while not self._stop.is_set():
+            names = {thread.ident: thread.name for thread in threading.enumerate()}
+            for ident, frame in sys._current_frames().items():
+                if ident != own and ident in names:
+                    self._seen[names[ident]][_place(frame)] += 1
+            self._looks += 1
+            time.sleep(self._interval_s)
+
+
+def _place(innermost: FrameType) -> str:
+    called = innermost.f_code.co_name
+    frame: FrameType | None = innermost
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if _PACKAGE in path.parents:
+            place = f'{path.relative_to(_PACKAGE)}:{frame.f_lineno} {frame.f_code.co_name}'
+            return place if frame is innermost else f'{place} → {called}'
+        frame = frame.f_back
+    return f'{Path(innermost.f_code.co_filename).name}:{innermost.f_lineno} {called}'
