@@ -9,6 +9,7 @@ What a wrapper enqueues is done for real, by the kernels' own code, on the CPU. 
 """
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ _LETTERS = {
 }
 
 
+_emulating = threading.Lock()  # its table of memory is of one thread at a time
+
+
 def register_kernels(standin, name):
     """Let the stand-in run all kernels of one of the package's files; skips where g++ is not."""
     if shutil.which('g++') is None:
@@ -45,6 +49,10 @@ class _Launch:
         self.standin, self.kernels, self.name, self.types = standin, kernels, name, types
 
     def __call__(self, grid, block, *values):
+        with _emulating:
+            self._launch(grid, block, *values)
+
+    def _launch(self, grid, block, *values):
         # Each allocation is moved to where the emulator notices access beyond its end.
         moved = {}
         arguments = []

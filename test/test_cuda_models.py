@@ -1,0 +1,348 @@
+"""The whole way on the GPU against the way on the CPU, with stand-ins for GPU and CUDA provider.
+
+The kernels are the package's own, run by the emulator; the networks run on ONNX Runtime's CPU
+provider, on the stand-in's memory. What is shown is that all parts go together, not their speed.
+"""
+
+import gc
+import logging
+import queue
+import threading
+
+import numpy as np
+import pytest
+import standin_onnxruntime
+import standin_pycuda
+from emulated_gpu import register_kernels
+from onnx_models import color_segmentation, detector, instance_segmenter, pose_detector
+from pipeline.waiting import DEADLINE_S, wait_until
+
+from jetson_perception import cuda_models
+from jetson_perception.cuda import compiler
+from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+from jetson_perception.errors import CudaError, ParameterError
+from jetson_perception.images import to_bgr
+from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.pipeline import CudaLane, Frame, Lane, Pipeline, RawImage, make_lane
+from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
+
+BOXES = (
+    (30, 20, 20, 16, 0, 0.9),
+    (31, 21, 20, 16, 0, 0.8),
+    (31, 21, 20, 16, 1, 0.7),
+    (50, 40, 10, 10, 1, 0.3),
+    (5, 5, 30, 30, 0, 0.2),
+)
+
+
+@pytest.fixture
+def standin(monkeypatch):
+    """A GPU with the package's kernels, and a CUDA provider for ONNX Runtime."""
+    standin = standin_pycuda.install(monkeypatch)
+    standin_onnxruntime.install(monkeypatch, standin)
+    for name in ('preprocess', 'segmentation', 'yolo'):
+        register_kernels(standin, name)
+    cuda_models._tell_once.cache_clear()
+    yield standin
+    gc.collect()
+    standin.check()
+
+
+def on_gpu(path):
+    """A model on the stand-in GPU, by what the file says that it is."""
+    engine = OnnxRuntimeCudaEngine(path)
+    return (SegmentationModel if engine.info.task == 'semantic' else YoloModel)(engine)
+
+
+class Running:
+    """A model in a lane of its own, asked frame by frame."""
+
+    def __init__(self, model, options=lambda: None):
+        self.model = model
+        self.errors = []
+        self._results = queue.Queue()
+        self.lane = make_lane(
+            'lane',
+            model,
+            lambda frame, result: self._results.put(result),
+            options,
+            self.errors.append,
+        )
+        self.pipeline = Pipeline([self.lane])
+        self.pipeline.start()
+
+    def __call__(self, frame):
+        self.pipeline.offer(frame)
+        return self._results.get(timeout=DEADLINE_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.pipeline.close()
+        self.model.close()
+
+
+def picture(seed, size_wh):
+    """Coarse noise, so that classes have areas."""
+    width, height = size_wh
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    rows = np.arange(height) * 6 // height
+    columns = np.arange(width) * 8 // width
+    return np.ascontiguousarray(coarse[rows][:, columns])
+
+
+def assert_same_detections(found, expected):
+    assert np.array_equal(found.class_id, expected.class_id)
+    np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=1e-3)
+    np.testing.assert_allclose(found.score, expected.score, atol=1e-6)
+    assert (found.keypoints is None) == (expected.keypoints is None)
+    if expected.keypoints is not None:
+        np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=1e-3)
+    assert (found.instance_ids is None) == (expected.instance_ids is None)
+    if expected.instance_ids is not None:
+        assert np.array_equal(found.instance_ids, expected.instance_ids)
+
+
+SIZES = [(64, 48), (90, 61), (33, 70), (200, 48), (64, 48), (64, 48), (64, 48)]
+
+
+@pytest.mark.parametrize('options', [SegmentationOptions(), SegmentationOptions('network')])
+def test_segmentation_equals_the_cpus(standin, tmp_path, options):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    on_cpu = SegmentationModel.open(path, engine='onnxruntime_cpu')
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: options) as running:
+        assert isinstance(running.lane, CudaLane)
+        for seed, size_wh in enumerate(SIZES):
+            bgr = picture(seed, size_wh)
+            found = running(Frame(lambda bgr=bgr: bgr))
+            tensor, transform = on_cpu.preprocess(bgr)
+            expected = on_cpu.postprocess(on_cpu.infer(tensor), transform, options)
+            assert found.mask.shape == expected.mask.shape
+            assert np.mean(found.mask != expected.mask) < 1e-3
+            assert len(np.unique(expected.mask)) > 2
+            assert found.pixels.sum() == found.mask.size
+        assert not running.errors
+
+
+@pytest.mark.parametrize('make', [detector, pose_detector])
+def test_detections_equal_the_cpus(standin, tmp_path, make):
+    boxes = BOXES if make is not pose_detector else tuple((*box[:4], 0, box[5]) for box in BOXES)
+    path = make(tmp_path / 'model.onnx', boxes, size_wh=(64, 64))
+    on_cpu = YoloModel.open(path, engine='onnxruntime_cpu')
+    chosen = {'options': DetectionOptions()}
+    with Running(YoloModel(OnnxRuntimeCudaEngine(path)), lambda: chosen['options']) as running:
+        assert isinstance(running.lane, CudaLane)
+        for options in (
+            DetectionOptions(),
+            DetectionOptions(score_threshold=0.1, iou_threshold=0.5),
+            DetectionOptions(class_agnostic=True),
+            DetectionOptions(max_detections=1),
+            DetectionOptions(class_ids=(1,)),
+            DetectionOptions(score_threshold=0.95),
+            DetectionOptions(class_score_thresholds=((0, 0.85),)),
+        ):
+            chosen['options'] = options
+            for seed, size_wh in enumerate(SIZES[-4:]):
+                bgr = picture(seed, size_wh)
+                found = running(Frame(lambda bgr=bgr: bgr))
+                tensor, transform = on_cpu.preprocess(bgr)
+                expected = on_cpu.postprocess(on_cpu.infer(tensor), transform, options)
+                assert_same_detections(found, expected)
+        assert not running.errors
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'mono8', 'yuyv', 'nv12', 'bayer_rggb8'])
+def test_an_image_is_converted_on_the_gpu_as_on_the_cpu(standin, tmp_path, encoding):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    on_cpu = SegmentationModel.open(path, engine='onnxruntime_cpu')
+    width, height = 64, 48
+    shape = {
+        'rgb8': (height, width, 3),
+        'bgra8': (height, width, 4),
+        'yuyv': (height, width, 2),
+        'nv12': (height * 3 // 2, width),
+    }.get(encoding, (height, width))
+    pixels = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+
+    def convert():
+        raise AssertionError('the image was converted on the CPU')
+
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path))) as running:
+        found = running(Frame(convert, raw=RawImage(pixels, encoding, width, height)))
+        assert np.array_equal(found.mask, on_cpu(to_bgr(pixels, encoding)).mask)
+
+
+def test_two_engines_of_one_input_share_its_preprocessing_and_both_find_theirs(standin, tmp_path):
+    paths = [
+        detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64)),
+        pose_detector(tmp_path / 'pose.onnx', ((20, 20, 10, 10, 0, 0.6),), size_wh=(64, 64)),
+    ]
+    models = [on_gpu(path) for path in paths]
+    results = [queue.Queue(), queue.Queue()]
+    lanes = [
+        make_lane(f'lane{i}', model, lambda frame, result, i=i: results[i].put(result))
+        for i, model in enumerate(models)
+    ]
+    pipeline = Pipeline(lanes)
+    pipeline.start()
+    standin.launches.clear()
+    for number in range(5):
+        bgr = picture(number, (90, 60))
+        for lane in lanes:
+            assert lane.slot.wait_until_taken(DEADLINE_S)
+        pipeline.offer(Frame(lambda bgr=bgr: bgr))
+    for _ in range(5):
+        assert len(results[0].get(timeout=DEADLINE_S)) == 3
+        assert len(results[1].get(timeout=DEADLINE_S)) == 1
+    pipeline.close()
+    assert len([name for name in standin.launches if name.startswith('preprocess')]) == 5
+    for model in models:
+        model.close()
+
+
+def test_post_processing_becomes_a_graph_that_lasts_while_options_change(standin, tmp_path):
+    path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
+    chosen = {'options': DetectionOptions()}
+    with Running(YoloModel(OnnxRuntimeCudaEngine(path)), lambda: chosen['options']) as running:
+        frames = [Frame(lambda: picture(1, (64, 64))) for _ in range(12)]
+        counts = []
+        for index, frame in enumerate(frames):
+            if index == 8:
+                chosen['options'] = DetectionOptions(score_threshold=0.85)
+            counts.append(len(running(frame)))
+        assert counts == [3] * 8 + [1] * 4
+        works = (running.model.device_path._work, running.model.device_path._next_work)
+        assert all(work.graph is not None for work in works)
+
+
+def test_in_steady_state_nothing_is_allocated(standin, tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    options = SegmentationOptions()
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: options) as running:
+        for number in range(30):
+            running(Frame(lambda: picture(2, (64, 48))))
+            if number == 10:
+                allocations = standin.allocations
+        assert standin.allocations == allocations
+
+
+def test_where_kernels_cannot_be_compiled_the_cpu_does_the_rest_and_it_is_said_once(
+    standin, tmp_path, monkeypatch, caplog
+):
+    def no_compiler(*_, **__):
+        raise CudaError('there is no CUDA compiler (nvcc)')
+
+    path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
+    monkeypatch.setattr(compiler, 'compile_kernels', no_compiler)
+    with caplog.at_level(logging.WARNING), on_gpu(path) as first:
+        assert first.device_path is None
+        with Running(on_gpu(path)) as running:
+            assert type(running.lane) is Lane
+            bgr = picture(1, (90, 60))
+            found = running(Frame(lambda: bgr))
+            assert_same_detections(found, YoloModel.open(path, engine='onnxruntime_cpu')(bgr))
+    told = [record.message for record in caplog.records if 'stay on the CPU' in record.message]
+    assert len(told) == 1
+    assert 'there is no CUDA compiler' in told[0]
+
+
+def test_masks_of_instances_are_made_on_the_cpu(standin, tmp_path):
+    path = instance_segmenter(tmp_path / 'model.onnx', BOXES, size_wh=(64, 64))
+    bgr = picture(1, (90, 60))
+    with Running(on_gpu(path)) as running:
+        assert_same_detections(
+            running(Frame(lambda: bgr)), YoloModel.open(path, engine='onnxruntime_cpu')(bgr)
+        )
+
+
+def test_a_model_on_the_cpu_has_no_device_path(tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    with open_model(path, engine='onnxruntime_cpu') as model:
+        assert model.device_path is None
+        model.bind_thread()
+
+
+def test_a_capture_that_the_driver_refuses_leaves_plain_launches(
+    standin, tmp_path, monkeypatch, caplog
+):
+    def refuse(*_, **__):
+        raise CudaError('recording a CUDA graph failed: not permitted')
+
+    path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
+    monkeypatch.setattr(cuda_models, 'capture', refuse)
+    with (
+        caplog.at_level(logging.WARNING),
+        Running(YoloModel(OnnxRuntimeCudaEngine(path))) as running,
+    ):
+        for _ in range(6):
+            assert len(running(Frame(lambda: picture(1, (64, 64))))) == 3
+        assert not running.errors
+    assert caplog.text.count('without a CUDA graph') == 1
+
+
+def test_a_pipeline_can_be_closed_and_a_new_one_started_with_the_same_model(standin, tmp_path):
+    path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
+    model = YoloModel(OnnxRuntimeCudaEngine(path))
+    for _ in range(3):
+        running = Running(model)
+        assert len(running(Frame(lambda: picture(1, (64, 64))))) == 3
+        running.pipeline.close()
+    model.close()
+
+
+def test_options_that_cannot_be_used_fail_their_frame_and_no_other(standin, tmp_path):
+    path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
+    wrong = iter([False, True, False, False])
+
+    def options():
+        if next(wrong):
+            raise ParameterError('score_threshold is 7', 'score_threshold')
+        return DetectionOptions()
+
+    with Running(YoloModel(OnnxRuntimeCudaEngine(path)), options) as running:
+        assert len(running(Frame(lambda: picture(1, (64, 64))))) == 3
+        running.pipeline.offer(Frame(lambda: picture(1, (64, 64))))
+        wait_until(lambda: running.lane.counts.failed == 1)
+        for _ in range(2):
+            assert len(running(Frame(lambda: picture(1, (64, 64))))) == 3
+
+
+def test_many_frames_at_full_rate_through_three_engines(standin, tmp_path):
+    paths = [
+        detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64)),
+        color_segmentation(tmp_path / 'colors.onnx'),
+        pose_detector(tmp_path / 'pose.onnx', ((20, 20, 10, 10, 0, 0.6),), size_wh=(64, 64)),
+    ]
+    models = [on_gpu(path) for path in paths]
+    lock, wrong = threading.Lock(), []
+    frames = [picture(number, (64 + number % 3, 48)) for number in range(6)]
+    with SegmentationModel.open(paths[1], engine='onnxruntime_cpu') as on_cpu:
+        masks = [on_cpu(bgr).mask for bgr in frames]
+
+    def check(frame, result, lane):
+        if lane == 1:
+            right = np.mean(result.mask != masks[frame.header]) < 1e-3
+        else:
+            right = len(result) == (3, None, 1)[lane]
+        with lock:
+            if not right:
+                wrong.append((frame.header, lane))
+
+    lanes = [
+        make_lane(f'lane{i}', model, lambda frame, result, i=i: check(frame, result, i))
+        for i, model in enumerate(models)
+    ]
+    pipeline = Pipeline(lanes)
+    pipeline.start()
+    for number in range(60):
+        kind = number % len(frames)
+        for lane in lanes:
+            assert lane.slot.wait_until_taken(DEADLINE_S)
+        pipeline.offer(Frame(lambda kind=kind: frames[kind], header=kind))
+    wait_until(lambda: all(lane.counts.processed == 60 for lane in lanes))
+    pipeline.close()
+    assert not wrong
+    for model in models:
+        model.close()
