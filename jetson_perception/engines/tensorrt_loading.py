@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import threading
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ class LoadedEngines:
         key = device, dla_core, hashlib.sha256(plan).digest()
         with self._lock:
             engine, users = self._loaded.get(key, (None, 0))
-            if engine is None or not _shares_profiles(trt):
+            if engine is None:
                 engine = self._deserialize(trt, plan, path, dla_core)
             if _shares_profiles(trt):
                 self._loaded[key] = engine, users + 1
@@ -152,7 +153,7 @@ class LoadedEngines:
         return engine
 
     def _start(self, trt: Any) -> tensorrt.Runtime:
-        """The runtime of the process; it lives as long, as engines need it."""
+        """The runtime of the process."""
         if self._runtime is None or self._module is not trt:
             logger = process_logger()
             if hasattr(trt, 'init_libnvinfer_plugins'):
@@ -162,6 +163,9 @@ class LoadedEngines:
             except TypeError as err:  # what pybind11 makes of a null pointer
                 raise ModelError(f'{describe_tensorrt(trt)} does not start: {err}') from err
             self._module = trt
+            # One reference that nobody drops: what TensorRT would do at the end of the process
+            # would come after CUDA and the logger are gone.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._runtime))
         return self._runtime
 
 

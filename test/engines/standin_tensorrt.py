@@ -286,10 +286,11 @@ def _without(kind, names, shared):
             raise AttributeError(f"'{kind.__name__}' object has no attribute '{name}'")
         return object.__getattribute__(self, name)
 
+    real = {'_Runtime': 'Runtime', '_Engine': 'ICudaEngine', '_Context': 'IExecutionContext'}
     return type(
-        kind.__name__.strip('_'),
+        real[kind.__name__],
         (kind,),
-        {'__getattribute__': __getattribute__, '_shared': shared},
+        {'__getattribute__': __getattribute__, '_shared': shared, 'names': names},
     )
 
 
@@ -438,7 +439,7 @@ class _Engine:
     def get_tensor_shape(self, name):
         if not self._need(name):
             return Dims([])
-        return Dims(self.open_shape(name))
+        return Dims(self._open_shape(name))
 
     def get_tensor_dtype(self, name):
         self._need(name)
@@ -462,17 +463,12 @@ class _Engine:
         if not self._need(name) or name not in self.inputs:
             raise MisuseError(f'{name} has no profile')
         profile = self.facts['profiles'][profile_index]
-        return [Dims(shape) for shape in profile.get(name, [self.open_shape(name)] * 3)]
+        return [Dims(shape) for shape in profile.get(name, [self._open_shape(name)] * 3)]
 
-    # Not TensorRT's.
-
-    def open_shape(self, name):
+    def _open_shape(self, name):
         """-1 for open dimensions."""
         node = {**self.inputs, **self.outputs}[name]
         return [size if isinstance(size, int) else -1 for size in node.shape]
-
-    def is_dynamic(self):
-        return any(-1 in self.open_shape(name) for name in self.inputs)
 
     # Contexts.
 
@@ -516,9 +512,9 @@ class _Context:
         self.active_optimization_profile = -1 if older and engine.made_contexts else 0
         self._profile_stream = None
         self._shapes = {
-            name: engine.open_shape(name)
+            name: engine._open_shape(name)
             for name in engine.inputs
-            if -1 not in engine.open_shape(name)
+            if -1 not in engine._open_shape(name)
         }
         self._addresses: dict[str, int] = {}
         self._warm = False
@@ -627,9 +623,9 @@ class _Context:
         if not self.engine._need(name):
             return Dims([])
         if name in self.engine.inputs:
-            return Dims(self._shapes.get(name, self.engine.open_shape(name)))
+            return Dims(self._shapes.get(name, self.engine._open_shape(name)))
         if name in self.facts['data_dependent'] or self._missing():
-            return Dims([-1] * len(self.engine.open_shape(name)))
+            return Dims([-1] * len(self.engine._open_shape(name)))
         return Dims(self._output(name).shape)
 
     def _output(self, name):

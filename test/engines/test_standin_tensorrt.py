@@ -1,6 +1,9 @@
 """The stand-in for TensorRT is strict: what TensorRT would not survive raises."""
 
+import ast
 import gc
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +12,13 @@ import standin_tensorrt
 from onnx_models import color_segmentation
 from standin_pycuda import MisuseError
 from standin_tensorrt import VERSIONS, make_plan
+from tensorrt_there import requires_tensorrt
 
 from jetson_perception.cuda import CudaDevice, DeviceBuffer
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.errors import CudaError
 
+STUBS = Path(__file__).parents[2] / '.venv' / 'stubs' / 'tensorrt_bindings' / 'tensorrt.pyi'
 PROFILES = [{'image': [[1, 3, 16, 16], [1, 3, 32, 32], [1, 3, 48, 64]]}] * 2
 INPUT, OUTPUT = (1, 3, 48, 64), (1, 4, 48, 64)
 
@@ -354,6 +359,37 @@ def test_has_the_names_of_its_version(monkeypatch, tmp_path, version):
             assert hasattr(things[thing], name) == (version in versions), (thing, name)
     things.clear()
     made.close()
+
+
+class TestNamesAreNvidias:
+    """What the stand-in offers of its own accord would let a wrong call pass."""
+
+    def offered(self, version, monkeypatch):
+        cuda = standin_pycuda.install(monkeypatch)
+        trt = standin_tensorrt.install(monkeypatch, cuda, version)
+        for kind in (trt.Runtime, trt.ICudaEngine, trt.IExecutionContext):
+            names = {name for name in vars(kind.__mro__[1]) if not name.startswith('_')}
+            assert len(names) > 0
+            yield kind.__name__, names - (standin_tensorrt._GATED - kind.names)
+
+    @requires_tensorrt
+    def test_of_11(self, monkeypatch):
+        """TensorRT-RTX has the API of 11."""
+        rtx = pytest.importorskip('tensorrt_rtx_bindings')
+        for kind, names in self.offered('11', monkeypatch):
+            assert not {name for name in names if not hasattr(getattr(rtx, kind), name)}
+
+    @pytest.mark.skipif(not STUBS.is_file(), reason="TensorRT's types are not here: make setup")
+    def test_of_10_13(self, monkeypatch):
+        classes = {
+            node.name: node
+            for node in ast.parse(STUBS.read_text()).body
+            if isinstance(node, ast.ClassDef)
+        }
+        for kind, names in self.offered('10.13', monkeypatch):
+            text = ast.unparse(classes[kind])
+            # Properties are in the text about the class.
+            assert not {name for name in names if not re.search(rf'\b{name}\b', text)}
 
 
 def test_no_gpu(monkeypatch):

@@ -563,6 +563,8 @@ class TestWeights:
         engines = [new.open(model) for _ in range(3)]
         assert self.count(new) == 1
         engines.pop(0).close()
+        engines.append(new.open(model))
+        assert self.count(new) == 1
         for engine in engines:
             assert_computes(engine, model)
             engine.close()
