@@ -7,11 +7,22 @@ import multiprocessing
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from mixing import Mixer
 
-from jetson_perception.camera.scenes.people import EVALUATION_SEED, PeopleTruth, still
+from jetson_perception.camera.scenes.people import (
+    EVALUATION_SEED,
+    PeopleTruth,
+    photograph,
+    stage,
+    still,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIZE_WH = (640, 480)
 MAX_OBJECTS = 24
@@ -67,14 +78,30 @@ class Sample:
     boxes: np.ndarray
     classes: np.ndarray
     points: np.ndarray
+    areas: np.ndarray
 
 
 def render_sample(seed: int, pictures: list[np.ndarray]) -> Sample:
     """The scene of that seed, fitted into the network's input as `Preprocessor` does."""
-    rng = np.random.default_rng((seed, 5))
-    size_wh = _IMAGE_SIZES[rng.integers(len(_IMAGE_SIZES))]
-    bgr, truth = still(seed, size_wh, pictures)
-    return letterbox(bgr, truth)
+    return letterbox(*still(seed, _size_wh(np.random.default_rng((seed, 5))), pictures))
+
+
+def samples(seeds: range, pictures: list[np.ndarray], mixed: int) -> Iterator[Sample]:
+    """A sample a seed: of a scene of its own, and then `mixed` ones of what is there already."""
+    mixer = Mixer(pictures)
+    for number, seed in enumerate(seeds):
+        rng = np.random.default_rng((seed, 5))
+        size_wh = _size_wh(rng)
+        if number % (mixed + 1):
+            yield letterbox(*mixer.mix(rng, size_wh))
+        else:
+            staged = stage(seed, size_wh, pictures)
+            mixer.keep(staged)
+            yield letterbox(*photograph(staged))
+
+
+def _size_wh(rng: np.random.Generator) -> tuple[int, int]:
+    return _IMAGE_SIZES[rng.integers(len(_IMAGE_SIZES))]
 
 
 def letterbox(bgr: np.ndarray, truth: PeopleTruth) -> Sample:
@@ -91,7 +118,7 @@ def letterbox(bgr: np.ndarray, truth: PeopleTruth) -> Sample:
     points = truth.keypoints.copy()
     points[..., :2] = points[..., :2] * scale + np.array([x, y], np.float32)
     points[points[..., 2] == 0] = 0
-    return Sample(image, boxes, truth.class_id, points)
+    return Sample(image, boxes, truth.class_id, points, truth.area * scale**2)
 
 
 class Renderers:
@@ -105,9 +132,11 @@ class Renderers:
         Processes; they are forked, so this must precede any use of CUDA.
     first_seed : int
         Seed of sample 0.
+    mixed : int
+        Samples that are put together from what has been rendered, after each one that is rendered.
     """
 
-    def __init__(self, count: int, workers: int, first_seed: int) -> None:
+    def __init__(self, count: int, workers: int, first_seed: int, mixed: int = 0) -> None:
         if (
             first_seed < VALIDATION_SEED < first_seed + count
             or first_seed + count > EVALUATION_SEED
@@ -120,28 +149,33 @@ class Renderers:
         self.boxes = _shared((count, MAX_OBJECTS, 4), np.float32)
         self.classes = _shared((count, MAX_OBJECTS), np.int64)
         self.points = _shared((count, MAX_OBJECTS, 17, 3), np.float32)
+        self.areas = _shared((count, MAX_OBJECTS), np.float32)
         self.numbers = _shared((count,), np.int64)
         self.ready = _shared((count,), np.uint8)
         context = multiprocessing.get_context('fork')
         self._processes = [
-            context.Process(target=self._fill, args=(first_seed, worker, workers), daemon=True)
+            context.Process(
+                target=self._fill, args=(first_seed, worker, workers, mixed), daemon=True
+            )
             for worker in range(workers)
         ]
         for process in self._processes:
             process.start()
 
-    def _fill(self, first_seed: int, worker: int, workers: int) -> None:
+    def _fill(self, first_seed: int, worker: int, workers: int, mixed: int) -> None:
         os.nice(19)
         cv2.setNumThreads(1)
         pictures = photographs(TRAINING_PHOTOGRAPHS)
-        for index in range(worker, self.count, workers):
-            sample = render_sample(first_seed + index, pictures)
+        indices = range(worker, self.count, workers)
+        seeds = range(first_seed + worker, first_seed + self.count, workers)
+        for index, sample in zip(indices, samples(seeds, pictures, mixed), strict=True):
             # The nearest ones come last.
             n = min(len(sample.classes), MAX_OBJECTS)
             self.images[index] = sample.image
             self.boxes[index, :n] = sample.boxes[len(sample.boxes) - n :]
             self.classes[index, :n] = sample.classes[len(sample.classes) - n :]
             self.points[index, :n] = sample.points[len(sample.points) - n :]
+            self.areas[index, :n] = sample.areas[len(sample.areas) - n :]
             self.numbers[index] = n
             self.ready[index] = 1
 

@@ -17,6 +17,11 @@ OKS_SIGMAS = (
 )  # fmt: skip
 
 
+ANSWERS = 160
+"""Most anchors of a picture that answer for an object: ten each, of at most 24 objects, which
+seldom all have so many."""
+
+
 @dataclass(frozen=True, eq=False)
 class Targets:
     """Objects of a batch, padded to m.
@@ -28,6 +33,8 @@ class Targets:
     classes : Tensor, shape (n, m), long
     points : Tensor, shape (n, m, 17, 3)
         Keypoints with COCO's visibility.
+    areas : Tensor, shape (n, m)
+        Visible pixels.
     there : Tensor, shape (n, m), bool
         False for padding.
     """
@@ -35,6 +42,7 @@ class Targets:
     boxes: Tensor
     classes: Tensor
     points: Tensor
+    areas: Tensor
     there: Tensor
 
 
@@ -113,14 +121,19 @@ class Loss:
         Of the network's input.
     device : torch.device
         Where the batches are.
+
+    Notes
+    -----
+    Every shape is fixed and nothing waits for the device, so that a step can be captured into a
+    CUDA graph: of each picture `ANSWERS` anchors are looked at, chosen ones first.
     """
 
     names = ('score', 'box', 'distance', 'points', 'visible')
-    weights = (1.0, 7.5, 1.5, 10.0, 1.0)
 
     def __init__(self, size_wh: tuple[int, int], device: torch.device) -> None:
         self.centers, self.strides = anchors_of(size_wh, device)
         self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
+        self.weights = torch.tensor((1.0, 7.5, 1.5, 10.0, 1.0), device=device)
 
     def __call__(
         self, raw: tuple[Tensor, Tensor, Tensor], targets: Targets
@@ -135,65 +148,75 @@ class Loss:
             scores.detach().sigmoid(), boxes.detach(), targets, self.centers
         )
         total = quality.sum().clamp(min=1.0)
-        image, anchor = chosen.nonzero(as_tuple=True)
-        owner = which[image, anchor]
-        wanted = torch.zeros_like(scores)
-        classes = targets.classes[image, owner]
-        wanted[image, classes, anchor] = quality[image, anchor]
+        classes = targets.classes.gather(1, which)
+        of_class = classes[:, None] == torch.arange(scores.shape[1], device=scores.device)[:, None]
+        wanted = of_class * (quality * chosen)[:, None]
         score_loss = (
             functional.binary_cross_entropy_with_logits(scores, wanted, reduction='sum') / total
         )
-        share = quality[image, anchor]
-        truth = targets.boxes[image, owner]
-        box_loss = ((1 - ciou(boxes[image, anchor], truth)) * share).sum() / total
-        distance_loss = (
-            self._distance_loss(distances[image, :, anchor], anchor, truth, share) / total
-        )
-        person = classes == 0
+        # (n, ANSWERS): the rest of a picture's anchors answer for nothing.
+        share, anchor = (quality * chosen).topk(ANSWERS, dim=1)
+        owner = which.gather(1, anchor)
+        truth = _rows(targets.boxes, owner)
+        box_loss = ((1 - ciou(_rows(boxes, anchor), truth)) * share).sum() / total
+        logits = _rows(distances.transpose(1, 2), anchor)
+        distance_loss = self._distance_loss(logits, anchor, truth, share) / total
+        person = share * (classes.gather(1, anchor) == 0)
         point_loss, visible_loss = self._point_loss(
-            points[image[person], :, anchor[person]],
-            anchor[person],
-            truth[person],
-            targets.points[image[person], owner[person]],
-            share[person],
+            _rows(points.transpose(1, 2), anchor),
+            anchor,
+            _rows(targets.points.flatten(2), owner).unflatten(2, (KEYPOINTS, 3)),
+            targets.areas.gather(1, owner),
+            truth,
+            person,
         )
         parts = torch.stack([score_loss, box_loss, distance_loss, point_loss, visible_loss])
-        return (parts * parts.new_tensor(self.weights)).sum(), parts.detach()
+        return (parts * self.weights).sum(), parts.detach()
 
     def _distance_loss(
         self, logits: Tensor, anchor: Tensor, truth: Tensor, share: Tensor
     ) -> Tensor:
         """Distribution focal loss: the two bins beside the true distance are to share the mass."""
-        center, stride = self.centers[:, anchor].T, self.strides[0, anchor][:, None]
-        wanted = torch.cat([center - truth[:, :2], truth[:, 2:] - center], dim=1) / stride
+        center, stride = self.centers.T[anchor], self.strides[0][anchor][..., None]
+        wanted = torch.cat([center - truth[..., :2], truth[..., 2:] - center], dim=2) / stride
         wanted = wanted.clamp(0, BINS - 1.01)
         low = wanted.floor()
         part = wanted - low
-        logs = logits.reshape(-1, 4, BINS).log_softmax(dim=2)
+        logs = logits.unflatten(2, (4, BINS)).log_softmax(dim=3)
         index = low.long()[..., None]
-        below, above = logs.gather(2, index)[..., 0], logs.gather(2, index + 1)[..., 0]
-        return (-(below * (1 - part) + above * part).mean(dim=1) * share).sum()
+        below, above = logs.gather(3, index)[..., 0], logs.gather(3, index + 1)[..., 0]
+        return (-(below * (1 - part) + above * part).mean(dim=2) * share).sum()
 
     def _point_loss(
-        self, raw: Tensor, anchor: Tensor, truth: Tensor, points: Tensor, share: Tensor
+        self,
+        raw: Tensor,
+        anchor: Tensor,
+        points: Tensor,
+        area: Tensor,
+        truth: Tensor,
+        share: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """One minus object keypoint similarity, with a term that also draws from afar."""
-        if not len(raw):
-            return raw.sum() * 0, raw.sum() * 0
-        raw = raw.reshape(-1, KEYPOINTS, 3)
-        stride = self.strides[0, anchor][:, None, None]
-        placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers[:, anchor].T[:, None]
+        raw = raw.unflatten(2, (KEYPOINTS, 3))
+        stride = self.strides[0][anchor][..., None, None]
+        placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers.T[anchor][:, :, None]
         labeled = (points[..., 2] > 0).float()
-        # A person's pixels fill about half of their box.
-        area = (truth[:, 2:] - truth[:, :2]).prod(dim=1).clamp(min=64.0) * 0.53
+        # Whoever is nearly hidden is not to outweigh all the others.
+        least = 0.2 * (truth[..., 2:] - truth[..., :2]).prod(dim=-1)
+        area = torch.maximum(area, least).clamp(min=32.0)
         off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
-        e = off / (8 * self.sigmas**2 * area[:, None])
+        e = off / (8 * self.sigmas**2 * area[..., None])
         # Similarity hardly draws what is far off, such as wrists at first; distance does.
         each = (1 - torch.exp(-e)) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
-        weight = labeled * share[:, None]
+        weight = labeled * share[..., None]
         point_loss = (each * weight).sum() / weight.sum().clamp(min=1.0)
         visible = functional.binary_cross_entropy_with_logits(
             raw[..., 2], labeled, reduction='none'
         )
-        visible_loss = (visible.mean(dim=1) * share).sum() / share.sum().clamp(min=1.0)
+        visible_loss = (visible.mean(dim=2) * share).sum() / share.sum().clamp(min=1.0)
         return point_loss, visible_loss
+
+
+def _rows(values: Tensor, index: Tensor) -> Tensor:
+    """Rows (n, k, c) of values (n, a, c), those of index (n, k)."""
+    return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))

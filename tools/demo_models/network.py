@@ -10,10 +10,15 @@ Sigmoid.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+if TYPE_CHECKING:
+    import onnx
 
 STRIDES = (8, 16, 32)
 BINS = 16
@@ -36,15 +41,6 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - the class says it
         return functional.relu(self.norm(self.conv(x)))
-
-
-class Separable(nn.Sequential):
-    """Depthwise and pointwise convolution."""
-
-    def __init__(self, inputs: int, outputs: int, size: int = 5, *, stride: int = 1) -> None:
-        super().__init__(
-            Conv(inputs, inputs, size, stride=stride, groups=inputs), Conv(inputs, outputs)
-        )
 
 
 class Residual(nn.Module):
@@ -89,12 +85,16 @@ class Pyramid(nn.Module):
 
 
 class Branch(nn.Module):
-    """A head's branch: one convolution after another at each level, not shared."""
+    """A head's branch: `depth` convolutions one after another at each level, not shared.
+
+    Full ones: depthwise convolutions would be fewer numbers and more time, in training and on the
+    GPUs that networks like this are for.
+    """
 
     def __init__(
         self,
         inputs: tuple[int, ...],
-        hidden: int,
+        hidden: tuple[int, ...],
         outputs: int,
         *,
         depth: int = 2,
@@ -103,11 +103,11 @@ class Branch(nn.Module):
         super().__init__()
         self.levels = nn.ModuleList(
             nn.Sequential(
-                Separable(c, hidden),
-                *[Separable(hidden, hidden) for _ in range(depth - 1)],
-                nn.Conv2d(hidden, outputs, 1),
+                Conv(c, h, 3),
+                *[Conv(h, h, 3) for _ in range(depth - 1)],
+                nn.Conv2d(h, outputs, 1),
             )
-            for c in inputs
+            for c, h in zip(inputs, hidden, strict=True)
         )
         for level in self.levels:
             nn.init.normal_(level[-1].weight, std=0.01)
@@ -125,20 +125,21 @@ class PeopleNet(nn.Module):
     def __init__(self, classes: int = 8) -> None:
         super().__init__()
         self.classes = classes
-        c1, c2, c3, c4, c5 = 16, 32, 64, 96, 128
+        c1, c2, c3, c4, c5 = 16, 32, 64, 128, 160
         self.stem = nn.Sequential(
             Conv(3, c1, 3, stride=2), Conv(c1, c2, 3, stride=2), Stage(c2, c2, 1, 16)
         )
         self.down3 = nn.Sequential(Conv(c2, c3, 3, stride=2), Stage(c3, c3, 2, 32))
-        self.down4 = nn.Sequential(Conv(c3, c4, 3, stride=2), Stage(c4, c4, 2, 48))
-        self.down5 = nn.Sequential(Separable(c4, c5, stride=2), Stage(c5, c5, 1, 56), Pyramid(c5))
-        self.rise4 = Stage(c5 + c4, c4, 1, 40)
+        self.down4 = nn.Sequential(Conv(c3, c4, 3, stride=2), Stage(c4, c4, 2, 64))
+        self.down5 = nn.Sequential(Conv(c4, c5, 3, stride=2), Stage(c5, c5, 1, 64), Pyramid(c5))
+        self.rise4 = Stage(c5 + c4, c4, 1, 48)
         self.rise3 = Stage(c4 + c3, c3, 1, 32)
-        self.fall4, self.join4 = Separable(c3, c3, stride=2), Stage(c3 + c4, c4, 1, 40)
-        self.fall5, self.join5 = Separable(c4, c4, stride=2), Stage(c4 + c5, c5, 1, 40)
-        self.box = Branch((c3, c4, c5), 64, 4 * BINS, bias=0.5)
-        self.score = Branch((c3, c4, c5), 64, classes, bias=-4.6)
-        self.points = Branch((c3, c4, c5), 112, 3 * KEYPOINTS, depth=3)
+        self.fall4, self.join4 = Conv(c3, c3, 3, stride=2), Stage(c3 + c4, c4, 1, 48)
+        self.fall5, self.join5 = Conv(c4, c4, 3, stride=2), Stage(c4 + c5, c5, 1, 48)
+        levels = (c3, c4, c5)
+        self.box = Branch(levels, (40, 48, 48), 4 * BINS, bias=0.5)
+        self.score = Branch(levels, (32, 40, 40), classes, depth=1, bias=-4.6)
+        self.points = Branch(levels, (56, 72, 72), 3 * KEYPOINTS)
 
     def trunk(self, x: Tensor) -> list[Tensor]:
         """Features at strides 8, 16 and 32."""
@@ -261,6 +262,32 @@ def export(
         props['kpt_shape'] = str([KEYPOINTS, 3])
     model = onnx.load(path)
     onnx.helper.set_model_props(model, props)
+    halve_weights(model)
     model.producer_name = 'jetson_perception'
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store the weights of convolutions as float16, cast when the model is loaded, in place.
+
+    Half the file; runtimes fold the casts into constants, so that inference is float32 as before.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = model.graph
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT or len(weight.dims) != 4:
+            continue
+        name, values = weight.name, numpy_helper.to_array(weight)
+        weight.CopyFrom(numpy_helper.from_array(values.astype('float16'), f'{name}_half'))
+        casts.append(
+            onnx.helper.make_node(
+                'Cast', [f'{name}_half'], [name], f'{name}_cast', to=onnx.TensorProto.FLOAT
+            )
+        )
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])

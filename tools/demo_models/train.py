@@ -41,7 +41,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     validation = Renderers(args.validation_scenes, args.workers, VALIDATION_SEED)
-    scenes = Renderers(args.scenes, args.workers, TRAINING_SEED)
+    scenes = Renderers(args.scenes, args.workers, TRAINING_SEED + args.first_seed, args.mixed)
     try:
         network = train(scenes, validation, args)
     finally:
@@ -58,9 +58,13 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, required=True, help='folder for the models')
-    parser.add_argument('--scenes', type=int, default=36_000, help='scenes to render at most')
+    parser.add_argument('--scenes', type=int, default=40_000, help='pictures to make at most')
     parser.add_argument(
-        '--first', type=int, default=1500, help='scenes to wait for before the first step'
+        '--mixed', type=int, default=3, help='of four, so many show what others showed already'
+    )
+    parser.add_argument('--first-seed', type=int, default=0, help='of the training scenes')
+    parser.add_argument(
+        '--first', type=int, default=3000, help='scenes to wait for before the first step'
     )
     parser.add_argument('--validation-scenes', type=int, default=192)
     parser.add_argument(
@@ -75,6 +79,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--warm', type=int, default=300, help='steps until the highest rate')
     parser.add_argument('--report', type=int, default=500, help='steps between lines')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--no-graph', dest='graph', action='store_false', help='launch kernels one by one'
+    )
     parser.add_argument('--resume', type=Path, help='weights to start from')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     return parser.parse_args()
@@ -109,6 +116,7 @@ class Store:
         self._boxes = torch.zeros((scenes.count, MAX_OBJECTS, 4), device=device)
         self._classes = torch.zeros((scenes.count, MAX_OBJECTS), dtype=torch.long, device=device)
         self._points = torch.zeros((scenes.count, MAX_OBJECTS, 17, 3), device=device)
+        self._areas = torch.zeros((scenes.count, MAX_OBJECTS), device=device)
         self._numbers = torch.zeros((scenes.count,), dtype=torch.long, device=device)
 
     def refresh(self, at_most: int = 400) -> None:
@@ -122,6 +130,7 @@ class Store:
             (self._boxes, self._scenes.boxes),
             (self._classes, self._scenes.classes),
             (self._points, self._scenes.points),
+            (self._areas, self._scenes.areas),
             (self._numbers, self._scenes.numbers),
         ):
             mine[rows] = torch.from_numpy(theirs[new]).to(self._device)
@@ -129,16 +138,14 @@ class Store:
         self.size += len(new)
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Targets]:
-        """Images (n, 3, h, w), 0 to 1, and targets, of those rows."""
-        numbers = self._numbers[chosen]
-        most = max(1, int(numbers.max()))
-        there = torch.arange(most, device=self._device)[None] < numbers[:, None]
-        images = self._images[chosen].permute(0, 3, 1, 2).float() / 255
-        return images, Targets(
-            self._boxes[chosen, :most],
-            self._classes[chosen, :most],
-            self._points[chosen, :most],
-            there,
+        """Images (n, h, w, 3), uint8, and targets, of those rows."""
+        places = torch.arange(MAX_OBJECTS, device=self._device)[None]
+        return self._images[chosen], Targets(
+            self._boxes[chosen],
+            self._classes[chosen],
+            self._points[chosen],
+            self._areas[chosen],
+            places < self._numbers[chosen][:, None],
         )
 
 
@@ -164,43 +171,32 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
     network = PeopleNet(len(CLASS_NAMES))
     if args.resume:
         _resume(network, args.resume)
-    # Depthwise convolutions train faster so: 65 against 107 ms a step on an H200.
+    # As tensor cores want it.
     layout = torch.channels_last if cuda else torch.contiguous_format
     network = network.to(device, memory_format=layout)
-    if cuda:
-        _warm_up(network, args.batch, device)
+    criterion = Loss(SIZE_WH, device)
     held_out, store = Store(validation, device), Store(scenes, device)
     _wait_for(held_out, validation, args.validation_scenes)
     _wait_for(store, scenes, min(args.first, args.scenes))
     print(f'{store.size} scenes at {time.monotonic() - began:.0f} s', flush=True)
-    criterion = Loss(SIZE_WH, device)
     average = Average(network)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{'params': decayed, 'weight_decay': 0.03}, {'params': others, 'weight_decay': 0.0}],
-        lr=args.rate,
-        fused=cuda,
-    )
+    images, _ = store.batch(torch.zeros(args.batch, dtype=torch.long, device=device))
+    step_of = Step(network, criterion, images, graph=args.graph)
+    print(f'ready at {time.monotonic() - began:.0f} s', flush=True)
     picker = torch.Generator(device='cpu').manual_seed(args.seed)
     started, step, parts, progress = time.monotonic(), 0, [], 0.0
     while progress < 1.0:
         step += 1
-        for group in optimizer.param_groups:
-            warm = min(1.0, step / args.warm)
-            group['lr'] = args.rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 2e-6
+        warm = min(1.0, step / args.warm)
+        rate = args.rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 2e-6
         if step % 10 == 0:
             store.refresh()
+            if cuda:  # the schedule goes by the clock, so steps must not pile up
+                torch.cuda.synchronize()
         chosen = torch.randint(store.size, (args.batch,), generator=picker).to(device)
-        images, targets = augment(*store.batch(chosen), gentle=progress > 0.9)
-        with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
-            raw = network(images.contiguous(memory_format=layout))
-        loss, part = criterion(raw, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
-        average.update()
+        part = step_of(store.batch(chosen), 0.0 if progress > 0.9 else 1.0, rate)
+        if step % Average.every == 0:
+            average.update()
         parts.append(part)
         if args.steps:
             progress = step / args.steps
@@ -228,6 +224,8 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
 class Average:
     """A moving average of the weights and buffers, over few steps first, over thousands later."""
 
+    every = 2
+
     def __init__(self, network: nn.Module) -> None:
         self.module = copy.deepcopy(network).eval().requires_grad_(False)
         self._steps = 0
@@ -237,21 +235,59 @@ class Average:
     @torch.no_grad()
     def update(self) -> None:
         """Move towards the network as it is now."""
-        self._steps += 1
-        decay = min(0.9995, (1 + self._steps) / (20 + self._steps))
+        self._steps += self.every
+        decay = min(0.9995, (1 + self._steps) / (20 + self._steps)) ** self.every
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
 
 
-def _warm_up(network: PeopleNet, batch: int, device: torch.device) -> None:
-    """Let cuDNN try its algorithms while the first scenes are being rendered."""
-    state = {key: value.clone() for key, value in network.state_dict().items()}
-    images = torch.rand(batch, 3, SIZE_WH[1], SIZE_WH[0], device=device)
-    for _ in range(2):
-        with torch.autocast('cuda', torch.bfloat16):
-            raw = network(images.contiguous(memory_format=torch.channels_last))
-        torch.stack([part.float().mean() for part in raw]).sum().backward()
-    network.zero_grad(set_to_none=True)
-    network.load_state_dict(state)
+class Step:
+    """One step of training: change a batch, run, and learn from what was wrong.
+
+    Nothing in it waits for the device. With `graph`, the network's launches are replayed as CUDA
+    graphs: one by one, forward and backward, they take longer than they run.
+    """
+
+    def __init__(
+        self, network: PeopleNet, criterion: Loss, images: Tensor, *, graph: bool
+    ) -> None:
+        self._network, self._run, self._criterion = network, network, criterion
+        self._cuda = images.is_cuda
+        decayed = [p for p in network.parameters() if p.ndim > 1]
+        others = [p for p in network.parameters() if p.ndim <= 1]
+        self._optimizer = torch.optim.AdamW(
+            [{'params': decayed, 'weight_decay': 0.03}, {'params': others, 'weight_decay': 0.0}],
+            lr=0.0,
+            fused=self._cuda,
+        )
+        if graph and self._cuda:
+            before = {key: value.clone() for key, value in network.state_dict().items()}
+            sample = self._prepared(images.permute(0, 3, 1, 2) / 255)
+            with self._autocast():
+                self._run = torch.cuda.make_graphed_callables(network, (sample,))
+            network.load_state_dict(before)
+
+    def __call__(self, batch: tuple[Tensor, Targets], spread: float, rate: float) -> Tensor:
+        """The parts of the loss."""
+        for group in self._optimizer.param_groups:
+            group['lr'] = rate
+        images, targets = augment(*batch, spread)
+        with self._autocast():
+            raw = self._run(self._prepared(images))
+        loss, part = self._criterion(raw, targets)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._network.parameters(), 10.0, foreach=True)
+        self._optimizer.step()
+        return part
+
+    def _autocast(self) -> torch.autocast:
+        kind = 'cuda' if self._cuda else 'cpu'
+        return torch.autocast(kind, torch.bfloat16, enabled=self._cuda, cache_enabled=False)
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        """As tensor cores want them."""
+        layout = torch.channels_last if self._cuda else torch.contiguous_format
+        return images.contiguous(memory_format=layout)
 
 
 def _resume(network: PeopleNet, path: Path) -> None:
@@ -263,15 +299,18 @@ def _resume(network: PeopleNet, path: Path) -> None:
 
 
 @torch.no_grad()
-def augment(images: Tensor, targets: Targets, *, gentle: bool) -> tuple[Tensor, Targets]:
-    """Mirror, scale, shift, and change light, color, sharpness and noise; at random."""
+def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Targets]:
+    """Mirror, scale, shift, and change light, color, sharpness and noise; at random.
+
+    Images (n, h, w, 3), uint8, become (n, 3, h, w), 0 to 1. `spread` of 0 leaves size and place.
+    """
     n, device = len(images), images.device
-    height, width = images.shape[2:]
+    height, width = images.shape[1:3]
+    images = images.permute(0, 3, 1, 2).float() / 255
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape, device=device).uniform_(low, high)
 
-    spread = 0.0 if gentle else 1.0
     still_one = uniform(0, 1) < 0.35
     scale = torch.where(still_one, 1.0, torch.exp(uniform(-0.4, 0.25) * spread))
     shift_x = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * width)
@@ -301,28 +340,32 @@ def augment(images: Tensor, targets: Targets, *, gentle: bool) -> tuple[Tensor, 
     sides = boxes[..., 2:] - boxes[..., :2]
     there = targets.there & (sides.prod(-1) > 0.15 * full) & (sides.amin(-1) > 2.0)
     points = targets.points
-    mirrored = points[:, :, list(MIRRORED)]
+    mirrored = torch.stack([points[:, :, index] for index in MIRRORED], dim=2)
     points = torch.where((sign < 0)[:, None, None, None], mirrored, points)
     px, py = moved(points[..., 0], 0), moved(points[..., 1], 1)
     outside = (px < 0) | (px >= width) | (py < 0) | (py >= height)
     seen = torch.where(outside, 0.0, points[..., 2])
     points = torch.stack([px, py, seen], dim=-1)
 
-    gray = x.mean(dim=1, keepdim=True)
-    x = gray + (x - gray) * uniform(0.4, 1.5, 1, 1, 1)
-    mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = mean + (x - mean) * uniform(0.6, 1.5, 1, 1, 1)
-    x = x * uniform(0.55, 1.45, 1, 1, 1) * uniform(0.8, 1.2, 3, 1, 1) + uniform(
-        -0.08, 0.08, 1, 1, 1
-    )
-    x = x.clamp(1e-3, 1.0) ** uniform(0.65, 1.5, 1, 1, 1)
-    swapped = torch.where((uniform(0, 1, 1, 1, 1) < 0.15), x[:, [2, 0, 1]], x)
+    # Saturation, contrast, brightness, each channel's gain and the exchange of channels: a matrix.
+    mean = x.mean(dim=(1, 2, 3))[:, None, None]
+    saturation, contrast = uniform(0.4, 1.5, 1, 1), uniform(0.6, 1.5, 1, 1)
+    gain = uniform(0.55, 1.45, 1, 1) * uniform(0.8, 1.2, 3, 1)
+    one = torch.eye(3, device=device)
+    colors = gain * contrast * (saturation * one + (1 - saturation) / 3)
+    offset = gain * (1 - contrast) * mean + uniform(-0.08, 0.08, 1, 1)
+    swap = uniform(0, 1, 1, 1) < 0.15
+    colors = torch.where(swap, colors.roll(1, dims=1), colors)
+    offset = torch.where(swap, offset.roll(1, dims=1), offset)
+    x = torch.baddbmm(offset, colors, x.flatten(2)).view_as(x)
+    swapped = x.clamp(1e-3, 1.0) ** uniform(0.65, 1.5, 1, 1, 1)
     soft = functional.avg_pool2d(swapped, 3, 1, 1, count_include_pad=False)
     x = torch.where(uniform(0, 1, 1, 1, 1) < 0.15, soft, swapped)
-    x = x + torch.randn_like(x) * uniform(0, 0.05, 1, 1, 1) * (uniform(0, 1, 1, 1, 1) < 0.4)
+    x = x + torch.randn_like(x) * (uniform(0, 0.05, 1, 1, 1) * (uniform(0, 1, 1, 1, 1) < 0.4))
     # A camera gives whole numbers.
     x = (x.clamp(0, 1) * 255).round() / 255
-    return x, Targets(boxes, targets.classes, points, there)
+    areas = torch.minimum(targets.areas * scale[:, None] ** 2, 0.6 * sides.prod(-1))
+    return x, Targets(boxes, targets.classes, points, areas, there)
 
 
 @torch.no_grad()
@@ -333,7 +376,8 @@ def _validate(
     for start in range(0, held_out.size, 32):
         rows = torch.arange(start, min(start + 32, held_out.size), device=criterion.centers.device)
         images, targets = held_out.batch(rows)
-        parts.append(criterion(network(images.contiguous(memory_format=layout)), targets)[1])
+        images = (images.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=layout)
+        parts.append(criterion(network(images), targets)[1])
     return ', '.join(
         f'{n} {v:.3f}'
         for n, v in zip(Loss.names, torch.stack(parts).mean(dim=0).tolist(), strict=True)

@@ -42,7 +42,10 @@ __all__ = [
     'TRAINING_SEED',
     'PeopleScene',
     'PeopleTruth',
+    'Stage',
     'evaluation_stills',
+    'photograph',
+    'stage',
     'still',
 ]
 
@@ -86,6 +89,34 @@ def still(
     bgr : ndarray, shape (h, w, 3), uint8
     truth : PeopleTruth
     """
+    return photograph(stage(seed, size_wh, photographs))
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A place and what stands in it, before it is photographed.
+
+    Attributes
+    ----------
+    bgr : ndarray, shape (h, w, 3), uint8
+        The place with nobody in it.
+    layers : list of Layer
+        Who and what is there, in any order.
+    rng : Generator
+        What decides over lens, shutter and sensor.
+    """
+
+    bgr: NDArray[np.uint8]
+    layers: list[Layer]
+    rng: np.random.Generator
+
+
+def stage(
+    seed: int,
+    size_wh: tuple[int, int] = (1280, 720),
+    photographs: Sequence[NDArray[np.uint8]] = (),
+) -> Stage:
+    """What `still` photographs; for whoever wants to put the layers together anew."""
     _check_size(size_wh)
     rng = np.random.default_rng((seed, 3))
     lens = Lens.sample(rng, size_wh)
@@ -97,11 +128,16 @@ def still(
     else:
         place = paint_backdrop(rng, lens)
     layers = list(_people(rng, lens, sun, place)) + list(_things(rng, lens, sun, place))
-    layers.sort(key=lambda layer: -layer.depth)
-    picture = place.bgr
+    return Stage(place.bgr, layers, rng)
+
+
+def photograph(staged: Stage) -> tuple[NDArray[np.uint8], PeopleTruth]:
+    """The picture of a stage and its truth; the stage's own picture stays as it is."""
+    layers = sorted(staged.layers, key=lambda layer: -layer.depth)
+    picture = staged.bgr.copy()
     ids = np.zeros(picture.shape[:2], np.uint8)
     lay(picture, ids, layers)
-    return _photograph(rng, picture), read_truth(ids, layers)
+    return _expose(staged.rng, picture), read_truth(ids, layers)
 
 
 def evaluation_stills(
@@ -270,7 +306,7 @@ def _thing_layer(
     return Layer(sprite, lens.foot(x, z), z, class_id, below)
 
 
-def _photograph(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _expose(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What lens, shutter and sensor make of the scene."""
     height, width = picture.shape[:2]
     if rng.random() < 0.25:
