@@ -27,6 +27,8 @@ from rich.table import Table
 
 from jetson_perception.benchmark.command import add_bench, run_bench
 from jetson_perception.build_status import BuildStatus
+from jetson_perception.building.build_command import add_build_engine
+from jetson_perception.building.quantize_command import add_quantize
 from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.cache_command import add_cache
@@ -71,6 +73,8 @@ _EXAMPLES = """examples:
   jetson-perception evaluate --model oranges --dataset 'scene://oranges?count=200'
   jetson-perception evaluate --model yolov8n.onnx --dataset coco/annotations/instances_val2017.json
   jetson-perception compare my.onnx my-int8.onnx --images photos/
+  jetson-perception quantize my.onnx --images photos/
+  jetson-perception build-engine my.onnx --precision fp16
   jetson-perception bench people_detect people_pose --baseline seed
 """
 
@@ -117,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands, model, precision)
     _add_compare(commands)
     add_bench(commands, model).set_defaults(command=_bench)
+    add_quantize(commands, _overrides)
+    add_build_engine(commands, _overrides)
     add_doctor(commands)
     add_selftest(commands, _version)
     add_cache(commands)
