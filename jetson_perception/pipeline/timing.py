@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -42,34 +43,27 @@ class StageTimes:
     """The newest `window` times of each stage: 10 s at 30 Hz. Threads may use it at once."""
 
     def __init__(self, window: int = 300) -> None:
-        self._lock = threading.Lock()
-        self._times_ms = {stage: np.zeros(window, np.float32) for stage in STAGES}
-        self._counts = dict.fromkeys(STAGES, 0)
+        # Several are recorded for every frame: appending is one step of the interpreter, and so
+        # is copying, which makes a lock needless.
+        self._times_ms = {stage: deque[float](maxlen=window) for stage in STAGES}
 
     def record(self, stage: str, elapsed_ms: float) -> None:
         """Add one time of a stage named in `STAGES`, in milliseconds."""
-        with self._lock:
-            times = self._times_ms[stage]
-            times[self._counts[stage] % len(times)] = elapsed_ms
-            self._counts[stage] += 1
+        self._times_ms[stage].append(elapsed_ms)
 
     def clear(self) -> None:
         """Forget all times so far."""
-        with self._lock:
-            self._counts = dict.fromkeys(STAGES, 0)
+        for times_ms in self._times_ms.values():
+            times_ms.clear()
 
     def summary(self) -> dict[str, StageSummary]:
         """Median and 99th percentile of each stage that has any time yet, in stage order."""
-        with self._lock:
-            newest = {
-                stage: times[: self._counts[stage]].copy()
-                for stage, times in self._times_ms.items()
-                if self._counts[stage]
-            }
         summary = {}
-        for stage, times in newest.items():
-            median, p99 = np.percentile(times, (50, 99))
-            summary[stage] = StageSummary(float(median), float(p99), len(times))
+        for stage, times_ms in self._times_ms.items():
+            newest = times_ms.copy()
+            if newest:
+                median, p99 = np.percentile(newest, (50, 99))
+                summary[stage] = StageSummary(float(median), float(p99), len(newest))
         return summary
 
 
@@ -85,7 +79,7 @@ class RateMeter:
     def __init__(self, window_s: float = 2.0) -> None:
         self._lock = threading.Lock()
         self._window_ns = int(window_s * 1e9)
-        self._ticks_ns: list[int] = []
+        self._ticks_ns: deque[int] = deque()
 
     def tick(self, now_ns: int) -> None:
         """Count one event at a monotonic time."""
@@ -106,4 +100,4 @@ class RateMeter:
     def _forget(self, now_ns: int) -> None:
         oldest = now_ns - self._window_ns
         while self._ticks_ns and self._ticks_ns[0] < oldest:
-            self._ticks_ns.pop(0)
+            self._ticks_ns.popleft()
