@@ -16,6 +16,10 @@ from jetson_perception.engines.metadata import (
     sidecar_path,
 )
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, check_model_file
+from jetson_perception.engines.onnxruntime_cuda import (
+    OnnxRuntimeCudaEngine,
+    onnxruntime_cuda_problem,
+)
 from jetson_perception.engines.request import PRECISIONS, EngineRequest
 from jetson_perception.engines.tensorrt_opening import (
     check_plan_file,
@@ -23,7 +27,7 @@ from jetson_perception.engines.tensorrt_opening import (
     open_tensorrt,
     tensorrt_problem,
 )
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
 
 if TYPE_CHECKING:
     import threading
@@ -51,6 +55,13 @@ class _Runtime:
     problem: Callable[[int], str]
 
 
+def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
+    _require_int8(request)
+    return OnnxRuntimeCudaEngine(
+        request.path, device_index=request.device, input_size_wh=request.input_size_wh
+    )
+
+
 def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
     _require_int8(request)
     return OnnxRuntimeEngine(
@@ -61,9 +72,7 @@ def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
 # Fastest first: the order in which 'auto' tries them.
 _RUNTIMES = {
     'tensorrt': _Runtime(open_tensorrt, tensorrt_problem),
-    'onnxruntime_cuda': _Runtime(
-        _open_onnxruntime_cpu, lambda device: 'it is not in this version of jetson_perception'
-    ),
+    'onnxruntime_cuda': _Runtime(_open_onnxruntime_cuda, onnxruntime_cuda_problem),
     'onnxruntime_cpu': _Runtime(_open_onnxruntime_cpu, lambda device: ''),
 }
 
@@ -133,9 +142,8 @@ def open_engine(
     beside = sidecar_path(path)
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
-    name, reason = _choose(engine, path, device)
     request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
-    opened = _RUNTIMES[name].open(request)
+    opened, reason = _open(engine, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
@@ -166,8 +174,9 @@ def _require_int8(request: EngineRequest) -> None:
         )
 
 
-def _choose(engine: str, path: Path, device: int) -> tuple[str, str]:
-    """The runtime to take, and why where the choice was left open."""
+def _open(engine: str, request: EngineRequest) -> tuple[Engine, str]:
+    """The engine, and why this one where the choice was left open."""
+    path, device = request.path, request.device
     is_plan = is_plan_file(path)
     if is_plan and engine not in ('auto', 'tensorrt'):
         raise ParameterError(
@@ -185,15 +194,30 @@ def _choose(engine: str, path: Path, device: int) -> tuple[str, str]:
                 else "use engine 'auto' or 'onnxruntime_cpu'"
             )
             raise ModelError(f"{path}: engine '{name}' cannot be used: {problem}; or {way_out}")
-        return name, ''
-    lacking = []
-    for name, runtime in _RUNTIMES.items():
-        problem = runtime.problem(device)
+        return _RUNTIMES[name].open(request), ''
+    return _open_fastest(request)
+
+
+def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
+    lacking: list[str] = []
+    *faster, last = _RUNTIMES
+    for name in faster:
+        problem = _RUNTIMES[name].problem(request.device)
         if not problem:
-            break
+            try:
+                return _RUNTIMES[name].open(request), _reason(name, lacking)
+            except BuildCanceled:
+                raise
+            except (CudaError, ModelError) as err:  # a full GPU, an operator that one lacks
+                _log.warning('%s: engine %s is not used: %s', request.path.name, name, err)
+                problem = str(err)
         lacking.append(f'not {name}: {_first_sentence(problem)}')
+    return _RUNTIMES[last].open(request), _reason(last, lacking)
+
+
+def _reason(name: str, lacking: list[str]) -> str:
     why = '; '.join(lacking) or 'it is the fastest'
-    return name, f" (engine 'auto' took {name}; {why})"
+    return f" (engine 'auto' took {name}; {why})"
 
 
 def _first_sentence(text: str) -> str:

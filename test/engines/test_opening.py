@@ -1,13 +1,17 @@
+import gc
 import logging
 
 import numpy as np
 import pytest
+import standin_onnxruntime
+import standin_pycuda
 from onnx_models import color_segmentation, detector, quantize_input
 
 from jetson_perception.engines import ENGINES, ModelInfo, open_engine
 from jetson_perception.engines import opening as opening_module
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
 
 
 @pytest.mark.parametrize('engine', ['auto', 'onnxruntime_cpu'])
@@ -48,6 +52,51 @@ def test_auto_takes_the_first_that_is_there(tmp_path, caplog, monkeypatch):
     assert "(engine 'auto' took tensorrt; it is the fastest)" in caplog.text
     [request] = opened
     assert (request.path, request.precision, request.device) == (path, 'int8', 3)
+
+
+@pytest.mark.parametrize(
+    'error', [CudaError('the GPU is full; buy more'), ModelError('no Einsum')]
+)
+def test_auto_takes_the_next_when_one_cannot_be_opened(tmp_path, caplog, monkeypatch, error):
+    def open_it(request):
+        raise error
+
+    runtime = opening_module._Runtime(open_it, lambda device: '')
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke'))
+    monkeypatch.setitem(opening_module._RUNTIMES, 'onnxruntime_cuda', runtime)
+    path = color_segmentation(tmp_path / 'my.onnx')
+    with caplog.at_level(logging.INFO, 'jetson_perception'):
+        assert isinstance(open_engine(path, threads=1), OnnxRuntimeEngine)
+    assert f'my.onnx: engine onnxruntime_cuda is not used: {error}' in caplog.messages
+    assert f'not onnxruntime_cuda: {str(error).partition(";")[0]})' in caplog.text
+    with pytest.raises(type(error)):
+        open_engine(path, engine='onnxruntime_cuda')
+
+
+def test_auto_does_not_go_on_after_a_cancel(tmp_path, monkeypatch):
+    def open_it(request):
+        raise BuildCanceled('asked for')
+
+    runtime = opening_module._Runtime(open_it, lambda device: '')
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', runtime)
+    with pytest.raises(BuildCanceled):
+        open_engine(color_segmentation(tmp_path / 'my.onnx'))
+
+
+def test_onnxruntime_on_cuda(tmp_path, monkeypatch):
+    standin = standin_pycuda.install(monkeypatch)
+    standin_onnxruntime.install(monkeypatch, standin)
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke'))
+    path = color_segmentation(tmp_path / 'my.onnx')
+    for name in ('auto', 'onnxruntime_cuda'):
+        engine = open_engine(path, engine=name)
+        assert isinstance(engine, OnnxRuntimeCudaEngine)
+        assert engine.info.class_names == ('background', 'red', 'green', 'blue')
+        engine.close()
+    with pytest.raises(ModelError, match='there is no GPU 1'):
+        open_engine(path, engine='onnxruntime_cuda', device=1)
+    gc.collect()
+    standin.check()
 
 
 @pytest.mark.parametrize('name', ENGINES[1:])
