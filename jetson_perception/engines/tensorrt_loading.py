@@ -29,7 +29,12 @@ class PlanRefusedError(ModelError):
 
 # What TensorRT logs, in lower case, and what it means; the first that fits. From 8.5 to 11.
 _MEMORY = ('could not be allocated', 'outofmemory', 'out of memory')
+_CUDA = ('cuda runtime', 'cudaerror', 'cuda initialization')
 _REASONS = (
+    (  # before the next, as it goes on to speak of versions
+        ('magictag',),
+        'it is no engine of this TensorRT; give an ONNX file, or an engine that was built here',
+    ),
     (
         ('version tag does not match', 'serialization version'),
         'it was built by another version of TensorRT; build it again here, from the ONNX file',
@@ -44,12 +49,8 @@ _REASONS = (
         'it was built for another GPU; build it again here, from the ONNX file',
     ),
     (
-        ('magictag',),
-        'it is no engine of this TensorRT; give an ONNX file, or an engine that was built here',
-    ),
-    (
         ('empty memory buffer', 'buffersize', 'blobsize', 'header.size'),
-        'it is cut off; copy or build it again',
+        'it is cut off, or something was added to it; copy or build it again',
     ),
     (
         ('plugin',),
@@ -75,6 +76,11 @@ def explain(errors: list[str], what: str) -> ModelError:
         return ModelError(
             f'{what}: the GPU has too little memory left; run fewer or smaller models, or close '
             f'other programs that use it. TensorRT says: {said}'
+        )
+    if any(text in lower for text in _CUDA):
+        return ModelError(
+            f'{what}: CUDA fails; `jetson-perception doctor` looks for the reason. TensorRT says: '
+            f'{said}'
         )
     for texts, meaning in _REASONS:
         if any(text in lower for text in texts):

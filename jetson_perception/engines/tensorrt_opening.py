@@ -146,13 +146,7 @@ def _open_onnx(request: EngineRequest) -> TensorRTEngine:
 
 
 def _make_engine(plan: CachedPlan, request: EngineRequest, info: ModelInfo) -> TensorRTEngine:
-    opened = TensorRTEngine(
-        plan.data,
-        path=request.path,
-        info=info,
-        input_size_wh=info.input_size_wh,
-        device=request.device,
-    )
+    opened = TensorRTEngine(plan.data, path=request.path, info=info, device=request.device)
     opened.description += f', {request.precision.upper()}'
     return opened
 

@@ -52,6 +52,11 @@ _TAGS = {'8.5': 232, '8.6': 236, '10.3': 239, '10.13': 240, '11': 241}
 _HEADER = struct.Struct('<4s4xQ8x4B4xI')  # magic, bytes in all, version, bytes of JSON
 
 _NEWER_MAGIC = 'header.magicTag == kEXPECTED_MAGIC_TAG'
+_NEWER_MAGIC_NOTE = (
+    'Trying to load an engine created with incompatible serialization version (1696624494 != '
+    '1953657974). Check that the engine was not created using safety runtime, same OS was used '
+    'and version compatibility parameters were set accordingly and that it is a TRT engine file.'
+)
 
 _ELEMENT_TYPES = {
     'tensor(float)': 'FLOAT',
@@ -359,7 +364,8 @@ class _Runtime:
             failed = 'plan.header.size == blobSize'
         if not failed:
             return ''
-        return f'Error Code 1: Serialization (Serialization assertion {failed} failed.)'
+        more = _NEWER_MAGIC_NOTE if failed == _NEWER_MAGIC else ''
+        return f'Error Code 1: Serialization (Serialization assertion {failed} failed.{more})'
 
     def _mismatch(self, facts):
         shared = self._shared
@@ -508,6 +514,7 @@ class _Context:
         self.facts = engine.facts
         self._own = cuda.allocate(max(self.facts['scratch_bytes'], 1)) if own else None
         self._scratch = self._own
+        self._scratch_needed = self.facts['scratch_bytes']
         older = self._shared.version.startswith('8.')
         self.active_optimization_profile = -1 if older and engine.made_contexts else 0
         self._profile_stream = None
@@ -677,7 +684,8 @@ class _Context:
     def update_device_memory_size_for_shapes(self):
         if self._change('update_device_memory_size_for_shapes') or self._missing():
             return 0
-        return self.facts['scratch_bytes'] // 2  # less than the upper bound
+        self._scratch_needed = self.facts['scratch_bytes'] // 2  # less than the upper bound
+        return self._scratch_needed
 
     def set_device_memory(self, memory, size):
         self._change('set_device_memory')
@@ -694,6 +702,10 @@ class _Context:
             raise MisuseError('scratch memory was given to a context that has its own')
         if address % 256:
             raise MisuseError('the address of scratch memory is not a multiple of 256')
+        if size < self._scratch_needed:
+            raise MisuseError(
+                f'{size} bytes of scratch memory for a context that needs {self._scratch_needed}'
+            )
         memory, _ = self._shared.cuda.find(address, size)
         self._scratch = memory
 

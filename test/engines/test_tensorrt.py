@@ -449,6 +449,15 @@ class TestPlan:
         )
         self.refused(every, model, every.plan(model), 'an operator of a plugin .*MyPlugin')
 
+    def test_for_a_failure_of_cuda(self, every, model):
+        every.fail['deserialize_cuda_engine'] = (
+            'IRuntime::deserializeCudaEngine: Error Code 1: Cuda Runtime (In ScopedCudaStream at '
+            'cudaResources.cpp:25 (cudaError 35: CUDA driver version is insufficient))'
+        )
+        with pytest.raises(ModelError, match='CUDA fails; `jetson-perception doctor`') as error:
+            every.open(model)
+        assert type(error.value) is ModelError
+
     def test_for_a_reason_that_nobody_knows(self, every, model):
         every.fail['deserialize_cuda_engine'] = 'Error Code 9: the moon is full'
         self.refused(every, model, every.plan(model), r'8?\.\d+\. TensorRT says: .* moon is full')

@@ -1,0 +1,66 @@
+"""Plans that TensorRT does not take: what TensorRT-RTX says of them, which needs no GPU."""
+
+import pytest
+from onnx_models import color_segmentation
+from tensorrt_there import requires_tensorrt
+
+from jetson_perception.engines.builder import build_engine
+from jetson_perception.engines.plan_file import plan_version
+from jetson_perception.engines.tensorrt_api import cuda_problem, import_tensorrt, is_rtx
+from jetson_perception.engines.tensorrt_loading import LoadedEngines, PlanRefusedError
+from jetson_perception.errors import ModelError
+
+pytestmark = requires_tensorrt
+
+
+@pytest.fixture(scope='module')
+def rtx():
+    trt = import_tensorrt()
+    if not is_rtx(trt):
+        pytest.skip('TensorRT itself is here, and cannot be loaded without CUDA')
+    return trt
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory):
+    return color_segmentation(tmp_path_factory.mktemp('model') / 'my.onnx')
+
+
+@pytest.fixture(scope='module')
+def plan(rtx, path):
+    return build_engine(path).plan
+
+
+@pytest.mark.parametrize(
+    ('damage', 'text'),
+    [
+        pytest.param(lambda plan: b'', 'it is cut off, or', id='empty'),
+        pytest.param(lambda plan: plan[:10], 'it is cut off, or', id='very_short'),
+        pytest.param(lambda plan: plan[:40], 'it is cut off, or', id='short'),
+        pytest.param(lambda plan: plan[: len(plan) // 2], 'it is cut off, or', id='cut_off'),
+        pytest.param(lambda plan: plan + b'more', 'it is cut off, or', id='longer'),
+        pytest.param(lambda plan: b'no engine ' * 100, 'it is no engine of this', id='text'),
+        pytest.param(
+            lambda plan: b'ftrt' + plan[4:],
+            r'of TensorRT 1\.7\.1\.\d+, cannot be loaded by TensorRT-RTX 1\.7\.1\.\d+ '
+            r'\(engines of the one do not run on the other\): it is no engine of this',
+            id='of_tensorrt',
+        ),
+    ],
+)
+def test_damaged(rtx, path, plan, damage, text):
+    with pytest.raises(PlanRefusedError, match=text):
+        LoadedEngines().load(rtx, damage(plan), path, device=0)
+
+
+def test_undamaged_where_cuda_cannot_be_used(rtx, path, plan):
+    """Not refused: to build it again would not help."""
+    if not cuda_problem():
+        pytest.skip('CUDA can be used here')
+    with pytest.raises(ModelError, match=r'CUDA fails; .*cudaError 35') as error:
+        LoadedEngines().load(rtx, plan, path, device=0)
+    assert type(error.value) is ModelError
+
+
+def test_head_says_what_built_it(rtx, plan):
+    assert plan_version(plan) == f'TensorRT-RTX {rtx.__version__}'
