@@ -138,7 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             break
         os.killpg(process.pid, sign)
         try:
-            process.wait(10)
+            process.wait(45)  # nodes of its are ended in order
         except subprocess.TimeoutExpired:
             continue
 
