@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import stat
 import threading
 import time
@@ -300,7 +301,7 @@ class EngineCache:
 
     def _digests(self) -> list[str]:
         paths = [*self.folder.glob('*.json'), *self.folder.glob('*.plan')]
-        return sorted({path.stem for path in paths})
+        return sorted({path.stem for path in paths if _is_digest(path.stem)})
 
     def _load(self, key: EngineKey) -> tuple[bytes | None, str]:
         """The plan and '', or None and why there is none."""
@@ -435,16 +436,17 @@ class EngineCache:
         try:
             record, problem = self._read_record(digest)
             if record is not None:
-                key, model = record['key'], record.get('model', '')
+                key, model = record['key'], str(record.get('model', ''))
                 _, problem = self._read_plan(digest, record)
         except ModelError as err:
             problem = str(err)
+        options = key.get('options')
         return CacheEntry(
             digest=digest,
             model=model,
             runtime=str(key.get('runtime', '')),
             gpu=f'{key.get("gpu", "")} {key.get("compute_capability", "")}'.strip(),
-            options=key.get('options') or {},
+            options=options if isinstance(options, dict) else {},
             size_bytes=self._size(digest),
             last_used=self._last_used(digest),
             problem=problem,
@@ -483,7 +485,7 @@ class EngineCache:
     def _sweep(self) -> None:
         """Remove what killed processes left: half-written files and locks that nobody holds."""
         left = [*self.folder.glob('*.lock'), *self.folder.glob('*.tmp')]
-        for digest in {path.name.partition('.')[0] for path in left}:
+        for digest in filter(_is_digest, {path.name.partition('.')[0] for path in left}):
             with self._lock(digest, wait=False) as locked:
                 if locked:
                     self._remove(digest, ('json.tmp', 'plan.tmp'))
@@ -626,6 +628,11 @@ def _difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         else:
             parts.append(f'{name.replace("_", " ")} was {before}, now {now}')
     return '; '.join(parts)
+
+
+def _is_digest(name: str) -> bool:
+    """Whether a file of this name is one of ours."""
+    return re.fullmatch('[0-9a-f]{32}', name) is not None
 
 
 def _limit_of_environment() -> int:

@@ -458,6 +458,21 @@ class TestEntries:
         assert len(cache.clear()[0]) == 1
         assert names(cache) == []
 
+    def test_json_that_says_strange_things(self, cache):
+        cache.get_or_build(KEY, Builder())
+        rewrite(file(cache, 'json'), lambda r: r.update(model=[1]) or r['key'].update(options=2))
+        [entry] = cache.entries()
+        assert (entry.model, entry.options) == ('[1]', {})
+
+    def test_files_of_others_are_left_alone(self, cache):
+        cache.get_or_build(KEY, Builder())
+        others = {'notes.json', 'my.plan', 'my.lock', 'my.plan.tmp', 'README'}
+        for name in others:
+            (cache.folder / name).touch()
+        assert [entry.digest for entry in cache.entries()] == [KEY.digest]
+        cache.clear()
+        assert set(names(cache)) == others
+
     @pytest.mark.parametrize('model', ['my.onnx', '/models/my.onnx'])
     def test_clear_one_model(self, cache, model):
         cache.get_or_build(KEY, Builder())

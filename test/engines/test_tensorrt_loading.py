@@ -1,13 +1,17 @@
 """Plans that TensorRT does not take: what TensorRT-RTX says of them, which needs no GPU."""
 
 import pytest
-from onnx_models import color_segmentation
+import standin_pycuda
+from onnx_models import color_segmentation, quantize_input
 from tensorrt_there import requires_tensorrt
 
-from jetson_perception.engines.builder import build_engine
+from jetson_perception.engines.builder import PRECISIONS, build_engine
+from jetson_perception.engines.cache import EngineCache
 from jetson_perception.engines.plan_file import plan_version
+from jetson_perception.engines.request import EngineRequest
 from jetson_perception.engines.tensorrt_api import cuda_problem, import_tensorrt, is_rtx
 from jetson_perception.engines.tensorrt_loading import LoadedEngines, PlanRefusedError
+from jetson_perception.engines.tensorrt_opening import open_tensorrt
 from jetson_perception.errors import ModelError
 
 pytestmark = requires_tensorrt
@@ -60,6 +64,36 @@ def test_undamaged_where_cuda_cannot_be_used(rtx, path, plan):
     with pytest.raises(ModelError, match=r'CUDA fails; .*cudaError 35') as error:
         LoadedEngines().load(rtx, plan, path, device=0)
     assert type(error.value) is ModelError
+
+
+@pytest.mark.parametrize('precision', PRECISIONS)
+@pytest.mark.parametrize('dynamic', [False, True])
+def test_a_model_is_built_and_kept(rtx, monkeypatch, tmp_path, precision, dynamic):
+    """All of the way but the last step, to load it."""
+    if not cuda_problem():
+        pytest.skip('CUDA can be used here')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    standin_pycuda.install(monkeypatch, compute_capability=(8, 6))
+    path = color_segmentation(tmp_path / 'my.onnx', dynamic=dynamic)
+    if precision == 'int8':
+        path = quantize_input(path)
+    told = []
+    request = EngineRequest(
+        path,
+        input_size_wh=(96, 64) if dynamic else None,
+        precision=precision,
+        progress=lambda fraction, phase: told.append(fraction),
+    )
+    for builds in (True, False):
+        told.clear()
+        with pytest.raises(ModelError, match='CUDA fails'):
+            open_tensorrt(request)
+        assert bool(told) == builds
+        [entry] = EngineCache().entries()
+        assert entry.problem == ''
+        assert entry.runtime.startswith('TensorRT-RTX 1.')
+        assert entry.options['precision'] == precision
+        assert entry.options['size_wh'] == ([[96, 64]] * 3 if dynamic else [])
 
 
 def test_head_says_what_built_it(rtx, plan):
