@@ -45,7 +45,9 @@ class SegParams(ModelParams):
     """Parameters of seg_node."""
 
     model: str = param(
-        'oranges', 'ONNX file, or the name of a model that the package brings.', at_configure=True
+        'oranges',
+        'ONNX file, engine file of TensorRT, or the name of a model that the package brings.',
+        at_configure=True,
     )
     output: str = param(
         'auto',

@@ -20,7 +20,9 @@ class ModelParams:
     """
 
     model: str = param(
-        '', 'ONNX file, or the name of a model that the package brings.', at_configure=True
+        '',
+        'ONNX file, engine file of TensorRT, or the name of a model that the package brings.',
+        at_configure=True,
     )
     engine: str = param(
         'auto',
