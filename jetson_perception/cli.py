@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands, model, precision)
     _add_evaluate(commands, model, precision)
     _add_compare(commands)
-    add_bench(commands, model).set_defaults(command=_bench)
+    add_bench(commands, model, precision).set_defaults(command=_bench)
     add_quantize(commands, _overrides)
     add_build_engine(commands, _overrides)
     add_doctor(commands)

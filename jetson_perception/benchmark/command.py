@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _DEVICES = {'cpu': 'onnxruntime_cpu', 'cuda': 'onnxruntime_cuda'}
 
 
-def add_bench(commands: Any, model: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the command to a parser's commands; `model` has the options that every command has."""
+def add_bench(commands: Any, *model: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the command to a parser's commands; `model` has the options that commands share."""
     bench: argparse.ArgumentParser = commands.add_parser(
         'bench',
-        parents=[model],
+        parents=model,
         help='measure how fast models run together',
         description=run_bench.__doc__,
     )
@@ -107,6 +107,7 @@ def run_bench(arguments: argparse.Namespace, overrides: ModelInfo | None = None)
         models=tuple(arguments.models),
         engine=_engine(arguments),
         threads=arguments.threads,
+        precision=arguments.precision,
         overrides=overrides,
         sizes=tuple(arguments.size),
         source=arguments.images,

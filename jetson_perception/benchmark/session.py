@@ -14,8 +14,7 @@ from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
 from jetson_perception.errors import ParameterError
-from jetson_perception.models import SegmentationModel, open_model
-from jetson_perception.resources import model_path
+from jetson_perception.models import SegmentationModel, open_model, resolve_model
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -48,6 +47,8 @@ class Settings:
         CPU threads of each engine; 0 for one a core.
     overrides : ModelInfo or None
         What the user says of the models.
+    precision : str
+        Of engines that are built, as `open_engine` takes it.
     sizes : tuple of (int, int)
         Width and height of the images.
     source : str
@@ -72,6 +73,7 @@ class Settings:
     engine: str = 'auto'
     threads: int = 0
     overrides: ModelInfo | None = None
+    precision: str = 'fp16'
     sizes: tuple[tuple[int, int], ...] = ((640, 480), (1280, 720))
     source: str = frames.DEFAULT_SOURCE
     frames: int = 0
@@ -90,6 +92,15 @@ class Settings:
                 f'baseline is {self.baseline!r}; there is seed, or none', 'baseline'
             )
 
+    def opening(self) -> dict[str, Any]:
+        """What `open_engine` and `open_model` are told besides the path."""
+        return {
+            'engine': self.engine,
+            'threads': self.threads,
+            'overrides': self.overrides,
+            'precision': self.precision,
+        }
+
     def names(self) -> list[str]:
         """A name for each engine, told apart where a model stands there twice."""
         stems = [Path(path).stem for path in self.models]
@@ -104,16 +115,7 @@ def opened_engines(settings: Settings) -> Iterator[list[Engine]]:
     """Fresh engines of the set, without anything around them; closed at the end."""
     with ExitStack() as stack:
         yield [
-            stack.enter_context(
-                closing(
-                    open_engine(
-                        path if Path(path).suffix else model_path(path),
-                        engine=settings.engine,
-                        threads=settings.threads,
-                        overrides=settings.overrides,
-                    )
-                )
-            )
+            stack.enter_context(closing(open_engine(resolve_model(path), **settings.opening())))
             for path in settings.models
         ]
 
@@ -123,16 +125,7 @@ def opened_models(settings: Settings) -> Iterator[dict[str, SegmentationModel | 
     """Fresh models of the set by the names of their engines; closed at the end."""
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(
-                closing(
-                    open_model(
-                        path,
-                        engine=settings.engine,
-                        threads=settings.threads,
-                        overrides=settings.overrides,
-                    )
-                )
-            )
+            name: stack.enter_context(closing(open_model(path, **settings.opening())))
             for name, path in zip(settings.names(), settings.models, strict=True)
         }
 

@@ -16,7 +16,7 @@ from jetson_perception.benchmark import inference
 from jetson_perception.benchmark.report import print_report
 from jetson_perception.benchmark.session import Settings, measure
 from jetson_perception.engines import open_engine
-from jetson_perception.resources import model_path
+from jetson_perception.models import resolve_model
 
 if TYPE_CHECKING:
     from gpu_checks.checks import Checks, Options
@@ -89,7 +89,7 @@ def _heavy_set(checks: Checks, options: Options) -> None:
 def _slowed_set(options: Options, folder: Path, layers: int) -> tuple[str, ...]:
     made = {}
     for model in options.models:
-        path = Path(model) if Path(model).suffix else model_path(model)
+        path = resolve_model(model)
         made[model] = slowed(path, folder / f'{path.stem}_{layers}.onnx', layers)
     return tuple(str(made[model]) for model in options.models)
 
