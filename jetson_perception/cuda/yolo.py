@@ -3,12 +3,13 @@
 Boxes, scores, classes and keypoints are the twin's to the last bit, but for corners that no
 network reaches: a score of -0 counts as 0 also in float16; of an end-to-end output at most
 `MAX_CANDIDATES` rows are taken; and boxes whose corners are near the largest float32 are dropped
-when their sum overflows, which depends on its order.
+when their sum overflows, which depends on its order. Pixels of instance masks may differ where a
+logit is as good as 0, since the order in which NumPy adds products depends on the machine.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBu
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.instance_masks import axis_on_grid
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import MAX_CANDIDATES, score_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -36,8 +38,10 @@ _WORKSPACE_BYTES = 1 << 18
 _DETECTED_BYTES = 1 << 15
 _HEADER_VALUES = 8
 _ROW_VALUES = 6
+_AXIS = np.dtype([('begin', np.float64), ('step', np.float64), ('cells', np.int32, 2)])
 _FRAME = np.dtype(
     [
+        ('axes', _AXIS, 2),
         ('lowest', np.float32),
         ('lowest_half', np.int32),
         ('max_detections', np.int32),
@@ -49,6 +53,11 @@ _FRAME = np.dtype(
         ('threshold_count', np.int32),
     ]
 )  # the thresholds follow
+# Of instance_masks.cu.
+_TILE_WH = (32, 16)
+_TILE_BLOCK = (32, 8)
+
+_MAX_BYTE = 255  # objects that a byte tells apart
 _FIRST_FRAME_NBYTES = 1024  # with room for as many thresholds as most models have classes
 _FIRST_VALUE = {'anchor_free': 4, 'objectness': 5, 'end_to_end': 6}  # of the classes, or keypoints
 
@@ -88,7 +97,12 @@ class CudaDecoder:
         self.device = device
         self.layout = layout
         shape, dtype = _checked(layout, output_shapes, output_dtypes)
-        self._shape, self._dtype = shape, dtype
+        self._expected = {layout.output: (shape, dtype)}
+        grid_wh = None
+        if layout.coefficient_count:
+            prototypes = _checked_prototypes(layout, output_shapes, output_dtypes)
+            self._expected[layout.prototypes] = prototypes
+            grid_wh = prototypes[0][3], prototypes[0][2]
         self._anchors = shape[1 if layout.channels_last else 2]
         self._strides = (layout.value_count, 1) if layout.channels_last else (1, self._anchors)
         self._max_rows = min(self._anchors, MAX_CANDIDATES)
@@ -96,17 +110,24 @@ class CudaDecoder:
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'yolo'))
             if layout.family == 'end_to_end':
-                self._read = module.get_function(f'read_end_to_end_{dtype.name}', 'PiiifiiPPPPP')
+                self._read = module.get_function(f'read_end_to_end_{dtype.name}', 'PiiifiiiPPPPPP')
             else:
                 self._find = module.get_function(f'find_candidates_{dtype.name}', 'PiiiiiPPPP')
-                self._suppress = module.get_function(f'suppress_{dtype.name}', 'PiiiiiPPPP')
+                self._suppress = module.get_function(f'suppress_{dtype.name}', 'PiiiiiiPPPPP')
             # Of one frame at a time, as frames follow each other on the stream.
             self._keys = self._buffer((self._anchors,), np.uint64)
             self._class_ids = self._buffer((self._anchors,), np.int32)
             self._work = self._buffer((_WORKSPACE_BYTES,), np.uint8)
             self._detected = self._buffer((_DETECTED_BYTES,), np.uint8)
+            self._coefficients = self._buffer(
+                (self._max_rows, layout.coefficient_count), np.float32
+            )
+            if layout.coefficient_count:
+                masks = self._resources.add(load_module(device, 'instance_masks'))
+                name = self._expected[layout.prototypes][1].name
+                self._paint = masks.get_function(f'paint_instances_{name}', 'PiiiPPPP')
             self._blocks = tuple(
-                self._resources.add(_Block(device, self._max_rows, layout.keypoint_count))
+                self._resources.add(_Block(device, self._max_rows, layout.keypoint_count, grid_wh))
                 for _ in range(2)
             )
             self._clear_counters()
@@ -129,7 +150,8 @@ class CudaDecoder:
         -------
         bool
             Whether a graph that was captured from `enqueue` of this block is out of date, as
-            `max_detections` is another than before. All else is read from memory by the kernels.
+            `max_detections` is another than before or, for a model with masks, the image's size.
+            All else is read from memory by the kernels.
 
         Raises
         ------
@@ -157,14 +179,16 @@ class CudaDecoder:
             When the block was not prepared, an output has another shape or type than it was said
             to have, or a launch fails.
         """
-        mine, output = self._blocks[block], outputs[self.layout.output]
+        mine = self._blocks[block]
         if not mine.is_prepared:
             raise CudaError(f'block {block} was enqueued without having been prepared')
-        if output.shape != self._shape or output.dtype != self._dtype:
-            raise CudaError(
-                f'the output is {output.dtype} {output.shape}; it was said to be '
-                f'{self._dtype} {self._shape}'
-            )
+        for index, (shape, dtype) in self._expected.items():
+            output = outputs[index]
+            if output.shape != shape or output.dtype != dtype:
+                raise CudaError(
+                    f'output {index} is {output.dtype} {output.shape}; it was said to be '
+                    f'{dtype} {shape}'
+                )
         mine.upload(stream)
         self.enqueue_kernels(outputs, stream, block)
         mine.download(stream)
@@ -173,10 +197,13 @@ class CudaDecoder:
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
     ) -> None:
         """The launches of `enqueue` without its copies, for measuring."""
+        mine = self._blocks[block]
         if self.layout.family == 'end_to_end':
-            self._enqueue_end_to_end(outputs[self.layout.output], self._blocks[block], stream)
+            self._enqueue_end_to_end(outputs[self.layout.output], mine, stream)
         else:
-            self._enqueue_anchors(outputs[self.layout.output], self._blocks[block], stream)
+            self._enqueue_anchors(outputs[self.layout.output], mine, stream)
+        if self.layout.coefficient_count:
+            self._enqueue_masks(outputs[self.layout.prototypes], mine, stream)
 
     def collect(self, block: int = 0) -> Detections:
         """The detections of a block's frame, once the stream is past it.
@@ -213,9 +240,11 @@ class CudaDecoder:
             *self._strides,
             _FIRST_VALUE[layout.family] + layout.class_count,
             *(layout.keypoint_shape or (0, 0)),
+            layout.coefficient_count,
             block.frame_address,
             self._work.address,
             self._detected.address,
+            self._coefficients.address,
             block.result_address,
         )
 
@@ -230,11 +259,28 @@ class CudaDecoder:
             self._anchors,
             float(layout.class_count or np.iinfo(np.int32).max),
             *(layout.keypoint_shape or (0, 0)),
+            layout.coefficient_count,
             block.frame_address,
             self._keys.address,
             self._work.address,
             self._detected.address,
+            self._coefficients.address,
             block.result_address,
+        )
+
+    def _enqueue_masks(self, prototypes: DeviceBuffer, block: _Block, stream: Stream) -> None:
+        self._paint.launch(
+            stream,
+            block.tiles,
+            _TILE_BLOCK,
+            prototypes.address,
+            self.layout.coefficient_count,
+            prototypes.shape[3],
+            prototypes.shape[2],
+            self._coefficients.address,
+            self._detected.address,
+            block.frame_address,
+            block.ids_address,
         )
 
     def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
@@ -253,69 +299,81 @@ class CudaDecoder:
 class _Block:
     """What one frame brings along and where its result goes, on the GPU and on the host."""
 
-    def __init__(self, device: CudaDevice, max_rows: int, keypoint_count: int) -> None:
+    def __init__(
+        self,
+        device: CudaDevice,
+        max_rows: int,
+        keypoint_count: int,
+        grid_wh: tuple[int, int] | None,
+    ) -> None:
         self.is_prepared = False
         self._max_rows = max_rows
         self._keypoint_count = keypoint_count
         self._row_values = _ROW_VALUES + 3 * keypoint_count
-        self._downloaded_rows = 0
+        self._grid_wh = grid_wh
+        self._wanted_rows = 0
+        self._source_wh = (0, 0)
         self._resources = Resources()
-        add = self._resources.add
         with self._resources.closed_on_error():
-            self._frame = add(GrowingBuffer(lambda size: DeviceBuffer(device, (size,), np.uint8)))
-            self._host_frame = add(
-                GrowingBuffer(lambda size: PinnedBuffer(device, (size,), np.uint8))
-            )
-            self._frame_nbytes = _FIRST_FRAME_NBYTES
-            size = _HEADER_VALUES + max_rows * self._row_values
-            # A GPU that shares the host's memory writes the result right there.
-            self._host_result = add(
-                PinnedBuffer(device, (size,), np.float32, mapped=device.integrated)
-            )
-            self._result: DeviceBuffer | None = None
-            if not device.integrated:
-                self._result = add(DeviceBuffer(device, (size,), np.float32))
+            self._frame = self._resources.add(_Upload(device))
+            self._frame.ensure(_FIRST_FRAME_NBYTES)
+            self._rows = self._resources.add(_Download(device))
+            self._rows.ensure(self._rows_nbytes(max_rows))
+            self._ids = self._resources.add(_Download(device))
 
     def prepare(self, transform: ImageTransform, options: DetectionOptions) -> bool:
         """Write what the kernels read; returns whether launches or copies change by it."""
         before = self._launched
         self.is_prepared = False  # should what follows fail
+        self._wanted_rows = min(options.max_detections, self._max_rows)
+        self._source_wh = transform.source_wh
         self._write_frame(transform, options)
-        self._downloaded_rows = min(options.max_detections, self._max_rows)
+        if self._grid_wh is not None:
+            self._ids.ensure(self._ids_nbytes(self._wanted_rows))
         self.is_prepared = True
         return self._launched != before
 
     @property
     def frame_address(self) -> int:
-        return self._frame.ensure(self._frame_nbytes).address
+        return self._frame.address
 
     @property
     def result_address(self) -> int:
-        return (self._result or self._host_result).address or 0
+        return self._rows.address
+
+    @property
+    def ids_address(self) -> int:
+        return self._ids.address
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Blocks across and down that cover the source image."""
+        width, height = self._source_wh
+        return -(-width // _TILE_WH[0]), -(-height // _TILE_WH[1])
 
     def upload(self, stream: Stream) -> None:
-        host = self._host_frame.ensure(self._frame_nbytes)
-        self._frame.ensure(self._frame_nbytes).copy_from_host(host, stream, self._frame_nbytes)
+        self._frame.enqueue(stream)
 
     def download(self, stream: Stream) -> None:
-        if self._result is not None:
-            values = _HEADER_VALUES + self._downloaded_rows * self._row_values
-            self._result.copy_to_host(self._host_result, stream, values * 4)
+        self._rows.enqueue(stream, self._rows_nbytes(self._wanted_rows))
+        if self._grid_wh is not None:
+            self._ids.enqueue(stream, self._ids_nbytes(self._wanted_rows))
 
     def result(self) -> Detections:
-        values = self._host_result.array
+        values = self._rows.array.view(np.float32)
         count = int(values[:1].view(np.int32)[0])
-        if not 0 <= count <= self._downloaded_rows:
+        if not 0 <= count <= self._wanted_rows:
             raise CudaError(
-                f'the GPU reports {count} detections of at most {self._downloaded_rows}; collect '
+                f'the GPU reports {count} detections of at most {self._wanted_rows}; collect '
                 'after the stream is past the frame'
             )
-        rows = values[_HEADER_VALUES:].reshape(-1, self._row_values)[:count]
-        keypoints = None
-        if self._keypoint_count:
-            keypoints = rows[:, _ROW_VALUES:].reshape(count, self._keypoint_count, 3).copy()
+        rows = values[_HEADER_VALUES:][: count * self._row_values].reshape(count, self._row_values)
         return Detections(
-            rows[:, :4].copy(), rows[:, 4].copy(), rows[:, 5].copy().view(np.int32), keypoints
+            rows[:, :4].copy(),
+            rows[:, 4].copy(),
+            rows[:, 5].copy().view(np.int32),
+            self._keypoints(rows),
+            self._instance_ids(count),
         )
 
     def close(self) -> None:
@@ -325,27 +383,137 @@ class _Block:
     @property
     def _launched(self) -> tuple[object, ...]:
         """What differs between two graphs of this block."""
-        return self.is_prepared, self._downloaded_rows, self._frame_nbytes
+        masks_wh = self._source_wh if self._grid_wh is not None else None
+        return self.is_prepared, self._wanted_rows, self._frame.nbytes, masks_wh
+
+    def _keypoints(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        if not self._keypoint_count:
+            return None
+        return rows[:, _ROW_VALUES:].reshape(len(rows), self._keypoint_count, 3).copy()
+
+    def _instance_ids(self, count: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
+        if self._grid_wh is None:
+            return None
+        width, height = self._source_wh
+        ids = self._ids.array[: self._ids_nbytes(count)]
+        if count > _MAX_BYTE:
+            return ids.view(np.uint16).reshape(height, width).copy()
+        return ids.reshape(height, width).copy()
+
+    def _rows_nbytes(self, count: int) -> int:
+        return (_HEADER_VALUES + count * self._row_values) * 4
+
+    def _ids_nbytes(self, count: int) -> int:
+        return self._source_wh[0] * self._source_wh[1] * (2 if count > _MAX_BYTE else 1)
 
     def _write_frame(self, transform: ImageTransform, options: DetectionOptions) -> None:
         lowest, thresholds = score_thresholds(options)
-        needed = _FRAME.itemsize + thresholds.nbytes
-        if self._frame_nbytes < needed:
-            # In few steps, as each makes graphs out of date.
-            self._frame_nbytes = 1 << (needed - 1).bit_length()
-        self._frame.ensure(self._frame_nbytes)
-        data = self._host_frame.ensure(self._frame_nbytes).array
+        end = _FRAME.itemsize + thresholds.nbytes
+        self._frame.ensure(end)
+        data = self._frame.array
+        data[_FRAME.itemsize : end] = thresholds.view(np.uint8)
         frame = data[: _FRAME.itemsize].view(_FRAME)[0]
         frame['lowest'] = lowest
         frame['lowest_half'] = int(np.float16(lowest).view(np.int16)) - 1
-        frame['max_detections'] = min(options.max_detections, self._max_rows)
+        frame['max_detections'] = self._wanted_rows
         frame['class_agnostic'] = options.class_agnostic
         frame['needed_share'] = options.iou_threshold / (1 + options.iou_threshold)
         frame['offset_xy'] = transform.offset_xy
         frame['scale_xy'] = np.divide(transform.source_wh, transform.content_wh)
         frame['source_wh'] = transform.source_wh
         frame['threshold_count'] = len(thresholds)
-        data[_FRAME.itemsize : needed] = thresholds.view(np.uint8)
+        if self._grid_wh is not None:
+            frame['axes'] = _axes(transform, self._grid_wh)
+
+
+class _Upload:
+    """Bytes that go to the GPU with each frame."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        self.nbytes = 0
+        self._on_host = GrowingBuffer(lambda size: PinnedBuffer(device, (size,), np.uint8))
+        self._on_device = GrowingBuffer(lambda size: DeviceBuffer(device, (size,), np.uint8))
+
+    @property
+    def array(self) -> NDArray[np.uint8]:
+        return self._on_host.ensure(self.nbytes).array
+
+    @property
+    def address(self) -> int:
+        return self._on_device.ensure(self.nbytes).address
+
+    def ensure(self, nbytes: int) -> None:
+        """Have room for so many; more in few steps, since each makes graphs out of date."""
+        if self.nbytes < nbytes:
+            self.nbytes = 1 << (nbytes - 1).bit_length()
+            self._on_host.ensure(self.nbytes)
+            self._on_device.ensure(self.nbytes)
+
+    def enqueue(self, stream: Stream) -> None:
+        host = self._on_host.ensure(self.nbytes)
+        self._on_device.ensure(self.nbytes).copy_from_host(host, stream, self.nbytes)
+
+    def close(self) -> None:
+        try:
+            self._on_host.close()
+        finally:
+            self._on_device.close()
+
+
+class _Download:
+    """Bytes that kernels write for the host: right there, where the GPU shares its memory."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        mapped = self._is_shared = device.integrated
+        self._nbytes = 0
+        self._on_host = GrowingBuffer(
+            lambda size: PinnedBuffer(device, (size,), np.uint8, mapped=mapped)
+        )
+        self._on_device = GrowingBuffer(lambda size: DeviceBuffer(device, (size,), np.uint8))
+
+    @property
+    def array(self) -> NDArray[np.uint8]:
+        return self._on_host.ensure(self._nbytes).array
+
+    @property
+    def address(self) -> int:
+        on = self._on_host if self._is_shared else self._on_device
+        return on.ensure(self._nbytes).address or 0
+
+    def ensure(self, nbytes: int) -> None:
+        """Have room for so many."""
+        self._nbytes = max(self._nbytes, nbytes)
+        self._on_host.ensure(self._nbytes)
+        if not self._is_shared:
+            self._on_device.ensure(self._nbytes)
+
+    def enqueue(self, stream: Stream, nbytes: int) -> None:
+        """Copy the first `nbytes` to the host, where that is needed."""
+        if not self._is_shared:
+            host = self._on_host.ensure(self._nbytes)
+            self._on_device.ensure(self._nbytes).copy_to_host(host, stream, nbytes)
+
+    def close(self) -> None:
+        try:
+            self._on_host.close()
+        finally:
+            self._on_device.close()
+
+
+def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any, ...]]:
+    """Of columns and rows, what `_AXIS` holds."""
+    axes = (
+        axis_on_grid(*sizes)
+        for sizes in zip(
+            transform.source_wh,
+            transform.content_wh,
+            transform.offset_xy,
+            transform.network_wh,
+            grid_wh,
+            strict=True,
+        )
+    )
+    return [(axis.begin, axis.step, (axis.first, axis.last)) for axis in axes]
 
 
 def _checked(
@@ -365,6 +533,24 @@ def _checked(
     if dtype not in (np.float16, np.float32):
         raise ModelError(
             f'output {layout.output} is {dtype}; float16 and float32 are decoded on the GPU: '
+            'export the model with one of them'
+        )
+    return shape, dtype
+
+
+def _checked_prototypes(
+    layout: YoloLayout, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[DTypeLike]
+) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the output that holds the mask prototypes."""
+    shape, dtype = tuple(shapes[layout.prototypes]), np.dtype(dtypes[layout.prototypes])
+    if len(shape) != 4 or shape[:2] != (1, layout.coefficient_count):
+        raise ModelError(
+            f'output {layout.prototypes} is {shape}, not (1, {layout.coefficient_count}, …) mask '
+            'prototypes; load the model again'
+        )
+    if dtype not in (np.float16, np.float32):
+        raise ModelError(
+            f'output {layout.prototypes} is {dtype}; float16 and float32 are decoded on the GPU: '
             'export the model with one of them'
         )
     return shape, dtype

@@ -110,13 +110,28 @@ def _sampling(transform: ImageTransform, grid_wh: tuple[int, int]) -> tuple[_Axi
     return columns, rows
 
 
-def _axis(source: int, content: int, offset: int, network: int, cells: int) -> _Axis:
+class AxisOnGrid(NamedTuple):
+    """Pixel i of an axis lies at begin + (i + 0.5) × step - 0.5 cells, but within first … last."""
+
+    begin: float
+    step: float
+    first: int
+    last: int
+
+
+def axis_on_grid(source: int, content: int, offset: int, network: int, cells: int) -> AxisOnGrid:
+    """Where an axis of the source image lies on a grid of cells over the network's input."""
     cells_a_pixel = cells / network
     begin, end = offset * cells_a_pixel, (offset + content) * cells_a_pixel
     # The cells whose center lies in the content.
     first = min(max(int(np.ceil(begin - 0.5)), 0), cells - 1)
     last = min(max(int(np.ceil(end - 0.5)) - 1, first), cells - 1)
-    position = begin + (np.arange(source) + 0.5) * ((end - begin) / source) - 0.5
+    return AxisOnGrid(begin, (end - begin) / source, first, last)
+
+
+def _axis(source: int, content: int, offset: int, network: int, cells: int) -> _Axis:
+    begin, step, first, last = axis_on_grid(source, content, offset, network, cells)
+    position = begin + (np.arange(source) + 0.5) * step - 0.5
     position = position.clip(first, last)
     lower = np.floor(position).astype(np.intp)
     upper = np.minimum(lower + 1, last)

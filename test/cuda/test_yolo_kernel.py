@@ -33,6 +33,7 @@ from jetson_perception.tasks.yolo import MAX_CANDIDATES, DetectionOptions
 def standin(monkeypatch):
     standin = standin_pycuda.install(monkeypatch)
     register_kernels(standin, 'yolo')
+    register_kernels(standin, 'instance_masks')
     yield standin
     standin.check()
 
@@ -119,6 +120,7 @@ def test_one_decoder_takes_frame_after_frame(device, layout):
 def test_two_frames_under_way_do_not_mix(monkeypatch, integrated):
     standin = standin_pycuda.install(monkeypatch, integrated=integrated)
     register_kernels(standin, 'yolo')
+    register_kernels(standin, 'instance_masks')
     device = CudaDevice.get()
     first, second = Case(POSE, seed=1), Case(POSE, seed=2, found=20, options=DetectionOptions(0.5))
     on_device = OnDevice(device, first)

@@ -27,7 +27,16 @@ POSE_END_TO_END = YoloLayout('end_to_end', 1, (17, 3), True)
 SECOND_OUTPUT = YoloLayout('anchor_free', 7, None, False, output=1)
 ONE_CLASS = YoloLayout('anchor_free', 1, None, False)
 
+SEGMENT = YoloLayout('anchor_free', 80, None, False, 0, 32, 1)
+SEGMENT_OBJECTNESS = YoloLayout('objectness', 3, None, True, 1, 8, 0)
+SEGMENT_END_TO_END = YoloLayout('end_to_end', 80, None, True, 0, 32, 1)
+SEGMENT_ONE_PROTOTYPE = YoloLayout('anchor_free', 2, None, True, 0, 1, 1)
+
 FEW_ANCHORS = 700
+
+#: Of an image's pixels, so many may belong to another object than the twin's, since their logit is
+#: as good as 0: NumPy adds products in an order of its own, fused or not.
+DIFFERING_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Case:
     spoilt: int = 0
     grid: int = 0
     dtype: type = np.float32
+    prototypes_dtype: type | None = None  # as dtype
     transform: ImageTransform = LETTERBOX
     options: DetectionOptions = field(default_factory=DetectionOptions)
     seed: int = 0
@@ -97,6 +107,8 @@ def outputs_of(case):
             values[twice, first + (best[twice] - first + 3) % classes] = score[twice]
         first += classes
     values[:, first:] = random.uniform(-50, 700, (n, layout.value_count - first))
+    if layout.coefficient_count:
+        values[:, first:] = random.normal(0, 1, (n, layout.coefficient_count))
     values = values.astype(case.dtype)
     ugly = [np.nan, -np.nan, np.inf, -np.inf, -1, 1e30, -1e30, 3e38, -3e38, 0]
     if case.dtype == np.float32:
@@ -111,9 +123,22 @@ def outputs_of(case):
     ):
         values[row, column] = value
     tensor = values if layout.channels_last else values.T
-    outputs = [np.zeros((1, 3), np.int64) for _ in range(layout.output + 1)]
+    count = max(layout.output, layout.prototypes) + 1
+    outputs = [np.zeros((1, 3), np.int64) for _ in range(count)]
     outputs[layout.output] = np.ascontiguousarray(tensor)[None]
+    if layout.coefficient_count:
+        outputs[layout.prototypes] = prototypes_of(case, random)
     return outputs
+
+
+def prototypes_of(case, random):
+    """Waves of all directions and lengths; the first is the same everywhere."""
+    width, height = (side // 4 for side in case.transform.network_wh)
+    x, y = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
+    waves = random.uniform(-12, 12, (case.layout.coefficient_count, 3))
+    waves[0] = 0
+    planes = np.cos(waves[:, 0, None, None] * x + waves[:, 1, None, None] * y + waves[:, 2:, None])
+    return planes[None].astype(case.prototypes_dtype or case.dtype)
 
 
 def cases():
@@ -202,6 +227,35 @@ def cases():
         yield pytest.param(case, id=f'end_to_end-found_{found}')
 
 
+def mask_cases():
+    """Instance masks of every layout, image size and number of objects."""
+    layouts = {
+        'segment': SEGMENT,
+        'objectness': SEGMENT_OBJECTNESS,
+        'end_to_end': SEGMENT_END_TO_END,
+        'one_prototype': SEGMENT_ONE_PROTOTYPE,
+    }
+    for name, layout in layouts.items():
+        for dtype in (np.float32, np.float16):
+            case = Case(layout, dtype=dtype)
+            yield pytest.param(case, id=f'{name}-{dtype.__name__}')
+            yield pytest.param(replace(case, found=0), id=f'{name}-{dtype.__name__}-nothing')
+            spoilt = replace(case, spoilt=300, found=200)
+            yield pytest.param(spoilt, id=f'{name}-{dtype.__name__}-spoilt')
+    mixed = Case(SEGMENT, dtype=np.float16, prototypes_dtype=np.float32)
+    yield pytest.param(mixed, id='two_types')
+    for source_wh in ((1, 1), (3, 200), (31, 17), (33, 15), (160, 160), (97, 640), (1281, 723)):
+        for resize in ('letterbox', 'stretch', 'letterbox_top_left'):
+            for network_wh in ((640, 640), (96, 64)):
+                transform = fit(source_wh, network_wh, resize)
+                name = f'{source_wh[0]}x{source_wh[1]}-{resize}-{network_wh[0]}x{network_wh[1]}'
+                yield pytest.param(Case(SEGMENT, transform=transform), id=name)
+    for found in (255, 256, 400, 1000):
+        options = DetectionOptions(iou_threshold=1, max_detections=1000)
+        case = Case(SEGMENT, 1100, found, 300, transform=fit((320, 240), (640, 640)))
+        yield pytest.param(replace(case, options=options), id=f'{found}_objects')
+
+
 NETWORKS = [
     pytest.param(Case(DETECT, 8400, 100), id='detect'),
     pytest.param(Case(DETECT, 8400, 100, dtype=np.float16), id='detect-float16'),
@@ -214,6 +268,8 @@ NETWORKS = [
         id='objectness-all_anchors',
     ),
     pytest.param(Case(END_TO_END, 300, 40), id='end_to_end'),
+    pytest.param(Case(SEGMENT, 8400, 100), id='segment'),
+    pytest.param(Case(SEGMENT, 8400, 100, dtype=np.float16), id='segment-float16'),
 ]
 """Outputs of the sizes that networks have."""
 
@@ -277,4 +333,8 @@ def assert_same(found, twin):
             assert ours is None, name
             continue
         assert ours.dtype == twins.dtype, name
+        if name == 'instance_ids':
+            assert ours.shape == twins.shape
+            assert (ours != twins).mean() <= DIFFERING_SHARE
+            continue
         np.testing.assert_array_equal(ours, twins, err_msg=name)

@@ -12,6 +12,7 @@
 //
 // output     values of `anchors` rows: value v of row r at r × row_stride + v × value_stride
 // frame      what may change from frame to frame, in memory, so that launches can be repeated
+// coefficients  of the detections' masks, (detections, coefficient_count), where there are any
 // result     a Header, then rows of ROW_VALUES + 3 × keypoints floats: left, top, right, bottom,
 //            score, class id (an int's bits), then x, y, score of each keypoint
 //
@@ -20,7 +21,7 @@
 // the largest float32 have sums that overflow or not depending on their order.
 #include <cuda_fp16.h>
 
-#include "detected.cuh"
+#include "detections.cuh"
 
 constexpr int THREADS = 512;
 constexpr int CLASS_LANES = 8;                           // threads that share an anchor's classes
@@ -34,20 +35,6 @@ constexpr int ROW_VALUES = 6;
 constexpr float INFINITE = __builtin_huge_valf();
 
 typedef unsigned long long Bits;
-
-// cuda/yolo.py has the same as a NumPy dtype.
-struct Frame {
-    float lowest;             // the lowest threshold of any class
-    int lowest_half;          // the same as bits of a float16, less one step
-    int max_detections;
-    int class_agnostic;
-    float needed_share;       // IoU threshold t as t / (1 + t)
-    float offset_x, offset_y; // network pixels to source pixels: less this,
-    float scale_x, scale_y;   // times this
-    float source_w, source_h;
-    int threshold_count;
-    float thresholds[1];      // of each class, the last for all beyond; infinite for dropped ones
-};
 
 struct Header {
     int count;
@@ -385,7 +372,8 @@ __device__ inline int compacted(bool flag, int& total) {
 template <typename T>
 __device__ inline void write_result(
     const Output<T>& output, const Frame& frame, const int* kept, int kept_count, int first_keypoint_value,
-    int keypoints, int keypoint_depth, const Workspace* work, Detected* detected, float* result) {
+    int keypoints, int keypoint_depth, int coefficient_count, const Workspace* work, Detected* detected,
+    float* coefficients, float* result) {
     const int row_values = ROW_VALUES + 3 * keypoints;
     float* rows = result + sizeof(Header) / sizeof(float);
     int written = 0;
@@ -427,6 +415,10 @@ __device__ inline void write_result(
         to[1] = y;
         to[2] = score;
     }
+    for (int i = threadIdx.x; i < written * coefficient_count; i += THREADS) {
+        const int row = detected->row[i / coefficient_count];
+        coefficients[i] = output.at(row, first_keypoint_value + i % coefficient_count);
+    }
 }
 
 // ---------------------------------------------------------------- launches
@@ -444,8 +436,8 @@ __device__ inline void find_and_sort(
 // Grid: OVERLAP_BLOCKS.
 template <typename T>
 __device__ inline void suppress(
-    const Output<T>& output, int first_keypoint_value, int keypoints, int keypoint_depth,
-    const Frame& frame, Workspace* work, Detected* detected, float* result) {
+    const Output<T>& output, int first_keypoint_value, int keypoints, int keypoint_depth, int coefficient_count,
+    const Frame& frame, Workspace* work, Detected* detected, float* coefficients, float* result) {
     __shared__ int kept[SORTED];
     const int count = work->sorted_count;
     int columns = 0, rows = blockIdx.x;
@@ -453,14 +445,16 @@ __device__ inline void suppress(
     if (columns * WORD < count) compare(rows, columns, count, frame.class_agnostic, work);
     if (!is_last_block(&work->suppress_blocks_ended, OVERLAP_BLOCKS)) return;
     const int kept_count = keep_best(work, count, frame.max_detections, kept);
-    write_result(output, frame, kept, kept_count, first_keypoint_value, keypoints, keypoint_depth, work, detected, result);
+    write_result(output, frame, kept, kept_count, first_keypoint_value, keypoints, keypoint_depth, coefficient_count,
+                 work, detected, coefficients, result);
 }
 
 // Grid: one block. keys has room for all rows. Left, top, right, bottom, score, class; keypoints.
 template <typename T>
 __device__ inline void read_end_to_end(
     const Output<T>& output, int count, float class_limit, int keypoints, int keypoint_depth,
-    const Frame& frame, Bits* keys, Workspace* work, Detected* detected, float* result) {
+    int coefficient_count, const Frame& frame, Bits* keys, Workspace* work, Detected* detected,
+    float* coefficients, float* result) {
     __shared__ Bits sorted[SORTED];
     __shared__ int kept[SORTED];
     __shared__ int passed;
@@ -484,7 +478,8 @@ __device__ inline void read_end_to_end(
         work->row[i] = row;
     }
     __syncthreads();
-    write_result(output, frame, kept, found, ROW_VALUES, keypoints, keypoint_depth, work, detected, result);
+    write_result(output, frame, kept, found, ROW_VALUES, keypoints, keypoint_depth, coefficient_count,
+                 work, detected, coefficients, result);
 }
 
 #define YOLO(suffix, T)                                                                            \
@@ -495,18 +490,19 @@ __device__ inline void read_end_to_end(
                       has_objectness, *frame, keys, class_ids, work);                              \
     }                                                                                              \
     extern "C" __global__ void __launch_bounds__(THREADS) suppress_##suffix(                       \
-        const T* output, int row_stride, int value_stride, int first_keypoint_value, int keypoints, \
-        int keypoint_depth, const Frame* frame, Workspace* work, Detected* detected,               \
-        float* result) {                                                                           \
+        const T* output, int row_stride, int value_stride, int first_keypoint_value, int keypoints,\
+        int keypoint_depth, int coefficient_count, const Frame* frame, Workspace* work,            \
+        Detected* detected, float* coefficients, float* result) {                                  \
         suppress(Output<T>{output, row_stride, value_stride}, first_keypoint_value, keypoints,     \
-                 keypoint_depth, *frame, work, detected, result);                                            \
+                 keypoint_depth, coefficient_count, *frame, work, detected, coefficients, result); \
     }                                                                                              \
     extern "C" __global__ void __launch_bounds__(THREADS) read_end_to_end_##suffix(                \
         const T* output, int row_stride, int value_stride, int count, float class_limit,           \
-        int keypoints, int keypoint_depth, const Frame* frame, Bits* keys, Workspace* work,        \
-        Detected* detected, float* result) {                                                       \
+        int keypoints, int keypoint_depth, int coefficient_count, const Frame* frame, Bits* keys,  \
+        Workspace* work, Detected* detected, float* coefficients, float* result) {                 \
         read_end_to_end(Output<T>{output, row_stride, value_stride}, count, class_limit,           \
-                        keypoints, keypoint_depth, *frame, keys, work, detected, result);                    \
+                        keypoints, keypoint_depth, coefficient_count, *frame, keys, work, detected,\
+                        coefficients, result);                                                     \
     }
 YOLO(float32, float)
 YOLO(float16, __half)
