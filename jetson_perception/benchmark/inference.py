@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -39,7 +40,7 @@ class _Runner(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what `prepare` made."""
+        """Release what `prepare` made, also when it did not get far; from the same thread."""
         ...
 
 
@@ -71,14 +72,15 @@ class _DeviceRunner:
         self._engine = engine
         self._in_flight = in_flight
         self._begun = 0
+        self._made = ExitStack()
 
     def prepare(self) -> None:
         self._engine.bind_thread()
-        # After `bind_thread`: that one may run the engine in a context of its own.
         device = self._engine.device
-        self._pushed = device.pushed()
-        self._pushed.__enter__()
-        self._done = [device.new_event() for _ in range(self._in_flight)]
+        self._made.enter_context(device.pushed())
+        self._done = [
+            self._made.enter_context(closing(device.new_event())) for _ in range(self._in_flight)
+        ]
         for _ in range(_WARM_UP):
             self._engine.enqueue()
         self._engine.stream.synchronize()
@@ -97,9 +99,8 @@ class _DeviceRunner:
         self._engine.stream.synchronize()
 
     def close(self) -> None:
-        for event in self._done:
-            event.close()
-        self._pushed.__exit__(None, None, None)
+        # A thread must not end with a context on it.
+        self._made.close()
 
 
 def input_tensor(engine: Engine) -> Any:
@@ -253,13 +254,11 @@ class _Crew:
     def _work(self, index: int) -> None:
         runner = self._runners[index]
         try:
-            with self._preparing:
-                runner.prepare()
-            self._ready[index].set()
-            try:
+            with closing(runner):
+                with self._preparing:
+                    runner.prepare()
+                self._ready[index].set()
                 self._obey(index, runner)
-            finally:
-                runner.close()
         except BaseException as failure:  # noqa: BLE001 - told in the caller's thread
             with self._start:
                 self._failure = self._failure or failure

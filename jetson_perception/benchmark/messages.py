@@ -44,7 +44,7 @@ def message_builder(model: SegmentationModel | YoloModel) -> Callable[[Any, Any]
     """
     if not messages_available():
         return lambda result, header: result
-    from jetson_perception.ros import result_messages
+    from jetson_perception.ros import result_messages, serialized_results
     from jetson_perception.ros.image_messages import ImageMessage
 
     if isinstance(model, SegmentationModel):
@@ -54,9 +54,9 @@ def message_builder(model: SegmentationModel | YoloModel) -> Callable[[Any, Any]
             mask.fill(result.mask, 'mono8', header),
             result_messages.summary_message(result, names, header),
         )
-    fillers: list[Any] = [result_messages.DetectionMessage(model.class_names)]
+    fillers: list[Any] = [serialized_results.DetectionBytes(model.class_names)]
     if model.keypoint_names:
-        fillers.append(result_messages.KeypointMessage(model.class_names, model.keypoint_names))
+        fillers.append(serialized_results.KeypointBytes(model.class_names, model.keypoint_names))
     if model.layout.coefficient_count:
         fillers.append(result_messages.InstanceMessage())
     return lambda result, header: [filler.fill(result, header) for filler in fillers]

@@ -36,12 +36,18 @@ class DeviceStandIn:
         self.current = threading.local()
         self.binding = threading.Lock()
         self.events = []
+        self.pushed_by = {}  # threads that have the context on them
 
     @contextmanager
     def pushed(self):
+        thread = threading.get_ident()
         self.current.depth = getattr(self.current, 'depth', 0) + 1
-        yield
-        self.current.depth -= 1
+        self.pushed_by[thread] = self.current.depth
+        try:
+            yield
+        finally:
+            self.current.depth -= 1
+            del self.pushed_by[thread]
 
     def check_current(self):
         assert getattr(self.current, 'depth', 0) > 0, 'no context is current on this thread'

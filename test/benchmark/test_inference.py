@@ -77,6 +77,18 @@ def test_an_engine_on_a_gpu_is_fed_ahead(in_flight):
     assert not device.events
 
 
+def test_an_engine_on_a_gpu_that_breaks_leaves_nothing_behind():
+    class Broken(DeviceEngine):
+        def enqueue(self):
+            raise RuntimeError('the engine broke')
+
+    device = DeviceStandIn()
+    with pytest.raises(RuntimeError, match='the engine broke'):
+        together([DeviceEngine(device), Broken(device)], frames=5)
+    assert not device.events
+    assert device.pushed_by == {}
+
+
 def test_an_engine_on_a_gpu_is_waited_for_one_after_another():
     device = DeviceStandIn()
     engines = [DeviceEngine(device), DeviceEngine(device)]
