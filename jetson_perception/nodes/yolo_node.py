@@ -29,13 +29,9 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
-from jetson_perception.ros.result_messages import (
-    DetectionMessage,
-    InstanceMessage,
-    KeypointMessage,
-    label_info_message,
-)
+from jetson_perception.ros.result_messages import InstanceMessage, label_info_message
 from jetson_perception.ros.run import run_node
+from jetson_perception.ros.serialized_results import DetectionBytes, KeypointBytes
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
@@ -186,14 +182,14 @@ class _Engine:
         self._options_of = value
         self._node = node
         names = self.model.class_names
-        self._detection_message = DetectionMessage(names)
+        self._detection_writer = DetectionBytes(names)
         self._detections = node.create_publisher(
             Detection2DArray, f'{name}/detections', qos.RESULTS
         )
         self._labels = node.create_publisher(LabelInfo, f'{name}/label_info', qos.LATCHED)
         self._keypoints = None
         if self.model.keypoint_names:
-            self._keypoint_message = KeypointMessage(names, self.model.keypoint_names)
+            self._keypoint_writer = KeypointBytes(names, self.model.keypoint_names)
             self._keypoints = node.create_publisher(
                 KeypointDetection2DArray, f'{name}/keypoints', qos.RESULTS
             )
@@ -244,9 +240,9 @@ class _Engine:
 
     def publish(self, frame: Frame, result: Detections) -> None:
         self.newest = result
-        self._detections.publish(self._detection_message.fill(result, frame.header))
+        self._detections.publish(self._detection_writer.fill(result, frame.header))
         if self._keypoints is not None:
-            self._keypoints.publish(self._keypoint_message.fill(result, frame.header))
+            self._keypoints.publish(self._keypoint_writer.fill(result, frame.header))
         if self._instances is not None:
             self._instances.publish(self._instance_message.fill(result, frame.header))
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.results import Detections, Segmentation
 
 
-def _name(class_names: Sequence[str], class_id: int) -> str:
+def class_name_of(class_names: Sequence[str], class_id: int) -> str:
     """Name of a class, also of one beyond those named, which outputs may hold."""
     if 0 <= class_id < len(class_names):
         return class_names[class_id]
@@ -78,7 +78,7 @@ class DetectionMessage:
             msg.header = header
             _set_box(msg.bbox, xyxy)
             hypothesis = msg.results[0].hypothesis
-            hypothesis.class_id = _name(self._class_names, class_id)
+            hypothesis.class_id = class_name_of(self._class_names, class_id)
             hypothesis.score = score
         self._msg.header = header
         self._msg.detections = used
@@ -109,7 +109,9 @@ class KeypointMessage:
         keypoints = detections.keypoints
         for row, msg in enumerate(used):
             _set_box(msg.bbox, detections.xyxy[row].tolist())
-            msg.hypothesis.class_id = _name(self._class_names, int(detections.class_id[row]))
+            msg.hypothesis.class_id = class_name_of(
+                self._class_names, int(detections.class_id[row])
+            )
             msg.hypothesis.score = float(detections.score[row])
             if keypoints is None:
                 continue
@@ -146,7 +148,9 @@ def summary_message(
     return SegmentationSummary(
         header=header,
         classes=[
-            ClassArea(class_id=i, class_name=_name(class_names, i), pixels=pixels, ratio=ratio)
+            ClassArea(
+                class_id=i, class_name=class_name_of(class_names, i), pixels=pixels, ratio=ratio
+            )
             for i, (pixels, ratio) in enumerate(areas)
         ],
     )

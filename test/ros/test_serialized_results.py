@@ -1,0 +1,122 @@
+"""Bytes of results against the messages that ROS reads in them."""
+
+import logging
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from jetson_perception.msg import KeypointDetection2DArray
+from rclpy.serialization import deserialize_message
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from jetson_perception.ros.result_messages import DetectionMessage, KeypointMessage
+from jetson_perception.ros.serialized_results import DetectionBytes, KeypointBytes
+from jetson_perception.tasks.results import Detections
+
+# Of every length up to two alignments, and not of ASCII only.
+CLASSES = ('', 'a', 'ox', 'cat', 'bird', 'horse', 'person', 'bicycle', 'elephant', 'Äpfel', '馬')
+KEYPOINTS = ('nose', 'left_eye', '', 'right_ear')
+FRAME_IDS = ('', 'c', 'camera', 'camera_optical_frame', 'Kamera für oben')
+
+
+def header(frame_id='camera', sec=1_700_000_000, nanosec=999_999_999):
+    return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
+
+
+def detections(count, seed=0, keypoint_count=None):
+    numbers = np.random.default_rng(seed)
+    keypoints = None
+    if keypoint_count is not None:
+        keypoints = numbers.normal(0, 900, (count, keypoint_count, 3)).astype(np.float32)
+    return Detections(
+        numbers.uniform(0, 1280, (count, 4)).astype(np.float32),
+        numbers.random(count, np.float32),
+        numbers.integers(0, len(CLASSES) + 2, count).astype(np.int32),
+        keypoints,
+    )
+
+
+def pairs():
+    """Each writer with what makes the same message, and how many keypoints it wants."""
+    return [
+        pytest.param(
+            DetectionBytes(CLASSES), DetectionMessage(CLASSES), Detection2DArray, None, id='boxes'
+        ),
+        pytest.param(
+            KeypointBytes(CLASSES, KEYPOINTS),
+            KeypointMessage(CLASSES, KEYPOINTS),
+            KeypointDetection2DArray,
+            len(KEYPOINTS),
+            id='keypoints',
+        ),
+    ]
+
+
+@pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
+@pytest.mark.parametrize('count', [0, 1, 2, 50, 300])
+def test_ros_reads_the_message(writer, twin, kind, keypoint_count, count):
+    for frame_id in FRAME_IDS:
+        for seed in range(3):
+            found = detections(count, seed, keypoint_count)
+            data = writer.fill(found, header(frame_id))
+            assert type(data) is bytes
+            assert deserialize_message(data, kind) == twin.fill(found, header(frame_id))
+
+
+@pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
+@pytest.mark.parametrize(('sec', 'nanosec'), [(0, 0), (-1, 5), (2**31 - 1, 999_999_999)])
+def test_every_stamp_is_the_images(writer, twin, kind, keypoint_count, sec, nanosec):
+    found = detections(7, 1, keypoint_count)
+    given = header('camera', sec, nanosec)
+    read = deserialize_message(writer.fill(found, given), kind)
+    assert read == twin.fill(found, given)
+    assert read.header == given
+
+
+def test_what_was_before_leaves_no_trace():
+    writer, twin = DetectionBytes(CLASSES), DetectionMessage(CLASSES)
+    for count, frame_id in ((300, 'a'), (0, 'b'), (5, 'a'), (1, 'b'), (300, 'b'), (0, 'a')):
+        found = detections(count, count)
+        read = deserialize_message(writer.fill(found, header(frame_id)), Detection2DArray)
+        assert read == twin.fill(found, header(frame_id))
+
+
+def test_class_ids_without_end_do_not_fill_the_memory():
+    writer, twin = DetectionBytes(()), DetectionMessage(())
+    for first in range(0, 20_000, 250):
+        ids = np.arange(first, first + 250, dtype=np.int32)
+        found = Detections(np.zeros((250, 4), np.float32), np.zeros(250, np.float32), ids)
+        data = writer.fill(found, header())
+    assert deserialize_message(data, Detection2DArray) == twin.fill(found, header())
+    assert len(writer._objects) < 5000
+
+
+def test_a_model_without_names_of_keypoints_has_an_empty_list():
+    writer = KeypointBytes(CLASSES, ())
+    read = deserialize_message(
+        writer.fill(detections(3, 0, 0), header()), KeypointDetection2DArray
+    )
+    assert [len(each.keypoints) for each in read.detections] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
+def test_infinite_numbers_go_through(writer, twin, kind, keypoint_count):
+    found = detections(2, 3, keypoint_count)
+    found.xyxy[0] = (-np.inf, 0, 5, 5)
+    assert deserialize_message(writer.fill(found, header()), kind) == twin.fill(found, header())
+
+
+def test_where_ros_lays_messages_out_otherwise_they_are_filled_as_usual(caplog):
+    class OfAnotherRos(DetectionBytes):
+        def _write_object(self, cdr, class_name):
+            cdr.string('a field that came later')
+            super()._write_object(cdr, class_name)
+
+    with caplog.at_level(logging.INFO):
+        writer = OfAnotherRos(CLASSES)
+    found = detections(4)
+    message = writer.fill(found, header())
+    assert isinstance(message, Detection2DArray)
+    assert message == DetectionMessage(CLASSES).fill(found, header())
+    assert 'OfAnotherRos: this ROS lays messages out otherwise' in caplog.text
