@@ -65,9 +65,30 @@ def test_pixels_along_an_edge(device):
     row = np.where(np.arange(64) < 31, 2, np.where(np.arange(64) < 50, 1, 0))
     np.testing.assert_array_equal(ids[32], row)
     np.testing.assert_array_equal(ids[3], np.where(np.arange(64) < 31, 2, 0))
-    assert (
-        ids == yolo_cases.decode(outputs, case.layout, case.transform, case.options).instance_ids
-    ).all()
+    twin = decode(outputs, case.layout, case.transform, case.options)
+    np.testing.assert_array_equal(ids, twin.instance_ids)
+
+
+@pytest.mark.parametrize('count', [255, 256])
+@pytest.mark.parametrize('standin', [False], indirect=True)
+def test_ids_are_bytes_up_to_255_objects(device, count):
+    options = DetectionOptions(iou_threshold=1, max_detections=1000)
+    transform = fit((128, 64), (128, 64), 'stretch')
+    case = Case(yolo_cases.SEGMENT_ONE_PROTOTYPE, 300, 0, transform=transform, options=options)
+    outputs = outputs_of(case)
+    cells = np.arange(count)
+    outputs[0][0, :count, 0] = cells % 32 * 4 + 2
+    outputs[0][0, :count, 1] = cells // 32 * 4 + 2
+    outputs[0][0, :count, 2:] = 4, 4, 0.9, 0, 1
+    outputs[1][:] = 1
+    on_device = OnDevice(device, case)
+    with device.pushed():
+        on_device.set(outputs)
+        found = on_device.decoded(case)
+    on_device.close()
+    assert len(found) == count
+    assert found.instance_ids.max() == count
+    assert_same(found, decode(outputs, case.layout, case.transform, case.options))
 
 
 def test_frames_of_changing_size_and_number(device):

@@ -35,6 +35,11 @@ def test_equals_the_twin(device, case):
     yolo_cases.check(device, case)
 
 
+@pytest.mark.parametrize('case', [*yolo_cases.mask_cases()])
+def test_masks_equal_the_twins(device, case):
+    yolo_cases.check(device, case)
+
+
 @pytest.mark.parametrize('layout', [DETECT, POSE, yolo_cases.OBJECTNESS, yolo_cases.END_TO_END])
 def test_the_same_result_each_time(device, layout):
     """Candidates are listed in whatever order threads come; the result must not show it."""
