@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 from jetson_perception.cuda import Resources
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor
-from jetson_perception.errors import CudaError, ModelError, PerceptionError
+from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.tasks.results import Detections, Segmentation
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -278,8 +278,6 @@ class CudaYolo(CudaPath[Detections, DetectionOptions]):
     def __init__(self, model: YoloModel, engine: CudaEngine) -> None:
         from jetson_perception.cuda.yolo import CudaDecoder
 
-        if model.layout.coefficient_count:
-            raise ModelError(f'{model.info.path} segments instances, which no kernel does yet')
         outputs = engine.output_buffers
         decoder = CudaDecoder(
             engine.device,

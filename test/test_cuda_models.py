@@ -41,7 +41,7 @@ def standin(monkeypatch):
     """A GPU with the package's kernels, and a CUDA provider for ONNX Runtime."""
     standin = standin_pycuda.install(monkeypatch)
     standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'segmentation', 'yolo'):
+    for name in ('preprocess', 'segmentation', 'yolo', 'instance_masks'):
         register_kernels(standin, name)
     cuda_models._tell_once.cache_clear()
     yield standin
@@ -126,7 +126,7 @@ def test_segmentation_equals_the_cpus(standin, tmp_path, options):
         assert not running.errors
 
 
-@pytest.mark.parametrize('make', [detector, pose_detector])
+@pytest.mark.parametrize('make', [detector, pose_detector, instance_segmenter])
 def test_detections_equal_the_cpus(standin, tmp_path, make):
     boxes = BOXES if make is not pose_detector else tuple((*box[:4], 0, box[5]) for box in BOXES)
     path = make(tmp_path / 'model.onnx', boxes, size_wh=(64, 64))
@@ -246,15 +246,6 @@ def test_where_kernels_cannot_be_compiled_the_cpu_does_the_rest_and_it_is_said_o
     told = [record.message for record in caplog.records if 'stay on the CPU' in record.message]
     assert len(told) == 1
     assert 'there is no CUDA compiler' in told[0]
-
-
-def test_masks_of_instances_are_made_on_the_cpu(standin, tmp_path):
-    path = instance_segmenter(tmp_path / 'model.onnx', BOXES, size_wh=(64, 64))
-    bgr = picture(1, (90, 60))
-    with Running(on_gpu(path)) as running:
-        assert_same_detections(
-            running(Frame(lambda: bgr)), YoloModel.open(path, engine='onnxruntime_cpu')(bgr)
-        )
 
 
 def test_a_model_on_the_cpu_has_no_device_path(tmp_path):
