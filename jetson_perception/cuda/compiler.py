@@ -300,6 +300,7 @@ class Module:
     def __init__(self, device: CudaDevice, image: bytes, name: str) -> None:
         self.device = device
         self.name = name
+        self._kernels: list[Kernel] = []
         with device.pushed():
             try:
                 self._module: Any = device.driver.module_from_buffer(image)
@@ -328,13 +329,17 @@ class Module:
                 function = self._module.get_function(name)
             except self.device.driver.Error as err:
                 raise translated(err, f'finding the kernel {name!r} in {self.name!r}') from err
-        return Kernel(self, function, name, signature)
+        kernel = Kernel(self, function, name, signature)
+        self._kernels.append(kernel)
+        return kernel
 
     def close(self) -> None:
         """Unload it, from any thread; twice is harmless. None of its kernels may be running."""
         if self._module is None:
             return
         with self.device.pushed():
+            for kernel in self._kernels:
+                kernel._function = None  # each of them keeps the module loaded
             self._module = None  # pycuda unloads it with its last reference
 
 
@@ -371,6 +376,8 @@ class Kernel:
             Dynamic shared memory of a block.
         """
         driver = self._module.device.driver
+        if self._function is None:
+            raise CudaError(f'the kernel {self.name!r} was launched after its module was closed')
         try:
             if shared_bytes > self._shared_bytes:
                 attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES

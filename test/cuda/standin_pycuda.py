@@ -601,7 +601,7 @@ class Module:
     def get_function(self, name):
         if name not in self.standin.kernels:
             raise LogicError('cuModuleGetFunction failed: named symbol not found')
-        return Function(self.standin, name)
+        return Function(self, name)
 
     def __del__(self):
         if hasattr(self, 'context'):
@@ -609,8 +609,9 @@ class Module:
 
 
 class Function:
-    def __init__(self, standin, name):
-        self.standin, self.name = standin, name
+    def __init__(self, module, name):
+        self.module = module  # as pycuda's, it keeps the module loaded
+        self.standin, self.name = module.standin, name
         self.shared_bytes = 48 << 10
 
     def set_attribute(self, attribute, value):
@@ -760,6 +761,7 @@ class _Library:
         self._graphs: dict[int, list[Work]] = {}
         self._executables: dict[int, list[Work]] = {}
         self._nodes: dict[int, Work] = {}
+        self._nodes_of: dict[int, list[int]] = {}
 
     def cuGetErrorString(self, status, text):
         texts = {719: b'unspecified launch failure'}
@@ -794,6 +796,7 @@ class _Library:
         for index, work in enumerate(recorded if nodes is not None else ()):
             nodes[index] = self._standin.handle()
             self._nodes[nodes[index]] = work
+            self._nodes_of.setdefault(graph.value, []).append(nodes[index])
         return 0
 
     def cuGraphNodeGetType(self, node, kind):
@@ -833,6 +836,8 @@ class _Library:
 
     def cuGraphDestroy(self, graph):
         del self._graphs[graph.value]
+        for node in self._nodes_of.pop(graph.value, ()):
+            self._nodes.pop(node, None)
         self._standin.live['graph'] -= 1
         return 0
 

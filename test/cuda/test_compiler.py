@@ -258,6 +258,8 @@ class TestModules:
         module.close()
         with pytest.raises(CudaError, match="'preprocess' were closed"):
             module.get_function('scale', 'Pif')
+        with pytest.raises(CudaError, match="'scale' was launched after its module was closed"):
+            kernel.launch(stream, (1,), (1,), 0, 0, 0.0)
 
     def test_more_shared_memory_than_blocks_get_unasked(self, standin, device):
         standin.register('sort', 'i', lambda grid, block, count: None)
