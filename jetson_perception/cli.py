@@ -172,7 +172,9 @@ def _add_info(commands: Any, *model: argparse.ArgumentParser) -> None:
     info = commands.add_parser(
         'info', parents=model, help='show what a model is taken for', description=_info.__doc__
     )
-    info.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
+    info.add_argument(
+        'model', metavar='MODEL', help='ONNX or engine file, or name of a shipped model'
+    )
     info.set_defaults(command=_info)
 
 
@@ -183,7 +185,9 @@ def _add_run(commands: Any, *model: argparse.ArgumentParser) -> None:
         help='run a model on pictures, folders, videos or cameras',
         description=_run.__doc__,
     )
-    run.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
+    run.add_argument(
+        'model', metavar='MODEL', help='ONNX or engine file, or name of a shipped model'
+    )
     run.add_argument(
         'sources',
         nargs='+',
@@ -233,7 +237,7 @@ def _add_evaluate(commands: Any, *model: argparse.ArgumentParser) -> None:
         required=True,
         nargs='+',
         metavar='MODEL',
-        help='ONNX file, or name of a shipped model; several are put side by side',
+        help='ONNX or engine file, or name of a shipped model; several are put side by side',
     )
     evaluate.add_argument(
         '--dataset',
@@ -275,7 +279,7 @@ def _add_compare(commands: Any) -> None:
     )
     for name in ('a', 'b'):
         compare.add_argument(
-            name, metavar=name.upper(), help='ONNX file, or name of a shipped model'
+            name, metavar=name.upper(), help='ONNX or engine file, or name of a shipped model'
         )
     compare.add_argument(
         '--images',
