@@ -64,13 +64,15 @@ def check_plan_file(path: str | Path) -> Path:
 
 def tensorrt_problem(device: int = 0) -> str:
     """Why TensorRT cannot be used on the GPU of this index; empty when it can."""
+    problem = cuda_problem(device)
+    if problem:  # before hundreds of megabytes of libraries are loaded for nothing
+        return problem
     try:
         trt = import_tensorrt()
     except ModelError as err:
         return str(err)
-    problem = cuda_problem(device)
-    if problem or not is_rtx(trt) or not hasattr(trt, 'ComputeCapability'):
-        return problem
+    if not is_rtx(trt) or not hasattr(trt, 'ComputeCapability'):
+        return ''
     try:
         gpu = CudaDevice.get(device)
     except CudaError as err:
