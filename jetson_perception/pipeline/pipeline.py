@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 import time
 from functools import partial
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline.lane import Lane
 
 log = logging.getLogger(__name__)
+
+_SWITCH_INTERVAL_S = 0.0005
 
 
 class Pipeline:
@@ -65,11 +68,17 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads, and return when every lane can take its first frame.
 
+        Lanes on a GPU shorten the interpreter's switch interval, which is the whole process's.
+
         Raises
         ------
         PerceptionError
             When a lane cannot begin; then none has, and the threads are ended.
         """
+        if self._device_frames:
+            # A lane that comes back from the GPU asks for the interpreter; the thread that has it
+            # is made to give it up after this long, 5 ms by default: several inferences.
+            sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
         for thread in (self._publisher, *self._workers):
             thread.start()
         problem = self._start.wait()
