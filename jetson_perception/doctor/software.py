@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
+from jetson_perception.errors import PerceptionError
+from jetson_perception.resources import config_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +111,7 @@ def _profile(machine: Machine, rmw: str) -> Finding:
     if not files:
         advice = (
             'our launch files set it; a camera driver that is started otherwise needs it too: '
-            'export FASTRTPS_DEFAULT_PROFILES_FILE=<share>/config/fastdds.xml'
+            f'export FASTRTPS_DEFAULT_PROFILES_FILE={_our_profile()}'
         )
         return Finding('ROS', name, 'none in this shell', WARNING, advice)
     file = sorted(files)[0]
@@ -123,6 +125,13 @@ def _profile(machine: Machine, rmw: str) -> Finding:
         )
         return Finding('ROS', name, f'{file}, without a large segment', WARNING, advice)
     return Finding('ROS', name, f'{file}, segment of {max(sizes) / 1e6:.0f} MB')
+
+
+def _our_profile() -> str:
+    try:
+        return str(config_path('fastdds.xml'))
+    except PerceptionError:
+        return 'config/fastdds.xml of the package'
 
 
 def _shared_memory(machine: Machine) -> Finding:

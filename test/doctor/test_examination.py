@@ -102,7 +102,7 @@ EXPECTED = {
         'ONNX Runtime': ('ok', '1.31.1: Azure, CPU', ''),
         'OpenCV': ('ok', '5.0.0, without GStreamer (not needed', ''),
         'distribution': ('missing', 'none', 'Jazzy (Ubuntu 24.04)'),
-        'Fast DDS profile': ('warning', 'none in this shell', 'export FASTRTPS'),
+        'Fast DDS profile': ('warning', 'none in this shell', 'config/fastdds.xml'),
         'net.core.rmem_max': ('ok', '4.00 MiB', ''),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
         'oranges': ('ok', '9.8 ms', ''),
