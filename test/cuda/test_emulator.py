@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,8 @@ from emulator.emulate import HERE, ORDERS, Emulated, EmulationError, emulated
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.skipif(shutil.which('g++') is None, reason='no g++ on this machine')
 
 EXAMPLES = HERE / 'examples.cu'
 EVERY_ORDER = pytest.mark.parametrize('order', ORDERS)
@@ -255,3 +259,20 @@ def test_names_can_be_defined(tmp_path: Path) -> None:
     out = np.zeros(1, np.int32)
     Emulated(source, ('VALUE=42',)).launch('defined', (1,), (1,), out)
     assert out[0] == 42
+
+
+def test_threads_of_python_may_launch_at_once(kernels) -> None:
+    results = []
+
+    def launch_often() -> None:
+        for _ in range(20):
+            values = np.arange(64, dtype=np.int32)
+            kernels.launch('reverse_ints', (1,), (64,), values)
+            results.append(values.tolist() == list(range(63, -1, -1)))
+
+    threads = [threading.Thread(target=launch_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 80

@@ -45,7 +45,9 @@ _DYNAMIC_SHARED = re.compile(
 _KERNEL = re.compile(
     r'CUDA_KERNEL_HERE\s+(?:void\s+|__launch_bounds__\s*\([^()]*\)\s*)*(\w+)\s*\('
 )
-_launching = threading.Lock()  # threadIdx and the rest are variables of the library
+# threadIdx, the table of buffers and the rest are variables of the library. The garbage collector
+# may free a buffer in the middle of anything.
+_in_library = threading.RLock()
 
 
 class EmulationError(Exception):
@@ -114,14 +116,19 @@ class Emulated:
         """
         dtype = np.dtype(dtype)
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        address = self._library.emulator_allocate(max(nbytes, 1))
+        with _in_library:
+            address = self._library.emulator_allocate(max(nbytes, 1))
         if not address:
             raise MemoryError(f'{nbytes} bytes')
         memory = (ctypes.c_ubyte * max(nbytes, 1)).from_address(address)
-        weakref.finalize(memory, self._library.emulator_free, address)
+        weakref.finalize(memory, self._free, address)
         array = np.frombuffer(memory, np.uint8, nbytes)
         array[:] = 0xA5
         return array.view(dtype).reshape(shape)
+
+    def _free(self, address: int) -> None:
+        with _in_library:
+            self._library.emulator_free(address)
 
     def launch(
         self,
@@ -164,7 +171,7 @@ class Emulated:
             )
         ]
         pointers = (ctypes.c_void_p * max(len(values), 1))(*(v.ctypes.data for v in values))
-        with _launching:
+        with _in_library:
             failed = getattr(self._library, f'emulate_{kernel}')(
                 pointers, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block),
                 ctypes.c_uint(shared_bytes), ctypes.c_uint(ORDERS[order]),
