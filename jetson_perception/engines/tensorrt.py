@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +37,7 @@ from jetson_perception.errors import CudaError, ModelError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import tensorrt
@@ -176,11 +178,8 @@ class TensorRTEngine:
         if threading.get_ident() != self._thread:
             self._require_open()
             raise ModelError(f'{self._path}: call bind_thread on this thread before enqueue')
-        if self._scratch is None or self._scratch_block is None:
+        with self._turn():
             self._launch()
-        else:
-            with self._scratch.turn(self.stream):
-                self._launch()
 
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor on the host, in page-locked memory that the next call uses.
@@ -224,6 +223,12 @@ class TensorRTEngine:
         with self.device.pushed():
             self._resources.close()
 
+    def _turn(self) -> AbstractContextManager[None]:
+        """Within it, work that uses the scratch memory is enqueued."""
+        if self._scratch is None or self._scratch_block is None:
+            return nullcontext()
+        return self._scratch.turn(self.stream)
+
     def _launch(self) -> None:
         if self._graph is not None:
             self._graph.launch(self.stream)
@@ -239,8 +244,9 @@ class TensorRTEngine:
         """Run once: first runs allocate, which a capture does not survive."""
         with collect_errors() as errors:
             self.input_buffer.clear(self.stream)
-            if not self._context.execute_async_v3(self.stream.handle):
-                raise explain(errors, f'{self._path} cannot be run by {self.description}')
+            with self._turn():
+                if not self._context.execute_async_v3(self.stream.handle):
+                    raise explain(errors, f'{self._path} cannot be run by {self.description}')
             self.stream.synchronize()
 
     def _capture(self) -> Graph | None:

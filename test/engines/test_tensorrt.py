@@ -667,6 +667,18 @@ class TestScratch:
         for engine in engines:
             engine.close()
 
+    def test_warming_up_is_a_turn_too(self, every, model, tmp_path):
+        scratch = SharedScratch()
+        paths = [model, color_segmentation(tmp_path / 'ids.onnx', argmax=True)]
+        first, second = (every.open(path, scratch=scratch, use_graph=False) for path in paths)
+        first.bind_thread()
+        with first.device.pushed():
+            first.enqueue()
+        second.bind_thread()  # waits for its own run, which waits for that of the first
+        assert every.cuda.failure is None
+        second.close()
+        first.close()
+
     def test_without_turns_the_stand_in_sees_it(self, one, model, tmp_path):
         scratch = SharedScratch()
         paths = [model, color_segmentation(tmp_path / 'ids.onnx', argmax=True)]
