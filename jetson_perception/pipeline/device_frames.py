@@ -89,6 +89,8 @@ class DeviceFrames:
         self._stream: Stream | None = None
         self._changed = threading.Condition()
         self._free: deque[DeviceSlot] = deque()
+        self._count = 0
+        self._making = threading.Lock()
         self._slots: list[DeviceSlot] = []
         self._kinds: dict[Hashable, int] = {}
         self._inputs: list[DeviceInput] = []
@@ -138,13 +140,9 @@ class DeviceFrames:
                     self._resources.close()
 
     def _take(self) -> DeviceSlot:
-        with self._changed:
-            slot = self._past_or_new()
-            while slot is None:
-                # Each lane keeps at most one slot waiting for its engine, and all of them one for
-                # the newest frame, so that this is a matter of microseconds, if it ever happens.
-                self._changed.wait()
-                slot = self._past_or_new()
+        slot = self._past_or_none()
+        if slot is None:
+            return self._new_slot()
         try:
             slot.wait_until_past()
             slot.record_times(self._inputs)
@@ -153,23 +151,39 @@ class DeviceFrames:
             raise
         return slot
 
-    def _past_or_new(self) -> DeviceSlot | None:
-        """The oldest slot that nothing on the GPU uses any more, or another one."""
-        for slot in self._free:
-            if slot.is_past():
-                self._free.remove(slot)
-                return slot
-        if len(self._slots) < len(self._inputs) + 3:
-            return self._new_slot()
-        return self._free.popleft() if self._free else None
+    def _past_or_none(self) -> DeviceSlot | None:
+        """The oldest slot that nothing on the GPU uses any more; None where there may be more.
+
+        Each lane keeps at most one slot waiting for its engine, and all of them two for frames
+        that not every lane has looked at. So one is free when there are enough of them; should it
+        not be so, it is waited for.
+        """
+        with self._changed:
+            while True:
+                for slot in self._free:
+                    if slot.is_past():
+                        self._free.remove(slot)
+                        return slot
+                if self._count < len(self._inputs) + 3:
+                    self._count += 1
+                    return None
+                if self._free:
+                    return self._free.popleft()
+                self._changed.wait()
 
     def _new_slot(self) -> DeviceSlot:
-        if self._stream is None:
-            self._stream = self._resources.add(self.device.new_stream())
-        slot = DeviceSlot(self.device, self._stream, len(self._inputs), len(self._kinds))
-        self._resources.add(slot)
-        self._slots.append(slot)
-        return slot
+        """Another slot; made without the lock that `give_back` wants, which is not to wait."""
+        try:
+            with self._making:
+                if self._stream is None:
+                    self._stream = self._resources.add(self.device.new_stream())
+                slot = DeviceSlot(self.device, self._stream, len(self._inputs), len(self._kinds))
+                self._slots.append(self._resources.add(slot))
+                return slot
+        except BaseException:
+            with self._changed:
+                self._count -= 1
+            raise
 
 
 class DeviceSlot:

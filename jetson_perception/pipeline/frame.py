@@ -112,6 +112,8 @@ class Frame:
         self._tensors: dict[Hashable, tuple[NDArray[Any], Any]] = {}
         self._pool: TensorPool | None = None
         self._device_slots: dict[DeviceFrames, DeviceSlot] = {}
+        # Apart from the other lock, which a lane holds while it fills a tensor.
+        self._counting = threading.Lock()
         self._users = 0
 
     def bgr(self) -> NDArray[np.uint8]:
@@ -172,19 +174,21 @@ class Frame:
         self.index, self._users, self._pool = index, users, pool
 
     def release(self) -> None:
-        """A lane is done with the tensors; after the last one they go back to the pool."""
-        with self._lock:
+        """A lane is done with the tensors; after the last one they go back to the pool.
+
+        Never waits for a lane that is making one.
+        """
+        with self._counting:
             self._users -= 1
             if self._users:
                 return
-            for frames, slot in self._device_slots.items():
-                frames.give_back(slot)
-            self._device_slots.clear()
-            if self._pool is None:
-                return
+        for frames, slot in self._device_slots.items():
+            frames.give_back(slot)
+        self._device_slots.clear()
+        if self._pool is not None:
             for key, (tensor, _) in self._tensors.items():
                 self._pool.give_back(key, tensor)
-            self._tensors.clear()
+        self._tensors.clear()
 
     def _raw_or_loaded(self) -> RawImage:
         if self._raw is not None:

@@ -1,7 +1,10 @@
 """One image for all lanes: loaded once, preprocessed once per distinct input."""
 
+import threading
+
 import numpy as np
 import pytest
+from pipeline.waiting import DEADLINE_S
 
 from jetson_perception.errors import ImageError
 from jetson_perception.pipeline import Frame
@@ -86,6 +89,27 @@ def test_a_frame_released_by_everybody_gives_its_tensors_back_once():
     frame.release()
     assert pool.take('key') is tensor
     assert pool.take('key') is None
+
+
+def test_release_waits_for_no_lane_that_is_making_a_tensor():
+    making, go_on = threading.Event(), threading.Event()
+
+    def slow(bgr, out=None):
+        making.set()
+        assert go_on.wait(DEADLINE_S)
+        return bgr, None
+
+    frame = shared(users=2)
+    lane = threading.Thread(target=frame.tensor, args=('key', slow))
+    lane.start()
+    assert making.wait(DEADLINE_S)
+    skipping = threading.Thread(target=frame.release)
+    skipping.start()
+    skipping.join(DEADLINE_S)
+    waited = skipping.is_alive()
+    go_on.set()
+    lane.join(DEADLINE_S)
+    assert not waited
 
 
 def test_release_without_any_tensor_does_no_harm():
