@@ -13,6 +13,7 @@ in this order, and the results of a graph are held against those of plain runs b
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ _log = logging.getLogger('jetson_perception')
 MODES = ('own_graph', 'runtime_graph', 'plain')
 """Ways to run a model, in the order in which they are tried."""
 
+MODES_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_MODES'
+
 # ONNX Runtime plans its memory in the second run; after the third nothing is allocated.
 _WARM_UP_RUNS = 3
 
@@ -65,8 +68,9 @@ class OnnxRuntimeCudaEngine:
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa: faster from Ampere on, and
         scores then differ from the CPU's in the third digit.
-    modes : sequence of str
-        Which of `MODES` to try.
+    modes : sequence of str, optional
+        Which of `MODES` to try, in this order. Default: what the environment's `MODES_VARIABLE`
+        lists, separated by commas, else all.
 
     Attributes
     ----------
@@ -92,11 +96,17 @@ class OnnxRuntimeCudaEngine:
         device_index: int = 0,
         input_size_wh: tuple[int, int] | None = None,
         tf32: bool = False,
-        modes: Sequence[str] = MODES,
+        modes: Sequence[str] | None = None,
     ) -> None:
+        if modes is None:
+            listed = os.environ.get(MODES_VARIABLE, '')
+            modes = [mode.strip() for mode in listed.split(',')] if listed else MODES
         unknown = [mode for mode in modes if mode not in MODES]
         if unknown or not modes:
-            raise ParameterError(f'modes are {tuple(modes)}; expected some of {MODES}')
+            raise ParameterError(
+                f'the ways to run a model on CUDA are {", ".join(modes) or "none"} (argument, or '
+                f'{MODES_VARIABLE} in the environment); expected some of {", ".join(MODES)}'
+            )
         self._path = check_model_file(path)
         self._tf32 = tf32
         self._modes = tuple(modes)

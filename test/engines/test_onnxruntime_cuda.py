@@ -126,8 +126,18 @@ class TestOpening:
 
     @pytest.mark.parametrize('modes', [(), ('own_graph', 'fast')])
     def test_unknown_modes(self, path, modes):
-        with pytest.raises(ParameterError, match=r'expected some of \(.own_graph'):
+        with pytest.raises(ParameterError, match=r'expected some of own_graph, runtime_graph'):
             OnnxRuntimeCudaEngine(path, modes=modes)
+
+    def test_modes_of_the_environment(self, provider, path, monkeypatch):
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_MODES', 'plain, own_graph')
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert engine.mode == 'plain'
+        engine.close()
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_MODES', 'fast')
+        with pytest.raises(ParameterError, match=r'CUDA are fast .*in the environment'):
+            OnnxRuntimeCudaEngine(path)
 
 
 class TestInfer:
