@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import CudaError
@@ -52,22 +53,34 @@ def driver() -> Any:
         When pycuda or the driver is not to be had; with what to do.
     """
     try:
-        import pycuda.driver
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # the error that follows says the same
+            import pycuda.driver
     except ImportError as err:
-        if 'libcuda' in str(err):
-            raise CudaError(
-                f'there is no NVIDIA driver on this machine ({err}); install it, or in a '
-                'container start that with the NVIDIA runtime (docker run --runtime nvidia)'
-            ) from err
-        raise CudaError(
-            f'pycuda cannot be imported ({err}); pip install pycuda (it is built against the '
-            "machine's CUDA toolkit: nvcc has to be on PATH for that)"
-        ) from err
+        raise CudaError(_why_not_imported(err)) from err
     try:
         pycuda.driver.init()
     except pycuda.driver.Error as err:
         raise translated(err, 'starting CUDA') from err
     return pycuda.driver
+
+
+def _why_not_imported(err: ImportError) -> str:
+    text = str(err)
+    if 'libcuda' in text:
+        return (
+            f'there is no NVIDIA driver on this machine ({text}); install it, or in a container '
+            'start that with the NVIDIA runtime (docker run --runtime nvidia)'
+        )
+    if 'undefined symbol' in text:
+        return (
+            f'pycuda was built for another CUDA than the one of this driver ({text}); update the '
+            'driver, or build pycuda again: pip install --force-reinstall --no-cache-dir pycuda'
+        )
+    return (
+        f'pycuda cannot be imported ({text}); pip install pycuda (it is built against the CUDA '
+        'toolkit of the machine: nvcc has to be on PATH for that)'
+    )
 
 
 def translated(err: Exception, doing: str) -> CudaError:

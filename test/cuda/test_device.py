@@ -15,14 +15,27 @@ class TestNoGpu:
         with pytest.raises(CudaError, match=r'pycuda cannot be imported .*pip install pycuda'):
             CudaDevice.get()
 
-    def test_no_driver(self, monkeypatch):
-        class NoDriver:
-            def __getattr__(self, name):
-                raise ImportError('libcuda.so.1: cannot open shared object file')
-
-        monkeypatch.setitem(sys.modules, 'pycuda', NoDriver())
-        monkeypatch.delitem(sys.modules, 'pycuda.driver', raising=False)
-        assert cuda_problem()
+    @pytest.mark.parametrize(
+        ('text', 'advice'),
+        [
+            ('libcuda.so.1: cannot open shared object file', 'docker run --runtime nvidia'),
+            ('_driver.so: undefined symbol: cuCtxCreate_v4', 'update the driver, or build pycuda'),
+        ],
+    )
+    @pytest.mark.filterwarnings('error')
+    def test_pycuda_that_cannot_be_loaded(self, monkeypatch, tmp_path, text, advice):
+        package = tmp_path / 'pycuda'
+        package.mkdir()
+        (package / '__init__.py').touch()
+        (package / 'driver.py').write_text(
+            f'import warnings\nwarnings.warn("of no use")\nraise ImportError({text!r})'
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        for name in ('pycuda', 'pycuda.driver'):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        assert text in cuda_problem()
+        assert advice in cuda_problem()
+        sys.modules.pop('pycuda')
 
     def test_driver_that_does_not_start(self, monkeypatch):
         standin = standin_pycuda.install(monkeypatch)
