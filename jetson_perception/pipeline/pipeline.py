@@ -57,8 +57,12 @@ class Pipeline:
         self._pool = TensorPool()
         self._device_frames = share_device_frames(self.lanes)
         self._start = _Start(len(self.lanes))
-        # Two results may wait: one being published, one behind it. Then lanes wait, not memory.
-        self._ready: queue.Queue[tuple[Lane, Frame, Any, int] | None] = queue.Queue(maxsize=2)
+        self._ready: queue.SimpleQueue[tuple[Lane, Frame, Any, int] | None] = queue.SimpleQueue()
+        # A result being published and two behind it; then lanes wait, not memory. Two queues
+        # without a bound cost a fraction of one that has it.
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(3):
+            self._room.put(None)
         self._workers = [
             threading.Thread(target=self._run_lane, args=(lane,), name=f'lane {lane.name}')
             for lane in self.lanes
@@ -129,7 +133,9 @@ class Pipeline:
             self._on_stopped(lane, error)
 
     def _deliver(self, lane: Lane, frame: Frame, result: Any) -> None:
-        self._ready.put((lane, frame, result, time.monotonic_ns()))
+        ready_ns = time.monotonic_ns()
+        self._room.get()
+        self._ready.put((lane, frame, result, ready_ns))
 
     def _run_publisher(self) -> None:
         while (item := self._ready.get()) is not None:
@@ -141,6 +147,7 @@ class Pipeline:
                     self._on_settled(frame)
                 except Exception:  # the results are out and counted already
                     log.exception('what follows the results of a frame failed')
+            self._room.put(None)
 
     @staticmethod
     def _publish(lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:

@@ -90,6 +90,7 @@ def test_class_ids_without_end_do_not_fill_the_memory():
         data = writer.fill(found, header())
     assert deserialize_message(data, Detection2DArray) == twin.fill(found, header())
     assert len(writer._objects) < 5000
+    assert len(writer._blanks) <= 64
 
 
 def test_a_model_without_names_of_keypoints_has_an_empty_list():
