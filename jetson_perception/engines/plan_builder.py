@@ -28,6 +28,7 @@ from jetson_perception.engines.precision import (
     is_fp16,
     opset_of,
     to_fp16,
+    widen_weights,
 )
 from jetson_perception.engines.tensorrt_api import (
     Gpu,
@@ -232,6 +233,7 @@ def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | N
     if options.precision == 'fp32':
         return None
     model = load_model(path)
+    widen_weights(model)
     if is_fp16(model):
         return None
     kept = coordinates_in_float(model)

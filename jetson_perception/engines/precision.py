@@ -49,6 +49,39 @@ def is_fp16(model: onnx.ModelProto) -> bool:
     )
 
 
+def widen_weights(model: onnx.ModelProto) -> int:
+    """Make weights FP32 that are stored in FP16 and cast before they are used, to save space.
+
+    Such a model computes in FP32, whatever its weights look like.
+
+    Parameters
+    ----------
+    model : ModelProto
+        It is changed.
+
+    Returns
+    -------
+    int
+        How many weights that were.
+    """
+    onnx = require_onnx()
+    stored = {
+        each.name: each
+        for each in model.graph.initializer
+        if each.data_type == onnx.TensorProto.FLOAT16
+    }
+    casts = [node for node in _casts(model, onnx.TensorProto.FLOAT) if node.input[0] in stored]
+    for node in casts:
+        values = onnx.numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, node.output[0]))
+        model.graph.node.remove(node)
+    used = {name for node in model.graph.node for name in node.input}
+    for name, each in stored.items():
+        if name not in used:
+            model.graph.initializer.remove(each)
+    return len(casts)
+
+
 def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes to keep in FP32: those that compute boxes and keypoints.
 

@@ -31,7 +31,7 @@ from jetson_perception.engines.onnx_graph import (
     require_onnx,
     weighted_nodes,
 )
-from jetson_perception.engines.precision import convert_opset, opset_of
+from jetson_perception.engines.precision import convert_opset, opset_of, widen_weights
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
             f"ONNX Runtime's quantization cannot be imported ({err}); pip install onnxruntime onnx"
         ) from err
     model = load_model(path)
+    widen_weights(model)
     if 0 < opset_of(model) < _OLDEST_OPSET:
         model = convert_opset(model)
     # As a file: of a model in memory it puts the weights into another, and loses them.

@@ -310,33 +310,6 @@ class TestProgressAndEnd:
                 progress=lambda *_: os.kill(children[0].pid, signal.SIGKILL),
             )
 
-    def test_the_child_ends_when_its_parent_is_killed(self):
-        """The parent stops in the middle of a build; its child's events end with the child."""
-        code = (
-            'import os, sys\n'
-            'from jetson_perception.engines import builder\n'
-            'class Popen(builder.subprocess.Popen):\n'
-            '    def __init__(self, *args, **options):\n'
-            "        options['stdout'] = 1\n"  # this test holds the other end
-            '        super().__init__(*args, **options)\n'
-            'builder.subprocess.Popen = Popen\n'
-            'def stop(*_):\n'
-            "    print('building', flush=True)\n"
-            '    sys.stdin.read()\n'
-            'builder.build_engine(sys.argv[1], progress=stop)\n'
-        )
-        with subprocess.Popen(
-            [sys.executable, '-c', code, str(model_path('people_pose'))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=builder_module._environment(),
-        ) as parent:
-            assert parent.stdout.readline() == b'building\n'
-            parent.kill()
-            # Ends when nobody holds it any more: neither the parent, nor the child.
-            parent.stdout.read()
-            parent.wait()
-
     def test_what_tensorrt_warns_of_is_logged_once(self, tmp_path, caplog):
         path = yolo(tmp_path / 'model.onnx')
         quantize_model(path, tmp_path / 'int8.onnx', tensors())
@@ -383,6 +356,28 @@ class TestTheChild:
         path = fails('import os; os._exit(3)')
         with pytest.raises(ModelError, match='ended with exit code 3; it said last: nothing'):
             build_engine(path)
+
+    def test_it_ends_when_its_parent_is_killed(self, fails):
+        """The child hangs, and nobody is left to kill it."""
+        path = fails("import threading; print('hangs', flush=True); threading.Event().wait()\n")
+        code = (
+            'import sys\n'
+            'from jetson_perception.engines import builder\n'
+            'class Popen(builder.subprocess.Popen):\n'
+            '    def __init__(self, *args, **options):\n'
+            "        super().__init__(*args, **{**options, 'stdout': 1})\n"
+            'builder.subprocess.Popen = Popen\n'
+            'builder.build_engine(sys.argv[1])\n'
+        )
+        with subprocess.Popen(
+            [sys.executable, '-c', code, str(path)],
+            stdout=subprocess.PIPE,
+            env=builder_module._environment(),
+        ) as parent:
+            assert parent.stdout.readline() == b'hangs\n'
+            parent.kill()
+            # Ends when nobody holds the other end any more: neither the parent, nor the child.
+            assert parent.stdout.read() == b''
 
     def test_what_nobody_foresaw(self, fails):
         path = fails("__version__ = '10.3'\nRuntime = ILogger = object\n")

@@ -106,8 +106,8 @@ class TestRoles:
         ('path', 'weighted', 'last'),
         [
             pytest.param(NUDENET, 63, 6, id='ultralytics'),
-            pytest.param(model_path('people_detect'), 86, 6, id='people_detect'),
-            pytest.param(model_path('people_pose'), 101, 9, id='people_pose'),
+            pytest.param(model_path('people_detect'), 68, 6, id='people_detect'),
+            pytest.param(model_path('people_pose'), 77, 9, id='people_pose'),
             pytest.param(model_path('oranges'), 43, 1, id='oranges'),
         ],
     )

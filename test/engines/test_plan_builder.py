@@ -14,6 +14,7 @@ from jetson_perception.engines import calibrator, plan_builder, tensorrt_api
 from jetson_perception.engines.build_options import BuildOptions
 from jetson_perception.engines.plan_builder import build_plan
 from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
+from jetson_perception.resources import model_path
 
 FLAGGED = ['8.5', '8.6', '10.3', '10.13']
 
@@ -107,6 +108,11 @@ class TestPrecision:
         assert (told['flags'], told['half'], told['strongly_typed']) == ([], True, True)
         assert plan.notes == ['converted to FP16; inputs, outputs stay in FP32']
 
+    def test_weights_that_are_stored_in_fp16_do_not_make_a_model_fp16(self, build):
+        told, plan = build('11', model_path('people_detect'), precision='fp16')
+        assert told['half']
+        assert 'converted to FP16' in plan.notes[0]
+
     @pytest.mark.parametrize('version', ['10.3', '10.13'])
     def test_strongly_typed_where_flags_are(self, build, version):
         told, _ = build(version, precision='fp16', strongly_typed=True)
@@ -173,7 +179,7 @@ class TestCalibration:
 
     def test_batches(self, build, tmp_path, driver):
         path = segmentation(tmp_path / 'open.onnx', dynamic=True)
-        told, _ = build(
+        told, plan = build(
             '10.3',
             path,
             precision='int8',
@@ -184,6 +190,7 @@ class TestCalibration:
         assert told['images'] == 4  # two batches of two; the fifth image is left out
         assert driver.copied == [2 * 3 * 64 * 64 * 4] * 2
         assert told['calibration_profile']
+        assert plan.notes == ['INT8 ranges were measured on 4 images']
 
     @pytest.mark.parametrize('count', [0])
     def test_no_images(self, build, count):

@@ -19,6 +19,7 @@ from jetson_perception.engines.precision import (
     is_fp16,
     opset_of,
     to_fp16,
+    widen_weights,
 )
 from jetson_perception.errors import ModelError, PerceptionError
 from jetson_perception.resources import model_path
@@ -68,8 +69,11 @@ class TestFp16:
         ],
     )
     def test_real_models(self, path, size_wh):
-        half = to_fp16(load_model(path))
-        assert len(half.SerializeToString()) < 0.6 * path.stat().st_size
+        model = load_model(path)
+        widen_weights(model)
+        whole = len(model.SerializeToString())
+        half = to_fp16(model)
+        assert len(half.SerializeToString()) < 0.6 * whole
         assert np.abs(run(half, noise(*size_wh)) - run(path, noise(*size_wh))).max() < 2
         types = {
             each.type.tensor_type.elem_type for each in [*half.graph.input, *half.graph.output]
@@ -134,6 +138,46 @@ class TestFp16:
             ModelError, match=r'to FP16: no such type\. Export it in half precision'
         ):
             to_fp16(model)
+
+
+class TestStoredInHalf:
+    """Weights in FP16 that a Cast makes FP32: smaller files that compute in FP32."""
+
+    @pytest.fixture
+    def stored(self, tmp_path):
+        path = segmentation(tmp_path / 'm.onnx')
+        model = load_model(path)
+        weights = [each for each in model.graph.initializer if len(each.dims) == 4]
+        for each in weights:
+            half = numpy_helper.to_array(each).astype(np.float16)
+            cast = helper.make_node('Cast', [f'{each.name}_half'], [each.name], to=1)
+            model.graph.node.insert(0, cast)
+            each.CopyFrom(numpy_helper.from_array(half, f'{each.name}_half'))
+        onnx.save(model, path)
+        return path
+
+    def test_they_become_fp32(self, stored):
+        model = load_model(stored)
+        assert is_fp16(model)
+        assert widen_weights(model) == 5
+        assert not is_fp16(model)
+        onnx.checker.check_model(model)
+        np.testing.assert_array_equal(run(model, noise(64, 64)), run(stored, noise(64, 64)))
+        assert widen_weights(model) == 0
+
+    def test_what_computes_in_fp16_stays(self, tmp_path):
+        half = to_fp16(load_model(segmentation(tmp_path / 'm.onnx')))
+        before = half.SerializeToString()
+        assert widen_weights(half) == 0
+        assert half.SerializeToString() == before
+
+    def test_one_that_is_used_in_fp16_too(self, stored):
+        model = load_model(stored)
+        cast = next(node for node in model.graph.node if node.op_type == 'Cast')
+        model.graph.node.append(helper.make_node('Neg', [cast.input[0]], ['unused']))
+        assert widen_weights(model) == 5
+        assert is_fp16(model)
+        onnx.checker.check_model(model)
 
 
 class TestOpset:
