@@ -202,11 +202,11 @@ def cases():
                 id=f'{name}-{what}',
             )
     for name in ('detect', 'one_class', 'objectness'):
-        for iou_threshold in (0.25, 0.5, 0.7, 0.75):
+        for iou_threshold in (0.25, 1 / 3, 0.5, 0.7, 0.75):
             case = Case(layouts[name], found=300, objects=60, steps=20, grid=32)
             options = DetectionOptions(0.5, iou_threshold)
             yield pytest.param(
-                replace(case, options=options), id=f'{name}-exact_overlap_{iou_threshold}'
+                replace(case, options=options), id=f'{name}-exact_overlap_{iou_threshold:.2f}'
             )
     # Around the most that enter the suppression, and with words of overlaps begun and full.
     for found in (1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 999, 1000, 1001, 1024, 1025, 2400):
