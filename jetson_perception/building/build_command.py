@@ -205,7 +205,8 @@ def _build(arguments: argparse.Namespace) -> int:
     with _BuildBar(console) as bar:
         built = build_engine(path, options, calibration=calibration, progress=bar.show)
     _write(out, built, path)
-    line = trtexec_line(path, out, built)
+    shown = arguments.model if Path(arguments.model).is_file() else path
+    line = trtexec_line(shown, out, built)
     _report(out, built, line)
     if arguments.json:
         write_json(arguments.json, _record(path, out, built, line))
