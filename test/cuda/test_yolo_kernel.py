@@ -218,3 +218,19 @@ def test_misuse_is_refused(device):
         other.close()
     on_device.decoder.close()
     on_device.close()
+
+
+@pytest.mark.parametrize('layout', [yolo_cases.ONE_CLASS, OBJECTNESS, END_TO_END])
+def test_scores_of_minus_zero_are_zeros(device, layout):
+    case = Case(layout, 5, 0, options=DetectionOptions(0))
+    outputs = outputs_of(case)
+    rows = outputs[0][0] if layout.channels_last else outputs[0][0].T
+    rows[:, :4] = np.arange(5)[:, None] * 60 + [200, 200, 250, 250]
+    rows[:, 4:] = [[-0.0], [0.5], [0.0], [-0.0], [0.25]]
+    if layout is OBJECTNESS:
+        rows[:, 5:] = 1
+    if layout is END_TO_END:
+        rows[:, 5] = 1
+    found, twins = _both(device, case, outputs)
+    assert_same(found, twins)
+    assert len(found) == 5
