@@ -11,14 +11,11 @@ which training has not seen.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -35,41 +32,19 @@ from jetson_perception.camera.scenes.people import (
     PeopleTruth,
     still,
 )
+from jetson_perception.evaluation.average_precision import ObjectMatches, mean_of_known
+from jetson_perception.evaluation.datasets import ObjectTruth
 from jetson_perception.models import YoloModel
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from jetson_perception.tasks.results import Detections
+    from jetson_perception.evaluation.average_precision import AveragePrecision
 
 # As AP is measured: every box counts that has any score.
 OPTIONS = DetectionOptions(score_threshold=0.001, iou_threshold=0.7, max_detections=100)
 _SIZES = ((1280, 720), (1280, 720), (1280, 720), (640, 480))
-
-
-def live_scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
-    """Frames of live scenes as `scene://people` shows them, three moments of each."""
-    for index in range(count):
-        scene = PeopleScene((1280, 720), EVALUATION_SEED + index // 3)
-        yield scene.frame(4.0 * (index % 3))
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Average precision of one model.
-
-    Attributes
-    ----------
-    ap50, ap : float
-        At IoU or OKS 0.50, and the mean of 0.50 to 0.95; over all classes.
-    per_class : dict
-        (ap50, ap) of each class.
-    """
-
-    ap50: float
-    ap: float
-    per_class: dict[str, tuple[float, float]]
 
 
 def scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
@@ -79,98 +54,41 @@ def scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
         yield still(EVALUATION_SEED + index, _SIZES[index % len(_SIZES)], pictures)
 
 
-def coco_ground_truth(
-    truths: Sequence[PeopleTruth],
-    sizes_wh: Sequence[tuple[int, int]],
-    class_names: Sequence[str],
-    *,
-    keypoints: bool,
-) -> dict[str, Any]:
-    """Truths as COCO's annotation format; with `keypoints`, people alone."""
-    annotations: list[dict[str, Any]] = []
-    for image_id, truth in enumerate(truths):
-        for row in range(len(truth)):
-            class_id = int(truth.class_id[row])
-            if keypoints and class_id:
-                continue
-            points = truth.keypoints[row]
-            x0, y0, x1, y1 = (float(v) for v in truth.xyxy[row])
-            entry = {
-                'id': len(annotations) + 1,
-                'image_id': image_id,
-                'category_id': class_id + 1,
-                'bbox': [x0, y0, x1 - x0, y1 - y0],
-                'area': float(truth.area[row]),
-                'iscrowd': 0,
-            }
-            if keypoints:
-                entry['keypoints'] = [float(v) for v in points.ravel()]
-                entry['num_keypoints'] = int((points[:, 2] > 0).sum())
-            annotations.append(entry)
-    return {
-        'info': {},
-        'images': [
-            {'id': index, 'width': w, 'height': h} for index, (w, h) in enumerate(sizes_wh)
-        ],
-        'annotations': annotations,
-        'categories': [
-            {'id': index + 1, 'name': name}
-            for index, name in enumerate(class_names[:1] if keypoints else class_names)
-        ],
-    }
+def live_scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
+    """Frames of live scenes as `scene://people` shows them, three moments of each."""
+    for index in range(count):
+        scene = PeopleScene((1280, 720), EVALUATION_SEED + index // 3)
+        yield scene.frame(4.0 * (index % 3))
 
 
-def coco_results(image_id: int, found: Detections) -> list[dict[str, Any]]:
-    """Detections as COCO's results format; class c becomes category c + 1."""
-    results = []
-    for row in range(len(found)):
-        x0, y0, x1, y1 = (float(v) for v in found.xyxy[row])
-        entry = {
-            'image_id': image_id,
-            'category_id': int(found.class_id[row]) + 1,
-            'bbox': [x0, y0, x1 - x0, y1 - y0],
-            'score': float(found.score[row]),
-        }
-        if found.keypoints is not None:
-            entry['keypoints'] = [float(v) for v in found.keypoints[row].ravel()]
-        results.append(entry)
-    return results
+class Judged:
+    """A model, what it found so far, and how long it took."""
 
+    def __init__(self, path: Path, threads: int) -> None:
+        self.path = path
+        self.model = YoloModel.open(path, engine='onnxruntime_cpu', threads=threads)
+        self.spent_s: list[float] = []
+        keypoints = self.model.layout.keypoint_count
+        self.finds_poses = keypoints > 0
+        names = CLASS_NAMES[:1] if self.finds_poses else CLASS_NAMES
+        self._matches = ObjectMatches(names, keypoints)
 
-def evaluate_detections(
-    truths: Sequence[PeopleTruth],
-    sizes_wh: Sequence[tuple[int, int]],
-    found: Sequence[Detections],
-    class_names: Sequence[str],
-    *,
-    keypoints: bool,
-) -> Scores:
-    """COCO's average precision of detections, image i of which belongs to truth i."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+    def judge(self, bgr: np.ndarray, truth: PeopleTruth) -> None:
+        """Run on one picture; a pose model is judged by the people alone."""
+        tensor, transform = self.model.preprocess(bgr)
+        began = time.perf_counter()
+        outputs = self.model.infer(tensor)
+        self.spent_s.append(time.perf_counter() - began)
+        found = self.model.postprocess(outputs, transform, OPTIONS)
+        rows = truth.class_id == 0 if self.finds_poses else np.full(len(truth), True)
+        there = ObjectTruth(
+            truth.xyxy[rows], truth.class_id[rows], truth.keypoints[rows], area=truth.area[rows]
+        )
+        self._matches.add(there, found, bgr.shape[1::-1])
 
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO()
-        coco.dataset = coco_ground_truth(truths, sizes_wh, class_names, keypoints=keypoints)
-        coco.createIndex()
-        rows = [row for index, one in enumerate(found) for row in coco_results(index, one)]
-        if not rows:
-            return Scores(0.0, 0.0, {})
-        run = COCOeval(coco, coco.loadRes(rows), 'keypoints' if keypoints else 'bbox')
-        run.evaluate()
-        run.accumulate()
-    # [threshold, recall, class, area range, detections at most]; -1 where there is no truth.
-    precision = run.eval['precision'][:, :, :, 0, -1]
-
-    def mean(values: np.ndarray) -> float:
-        return float(values[values > -1].mean()) if (values > -1).any() else float('nan')
-
-    names = class_names[:1] if keypoints else class_names
-    per_class = {
-        name: (mean(precision[0, :, index]), mean(precision[:, :, index]))
-        for index, name in enumerate(names)
-    }
-    return Scores(mean(precision[0]), mean(precision), per_class)
+    def average_precision(self) -> AveragePrecision:
+        """Of boxes, or for a pose model of keypoints."""
+        return self._matches.average_precision('keypoints' if self.finds_poses else 'boxes')
 
 
 def main() -> None:
@@ -183,41 +101,36 @@ def main() -> None:
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    models = [
-        YoloModel.open(path, engine='onnxruntime_cpu', threads=args.threads)
-        for path in args.models
-    ]
-    found: list[list[Detections]] = [[] for _ in models]
-    spent = [[] for _ in models]
-    truths, sizes = [], []
+    judged = [Judged(path, args.threads) for path in args.models]
+    objects = people = 0
     for bgr, truth in (live_scenes if args.live else scenes)(args.scenes):
-        truths.append(truth)
-        sizes.append(bgr.shape[1::-1])
-        for index, model in enumerate(models):
-            tensor, transform = model.preprocess(bgr)
-            began = time.perf_counter()
-            outputs = model.infer(tensor)
-            spent[index].append(time.perf_counter() - began)
-            found[index].append(model.postprocess(outputs, transform, OPTIONS))
-    objects = sum(len(truth) for truth in truths)
-    people = sum(int((truth.class_id == 0).sum()) for truth in truths)
+        objects, people = objects + len(truth), people + int((truth.class_id == 0).sum())
+        for each in judged:
+            each.judge(bgr, truth)
     what = 'frames of live scenes' if args.live else 'unseen scenes'
     print(f'{args.scenes} {what}, {objects} objects, {people} of them people')
-    report = {}
-    for path, model, one, times in zip(args.models, models, found, spent, strict=True):
-        pose = model.layout.keypoint_count > 0
-        scores = evaluate_detections(truths, sizes, one, CLASS_NAMES, keypoints=pose)
-        what = 'OKS' if pose else 'box'
-        print(
-            f'{path.name:28} {what} AP50 {scores.ap50:.3f}  AP50-95 {scores.ap:.3f}  '
-            f'{path.stat().st_size / 1e6:.2f} MB  inference {1e3 * np.median(times):.1f} ms'
-        )
-        for name, (ap50, ap) in scores.per_class.items():
-            print(f'    {name:10} AP50 {ap50:.3f}  AP50-95 {ap:.3f}')
-        report[path.name] = {'ap50': scores.ap50, 'ap': scores.ap, 'per_class': scores.per_class}
-        model.close()
+    report = {each.path.name: _report(each) for each in judged}
     if args.json:
         args.json.write_text(json.dumps(report, indent=2), encoding='utf-8')
+
+
+def _report(judged: Judged) -> dict[str, object]:
+    """Print a model's figures, and give them back."""
+    figures = judged.average_precision()
+    ap50, ap = mean_of_known(figures.ap50), mean_of_known(figures.ap50_95)
+    print(
+        f'{judged.path.name:28} {"OKS" if judged.finds_poses else "box"} AP50 {ap50:.3f}  '
+        f'AP50-95 {ap:.3f}  {judged.path.stat().st_size / 1e6:.2f} MB  '
+        f'inference {1e3 * np.median(judged.spent_s):.1f} ms'
+    )
+    per_class = {
+        name: (float(figures.ap50[row]), float(figures.ap50_95[row]))
+        for row, name in enumerate(CLASS_NAMES[: len(figures.ap50)])
+    }
+    for name, (one, mean) in per_class.items():
+        print(f'    {name:10} AP50 {one:.3f}  AP50-95 {mean:.3f}')
+    judged.model.close()
+    return {'ap50': ap50, 'ap': ap, 'per_class': per_class}
 
 
 if __name__ == '__main__':
