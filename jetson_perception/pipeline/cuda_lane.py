@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 #: upload, fit and enqueue a frame. An engine that is faster than that has its next frame at once.
 _SHARE_TO_WAIT = 0.8
 _LEAD_MS = 2.0
+#: Where no frame is there then, one is looked out for until this share is over: a lane that waits
+#: for the GPU sees no frame come.
+_SHARE_TO_LOOK = 0.9
 
 
 class InFlight(Protocol):
@@ -104,6 +107,11 @@ class Clock:
     def pass_time(slot: LatestSlot[Any], seconds: float) -> None:
         """Return after so many seconds, or when the slot is closed."""
         slot.wait_until_closed(seconds)
+
+    @staticmethod
+    def next_frame(slot: LatestSlot[Frame], seconds: float) -> Frame | None:
+        """The next frame of the next seconds; None when none comes, or the slot is closed."""
+        return slot.take_within(seconds)
 
 
 class _Begun(NamedTuple):
@@ -175,13 +183,19 @@ class CudaLane(Lane):
         """The newest frame; with one under way only if there is one when it is time for it."""
         if under_way is None:
             return self.slot.take()
+        # When the engine began the frame, as far as that can be told without asking the GPU.
+        began_ns = max(under_way.begun_ns, self._free_since_ns)
         wait_ms = self._expected_ms * _SHARE_TO_WAIT - _LEAD_MS
         if wait_ms > 0:
-            began_ns = max(under_way.begun_ns, self._free_since_ns)
             wait_ms -= (self._clock.now_ns() - began_ns) / 1e6
             if wait_ms > 0:
                 self._clock.pass_time(self.slot, wait_ms / 1e3)
-        return self.slot.poll()
+        frame = self.slot.poll()
+        if frame is not None:
+            return frame
+        wait_ms = self._expected_ms * _SHARE_TO_LOOK
+        wait_ms -= (self._clock.now_ns() - began_ns) / 1e6
+        return self._clock.next_frame(self.slot, wait_ms / 1e3) if wait_ms > 0 else None
 
     def _begin(self, frame: Frame) -> _Begun | None:
         """Enqueue a frame's work; None when that failed."""

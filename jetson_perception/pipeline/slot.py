@@ -37,8 +37,12 @@ class LatestSlot(Generic[T]):
 
     def take(self) -> T | None:
         """The newest item, waiting for one; None once the slot is closed."""
+        return self.take_within(None)
+
+    def take_within(self, timeout_s: float | None) -> T | None:
+        """As `take`, but None also when no item came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed)
+            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
             self._changed.notify_all()
             return item

@@ -22,6 +22,8 @@ class FakeClock(Clock):
     def __init__(self):
         self.time_ns = 10**9
         self.waits_ms = []
+        self.looks_ms = []
+        self.coming = []
 
     def now_ns(self):
         return self.time_ns
@@ -29,6 +31,11 @@ class FakeClock(Clock):
     def pass_time(self, slot, seconds):
         self.waits_ms.append(round(seconds * 1e3, 3))
         self.time_ns += round(seconds * 1e9)
+
+    def next_frame(self, slot, seconds):
+        self.looks_ms.append(round(seconds * 1e3, 3))
+        self.time_ns += round(seconds * 1e9)
+        return self.coming.pop(0) if self.coming else None
 
 
 class Published:
@@ -423,3 +430,37 @@ class TestWhenTheNextFrameIsTaken:
         assert lane._expected_ms == pytest.approx(2.0)
         lane._expect(50.0)
         assert lane._expected_ms < 10.0
+
+    def test_a_frame_that_comes_while_the_engine_runs_is_begun_behind_it(self, setup):
+        path, clock = setup.path(inference_ms=4.0), FakeClock()
+        lane = setup.lane(path, clock=clock)
+        lane._expected_ms = 4.0
+        first, second = frame(1), frame(2)
+        for each in (first, second):
+            each.share(each.header, 1, TensorPool())
+        clock.coming.append(second)
+        waiting = [first]
+        lane.slot.take = lambda: waiting.pop(0) if waiting else None
+        lane.slot.poll = lambda: None
+        setup.start(lane)
+        assert [lane.publish.next()[1] for _ in range(2)] == [1, 2]
+        assert path.log[:3] == [('begin', 1), ('begin', 2), ('finish', 1)]
+        # 0.8 of an inference less 2 ms pass first; then frames are looked for until 0.9 of it.
+        assert clock.waits_ms[0] == pytest.approx(1.2)
+        assert clock.looks_ms[0] == pytest.approx(2.4)
+
+    def test_no_frame_is_looked_for_once_the_engine_should_be_done(self, setup):
+        path, clock = setup.path(inference_ms=4.0), FakeClock()
+        lane = setup.lane(path, clock=clock)
+        lane._expected_ms = 4.0
+        begin = path.begin
+
+        def begin_slowly(*args):
+            clock.time_ns += 5_000_000
+            return begin(*args)
+
+        path.begin = begin_slowly
+        script(lane, frame(1))
+        setup.start(lane)
+        assert lane.publish.next() == (1, 1)
+        assert clock.waits_ms == clock.looks_ms == []

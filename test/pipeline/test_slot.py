@@ -104,3 +104,37 @@ def test_waiting_until_an_item_is_taken():
     slot.put('dropped')
     slot.close()
     assert slot.wait_until_taken(0)
+
+
+def test_taking_within_a_time():
+    slot = LatestSlot()
+    assert slot.take_within(0.001) is None
+    slot.put('item')
+    assert slot.take_within(0.001) == 'item'
+    taken = []
+    taker = threading.Thread(target=lambda: taken.append(slot.take_within(DEADLINE_S)))
+    taker.start()
+    slot.put('later')
+    taker.join(DEADLINE_S)
+    assert taken == ['later']
+    slot.close()
+    assert slot.take_within(DEADLINE_S) is None
+
+
+def test_polling_waits_for_nothing():
+    slot = LatestSlot()
+    assert slot.poll() is None
+    slot.put('item')
+    assert slot.poll() == 'item'
+    assert slot.poll() is None
+
+
+def test_time_passes_until_the_slot_is_closed():
+    slot = LatestSlot()
+    assert not slot.wait_until_closed(0.001)
+    slot.put('item')
+    assert not slot.wait_until_closed(0.001)
+    closing = threading.Thread(target=slot.close)
+    closing.start()
+    assert slot.wait_until_closed(DEADLINE_S)
+    closing.join(DEADLINE_S)
