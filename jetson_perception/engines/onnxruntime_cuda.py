@@ -247,7 +247,6 @@ class OnnxRuntimeCudaEngine:
             return
         self._closed, self._run = True, None
         with self.device.pushed():
-            self._resources.call(self.stream.synchronize)  # the first to be called
             try:
                 self._resources.close()
             except CudaError as err:  # it was told where it happened
@@ -353,7 +352,7 @@ class OnnxRuntimeCudaEngine:
             in_order.add(session)
         if graph is not None:
             in_order.add(graph)
-        in_order.call(self.stream.synchronize)
+        in_order.call(self.stream.synchronize)  # the first to be called
         with self.device.pushed():
             in_order.close()
 

@@ -12,9 +12,11 @@ import standin_pycuda
 from onnx_models import color_segmentation, constant_model
 
 from jetson_perception.cuda import CudaError
+from jetson_perception.engines import onnxruntime_cuda as onnxruntime_cuda_module
 from jetson_perception.engines.base import CudaEngine, TensorSpec
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime_cuda import MODES, OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime_session import CudaSession
 from jetson_perception.errors import ModelError, ParameterError
 
 FLOAT32 = np.dtype(np.float32)
@@ -279,7 +281,28 @@ class TestWaysToRun:
             engine.bind_thread()
         engine.close()
 
-    def test_one_engine_at_a_time(self, provider, path):
+    def test_runs_and_records_only_while_no_other_engine_does(self, provider, path, monkeypatch):
+        held, seen = [], []
+
+        class Binding:
+            def __enter__(self):
+                held.append(self)
+
+            def __exit__(self, *exc_info):
+                held.pop()
+
+        run = CudaSession.run
+        monkeypatch.setattr(onnxruntime_cuda_module, 'BINDING', Binding())
+        monkeypatch.setattr(
+            CudaSession, 'run', lambda self, **more: (seen.append(bool(held)), run(self, **more))
+        )
+        engine = OnnxRuntimeCudaEngine(path, modes=['runtime_graph'])
+        engine.bind_thread()
+        assert seen
+        assert all(seen)
+        engine.close()
+
+    def test_many_engines_bind_at_once(self, provider, path):
         """Engines that bind in many threads at once disturb no other's recording."""
         engines = [OnnxRuntimeCudaEngine(path) for _ in range(4)]
         errors = []
