@@ -47,6 +47,8 @@ __all__ = ['PRECISIONS', 'BuildOptions', 'BuiltEngine', 'build_engine', 'trtexec
 
 _log = logging.getLogger('jetson_perception.tensorrt')
 
+_VISIBLE = 'CUDA_VISIBLE_DEVICES'
+
 _POLL_S = 0.1  # how long a wish to cancel may wait
 
 
@@ -98,6 +100,7 @@ def build_engine(
     calibration: Iterable[NDArray[np.generic]] | None = None,
     progress: Progress | None = None,
     cancel: threading.Event | None = None,
+    device: int = 0,
 ) -> BuiltEngine:
     """Build an engine in a process of its own.
 
@@ -118,6 +121,8 @@ def build_engine(
         going on.
     cancel : Event, optional
         Set, it ends the build within a fraction of a second.
+    device : int
+        Index of the GPU to build on and for, as this process counts them.
 
     Raises
     ------
@@ -137,7 +142,10 @@ def build_engine(
         if calibration is not None and not _needs_calibrator(path, options):
             quantized = _quantized(path, options, calibration, stack, notes)
             used, calibration = quantized or path, None
-        done, plan = _in_a_child(used, options, size_wh, calibration, progress, cancel, stack)
+        environment = _environment(device)
+        done, plan = _in_a_child(
+            used, options, size_wh, calibration, progress, cancel, stack, environment
+        )
     return BuiltEngine(
         plan=plan,
         tensorrt=done['tensorrt'],
@@ -190,6 +198,7 @@ def _in_a_child(
     progress: Progress | None,
     cancel: threading.Event | None,
     stack: ExitStack,
+    environment: Mapping[str, str],
 ) -> tuple[dict[str, Any], bytes]:
     # Files without names: nothing is left, whoever is killed.
     plan_file, output = (stack.enter_context(_nameless_file()) for _ in range(2))
@@ -216,7 +225,7 @@ def _in_a_child(
             stdout=output,
             stderr=output,
             pass_fds=passed,
-            env=_environment(),
+            env=environment,
             # Ctrl-C is for the parent, which then ends the child.
             start_new_session=True,
         )
@@ -255,11 +264,15 @@ def _nameless_file() -> Any:
     return tempfile.TemporaryFile()
 
 
-def _environment() -> dict[str, str]:
-    """The environment here, with the package found as it was found here."""
+def _environment(device: int = 0) -> dict[str, str]:
+    """The environment here, with the package found as it was found here, and one GPU first."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(dict.fromkeys(paths))}
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(dict.fromkeys(paths))}
+    if device:
+        visible = [name for name in os.environ.get(_VISIBLE, '').split(',') if name]
+        environment[_VISIBLE] = visible[device] if device < len(visible) else str(device)
+    return environment
 
 
 def _events(

@@ -153,7 +153,8 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as err:
         raise PerceptionError(
-            f"ONNX Runtime's quantization cannot be imported ({err}); pip install onnxruntime onnx"
+            f"ONNX Runtime's quantization cannot be imported: {err}; pip install "
+            f'{err.name or "onnxruntime"}'
         ) from err
     model = load_model(path)
     widen_weights(model)
@@ -288,7 +289,10 @@ def _quantize(
                 extra_options=_EXTRA,
             )
     except Exception as err:  # of ONNX Runtime, NumPy and onnx
-        raise ModelError(f'{path} cannot be quantized: {" ".join(str(err).split())}') from err
+        why = ' '.join(str(err).split())
+        if options.method != 'minmax':  # 1.19 fails at merging histograms
+            why += '. The method minmax, or a newer ONNX Runtime, may do better'
+        raise ModelError(f'{path} cannot be quantized: {why}') from err
 
 
 _OPERATORS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']

@@ -385,6 +385,22 @@ class TestTheChild:
             build_engine(path)
 
 
+@pytest.mark.parametrize(
+    ('visible', 'device', 'seen'),
+    [
+        pytest.param(None, 0, None, id='the_only_one'),
+        pytest.param('3', 0, '3', id='as_it_is'),
+        pytest.param(None, 1, '1', id='another'),
+        pytest.param('3,GPU-5f,7', 1, 'GPU-5f', id='another_of_those_that_are_visible'),
+    ],
+)
+def test_the_gpu_of_the_child(monkeypatch, visible, device, seen):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if visible is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    assert builder_module._environment(device).get('CUDA_VISIBLE_DEVICES') == seen
+
+
 class TestTrtexec:
     def built(self, shapes=None, flags=(), tensorrt='TensorRT 10.3.0', **options):
         return BuiltEngine(

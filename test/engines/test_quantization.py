@@ -1,5 +1,7 @@
 """Q/DQ models: what is quantized, how, and that results stay near."""
 
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -8,6 +10,7 @@ from onnx import numpy_helper
 from small_networks import segmentation, yolo
 
 from jetson_perception.engines.onnx_graph import last_weighted, load_model
+from jetson_perception.engines.precision import to_fp16
 from jetson_perception.engines.quantization import (
     METHODS,
     QuantizationOptions,
@@ -155,6 +158,14 @@ class TestRefusals:
             QuantizationOptions(**options)
         assert error.value.parameter == parameter
 
+    def test_a_package_that_is_missing(self, quantize, tmp_path, monkeypatch):
+        path = yolo(tmp_path / 'm.onnx')
+        monkeypatch.setitem(sys.modules, 'onnxruntime.quantization.shape_inference', None)
+        with pytest.raises(
+            PerceptionError, match=r'quantization cannot be imported: .*pip install'
+        ):
+            quantize(path)
+
     def test_no_images(self, quantize, tmp_path):
         with pytest.raises(ParameterError, match='there are no images to calibrate on'):
             quantize(yolo(tmp_path / 'm.onnx'), [])
@@ -164,6 +175,11 @@ class TestRefusals:
         images = [*tensors(1), *tensors(1, shape=(1, 3, 32, 32))]
         with pytest.raises(ModelError, match='expected one shape'):
             quantize(path, images)
+
+    def test_another_method_may_do(self, quantize, tmp_path):
+        path = yolo(tmp_path / 'm.onnx')
+        with pytest.raises(ModelError, match='The method minmax, or a newer ONNX Runtime, may do'):
+            quantize(path, tensors(2, shape=(1, 3, 32, 32)), method='entropy')
 
     def test_images_of_a_size_that_the_model_does_not_take(self, quantize, tmp_path):
         path = yolo(tmp_path / 'm.onnx')
@@ -192,6 +208,17 @@ class TestRefusals:
         path = yolo(tmp_path / 'm.onnx')
         with pytest.raises(PerceptionError, match=r'int8\.onnx cannot be written: No such file'):
             quantize_model(path, tmp_path / 'no/int8.onnx', tensors())
+
+
+def test_converted_to_fp16_it_gives_the_same(quantize, tmp_path):
+    """As TensorRT 11 is given it."""
+    _, out = quantize(yolo(tmp_path / 'm.onnx'))
+    half = to_fp16(load_model(out))
+    onnx.checker.check_model(half)
+    onnx.save(half, tmp_path / 'half.onnx')
+    tensor = tensors(1, seed=9)[0]
+    difference = np.abs(run(tmp_path / 'half.onnx', tensor) - run(out, tensor))
+    assert difference.mean() < 0.05  # boxes in pixels among them
 
 
 def test_progress(tmp_path):
