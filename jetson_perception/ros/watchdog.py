@@ -29,7 +29,8 @@ class ImageWatchdog:
     type_name : str
         Its message type, as 'sensor_msgs/msg/Image'.
     patience_s : float
-        Seconds without an image before the warning.
+        Seconds without an image before the warning; three times as long for the first image of
+        somebody who publishes what is subscribed to, as cameras take seconds to start.
     """
 
     def __init__(
@@ -61,8 +62,11 @@ class ImageWatchdog:
         silence_s = time.monotonic() - self._last_s
         if self.warned or silence_s < self._patience_s:
             return
-        if silence_s < 3 * self._patience_s and not self._names_known():
-            return  # discovery tells of topics first, and of the names of their nodes later
+        if silence_s < 3 * self._patience_s:
+            if not self._names_known():
+                return  # discovery tells of topics first, and of the names of their nodes later
+            if not self._ever and self._is_offered():
+                return  # cameras and rendered scenes take seconds to their first image
         self.warned = True
         self._node.get_logger().warning(self.explanation())
 
@@ -70,11 +74,21 @@ class ImageWatchdog:
         publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
         return all(_UNKNOWN not in info.node_name for info in publishers)
 
+    def _is_offered(self) -> bool:
+        """Whether somebody publishes what is subscribed to."""
+        return any(
+            info.topic_type == self._type_name
+            and qos_check_compatible(info.qos_profile, self._subscription.qos_profile)[0]
+            != QoSCompatibility.ERROR
+            for info in self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+        )
+
     def explanation(self) -> str:
         """One line: the topic, who publishes it and how, and what to do."""
         topic = self._subscription.topic_name
         since = 'no image any more' if self._ever else 'no image yet'
-        start = f'{since} on {topic} ({self._type_name}) for {self._patience_s:.0f} s: '
+        silence_s = max(self._patience_s, time.monotonic() - self._last_s)
+        start = f'{since} on {topic} ({self._type_name}) for {silence_s:.0f} s: '
         publishers = self._node.get_publishers_info_by_topic(topic)
         if not publishers:
             return start + 'nobody publishes it; ' + self._elsewhere(topic)

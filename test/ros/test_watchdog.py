@@ -175,6 +175,29 @@ class TestWarning:
         dog._check()
         assert not dog.warned
 
+    def test_a_camera_that_starts_has_three_times_as_long(self, peer, watched, said):
+        """Its first image is due later; once images came, the patience is the plain one."""
+        peer.image_publisher('image')
+        dog = watch(watched, peer, patience_s=1000.0)
+        explanation(watched, dog, f'/{peer.namespace}/peer as ')
+        dog._last_s -= 1500.0
+        dog._check()
+        assert not dog.warned
+        dog._last_s -= 2000.0
+        dog._check()
+        assert dog.warned
+        assert 'for 3500 s: 1 publisher' in dog.explanation()
+        dog.image_arrived()
+        dog._last_s -= 1500.0
+        dog._check()
+        assert dog.warned
+
+    def test_nobody_who_publishes_has_the_plain_patience(self, peer, watched, said):
+        dog = watch(watched, peer, patience_s=1000.0)
+        dog._last_s -= 1500.0
+        dog._check()
+        assert dog.warned
+
     def test_is_silent_after_closing(self, watched, peer):
         dog = watch(watched, peer)
         assert len(list(watched.node.timers)) == 1
