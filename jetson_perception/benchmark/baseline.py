@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from jetson_perception.benchmark.inference import runs_on_device
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
 from jetson_perception.models import SegmentationModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from jetson_perception.models import YoloModel
+
+    Run = Callable[[Any], Sequence[Any]]
 
 SCORE_THRESHOLD = 0.3
 POSE_SCORE_THRESHOLD = 0.1
@@ -40,19 +43,22 @@ def run_baseline(
     frames: Sequence[NDArray[np.uint8]],
     count: int,
     seconds: float = 0.0,
+    runs: Sequence[Run] | None = None,
 ) -> tuple[Timing, dict[str, float]]:
     """Time the loop.
 
     Parameters
     ----------
     models : sequence of model
-        Their engines are run by `infer`, one after another.
+        Their engines are run by `infer`, one after another, unless `runs` says otherwise.
     frames : sequence of ndarray, shape (h, w, 3), uint8
         Given in turn, again and again.
     count : int
         Frames to run.
     seconds : float
         Where to stop even if fewer frames were run, but for three; 0 for no such limit.
+    runs : sequence of callable, optional
+        What takes each model's blob and gives its outputs, in place of its engine.
 
     Returns
     -------
@@ -61,13 +67,14 @@ def run_baseline(
     stages : dict
         Median milliseconds of each of `STAGES`, of all engines together.
     """
+    runs = runs or [model.engine.infer for model in models]
     for index in range(2):  # warm-up
-        _one_frame(models, frames[index % len(frames)])
+        _one_frame(models, runs, frames[index % len(frames)])
     stages: list[tuple[float, ...]] = []
     ends: list[float] = []
     begun = time.perf_counter()
     for index in range(count):
-        stages.append(_one_frame(models, frames[index % len(frames)]))
+        stages.append(_one_frame(models, runs, frames[index % len(frames)]))
         ends.append(time.perf_counter())
         if seconds and index >= 2 and ends[-1] - begun > seconds:
             break
@@ -77,7 +84,9 @@ def run_baseline(
 
 
 def _one_frame(
-    models: Sequence[SegmentationModel | YoloModel], bgr: NDArray[np.uint8]
+    models: Sequence[SegmentationModel | YoloModel],
+    runs: Sequence[Run],
+    bgr: NDArray[np.uint8],
 ) -> tuple[float, float, float]:
     """Seconds of each stage."""
     begun = time.perf_counter()
@@ -90,7 +99,7 @@ def _one_frame(
         dtype = model.engine.inputs[0].dtype
         inputs.append((np.array(blob, dtype), scale))
     preprocessed = time.perf_counter()
-    outputs = [model.engine.infer(blob) for model, (blob, _) in zip(models, inputs, strict=True)]
+    outputs = [run(blob) for run, (blob, _) in zip(runs, inputs, strict=True)]
     inferred = time.perf_counter()
     for model, (_, scale), found in zip(models, inputs, outputs, strict=True):
         if isinstance(model, SegmentationModel):
@@ -100,6 +109,22 @@ def _one_frame(
         else:
             postprocess_detection(_rows(found[0]), scale)
     return preprocessed - begun, inferred - preprocessed, time.perf_counter() - inferred
+
+
+def plain_session(model: SegmentationModel | YoloModel) -> Run:
+    """A model's file in a session of ONNX Runtime as it comes, with its `run`.
+
+    On the GPU where the model's engine is. No stream, buffer or graph of ours: as in a script of
+    a few lines.
+    """
+    import onnxruntime
+
+    provider = 'CUDA' if runs_on_device(model.engine) else 'CPU'
+    session: Any = onnxruntime.InferenceSession(
+        model.info.path, providers=[f'{provider}ExecutionProvider']
+    )
+    name = session.get_inputs()[0].name
+    return lambda blob: session.run(None, {name: blob})
 
 
 def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any, float]:

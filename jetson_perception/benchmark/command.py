@@ -13,7 +13,7 @@ from rich.console import Console
 from jetson_perception.benchmark.frames import DEFAULT_SOURCE
 from jetson_perception.benchmark.plot import write_plot
 from jetson_perception.benchmark.report import print_report
-from jetson_perception.benchmark.session import Settings, measure
+from jetson_perception.benchmark.session import BASELINES, Settings, measure
 from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.plot import require_matplotlib
 
@@ -78,10 +78,12 @@ def add_bench(commands: Any, *model: argparse.ArgumentParser) -> argparse.Argume
     )
     bench.add_argument(
         '--baseline',
-        choices=['seed'],
-        default='',
-        help='measure a loop as tutorials write it too: the same engines, one after another, '
-        'NumPy and Python lists around them',
+        choices=BASELINES,
+        nargs='+',
+        default=(),
+        help='measure a loop as tutorials write it too, one engine after another, NumPy and '
+        'Python lists around them: seed with the same engines, plain with sessions of ONNX '
+        'Runtime as they come',
     )
     bench.add_argument(
         '--score-threshold', type=float, default=0.25, metavar='S', help='of boxes (default: 0.25)'
@@ -115,7 +117,7 @@ def run_bench(arguments: argparse.Namespace, overrides: ModelInfo | None = None)
         seconds=arguments.seconds,
         draw=arguments.draw,
         profile=arguments.profile,
-        baseline=arguments.baseline,
+        baselines=tuple(arguments.baseline),
         score_threshold=arguments.score_threshold,
     )
     console = Console(stderr=True)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from jetson_perception.engines.metadata import ModelInfo
     from jetson_perception.models import YoloModel
 
+BASELINES = ('seed', 'plain')
+"""Loops to compare with, by what they run: our engines, or plain sessions."""
+
 _MOST_FRAMES_IN_MEMORY = 50
 
 
@@ -61,8 +64,9 @@ class Settings:
         Measure with drawing too.
     profile : bool
         Run once more, and look where each thread's time goes.
-    baseline : str
-        'seed' for the loop of `jetson_perception.benchmark.baseline`, '' for none.
+    baselines : tuple of str
+        'seed' for the loop of `jetson_perception.benchmark.baseline` around the same engines,
+        'plain' for that loop around sessions of ONNX Runtime as they come.
     in_turn : bool
         Time the engines one after another too.
     score_threshold : float
@@ -80,17 +84,18 @@ class Settings:
     seconds: float = 3.0
     draw: bool = False
     profile: bool = False
-    baseline: str = ''
+    baselines: tuple[str, ...] = ()
     in_turn: bool = True
     score_threshold: float = 0.25
 
     def __post_init__(self) -> None:
         if not self.models:
             raise ParameterError('there is no model to measure; name at least one', 'models')
-        if self.baseline not in ('', 'seed'):
-            raise ParameterError(
-                f'baseline is {self.baseline!r}; there is seed, or none', 'baseline'
-            )
+        for name in self.baselines:
+            if name not in BASELINES:
+                raise ParameterError(
+                    f'baseline is {name!r}; there is {" and ".join(BASELINES)}', 'baselines'
+                )
 
     def opening(self) -> dict[str, Any]:
         """What `open_engine` and `open_model` are told besides the path."""
@@ -151,8 +156,9 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     -------
     dict
         Ready for JSON: `machine`, `settings`, `engines`, `inference` (`together` and each engine,
-        `in_turn`), `sizes` (for each: `end_to_end`, `drawn`, `baseline`, and the ratios
-        `of_inference` and `of_baseline`) and `memory`. Times are milliseconds.
+        `in_turn`), `sizes` (for each: `end_to_end`, `drawn`, `profile`, each baseline by its
+        name, and the ratios `of_inference` and `of_` each baseline) and `memory`. Times are
+        milliseconds.
 
     Raises
     ------
@@ -184,8 +190,8 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
         size: {'width': size[0], 'height': size[1]} for size in settings.sizes
     }
     used = _run_pipelines(settings, pictures, sizes, on_device, say)
-    if settings.baseline:
-        _run_baseline(settings, pictures, sizes, say)
+    for name in settings.baselines:
+        _run_baseline(name, settings, pictures, sizes, say)
     for figures in sizes.values():
         _add_ratios(figures, all_)
     return {
@@ -236,19 +242,23 @@ def _run_pipelines(
 
 
 def _run_baseline(
+    name: str,
     settings: Settings,
     pictures: dict[tuple[int, int], list[NDArray[np.uint8]]],
     sizes: dict[tuple[int, int], dict[str, Any]],
     say: Callable[[str], None],
 ) -> None:
     with opened_models(settings) as models:
+        runs = None
+        if name == 'plain':
+            runs = [baseline.plain_session(model) for model in models.values()]
         for size, figures in sizes.items():
-            say(f'the usual loop, {size[0]}×{size[1]}')
+            say(f'the usual loop ({name}), {size[0]}×{size[1]}')
             count = settings.frames or 1_000_000
             run, stages = baseline.run_baseline(
-                list(models.values()), pictures[size], count, settings.seconds
+                list(models.values()), pictures[size], count, settings.seconds, runs
             )
-            figures['baseline'] = {**_figures(run), 'stages': stages}
+            figures[name] = {**_figures(run), 'stages': stages}
 
 
 def _add_ratios(figures: dict[str, Any], alone: Timing) -> None:
@@ -256,8 +266,9 @@ def _add_ratios(figures: dict[str, Any], alone: Timing) -> None:
     figures['of_inference'] = rate / alone.rate_hz
     if 'drawn' in figures:
         figures['drawn_of_inference'] = figures['drawn']['rate_hz'] / alone.rate_hz
-    if 'baseline' in figures:
-        figures['of_baseline'] = rate / figures['baseline']['rate_hz']
+    for name in BASELINES:
+        if name in figures:
+            figures[f'of_{name}'] = rate / figures[name]['rate_hz']
 
 
 def _figures(timing: Timing) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def test_bench(models):
         sizes=((320, 240),),
         frames=3,
         draw=True,
-        baseline='seed',
+        baselines=('seed',),
     )
     record = json.loads(json.dumps(measure(settings)))
     assert record['device'] == 'cuda'

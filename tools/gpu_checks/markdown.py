@@ -46,13 +46,15 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
         'of inference',
         'drawn',
         'usual loop',
-        'times the usual loop',
+        'times that',
+        'usual loop, plain sessions',
+        'times that',
     )
     yield from _head(columns)
     for name, record in records.items():
         alone = record['inference']['together']
         for size in record['sizes']:
-            drawn, loop = size.get('drawn'), size.get('baseline')
+            drawn, loop, plain = size.get('drawn'), size.get('seed'), size.get('plain')
             yield _row(
                 (
                     f'{name}, {len(record["engines"])}',
@@ -62,7 +64,9 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
                     f'{size["of_inference"]:.3f}',
                     _rate(drawn) if drawn else '',
                     _rate(loop) if loop else '',
-                    f'{size["of_baseline"]:.1f}' if loop else '',
+                    f'{size["of_seed"]:.1f}' if loop else '',
+                    _rate(plain) if plain else '',
+                    f'{size["of_plain"]:.1f}' if plain else '',
                 )
             )
     yield ''
