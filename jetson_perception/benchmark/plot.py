@@ -102,7 +102,9 @@ def _draw_stages(axes: Any, sizes: Sequence[dict[str, Any]]) -> None:
         if any(name in of for size in sizes for of in size['end_to_end']['stages'].values())
     ]
     patches = [axes.barh(0, 0, color=_STAGE_COLORS[name]) for name in used]
-    axes.legend(patches, used, fontsize=8, loc='lower right')
+    axes.legend(
+        patches, used, fontsize=8, ncols=5, loc='upper center', bbox_to_anchor=(0.5, -0.09)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
