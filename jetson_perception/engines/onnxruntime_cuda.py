@@ -77,7 +77,7 @@ class OnnxRuntimeCudaEngine:
     description, info, inputs, outputs, device, stream, input_buffer, output_buffers
         As `CudaEngine` says.
     mode : str
-        Which of `MODES` is in use; empty before the first `bind_thread` or `infer`.
+        Which of `MODES` is in use; empty before the first `bind_thread`.
 
     Raises
     ------
@@ -181,7 +181,7 @@ class OnnxRuntimeCudaEngine:
         CudaError
             When the GPU fails.
         """
-        if self._run is not None and self._thread in (None, threading.get_ident()):
+        if self._may_enqueue():
             return
         self._require_open()
         with BINDING, self.device.pushed():
@@ -208,6 +208,8 @@ class OnnxRuntimeCudaEngine:
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor, both on the host; from any thread, one at a time.
 
+        Runs plainly in a thread that may not `enqueue`.
+
         Parameters
         ----------
         tensor : ndarray, shape (1, 3, h, w)
@@ -232,11 +234,11 @@ class OnnxRuntimeCudaEngine:
                 f"{self.info.path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
                 f'got {tensor.dtype} {tensor.shape}'
             )
-        if self._run is None:
-            self.bind_thread()
-        foreign = self._thread is not None and self._thread != threading.get_ident()
-        with self.device.pushed():
-            return self._through(tensor, self._run_plainly if foreign else self.enqueue)
+        if self._may_enqueue():
+            with self.device.pushed():
+                return self._through(tensor, self.enqueue)
+        with BINDING, self.device.pushed():  # a first run allocates
+            return self._through(tensor, self._run_plainly)
 
     def close(self) -> None:
         """Release the model and its memory, from any thread; calling it twice is harmless.
@@ -251,6 +253,9 @@ class OnnxRuntimeCudaEngine:
                 self._resources.close()
             except CudaError as err:  # it was told where it happened
                 _log.warning('%s: closing on the GPU: %s', self._path.name, err)
+
+    def _may_enqueue(self) -> bool:
+        return self._run is not None and self._thread in (None, threading.get_ident())
 
     # Ways to run.
 

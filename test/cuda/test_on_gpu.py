@@ -382,6 +382,7 @@ class TestOnnxRuntime:
             for seed in range(3):
                 tensor = picture(engine, seed)
                 try:
+                    engine.bind_thread()
                     found = engine.infer(tensor)
                 except (ModelError, CudaError) as err:
                     if mode == 'any':
@@ -439,6 +440,8 @@ class TestOnnxRuntime:
         free = []
         for _ in range(4):
             engine = open_cuda(MODELS[0], 'any')
+            engine.infer(picture(engine, 0))
+            engine.bind_thread()
             engine.infer(picture(engine, 0))
             engine.close()
             free.append(device.memory_info()[0])
@@ -508,6 +511,7 @@ print('end')
 ENGINE = """
 from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
 engine = OnnxRuntimeCudaEngine({path!r})
+engine.bind_thread()
 engine.infer(np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype))
 """
 

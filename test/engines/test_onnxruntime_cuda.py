@@ -146,6 +146,7 @@ class TestInfer:
     @pytest.mark.parametrize('mode', MODES)
     def test_equals_the_cpu(self, provider, path, mode):
         engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+        engine.bind_thread()
         for seed in range(3):
             tensor = noise(engine, seed)
             (found,) = engine.infer(tensor)
@@ -157,6 +158,7 @@ class TestInfer:
     def test_from_several_threads_one_after_another(self, provider, path, mode):
         engine = OnnxRuntimeCudaEngine(path, modes=[mode])
         tensor = noise(engine)
+        engine.bind_thread()
         results = []
         for _ in range(3):
             thread = threading.Thread(
@@ -168,6 +170,12 @@ class TestInfer:
         for result in results:
             np.testing.assert_array_equal(result, on_cpu(path, tensor)[0])
         engine.close()
+
+    def test_unbound_engine_runs_plainly(self, provider, engine, path):
+        tensor = noise(engine)
+        np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+        assert engine.mode == ''
+        assert [session.runs for session in provider.sessions] == [1]
 
     def test_half_precision(self, provider, tmp_path):
         path = color_segmentation(tmp_path / 'half.onnx', dtype=np.float16)
@@ -267,8 +275,9 @@ class TestWaysToRun:
         standin_onnxruntime.install(monkeypatch, standin, **options)
         engine = OnnxRuntimeCudaEngine(path)
         with caplog.at_level(logging.INFO, 'jetson_perception'):
-            tensor = noise(engine)
-            (found,) = engine.infer(tensor)
+            engine.bind_thread()
+        tensor = noise(engine)
+        (found,) = engine.infer(tensor)
         assert engine.mode == mode
         assert reason in caplog.text
         np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
