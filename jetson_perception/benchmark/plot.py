@@ -103,7 +103,14 @@ def _draw_stages(axes: Any, sizes: Sequence[dict[str, Any]]) -> None:
     ]
     patches = [axes.barh(0, 0, color=_STAGE_COLORS[name]) for name in used]
     axes.legend(
-        patches, used, fontsize=8, ncols=5, loc='upper center', bbox_to_anchor=(0.5, -0.09)
+        patches,
+        used,
+        fontsize=7,
+        ncols=len(used),
+        columnspacing=1,
+        handlelength=1,
+        loc='upper center',
+        bbox_to_anchor=(0.4, -0.1),
     )
 
 
