@@ -201,6 +201,8 @@ def _build(arguments: argparse.Namespace) -> int:
     )
     options = replace(options, size_wh=_size_of(path, options, overrides))
     console = Console(stderr=True)
+    if options.size_wh:  # pictures are fitted to the size that the engine is tuned for
+        overrides = replace(overrides, input_size_wh=options.size_wh[1])
     calibration = _tensors(path, arguments, overrides) if arguments.calibration else None
     with _BuildBar(console) as bar:
         built = build_engine(path, options, calibration=calibration, progress=bar.show)

@@ -71,7 +71,9 @@ class DeviceMemory:
             raise ModelError(f'calibration: {function} failed with CUDA error {code}')
 
 
-def make_calibrator(trt: Any, tensors: Iterator[NDArray[np.generic]], batch_size: int) -> Any:
+def make_calibrator(
+    trt: Any, tensors: Iterator[NDArray[np.generic]], batch_shape: tuple[int, ...]
+) -> Any:
     """A `trt.IInt8EntropyCalibrator2` that takes these tensors.
 
     Parameters
@@ -79,9 +81,9 @@ def make_calibrator(trt: Any, tensors: Iterator[NDArray[np.generic]], batch_size
     trt : module
         TensorRT, to 10.x.
     tensors : iterator of ndarray, shape (1, 3, h, w), float32
-        All of one shape. A last batch that is not full is left out.
-    batch_size : int
-        Images at once.
+        Inputs, one image each. A last batch that is not full is left out.
+    batch_shape : tuple of int
+        (n, 3, h, w), the shape that TensorRT calibrates at: the best of the profile.
 
     Returns
     -------
@@ -89,6 +91,7 @@ def make_calibrator(trt: Any, tensors: Iterator[NDArray[np.generic]], batch_size
         With the attributes `count`, the images taken, and `problem`, the exception that ended
         it: TensorRT prints what is raised in it, and goes on with what it has.
     """
+    batch_size, image_shape = batch_shape[0], (1, *batch_shape[1:])
 
     class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -124,7 +127,13 @@ def make_calibrator(trt: Any, tensors: Iterator[NDArray[np.generic]], batch_size
             images = [tensor for _, tensor in zip(range(batch_size), tensors, strict=False)]
             if len(images) < batch_size:
                 return None
-            batch = np.concatenate(images)
+            for image in images:
+                if image.shape != image_shape:
+                    raise ModelError(
+                        f'an image came as {image.shape}, and the engine is built for '
+                        f'{image_shape}; prepare images at that size'
+                    )
+            batch = np.concatenate(images).astype(np.float32, copy=False)
             if self._memory is None:
                 self._memory = DeviceMemory(batch.nbytes)
             self._memory.write(batch)

@@ -157,7 +157,8 @@ def build_plan(
     profile = _add_profile(builder, network, config, options, size_wh, plan)
     calibrator = None
     if not typed:
-        calibrator = _set_flags(trt, config, path, options, calibration, plan)
+        best_shape = _best_shape(network, plan)
+        calibrator = _set_flags(trt, config, path, options, calibration, best_shape, plan)
         if calibrator is not None and profile is not None:
             config.set_calibration_profile(profile)
     _set_tuning(trt, config, options, plan)
@@ -402,7 +403,7 @@ def _add_profile(
     """Smallest, best and largest shape of inputs that leave some of it open."""
     for index in range(network.num_inputs):
         tensor: Any = network.get_input(index)  # its types say less than Dims can
-        shape = tuple(tensor.shape)
+        shape = _shape_of(tensor)
         found = _image_shapes(tensor.name, shape, options, size_wh)
         if -1 in shape:
             plan.shapes[tensor.name] = found
@@ -456,12 +457,24 @@ def _image_shapes(
     return made[0], made[1], made[2]
 
 
+def _shape_of(tensor: tensorrt.ITensor) -> tuple[int, ...]:
+    dims = tensor.shape  # no sequence by its type
+    return tuple(int(dims[index]) for index in range(len(dims)))
+
+
+def _best_shape(network: tensorrt.INetworkDefinition, plan: Plan) -> tuple[int, ...]:
+    """Shape of the first input that the engine is tuned for."""
+    tensor = network.get_input(0)
+    return plan.shapes[tensor.name][1] if tensor.name in plan.shapes else _shape_of(tensor)
+
+
 def _set_flags(
     trt: Any,
     config: tensorrt.IBuilderConfig,
     path: Path,
     options: BuildOptions,
     calibration: Iterator[NDArray[np.generic]] | None,
+    best_shape: tuple[int, ...],
     plan: Plan,
 ) -> Any:
     """Precisions by flags, where there are flags; returns the calibrator, if one is used."""
@@ -481,7 +494,7 @@ def _set_flags(
             wanted.append('INT8')
         elif calibration is not None and has_calibrator(trt):
             wanted.append('INT8')
-            calibrator = make_calibrator(trt, calibration, options.batch[1])
+            calibrator = make_calibrator(trt, calibration, best_shape)
             config.int8_calibrator = calibrator
         elif options.precision == 'int8':
             raise _not_quantized(path, plan.tensorrt)

@@ -19,6 +19,7 @@ from jetson_perception.building import build_command
 from jetson_perception.cli import main
 from jetson_perception.engines.onnx_graph import has_quantization
 from jetson_perception.engines.plan_file import plan_version, read_plan_file
+from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,6 +193,21 @@ class TestBuildEngine:
         arguments = ['build-engine', str(path), '--precision', 'int8', '--count', '4']
         assert main([*arguments, '--calibration', pictures]) == 0
         assert re.search('quantized on 4 images|measured on 4 images', capsys.readouterr().out)
+
+    def test_pictures_are_fitted_to_the_size_that_is_asked_for(
+        self, tmp_path, pictures, monkeypatch
+    ):
+        shapes = []
+
+        def build(path, options, *, calibration, **_):
+            shapes.extend(tensor.shape for tensor in calibration)
+            raise ParameterError('seen enough')
+
+        monkeypatch.setattr(build_command, 'build_engine', build)
+        path = segmentation(tmp_path / 'm.onnx', dynamic=True)
+        arguments = ['build-engine', str(path), '--size', '32x32:96x64:96x96', '--count', '3']
+        assert main([*arguments, '--precision', 'int8', '--calibration', pictures]) == 1
+        assert shapes == [(1, 3, 64, 96)] * 3
 
     @pytest.mark.parametrize(
         ('more', 'problem'),

@@ -192,10 +192,21 @@ class TestCalibration:
         assert told['calibration_profile']
         assert plan.notes == ['INT8 ranges were measured on 4 images']
 
-    @pytest.mark.parametrize('count', [0])
-    def test_no_images(self, build, count):
+    def test_a_batch_that_the_model_fixes(self, build, tmp_path, driver):
+        path = yolo(tmp_path / 'four.onnx', batch=4)
+        told, _ = build('10.3', path, precision='int8', images=images(9))
+        assert told['images'] == 8
+        assert driver.copied == [4 * 3 * 64 * 64 * 4] * 2
+
+    @pytest.mark.parametrize('count', [0, 1])
+    def test_no_full_batch(self, build, tmp_path, count):
+        path = yolo(tmp_path / 'two.onnx', batch=2)
         with pytest.raises(ParameterError, match='no images, or fewer than one batch'):
-            build('10.3', precision='int8', images=images(count))
+            build('10.3', path, precision='int8', images=images(count))
+
+    def test_images_of_another_size(self, build):
+        with pytest.raises(ModelError, match=r'came as \(1, 3, 32, 32\), .* \(1, 3, 64, 64\)'):
+            build('10.3', precision='int8', images=images(2, (1, 3, 32, 32)))
 
     def test_a_picture_that_cannot_be_read(self, build, driver):
         def broken():
