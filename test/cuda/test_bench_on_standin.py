@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import standin_onnxruntime
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector, pose_detector
 
 from jetson_perception.benchmark import memory
-from jetson_perception.benchmark.session import Settings, measure
+from jetson_perception.benchmark.baseline import run_baseline
+from jetson_perception.benchmark.session import Settings, measure, opened_models
 from jetson_perception.tasks.yolo import DetectionOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
@@ -60,6 +62,13 @@ def test_bench(models):
         assert counts['failed'] == counts['skipped'] == 0
     assert not size['drawn']['errors']
     assert record['inference']['in_turn']['frames'] == 3
+
+
+def test_the_usual_loop_runs_the_engine_as_a_lane_does(models):
+    frames = [np.zeros((48, 64, 3), np.uint8)]
+    with opened_models(Settings(models[:2], engine='onnxruntime_cuda')) as opened:
+        run_baseline(list(opened.values()), frames, 2)
+        assert {model.engine.mode for model in opened.values()} == {'own_graph'}
 
 
 def test_memory_of_the_device(device):
