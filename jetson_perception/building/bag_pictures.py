@@ -51,7 +51,7 @@ def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArr
     except ImportError as err:
         raise PerceptionError(
             f'reading a bag needs the package rosbags ({err}); pip install rosbags, or pip '
-            "install 'jetson_perception[build]'"
+            "install 'jetson-perception[build]'"
         ) from err
     path = Path(path).expanduser()
     # A file of a ROS 2 bag is read with what lies beside it.

@@ -35,7 +35,7 @@ def require_onnx() -> Any:
     except ImportError as err:
         raise PerceptionError(
             f'the package onnx is needed to change an ONNX file, and cannot be imported ({err}); '
-            "pip install onnx, or pip install 'jetson_perception[build]'"
+            "pip install onnx, or pip install 'jetson-perception[build]'"
         ) from err
     return onnx
 

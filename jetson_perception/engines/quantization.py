@@ -15,6 +15,7 @@ from __future__ import annotations
 import fnmatch
 import io
 import logging
+import os
 import tempfile
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -311,7 +312,11 @@ def _finish(quantized: Path, out: Path, metadata: dict[str, str]) -> None:
     model = onnx.load(str(quantized))
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
+    temporary = out.with_name(f'.{out.name}.{os.getpid()}')
     try:
-        onnx.save(model, str(out))
+        # Whoever looks sees no file, or a whole one.
+        onnx.save(model, str(temporary))
+        temporary.replace(out)
     except OSError as err:
+        temporary.unlink(missing_ok=True)
         raise PerceptionError(f'{out} cannot be written: {err.strerror or err}') from err

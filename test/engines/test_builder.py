@@ -87,6 +87,13 @@ class TestPrecisions:
         shapes = [[1, 3, 256, 256], [2, 3, 320, 320], [4, 3, 640, 640]]
         assert built.shapes == {'images': shapes}
 
+    def test_a_real_detector_in_int8(self, tmp_path):
+        images = tensors(2, (1, 3, 320, 320))
+        made = quantize_model(NUDENET, tmp_path / 'int8.onnx', images)
+        assert (made.nodes, made.kept) == (55, 8)
+        options = BuildOptions(precision='int8')
+        assert build_engine(tmp_path / 'int8.onnx', options, size_wh=(320, 320)).plan
+
     def test_int8_from_images_where_there_is_no_calibrator(self, tmp_path):
         path = yolo(tmp_path / 'model.onnx')
         built = build_engine(path, BuildOptions(precision='int8'), calibration=tensors(4))

@@ -204,6 +204,13 @@ class TestRefusals:
             quantize(yolo(tmp_path / 'm.onnx'), [])
         assert [each.name for each in tmp_path.iterdir()] == ['m.onnx']
 
+    def test_a_folder_in_the_place_of_the_file(self, tmp_path):
+        path = yolo(tmp_path / 'm.onnx')
+        (tmp_path / 'int8.onnx').mkdir()
+        with pytest.raises(PerceptionError, match=r'int8\.onnx cannot be written'):
+            quantize_model(path, tmp_path / 'int8.onnx', tensors())
+        assert sorted(each.name for each in tmp_path.iterdir()) == ['int8.onnx', 'm.onnx']
+
     def test_a_folder_that_is_not_there(self, tmp_path):
         path = yolo(tmp_path / 'm.onnx')
         with pytest.raises(PerceptionError, match=r'int8\.onnx cannot be written: No such file'):
