@@ -306,7 +306,10 @@ def _mended(
     """A model that the parser refused, changed in ways that may help; None and why not."""
     try:
         model = _model_of(path, content)
-    except PerceptionError:  # no onnx, or no model: what the parser said has to do
+    except ModelError:  # no model: what the parser said has to do
+        return
+    except PerceptionError as err:
+        yield None, f'in opset {WANTED_OPSET} it may be read, and {err}'
         return
     if quantized and float_weights(model):
         yield model.SerializeToString(), 'quantized weights were written as floats'

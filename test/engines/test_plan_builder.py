@@ -1,6 +1,7 @@
 """What each TensorRT is told, through the stand-in for builders, and what a user is told."""
 
 import json
+import sys
 
 import numpy as np
 import onnx
@@ -364,6 +365,14 @@ class TestParserErrors:
         path = segmentation(tmp_path / 'new.onnx', opset=18)
         _, plan = build(version, path)
         assert plan.notes == ['converted from opset 18, IR version 8, to opset 17']
+
+    def test_without_onnx(self, build, custom, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'onnx', None)
+        with pytest.raises(
+            ModelError,
+            match=r"'spell' .*Besides, in opset 17 it may be read, and .*pip install onnx",
+        ):
+            build('10.3', custom, precision='fp32')
 
     def test_one_that_cannot_be(self, build, custom):
         model = onnx.load(custom)
