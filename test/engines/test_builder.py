@@ -29,6 +29,11 @@ from jetson_perception.engines.quantization import quantize_model
 from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
 from jetson_perception.resources import model_path
 
+SHIPPED = [
+    pytest.param(path, precision, id=f'{path.stem}-{precision}')
+    for path in sorted((Path(__file__).parents[2] / 'models').glob('*.onnx'))
+    for precision in (['int8'] if path.stem.endswith('_int8') else ['fp32', 'fp16'])
+]
 NUDENET = Path(nudenet.__file__).with_name('320n.onnx')
 
 
@@ -51,13 +56,12 @@ def value(name, shape=(1, 3, 8, 8), kind=1):
 
 @requires_tensorrt
 class TestPrecisions:
-    @pytest.mark.parametrize('name', ['people_detect', 'people_pose', 'oranges'])
-    @pytest.mark.parametrize('precision', ['fp32', 'fp16'])
-    def test_models_that_are_shipped(self, name, precision):
-        built = build_engine(model_path(name), BuildOptions(precision=precision))
+    @pytest.mark.parametrize(('path', 'precision'), SHIPPED)
+    def test_models_that_are_shipped(self, path, precision):
+        built = build_engine(path, BuildOptions(precision=precision))
         assert plan_version(built.plan) == built.tensorrt
         assert built.shapes == {}
-        assert any('converted to FP16' in note for note in built.notes) == (precision == 'fp16')
+        assert any('converted to FP16' in note for note in built.notes) == (precision != 'fp32')
 
     @pytest.mark.parametrize(
         'make',
