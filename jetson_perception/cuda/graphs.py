@@ -155,14 +155,14 @@ def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
 def _detach_from_host(library: Any, nodes: list[int]) -> None:
     """Leave out functions of the host at the end; refuse what else depends on the host."""
     kinds = {node: _kind(library, node) for node in nodes}
-    functions = [node for node in nodes if kinds[node] == _NODE_HOST]
     for node in nodes:
         if kinds[node] == _NODE_GRAPH:
             raise CudaError('the recorded work holds another graph, which is not looked into')
         if kinds[node] == _NODE_MEMCPY:
-            # Page-locked memory stays only where its release is what was recorded.
-            _require_lasting_memory(library, node, page_locked=bool(functions))
-    for node in functions:
+            _require_lasting_memory(library, node)
+    for node in nodes:
+        if kinds[node] != _NODE_HOST:
+            continue
         if _dependents(library, node):
             raise CudaError('the recorded work waits for a function of the host')
         _check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
@@ -184,28 +184,28 @@ def _kind(library: Any, node: int) -> int:
     return kind.value
 
 
-def _require_lasting_memory(library: Any, node: int, *, page_locked: bool) -> None:
+def _require_lasting_memory(library: Any, node: int) -> None:
+    """Refuse copies whose memory on the host may be gone: page-locked memory is kept for them."""
     copy = _Memcpy3D()
     status = library.cuGraphMemcpyNodeGetParams(node, ctypes.byref(copy))
     _check(status, 'reading a copy in a CUDA graph')
     source = copy.srcHost if copy.srcMemoryType == _MEMORY_HOST else copy.srcDevice
     target = copy.dstHost if copy.dstMemoryType == _MEMORY_HOST else copy.dstDevice
-    if _is_host(library, copy.dstMemoryType, target) is not None:
+    if _host_memory(library, copy.dstMemoryType, target):
         raise CudaError('the recorded work copies to memory of the host')
-    found = _is_host(library, copy.srcMemoryType, source)
-    if found == 'pageable' or (found and not page_locked):
-        raise CudaError(f'the recorded work copies from {found} memory of the host')
+    if _host_memory(library, copy.srcMemoryType, source) == 'pageable':
+        raise CudaError('the recorded work copies from pageable memory of the host')
 
 
-def _is_host(library: Any, memory_type: int, address: int | None) -> str | None:
-    """Which memory of the host this is, 'page-locked' or 'pageable'; None when it is not."""
+def _host_memory(library: Any, memory_type: int, address: int | None) -> str:
+    """Which memory of the host this is, 'page-locked' or 'pageable'; empty when it is not."""
     if memory_type not in (_MEMORY_HOST, _MEMORY_UNIFIED):
-        return None
+        return ''
     found = ctypes.c_int()
     status = library.cuPointerGetAttribute(ctypes.byref(found), _POINTER_MEMORY_TYPE, address or 0)
     if status:
         return 'pageable'  # the driver does not know it
-    return 'page-locked' if found.value == _MEMORY_HOST else None
+    return 'page-locked' if found.value == _MEMORY_HOST else ''
 
 
 class _Memcpy3D(ctypes.Structure):

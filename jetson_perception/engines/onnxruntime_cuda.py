@@ -276,7 +276,9 @@ class OnnxRuntimeCudaEngine:
                 self._run, self._thread = None, None
                 if mode == self._modes[-1] or (isinstance(err, CudaError) and err.fatal):
                     raise
-                _log.info('%s: not run as %s: %s', self._path.name, mode.replace('_', ' '), err)
+                # As text: a record that keeps the error would keep the session.
+                shown = mode.replace('_', ' ')
+                _log.info('%s: not run as %s: %s', self._path.name, shown, str(err))
                 self._drop_session()  # whatever state it is in now
             else:
                 self.mode = mode

@@ -184,6 +184,8 @@ class CudaSession:
 def _create(path: Path, settings: Mapping[str, str], dimensions: Mapping[str, int]) -> Any:
     import onnxruntime
 
+    # Its default logger, which knows of no session, complains before one is there.
+    onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # the CPU only launches
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

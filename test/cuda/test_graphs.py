@@ -129,9 +129,12 @@ class TestForeignWork:
         with pytest.raises(CudaError, match='copies to memory of the host'):
             capture(stream, lambda: memory.copy_to_host(host, stream), foreign=True)
 
-    def test_copy_from_memory_that_the_library_may_use_again(self, stream, host, memory):
-        with pytest.raises(CudaError, match='copies from page-locked memory of the host'):
+    def test_copy_from_memory_that_is_not_page_locked(self, standin, stream, host, memory):
+        standin.knows_host_memory = False
+        with pytest.raises(CudaError, match='copies from pageable memory of the host'):
             capture(stream, lambda: memory.copy_from_host(host, stream), foreign=True)
+        standin.knows_host_memory = True
+        capture(stream, lambda: memory.copy_from_host(host, stream), foreign=True).close()
 
     def test_release_of_memory_that_the_copy_reads_is_left_out(
         self, standin, stream, host, memory

@@ -326,21 +326,27 @@ class TestGraphs:
             in_threads(launch)
             assert (download(buffer, stream) == 10).all()
 
-    def test_foreign_copies_from_the_host_are_refused(self, device, stream, owned):
+    def test_foreign_copies(self, device, stream, owned):
         pinned = owned.add(PinnedBuffer(device, (1000,), np.int32))
         buffer = owned.add(DeviceBuffer(device, (1000,), np.int32))
-        for record in (
-            lambda: buffer.copy_from_host(pinned, stream),
-            lambda: buffer.copy_to_host(pinned, stream),
+        pageable = np.zeros(1000, np.int32)
+
+        def upload_pageable():
+            device.driver.memcpy_htod_async(buffer.address, pageable, stream.raw)
+
+        for record, problem in (
+            (lambda: buffer.copy_to_host(pinned, stream), 'copies to memory of the host'),
+            (upload_pageable, 'pageable|captur'),
         ):
-            with pytest.raises(CudaError, match='memory of the host'):
+            with pytest.raises((CudaError, device.driver.Error), match=problem):
                 capture(stream, record, foreign=True)
+        pinned.array[:] = 5
         graph = owned.add(
-            capture(stream, lambda: buffer.copy_from_device(buffer, stream), foreign=True)
+            capture(stream, lambda: buffer.copy_from_host(pinned, stream), foreign=True)
         )
         with device.pushed():
             graph.launch(stream)
-            stream.synchronize()
+            assert (download(buffer, stream) == 5).all()
 
     def test_broken_recording_leaves_stream_and_thread_usable(self, device, stream, owned):
         buffer = owned.add(DeviceBuffer(device, (1000,), np.int32))
