@@ -1,4 +1,4 @@
-"""Whether tests can build engines: TensorRT-RTX builds without a GPU, and has wheels for x86-64."""
+"""Whether tests can build engines: TensorRT-RTX does without a GPU, and is there for x86-64."""
 
 import platform
 
