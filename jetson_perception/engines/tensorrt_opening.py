@@ -125,7 +125,11 @@ def _open_onnx(request: EngineRequest) -> TensorRTEngine:
 
     def build() -> bytes:
         built = build_engine(
-            request.path, options, progress=request.progress, cancel=request.cancel
+            request.path,
+            options,
+            progress=request.progress,
+            cancel=request.cancel,
+            device=request.device,
         )
         for note in built.notes:
             _log.info('%s: %s', request.path.name, note)

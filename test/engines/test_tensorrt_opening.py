@@ -37,11 +37,13 @@ class Builder:
 
     def __init__(self):
         self.calls = []
+        self.devices = []
         self.facts = {}
         self.error = None
 
-    def __call__(self, path, options, *, progress=None, cancel=None):
+    def __call__(self, path, options, *, progress=None, cancel=None, device=0):
         self.calls.append(options)
+        self.devices.append(device)
         if progress is not None:
             progress(0.5, 'half way')
         if self.error is not None:
@@ -59,7 +61,7 @@ def machine(monkeypatch, tmp_path):
     """TensorRT 10.3 on an Orin, with an empty cache."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.setattr(cache_module, '_in_memory', {})
-    cuda = standin_pycuda.install(monkeypatch)
+    cuda = standin_pycuda.install(monkeypatch, devices=2)
     trt = standin_tensorrt.install(monkeypatch, cuda, '10.3')
     monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
     builder = Builder()
@@ -96,6 +98,14 @@ class TestOnnx:
         assert 'my.onnx: an operator was replaced' in caplog.text
         [entry] = EngineCache().entries()
         assert entry.problem == ''
+
+    def test_is_built_on_the_gpu_that_is_asked_for(self, machine, model):
+        """Two GPUs of a PC may be of different kinds, and an engine is for one kind."""
+        machine.builder.error = ModelError('enough')
+        for device in (0, 1):
+            with pytest.raises(ModelError, match='enough'):
+                opened(model, device=device)
+        assert machine.builder.devices == [0, 1]
 
     def test_key_tells_engines_apart(self, machine, model):
         opened(model).close()
@@ -293,7 +303,7 @@ class TestProblem:
         assert tensorrt_problem() == ''
 
     def test_no_such_gpu(self, machine):
-        assert 'there is no GPU 1' in tensorrt_problem(1)
+        assert 'there is no GPU 2' in tensorrt_problem(2)
 
     def test_no_gpu(self, monkeypatch):
         cuda = standin_pycuda.install(monkeypatch, devices=0)
