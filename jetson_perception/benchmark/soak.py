@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import threading
 import time
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = Settings(tuple(arguments.models), engine=arguments.engine)
     failed = 0
+    # A shell starts what is to run in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         pictures = frames.load_frames(arguments.images, arguments.size, _FRAMES)
         with (
