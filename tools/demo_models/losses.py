@@ -121,6 +121,8 @@ class Loss:
         Of the network's input.
     device : torch.device
         Where the batches are.
+    only : str
+        'detect' or 'pose' to learn one of the two; empty for both.
 
     Notes
     -----
@@ -130,10 +132,14 @@ class Loss:
 
     names = ('score', 'box', 'distance', 'points', 'visible')
 
-    def __init__(self, size_wh: tuple[int, int], device: torch.device) -> None:
+    def __init__(self, size_wh: tuple[int, int], device: torch.device, only: str = '') -> None:
         self.centers, self.strides = anchors_of(size_wh, device)
         self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
-        self.weights = torch.tensor((1.0, 7.5, 1.5, 10.0, 1.0), device=device)
+        boxes = 0.5 if only == 'pose' else 1.0  # people alone, then, and less well
+        points = 0.0 if only == 'detect' else 1.0
+        parts = (boxes, 7.5 * boxes, 1.5 * boxes, 10.0 * points, points)
+        self.weights = torch.tensor(parts, device=device)
+        self._people_only = only == 'pose'
 
     def __call__(
         self, raw: tuple[Tensor, Tensor, Tensor], targets: Targets
@@ -151,6 +157,8 @@ class Loss:
         classes = targets.classes.gather(1, which)
         of_class = classes[:, None] == torch.arange(scores.shape[1], device=scores.device)[:, None]
         wanted = of_class * (quality * chosen)[:, None]
+        if self._people_only:
+            scores, wanted = scores[:, :1], wanted[:, :1]
         score_loss = (
             functional.binary_cross_entropy_with_logits(scores, wanted, reduction='sum') / total
         )
@@ -158,10 +166,12 @@ class Loss:
         share, anchor = (quality * chosen).topk(ANSWERS, dim=1)
         owner = which.gather(1, anchor)
         truth = _rows(targets.boxes, owner)
+        person = share * (classes.gather(1, anchor) == 0)
+        if self._people_only:
+            share = person
         box_loss = ((1 - ciou(_rows(boxes, anchor), truth)) * share).sum() / total
         logits = _rows(distances.transpose(1, 2), anchor)
         distance_loss = self._distance_loss(logits, anchor, truth, share) / total
-        person = share * (classes.gather(1, anchor) == 0)
         point_loss, visible_loss = self._point_loss(
             _rows(points.transpose(1, 2), anchor),
             anchor,

@@ -48,7 +48,10 @@ def main() -> None:
         scenes.stop()
         validation.stop()
     fold(network)
-    for name, pose in (('people_detect', False), ('people_pose', True)):
+    for task, pose in (('detect', False), ('pose', True)):
+        if args.only not in (task, ''):
+            continue
+        name = f'people_{task}'
         path = args.out / f'{name}.onnx'
         export(network, str(path), SIZE_WH, CLASS_NAMES, pose=pose)
         path.with_suffix('.yaml').write_text(_sidecar(name, pose=pose), encoding='utf-8')
@@ -81,6 +84,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--no-graph', dest='graph', action='store_false', help='launch kernels one by one'
+    )
+    parser.add_argument(
+        '--only',
+        choices=('detect', 'pose'),
+        default='',
+        help='train a trunk for one of the two files, which then shares none with the other',
     )
     parser.add_argument('--resume', type=Path, help='weights to start from')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -174,7 +183,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
     # As tensor cores want it.
     layout = torch.channels_last if cuda else torch.contiguous_format
     network = network.to(device, memory_format=layout)
-    criterion = Loss(SIZE_WH, device)
+    criterion = Loss(SIZE_WH, device, args.only)
     held_out, store = Store(validation, device), Store(scenes, device)
     _wait_for(held_out, validation, args.validation_scenes)
     _wait_for(store, scenes, min(args.first, args.scenes))
@@ -216,7 +225,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
     result = average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
     torch.save(
         {k: v.half() if v.is_floating_point() else v for k, v in result.state_dict().items()},
-        args.out / 'people.pt',
+        args.out / f'people{"_" if args.only else ""}{args.only}.pt',
     )
     return result
 
