@@ -148,7 +148,7 @@ def build_plan(
     typed = _is_typed(trt, options)
     if typed and options.precision == 'int8' and not has_quantization(path):
         raise _not_quantized(path, name)
-    content = _converted(path, options, notes) if typed else None
+    content = _converted(path, options, notes) if typed else _widened(path)
     network, parser = _parse(trt, builder, path, content, typed, notes)
     config = builder.create_builder_config()
     workspace = options.workspace_mib or _default_workspace_mib(gpu)
@@ -232,7 +232,7 @@ def _is_typed(trt: Any, options: BuildOptions) -> bool:
 def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | None:
     """The model in half precision where that is wanted and it is not so already."""
     if options.precision == 'fp32':
-        return None
+        return _widened(path)
     model = load_model(path)
     widen_weights(model)
     if is_fp16(model):
@@ -244,6 +244,18 @@ def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | N
     if options.save_onnx:
         Path(options.save_onnx).write_bytes(content)
     return content
+
+
+def _widened(path: Path) -> bytes | None:
+    """The model with its weights in FP32, where the file has them in FP16 behind casts.
+
+    TensorRT wants weights that are constants; whether 8.x and 10.x fold casts of them is unknown.
+    """
+    try:
+        model = load_model(path)
+    except PerceptionError:  # no onnx: the parser gets the file as it is
+        return None
+    return model.SerializeToString() if widen_weights(model) else None
 
 
 def _parse(
@@ -482,7 +494,7 @@ def _set_flags(
 ) -> Any:
     """Precisions by flags, where there are flags; returns the calibrator, if one is used."""
     if options.precision == 'fp32':
-        return None
+        return _widened(path)
     wanted = ['FP16']
     quantized = has_quantization(path)
     calibrator = None

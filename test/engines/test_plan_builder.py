@@ -114,6 +114,16 @@ class TestPrecision:
         assert told['half']
         assert 'converted to FP16' in plan.notes[0]
 
+    @pytest.mark.parametrize(
+        ('version', 'precision'), [('8.5', 'fp16'), ('10.13', 'fp32'), ('11', 'fp32')]
+    )
+    def test_weights_that_are_stored_in_fp16_are_constants_for_the_parser(
+        self, build, version, precision
+    ):
+        told, plan = build(version, model_path('people_detect'), precision=precision)
+        assert not told['half']
+        assert plan.notes == []
+
     @pytest.mark.parametrize('version', ['10.3', '10.13'])
     def test_strongly_typed_where_flags_are(self, build, version):
         told, _ = build(version, precision='fp16', strongly_typed=True)
