@@ -494,7 +494,7 @@ def _set_flags(
 ) -> Any:
     """Precisions by flags, where there are flags; returns the calibrator, if one is used."""
     if options.precision == 'fp32':
-        return _widened(path)
+        return None
     wanted = ['FP16']
     quantized = has_quantization(path)
     calibrator = None
