@@ -87,7 +87,8 @@ class ImageWatchdog:
         """One line: the topic, who publishes it and how, and what to do."""
         topic = self._subscription.topic_name
         since = 'no image any more' if self._ever else 'no image yet'
-        silence_s = max(self._patience_s, time.monotonic() - self._last_s)
+        waited_s = time.monotonic() - self._last_s
+        silence_s = 3 * self._patience_s if waited_s >= 3 * self._patience_s else self._patience_s
         start = f'{since} on {topic} ({self._type_name}) for {silence_s:.0f} s: '
         publishers = self._node.get_publishers_info_by_topic(topic)
         if not publishers:

@@ -186,7 +186,7 @@ class TestWarning:
         dog._last_s -= 2000.0
         dog._check()
         assert dog.warned
-        assert 'for 3500 s: 1 publisher' in dog.explanation()
+        assert 'for 3000 s: 1 publisher' in dog.explanation()
         dog.image_arrived()
         dog._last_s -= 1500.0
         dog._check()
