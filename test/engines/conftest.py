@@ -3,4 +3,15 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def forget_stand_ins():
+    """What a test imported as TensorRT is not what the next one gets."""
+    yield
+    from jetson_perception.engines.tensorrt_api import import_tensorrt
+
+    import_tensorrt.cache_clear()
