@@ -72,7 +72,7 @@ class PerceptionNode(ManagedNode):
         self._stamp_missing = False
         self._stop_reason = ''
         self._opening: ModelOpening | None = None
-        self._ready = False
+        self._ready = self._adopted = False
         self._dropped = 0
         super().__init__(name, params, **options)
         self._input = self.declare(ImageInputParams)
@@ -92,6 +92,7 @@ class PerceptionNode(ManagedNode):
 
     def configure(self) -> None:
         """Open the models; wait for them unless an engine is being built."""
+        self._adopted = False
         self._opening = ModelOpening(self.openers(), self._opened.trigger)
         self._opening.wait_for_news()
         if self._opening.done:
@@ -135,7 +136,10 @@ class PerceptionNode(ManagedNode):
 
     def activate(self) -> None:
         """Start the threads and subscribe, in this order."""
-        if not self._ready and (self._opening is None or self._opening.done):
+        opening = self._opening
+        if opening is not None and opening.done and not self._adopted:
+            self._adopt_opened(opening)  # done before the executor came to `_on_opened`
+        if not self._ready and (opening is None or opening.done):
             raise PerceptionError(self.problem or 'the engines are not there')
         self._rejected, self._last_error, self._dropped = 0, '', 0
         self._last_error_s = -math.inf
@@ -166,7 +170,7 @@ class PerceptionNode(ManagedNode):
     def _on_opened(self) -> None:
         """Go on when engines have been built; in the executor's thread."""
         opening = self._opening
-        if opening is None or not opening.done or self._ready or not self.configured:
+        if opening is None or not opening.done or self._adopted or not self.configured:
             return
         try:
             self._adopt_opened(opening)
@@ -178,6 +182,7 @@ class PerceptionNode(ManagedNode):
             self.get_logger().info(f'engines are there; {self._dropped} frames were dropped')
 
     def _adopt_opened(self, opening: ModelOpening) -> None:
+        self._adopted = True
         self.adopt(opening.take())
         self._ready = True
 
