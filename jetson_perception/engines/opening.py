@@ -209,6 +209,12 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
             except BuildCanceled:
                 raise
             except (CudaError, ModelError) as err:  # a full GPU, an operator that one lacks
+                if name == 'tensorrt' and isinstance(err, ModelError):
+                    # Who has TensorRT wants it: a robot that runs on, many times slower, hides it.
+                    raise ModelError(
+                        f"{err}. Without TensorRT it may run: set engine to 'onnxruntime_cuda' or "
+                        "'onnxruntime_cpu'"
+                    ) from err
                 _log.warning('%s: engine %s is not used: %s', request.path.name, name, err)
                 problem = str(err)
         lacking.append(f'not {name}: {_first_sentence(problem)}')

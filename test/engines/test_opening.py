@@ -73,6 +73,30 @@ def test_auto_takes_the_next_when_one_cannot_be_opened(tmp_path, caplog, monkeyp
         open_engine(path, engine='onnxruntime_cuda')
 
 
+def test_auto_does_not_go_on_when_tensorrt_cannot_build(tmp_path, monkeypatch):
+    """A robot that runs on, ten times slower, would hide it."""
+
+    def open_it(request):
+        raise ModelError('no Einsum')
+
+    runtime = opening_module._Runtime(open_it, lambda device: '')
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', runtime)
+    with pytest.raises(ModelError, match=r"no Einsum\. .* set engine to 'onnxruntime_cuda' or '"):
+        open_engine(color_segmentation(tmp_path / 'my.onnx'))
+
+
+def test_auto_goes_on_when_the_gpu_is_full_for_tensorrt(tmp_path, caplog, monkeypatch):
+    def open_it(request):
+        raise CudaError('the GPU is full')
+
+    runtime = opening_module._Runtime(open_it, lambda device: '')
+    monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', runtime)
+    monkeypatch.setitem(opening_module._RUNTIMES, 'onnxruntime_cuda', lacking('it broke'))
+    engine = open_engine(color_segmentation(tmp_path / 'my.onnx'), threads=1)
+    assert isinstance(engine, OnnxRuntimeEngine)
+    assert 'my.onnx: engine tensorrt is not used: the GPU is full' in caplog.messages
+
+
 def test_auto_does_not_go_on_after_a_cancel(tmp_path, monkeypatch):
     def open_it(request):
         raise BuildCanceled('asked for')
