@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from nodes.support import image_message, pixels_of, value_of
 from onnx_models import color_segmentation, detector, pose_detector
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -178,6 +179,19 @@ def test_a_manager_that_only_configured_hears_of_the_failure_when_it_activates(
     assert not peer.change_state('seg_node', 'activate')
     assert retry(peer).success
     assert peer.state('seg_node') == 'active', 'the manager had asked for that'
+
+
+@pytest.mark.parametrize('error', [None, ModelError('no tactic')])
+def test_a_build_that_is_over_before_the_node_is_spun(builder, run_seg, error):
+    """Whoever activates is told how it ended, and does not wait for the executor."""
+    node = run_seg(autostart=False)
+    builder.error = error
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    builder.finish.set()
+    node._opening._thread.join()
+    activated = node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert activated == (error is None)
+    assert node.problem == ('no tactic' if error else '')
 
 
 def test_what_is_not_wanted_any_more_is_cancelled(peer, builder, run_seg):
