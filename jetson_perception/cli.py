@@ -9,6 +9,7 @@ import argparse
 import itertools
 import json
 import logging
+import os
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -98,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
         return error_code
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
+        # What is left in the buffer would be flushed at exit, and fail aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return error_code
     except KeyboardInterrupt:
         return 130
