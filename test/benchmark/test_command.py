@@ -105,7 +105,7 @@ def test_wrong_usage(models, options, code, text, capsys):
 
 def test_profile(models, tmp_path, capsys):
     file = tmp_path / 'out.json'
-    argv = ['bench', models[0], '--seconds', '0.3', '--size', '320x240', '--profile']
+    argv = ['bench', models[0], '--seconds', '1.5', '--size', '320x240', '--profile']
     assert main([*argv, '--json', str(file)]) == 0
     (size,) = json.loads(file.read_text())['sizes']
     threads = size['profile']['threads']
