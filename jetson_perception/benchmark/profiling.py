@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,16 @@ def _place(innermost: FrameType) -> str:
     called = innermost.f_code.co_name
     frame: FrameType | None = innermost
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if _PACKAGE in path.parents:
-            place = f'{path.relative_to(_PACKAGE)}:{frame.f_lineno} {frame.f_code.co_name}'
+        file = _file_in_package(frame.f_code.co_filename)
+        if file:
+            place = f'{file}:{frame.f_lineno} {frame.f_code.co_name}'
             return place if frame is innermost else f'{place} → {called}'
         frame = frame.f_back
     return f'{Path(innermost.f_code.co_filename).name}:{innermost.f_lineno} {called}'
+
+
+@cache
+def _file_in_package(name: str) -> str:
+    """A file's path in this package, also where it is installed as a link; empty for others."""
+    path = Path(name).resolve()
+    return str(path.relative_to(_PACKAGE)) if _PACKAGE in path.parents else ''
