@@ -153,6 +153,8 @@ def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
     }
     for name in STAGES:
         cells = [times[engine].get(name) for engine in windows]
+        if not any(cells):  # as uploading, where no engine is on a GPU
+            continue
         texts = (
             (f'{stage.median_ms:.2f} ms', f'{stage.p99_ms:.2f} ms') if stage else ('', '')
             for stage in cells
