@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.evaluation.plot import require_matplotlib
+from jetson_perception.errors import PerceptionError
+from jetson_perception.evaluation.plot import require_matplotlib, save_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +55,7 @@ def write_plot(path: Path, record: dict[str, Any]) -> None:
     rates, stages = figure.subplots(1, 2)
     _draw_rates(rates, record)
     _draw_stages(stages, sizes)
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as err:  # matplotlib names an unknown ending by ValueError
-        raise ParameterError(f'{path} cannot be written: {err}', 'plot') from err
+    save_figure(figure, path)
 
 
 def _draw_rates(axes: Any, record: dict[str, Any]) -> None:

@@ -530,11 +530,7 @@ def _checked(
             f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values an '
             'anchor; load the model again'
         )
-    if dtype not in (np.float16, np.float32):
-        raise ModelError(
-            f'output {layout.output} is {dtype}; float16 and float32 are decoded on the GPU: '
-            'export the model with one of them'
-        )
+    _require_float(layout.output, dtype)
     return shape, dtype
 
 
@@ -548,9 +544,13 @@ def _checked_prototypes(
             f'output {layout.prototypes} is {shape}, not (1, {layout.coefficient_count}, …) mask '
             'prototypes; load the model again'
         )
+    _require_float(layout.prototypes, dtype)
+    return shape, dtype
+
+
+def _require_float(output: int, dtype: np.dtype) -> None:
     if dtype not in (np.float16, np.float32):
         raise ModelError(
-            f'output {layout.prototypes} is {dtype}; float16 and float32 are decoded on the GPU: '
-            'export the model with one of them'
+            f'output {output} is {dtype}; float16 and float32 are decoded on the GPU: export the '
+            'model with one of them'
         )
-    return shape, dtype

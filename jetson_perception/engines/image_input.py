@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from jetson_perception.engines.base import TensorSpec
     from jetson_perception.engines.metadata import ModelInfo
 
@@ -69,6 +71,21 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
         raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
     if spec.dtype not in _IMAGE_DTYPES:
         raise ModelError(f'{found}; expected float32 or float16')
+
+
+def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generic]) -> None:
+    """Refuse a tensor that is not what an engine's input takes.
+
+    Raises
+    ------
+    ModelError
+        When it has another shape or dtype; says both.
+    """
+    if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+        raise ModelError(
+            f"{path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
+            f'got {tensor.dtype} {tensor.shape}'
+        )
 
 
 def choose_size_wh(

@@ -24,7 +24,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.cuda.graphs import BINDING, Graph, capture
 from jetson_perception.cuda.release import Resources
-from jetson_perception.engines.image_input import choose_size_wh
+from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
@@ -228,12 +228,7 @@ class OnnxRuntimeCudaEngine:
             When the GPU fails.
         """
         self._require_open()
-        spec = self.inputs[0]
-        if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            raise ModelError(
-                f"{self.info.path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
-                f'got {tensor.dtype} {tensor.shape}'
-            )
+        require_tensor(self.info.path, self.inputs[0], tensor)
         if self._may_enqueue():
             with self.device.pushed():
                 return self._through(tensor, self.enqueue)

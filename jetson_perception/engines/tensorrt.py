@@ -23,6 +23,7 @@ from jetson_perception.engines.image_input import (
     choose_size_wh,
     require_image,
     require_one_input,
+    require_tensor,
 )
 from jetson_perception.engines.tensorrt_api import (
     collect_errors,
@@ -197,12 +198,7 @@ class TensorRTEngine:
             When the GPU fails.
         """
         self._require_open()
-        spec = self.inputs[0]
-        if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            raise ModelError(
-                f"{self._path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
-                f'got {tensor.dtype} {tensor.shape}'
-            )
+        require_tensor(self._path, self.inputs[0], tensor)
         with self.device.pushed():
             self.bind_thread()
             source, targets = self._host_buffers()

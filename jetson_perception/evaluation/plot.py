@@ -72,6 +72,17 @@ def write_plot(
             _draw_confusion(right, evaluator)
         else:
             _draw_precision(bars, right, name, evaluator, kind)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a matplotlib figure into a file.
+
+    Raises
+    ------
+    ParameterError
+        When the file cannot be written.
+    """
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as err:  # matplotlib names an unknown ending by ValueError
