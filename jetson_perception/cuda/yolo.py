@@ -17,7 +17,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBu
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.tasks.instance_masks import axis_on_grid
+from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import MAX_CANDIDATES, score_thresholds
 
@@ -502,17 +502,7 @@ class _Download:
 
 def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any, ...]]:
     """Of columns and rows, what `_AXIS` holds."""
-    axes = (
-        axis_on_grid(*sizes)
-        for sizes in zip(
-            transform.source_wh,
-            transform.content_wh,
-            transform.offset_xy,
-            transform.network_wh,
-            grid_wh,
-            strict=True,
-        )
-    )
+    axes = (axis_on_grid(*sizes) for sizes in axis_sizes(transform, grid_wh))
     return [(axis.begin, axis.step, (axis.first, axis.last)) for axis in axes]
 
 

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -96,18 +98,22 @@ class _Axis(NamedTuple):
 @lru_cache(maxsize=64)
 def _sampling(transform: ImageTransform, grid_wh: tuple[int, int]) -> tuple[_Axis, _Axis]:
     """Where columns and rows of the source image lie on a grid over the network's input."""
-    columns, rows = (
-        _axis(*sizes)
-        for sizes in zip(
-            transform.source_wh,
-            transform.content_wh,
-            transform.offset_xy,
-            transform.network_wh,
-            grid_wh,
-            strict=True,
-        )
-    )
+    columns, rows = (_axis(*sizes) for sizes in axis_sizes(transform, grid_wh))
     return columns, rows
+
+
+def axis_sizes(
+    transform: ImageTransform, grid_wh: tuple[int, int]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """The arguments of `axis_on_grid` for the columns, and for the rows."""
+    return zip(
+        transform.source_wh,
+        transform.content_wh,
+        transform.offset_xy,
+        transform.network_wh,
+        grid_wh,
+        strict=True,
+    )
 
 
 class AxisOnGrid(NamedTuple):
