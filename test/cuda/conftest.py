@@ -1,23 +1,5 @@
-import gc
+"""The GPU's stand-in."""
 
-import pytest
-import standin_pycuda
+from standin_fixtures import device, standin, standin_options
 
-from jetson_perception.cuda import CudaDevice
-
-
-@pytest.fixture
-def standin(monkeypatch):
-    """A stand-in for the GPU; at the end nothing may be left over on it."""
-    standin = standin_pycuda.install(monkeypatch)
-    yield standin
-    gc.collect()
-    standin.check()
-
-
-@pytest.fixture
-def device(standin):
-    """GPU 0 of the stand-in."""
-    device = CudaDevice.get(0)
-    yield device
-    device.close()
+__all__ = ['device', 'standin', 'standin_options']

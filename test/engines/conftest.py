@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from standin_fixtures import device, standin, standin_options
+
+__all__ = ['device', 'forget_stand_ins', 'standin', 'standin_options']
 
 sys.path.insert(0, str(Path(__file__).parent))
 

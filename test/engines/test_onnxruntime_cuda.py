@@ -23,14 +23,6 @@ FLOAT32 = np.dtype(np.float32)
 
 
 @pytest.fixture
-def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
-    yield standin
-    gc.collect()
-    standin.check()
-
-
-@pytest.fixture
 def provider(monkeypatch, standin):
     return standin_onnxruntime.install(monkeypatch, standin)
 

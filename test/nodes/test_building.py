@@ -15,7 +15,6 @@ import pytest
 from nodes.support import image_message, pixels_of, value_of
 from onnx_models import color_segmentation, detector, pose_detector
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
@@ -67,27 +66,6 @@ def builder(monkeypatch):
     monkeypatch.setattr(models, 'open_engine', stand_in)
     yield stand_in
     stand_in.finish.set()
-
-
-@pytest.fixture
-def run(peer):
-    """Runs a node of a class in this process, with the peer; a dot is written `__`."""
-    nodes = []
-
-    def make(kind, **parameters):
-        overrides = [
-            Parameter(name.replace('__', '.'), value=value) for name, value in parameters.items()
-        ]
-        node = kind(context=peer._context, namespace=peer.namespace, parameter_overrides=overrides)
-        nodes.append(node)
-        node.bring_up()
-        peer.add(node)
-        return node
-
-    yield make
-    for node in nodes:
-        peer.remove(node)
-        node.destroy_node()
 
 
 @pytest.fixture

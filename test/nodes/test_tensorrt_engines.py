@@ -15,7 +15,6 @@ import standin_pycuda
 from emulated_gpu import register_kernels
 from nodes.support import image_message, pixels_of
 from onnx_models import color_segmentation, detector, quantize_input
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
@@ -63,31 +62,6 @@ def build(monkeypatch, tmp_path):
     yield made
     gc.collect()
     cuda.check()
-
-
-@pytest.fixture
-def run(build, peer):
-    """Runs a node of a class in this process, with the peer; a dot is written `__`."""
-    nodes = []
-
-    def make(kind, **parameters):
-        node = kind(
-            context=peer._context,
-            namespace=peer.namespace,
-            parameter_overrides=[
-                Parameter(name.replace('__', '.'), value=value)
-                for name, value in parameters.items()
-            ],
-        )
-        nodes.append(node)
-        node.bring_up()
-        peer.add(node)
-        return node
-
-    yield make
-    for node in nodes:
-        peer.remove(node)
-        node.destroy_node()
 
 
 def test_masks_come_from_the_device_and_the_second_time_from_the_cache(peer, build, run, tmp_path):
