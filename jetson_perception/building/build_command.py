@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from jetson_perception.building.pictures import calibration_pictures, default_output
 from jetson_perception.building.quantize_command import (
+    add_model_options,
     add_picture_options,
     check_counts,
     prepared,
@@ -134,15 +135,7 @@ def add_build_engine(commands: Any, overrides: Overrides) -> None:
         help='keep the model that TensorRT was given, where it was converted to FP16',
     )
     add_picture_options(build, '--calibration', required=False)
-    build.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='KEY=VALUE',
-        help='what the model does not say, in the words of the YAML file beside it; repeatable',
-    )
-    build.add_argument('--json', type=Path, metavar='FILE', help='write what was built there too')
-    build.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
+    add_model_options(build, 'what was built')
     build.set_defaults(command=_build, overrides=overrides)
 
 

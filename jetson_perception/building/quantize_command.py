@@ -80,16 +80,21 @@ def add_quantize(commands: Any, overrides: Overrides) -> None:
         metavar='NAME',
         help='keep these nodes in float too, * for anything; repeatable',
     )
-    quantize.add_argument(
+    add_model_options(quantize, 'the figures')
+    quantize.set_defaults(command=_quantize, overrides=overrides)
+
+
+def add_model_options(parser: argparse.ArgumentParser, written: str) -> None:
+    """Options for what the model does not say, and for what is told besides."""
+    parser.add_argument(
         '--set',
         action='append',
         default=[],
         metavar='KEY=VALUE',
         help='what the model does not say, in the words of the YAML file beside it; repeatable',
     )
-    quantize.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
-    quantize.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
-    quantize.set_defaults(command=_quantize, overrides=overrides)
+    parser.add_argument('--json', type=Path, metavar='FILE', help=f'write {written} there too')
+    parser.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
 
 
 def add_picture_options(parser: argparse.ArgumentParser, name: str, *, required: bool) -> None:
