@@ -180,9 +180,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
     network = PeopleNet(len(CLASS_NAMES))
     if args.resume:
         _resume(network, args.resume)
-    # As tensor cores want it.
-    layout = torch.channels_last if cuda else torch.contiguous_format
-    network = network.to(device, memory_format=layout)
+    network = network.to(device, memory_format=memory_format(device))
     criterion = Loss(SIZE_WH, device, args.only)
     held_out, store = Store(validation, device), Store(scenes, device)
     _wait_for(held_out, validation, args.validation_scenes)
@@ -221,7 +219,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
                 flush=True,
             )
             parts.clear()
-    print(f'validation: {_validate(average.module, held_out, criterion, layout)}', flush=True)
+    print(f'validation: {_validate(average.module, held_out, criterion)}', flush=True)
     result = average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
     torch.save(
         {k: v.half() if v.is_floating_point() else v for k, v in result.state_dict().items()},
@@ -270,7 +268,7 @@ class Step:
         )
         if graph and self._cuda:
             before = {key: value.clone() for key, value in network.state_dict().items()}
-            sample = self._prepared(images.permute(0, 3, 1, 2) / 255)
+            sample = laid_out(unpacked(images))
             with self._autocast():
                 self._run = torch.cuda.make_graphed_callables(network, (sample,))
             network.load_state_dict(before)
@@ -281,7 +279,7 @@ class Step:
             group['lr'] = rate
         images, targets = augment(*batch, spread)
         with self._autocast():
-            raw = self._run(self._prepared(images))
+            raw = self._run(laid_out(images))
         loss, part = self._criterion(raw, targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -293,10 +291,20 @@ class Step:
         kind = 'cuda' if self._cuda else 'cpu'
         return torch.autocast(kind, torch.bfloat16, enabled=self._cuda, cache_enabled=False)
 
-    def _prepared(self, images: Tensor) -> Tensor:
-        """As tensor cores want them."""
-        layout = torch.channels_last if self._cuda else torch.contiguous_format
-        return images.contiguous(memory_format=layout)
+
+def unpacked(images: Tensor) -> Tensor:
+    """Images (n, h, w, 3), uint8, as (n, 3, h, w), 0 to 1."""
+    return images.permute(0, 3, 1, 2).float() / 255
+
+
+def laid_out(images: Tensor) -> Tensor:
+    """Channels last on a GPU, as tensor cores want them."""
+    return images.contiguous(memory_format=memory_format(images.device))
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Of images and weights."""
+    return torch.channels_last if device.type == 'cuda' else torch.contiguous_format
 
 
 def _resume(network: PeopleNet, path: Path) -> None:
@@ -315,7 +323,7 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
     """
     n, device = len(images), images.device
     height, width = images.shape[1:3]
-    images = images.permute(0, 3, 1, 2).float() / 255
+    images = unpacked(images)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape, device=device).uniform_(low, high)
@@ -378,15 +386,12 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
 
 
 @torch.no_grad()
-def _validate(
-    network: nn.Module, held_out: Store, criterion: Loss, layout: torch.memory_format
-) -> str:
+def _validate(network: nn.Module, held_out: Store, criterion: Loss) -> str:
     parts = []
     for start in range(0, held_out.size, 32):
         rows = torch.arange(start, min(start + 32, held_out.size), device=criterion.centers.device)
         images, targets = held_out.batch(rows)
-        images = (images.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=layout)
-        parts.append(criterion(network(images), targets)[1])
+        parts.append(criterion(network(laid_out(unpacked(images))), targets)[1])
     return ', '.join(
         f'{n} {v:.3f}'
         for n, v in zip(Loss.names, torch.stack(parts).mean(dim=0).tolist(), strict=True)
