@@ -76,6 +76,8 @@ class OnnxRuntimeCudaEngine:
     ----------
     description, info, inputs, outputs, device, stream, input_buffer, output_buffers
         As `CudaEngine` says.
+    tf32 : bool
+        Whether FP32 convolutions may round.
     mode : str
         Which of `MODES` is in use; empty before the first `bind_thread`.
 
@@ -108,7 +110,7 @@ class OnnxRuntimeCudaEngine:
                 f'{MODES_VARIABLE} in the environment); expected some of {", ".join(MODES)}'
             )
         self._path = check_model_file(path)
-        self._tf32 = tf32
+        self.tf32 = tf32
         self._modes = tuple(modes)
         self.mode = ''
         self._dimensions: dict[str, int] = {}
@@ -338,7 +340,7 @@ class OnnxRuntimeCudaEngine:
             self._path,
             self.stream,
             records_graph=records_graph,
-            tf32=self._tf32,
+            tf32=self.tf32,
             dimensions=self._dimensions,
         )
         return self._session

@@ -58,7 +58,10 @@ class _Runtime:
 def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
     _require_int8(request)
     return OnnxRuntimeCudaEngine(
-        request.path, device_index=request.device, input_size_wh=request.input_size_wh
+        request.path,
+        device_index=request.device,
+        input_size_wh=request.input_size_wh,
+        tf32=request.precision != 'fp32',
     )
 
 
@@ -111,7 +114,8 @@ def open_engine(
         What the user says of the model.
     precision : str
         One of `PRECISIONS`, for an engine that is built; others compute in the types of the file.
-        'int8' is refused for a model that holds nothing quantized.
+        ONNX Runtime on CUDA lets FP32 convolutions round to TF32 unless it is 'fp32'. 'int8' is
+        refused for a model that holds nothing quantized.
     progress, cancel, device
         As `EngineRequest` says.
 

@@ -32,8 +32,9 @@ class ModelParams:
     )
     precision: str = param(
         'fp16',
-        'What an engine is built in; the others compute in the types of the file. int8 wants a '
-        'quantized model, as `jetson-perception quantize` makes it.',
+        'What TensorRT builds the engine in. ONNX Runtime computes in the types of the file; on '
+        'CUDA its FP32 convolutions round to TF32 unless this is fp32. int8 wants a quantized '
+        'model, as `jetson-perception quantize` makes it.',
         choices=PRECISIONS,
         at_configure=True,
     )
