@@ -2,12 +2,16 @@
 
 It has the structure of a published write-up that runs two detectors and two pose models on a
 Jetson, written anew. For each frame: a letterbox by OpenCV into the upper left corner and
-`blobFromImage`, and a copy of the blob for each engine; then each engine from host memory to host
-memory, waited for; then for each the whole output transposed, thresholds, boxes turned into
-Python lists for `cv2.dnn.NMSBoxes` (a detector) or suppressed by a NumPy loop (a pose model), and
-a Python tuple for every box and keypoint. Boxes go to NMSBoxes with width and height, as it wants
-them, which the write-up forgot; that does not change the time. A segmentation model ends as
-another write-up does it: softmax, an enlarged float for every class, argmax.
+`blobFromImage`; then the engines from host memory to host memory; then for each the whole output
+transposed, thresholds, boxes turned into Python lists for `cv2.dnn.NMSBoxes` (a detector) or
+suppressed by a NumPy loop (a pose model), and a Python tuple for every box and keypoint. Boxes go
+to NMSBoxes with width and height, as it wants them, which the write-up forgot; that does not
+change the time. A segmentation model ends as another write-up does it: softmax, an enlarged float
+for every class, argmax.
+
+The write-up's engines are TensorRT's, each with a stream and page-locked memory of its own, all
+enqueued before the first is waited for: `OnStreams`. ONNX Runtime has no call that returns before
+the result is there, so around it such a loop runs one session after another: `InTurn`.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from jetson_perception.models import YoloModel
 
     Run = Callable[[Any], Sequence[Any]]
+    #: What takes every model's blob and gives every model's outputs.
+    RunAll = Callable[[Sequence[Any]], Sequence[Sequence[Any]]]
 
 SCORE_THRESHOLD = 0.3
 POSE_SCORE_THRESHOLD = 0.1
@@ -43,22 +49,22 @@ def run_baseline(
     frames: Sequence[NDArray[np.uint8]],
     count: int,
     seconds: float = 0.0,
-    runs: Sequence[Run] | None = None,
+    run_all: RunAll | None = None,
 ) -> tuple[Timing, dict[str, float]]:
     """Time the loop.
 
     Parameters
     ----------
     models : sequence of model
-        Their engines are run by `infer`, one after another, unless `runs` says otherwise.
+        Their engines are run by `infer`, one after another, unless `run_all` says otherwise.
     frames : sequence of ndarray, shape (h, w, 3), uint8
         Given in turn, again and again.
     count : int
         Frames to run.
     seconds : float
         Where to stop even if fewer frames were run, but for three; 0 for no such limit.
-    runs : sequence of callable, optional
-        What takes each model's blob and gives its outputs, in place of its engine.
+    run_all : callable, optional
+        What takes every model's blob and gives every model's outputs, as `InTurn` and `OnStreams`.
 
     Returns
     -------
@@ -67,14 +73,14 @@ def run_baseline(
     stages : dict
         Median milliseconds of each of `STAGES`, of all engines together.
     """
-    runs = runs or [_engine_run(model.engine) for model in models]
+    run_all = run_all or InTurn([model.engine.infer for model in models])
     for index in range(2):  # warm-up
-        _one_frame(models, runs, frames[index % len(frames)])
+        _one_frame(models, run_all, frames[index % len(frames)])
     stages: list[tuple[float, ...]] = []
     ends: list[float] = []
     begun = time.perf_counter()
     for index in range(count):
-        stages.append(_one_frame(models, runs, frames[index % len(frames)]))
+        stages.append(_one_frame(models, run_all, frames[index % len(frames)]))
         ends.append(time.perf_counter())
         if seconds and index >= 2 and ends[-1] - begun > seconds:
             break
@@ -85,7 +91,7 @@ def run_baseline(
 
 def _one_frame(
     models: Sequence[SegmentationModel | YoloModel],
-    runs: Sequence[Run],
+    run_all: RunAll,
     bgr: NDArray[np.uint8],
 ) -> tuple[float, float, float]:
     """Seconds of each stage."""
@@ -96,10 +102,9 @@ def _one_frame(
         if model.network_wh not in prepared:
             prepared[model.network_wh] = preprocess(bgr, model.network_wh)
         blob, scale = prepared[model.network_wh]
-        dtype = model.engine.inputs[0].dtype
-        inputs.append((np.array(blob, dtype), scale))
+        inputs.append((np.asarray(blob, model.engine.inputs[0].dtype), scale))
     preprocessed = time.perf_counter()
-    outputs = [run(blob) for run, (blob, _) in zip(runs, inputs, strict=True)]
+    outputs = run_all([blob for blob, _ in inputs])
     inferred = time.perf_counter()
     for model, (_, scale), found in zip(models, inputs, outputs, strict=True):
         if isinstance(model, SegmentationModel):
@@ -111,27 +116,84 @@ def _one_frame(
     return preprocessed - begun, inferred - preprocessed, time.perf_counter() - inferred
 
 
-def _engine_run(engine: Any) -> Run:
-    """An engine's `infer`, on a GPU by the graph that a lane would run too."""
-    if runs_on_device(engine):
-        engine.bind_thread()
-    return engine.infer
+class InTurn:
+    """Runs one after another, each from a blob on the host to outputs on the host.
+
+    Parameters
+    ----------
+    runs : sequence of callable
+        A model's each.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+
+    def __call__(self, blobs: Sequence[Any]) -> list[Sequence[Any]]:
+        """Every model's outputs."""
+        return [run(blob) for run, blob in zip(self._runs, blobs, strict=True)]
 
 
 def plain_session(model: SegmentationModel | YoloModel) -> Run:
     """A model's file in a session of ONNX Runtime as it comes, with its `run`.
 
-    On the GPU where the model's engine is. No stream, buffer or graph of ours: as in a script of
-    a few lines.
+    On the GPU where the model's engine is, and with its rounding. No stream, buffer or graph of
+    ours: as in a script of a few lines.
     """
     import onnxruntime
 
-    provider = 'CUDA' if runs_on_device(model.engine) else 'CPU'
-    session: Any = onnxruntime.InferenceSession(
-        model.info.path, providers=[f'{provider}ExecutionProvider']
-    )
+    engine = model.engine
+    provider: Any = 'CPUExecutionProvider'
+    if runs_on_device(engine):
+        provider = ('CUDAExecutionProvider', {'use_tf32': str(int(getattr(engine, 'tf32', True)))})
+    session: Any = onnxruntime.InferenceSession(model.info.path, providers=[provider])
     name = session.get_inputs()[0].name
     return lambda blob: session.run(None, {name: blob})
+
+
+class OnStreams:
+    """All engines at once, on their streams, from and to page-locked memory; one thread waits.
+
+    The most that such a loop can make of engines that are enqueued.
+
+    Parameters
+    ----------
+    engines : sequence of CudaEngine
+        Bound to the calling thread, which has to be the one that calls.
+    """
+
+    def __init__(self, engines: Sequence[Any]) -> None:
+        from jetson_perception.cuda import PinnedBuffer, Resources
+
+        self._engines = engines
+        self._resources = Resources()
+        self._memory: list[tuple[Any, list[Any]]] = []
+        with self._resources.closed_on_error():
+            for engine in engines:
+                engine.bind_thread()
+                source, *found = (
+                    self._resources.add(PinnedBuffer(engine.device, each.shape, each.dtype))
+                    for each in (engine.input_buffer, *engine.output_buffers)
+                )
+                self._memory.append((source, found))
+
+    def __call__(self, blobs: Sequence[Any]) -> list[Sequence[Any]]:
+        """Every model's outputs, which the next call overwrites."""
+        for (source, _), blob in zip(self._memory, blobs, strict=True):
+            np.copyto(source.array, blob)
+        for engine, (source, found) in zip(self._engines, self._memory, strict=True):
+            with engine.device.pushed():
+                engine.input_buffer.copy_from_host(source, engine.stream)
+                engine.enqueue()
+                for output, target in zip(engine.output_buffers, found, strict=True):
+                    output.copy_to_host(target, engine.stream)
+        for engine in self._engines:
+            with engine.device.pushed():
+                engine.stream.synchronize()
+        return [[each.array for each in found] for _, found in self._memory]
+
+    def close(self) -> None:
+        """Release the memory; twice is harmless."""
+        self._resources.close()
 
 
 def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any, float]:

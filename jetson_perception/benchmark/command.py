@@ -81,9 +81,9 @@ def add_bench(commands: Any, *model: argparse.ArgumentParser) -> argparse.Argume
         choices=BASELINES,
         nargs='+',
         default=(),
-        help='measure a loop as tutorials write it too, one engine after another, NumPy and '
-        'Python lists around them: seed with the same engines, plain with sessions of ONNX '
-        'Runtime as they come',
+        help='measure a loop as tutorials write it too, one thread, NumPy and Python lists '
+        'around the same models: seed as their runtime comes, streams with our engines, all '
+        'enqueued on their streams before the first is waited for',
     )
     bench.add_argument(
         '--score-threshold', type=float, default=0.25, metavar='S', help='of boxes (default: 0.25)'

@@ -22,7 +22,7 @@ _ROWS = (
     ('end_to_end', 'image in to messages out', '#1f4e79'),
     ('drawn', 'the same, drawn', '#9dc3e6'),
     ('seed', 'the usual loop', '#c55a11'),
-    ('plain', 'the usual loop, plain sessions', '#f4b183'),
+    ('streams', 'the usual loop, on streams', '#f4b183'),
 )
 _STAGE_COLORS = {
     'upload': '#a9d18e',

@@ -75,7 +75,7 @@ def _size_table(figures: dict[str, Any], alone: dict[str, Any]) -> Table:
             f'the same, {share:.0%} drawn', *_cells(drawn), f'{figures["drawn_of_inference"]:.3f}'
         )
     captions = []
-    for key, label in (('seed', 'the usual loop'), ('plain', 'the same, plain sessions')):
+    for key, label in (('seed', 'the usual loop'), ('streams', 'the same, on streams')):
         if key in figures:
             slow = figures[key]
             of_inference = slow['rate_hz'] / alone['rate_hz']

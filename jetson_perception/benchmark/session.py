@@ -13,6 +13,8 @@ from jetson_perception.benchmark.machine import describe_machine
 from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
+from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel, open_model, resolve_model
 from jetson_perception.tasks.segmentation import SegmentationOptions
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from jetson_perception.engines.metadata import ModelInfo
     from jetson_perception.models import YoloModel
 
-BASELINES = ('seed', 'plain')
-"""Loops to compare with, by what they run: our engines, or plain sessions."""
+BASELINES = ('seed', 'streams')
+"""Loops to compare with: as tutorials run such models, and the most that such a loop can be."""
 
 _MOST_FRAMES_IN_MEMORY = 50
 
@@ -65,8 +67,10 @@ class Settings:
     profile : bool
         Run once more, and look where each thread's time goes.
     baselines : tuple of str
-        'seed' for the loop of `jetson_perception.benchmark.baseline` around the same engines,
-        'plain' for that loop around sessions of ONNX Runtime as they come.
+        'seed' for the loop of `jetson_perception.benchmark.baseline` around the same models in
+        their runtime as it comes: sessions of ONNX Runtime one after another, engines of TensorRT
+        on their streams. 'streams' for that loop around our engines, all enqueued on their streams
+        from page-locked memory before the first is waited for.
     in_turn : bool
         Time the engines one after another too.
     score_threshold : float
@@ -248,17 +252,28 @@ def _run_baseline(
     sizes: dict[tuple[int, int], dict[str, Any]],
     say: Callable[[str], None],
 ) -> None:
-    with opened_models(settings) as models:
-        runs = None
-        if name == 'plain':
-            runs = [baseline.plain_session(model) for model in models.values()]
+    with opened_models(settings) as models, ExitStack() as stack:
+        run_all = _loop_inference(name, list(models.values()), stack)
         for size, figures in sizes.items():
             say(f'the usual loop ({name}), {size[0]}×{size[1]}')
             count = settings.frames or 1_000_000
             run, stages = baseline.run_baseline(
-                list(models.values()), pictures[size], count, settings.seconds, runs
+                list(models.values()), pictures[size], count, settings.seconds, run_all
             )
             figures[name] = {**_figures(run), 'stages': stages}
+
+
+def _loop_inference(
+    name: str, models: list[SegmentationModel | YoloModel], stack: ExitStack
+) -> Callable[[Any], Any]:
+    """How a loop runs the models; what it made is closed with the stack."""
+    engines = [model.engine for model in models]
+    runtimes = (OnnxRuntimeEngine, OnnxRuntimeCudaEngine)
+    if name == 'seed' and all(isinstance(engine, runtimes) for engine in engines):
+        return baseline.InTurn([baseline.plain_session(model) for model in models])
+    if all(map(inference.runs_on_device, engines)):
+        return stack.enter_context(closing(baseline.OnStreams(engines)))
+    return baseline.InTurn([engine.infer for engine in engines])
 
 
 def _add_ratios(figures: dict[str, Any], alone: Timing) -> None:

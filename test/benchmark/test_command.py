@@ -36,7 +36,7 @@ QUICK = ['--frames', '4', '--size', '320x240']
 def test_figures(models, tmp_path, capsys):
     file = tmp_path / 'out.json'
     argv = ['bench', *models, '--device', 'cpu', *QUICK, '640x480', '--draw']
-    assert main([*argv, '--baseline', 'seed', 'plain', '--json', str(file)]) == 0
+    assert main([*argv, '--baseline', 'seed', 'streams', '--json', str(file)]) == 0
     printed = capsys.readouterr().out
     for text in ('inference alone', '320×240', '640×480', 'the usual loop', 'postprocess', 'MB'):
         assert text in printed
@@ -50,12 +50,12 @@ def test_figures(models, tmp_path, capsys):
         (640, 480),
     ]
     for size in record['sizes']:
-        for run in ('end_to_end', 'drawn', 'seed', 'plain'):
+        for run in ('end_to_end', 'drawn', 'seed', 'streams'):
             assert size[run]['frames'] == 4
             assert size[run]['rate_hz'] > 0
         ratio = size['end_to_end']['rate_hz'] / record['inference']['together']['rate_hz']
         assert size['of_inference'] == pytest.approx(ratio)
-        for name in ('seed', 'plain'):
+        for name in ('seed', 'streams'):
             ratio = size['end_to_end']['rate_hz'] / size[name]['rate_hz']
             assert size[f'of_{name}'] == pytest.approx(ratio)
         for counts in size['end_to_end']['counts'].values():

@@ -59,6 +59,7 @@ class Provider:
         self.refuses_recording = refuses_recording
         self.records_nothing = records_nothing
         self.sessions: list[Session] = []
+        self.plain_settings: list[dict[str, str]] = []
 
     def session(self, path, options=None, providers=(), **more):
         if providers == ['CPUExecutionProvider']:
@@ -66,6 +67,10 @@ class Provider:
         (provider,) = providers
         name, settings = provider
         assert name == _CUDA
+        if 'user_compute_stream' not in settings:  # a session as it comes, for its run()
+            assert not more
+            self.plain_settings.append(settings)
+            return self.make_session(path, options, providers=['CPUExecutionProvider'])
         assert more == {'enable_fallback': 0}
         assert all(isinstance(value, str) for value in settings.values())
         self.standin.current()

@@ -5,6 +5,7 @@ Figures mean nothing here; that every call is made rightly does.
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector, pose_detector
 
 from jetson_perception.benchmark import memory
-from jetson_perception.benchmark.baseline import run_baseline
+from jetson_perception.benchmark.baseline import OnStreams, plain_session, run_baseline
 from jetson_perception.benchmark.session import Settings, measure, opened_models
 from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -26,10 +27,10 @@ from gpu_checks.checks import Checks
 
 
 @pytest.fixture(autouse=True)
-def _gpu(standin, monkeypatch):
+def provider(standin, monkeypatch):
     for name in ('preprocess', 'segmentation', 'yolo'):
         register_kernels(standin, name)
-    standin_onnxruntime.install(monkeypatch, standin)
+    return standin_onnxruntime.install(monkeypatch, standin)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_bench(models):
         sizes=((320, 240),),
         frames=3,
         draw=True,
-        baselines=('seed',),
+        baselines=('seed', 'streams'),
     )
     record = json.loads(json.dumps(measure(settings)))
     assert record['device'] == 'cuda'
@@ -64,11 +65,37 @@ def test_bench(models):
     assert record['inference']['in_turn']['frames'] == 3
 
 
-def test_the_usual_loop_runs_the_engine_as_a_lane_does(models):
+def test_the_loop_on_streams_runs_engines_as_lanes_do(models):
     frames = [np.zeros((48, 64, 3), np.uint8)]
     with opened_models(Settings(models[:2], engine='onnxruntime_cuda')) as opened:
-        run_baseline(list(opened.values()), frames, 2)
-        assert {model.engine.mode for model in opened.values()} == {'own_graph'}
+        engines = [model.engine for model in opened.values()]
+        tensors = [
+            np.random.default_rng(seed).random((1, 3, 64, 64), np.float32)
+            for seed in range(len(engines))
+        ]
+        expected = [
+            [output.copy() for output in engine.infer(tensor)]
+            for engine, tensor in zip(engines, tensors, strict=True)
+        ]
+        with closing(OnStreams(engines)) as run_all:
+            for found, wanted in zip(run_all(tensors), expected, strict=True):
+                for one, other in zip(found, wanted, strict=True):
+                    np.testing.assert_array_equal(one, other)
+            run_baseline(list(opened.values()), frames, 2, run_all=run_all)
+        assert {engine.mode for engine in engines} == {'own_graph'}
+
+
+@pytest.mark.parametrize(('precision', 'tf32'), [('fp32', '0'), ('fp16', '1')])
+def test_the_usual_loop_rounds_as_the_engines_do(models, provider, precision, tf32):
+    settings = Settings(models, engine='onnxruntime_cuda', precision=precision)
+    with opened_models(settings) as opened:
+        runs = [plain_session(model) for model in opened.values()]
+        assert {session.settings['use_tf32'] for session in provider.sessions} == {tf32}
+        assert provider.plain_settings == [{'use_tf32': tf32}] * len(models)
+        for run, model in zip(runs, opened.values(), strict=True):
+            tensor = np.ones(model.engine.inputs[0].shape, model.engine.inputs[0].dtype)
+            for one, other in zip(run(tensor), model.engine.infer(tensor), strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 def test_memory_of_the_device(device):

@@ -37,7 +37,7 @@ def run(options: Options, checks: Checks) -> None:
     for size in record['sizes']:
         name = f'{len(options.models)} engines, {size["width"]}×{size["height"]}'
         checks.at_least(f'{name}: of the usual loop, times', size['of_seed'], 10)
-        checks.note(f'{name}: of that loop with plain sessions, times', size['of_plain'])
+        checks.note(f'{name}: of that loop on our streams, times', size['of_streams'])
         checks.note(f'{name}: of inference alone', size['of_inference'])
         checks.note(f'{name}: of inference alone, drawing', size['drawn_of_inference'])
     _one_engine(checks, options)

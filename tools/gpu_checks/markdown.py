@@ -47,14 +47,14 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
         'drawn',
         'usual loop',
         'times that',
-        'usual loop, plain sessions',
+        'usual loop, on streams',
         'times that',
     )
     yield from _head(columns)
     for name, record in records.items():
         alone = record['inference']['together']
         for size in record['sizes']:
-            drawn, loop, plain = size.get('drawn'), size.get('seed'), size.get('plain')
+            drawn, loop, streams = size.get('drawn'), size.get('seed'), size.get('streams')
             yield _row(
                 (
                     f'{name}, {len(record["engines"])}',
@@ -65,8 +65,8 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
                     _rate(drawn) if drawn else '',
                     _rate(loop) if loop else '',
                     f'{size["of_seed"]:.1f}' if loop else '',
-                    _rate(plain) if plain else '',
-                    f'{size["of_plain"]:.1f}' if plain else '',
+                    _rate(streams) if streams else '',
+                    f'{size["of_streams"]:.1f}' if streams else '',
                 )
             )
     yield ''
