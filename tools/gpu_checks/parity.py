@@ -14,6 +14,7 @@ from jetson_perception import images
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
 from jetson_perception.pipeline import Frame, Pipeline, RawImage, make_lane
+from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gpu_checks.checks import Checks, Options
-    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.tasks.results import Detections
     from jetson_perception.tasks.yolo import DetectionOptions
 
 _FRAMES = 200
@@ -50,7 +51,7 @@ def run(options: Options, checks: Checks) -> None:
     for source, models in (('scene://people', objects), ('scene://oranges', ('oranges',))):
         say(f'{count} frames of {source}, in {len(set(_ENCODINGS))} encodings')
         frames = list(varied_frames(source, count))
-        settings = Settings(models, engine='onnxruntime_cpu')
+        settings = Settings(models, engine='onnxruntime_cpu', precision='fp32')
         say(f'{", ".join(settings.names())} on the CPU')
         expected = results(settings, frames)
         say(f'the same on {options.engine}')
@@ -63,6 +64,8 @@ def run(options: Options, checks: Checks) -> None:
                 _compare_masks(checks, name, pairs)
             else:
                 _compare_boxes(checks, name, pairs, model_options(settings)(None))
+        if options.on_gpu:
+            _note_rounding(checks, settings, options.engine, frames, expected)
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,31 @@ def results(settings: Settings, frames: Sequence[Image]) -> dict[str, list[Any]]
     return found
 
 
+def _note_rounding(
+    checks: Checks,
+    settings: Settings,
+    engine: str,
+    frames: Sequence[Image],
+    expected: dict[str, list[Any]],
+) -> None:
+    """What the usual rounding of convolutions to TF32 costs beside that."""
+    say('the same, convolutions rounded to TF32')
+    found = results(replace(settings, engine=engine, precision='fp16'), frames)
+    for name, results_there in found.items():
+        pairs = [
+            pair for pair in zip(expected[name], results_there, strict=True) if None not in pair
+        ]
+        if pairs and isinstance(pairs[0][0], Segmentation):
+            shares = [float(np.mean(one.mask != other.mask)) for one, other in pairs]
+            checks.note(f'{name}, TF32: share of pixels that differ', float(np.mean(shares)))
+        elif any(len(one) for one, _ in pairs):
+            drifts = _no_drifts()
+            for one, other in pairs:
+                _add_drifts(drifts, one, other, *_matches(one, other))
+            checks.note(f'{name}, TF32: largest difference of a corner, px', max(drifts['box']))
+            checks.note(f'{name}, TF32: largest difference of a score', max(drifts['score']))
+
+
 def _compare_masks(
     checks: Checks, name: str, pairs: Sequence[tuple[Segmentation, Segmentation]]
 ) -> None:
@@ -190,7 +218,7 @@ def _compare_boxes(
     pairs: Sequence[tuple[Detections, Detections]],
     options: DetectionOptions,
 ) -> None:
-    drifts: dict[str, list[float]] = {'box': [0.0], 'score': [0.0], 'keypoint': [0.0]}
+    drifts = _no_drifts()
     boxes = near = 0
     lost: list[str] = []
     for number, (one, other) in enumerate(pairs):
@@ -216,6 +244,10 @@ def _compare_boxes(
         )
     checks.note(f'{name}: boxes within a hair of a threshold, found by one side', near)
     checks.holds(f'{name}: every other box found by both', not lost, '; '.join(lost[:3]) or 'yes')
+
+
+def _no_drifts() -> dict[str, list[float]]:
+    return {'box': [0.0], 'score': [0.0], 'keypoint': [0.0]}
 
 
 def _matches(one: Detections, other: Detections) -> tuple[list[int], list[int]]:
