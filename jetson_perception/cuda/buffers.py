@@ -80,10 +80,32 @@ class DeviceBuffer:
     ) -> None:
         """Copy on the device, asynchronously, the first `nbytes` (default: the source's all)."""
         nbytes = _checked(source, self, nbytes)
-        if not nbytes:
-            return
+        if nbytes:
+            self.copy_from_address(source.address, stream, nbytes)
+
+    def copy_from_address(self, address: int, stream: Stream, nbytes: int) -> None:
+        """Copy on the device, asynchronously, what is not in a buffer of its own.
+
+        Parameters
+        ----------
+        address : int
+            On the device; that so many bytes are there is the caller's to see to.
+        stream : Stream
+            Where the copy goes.
+        nbytes : int
+            At least 1.
+
+        Raises
+        ------
+        CudaError
+            When they do not fit into this buffer, or the driver refuses.
+        """
+        if self._allocation is None:
+            raise CudaError('a buffer was used after it was freed')
+        if not 0 < nbytes <= self.nbytes:
+            raise CudaError(f'{nbytes} bytes to copy, to a buffer of {self.nbytes}')
         try:
-            self.device.driver.memcpy_dtod_async(self.address, source.address, nbytes, stream.raw)
+            self.device.driver.memcpy_dtod_async(self.address, address, nbytes, stream.raw)
         except self.device.driver.Error as err:
             raise translated(err, 'copying on the GPU') from err
 

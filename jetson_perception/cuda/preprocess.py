@@ -81,6 +81,13 @@ class DeviceImage:
     step: int
     encoding: str
 
+    @property
+    def nbytes(self) -> int:
+        """From its first byte to the end of its last row, chroma rows included."""
+        family, _ = FAMILIES.get(self.encoding, ('', 0))
+        rows = self.height * 3 // 2 if family == 'semi_planar_yuv' else self.height
+        return rows * self.step
+
 
 class CudaPreprocessor:
     """Fills input tensors on the GPU from images on the GPU. One thread at a time may call it.

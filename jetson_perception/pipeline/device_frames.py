@@ -2,8 +2,9 @@
 
 A frame that a lane begins gets a slot: a pinned buffer that its bytes are copied into, their copy
 on the device, and a tensor for each kind of input. Lanes copy the tensor into their engine's own
-input, on their own streams, so that a slot is free again long before the engines are through with
-the frame. Nothing is allocated for a frame, unless it is larger than all before it.
+input, and the image where they want it too, on their own streams, so that a slot is free again
+long before the engines are through with the frame. Nothing is allocated for a frame, unless it is
+larger than all before it.
 
 On a GPU that shares its memory with the CPU the kernel reads the pinned buffer in place.
 """
@@ -20,7 +21,7 @@ from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Re
 from jetson_perception.cuda.preprocess import DeviceImage
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from jetson_perception.cuda import CudaDevice, Event, Stream
     from jetson_perception.pipeline.frame import RawImage
@@ -284,6 +285,8 @@ class DeviceTensor:
     Attributes
     ----------
     buffer : DeviceBuffer
+    image : DeviceImage or None
+        What it was made of.
     transform : object
         How the image was fitted.
     made : bool
@@ -293,6 +296,7 @@ class DeviceTensor:
     def __init__(self, device: CudaDevice, buffer: DeviceBuffer, lanes: int) -> None:
         self._resources = Resources()
         self.buffer = self._resources.add(buffer)
+        self.image: DeviceImage | None = None
         self.transform: Any = None
         self.made = False
         with self._resources.closed_on_error():
@@ -306,12 +310,34 @@ class DeviceTensor:
         self._begun.record(stream)
         self.transform = preprocess.preprocess(image, self.buffer, stream)
         self._ready.record(stream)
-        self.made = True
+        self.image, self.made = image, True
 
-    def take(self, taker: DeviceInput, target: DeviceBuffer, stream: Stream) -> None:
-        """Enqueue copying it, once it is ready, to where the lane wants it."""
+    def take(
+        self,
+        taker: DeviceInput,
+        target: DeviceBuffer,
+        stream: Stream,
+        read_image: Callable[[DeviceImage], None] | None = None,
+    ) -> None:
+        """Enqueue copying it, once it is ready, to where the lane wants it.
+
+        Parameters
+        ----------
+        taker : DeviceInput
+            The lane's.
+        target : DeviceBuffer
+            Of the tensor's shape and type.
+        stream : Stream
+            Where the copy goes.
+        read_image : callable, optional
+            Called as read_image(image), to enqueue on the stream what else reads the image. What
+            is enqueued later may find another frame's.
+        """
         stream.wait_for_event(self._ready)
         target.copy_from_device(self.buffer, stream)
+        if read_image is not None:
+            assert self.image is not None, 'make comes first'
+            read_image(self.image)
         self._taken[taker.index].record(stream)
         self._takers.append(taker.index)
 
@@ -329,7 +355,7 @@ class DeviceTensor:
 
     def forget(self) -> list[int]:
         """Free it for the next frame; returns the indices of the lanes that took it."""
-        takers, self._takers, self.made = self._takers, [], False
+        takers, self._takers, self.made, self.image = self._takers, [], False, None
         return takers
 
     def elapsed_ms(self) -> float:

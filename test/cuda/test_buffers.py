@@ -72,6 +72,26 @@ class TestCopies:
         for buffer in (there, back, first, second):
             buffer.free()
 
+    def test_what_is_in_no_buffer_of_its_own(self, device, stream):
+        there, back = (PinnedBuffer(device, (8,), np.uint8) for _ in range(2))
+        source, target = (DeviceBuffer(device, (8,), np.uint8) for _ in range(2))
+        there.array[:] = range(8)
+        with device.pushed():
+            source.copy_from_host(there, stream)
+            target.clear(stream)
+            target.copy_from_address(source.address + 2, stream, 5)
+            target.copy_to_host(back, stream)
+            for nbytes in (0, 9):
+                with pytest.raises(CudaError, match=f'{nbytes} bytes to copy'):
+                    target.copy_from_address(source.address, stream, nbytes)
+            stream.synchronize()
+            assert back.array.tolist() == [2, 3, 4, 5, 6, 0, 0, 0]
+            target.free()
+            with pytest.raises(CudaError, match='after it was freed'):
+                target.copy_from_address(source.address, stream, 5)
+        for buffer in (there, back, source):
+            buffer.free()
+
     def test_part_of_a_buffer(self, device, stream):
         host, memory = PinnedBuffer(device, (8,), np.uint8), DeviceBuffer(device, (8,), np.uint8)
         host.array[:] = range(8)

@@ -30,11 +30,11 @@ class Lanes:
         self.streams = [device.new_stream() for _ in keys]
         self.targets = [DeviceBuffer(device, (1,), np.float32) for _ in keys]
 
-    def take(self, frame, lane=0):
+    def take(self, frame, lane=0, read_image=None):
         """What a lane does with a frame; returns the tensor."""
         with self.device.pushed():
             tensor = frame.device_tensor(self.inputs[lane])
-            tensor.take(self.inputs[lane], self.targets[lane], self.streams[lane])
+            tensor.take(self.inputs[lane], self.targets[lane], self.streams[lane], read_image)
         self.release(frame)
         return tensor
 
@@ -121,6 +121,7 @@ def test_the_messages_bytes_are_uploaded_without_the_padding_of_rows(
     (image,) = lanes.preprocess[0].images
     assert (image.width, image.height, image.encoding) == (width, height, encoding)
     assert image.step == width * bytes_per_pixel
+    assert image.nbytes == rows * image.step
     there = standin.view(image.address, (rows, image.step), np.uint8)
     assert np.array_equal(there, data.reshape(rows, step)[:, : image.step])
 
@@ -186,6 +187,36 @@ def test_a_slot_that_a_slow_lane_still_has_to_read_is_not_used_again(standin, la
     waiting.join(DEADLINE_S)
     assert not waiting.is_alive()
     assert lanes.value(standin, 1) == 1
+
+
+def test_a_slot_whose_image_a_lane_still_has_to_read_is_not_used_again(standin, device, lanes_of):
+    lanes = lanes_of('a', 'a')
+    held, reading = threading.Event(), threading.Event()
+    mine = DeviceBuffer(device, (4 * 6 * 3,), np.uint8)
+
+    def hold():
+        reading.set()
+        assert held.wait(DEADLINE_S)
+
+    def read(image):
+        # The lane's stream stops between the tensor's copy and the image's.
+        standin.enqueue(standin.streams[lanes.streams[1].handle], 'busy', hold)
+        mine.copy_from_address(image.address, lanes.streams[1], image.nbytes)
+
+    first = frame(1, users=2)
+    lanes.take(first, 0)
+    lanes.take(first, 1, read)
+    waiting = threading.Thread(target=lanes.value, args=(standin, 1))
+    waiting.start()
+    assert reading.wait(DEADLINE_S)
+    for number in range(2, 12):
+        lanes.take(frame(number), 0)
+        assert lanes.value(standin, 0) == number
+    held.set()
+    waiting.join(DEADLINE_S)
+    assert not waiting.is_alive()
+    assert (standin.view(mine.address, mine.shape, np.uint8) == 1).all()
+    mine.free()
 
 
 def test_a_frame_that_a_lane_has_not_begun_keeps_its_slot(standin, lanes_of):
