@@ -34,7 +34,8 @@ def _people(count: int) -> ObjectDataset:
 
 
 def _objects(truth: people.PeopleTruth) -> ObjectTruth:
-    return ObjectTruth(truth.xyxy, truth.class_id, truth.keypoints, area=truth.area)
+    points = truth.annotated_keypoints()
+    return ObjectTruth(truth.xyxy, truth.class_id, points, area=truth.area)
 
 
 SCENES: dict[str, Callable[[int], PixelDataset | ObjectDataset]] = {

@@ -115,7 +115,7 @@ def letterbox(bgr: np.ndarray, truth: PeopleTruth) -> Sample:
     image = np.full((SIZE_WH[1], SIZE_WH[0], 3), _PADDING, np.uint8)
     image[y : y + h, x : x + w] = bgr[..., ::-1]
     boxes = truth.xyxy * scale + np.array([x, y, x, y], np.float32)
-    points = truth.keypoints.copy()
+    points = truth.annotated_keypoints(least_area=0)  # of small people too: they are seen well
     points[..., :2] = points[..., :2] * scale + np.array([x, y], np.float32)
     points[points[..., 2] == 0] = 0
     return Sample(image, boxes, truth.class_id, points, truth.area * scale**2)

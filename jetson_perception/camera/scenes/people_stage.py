@@ -26,6 +26,9 @@ MIN_VISIBLE = 0.15
 
 NO_CLASS = -1
 
+SMALL_AREA = 32**2
+"""COCO calls objects of fewer visible pixels small, and labels no keypoints of theirs."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PeopleTruth:
@@ -42,12 +45,15 @@ class PeopleTruth:
         hidden within the picture, 0 is outside of it (x and y are then 0). Zeros for all others.
     area : ndarray, shape (n,), float32
         Visible pixels.
+    covered : ndarray, shape (n, 17), bool
+        Keypoints in the picture that something else hides, and not the person's own body.
     """
 
     xyxy: NDArray[np.float32]
     class_id: NDArray[np.int32]
     keypoints: NDArray[np.float32]
     area: NDArray[np.float32]
+    covered: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -57,6 +63,16 @@ class PeopleTruth:
         points = self.keypoints.copy()
         points[..., 2] = points[..., 2] > 0
         return Detections(self.xyxy, np.ones(len(self), np.float32), self.class_id, points)
+
+    def annotated_keypoints(self, least_area: float = SMALL_AREA) -> NDArray[np.float32]:
+        """Keypoints as people annotate them, (n, 17, 3), in place of all that are known.
+
+        Without those that something else hides, which nobody could place, and without all of
+        whoever has fewer visible pixels than `least_area`.
+        """
+        points = self.keypoints.copy()
+        points[self.covered | (self.area < least_area)[:, None]] = 0
+        return points
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +231,7 @@ def _darken(picture: NDArray[np.uint8], shadow: Shadow, foot_xy: tuple[float, fl
 
 def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
     """What is visible of the layers that have a class, from what `lay` wrote to `ids`."""
-    boxes, classes, points, areas = [], [], [], []
+    boxes, classes, points, areas, covered = [], [], [], [], []
     for number, layer in enumerate(layers, start=1):
         if layer.class_id == NO_CLASS:
             continue
@@ -234,33 +250,37 @@ def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
         boxes.append((x, y, x + width, y + height))
         classes.append(layer.class_id)
         areas.append(seen)
-        points.append(
-            _seen_keypoints(ids, number, layer.sprite.keypoints, x0, y0)
-            if layer.class_id == PERSON
-            else np.zeros((KEYPOINT_COUNT, 3), np.float32)
-        )
+        placed, hidden = np.zeros((KEYPOINT_COUNT, 3), np.float32), np.zeros(KEYPOINT_COUNT, bool)
+        if layer.class_id == PERSON:
+            placed, hidden = _seen_keypoints(ids, number, layer.sprite.keypoints, x0, y0)
+        points.append(placed)
+        covered.append(hidden)
     return PeopleTruth(
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array(classes, np.int32),
         np.array(points, np.float32).reshape(-1, KEYPOINT_COUNT, 3),
         np.array(areas, np.float32),
+        np.array(covered, bool).reshape(-1, KEYPOINT_COUNT),
     )
 
 
 def _seen_keypoints(
     ids: NDArray[np.uint8], number: int, keypoints: NDArray[np.float32], x0: int, y0: int
-) -> NDArray[np.float32]:
-    """Keypoints in the picture with COCO's visibility, (17, 3)."""
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Keypoints in the picture with COCO's visibility, (17, 3), and which others hide, (17,)."""
     height, width = ids.shape
     placed = keypoints.copy()
+    covered = np.zeros(len(placed), bool)
     # Pixel centers lie at half coordinates, as the edges of boxes lie at whole ones.
     placed[:, 0] += x0 + 0.5
     placed[:, 1] += y0 + 0.5
-    for point in placed:
+    for index, point in enumerate(placed):
         x, y = int(np.floor(point[0])), int(np.floor(point[1]))
         if not (0 <= x < width and 0 <= y < height):
             point[:] = 0
             continue
         around = ids[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
-        point[2] = 2 if point[2] > 0 and (around == number).any() else 1
-    return placed
+        own = bool((around == number).any())
+        point[2] = 2 if point[2] > 0 and own else 1
+        covered[index] = not own and ids[y, x] > number  # the nearer, the higher the number
+    return placed, covered

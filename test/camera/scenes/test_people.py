@@ -99,9 +99,37 @@ class TestTruth:
         assert person[0].tolist() == [2.5, 2.5, 2]
         assert person[4].tolist() == [0, 0, 0]
         assert not truth.keypoints[1].any()
+        assert truth.covered[0, :5].tolist() == [False, False, False, True, False]
+        assert not truth.covered[1].any()
         found = truth.detections()
         assert found.score.tolist() == [1, 1]
         assert found.keypoints[0, :5, 2].tolist() == [1, 1, 1, 1, 0]
+
+    def test_keypoints_as_people_annotate_them(self):
+        assert truth_of().annotated_keypoints().shape == (0, 17, 3)
+        points = [(0, 0, 1), (2, 2, 0), (9, 1, 1), (-4, 0, 1)]
+        truth = truth_of(
+            Layer(board(12, 6, points), (2, 2), 2.0, PERSON),
+            Layer(board(4, 4), (10, 2), 1.0, 1),
+        )
+        # What the other hides is not labelled; what the own body hides is.
+        annotated = truth.annotated_keypoints(least_area=truth.area[0])
+        assert annotated[0, :4, 2].tolist() == [2, 1, 0, 0]
+        assert not annotated[0, 2].any()
+        assert not truth.annotated_keypoints(least_area=truth.area[0] + 1).any()
+        assert truth.area[0] < 32**2
+        assert not truth.annotated_keypoints().any()
+        assert truth.keypoints[0, 2].any()  # the truth itself stays
+
+    def test_the_farther_hides_nothing(self):
+        truth = truth_of(
+            Layer(board(4, 4), (2, 2), 2.0, 1),
+            # A joint beside the figure's own pixels, over the one behind.
+            Layer(board(2, 2, [(-3, 0, 1)]), (7, 3), 1.0, PERSON),
+        )
+        person = truth.class_id.tolist().index(PERSON)
+        assert truth.keypoints[person, 0, 2] == 1
+        assert not truth.covered[person, 0]
 
 
 class TestStill:
