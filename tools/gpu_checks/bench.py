@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gpu_checks.checks import say
+from gpu_checks.checks import DEFAULT_MODELS, say
 from gpu_checks.heavy import slowed
 from jetson_perception.benchmark import inference
 from jetson_perception.benchmark.report import print_report
@@ -27,7 +27,7 @@ _LEAST_TOGETHER_MS = 8.0
 
 
 def run(options: Options, checks: Checks) -> None:
-    """The set, the same set slowed to a Jetson's pace, and one engine."""
+    """The set, one that finds people, one engine, and the set slowed to a Jetson's pace."""
     record = _measure(
         checks,
         options,
@@ -40,8 +40,24 @@ def run(options: Options, checks: Checks) -> None:
         checks.note(f'{name}: of that loop on our streams, times', size['of_streams'])
         checks.note(f'{name}: of inference alone', size['of_inference'])
         checks.note(f'{name}: of inference alone, drawing', size['drawn_of_inference'])
+    _finding_set(checks, options)
     _one_engine(checks, options)
     _heavy_set(checks, options)
+
+
+def _finding_set(checks: Checks, options: Options) -> None:
+    """Shipped models on people they were made for: networks of random weights find nothing."""
+    if options.models == DEFAULT_MODELS:
+        return
+    settings = Settings(
+        **{**_common(options), 'models': DEFAULT_MODELS}, baselines=('seed', 'streams')
+    )
+    record = _measure(checks, options, 'finding people', settings)
+    for size in record['sizes']:
+        name = f'finding people, {size["width"]}×{size["height"]}'
+        checks.note(f'{name}: of the usual loop, times', size['of_seed'])
+        checks.note(f'{name}: of that loop on our streams, times', size['of_streams'])
+        checks.note(f'{name}: of inference alone', size['of_inference'])
 
 
 def _one_engine(checks: Checks, options: Options) -> None:
