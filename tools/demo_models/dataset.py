@@ -86,9 +86,11 @@ def render_sample(seed: int, pictures: list[np.ndarray]) -> Sample:
     return letterbox(*still(seed, _size_wh(np.random.default_rng((seed, 5))), pictures))
 
 
-def samples(seeds: range, pictures: list[np.ndarray], mixed: int) -> Iterator[Sample]:
+def samples(
+    seeds: range, pictures: list[np.ndarray], mixed: int, *, crowded: bool = False
+) -> Iterator[Sample]:
     """A sample a seed: of a scene of its own, and then `mixed` ones of what is there already."""
-    mixer = Mixer(pictures)
+    mixer = Mixer(pictures, crowded=crowded)
     for number, seed in enumerate(seeds):
         rng = np.random.default_rng((seed, 5))
         size_wh = _size_wh(rng)
@@ -134,9 +136,19 @@ class Renderers:
         Seed of sample 0.
     mixed : int
         Samples that are put together from what has been rendered, after each one that is rendered.
+    crowded : bool
+        Whether to put more people into these.
     """
 
-    def __init__(self, count: int, workers: int, first_seed: int, mixed: int = 0) -> None:
+    def __init__(
+        self,
+        count: int,
+        workers: int,
+        first_seed: int,
+        mixed: int = 0,
+        *,
+        crowded: bool = False,
+    ) -> None:
         if (
             first_seed < VALIDATION_SEED < first_seed + count
             or first_seed + count > EVALUATION_SEED
@@ -155,20 +167,22 @@ class Renderers:
         context = multiprocessing.get_context('fork')
         self._processes = [
             context.Process(
-                target=self._fill, args=(first_seed, worker, workers, mixed), daemon=True
+                target=self._fill, args=(first_seed, worker, workers, mixed, crowded), daemon=True
             )
             for worker in range(workers)
         ]
         for process in self._processes:
             process.start()
 
-    def _fill(self, first_seed: int, worker: int, workers: int, mixed: int) -> None:
+    def _fill(self, first_seed: int, worker: int, workers: int, mixed: int, crowded: bool) -> None:
         os.nice(19)
         cv2.setNumThreads(1)
         pictures = photographs(TRAINING_PHOTOGRAPHS)
         indices = range(worker, self.count, workers)
         seeds = range(first_seed + worker, first_seed + self.count, workers)
-        for index, sample in zip(indices, samples(seeds, pictures, mixed), strict=True):
+        for index, sample in zip(
+            indices, samples(seeds, pictures, mixed, crowded=crowded), strict=True
+        ):
             # The nearest ones come last.
             n = min(len(sample.classes), MAX_OBJECTS)
             self.images[index] = sample.image

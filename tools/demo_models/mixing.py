@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PEOPLE_SHARES = (0.02, 0.13, 0.2, 0.2, 0.16, 0.12, 0.09, 0.05, 0.03)
+_CROWD_SHARES = (0.01, 0.03, 0.08, 0.14, 0.18, 0.19, 0.16, 0.12, 0.09)
 _THING_SHARES = (0.14, 0.2, 0.2, 0.17, 0.13, 0.09, 0.07)
 _HORIZON = 0.4  # of the height, about where all lenses have it
 
@@ -43,10 +44,15 @@ class Mixer:
         BGR; parts of them are places too.
     kept : int
         People, and things, that are remembered; the newest.
+    crowded : bool
+        More people in a picture: five, mostly, where it would be three.
     """
 
-    def __init__(self, photographs: list[NDArray[np.uint8]], kept: int = 160) -> None:
+    def __init__(
+        self, photographs: list[NDArray[np.uint8]], kept: int = 160, *, crowded: bool = False
+    ) -> None:
         self._photographs = photographs
+        self._people_shares = _CROWD_SHARES if crowded else _PEOPLE_SHARES
         self._people: deque[_Kept] = deque(maxlen=kept)
         self._things: deque[_Kept] = deque(maxlen=kept)
         self._places: deque[NDArray[np.uint8]] = deque(maxlen=24)
@@ -69,7 +75,10 @@ class Mixer:
     ) -> tuple[NDArray[np.uint8], PeopleTruth]:
         """Another picture and its truth; something must have been kept before."""
         layers: list[Layer] = []
-        for store, shares in ((self._people, _PEOPLE_SHARES), (self._things, _THING_SHARES)):
+        for store, shares in (
+            (self._people, self._people_shares),
+            (self._things, _THING_SHARES),
+        ):
             count = min(int(rng.choice(len(shares), p=shares)), len(store))
             for index in rng.choice(len(store), count, replace=False) if count else ():
                 layers.extend(_moved(store[int(index)], rng, size_wh))

@@ -41,7 +41,13 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     validation = Renderers(args.validation_scenes, args.workers, VALIDATION_SEED)
-    scenes = Renderers(args.scenes, args.workers, TRAINING_SEED + args.first_seed, args.mixed)
+    scenes = Renderers(
+        args.scenes,
+        args.workers,
+        TRAINING_SEED + args.first_seed,
+        args.mixed,
+        crowded=args.only == 'pose',  # a picture without people teaches it little
+    )
     try:
         network = train(scenes, validation, args)
     finally:
