@@ -8,6 +8,7 @@ in flight each has a block for its result.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
@@ -152,14 +153,14 @@ class CudaPath(Generic[Result, Options]):
             When it cannot be enqueued; the frame before is not touched by that.
         """
         work, stream = self._next_work, self._stream
+        if options is None:
+            options = self._options
         try:
-            tensor.take(taker, self._engine.input_buffer, stream)
+            self._take(work, tensor, taker, options)
             work.begun.record(stream)
             self._engine.enqueue()
             work.inferred.record(stream)
-            self._enqueue_postprocess(
-                work, tensor.transform, self._options if options is None else options
-            )
+            self._enqueue_postprocess(work, tensor.transform, options)
             work.done.record(stream)
         except BaseException:
             # The next frame gets the same block: what reads and writes it has to be through.
@@ -177,7 +178,7 @@ class CudaPath(Generic[Result, Options]):
             When the GPU failed.
         """
         work.done.synchronize()
-        result = self._postprocessor.collect(work.block)
+        result = self._collect(work)
         work.inference_ms = work.inferred.elapsed_ms(work.begun)
         work.postprocess_ms = work.done.elapsed_ms(work.inferred)
         return result
@@ -194,6 +195,16 @@ class CudaPath(Generic[Result, Options]):
     def close(self) -> None:
         """Release everything but the engine; twice is harmless. No frame may be under way."""
         self._resources.close()
+
+    def _take(
+        self, work: _Work, tensor: DeviceTensor, taker: DeviceInput, options: Options
+    ) -> None:
+        """Enqueue whatever reads the frame's slot, which is used again behind it."""
+        tensor.take(taker, self._engine.input_buffer, self._stream)
+
+    def _collect(self, work: _Work) -> Result:
+        """What was found in a frame, once the stream is past it."""
+        return self._postprocessor.collect(work.block)
 
     def _enqueue_postprocess(
         self, work: _Work, transform: ImageTransform, options: Options
@@ -289,7 +300,7 @@ class CudaYolo(CudaPath[Detections, DetectionOptions]):
 
 
 class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
-    """A semantic segmentation model's way on the GPU.
+    """A semantic segmentation model's way on the GPU, with the pictures that its options want.
 
     Parameters
     ----------
@@ -299,11 +310,38 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
     """
 
     def __init__(self, model: SegmentationModel, engine: CudaEngine) -> None:
+        from jetson_perception.cuda.pictures import CudaPictures
         from jetson_perception.cuda.segmentation import CudaSegmenter
 
         output = engine.output_buffers[0]
         segmenter = CudaSegmenter(engine.device, model.layout, output.shape, output.dtype)
         super().__init__(engine, model.preprocessor, segmenter, model.options)
+        self._segmenter = segmenter
+        with self._resources.closed_on_error():
+            self._pictures = self._resources.add(CudaPictures(engine.device, engine.info.path))
+
+    def _take(
+        self, work: _Work, tensor: DeviceTensor, taker: DeviceInput, options: SegmentationOptions
+    ) -> None:
+        # A mask of the network's size lies over no image.
+        wanted = options.pictures if options.mask_size == 'image' else None
+
+        def begin_pictures(image: DeviceImage) -> None:
+            self._pictures.begin(image, wanted, self._stream, work.block)
+
+        tensor.take(taker, self._engine.input_buffer, self._stream, begin_pictures)
+
+    def _enqueue_postprocess(
+        self, work: _Work, transform: ImageTransform, options: SegmentationOptions
+    ) -> None:
+        super()._enqueue_postprocess(work, transform, options)
+        mask_address = self._segmenter.mask_address(work.block)
+        self._pictures.enqueue(mask_address, self._stream, work.block)
+
+    def _collect(self, work: _Work) -> Segmentation:
+        found = super()._collect(work)
+        pictures = self._pictures.collect(work.block)
+        return replace(found, colored=pictures.colored, tinted=pictures.tinted)
 
 
 _Path = TypeVar('_Path', CudaYolo, CudaSegmentation)

@@ -32,6 +32,10 @@ class _Encoding:
     even_height: bool = False
     half_height_chroma: bool = False
 
+    def rows(self, height: int) -> int:
+        """Rows in memory of an image of this height."""
+        return height * 3 // 2 if self.half_height_chroma else height
+
 
 # ROS names a Bayer pattern by its first two rows, OpenCV by the second and third pixel of the
 # second row: bayer_rggb8 is OpenCV's BayerBG.
@@ -104,9 +108,9 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
             f'image is {width}×{height}, {encoding}, with a step of {step} bytes: a row takes at '
             f'least {row_bytes}; correct step, width or encoding in the publisher'
         )
-    rows = height * 3 // 2 if layout.half_height_chroma else height
+    rows = layout.rows(height)
     flat = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
-    needed = step * (rows - 1) + row_bytes
+    needed = byte_count(height, width, encoding, step)
     if flat.size < needed:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, with a step of {step} bytes: it takes '
@@ -117,6 +121,23 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
     if channels == 1:
         return np.ndarray((rows, width), np.uint8, flat, strides=(step, 1))
     return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
+
+
+def byte_count(height: int, width: int, encoding: str, step: int) -> int:
+    """Bytes from an image's first to its last; the last row ends without its padding.
+
+    Parameters
+    ----------
+    height, width, encoding, step
+        As of `view`, which takes no fewer.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not taken.
+    """
+    layout = _layout(encoding)
+    return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
 
 
 def to_bgr(

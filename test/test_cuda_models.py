@@ -16,15 +16,18 @@ import standin_pycuda
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector, instance_segmenter, pose_detector
 from pipeline.waiting import DEADLINE_S, wait_until
+from ros.encoded import encode, padded
 
 from jetson_perception import cuda_models
-from jetson_perception.cuda import compiler
+from jetson_perception.cuda import compiler, pictures
+from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import CudaError, ParameterError
-from jetson_perception.images import to_bgr
+from jetson_perception.images import ENCODINGS, to_bgr, view
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.palette import color
 from jetson_perception.pipeline import CudaLane, Frame, Lane, Pipeline, RawImage, make_lane
-from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
 BOXES = (
@@ -41,7 +44,7 @@ def standin(monkeypatch):
     """A GPU with the package's kernels, and a CUDA provider for ONNX Runtime."""
     standin = standin_pycuda.install(monkeypatch)
     standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'segmentation', 'yolo', 'instance_masks'):
+    for name in ('preprocess', 'segmentation', 'tint', 'yolo', 'instance_masks'):
         register_kernels(standin, name)
     cuda_models._tell_once.cache_clear()
     yield standin
@@ -124,6 +127,167 @@ def test_segmentation_equals_the_cpus(standin, tmp_path, options):
             assert len(np.unique(expected.mask)) > 2
             assert found.pixels.sum() == found.mask.size
         assert not running.errors
+
+
+COLORS = tuple(color(index) for index in range(4))
+BOTH = SegmentationOptions(pictures=PictureOptions(True, True, COLORS))
+
+
+def assert_drawn(found, bgr, wanted):
+    """Fail unless a result has the pictures that are wanted, as `drawing` makes them."""
+    colors = np.array(COLORS, np.uint8)
+    assert (found.colored is not None) == wanted.colored
+    if wanted.colored:
+        np.testing.assert_array_equal(found.colored, color_mask(found.mask, colors))
+    assert (found.tinted is not None) == wanted.tinted
+    if wanted.tinted:
+        expected = bgr.copy()
+        draw_segmentation(expected, found, colors, wanted.blend)
+        np.testing.assert_array_equal(found.tinted, expected)
+
+
+@pytest.mark.parametrize('integrated', [False, True])
+@pytest.mark.parametrize('size_wh', [(64, 48), (89, 61)])
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_pictures_equal_the_cpus(standin, tmp_path, encoding, size_wh, integrated):
+    standin.integrated = integrated
+    if encoding.startswith(('yuv', 'yuyv', 'uyvy', 'nv', 'bayer')):  # these have even sides
+        size_wh = tuple(side // 2 * 2 for side in size_wh)
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    rows = padded(encode(picture(1, size_wh), encoding), 6)
+    pixels = view(rows.ravel(), *size_wh[::-1], encoding, rows.shape[1])
+
+    def convert():
+        raise AssertionError('the image was converted on the CPU')
+
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: BOTH) as running:
+        found = running(Frame(convert, raw=RawImage(pixels, encoding, *size_wh)))
+    assert len(found.pixels.nonzero()[0]) > 1
+    assert_drawn(found, np.array(to_bgr(pixels, encoding)), BOTH.pictures)
+
+
+def test_pictures_come_and_go_with_who_wants_them(standin, tmp_path):
+    """The graph that makes the mask stays as it is, and so does the memory."""
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    wants = [
+        None,
+        PictureOptions(colored=True, colors=COLORS),
+        PictureOptions(tinted=True, colors=COLORS),
+        PictureOptions(True, True, COLORS, blend=0.25),
+        PictureOptions(True, True, COLORS, blend=1.0),
+        PictureOptions(colors=COLORS),
+    ]
+    chosen = {'options': SegmentationOptions()}
+    with Running(
+        SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: chosen['options']
+    ) as running:
+        path = running.model.device_path
+        bgr = picture(3, (64, 48))
+        for _ in range(8):
+            assert_drawn(running(Frame(lambda: bgr)), bgr, PictureOptions())
+        graphs = [work.graph for work in (path._work, path._next_work)]
+        assert None not in graphs
+        assert not [name for name in standin.launches if name.startswith(('tint', 'color'))]
+        for number in range(24):
+            wanted = wants[number // 4]
+            chosen['options'] = SegmentationOptions(pictures=wanted)
+            seen = picture(number, (64, 48))
+            found = running(Frame(lambda seen=seen: seen))
+            assert_drawn(found, seen, wanted or PictureOptions())
+        assert [work.graph for work in (path._work, path._next_work)] == graphs
+        allocations = standin.allocations
+        chosen['options'] = BOTH
+        for _ in range(4):  # the tables are filled anew, by way of memory that is not kept
+            running(Frame(lambda: bgr))
+        tables = standin.allocations - allocations
+        for _ in range(10):
+            assert_drawn(running(Frame(lambda: bgr)), bgr, BOTH.pictures)
+        assert standin.allocations - allocations == tables == 2 * 2
+
+
+def test_a_mask_of_the_networks_size_has_no_pictures(standin, tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    options = SegmentationOptions('network', pictures=BOTH.pictures)
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: options) as running:
+        found = running(Frame(lambda: picture(1, (128, 96))))
+    assert (found.colored, found.tinted) == (None, None)
+
+
+def test_pictures_of_two_frames_in_flight_are_each_of_its_own_and_stay(standin, tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    wants = [PictureOptions(True, True, COLORS, blend=blend) for blend in (0.2, 0.6, 0.9)]
+    wants.insert(1, PictureOptions(tinted=True, colors=COLORS))
+    taken, kept = [], []
+
+    def options():
+        taken.append(wants[len(taken) % 4])
+        return SegmentationOptions(pictures=taken[-1])
+
+    model = SegmentationModel(OnnxRuntimeCudaEngine(path))
+    lane = make_lane('lane', model, lambda frame, result: kept.append((frame, result)), options)
+    path = model.device_path
+    begin, finish = path.begin, path.finish
+    under_way, most = set(), []
+
+    def watched_begin(*args):
+        work = begin(*args)
+        under_way.add(work)
+        most.append(len(under_way))
+        return work
+
+    def watched_finish(work):
+        under_way.remove(work)
+        return finish(work)
+
+    path.begin, path.finish = watched_begin, watched_finish
+    pipeline = Pipeline([lane])
+    pipeline.start()
+    for number in range(40):
+        assert lane.slot.wait_until_taken(DEADLINE_S)
+        bgr = picture(number, (64 + 2 * (number % 3), 48))
+        pipeline.offer(Frame(lambda bgr=bgr: bgr, header=bgr))
+    wait_until(lambda: lane.counts.processed == 40)
+    pipeline.close()
+    model.close()
+    assert max(most) == 2
+    for (frame, result), wanted in zip(kept, taken, strict=True):
+        assert_drawn(result, frame.header, wanted)
+
+
+@pytest.mark.parametrize('stage', ['begin', 'enqueue'])
+def test_a_picture_that_fails_costs_no_mask(standin, tmp_path, monkeypatch, caplog, stage):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    fails = {'now': False}
+    do = getattr(pictures._Block, stage)
+
+    def fail(*args):
+        if fails['now']:
+            raise CudaError('launching a kernel failed: too many resources')
+        do(*args)
+
+    monkeypatch.setattr(pictures._Block, stage, fail)
+    bgr = picture(1, (64, 48))
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: BOTH) as running:
+        for _ in range(4):
+            assert_drawn(running(Frame(lambda: bgr)), bgr, BOTH.pictures)
+        fails['now'] = True
+        for _ in range(6):
+            found = running(Frame(lambda: bgr))
+            assert_drawn(found, bgr, PictureOptions())
+            assert np.count_nonzero(found.pixels) > 1
+        assert not running.errors
+    assert caplog.text.count('pictures are drawn on the CPU') == 1
+
+
+def test_a_gpu_that_fails_at_a_picture_stops_the_lane(standin, tmp_path, monkeypatch):
+    def fail(*_):
+        raise CudaError('an illegal memory access', fatal=True)
+
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    monkeypatch.setattr(pictures._Block, 'enqueue', fail)
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: BOTH) as running:
+        running.pipeline.offer(Frame(lambda: picture(1, (64, 48))))
+        wait_until(lambda: running.lane.fatal is not None)
 
 
 @pytest.mark.parametrize('make', [detector, pose_detector, instance_segmenter])

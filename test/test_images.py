@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jetson_perception.errors import ImageError
-from jetson_perception.images import ENCODINGS, decode_compressed, to_bgr, view
+from jetson_perception.images import ENCODINGS, byte_count, decode_compressed, to_bgr, view
 
 WIDTH, HEIGHT = 16, 8
 BYTES_PER_PIXEL = {'bgr8': 3, 'rgb8': 3, 'bgra8': 4, 'rgba8': 4} | dict.fromkeys(
@@ -158,6 +158,7 @@ def test_shape_of_a_view(encoding, shape):
 def test_the_last_row_may_end_without_its_padding():
     data, step = padded(encode_flat((5, 6, 7), 'bgr8'), 8)
     cut = data.tobytes()[:-8]
+    assert byte_count(HEIGHT, WIDTH, 'bgr8', step) == len(cut)
     assert (view(cut, HEIGHT, WIDTH, 'bgr8', step) == (5, 6, 7)).all()
     with pytest.raises(ImageError, match=f'takes {len(cut)} bytes of data and has {len(cut) - 1}'):
         view(cut[:-1], HEIGHT, WIDTH, 'bgr8', step)

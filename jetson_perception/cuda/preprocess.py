@@ -18,7 +18,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ImageError
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images import ENCODINGS, byte_count
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ class DeviceImage:
 
     @property
     def nbytes(self) -> int:
-        """From its first byte to the end of its last row, chroma rows included."""
-        family, _ = FAMILIES.get(self.encoding, ('', 0))
-        rows = self.height * 3 // 2 if family == 'semi_planar_yuv' else self.height
-        return rows * self.step
+        """From its first byte to its last, as of `images.byte_count`."""
+        return byte_count(self.height, self.width, self.encoding, self.step)
 
 
 class CudaPreprocessor:

@@ -132,14 +132,16 @@ class CudaSegmenter:
             When the GPU's memory is full.
         """
         mine = self._blocks[block]
-        if mine.key == (transform, options):
+        # Not of the pictures, which are made apart from the mask.
+        key = (transform, options.mask_size, options.interpolation)
+        if mine.key == key:
             return False
         mine.key = None  # should what follows fail
         if self.layout.output == 'class_ids':
             mine.launches = self._repetition(mine, transform, options)
         else:
             mine.launches = self._interpolation(mine, transform, options)
-        mine.key = (transform, options)
+        mine.key = key
         return True
 
     def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
@@ -353,7 +355,7 @@ class _Block:
     """Where the result of one frame goes, on the GPU and on the host; counts, then the mask."""
 
     def __init__(self, device: CudaDevice) -> None:
-        self.key: tuple[ImageTransform, SegmentationOptions] | None = None
+        self.key: tuple[ImageTransform, str, str] | None = None
         self.launches: list[_Launch] = []
         self._mask_wh = (0, 0)
         self._on_device = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))

@@ -14,7 +14,7 @@ from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ParameterError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from jetson_perception.cuda.compiler import Kernel
     from jetson_perception.cuda.device import CudaDevice, Stream
@@ -28,6 +28,76 @@ _CLASSES = 256
 _PIXEL_VALUES = 256
 
 
+class TintTables:
+    """What classes look like, on the GPU: their colors, and these over every pixel value.
+
+    Parameters
+    ----------
+    device : CudaDevice
+        The GPU.
+    colors, blend
+        As of `set`.
+
+    Raises
+    ------
+    ParameterError
+        When `blend` is out of range.
+    CudaError
+        When the GPU's memory is full.
+
+    Attributes
+    ----------
+    colors_address, tinted_address : int
+        On the device; the same as long as the tables are there.
+
+    Notes
+    -----
+    What each pixel value becomes under each class is a table of 192 KiB that `cv2.addWeighted`
+    makes.
+    """
+
+    def __init__(self, device: CudaDevice, colors: ArrayLike, blend: float = 0.6) -> None:
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            self._colors = self._resources.add(DeviceBuffer(device, (_CLASSES, 3), np.uint8))
+            self._tinted = self._resources.add(
+                DeviceBuffer(device, (_CLASSES, 3, _PIXEL_VALUES), np.uint8)
+            )
+            self.set(colors, blend)
+        self.colors_address, self.tinted_address = self._colors.address, self._tinted.address
+
+    def set(self, colors: ArrayLike, blend: float) -> None:
+        """Fill the tables, and wait for that. No launch that reads them may be under way.
+
+        Parameters
+        ----------
+        colors : array-like, shape (classes, 3), uint8
+            BGR of each class; classes beyond them are black.
+        blend : float
+            Share of the image that remains under a color, 0 to 1.
+
+        Raises
+        ------
+        ParameterError
+            When `blend` is out of range; then the tables are as before.
+        CudaError
+            When the upload fails.
+        """
+        if not 0 <= blend <= 1:
+            raise ParameterError(
+                f'blend is {blend}; give the share of the image that remains, 0 to 1', 'blend'
+            )
+        given = np.asarray(colors, np.uint8).reshape(-1, 3)[:_CLASSES]
+        palette = np.zeros((_CLASSES, 3), np.uint8)
+        palette[: len(given)] = given
+        upload(palette, self._colors)
+        upload(_tinted(palette, blend), self._tinted)
+
+    def close(self) -> None:
+        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        self._resources.close()
+
+
 class CudaTinter:
     """Colors classes, alone or over the image. One thread at a time may call it.
 
@@ -35,59 +105,49 @@ class CudaTinter:
     ----------
     device : CudaDevice
         The GPU.
-    colors : ndarray, shape (classes, 3), uint8
-        BGR of each class; classes beyond them are black.
-    blend : float
-        Share of the image that remains under a color, 0 to 1.
 
     Raises
     ------
-    ParameterError
-        When `blend` is out of range.
     CudaError
-        When the kernels cannot be compiled or loaded, or the GPU's memory is full.
-
-    Notes
-    -----
-    What each pixel value becomes under each class is looked up in a table (192 KiB) that
-    `cv2.addWeighted` makes.
+        When the kernels cannot be compiled or loaded.
     """
 
-    def __init__(self, device: CudaDevice, colors: NDArray[np.uint8], blend: float = 0.6) -> None:
-        if not 0 <= blend <= 1:
-            raise ParameterError(
-                f'blend is {blend}; give the share of the image that remains, 0 to 1', 'blend'
-            )
+    def __init__(self, device: CudaDevice) -> None:
         self._kernels: dict[str, Kernel] = {}
         self._resources = Resources()
-        palette = np.zeros((_CLASSES, 3), np.uint8)
-        palette[: len(colors)] = colors[:_CLASSES]
-        tinted = _tinted(palette, blend)
         with self._resources.closed_on_error():
             self._module = self._resources.add(load_module(device, 'tint'))
-            self._palette = self._resources.add(DeviceBuffer(device, palette.shape, np.uint8))
-            upload(palette, self._palette)
-            self._tinted = self._resources.add(DeviceBuffer(device, tinted.shape, np.uint8))
-            upload(tinted, self._tinted)
 
-    def enqueue_colors(self, mask_address: int, target: DeviceBuffer, stream: Stream) -> None:
+    def enqueue_colors(
+        self,
+        mask_address: int,
+        mask_wh: tuple[int, int],
+        tables: TintTables,
+        target: DeviceBuffer,
+        stream: Stream,
+    ) -> None:
         """Let the GPU fill the target with the color of each pixel's class.
 
         Parameters
         ----------
         mask_address : int
             On the device, of (h, w) class ids, uint8, as of `CudaSegmenter.mask_address`.
-        target : DeviceBuffer, shape (h, w, 3), uint8
-            Gets BGR.
+        mask_wh : tuple of int
+            Width and height of the mask.
+        tables : TintTables
+            The colors.
+        target : DeviceBuffer, uint8
+            Gets BGR, (h, w, 3), from its beginning; it may be larger.
         stream : Stream
             Where the launch goes. The context has to be current.
 
         Raises
         ------
         CudaError
-            When the target has another shape or dtype, or the launch fails.
+            When the target is too small or has another dtype, or the launch fails.
         """
-        height, width = _size_of(target)
+        width, height = mask_wh
+        _require_room(target, mask_wh)
         self._kernel('color_classes', _COLOR_SIGNATURE).launch(
             stream,
             _blocks(width, height),
@@ -95,12 +155,17 @@ class CudaTinter:
             mask_address,
             width,
             height,
-            self._palette.address,
+            tables.colors_address,
             target.address,
         )
 
     def enqueue_blend(
-        self, image: DeviceImage, mask_address: int, target: DeviceBuffer, stream: Stream
+        self,
+        image: DeviceImage,
+        mask_address: int,
+        tables: TintTables,
+        target: DeviceBuffer,
+        stream: Stream,
     ) -> None:
         """Let the GPU fill the target with the image, tinted where the class is not 0.
 
@@ -108,7 +173,7 @@ class CudaTinter:
         ----------
         image : DeviceImage
             Of any encoding that `CudaPreprocessor` takes, and of the mask's size.
-        mask_address, target, stream
+        mask_address, tables, target, stream
             As of `enqueue_colors`.
 
         Raises
@@ -116,14 +181,10 @@ class CudaTinter:
         ImageError
             When the encoding is not taken.
         CudaError
-            When the target has another shape or dtype, or the launch fails.
+            When the target is too small or has another dtype, or the launch fails.
         """
-        height, width = _size_of(target)
-        if (image.width, image.height) != (width, height):
-            raise CudaError(
-                f'an image of {image.width}×{image.height} is to be tinted into a buffer for '
-                f'{width}×{height}; their sizes must be equal'
-            )
+        width, height = image.width, image.height
+        _require_room(target, (width, height))
         if image.encoding not in FAMILIES:
             raise not_converted(image.encoding)
         family, variant = FAMILIES[image.encoding]
@@ -137,7 +198,7 @@ class CudaTinter:
             height,
             variant,
             mask_address,
-            self._tinted.address,
+            tables.tinted_address,
             target.address,
         )
 
@@ -162,12 +223,13 @@ def _tinted(palette: NDArray[np.uint8], blend: float) -> NDArray[np.uint8]:
     return tinted
 
 
-def _size_of(target: DeviceBuffer) -> tuple[int, int]:
-    if len(target.shape) != 3 or target.shape[2] != 3 or target.dtype != np.uint8:
+def _require_room(target: DeviceBuffer, picture_wh: tuple[int, int]) -> None:
+    width, height = picture_wh
+    if target.dtype != np.uint8 or target.nbytes < width * height * 3:
         raise CudaError(
-            f'the picture to fill is {target.dtype} {target.shape}; uint8 (h, w, 3) is needed'
+            f'the picture to fill is {target.dtype} {target.shape}; uint8 with room for '
+            f'({height}, {width}, 3) is needed'
         )
-    return target.shape[0], target.shape[1]
 
 
 def _blocks(width: int, height: int) -> tuple[int, int]:

@@ -111,10 +111,18 @@ class Segmentation:
         Class id of each pixel, at the source image's size or the network's, as was asked.
     pixels : ndarray, shape (classes,), int64
         How many pixels of `mask` each class has; sums to h × w.
+    colored : ndarray, shape (h, w, 3), uint8, or None
+        BGR of each pixel's class, as `drawing.color_mask` gives it. None where it was not asked
+        for, or not made: `drawing` does it then.
+    tinted : ndarray, shape (h, w, 3), uint8, or None
+        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None as
+        of `colored`.
     """
 
     mask: NDArray[np.uint8]
     pixels: NDArray[np.int64]
+    colored: NDArray[np.uint8] | None = None
+    tinted: NDArray[np.uint8] | None = None
 
     @property
     def ratio(self) -> NDArray[np.float64]:

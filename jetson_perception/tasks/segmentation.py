@@ -52,6 +52,39 @@ class SegmentationLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureOptions:
+    """Which pictures of a mask are wanted with it.
+
+    Attributes
+    ----------
+    colored : bool
+        The mask with a color for each class.
+    tinted : bool
+        The image, tinted where the class is not 0.
+    colors : tuple of (int, int, int)
+        Blue, green and red of each class, 0 to 255; classes beyond them are black.
+    blend : float
+        Share of the image that remains under a tint, 0 to 1.
+
+    Raises
+    ------
+    ParameterError
+        When `blend` is out of range.
+    """
+
+    colored: bool = False
+    tinted: bool = False
+    colors: tuple[tuple[int, int, int], ...] = ()
+    blend: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.blend <= 1:
+            raise ParameterError(
+                f'blend is {self.blend}; give the share of the image that remains, 0 to 1', 'blend'
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentationOptions:
     """How a mask is made.
 
@@ -62,6 +95,9 @@ class SegmentationOptions:
     interpolation : str
         What is resized before the best class is taken: 'probabilities', or 'logits', which saves
         the softmax.
+    pictures : PictureOptions, optional
+        What a model on a GPU makes besides, of masks of the image's size. Others make none:
+        `drawing` does.
 
     Raises
     ------
@@ -71,6 +107,7 @@ class SegmentationOptions:
 
     mask_size: str = 'image'
     interpolation: str = 'probabilities'
+    pictures: PictureOptions | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (('mask_size', MASK_SIZES), ('interpolation', INTERPOLATIONS)):

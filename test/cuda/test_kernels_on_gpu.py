@@ -21,7 +21,7 @@ from jetson_perception.cuda.compiler import find_nvcc
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.cuda.segmentation import CudaSegmenter
-from jetson_perception.cuda.tint import CudaTinter
+from jetson_perception.cuda.tint import CudaTinter, TintTables
 from jetson_perception.images import ENCODINGS
 from jetson_perception.palette import palette
 from jetson_perception.tasks.segmentation import SegmentationLayout, SegmentationOptions
@@ -174,13 +174,15 @@ def test_time_of_tinting(device, capsys, encoding):
     held = Resources()
     with held.closed_on_error(), device.pushed():
         stream = held.add(device.new_stream())
-        tinter = held.add(CudaTinter(device, palette(21)))
+        tinter, tables = held.add(CudaTinter(device)), held.add(TintTables(device, palette(21)))
         source = tint_cases.on_device(device, held, stream, data)
         mask = tint_cases.on_device(device, held, stream, tint_cases.mask_of(source_wh, 21))
         target = held.add(DeviceBuffer(device, (*source_wh[::-1], 3), np.uint8))
         image = DeviceImage(source.address, *source_wh, step, encoding)
         taken = gpu_ms(
-            device, stream, lambda: tinter.enqueue_blend(image, mask.address, target, stream)
+            device,
+            stream,
+            lambda: tinter.enqueue_blend(image, mask.address, tables, target, stream),
         )
     held.close()
     tell(capsys, device, f'tint {encoding} 1280×720', taken)

@@ -5,7 +5,7 @@ from preprocess_cases import Case, image_bytes
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
-from jetson_perception.cuda.tint import CudaTinter
+from jetson_perception.cuda.tint import CudaTinter, TintTables
 from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.images import to_bgr, view
 from jetson_perception.palette import palette
@@ -24,9 +24,10 @@ def check_colors(device, size_wh, count):
     held = Resources()
     with held.closed_on_error(), device.pushed():
         stream = held.add(device.new_stream())
-        tinter = held.add(CudaTinter(device, colors))
+        tinter, tables = held.add(CudaTinter(device)), held.add(TintTables(device, colors))
         target = held.add(DeviceBuffer(device, (*mask.shape, 3), np.uint8))
-        tinter.enqueue_colors(on_device(device, held, stream, mask).address, target, stream)
+        mask_address = on_device(device, held, stream, mask).address
+        tinter.enqueue_colors(mask_address, size_wh, tables, target, stream)
         colored = on_host(device, held, stream, target)
     held.close()
     np.testing.assert_array_equal(colored, color_mask(mask, colors))
@@ -42,12 +43,12 @@ def check_blend(device, encoding, size_wh, blend):
     held = Resources()
     with held.closed_on_error(), device.pushed():
         stream = held.add(device.new_stream())
-        tinter = held.add(CudaTinter(device, colors, blend))
+        tinter, tables = held.add(CudaTinter(device)), held.add(TintTables(device, colors, blend))
         source = on_device(device, held, stream, data)
         target = held.add(DeviceBuffer(device, (*mask.shape, 3), np.uint8))
         image = DeviceImage(source.address, *size_wh, step, encoding)
         mask_address = on_device(device, held, stream, mask).address
-        tinter.enqueue_blend(image, mask_address, target, stream)
+        tinter.enqueue_blend(image, mask_address, tables, target, stream)
         tinted = on_host(device, held, stream, target)
     held.close()
     np.testing.assert_array_equal(tinted, expected)

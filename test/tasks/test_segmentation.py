@@ -10,6 +10,7 @@ from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import (
+    PictureOptions,
     SegmentationLayout,
     SegmentationOptions,
     recognize_segmentation_layout,
@@ -431,3 +432,10 @@ def test_unusable_options(arguments, text):
     with pytest.raises(ParameterError, match=text) as caught:
         SegmentationOptions(**arguments)
     assert caught.value.parameter in arguments
+
+
+@pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan')])
+def test_a_share_of_the_image_that_is_none(blend):
+    with pytest.raises(ParameterError, match='0 to 1') as caught:
+        PictureOptions(tinted=True, blend=blend)
+    assert caught.value.parameter == 'blend'

@@ -1,0 +1,254 @@
+"""Pictures of class masks, on the GPU: a color for each class, alone or over the image.
+
+They come and go with those who look at them, so they are no part of the graph that makes the mask,
+and what fails here costs a picture, never a mask. The frame's image is copied first, as its slot
+is used again long before there is a mask to lay over it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.release import Resources
+from jetson_perception.cuda.tint import CudaTinter, TintTables
+from jetson_perception.errors import CudaError, PerceptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jetson_perception.cuda.device import CudaDevice, Stream
+    from jetson_perception.cuda.preprocess import DeviceImage
+    from jetson_perception.tasks.segmentation import PictureOptions
+
+_log = logging.getLogger(__name__)
+
+
+class Pictures(NamedTuple):
+    """What was made of one frame.
+
+    Attributes
+    ----------
+    colored, tinted : ndarray, shape (h, w, 3), uint8, or None
+        BGR, as of `tasks.results.Segmentation`.
+    """
+
+    colored: NDArray[np.uint8] | None = None
+    tinted: NDArray[np.uint8] | None = None
+
+
+class CudaPictures:
+    """Pictures of one engine's frames. One thread at a time may call it.
+
+    Two frames may be under way, each in a block of its own, 0 or 1. Of each frame, in this order:
+    `begin`, `enqueue`, `collect`. After a failure there are no pictures any more; the log says so.
+
+    Parameters
+    ----------
+    device : CudaDevice
+        The GPU.
+    name : str
+        Whose frames they are, for the log.
+
+    Raises
+    ------
+    CudaError
+        When the GPU failed for good; so do all calls.
+
+    Notes
+    -----
+    The kernels are compiled here, as a lane that runs cannot wait for that. Memory is asked for
+    when the first picture of its kind is wanted, and kept.
+    """
+
+    def __init__(self, device: CudaDevice, name: str) -> None:
+        self._name = name
+        self._resources = Resources()
+        self._tinter: CudaTinter | None = None
+        with self._resources.closed_on_error():
+            self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
+            try:
+                self._tinter = self._resources.add(CudaTinter(device))
+            except PerceptionError as error:
+                self._give_up(error)
+
+    def begin(
+        self, image: DeviceImage, wanted: PictureOptions | None, stream: Stream, block: int = 0
+    ) -> None:
+        """Set up the next frame of a block, and enqueue a copy of its image where that is needed.
+
+        Parameters
+        ----------
+        image : DeviceImage
+            The frame's; it is not read by what comes later on the stream.
+        wanted : PictureOptions or None
+            None where no picture is; nor is one where it asks for none.
+        stream : Stream
+            Where copies and launches of this frame go; the context has to be current.
+        block : int
+            0 or 1. Its last frame must have been collected, as buffers grow here.
+        """
+        mine = self._blocks[block]
+        mine.forget()
+        if self._tinter is None or wanted is None or not (wanted.colored or wanted.tinted):
+            return
+        try:
+            mine.begin(image, wanted, stream)
+        except PerceptionError as error:
+            self._give_up(error)
+
+    def enqueue(self, mask_address: int, stream: Stream, block: int = 0) -> None:
+        """Let the GPU make the pictures that are wanted, and copy them to the host.
+
+        Parameters
+        ----------
+        mask_address : int
+            On the device, of (h, w) class ids, uint8, of the image's size.
+        stream : Stream
+            That of `begin`, behind what makes the mask.
+        block : int
+            The block that was begun.
+        """
+        if self._tinter is None:
+            return
+        try:
+            self._blocks[block].enqueue(self._tinter, mask_address, stream)
+        except PerceptionError as error:
+            self._give_up(error)
+
+    def collect(self, block: int = 0) -> Pictures:
+        """The pictures of a block's frame, once the stream is past it; in arrays of their own."""
+        return self._blocks[block].collect()
+
+    def close(self) -> None:
+        """Release what is on the GPU; twice is harmless. No work may be under way."""
+        self._tinter = None
+        self._resources.close()
+
+    def _give_up(self, error: PerceptionError) -> None:
+        if isinstance(error, CudaError) and error.fatal:
+            raise error
+        self._tinter = None  # closed with the rest, as a launch may be under way
+        # As text: the error refers to what is on the GPU, and somebody may keep the record.
+        text = f'{self._name}: pictures are drawn on the CPU from now on: {error}'
+        _log.warning('%s', text)
+
+
+class _Block:
+    """The pictures of one frame, and what they are made from."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        self._device = device
+        self._resources = Resources()
+        self._image_bytes = self._resources.add(_growing_buffer(device))
+        self._colored = self._resources.add(_Picture(device))
+        self._tinted = self._resources.add(_Picture(device))
+        self._tables: TintTables | None = None
+        self._tables_of: object = None
+        self._image: DeviceImage | None = None
+
+    def forget(self) -> None:
+        """There are no pictures in this block, and none to be made."""
+        self._image = None
+        for picture in (self._colored, self._tinted):
+            picture.wanted = picture.made = False
+
+    def begin(self, image: DeviceImage, wanted: PictureOptions, stream: Stream) -> None:
+        self._set_tables(wanted)
+        size_wh = (image.width, image.height)
+        if wanted.colored:
+            self._colored.ensure(size_wh)
+        if wanted.tinted:
+            self._tinted.ensure(size_wh)
+            mine = self._image_bytes.ensure(image.nbytes)
+            mine.copy_from_address(image.address, stream, image.nbytes)
+            image = replace(image, address=mine.address)
+        self._image = image
+        self._colored.wanted, self._tinted.wanted = wanted.colored, wanted.tinted
+
+    def enqueue(self, tinter: CudaTinter, mask_address: int, stream: Stream) -> None:
+        image, tables = self._image, self._tables
+        if image is None or tables is None:
+            return
+        if self._colored.wanted:
+            target, size_wh = self._colored.on_device, (image.width, image.height)
+            tinter.enqueue_colors(mask_address, size_wh, tables, target, stream)
+            self._colored.download(stream)
+        if self._tinted.wanted:
+            tinter.enqueue_blend(image, mask_address, tables, self._tinted.on_device, stream)
+            self._tinted.download(stream)
+
+    def collect(self) -> Pictures:
+        return Pictures(self._colored.copy(), self._tinted.copy())
+
+    def close(self) -> None:
+        self.forget()
+        self._resources.close()
+
+    def _set_tables(self, wanted: PictureOptions) -> None:
+        """Have the tables for these colors; the block's last frame is past them."""
+        of = (wanted.colors, wanted.blend)
+        if self._tables_of == of:
+            return
+        self._tables_of = None  # should what follows fail
+        if self._tables is None:
+            self._tables = self._resources.add(TintTables(self._device, *of))
+        else:
+            self._tables.set(*of)
+        self._tables_of = of
+
+
+class _Picture:
+    """A picture on the GPU and on the host, in memory that the next one has again.
+
+    Attributes
+    ----------
+    wanted, made : bool
+        Whether it is to be made of the frame, and whether that is enqueued.
+    """
+
+    def __init__(self, device: CudaDevice) -> None:
+        self.wanted = self.made = False
+        self._shape = (0, 0, 3)
+        self._resources = Resources()
+        self._on_device = self._resources.add(_growing_buffer(device))
+        self._on_host = self._resources.add(
+            GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
+        )
+
+    def ensure(self, size_wh: tuple[int, int]) -> None:
+        """Make room for a picture of this size."""
+        self._shape = (size_wh[1], size_wh[0], 3)
+        self._on_device.ensure(self._nbytes)
+        self._on_host.ensure(self._nbytes)
+
+    @property
+    def on_device(self) -> DeviceBuffer:
+        return self._on_device.ensure(self._nbytes)
+
+    def download(self, stream: Stream) -> None:
+        self.on_device.copy_to_host(self._on_host.ensure(self._nbytes), stream, self._nbytes)
+        self.made = True
+
+    def copy(self) -> NDArray[np.uint8] | None:
+        if not self.made:
+            return None
+        data = self._on_host.ensure(self._nbytes).array
+        picture: NDArray[np.uint8] = data[: self._nbytes].reshape(self._shape).copy()
+        return picture
+
+    def close(self) -> None:
+        self._resources.close()
+
+    @property
+    def _nbytes(self) -> int:
+        height, width, channels = self._shape
+        return height * width * channels
+
+
+def _growing_buffer(device: CudaDevice) -> GrowingBuffer[DeviceBuffer]:
+    return GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
