@@ -28,7 +28,7 @@ from gpu_checks.checks import Checks
 
 @pytest.fixture(autouse=True)
 def provider(standin, monkeypatch):
-    for name in ('preprocess', 'segmentation', 'yolo'):
+    for name in ('preprocess', 'segmentation', 'tint', 'yolo'):
         register_kernels(standin, name)
     return standin_onnxruntime.install(monkeypatch, standin)
 
@@ -120,4 +120,6 @@ def test_parity(models, tmp_path):
         assert None not in expected[name] + found[name]
         parity._compare_boxes(checks, name, pairs, DetectionOptions())
     parity._compare_masks(checks, 'seg', list(zip(expected['seg'], found['seg'], strict=True)))
+    parity._check_pictures(checks, Settings(models[2:], engine='onnxruntime_cuda'), frames)
+    assert len(checks.checks) >= 10
     assert [check.name for check in checks.checks if check.kept is False] == []

@@ -13,11 +13,14 @@ from gpu_checks.checks import say
 from jetson_perception import images
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
+from jetson_perception.drawing import color_mask, draw_segmentation
+from jetson_perception.palette import palette
 from jetson_perception.pipeline import Frame, Pipeline, RawImage, make_lane
 from jetson_perception.tasks.results import Segmentation
+from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +38,7 @@ _KEYPOINT_SCORE = 0.5
 _NEAR_SCORE = 2e-3
 _NEAR_IOU = 5e-3
 _STALLED_S = 60.0
+_CLASS_IDS = 256
 
 _SIZES_WH = ((1280, 720), (640, 480), (641, 479), (1920, 1080), (322, 242), (640, 640))
 _ENCODINGS = (
@@ -65,6 +69,8 @@ def run(options: Options, checks: Checks) -> None:
             else:
                 _compare_boxes(checks, name, pairs, model_options(settings)(None))
         if options.on_gpu:
+            if 'oranges' in models:
+                _check_pictures(checks, replace(settings, engine=options.engine), frames)
             _note_rounding(checks, settings, options.engine, frames, expected)
 
 
@@ -142,10 +148,12 @@ def _chroma(bgr: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
     return packed.reshape(height, width * 2)
 
 
-def results(settings: Settings, frames: Sequence[Image]) -> dict[str, list[Any]]:
+def results(
+    settings: Settings, frames: Sequence[Image], options: Callable[[Any], Any] | None = None
+) -> dict[str, list[Any]]:
     """What each model finds in each frame, through the nodes' pipeline; None for failures."""
     found: dict[str, list[Any]] = {name: [None] * len(frames) for name in settings.names()}
-    options = model_options(settings)
+    options = options or model_options(settings)
     with opened_models(settings) as models:
 
         def lane(name: str) -> Any:
@@ -169,6 +177,30 @@ def results(settings: Settings, frames: Sequence[Image]) -> dict[str, list[Any]]
         finally:
             pipeline.close()
     return found
+
+
+def _check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image]) -> None:
+    """Pictures of masks, made on the GPU, against what OpenCV draws of the same masks."""
+    say('pictures of masks')
+    colors = palette(_CLASS_IDS)
+    rows = tuple((int(blue), int(green), int(red)) for blue, green, red in colors)
+    wanted = SegmentationOptions(pictures=PictureOptions(colored=True, tinted=True, colors=rows))
+    found = results(settings, frames, lambda model: wanted)
+    for name, of_frames in found.items():
+        made, colored, worst = 0, True, 0
+        for image, segmentation in zip(frames, of_frames, strict=True):
+            if segmentation is None or segmentation.tinted is None:
+                continue
+            made += 1
+            colored = colored and np.array_equal(
+                segmentation.colored, color_mask(segmentation.mask, colors)
+            )
+            drawn = image.frame().bgr().copy()
+            draw_segmentation(drawn, segmentation, colors)
+            worst = max(worst, int(cv2.absdiff(drawn, segmentation.tinted).max()))
+        checks.holds(f'{name}: pictures made for every frame', made == len(frames), str(made))
+        checks.holds(f'{name}: colored masks are those of the CPU', colored)
+        checks.at_most(f'{name}: largest difference of a tinted pixel', worst, 1)
 
 
 def _note_rounding(
