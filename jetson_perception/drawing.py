@@ -78,7 +78,7 @@ def draw_segmentation(
     blend : float
         Share of the image that remains, 0 to 1.
     class_names : sequence of str
-        When given, a legend shows the name, color and share of each class that is there.
+        When given, `draw_legend` follows.
     """
     height, width = canvas.shape[:2]
     mask = segmentation.mask
@@ -92,7 +92,50 @@ def draw_segmentation(
         cv2.addWeighted(part, blend, tinted, 1 - blend, 0, dst=tinted)
         cv2.copyTo(tinted, part_mask, part)
     if class_names:
-        _draw_legend(canvas, segmentation, colors, class_names)
+        draw_legend(canvas, segmentation, colors, class_names)
+
+
+def draw_legend(
+    canvas: NDArray[np.uint8],
+    segmentation: Segmentation,
+    colors: NDArray[np.uint8],
+    class_names: Sequence[str],
+) -> None:
+    """Draw a panel in the lower left corner: name, color and share of each class that is there.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    segmentation : Segmentation
+        Only its counts are looked at.
+    colors : ndarray, shape (classes, 3), uint8
+        BGR of each class.
+    class_names : sequence of str
+        Of class i at index i; a class beyond them, and the background, are left out.
+    """
+    rows = [
+        (i, f'{class_names[i]} {100 * segmentation.ratio[i]:.1f}%')
+        for i in range(1, min(len(class_names), len(segmentation.pixels)))
+        if segmentation.pixels[i]
+    ]
+    if not rows:
+        return
+    pen = _Pen.for_image(canvas)
+    sizes = [cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)[0] for _, text in rows]
+    swatch = max(text_h for _, text_h in sizes)
+    row_h = swatch + 2 * pen.margin_px
+    panel_w = 4 * pen.margin_px + swatch + max(text_w for text_w, _ in sizes)
+    panel_h = row_h * len(rows) + pen.margin_px
+    margin = 2 * pen.margin_px
+    top = max(canvas.shape[0] - margin - panel_h, 0)
+    _darken(canvas[top : top + panel_h, margin : margin + panel_w])
+    for row, (class_id, text) in enumerate(rows):
+        x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
+        shade = tuple(int(channel) for channel in colors[class_id])
+        cv2.rectangle(canvas, (x, y), (x + swatch, y + swatch), shade, -1)
+        at = (x + swatch + pen.margin_px, y + swatch)
+        cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)
 
 
 def draw_detections(
@@ -269,34 +312,3 @@ def _draw_keypoints(
         if visible:
             cv2.circle(canvas, point, radius + 1, _WHITE, -1, cv2.LINE_AA)
             cv2.circle(canvas, point, radius, _vivid(index + 1), -1, cv2.LINE_AA)
-
-
-def _draw_legend(
-    canvas: NDArray[np.uint8],
-    segmentation: Segmentation,
-    colors: NDArray[np.uint8],
-    class_names: Sequence[str],
-) -> None:
-    """A panel in the lower left corner with the classes that are there, background excepted."""
-    rows = [
-        (i, f'{class_names[i]} {100 * segmentation.ratio[i]:.1f}%')
-        for i in range(1, min(len(class_names), len(segmentation.pixels)))
-        if segmentation.pixels[i]
-    ]
-    if not rows:
-        return
-    pen = _Pen.for_image(canvas)
-    sizes = [cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)[0] for _, text in rows]
-    swatch = max(text_h for _, text_h in sizes)
-    row_h = swatch + 2 * pen.margin_px
-    panel_w = 4 * pen.margin_px + swatch + max(text_w for text_w, _ in sizes)
-    panel_h = row_h * len(rows) + pen.margin_px
-    margin = 2 * pen.margin_px
-    top = max(canvas.shape[0] - margin - panel_h, 0)
-    _darken(canvas[top : top + panel_h, margin : margin + panel_w])
-    for row, (class_id, text) in enumerate(rows):
-        x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
-        shade = tuple(int(channel) for channel in colors[class_id])
-        cv2.rectangle(canvas, (x, y), (x + swatch, y + swatch), shade, -1)
-        at = (x + swatch + pen.margin_px, y + swatch)
-        cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)

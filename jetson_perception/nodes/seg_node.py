@@ -17,10 +17,15 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from jetson_perception.drawing import color_mask, draw_frame_rate, draw_segmentation
+from jetson_perception.drawing import (
+    color_mask,
+    draw_frame_rate,
+    draw_legend,
+    draw_segmentation,
+)
 from jetson_perception.models import SegmentationModel
 from jetson_perception.msg import SegmentationSummary
-from jetson_perception.palette import palette
+from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import ImageMessage
@@ -29,7 +34,7 @@ from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message, summary_message
 from jetson_perception.ros.run import run_node
-from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +43,8 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.results import Segmentation
 
 LANE = 'segmentation'
+# A network that ends in an argmax may give any id, whatever its names say.
+_CLASS_IDS = 256
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,8 @@ class SegNode(PerceptionNode):
     def adopt(self, models: dict[str, SegmentationModel]) -> None:
         """Announce the model's classes."""
         self._model = models['']
-        # A network that ends in an argmax may give any id, whatever its names say.
-        self._colors = palette(256)
+        self._colors = palette(_CLASS_IDS)
+        self._palette = tuple(color(index) for index in range(_CLASS_IDS))
         self._mask_message, self._color_message = ImageMessage(), ImageMessage()
         self._masks = self.create_publisher(
             Image, 'mask', qos.RESULTS, qos_overriding_options=qos.overridable()
@@ -131,7 +138,20 @@ class SegNode(PerceptionNode):
 
     def _options(self) -> SegmentationOptions:
         params: SegParams = self.own.value
-        return SegmentationOptions(params.mask_size, params.interpolation)
+        return SegmentationOptions(
+            params.mask_size, params.interpolation, self._pictures_wanted(params.blend)
+        )
+
+    def _pictures_wanted(self, blend: float) -> PictureOptions | None:
+        """What a model on a GPU is to draw, for those who subscribe now."""
+        if self._model is None or self._model.device_path is None:
+            return None
+        return PictureOptions(
+            colored=bool(self._color_masks.get_subscription_count()),
+            tinted=super().drawing_wanted(),
+            colors=self._palette,
+            blend=blend,
+        )
 
     def _publish(self, frame: Frame, result: Segmentation) -> None:
         self._masks.publish(self._mask_message.fill(result.mask, 'mono8', frame.header))
@@ -148,17 +168,20 @@ class SegNode(PerceptionNode):
         if result is None or self._model is None:
             return
         if self._color_masks.get_subscription_count():
-            colors = color_mask(result.mask, self._colors)
+            colors = result.colored
+            if colors is None:
+                colors = color_mask(result.mask, self._colors)
             self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
         if publisher.wanted():
-            publisher.publish(
-                frame.bgr(), frame.header, lambda canvas: self._draw_on(canvas, result)
-            )
+            picture = frame.bgr() if result.tinted is None else result.tinted
+            publisher.publish(picture, frame.header, lambda canvas: self._draw_on(canvas, result))
 
     def _draw_on(self, canvas: Any, result: Segmentation) -> None:
         params: SegParams = self.own.value
         names = self._model.class_names if self._model is not None else ()
-        draw_segmentation(canvas, result, self._colors, params.blend, class_names=names)
+        if result.tinted is None:
+            draw_segmentation(canvas, result, self._colors, params.blend)
+        draw_legend(canvas, result, self._colors, names)
         if params.draw_frame_rate:
             draw_frame_rate(canvas, self.frame_rate())
 
