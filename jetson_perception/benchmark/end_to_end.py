@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.benchmark.messages import message_builder, new_header
 from jetson_perception.benchmark.profiling import thread_cpu_ms
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
-from jetson_perception.drawing import draw_detections, draw_segmentation
+from jetson_perception.drawing import draw_detections, draw_legend, draw_segmentation
 from jetson_perception.errors import PerceptionError
 from jetson_perception.models import SegmentationModel
-from jetson_perception.palette import palette
+from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, make_lane
+from jetson_perception.tasks.segmentation import PictureOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline import Lane, StageSummary
 
 _WARM_UP = 4
+_BLEND = 0.6  # as of seg_node
 #: No engine here takes so long for a frame; a run that stands still is ended.
 _STALLED_S = 60.0
 
@@ -262,20 +264,34 @@ class FullRate:
         def publish(frame: Frame, result: Any) -> None:
             build(result, frame.header)
 
-        return make_lane(name, model, publish, lambda: chosen, self._on_error)
+        drawn = chosen
+        # What comes first is drawn on the image itself, which a GPU may have tinted already.
+        if isinstance(model, SegmentationModel) and name == next(iter(self._models)):
+            colors = tuple(color(index) for index in range(model.layout.class_count))
+            pictures = PictureOptions(tinted=True, colors=colors, blend=_BLEND)
+            drawn = replace(chosen or model.options, pictures=pictures)
+
+        def current() -> Any:
+            return drawn if self._drawing else chosen
+
+        return make_lane(name, model, publish, current, self._on_error)
 
     def _on_error(self, error: PerceptionError) -> None:
         if len(self._errors) < 20:
             self._errors.append(str(error))
 
     def _draw(self, frame: Frame) -> None:
-        canvas = frame.bgr().copy()
+        tinted = getattr(frame.results.get(next(iter(self._models))), 'tinted', None)
+        canvas = (frame.bgr() if tinted is None else tinted).copy()
         for name, model in self._models.items():
             result: Any = frame.results.get(name)
             if result is None:
                 continue
             if isinstance(model, SegmentationModel):
-                draw_segmentation(canvas, result, self._colors[name], 0.6, model.class_names)
+                colors = self._colors[name]
+                if result.tinted is None:
+                    draw_segmentation(canvas, result, colors, _BLEND)
+                draw_legend(canvas, result, colors, model.class_names)
             else:
                 draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)
         self._drawn += 1

@@ -15,9 +15,11 @@ import standin_onnxruntime
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector, pose_detector
 
-from jetson_perception.benchmark import memory
+from jetson_perception.benchmark import end_to_end, memory
 from jetson_perception.benchmark.baseline import OnStreams, plain_session, run_baseline
+from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, measure, opened_models
+from jetson_perception.drawing import draw_segmentation
 from jetson_perception.tasks.yolo import DetectionOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
@@ -96,6 +98,33 @@ def test_the_usual_loop_rounds_as_the_engines_do(models, provider, precision, tf
             tensor = np.ones(model.engine.inputs[0].shape, model.engine.inputs[0].dtype)
             for one, other in zip(run(tensor), model.engine.infer(tensor), strict=True):
                 np.testing.assert_array_equal(one, other)
+
+
+def test_what_the_gpu_tinted_is_not_tinted_again(standin, models, monkeypatch, caplog):
+    drawn, frames = [], [np.full((48, 64, 3), (20, 20, 220), np.uint8)]
+    draw_legend = end_to_end.draw_legend
+
+    def kept(canvas, result, colors, names):
+        expected = frames[0].copy()
+        draw_segmentation(expected, result, colors, 0.6)
+        drawn.append(np.array_equal(canvas, expected))
+        draw_legend(canvas, result, colors, names)
+
+    def on_cpu(*_):
+        raise AssertionError('the CPU was asked')
+
+    monkeypatch.setattr(end_to_end, 'draw_legend', kept)
+    monkeypatch.setattr(end_to_end, 'draw_segmentation', on_cpu)
+    # The first of them is drawn on the image itself.
+    settings = Settings((models[2], models[0]), engine='onnxruntime_cuda')
+    with opened_models(settings) as opened, FullRate(opened) as pipeline:
+        pipeline.run(frames, count=3)
+        assert 'tint_interleaved3' not in standin.launches
+        pipeline.run(frames, count=6, draw=True)
+    assert 'tint_interleaved3' in standin.launches
+    assert drawn
+    assert all(drawn)
+    assert 'the CPU was asked' not in caplog.text
 
 
 def test_memory_of_the_device(device):
