@@ -238,6 +238,17 @@ class TestPrecision:
         engine = open_engine(path, precision='int8', engine='onnxruntime_cpu', threads=1)
         assert engine.infer(np.zeros(engine.inputs[0].shape, np.float32))
 
+    def test_int8_on_a_gpu_is_of_quantized_models_too(self, tmp_path, monkeypatch, standin):
+        provider = standin_onnxruntime.install(monkeypatch, standin)
+        path = color_segmentation(tmp_path / 'my.onnx')
+        with pytest.raises(ModelError, match=r'nothing in it is quantized; .* quantize'):
+            open_engine(path, precision='int8', engine='onnxruntime_cuda')
+        assert not provider.sessions
+        quantize_input(path)
+        engine = open_engine(path, precision='int8', engine='onnxruntime_cuda')
+        assert isinstance(engine, OnnxRuntimeCudaEngine)
+        engine.close()
+
     def test_one_that_does_not_exist(self, tmp_path):
         with pytest.raises(ParameterError, match=r"did you mean 'fp16'\?") as error:
             open_engine(tmp_path / 'my.onnx', precision='fp61')
