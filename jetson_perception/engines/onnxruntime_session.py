@@ -52,6 +52,8 @@ class CudaSession:
         Whether the runtime is to record a CUDA graph of its own.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa.
+    channels_last : bool
+        Whether the runtime lays tensors out as NHWC inside, between transpositions.
     dimensions : mapping
         Sizes of open dimensions, by the names that the model gives them.
 
@@ -75,6 +77,7 @@ class CudaSession:
         *,
         records_graph: bool = False,
         tf32: bool = False,
+        channels_last: bool = False,
         dimensions: Mapping[str, int] | None = None,
     ) -> None:
         problem = provider_problem()
@@ -95,6 +98,8 @@ class CudaSession:
             # Engines share the memory with each other, and on a Jetson with everything else.
             'arena_extend_strategy': 'kSameAsRequested',
         }
+        if channels_last:  # before 1.17 there was no such option
+            settings['prefer_nhwc'] = '1'
         self.raw: Any = _create(path, settings, dimensions or {})
 
     def bind(
@@ -192,6 +197,8 @@ def _create(path: Path, settings: Mapping[str, str], dimensions: Mapping[str, in
     options.log_severity_level = 4  # what it logs as an error it also raises
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
+    # Joined with what they surround, Q/DQ nodes become operators that the provider lacks.
+    options.add_session_config_entry('session.disable_quant_qdq', '1')
     for name, size in dimensions.items():
         options.add_free_dimension_override_by_name(name, size)
     try:

@@ -40,6 +40,9 @@ class Provider:
         Whether a run fails while somebody else records it.
     records_nothing : bool
         Whether such a recording misses what the run does.
+    nhwc : str
+        What becomes of sessions in that layout: they 'run', are 'refused', or give what is
+        'wrong'.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Provider:
         on_cpu=(),
         refuses_recording=False,
         records_nothing=False,
+        nhwc='run',
     ):
         self.standin = standin
         self.make_session = make_session
@@ -58,6 +62,7 @@ class Provider:
         self.on_cpu = on_cpu
         self.refuses_recording = refuses_recording
         self.records_nothing = records_nothing
+        self.nhwc = nhwc
         self.sessions: list[Session] = []
         self.plain_settings: list[dict[str, str]] = []
 
@@ -77,6 +82,10 @@ class Provider:
         self.standin.not_capturing('cudaMalloc')
         if settings['enable_cuda_graph'] == '1' and self.on_cpu:
             raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : cannot use the graph capture')
+        if 'prefer_nhwc' in settings and self.nhwc == 'refused':
+            raise RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : 'prefer_nhwc'")
+        # Else quantized models would be computed on the CPU in part.
+        assert options.get_session_config_entry('session.disable_quant_qdq') == '1'
         session = Session(self, path, options, settings)
         self.sessions.append(session)
         return session
@@ -133,6 +142,8 @@ class Session:
             tensor = self.standin.view(source.address, source.shape, source.dtype)
             results = self.cpu.run(list(outputs), {source.name: tensor.copy()})
             binding.results = results
+            if 'prefer_nhwc' in self.settings and self.provider.nhwc == 'wrong':
+                results = [1 - result for result in results]
             for bound, result in zip(outputs.values(), results, strict=True):
                 if bound is None:
                     continue  # ONNX Runtime's own memory
