@@ -178,8 +178,8 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     before = _memory(on_device)
     say('engines alone')
     with opened_engines(settings) as engines:
-        described = [engine.description for engine in engines]
         all_, each = inference.together(engines, settings.frames, settings.seconds)
+        described = [engine.description for engine in engines]  # now they say how they run
         alone: dict[str, Any] = {
             'together': _figures(all_),
             'engines': dict(zip(settings.names(), map(_figures, each), strict=True)),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.cuda import (
     CudaDevice,
     CudaError,
@@ -34,8 +35,10 @@ from jetson_perception.cuda.compiler import (
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime_cuda import LAYOUTS, MODES, OnnxRuntimeCudaEngine
 from jetson_perception.engines.onnxruntime_session import provider_problem
 from jetson_perception.errors import ModelError
+from jetson_perception.models import open_model
 
 _problem = cuda_problem()
 if _problem:
@@ -380,33 +383,68 @@ class TestGraphs:
 @needs_provider
 class TestOnnxRuntime:
     @pytest.mark.parametrize('mode', ['any', 'runtime_graph', 'plain'])
-    @pytest.mark.parametrize('path', MODELS, ids=lambda path: path.stem)
+    @pytest.mark.parametrize('path', FLOAT_MODELS, ids=lambda path: path.stem)
     def test_equals_the_cpu(self, path, mode):
         engine = open_cuda(path, mode)
         print(path.name, 'asked for', mode, end=' ')  # noqa: T201
-        quantized = path not in FLOAT_MODELS
-        expected_of = in_float(path) if quantized else OnnxRuntimeEngine(path).infer
+        cpu = OnnxRuntimeEngine(path)
         try:
             for seed in range(3):
                 tensor = picture(engine, seed)
-                try:
-                    engine.bind_thread()
-                    found = engine.infer(tensor)
-                except (ModelError, CudaError) as err:
-                    if mode == 'any':
-                        raise
-                    pytest.skip(f'{path.name} does not run as {mode}: {err}')
-                wanted = expected_of(tensor)
-                for spec, expected, got in zip(engine.outputs, wanted, found, strict=True):
-                    differences = np.abs(expected.astype(np.float64) - got)
-                    # Where a sum lies between two steps, rounding errors decide, and it goes on.
-                    difference = np.quantile(differences, 0.99 if quantized else 1.0)
-                    scale = max(1.0, np.abs(expected).max())
-                    print(spec.name, spec.shape, f'{difference:.2g}', end=' ')  # noqa: T201
-                    assert difference <= 2e-3 * scale
-            print('run as', engine.mode)  # noqa: T201
+                engine.bind_thread()
+                wanted = cpu.infer(tensor)
+                equal_outputs(engine, wanted, engine.infer(tensor))
+            print('run as', engine.mode, engine.layout)  # noqa: T201
         finally:
             engine.close()
+
+    @pytest.mark.parametrize('tf32', [False, True], ids=['fp32', 'tf32'])
+    @pytest.mark.parametrize('path', FLOAT_MODELS, ids=lambda path: path.stem)
+    def test_layouts_are_equal(self, path, tf32):
+        """TF32 has 10 bits: what decodes boxes from a distribution shows that."""
+        engines = [
+            OnnxRuntimeCudaEngine(path, tf32=tf32, modes=['own_graph'], layouts=[layout])
+            for layout in LAYOUTS
+        ]
+        try:
+            for seed in range(2):
+                tensor = picture(engines[0], seed)
+                results = []
+                for engine in engines:
+                    engine.bind_thread()
+                    results.append([each.copy() for each in engine.infer(tensor)])
+                equal_outputs(engines[0], *results, share=2e-2 if tf32 else 2e-3)
+            with engines[0].device.pushed():
+                shown = [f'{engine.layout} {engine._graph_ms():.3f} ms' for engine in engines]
+            print(path.stem, 'TF32' if tf32 else 'FP32', *shown)  # noqa: T201
+        finally:
+            for engine in engines:
+                engine.close()
+
+    @pytest.mark.parametrize('path', [each for each in MODELS if each not in FLOAT_MODELS])
+    def test_quantized_finds_what_it_finds_on_the_cpu(self, path):
+        """Roughly: where a sum lies between two steps rounding errors decide, and it goes on."""
+        engine = OnnxRuntimeCudaEngine(path)
+        cpu = open_model(path, engine='onnxruntime_cpu')
+        infer_in_float = in_float(path)
+        try:
+            engine.bind_thread()
+            print(path.name, 'run as', engine.mode, engine.layout)  # noqa: T201
+            assert engine.mode == 'own_graph', 'Q/DQ nodes are computed on the GPU'
+            for bgr in load_frames('scene://people', (640, 480), 24)[::8]:
+                tensor, _ = cpu.preprocess(bgr)
+                (wanted,) = infer_in_float(tensor)
+                (found,) = engine.infer(tensor)
+                scores = slice(4, 4 + len(cpu.info.class_names or (0,)))
+                sure = wanted[0, scores].max(axis=0) > 0.5
+                assert sure.any()
+                off = np.abs(wanted[0][:, sure] - found[0][:, sure])
+                print(f'boxes {off[:4].max():.2f}, scores {off[scores].max():.3f}')  # noqa: T201
+                assert np.median(off[:4]) < 2
+                assert off[scores].max() < 0.2
+        finally:
+            engine.close()
+            cpu.close()
 
     def test_on_its_own_buffers(self, device, owned):
         engine = owned.add(open_cuda(MODELS[0], 'any'))
@@ -483,9 +521,15 @@ class TestOnnxRuntime:
 
 
 def open_cuda(path, mode):
-    from jetson_perception.engines.onnxruntime_cuda import MODES, OnnxRuntimeCudaEngine
-
     return OnnxRuntimeCudaEngine(path, modes=MODES if mode == 'any' else [mode])
+
+
+def equal_outputs(engine, wanted, found, share=2e-3):
+    """Fail where values differ by more than a share of the largest."""
+    for spec, expected, got in zip(engine.outputs, wanted, found, strict=True):
+        difference = np.abs(expected.astype(np.float64) - got).max()
+        print(spec.name, spec.shape, f'{difference:.2g}', end=' ')  # noqa: T201
+        assert difference <= share * max(1.0, np.abs(expected).max())
 
 
 def in_float(path):

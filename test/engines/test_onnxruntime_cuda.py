@@ -275,6 +275,17 @@ class TestWaysToRun:
         np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
         engine.close()
 
+    def test_no_graph_is_asked_for_where_nodes_are_on_the_cpu(self, monkeypatch, standin, path):
+        provider = standin_onnxruntime.install(monkeypatch, standin, on_cpu=['topk'])
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert not any(session.records for session in provider.sessions)
+        engine.close()
+        engine = OnnxRuntimeCudaEngine(path, modes=['runtime_graph'])
+        with pytest.raises(ModelError, match=r'computed on the CPU: topk'):
+            engine.bind_thread()
+        engine.close()
+
     def test_none_works(self, monkeypatch, standin, path):
         standin_onnxruntime.install(monkeypatch, standin, refuses_recording=True)
         engine = OnnxRuntimeCudaEngine(path, modes=['own_graph'])
@@ -324,6 +335,88 @@ class TestWaysToRun:
         assert errors == []
         for engine in engines:
             engine.close()
+
+
+class TestLayouts:
+    @pytest.fixture(autouse=True)
+    def _times(self, monkeypatch):
+        """NHWC is the faster one, unless a test says otherwise."""
+        self.ms = {'nchw': 2.0, 'nhwc': 1.0}
+        monkeypatch.setattr(
+            OnnxRuntimeCudaEngine, '_graph_ms', lambda engine: self.ms[engine.layout]
+        )
+
+    def results_are_right(self, engine, path):
+        for seed in range(2):
+            tensor = noise(engine, seed)
+            np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+
+    def test_the_faster_one_is_kept(self, provider, engine, path, caplog):
+        assert engine.layout == 'nchw'
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
+        assert [session.settings.get('prefer_nhwc') for session in provider.sessions] == [
+            None,
+            '1',
+        ]
+        assert 'NCHW 2.000 ms, NHWC 1.000 ms' in caplog.text
+        assert 'run as own graph, NHWC' in caplog.text
+        assert engine.description.endswith('stand-in, no GPU, own graph, NHWC')
+        self.results_are_right(engine, path)
+
+    @pytest.mark.parametrize('ms', [1.99, 3.0])
+    def test_the_one_there_is_stays_unless_it_pays(self, provider, engine, path, ms):
+        self.ms['nhwc'] = ms
+        engine.bind_thread()
+        assert (engine.mode, engine.layout) == ('own_graph', 'nchw')
+        assert len(provider.sessions) == 2
+        self.results_are_right(engine, path)
+
+    @pytest.mark.parametrize(
+        ('nhwc', 'reason'),
+        [('refused', "'prefer_nhwc'"), ('wrong', "'scores' differs from that of a plain run")],
+    )
+    def test_one_that_fails_is_left(self, monkeypatch, standin, path, caplog, nhwc, reason):
+        standin_onnxruntime.install(monkeypatch, standin, nhwc=nhwc)
+        engine = OnnxRuntimeCudaEngine(path)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert (engine.mode, engine.layout) == ('own_graph', 'nchw')
+        assert 'not run in NHWC' in caplog.text
+        assert reason in caplog.text
+        self.results_are_right(engine, path)
+        engine.close()
+
+    @pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+    def test_engines_of_one_model_try_once(self, provider, path, layout):
+        self.ms[layout] = 0.5
+        engines = [OnnxRuntimeCudaEngine(path) for _ in range(3)]
+        for engine in engines:
+            engine.bind_thread()
+            assert engine.layout == layout
+            self.results_are_right(engine, path)
+            engine.close()
+        # Each opens one to know its outputs; NHWC is one more.
+        assert len(provider.sessions) == (4 if layout == 'nchw' else 6)
+
+    def test_nothing_is_left_of_the_other(self, standin, provider, engine):
+        engine.bind_thread()
+        gc.collect()
+        alive = [each for each in gc.get_objects() if isinstance(each, CudaSession)]
+        assert [each.raw is not None for each in alive].count(True) == 1
+
+    @pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+    def test_one_alone(self, provider, path, layout, monkeypatch):
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_LAYOUTS', layout)
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert engine.layout == layout
+        assert len(provider.sessions) == 1
+        self.results_are_right(engine, path)
+        engine.close()
+        with pytest.raises(ParameterError, match=r'CUDA are nwhc .*expected some of nchw, nhwc'):
+            OnnxRuntimeCudaEngine(path, layouts=['nwhc'])
 
 
 class TestClosing:
