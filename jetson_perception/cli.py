@@ -165,8 +165,8 @@ def _precision_options(options: Sequence[str] = ('--precision',)) -> argparse.Ar
             option,
             choices=PRECISIONS,
             default='fp16',
-            help='of an engine that TensorRT builds (default: fp16); ONNX Runtime computes in the '
-            'types of the file, on CUDA with convolutions rounded to TF32 unless it is fp32',
+            help='of an engine that TensorRT builds (default: fp16); ONNX Runtime converts FP32 '
+            'files for it on CUDA where onnx is there, and rounds to TF32 unless it is fp32',
         )
     return parser
 

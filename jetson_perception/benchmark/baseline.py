@@ -136,8 +136,8 @@ class InTurn:
 def plain_session(model: SegmentationModel | YoloModel) -> Run:
     """A model's file in a session of ONNX Runtime as it comes, with its `run`.
 
-    On the GPU where the model's engine is, and with its rounding. No stream, buffer or graph of
-    ours: as in a script of a few lines.
+    On the GPU where the model's engine is, in FP16 where that is, with its rounding. No stream,
+    buffer or graph of ours: as in a script of a few lines.
     """
     import onnxruntime
 
@@ -145,7 +145,8 @@ def plain_session(model: SegmentationModel | YoloModel) -> Run:
     provider: Any = 'CPUExecutionProvider'
     if runs_on_device(engine):
         provider = ('CUDAExecutionProvider', {'use_tf32': str(int(getattr(engine, 'tf32', True)))})
-    session: Any = onnxruntime.InferenceSession(model.info.path, providers=[provider])
+    content = getattr(engine, 'content', None) or model.info.path
+    session: Any = onnxruntime.InferenceSession(content, providers=[provider])
     name = session.get_inputs()[0].name
     return lambda blob: session.run(None, {name: blob})
 

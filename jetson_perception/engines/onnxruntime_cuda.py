@@ -15,6 +15,7 @@ tensor cores want channels last, and whether the transpositions pay depends on t
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -30,9 +31,11 @@ from jetson_perception.cuda.graphs import BINDING, Graph, capture
 from jetson_perception.cuda.release import Resources
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_graph import has_quantization, load_model
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
-from jetson_perception.errors import CudaError, ModelError, ParameterError
+from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
+from jetson_perception.errors import CudaError, ModelError, ParameterError, PerceptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +87,10 @@ class OnnxRuntimeCudaEngine:
     input_size_wh : tuple of int, optional
         Width and height of the input, for a model that leaves them open. Default: what the
         metadata says.
+    half : bool
+        Whether an FP32 file is to compute in FP16, but for its inputs, outputs and the decoding of
+        boxes. The package onnx converts it; without that, and where FP16 does not do, the file is
+        taken as it is, and the log says so.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa: faster from Ampere on, and
         scores then differ from the CPU's in the third digit.
@@ -98,6 +105,8 @@ class OnnxRuntimeCudaEngine:
     ----------
     description, info, inputs, outputs, device, stream, input_buffer, output_buffers
         As `CudaEngine` says.
+    content : bytes or None
+        The model in FP16, where it was converted.
     tf32 : bool
         Whether FP32 convolutions may round.
     mode : str
@@ -121,6 +130,7 @@ class OnnxRuntimeCudaEngine:
         *,
         device_index: int = 0,
         input_size_wh: tuple[int, int] | None = None,
+        half: bool = False,
         tf32: bool = False,
         modes: Sequence[str] | None = None,
         layouts: Sequence[str] | None = None,
@@ -130,6 +140,7 @@ class OnnxRuntimeCudaEngine:
             layouts, LAYOUTS, LAYOUTS_VARIABLE, 'layouts of tensors inside a model on CUDA'
         )
         self._path = check_model_file(path)
+        self.content = _halved(self._path) if half else None
         self.tf32 = tf32
         self.mode = ''
         self.layout = self._layouts[0]
@@ -156,7 +167,13 @@ class OnnxRuntimeCudaEngine:
 
         self._runtime = f'ONNX Runtime {onnxruntime.__version__}, CUDA, {self.device.name}'
         self.description = self._runtime
-        session = self._new_session()
+        try:
+            session = self._new_session()
+        except ModelError as err:
+            if self.content is None:
+                raise
+            self._leave_half(str(err))
+            session = self._new_session()
         nodes = session.raw.get_inputs()
         spec = image_input(self._path, nodes)
         metadata = read_onnx_metadata(session.raw.get_modelmeta().custom_metadata_map)
@@ -287,6 +304,10 @@ class OnnxRuntimeCudaEngine:
             self._bind(self._new_session())
         first, second = self._test_tensors()
         expected = self._warmed_up(first, second)
+        if self.content is not None and not all(np.isfinite(each).all() for each in expected):
+            self._leave_half('what comes out is not finite')
+            self._bind(self._new_session())
+            expected = self._warmed_up(first, second)
         for mode in self._modes:
             try:
                 self._prepare_mode(mode, first, second, expected)
@@ -302,7 +323,8 @@ class OnnxRuntimeCudaEngine:
                 self.mode = mode
                 if mode == 'own_graph' and len(self._layouts) > 1:
                     self._choose_layout(first, second, expected)
-                shown = f'{mode.replace("_", " ")}, {self.layout.upper()}'
+                half = ', converted to FP16' if self.content is not None else ''
+                shown = f'{mode.replace("_", " ")}, {self.layout.upper()}{half}'
                 self.description = f'{self._runtime}, {shown}'
                 _log.info('%s: run as %s', self._path.name, shown)
                 return
@@ -321,7 +343,8 @@ class OnnxRuntimeCudaEngine:
         return known if known in self._layouts else self._layouts[0]
 
     def _layout_key(self) -> tuple[Any, ...]:
-        return self._path, self.inputs[0].shape, self.tf32, self.device.index
+        rounding = self.content is not None, self.tf32
+        return self._path, self.inputs[0].shape, rounding, self.device.index
 
     def _choose_layout(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
@@ -433,12 +456,17 @@ class OnnxRuntimeCudaEngine:
         self._session = CudaSession(
             self._path,
             self.stream,
+            content=self.content,
             records_graph=records_graph,
             tf32=self.tf32,
             channels_last=self.layout == 'nhwc',
             dimensions=self._dimensions,
         )
         return self._session
+
+    def _leave_half(self, why: str) -> None:
+        _log.warning('%s: not run in FP16: %s', self._path.name, why)
+        self.content = None
 
     def _nodes_on_cpu(self) -> list[str]:
         """Of the session that there is, or else of the last one."""
@@ -500,6 +528,25 @@ class _Staging:
 
     def close(self) -> None:
         self._resources.close()
+
+
+def _halved(path: Path) -> bytes | None:
+    """An FP32 model in FP16; None for one that is not, or cannot be converted, and the log why."""
+    about = path.stat()
+    return _converted(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _converted(path: Path, changed_ns: int, size: int) -> bytes | None:
+    if has_quantization(path):
+        return None
+    try:
+        model = load_model(path)
+        widen_weights(model)
+        return None if is_fp16(model) else to_fp16(model).SerializeToString()
+    except PerceptionError as err:
+        _log.info('%s: not run in FP16: %s', path.name, str(err))
+        return None
 
 
 def _named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, int]:

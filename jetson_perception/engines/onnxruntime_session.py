@@ -48,6 +48,8 @@ class CudaSession:
         The ONNX file.
     stream : Stream
         Has to live longer than the session.
+    content : bytes, optional
+        The model itself, in place of what the file holds.
     records_graph : bool
         Whether the runtime is to record a CUDA graph of its own.
     tf32 : bool
@@ -75,6 +77,7 @@ class CudaSession:
         path: Path,
         stream: Stream,
         *,
+        content: bytes | None = None,
         records_graph: bool = False,
         tf32: bool = False,
         channels_last: bool = False,
@@ -100,7 +103,7 @@ class CudaSession:
         }
         if channels_last:  # before 1.17 there was no such option
             settings['prefer_nhwc'] = '1'
-        self.raw: Any = _create(path, settings, dimensions or {})
+        self.raw: Any = _create(path, content, settings, dimensions or {})
 
     def bind(
         self,
@@ -186,7 +189,12 @@ class CudaSession:
             raise ModelError(f'{self._path}: ONNX Runtime failed: {runtime_text(err)}') from err
 
 
-def _create(path: Path, settings: Mapping[str, str], dimensions: Mapping[str, int]) -> Any:
+def _create(
+    path: Path,
+    content: bytes | None,
+    settings: Mapping[str, str],
+    dimensions: Mapping[str, int],
+) -> Any:
     import onnxruntime
 
     # Its default logger, which knows of no session, complains before one is there.
@@ -203,7 +211,7 @@ def _create(path: Path, settings: Mapping[str, str], dimensions: Mapping[str, in
         options.add_free_dimension_override_by_name(name, size)
     try:
         session = onnxruntime.InferenceSession(
-            str(path),
+            content or str(path),
             options,
             providers=[(_PROVIDER, dict(settings))],
             enable_fallback=0,  # it would print, and go on without a GPU

@@ -61,6 +61,7 @@ def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
         request.path,
         device_index=request.device,
         input_size_wh=request.input_size_wh,
+        half=request.precision in ('fp16', 'best'),
         tf32=request.precision != 'fp32',
     )
 
@@ -113,9 +114,10 @@ def open_engine(
     overrides : ModelInfo, optional
         What the user says of the model.
     precision : str
-        One of `PRECISIONS`, for an engine that is built; others compute in the types of the file.
-        ONNX Runtime on CUDA lets FP32 convolutions round to TF32 unless it is 'fp32'. 'int8' is
-        refused for a model that holds nothing quantized.
+        One of `PRECISIONS`. TensorRT builds an engine in it. ONNX Runtime on CUDA computes in the
+        types of the file, but converts FP32 to FP16 for 'fp16' and 'best' where the package onnx
+        is there, and lets FP32 convolutions round to TF32 unless it is 'fp32'. On the CPU only
+        'int8' matters: it is refused everywhere for a model that holds nothing quantized.
     progress, cancel, device
         As `EngineRequest` says.
 

@@ -36,8 +36,7 @@ class EngineRequest:
     device : int
         Index of the GPU, for engines that run on one.
     precision : str
-        One of `PRECISIONS`, for engines that are built. Others compute in the types of the file;
-        on CUDA 'fp32' keeps ONNX Runtime from rounding FP32 convolutions to TF32.
+        One of `PRECISIONS`, as `open_engine` says.
     progress : callable or None
         Told how far a build is, from any thread, as progress(fraction, phase): 0 to 1, or None
         where the version does not tell, and what is going on, for people.

@@ -33,8 +33,9 @@ class ModelParams:
     precision: str = param(
         'fp16',
         'What TensorRT builds the engine in. ONNX Runtime computes in the types of the file; on '
-        'CUDA its FP32 convolutions round to TF32 unless this is fp32. int8 wants a quantized '
-        'model, as `jetson-perception quantize` makes it.',
+        'CUDA fp16 converts FP32 files, where the package onnx is there, and convolutions round '
+        'to TF32 unless this is fp32. int8 wants a quantized model, as `jetson-perception '
+        'quantize` makes it.',
         choices=PRECISIONS,
         at_configure=True,
     )

@@ -43,6 +43,9 @@ class Provider:
     nhwc : str
         What becomes of sessions in that layout: they 'run', are 'refused', or give what is
         'wrong'.
+    half : str
+        What becomes of models that are given as bytes, which are in FP16: they 'run', are
+        'refused', or 'overflow'.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Provider:
         refuses_recording=False,
         records_nothing=False,
         nhwc='run',
+        half='run',
     ):
         self.standin = standin
         self.make_session = make_session
@@ -63,6 +67,7 @@ class Provider:
         self.refuses_recording = refuses_recording
         self.records_nothing = records_nothing
         self.nhwc = nhwc
+        self.half = half
         self.sessions: list[Session] = []
         self.plain_settings: list[dict[str, str]] = []
 
@@ -84,6 +89,8 @@ class Provider:
             raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : cannot use the graph capture')
         if 'prefer_nhwc' in settings and self.nhwc == 'refused':
             raise RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : 'prefer_nhwc'")
+        if isinstance(path, bytes) and self.half == 'refused':
+            raise RuntimeError('[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Op with float16')
         # Else quantized models would be computed on the CPU in part.
         assert options.get_session_config_entry('session.disable_quant_qdq') == '1'
         session = Session(self, path, options, settings)
@@ -101,6 +108,8 @@ class Session:
         self.records = settings['enable_cuda_graph'] == '1'
         self.recorded_by: int | None = None
         self.runs = 0
+        self.in_half = isinstance(path, bytes)
+        self.overflows = self.in_half and provider.half == 'overflow'
         self.get_inputs = self.cpu.get_inputs
         self.get_outputs = self.cpu.get_outputs
         self.get_modelmeta = self.cpu.get_modelmeta
@@ -142,6 +151,8 @@ class Session:
             tensor = self.standin.view(source.address, source.shape, source.dtype)
             results = self.cpu.run(list(outputs), {source.name: tensor.copy()})
             binding.results = results
+            if self.overflows:
+                results = [result * np.inf for result in results]
             if 'prefer_nhwc' in self.settings and self.provider.nhwc == 'wrong':
                 results = [1 - result for result in results]
             for bound, result in zip(outputs.values(), results, strict=True):

@@ -421,6 +421,24 @@ class TestOnnxRuntime:
             for engine in engines:
                 engine.close()
 
+    @pytest.mark.parametrize('path', FLOAT_MODELS, ids=lambda path: path.stem)
+    def test_half_is_near(self, path):
+        pytest.importorskip('onnx')
+        engine = OnnxRuntimeCudaEngine(path, half=True)
+        cpu = OnnxRuntimeEngine(path)
+        try:
+            engine.bind_thread()
+            with engine.device.pushed():
+                print(engine.description, f'{engine._graph_ms():.3f} ms')  # noqa: T201
+            assert engine.content is not None
+            assert engine.mode == 'own_graph'
+            tensor = picture(engine, 0)
+            for expected, got in zip(cpu.infer(tensor), engine.infer(tensor), strict=True):
+                differences = np.abs(expected.astype(np.float64) - got)
+                assert np.quantile(differences, 0.99) <= 2e-2 * max(1.0, np.abs(expected).max())
+        finally:
+            engine.close()
+
     @pytest.mark.parametrize('path', [each for each in MODELS if each not in FLOAT_MODELS])
     def test_quantized_finds_what_it_finds_on_the_cpu(self, path):
         """Roughly: where a sum lies between two steps rounding errors decide, and it goes on."""

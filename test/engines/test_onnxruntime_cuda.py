@@ -2,17 +2,20 @@
 
 import gc
 import logging
+import sys
 import threading
 
 import numpy as np
 import onnxruntime
 import pytest
+import small_networks
 import standin_onnxruntime
 import standin_pycuda
 from onnx_models import color_segmentation, constant_model
 
 from jetson_perception.cuda import CudaError
 from jetson_perception.engines import onnxruntime_cuda as onnxruntime_cuda_module
+from jetson_perception.engines import open_engine
 from jetson_perception.engines.base import CudaEngine, TensorSpec
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime_cuda import MODES, OnnxRuntimeCudaEngine
@@ -335,6 +338,82 @@ class TestWaysToRun:
         assert errors == []
         for engine in engines:
             engine.close()
+
+
+class TestHalf:
+    @pytest.fixture(autouse=True)
+    def _anew(self):
+        onnxruntime_cuda_module._converted.cache_clear()
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        """Convolves, as what is converted does."""
+        return small_networks.yolo(tmp_path / 'my.onnx')
+
+    @staticmethod
+    def is_near(engine, path):
+        tensor = noise(engine)
+        for found, wanted in zip(engine.infer(tensor), on_cpu(path, tensor), strict=True):
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, wanted, rtol=2e-2, atol=2e-2)
+            yield np.array_equal(found, wanted)
+
+    def test_a_model_in_fp32_is_converted(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path, half=True)
+        engine.bind_thread()
+        assert engine.mode == 'own_graph'
+        assert all(session.in_half for session in provider.sessions)
+        assert engine.inputs[0].dtype == FLOAT32
+        assert engine.description.endswith('converted to FP16')
+        assert not all(self.is_near(engine, path))  # it rounds
+        other = OnnxRuntimeCudaEngine(path, half=True)
+        assert other.content is engine.content  # converted once
+        for each in (engine, other):
+            each.close()
+
+    def test_unless_asked_it_stays(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path)
+        assert all(self.is_near(engine, path))
+        assert engine.content is None
+        engine.close()
+
+    def test_one_that_is_in_half_or_quantized_is_left(self, provider, tmp_path):
+        half = color_segmentation(tmp_path / 'half.onnx', dtype=np.float16)
+        quantized = tmp_path / 'quantized.onnx'
+        quantized.write_bytes(b'...QuantizeLinear...')
+        assert onnxruntime_cuda_module._halved(half) is None
+        assert onnxruntime_cuda_module._halved(quantized) is None
+
+    def test_without_onnx(self, provider, path, monkeypatch, caplog):
+        monkeypatch.setitem(sys.modules, 'onnx', None)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine = OnnxRuntimeCudaEngine(path, half=True)
+        assert 'not run in FP16: the package onnx is needed' in caplog.text
+        assert all(self.is_near(engine, path))
+        engine.close()
+
+    @pytest.mark.parametrize(
+        ('half', 'reason'), [('refused', 'Op with float16'), ('overflow', 'is not finite')]
+    )
+    def test_where_fp16_does_not_do(self, monkeypatch, standin, path, caplog, half, reason):
+        standin_onnxruntime.install(monkeypatch, standin, half=half)
+        engine = OnnxRuntimeCudaEngine(path, half=True)
+        engine.bind_thread()
+        assert 'my.onnx: not run in FP16' in caplog.text
+        assert reason in caplog.text
+        assert engine.content is None
+        assert all(self.is_near(engine, path))
+        assert 'FP16' not in engine.description
+        engine.close()
+
+    @pytest.mark.parametrize(
+        ('precision', 'half', 'tf32'),
+        [('fp32', False, False), ('fp16', True, True), ('best', True, True)],
+    )
+    def test_by_precision(self, provider, path, precision, half, tf32):
+        engine = open_engine(path, engine='onnxruntime_cuda', precision=precision)
+        assert (engine.content is not None, engine.tf32) == (half, tf32)
+        engine.close()
 
 
 class TestLayouts:

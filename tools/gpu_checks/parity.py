@@ -210,8 +210,8 @@ def _note_rounding(
     frames: Sequence[Image],
     expected: dict[str, list[Any]],
 ) -> None:
-    """What the usual rounding of convolutions to TF32 costs beside that."""
-    say('the same, convolutions rounded to TF32')
+    """What the default precision costs beside that: FP16, or TF32 where onnx is not there."""
+    say('the same in the default precision')
     found = results(replace(settings, engine=engine, precision='fp16'), frames)
     for name, results_there in found.items():
         pairs = [
@@ -219,13 +219,13 @@ def _note_rounding(
         ]
         if pairs and isinstance(pairs[0][0], Segmentation):
             shares = [float(np.mean(one.mask != other.mask)) for one, other in pairs]
-            checks.note(f'{name}, TF32: share of pixels that differ', float(np.mean(shares)))
+            checks.note(f'{name}, fp16: share of pixels that differ', float(np.mean(shares)))
         elif any(len(one) for one, _ in pairs):
             drifts = _no_drifts()
             for one, other in pairs:
                 _add_drifts(drifts, one, other, *_matches(one, other))
-            checks.note(f'{name}, TF32: largest difference of a corner, px', max(drifts['box']))
-            checks.note(f'{name}, TF32: largest difference of a score', max(drifts['score']))
+            checks.note(f'{name}, fp16: largest difference of a corner, px', max(drifts['box']))
+            checks.note(f'{name}, fp16: largest difference of a score', max(drifts['score']))
 
 
 def _compare_masks(
