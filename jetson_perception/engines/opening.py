@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from jetson_perception.engines.metadata import (
     read_sidecar,
     sidecar_path,
 )
+from jetson_perception.engines.onnx_graph import has_quantization
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, check_model_file
 from jetson_perception.engines.onnxruntime_cuda import (
     OnnxRuntimeCudaEngine,
@@ -166,14 +166,7 @@ def open_engine(
 
 def _require_int8(request: EngineRequest) -> None:
     """Refuse 'int8' where the runtime takes the file as it is and nothing in it is quantized."""
-    if request.precision != 'int8':
-        return
-    with (
-        request.path.open('rb') as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m,
-    ):
-        quantized = m.find(b'QuantizeLinear') >= 0
-    if not quantized:
+    if request.precision == 'int8' and not has_quantization(request.path):
         raise ModelError(
             f'{request.path} is asked for in int8, and nothing in it is quantized; make an INT8 '
             f'model of it: jetson-perception quantize {request.path}, or set precision to fp16'
