@@ -3,17 +3,13 @@
 GPU and CUDA provider are stand-ins, and an emulator runs the kernels; node and topics are real.
 """
 
-import gc
-
 import numpy as np
 import pytest
-import standin_onnxruntime
-import standin_pycuda
-from emulated_gpu import register_kernels
 from nodes.support import image_message, pixels_of
 from onnx_models import color_segmentation
 from ros.encoded import encode, padded
 from sensor_msgs.msg import CompressedImage, Image
+from standin_fixtures import gpu_with_engines
 
 from jetson_perception import drawing, images
 from jetson_perception.nodes import seg_node
@@ -27,13 +23,8 @@ TOPICS = ('mask', 'mask/color', 'annotated')
 
 @pytest.fixture
 def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
-    standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'segmentation', 'tint'):
-        register_kernels(standin, name)
-    yield standin
-    gc.collect()
-    standin.check()
+    with gpu_with_engines(monkeypatch, 'preprocess', 'segmentation', 'tint') as standin:
+        yield standin
 
 
 class Seen:

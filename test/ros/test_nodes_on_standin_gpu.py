@@ -1,14 +1,10 @@
 """Nodes whose engines run on the GPU's stand-in, from image message to result message."""
 
-import gc
 import time
 
 import numpy as np
 import pytest
 import rclpy
-import standin_onnxruntime
-import standin_pycuda
-from emulated_gpu import register_kernels
 from jetson_perception.msg import PipelineStats
 from onnx_models import color_segmentation, detector
 from pipeline.waiting import DEADLINE_S
@@ -17,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
+from standin_fixtures import gpu_with_engines
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -30,13 +27,8 @@ from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
 
 @pytest.fixture
 def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
-    standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'segmentation', 'yolo'):
-        register_kernels(standin, name)
-    yield standin
-    gc.collect()
-    standin.check()
+    with gpu_with_engines(monkeypatch, 'preprocess', 'segmentation', 'yolo') as standin:
+        yield standin
 
 
 class Peer:
