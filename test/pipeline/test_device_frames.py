@@ -162,6 +162,19 @@ def test_frames_of_changing_size_each_arrive_whole(standin, lanes_of):
         assert (standin.view(image.address, (height, width, 3), np.uint8) == value).all()
 
 
+def let_others_pass(lanes, standin, reading, held):
+    """Many more frames come for lane 0, and find slots, while lane 1 is held in its first."""
+    waiting = threading.Thread(target=lanes.value, args=(standin, 1))
+    waiting.start()
+    assert reading.wait(DEADLINE_S)
+    for number in range(2, 12):
+        lanes.take(frame(number), 0)
+        assert lanes.value(standin, 0) == number
+    held.set()
+    waiting.join(DEADLINE_S)
+    assert not waiting.is_alive()
+
+
 def test_a_slot_that_a_slow_lane_still_has_to_read_is_not_used_again(standin, lanes_of):
     lanes = lanes_of('a', 'a')
     held, reading = threading.Event(), threading.Event()
@@ -176,16 +189,7 @@ def test_a_slot_that_a_slow_lane_still_has_to_read_is_not_used_again(standin, la
     first = frame(1, users=2)
     lanes.take(first, 0)
     lanes.take(first, 1)
-    waiting = threading.Thread(target=lanes.value, args=(standin, 1))
-    waiting.start()
-    assert reading.wait(DEADLINE_S)
-    # Many more frames come for the fast lane, and find slots.
-    for number in range(2, 12):
-        lanes.take(frame(number), 0)
-        assert lanes.value(standin, 0) == number
-    held.set()
-    waiting.join(DEADLINE_S)
-    assert not waiting.is_alive()
+    let_others_pass(lanes, standin, reading, held)
     assert lanes.value(standin, 1) == 1
 
 
@@ -206,15 +210,7 @@ def test_a_slot_whose_image_a_lane_still_has_to_read_is_not_used_again(standin, 
     first = frame(1, users=2)
     lanes.take(first, 0)
     lanes.take(first, 1, read)
-    waiting = threading.Thread(target=lanes.value, args=(standin, 1))
-    waiting.start()
-    assert reading.wait(DEADLINE_S)
-    for number in range(2, 12):
-        lanes.take(frame(number), 0)
-        assert lanes.value(standin, 0) == number
-    held.set()
-    waiting.join(DEADLINE_S)
-    assert not waiting.is_alive()
+    let_others_pass(lanes, standin, reading, held)
     assert (standin.view(mine.address, mine.shape, np.uint8) == 1).all()
     mine.free()
 
