@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from jetson_perception.cuda import libcuda
 from jetson_perception.cuda.device import translated
 from jetson_perception.errors import CudaError
 
@@ -104,10 +105,11 @@ class DeviceBuffer:
             raise CudaError('a buffer was used after it was freed')
         if not 0 < nbytes <= self.nbytes:
             raise CudaError(f'{nbytes} bytes to copy, to a buffer of {self.nbytes}')
-        try:
-            self.device.driver.memcpy_dtod_async(self.address, address, nbytes, stream.raw)
-        except self.device.driver.Error as err:
-            raise translated(err, 'copying on the GPU') from err
+        # pycuda would give the interpreter away for it, and have to get it back.
+        status = libcuda.quick_library().cuMemcpyDtoDAsync_v2(
+            self.address, address, nbytes, stream.handle
+        )
+        libcuda.check(status, 'copying on the GPU')
 
     def clear(self, stream: Stream) -> None:
         """Set every byte to 0, asynchronously."""

@@ -8,11 +8,10 @@ frame to frame has to lie in memory that the recorded work reads.
 from __future__ import annotations
 
 import ctypes
-import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.cuda.device import translated
+from jetson_perception.cuda import libcuda
 from jetson_perception.errors import CudaError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Graph:
         self.device = device
         self.nodes = nodes
         self._executable = executable
-        self._launch = _launching_library().cuGraphLaunch
+        self._launch = libcuda.quick_library().cuGraphLaunch
 
     def launch(self, stream: Stream) -> None:
         """Enqueue the recorded work on the stream, from any thread; the context must be current.
@@ -62,14 +61,16 @@ class Graph:
             raise CudaError('a CUDA graph was launched after it was closed')
         status = self._launch(self._executable, stream.handle)
         if status:
-            raise _error(status, 'launching a CUDA graph')
+            raise libcuda.error(status, 'launching a CUDA graph')
 
     def close(self) -> None:
         """Release it; twice is harmless. None of its launches may be under way."""
         executable, self._executable = self._executable, 0
         if executable:
             with self.device.pushed():
-                _check(_library().cuGraphExecDestroy(executable), 'releasing a CUDA graph')
+                libcuda.check(
+                    libcuda.library().cuGraphExecDestroy(executable), 'releasing a CUDA graph'
+                )
 
 
 def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = False) -> Graph:
@@ -98,7 +99,7 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
     Exception
         Whatever `record` raises.
     """
-    library = _library()
+    library = libcuda.library()
     executable = ctypes.c_void_p()
     with stream.device.pushed():
         graph = _record(library, stream, record)
@@ -109,7 +110,7 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
             if foreign:
                 _detach_from_host(library, nodes)
             status = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, 0)
-            _check(status, 'making a CUDA graph ready')
+            libcuda.check(status, 'making a CUDA graph ready')
         finally:
             library.cuGraphDestroy(graph)  # the executable one lives on
         made = Graph(stream.device, executable.value or 0, len(nodes))
@@ -117,13 +118,13 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
             status = library.cuGraphUpload(executable, stream.handle)
             if status:
                 made.close()
-                raise _error(status, 'uploading a CUDA graph')
+                raise libcuda.error(status, 'uploading a CUDA graph')
         return made
 
 
 def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctypes.c_void_p:
     status = library.cuStreamBeginCapture_v2(stream.handle, _CAPTURE_MODE_THREAD_LOCAL)
-    _check(status, 'starting to record a CUDA graph')
+    libcuda.check(status, 'starting to record a CUDA graph')
     graph = ctypes.c_void_p()
     try:
         record()
@@ -136,7 +137,7 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
     status = library.cuStreamEndCapture(stream.handle, ctypes.byref(graph))
     if status and graph:
         library.cuGraphDestroy(graph)
-    _check(status, 'recording a CUDA graph')
+    libcuda.check(status, 'recording a CUDA graph')
     if not graph:
         raise CudaError('recording a CUDA graph failed: the driver gave none')
     return graph
@@ -144,11 +145,15 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
 
 def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
     count = ctypes.c_size_t()
-    _check(library.cuGraphGetNodes(graph, None, ctypes.byref(count)), 'reading a CUDA graph')
+    libcuda.check(
+        library.cuGraphGetNodes(graph, None, ctypes.byref(count)), 'reading a CUDA graph'
+    )
     if not count.value:
         return []
     nodes = (ctypes.c_void_p * count.value)()
-    _check(library.cuGraphGetNodes(graph, nodes, ctypes.byref(count)), 'reading a CUDA graph')
+    libcuda.check(
+        library.cuGraphGetNodes(graph, nodes, ctypes.byref(count)), 'reading a CUDA graph'
+    )
     return [node or 0 for node in nodes]
 
 
@@ -165,7 +170,7 @@ def _detach_from_host(library: Any, nodes: list[int]) -> None:
             continue
         if _dependents(library, node):
             raise CudaError('the recorded work waits for a function of the host')
-        _check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
+        libcuda.check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
 
 
 def _dependents(library: Any, node: int) -> int:
@@ -174,13 +179,13 @@ def _dependents(library: Any, node: int) -> int:
         status = library.cuGraphNodeGetDependentNodes_v2(node, None, None, ctypes.byref(count))
     else:
         status = library.cuGraphNodeGetDependentNodes(node, None, ctypes.byref(count))
-    _check(status, 'reading a CUDA graph')
+    libcuda.check(status, 'reading a CUDA graph')
     return count.value
 
 
 def _kind(library: Any, node: int) -> int:
     kind = ctypes.c_int()
-    _check(library.cuGraphNodeGetType(node, ctypes.byref(kind)), 'reading a CUDA graph')
+    libcuda.check(library.cuGraphNodeGetType(node, ctypes.byref(kind)), 'reading a CUDA graph')
     return kind.value
 
 
@@ -188,7 +193,7 @@ def _require_lasting_memory(library: Any, node: int) -> None:
     """Refuse copies whose memory on the host may be gone: page-locked memory is kept for them."""
     copy = _Memcpy3D()
     status = library.cuGraphMemcpyNodeGetParams(node, ctypes.byref(copy))
-    _check(status, 'reading a copy in a CUDA graph')
+    libcuda.check(status, 'reading a copy in a CUDA graph')
     source = copy.srcHost if copy.srcMemoryType == _MEMORY_HOST else copy.srcDevice
     target = copy.dstHost if copy.dstMemoryType == _MEMORY_HOST else copy.dstDevice
     if _host_memory(library, copy.dstMemoryType, target):
@@ -228,68 +233,3 @@ class _Memcpy3D(ctypes.Structure):
         *((f'dst{name}', ctypes.c_size_t) for name in ('Pitch', 'Height')),
         *((name, ctypes.c_size_t) for name in ('WidthInBytes', 'Height', 'Depth')),
     )
-
-
-def _check(status: int, doing: str) -> None:
-    if status:
-        raise _error(status, doing)
-
-
-def _error(status: int, doing: str) -> CudaError:
-    text = ctypes.c_char_p()
-    _library().cuGetErrorString(status, ctypes.byref(text))
-    said = text.value.decode() if text.value else 'unknown error'
-    return translated(RuntimeError(f'{said} (CUDA error {status})'), doing)
-
-
-@functools.cache
-def _library() -> Any:
-    """The driver's library; its calls let other Python threads run."""
-    library = _load(ctypes.CDLL)
-    pointer, number = ctypes.c_void_p, ctypes.c_int
-    to_pointer, to_number = ctypes.POINTER(pointer), ctypes.POINTER(number)
-    for name, arguments in {
-        'cuGetErrorString': [number, ctypes.POINTER(ctypes.c_char_p)],
-        'cuStreamBeginCapture_v2': [pointer, number],
-        'cuStreamEndCapture': [pointer, to_pointer],
-        'cuGraphGetNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
-        'cuGraphNodeGetType': [pointer, to_number],
-        'cuGraphNodeGetDependentNodes': [pointer, to_pointer, ctypes.POINTER(ctypes.c_size_t)],
-        'cuGraphNodeGetDependentNodes_v2': [
-            pointer,
-            to_pointer,
-            pointer,  # data of edges
-            ctypes.POINTER(ctypes.c_size_t),
-        ],
-        'cuGraphDestroyNode': [pointer],
-        'cuGraphMemcpyNodeGetParams': [pointer, ctypes.POINTER(_Memcpy3D)],
-        'cuPointerGetAttribute': [to_number, number, ctypes.c_ulonglong],
-        'cuGraphInstantiateWithFlags': [to_pointer, pointer, ctypes.c_ulonglong],
-        'cuGraphUpload': [pointer, pointer],
-        'cuGraphExecDestroy': [pointer],
-        'cuGraphDestroy': [pointer],
-    }.items():
-        if hasattr(library, name):
-            function = getattr(library, name)
-            function.argtypes, function.restype = arguments, number
-    return library
-
-
-@functools.cache
-def _launching_library() -> Any:
-    """The same library for launches, a few microseconds each.
-
-    Its calls keep the interpreter's lock: to give it up would mean to queue for it again behind
-    threads that may hold it for milliseconds.
-    """
-    library = _load(ctypes.PyDLL)
-    library.cuGraphLaunch.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    library.cuGraphLaunch.restype = ctypes.c_int
-    return library
-
-
-def _load(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
-    try:
-        return kind('libcuda.so.1')
-    except OSError as err:
-        raise CudaError(f'the CUDA driver cannot be loaded: {err}; is it installed?') from err

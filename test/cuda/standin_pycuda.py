@@ -34,7 +34,7 @@ import numpy as np
 
 from jetson_perception.cuda import compiler as compiler_module
 from jetson_perception.cuda import device as device_module
-from jetson_perception.cuda import graphs as graphs_module
+from jetson_perception.cuda import libcuda as libcuda_module
 
 GUARD = 4096  # bytes between two allocations that belong to neither
 
@@ -77,8 +77,8 @@ def install(monkeypatch, **options) -> Standin:
     monkeypatch.setattr(device_module, '_current', device_module._Current())
     monkeypatch.setattr(device_module.atexit, 'register', standin.at_exit.append)
     library = _Library(standin)
-    monkeypatch.setattr(graphs_module, '_library', lambda: library)
-    monkeypatch.setattr(graphs_module, '_launching_library', lambda: library)
+    monkeypatch.setattr(libcuda_module, 'library', lambda: library)
+    monkeypatch.setattr(libcuda_module, 'quick_library', lambda: library)
     monkeypatch.setattr(
         compiler_module,
         'compile_kernels',
@@ -719,20 +719,6 @@ def _make_driver(standin):
 
         standin.enqueue(_stream_of(stream), 'download', run, source, target)
 
-    def memcpy_dtod_async(dest, src, size, stream=None):
-        standin.current()
-        for value in (dest, src, size):
-            _check_int(value, 'an argument')
-        target, target_offset = standin.find(dest, size)
-        source, source_offset = standin.find(src, size)
-
-        def run():
-            target.array[target_offset : target_offset + size] = source.array[
-                source_offset : source_offset + size
-            ]
-
-        standin.enqueue(_stream_of(stream), 'copy', run, source, target)
-
     def memset_d8_async(dest, data, size, stream=None):
         standin.current()
         target, offset = standin.find(_check_int(dest, 'dest'), _check_int(size, 'size'))
@@ -747,7 +733,6 @@ def _make_driver(standin):
         pagelocked_empty,
         memcpy_htod_async,
         memcpy_dtoh_async,
-        memcpy_dtod_async,
         memset_d8_async,
     ):
         setattr(driver, function.__name__, function)
@@ -844,6 +829,24 @@ class _Library:
         return 0
 
     def cuGraphUpload(self, executable, stream):
+        return 0
+
+    def cuMemcpyDtoDAsync_v2(self, dest, src, size, handle):
+        standin = self._standin
+        if standin.failure is not None:
+            return 719
+        standin.current()
+        for value in (dest, src, size, handle):
+            _check_int(value, 'an argument')
+        target, target_offset = standin.find(dest, size)
+        source, source_offset = standin.find(src, size)
+
+        def run():
+            target.array[target_offset : target_offset + size] = source.array[
+                source_offset : source_offset + size
+            ]
+
+        standin.enqueue(standin.streams[handle], 'copy', run, source, target)
         return 0
 
     def cuGraphLaunch(self, executable, handle):

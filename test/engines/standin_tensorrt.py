@@ -38,7 +38,7 @@ import numpy as np
 import onnxruntime
 from standin_pycuda import MisuseError
 
-from jetson_perception.cuda import graphs as graphs_module
+from jetson_perception.cuda import libcuda as libcuda_module
 from jetson_perception.engines import tensorrt_api
 
 VERSIONS = {
@@ -548,7 +548,7 @@ class _Context:
 
     def _is_captured(self):
         """Whether a graph that was captured from it lives."""
-        library = graphs_module._library()
+        library = libcuda_module.library()
         graphs = [*library._graphs.values(), *library._executables.values()]
         return any(work.run in self._recorded for graph in graphs for work in graph)
 
