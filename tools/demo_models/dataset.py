@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import multiprocessing
 import os
@@ -138,6 +139,14 @@ class Renderers:
         Samples that are put together from what has been rendered, after each one that is rendered.
     crowded : bool
         Whether to put more people into these.
+    renewed : bool
+        Whether to go on when all are made, in place of the oldest ones: people whom a network sees
+        again and again it learns by heart.
+
+    Attributes
+    ----------
+    ready : ndarray, shape (count,), int32
+        How often each place of the store has been filled.
     """
 
     def __init__(
@@ -148,22 +157,22 @@ class Renderers:
         mixed: int = 0,
         *,
         crowded: bool = False,
+        renewed: bool = False,
     ) -> None:
-        if (
-            first_seed < VALIDATION_SEED < first_seed + count
-            or first_seed + count > EVALUATION_SEED
-        ):
+        limit = VALIDATION_SEED if first_seed < VALIDATION_SEED else EVALUATION_SEED
+        if first_seed + count > limit:
             raise SystemExit(
                 f'{count} scenes from seed {first_seed} on reach into the seeds of others'
             )
         self.count = count
+        self._end = limit if renewed else first_seed + count
         self.images = _shared((count, SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
         self.boxes = _shared((count, MAX_OBJECTS, 4), np.float32)
         self.classes = _shared((count, MAX_OBJECTS), np.int64)
         self.points = _shared((count, MAX_OBJECTS, 17, 3), np.float32)
         self.areas = _shared((count, MAX_OBJECTS), np.float32)
         self.numbers = _shared((count,), np.int64)
-        self.ready = _shared((count,), np.uint8)
+        self.ready = _shared((count,), np.int32)
         context = multiprocessing.get_context('fork')
         self._processes = [
             context.Process(
@@ -178,10 +187,10 @@ class Renderers:
         os.nice(19)
         cv2.setNumThreads(1)
         pictures = photographs(TRAINING_PHOTOGRAPHS)
-        indices = range(worker, self.count, workers)
-        seeds = range(first_seed + worker, first_seed + self.count, workers)
+        indices = itertools.cycle(range(worker, self.count, workers))
+        seeds = range(first_seed + worker, self._end, workers)
         for index, sample in zip(
-            indices, samples(seeds, pictures, mixed, crowded=crowded), strict=True
+            indices, samples(seeds, pictures, mixed, crowded=crowded), strict=False
         ):
             # The nearest ones come last.
             n = min(len(sample.classes), MAX_OBJECTS)
@@ -191,7 +200,7 @@ class Renderers:
             self.points[index, :n] = sample.points[len(sample.points) - n :]
             self.areas[index, :n] = sample.areas[len(sample.areas) - n :]
             self.numbers[index] = n
-            self.ready[index] = 1
+            self.ready[index] += 1
 
     def alive(self) -> bool:
         """Whether any process still renders."""

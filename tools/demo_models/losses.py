@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from network import BINS, KEYPOINT_REACH, KEYPOINTS, anchors_of, expected_distances
@@ -135,17 +135,21 @@ class Loss:
     def __init__(self, size_wh: tuple[int, int], device: torch.device, only: str = '') -> None:
         self.centers, self.strides = anchors_of(size_wh, device)
         self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
-        boxes = 0.5 if only == 'pose' else 1.0  # people alone, then, and less well
+        self._people_only = only == 'pose'
+        boxes = 0.5 if self._people_only else 1.0  # less well, then
         points = 0.0 if only == 'detect' else 1.0
         parts = (boxes, 7.5 * boxes, 1.5 * boxes, 10.0 * points, points)
         self.weights = torch.tensor(parts, device=device)
-        self._people_only = only == 'pose'
 
     def __call__(
         self, raw: tuple[Tensor, Tensor, Tensor], targets: Targets
     ) -> tuple[Tensor, Tensor]:
         """The loss, and its parts in the order of `names`."""
         distances, scores, points = (part.float() for part in raw)
+        if self._people_only:
+            scores = scores[:, :1]
+            people = targets.there & (targets.classes == 0)
+            targets = replace(targets, there=people, classes=torch.zeros_like(targets.classes))
         reach = expected_distances(distances) * self.strides
         boxes = torch.cat(
             [self.centers - reach[:, :2], self.centers + reach[:, 2:]], dim=1
@@ -155,30 +159,28 @@ class Loss:
         )
         total = quality.sum().clamp(min=1.0)
         classes = targets.classes.gather(1, which)
-        of_class = classes[:, None] == torch.arange(scores.shape[1], device=scores.device)[:, None]
-        wanted = of_class * (quality * chosen)[:, None]
-        if self._people_only:
-            scores, wanted = scores[:, :1], wanted[:, :1]
-        score_loss = (
-            functional.binary_cross_entropy_with_logits(scores, wanted, reduction='sum') / total
-        )
         # (n, ANSWERS): the rest of a picture's anchors answer for nothing.
         share, anchor = (quality * chosen).topk(ANSWERS, dim=1)
         owner = which.gather(1, anchor)
         truth = _rows(targets.boxes, owner)
-        person = share * (classes.gather(1, anchor) == 0)
-        if self._people_only:
-            share = person
         box_loss = ((1 - ciou(_rows(boxes, anchor), truth)) * share).sum() / total
         logits = _rows(distances.transpose(1, 2), anchor)
         distance_loss = self._distance_loss(logits, anchor, truth, share) / total
-        point_loss, visible_loss = self._point_loss(
+        point_loss, visible_loss, similarity = self._point_loss(
             _rows(points.transpose(1, 2), anchor),
             anchor,
             _rows(targets.points.flatten(2), owner).unflatten(2, (KEYPOINTS, 3)),
             targets.areas.gather(1, owner),
             truth,
-            person,
+            share * (classes.gather(1, anchor) == 0),
+        )
+        if self._people_only:
+            # A score that knows how good the pose is ranks poses (RTMO, Lu et al. 2024).
+            quality = quality * torch.ones_like(quality).scatter(1, anchor, similarity.sqrt())
+        of_class = classes[:, None] == torch.arange(scores.shape[1], device=scores.device)[:, None]
+        wanted = of_class * (quality * chosen)[:, None]
+        score_loss = (
+            functional.binary_cross_entropy_with_logits(scores, wanted, reduction='sum') / total
         )
         parts = torch.stack([score_loss, box_loss, distance_loss, point_loss, visible_loss])
         return (parts * self.weights).sum(), parts.detach()
@@ -205,8 +207,11 @@ class Loss:
         area: Tensor,
         truth: Tensor,
         share: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """One minus object keypoint similarity, with a term that also draws from afar."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One minus object keypoint similarity, with a term that also draws from afar.
+
+        Then what visibility is off, and the similarity (n, k), 1 where nothing is labeled.
+        """
         raw = raw.unflatten(2, (KEYPOINTS, 3))
         stride = self.strides[0][anchor][..., None, None]
         placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers.T[anchor][:, :, None]
@@ -217,14 +222,19 @@ class Loss:
         off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
         e = off / (8 * self.sigmas**2 * area[..., None])
         # Similarity hardly draws what is far off, such as wrists at first; distance does.
-        each = (1 - torch.exp(-e)) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
-        weight = labeled * share[..., None]
-        point_loss = (each * weight).sum() / weight.sum().clamp(min=1.0)
+        alike = torch.exp(-e)
+        each = (1 - alike) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
+        # Everybody counts alike, however many joints are labeled, as in the measure.
+        count = labeled.sum(dim=2)
+        part = labeled / count.clamp(min=1.0)[..., None]
+        point_loss = ((each * part).sum(dim=2) * share).sum()
+        point_loss = point_loss / (share * (count > 0)).sum().clamp(min=1.0)
+        similarity = torch.where(count > 0, (alike * part).sum(dim=2), 1.0).detach()
         visible = functional.binary_cross_entropy_with_logits(
             raw[..., 2], labeled, reduction='none'
         )
         visible_loss = (visible.mean(dim=2) * share).sum() / share.sum().clamp(min=1.0)
-        return point_loss, visible_loss
+        return point_loss, visible_loss, similarity
 
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ def main() -> None:
         TRAINING_SEED + args.first_seed,
         args.mixed,
         crowded=args.only == 'pose',  # a picture without people teaches it little
+        renewed=True,
     )
     try:
         network = train(scenes, validation, args)
@@ -67,7 +68,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, required=True, help='folder for the models')
-    parser.add_argument('--scenes', type=int, default=40_000, help='pictures to make at most')
+    parser.add_argument('--scenes', type=int, default=40_000, help='pictures to keep at once')
     parser.add_argument(
         '--mixed', type=int, default=3, help='of four, so many show what others showed already'
     )
@@ -121,8 +122,8 @@ class Store:
     def __init__(self, scenes: Renderers, device: torch.device) -> None:
         self._scenes = scenes
         self._device = device
-        self._copied = np.zeros(scenes.count, bool)
-        self._order = np.empty(scenes.count, np.int64)
+        self._taken = np.zeros(scenes.count, np.int32)
+        self._rows = np.empty(scenes.count, np.int64)  # where those are that were taken
         self.size = 0
         height, width = SIZE_WH[1], SIZE_WH[0]
         self._images = torch.empty(
@@ -136,10 +137,13 @@ class Store:
 
     def refresh(self, at_most: int = 400) -> None:
         """Take over scenes that have been rendered since."""
-        new = np.flatnonzero((self._scenes.ready > 0) & ~self._copied)[:at_most]
-        if not len(new):
+        ready = self._scenes.ready.copy()
+        places = np.flatnonzero(ready != self._taken)[:at_most]
+        if not len(places):
             return
-        rows = slice(self.size, self.size + len(new))
+        first = places[self._taken[places] == 0]
+        self._rows[first] = np.arange(self.size, self.size + len(first))
+        rows = torch.from_numpy(self._rows[places]).to(self._device)
         for mine, theirs in (
             (self._images, self._scenes.images),
             (self._boxes, self._scenes.boxes),
@@ -148,9 +152,14 @@ class Store:
             (self._areas, self._scenes.areas),
             (self._numbers, self._scenes.numbers),
         ):
-            mine[rows] = torch.from_numpy(theirs[new]).to(self._device)
-        self._copied[new] = True
-        self.size += len(new)
+            mine[rows] = torch.from_numpy(theirs[places]).to(self._device)
+        self._taken[places] = ready[places]
+        self.size += len(first)
+
+    @property
+    def made(self) -> int:
+        """Scenes that were taken over so far, also those that newer ones have replaced."""
+        return int(self._taken.sum())
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Targets]:
         """Images (n, h, w, 3), uint8, and targets, of those rows."""
@@ -167,7 +176,7 @@ class Store:
 def _wait_for(store: Store, scenes: Renderers, count: int) -> None:
     while store.size < count:
         store.refresh(10_000)
-        if not scenes.alive() and store.size < count and not (scenes.ready.sum() > store.size):
+        if not scenes.alive() and store.size < count and not (scenes.ready.sum() > store.made):
             raise SystemExit(
                 f'rendering ended with {store.size} of {count} scenes; see its errors above'
             )
@@ -221,7 +230,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
                 for n, v in zip(Loss.names, torch.stack(parts).mean(dim=0).tolist(), strict=True)
             )
             print(
-                f'step {step} at {time.monotonic() - began:.0f} s, {store.size} scenes: {named}',
+                f'step {step} at {time.monotonic() - began:.0f} s, {store.made} scenes: {named}',
                 flush=True,
             )
             parts.clear()
