@@ -67,11 +67,14 @@ _TOLERATED_SHARE = 0.01
 # Another layout means other kernels, which round differently where they may round at all.
 _ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
 
+# Plain runs until one is waited for, after which the runtime lets go of what the others hold.
+_RUNS_TO_A_WAIT = 16
+
 # Launches that are timed, how often, and how much a layout has to win by.
 _TIMED_LAUNCHES, _TIMED_ROUNDS, _WORTH_IT = 10, 3, 0.97
 
 
-# The faster layout by file, input shape, rounding and GPU: engines of one model need one trial.
+# The faster layout by file, size asked for, rounding and GPU: engines of one model need one trial.
 _faster: dict[tuple[Any, ...], str] = {}
 
 
@@ -143,18 +146,20 @@ class OnnxRuntimeCudaEngine:
         self.content = _halved(self._path) if half else None
         self.tf32 = tf32
         self.mode = ''
-        self.layout = self._layouts[0]
+        self._asked_size_wh = input_size_wh
         self._dimensions: dict[str, int] = {}
         self._on_cpu: list[str] = []
         self._session: CudaSession | None = None
         self._graph: Graph | None = None
         self._run: Callable[[], None] | None = None
+        self._runs = 0  # in plain mode
         self._thread: int | None = None  # that may run; None for any
         self._staging: _Staging | None = None
         self._closed = False
         self._resources = Resources()
         with self._resources.closed_on_error():
             self.device = self._resources.add(CudaDevice.get(device_index))
+            self.layout = self._known_layout()
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._resources.call(self._drop_session)
             # Allocations would break the recording of another engine.
@@ -183,6 +188,7 @@ class OnnxRuntimeCudaEngine:
         shape = (1, 3, size_wh[1], size_wh[0])
         self.inputs: tuple[TensorSpec, ...] = (replace(spec, shape=shape),)
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
+        self._resources.call(self._drop_session)  # which reads it once more
         self._dimensions = _named_dimensions(nodes[0].shape, shape)
         if self._dimensions:  # with known sizes it can plan memory, and record graphs
             session = self._new_session()
@@ -344,7 +350,7 @@ class OnnxRuntimeCudaEngine:
 
     def _layout_key(self) -> tuple[Any, ...]:
         rounding = self.content is not None, self.tf32
-        return self._path, self.inputs[0].shape, rounding, self.device.index
+        return self._path, self._asked_size_wh, rounding, self.device.index
 
     def _choose_layout(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
@@ -420,7 +426,7 @@ class OnnxRuntimeCudaEngine:
             self._graph = capture(self.stream, session.run, foreign=True)
             self._run = self._launch
         else:
-            self._run = session.run
+            self._run = session.run if records_graph else self._run_in_turn
             self._thread = threading.get_ident() if records_graph else None
         if mode == 'plain':
             return
@@ -431,6 +437,14 @@ class OnnxRuntimeCudaEngine:
     def _launch(self) -> None:
         assert self._graph is not None
         self._graph.launch(self.stream)
+
+    def _run_in_turn(self) -> None:
+        assert self._session is not None
+        self._runs += 1
+        if self._runs % _RUNS_TO_A_WAIT:
+            self._session.run()
+        else:
+            self._session.run_and_wait()
 
     def _run_plainly(self) -> None:
         assert self._session is not None

@@ -91,8 +91,10 @@ class CudaSession:
         self._path = path
         self._stream = stream
         self._binding: Any = None
+        self._last_binding: Any = None  # of the last run
         self._options = _run_options()
         self._plain_options = _run_options(graph_id='-1') if records_graph else self._options
+        self._waiting_options = _run_options(wait=True)
         settings = {
             'device_id': str(stream.device.index),
             'user_compute_stream': str(stream.handle),
@@ -139,6 +141,19 @@ class CudaSession:
         """
         self._run(self._binding, self._plain_options if plain else self._options)
 
+    def run_and_wait(self) -> None:
+        """Run to the end, and let go of what earlier runs hold; not for one that records a graph.
+
+        Kernels read small arrays from page-locked memory, which the runtime keeps after a run that
+        is not waited for, and releases after one that is.
+
+        Raises
+        ------
+        ModelError
+            When the runtime fails; with its own text.
+        """
+        self._run(self._last_binding or self._binding, self._waiting_options)
+
     def output_shapes(
         self, input_spec: TensorSpec, input_buffer: DeviceBuffer, names: Sequence[str]
     ) -> list[tuple[int, ...]]:
@@ -167,7 +182,16 @@ class CudaSession:
 
     def close(self) -> None:
         """Release the model. None of its runs may be under way."""
-        self._binding = None
+        if self._last_binding is not None and not self.records_graph:
+            # A session that still holds page-locked memory hands it to a function that the driver
+            # calls after what is on the stream. Comes that last, the memory's owner ends in there,
+            # where nothing can be freed, and the process aborts (ONNX Runtime 1.31).
+            try:
+                self.run_and_wait()
+                self._stream.synchronize()
+            except (ModelError, CudaError) as err:  # of a GPU that failed, which was told already
+                _log.debug('%s: the last run failed: %s', self._path, err)
+        self._binding = self._last_binding = None
         self.raw = None
 
     def _bound_to(self, spec: TensorSpec, buffer: DeviceBuffer) -> Any:
@@ -183,6 +207,7 @@ class CudaSession:
         return binding
 
     def _run(self, binding: Any, options: Any) -> None:
+        self._last_binding = binding
         try:
             self.raw.run_with_iobinding(binding, options)
         except Exception as err:  # ONNX Runtime's errors share no other base
@@ -230,11 +255,12 @@ def _create(
     return session
 
 
-def _run_options(graph_id: str = '') -> Any:
+def _run_options(graph_id: str = '', *, wait: bool = False) -> Any:
     import onnxruntime
 
     options = onnxruntime.RunOptions()
-    options.add_run_config_entry('disable_synchronize_execution_providers', '1')
+    if not wait:
+        options.add_run_config_entry('disable_synchronize_execution_providers', '1')
     if graph_id:
         options.add_run_config_entry('gpu_graph_id', graph_id)
     return options

@@ -95,7 +95,7 @@ class Provider:
         assert options.get_session_config_entry('session.disable_quant_qdq') == '1'
         session = Session(self, path, options, settings)
         self.sessions.append(session)
-        return session
+        return _Handle(session)
 
 
 class Session:
@@ -108,6 +108,7 @@ class Session:
         self.records = settings['enable_cuda_graph'] == '1'
         self.recorded_by: int | None = None
         self.runs = 0
+        self.held = 0  # runs that were not waited for, whose page-locked memory is kept
         self.in_half = isinstance(path, bytes)
         self.overflows = self.in_half and provider.half == 'overflow'
         self.get_inputs = self.cpu.get_inputs
@@ -129,9 +130,13 @@ class Session:
     def run_with_iobinding(self, binding, options):
         assert binding.session is self
         self.standin.current()
-        assert options.get_run_config_entry('disable_synchronize_execution_providers') == '1'
+        waits = _entry(options, 'disable_synchronize_execution_providers') != '1'
+        if waits:
+            assert not self.records, 'its graph is for the thread that recorded it'
+            self.standin.not_capturing('cudaStreamSynchronize')
         self._check_thread(options)
         self.runs += 1
+        self.held += 1
         source = binding.input
         outputs = binding.bound
         if self.stream.recorded is not None:
@@ -163,18 +168,43 @@ class Session:
                 self.standin.view(bound.address, bound.shape, bound.dtype)[...] = result
 
         self.standin.enqueue(self.stream, 'run', run, *memories)
+        if waits:
+            self.standin.drain(self.stream, self.stream.submitted)
+            self.held = 0
 
     def _check_thread(self, options):
-        try:
-            graph_id = options.get_run_config_entry('gpu_graph_id')
-        except RuntimeError:
-            graph_id = ''
+        graph_id = _entry(options, 'gpu_graph_id')
         if not self.records or graph_id == '-1':
             return
         if self.recorded_by is None and self.runs >= _RUNS_BEFORE_RECORDING:
             self.recorded_by = threading.get_ident()
         if self.recorded_by not in (None, threading.get_ident()):
             raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : CUDA failure 900')
+
+
+class _Handle:
+    """What the engine has of a session; goes when the engine lets go of it."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def __del__(self):
+        session = self._session
+        # The real one may end in a function that the driver calls, and abort.
+        if session.held and not session.records and session.standin.failure is None:
+            session.standin.faults.append(
+                f'a session that holds memory of {session.held} runs was let go of'
+            )
+
+
+def _entry(options, name):
+    try:
+        return options.get_run_config_entry(name)
+    except RuntimeError:
+        return ''
 
 
 class Binding:
