@@ -59,6 +59,11 @@ def pytest_configure() -> None:
             'ROS is here, but not the messages of jetson_perception: run `make setup`, then '
             '`source tools/env.sh`'
         )
+    # As the README says of a camera's process: what exceeds Fast DDS's own segment of 512 kB goes
+    # through UDP's loopback in pieces, and on a busy machine each image may lose one.
+    from jetson_perception.bringup import transport_environment
+
+    os.environ.update(transport_environment())
     domain_id, _domain_lock = claim_domain_id()
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     if os.environ.get('ROS_DISTRO') == 'humble':
