@@ -6,7 +6,15 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from network import BINS, KEYPOINT_REACH, KEYPOINTS, anchors_of, expected_distances
+from network import (
+    BINS,
+    KEYPOINT_REACH,
+    KEYPOINTS,
+    MOVES,
+    anchors_of,
+    expected_distances,
+    moved,
+)
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,6 +24,9 @@ OKS_SIGMAS = (
     0.087, 0.087, 0.089, 0.089,
 )  # fmt: skip
 
+
+STAGE_WEIGHTS = (0.4, *[0.3] * (MOVES - 1), 0.5)
+"""Of where keypoints are placed from the anchor, and after each move."""
 
 ANSWERS = 160
 """Most anchors of a picture that answer for an object: ten each, of at most 24 objects, which
@@ -133,6 +144,7 @@ class Loss:
     names = ('score', 'box', 'distance', 'points', 'visible')
 
     def __init__(self, size_wh: tuple[int, int], device: torch.device, only: str = '') -> None:
+        self._size_wh = size_wh
         self.centers, self.strides = anchors_of(size_wh, device)
         self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
         self._people_only = only == 'pose'
@@ -142,10 +154,10 @@ class Loss:
         self.weights = torch.tensor(parts, device=device)
 
     def __call__(
-        self, raw: tuple[Tensor, Tensor, Tensor], targets: Targets
+        self, raw: tuple[Tensor, Tensor, Tensor, Tensor], targets: Targets
     ) -> tuple[Tensor, Tensor]:
         """The loss, and its parts in the order of `names`."""
-        distances, scores, points = (part.float() for part in raw)
+        distances, scores, points, fields = (part.float() for part in raw)
         if self._people_only:
             scores = scores[:, :1]
             people = targets.there & (targets.classes == 0)
@@ -168,6 +180,7 @@ class Loss:
         distance_loss = self._distance_loss(logits, anchor, truth, share) / total
         point_loss, visible_loss, similarity = self._point_loss(
             _rows(points.transpose(1, 2), anchor),
+            fields,
             anchor,
             _rows(targets.points.flatten(2), owner).unflatten(2, (KEYPOINTS, 3)),
             targets.areas.gather(1, owner),
@@ -202,6 +215,7 @@ class Loss:
     def _point_loss(
         self,
         raw: Tensor,
+        fields: Tensor,
         anchor: Tensor,
         points: Tensor,
         area: Tensor,
@@ -210,25 +224,34 @@ class Loss:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One minus object keypoint similarity, with a term that also draws from afar.
 
-        Then what visibility is off, and the similarity (n, k), 1 where nothing is labeled.
+        Then what visibility is off, and the similarity (n, k) in the end, 1 where nothing is
+        labeled.
         """
+        raw, trust = raw.split([3 * KEYPOINTS, KEYPOINTS], dim=2)
         raw = raw.unflatten(2, (KEYPOINTS, 3))
         stride = self.strides[0][anchor][..., None, None]
         placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers.T[anchor][:, :, None]
+        trust = trust.sigmoid().transpose(1, 2)[:, :, None]
         labeled = (points[..., 2] > 0).float()
         # Whoever is nearly hidden is not to outweigh all the others.
         least = 0.2 * (truth[..., 2:] - truth[..., :2]).prod(dim=-1)
         area = torch.maximum(area, least).clamp(min=32.0)
-        off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
-        e = off / (8 * self.sigmas**2 * area[..., None])
-        # Similarity hardly draws what is far off, such as wrists at first; distance does.
-        alike = torch.exp(-e)
-        each = (1 - alike) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
         # Everybody counts alike, however many joints are labeled, as in the measure.
         count = labeled.sum(dim=2)
         part = labeled / count.clamp(min=1.0)[..., None]
-        point_loss = ((each * part).sum(dim=2) * share).sum()
-        point_loss = point_loss / (share * (count > 0)).sum().clamp(min=1.0)
+        labeled_share = (share * (count > 0)).sum().clamp(min=1.0)
+        point_loss = 0.0
+        for stage, weight in enumerate(STAGE_WEIGHTS):
+            if stage:  # each learns from where the one before it left off
+                placed = placed.detach().permute(0, 2, 3, 1)
+                placed = moved(placed, trust, fields, self._size_wh).permute(0, 3, 1, 2)
+            off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
+            e = off / (8 * self.sigmas**2 * area[..., None])
+            # Similarity hardly draws what is far off, such as wrists at first; distance does.
+            alike = torch.exp(-e)
+            each = (1 - alike) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
+            of_stage = ((each * part).sum(dim=2) * share).sum() / labeled_share
+            point_loss = point_loss + weight * of_stage
         similarity = torch.where(count > 0, (alike * part).sum(dim=2), 1.0).detach()
         visible = functional.binary_cross_entropy_with_logits(
             raw[..., 2], labeled, reduction='none'

@@ -3,9 +3,10 @@
 One trunk is trained with both heads; each head with the trunk becomes an ONNX file of its own,
 whose output has the shape of YOLOv8's. The trunk narrows in cross-stage partial blocks (Wang et
 al. 2020), pools pyramidally (He et al. 2015), and joins levels downwards and upwards (Liu et al.
-2018). Boxes are distributions over distances (generalized focal loss, Li et al. 2020). Operators
-are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat, MaxPool, Resize, Reshape, Softmax and
-Sigmoid.
+2018). Boxes are distributions over distances (generalized focal loss, Li et al. 2020). Keypoints
+are first placed from an anchor, which may be half a body away, and then moved twice by what is
+seen where they lie (`Fields`). Operators are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat,
+MaxPool, Resize, Reshape, Softmax, Sigmoid, TopK, GatherElements, ScatterElements and GridSample.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ BINS = 16
 KEYPOINTS = 17
 KEYPOINT_REACH = 4.0
 """Cells that a keypoint lies away from its anchor when the network says 1."""
+FIELD_REACH = 16.0
+"""Pixels that a keypoint is moved by when a field says 1."""
+MOVES = 2
+"""How often keypoints are moved."""
+MOVED = 512
+"""How many anchors' keypoints are moved where a network is exported."""
 
 
 class Conv(nn.Module):
@@ -119,6 +126,52 @@ class Branch(nn.Module):
         )
 
 
+class Fields(nn.Module):
+    """For each keypoint a field over the finest map: from any place, the way to the one near it.
+
+    What PersonLab (Papandreou et al. 2018) calls short-range offsets, but without a loss of their
+    own: they are read where keypoints are believed to be, and learn from how far these are off.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            Conv(channels, hidden, 3), Conv(hidden, hidden, 3), nn.Conv2d(hidden, 2 * KEYPOINTS, 1)
+        )
+        nn.init.normal_(self.layers[-1].weight, std=0.01)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(self, finest: Tensor) -> Tensor:
+        """Fields (n, 34, h, w), x and y of each keypoint in turn."""
+        return self.layers(finest)
+
+
+def moved(points: Tensor, trust: Tensor, fields: Tensor, size_wh: tuple[int, int]) -> Tensor:
+    """Keypoints after one move.
+
+    Parameters
+    ----------
+    points : Tensor, shape (n, 17, 2, a)
+        Where they are believed to be, pixels of the input.
+    trust : Tensor, shape (n, 17, 1, a)
+        0 to 1: how much of what the fields say an anchor believes of each.
+    fields : Tensor, shape (n, 34, h, w)
+        Of the stride `STRIDES[0]`.
+    size_wh : tuple of int
+        Of the input.
+    """
+    width, height = size_wh
+    x, y = points.unbind(dim=2)
+    places = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], dim=-1)
+    ways = functional.grid_sample(
+        fields.reshape(-1, 2, height // STRIDES[0], width // STRIDES[0]),
+        places.flatten(0, 1)[:, None],
+        padding_mode='border',
+        align_corners=False,
+    )
+    return points + trust * FIELD_REACH * ways.reshape(-1, KEYPOINTS, 2, places.shape[2])
+
+
 class PeopleNet(nn.Module):
     """Images (n, 3, h, w), RGB, 0 to 1, h and w multiples of 32, to raw predictions an anchor."""
 
@@ -139,7 +192,9 @@ class PeopleNet(nn.Module):
         levels = (c3, c4, c5)
         self.box = Branch(levels, (40, 48, 48), 4 * BINS, bias=0.5)
         self.score = Branch(levels, (32, 40, 40), classes, depth=1, bias=-4.6)
-        self.points = Branch(levels, (56, 72, 72), 3 * KEYPOINTS)
+        # Of each keypoint x, y and score, then of each the trust in what the fields say.
+        self.points = Branch(levels, (56, 72, 72), 4 * KEYPOINTS)
+        self.fields = Fields(c3, 32)
 
     def trunk(self, x: Tensor) -> list[Tensor]:
         """Features at strides 8, 16 and 32."""
@@ -152,10 +207,14 @@ class PeopleNet(nn.Module):
         y5 = self.join5(torch.cat([self.fall5(y4), x5], dim=1))
         return [y3, y4, y5]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Distance logits (n, 64, a), score logits (n, classes, a), raw keypoints (n, 51, a)."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What is raw of each anchor, and the fields.
+
+        Distance logits (n, 64, a), score logits (n, classes, a), keypoints (n, 68, a), and fields
+        (n, 34, h, w).
+        """
         maps = self.trunk(x)
-        return self.box(maps), self.score(maps), self.points(maps)
+        return self.box(maps), self.score(maps), self.points(maps), self.fields(maps[0])
 
 
 def _double(x: Tensor) -> Tensor:
@@ -189,6 +248,7 @@ class Reading(nn.Module):
         super().__init__()
         self.network = network
         self.pose = pose
+        self.size_wh = size_wh
         centers, strides = anchors_of(size_wh)
         self.register_buffer('centers', centers[None])
         self.register_buffer('strides', strides[None])
@@ -208,10 +268,27 @@ class Reading(nn.Module):
         rows = [(low + high) * 0.5, high - low]
         if not self.pose:
             return torch.cat([*rows, scores], dim=1)
-        raw = self.network.points(maps).reshape(1, KEYPOINTS, 3, a)
+        scores = scores[:, :1]
+        raw, trust = self.network.points(maps).split([3 * KEYPOINTS, KEYPOINTS], dim=1)
+        raw = raw.reshape(1, KEYPOINTS, 3, a)
         places = raw[:, :, :2] * (KEYPOINT_REACH * self.strides[:, None]) + self.centers[:, None]
+        places = self._moved(places.flatten(1, 2), trust, scores, self.network.fields(maps[0]))
+        places = places.reshape(1, KEYPOINTS, 2, a)
         points = torch.cat([places, raw[:, :, 2:].sigmoid()], dim=2).reshape(1, 3 * KEYPOINTS, a)
-        return torch.cat([*rows, scores[:, :1], points], dim=1)
+        return torch.cat([*rows, scores, points], dim=1)
+
+    def _moved(self, places: Tensor, trust: Tensor, scores: Tensor, fields: Tensor) -> Tensor:
+        """Keypoints (1, 34, a) after all moves, of the `MOVED` best anchors.
+
+        On a CPU the others would take five times as long, and nobody reads them.
+        """
+        best = scores.topk(MOVED, dim=2, sorted=False).indices
+        rows = best.repeat(1, 2 * KEYPOINTS, 1)
+        mine = places.gather(2, rows).reshape(1, KEYPOINTS, 2, MOVED)
+        trust = trust.gather(2, best.repeat(1, KEYPOINTS, 1)).sigmoid()[:, :, None]
+        for _ in range(MOVES):
+            mine = moved(mine, trust, fields, self.size_wh)
+        return places.scatter(2, rows, mine.reshape(1, 2 * KEYPOINTS, MOVED))
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -263,6 +340,7 @@ def export(
     model = onnx.load(path)
     onnx.helper.set_model_props(model, props)
     halve_weights(model)
+    shorten_names(model)
     model.producer_name = 'jetson_perception'
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
@@ -271,7 +349,8 @@ def export(
 def halve_weights(model: onnx.ModelProto) -> None:
     """Store the weights of convolutions as float16, cast when the model is loaded, in place.
 
-    Half the file; runtimes fold the casts into constants, so that inference is float32 as before.
+    So too what is large and loses nothing, as the anchors' places. Half the file; runtimes fold
+    the casts into constants, so that inference is float32 as before.
     """
     import onnx
     from onnx import numpy_helper
@@ -279,10 +358,13 @@ def halve_weights(model: onnx.ModelProto) -> None:
     graph = model.graph
     casts = []
     for weight in graph.initializer:
-        if weight.data_type != onnx.TensorProto.FLOAT or len(weight.dims) != 4:
+        if weight.data_type != onnx.TensorProto.FLOAT:
             continue
         name, values = weight.name, numpy_helper.to_array(weight)
-        weight.CopyFrom(numpy_helper.from_array(values.astype('float16'), f'{name}_half'))
+        halved = values.astype('float16')
+        if values.ndim != 4 and (values.size < 1000 or (halved != values).any()):
+            continue
+        weight.CopyFrom(numpy_helper.from_array(halved, f'{name}_half'))
         casts.append(
             onnx.helper.make_node(
                 'Cast', [f'{name}_half'], [name], f'{name}_cast', to=onnx.TensorProto.FLOAT
@@ -291,3 +373,19 @@ def halve_weights(model: onnx.ModelProto) -> None:
     nodes = list(graph.node)
     del graph.node[:]
     graph.node.extend([*casts, *nodes])
+
+
+def shorten_names(model: onnx.ModelProto) -> None:
+    """Name nodes, and what they give, by operator and number, in place.
+
+    The exporter's names, module within module, are more bytes than some of the layers.
+    """
+    short: dict[str, str] = {each.name: each.name for each in model.graph.output}
+    for number, node in enumerate(model.graph.node):
+        node.name = f'{node.op_type}_{number}'
+        for index, name in enumerate(node.input):
+            node.input[index] = short.get(name, name)
+        for index, name in enumerate(node.output):
+            suffix = f'_{index}' if index else ''
+            node.output[index] = short.setdefault(name, f'{node.name}{suffix}')
+    del model.graph.value_info[:]

@@ -234,13 +234,22 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
                 flush=True,
             )
             parts.clear()
+            _save(average.module, args)  # in case that no more comes of it
     print(f'validation: {_validate(average.module, held_out, criterion)}', flush=True)
-    result = average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
-    torch.save(
-        {k: v.half() if v.is_floating_point() else v for k, v in result.state_dict().items()},
-        args.out / f'people{"_" if args.only else ""}{args.only}.pt',
-    )
-    return result
+    _save(average.module, args)
+    return average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
+
+
+def _save(network: nn.Module, args: argparse.Namespace) -> None:
+    """Write the weights, as float16, for `--resume`."""
+    path = args.out / f'people{"_" if args.only else ""}{args.only}.pt'
+    weights = {
+        k: (v.half() if v.is_floating_point() else v).cpu().contiguous()
+        for k, v in network.state_dict().items()
+    }
+    unfinished = path.with_suffix('.part')
+    torch.save(weights, unfinished)
+    unfinished.replace(path)
 
 
 class Average:
@@ -323,11 +332,16 @@ def memory_format(device: torch.device) -> torch.memory_format:
 
 
 def _resume(network: PeopleNet, path: Path) -> None:
-    """Take over the weights whose shapes still fit; what has changed begins anew."""
+    """Take over the weights; what is new since, or gives other channels, begins anew."""
     mine, theirs = network.state_dict(), torch.load(path, map_location='cpu')
-    fitting = {k: v for k, v in theirs.items() if k in mine and mine[k].shape == v.shape}
-    network.load_state_dict(fitting, strict=False)
-    print(f'{len(fitting)} of {len(mine)} tensors from {path}')
+    fitting = 0
+    for key, values in theirs.items():
+        if key in mine and mine[key].shape[1:] == values.shape[1:]:
+            rows = slice(min(len(mine[key]), len(values))) if values.ndim else ()
+            mine[key][rows] = values[rows].to(mine[key].dtype)
+            fitting += 1
+    network.load_state_dict(mine)
+    print(f'{fitting} of {len(mine)} tensors from {path}')
 
 
 @torch.no_grad()
