@@ -107,7 +107,7 @@ class TestRoles:
         [
             pytest.param(NUDENET, 63, 6, id='ultralytics'),
             pytest.param(model_path('people_detect'), 68, 6, id='people_detect'),
-            pytest.param(model_path('people_pose'), 77, 9, id='people_pose'),
+            pytest.param(model_path('people_pose'), 80, 10, id='people_pose'),
             pytest.param(model_path('oranges'), 43, 1, id='oranges'),
         ],
     )
