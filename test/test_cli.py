@@ -671,7 +671,7 @@ class TestEvaluateObjects:
         command = ['evaluate', '--model', path, '--dataset', str(tmp_path / 'set')]
         assert main([*command, '--json', str(file)]) == 0
         assert json.loads(file.read_text())['keypoints']['ap50_95'] == pytest.approx(1)
-        assert 'keypoint AP50-95' in capsys.readouterr().out
+        assert 'OKS AP50-95' in capsys.readouterr().out
 
         two = coco_objects(self.RIGHT, keypoints=labelled[:6])
         coco_folder(tmp_path / 'set', [two], names=['name_0'], keypoints=['a', 'b'])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.agreement import Agreement, Limit
     from jetson_perception.evaluation.evaluators import ObjectEvaluator
 
-_TITLES = {'boxes': 'box', 'keypoints': 'keypoint', 'masks': 'mask'}
+_TITLES = {'boxes': 'box', 'keypoints': 'OKS', 'masks': 'mask'}
 
 
 def class_table(evaluator: PixelEvaluator | ObjectEvaluator) -> Table:
