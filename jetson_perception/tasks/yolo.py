@@ -48,6 +48,7 @@ MAX_CANDIDATES = 1000
 bound keeps a threshold near 0 from stalling the pipeline."""
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
+_COCO_POSE_VALUES = 80 + 17 * 3
 _ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MAX_END_TO_END_SIDE = 1000
@@ -540,7 +541,9 @@ def _contents(
     elif info.task == 'pose':
         counts = list(range(1, free))
     else:
-        counts = [1]  # of what nothing is known, a pose of one class is the likely other reading
+        # Of what nothing is known, a pose of one class is the likely other reading, or one that was
+        # made with COCO's classes as well as its keypoints.
+        counts = [1, 80] if free == _COCO_POSE_VALUES else [1]
     depths = (2, 3) if named or info.task == 'pose' or end_to_end else (3,)
     for classes in counts:
         for depth in depths:

@@ -219,6 +219,14 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
             id='52_classes_or_a_pose',
         ),
         pytest.param(
+            (1, 135, 8400),
+            {},
+            'task',
+            r'may hold 131 classes \(anchor_free\), or 80 classes with 17 keypoints of 3 '
+            r"\(anchor_free\); set 'task': detect or pose",
+            id='131_classes_or_a_pose_of_80',
+        ),
+        pytest.param(
             (1, 56, 8400), {'task': 'pose'}, 'keypoint_shape', 'keypoints an object', id='pose'
         ),
         pytest.param(
