@@ -426,7 +426,7 @@ class OnnxRuntimeCudaEngine:
             self._graph = capture(self.stream, session.run, foreign=True)
             self._run = self._launch
         else:
-            self._run = session.run if records_graph else self._run_in_turn
+            self._run = session.run if records_graph else self._run_with_waits
             self._thread = threading.get_ident() if records_graph else None
         if mode == 'plain':
             return
@@ -438,7 +438,7 @@ class OnnxRuntimeCudaEngine:
         assert self._graph is not None
         self._graph.launch(self.stream)
 
-    def _run_in_turn(self) -> None:
+    def _run_with_waits(self) -> None:
         assert self._session is not None
         self._runs += 1
         if self._runs % _RUNS_TO_A_WAIT:
