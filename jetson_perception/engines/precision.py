@@ -30,6 +30,20 @@ WANTED_IR = 8
 
 _DENSE = {'Resize', 'Upsample', 'ArgMax', 'DepthToSpace'}
 
+# Operators that move values and leave them as they are, or don't look at them.
+_MOVING = {
+    'Concat',
+    'Flatten',
+    'Identity',
+    'Reshape',
+    'Shape',
+    'Slice',
+    'Split',
+    'Squeeze',
+    'Transpose',
+    'Unsqueeze',
+}
+
 _SCALES_IN_FP16 = 19  # the first opset whose QuantizeLinear has scales in half precision
 
 
@@ -85,13 +99,25 @@ def widen_weights(model: onnx.ModelProto) -> int:
 def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes to keep in FP32: those that compute boxes and keypoints.
 
-    Between 512 and 1024 two neighbouring numbers in half precision lie half a pixel apart. Of a
-    network whose outputs are maps none is kept: logits have no such range, and maps are large.
+    Between 512 and 1024 two neighbouring numbers in half precision lie half a pixel apart. What
+    only moves the values that convolutions gave is not kept, since they are in half precision
+    already. Of a network whose outputs are maps none is kept: logits have no such range, and maps
+    are large.
     """
     names = decoding_nodes(model)
     inside = set(names)
-    operators = {node.op_type for node in model.graph.node if node.name in inside}
-    return [] if operators & _DENSE else names
+    nodes = [node for node in model.graph.node if node.name in inside]
+    if any(node.op_type in _DENSE for node in nodes):
+        return []
+    makers = {name: node.name for node in model.graph.node for name in node.output}
+    moving: set[str] = set()
+    for node in nodes:
+        values = node.input if node.op_type == 'Concat' else node.input[:1]
+        # Constants are made by nobody, or inside.
+        given = {makers.get(name, '') for name in values} - moving
+        if node.op_type in _MOVING and '' not in given and not given & inside:
+            moving.add(node.name)
+    return [name for name in names if name not in moving]
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -41,6 +41,30 @@ def noise(width, height):
     return np.random.default_rng(0).random((1, 3, height, width), np.float32)
 
 
+def head(nodes, outputs):
+    """A convolution that gives 'map', and what follows it."""
+    arrays = {
+        'weight': np.ones((2, 3, 1, 1), np.float32),
+        'rows': np.array([1, 2, -1]),
+        'anchor': np.ones((1, 2, 1), np.float32),
+        'stride': np.full(1, 8, np.float32),
+    }
+    used = {name for node in nodes for name in node.input} | {'weight'}
+    graph = helper.make_graph(
+        [helper.make_node('Conv', ['image', 'weight'], ['map'], 'conv'), *nodes],
+        'head',
+        [helper.make_tensor_value_info('image', onnx.TensorProto.FLOAT, (1, 3, 4, 4))],
+        [
+            helper.make_tensor_value_info(
+                name, onnx.TensorProto.INT64 if name == 'size' else onnx.TensorProto.FLOAT, None
+            )
+            for name in outputs
+        ],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items() if name in used],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
+
+
 class TestFp16:
     @pytest.mark.parametrize(
         ('make', 'most'),
@@ -109,6 +133,41 @@ class TestFp16:
     def test_maps_are_not_kept_in_fp32(self, tmp_path):
         assert coordinates_in_float(load_model(segmentation(tmp_path / 'm.onnx'))) == []
         assert coordinates_in_float(load_model(yolo(tmp_path / 'n.onnx')))
+
+    def test_what_only_moves_values_is_in_fp16(self, tmp_path):
+        """Copies of maps in FP32 cost twice the time, and hold nothing more."""
+        model = to_fp16(load_model(yolo(tmp_path / 'm.onnx')))
+        makers = {name: node for node in model.graph.node for name in node.output}
+        widened = [
+            makers[node.input[0]].op_type
+            for node in model.graph.node
+            if node.op_type == 'Cast' and node.attribute[0].i == 1 and node.input[0] in makers
+        ]
+        assert widened
+        assert 'Conv' not in widened
+
+    def test_values_that_are_moved_once_computed_stay_in_fp32(self):
+        model = head(
+            [
+                helper.make_node('Reshape', ['map', 'rows'], ['moved'], 'moved_before'),
+                helper.make_node('Shape', ['map'], ['size'], 'not_looked_at'),
+                helper.make_node('Concat', ['moved', 'anchor'], ['joined'], 'constant', axis=2),
+                helper.make_node('Mul', ['joined', 'stride'], ['scaled'], 'computed'),
+                helper.make_node('Reshape', ['scaled', 'rows'], ['output'], 'moved_after'),
+                helper.make_node('Concat', ['moved', 'output'], ['both'], 'mixed', axis=2),
+            ],
+            outputs=('output', 'size', 'both'),
+        )
+        assert coordinates_in_float(model) == ['constant', 'computed', 'moved_after', 'mixed']
+
+    def test_nothing_is_computed_behind_the_maps(self):
+        model = head(
+            [helper.make_node('Reshape', ['map', 'rows'], ['output'], 'moved')], ('output',)
+        )
+        assert coordinates_in_float(model) == []
+        half = to_fp16(model)
+        onnx.checker.check_model(half)
+        assert run(half, np.zeros((1, 3, 4, 4), np.float32)).dtype == np.float32
 
     def test_a_weight_that_fp16_has_not(self, tmp_path):
         path = segmentation(tmp_path / 'm.onnx')
