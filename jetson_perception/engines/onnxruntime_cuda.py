@@ -10,18 +10,19 @@ in this order, and the results of a graph are held against those of plain runs b
    are computed on the CPU.
 
 With a graph of ours both layouts of tensors are timed, NCHW and NHWC, and the faster one is kept:
-tensor cores want channels last, and whether the transpositions pay depends on the network.
+tensor cores want channels last, and whether the transpositions pay depends on the network. In NHWC
+convolutions add their bias in the same kernel, where cuDNN has one for that; its results are held
+against those of the plain ones too.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import math
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,12 +71,26 @@ _ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
 # Plain runs until one is waited for, after which the runtime lets go of what the others hold.
 _RUNS_TO_A_WAIT = 16
 
-# Launches that are timed, how often, and how much a layout has to win by.
+# Launches that are timed, how often, and how much another layout has to win by.
 _TIMED_LAUNCHES, _TIMED_ROUNDS, _WORTH_IT = 10, 3, 0.97
 
 
-# The faster layout by file, size asked for, rounding and GPU: engines of one model need one trial.
-_faster: dict[tuple[Any, ...], str] = {}
+class _Convolutions(NamedTuple):
+    """How convolutions are computed."""
+
+    layout: str
+    fuses_bias: bool = False
+
+    def __str__(self) -> str:
+        return self.layout.upper() + ' with the bias fused' * self.fuses_bias
+
+
+# In FP16 and NCHW cuDNN has no kernel that adds the bias (ONNX Runtime 1.31), and for others it is
+# no faster.
+_KINDS = (_Convolutions('nchw'), _Convolutions('nhwc', fuses_bias=True), _Convolutions('nhwc'))
+
+# The fastest by file, size asked for, rounding and GPU: engines of one model need one trial.
+_fastest: dict[tuple[Any, ...], _Convolutions] = {}
 
 
 class OnnxRuntimeCudaEngine:
@@ -159,13 +174,18 @@ class OnnxRuntimeCudaEngine:
         self._resources = Resources()
         with self._resources.closed_on_error():
             self.device = self._resources.add(CudaDevice.get(device_index))
-            self.layout = self._known_layout()
+            self._convolutions = self._known_convolutions()
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._resources.call(self._drop_session)
             # Allocations would break the recording of another engine.
             with BINDING, self.device.pushed():
                 self._open(input_size_wh)
             self._resources.call(self._drop_session)  # before the buffers that it is bound to
+
+    @property
+    def layout(self) -> str:
+        """Which of `LAYOUTS` is in use."""
+        return self._convolutions.layout
 
     def _open(self, input_size_wh: tuple[int, int] | None) -> None:
         import onnxruntime
@@ -304,9 +324,9 @@ class OnnxRuntimeCudaEngine:
     def _prepare(self) -> None:
         """Find the first way that works in this thread, and keep it."""
         self._run, self._thread, self.mode = None, None, ''
-        known = self._known_layout()
-        if self._session is None or self._session.records_graph or self.layout != known:
-            self.layout = known
+        known = self._known_convolutions()
+        if self._session is None or self._session.records_graph or self._convolutions != known:
+            self._convolutions = known
             self._bind(self._new_session())
         first, second = self._test_tensors()
         expected = self._warmed_up(first, second)
@@ -327,8 +347,8 @@ class OnnxRuntimeCudaEngine:
                 self._drop_session()  # whatever state it is in now
             else:
                 self.mode = mode
-                if mode == 'own_graph' and len(self._layouts) > 1:
-                    self._choose_layout(first, second, expected)
+                if mode == 'own_graph':
+                    self._choose_convolutions(first, second, expected)
                 half = ', converted to FP16' if self.content is not None else ''
                 shown = f'{mode.replace("_", " ")}, {self.layout.upper()}{half}'
                 self.description = f'{self._runtime}, {shown}'
@@ -343,49 +363,66 @@ class OnnxRuntimeCudaEngine:
         self._through(second, self._run_plainly)
         return expected
 
-    def _known_layout(self) -> str:
-        """The faster layout, where that is known."""
-        known = _faster.get(self._layout_key(), self._layouts[0])
-        return known if known in self._layouts else self._layouts[0]
+    def _known_convolutions(self) -> _Convolutions:
+        """The fastest, where that is known, or else what the others are held against."""
+        allowed = [kind for kind in _KINDS if kind.layout in self._layouts]
+        known = _fastest.get(self._trial_key())
+        return known if known in allowed else min(allowed, key=lambda kind: kind.fuses_bias)
 
-    def _layout_key(self) -> tuple[Any, ...]:
+    def _trial_key(self) -> tuple[Any, ...]:
         rounding = self.content is not None, self.tf32
-        return self._path, self._asked_size_wh, rounding, self.device.index
+        return self._path, self._asked_size_wh, rounding, self._layouts, self.device.index
 
-    def _choose_layout(
+    def _choose_convolutions(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
     ) -> None:
-        """Keep the graph of the faster layout; the one there is stays if the other one fails."""
-        key, here = self._layout_key(), self.layout
-        if key in _faster:
+        """Keep the graph of the fastest; the one there is stays if the others fail."""
+        key, here, name = self._trial_key(), self._convolutions, self._path.name
+        if key in _fastest:
             return
-        other = next(layout for layout in self._layouts if layout != here)
+        others = [kind for kind in _KINDS if kind.layout in self._layouts and kind != here]
+        here_ms = self._graph_ms() if others else 0.0
+        for other in others:
+            other_ms = self._try_convolutions(other, here_ms, first, second, expected)
+            if other_ms:
+                _log.info('%s: %s %.3f ms, %s %.3f ms', name, here, here_ms, other, other_ms)
+                break
+        _fastest[key] = self._convolutions
+
+    def _try_convolutions(
+        self,
+        other: _Convolutions,
+        here_ms: float,
+        first: NDArray[Any],
+        second: NDArray[Any],
+        expected: Sequence[NDArray[Any]],
+    ) -> float:
+        """Milliseconds with others, 0 if they fail; they are kept where they are faster."""
+        here = self._convolutions
         kept = self._session, self._graph
-        times_ms = {here: self._graph_ms()}
         self._session = self._graph = None
+        other_ms = 0.0
         try:
             try:
-                self.layout = other
+                self._convolutions = other
                 self._bind(self._new_session())
                 found = self._warmed_up(first, second)
                 _require_equal(self.outputs, expected, found, **_ROUNDING)
                 self._prepare_mode('own_graph', first, second, found)
-                times_ms[other] = self._graph_ms()
+                other_ms = self._graph_ms()
             except (ModelError, CudaError) as err:
                 if isinstance(err, CudaError) and err.fatal:
                     raise
                 # As text: a record that keeps the error would keep the session.
-                _log.info('%s: not run in %s: %s', self._path.name, other.upper(), str(err))
-            shown = ', '.join(f'{each.upper()} {ms:.3f} ms' for each, ms in times_ms.items())
-            _log.info('%s: %s', self._path.name, shown)
-            if times_ms.get(other, math.inf) >= _WORTH_IT * times_ms[here]:
+                _log.info('%s: not run in %s: %s', self._path.name, other, str(err))
+            if not other_ms or other_ms >= _WORTH_IT * here_ms:
                 self._drop_session()
-                self.layout = here
+                self._convolutions = here
                 (self._session, self._graph), kept = kept, (None, None)
                 self._run, self._thread = self._launch, None
         finally:
             self._release(*kept)
-        _faster[key] = self.layout
+        return other_ms
 
     def _graph_ms(self) -> float:
         """How long a launch takes on the GPU, the best of some."""
@@ -474,6 +511,7 @@ class OnnxRuntimeCudaEngine:
             records_graph=records_graph,
             tf32=self.tf32,
             channels_last=self.layout == 'nhwc',
+            fuses_bias=self._convolutions.fuses_bias,
             dimensions=self._dimensions,
         )
         return self._session

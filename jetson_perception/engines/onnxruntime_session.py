@@ -56,6 +56,8 @@ class CudaSession:
         Whether FP32 convolutions may round to 10 bits of mantissa.
     channels_last : bool
         Whether the runtime lays tensors out as NHWC inside, between transpositions.
+    fuses_bias : bool
+        Whether a convolution adds its bias in the same kernel.
     dimensions : mapping
         Sizes of open dimensions, by the names that the model gives them.
 
@@ -81,6 +83,7 @@ class CudaSession:
         records_graph: bool = False,
         tf32: bool = False,
         channels_last: bool = False,
+        fuses_bias: bool = False,
         dimensions: Mapping[str, int] | None = None,
     ) -> None:
         problem = provider_problem()
@@ -105,6 +108,8 @@ class CudaSession:
         }
         if channels_last:  # before 1.17 there was no such option
             settings['prefer_nhwc'] = '1'
+        if fuses_bias:  # before 1.20 there was no such option
+            settings['fuse_conv_bias'] = '1'
         self.raw: Any = _create(path, content, settings, dimensions or {})
 
     def bind(

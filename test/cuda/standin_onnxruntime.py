@@ -43,6 +43,8 @@ class Provider:
     nhwc : str
         What becomes of sessions in that layout: they 'run', are 'refused', or give what is
         'wrong'.
+    fused : str
+        The same of sessions whose convolutions add their bias.
     half : str
         What becomes of models that are given as bytes, which are in FP16: they 'run', are
         'refused', or 'overflow'.
@@ -58,6 +60,7 @@ class Provider:
         refuses_recording=False,
         records_nothing=False,
         nhwc='run',
+        fused='run',
         half='run',
     ):
         self.standin = standin
@@ -66,7 +69,8 @@ class Provider:
         self.on_cpu = on_cpu
         self.refuses_recording = refuses_recording
         self.records_nothing = records_nothing
-        self.nhwc = nhwc
+        #: By the setting that asks for it.
+        self.becomes = {'prefer_nhwc': nhwc, 'fuse_conv_bias': fused}
         self.half = half
         self.sessions: list[Session] = []
         self.plain_settings: list[dict[str, str]] = []
@@ -87,8 +91,9 @@ class Provider:
         self.standin.not_capturing('cudaMalloc')
         if settings['enable_cuda_graph'] == '1' and self.on_cpu:
             raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : cannot use the graph capture')
-        if 'prefer_nhwc' in settings and self.nhwc == 'refused':
-            raise RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : 'prefer_nhwc'")
+        for setting, what in self.becomes.items():
+            if setting in settings and what == 'refused':
+                raise RuntimeError(f"[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : '{setting}'")
         if isinstance(path, bytes) and self.half == 'refused':
             raise RuntimeError('[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Op with float16')
         # Else quantized models would be computed on the CPU in part.
@@ -158,7 +163,8 @@ class Session:
             binding.results = results
             if self.overflows:
                 results = [result * np.inf for result in results]
-            if 'prefer_nhwc' in self.settings and self.provider.nhwc == 'wrong':
+            becomes = self.provider.becomes
+            if any(becomes[each] == 'wrong' for each in becomes if each in self.settings):
                 results = [1 - result for result in results]
             for bound, result in zip(outputs.values(), results, strict=True):
                 if bound is None:

@@ -440,26 +440,42 @@ class TestOnnxRuntime:
             engine.close()
 
     @pytest.mark.parametrize('path', [each for each in MODELS if each not in FLOAT_MODELS])
-    def test_quantized_finds_what_it_finds_on_the_cpu(self, path):
-        """Roughly: where a sum lies between two steps rounding errors decide, and it goes on."""
+    def test_quantized_is_as_near_as_the_cpu_is_to_itself(self, path):
+        """Where a sum lies between two steps rounding decides, and it goes on from there.
+
+        So the sixth digit of the image moves single scores by 0.2. The GPU, which adds in another
+        order, may move them as much as an image does that differs there.
+        """
         engine = OnnxRuntimeCudaEngine(path)
         cpu = open_model(path, engine='onnxruntime_cpu')
         infer_in_float = in_float(path)
+        rng = np.random.default_rng(0)
+        scores = slice(4, 4 + len(cpu.info.class_names or (0,)))
         try:
             engine.bind_thread()
             print(path.name, 'run as', engine.mode, engine.layout)  # noqa: T201
             assert engine.mode == 'own_graph', 'Q/DQ nodes are computed on the GPU'
-            for bgr in load_frames('scene://people', (640, 480), 24)[::8]:
+            off: dict[str, list] = {'GPU': [], 'image': []}
+            for bgr in load_frames('scene://people', (640, 480), 24)[::3]:
                 tensor, _ = cpu.preprocess(bgr)
                 (wanted,) = infer_in_float(tensor)
-                (found,) = engine.infer(tensor)
-                scores = slice(4, 4 + len(cpu.info.class_names or (0,)))
                 sure = wanted[0, scores].max(axis=0) > 0.5
                 assert sure.any()
-                off = np.abs(wanted[0][:, sure] - found[0][:, sure])
-                print(f'boxes {off[:4].max():.2f}, scores {off[scores].max():.3f}')  # noqa: T201
-                assert np.median(off[:4]) < 2
-                assert off[scores].max() < 0.2
+                noise = 1 + 1e-5 * rng.standard_normal(tensor.shape, np.float32)
+                found = {
+                    'GPU': engine.infer(tensor)[0],
+                    'image': infer_in_float(tensor * noise)[0],
+                }
+                for what, each in found.items():
+                    off[what].append(np.abs(wanted[0][:, sure] - each[0][:, sure]))
+            joined = {what: np.concatenate(each, axis=1) for what, each in off.items()}
+            for what, rows in {'boxes': slice(4), 'scores': scores}.items():
+                shares = (0.5, 0.9, 0.99)
+                on_gpu, by_image = (
+                    np.quantile(joined[each][rows].max(axis=0), shares) for each in off
+                )
+                print(what, 'GPU', on_gpu.round(3), 'image', by_image.round(3))  # noqa: T201
+                assert (on_gpu <= (1.5, 1.5, 2) * by_image).all()
         finally:
             engine.close()
             cpu.close()

@@ -416,6 +416,12 @@ class TestHalf:
         engine.close()
 
 
+def asked_of(provider):
+    """What each session was told of its convolutions."""
+    known = ('prefer_nhwc', 'fuse_conv_bias')
+    return [[each for each in known if each in session.settings] for session in provider.sessions]
+
+
 class TestLayouts:
     @pytest.fixture(autouse=True)
     def _times(self, monkeypatch):
@@ -435,11 +441,8 @@ class TestLayouts:
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
         assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
-        assert [session.settings.get('prefer_nhwc') for session in provider.sessions] == [
-            None,
-            '1',
-        ]
-        assert 'NCHW 2.000 ms, NHWC 1.000 ms' in caplog.text
+        assert asked_of(provider) == [[], ['prefer_nhwc', 'fuse_conv_bias']]
+        assert 'NCHW 2.000 ms, NHWC with the bias fused 1.000 ms' in caplog.text
         assert 'run as own graph, NHWC' in caplog.text
         assert engine.description.endswith('stand-in, no GPU, own graph, NHWC')
         self.results_are_right(engine, path)
@@ -467,6 +470,27 @@ class TestLayouts:
         self.results_are_right(engine, path)
         engine.close()
 
+    @pytest.mark.parametrize(
+        ('fused', 'reason'),
+        [('refused', "'fuse_conv_bias'"), ('wrong', "'scores' differs from that of a plain run")],
+    )
+    def test_without_fusing_where_that_fails(
+        self, monkeypatch, standin, path, caplog, fused, reason
+    ):
+        provider = standin_onnxruntime.install(monkeypatch, standin, fused=fused)
+        for _ in range(2):
+            engine = OnnxRuntimeCudaEngine(path)
+            with caplog.at_level(logging.INFO, 'jetson_perception'):
+                engine.bind_thread()
+            assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
+            assert 'not run in NHWC with the bias fused' in caplog.text
+            assert reason in caplog.text
+            self.results_are_right(engine, path)
+            engine.close()
+        asked = asked_of(provider)
+        assert asked[-2:] == [['prefer_nhwc'], ['prefer_nhwc']]  # the second engine knows
+        assert len(asked) == (3 if fused == 'refused' else 4)
+
     @pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
     def test_engines_of_one_model_try_once(self, provider, path, layout):
         self.ms[layout] = 0.5
@@ -485,13 +509,16 @@ class TestLayouts:
         alive = [each for each in gc.get_objects() if isinstance(each, CudaSession)]
         assert [each.raw is not None for each in alive].count(True) == 1
 
-    @pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
-    def test_one_alone(self, provider, path, layout, monkeypatch):
+    @pytest.mark.parametrize(
+        ('layout', 'asked'),
+        [('nchw', [[]]), ('nhwc', [['prefer_nhwc'], ['prefer_nhwc', 'fuse_conv_bias']])],
+    )
+    def test_one_alone(self, provider, path, layout, asked, monkeypatch):
         monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_LAYOUTS', layout)
         engine = OnnxRuntimeCudaEngine(path)
         engine.bind_thread()
         assert engine.layout == layout
-        assert len(provider.sessions) == 1
+        assert asked_of(provider) == asked
         self.results_are_right(engine, path)
         engine.close()
         with pytest.raises(ParameterError, match=r'CUDA are nwhc .*expected some of nchw, nhwc'):
