@@ -392,8 +392,8 @@ class TestOnnxRuntime:
             for seed in range(3):
                 tensor = picture(engine, seed)
                 engine.bind_thread()
-                wanted = cpu.infer(tensor)
-                equal_outputs(engine, wanted, engine.infer(tensor))
+                outputs = without_ties(path, cpu.infer(tensor), engine.infer(tensor))
+                equal_outputs(engine, *outputs)
             print('run as', engine.mode, engine.layout)  # noqa: T201
         finally:
             engine.close()
@@ -413,6 +413,7 @@ class TestOnnxRuntime:
                 for engine in engines:
                     engine.bind_thread()
                     results.append([each.copy() for each in engine.infer(tensor)])
+                results = without_ties(path, *results)
                 equal_outputs(engines[0], *results, share=2e-2 if tf32 else 2e-3)
             with engines[0].device.pushed():
                 shown = [f'{engine.layout} {engine._graph_ms():.3f} ms' for engine in engines]
@@ -564,6 +565,24 @@ def equal_outputs(engine, wanted, found, share=2e-3):
         difference = np.abs(expected.astype(np.float64) - got).max()
         print(spec.name, spec.shape, f'{difference:.2g}', end=' ')  # noqa: T201
         assert difference <= share * max(1.0, np.abs(expected).max())
+
+
+def without_ties(path, wanted, found):
+    """The same without the keypoints that the pose model may move or not.
+
+    It moves those of its 512 best anchors; where nobody is to be seen, scores of 1e-7 and less
+    decide which those are.
+    """
+    if path.stem != 'people_pose':
+        return wanted, found
+    (wanted,), (found,) = wanted, found
+    scores = wanted[0, 4]
+    last = np.sort(scores)[-512]
+    tied = (scores > last / 2) & (scores < last * 2)
+    assert np.mean(tied) < 0.2
+    wanted, found = wanted.copy(), found.copy()
+    wanted[:, 5:, tied] = found[:, 5:, tied] = 0
+    return [wanted], [found]
 
 
 def in_float(path):
