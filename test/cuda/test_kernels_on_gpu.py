@@ -1,4 +1,4 @@
-"""The preprocess, segmentation and tint kernels on a real GPU: right, and how long they take.
+"""The preprocess, segmentation, tint and head kernels on a real GPU: right, and how fast they are.
 
 The cases are those of the emulator's tests. Times are printed, of the GPU alone: a CUDA graph of
 many repetitions between two events.
@@ -9,6 +9,7 @@ import preprocess_cases
 import pytest
 import segmentation_cases
 import tint_cases
+import yolo_head_cases
 
 from jetson_perception.cuda import (
     CudaDevice,
@@ -22,9 +23,11 @@ from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.cuda.tint import CudaTinter, TintTables
+from jetson_perception.cuda.yolo_head import CudaHead
 from jetson_perception.images import ENCODINGS
 from jetson_perception.palette import palette
 from jetson_perception.tasks.segmentation import SegmentationLayout, SegmentationOptions
+from jetson_perception.tasks.yolo_head import HeadLayout
 
 REPETITIONS = 50
 
@@ -186,3 +189,31 @@ def test_time_of_tinting(device, capsys, encoding):
         )
     held.close()
     tell(capsys, device, f'tint {encoding} 1280×720', taken)
+
+
+@pytest.mark.parametrize('case', list(yolo_head_cases.cases()))
+def test_yolo_head_equals_the_twin(device, case):
+    yolo_head_cases.check(device, case)
+
+
+def test_yolo_head_in_a_graph(device):
+    yolo_head_cases.check(device, yolo_head_cases.Case(channels_last=True), graph=True)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('kind', ['detect', 'pose'])
+def test_time_of_the_yolo_head(device, capsys, kind, channels_last, dtype):
+    values = (80,) if kind == 'detect' else (1, 51, 3)
+    layout = HeadLayout(((80, 80), (40, 40), (20, 20)), (8, 16, 32), 16, *values)
+    case = yolo_head_cases.Case(layout, dtype)
+    held = Resources()
+    with held.closed_on_error(), device.pushed():
+        stream = held.add(device.new_stream())
+        head = held.add(CudaHead(device, layout, dtype, np.float32, channels_last=channels_last))
+        output = held.add(DeviceBuffer(device, layout.output_shape, np.float32))
+        yolo_head_cases.fill(head, yolo_head_cases.maps_of(case), channels_last)
+        taken = gpu_ms(device, stream, lambda: head.enqueue(output, stream))
+    held.close()
+    order = 'channels last' if channels_last else 'channels first'
+    tell(capsys, device, f'head of YOLOv8n, {kind}, {order}, {np.dtype(dtype).name}', taken)

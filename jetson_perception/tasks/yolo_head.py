@@ -1,0 +1,123 @@
+"""The end of an anchor-free YOLO network: its last convolutions' maps as boxes, scores, keypoints.
+
+Exported models hold this as some thirty small operators behind the last convolutions. Where an
+engine leaves them to one kernel (`cuda.yolo_head`), this is what that kernel does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class HeadLayout:
+    """What the maps of a head hold, level by level.
+
+    Attributes
+    ----------
+    grids_wh : tuple of tuple of int
+        Cells across and down, of each level.
+    strides : tuple of int
+        Pixels of the network's input a cell, of each level.
+    bins : int
+        Of the distribution that says how far an edge is, in cells: 0, 1, … bins - 1. One value is
+        the distance itself.
+    class_count : int
+    extra_count : int
+        Values an anchor behind the classes': keypoints, or coefficients of masks.
+    keypoint_depth : int
+        Values a keypoint, 2 (x, y) or 3 (x, y, score); 0 where the extra values are given as they
+        are.
+    """
+
+    grids_wh: tuple[tuple[int, int], ...]
+    strides: tuple[int, ...]
+    bins: int
+    class_count: int
+    extra_count: int = 0
+    keypoint_depth: int = 0
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the maps of each level: boxes, scores and, where there are any, extra values."""
+        some = (4 * self.bins, self.class_count, self.extra_count)
+        return some if self.extra_count else some[:2]
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Of what the network gives: (1, values, anchors)."""
+        anchors = sum(width * height for width, height in self.grids_wh)
+        return 1, 4 + self.class_count + self.extra_count, anchors
+
+
+def decode_head(
+    layout: HeadLayout, maps: Sequence[Sequence[NDArray[np.floating]]]
+) -> NDArray[np.float32]:
+    """What the network gives for its last convolutions' maps.
+
+    Parameters
+    ----------
+    layout : HeadLayout
+    maps : sequence of sequence of ndarray, shape (1, channels, height, width)
+        Of each level those of `HeadLayout.channels`; float32 or float16.
+
+    Returns
+    -------
+    ndarray, shape (1, values, anchors), float32
+        Of each anchor: center x, y, width, height in pixels of the network's input; score of each
+        class; the extra values, x, y and score of each keypoint.
+
+    Notes
+    -----
+    Ultralytics' YOLOv8, 9, 11 and 12 end so: distances to the four edges as means of distributions
+    (Li et al., Generalized Focal Loss, https://arxiv.org/abs/2006.04388).
+    """
+    levels = zip(layout.grids_wh, layout.strides, maps, strict=True)
+    return np.concatenate([_decode_level(layout, *level) for level in levels], axis=1)[None]
+
+
+def _decode_level(
+    layout: HeadLayout,
+    grid_wh: tuple[int, int],
+    stride: int,
+    maps: Sequence[NDArray[np.floating]],
+) -> NDArray[np.float32]:
+    width, height = grid_wh
+    boxes, scores, *extras = (
+        each.astype(np.float32).reshape(count, height * width)
+        for each, count in zip(maps, layout.channels, strict=True)
+    )
+    cells = np.indices((height, width), np.float32)[::-1].reshape(2, -1)  # x, y
+    sides = _distances(boxes.reshape(4, layout.bins, -1))
+    low, high = cells + 0.5 - sides[:2], cells + 0.5 + sides[2:]
+    rows = [(low + high) / 2 * stride, (high - low) * stride, _sigmoid(scores)]
+    if extras and layout.keypoint_depth:
+        points = extras[0].reshape(-1, layout.keypoint_depth, height * width)
+        points[:, :2] = (points[:, :2] * 2 + cells) * stride
+        points[:, 2:] = _sigmoid(points[:, 2:])
+        extras = [points.reshape(layout.extra_count, -1)]
+    return np.concatenate(rows + extras)
+
+
+def _distances(bins: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From (4, bins, cells) to (4, cells)."""
+    count = bins.shape[1]
+    if count == 1:
+        return bins[:, 0]
+    shares = np.exp(bins - bins.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    numbers = np.arange(count, dtype=np.float32)
+    return np.asarray(np.einsum('sbc,b->sc', shares, numbers), np.float32)
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    with np.errstate(over='ignore'):  # exp gives infinity, and 1 / infinity is right
+        return np.float32(1) / (1 + np.exp(-logits))
