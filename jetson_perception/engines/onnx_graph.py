@@ -166,14 +166,14 @@ def sort_nodes(nodes: Iterable[onnx.NodeProto], known: Iterable[str]) -> list[on
     while waiting:
         later = []
         for node in waiting:
-            if all(name in made for name in _needs(node)):
+            if all(name in made for name in needs(node)):
                 made.update(node.output)
                 ordered.append(node)
             else:
                 later.append(node)
         if len(later) == len(waiting):
             node = waiting[0]
-            missing = [name for name in _needs(node) if name not in made]
+            missing = [name for name in needs(node) if name not in made]
             raise ModelError(
                 f"node '{node.name}' ({node.op_type}) takes '{missing[0]}', which nothing gives"
             )
@@ -191,14 +191,14 @@ def _without_repeats(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
     return kept
 
 
-def _needs(node: onnx.NodeProto) -> Iterator[str]:
+def needs(node: onnx.NodeProto) -> Iterator[str]:
     """Names that a node takes, those that graphs within it take from outside included."""
     yield from node.input
     for attribute in node.attribute:
         for graph in [attribute.g, *attribute.graphs]:
             inner = {each.name for each in [*graph.input, *graph.initializer]}
             for each in graph.node:
-                yield from (name for name in _needs(each) if name not in inner)
+                yield from (name for name in needs(each) if name not in inner)
                 inner.update(each.output)
 
 
@@ -216,7 +216,7 @@ def _leading_to(model: onnx.ModelProto, targets: set[str]) -> set[str]:
     found: set[str] = set()
     open_nodes = [node for node in model.graph.node if node.name in targets]
     while open_nodes:
-        for name in _needs(open_nodes.pop()):
+        for name in needs(open_nodes.pop()):
             node = makers.get(name)
             if node is not None and node.name not in found:
                 found.add(node.name)

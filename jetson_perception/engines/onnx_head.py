@@ -1,0 +1,219 @@
+"""Where an anchor-free YOLO network's last convolutions end in an ONNX file, and how to cut there.
+
+Exporters and versions write what follows in many ways, so it is not read: that the maps'
+sizes fit is a guess, and who uses it compares what comes out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from jetson_perception.engines.onnx_graph import last_weighted, needs, require_onnx
+from jetson_perception.tasks.yolo_head import HeadLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import onnx
+
+_MOST_BINS = 16
+
+
+@dataclass(frozen=True)
+class OnnxHead:
+    """A head that may be in a model.
+
+    Attributes
+    ----------
+    layout : HeadLayout
+    maps : tuple of str
+        Names of the maps: of each level those of `HeadLayout.channels`.
+    output : int
+        Which of the model's outputs is made of them.
+    is_half : bool
+        Whether the maps are float16.
+    """
+
+    layout: HeadLayout
+    maps: tuple[str, ...]
+    output: int
+    is_half: bool
+
+
+def find_head(
+    model: onnx.ModelProto,
+    size_wh: tuple[int, int],
+    output_shapes: Sequence[tuple[int, ...]],
+    *,
+    class_count: int = 0,
+    keypoint_shape: tuple[int, int] | None = None,
+) -> OnnxHead | None:
+    """The head whose maps and output fit together; None where none does, or more than one.
+
+    Parameters
+    ----------
+    model : ModelProto
+        With names of its nodes.
+    size_wh : tuple of int
+        Width and height of its input.
+    output_shapes : sequence of tuple of int
+        Of all its outputs.
+    class_count : int
+        How many classes there are; 0 where that is not known.
+    keypoint_shape : tuple of int, optional
+        Keypoints, and values a keypoint.
+    """
+    shapes, halves = _tensors(model, size_wh)
+    levels: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
+    last = set(last_weighted(model))
+    for node in model.graph.node:
+        shape = shapes.get(node.output[0], ()) if node.name in last else ()
+        if node.op_type == 'Conv' and len(shape) == 4 and shape[0] == 1:
+            levels[shape[3], shape[2]].append((shape[1], node.output[0]))
+    levels = {grid: maps for grid, maps in levels.items() if len(maps) > 1}
+    grids = tuple(sorted(levels, reverse=True))
+    by_channels = [dict(levels[grid]) for grid in grids]
+    strides = tuple(size_wh[0] // width for width, _ in grids)
+    exact = ((w * s, h * s) == size_wh for (w, h), s in zip(grids, strides, strict=True))
+    if (
+        not grids
+        or not all(exact)
+        or any(each.keys() != by_channels[0].keys() for each in by_channels)
+    ):
+        return None
+    if any(len(maps) != len(by_channels[0]) for maps in levels.values()):
+        return None  # two of one size
+    anchors = sum(width * height for width, height in grids)
+    found = []
+    for output, shape in enumerate(output_shapes):
+        if len(shape) != 3 or shape[0] != 1 or shape[2] != anchors:
+            continue
+        others = [each for index, each in enumerate(output_shapes) if index != output]
+        for bins, classes, extra in _readings(list(by_channels[0]), shape[1]):
+            depth = _keypoint_depth(extra, keypoint_shape, others)
+            if depth is None or (class_count and classes != class_count):
+                continue
+            layout = HeadLayout(grids, strides, bins, classes, extra, depth)
+            maps = tuple(each[count] for each in by_channels for count in layout.channels)
+            kinds = {name in halves for name in maps}
+            if len(kinds) == 1:
+                found.append(OnnxHead(layout, maps, output, kinds.pop()))
+    return found[0] if len(found) == 1 else None
+
+
+def _readings(channels: list[int], values: int) -> Iterator[tuple[int, int, int]]:
+    """Bins, classes and extra values that maps of these sizes may have."""
+    for box, classes, *extra in permutations(channels):
+        bins, rest = divmod(box, 4)
+        if (
+            not rest
+            and bins <= _MOST_BINS
+            and len(extra) <= 1
+            and 4 + classes + sum(extra) == values
+        ):
+            yield bins, classes, sum(extra)
+
+
+def _keypoint_depth(
+    extra: int, keypoint_shape: tuple[int, int] | None, others: Sequence[tuple[int, ...]]
+) -> int | None:
+    """Values a keypoint, 0 where there are none; None where the extra values mean nothing."""
+    if keypoint_shape is not None:
+        return keypoint_shape[1] if extra == keypoint_shape[0] * keypoint_shape[1] else None
+    if not extra:
+        return 0
+    # Coefficients: one for each prototype of masks.
+    return 0 if any(len(shape) == 4 and shape[1] == extra for shape in others) else None
+
+
+def cut_head(
+    model: onnx.ModelProto, head: OnnxHead, *, channels_last: bool = False
+) -> onnx.ModelProto:
+    """The model up to its last convolutions.
+
+    Parameters
+    ----------
+    model : ModelProto
+        It is not changed.
+    head : OnnxHead
+        From `find_head`.
+    channels_last : bool
+        Whether the maps are to come as (1, height, width, channels): where a runtime computes so,
+        nothing is transposed then.
+
+    Returns
+    -------
+    ModelProto
+        Its outputs: the maps, then the model's other outputs.
+    """
+    onnx = require_onnx()
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    graph = cut.graph
+    others = [each for index, each in enumerate(model.graph.output) if index != head.output]
+    kind = onnx.TensorProto.FLOAT16 if head.is_half else onnx.TensorProto.FLOAT
+    outputs = []
+    for name, (channels, height, width) in zip(head.maps, _map_shapes(head.layout), strict=True):
+        given, shape = name, (1, channels, height, width)
+        if channels_last:
+            given, shape = f'{name}_channels_last', (1, height, width, channels)
+            graph.node.append(
+                onnx.helper.make_node('Transpose', [name], [given], given, perm=[0, 2, 3, 1])
+            )
+        outputs.append(onnx.helper.make_tensor_value_info(given, kind, shape))
+    del graph.output[:]
+    graph.output.extend(outputs)
+    graph.output.extend(others)
+    del graph.value_info[:]
+    _drop_unused(graph)
+    return cut
+
+
+def _map_shapes(layout: HeadLayout) -> Iterator[tuple[int, int, int]]:
+    for width, height in layout.grids_wh:
+        yield from ((channels, height, width) for channels in layout.channels)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    wanted = {each.name for each in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(needs(node))
+            kept.append(node)
+    kept.reverse()
+    weights = [each for each in graph.initializer if each.name in wanted]
+    del graph.node[:]
+    graph.node.extend(kept)
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
+
+
+def _tensors(
+    model: onnx.ModelProto, size_wh: tuple[int, int]
+) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """Shapes of the tensors that onnx can tell, and the names of those in float16."""
+    onnx = require_onnx()
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    del sized.graph.value_info[:]  # they may be those of an earlier precision
+    weights = {each.name for each in sized.graph.initializer}
+    image = next(each for each in sized.graph.input if each.name not in weights)
+    for index, size in enumerate((1, 3, size_wh[1], size_wh[0])):
+        image.type.tensor_type.shape.dim[index].dim_value = size
+    for each in sized.graph.output:
+        each.type.tensor_type.ClearField('shape')
+    try:
+        inferred = onnx.shape_inference.infer_shapes(sized, data_prop=True)
+    except Exception:  # noqa: BLE001 - onnx's own, of a type that differs; then nothing is known
+        return {}, set()
+    shapes, halves = {}, set()
+    for each in inferred.graph.value_info:
+        about = each.type.tensor_type
+        shapes[each.name] = tuple(size.dim_value for size in about.shape.dim)
+        if about.elem_type == onnx.TensorProto.FLOAT16:
+            halves.add(each.name)
+    return shapes, halves
