@@ -35,7 +35,7 @@ PARTS = {
     'kernels': 120,
     'parity': 120,
     'concurrency': 60,
-    'bench': 260,
+    'bench': 420,
     'node': 120,
     'soak': 180,
 }

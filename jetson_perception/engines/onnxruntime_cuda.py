@@ -9,10 +9,13 @@ in this order, and the results of a graph are held against those of plain runs b
 3. Plain runs, every kernel launched anew: for models with operators that the provider lacks, which
    are computed on the CPU.
 
-With a graph of ours both layouts of tensors are timed, NCHW and NHWC, and the faster one is kept:
-tensor cores want channels last, and whether the transpositions pay depends on the network. In NHWC
-convolutions add their bias in the same kernel, where cuDNN has one for that; its results are held
-against those of the plain ones too.
+A graph of ours is then tried in variants, which are held against the first, timed, and kept where
+they are faster:
+
+- Tensors laid out as NHWC: tensor cores want channels last, and whether the transpositions pay
+  depends on the network. Convolutions add their bias in the same kernel there, where cuDNN has one
+  for that.
+- What follows a YOLO network's last convolutions, some thirty small kernels, done by one of ours.
 """
 
 from __future__ import annotations
@@ -30,9 +33,11 @@ from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.cuda.graphs import BINDING, Graph, capture
 from jetson_perception.cuda.release import Resources
+from jetson_perception.cuda.yolo_head import CudaHead
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
-from jetson_perception.engines.onnx_graph import has_quantization, load_model
+from jetson_perception.engines.onnx_graph import has_quantization, load_model, require_onnx
+from jetson_perception.engines.onnx_head import cut_head, find_head
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
@@ -42,10 +47,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import onnx
     from numpy.typing import NDArray
 
     from jetson_perception.cuda.device import Stream
     from jetson_perception.engines.base import TensorSpec
+    from jetson_perception.engines.onnx_head import OnnxHead
 
 _log = logging.getLogger('jetson_perception')
 
@@ -66,7 +73,7 @@ _WARM_UP_RUNS = 3
 _TOLERATED_SHARE = 0.01
 
 # Another layout means other kernels, which round differently where they may round at all.
-_ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
+_ROUNDING: dict[str, Any] = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
 
 # Plain runs until one is waited for, after which the runtime lets go of what the others hold.
 _RUNS_TO_A_WAIT = 16
@@ -75,22 +82,34 @@ _RUNS_TO_A_WAIT = 16
 _TIMED_LAUNCHES, _TIMED_ROUNDS, _WORTH_IT = 10, 3, 0.97
 
 
-class _Convolutions(NamedTuple):
-    """How convolutions are computed."""
+# What our kernel makes of a head may differ from what the runtime makes of the same maps, in each
+# row of values: boxes are pixels, scores are small.
+_OF_HEAD: dict[str, Any] = {
+    'share': 0.03,
+    'relative': 0.02,
+    'of_largest': 1e-3,
+    'by_row': True,
+}
+
+
+class _Variant(NamedTuple):
+    """How a graph of ours computes a model."""
 
     layout: str
     fuses_bias: bool = False
+    decodes_head: bool = False
 
     def __str__(self) -> str:
-        return self.layout.upper() + ' with the bias fused' * self.fuses_bias
+        fused = ' with the bias fused' * self.fuses_bias
+        return self.layout.upper() + fused + ', head by one kernel' * self.decodes_head
 
 
 # In FP16 and NCHW cuDNN has no kernel that adds the bias (ONNX Runtime 1.31), and for others it is
 # no faster.
-_KINDS = (_Convolutions('nchw'), _Convolutions('nhwc', fuses_bias=True), _Convolutions('nhwc'))
+_VARIANTS = (_Variant('nchw'), _Variant('nhwc', fuses_bias=True), _Variant('nhwc'))
 
 # The fastest by file, size asked for, rounding and GPU: engines of one model need one trial.
-_fastest: dict[tuple[Any, ...], _Convolutions] = {}
+_fastest: dict[tuple[Any, ...], _Variant] = {}
 
 
 class OnnxRuntimeCudaEngine:
@@ -165,6 +184,8 @@ class OnnxRuntimeCudaEngine:
         self._dimensions: dict[str, int] = {}
         self._on_cpu: list[str] = []
         self._session: CudaSession | None = None
+        self._head: CudaHead | None = None  # of the session
+        self._onnx_head: OnnxHead | None = None
         self._graph: Graph | None = None
         self._run: Callable[[], None] | None = None
         self._runs = 0  # in plain mode
@@ -174,7 +195,8 @@ class OnnxRuntimeCudaEngine:
         self._resources = Resources()
         with self._resources.closed_on_error():
             self.device = self._resources.add(CudaDevice.get(device_index))
-            self._convolutions = self._known_convolutions()
+            # The whole model says what its outputs are.
+            self._variant = self._known_variant()._replace(decodes_head=False)
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._resources.call(self._drop_session)
             # Allocations would break the recording of another engine.
@@ -185,7 +207,7 @@ class OnnxRuntimeCudaEngine:
     @property
     def layout(self) -> str:
         """Which of `LAYOUTS` is in use."""
-        return self._convolutions.layout
+        return self._variant.layout
 
     def _open(self, input_size_wh: tuple[int, int] | None) -> None:
         import onnxruntime
@@ -324,9 +346,9 @@ class OnnxRuntimeCudaEngine:
     def _prepare(self) -> None:
         """Find the first way that works in this thread, and keep it."""
         self._run, self._thread, self.mode = None, None, ''
-        known = self._known_convolutions()
-        if self._session is None or self._session.records_graph or self._convolutions != known:
-            self._convolutions = known
+        known = self._known_variant()
+        if self._session is None or self._session.records_graph or self._variant != known:
+            self._variant = known
             self._bind(self._new_session())
         first, second = self._test_tensors()
         expected = self._warmed_up(first, second)
@@ -348,9 +370,9 @@ class OnnxRuntimeCudaEngine:
             else:
                 self.mode = mode
                 if mode == 'own_graph':
-                    self._choose_convolutions(first, second, expected)
+                    self._choose_variant(first, second, expected)
                 half = ', converted to FP16' if self.content is not None else ''
-                shown = f'{mode.replace("_", " ")}, {self.layout.upper()}{half}'
+                shown = f'{mode.replace("_", " ")}, {self._variant}{half}'
                 self.description = f'{self._runtime}, {shown}'
                 _log.info('%s: run as %s', self._path.name, shown)
                 return
@@ -363,66 +385,98 @@ class OnnxRuntimeCudaEngine:
         self._through(second, self._run_plainly)
         return expected
 
-    def _known_convolutions(self) -> _Convolutions:
+    def _known_variant(self) -> _Variant:
         """The fastest, where that is known, or else what the others are held against."""
-        allowed = [kind for kind in _KINDS if kind.layout in self._layouts]
         known = _fastest.get(self._trial_key())
-        return known if known in allowed else min(allowed, key=lambda kind: kind.fuses_bias)
+        if known is not None and 'own_graph' in self._modes:
+            return known
+        allowed = [each for each in _VARIANTS if each.layout in self._layouts]
+        return min(allowed, key=lambda each: each.fuses_bias)
 
     def _trial_key(self) -> tuple[Any, ...]:
         rounding = self.content is not None, self.tf32
         return self._path, self._asked_size_wh, rounding, self._layouts, self.device.index
 
-    def _choose_convolutions(
+    def _choose_variant(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
     ) -> None:
-        """Keep the graph of the fastest; the one there is stays if the others fail."""
-        key, here, name = self._trial_key(), self._convolutions, self._path.name
+        """Keep the graph of the fastest variant; the one there is stays if the others fail."""
+        key, here = self._trial_key(), self._variant
         if key in _fastest:
             return
-        others = [kind for kind in _KINDS if kind.layout in self._layouts and kind != here]
-        here_ms = self._graph_ms() if others else 0.0
-        for other in others:
-            other_ms = self._try_convolutions(other, here_ms, first, second, expected)
-            if other_ms:
-                _log.info('%s: %s %.3f ms, %s %.3f ms', name, here, here_ms, other, other_ms)
-                break
-        _fastest[key] = self._convolutions
+        here_ms = self._graph_ms()
+        for other in _VARIANTS:
+            if other.layout in self._layouts and other != here:
+                other_ms = self._try_variant(other, here_ms, first, second, expected)
+                if other_ms:
+                    here_ms = min(here_ms, other_ms)
+                    break
+        self._onnx_head = self._find_head()
+        if self._onnx_head is not None:
+            expected = [each.copy() for each in self._through(first, self._launch)]
+            other = self._variant._replace(decodes_head=True)
+            self._try_variant(other, here_ms, first, second, expected)
+        _fastest[key] = self._variant
 
-    def _try_convolutions(
+    def _try_variant(
         self,
-        other: _Convolutions,
+        other: _Variant,
         here_ms: float,
         first: NDArray[Any],
         second: NDArray[Any],
         expected: Sequence[NDArray[Any]],
     ) -> float:
-        """Milliseconds with others, 0 if they fail; they are kept where they are faster."""
-        here = self._convolutions
-        kept = self._session, self._graph
-        self._session = self._graph = None
+        """Milliseconds of another variant, 0 if it fails; it is kept where it is faster."""
+        here, name = self._variant, self._path.name
+        kept = self._session, self._head, self._graph
+        self._session = self._head = self._graph = None
         other_ms = 0.0
         try:
             try:
-                self._convolutions = other
+                self._variant = other
                 self._bind(self._new_session())
                 found = self._warmed_up(first, second)
-                _require_equal(self.outputs, expected, found, **_ROUNDING)
+                tolerated = _OF_HEAD if other.decodes_head else _ROUNDING
+                _require_equal(self.outputs, expected, found, **tolerated)
                 self._prepare_mode('own_graph', first, second, found)
                 other_ms = self._graph_ms()
             except (ModelError, CudaError) as err:
                 if isinstance(err, CudaError) and err.fatal:
                     raise
                 # As text: a record that keeps the error would keep the session.
-                _log.info('%s: not run in %s: %s', self._path.name, other, str(err))
+                _log.info('%s: not run in %s: %s', name, other, str(err))
+            else:
+                _log.info('%s: %s %.3f ms, %s %.3f ms', name, here, here_ms, other, other_ms)
             if not other_ms or other_ms >= _WORTH_IT * here_ms:
                 self._drop_session()
-                self._convolutions = here
-                (self._session, self._graph), kept = kept, (None, None)
+                self._variant = here
+                (self._session, self._head, self._graph), kept = kept, (None, None, None)
                 self._run, self._thread = self._launch, None
         finally:
             self._release(*kept)
         return other_ms
+
+    def _find_head(self) -> OnnxHead | None:
+        if has_quantization(self._path):
+            return None
+        size_wh, info = self.info.input_size_wh, self.info
+        assert size_wh is not None, 'every engine has one'
+        try:
+            return find_head(
+                self._model(),
+                size_wh,
+                [each.shape for each in self.outputs],
+                class_count=len(info.class_names),
+                keypoint_shape=info.keypoint_shape,
+            )
+        except PerceptionError as err:  # no onnx, or none that it reads
+            _log.info('%s: its head is not looked for: %s', self._path.name, str(err))
+            return None
+
+    def _model(self) -> onnx.ModelProto:
+        if self.content is None:
+            return load_model(self._path)
+        return require_onnx().load_from_string(self.content)
 
     def _graph_ms(self) -> float:
         """How long a launch takes on the GPU, the best of some."""
@@ -454,13 +508,16 @@ class OnnxRuntimeCudaEngine:
             on_cpu = self._nodes_on_cpu()
             if on_cpu:  # a graph would leave their work out
                 raise ModelError(f'computed on the CPU: {", ".join(on_cpu[:3])}')
+        if mode != 'own_graph' and self._variant.decodes_head:
+            self._variant = self._variant._replace(decodes_head=False)
+            session = None
         if session is None or session.records_graph != records_graph:
             session = self._new_session(records_graph=records_graph)
             self._bind(session)
             for _ in range(_WARM_UP_RUNS):  # in the last of them the runtime records
-                self._through(second, session.run)
+                self._through(second, self._run_session)
         if mode == 'own_graph':
-            self._graph = capture(self.stream, session.run, foreign=True)
+            self._graph = capture(self.stream, self._run_session, foreign=True)
             self._run = self._launch
         else:
             self._run = session.run if records_graph else self._run_with_waits
@@ -484,8 +541,14 @@ class OnnxRuntimeCudaEngine:
             self._session.run_and_wait()
 
     def _run_plainly(self) -> None:
+        self._run_session(plain=True)
+
+    def _run_session(self, *, plain: bool = False) -> None:
+        """The session's work, and what ours makes of it."""
         assert self._session is not None
-        self._session.run(plain=True)
+        self._session.run(plain=plain)
+        if self._head is not None and self._onnx_head is not None:
+            self._head.enqueue(self.output_buffers[self._onnx_head.output], self.stream)
 
     def _through(
         self, tensor: NDArray[Any], run: Callable[[], None]
@@ -504,17 +567,30 @@ class OnnxRuntimeCudaEngine:
 
     def _new_session(self, *, records_graph: bool = False) -> CudaSession:
         self._drop_session()
+        content = self.content
+        if self._variant.decodes_head:
+            content = self._without_head()
         self._session = CudaSession(
             self._path,
             self.stream,
-            content=self.content,
+            content=content,
             records_graph=records_graph,
             tf32=self.tf32,
             channels_last=self.layout == 'nhwc',
-            fuses_bias=self._convolutions.fuses_bias,
+            fuses_bias=self._variant.fuses_bias,
             dimensions=self._dimensions,
         )
         return self._session
+
+    def _without_head(self) -> bytes:
+        """The model up to its head, which our kernel takes over."""
+        head = self._onnx_head = self._onnx_head or self._find_head()
+        assert head is not None, 'one was found when the variant was tried'
+        last = self.layout == 'nhwc'
+        dtype = np.float16 if head.is_half else np.float32
+        output = self.outputs[head.output]
+        self._head = CudaHead(self.device, head.layout, dtype, output.dtype, channels_last=last)
+        return cut_head(self._model(), head, channels_last=last).SerializeToString()
 
     def _leave_half(self, why: str) -> None:
         _log.warning('%s: not run in FP16: %s', self._path.name, why)
@@ -527,15 +603,26 @@ class OnnxRuntimeCudaEngine:
         return self._on_cpu
 
     def _bind(self, session: CudaSession) -> None:
-        session.bind(self.inputs[0], self.input_buffer, self.outputs, self.output_buffers)
+        specs = list(self.outputs)
+        addresses = [buffer.address for buffer in self.output_buffers]
+        if self._head is not None and self._onnx_head is not None:
+            del specs[self._onnx_head.output], addresses[self._onnx_head.output]
+            maps = session.raw.get_outputs()[: len(self._head.addresses)]
+            specs = [tensor_spec(self._path, each) for each in maps] + specs
+            addresses = [*self._head.addresses, *addresses]
+        session.bind(self.inputs[0], self.input_buffer, specs, addresses)
 
     def _drop_session(self) -> None:
-        session, self._session = self._session, None
-        graph, self._graph = self._graph, None
-        self._release(session, graph)
+        held = self._session, self._head, self._graph
+        self._session = self._head = self._graph = None
+        self._release(*held)
 
-    def _release(self, session: CudaSession | None, graph: Graph | None) -> None:
+    def _release(
+        self, session: CudaSession | None, head: CudaHead | None, graph: Graph | None
+    ) -> None:
         in_order = Resources()
+        if head is not None:
+            in_order.add(head)
         if session is not None:
             in_order.add(session)
         if graph is not None:
@@ -633,10 +720,12 @@ def _require_equal(
     share: float = _TOLERATED_SHARE,
     relative: float = 1e-2,
     of_largest: float = 1e-4,
+    by_row: bool = False,
 ) -> None:
-    """Fail where more than a share of the values differ by more than that."""
+    """Fail where more than a share of an output's values, or a row's, differ by more than that."""
     for spec, wanted, got in zip(specs, expected, found, strict=True):
-        differing = _share_that_differs(wanted, got, relative, of_largest)
+        rows = zip(wanted[0], got[0], strict=True) if by_row else [(wanted, got)]
+        differing = max(_share_that_differs(w, g, relative, of_largest) for w, g in rows)
         if differing > share:
             raise CudaError(
                 f"output '{spec.name}' differs from that of a plain run in {differing:.1%} of its "

@@ -117,18 +117,18 @@ class CudaSession:
         input_spec: TensorSpec,
         input_buffer: DeviceBuffer,
         output_specs: Sequence[TensorSpec],
-        output_buffers: Sequence[DeviceBuffer],
+        output_addresses: Sequence[int],
     ) -> None:
         """Say where the input is read and the outputs are written, in every run to come."""
         self._binding = self._bound_to(input_spec, input_buffer)
-        for spec, buffer in zip(output_specs, output_buffers, strict=True):
+        for spec, address in zip(output_specs, output_addresses, strict=True):
             self._binding.bind_output(
                 spec.name,
                 'cuda',
                 self._stream.device.index,
                 spec.dtype.type,
                 list(spec.shape),
-                buffer.address,
+                address,
             )
 
     def run(self, *, plain: bool = False) -> None:

@@ -440,6 +440,29 @@ class TestOnnxRuntime:
         finally:
             engine.close()
 
+    @pytest.mark.parametrize('half', [False, True], ids=['fp32', 'fp16'])
+    @pytest.mark.parametrize('layout', LAYOUTS)
+    def test_head_by_one_kernel(self, tmp_path, layout, half):
+        pytest.importorskip('onnx')
+        import small_networks
+
+        path = small_networks.yolo(tmp_path / 'my.onnx', size_wh=(640, 480), class_count=80)
+        engine = OnnxRuntimeCudaEngine(path, half=half, layouts=[layout])
+        cpu = OnnxRuntimeEngine(path)
+        try:
+            engine.bind_thread()
+            print(engine.description)  # noqa: T201
+            assert 'head by one kernel' in engine.description, 'thirty launches take longer'
+            for seed in range(3):
+                tensor = picture(engine, seed)
+                (wanted,), (found,) = cpu.infer(tensor), engine.infer(tensor)
+                pixels, scores = np.abs(wanted - found)[0, :4], np.abs(wanted - found)[0, 4:]
+                print(f'boxes {pixels.max():.2g}, scores {scores.max():.2g}')  # noqa: T201
+                assert pixels.max() < (1 if half else 1e-2)
+                assert scores.max() < (1e-2 if half else 1e-4)
+        finally:
+            engine.close()
+
     @pytest.mark.parametrize('path', [each for each in MODELS if each not in FLOAT_MODELS])
     def test_quantized_is_as_near_as_the_cpu_is_to_itself(self, path):
         """Where a sum lies between two steps rounding decides, and it goes on from there.

@@ -11,9 +11,10 @@ import pytest
 import small_networks
 import standin_onnxruntime
 import standin_pycuda
+from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, constant_model
 
-from jetson_perception.cuda import CudaError
+from jetson_perception.cuda import CudaError, PinnedBuffer
 from jetson_perception.engines import onnxruntime_cuda as onnxruntime_cuda_module
 from jetson_perception.engines import open_engine
 from jetson_perception.engines.base import CudaEngine, TensorSpec
@@ -443,8 +444,8 @@ class TestLayouts:
         assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
         assert asked_of(provider) == [[], ['prefer_nhwc', 'fuse_conv_bias']]
         assert 'NCHW 2.000 ms, NHWC with the bias fused 1.000 ms' in caplog.text
-        assert 'run as own graph, NHWC' in caplog.text
-        assert engine.description.endswith('stand-in, no GPU, own graph, NHWC')
+        assert 'run as own graph, NHWC with the bias fused' in caplog.text
+        assert engine.description.endswith('no GPU, own graph, NHWC with the bias fused')
         self.results_are_right(engine, path)
 
     @pytest.mark.parametrize('ms', [1.99, 3.0])
@@ -523,6 +524,151 @@ class TestLayouts:
         engine.close()
         with pytest.raises(ParameterError, match=r'CUDA are nwhc .*expected some of nchw, nhwc'):
             OnnxRuntimeCudaEngine(path, layouts=['nwhc'])
+
+
+class TestHead:
+    """The end of a YOLO network by the package's own kernel, which the emulator runs."""
+
+    @pytest.fixture(autouse=True)
+    def _times(self, monkeypatch):
+        """The head by the kernel is faster, unless a test says otherwise."""
+        self.head_ms = 1.0
+        monkeypatch.setattr(
+            OnnxRuntimeCudaEngine,
+            '_graph_ms',
+            lambda engine: self.head_ms if engine._variant.decodes_head else 2.0,
+        )
+
+    @pytest.fixture(autouse=True)
+    def _kernels(self, standin):
+        register_kernels(standin, 'yolo_head')
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        return small_networks.yolo(tmp_path / 'my.onnx', size_wh=(64, 32))
+
+    @staticmethod
+    def is_right(engine, path):
+        for seed in range(2):
+            tensor = noise(engine, seed)
+            np.testing.assert_allclose(
+                engine.infer(tensor)[0], on_cpu(path, tensor)[0], rtol=1e-5, atol=1e-4
+            )
+
+    @pytest.mark.parametrize('half', [False, True])
+    def test_the_faster_one_is_kept(self, provider, path, caplog, half):
+        engine = OnnxRuntimeCudaEngine(path, half=half)
+        outputs = engine.outputs
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert 'NCHW 2.000 ms, NCHW, head by one kernel 1.000 ms' in caplog.text
+        assert 'NCHW, head by one kernel' in engine.description
+        assert engine.outputs == outputs
+        assert [each.name for each in provider.sessions[-1].get_outputs()] != ['output0']
+        if half:
+            tensor = noise(engine)
+            assert np.abs(engine.infer(tensor)[0] - on_cpu(path, tensor)[0]).max() < 0.1
+        else:
+            self.is_right(engine, path)
+        engine.close()
+
+    def test_in_the_order_of_axes_that_is_faster(self, provider, path, monkeypatch):
+        monkeypatch.setattr(
+            OnnxRuntimeCudaEngine,
+            '_graph_ms',
+            lambda engine: 3.0 - engine._variant.decodes_head - (engine.layout == 'nhwc'),
+        )
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert engine.description.endswith('NHWC with the bias fused, head by one kernel')
+        maps = provider.sessions[-1].get_outputs()
+        assert [each.shape for each in maps][:2] == [[1, 4, 8, 64], [1, 4, 8, 2]]
+        self.is_right(engine, path)
+        engine.close()
+
+    def test_enqueued_it_fills_the_output(self, provider, engine, path, device):
+        engine.bind_thread()
+        tensor = noise(engine, 3)
+        engine.infer(tensor)  # which leaves it in the input
+        with device.pushed():
+            staging = PinnedBuffer(device, engine.outputs[0].shape, np.float32)
+            engine.output_buffers[0].clear(engine.stream)
+            engine.enqueue()
+            engine.output_buffers[0].copy_to_host(staging, engine.stream)
+            engine.stream.synchronize()
+        np.testing.assert_allclose(staging.array, on_cpu(path, tensor)[0], rtol=1e-5, atol=1e-4)
+        staging.close()
+
+    def test_the_runtimes_stays_unless_it_pays(self, provider, engine, path):
+        self.head_ms = 1.99
+        engine.bind_thread()
+        assert 'head' not in engine.description
+        self.is_right(engine, path)
+
+    def test_another_decoding_is_left_to_the_runtime(self, provider, tmp_path, caplog):
+        """Its maps are of the same sizes; what comes out tells."""
+        path = small_networks.yolo(tmp_path / 'pose.onnx', 'pose', class_count=1)
+        engine = OnnxRuntimeCudaEngine(path)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert 'not run in NCHW, head by one kernel: output' in caplog.text
+        assert engine.mode == 'own_graph'
+        assert 'head' not in engine.description
+        self.is_right(engine, path)
+        engine.close()
+
+    def test_no_kernels(self, provider, engine, path, monkeypatch, caplog):
+        def refuse(*_):
+            raise CudaError('nvcc was not found')
+
+        monkeypatch.setattr('jetson_perception.cuda.yolo_head.load_module', refuse)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert 'not run in NCHW, head by one kernel: nvcc was not found' in caplog.text
+        self.is_right(engine, path)
+
+    def test_engines_of_one_model_try_once(self, provider, path):
+        for count in (3, 5, 7):  # the whole model tells its outputs; of the first, two trials
+            engine = OnnxRuntimeCudaEngine(path)
+            engine.bind_thread()
+            assert 'head by one kernel' in engine.description
+            self.is_right(engine, path)
+            engine.close()
+            assert len(provider.sessions) == count
+
+    def test_no_graph_of_ours_no_head(self, provider, path):
+        first = OnnxRuntimeCudaEngine(path)
+        first.bind_thread()
+        assert 'head by one kernel' in first.description
+        for mode in ('runtime_graph', 'plain'):
+            engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+            engine.bind_thread()
+            assert engine.mode == mode
+            self.is_right(engine, path)
+            engine.close()
+        first.close()
+
+    def test_a_recording_that_fails_later(self, provider, path):
+        first = OnnxRuntimeCudaEngine(path)
+        first.bind_thread()
+        provider.refuses_recording = True
+        second = OnnxRuntimeCudaEngine(path)
+        second.bind_thread()
+        assert second.mode == 'runtime_graph'
+        self.is_right(second, path)
+        self.is_right(first, path)
+        second.close()
+        first.close()
+
+    def test_again_in_another_thread(self, provider, engine, path):
+        engine.bind_thread()
+        found = []
+        thread = threading.Thread(
+            target=lambda: found.append(engine.infer(noise(engine))[0].copy())
+        )
+        thread.start()
+        thread.join()
+        np.testing.assert_allclose(found[0], on_cpu(path, noise(engine))[0], rtol=1e-5, atol=1e-4)
 
 
 class TestClosing:
