@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Of yolo_head.cu.
 _THREADS = 256
 _CELLS = 64
+_CHUNK = 64
 MAX_BINS = 16
 MAX_LEVELS = 4
 _KERNELS = (('float32', 'float32'), ('float16', 'float32'), ('float16', 'float16'))
@@ -133,9 +134,9 @@ class CudaHead:
             self._maps = self._resources.add(DeviceBuffer(device, (end,), np.uint8))
             self.addresses = tuple(self._maps.address + begin for begin in begins)
             self._head = self._resources.add(DeviceBuffer(device, (1,), _HEAD))
-            self._blocks = self._describe(
-                [begin // item.itemsize for begin in begins], channels_last
-            )
+            blocks = self._describe([begin // item.itemsize for begin in begins], channels_last)
+            chunks = sum(-(-count // _CHUNK) for count in layout.channels[1:])
+            self._grid = blocks, 1 + chunks
 
     def enqueue(self, output: DeviceBuffer, stream: Stream) -> None:
         """Make the network's output of what is in the maps; this can be captured.
@@ -152,7 +153,7 @@ class CudaHead:
             )
         self._decode.launch(
             stream,
-            (self._blocks,),
+            self._grid,
             (_THREADS,),
             self._maps.address,
             self._head.address,

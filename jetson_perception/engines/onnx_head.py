@@ -1,7 +1,7 @@
 """Where an anchor-free YOLO network's last convolutions end in an ONNX file, and how to cut there.
 
-Exporters and versions write what follows in many ways, so it is not read: that the maps'
-sizes fit is a guess, and who uses it compares what comes out.
+Exporters and versions write what follows in many ways, so it is not read: that the maps' sizes
+fit is a guess (`find_head`), which a run on the CPU confirms (`head_problem`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from jetson_perception.engines.onnx_graph import last_weighted, needs, require_onnx
-from jetson_perception.tasks.yolo_head import HeadLayout
+from jetson_perception.tasks.yolo_head import HeadLayout, decode_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import onnx
+    from numpy.typing import NDArray
 
 _MOST_BINS = 16
+
+# Of a row's largest value: what float32 loses over some thirty operators, many times over.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,57 @@ def _keypoint_depth(
     return 0 if any(len(shape) == 4 and shape[1] == extra for shape in others) else None
 
 
+def head_problem(model: onnx.ModelProto, head: OnnxHead, size_wh: tuple[int, int]) -> str:
+    """How a run of the model differs from `tasks.yolo_head.decode_head`; empty if it does not.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Run on the CPU, as it is, with random pixels. It is not changed.
+    head : OnnxHead
+        From `find_head`.
+    size_wh : tuple of int
+        Width and height of the input.
+    """
+    try:
+        maps, expected = _run_with_maps(model, head, size_wh)
+    except Exception as err:  # noqa: BLE001 - of onnx and ONNX Runtime, which share no other base
+        return f'it does not run on the CPU: {" ".join(str(err).split())[:200]}'
+    kinds = len(head.layout.channels)
+    levels = [maps[index : index + kinds] for index in range(0, len(maps), kinds)]
+    with np.errstate(all='ignore'):
+        found = decode_head(head.layout, levels)
+    # Scores are as small as boxes are large, so each row has its own measure.
+    largest = np.abs(expected).max(axis=2, keepdims=True)
+    is_near = np.abs(found - expected) <= np.maximum(_ROUNDING * largest, _ROUNDING**2)
+    if is_near.all():
+        return ''
+    rows = np.count_nonzero(~is_near.all(axis=2))
+    return f'{rows} of {is_near.shape[1]} values an anchor are computed in another way'
+
+
+def _run_with_maps(
+    model: onnx.ModelProto, head: OnnxHead, size_wh: tuple[int, int]
+) -> tuple[list[NDArray[np.floating]], NDArray[np.float32]]:
+    """The maps, and what the model makes of them."""
+    import onnxruntime
+
+    shown = _with_maps(_sized(model, size_wh), head, list(model.graph.output))
+    options = onnxruntime.SessionOptions()
+    # Else values in FP16 are kept in FP32 between two operators.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        shown.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    (image,) = session.get_inputs()
+    pixels = np.random.default_rng(0).random((1, 3, *size_wh[::-1]), np.float32)
+    kind = np.float16 if 'float16' in image.type else np.float32
+    outputs = session.run(None, {image.name: pixels.astype(kind)})
+    maps, outputs = outputs[: len(head.maps)], outputs[len(head.maps) :]
+    return maps, outputs[head.output].astype(np.float32)
+
+
 def cut_head(
     model: onnx.ModelProto, head: OnnxHead, *, channels_last: bool = False
 ) -> onnx.ModelProto:
@@ -149,11 +206,24 @@ def cut_head(
     ModelProto
         Its outputs: the maps, then the model's other outputs.
     """
-    onnx = require_onnx()
-    cut = onnx.ModelProto()
-    cut.CopyFrom(model)
-    graph = cut.graph
     others = [each for index, each in enumerate(model.graph.output) if index != head.output]
+    cut = _with_maps(model, head, others, channels_last=channels_last)
+    _drop_unused(cut.graph)
+    return cut
+
+
+def _with_maps(
+    model: onnx.ModelProto,
+    head: OnnxHead,
+    others: list[onnx.ValueInfoProto],
+    *,
+    channels_last: bool = False,
+) -> onnx.ModelProto:
+    """The model whose outputs are the maps, and these others."""
+    onnx = require_onnx()
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    graph = changed.graph
     kind = onnx.TensorProto.FLOAT16 if head.is_half else onnx.TensorProto.FLOAT
     outputs = []
     for name, (channels, height, width) in zip(head.maps, _map_shapes(head.layout), strict=True):
@@ -168,8 +238,7 @@ def cut_head(
     graph.output.extend(outputs)
     graph.output.extend(others)
     del graph.value_info[:]
-    _drop_unused(graph)
-    return cut
+    return changed
 
 
 def _map_shapes(layout: HeadLayout) -> Iterator[tuple[int, int, int]]:
@@ -197,13 +266,8 @@ def _tensors(
 ) -> tuple[dict[str, tuple[int, ...]], set[str]]:
     """Shapes of the tensors that onnx can tell, and the names of those in float16."""
     onnx = require_onnx()
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
+    sized = _sized(model, size_wh)
     del sized.graph.value_info[:]  # they may be those of an earlier precision
-    weights = {each.name for each in sized.graph.initializer}
-    image = next(each for each in sized.graph.input if each.name not in weights)
-    for index, size in enumerate((1, 3, size_wh[1], size_wh[0])):
-        image.type.tensor_type.shape.dim[index].dim_value = size
     for each in sized.graph.output:
         each.type.tensor_type.ClearField('shape')
     try:
@@ -217,3 +281,14 @@ def _tensors(
         if about.elem_type == onnx.TensorProto.FLOAT16:
             halves.add(each.name)
     return shapes, halves
+
+
+def _sized(model: onnx.ModelProto, size_wh: tuple[int, int]) -> onnx.ModelProto:
+    """The model with an input of one size."""
+    sized = require_onnx().ModelProto()
+    sized.CopyFrom(model)
+    weights = {each.name for each in sized.graph.initializer}
+    image = next(each for each in sized.graph.input if each.name not in weights)
+    for index, size in enumerate((1, 3, size_wh[1], size_wh[0])):
+        image.type.tensor_type.shape.dim[index].dim_value = size
+    return sized

@@ -37,7 +37,7 @@ from jetson_perception.cuda.yolo_head import CudaHead
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_graph import has_quantization, load_model, require_onnx
-from jetson_perception.engines.onnx_head import cut_head, find_head
+from jetson_perception.engines.onnx_head import cut_head, find_head, head_problem
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
@@ -73,23 +73,13 @@ _WARM_UP_RUNS = 3
 _TOLERATED_SHARE = 0.01
 
 # Another layout means other kernels, which round differently where they may round at all.
-_ROUNDING: dict[str, Any] = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
+_ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
 
 # Plain runs until one is waited for, after which the runtime lets go of what the others hold.
 _RUNS_TO_A_WAIT = 16
 
 # Launches that are timed, how often, and how much another layout has to win by.
 _TIMED_LAUNCHES, _TIMED_ROUNDS, _WORTH_IT = 10, 3, 0.97
-
-
-# What our kernel makes of a head may differ from what the runtime makes of the same maps, in each
-# row of values: boxes are pixels, scores are small.
-_OF_HEAD: dict[str, Any] = {
-    'share': 0.03,
-    'relative': 0.02,
-    'of_largest': 1e-3,
-    'by_row': True,
-}
 
 
 class _Variant(NamedTuple):
@@ -411,9 +401,7 @@ class OnnxRuntimeCudaEngine:
                 if other_ms:
                     here_ms = min(here_ms, other_ms)
                     break
-        self._onnx_head = self._find_head()
-        if self._onnx_head is not None:
-            expected = [each.copy() for each in self._through(first, self._launch)]
+        if self._has_known_head():
             other = self._variant._replace(decodes_head=True)
             self._try_variant(other, here_ms, first, second, expected)
         _fastest[key] = self._variant
@@ -436,8 +424,7 @@ class OnnxRuntimeCudaEngine:
                 self._variant = other
                 self._bind(self._new_session())
                 found = self._warmed_up(first, second)
-                tolerated = _OF_HEAD if other.decodes_head else _ROUNDING
-                _require_equal(self.outputs, expected, found, **tolerated)
+                _require_equal(self.outputs, expected, found, **_ROUNDING)
                 self._prepare_mode('own_graph', first, second, found)
                 other_ms = self._graph_ms()
             except (ModelError, CudaError) as err:
@@ -456,22 +443,32 @@ class OnnxRuntimeCudaEngine:
             self._release(*kept)
         return other_ms
 
-    def _find_head(self) -> OnnxHead | None:
+    def _has_known_head(self) -> bool:
+        """Whether our kernel does what the model does behind its last convolutions."""
         if has_quantization(self._path):
-            return None
-        size_wh, info = self.info.input_size_wh, self.info
-        assert size_wh is not None, 'every engine has one'
+            return False
         try:
-            return find_head(
-                self._model(),
-                size_wh,
-                [each.shape for each in self.outputs],
-                class_count=len(info.class_names),
-                keypoint_shape=info.keypoint_shape,
-            )
+            model = load_model(self._path)
+            head = self._find_head(model)
+            if head is None:
+                return False
+            problem = head_problem(model, head, self.info.input_size_wh or (0, 0))
+            if not problem:
+                return True
+            _log.info('%s: its head is left to ONNX Runtime: %s', self._path.name, problem)
         except PerceptionError as err:  # no onnx, or none that it reads
             _log.info('%s: its head is not looked for: %s', self._path.name, str(err))
-            return None
+        return False
+
+    def _find_head(self, model: onnx.ModelProto) -> OnnxHead | None:
+        info = self.info
+        return find_head(
+            model,
+            info.input_size_wh or (0, 0),  # every engine has one
+            [each.shape for each in self.outputs],
+            class_count=len(info.class_names),
+            keypoint_shape=info.keypoint_shape,
+        )
 
     def _model(self) -> onnx.ModelProto:
         if self.content is None:
@@ -584,13 +581,15 @@ class OnnxRuntimeCudaEngine:
 
     def _without_head(self) -> bytes:
         """The model up to its head, which our kernel takes over."""
-        head = self._onnx_head = self._onnx_head or self._find_head()
-        assert head is not None, 'one was found when the variant was tried'
+        model = self._model()
+        head = self._onnx_head = self._find_head(model)
+        if head is None:
+            raise ModelError(f'{self._path}: converted to FP16 its head is not found any more')
         last = self.layout == 'nhwc'
         dtype = np.float16 if head.is_half else np.float32
         output = self.outputs[head.output]
         self._head = CudaHead(self.device, head.layout, dtype, output.dtype, channels_last=last)
-        return cut_head(self._model(), head, channels_last=last).SerializeToString()
+        return cut_head(model, head, channels_last=last).SerializeToString()
 
     def _leave_half(self, why: str) -> None:
         _log.warning('%s: not run in FP16: %s', self._path.name, why)
@@ -720,12 +719,10 @@ def _require_equal(
     share: float = _TOLERATED_SHARE,
     relative: float = 1e-2,
     of_largest: float = 1e-4,
-    by_row: bool = False,
 ) -> None:
-    """Fail where more than a share of an output's values, or a row's, differ by more than that."""
+    """Fail where more than a share of the values differ by more than that."""
     for spec, wanted, got in zip(specs, expected, found, strict=True):
-        rows = zip(wanted[0], got[0], strict=True) if by_row else [(wanted, got)]
-        differing = max(_share_that_differs(w, g, relative, of_largest) for w, g in rows)
+        differing = _share_that_differs(wanted, got, relative, of_largest)
         if differing > share:
             raise CudaError(
                 f"output '{spec.name}' differs from that of a plain run in {differing:.1%} of its "

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 from small_networks import segmentation, yolo
 
 from jetson_perception.engines.onnx_graph import load_model
-from jetson_perception.engines.onnx_head import cut_head, find_head
+from jetson_perception.engines.onnx_head import cut_head, find_head, head_problem
 from jetson_perception.engines.precision import to_fp16, widen_weights
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.yolo_head import HeadLayout, decode_head
@@ -96,6 +96,50 @@ class TestFind:
         )
         small.graph.node[0].op_type = 'NoSuchOperator'
         assert find_head(small, (64, 64), [(1, 6, 84)]) is None
+
+
+class TestProblem:
+    @pytest.mark.parametrize('half', [False, True], ids=['fp32', 'fp16'])
+    @pytest.mark.parametrize('name', [*REAL, 'small'])
+    def test_none(self, tmp_path, name, half):
+        path, size_wh = REAL.get(name) or (yolo(tmp_path / 'm.onnx'), (64, 64))
+        model = load_model(path)
+        widen_weights(model)
+        if half:
+            model = to_fp16(model)
+        (output,) = run(model, noise(size_wh))
+        head = find_head(model, size_wh, [output.shape])
+        assert head is not None
+        before = model.SerializeToString()
+        assert head_problem(model, head, size_wh) == ''
+        assert model.SerializeToString() == before
+
+    def test_other_keypoints(self, tmp_path):
+        model = load_model(yolo(tmp_path / 'm.onnx', 'pose', class_count=1))
+        head = find_head(model, (64, 64), [(1, 56, 84)], keypoint_shape=(17, 3))
+        assert head is not None
+        expected = '51 of 56 values an anchor are computed in another way'
+        assert head_problem(model, head, (64, 64)) == expected
+
+    @pytest.mark.parametrize(
+        ('operator', 'rows', 'added'), [('Sigmoid', 2, 0.01), ('Sub', 2, 0.1)]
+    )
+    def test_a_little_other(self, small, operator, rows, added):
+        """Something added to the logits of the scores, or to the corners of the boxes."""
+        graph = small.graph
+        index = max(i for i, node in enumerate(graph.node) if node.op_type == operator)
+        name, graph.node[index].input[0] = graph.node[index].input[0], 'moved'
+        graph.initializer.append(numpy_helper.from_array(np.float32(added), 'added'))
+        graph.node.insert(index, helper.make_node('Add', [name, 'added'], ['moved'], 'move'))
+        head = find_head(small, (64, 64), [(1, 6, 84)])
+        assert head is not None
+        assert head_problem(small, head, (64, 64)).startswith(f'{rows} of 6 values')
+
+    def test_what_does_not_run(self, small):
+        head = find_head(small, (64, 64), [(1, 6, 84)])
+        assert head is not None
+        small.graph.node[-1].op_type = 'NoSuchOperator'
+        assert 'does not run on the CPU' in head_problem(small, head, (64, 64))
 
 
 class TestCut:

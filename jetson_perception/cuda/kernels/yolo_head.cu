@@ -8,11 +8,13 @@
 // output   (4 + class_count + extra_count, anchors): center x, y, width, height in pixels of the
 //          network's input, scores, extra values; float32 or float16
 //
-// A block does CELLS cells of one level. Values go through shared memory, so that neighbouring
-// threads read and write neighbouring addresses in both orders of axes.
+// A block does CELLS cells of one level: their boxes, or CHUNK of the other values. Values go
+// through shared memory, so that neighbouring threads read and write neighbouring addresses in both
+// orders of axes.
 #include <cuda_fp16.h>
 
 constexpr int THREADS = 256;
+constexpr int WARP = 32;
 constexpr int CELLS = 64;   // a block's
 constexpr int CHUNK = 64;   // channels in shared memory, and 4 × the most bins
 constexpr int LEVELS = 4;   // at most
@@ -36,18 +38,21 @@ __device__ inline float sigmoid(float logit) { return 1.0f / (1.0f + expf(-logit
 
 typedef float Tile[CELLS][CHUNK + 1];  // one more: threads of a warp meet different banks
 
-// Channels `first` to `first + count` of a map at `cells_here` cells from `first_cell` on. For a
-// whole block, which may have read the tile before.
+// Channels `first` to `first + count` of a map at `here` cells from `first_cell` on. For a whole
+// block.
 template <typename T>
 __device__ inline void load(const T* map, int channels, int cells, bool channels_last, int first_cell,
-                            int cells_here, int first, int count, Tile& tile) {
-    __syncthreads();
-    for (int i = threadIdx.x; i < CELLS * count; i += THREADS) {
-        const int cell = channels_last ? i / count : i % CELLS;
-        const int channel = channels_last ? i % count : i / CELLS;
-        if (cell >= cells_here) continue;
-        const size_t row = first_cell + cell, value = first + channel;
-        tile[cell][channel] = widened(map[channels_last ? row * channels + value : value * cells + row]);
+                            int here, int first, int count, Tile& tile) {
+    if (channels_last) {
+        const T* from = map + size_t(first_cell) * channels + first;
+        for (int cell = threadIdx.x / WARP; cell < here; cell += THREADS / WARP)
+            for (int channel = threadIdx.x % WARP; channel < count; channel += WARP)
+                tile[cell][channel] = widened(from[size_t(cell) * channels + channel]);
+    } else {
+        const T* from = map + size_t(first) * cells + first_cell;
+        const int cell = threadIdx.x % CELLS;
+        for (int channel = threadIdx.x / CELLS; channel < count; channel += THREADS / CELLS)
+            if (cell < here) tile[cell][channel] = widened(from[size_t(channel) * cells + cell]);
     }
     __syncthreads();
 }
@@ -66,55 +71,70 @@ __device__ inline float distance(const float* logits, int bins) {
     return weighted / sum;
 }
 
+// Which cells a block does, and a thread's own.
+struct Place {
+    Level level;
+    int first_cell, here;  // the block's
+    int cell, group;       // the thread's, one of `here`; which of the four threads of that cell
+    int x, y;
+
+    __device__ Place(const Head& head) {
+        int index = 0;
+        while (index + 1 < head.level_count && int(blockIdx.x) >= head.levels[index + 1].first_block) ++index;
+        level = head.levels[index];
+        first_cell = (blockIdx.x - level.first_block) * CELLS;
+        here = min(CELLS, level.cells - first_cell);
+        cell = threadIdx.x % CELLS;
+        group = threadIdx.x / CELLS;
+        x = (first_cell + cell) % level.width;
+        y = (first_cell + cell) / level.width;
+    }
+};
+
+template <typename T, typename Out>
+__device__ inline void decode_boxes(const T* maps, const Head& head, const Place& at, Out* to, Tile& tile) {
+    __shared__ float sides[4][CELLS];
+    load(maps + at.level.boxes, 4 * head.bins, at.level.cells, head.channels_last, at.first_cell, at.here, 0,
+         4 * head.bins, tile);
+    if (at.cell < at.here) sides[at.group][at.cell] = distance(&tile[at.cell][at.group * head.bins], head.bins);
+    __syncthreads();
+    if (at.cell >= at.here) return;
+    // Groups of threads: center x, y, width, height.
+    const int axis = at.group % 2;
+    const float center = (axis ? at.y : at.x) + 0.5f;
+    const float low = center - sides[axis][at.cell], high = center + sides[axis + 2][at.cell];
+    const float value = (at.group < 2 ? (low + high) / 2.0f : high - low) * at.level.stride;
+    narrow(value, to + size_t(at.group) * head.anchors);
+}
+
 template <typename T, typename Out>
 __device__ inline void decode(const T* maps, const Head& head, Out* output) {
     __shared__ Tile tile;
-    __shared__ float sides[4][CELLS];
-    int index = 0;
-    while (index + 1 < head.level_count && int(blockIdx.x) >= head.levels[index + 1].first_block) ++index;
-    const Level level = head.levels[index];
-    const int first_cell = (blockIdx.x - level.first_block) * CELLS;
-    const int here = min(CELLS, level.cells - first_cell);
-    const bool last = head.channels_last;
-    const int cell = threadIdx.x % CELLS, group = threadIdx.x / CELLS;
-    const int x = (first_cell + cell) % level.width, y = (first_cell + cell) / level.width;
-    const float stride = level.stride;
-    Out* to = output + level.first_anchor + first_cell + cell;
-
-    load(maps + level.boxes, 4 * head.bins, level.cells, last, first_cell, here, 0, 4 * head.bins, tile);
-    if (cell < here) sides[group][cell] = distance(&tile[cell][group * head.bins], head.bins);
-    __syncthreads();
-    if (cell < here) {
-        // Groups of threads: center x, y, width, height.
-        const int axis = group % 2;
-        const float center = (axis ? y : x) + 0.5f;
-        const float low = center - sides[axis][cell], high = center + sides[axis + 2][cell];
-        narrow((group < 2 ? (low + high) / 2.0f : high - low) * stride, to + size_t(group) * head.anchors);
+    const Place at(head);
+    Out* to = output + at.level.first_anchor + at.first_cell + at.cell;
+    if (blockIdx.y == 0) {
+        decode_boxes(maps, head, at, to, tile);
+        return;
     }
-
-    for (int first = 0; first < head.class_count; first += CHUNK) {
-        const int count = min(CHUNK, head.class_count - first);
-        load(maps + level.scores, head.class_count, level.cells, last, first_cell, here, first, count, tile);
-        for (int i = group; i < count; i += THREADS / CELLS)
-            if (cell < here) narrow(sigmoid(tile[cell][i]), to + size_t(4 + first + i) * head.anchors);
-    }
-
-    for (int first = 0; first < head.extra_count; first += CHUNK) {
-        const int count = min(CHUNK, head.extra_count - first);
-        load(maps + level.extras, head.extra_count, level.cells, last, first_cell, here, first, count, tile);
-        for (int i = group; i < count; i += THREADS / CELLS) {
-            if (cell >= here) continue;
-            float value = tile[cell][i];
-            if (head.keypoint_depth) {
-                const int part = (first + i) % head.keypoint_depth;
-                value = part == 2 ? sigmoid(value) : (value * 2.0f + (part ? y : x)) * stride;
-            }
-            narrow(value, to + size_t(4 + head.class_count + first + i) * head.anchors);
-        }
+    const int score_chunks = (head.class_count + CHUNK - 1) / CHUNK;
+    const bool are_scores = int(blockIdx.y) <= score_chunks;
+    const int channels = are_scores ? head.class_count : head.extra_count;
+    const int first = (blockIdx.y - 1 - (are_scores ? 0 : score_chunks)) * CHUNK, count = min(CHUNK, channels - first);
+    load(maps + (are_scores ? at.level.scores : at.level.extras), channels, at.level.cells, head.channels_last,
+         at.first_cell, at.here, first, count, tile);
+    if (at.cell >= at.here) return;
+    to += size_t(4 + (are_scores ? 0 : head.class_count) + first) * head.anchors;
+    for (int i = at.group; i < count; i += THREADS / CELLS) {
+        float value = tile[at.cell][i];
+        const int part = head.keypoint_depth ? (first + i) % head.keypoint_depth : 3;
+        if (are_scores || part == 2) value = sigmoid(value);
+        else if (part < 2) value = (value * 2.0f + (part ? at.y : at.x)) * at.level.stride;
+        narrow(value, to + size_t(i) * head.anchors);
     }
 }
 
-// Grid: of each level, CELLS cells a block.
+// Grid: across, CELLS cells of each level a block; down, boxes, then chunks of scores, then of extra
+// values.
 #define DECODE(name, T, Out)                                                     \
     extern "C" __global__ void __launch_bounds__(THREADS)                        \
         decode_head_##name(const T* maps, const Head* head, Out* output) {       \
