@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+
+_PR_SET_THP_DISABLE = 41  # of linux/prctl.h
 
 
 def resident_mb() -> float:
@@ -15,6 +18,24 @@ def resident_mb() -> float:
         if line.startswith('VmRSS:'):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0
+
+
+def keep_to_small_pages() -> bool:
+    """Have the kernel leave this process's memory in pages of the usual size, where it can.
+
+    Else it joins pages into huge ones of 2 MiB whenever it likes, and fills what the process never
+    touched: resident memory grows by itself, in steps of ten seconds (khugepaged's
+    scan_sleep_millisecs), and hides whether the process holds more.
+
+    Returns
+    -------
+    bool
+        Whether the kernel does so.
+    """
+    try:
+        return ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):  # no Linux
+        return False
 
 
 def device_used_mb(index: int = 0) -> float:

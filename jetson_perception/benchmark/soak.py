@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = Settings(tuple(arguments.models), engine=arguments.engine)
     failed = 0
+    memory.keep_to_small_pages()
     # A shell starts what is to run in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
