@@ -66,6 +66,11 @@ LAYOUTS = ('nchw', 'nhwc')
 
 LAYOUTS_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_LAYOUTS'
 
+HEADS = ('runtime', 'kernel')
+"""What computes the end of a YOLO network: ONNX Runtime, or a kernel of ours."""
+
+HEADS_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_HEADS'
+
 # ONNX Runtime plans its memory in the second run; after the third nothing is allocated.
 _WARM_UP_RUNS = 3
 
@@ -127,6 +132,9 @@ class OnnxRuntimeCudaEngine:
     layouts : sequence of str, optional
         Which of `LAYOUTS` to choose from. Default: what the environment's `LAYOUTS_VARIABLE`
         lists, else both.
+    heads : sequence of str, optional
+        Which of `HEADS` to choose from; 'runtime' is always one of them. Default: what the
+        environment's `HEADS_VARIABLE` lists, else both.
 
     Attributes
     ----------
@@ -161,10 +169,14 @@ class OnnxRuntimeCudaEngine:
         tf32: bool = False,
         modes: Sequence[str] | None = None,
         layouts: Sequence[str] | None = None,
+        heads: Sequence[str] | None = None,
     ) -> None:
         self._modes = _listed(modes, MODES, MODES_VARIABLE, 'ways to run a model on CUDA')
         self._layouts = _listed(
             layouts, LAYOUTS, LAYOUTS_VARIABLE, 'layouts of tensors inside a model on CUDA'
+        )
+        self._heads = _listed(
+            heads, HEADS, HEADS_VARIABLE, 'ways to compute the end of a YOLO network on CUDA'
         )
         self._path = check_model_file(path)
         self.content = _halved(self._path) if half else None
@@ -385,7 +397,8 @@ class OnnxRuntimeCudaEngine:
 
     def _trial_key(self) -> tuple[Any, ...]:
         rounding = self.content is not None, self.tf32
-        return self._path, self._asked_size_wh, rounding, self._layouts, self.device.index
+        allowed = self._layouts, self._heads
+        return self._path, self._asked_size_wh, rounding, allowed, self.device.index
 
     def _choose_variant(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
@@ -445,7 +458,7 @@ class OnnxRuntimeCudaEngine:
 
     def _has_known_head(self) -> bool:
         """Whether our kernel does what the model does behind its last convolutions."""
-        if has_quantization(self._path):
+        if 'kernel' not in self._heads or has_quantization(self._path):
             return False
         try:
             model = load_model(self._path)

@@ -636,6 +636,17 @@ class TestHead:
             engine.close()
             assert len(provider.sessions) == count
 
+    def test_left_out(self, provider, path, monkeypatch):
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_HEADS', 'runtime')
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert 'head' not in engine.description
+        assert len(provider.sessions) == 2
+        self.is_right(engine, path)
+        engine.close()
+        with pytest.raises(ParameterError, match=r'CUDA are kernels .*some of runtime, kernel'):
+            OnnxRuntimeCudaEngine(path, heads=['kernels'])
+
     def test_no_graph_of_ours_no_head(self, provider, path):
         first = OnnxRuntimeCudaEngine(path)
         first.bind_thread()
