@@ -33,9 +33,9 @@ from gpu_checks.checks import Checks, add_options, read_options  # noqa: E402
 #: Parts in order, and the seconds that each may take; soak has its own length besides.
 PARTS = {
     'kernels': 120,
-    'parity': 120,
+    'parity': 180,
     'concurrency': 60,
-    'bench': 420,
+    'bench': 600,
     'node': 120,
     'soak': 180,
 }
