@@ -179,7 +179,9 @@ class OnnxRuntimeCudaEngine:
             heads, HEADS, HEADS_VARIABLE, 'ways to compute the end of a YOLO network on CUDA'
         )
         self._path = check_model_file(path)
-        self.content = _halved(self._path) if half else None
+        about = self._path.stat()
+        self._file = self._path, about.st_mtime_ns, about.st_size
+        self.content = _converted(*self._file) if half else None
         self.tf32 = tf32
         self.mode = ''
         self._asked_size_wh = input_size_wh
@@ -398,7 +400,7 @@ class OnnxRuntimeCudaEngine:
     def _trial_key(self) -> tuple[Any, ...]:
         rounding = self.content is not None, self.tf32
         allowed = self._layouts, self._heads
-        return self._path, self._asked_size_wh, rounding, allowed, self.device.index
+        return self._file, self._asked_size_wh, rounding, allowed, self.device.index
 
     def _choose_variant(
         self, first: NDArray[Any], second: NDArray[Any], expected: Sequence[NDArray[Any]]
@@ -681,14 +683,9 @@ class _Staging:
         self._resources.close()
 
 
-def _halved(path: Path) -> bytes | None:
-    """An FP32 model in FP16; None for one that is not, or cannot be converted, and the log why."""
-    about = path.stat()
-    return _converted(path, about.st_mtime_ns, about.st_size)
-
-
 @functools.lru_cache(maxsize=4)
 def _converted(path: Path, changed_ns: int, size: int) -> bytes | None:
+    """An FP32 model in FP16; None for one that is not, or cannot be converted, and the log why."""
     if has_quantization(path):
         return None
     try:

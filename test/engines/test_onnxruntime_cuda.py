@@ -382,8 +382,8 @@ class TestHalf:
         half = color_segmentation(tmp_path / 'half.onnx', dtype=np.float16)
         quantized = tmp_path / 'quantized.onnx'
         quantized.write_bytes(b'...QuantizeLinear...')
-        assert onnxruntime_cuda_module._halved(half) is None
-        assert onnxruntime_cuda_module._halved(quantized) is None
+        assert onnxruntime_cuda_module._converted(half, 0, 0) is None
+        assert onnxruntime_cuda_module._converted(quantized, 0, 0) is None
 
     def test_without_onnx(self, provider, path, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, 'onnx', None)
@@ -635,6 +635,18 @@ class TestHead:
             self.is_right(engine, path)
             engine.close()
             assert len(provider.sessions) == count
+
+    def test_a_file_that_another_one_replaces(self, provider, path):
+        first = OnnxRuntimeCudaEngine(path)
+        first.bind_thread()
+        assert 'head by one kernel' in first.description
+        first.close()
+        small_networks.yolo(path, 'pose', class_count=1, size_wh=(64, 32))
+        second = OnnxRuntimeCudaEngine(path)
+        second.bind_thread()
+        assert 'head' not in second.description
+        self.is_right(second, path)
+        second.close()
 
     def test_left_out(self, provider, path, monkeypatch):
         monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_HEADS', 'runtime')
