@@ -16,6 +16,7 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.preprocess import upload
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.yolo_head import MAX_BINS
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _THREADS = 256
 _CELLS = 64
 _CHUNK = 64
-MAX_BINS = 16
 MAX_LEVELS = 4
 _KERNELS = (('float32', 'float32'), ('float16', 'float32'), ('float16', 'float16'))
 _LEVEL = np.dtype(
@@ -76,7 +76,7 @@ class CudaHead:
     device : CudaDevice
         The GPU.
     layout : HeadLayout
-        At most `MAX_LEVELS` levels and `MAX_BINS` bins.
+        At most `MAX_LEVELS` levels, and `tasks.yolo_head.MAX_BINS` bins.
     dtype, output_dtype : dtype
         Of the maps and of the output: float32, or float16; not float16 of float32 maps.
     channels_last : bool
@@ -116,16 +116,12 @@ class CudaHead:
         item = np.dtype(dtype)
         if (item.name, self._output_dtype.name) not in _KERNELS:
             raise ModelError(f'no kernel makes {self._output_dtype} of {item} maps')
-        shapes, begins, end = [], [], 0
-        for width, height in layout.grids_wh:
-            for count in layout.channels:
-                shapes.append(
-                    (1, height, width, count) if channels_last else (1, count, height, width)
-                )
-                begins.append(end)
-                nbytes = math.prod(shapes[-1]) * item.itemsize
-                end += -(-nbytes // _ALIGNMENT) * _ALIGNMENT
-        self.shapes = tuple(shapes)
+        self.shapes = tuple(layout.map_shapes(channels_last=channels_last))
+        begins, end = [], 0
+        for shape in self.shapes:
+            begins.append(end)
+            nbytes = math.prod(shape) * item.itemsize
+            end += -(-nbytes // _ALIGNMENT) * _ALIGNMENT
         self._resources = Resources()
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'yolo_head'))

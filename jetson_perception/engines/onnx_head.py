@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.engines.onnx_graph import last_weighted, needs, require_onnx
-from jetson_perception.tasks.yolo_head import HeadLayout, decode_head
+from jetson_perception.tasks.yolo_head import MAX_BINS, HeadLayout, decode_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import onnx
     from numpy.typing import NDArray
-
-_MOST_BINS = 16
 
 # Of a row's largest value: what float32 loses over some thirty operators, many times over.
 _ROUNDING = 1e-3
@@ -116,7 +114,7 @@ def _readings(channels: list[int], values: int) -> Iterator[tuple[int, int, int]
         bins, rest = divmod(box, 4)
         if (
             not rest
-            and bins <= _MOST_BINS
+            and bins <= MAX_BINS
             and len(extra) <= 1
             and 4 + classes + sum(extra) == values
         ):
@@ -226,10 +224,11 @@ def _with_maps(
     graph = changed.graph
     kind = onnx.TensorProto.FLOAT16 if head.is_half else onnx.TensorProto.FLOAT
     outputs = []
-    for name, (channels, height, width) in zip(head.maps, _map_shapes(head.layout), strict=True):
-        given, shape = name, (1, channels, height, width)
+    shapes = head.layout.map_shapes(channels_last=channels_last)
+    for name, shape in zip(head.maps, shapes, strict=True):
+        given = name
         if channels_last:
-            given, shape = f'{name}_channels_last', (1, height, width, channels)
+            given = f'{name}_channels_last'
             graph.node.append(
                 onnx.helper.make_node('Transpose', [name], [given], given, perm=[0, 2, 3, 1])
             )
@@ -239,11 +238,6 @@ def _with_maps(
     graph.output.extend(others)
     del graph.value_info[:]
     return changed
-
-
-def _map_shapes(layout: HeadLayout) -> Iterator[tuple[int, int, int]]:
-    for width, height in layout.grids_wh:
-        yield from ((channels, height, width) for channels in layout.channels)
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MAX_BINS = 16
+"""Of the distribution of an edge; Ultralytics' networks have 16, or 1."""
+
 
 @dataclass(frozen=True)
 class HeadLayout:
@@ -50,6 +53,14 @@ class HeadLayout:
         """Of the maps of each level: boxes, scores and, where there are any, extra values."""
         some = (4 * self.bins, self.class_count, self.extra_count)
         return some if self.extra_count else some[:2]
+
+    def map_shapes(self, *, channels_last: bool = False) -> list[tuple[int, int, int, int]]:
+        """Of each level those of its maps: (1, channels, height, width), or with channels last."""
+        return [
+            (1, height, width, count) if channels_last else (1, count, height, width)
+            for width, height in self.grids_wh
+            for count in self.channels
+        ]
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
