@@ -10,18 +10,14 @@
 // between four cells. A block makes a tile of the image: of the objects whose boxes touch it, as
 // many at a time as there is room for, first the logits in the cells around, then of each pixel the
 // first object with a logit above 0.
-#include <cuda_fp16.h>
-
 #include "detections.cuh"
+#include "floats.cuh"
 
 constexpr int TILE_W = 32, TILE_H = 16;
 constexpr int THREADS_DOWN = 8;
 constexpr int THREADS = TILE_W * THREADS_DOWN;
 constexpr int PIXELS = TILE_H / THREADS_DOWN;     // of a thread
 constexpr int LOGITS = 2 * TILE_W * 2 * TILE_H;   // room for two cells a pixel and axis
-
-__device__ inline float widened(float value) { return value; }
-__device__ inline float widened(__half value) { return __half2float(value); }
 
 // The cells that the pixels of one axis of a tile need: all between the first and the last, or
 // where the grid is finer than the image, two of each pixel.

@@ -14,8 +14,7 @@
 // mask. Where the grid points around a pixel have the same best class, this is the pixel's too: an
 // average of four with positive weights keeps the order. So only along borders between classes is
 // anything interpolated.
-#include <cuda_fp16.h>
-
+#include "floats.cuh"
 #include "taps.cuh"
 
 constexpr int MAX_CLASSES = 256;
@@ -29,9 +28,6 @@ constexpr unsigned short UNSURE = 256;
 struct Softmax {
     float highest, scale;  // a logit's probability is exp(logit - highest) × scale
 };
-
-__device__ inline float as_float(float value) { return value; }
-__device__ inline float as_float(__half value) { return __half2float(value); }
 
 __device__ inline bool is_nan(float value) { return value != value; }
 
@@ -54,11 +50,11 @@ struct Grid {
 
 template <typename Score>
 __device__ inline unsigned short best_score(const Grid<Score>& grid, const Score* point, float* highest) {
-    float best = as_float(point[0]);
+    float best = widened(point[0]);
     int label = 0;
     bool finite = isfinite(best);
     for (int c = 1; c < grid.class_count; ++c) {
-        const float score = as_float(point[size_t(c) * grid.class_stride]);
+        const float score = widened(point[size_t(c) * grid.class_stride]);
         finite = finite && isfinite(score);
         if (is_higher(score, best)) {
             best = score;
@@ -77,7 +73,7 @@ __device__ inline unsigned short best_probability(
     float sum = 0.0f, best = -1.0f;
     int label = 0;
     for (int c = 0; c < grid.class_count; ++c) {
-        const float share = expf(as_float(point[size_t(c) * grid.class_stride]) - highest);
+        const float share = expf(widened(point[size_t(c) * grid.class_stride]) - highest);
         sum += share;
         if (share > best) {
             best = share;
@@ -215,7 +211,7 @@ struct BestOfScores {
         for (int c = 0; c < grid.class_count; ++c) {
             float score[4];
             for (int i = 0; i < 4; ++i) {
-                score[i] = as_float(corner[i][size_t(c) * grid.class_stride]);
+                score[i] = widened(corner[i][size_t(c) * grid.class_stride]);
                 if (with_softmax) {
                     score[i] = expf(score[i] - to_probability[i].highest) * to_probability[i].scale;
                 }
@@ -236,7 +232,7 @@ struct Foreground {
     const Taps *columns, *rows;
 
     __device__ float score_at(int x, int y) const {
-        const float score = as_float(*grid.at(x, y));
+        const float score = widened(*grid.at(x, y));
         return with_sigmoid ? tanhf(score * 0.5f) * 0.5f + 0.5f : score;
     }
 
@@ -308,7 +304,7 @@ struct Numbers {
     const Number* ids;
 
     __device__ unsigned char at(size_t i) const {
-        return static_cast<unsigned char>(static_cast<int>(as_float(ids[i])));
+        return static_cast<unsigned char>(static_cast<int>(widened(ids[i])));
     }
 };
 

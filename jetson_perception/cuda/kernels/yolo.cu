@@ -19,9 +19,8 @@
 // float32 and float16 outputs; everything is computed in float32, rounded where NumPy rounds.
 // Differs from the twin where a score is -0, which counts as 0 also in float16, and where corners near
 // the largest float32 have sums that overflow or not depending on their order.
-#include <cuda_fp16.h>
-
 #include "detections.cuh"
+#include "floats.cuh"
 
 constexpr int THREADS = 512;
 constexpr int CLASS_LANES = 8;                           // threads that share an anchor's classes
@@ -52,9 +51,6 @@ struct Workspace {
     Bits overlaps[SORTED * WORDS];  // word w of candidate i: which of w × 64 + 0 … 63 it covers
 };
 static_assert(sizeof(Workspace) <= 1 << 18, "cuda/yolo.py reserves 256 KiB");
-
-__device__ inline float widened(float value) { return value; }
-__device__ inline float widened(__half value) { return __half2float(value); }
 
 template <typename T>
 struct Output {

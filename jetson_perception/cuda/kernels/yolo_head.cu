@@ -11,7 +11,7 @@
 // A block does CELLS cells of one level: their boxes, or CHUNK of the other values. Values go
 // through shared memory, so that neighbouring threads read and write neighbouring addresses in both
 // orders of axes.
-#include <cuda_fp16.h>
+#include "floats.cuh"
 
 constexpr int THREADS = 256;
 constexpr int WARP = 32;
@@ -29,8 +29,6 @@ struct Head {
     Level levels[LEVELS];
 };
 
-__device__ inline float widened(float value) { return value; }
-__device__ inline float widened(__half value) { return __half2float(value); }
 __device__ inline void narrow(float value, float* to) { *to = value; }
 __device__ inline void narrow(float value, __half* to) { *to = __float2half_rn(value); }
 
