@@ -7,7 +7,7 @@ in this order, and the results of a graph are held against those of plain runs b
    may come from any thread.
 2. The runtime's own graph. It belongs to the thread that recorded it.
 3. Plain runs, every kernel launched anew: for models with operators that the provider lacks, which
-   are computed on the CPU.
+   are computed on the CPU. They are waited for.
 
 A graph of ours is then tried in variants, which are held against the first, timed, and kept where
 they are faster:
@@ -79,9 +79,6 @@ _TOLERATED_SHARE = 0.01
 
 # Another layout means other kernels, which round differently where they may round at all.
 _ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
-
-# Plain runs until one is waited for, after which the runtime lets go of what the others hold.
-_RUNS_TO_A_WAIT = 16
 
 # Launches that are timed, how often, and how much another layout has to win by.
 _TIMED_LAUNCHES, _TIMED_ROUNDS, _WORTH_IT = 10, 3, 0.97
@@ -192,7 +189,6 @@ class OnnxRuntimeCudaEngine:
         self._onnx_head: OnnxHead | None = None
         self._graph: Graph | None = None
         self._run: Callable[[], None] | None = None
-        self._runs = 0  # in plain mode
         self._thread: int | None = None  # that may run; None for any
         self._staging: _Staging | None = None
         self._closed = False
@@ -219,12 +215,12 @@ class OnnxRuntimeCudaEngine:
         self._runtime = f'ONNX Runtime {onnxruntime.__version__}, CUDA, {self.device.name}'
         self.description = self._runtime
         try:
-            session = self._new_session()
+            session = self._first_session()
         except ModelError as err:
             if self.content is None:
                 raise
             self._leave_half(str(err))
-            session = self._new_session()
+            session = self._first_session()
         nodes = session.raw.get_inputs()
         spec = image_input(self._path, nodes)
         metadata = read_onnx_metadata(session.raw.get_modelmeta().custom_metadata_map)
@@ -237,7 +233,7 @@ class OnnxRuntimeCudaEngine:
         self._resources.call(self._drop_session)  # which reads it once more
         self._dimensions = _named_dimensions(nodes[0].shape, shape)
         if self._dimensions:  # with known sizes it can plan memory, and record graphs
-            session = self._new_session()
+            session = self._first_session()
         self.outputs = self._known_outputs(session)
         self.output_buffers = tuple(
             self._resources.add(DeviceBuffer(self.device, each.shape, each.dtype))
@@ -282,6 +278,8 @@ class OnnxRuntimeCudaEngine:
 
     def enqueue(self) -> None:
         """Put one inference on `stream`, without waiting; the context has to be current.
+
+        In mode 'plain' it is waited for.
 
         Raises
         ------
@@ -351,14 +349,15 @@ class OnnxRuntimeCudaEngine:
         """Find the first way that works in this thread, and keep it."""
         self._run, self._thread, self.mode = None, None, ''
         known = self._known_variant()
-        if self._session is None or self._session.records_graph or self._variant != known:
+        here = self._session and self._session.mode
+        if here != self._first_mode() or self._variant != known:
             self._variant = known
-            self._bind(self._new_session())
+            self._bind(self._first_session())
         first, second = self._test_tensors()
         expected = self._warmed_up(first, second)
         if self.content is not None and not all(np.isfinite(each).all() for each in expected):
             self._leave_half('what comes out is not finite')
-            self._bind(self._new_session())
+            self._bind(self._first_session())
             expected = self._warmed_up(first, second)
         for mode in self._modes:
             try:
@@ -437,7 +436,7 @@ class OnnxRuntimeCudaEngine:
         try:
             try:
                 self._variant = other
-                self._bind(self._new_session())
+                self._bind(self._new_session('own_graph'))
                 found = self._warmed_up(first, second)
                 _require_equal(self.outputs, expected, found, **_ROUNDING)
                 self._prepare_mode('own_graph', first, second, found)
@@ -515,7 +514,6 @@ class OnnxRuntimeCudaEngine:
         expected: Sequence[NDArray[Any]],
     ) -> None:
         session = self._session
-        records_graph = mode == 'runtime_graph'
         if mode != 'plain':
             on_cpu = self._nodes_on_cpu()
             if on_cpu:  # a graph would leave their work out
@@ -523,19 +521,21 @@ class OnnxRuntimeCudaEngine:
         if mode != 'own_graph' and self._variant.decodes_head:
             self._variant = self._variant._replace(decodes_head=False)
             session = None
-        if session is None or session.records_graph != records_graph:
-            session = self._new_session(records_graph=records_graph)
+        if session is None or session.mode != mode:
+            session = self._new_session(mode)
             self._bind(session)
+            run = session.run if mode == 'runtime_graph' else self._run_plainly
             for _ in range(_WARM_UP_RUNS):  # in the last of them the runtime records
-                self._through(second, self._run_session)
+                self._through(second, run)
+        if mode == 'plain':
+            self._run = session.run_and_wait
+            return
         if mode == 'own_graph':
-            self._graph = capture(self.stream, self._run_session, foreign=True)
+            record = functools.partial(self._run_session, session.run)
+            self._graph = capture(self.stream, record, foreign=True)
             self._run = self._launch
         else:
-            self._run = session.run if records_graph else self._run_with_waits
-            self._thread = threading.get_ident() if records_graph else None
-        if mode == 'plain':
-            return
+            self._run, self._thread = session.run, threading.get_ident()
         for tensor in (second, first):  # what ran once need not run twice
             found = self._through(tensor, self._run)
         _require_equal(self.outputs, expected, found)
@@ -544,21 +544,13 @@ class OnnxRuntimeCudaEngine:
         assert self._graph is not None
         self._graph.launch(self.stream)
 
-    def _run_with_waits(self) -> None:
-        assert self._session is not None
-        self._runs += 1
-        if self._runs % _RUNS_TO_A_WAIT:
-            self._session.run()
-        else:
-            self._session.run_and_wait()
-
     def _run_plainly(self) -> None:
-        self._run_session(plain=True)
-
-    def _run_session(self, *, plain: bool = False) -> None:
-        """The session's work, and what ours makes of it."""
         assert self._session is not None
-        self._session.run(plain=plain)
+        self._run_session(self._session.run_and_wait)
+
+    def _run_session(self, run: Callable[[], None]) -> None:
+        """The session's work, and what ours makes of it."""
+        run()
         if self._head is not None and self._onnx_head is not None:
             self._head.enqueue(self.output_buffers[self._onnx_head.output], self.stream)
 
@@ -577,7 +569,7 @@ class OnnxRuntimeCudaEngine:
 
     # The session.
 
-    def _new_session(self, *, records_graph: bool = False) -> CudaSession:
+    def _new_session(self, mode: str = 'plain') -> CudaSession:
         self._drop_session()
         content = self.content
         if self._variant.decodes_head:
@@ -585,14 +577,33 @@ class OnnxRuntimeCudaEngine:
         self._session = CudaSession(
             self._path,
             self.stream,
+            mode=mode,
             content=content,
-            records_graph=records_graph,
             tf32=self.tf32,
             channels_last=self.layout == 'nhwc',
             fuses_bias=self._variant.fuses_bias,
             dimensions=self._dimensions,
         )
         return self._session
+
+    def _first_mode(self) -> str:
+        """Of a session that plain runs share with a graph, where that is known to be allowed."""
+        if self._modes[0] != 'own_graph':
+            return 'plain'
+        tried = self._trial_key() in _fastest
+        captures = tried or (self._session is not None and not self._nodes_on_cpu())
+        return 'own_graph' if captures else 'plain'
+
+    def _first_session(self) -> CudaSession:
+        mode = self._first_mode()
+        try:
+            return self._new_session(mode)
+        except ModelError as err:
+            if mode == 'plain':
+                raise
+            # Of a version that does not tell what it computes on the CPU.
+            _log.debug('%s: no session for a graph: %s', self._path.name, str(err))
+            return self._new_session()
 
     def _without_head(self) -> bytes:
         """The model up to its head, which our kernel takes over."""

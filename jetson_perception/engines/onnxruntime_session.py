@@ -22,6 +22,9 @@ _log = logging.getLogger('jetson_perception')
 
 _PROVIDER = 'CUDAExecutionProvider'
 
+# Of a run that the runtime is neither to record nor to answer from a recording.
+_NO_GRAPH_ID = '-1'
+
 
 def provider_problem() -> str:
     """Why this ONNX Runtime cannot use CUDA; empty when it seems that it can."""
@@ -38,9 +41,16 @@ def provider_problem() -> str:
 
 
 class CudaSession:
-    """A model loaded by the CUDA provider, which computes on a stream of ours and never waits.
+    """A model loaded by the CUDA provider, which computes on a stream of ours.
 
     Whoever calls anything of it has the context pushed.
+
+    Kernels read small arrays from page-locked memory, which the runtime keeps after a run that is
+    not waited for. A session without graphs that goes while it has some hands it to a function
+    that the driver calls later. Where that is the last to hold it, its owner ends in there, where
+    nothing can be freed, and the process aborts (ONNX Runtime 1.31). A run that is waited for
+    releases it, but only what runs of the same thread left. So without a graph each run is waited
+    for; with one, the runtime calls no such function.
 
     Parameters
     ----------
@@ -48,10 +58,11 @@ class CudaSession:
         The ONNX file.
     stream : Stream
         Has to live longer than the session.
+    mode : str
+        'own_graph' where `run` is for a graph of ours, 'runtime_graph' where the runtime is to
+        record one, 'plain' where there is only `run_and_wait`.
     content : bytes, optional
         The model itself, in place of what the file holds.
-    records_graph : bool
-        Whether the runtime is to record a CUDA graph of its own.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa.
     channels_last : bool
@@ -69,7 +80,8 @@ class CudaSession:
     Raises
     ------
     ModelError
-        When the file is no model, or the runtime refuses it; with its own text.
+        When the file is no model, or the runtime refuses it, as it does graphs of models that it
+        computes on the CPU in part; with its own text.
     CudaError
         When the CUDA provider does not start.
     """
@@ -79,8 +91,8 @@ class CudaSession:
         path: Path,
         stream: Stream,
         *,
+        mode: str,
         content: bytes | None = None,
-        records_graph: bool = False,
         tf32: bool = False,
         channels_last: bool = False,
         fuses_bias: bool = False,
@@ -90,18 +102,17 @@ class CudaSession:
         if problem:
             raise CudaError(problem)
         _preload()
-        self.records_graph = records_graph
+        self.mode = mode
         self._path = path
         self._stream = stream
         self._binding: Any = None
-        self._last_binding: Any = None  # of the last run
-        self._options = _run_options()
-        self._plain_options = _run_options(graph_id='-1') if records_graph else self._options
-        self._waiting_options = _run_options(wait=True)
+        skip = '' if mode == 'plain' else _NO_GRAPH_ID
+        self._options = _run_options(graph_id='' if mode == 'runtime_graph' else skip)
+        self._waiting_options = _run_options(graph_id=skip, wait=True)
         settings = {
             'device_id': str(stream.device.index),
             'user_compute_stream': str(stream.handle),
-            'enable_cuda_graph': '1' if records_graph else '0',
+            'enable_cuda_graph': '0' if mode == 'plain' else '1',
             'use_tf32': '1' if tf32 else '0',
             # Engines share the memory with each other, and on a Jetson with everything else.
             'arena_extend_strategy': 'kSameAsRequested',
@@ -131,33 +142,25 @@ class CudaSession:
                 address,
             )
 
-    def run(self, *, plain: bool = False) -> None:
-        """Put a run on the stream.
-
-        Parameters
-        ----------
-        plain : bool
-            Launch every kernel anew, and leave a graph of the runtime alone.
+    def run(self) -> None:
+        """Put a run on the stream, to be recorded or replayed; not of a session in mode 'plain'.
 
         Raises
         ------
         ModelError
             When the runtime fails; with its own text.
         """
-        self._run(self._binding, self._plain_options if plain else self._options)
+        self._run(self._binding, self._options)
 
     def run_and_wait(self) -> None:
-        """Run to the end, and let go of what earlier runs hold; not for one that records a graph.
-
-        Kernels read small arrays from page-locked memory, which the runtime keeps after a run that
-        is not waited for, and releases after one that is.
+        """Launch every kernel anew, leave a graph of the runtime alone, and wait for the end.
 
         Raises
         ------
         ModelError
             When the runtime fails; with its own text.
         """
-        self._run(self._last_binding or self._binding, self._waiting_options)
+        self._run(self._binding, self._waiting_options)
 
     def output_shapes(
         self, input_spec: TensorSpec, input_buffer: DeviceBuffer, names: Sequence[str]
@@ -166,8 +169,7 @@ class CudaSession:
         binding = self._bound_to(input_spec, input_buffer)
         for name in names:
             binding.bind_output(name, 'cuda', self._stream.device.index)
-        self._run(binding, self._plain_options)
-        self._stream.synchronize()
+        self._run(binding, self._waiting_options)
         return [tuple(int(size) for size in value.shape()) for value in binding.get_outputs()]
 
     def nodes_on_cpu(self) -> list[str]:
@@ -187,16 +189,7 @@ class CudaSession:
 
     def close(self) -> None:
         """Release the model. None of its runs may be under way."""
-        if self._last_binding is not None and not self.records_graph:
-            # A session that still holds page-locked memory hands it to a function that the driver
-            # calls after what is on the stream. Comes that last, the memory's owner ends in there,
-            # where nothing can be freed, and the process aborts (ONNX Runtime 1.31).
-            try:
-                self.run_and_wait()
-                self._stream.synchronize()
-            except (ModelError, CudaError) as err:  # of a GPU that failed, which was told already
-                _log.debug('%s: the last run failed: %s', self._path, err)
-        self._binding = self._last_binding = None
+        self._binding = None
         self.raw = None
 
     def _bound_to(self, spec: TensorSpec, buffer: DeviceBuffer) -> Any:
@@ -212,7 +205,6 @@ class CudaSession:
         return binding
 
     def _run(self, binding: Any, options: Any) -> None:
-        self._last_binding = binding
         try:
             self.raw.run_with_iobinding(binding, options)
         except Exception as err:  # ONNX Runtime's errors share no other base

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import types
+from collections import Counter
 
 import numpy as np
 import onnxruntime
@@ -113,7 +114,8 @@ class Session:
         self.records = settings['enable_cuda_graph'] == '1'
         self.recorded_by: int | None = None
         self.runs = 0
-        self.held = 0  # runs that were not waited for, whose page-locked memory is kept
+        #: Runs that were not waited for, whose page-locked memory is kept, by the thread's number.
+        self.held: Counter[int] = Counter()
         self.in_half = isinstance(path, bytes)
         self.overflows = self.in_half and provider.half == 'overflow'
         self.get_inputs = self.cpu.get_inputs
@@ -137,11 +139,10 @@ class Session:
         self.standin.current()
         waits = _entry(options, 'disable_synchronize_execution_providers') != '1'
         if waits:
-            assert not self.records, 'its graph is for the thread that recorded it'
             self.standin.not_capturing('cudaStreamSynchronize')
         self._check_thread(options)
         self.runs += 1
-        self.held += 1
+        self.held[threading.get_ident()] += 1
         source = binding.input
         outputs = binding.bound
         if self.stream.recorded is not None:
@@ -176,7 +177,7 @@ class Session:
         self.standin.enqueue(self.stream, 'run', run, *memories)
         if waits:
             self.standin.drain(self.stream, self.stream.submitted)
-            self.held = 0
+            del self.held[threading.get_ident()]
 
     def _check_thread(self, options):
         graph_id = _entry(options, 'gpu_graph_id')
@@ -200,9 +201,10 @@ class _Handle:
     def __del__(self):
         session = self._session
         # The real one may end in a function that the driver calls, and abort.
-        if session.held and not session.records and session.standin.failure is None:
+        held = session.held.total()
+        if held and not session.records and session.standin.failure is None:
             session.standin.faults.append(
-                f'a session that holds memory of {session.held} runs was let go of'
+                f'a session that holds memory of {held} runs was let go of'
             )
 
 

@@ -554,6 +554,26 @@ class TestOnnxRuntime:
             free.append(device.memory_info()[0])
         assert free[-1] >= free[1] - (32 << 20)
 
+    @pytest.mark.parametrize('mode', MODES)
+    def test_opened_bound_and_closed_by_three_threads(self, device, mode):
+        """ONNX Runtime ended the process when it let go of what runs of another thread left."""
+
+        def bind_and_run(engine):
+            engine.bind_thread()
+            with device.pushed():
+                for _ in range(3):
+                    engine.enqueue()
+                engine.stream.synchronize()
+
+        for _ in range(5):
+            engine = open_cuda(MODELS[0], mode)
+            engine.infer(picture(engine, 0))
+            thread = threading.Thread(target=bind_and_run, args=(engine,))
+            thread.start()
+            thread.join()
+            assert engine.mode == mode
+            engine.close()
+
     def test_enqueue_does_not_wait(self, device, owned):
         """Printed, not demanded: how long the host needs, and the GPU."""
         from time import perf_counter

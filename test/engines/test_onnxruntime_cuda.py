@@ -204,7 +204,7 @@ class TestInfer:
 
 class TestEnqueue:
     @pytest.mark.parametrize('mode', MODES)
-    def test_reads_and_writes_its_buffers_without_waiting(self, standin, provider, path, mode):
+    def test_reads_and_writes_its_buffers(self, standin, provider, path, mode):
         engine = OnnxRuntimeCudaEngine(path, modes=[mode])
         engine.bind_thread()
         tensor = noise(engine)
@@ -214,11 +214,33 @@ class TestEnqueue:
             standin.view(address, tensor.shape, tensor.dtype)[...] = tensor
             standin.view(output.address, output.shape, output.dtype)[...] = -1
             engine.enqueue()
-            assert (standin.view(output.address, output.shape, output.dtype) == -1).all()
+            waited = (standin.view(output.address, output.shape, output.dtype) != -1).any()
+            assert waited == (mode == 'plain')
             engine.stream.synchronize()
         found = standin.view(output.address, output.shape, output.dtype)
         np.testing.assert_array_equal(found, on_cpu(path, tensor)[0])
         engine.close()
+
+    @pytest.mark.parametrize('mode', MODES)
+    def test_opened_bound_and_closed_by_three_threads(self, standin, path, provider, mode):
+        """No session goes with memory that the driver would be asked to release later."""
+
+        def bind_and_run():
+            engine.bind_thread()
+            with engine.device.pushed():
+                for _ in range(3):
+                    engine.enqueue()
+                engine.stream.synchronize()
+
+        engine = OnnxRuntimeCudaEngine(path, modes=[mode])
+        tensor = noise(engine)
+        engine.infer(tensor)
+        thread = threading.Thread(target=bind_and_run)
+        thread.start()
+        thread.join()
+        assert engine.mode == mode
+        engine.close()
+        assert not standin.faults
 
     def test_before_binding(self, engine):
         with pytest.raises(ModelError, match=r'did not call bind_thread\(\)'):
@@ -288,6 +310,18 @@ class TestWaysToRun:
         engine = OnnxRuntimeCudaEngine(path, modes=['runtime_graph'])
         with pytest.raises(ModelError, match=r'computed on the CPU: topk'):
             engine.bind_thread()
+        engine.close()
+
+    def test_graph_is_refused_by_a_runtime_that_does_not_tell_why(
+        self, monkeypatch, standin, path
+    ):
+        monkeypatch.delattr(standin_onnxruntime.Session, 'get_provider_graph_assignment_info')
+        standin_onnxruntime.install(monkeypatch, standin, on_cpu=['topk'])
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert engine.mode == 'plain'
+        tensor = noise(engine)
+        np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
         engine.close()
 
     def test_none_works(self, monkeypatch, standin, path):
@@ -418,9 +452,13 @@ class TestHalf:
 
 
 def asked_of(provider):
-    """What each session was told of its convolutions."""
+    """What each session for a graph was told of its convolutions."""
     known = ('prefer_nhwc', 'fuse_conv_bias')
-    return [[each for each in known if each in session.settings] for session in provider.sessions]
+    return [
+        [each for each in known if each in session.settings]
+        for session in provider.sessions
+        if session.records
+    ]
 
 
 class TestLayouts:
@@ -453,7 +491,7 @@ class TestLayouts:
         self.ms['nhwc'] = ms
         engine.bind_thread()
         assert (engine.mode, engine.layout) == ('own_graph', 'nchw')
-        assert len(provider.sessions) == 2
+        assert len(asked_of(provider)) == 2
         self.results_are_right(engine, path)
 
     @pytest.mark.parametrize(
@@ -502,7 +540,14 @@ class TestLayouts:
             self.results_are_right(engine, path)
             engine.close()
         # Both for the trial, then one each.
-        assert len(provider.sessions) == 4
+        assert len(asked_of(provider)) == 4
+
+    def test_the_first_asks_what_is_on_the_cpu_and_no_other_does(self, provider, path):
+        for _ in range(2):
+            engine = OnnxRuntimeCudaEngine(path)
+            engine.bind_thread()
+            engine.close()
+        assert [session.records for session in provider.sessions] == [False, True, True, True]
 
     def test_nothing_is_left_of_the_other(self, standin, provider, engine):
         engine.bind_thread()
@@ -634,7 +679,7 @@ class TestHead:
             assert 'head by one kernel' in engine.description
             self.is_right(engine, path)
             engine.close()
-            assert len(provider.sessions) == count
+            assert len(asked_of(provider)) == count
 
     def test_a_file_that_another_one_replaces(self, provider, path):
         first = OnnxRuntimeCudaEngine(path)
@@ -653,7 +698,7 @@ class TestHead:
         engine = OnnxRuntimeCudaEngine(path)
         engine.bind_thread()
         assert 'head' not in engine.description
-        assert len(provider.sessions) == 2
+        assert len(asked_of(provider)) == 2
         self.is_right(engine, path)
         engine.close()
         with pytest.raises(ParameterError, match=r'CUDA are kernels .*some of runtime, kernel'):
