@@ -61,7 +61,17 @@ class _Graph:
         return Path(path)
 
 
-def yolo(path, task='detect', *, size_wh=(64, 64), class_count=2, batch=1, opset=17, seed=0):
+def yolo(
+    path,
+    task='detect',
+    *,
+    size_wh=(64, 64),
+    class_count=2,
+    batch=1,
+    opset=17,
+    seed=0,
+    head_channels=8,
+):
     """YOLOv8's shape and its decoding: (batch, 4 + classes (+ 17 × 3), anchors).
 
     Three levels, a box branch with 16 bins a side, one of scores, for 'pose' one of keypoints; the
@@ -78,7 +88,9 @@ def yolo(path, task='detect', *, size_wh=(64, 64), class_count=2, batch=1, opset
     if task == 'pose':
         branches['points'] = 51
     joined = {
-        name: graph.add('Concat', [_head(graph, level, outputs) for level in levels], axis=2)
+        name: graph.add(
+            'Concat', [_head(graph, level, head_channels, outputs) for level in levels], axis=2
+        )
         for name, outputs in branches.items()
     }
     anchors, strides = _anchors(size_wh)
@@ -101,9 +113,9 @@ def yolo(path, task='detect', *, size_wh=(64, 64), class_count=2, batch=1, opset
     )
 
 
-def _head(graph, level, outputs):
-    inner = graph.silu(graph.conv(level, 8, 8))
-    last = graph.conv(inner, 8, outputs, size=1)
+def _head(graph, level, inner_channels, outputs):
+    inner = graph.silu(graph.conv(level, 8, inner_channels))
+    last = graph.conv(inner, inner_channels, outputs, size=1)
     return graph.add('Reshape', [last, graph.constant([0, outputs, -1], np.int64)])
 
 

@@ -36,6 +36,7 @@ from jetson_perception.cuda.release import Resources
 from jetson_perception.cuda.yolo_head import CudaHead
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_channels import pad_channels
 from jetson_perception.engines.onnx_graph import has_quantization, load_model, require_onnx
 from jetson_perception.engines.onnx_head import cut_head, find_head, head_problem
 from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
@@ -702,7 +703,10 @@ def _converted(path: Path, changed_ns: int, size: int) -> bytes | None:
     try:
         model = load_model(path)
         widen_weights(model)
-        return None if is_fp16(model) else to_fp16(model).SerializeToString()
+        if is_fp16(model):
+            return None
+        pad_channels(model)
+        return to_fp16(model).SerializeToString()
     except PerceptionError as err:
         _log.info('%s: not run in FP16: %s', path.name, str(err))
         return None

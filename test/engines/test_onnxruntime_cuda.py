@@ -6,6 +6,7 @@ import sys
 import threading
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import small_networks
@@ -405,6 +406,17 @@ class TestHalf:
         assert other.content is engine.content  # converted once
         for each in (engine, other):
             each.close()
+
+    def test_channels_are_padded_to_what_tensor_cores_take(self, provider, tmp_path):
+        path = small_networks.yolo(tmp_path / 'my.onnx', 'pose', head_channels=51)
+        engine = OnnxRuntimeCudaEngine(path, half=True)
+        weights = onnx.load_from_string(engine.content).graph.initializer
+        heads = [list(each.dims) for each in weights if len(each.dims) == 4 and each.dims[0] > 8]
+        assert [56, 8, 3, 3] in heads
+        assert [51, 56, 1, 1] in heads  # the last give what they gave
+        assert not [dims for dims in heads if 51 in dims[1:] or dims == [51, 8, 3, 3]]
+        list(self.is_near(engine, path))
+        engine.close()
 
     def test_unless_asked_it_stays(self, provider, path):
         engine = OnnxRuntimeCudaEngine(path)
