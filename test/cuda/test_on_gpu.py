@@ -574,8 +574,8 @@ class TestOnnxRuntime:
             assert engine.mode == mode
             engine.close()
 
-    def test_enqueue_does_not_wait(self, device, owned):
-        """Printed, not demanded: how long the host needs, and the GPU."""
+    def test_time_of_enqueue(self, device, owned):
+        """Printed, not demanded: the host's, and the whole. Plain runs are waited for."""
         from time import perf_counter
 
         for mode in ('own_graph', 'runtime_graph', 'plain'):
