@@ -49,8 +49,8 @@ class CudaSession:
     not waited for. A session without graphs that goes while it has some hands it to a function
     that the driver calls later. Where that is the last to hold it, its owner ends in there, where
     nothing can be freed, and the process aborts (ONNX Runtime 1.31). A run that is waited for
-    releases it, but only what runs of the same thread left. So without a graph each run is waited
-    for; with one, the runtime calls no such function.
+    releases it, though, as far as could be seen, only what runs of the same thread left. So
+    without a graph each run is waited for; with one, the runtime calls no such function.
 
     Parameters
     ----------
