@@ -150,6 +150,7 @@ class CudaSession:
         ModelError
             When the runtime fails; with its own text.
         """
+        assert self.mode != 'plain', 'it would hold page-locked memory'
         self._run(self._binding, self._options)
 
     def run_and_wait(self) -> None:

@@ -1,8 +1,10 @@
 """A stand-in for ONNX Runtime's CUDA provider: the CPU provider, run on a stand-in GPU's memory.
 
 It is strict where the real one crashes, or computes something else: a session runs on the stream
-that it was given, reads and writes the buffers that were bound, never waits, and a graph that it
-recorded belongs to the thread that recorded it. Install `standin_pycuda` first.
+that it was given, reads and writes the buffers that were bound, waits only where it is told to,
+and a graph that it recorded belongs to the thread that recorded it.
+
+Install `standin_pycuda` first.
 """
 
 from __future__ import annotations
@@ -140,6 +142,9 @@ class Session:
         waits = _entry(options, 'disable_synchronize_execution_providers') != '1'
         if waits:
             self.standin.not_capturing('cudaStreamSynchronize')
+        if waits or self.stream.recorded is not None:
+            leaves_graph = _entry(options, 'gpu_graph_id') == '-1'
+            assert leaves_graph == self.records, 'its own graph is for the thread that recorded it'
         self._check_thread(options)
         self.runs += 1
         self.held[threading.get_ident()] += 1
