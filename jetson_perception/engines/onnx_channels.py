@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import onnx
 
-CHANNEL_MULTIPLE = 8
-"""Values of 16 bits in the 16 bytes that a tensor core's operands are aligned to."""
+# Values of 16 bits in the 16 bytes that a tensor core's operands are aligned to.
+_MULTIPLE = 8
 
 # Activations and what they are made of: functions of single values, finite at zero.
 _ELEMENTWISE = {
@@ -42,7 +42,7 @@ _ELEMENTWISE = {
 }
 
 
-def pad_channels(model: onnx.ModelProto, multiple: int = CHANNEL_MULTIPLE) -> int:
+def pad_channels(model: onnx.ModelProto) -> int:
     """Add channels to convolutions whose output, activated, only other convolutions take.
 
     What the model gives stays the same: the added channels are zero, what becomes of them behind
@@ -51,9 +51,7 @@ def pad_channels(model: onnx.ModelProto, multiple: int = CHANNEL_MULTIPLE) -> in
     Parameters
     ----------
     model : ModelProto
-        It is changed.
-    multiple : int
-        What the channels shall be a multiple of. Fewer than that are left as they are.
+        It is changed. Fewer channels than eight are left as they are.
 
     Returns
     -------
@@ -70,8 +68,8 @@ def pad_channels(model: onnx.ModelProto, multiple: int = CHANNEL_MULTIPLE) -> in
         if not _is_plain(node, weights):
             continue
         channels = weights[node.input[1]].dims[0]
-        missing = -channels % multiple
-        if not missing or channels < multiple:
+        missing = -channels % _MULTIPLE
+        if not missing or channels < _MULTIPLE:
             continue
         values, takers = _way(node.output[0], nodes[index + 1 :], weights)
         if not takers or values & outputs:
