@@ -97,6 +97,13 @@ class _Variant(NamedTuple):
         return self.layout.upper() + fused + ', head by one kernel' * self.decodes_head
 
 
+class _Head(NamedTuple):
+    """What our kernel computes in place of the session: which of the model's outputs."""
+
+    kernel: CudaHead
+    output: int
+
+
 # In FP16 and NCHW cuDNN has no kernel that adds the bias (ONNX Runtime 1.31), and for others it is
 # no faster.
 _VARIANTS = (_Variant('nchw'), _Variant('nhwc', fuses_bias=True), _Variant('nhwc'))
@@ -186,8 +193,7 @@ class OnnxRuntimeCudaEngine:
         self._dimensions: dict[str, int] = {}
         self._on_cpu: list[str] = []
         self._session: CudaSession | None = None
-        self._head: CudaHead | None = None  # of the session
-        self._onnx_head: OnnxHead | None = None
+        self._head: _Head | None = None  # of the session
         self._graph: Graph | None = None
         self._run: Callable[[], None] | None = None
         self._thread: int | None = None  # that may run; None for any
@@ -552,8 +558,8 @@ class OnnxRuntimeCudaEngine:
     def _run_session(self, run: Callable[[], None]) -> None:
         """The session's work, and what ours makes of it."""
         run()
-        if self._head is not None and self._onnx_head is not None:
-            self._head.enqueue(self.output_buffers[self._onnx_head.output], self.stream)
+        if self._head is not None:
+            self._head.kernel.enqueue(self.output_buffers[self._head.output], self.stream)
 
     def _through(
         self, tensor: NDArray[Any], run: Callable[[], None]
@@ -609,13 +615,14 @@ class OnnxRuntimeCudaEngine:
     def _without_head(self) -> bytes:
         """The model up to its head, which our kernel takes over."""
         model = self._model()
-        head = self._onnx_head = self._find_head(model)
+        head = self._find_head(model)
         if head is None:
             raise ModelError(f'{self._path}: converted to FP16 its head is not found any more')
         last = self.layout == 'nhwc'
         dtype = np.float16 if head.is_half else np.float32
         output = self.outputs[head.output]
-        self._head = CudaHead(self.device, head.layout, dtype, output.dtype, channels_last=last)
+        kernel = CudaHead(self.device, head.layout, dtype, output.dtype, channels_last=last)
+        self._head = _Head(kernel, head.output)
         return cut_head(model, head, channels_last=last).SerializeToString()
 
     def _leave_half(self, why: str) -> None:
@@ -631,11 +638,12 @@ class OnnxRuntimeCudaEngine:
     def _bind(self, session: CudaSession) -> None:
         specs = list(self.outputs)
         addresses = [buffer.address for buffer in self.output_buffers]
-        if self._head is not None and self._onnx_head is not None:
-            del specs[self._onnx_head.output], addresses[self._onnx_head.output]
-            maps = session.raw.get_outputs()[: len(self._head.addresses)]
+        if self._head is not None:
+            kernel, output = self._head
+            del specs[output], addresses[output]
+            maps = session.raw.get_outputs()[: len(kernel.addresses)]
             specs = [tensor_spec(self._path, each) for each in maps] + specs
-            addresses = [*self._head.addresses, *addresses]
+            addresses = [*kernel.addresses, *addresses]
         session.bind(self.inputs[0], self.input_buffer, specs, addresses)
 
     def _drop_session(self) -> None:
@@ -644,11 +652,11 @@ class OnnxRuntimeCudaEngine:
         self._release(*held)
 
     def _release(
-        self, session: CudaSession | None, head: CudaHead | None, graph: Graph | None
+        self, session: CudaSession | None, head: _Head | None, graph: Graph | None
     ) -> None:
         in_order = Resources()
         if head is not None:
-            in_order.add(head)
+            in_order.add(head.kernel)
         if session is not None:
             in_order.add(session)
         if graph is not None:
