@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import quoted
 from jetson_perception.resources import config_path
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ def _given(values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:
             try:
                 given[name] = kind(values[name])
             except ValueError as err:
-                raise ParameterError(f'{name} is {values[name]!r}; {err}', name) from None
+                raise ParameterError(f'{name} is {quoted(values[name])}; {err}', name) from None
     return given
 
 

@@ -30,6 +30,7 @@ from jetson_perception.benchmark.command import add_bench, run_bench
 from jetson_perception.build_status import BuildStatus
 from jetson_perception.building.build_command import add_build_engine
 from jetson_perception.building.quantize_command import add_quantize
+from jetson_perception.camera.shown import shown
 from jetson_perception.doctor.command import add_doctor
 from jetson_perception.engines import ENGINES, ModelInfo
 from jetson_perception.engines.cache_command import add_cache
@@ -51,6 +52,7 @@ from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.evaluation.yolo_folder import SPLITS
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
+from jetson_perception.printable import PrintableFormatter, printable, printable_line, quoted
 from jetson_perception.resources import share_directory
 from jetson_perception.result_folder import ResultFolder, result_record
 from jetson_perception.selftest.command import add_selftest
@@ -87,9 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     error_code: int = arguments.error_code
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter('%(levelname)s: %(message)s'))
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
-        format='%(levelname)s: %(message)s',
+        handlers=[handler],
         force=True,
     )
     try:
@@ -384,7 +388,7 @@ def _overrides(settings: Sequence[str]) -> ModelInfo:
         try:
             content[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as err:
-            raise ParameterError(f'--set {setting}: {value!r} is not a YAML value') from err
+            raise ParameterError(f'--set {setting}: {quoted(value)} is not a YAML value') from err
     return read_mapping(content, '--set')
 
 
@@ -413,7 +417,7 @@ def _info(arguments: argparse.Namespace) -> int:
         table.add_column(style='bold', no_wrap=True)
         table.add_column(overflow='fold')
         for name, text in _describe(model):
-            table.add_row(name, escape(text))
+            table.add_row(name, escape(printable_line(text)))
         Console().print(table)
     return 0
 
@@ -435,9 +439,9 @@ def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]
         yield 'keypoints', f'{count}: {_listed(model.keypoint_names)}'
         yield 'skeleton', _count(len(model.skeleton), 'line')
     for spec in engine.inputs:
-        yield 'input', f'{spec.name}: {spec.dtype} {_shape(spec.shape)}'
+        yield 'input', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
     for spec in engine.outputs:
-        yield 'output', f'{spec.name}: {spec.dtype} {_shape(spec.shape)}'
+        yield 'output', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
     normalization = model.preprocessor.normalization
     yield 'resize', _RESIZES[model.preprocessor.resize]
     yield 'color order', normalization.color_order
@@ -472,7 +476,7 @@ def _count(number: int, noun: str, plural: str = 's') -> str:
 
 def _listed(names: Sequence[str], most: int = 20) -> str:
     more = f', … ({len(names)} in all)' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
+    return ', '.join(map(printable, names[:most])) + more
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -504,7 +508,9 @@ def _run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:  # how one ends a camera
             pass
     if not times:
-        raise SourceError(f'not one frame could be read of {", ".join(arguments.sources)}')
+        raise SourceError(
+            f'not one frame could be read of {", ".join(map(shown, arguments.sources))}'
+        )
     _print_times(console, times)
     if folder:
         _say(console, f'results are in {folder.path}')
@@ -632,7 +638,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     console = Console()
     _say(console, f'A  {arguments.a}: {engines[0]}')
     _say(console, f'B  {arguments.b}: {engines[1]}')
-    _say(console, f'{_count(agreement.picture_count, "picture")} of {arguments.images}')
+    _say(console, f'{_count(agreement.picture_count, "picture")} of {shown(arguments.images)}')
     console.print(agreement_table(agreement, checked))
     for figure, drift in agreement.drifts().items():
         _say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
@@ -656,7 +662,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def _say(console: Console, text: str) -> None:
     """Print text as it is: paths keep their brackets and are not broken."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(printable_line(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def _pictures(source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -16,9 +16,24 @@ Every text says what was found, what was expected and what to do about it.
 
 from __future__ import annotations
 
+from jetson_perception.printable import printable_line, printable_lines
+
 
 class PerceptionError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was found, what was expected, what to do. It becomes one printable line of a limited
+        length, whatever was put into it.
+    printed : str
+        What another program printed of it, put below the message line by line.
+    """
+
+    def __init__(self, message: str = '', *, printed: str = '') -> None:
+        text = printable_line(message)
+        super().__init__(f'{text}\n{printable_lines(printed)}' if printed else text)
 
 
 class CudaError(PerceptionError):

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ImageError
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,7 +193,7 @@ def decode_compressed(data: Any, format: str = '') -> NDArray[np.uint8]:
     ImageError
         When the data is empty, cannot be decoded, or has more than 8 bits a channel.
     """
-    named = f' (format {format!r})' if format else ''
+    named = f' (format {quoted(format)})' if format else ''
     if not len(data):
         raise ImageError(
             f'compressed image{named} has no data; check that the publisher encodes its images'
@@ -221,12 +222,13 @@ def _layout(encoding: str) -> _Encoding:
     taken = ', '.join(ENCODINGS)
     if any(mark in encoding for mark in _DEPTH_MARKS):
         raise ImageError(
-            f'image is {encoding}, which has more than 8 bits a channel, as depth and raw images '
-            f"have; taken are {taken}: use a color topic, or set the driver's pixel format"
+            f'image is {printable(encoding)}, which has more than 8 bits a channel, as depth and '
+            f"raw images have; taken are {taken}: use a color topic, or set the driver's "
+            'pixel format'
         )
     raise ImageError(
-        f'image is {encoding!r}, an encoding that is not known here; taken are {taken}: set the '
-        "driver's pixel format to one of them"
+        f'image is {quoted(encoding)}, an encoding that is not known here; taken are {taken}: set '
+        "the driver's pixel format to one of them"
     )
 
 

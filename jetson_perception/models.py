@@ -23,6 +23,7 @@ import numpy as np
 from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.printable import quoted
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
@@ -497,10 +498,10 @@ def _fill_names(info: ModelInfo, count: int) -> tuple[str, ...]:
 
 
 def _wrong_task(info: ModelInfo, where: str) -> ModelError:
-    what, runner = _TASKS.get(info.task, (f'a model for the task {info.task!r}', None))
+    what, runner = _TASKS.get(info.task, (f'a model for the task {quoted(info.task)}', None))
     way_out = f'use {runner}' if runner else 'nothing here runs these yet'
     return ModelError(
-        f'{info.path} is {what} (task {info.task!r}), which {where} does not run; {way_out}'
+        f'{info.path} is {what} (task {quoted(info.task)}), which {where} does not run; {way_out}'
     )
 
 

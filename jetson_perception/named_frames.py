@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from jetson_perception.camera import open_source
+from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import EndOfStream, SourceError
@@ -101,6 +102,7 @@ def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
 
 
 def _rate_of_file(path: str) -> float:
+    quiet_ffmpeg()
     capture = cv2.VideoCapture(path)
     rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
     capture.release()

@@ -6,8 +6,26 @@ can move a terminal's cursor, forge lines, or fill a disk.
 
 from __future__ import annotations
 
+import logging
+import reprlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SHOWN_CHARACTERS = 200
 """Characters of a foreign text that are shown, unless a caller asks for another number."""
+
+SHOWN_LINE_CHARACTERS = 2000
+"""Characters of a whole message, of which foreign text is a part."""
+
+SHOWN_LINES = 100
+"""Lines of what a program printed, or of a traceback."""
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 4
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = _BRIEF.maxset = 20
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = SHOWN_CHARACTERS
 
 _SHORT_ESCAPES = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\'}
 
@@ -41,12 +59,84 @@ def printable(text: object, limit: int = SHOWN_CHARACTERS) -> str:
         # Four bytes a character at most.
         text = bytes(text[: 4 * limit + 4]).decode('utf-8', 'surrogateescape')
     elif not isinstance(text, str):
-        text = str(text)
+        text = _told(text, str)
+    return _fitted(text, limit, keep='')
+
+
+def quoted(value: object, limit: int = SHOWN_CHARACTERS) -> str:
+    r"""A foreign value as it would stand in Python, printable and short: a text in quotes.
+
+    What holds other values is shown by its first ones, so its size and depth cost nothing.
+
+    Examples
+    --------
+    >>> print(quoted('a\nb'), quoted([1, 'x']), quoted(None))
+    'a\nb' [1, 'x'] None
+    """
+    if isinstance(value, str):
+        return f"'{printable(value, limit)}'"
+    return printable_line(_told(value, _BRIEF.repr), limit)
+
+
+def _told(value: object, tell: Callable[[object], str]) -> str:
+    try:
+        return tell(value)
+    except ValueError:  # an integer of thousands of digits
+        return f'a value of type {type(value).__name__}'
+
+
+def printable_line(message: str, limit: int = SHOWN_LINE_CHARACTERS) -> str:
+    r"""A whole message as one printable line: the last guard before a log or a topic.
+
+    What is foreign in it goes through `printable` where the message is made. This is for what was
+    forgotten there, and leaves such a message as it is: backslashes stay.
+
+    Examples
+    --------
+    >>> print(printable_line('format \x1b, from C:\d'))
+    format \x1b, from C:\d
+    """
+    if len(message) <= limit and message.isprintable():
+        return message
+    return _fitted(message, limit, keep='\\')
+
+
+def printable_lines(text: str, limit: int = SHOWN_LINES) -> str:
+    r"""What a program printed, or a traceback, as at most `limit` printable lines.
+
+    Lines after the first are indented, so that none can be taken for a line of the log itself. Of
+    a text that is too long the middle is left out: it ends with what went wrong.
+
+    Examples
+    --------
+    >>> printable_lines('failed:\n[INFO] all is well\x07')
+    'failed:\n  [INFO] all is well\\x07'
+    """
+    longest = limit * SHOWN_LINE_CHARACTERS // 10  # a line has two hundred, mostly
+    if len(text) > longest:
+        text = f'{text[: longest // 2]}\n…\n{text[-longest // 2 :]}'
+    lines = text.split('\n')
+    if len(lines) > limit:
+        half = limit // 2
+        lines = [*lines[:half], '…', *lines[-half:]]
+    first, *others = [printable_line(line.rstrip()) for line in lines]
+    return '\n'.join([first, *(line if line[:1] in (' ', '') else f'  {line}' for line in others)])
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats records of a log as printable lines, whatever was put into them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's text."""
+        return printable_lines(super().format(record))
+
+
+def _fitted(text: str, limit: int, keep: str) -> str:
     pieces: list[str] = []
     length = 0
     # What fits is told apart from what does not by one character more than fits.
     for character in text[: limit + 1]:
-        piece = _escaped(character)
+        piece = character if character == keep else _escaped(character)
         pieces.append(piece)
         length += len(piece)
         if length > limit:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.printable import quoted
 
 _PACKAGE = 'jetson_perception'
 
@@ -63,7 +64,7 @@ def model_path(name: str) -> Path:
     if Path(name).name != name or not path.is_file():
         available = ', '.join(sorted(file.stem for file in directory.glob('*.onnx'))) or 'none'
         raise ModelError(
-            f'no model {name!r} comes with the package; there are: {available}. '
+            f'no model {quoted(name)} comes with the package; there are: {available}. '
             'Name one of them, or give the path of an ONNX file'
         )
     return path
@@ -87,7 +88,7 @@ def config_path(name: str) -> Path:
     if Path(name).name != name or not path.is_file():
         available = ', '.join(sorted(file.name for file in directory.glob('*.*'))) or 'none'
         raise ParameterError(
-            f'no configuration {name!r} comes with the package; there are: {available}. '
+            f'no configuration {quoted(name)} comes with the package; there are: {available}. '
             'Name one of them, or give the path of a file'
         )
     return path

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
-from jetson_perception.printable import SHOWN_CHARACTERS, printable
+from jetson_perception.errors import ModelError, SourceError
+from jetson_perception.printable import (
+    SHOWN_CHARACTERS,
+    PrintableFormatter,
+    printable,
+    printable_line,
+    printable_lines,
+    quoted,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +66,83 @@ def test_every_character_becomes_printable():
         shown = printable(''.join(characters), limit=1000)
         assert shown.isprintable()
         shown.encode('utf-8')
+
+
+@pytest.mark.parametrize(
+    ('value', 'shown'),
+    [
+        pytest.param('a\nb', "'a\\nb'", id='text'),
+        pytest.param(None, 'None', id='none'),
+        pytest.param([1, 'x\x1b'], "[1, 'x\\x1b']", id='list'),
+        pytest.param(10**5000, 'a value of type int', id='thousands_of_digits'),
+    ],
+)
+def test_quoted(value, shown):
+    assert quoted(value) == shown
+
+
+def test_quoted_values_that_hold_others_are_short():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in ('x' * 10**6, [1] * 10**6, dict.fromkeys(range(10**5)), nested, b'x' * 10**6):
+        assert len(quoted(value)) <= SHOWN_CHARACTERS + 2
+
+
+@pytest.mark.parametrize(
+    ('message', 'shown'),
+    [
+        pytest.param('', '', id='empty'),
+        pytest.param('C:\\n is shown', 'C:\\n is shown', id='backslashes_stay'),
+        pytest.param('a\nb\x1b', 'a\\nb\\x1b', id='control'),
+        pytest.param('x' * 2000, 'x' * 2000, id='fits'),
+        pytest.param('x' * 2001, 'x' * 1999 + '…', id='too_long'),
+        pytest.param('\x1b' * 10**6, '\\x1b' * 499 + '…', id='too_long_when_escaped'),
+    ],
+)
+def test_a_message_is_one_line(message, shown):
+    assert printable_line(message) == shown
+
+
+@pytest.mark.parametrize(
+    ('text', 'shown'),
+    [
+        pytest.param('', '', id='empty'),
+        pytest.param('a\n\nb', 'a\n\n  b', id='indented'),
+        pytest.param('a\n  b\n', 'a\n  b\n', id='indented_already'),
+        pytest.param('a\r\n[INFO] b\x07', 'a\n  [INFO] b\\x07', id='forged'),
+        pytest.param(
+            '\n'.join('x' * 101), '\n'.join(['x', *['  x'] * 49, '  …', *['  x'] * 50]), id='long'
+        ),
+    ],
+)
+def test_lines(text, shown):
+    assert printable_lines(text) == shown
+    assert printable_lines(shown) == shown
+
+
+@pytest.mark.parametrize('text', ['x', '\n', 'a\n', '\x1b\n'])
+def test_many_lines_are_cut(text):
+    shown = printable_lines(text * 10**6)
+    assert len(shown) < 21_000
+    assert shown.count('\n') <= 100
+
+
+def test_every_error_is_one_printable_line():
+    error = ModelError('a.onnx\n[INFO] all is well\x1b' + 'x' * 10**6)
+    assert str(error).startswith('a.onnx\\n[INFO] all is well\\x1bxxx')
+    assert len(str(error)) <= 2000
+
+
+def test_what_a_program_printed_is_below_the_error():
+    assert str(SourceError('it printed:', printed='a\nb\x1b')) == 'it printed:\na\n  b\\x1b'
+
+
+def test_a_log_is_printable():
+    formatter = PrintableFormatter('%(levelname)s: %(message)s')
+    record = logging.makeLogRecord(
+        {'msg': 'a\n%s', 'args': ('b\x1b' * 10**6,), 'levelname': 'INFO'}
+    )
+    lines = formatter.format(record).split('\n')
+    assert lines[0] == 'INFO: a'
+    assert all(len(line) < 2100 and line.isprintable() for line in lines)

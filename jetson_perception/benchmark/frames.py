@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.camera.scenes.catalog import scene_kind
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.named_frames import named_frames
 
@@ -60,7 +61,7 @@ def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArr
         resized: NDArray[np.uint8] = cv2.resize(frame.bgr, size_wh)
         pictures.append(resized.copy() if resized is frame.bgr else resized)
     if not pictures:
-        raise SourceError(f'{source} has no picture to measure with')
+        raise SourceError(f'{shown(source)} has no picture to measure with')
     return list(itertools.islice(itertools.cycle(pictures), count))
 
 
@@ -68,13 +69,14 @@ def _scene_frames(source: str, size_wh: tuple[int, int]) -> Iterator[NDArray[np.
     name, _, query = source.partition('://')[2].partition('?')
     if query:
         raise ParameterError(
-            f'{source}: a scene has no settings here; its size and number of frames are options'
+            f'{shown(source)}: a scene has no settings here; its size and number of frames are '
+            'options'
         )
     kind = scene_kind(name)
     width, height = size_wh
     if width < kind.min_size_wh[0] or height < kind.min_size_wh[1]:
         raise ParameterError(
-            f'{source} cannot be rendered at {width}x{height}; the smallest is '
+            f'{shown(source)} cannot be rendered at {width}x{height}; the smallest is '
             f'{kind.min_size_wh[0]}x{kind.min_size_wh[1]}',
             'size',
         )

@@ -17,6 +17,7 @@ from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel, open_model, resolve_model
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -98,7 +99,7 @@ class Settings:
         for name in self.baselines:
             if name not in BASELINES:
                 raise ParameterError(
-                    f'baseline is {name!r}; there is {" and ".join(BASELINES)}', 'baselines'
+                    f'baseline is {quoted(name)}; there is {" and ".join(BASELINES)}', 'baselines'
                 )
 
     def opening(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.building.bag_pictures import bag_pictures, is_bag
 from jetson_perception.camera.scenes import oranges, people
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.named_frames import named_frames
@@ -140,8 +141,8 @@ class SplitPictures:
             return itertools.islice(calibration_pictures(self._other), MOST_HELD_OUT)
         if not self._held_out:
             raise ParameterError(
-                f'{self._source} gave fewer than {_EVERY} pictures, so none is left to compare '
-                'on; give more, or others by --held-out',
+                f'{shown(self._source)} gave fewer than {_EVERY} pictures, so none is left to '
+                'compare on; give more, or others by --held-out',
                 'held_out',
             )
         return iter(self._held_out)

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import yaml
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import quoted
 
 _MATRICES = {
     'camera_matrix': (3, 3),
@@ -165,14 +166,14 @@ def _value(file: Path, content: dict[Any, Any], name: str) -> Any:
 def _side(file: Path, content: dict[Any, Any], name: str) -> int:
     value = _value(file, content, name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _error(file, f'has {name}: {value!r}; expected a number of pixels, at least 1')
+        raise _error(file, f'has {name}: {quoted(value)}; expected a number of pixels, at least 1')
     return value
 
 
 def _text(file: Path, content: dict[Any, Any], name: str, *, required: bool) -> str:
     value = _value(file, content, name) if required else content.get(name, '')
     if not isinstance(value, str) or (required and not value):
-        raise _error(file, f'has {name}: {value!r}; expected a name')
+        raise _error(file, f'has {name}: {quoted(value)}; expected a name')
     return value
 
 
@@ -200,7 +201,7 @@ def _number(file: Path, name: str, value: Any) -> float:
             number = float(value)
             if math.isfinite(number):
                 return number
-    raise _error(file, f'has {value!r} in the data of {name}; expected numbers alone')
+    raise _error(file, f'has {quoted(value)} in the data of {name}; expected numbers alone')
 
 
 def _scaled(

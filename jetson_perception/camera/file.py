@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
-from jetson_perception.camera.uri import parse, redact
+from jetson_perception.camera.uri import parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +57,7 @@ class FileSource:
         frame_rate: float | None = None,
         loop: bool = False,
     ) -> None:
-        self.uri = redact(uri)
+        self.uri = shown(uri)
         self._path = Path(parse(uri).target)
         self._size_wh = size_wh
         self._frame_rate = frame_rate
@@ -157,6 +160,7 @@ class FileSource:
 
 def _open_video(path: Path) -> Any:
     _check_file(path)
+    quiet_ffmpeg()
     # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
         capture = cv2.VideoCapture(str(path.absolute()), backend)
@@ -164,24 +168,25 @@ def _open_video(path: Path) -> Any:
             return capture
         capture.release()
     raise SourceError(
-        f'{path} is no video that this OpenCV reads; it is damaged, was cut off while it was '
-        'written, or has a codec that is missing here (ffprobe tells which)'
+        f'{shown(str(path))} is no video that this OpenCV reads; it is damaged, was cut off while '
+        'it was written, or has a codec that is missing here (ffprobe tells which)'
     )
 
 
 def _check_file(path: Path) -> None:
+    name = shown(str(path))
     try:
         with path.open('rb') as file:
             if not file.read(1):
-                raise SourceError(f'{path} is empty; expected a video')
+                raise SourceError(f'{name} is empty; expected a video')
     except FileNotFoundError as err:
-        raise SourceError(f'there is no {path}{_videos_beside(path)}') from err
+        raise SourceError(f'there is no {name}{_videos_beside(path)}') from err
     except IsADirectoryError as err:
         raise SourceError(
-            f'{path} is a folder; its pictures are images://{path}{_videos_beside(path / "x")}'
+            f'{name} is a folder; its pictures are images://{name}{_videos_beside(path / "x")}'
         ) from err
     except OSError as err:
-        raise SourceError(f'{path} cannot be read: {err.strerror}') from err
+        raise SourceError(f'{name} cannot be read: {err.strerror}') from err
 
 
 def _videos_beside(path: Path) -> str:
@@ -190,8 +195,9 @@ def _videos_beside(path: Path) -> str:
             p.name for p in path.parent.iterdir() if p.suffix.lower() in _VIDEO_SUFFIXES
         )
     except OSError:
-        return f'; there is no folder {path.parent} either'
+        return f'; there is no folder {shown(str(path.parent))} either'
     if not names:
         return ''
     more = ', …' if len(names) > 5 else ''
-    return f'; videos in {path.parent} are {", ".join(names[:5])}{more}'
+    listed = printable(', '.join(names[:5]))
+    return f'; videos in {shown(str(path.parent))} are {listed}{more}'

@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.camera.live import LiveSource
-from jetson_perception.camera.uri import EXAMPLES, parse, redact
+from jetson_perception.camera.shown import quotes_secret, shown
+from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,11 +41,13 @@ _BOUNDARY = 'frame'
 _PIPE_BYTES = 1 << 20  # the most that an unprivileged process may have by default
 _STOP_TIMEOUT_S = 2.0
 _CAPS = re.compile(r'\bcaps = .*video/x-raw')
-_SIDES = re.compile(r'\b(width|height)\W+int\W+(\d+)')
+_SIDES = re.compile(r'\b(width|height)\W+int\W+([0-9]{1,6})\b')
 _PREFACE = f'--{_BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
 _SIZE_TIMEOUT_S = 1.0
 _OURS_TIMEOUT_S = 0.2
 _CANCEL_CHECK_MS = 50
+_MOST_DIGITS = 12
+_LONGEST_LINE = 8192  # characters
 _NOISE = (
     '/GstPipeline:',
     'Setting pipeline',
@@ -92,9 +96,7 @@ class GstSource(LiveSource):
             pipeline += ['!', 'videorate', 'drop-only=true']
             pipeline += ['!', f'video/x-raw,framerate=[0/1,{_fraction(frame_rate)}]']
         arguments = launch_arguments(pipeline, paced=frame_rate != 0)
-        super().__init__(
-            uri, lambda cancelled: _GstProcess(self.uri, arguments, size_wh, cancelled)
-        )
+        super().__init__(uri, lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled))
 
 
 class CsiSource(LiveSource):
@@ -121,9 +123,7 @@ class CsiSource(LiveSource):
         size_wh = size_wh or (1280, 720)
         pipeline = csi_pipeline(int(parse(uri).target), size_wh, frame_rate or 30.0)
         arguments = launch_arguments(pipeline, paced=False)
-        super().__init__(
-            uri, lambda cancelled: _GstProcess(self.uri, arguments, size_wh, cancelled)
-        )
+        super().__init__(uri, lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled))
 
 
 def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> list[str]:
@@ -157,17 +157,17 @@ def split_pipeline(uri: str, text: str) -> list[str]:
     try:
         arguments = shlex.split(text)
     except ValueError as err:
-        raise SourceError(f'{redact(uri)}: cannot be split into words: {err}') from err
+        raise SourceError(f'{shown(uri)}: cannot be split into words: {err}') from err
     while arguments and arguments[-1] == '!':
         arguments.pop()
     if not arguments:
-        raise SourceError(f'{redact(uri)}: an empty pipeline; expected e.g. {EXAMPLES["gst"]}')
+        raise SourceError(f'{shown(uri)}: an empty pipeline; expected e.g. {EXAMPLES["gst"]}')
     start = len(arguments) - arguments[::-1].index('!') if '!' in arguments else 0
     element = arguments[start]
     if element.endswith('sink'):
         raise SourceError(
-            f'{redact(uri)}: ends in {element}; leave the sink out, so that the pipeline ends in '
-            'raw video'
+            f'{shown(uri)}: ends in {printable(element)}; leave the sink out, so that the '
+            'pipeline ends in raw video'
         )
     return arguments
 
@@ -225,18 +225,23 @@ def _fraction(frame_rate: float) -> str:
 
 
 class _Printed:
-    """What a child prints: sizes in caps, and its last lines for an error's text."""
+    """What a child prints: sizes in caps, and its last lines for an error's text.
 
-    def __init__(self, stream: int) -> None:
+    Elements quote the addresses and passwords that they were given: such lines are left out.
+    """
+
+    def __init__(self, uri: str, stream: int) -> None:
+        self._uri = uri
         self._changed = threading.Condition()
-        self._sizes_wh: list[tuple[bool, tuple[int, int]]] = []  # ours?, width and height
+        #: Ours?, width and height.
+        self._sizes_wh: deque[tuple[bool, tuple[int, int]]] = deque(maxlen=100)
         self._tail: deque[str] = deque(maxlen=8)
         self._thread = threading.Thread(target=self._drain, args=(stream,), daemon=True)
         self._thread.start()
 
     def tail(self) -> str:
         self._thread.join(0.5)  # a dead child's last lines may still be in the pipe
-        return redact('\n'.join(self._tail)) or '(it printed nothing)'
+        return '\n'.join(self._tail) or '(it printed nothing)'
 
     def size_wh(self, frame_bytes: int, timeout_s: float) -> tuple[int, int] | None:
         """The size, among those printed, of frames so long; waits for it to be printed.
@@ -260,14 +265,25 @@ class _Printed:
 
     def _drain(self, stream: int) -> None:
         with open(stream, encoding='utf-8', errors='replace') as lines:
-            for line in lines:
+            begins = True
+            # A line without an end may not fill the memory; what follows its beginning is dropped.
+            for line in iter(partial(lines.readline, _LONGEST_LINE), ''):
+                is_rest, begins = not begins, line.endswith('\n')
+                if is_rest:
+                    continue
                 size_wh = caps_size_wh(line)
                 if size_wh is not None:
                     with self._changed:
                         self._sizes_wh.append((_OURS in line, size_wh))
                         self._changed.notify_all()
                 elif line.strip() and not line.startswith(_NOISE):
-                    self._tail.append(line.rstrip())
+                    self._tail.append(_shown_line(line, self._uri))
+
+
+def _shown_line(line: str, uri: str) -> str:
+    if quotes_secret(line, uri):
+        return '(a line that quotes the pipeline is left out)'
+    return printable(line.rstrip())
 
 
 class _GstProcess:
@@ -283,12 +299,12 @@ class _GstProcess:
         program = shutil.which('gst-launch-1.0')
         if program is None:
             raise SourceError(
-                f'{uri} needs gst-launch-1.0, which is not on PATH; '
+                f'{shown(uri)} needs gst-launch-1.0, which is not on PATH; '
                 f'sudo apt-get install {_PACKAGES}'
             )
-        self._uri = uri
+        self._uri = shown(uri)
         self._received = 0
-        self._frames, self._process, self._printed = _start(program, arguments)
+        self._frames, self._process, self._printed = _start(uri, program, arguments)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._frames, select.POLLIN)
@@ -299,8 +315,8 @@ class _GstProcess:
             size_wh = size_wh or self._printed.size_wh(frame_bytes, _SIZE_TIMEOUT_S)
             if size_wh is None:
                 raise SourceError(
-                    f'{uri}: gst-launch-1.0 did not tell the size of the frames; open it again, '
-                    'or ask for a size'
+                    f'{self._uri}: gst-launch-1.0 did not tell the size of the frames; open it '
+                    'again, or ask for a size'
                 )
         except SourceError:
             self.release()
@@ -347,7 +363,8 @@ class _GstProcess:
             if cancelled.is_set():
                 raise SourceError(
                     f'{self._uri} was closed before it gave a frame; so far gst-launch-1.0 '
-                    f'printed:\n{self._printed.tail()}'
+                    'printed:',
+                    printed=self._printed.tail(),
                 )
         seen = bytearray(len(_PREFACE))
         self._read_into(memoryview(seen))
@@ -355,9 +372,11 @@ class _GstProcess:
             raise SourceError(f'{self._uri}: no frame begins with {bytes(seen)!r}')
         digits = bytearray()
         byte = bytearray(1)
-        while not digits.endswith(b'\r\n\r\n'):
+        while not digits.endswith(b'\r\n\r\n') and len(digits) < _MOST_DIGITS + 4:
             self._read_into(memoryview(byte))
             digits += byte
+        if not digits.strip().isdigit():
+            raise SourceError(f'{self._uri}: no frame has a length of {bytes(digits)!r} bytes')
         return int(digits)
 
     def _read_into(self, view: memoryview) -> None:
@@ -381,14 +400,15 @@ class _GstProcess:
             return EndOfStream(f'{self._uri} ended after {self._received} frames')
         if status == 0:
             return SourceError(
-                f'{self._uri}: the pipeline ended without a frame; gst-launch-1.0 printed:\n'
-                f'{self._printed.tail()}'
+                f'{self._uri}: the pipeline ended without a frame; gst-launch-1.0 printed:',
+                printed=self._printed.tail(),
             )
         what = f'signal {-status}' if status < 0 else f'status {status}'
         printed = self._printed.tail()
         return SourceError(
-            f'{self._uri}: gst-launch-1.0 ended with {what} after {self._received} frames; it '
-            f'printed:\n{printed}{_advice(printed)}'
+            f'{self._uri}: gst-launch-1.0 ended with {what} after {self._received} '
+            f'frames{_advice(printed)}; it printed:',
+            printed=printed,
         )
 
 
@@ -402,13 +422,15 @@ def _advice(printed: str) -> str:
         return ''
     if missing[1].startswith('nv'):
         return (
-            f'\n{missing[1]} comes with JetPack (package nvidia-l4t-gstreamer); '
+            f'; {missing[1]} comes with JetPack (package nvidia-l4t-gstreamer); '
             "a container needs NVIDIA's runtime"
         )
-    return f'\ninstall what has {missing[1]}; the usual elements: sudo apt-get install {_PACKAGES}'
+    return f'; install what has {missing[1]}; the usual elements: sudo apt-get install {_PACKAGES}'
 
 
-def _start(program: str, arguments: list[str]) -> tuple[int, subprocess.Popen[bytes], _Printed]:
+def _start(
+    uri: str, program: str, arguments: list[str]
+) -> tuple[int, subprocess.Popen[bytes], _Printed]:
     """The child, the read end of its frames, and what it prints."""
     frames, frames_in = os.pipe()
     printed, printed_in = os.pipe()
@@ -435,7 +457,7 @@ def _start(program: str, arguments: list[str]) -> tuple[int, subprocess.Popen[by
     finally:
         os.close(frames_in)
         os.close(printed_in)
-    return frames, process, _Printed(printed)
+    return frames, process, _Printed(uri, printed)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

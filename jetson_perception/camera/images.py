@@ -14,9 +14,11 @@ import cv2
 
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
-from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse, redact
+from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +57,7 @@ class ImagesSource:
         frame_rate: float | None = None,
         loop: bool = False,
     ) -> None:
-        self.uri = redact(uri)
+        self.uri = shown(uri)
         self._target = parse(uri).target
         self._size_wh = size_wh
         self._rate = _DEFAULT_RATE if frame_rate is None else frame_rate
@@ -124,7 +126,7 @@ class ImagesSource:
                 self._unreadable_in_a_row = 0
                 return resized(pixels, self._size_wh)
             self._unreadable_in_a_row += 1
-            _log.warning('%s is damaged or no picture; skipped', path)
+            _log.warning('%s is damaged or no picture; skipped', printable(path))
 
 
 def picture_paths(target: str) -> list[Path]:
@@ -140,14 +142,14 @@ def picture_paths(target: str) -> list[Path]:
         found = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
         if not found:
             endings = ' '.join(sorted(PICTURE_SUFFIXES))
-            raise SourceError(f'the folder {path} holds no pictures ({endings})')
+            raise SourceError(f'the folder {shown(target)} holds no pictures ({endings})')
     elif path.is_file():
         found = [path]
     else:
         found = [Path(name) for name in glob.glob(target) if Path(name).is_file()]
         if not found:
             raise SourceError(
-                f'{target} is no folder, and no picture matches it; expected e.g. '
+                f'{shown(target)} is no folder, and no picture matches it; expected e.g. '
                 'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
             )
     return sorted(found, key=_natural)

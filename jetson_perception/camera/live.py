@@ -11,8 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
-from jetson_perception.camera.uri import redact
 from jetson_perception.errors import SourceError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LiveSource:
         open_timeout_s: float = 10.0,
         read_timeout_s: float = 5.0,
     ) -> None:
-        self.uri = redact(uri)
+        self.uri = shown(uri)
         self._connect = connect
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ from urllib.parse import urlsplit
 
 import cv2
 
+from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.resizing import resized
-from jetson_perception.camera.uri import redact
+from jetson_perception.camera.shown import address, quotes_secret, shown
+from jetson_perception.camera.uri import ESCAPES
 from jetson_perception.errors import SourceError
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     import threading
@@ -61,7 +65,7 @@ class RtspSource(LiveSource):
         if frame_rate:
             _log.warning(
                 '%s: the server sets the rate; the frame rate of %g is not used',
-                *(redact(uri), frame_rate),
+                *(shown(uri), frame_rate),
             )
 
         def connect(_cancelled: threading.Event) -> _RtspGrabber:
@@ -84,12 +88,13 @@ class _RtspGrabber:
         open_timeout_s: float,
         read_timeout_s: float,
     ) -> None:
-        self._shown = redact(url)
+        self._shown = shown(url)
         self._size_wh = size_wh
         self._read_timeout_s = read_timeout_s
         self._fits = size_wh is None
         self._decoded: NDArray[np.uint8] | None = None
         _check_reachable(url, read_timeout_s)
+        quiet_ffmpeg()
         parameters = _open_parameters(open_timeout_s, read_timeout_s)
         self._capture: Any = cv2.VideoCapture(url, cv2.CAP_FFMPEG, parameters)
         if not self._capture.isOpened():
@@ -141,44 +146,63 @@ def _address(url: str) -> tuple[str, int]:
 
 def _check_reachable(url: str, timeout_s: float) -> None:
     """Connect once, since OpenCV cannot tell why it could not."""
-    host, port = _address(url)
     try:
-        socket.create_connection((host, port), timeout_s).close()
-    except OSError as err:
-        reason = err.strerror or str(err)
+        socket.create_connection(_address(url), timeout_s).close()
+    # UnicodeError: a host that is no name of the domain name system. Its text quotes the host,
+    # and what is taken for one may be a piece of a password: so neither has a cause.
+    except (OSError, UnicodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else 'no name of a host'
+        where, advice = address(url), 'is the camera on, and are address and port right?'
+        if not where:
+            where, advice = 'its host', f'{advice} Or {ESCAPES}'
         raise SourceError(
-            f'{redact(url)}: no connection to {host} port {port} ({reason}); is the camera on, '
-            'and are address and port right?'
-        ) from err
+            f'{shown(url)}: no connection to {where} ({reason or "it timed out"}); {advice}'
+        ) from None
 
 
 def _why_not(url: str, timeout_s: float) -> str:
     """What the server answers when asked to describe the stream, in words."""
-    shown = redact(url)
-    status = '' if url.lower().startswith('rtsps') else _describe(url, timeout_s)
-    if ' 401 ' in status or ' 403 ' in status:
+    name = shown(url)
+    if url.lower().startswith('rtsps'):
+        status, phrase = 0, ''
+    else:
+        status, phrase = _describe(url, timeout_s)
+    if status in (401, 403):
         given = 'these are wrong' if urlsplit(url).username else 'none are given'
-        return f'{shown}: the server wants a user and a password, and {given}'
-    if ' 404 ' in status or ' 454 ' in status:
-        return f"{shown}: the server has no such stream; check the path in the camera's manual"
-    if ' 200 ' in status:
-        return f'{shown}: the server has the stream, but OpenCV cannot decode or receive it'
+        return f'{name}: the server wants a user and a password, and {given}'
+    if status in (404, 454):
+        return f"{name}: the server has no such stream; check the path in the camera's manual"
+    if status == 200:
+        return f'{name}: the server has the stream, but OpenCV cannot decode or receive it'
     if status:
-        return f'{shown}: the server refuses the stream: {status.strip()}'
-    return f'{shown}: something listens there, but does not answer as an RTSP server'
+        answer = str(status) if quotes_secret(phrase, url) else f'{status} {printable(phrase)}'
+        return f'{name}: the server refuses the stream: {answer.rstrip()}'
+    return f'{name}: something listens there, but does not answer as an RTSP server'
 
 
-def _describe(url: str, timeout_s: float) -> str:
-    """The first line of the answer to DESCRIBE (RFC 2326, 10.2), or nothing."""
-    host, port = _address(url)
+def _describe(url: str, timeout_s: float) -> tuple[int, str]:
+    """Status and phrase of the answer to DESCRIBE (RFC 2326, 10.2); 0 for no such answer."""
     parts = urlsplit(url)
     bare = parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()
     request = f'DESCRIBE {bare} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n'
     try:
-        with socket.create_connection((host, port), timeout_s) as connection:
+        with socket.create_connection(_address(url), timeout_s) as connection:
             connection.settimeout(timeout_s)
             connection.sendall(request.encode())
-            line = connection.makefile('rb').readline(1000).decode('ascii', 'replace')
-    except OSError:
-        return ''
-    return line if line.startswith('RTSP/') else ''
+            return status_of(connection.makefile('rb').readline(1000))
+    except (OSError, UnicodeError):
+        return 0, ''
+
+
+def status_of(line: bytes) -> tuple[int, str]:
+    r"""Status and phrase in the first line of an RTSP answer (RFC 2326, 7.1); 0 if it is none.
+
+    Examples
+    --------
+    >>> status_of(b'RTSP/1.0 453 Not Enough Bandwidth\r\n')
+    (453, 'Not Enough Bandwidth')
+    """
+    match = re.fullmatch(rb'RTSP/\d\.\d +(\d{3})(?: (.*))?', line.rstrip(), re.DOTALL)
+    if match is None:
+        return 0, ''
+    return int(match[1]), (match[2] or b'').decode('utf-8', 'replace')

@@ -12,8 +12,10 @@ import numpy as np
 
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,18 +67,18 @@ class SceneSource:
         frame_rate: float | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.uri = uri
+        self.uri = shown(uri)
         name, query = _split(uri)
         self._kind = scene_kind(name)
         self.truth_class_names = self._kind.class_names
         default_w, default_h = size_wh or _DEFAULT_SIZE_WH
         self._size_wh = (
-            _whole(uri, query, 'width', default_w, self._kind.min_size_wh[0]),
-            _whole(uri, query, 'height', default_h, self._kind.min_size_wh[1]),
+            _whole(self.uri, query, 'width', default_w, self._kind.min_size_wh[0]),
+            _whole(self.uri, query, 'height', default_h, self._kind.min_size_wh[1]),
         )
-        self._rate = _rate(uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
-        self._seed = _whole(uri, query, 'seed', 3, 0)
-        self._frame_count = _whole(uri, query, 'frames', 0, 1) if 'frames' in query else None
+        self._rate = _rate(self.uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
+        self._seed = _whole(self.uri, query, 'seed', 3, 0)
+        self._frame_count = _whole(self.uri, query, 'frames', 0, 1) if 'frames' in query else None
         self._clock_s = clock_s
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -157,9 +159,11 @@ def _split(uri: str) -> tuple[str, dict[str, str]]:
     keys: dict[str, str] = {}
     for key, value in pairs:
         if key not in _KEYS:
-            raise SourceError(f'{uri}: unknown key {key!r}; keys are {", ".join(_KEYS)}')
+            raise SourceError(
+                f'{shown(uri)}: unknown key {quoted(key)}; keys are {", ".join(_KEYS)}'
+            )
         if key in keys:
-            raise SourceError(f'{uri}: {key} is given twice; give it once')
+            raise SourceError(f'{shown(uri)}: {key} is given twice; give it once')
         keys[key] = value
     return name.strip('/'), keys
 
@@ -176,7 +180,7 @@ def _int(uri: str, key: str, text: str) -> int:
     try:
         return int(text)
     except ValueError as err:
-        raise SourceError(f'{uri}: {key} is {text!r}; expected a whole number') from err
+        raise SourceError(f'{uri}: {key} is {quoted(text)}; expected a whole number') from err
 
 
 def _rate(uri: str, query: dict[str, str], default: float) -> float:
@@ -186,7 +190,7 @@ def _rate(uri: str, query: dict[str, str], default: float) -> float:
     try:
         rate = float(text)
     except ValueError as err:
-        raise SourceError(f'{uri}: fps is {text!r}; expected frames a second') from err
+        raise SourceError(f'{uri}: fps is {quoted(text)}; expected frames a second') from err
     if not (math.isfinite(rate) and rate >= 0):
-        raise SourceError(f'{uri}: fps is {text}; expected frames a second, 0 or more')
+        raise SourceError(f'{uri}: fps is {printable(text)}; expected frames a second, 0 or more')
     return rate

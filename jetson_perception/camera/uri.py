@@ -1,12 +1,12 @@
-"""Source URIs: what each scheme takes, and how a URI is shown without its password."""
+"""Source URIs: what each scheme takes."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from jetson_perception.camera.shown import HIDDEN, shown
 from jetson_perception.errors import SourceError
 
 EXAMPLES = {
@@ -25,12 +25,8 @@ PICTURE_SUFFIXES = frozenset(
 )
 """Endings, in lower case, of the files that `images://` reads."""
 
-# host:port/ is no password; everything else up to the last @ of the word is.
-_USER_INFO = re.compile(r'(://[^\s/:@]*):(?!\d+(?:/|\s|$))(\S*)@')
-_SECRET_FIELD = re.compile(
-    r'\b(password|passwd|passphrase|pwd|user-pw|token|secret)=("[^"]*"|\'[^\']*\'|[^\s&!;]*)',
-    re.IGNORECASE,
-)
+ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
+"""What to do about a URL whose parts cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +46,7 @@ class SourceUri:
     target: str = field(repr=False)
 
     def __str__(self) -> str:
-        if self.scheme == 'rtsp':
-            return redact(self.target)
-        return redact(f'{self.scheme}://{self.target}')
-
-
-def redact(text: str) -> str:
-    """`text` with the passwords of every URL and `password=` field in it replaced by ***.
-
-    Examples
-    --------
-    >>> redact('rtsp://me:s3cret@10.0.0.2:554/live')
-    'rtsp://me:***@10.0.0.2:554/live'
-    >>> redact('rtsp://10.0.0.2:554/user=me&password=s3cret&channel=1')
-    'rtsp://10.0.0.2:554/user=me&password=***&channel=1'
-    """
-    return _SECRET_FIELD.sub(r'\1=***', _USER_INFO.sub(r'\1:***@', text))
+        return shown(self.target if self.scheme == 'rtsp' else f'{self.scheme}://{self.target}')
 
 
 def parse(source: str | int) -> SourceUri:
@@ -98,11 +79,14 @@ def parse(source: str | int) -> SourceUri:
         _check_rtsp(text)
         return SourceUri('rtsp', text)
     if scheme not in EXAMPLES:
-        raise SourceError(f'{redact(text)}: no source is called {scheme}://; {_known_schemes()}')
+        called = shown(text).removesuffix(HIDDEN) or 'so'
+        raise SourceError(f'{shown(text)}: no source is called {called}; {_known_schemes()}')
     if not target.strip():
         raise SourceError(f'{scheme}:// names nothing to open; expected e.g. {EXAMPLES[scheme]}')
     if scheme == 'csi' and not target.isdecimal():
-        raise SourceError(f'{text}: expected the number of a sensor, e.g. {EXAMPLES[scheme]}')
+        raise SourceError(
+            f'{shown(text)}: expected the number of a sensor, e.g. {EXAMPLES[scheme]}'
+        )
     if scheme == 'v4l2':
         return SourceUri('v4l2', _device(text, target))
     if scheme in ('file', 'images'):
@@ -128,7 +112,7 @@ def _from_path(text: str) -> SourceUri:
     if path.is_file():
         return SourceUri('file', str(path))
     raise SourceError(
-        f'{redact(text)} is neither a file, a folder nor a device of this machine, '
+        f'{shown(text)} is neither a file, a folder nor a device of this machine, '
         f'and no URI; {_known_schemes()}'
     )
 
@@ -147,20 +131,24 @@ def _device(text: str, target: str) -> str:
         return f'/dev/video{target}'
     if not target.startswith('/'):
         raise SourceError(
-            f'{text}: the device is a path from the root, with three slashes: v4l2:///{target}'
+            f'{shown(text)}: the device is a path from the root, with three slashes, '
+            'as v4l2:///dev/video0'
         )
     return target
 
 
 def _check_rtsp(text: str) -> None:
+    if not text.isprintable():  # spaces of other kinds, control characters, halves of a pair
+        raise SourceError(
+            f'{shown(text)}: the URL has characters that are not printable; write them as %XX'
+        )
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
         # The cause is left out: its text quotes a piece of the password as a port.
         raise SourceError(
-            f'{redact(text)}: host and port cannot be told apart; '
-            'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
+            f'{shown(text)}: host and port cannot be told apart; {ESCAPES}'
         ) from None
     if not host:
-        raise SourceError(f'{redact(text)} names no host; expected e.g. {EXAMPLES["rtsp"]}')
+        raise SourceError(f'{shown(text)} names no host; expected e.g. {EXAMPLES["rtsp"]}')

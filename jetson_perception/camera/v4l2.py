@@ -15,6 +15,7 @@ import cv2
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     import threading
@@ -62,8 +63,8 @@ class V4l2Source(LiveSource):
     ) -> None:
         if len(pixel_format) not in (0, 4) or not pixel_format.isascii():
             raise ParameterError(
-                f'pixel_format is {pixel_format!r}; expected four characters such as MJPG or '
-                "YUYV, or '' for the driver's default",
+                f'pixel_format is {quoted(pixel_format)}; expected four characters such as MJPG '
+                "or YUYV, or '' for the driver's default",
                 'pixel_format',
             )
         device = parse(uri).target

@@ -19,6 +19,7 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ImageError
 from jetson_perception.images import ENCODINGS, byte_count
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _table(twin: Preprocessor) -> NDArray[Any]:
 def not_converted(encoding: str) -> ImageError:
     """The error about an encoding that no kernel takes."""
     return ImageError(
-        f'image is {encoding!r}, which is not converted on the GPU; taken are '
+        f'image is {quoted(encoding)}, which is not converted on the GPU; taken are '
         f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
     )
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.printable import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -139,7 +141,7 @@ def last_object(output: str) -> dict[str, Any]:
         found = json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
         found = None
-    return found if isinstance(found, dict) else {'error': f'it printed {output[-200:]!r}'}
+    return found if isinstance(found, dict) else {'error': f'it printed {quoted(output[-200:])}'}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.metadata import did_you_mean
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ class BuildOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ParameterError(
-                f'precision is {self.precision!r}; expected one of {", ".join(PRECISIONS)}'
+                f'precision is {quoted(self.precision)}; expected one of {", ".join(PRECISIONS)}'
                 f'{did_you_mean(self.precision, PRECISIONS)}',
                 'precision',
             )

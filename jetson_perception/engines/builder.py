@@ -308,7 +308,7 @@ def _error(event: Mapping[str, Any]) -> PerceptionError:
         return ParameterError(event['text'], event['parameter'])
     if event['error'] == 'crash':
         return ModelError(
-            f'building the engine failed in a way that nobody foresaw:\n{event["text"]}'
+            'building the engine failed in a way that nobody foresaw:', printed=event['text']
         )
     return ModelError(event['text'])
 

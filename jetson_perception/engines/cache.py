@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -621,7 +622,7 @@ def _difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
             parts.append('the model has changed')
         elif isinstance(before, dict) and isinstance(now, dict):
             parts += [
-                f'{option} was {before.get(option)!r}, now {now.get(option)!r}'
+                f'{option} was {quoted(before.get(option))}, now {quoted(now.get(option))}'
                 for option in sorted({*before, *now})
                 if before.get(option) != now.get(option)
             ]
@@ -641,8 +642,8 @@ def _limit_of_environment() -> int:
         return MAX_BYTES
     if not text.isdecimal() or int(text) < 1:
         raise ModelError(
-            f'the environment variable {MAX_BYTES_VARIABLE} is {text!r}; expected megabytes, as '
-            f'{MAX_BYTES >> 20}'
+            f'the environment variable {MAX_BYTES_VARIABLE} is {quoted(text)}; expected '
+            f'megabytes, as {MAX_BYTES >> 20}'
         )
     return int(text) << 20
 

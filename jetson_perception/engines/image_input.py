@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ def require_one_input(path: Path, names: Sequence[str]) -> None:
         When there are none, or several; names them.
     """
     if len(names) != 1:
-        listed = ', '.join(f"'{name}'" for name in names) or 'none'
+        listed = ', '.join(quoted(name, 60) for name in names[:10]) or 'none'
         raise ModelError(
             f'{path} has {len(names)} inputs ({listed}); expected one, the image. Export the '
             'model without the others'
@@ -56,7 +57,7 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
     ModelError
         When it has another shape or element type; says what it has and what is expected.
     """
-    found = f"{path}: input '{spec.name}' is {spec.dtype} {_show_shape(shape or spec.shape)}"
+    found = f'{path}: input {quoted(spec.name)} is {spec.dtype} {_show_shape(shape or spec.shape)}'
     if len(spec.shape) != 4:
         raise ModelError(f'{found}; expected an image, (1, 3, height, width)')
     batch, channels, _, last = spec.shape
@@ -83,7 +84,7 @@ def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generi
     """
     if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
         raise ModelError(
-            f"{path}: input '{spec.name}' takes {spec.dtype} {spec.shape}, "
+            f'{path}: input {quoted(spec.name)} takes {spec.dtype} {spec.shape}, '
             f'got {tensor.dtype} {tensor.shape}'
         )
 
@@ -148,4 +149,5 @@ def choose_size_wh(
 
 
 def _show_shape(shape: Sequence[Any]) -> str:
-    return f'({", ".join("?" if size in (None, -1) else str(size) for size in shape)})'
+    sides = ('?' if size in (None, -1) else printable(size, 40) for size in shape[:10])
+    return f'({", ".join(sides)})'

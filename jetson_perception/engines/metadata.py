@@ -20,6 +20,7 @@ import yaml
 
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.printable import quoted
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,10 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
     for key, allowed in choices.items():
         value = getattr(info, key)
         if value and value not in allowed:
-            return key, f'{value!r} is none of {", ".join(allowed)}{did_you_mean(value, allowed)}'
+            return (
+                key,
+                f'{quoted(value)} is none of {", ".join(allowed)}{did_you_mean(value, allowed)}',
+            )
     if info.input_size_wh is not None and min(info.input_size_wh) < 1:
         return 'input_size_wh', f'{info.input_size_wh} must be a width and a height above 0'
     if info.stride < 0:
@@ -249,8 +253,7 @@ def _read_skeleton(value: object) -> tuple[tuple[int, int], ...]:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return quoted(value, 60)
 
 
 def _read_names_file(value: object) -> tuple[str, ...]:
@@ -351,7 +354,7 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
         if key not in _SIDECAR_READERS:
             keys = tuple(_SIDECAR_READERS)
             raise ModelError(
-                f'{origin}: unknown key {key!r}{did_you_mean(str(key), keys) or "."} '
+                f'{origin}: unknown key {quoted(key)}{did_you_mean(str(key), keys) or "."} '
                 f'Known keys: {", ".join(keys)}'
             )
         field, read = _SIDECAR_READERS[key]
@@ -367,7 +370,7 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
     info = ModelInfo(**values)
     if info.task and info.task not in TASKS:
         raise ModelError(
-            f'{origin}: task: {info.task!r} is none of {", ".join(TASKS)}'
+            f'{origin}: task: {quoted(info.task)} is none of {", ".join(TASKS)}'
             f'{did_you_mean(info.task, TASKS)}'
         )
     validate(info, origin)

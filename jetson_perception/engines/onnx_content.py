@@ -17,6 +17,7 @@ import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.errors import ModelError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,8 @@ def external_files(path: str | Path) -> tuple[str, ...]:
         parts = Path(location).parts
         if not parts or Path(location).is_absolute() or '..' in parts or '\0' in location:
             raise ModelError(
-                f'{path} keeps weights in {location!r}; expected a file in its own folder. Export '
+                f'{path} keeps weights in {quoted(location)}; expected a file in its own folder. '
+                'Export '
                 'the model again'
             )
     return tuple(sorted(locations))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ModelError, PerceptionError
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,7 +176,8 @@ def sort_nodes(nodes: Iterable[onnx.NodeProto], known: Iterable[str]) -> list[on
             node = waiting[0]
             missing = [name for name in needs(node) if name not in made]
             raise ModelError(
-                f"node '{node.name}' ({node.op_type}) takes '{missing[0]}', which nothing gives"
+                f'node {quoted(node.name)} ({printable(node.op_type)}) takes '
+                f'{quoted(missing[0])}, which nothing gives'
             )
         waiting = later
     return ordered

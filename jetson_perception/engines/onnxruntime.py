@@ -19,6 +19,7 @@ from jetson_perception.engines.image_input import (
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,7 +224,8 @@ def _create_session(path: Path, threads: int) -> Any:
 
 def runtime_text(err: Exception) -> str:
     """The runtime's message on one line, without its repeated prefix."""
-    return ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
+    text = ' '.join(str(err).replace('[ONNXRuntimeError] : ', '').split())
+    return printable_line(text, 1000)
 
 
 def tensor_spec(path: Path, node: Any) -> TensorSpec:
@@ -235,7 +237,10 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
         When it is no tensor of numbers.
     """
     if node.type not in _DTYPES:
-        raise ModelError(f"{path}: '{node.name}' is a {node.type}; expected a tensor of numbers")
+        raise ModelError(
+            f'{path}: {quoted(node.name)} is a {printable(node.type)}; expected a tensor of '
+            'numbers'
+        )
     shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
     return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))
 

@@ -43,6 +43,7 @@ from jetson_perception.engines.onnxruntime import check_model_file, image_input,
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
 from jetson_perception.errors import CudaError, ModelError, ParameterError, PerceptionError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -261,9 +262,9 @@ class OnnxRuntimeCudaEngine:
         for spec in specs:
             if 0 in spec.shape:
                 raise ModelError(
-                    f"{self._path}: output '{spec.name}' has the shape {spec.shape} for a black "
-                    'image; where the size of an output depends on what is seen, the model runs '
-                    "on engine 'onnxruntime_cpu', or export it without suppression inside"
+                    f'{self._path}: output {quoted(spec.name)} has the shape {spec.shape} for a '
+                    'black image; where the size of an output depends on what is seen, the model '
+                    "runs on engine 'onnxruntime_cpu', or export it without suppression inside"
                 )
         return specs
 
@@ -758,8 +759,8 @@ def _require_equal(
         differing = _share_that_differs(wanted, got, relative, of_largest)
         if differing > share:
             raise CudaError(
-                f"output '{spec.name}' differs from that of a plain run in {differing:.1%} of its "
-                'values'
+                f'output {quoted(spec.name)} differs from that of a plain run in {differing:.1%} '
+                'of its values'
             )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.onnxruntime import runtime_text
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,7 +180,7 @@ class CudaSession:
             return []
         try:
             return [
-                f'{node.name} ({node.op_type})'
+                f'{printable(node.name)} ({printable(node.op_type)})'
                 for subgraph in self.raw.get_provider_graph_assignment_info()
                 if subgraph.ep_name != _PROVIDER
                 for node in subgraph.get_nodes()

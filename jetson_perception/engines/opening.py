@@ -28,6 +28,7 @@ from jetson_perception.engines.tensorrt_opening import (
     tensorrt_problem,
 )
 from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     import threading
@@ -130,13 +131,13 @@ def open_engine(
     """
     if engine not in ENGINES:
         raise ParameterError(
-            f'engine is {engine!r}; expected one of {", ".join(ENGINES)}'
+            f'engine is {quoted(engine)}; expected one of {", ".join(ENGINES)}'
             f'{did_you_mean(engine, ENGINES)}',
             'engine',
         )
     if precision not in PRECISIONS:
         raise ParameterError(
-            f'precision is {precision!r}; expected one of {", ".join(PRECISIONS)}'
+            f'precision is {quoted(precision)}; expected one of {", ".join(PRECISIONS)}'
             f'{did_you_mean(precision, PRECISIONS)}',
             'precision',
         )

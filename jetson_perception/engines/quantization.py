@@ -34,6 +34,7 @@ from jetson_perception.engines.onnx_graph import (
 )
 from jetson_perception.engines.precision import convert_opset, opset_of, widen_weights
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,7 +72,7 @@ class QuantizationOptions:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ParameterError(
-                f'method is {self.method!r}; expected one of {", ".join(METHODS)}', 'method'
+                f'method is {quoted(self.method)}; expected one of {", ".join(METHODS)}', 'method'
             )
         if self.float_first < 0:
             raise ParameterError(
@@ -186,7 +187,7 @@ def _choose(
         found = fnmatch.filter(names, pattern)
         if not found:
             raise ParameterError(
-                f'float_nodes: no node with weights is named {pattern!r}; some are '
+                f'float_nodes: no node with weights is named {quoted(pattern)}; some are '
                 f'{", ".join(names[:5])}',
                 'float_nodes',
             )

@@ -35,6 +35,7 @@ from jetson_perception.engines.tensorrt_api import (
 )
 from jetson_perception.engines.tensorrt_loading import LoadedEngines, explain
 from jetson_perception.errors import CudaError, ModelError, ParameterError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -384,8 +385,8 @@ class TensorRTEngine:
             shape = _tuple(self._context.get_tensor_shape(spec.name))
             if any(size < 0 for size in shape):
                 raise ModelError(
-                    f"{self._path}: the size of output '{spec.name}' depends on what is in the "
-                    'image; expected a fixed one. Export the model without suppression in it '
+                    f'{self._path}: the size of output {quoted(spec.name)} depends on what is in '
+                    'the image; expected a fixed one. Export the model without suppression in it '
                     '(Ultralytics: nms=False)'
                 )
             resolved.append(replace(spec, shape=shape))
@@ -430,7 +431,9 @@ class TensorRTEngine:
         with collect_errors() as errors:
             for spec, buffer in zip(specs, (self.input_buffer, *self.output_buffers), strict=True):
                 if not self._context.set_tensor_address(spec.name, buffer.address):
-                    raise explain(errors, f"{self._path}: tensor '{spec.name}' takes no address")
+                    raise explain(
+                        errors, f'{self._path}: tensor {quoted(spec.name)} takes no address'
+                    )
 
     # --- Closing --------------------------------------------------------------------------------
 

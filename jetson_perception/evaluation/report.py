@@ -10,6 +10,7 @@ from rich.table import Table
 
 from jetson_perception.evaluation.average_precision import mean_of_known
 from jetson_perception.evaluation.evaluators import PixelEvaluator
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ def _iou_table(evaluator: PixelEvaluator) -> Table:
     table = _table('class', 'IoU')
     values = evaluator.confusion.iou().tolist()
     for name, value in zip(evaluator.class_names, values, strict=True):
-        table.add_row(escape(name), 'absent' if math.isnan(value) else f'{value:.4f}')
+        table.add_row(escape(printable(name)), 'absent' if math.isnan(value) else f'{value:.4f}')
     table.add_section()
     table.add_row('mean (mIoU)', f'{evaluator.confusion.mean_iou():.4f}')
     table.add_row('pixels right', f'{evaluator.confusion.accuracy():.4f}')
@@ -48,7 +49,7 @@ def _precision_table(evaluator: ObjectEvaluator) -> Table:
         if counts[i]:
             values = [v for ap in measured.values() for v in (ap.ap50_95[i], ap.ap50[i])]
             cells = [_cell(value) for value in (*values, f1[i], score[i])]
-            table.add_row(escape(evaluator.class_names[i]), str(counts[i]), *cells)
+            table.add_row(escape(printable(evaluator.class_names[i])), str(counts[i]), *cells)
     table.add_section()
     means = [mean_of_known(values) for ap in measured.values() for values in (ap.ap50_95, ap.ap50)]
     total = sum(int(counts[i]) for i in evaluator.classes.shared)
@@ -68,7 +69,9 @@ def side_by_side(
         rows.append(means)
     table = _table('model', *columns)
     for name, means in zip(names, rows, strict=True):
-        table.add_row(escape(name), *(_cell(means.get(column, math.nan)) for column in columns))
+        table.add_row(
+            escape(printable(name)), *(_cell(means.get(column, math.nan)) for column in columns)
+        )
     return table
 
 

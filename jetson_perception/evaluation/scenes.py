@@ -14,6 +14,7 @@ from jetson_perception.evaluation.datasets import (
     ObjectTruth,
     PixelDataset,
 )
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def open_scene(text: str) -> PixelDataset | ObjectDataset:
     name, _, query = text.partition('://')[2].partition('?')
     if name not in SCENES:
         raise ParameterError(
-            f'{text}: there is no scene {name!r} with a truth; there is {", ".join(SCENES)}',
+            f'{text}: there is no scene {quoted(name)} with a truth; there is {", ".join(SCENES)}',
             'dataset',
         )
     settings = dict(parse_qsl(query, keep_blank_values=True))

@@ -22,6 +22,7 @@ from jetson_perception.evaluation.datasets import (
     ObjectTruth,
     read_picture,
 )
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +143,8 @@ def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> l
     there = [each for each in SPLITS if content.get(each)]
     if not there or (split and split not in there):
         raise ParameterError(
-            f'{path} has no {split or "val"!r}; it has {", ".join(there) or "no split"}', 'dataset'
+            f'{path} has no {quoted(split or "val")}; it has {", ".join(there) or "no split"}',
+            'dataset',
         )
     chosen = content[split or there[0]]
     root = path.parent / str(content.get('path') or '.')

@@ -25,10 +25,15 @@ from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
-from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
+from jetson_perception.ros.image_messages import (
+    MOST_FRAME_ID_CHARACTERS,
+    ImageMessage,
+    jpeg_message,
+)
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import stage_messages
@@ -80,6 +85,11 @@ class CameraParams:
         """What is wrong between the fields; empty when nothing is."""
         if bool(self.width) != bool(self.height):
             return f'width is {self.width} and height {self.height}; set both or neither'
+        if len(self.frame_id) > MOST_FRAME_ID_CHARACTERS:
+            return (
+                f'frame_id has {len(self.frame_id)} characters; at most '
+                f'{MOST_FRAME_ID_CHARACTERS} are taken'
+            )
         return ''
 
 
@@ -191,7 +201,7 @@ class CameraNode(ManagedNode):
             self._state = str(error)
             self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
         except Exception as error:  # the node stays up to say what happened
-            self._state = f'unexpected {type(error).__name__}: {error}'
+            self._state = f'unexpected {type(error).__name__}: {printable(error)}'
             log.exception('reading %s failed', source.uri)
         else:
             if not self._stop.is_set():

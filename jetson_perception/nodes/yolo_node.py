@@ -25,6 +25,7 @@ from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.models import YoloModel
 from jetson_perception.msg import KeypointDetection2DArray
 from jetson_perception.pipeline import Frame, Lane, make_lane
+from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import Parameters, param
@@ -62,7 +63,7 @@ class YoloParams:
         for name in self.engines:
             if not (name.isidentifier() and name.isascii()):
                 return (
-                    f'engines has the name {name!r}; a name becomes part of topics: ASCII '
+                    f'engines has the name {quoted(name)}; a name becomes part of topics: ASCII '
                     'letters, digits and underscores only, and no digit first'
                 )
         if len(set(self.engines)) < len(self.engines):

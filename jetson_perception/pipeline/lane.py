@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import RateMeter, StageTimes
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -188,7 +189,9 @@ class Lane:
         """Count a frame that came to nothing and tell why."""
         if not isinstance(error, PerceptionError):
             log.error('%s: unexpected error on a frame', self.name, exc_info=error)
-            error = PerceptionError(f'{self.name}: unexpected {type(error).__name__}: {error}')
+            error = PerceptionError(
+                f'{self.name}: unexpected {type(error).__name__}: {printable(error)}'
+            )
         if isinstance(error, CudaError) and error.fatal:
             self.fatal = error
         with self._lock:

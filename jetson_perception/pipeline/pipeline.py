@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline.cuda_lane import share_device_frames
 from jetson_perception.pipeline.frame import TensorPool
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,9 @@ class Pipeline:
         """A lane ended before it was told to."""
         if not isinstance(error, PerceptionError):
             log.error('lane %s ended', lane.name, exc_info=error)
-            error = PerceptionError(f'{lane.name}: unexpected {type(error).__name__}: {error}')
+            error = PerceptionError(
+                f'{lane.name}: unexpected {type(error).__name__}: {printable(error)}'
+            )
         waiting = lane.slot.close()  # frames that are offered from now on count as skipped
         if waiting is not None:
             waiting.release()
@@ -155,7 +158,7 @@ class Pipeline:
             lane.publish(frame, result)
         except Exception as error:  # the next result may well go out
             log.exception('%s: a result could not be published', lane.name)
-            lane.fail(PerceptionError(f'{lane.name}: publishing failed: {error}'))
+            lane.fail(PerceptionError(f'{lane.name}: publishing failed: {printable(error)}'))
             return False
         lane.published(frame, ready_ns)
         return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
+from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.ros import qos
 
 if TYPE_CHECKING:
@@ -22,16 +23,23 @@ STALE = DiagnosticStatus.STALE
 
 
 def status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
-    """One line of diagnostics; numbers are rounded as people read them."""
+    """One line of diagnostics; numbers are rounded as people read them.
+
+    Texts are made printable and short once more, so that nothing that others sent floods those
+    who listen.
+    """
     return DiagnosticStatus(
         level=level,
-        name=name,
-        message=message,
+        name=printable_line(name),
+        message=printable_lines(message),
         values=[
-            KeyValue(key=key, value=f'{value:.2f}' if isinstance(value, float) else str(value))
-            for key, value in values.items()
+            KeyValue(key=printable_line(key), value=_told(value)) for key, value in values.items()
         ],
     )
+
+
+def _told(value: Any) -> str:
+    return f'{value:.2f}' if isinstance(value, float) else printable_lines(str(value))
 
 
 class DiagnosticsPublisher:

@@ -13,15 +13,37 @@ from sensor_msgs.msg import CompressedImage, Image
 from jetson_perception import images
 from jetson_perception.errors import ImageError
 from jetson_perception.pipeline import Frame, RawImage
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rclpy.clock import Clock
 
 
+MOST_FRAME_ID_CHARACTERS = 1000
+"""Of the frame_id of an image; names of frames in tf have some twenty."""
+
+
 def stamp_ns(header: Any) -> int:
     """A header's stamp in nanoseconds; 0 when the sender set none."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def check_frame_id(header: Any) -> None:
+    """Refuse a frame_id that nobody means: every result carries it, at every frame.
+
+    Raises
+    ------
+    ImageError
+        When it is longer than `MOST_FRAME_ID_CHARACTERS`.
+    """
+    length = len(header.frame_id)
+    if length > MOST_FRAME_ID_CHARACTERS:
+        raise ImageError(
+            f'header.frame_id has {length} characters and begins with '
+            f'{quoted(header.frame_id, 40)}; at most {MOST_FRAME_ID_CHARACTERS} are taken: '
+            'correct it in the camera driver'
+        )
 
 
 def frame_from_image(msg: Image, clock: Clock) -> Frame:
@@ -30,8 +52,9 @@ def frame_from_image(msg: Image, clock: Clock) -> Frame:
     Raises
     ------
     ImageError
-        When size, step, encoding or data do not fit together.
+        When size, step, encoding or data do not fit together, or for a frame_id without measure.
     """
+    check_frame_id(msg.header)
     pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
     return Frame(
         lambda: images.to_bgr(pixels, msg.encoding),
@@ -42,7 +65,14 @@ def frame_from_image(msg: Image, clock: Clock) -> Frame:
 
 
 def frame_from_compressed(msg: CompressedImage, clock: Clock) -> Frame:
-    """A frame that is decoded by the first lane that needs it, not here."""
+    """A frame that is decoded by the first lane that needs it, not here.
+
+    Raises
+    ------
+    ImageError
+        For a frame_id without measure.
+    """
+    check_frame_id(msg.header)
     return Frame(
         lambda: images.decode_compressed(msg.data, msg.format),
         msg.header,

@@ -11,7 +11,9 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import PerceptionError
+from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.guarded_services import guard_services
 from jetson_perception.ros.parameters import Parameters, param, unknown_parameters
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class ManagedNode(LifecycleNode):
         self.own = self.declare(params)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
+        guard_services(self)
 
     def declare(self, params: type, prefix: str = '') -> Parameters[Any]:
         """Declare the parameters of a dataclass; what was given wrong is logged, once."""
@@ -187,7 +190,7 @@ class ManagedNode(LifecycleNode):
         if wanted.label in possible or (not wanted.label and wanted.id in possible.values()):
             return change(request, response)
         self.get_logger().warning(
-            f'transition {wanted.label or wanted.id} refused: in state '
+            f'transition {printable(wanted.label or wanted.id)} refused: in state '
             f'{self._state_label()} there are {", ".join(possible)}'
         )
         response.success = False
@@ -209,7 +212,7 @@ class ManagedNode(LifecycleNode):
             self.problem = str(error)
         else:
             log.error('unexpected error', exc_info=error)
-            self.problem = f'unexpected {type(error).__name__}: {error}'
+            self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
         self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what)}')
 
     def _on_retry(self, _request: Any, response: Any) -> Any:

@@ -25,6 +25,8 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
+from jetson_perception.printable import printable, printable_line, quoted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -138,7 +140,7 @@ class Parameters(Generic[P]):
     @property
     def problems(self) -> list[str]:
         """What was given wrong at start and has not been set right since, one text each."""
-        return list(self._problems.values())
+        return [printable_line(problem) for problem in self._problems.values()]
 
     def _declare(self, field: str) -> Any:
         name = self._prefix + field
@@ -156,9 +158,10 @@ class Parameters(Generic[P]):
             value = self._declare_as(name, kind, default, self._descriptor(field), False)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             self._problems[field] = (
-                f'parameter {name} is {given.value!r}; {self._expected(field)}; {_using(default)}'
+                f'parameter {name} is {quoted(given.value)}; {self._expected(field)}; '
+                f'{_using(default)}'
             )
-            self._node.get_logger().debug(str(error))
+            self._node.get_logger().debug(printable(error))
             return self._declare_as(name, kind, default, self._descriptor(field), True)
         problem = self._choice_problem(field, value)
         if problem:
@@ -243,9 +246,8 @@ class Parameters(Generic[P]):
         choices = self._fields[field].metadata['choices']
         if not choices or value in choices:
             return ''
-        return (
-            f'parameter {self._prefix}{field} is {value!r}; expected one of {", ".join(choices)}'
-        )
+        listed = ', '.join(choices)
+        return f'parameter {self._prefix}{field} is {quoted(value)}; expected one of {listed}'
 
     def _problem(self, value: P) -> str:
         check = getattr(value, 'problem', None)
@@ -269,13 +271,13 @@ class Parameters(Generic[P]):
                     f'then `cleanup`, set it, and `configure` and `activate` again'
                 )
             if problem:
-                return SetParametersResult(successful=False, reason=problem)
+                return SetParametersResult(successful=False, reason=printable_line(problem))
             changes[field] = value
         if changes:
             value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
             problem = self._problem(value)
             if problem:
-                return SetParametersResult(successful=False, reason=problem)
+                return SetParametersResult(successful=False, reason=printable_line(problem))
             # The reference is swapped, so that a frame sees the old set or the new one.
             self.value = value
             for field in changes:
@@ -284,7 +286,7 @@ class Parameters(Generic[P]):
 
 
 def _using(default: Any) -> str:
-    value = 'leaving it unset' if default == () else f'using {default!r}'
+    value = 'leaving it unset' if default == () else f'using {quoted(default)}'
     return f'{value}, until it is set right'
 
 
@@ -305,5 +307,5 @@ def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
             continue
         close = difflib.get_close_matches(name, known, n=1)
         hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist'
-        texts.append(f'{node.get_name()} has no parameter {name}; {hint} It is ignored')
+        texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError, PerceptionError
 from jetson_perception.msg import PipelineStats
@@ -16,6 +17,7 @@ from jetson_perception.pipeline import Frame, Lane, NewestWorker, Pipeline
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.annotation import AnnotatedPublisher
 from jetson_perception.ros.image_messages import (
+    MOST_FRAME_ID_CHARACTERS,
     frame_from_compressed,
     frame_from_image,
     stamp_ns,
@@ -229,7 +231,6 @@ class PerceptionNode(ManagedNode):
         if self._pipeline is None:
             self._dropped += 1
             return
-        self._last_header = msg.header
         if not self._stamp_missing and not stamp_ns(msg.header):
             self._stamp_missing = True
             self.get_logger().warning(
@@ -241,7 +242,10 @@ class PerceptionNode(ManagedNode):
         except ImageError as error:
             self._rejected += 1
             self.on_frame_error(ImageError(f'image on {self._subscription.topic_name}: {error}'))
+            frame_id = msg.header.frame_id[:MOST_FRAME_ID_CHARACTERS]
+            self._last_header = Header(stamp=msg.header.stamp, frame_id=frame_id)
             return
+        self._last_header = msg.header
         self._pipeline.offer(frame)
 
     def _on_settled(self, frame: Frame) -> None:

@@ -66,7 +66,9 @@ class RunningProcess:
         code = self._popen.poll()
         if code is not None:
             tail = '\n'.join(self.log.read_text(errors='replace').splitlines()[-15:])
-            raise PerceptionError(f'{self.name} ended with exit code {code}; its log:\n{tail}')
+            raise PerceptionError(
+                f'{self.name} ended with exit code {code}; its log:', printed=tail
+            )
 
     def end(self, timeout_s: float = 10.0) -> int:
         """Ask the process to end as Ctrl-C does, and make it after `timeout_s`.

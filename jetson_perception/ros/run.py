@@ -13,6 +13,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from jetson_perception.printable import printable_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,7 +29,7 @@ class _ToRosLog(logging.Handler):
         self._log = node.get_logger()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = printable_lines(self.format(record))
         if record.levelno >= logging.ERROR:
             self._log.error(text)
         elif record.levelno >= logging.WARNING:

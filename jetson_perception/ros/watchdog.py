@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
+from jetson_perception.printable import printable
+
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.subscription import Subscription
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Part of the name that rmw gives a node while it has not heard the real one.
 _UNKNOWN = 'NODE_NAME_UNKNOWN'
+_MOST_FIXES = 3
 
 
 class ImageWatchdog:
@@ -100,7 +103,7 @@ class ImageWatchdog:
             who = _name(info)
             reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
             durability = profile.durability.name.lower()
-            lines.append(f'{who} as {info.topic_type}, {reliability}, {durability}')
+            lines.append(f'{who} as {printable(info.topic_type)}, {reliability}, {durability}')
             if info.topic_type != self._type_name:
                 compressed = 'Compressed' in info.topic_type
                 transport, name = (
@@ -124,7 +127,10 @@ class ImageWatchdog:
                 'config/fastdds.xml (see "Transport" in the README)'
             )
         count = f'{len(publishers)} publisher{"s" if len(publishers) > 1 else ""}'
-        return f'{start}{count} ({"; ".join(lines)}); {"; ".join(fixes)}'
+        who_and_how = printable(
+            '; '.join(lines), 1000
+        )  # many publishers are as good as long names
+        return f'{start}{count} ({who_and_how}); {"; ".join(fixes[:_MOST_FIXES])}'
 
     def _elsewhere(self, topic: str) -> str:
         others = [
@@ -133,7 +139,8 @@ class ImageWatchdog:
             if self._type_name in types and name != topic and self._others_publish(name)
         ]
         if others:
-            return f'such images are on {", ".join(others)}: remap image to one of them'
+            listed = printable(', '.join(others), 1000)
+            return f'such images are on {listed}: remap image to one of them'
         return 'start the camera driver, or remap image to the topic that it publishes'
 
     def _others_publish(self, topic: str) -> bool:
@@ -147,4 +154,4 @@ class ImageWatchdog:
 def _name(publisher: TopicEndpointInfo) -> str:
     if _UNKNOWN in publisher.node_name:
         return 'a node that is not known by name'
-    return f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
+    return printable(f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}')

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.engines.metadata import did_you_mean
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,13 +74,13 @@ def class_score_thresholds(
             threshold = -1.0
         if not (name.strip() and 0 <= threshold <= 1):
             raise ParameterError(
-                f"{parameter} has {entry!r}; expected 'name: threshold' with a number from 0 to "
-                "1, such as 'person: 0.5'",
+                f"{parameter} has {quoted(entry)}; expected 'name: threshold' with a number from "
+                "0 to 1, such as 'person: 0.5'",
                 parameter,
             )
         for class_id in _ids(name.strip(), class_names, parameter):
             if class_id in thresholds:
-                raise ParameterError(f'{parameter} has {name.strip()!r} twice', parameter)
+                raise ParameterError(f'{parameter} has {quoted(name.strip())} twice', parameter)
             thresholds[class_id] = threshold
     return tuple(sorted(thresholds.items()))
 
@@ -92,7 +93,8 @@ def _ids(name: str, class_names: Sequence[str], parameter: str) -> list[int]:
     if not ids:
         hint = did_you_mean(name, tuple(class_names)) or f'; {_known(class_names)}'
         raise ParameterError(
-            f'{parameter} has {name!r}, and no class of the model is called so{hint}', parameter
+            f'{parameter} has {quoted(name)}, and no class of the model is called so{hint}',
+            parameter,
         )
     return ids
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -111,7 +112,9 @@ def fit(
         When `resize` is none of these.
     """
     if resize not in RESIZES:
-        raise ParameterError(f'resize is {resize!r}; choose one of {", ".join(RESIZES)}', 'resize')
+        raise ParameterError(
+            f'resize is {quoted(resize)}; choose one of {", ".join(RESIZES)}', 'resize'
+        )
     (source_w, source_h), (network_w, network_h) = source_wh, network_wh
     if resize == 'stretch':
         return ImageTransform(source_wh, network_wh, network_wh, (0, 0))
@@ -158,8 +161,8 @@ class Normalization:
     def __post_init__(self) -> None:
         if self.color_order not in COLOR_ORDERS:
             raise ParameterError(
-                f"color_order is {self.color_order!r}; choose 'rgb' or 'bgr', as the network was "
-                'trained',
+                f"color_order is {quoted(self.color_order)}; choose 'rgb' or 'bgr', as the "
+                'network was trained',
                 'color_order',
             )
         for name, values in (('mean', self.mean), ('std', self.std)):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class SegmentationOptions:
         for name, choices in (('mask_size', MASK_SIZES), ('interpolation', INTERPOLATIONS)):
             if getattr(self, name) not in choices:
                 raise ParameterError(
-                    f'{name} is {getattr(self, name)!r}; choose one of {", ".join(choices)}', name
+                    f'{name} is {quoted(getattr(self, name))}; choose one of {", ".join(choices)}',
+                    name,
                 )
 
 
@@ -147,18 +149,18 @@ def recognize_segmentation_layout(
     found = f'output {np.dtype(output_dtype)} {tuple(output_shape)} of {name}'
     if info.task not in ('', 'semantic'):
         raise ModelError(
-            f'the task of {name} is {info.task!r}; semantic segmentation is decoded here: use the '
-            "detection node for it, or correct 'task'"
+            f'the task of {name} is {quoted(info.task)}; semantic segmentation is decoded here: '
+            "use the detection node for it, or correct 'task'"
         )
     if info.output and info.output not in OUTPUTS:
         raise ParameterError(
-            f'output is {info.output!r}; choose one of {", ".join(OUTPUTS)}', 'output'
+            f'output is {quoted(info.output)}; choose one of {", ".join(OUTPUTS)}', 'output'
         )
     integers = np.issubdtype(np.dtype(output_dtype), np.integer)
     if integers and info.output in ('logits', 'probabilities'):
         raise ModelError(
-            f'{found} holds integers, but output is {info.output!r}; they are class ids: correct '
-            "'output', or leave it out"
+            f'{found} holds integers, but output is {quoted(info.output)}; they are class ids: '
+            "correct 'output', or leave it out"
         )
     if integers or info.output == 'class_ids':
         return _class_ids_layout(output_shape, info, found, network_wh)

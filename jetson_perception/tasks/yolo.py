@@ -27,6 +27,7 @@ import numpy as np
 
 from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.classes import MAX_CLASSES
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
@@ -396,12 +397,12 @@ def _keypoints(
 def _check_info(info: ModelInfo) -> None:
     if info.layout and info.layout not in FAMILIES:
         raise ParameterError(
-            f'layout is {info.layout!r}; choose one of {", ".join(FAMILIES)}', 'layout'
+            f'layout is {quoted(info.layout)}; choose one of {", ".join(FAMILIES)}', 'layout'
         )
     if info.task not in ('', 'detect', 'pose', 'segment'):
         raise ModelError(
-            f'the task of {info.path or "the model"} is {info.task!r}; detect, pose and segment '
-            "models can be decoded here: take another model, or correct 'task'"
+            f'the task of {info.path or "the model"} is {quoted(info.task)}; detect, pose and '
+            "segment models can be decoded here: take another model, or correct 'task'"
         )
     if info.task == 'pose' and info.layout == 'objectness':
         raise ModelError(
@@ -559,8 +560,8 @@ def _no_reading(
     said = [
         f'{field} {value}'
         for field, value in (
-            ('task', repr(info.task) if info.task else ''),
-            ('layout', repr(info.layout) if info.layout else ''),
+            ('task', quoted(info.task) if info.task else ''),
+            ('layout', quoted(info.layout) if info.layout else ''),
             ('class_names', _names(info.class_names)),
             ('keypoint_shape', str(info.keypoint_shape) if info.keypoint_shape else ''),
         )

@@ -263,14 +263,14 @@ def test_a_size_that_changes_is_a_loss(stand_in, open_source):
 
 
 def test_a_crash_shows_what_was_printed(stand_in, open_source):
-    source = open_source('gst://crash')
+    source = open_source('gst://crash user-pw=s3cret')
     source.read()
     with pytest.raises(SourceError, match=r'ended with status 1 after 1 frames') as caught:
         source.read()
     assert str(caught.value).endswith(
         'it printed:\n'
-        'Argus: no cameras available, password=***\n'
-        'ERROR: from element nvarguscamerasrc0: lost'
+        '(a line that quotes the pipeline is left out)\n'
+        '  ERROR: from element nvarguscamerasrc0: lost'
     )
 
 
@@ -278,7 +278,9 @@ def test_a_crash_shows_what_was_printed(stand_in, open_source):
     ('action', 'match'),
     [
         pytest.param('nothing', 'the pipeline ended without a frame', id='nothing'),
-        pytest.param('x264enc', r'printed:\n.*no element "x264enc"\ninstall what has', id='addon'),
+        pytest.param(
+            'x264enc', r'install what has x264enc.*printed:\n.*no element "x264enc"', id='addon'
+        ),
         pytest.param('nvv4l2decoder', 'comes with JetPack .*nvidia-l4t-gstreamer', id='jetson'),
     ],
 )

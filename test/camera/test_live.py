@@ -62,14 +62,14 @@ def grabber():
 
 @pytest.fixture
 def source(grabber):
-    source = LiveSource('stand-in://u:pw@camera', grabber.connect, read_timeout_s=10)
+    source = LiveSource('rtsp://u:pw@camera', grabber.connect, read_timeout_s=10)
     yield source
     source.close()
 
 
 def test_is_live_and_hides_its_password(source):
     assert source.live
-    assert source.uri == 'stand-in://u:***@camera'
+    assert source.uri == 'rtsp://camera'
     assert source.truth_class_names == ()
 
 
@@ -185,7 +185,7 @@ def test_close_ends_a_read_under_way(source, grabber):
     source.close()
     source.close()
     reader.join(10)
-    assert errors == ['stand-in://u:***@camera was closed']
+    assert errors == ['rtsp://camera was closed']
     assert grabber.released.is_set()
 
 

@@ -199,6 +199,31 @@ def test_nobody_listens():
     assert 's3cret' not in str(e.value)
 
 
+def test_a_server_that_quotes_the_request(answer_with):
+    answer = b'RTSP/1.0 453 Not for DESCRIBE /user=me_password=s3cret\x1b[2J\r\n\r\n'
+    url = f'rtsp://127.0.0.1:{answer_with(answer)}/user=me_password=s3cret'
+    source = RtspSource(url, open_timeout_s=1.0, read_timeout_s=1.0)
+    with pytest.raises(SourceError, match=r'/…: the server refuses the stream: 453$'):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ('url', 'match'),
+    [
+        pytest.param(f'rtsp://{"a" * 64}/live', 'no name of a host', id='label_too_long'),
+        pytest.param('rtsp://a..b/live', 'no name of a host', id='label_empty'),
+        pytest.param(
+            'rtsp://localhost:1/34s3cret@h/x', r'^rtsp://…: .* @ as %40', id='at_in_path'
+        ),
+    ],
+)
+def test_hosts_that_are_none(url, match):
+    with pytest.raises(SourceError, match=match) as caught:
+        RtspSource(url).open()
+    assert 's3cret' not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_a_server_that_says_nothing_is_given_up():
     with socket.create_server(('127.0.0.1', 0)) as listener:
         port = listener.getsockname()[1]
@@ -212,7 +237,7 @@ def test_a_server_that_says_nothing_is_given_up():
 def test_the_rate_is_the_servers(caplog):
     RtspSource('rtsp://u:pw@h/s', frame_rate=5.0)
     assert caplog.messages == [
-        'rtsp://u:***@h/s: the server sets the rate; the frame rate of 5 is not used'
+        'rtsp://h/s: the server sets the rate; the frame rate of 5 is not used'
     ]
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from jetson_perception.camera.uri import EXAMPLES, parse, redact
+from jetson_perception.camera.shown import shown
+from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.errors import SourceError
 
 
@@ -57,13 +58,17 @@ def test_home(tmp_path, monkeypatch):
         pytest.param('', r'the source is empty; sources are csi://0, v4l2:///dev', id='empty'),
         pytest.param('  ', 'the source is empty', id='blank'),
         pytest.param(-1, '-1 is no camera number', id='negative'),
-        pytest.param('http://h/s', r'no source is called http://; .*rtsp://user', id='scheme'),
+        pytest.param(
+            'http://h/s', r'http://…: no source is called http://; .*rtsp://user', id='scheme'
+        ),
         pytest.param('nope.mp4', 'nope.mp4 is neither a file, .*gst://', id='no_such_file'),
         pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
         pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),
         pytest.param('v4l2://dev/video0', 'v4l2:///dev/video0', id='two_slashes'),
         pytest.param('rtsp:///stream', 'names no host', id='no_host'),
         pytest.param('rtsp://h:70000/s', 'host and port cannot be told apart', id='port'),
+        pytest.param('rtsp://h/a\nb', 'characters that are not printable', id='newline'),
+        pytest.param('rtsp://h/caf\udce9', 'characters that are not printable', id='surrogate'),
     ],
 )
 def test_refused(source, text):
@@ -72,37 +77,12 @@ def test_refused(source, text):
 
 
 @pytest.mark.parametrize(
-    ('text', 'redacted'),
-    [
-        pytest.param('', '', id='empty'),
-        pytest.param('rtsp://h:554/s', 'rtsp://h:554/s', id='port_is_no_password'),
-        pytest.param('rtsp://h:554/s@1', 'rtsp://h:554/s@1', id='at_in_path'),
-        pytest.param('rtsp://u@h/s', 'rtsp://u@h/s', id='user_alone'),
-        pytest.param('rtsp://u:pw@h:554/s', 'rtsp://u:***@h:554/s', id='password'),
-        pytest.param('rtsp://:pw@h/s', 'rtsp://:***@h/s', id='password_alone'),
-        pytest.param('rtsp://u:123@h/s', 'rtsp://u:***@h/s', id='digits'),
-        pytest.param('rtsp://u:p@w@h/s', 'rtsp://u:***@h/s', id='at_in_password'),
-        pytest.param('rtsp://u:p/w@h/s', 'rtsp://u:***@h/s', id='slash_in_password'),
-        pytest.param(
-            'rtsp://h/?user=u&PASSWORD=pw&x=1', 'rtsp://h/?user=u&PASSWORD=***&x=1', id='query'
-        ),
-        pytest.param(
-            'rtspsrc location=rtsp://u:pw@h/s user-pw="a b" ! decodebin',
-            'rtspsrc location=rtsp://u:***@h/s user-pw=*** ! decodebin',
-            id='pipeline',
-        ),
-    ],
-)
-def test_redact(text, redacted):
-    assert redact(text) == redacted
-
-
-@pytest.mark.parametrize(
     'source', ['rtsp://u:s3cret@h/s', 'gst://rtspsrc location=rtsp://u:s3cret@h ! decodebin']
 )
 def test_shown_without_password(source):
     uri = parse(source)
-    assert str(uri) == source.replace('s3cret', '***')
+    assert str(uri) == shown(source)
+    assert 's3cret' not in str(uri)
     assert 's3cret' not in repr(uri)
 
 

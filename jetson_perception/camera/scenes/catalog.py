@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from jetson_perception.camera.scenes import oranges, people
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import SourceError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +89,8 @@ def scene_kind(name: str) -> SceneKind:
         When there is none; the text lists those there are.
     """
     if name not in SCENES:
-        raise SourceError(f'no scene is called {name!r}; scenes are {", ".join(sorted(SCENES))}')
+        called = quoted(shown(f'scene://{name}').removeprefix('scene://'))
+        raise SourceError(f'no scene is called {called}; scenes are {", ".join(sorted(SCENES))}')
     return SCENES[name]
 
 

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jetson_perception import bringup, images
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import STAGES
 from jetson_perception.recording import write_video
@@ -75,7 +76,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
     processes = _processes(args)
     source = args.source or SCENES[args.node]
     console.print(
-        f'Starting camera_node ({source}) and {processes[0].executable} …', highlight=False
+        f'Starting camera_node ({shown(source)}) and {processes[0].executable} …', highlight=False
     )
     rclpy.init()
     # With a model of the user's own, yolo_node runs that one, under the name det.

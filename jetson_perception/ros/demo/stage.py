@@ -65,7 +65,9 @@ class Stage:
                 return
         if until is not None:
             logs = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in self._nodes)
-            raise PerceptionError(f'{what} did not come within {seconds:.0f} s; the logs:\n{logs}')
+            raise PerceptionError(
+                f'{what} did not come within {seconds:.0f} s; the logs:', printed=logs
+            )
 
     def await_results(self) -> None:
         """Listen until every engine has given a result."""
