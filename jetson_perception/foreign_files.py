@@ -143,7 +143,9 @@ def read_foreign_file(
         except OSError as err:
             raise error(f'{shown} cannot be read: {_reason(err)}') from err
         if size > limit_bytes:
-            raise error(f'{shown} has more than {_bytes(limit_bytes)}, the most that it may have')
+            raise error(
+                f'{shown} has more than {shown_bytes(limit_bytes)}, the most that it may have'
+            )
         return content
 
 
@@ -166,7 +168,8 @@ def _reason(err: OSError) -> str:
     return err.strerror or type(err).__name__
 
 
-def _bytes(count: int) -> str:
+def shown_bytes(count: int) -> str:
+    """A number of bytes in words: 1.5 MiB."""
     for unit, size in (('GiB', 1 << 30), ('MiB', 1 << 20), ('KiB', 1 << 10)):
         if count >= size:
             return f'{count / size:.4g} {unit}'
