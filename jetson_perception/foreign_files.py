@@ -64,6 +64,18 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
     return expanded
 
 
+def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -> Path:
+    """As `foreign_path`, from the root; also an error where the working folder was removed."""
+    expanded = foreign_path(path, what=what, error=error)
+    try:
+        return expanded.absolute()
+    except OSError as err:
+        raise error(
+            f'{what} {printable(path)} has no place: the working folder is gone ({_reason(err)}); '
+            'give the whole path'
+        ) from err
+
+
 def check_foreign_file(
     path: str | os.PathLike[str], *, what: str, error: MakeError, hint: str = ''
 ) -> Path:
@@ -147,6 +159,20 @@ def read_foreign_file(
                 f'{shown} has more than {shown_bytes(limit_bytes)}, the most that it may have'
             )
         return content
+
+
+def read_foreign_head(
+    path: str | os.PathLike[str], *, what: str, error: MakeError, count: int, hint: str = ''
+) -> bytes:
+    """The first `count` bytes of a regular file, or all where it has fewer.
+
+    Parameters and errors are those of `check_foreign_file`; reading may fail, too.
+    """
+    with open_foreign_file(path, what=what, error=error, hint=hint) as descriptor:
+        try:
+            return _read_at_most(descriptor, count)
+        except OSError as err:
+            raise error(f'{what} {printable(path)} cannot be read: {_reason(err)}') from err
 
 
 def _read_at_most(descriptor: int, most_bytes: int) -> bytes:
