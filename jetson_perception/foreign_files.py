@@ -64,6 +64,18 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
     return expanded
 
 
+def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -> Path:
+    """As `foreign_path`, from the root; also an error where the working folder was removed."""
+    expanded = foreign_path(path, what=what, error=error)
+    try:
+        return expanded.absolute()
+    except OSError as err:
+        raise error(
+            f'{what} {printable(path)} has no place: the working folder is gone ({_reason(err)}); '
+            'give the whole path'
+        ) from err
+
+
 def check_foreign_file(
     path: str | os.PathLike[str], *, what: str, error: MakeError, hint: str = ''
 ) -> Path:
@@ -143,8 +155,24 @@ def read_foreign_file(
         except OSError as err:
             raise error(f'{shown} cannot be read: {_reason(err)}') from err
         if size > limit_bytes:
-            raise error(f'{shown} has more than {_bytes(limit_bytes)}, the most that it may have')
+            raise error(
+                f'{shown} has more than {shown_bytes(limit_bytes)}, the most that it may have'
+            )
         return content
+
+
+def read_foreign_head(
+    path: str | os.PathLike[str], *, what: str, error: MakeError, count: int, hint: str = ''
+) -> bytes:
+    """The first `count` bytes of a regular file, or all where it has fewer.
+
+    Parameters and errors are those of `check_foreign_file`; reading may fail, too.
+    """
+    with open_foreign_file(path, what=what, error=error, hint=hint) as descriptor:
+        try:
+            return _read_at_most(descriptor, count)
+        except OSError as err:
+            raise error(f'{what} {printable(path)} cannot be read: {_reason(err)}') from err
 
 
 def _read_at_most(descriptor: int, most_bytes: int) -> bytes:
@@ -166,7 +194,8 @@ def _reason(err: OSError) -> str:
     return err.strerror or type(err).__name__
 
 
-def _bytes(count: int) -> str:
+def shown_bytes(count: int) -> str:
+    """A number of bytes in words: 1.5 MiB."""
     for unit, size in (('GiB', 1 << 30), ('MiB', 1 << 20), ('KiB', 1 << 10)):
         if count >= size:
             return f'{count / size:.4g} {unit}'

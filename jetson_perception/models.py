@@ -14,8 +14,8 @@ Stage by stage, as a pipeline runs and times them::
 from __future__ import annotations
 
 import logging
+import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.foreign_files import foreign_path
 from jetson_perception.printable import quoted
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -38,6 +39,7 @@ from jetson_perception.tasks.yolo import DetectionOptions, decode, recognize_lay
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -460,8 +462,8 @@ def open_model(
 
 def resolve_model(path: str | Path) -> Path:
     """The file that a path, or the bare name of a model that comes with the package, means."""
-    given = Path(path).expanduser()
-    if given.exists() or given.suffix or given.name != str(path):
+    given = foreign_path(path, what='model', error=ModelError)
+    if os.path.exists(given) or given.suffix or given.name != str(path):
         return given
     return model_path(str(path))
 

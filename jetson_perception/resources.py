@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
-from jetson_perception.printable import quoted
+from jetson_perception.printable import printable
 
 _PACKAGE = 'jetson_perception'
 
@@ -61,10 +61,10 @@ def model_path(name: str) -> Path:
     """
     directory = share_directory() / 'models'
     path = directory / f'{name}.onnx'
-    if Path(name).name != name or not path.is_file():
+    if Path(name).name != name or not os.path.isfile(path):
         available = ', '.join(sorted(file.stem for file in directory.glob('*.onnx'))) or 'none'
         raise ModelError(
-            f'no model {quoted(name)} comes with the package; there are: {available}. '
+            f"no model '{printable(name)}' comes with the package; there are: {available}. "
             'Name one of them, or give the path of an ONNX file'
         )
     return path
@@ -85,10 +85,10 @@ def config_path(name: str) -> Path:
     """
     directory = share_directory() / 'config'
     path = directory / (name if Path(name).suffix else f'{name}.yaml')
-    if Path(name).name != name or not path.is_file():
+    if Path(name).name != name or not os.path.isfile(path):
         available = ', '.join(sorted(file.name for file in directory.glob('*.*'))) or 'none'
         raise ParameterError(
-            f'no configuration {quoted(name)} comes with the package; there are: {available}. '
-            'Name one of them, or give the path of a file'
+            f"no configuration '{printable(name)}' comes with the package; there are: "
+            f'{available}. Name one of them, or give the path of a file'
         )
     return path

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import yaml
-
 from jetson_perception.errors import ParameterError
-from jetson_perception.printable import quoted
+from jetson_perception.foreign_data import SMALL, parse_yaml
+from jetson_perception.foreign_files import foreign_path, read_foreign_file
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MATRICES = {
     'camera_matrix': (3, 3),
@@ -25,6 +27,13 @@ _COEFFICIENTS = {
     'equidistant': (4,),
     'fisheye': (4,),
 }
+
+# Of what CameraInfo carries with every picture.
+_LARGEST_SIDE = 1 << 16
+_LONGEST_TEXT = 200
+_MOST_COEFFICIENTS = 64
+
+_SHOWN = 60  # characters of a value in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +122,33 @@ def load_calibration(path: str | Path) -> Calibration:
         When it cannot be read; the text names the field that is wrong.
     """
     file = _file(path)
-    try:
-        content = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, 'strerror', None) or 'it is no text'
-        raise _error(file, f'cannot be read ({reason})') from err
-    except yaml.YAMLError as err:
-        raise _error(file, f'is no YAML: {err}') from err
+    content = read_foreign_file(
+        file, what='calibration', error=_parameter_error, limit_bytes=SMALL.size_bytes
+    )
+    return parse_calibration(content, file)
+
+
+def parse_calibration(text: bytes, file: Path) -> Calibration:
+    """The calibration in the text of the YAML file of this path.
+
+    Raises
+    ------
+    ParameterError
+        As `load_calibration`.
+    """
+    content = parse_yaml(text, where=f'calibration {printable(file)}', error=_parameter_error)
     if not isinstance(content, dict):
         raise _error(
             file, 'holds no calibration; expected image_width, image_height, camera_matrix, …'
         )
     model = _text(file, content, 'distortion_model', required=True)
     distortion = _matrix(file, content, 'distortion_coefficients')
+    if len(distortion) > _MOST_COEFFICIENTS:
+        raise _error(
+            file,
+            f'has {len(distortion)} distortion_coefficients; expected at most '
+            f'{_MOST_COEFFICIENTS}',
+        )
     counts = _COEFFICIENTS.get(model)
     if counts is not None and len(distortion) not in counts:
         raise _error(
@@ -145,16 +168,25 @@ def load_calibration(path: str | Path) -> Calibration:
 def _file(path: str | Path) -> Path:
     text = str(path)
     if text.startswith('file://'):
-        return Path(unquote(text.removeprefix('file://'))).expanduser()
-    if '://' in text:
+        text = unquote(text.removeprefix('file://'))
+    elif '://' in text:
         raise ParameterError(
-            f'{text}: expected a path or file:///… of a calibration YAML', 'calibration'
+            f'{printable(text)}: expected a path or file:///… of a calibration YAML', 'calibration'
         )
-    return Path(text).expanduser()
+    return foreign_path(text, what='calibration', error=_parameter_error)
+
+
+def _parameter_error(text: str) -> ParameterError:
+    return ParameterError(text, 'calibration')
 
 
 def _error(file: Path, problem: str) -> ParameterError:
-    return ParameterError(f'{file} {problem}', 'calibration')
+    return _parameter_error(f'calibration {printable(file)} {problem}')
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'
 
 
 def _value(file: Path, content: dict[Any, Any], name: str) -> Any:
@@ -165,15 +197,24 @@ def _value(file: Path, content: dict[Any, Any], name: str) -> Any:
 
 def _side(file: Path, content: dict[Any, Any], name: str) -> int:
     value = _value(file, content, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _error(file, f'has {name}: {quoted(value)}; expected a number of pixels, at least 1')
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_SIDE:
+        raise _error(
+            file,
+            f'has {name}: {_show(value)}; expected a number of pixels, 1 to {_LARGEST_SIDE}',
+        )
     return value
 
 
 def _text(file: Path, content: dict[Any, Any], name: str, *, required: bool) -> str:
     value = _value(file, content, name) if required else content.get(name, '')
     if not isinstance(value, str) or (required and not value):
-        raise _error(file, f'has {name}: {quoted(value)}; expected a name')
+        raise _error(file, f'has {name}: {_show(value)}; expected a name')
+    if len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise _error(
+            file,
+            f'has a {name} of {len(value)} characters: {_show(value)}; expected at most '
+            f'{_LONGEST_TEXT}, all printable',
+        )
     return value
 
 
@@ -188,8 +229,8 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
     if found != (rows, columns) or len(data) != rows * columns:
         raise _error(
             file,
-            f'has a {name} of {found[0]} rows, {found[1]} cols and {len(data)} values; expected '
-            f'{rows} by {columns}',
+            f'has a {name} of {_show(found[0])} rows, {_show(found[1])} cols and {len(data)} '
+            f'values; expected {rows} by {columns}',
         )
     return data
 
@@ -201,7 +242,7 @@ def _number(file: Path, name: str, value: Any) -> float:
             number = float(value)
             if math.isfinite(number):
                 return number
-    raise _error(file, f'has {quoted(value)} in the data of {name}; expected numbers alone')
+    raise _error(file, f'has {_show(value)} in the data of {name}; expected numbers alone')
 
 
 def _scaled(

@@ -1,14 +1,76 @@
-"""Class names from a file: a name a line, as COCO's and Darknet's lists, or YAML of a data set."""
+"""Class names: what may be one, and names from a file, a name a line or YAML of a data set."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
-
-import yaml
+from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.foreign_data import Limits, parse_yaml
+from jetson_perception.foreign_files import read_foreign_file
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PARAMETER = 'class_names_file'
+
+MOST_NAMES = 1 << 16
+"""Far more than any class list in use has (ImageNet-21k: 21,841)."""
+
+LONGEST_NAME = 200
+"""Characters; ImageNet's longest name, a list of synonyms, has 131."""
+
+_LIMITS = Limits(size_bytes=4 << 20)
+
+_NO_CHARACTER_OF_A_NAME = ('Cc', 'Cs', 'Zl', 'Zp')
+_BIDI_CONTROLS = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
+
+_SIGNS_OF_OTHER_FILES = tuple(
+    (re.compile(pattern), what)
+    for pattern, what in (
+        (r'(?::[^:\s]*){3}', 'has fields between colons, as files of users'),
+        (r'\b\d\d:\d\d:\d\d\b', 'has a time of day, as logs'),
+        (r'-----(?:BEGIN|END)', 'has the border of a key'),
+        (r'\$[0-9A-Za-z-]{1,12}\$', 'has a hash of a password'),
+        (r'\b(?:login|user)\s+\S+\s+password\s', 'has a password'),
+        (r'://', 'has an address'),
+        (r'^(?:export\s+)?[\w.-]+\s*=', 'sets a variable'),
+        (r'^(?:#(?:$|[\s!]|include|define)|//|/\*|\*/|---)', 'is a comment or a rule'),
+        (r'^<[A-Za-z!?/]', 'is markup'),
+        (r'[{}\\`]|\$\(|[;:]$', 'has signs of code or data'),
+    )
+)
+_LONG_WORD = re.compile(r'[A-Za-z0-9+/=]{20,}')
+_DIGIT_NEXT_TO_LETTER = re.compile(r'(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)')
+
+
+def names_problem(names: Sequence[str]) -> str:
+    """Why these cannot be names of classes, in words that quote none; empty when they can.
+
+    There are at most `MOST_NAMES`, of at most `LONGEST_NAME` characters each, none of which
+    controls a terminal, ends a line or turns the direction of text.
+    """
+    if len(names) > MOST_NAMES:
+        return f'has {len(names)} names; expected at most {MOST_NAMES}'
+    for class_id, name in enumerate(names):
+        if len(name) > LONGEST_NAME:
+            return (
+                f'has a name of {len(name)} characters for class {class_id}; expected at most '
+                f'{LONGEST_NAME}'
+            )
+        if not name.isprintable() and not all(map(_may_be_in_a_name, name)):
+            return f'has a control character in the name of class {class_id}'
+    return ''
+
+
+def _may_be_in_a_name(character: str) -> bool:
+    return (
+        unicodedata.category(character) not in _NO_CHARACTER_OF_A_NAME
+        and character not in _BIDI_CONTROLS
+    )
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:
@@ -24,41 +86,87 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
     Raises
     ------
     ParameterError
-        When it cannot be read, holds no names, or misses the name of a class.
+        When it cannot be read, holds no names, misses the name of a class, or has lines that look
+        like those of another file: the names are published, so a file of passwords would be.
+        What it holds is not quoted.
     """
-    path = Path(path).expanduser()
-    try:
-        text = path.read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, 'strerror', None) or 'it is not UTF-8 text'
-        raise ParameterError(f'{PARAMETER} {path} cannot be read: {reason}', PARAMETER) from err
-    names = _of_yaml(text, path) if path.suffix in ('.yaml', '.yml') else _of_lines(text)
+    content = read_foreign_file(path, what=PARAMETER, error=_error, limit_bytes=_LIMITS.size_bytes)
+    is_yaml = Path(path).suffix.lower() in ('.yaml', '.yml')
+    return parse_class_names(content, is_yaml=is_yaml, where=f'{PARAMETER} {printable(path)}')
+
+
+def parse_class_names(content: bytes, *, is_yaml: bool, where: str) -> tuple[str, ...]:
+    """Names of a file's content.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    is_yaml : bool
+        Whether it is YAML, rather than a name a line.
+    where : str
+        The file, for errors.
+
+    Raises
+    ------
+    ParameterError
+        As `read_class_names`.
+    """
+    names = _of_yaml(content, where) if is_yaml else _of_lines(content, where)
     if not names:
-        raise ParameterError(f'{PARAMETER} {path} holds no names', PARAMETER)
+        raise _error(f'{where} holds no names')
+    problem = names_problem(names)
+    if problem:
+        raise _error(f'{where} {problem}')
     for class_id, name in enumerate(names):
         if not name:
-            raise ParameterError(f'{PARAMETER} {path} has no name for class {class_id}', PARAMETER)
+            raise _error(f'{where} has no name for class {class_id}')
+        sign = _sign_of_another_file(name)
+        if sign:
+            raise _error(
+                f'{where} is no list of names: that of class {class_id} {sign}; expected a name '
+                'a line, or YAML in a .yaml file'
+            )
     return names
 
 
-def _of_lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.rstrip().splitlines())
+def _error(text: str) -> ParameterError:
+    return ParameterError(text, PARAMETER)
 
 
-def _of_yaml(text: str, path: Path) -> tuple[str, ...]:
+def _sign_of_another_file(name: str) -> str:
+    for pattern, sign in _SIGNS_OF_OTHER_FILES:
+        if pattern.search(name):
+            return sign
+    words = _LONG_WORD.findall(name)
+    if any(len(_DIGIT_NEXT_TO_LETTER.findall(word)) >= 4 for word in words):
+        return 'looks like a key'
+    return ''
+
+
+def _of_lines(content: bytes, where: str) -> tuple[str, ...]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        why = ' '.join(str(err).split())
-        raise ParameterError(f'{PARAMETER} {path} is not YAML: {why}', PARAMETER) from err
-    if isinstance(content, dict) and 'names' in content:
-        content = content['names']
-    if isinstance(content, dict) and set(content) == set(range(len(content))):
-        content = [content[class_id] for class_id in range(len(content))]
-    if not isinstance(content, list) or any(isinstance(name, (list, dict)) for name in content):
-        raise ParameterError(
-            f'{PARAMETER} {path} has no list of names, nor a mapping from class ids 0, 1, 2 … to '
-            'names, at its top or under `names`',
-            PARAMETER,
+        text = content.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        text = None
+    if text is None:  # outside of the handler: the error holds the content
+        raise _error(f'{where} cannot be read: it is not UTF-8 text')
+    text = text.rstrip()
+    if not text:
+        return ()
+    # At most one line more than names may be: the rest is one piece, which is too long.
+    return tuple(line.strip(' \r') for line in text.split('\n', MOST_NAMES + 1))
+
+
+def _of_yaml(content: bytes, where: str) -> tuple[str, ...]:
+    value = parse_yaml(content, where=where, error=_error, limits=_LIMITS)
+    if isinstance(value, dict) and 'names' in value:
+        value = value['names']
+    if isinstance(value, dict) and set(value) == set(range(len(value))):
+        value = [value[class_id] for class_id in range(len(value))]
+    if not isinstance(value, list) or any(isinstance(name, list | dict) for name in value):
+        raise _error(
+            f'{where} has no list of names, nor a mapping from class ids 0, 1, 2 … to names, at '
+            'its top or under `names`'
         )
-    return tuple('' if name is None else str(name).strip() for name in content)
+    return tuple('' if name is None else str(name).strip() for name in value)

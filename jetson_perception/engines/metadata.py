@@ -6,21 +6,21 @@ over the ONNX metadata, and a node's parameters win over both.
 
 from __future__ import annotations
 
-import ast
 import difflib
-import json
 import logging
 import math
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from jetson_perception.engines.class_names import read_class_names
+from jetson_perception.engines.class_names import MOST_NAMES, names_problem, read_class_names
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.printable import quoted
+from jetson_perception.foreign_data import Limits, parse_literal, parse_yaml
+from jetson_perception.foreign_files import foreign_path, read_foreign_file
+from jetson_perception.printable import printable, quoted
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +33,10 @@ OUTPUTS = ('logits', 'probabilities', 'class_ids')
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
 COLOR_ORDERS = ('rgb', 'bgr')
 
-# Far above any class list in use (ImageNet-21k has 21,841); a file may claim any index.
-_MAX_NAMES = 1 << 16
+# Room for as many names as there may be.
+_LIMITS = Limits(size_bytes=2 << 20)
+
+_SHOWN = 60  # characters of a value in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,12 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
     for key, allowed in choices.items():
         value = getattr(info, key)
         if value and value not in allowed:
-            return (
-                key,
-                f'{quoted(value)} is none of {", ".join(allowed)}{did_you_mean(value, allowed)}',
-            )
+            near = did_you_mean(value, allowed)
+            return key, f'{_show(value)} is none of {", ".join(allowed)}{near}'
+    for key in ('class_names', 'keypoint_names'):
+        problem = names_problem(getattr(info, key))
+        if problem:
+            return key, problem
     if info.input_size_wh is not None and min(info.input_size_wh) < 1:
         return 'input_size_wh', f'{info.input_size_wh} must be a width and a height above 0'
     if info.stride < 0:
@@ -219,26 +223,38 @@ def _read_triple(value: object) -> tuple[float, float, float]:
 def _read_names(value: object) -> tuple[str, ...]:
     """A list of names, or a dict of index to name; a missing index becomes 'class_<index>'."""
     if isinstance(value, Mapping):
-        try:
-            by_index = {int(index): str(name) for index, name in value.items()}
-        except (TypeError, ValueError):
-            raise ValueError('expected whole numbers as keys of a dict of names') from None
-        if by_index and not 0 <= min(by_index) <= max(by_index) < _MAX_NAMES:
+        by_index = {_read_index(index): _read_name(name) for index, name in value.items()}
+        if by_index and not 0 <= min(by_index) <= max(by_index) < MOST_NAMES:
             raise ValueError(
-                f'expected indices of 0 to {_MAX_NAMES - 1}, '
+                f'expected indices of 0 to {MOST_NAMES - 1}, '
                 f'found {min(by_index)} to {max(by_index)}'
             )
         count = max(by_index, default=-1) + 1
         return tuple(by_index.get(index, f'class_{index}') for index in range(count))
     if not isinstance(value, (list, tuple)):
         raise ValueError(f'expected a list of names, or index: name, found {_show(value)}')
-    return tuple(str(name) for name in value)
+    return tuple(map(_read_name, value))
+
+
+def _read_name(value: object) -> str:
+    if isinstance(value, (Mapping, list, tuple)):
+        raise ValueError(f'expected a name, found {_show(value)}')
+    return str(value)
+
+
+def _read_index(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    # Of a dict that came as JSON.
+    if isinstance(value, str) and re.fullmatch(r'-?\d{1,18}', value):
+        return int(value)
+    raise ValueError('expected whole numbers as keys of a dict of names')
 
 
 def _read_keypoint_names(value: object) -> tuple[str, ...]:
     """A list of names, or Ultralytics' dict of class index to such a list: the first class's."""
     if isinstance(value, Mapping) and value:
-        first = value[min(value)]
+        first = value[min(value, key=_read_index)]
         if isinstance(first, (list, tuple)):
             value = first
     return _read_names(value)
@@ -253,7 +269,7 @@ def _read_skeleton(value: object) -> tuple[tuple[int, int], ...]:
 
 
 def _show(value: object) -> str:
-    return quoted(value, 60)
+    return quoted(value, _SHOWN)
 
 
 def _read_names_file(value: object) -> tuple[str, ...]:
@@ -296,7 +312,8 @@ def sidecar_path(model_path: str | Path) -> Path | None:
     """The YAML file beside a model, `my.yaml` or `my.yml` for `my.onnx`; None if there is none."""
     for suffix in ('.yaml', '.yml'):
         path = Path(model_path).with_suffix(suffix)
-        if path.is_file():
+        # What is there and no file is refused when it is read, rather than passed over.
+        if os.path.exists(path):
             return path
     return None
 
@@ -316,20 +333,26 @@ def read_sidecar(path: str | Path) -> ModelInfo:
         When it cannot be read or is not YAML; for a key that is unknown, given twice under two
         spellings, or holds a value of the wrong type or out of range. The key is named.
     """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as err:
-        raise ModelError(f'{path} cannot be read: {err}') from err
-    except yaml.YAMLError as err:
-        raise ModelError(f'{path} is not YAML: {" ".join(str(err).split())}') from err
+    content = read_foreign_file(
+        path, what='metadata', error=ModelError, limit_bytes=_LIMITS.size_bytes
+    )
+    return parse_sidecar(content, Path(path))
+
+
+def parse_sidecar(text: bytes, path: Path) -> ModelInfo:
+    """What the text of the YAML file of this path says; errors are those of `read_sidecar`."""
+    content = parse_yaml(
+        text, where=f'metadata {printable(path)}', error=ModelError, limits=_LIMITS
+    )
     if content is None:
         return ModelInfo()
     if not isinstance(content, dict):
-        raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
+        kind = 'a list' if isinstance(content, list) else 'one value'
+        raise ModelError(f'{path} holds {kind}; expected lines of `key: value`')
     names_file = content.get('class_names_file')
     if isinstance(names_file, str):
-        names_file = Path(path).parent / Path(names_file).expanduser()
-        content['class_names_file'] = str(names_file)
+        names_file = foreign_path(names_file, what='class_names_file', error=ModelError)
+        content['class_names_file'] = str(path.parent / names_file)
     return read_mapping(content, str(path))
 
 
@@ -354,7 +377,7 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
         if key not in _SIDECAR_READERS:
             keys = tuple(_SIDECAR_READERS)
             raise ModelError(
-                f'{origin}: unknown key {quoted(key)}{did_you_mean(str(key), keys) or "."} '
+                f'{origin}: unknown key {_show(key)}{did_you_mean(str(key), keys) or "."} '
                 f'Known keys: {", ".join(keys)}'
             )
         field, read = _SIDECAR_READERS[key]
@@ -370,7 +393,7 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
     info = ModelInfo(**values)
     if info.task and info.task not in TASKS:
         raise ModelError(
-            f'{origin}: task: {quoted(info.task)} is none of {", ".join(TASKS)}'
+            f'{origin}: task: {_show(info.task)} is none of {", ".join(TASKS)}'
             f'{did_you_mean(info.task, TASKS)}'
         )
     validate(info, origin)
@@ -403,16 +426,16 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
     `task` is kept as it is. `end2end`, or `nms` among `args`, means that one row a box comes out
     after suppression. `end2end: False` says only that it does not: shapes and names tell the rest.
     """
-    info = ModelInfo(task=props.get('task', '').strip())
+    info = ModelInfo(task=printable(props.get('task', '').strip(), _SHOWN))
     for key, (field, read) in _ONNX_READERS.items():
         if key not in props:
             continue
         try:
-            candidate = replace(info, **{field: read(_parse_literal(props[key]))})
+            candidate = replace(info, **{field: read(_parse(props[key]))})
             problem = find_problem(candidate)
             if problem:
                 raise ValueError(problem[1])
-        except ValueError as err:
+        except (ValueError, ModelError) as err:
             _log.warning('metadata %r of the model is left out: %s', key, err)
         else:
             info = candidate
@@ -424,21 +447,13 @@ def _read_layout(props: Mapping[str, str]) -> str:
     for key in ('end2end', 'args'):
         if key in props:
             try:
-                values[key] = _parse_literal(props[key])
-            except ValueError as err:
+                values[key] = _parse(props[key])
+            except ModelError as err:
                 _log.warning('metadata %r of the model is left out: %s', key, err)
     args = values.get('args')
     suppressed = isinstance(args, dict) and args.get('nms') is True
     return 'end_to_end' if suppressed or values.get('end2end') is True else ''
 
 
-def _parse_literal(text: str) -> object:
-    """A Python literal or JSON as the value that it spells."""
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        pass
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f'{_show(text)} is neither a Python literal nor JSON') from None
+def _parse(text: str) -> object:
+    return parse_literal(text, where='it', error=ModelError, limits=_LIMITS)

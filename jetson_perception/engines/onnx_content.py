@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.errors import ModelError
-from jetson_perception.printable import quoted
+from jetson_perception.foreign_files import check_foreign_file, open_foreign_file
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +61,10 @@ _ELEMENT_TYPES = {
 """TensorProto.DataType: NumPy's."""
 
 
+class NotOnnxError(ModelError):
+    """A file's bytes are not those of an ONNX model."""
+
+
 @dataclass(frozen=True)
 class OnnxHead:
     """What an ONNX model says of itself.
@@ -98,11 +104,7 @@ def model_digest(path: str | Path) -> str:
     _update(digest, path)
     for location in external_files(path):
         file = path.parent / location
-        if not file.is_file():
-            raise ModelError(
-                f'{path} keeps weights in {file}, which is missing; copy it there, or export the '
-                'model again as one file'
-            )
+        _require_weights(path, file)
         # Name and size first, so that no two lists of files give the same stream of bytes.
         digest.update(f'\0{location}\0{file.stat().st_size}\0'.encode())
         _update(digest, file)
@@ -127,11 +129,38 @@ def external_files(path: str | Path) -> tuple[str, ...]:
         parts = Path(location).parts
         if not parts or Path(location).is_absolute() or '..' in parts or '\0' in location:
             raise ModelError(
-                f'{path} keeps weights in {quoted(location)}; expected a file in its own folder. '
-                'Export '
-                'the model again'
+                f"{path} keeps weights in '{printable(location)}'; expected a file in its own "
+                'folder. Export the model again'
             )
     return tuple(sorted(locations))
+
+
+def check_external_files(path: str | Path) -> None:
+    """Refuse a model that keeps weights in what is no file: a runtime opens it by its path.
+
+    What is no ONNX file is left to the runtime, which tells better what is wrong with it.
+
+    Raises
+    ------
+    ModelError
+        When a file with weights is missing, outside the model's folder, a pipe, a device, or may
+        not be read.
+    """
+    try:
+        locations = external_files(path)
+    except NotOnnxError:
+        return
+    for location in locations:
+        _require_weights(Path(path), Path(path).parent / location)
+
+
+def _require_weights(path: Path, file: Path) -> None:
+    if not os.path.exists(file):
+        raise ModelError(
+            f'{path} keeps weights in {printable(file)}, which is missing; copy it there, or '
+            'export the model again as one file'
+        )
+    check_foreign_file(file, what=f'{path} keeps weights in', error=ModelError)
 
 
 def read_head(path: str | Path) -> OnnxHead:
@@ -170,13 +199,14 @@ def read_head(path: str | Path) -> OnnxHead:
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     """A file's bytes; what goes wrong in the block means that it is no ONNX file."""
-    try:
-        with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
-    except OSError as err:
-        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
-    except (ValueError, IndexError) as err:  # mmap refuses an empty file with a ValueError
-        raise ModelError(f'{path} is not an ONNX model, or is damaged') from err
+    with open_foreign_file(path, what='model', error=ModelError) as descriptor:
+        try:
+            with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
+                yield data
+        except OSError as err:
+            raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+        except (ValueError, IndexError) as err:  # mmap refuses an empty file with a ValueError
+            raise NotOnnxError(f'{path} is not an ONNX model, or is damaged') from err
 
 
 def _read_input(data: mmap.mmap, start: int, end: int) -> tuple[str, int, tuple[int, ...]]:
@@ -219,12 +249,12 @@ def _parts(data: mmap.mmap, start: int, end: int, only: int = 0) -> dict[int, by
 
 
 def _update(digest: hashlib._Hash, path: Path) -> None:
-    try:
-        with path.open('rb') as file:
-            while chunk := file.read(_CHUNK_BYTES):
+    with open_foreign_file(path, what='model', error=ModelError) as descriptor:
+        try:
+            while chunk := os.read(descriptor, _CHUNK_BYTES):
                 digest.update(chunk)
-    except OSError as err:
-        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+        except OSError as err:
+            raise ModelError(f'{path} cannot be read: {err.strerror}') from err
 
 
 def _external_entries(data: mmap.mmap) -> Iterator[dict[int, bytes]]:

@@ -6,14 +6,17 @@ Takes `onnx.ModelProto`; nothing here runs a model. The package onnx is imported
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.engines.onnx_content import check_external_files
 from jetson_perception.errors import ModelError, PerceptionError
+from jetson_perception.foreign_files import check_foreign_file, open_foreign_file
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     import onnx
 
@@ -50,6 +53,8 @@ def load_model(path: str | Path) -> onnx.ModelProto:
         When it cannot be read or is no ONNX model.
     """
     onnx = require_onnx()
+    check_foreign_file(path, what='model', error=ModelError)
+    check_external_files(path)
     try:
         model = onnx.load(str(path))
     except OSError as err:
@@ -70,13 +75,11 @@ def load_model(path: str | Path) -> onnx.ModelProto:
 
 def has_quantization(path: str | Path) -> bool:
     """Whether an ONNX file holds QuantizeLinear nodes. Looks at its bytes, and needs no onnx."""
-    if not Path(path).stat().st_size:
-        return False
-    with (
-        Path(path).open('rb') as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        return content.find(b'QuantizeLinear') >= 0
+    with open_foreign_file(path, what='model', error=ModelError) as descriptor:
+        if not os.fstat(descriptor).st_size:
+            return False
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b'QuantizeLinear') >= 0
 
 
 def name_nodes(model: onnx.ModelProto) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +17,14 @@ from jetson_perception.engines.image_input import (
     require_tensor,
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_content import check_external_files
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.foreign_files import absolute_foreign_path, read_foreign_head
 from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -162,32 +164,30 @@ def check_model_file(path: str | Path) -> Path:
     Raises
     ------
     ModelError
-        When there is no such file (with names near it), it is a folder, empty, or another format.
+        When there is no such file (with names near it), it is a folder, a pipe, a device, empty,
+        or another format, or keeps weights in what is no file.
     """
-    path = Path(path).expanduser().absolute()
-    if path.is_dir():
+    path = absolute_foreign_path(path, what='model', error=ModelError)
+    if os.path.isdir(path):
         found = ', '.join(sorted(each.name for each in path.glob('*.onnx'))) or 'none'
         raise ModelError(f'{path} is a folder; give a file. ONNX files in it: {found}')
-    if not path.exists():
-        raise ModelError(f'there is no model file {path}{_near_names(path)}')
+    if not os.path.lexists(path):
+        raise ModelError(f'there is no model file {printable(path)}{_near_names(path)}')
     other = _OTHER_FORMATS.get(path.suffix.lower())
     if other:
         raise ModelError(f'{path} is {other}')
-    try:
-        with path.open('rb') as file:
-            head = file.read(64)
-    except OSError as err:
-        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+    head = read_foreign_head(path, what='model', error=ModelError, count=64)
     if not head:
         raise ModelError(f'{path} is empty; copy or export the model again')
     if head.startswith(b'version https://git-lfs'):
         raise ModelError(f'{path} is a Git LFS pointer, not the model; run `git lfs pull`')
+    check_external_files(path)
     return path
 
 
 def _near_names(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f'; there is no folder {path.parent} either'
+    if not os.path.isdir(path.parent):
+        return f'; there is no folder {printable(path.parent)} either'
     try:
         names = [each.name for each in path.parent.iterdir() if each.is_file()]
     except OSError:
@@ -195,7 +195,7 @@ def _near_names(path: Path) -> str:
     near = difflib.get_close_matches(path.name, names, n=3) or sorted(
         name for name in names if name.endswith('.onnx')
     )
-    return f'; in its folder there is {", ".join(near[:5])}' if near else ''
+    return f'; in its folder there is {", ".join(map(printable, near[:5]))}' if near else ''
 
 
 def _create_session(path: Path, threads: int) -> Any:

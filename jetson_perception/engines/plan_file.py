@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.metadata import (
@@ -19,13 +18,17 @@ from jetson_perception.engines.metadata import (
     read_onnx_metadata,
 )
 from jetson_perception.errors import ModelError
+from jetson_perception.foreign_data import Limits, parse_json
+from jetson_perception.foreign_files import read_foreign_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _MAGICS = {b'ftrt': 'TensorRT', b'vtrt': 'TensorRT-RTX'}
 
-_LARGEST_METADATA = 1 << 20
+_LIMITS = Limits(size_bytes=1 << 20)
+_LARGEST_FILE = 16 << 30
 
 SIDECAR_KEY = 'jetson_perception'
 """In the JSON: what the YAML file beside the ONNX file said, in its own words."""
@@ -68,11 +71,11 @@ def split_plan(content: bytes) -> PlanFile:
     """The parts of an engine file's content; all of it is the plan where no JSON is in front."""
     length = int.from_bytes(content[:4], 'little')
     front = content[4 : 4 + length]
-    if content[:4] in _MAGICS or not 2 <= length <= min(len(content) - 4, _LARGEST_METADATA):
+    if content[:4] in _MAGICS or not 2 <= length <= min(len(content) - 4, _LIMITS.size_bytes):
         return PlanFile(content)
     try:
-        metadata = json.loads(front)
-    except ValueError:  # of UTF-8 too
+        metadata = parse_json(front, where='the front', error=ModelError, limits=_LIMITS)
+    except ModelError:
         return PlanFile(content)
     if not isinstance(metadata, dict):
         return PlanFile(content)
@@ -93,10 +96,9 @@ def read_plan_file(path: str | Path) -> PlanFile:
     ModelError
         When it cannot be read, or is empty.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as err:
-        raise ModelError(f'{path} cannot be read: {err.strerror}') from err
+    content = read_foreign_file(
+        path, what='engine file', error=ModelError, limit_bytes=_LARGEST_FILE
+    )
     if not content:
         raise ModelError(f'{path} is empty; build the engine again')
     return split_plan(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from jetson_perception.engines.tensorrt import TensorRTEngine
 from jetson_perception.engines.tensorrt_api import describe_tensorrt, import_tensorrt, is_rtx
 from jetson_perception.engines.tensorrt_loading import PlanRefusedError
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.foreign_files import absolute_foreign_path, open_foreign_file
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from jetson_perception.engines.cache import CachedPlan
@@ -51,10 +54,12 @@ def check_plan_file(path: str | Path) -> Path:
     ModelError
         When there is no such file, or every user may write it.
     """
-    path = Path(path).expanduser().absolute()
-    if not path.is_file():
-        raise ModelError(f'there is no engine file {path}')
-    if path.stat().st_mode & stat.S_IWOTH:
+    path = absolute_foreign_path(path, what='engine file', error=ModelError)
+    if not os.path.lexists(path):
+        raise ModelError(f'there is no engine file {printable(path)}')
+    with open_foreign_file(path, what='engine file', error=ModelError) as descriptor:
+        mode = os.fstat(descriptor).st_mode
+    if mode & stat.S_IWOTH:
         raise ModelError(
             f'{path} may be written by any user, and engines execute code; if you trust what is '
             f'in it, run `chmod o-w {path}`'

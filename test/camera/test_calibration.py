@@ -1,4 +1,5 @@
 import copy
+import os
 
 import cv2
 import numpy as np
@@ -100,7 +101,23 @@ def test_camera_name_may_be_missing(load, content):
             id='text',
         ),
         pytest.param(
-            ['camera_matrix', 'data'], [float('nan')] * 9, 'nan in the data of camera_m', id='nan'
+            ['camera_matrix', 'data'], [float('nan')] * 9, 'a number that is not finite', id='nan'
+        ),
+        pytest.param(
+            ['camera_matrix', 'data'], ['1e400'] * 9, "'1e400' in the data of", id='beyond_float'
+        ),
+        pytest.param(
+            ['camera_matrix', 'data'], ['9' * 5000] * 9, "'9+… in the data of", id='5000_digits'
+        ),
+        pytest.param(['camera_matrix', 'rows'], ['a' * 999], r"of \['a+… rows", id='rows'),
+        pytest.param(['image_width'], 65537, 'pixels, 1 to 65536', id='wide'),
+        pytest.param(['camera_name'], 'a' * 201, 'camera_name of 201 characters', id='long_name'),
+        pytest.param(['camera_name'], '\x1b[2J', r"'\\x1b\[2J'; expected", id='terminal_code'),
+        pytest.param(
+            ['distortion_coefficients'],
+            {'data': [0.0] * 65},
+            'has 65 distortion_coefficients',
+            id='many_coefficients',
         ),
         pytest.param(
             ['distortion_coefficients'],
@@ -132,7 +149,11 @@ def test_missing_fields_are_named(load, content, name):
     [
         pytest.param('', 'holds no calibration; expected image_width', id='empty'),
         pytest.param('- 1\n', 'holds no calibration', id='list'),
-        pytest.param('a: [1', 'is no YAML', id='broken'),
+        pytest.param('root:x:0:0\ndaemon:y\n', 'holds no calibration', id='passwords'),
+        pytest.param('image_width: !!int', 'line 1: it has a tag', id='tag'),
+        pytest.param('[' * 5000, 'nested deeper than 32 levels', id='deep'),
+        pytest.param('# ' + 'x' * (1 << 20), 'more than 1 MiB', id='size'),
+        pytest.param('a: [1', 'calibration .* cannot be read as YAML: line 2', id='broken'),
     ],
 )
 def test_no_calibration(load, text, match):
@@ -140,14 +161,30 @@ def test_no_calibration(load, text, match):
         load(text)
 
 
-def test_unreadable(tmp_path):
-    with pytest.raises(ParameterError, match=r'nope.yaml cannot be read \(No such file'):
-        load_calibration(tmp_path / 'nope.yaml')
-    (tmp_path / 'binary.yaml').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(ParameterError, match=r'cannot be read \(it is no text\)'):
-        load_calibration(tmp_path / 'binary.yaml')
-    with pytest.raises(ParameterError, match=r'package://a/b\.yaml: expected a path or file:///'):
-        load_calibration('package://a/b.yaml')
+@pytest.mark.parametrize(
+    ('path', 'match'),
+    [
+        pytest.param('nope.yaml', 'nope.yaml cannot be read: No such file', id='missing'),
+        pytest.param('binary.yaml', 'line 1: it is not UTF-8 text', id='binary'),
+        pytest.param('utf16.yaml', 'text in UTF-16', id='utf16'),
+        pytest.param('fifo', r'calibration .*fifo is a pipe \(FIFO\)', id='pipe'),
+        pytest.param('/dev/zero', 'is a device', id='device'),
+        pytest.param('.', 'is a folder', id='folder'),
+        pytest.param('package://a/b.yaml', 'expected a path or file:///', id='package'),
+        pytest.param('~no-such-user-here/x', 'no such user', id='home_of_nobody'),
+        pytest.param('file://~no-such-user-here/x', 'no such user', id='home_in_a_url'),
+        pytest.param('file:///a%00b', 'holds a NUL', id='nul_in_a_url'),
+        pytest.param('n' * 256, 'File name too long', id='long_name'),
+    ],
+)
+def test_unreadable(tmp_path, monkeypatch, path, match):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / 'fifo')
+    (tmp_path / 'binary.yaml').write_bytes(b'\xfa\x00')
+    (tmp_path / 'utf16.yaml').write_text('a: 1', encoding='utf-16')
+    with pytest.raises(ParameterError, match=match) as caught:
+        load_calibration(path)
+    assert caught.value.parameter == 'calibration'
 
 
 def test_uncalibrated_is_zeros():

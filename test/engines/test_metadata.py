@@ -1,4 +1,5 @@
 import logging
+import os
 from dataclasses import fields, replace
 
 import pytest
@@ -208,10 +209,12 @@ def test_sidecar_spellings(tmp_path, text, expected):
             r'class_names says again what names said; keep one of them',
             id='said_twice',
         ),
-        pytest.param('just text', r"holds 'just text'; expected lines of `key: value`", id='text'),
+        pytest.param('just text', r'holds one value; expected lines of `key: value`', id='text'),
         pytest.param('[1, 2]', r'expected lines of `key: value`', id='list'),
-        pytest.param('task: [', r'my\.yaml is not YAML: .*line 1', id='not_yaml'),
-        pytest.param('a: !!python/object:os.system {}', r'is not YAML', id='python_object'),
+        pytest.param('task: [', r'my\.yaml cannot be read as YAML: line 2', id='not_yaml'),
+        pytest.param(
+            'a: !!python/object:os.system {}', r'line 1: it has a tag', id='python_object'
+        ),
         pytest.param(
             'task: detection',
             r"task: 'detection' is none of detect, pose, segment, semantic; "
@@ -232,10 +235,28 @@ def test_sidecar_spellings(tmp_path, text, expected):
             r'\(640, 0\) must be a width and a height above 0',
             id='size_zero',
         ),
+        pytest.param('{.inf: a}', 'a number that is not finite', id='infinite_key'),
+        pytest.param('scale: 1.0e+400', 'a number that is not finite', id='beyond_float'),
+        pytest.param('stride: 2020-13-45', "whole number, found '2020-13-45'", id='no_date'),
+        pytest.param('names: {a: b}', 'expected whole numbers as keys', id='names_by_text'),
+        pytest.param('names: {yes: b}', 'expected whole numbers as keys', id='names_by_bool'),
+        pytest.param('names: {1.5: b}', 'expected whole numbers as keys', id='names_by_float'),
+        pytest.param('names: {65536: b}', 'expected indices of 0 to 65535', id='far_index'),
+        pytest.param('names: [[a]]', r"expected a name, found \['a'\]", id='names_of_lists'),
+        pytest.param('names: ["a\\nb"]', 'a control character in the name', id='newline'),
+        pytest.param(f'names: [{"x" * 201}]', 'a name of 201 characters', id='long_name'),
+        pytest.param(f'names: [{"x, " * 70000}]', 'has 70000 names', id='many_names'),
+        pytest.param('kpt_names: {1: a, b: c}', 'expected whole numbers as keys', id='mixed_keys'),
+        pytest.param('kpt_names: ["\\e[2J"]', 'keypoint_names: has a control', id='keypoint_name'),
+        pytest.param('class_names_file: "a\\0b"', 'holds a NUL', id='nul_in_a_path'),
+        pytest.param(
+            'class_names_file: ~no-such-user-here/x', 'no such user', id='home_of_nobody'
+        ),
+        pytest.param(f'class_names_file: {"n" * 256}', 'File name too long', id='long_path'),
         pytest.param('stride: yes', r'expected a whole number, found True', id='stride_yes'),
         pytest.param('scale: 1/255', r"scale: expected a number, found '1/255'", id='scale_text'),
         pytest.param('scale: 0', r'scale: 0\.0 must be a number other than 0', id='scale_zero'),
-        pytest.param('scale: .nan', r'scale: nan must be', id='scale_nan'),
+        pytest.param('scale: .nan', r'a number that is not finite', id='scale_nan'),
         pytest.param('mean: 0.5', r'mean: expected three numbers', id='mean_one'),
         pytest.param('std: [1, 1, 0]', r'std: .* values are divided by them', id='std_zero'),
         pytest.param(
@@ -290,8 +311,21 @@ def test_sidecar_that_cannot_be_read(tmp_path):
     with pytest.raises(ModelError, match=r'none\.yaml cannot be read: .*No such file'):
         read_sidecar(tmp_path / 'none.yaml')
     (tmp_path / 'latin.yaml').write_bytes(b'names: [caf\xe9]')
-    with pytest.raises(ModelError, match=r'latin\.yaml cannot be read: .*utf-8'):
+    with pytest.raises(
+        ModelError, match=r'latin\.yaml cannot be read as YAML: line 1: it is not UTF-8'
+    ):
         read_sidecar(tmp_path / 'latin.yaml')
+
+
+def test_a_pipe_in_its_place_is_refused(tmp_path):
+    os.mkfifo(tmp_path / 'my.yaml')
+    assert sidecar_path(tmp_path / 'my.onnx') == tmp_path / 'my.yaml'
+    with pytest.raises(ModelError, match=r'my\.yaml is a pipe \(FIFO\); expected a regular file'):
+        read_sidecar(tmp_path / 'my.yaml')
+
+
+def test_a_long_name_has_no_sidecar(tmp_path):
+    assert sidecar_path(tmp_path / ('n' * 254)) is None
 
 
 def test_every_key_but_path_can_be_said_in_a_sidecar(tmp_path):

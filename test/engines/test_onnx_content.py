@@ -1,5 +1,6 @@
 """What an ONNX file says: its files and their digest, its metadata and inputs."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import color_segmentation, detector
 
-from jetson_perception.engines.onnx_content import external_files, model_digest, read_head
+from jetson_perception.engines.onnx_content import (
+    check_external_files,
+    external_files,
+    model_digest,
+    read_head,
+)
+from jetson_perception.engines.onnx_graph import has_quantization, load_model
 from jetson_perception.errors import ModelError
 
 
@@ -141,9 +148,21 @@ def test_missing_weights(tmp_path):
     onnx.save(model_of(initializers=[external('w', 'w.bin')]), tmp_path / 'my.onnx')
     with pytest.raises(ModelError, match=r'keeps weights in .*/w\.bin, which is missing; copy it'):
         model_digest(tmp_path / 'my.onnx')
-    (tmp_path / 'w.bin').mkdir()
-    with pytest.raises(ModelError, match=r'w\.bin, which is missing'):
-        model_digest(tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match='which is missing'):
+        check_external_files(tmp_path / 'my.onnx')
+
+
+def test_weights_that_are_no_file(tmp_path):
+    onnx.save(model_of(initializers=[external('w', 'w.bin')]), tmp_path / 'my.onnx')
+    for make, kind in ((os.mkdir, 'a folder'), (os.mkfifo, 'a pipe')):
+        make(tmp_path / 'w.bin')
+        for function in (model_digest, check_external_files, load_model):
+            with pytest.raises(ModelError, match=rf'keeps weights in .*/w\.bin is {kind}'):
+                function(tmp_path / 'my.onnx')
+        (tmp_path / 'w.bin').rename(tmp_path / kind)
+    onnx.save(model_of(initializers=[external('w', 'w' * 256)]), tmp_path / 'my.onnx')
+    with pytest.raises(ModelError, match='which is missing'):
+        check_external_files(tmp_path / 'my.onnx')
 
 
 @pytest.mark.parametrize('location', ['', '/etc/passwd', '../w.bin', 'a/../../w.bin', 'w\0.bin'])
@@ -190,8 +209,12 @@ def test_a_model_cut_off_anywhere_raises_nothing_else(tmp_path):
 def test_missing_and_unreadable(tmp_path):
     with pytest.raises(ModelError, match='cannot be read: No such file'):
         model_digest(tmp_path / 'my.onnx')
-    with pytest.raises(ModelError, match='cannot be read: Is a directory'):
+    with pytest.raises(ModelError, match='is a folder; expected a regular file'):
         external_files(tmp_path)
+    os.mkfifo(tmp_path / 'fifo.onnx')
+    for function in (model_digest, read_head, external_files, has_quantization, load_model):
+        with pytest.raises(ModelError, match=r'fifo\.onnx is a pipe'):
+            function(tmp_path / 'fifo.onnx')
 
 
 class TestHead:

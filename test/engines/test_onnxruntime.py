@@ -1,4 +1,5 @@
 import os
+import socket
 import sys
 import threading
 
@@ -10,7 +11,9 @@ from onnx_models import color_segmentation, constant_model, detector, identity_m
 
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, available_cores
+from jetson_perception.engines.opening import open_engine
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.models import YoloModel
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -184,6 +187,45 @@ class TestFiles:
         with pytest.raises(ModelError, match=message):
             OnnxRuntimeEngine(path)
 
+    @pytest.mark.parametrize('name', ['my.onnx', 'my.engine'])
+    def test_what_is_no_file_is_refused_at_once(self, tmp_path, name):
+        os.mkfifo(tmp_path / 'fifo')
+        path = tmp_path / name
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(tmp_path / 'socket'))
+            kinds = {'fifo': 'a pipe', '/dev/zero': 'a device', 'socket': 'a socket'}
+            for target, kind in kinds.items():
+                path.symlink_to(target)
+                with pytest.raises(ModelError, match=f'is {kind}.*; expected a regular file'):
+                    open_engine(path)
+                path.unlink()
+        path.symlink_to('gone')
+        with pytest.raises(ModelError, match=f'{name} cannot be read: No such file'):
+            open_engine(path)
+
+    @pytest.mark.parametrize(
+        ('path', 'message'),
+        [
+            pytest.param('~no-such-user-here/x.onnx', 'no such user', id='home_of_nobody'),
+            pytest.param('~no-such-user-here/x.engine', 'no such user', id='engine_of_nobody'),
+            pytest.param('n' * 256 + '.onnx', 'there is no model file', id='long_name'),
+            pytest.param('n' * 256, 'no model .* comes with the package', id='long_bare_name'),
+            pytest.param('n/' * 2500 + '.onnx', 'there is no model file', id='long_path'),
+            pytest.param('a\0b.onnx', 'holds a NUL', id='nul'),
+            pytest.param('a\x1b[2J.onnx', r'a\\x1b\[2J\.onnx', id='terminal_code'),
+        ],
+    )
+    def test_paths_to_nothing(self, path, message):
+        with pytest.raises(ModelError, match=message):
+            YoloModel.open(path)
+
+    def test_the_working_folder_is_gone(self, tmp_path, monkeypatch):
+        (tmp_path / 'gone').mkdir()
+        monkeypatch.chdir(tmp_path / 'gone')
+        (tmp_path / 'gone').rmdir()
+        with pytest.raises(ModelError, match='the working folder is gone'):
+            open_engine('my.onnx')
+
     def test_file_cut_short(self, tmp_path):
         path = detector(tmp_path / 'my.onnx')
         path.write_bytes(path.read_bytes()[:-5000])
@@ -212,7 +254,7 @@ class TestFiles:
         onnx.save_model(model, path, save_as_external_data=True, location='my.data')
         OnnxRuntimeEngine(path)
         (tmp_path / 'my.data').unlink()
-        with pytest.raises(ModelError, match=r'cannot be loaded by ONNX Runtime: .*my\.data'):
+        with pytest.raises(ModelError, match=r'keeps weights in .*my\.data, which is missing'):
             OnnxRuntimeEngine(path)
 
     def test_newer_onnx_than_the_runtime(self, tmp_path):

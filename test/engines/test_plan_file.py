@@ -1,6 +1,7 @@
 """Engine files: a plan, and in front what the model says of itself."""
 
 import json
+import os
 
 import pytest
 from tensorrt_there import requires_tensorrt
@@ -82,6 +83,26 @@ def test_a_bad_key_of_the_yaml_file(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(ModelError, match=r'my\.engine cannot be read: No such file'):
         read_plan_file(tmp_path / 'my.engine')
+
+
+def test_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / 'my.engine')
+    with pytest.raises(ModelError, match=r'my\.engine is a pipe'):
+        read_plan_file(tmp_path / 'my.engine')
+
+
+@pytest.mark.parametrize(
+    'front',
+    [
+        pytest.param(b'{"a":' * 2000 + b'1' + b'}' * 2000, id='deep'),
+        pytest.param(b'{"a": ' + b'9' * 5000 + b'}', id='5000_digits'),
+        pytest.param(b'{"a": 1e400}', id='beyond_float'),
+        pytest.param(b'{"a": "\\ud800"}', id='half_of_a_pair'),
+    ],
+)
+def test_a_front_beyond_limits_is_none(front):
+    content = len(front).to_bytes(4, 'little') + front + PLAN
+    assert split_plan(content) == PlanFile(content)
 
 
 def test_an_empty_file(tmp_path):
