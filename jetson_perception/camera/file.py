@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import parse, redact
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.foreign_files import read_foreign_head
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _RATE_IF_UNKNOWN = 30.0
+_PIPE_HINT = (
+    'a pipe comes in on the standard input, by gst://fdsrc ! decodebin ! videoconvert, and a '
+    'camera by v4l2:///dev/video0'
+)
 _VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
 
 
@@ -170,18 +177,16 @@ def _open_video(path: Path) -> Any:
 
 
 def _check_file(path: Path) -> None:
-    try:
-        with path.open('rb') as file:
-            if not file.read(1):
-                raise SourceError(f'{path} is empty; expected a video')
-    except FileNotFoundError as err:
-        raise SourceError(f'there is no {path}{_videos_beside(path)}') from err
-    except IsADirectoryError as err:
+    if not os.path.lexists(path):
+        raise SourceError(f'there is no {printable(path)}{_videos_beside(path)}')
+    if os.path.isdir(path):
+        shown = printable(path)
         raise SourceError(
-            f'{path} is a folder; its pictures are images://{path}{_videos_beside(path / "x")}'
-        ) from err
-    except OSError as err:
-        raise SourceError(f'{path} cannot be read: {err.strerror}') from err
+            f'{shown} is a folder; its pictures are images://{shown}{_videos_beside(path / "x")}'
+        )
+    head = read_foreign_head(path, what='video', error=SourceError, count=1, hint=_PIPE_HINT)
+    if not head:
+        raise SourceError(f'{printable(path)} is empty; expected a video')
 
 
 def _videos_beside(path: Path) -> str:

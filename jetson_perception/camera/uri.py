@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jetson_perception.errors import SourceError
+from jetson_perception.foreign_files import foreign_path
 
 EXAMPLES = {
     'csi': 'csi://0',
@@ -24,6 +26,8 @@ PICTURE_SUFFIXES = frozenset(
     {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 )
 """Endings, in lower case, of the files that `images://` reads."""
+
+_MOST_DIGITS = 4  # of a sensor's number
 
 # host:port/ is no password; everything else up to the last @ of the word is.
 _USER_INFO = re.compile(r'(://[^\s/:@]*):(?!\d+(?:/|\s|$))(\S*)@')
@@ -101,7 +105,7 @@ def parse(source: str | int) -> SourceUri:
         raise SourceError(f'{redact(text)}: no source is called {scheme}://; {_known_schemes()}')
     if not target.strip():
         raise SourceError(f'{scheme}:// names nothing to open; expected e.g. {EXAMPLES[scheme]}')
-    if scheme == 'csi' and not target.isdecimal():
+    if scheme == 'csi' and not (target.isdecimal() and len(target) <= _MOST_DIGITS):
         raise SourceError(f'{text}: expected the number of a sensor, e.g. {EXAMPLES[scheme]}')
     if scheme == 'v4l2':
         return SourceUri('v4l2', _device(text, target))
@@ -119,13 +123,13 @@ def _known_schemes() -> str:
 def _from_path(text: str) -> SourceUri:
     if text.isdecimal():
         return SourceUri('v4l2', f'/dev/video{text}')
-    path = Path(text).expanduser()
+    path = _expanded(text)
     if path.is_relative_to('/dev'):
         return SourceUri('v4l2', str(path))
-    is_pattern = not path.exists() and any(character in text for character in '*?[')
-    if path.is_dir() or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
+    is_pattern = not os.path.exists(path) and any(character in text for character in '*?[')
+    if os.path.isdir(path) or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))
-    if path.is_file():
+    if os.path.exists(path):  # a pipe, too: whoever opens it says what to do
         return SourceUri('file', str(path))
     raise SourceError(
         f'{redact(text)} is neither a file, a folder nor a device of this machine, '
@@ -135,11 +139,14 @@ def _from_path(text: str) -> SourceUri:
 
 def _path(target: str) -> str:
     """A path as written if that exists, else with %20 and the like decoded."""
-    path = Path(target).expanduser()
-    if target.startswith('localhost/') and not path.exists():
+    path = _expanded(target)
+    if target.startswith('localhost/') and not os.path.exists(path):
         return _path(target.removeprefix('localhost'))
-    decoded = Path(unquote(target)).expanduser()
-    return str(path if path.exists() else decoded)
+    return str(path if os.path.exists(path) else _expanded(unquote(target)))
+
+
+def _expanded(path: str) -> Path:
+    return foreign_path(path, what='source', error=SourceError)
 
 
 def _device(text: str, target: str) -> str:
