@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.output_files import write_output
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def write_report(
 
     Raises
     ------
-    OSError
+    ParameterError
         When the file cannot be written.
     """
     record = {
@@ -40,7 +41,7 @@ def write_report(
         'results': [asdict(result) for result in results],
     }
     text = '\n'.join([*_lines(record), _JSON_BEGINS, json.dumps(record, indent=1)])
-    path.write_text(_without_home(text) + '\n', encoding='utf-8')
+    write_output(path, _without_home(text) + '\n', parameter='report')
 
 
 def read_report(path: Path) -> dict[str, Any]:
