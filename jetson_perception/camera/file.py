@@ -15,7 +15,10 @@ from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import parse, redact
+from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.native_paths import native_path_to_read
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +44,8 @@ class FileSource:
         Frames a second; the file's own rate if None, as fast as they are read if 0.
     loop : bool
         Begin again at the end.
+    max_image_pixels : int
+        A video of larger frames is refused.
     """
 
     live = False
@@ -53,12 +58,14 @@ class FileSource:
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         loop: bool = False,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         self.uri = redact(uri)
         self._path = Path(parse(uri).target)
         self._size_wh = size_wh
         self._frame_rate = frame_rate
         self._loop = loop
+        self._max_image_pixels = max_image_pixels
         self._lock = threading.Lock()  # held by a read, and by what releases the file
         self._closed = threading.Event()
         self._capture: Any = None
@@ -78,7 +85,7 @@ class FileSource:
         self.close()
         with self._lock:
             self._closed.clear()
-            self._capture = _open_video(self._path)
+            self._capture = _open_video(self._path, self._max_image_pixels)
             self._pacer = Pacer(self._rate(self._capture))
             self._frames_read = 0
 
@@ -113,7 +120,7 @@ class FileSource:
         usable, pixels = capture.read(self._decoded)
         if not usable:
             self._end_of_file(capture)
-            capture = self._capture = _open_video(self._path)
+            capture = self._capture = _open_video(self._path, self._max_image_pixels)
             self._frames_read = 0
             usable, pixels = capture.read(self._decoded)
             if not usable:
@@ -155,12 +162,15 @@ class FileSource:
         return _RATE_IF_UNKNOWN
 
 
-def _open_video(path: Path) -> Any:
+def _open_video(path: Path, max_image_pixels: int) -> Any:
     _check_file(path)
     # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
-        capture = cv2.VideoCapture(str(path.absolute()), backend)
+        # Once it is open, OpenCV needs the name no more.
+        with native_path_to_read(path.absolute()) as native:
+            capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():
+            check_video_size(capture, str(path), max_image_pixels)
             return capture
         capture.release()
     raise SourceError(

@@ -17,9 +17,9 @@ from jetson_perception.evaluation.datasets import (
     LabelledObjects,
     ObjectDataset,
     ObjectTruth,
-    read_picture,
     usual_areas,
 )
+from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,8 +20,8 @@ from jetson_perception.evaluation.datasets import (
     LabelledObjects,
     ObjectDataset,
     ObjectTruth,
-    read_picture,
 )
+from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception import images
 from jetson_perception.errors import ImageError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, RawImage
 
 if TYPE_CHECKING:
@@ -24,15 +25,19 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
-def frame_from_image(msg: Image, clock: Clock) -> Frame:
+def frame_from_image(msg: Image, clock: Clock, max_image_pixels: int = MAX_IMAGE_PIXELS) -> Frame:
     """A frame that shares the message's bytes.
 
     Raises
     ------
     ImageError
-        When size, step, encoding or data do not fit together.
+        When size, step, encoding or data do not fit together, or it has more pixels.
     """
     pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+    if msg.height * msg.width > max_image_pixels:
+        raise ImageError(
+            f'image is {msg.width}×{msg.height} pixels; max_image_pixels is {max_image_pixels}'
+        )
     return Frame(
         lambda: images.to_bgr(pixels, msg.encoding),
         msg.header,
@@ -41,10 +46,15 @@ def frame_from_image(msg: Image, clock: Clock) -> Frame:
     )
 
 
-def frame_from_compressed(msg: CompressedImage, clock: Clock) -> Frame:
-    """A frame that is decoded by the first lane that needs it, not here."""
+def frame_from_compressed(
+    msg: CompressedImage, clock: Clock, max_image_pixels: int = MAX_IMAGE_PIXELS
+) -> Frame:
+    """A frame that is decoded by the first lane that needs it, not here.
+
+    What has more pixels is an ImageError then.
+    """
     return Frame(
-        lambda: images.decode_compressed(msg.data, msg.format),
+        lambda: images.decode_compressed(msg.data, msg.format, max_image_pixels),
         msg.header,
         _age_ms(msg.header, clock),
     )
