@@ -58,15 +58,22 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     asked: Future = Future()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
-    signals = ending.EndSignals(END_SIGNALS, lambda: asked.set_result(None))
-    node = None
+    node: ManagedNode | None = None
+
+    def end() -> None:
+        asked.set_result(None)
+        if node is not None:
+            node.end_soon()
+
+    signals = ending.EndSignals(END_SIGNALS, end)
     try:
         node = make()
         library = logging.getLogger('jetson_perception')
         library.setLevel(logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
-        node.bring_up()
+        if not asked.done():
+            node.bring_up()
         rclpy.spin_until_future_complete(node, asked)
     except ExternalShutdownException:
         pass
@@ -75,4 +82,4 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    ending.leave()
+    ending.leave(ending.ENDED_BY_FORCE if node is not None and node.stuck() else 0)
