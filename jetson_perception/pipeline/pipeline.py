@@ -163,6 +163,7 @@ class Pipeline:
         if not any(thread.is_alive() for thread in (*self._workers, self._publisher)):
             return self._close_device_frames_within(deadline_s + _END_S)
         self._left = True
+        self._interrupt_lanes()
         for _ in self._workers:  # of lanes that wait for a publisher that is stuck
             self._room.put(None)
         left = join_until((*self._workers, self._publisher), time.monotonic() + _END_S)
@@ -173,10 +174,13 @@ class Pipeline:
     def _end_lanes(self, deadline_s: float) -> None:
         interrupt_s = min(time.monotonic() + _FINISH_S, deadline_s)
         while join_until(self._workers, interrupt_s) and interrupt_s < deadline_s:
-            for lane, worker in zip(self.lanes, self._workers, strict=True):
-                if worker.is_alive():
-                    lane.interrupt()
+            self._interrupt_lanes()
             interrupt_s = min(interrupt_s + _INTERRUPT_EVERY_S, deadline_s)
+
+    def _interrupt_lanes(self) -> None:
+        for lane, worker in zip(self.lanes, self._workers, strict=True):
+            if worker.is_alive():
+                lane.interrupt()
 
     def _close_device_frames_within(self, deadline_s: float) -> LeftBehind | None:
         if not self._device_frames:
@@ -272,8 +276,8 @@ class _Start:
 
     @property
     def is_over(self) -> bool:
-        """Whether all lanes are ready."""
-        return not self._missing
+        """Whether all lanes are ready, and may begin."""
+        return not self._missing and not self._is_called_off
 
     def wait(self, timeout_s: float | None) -> PerceptionError | None:
         """Wait for all lanes, so long at most; why they don't begin, None when they do or may."""

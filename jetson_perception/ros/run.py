@@ -51,9 +51,6 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     args : sequence of str, optional
         Command line with ROS arguments; the process's own by default.
     """
-    # rclpy's own handlers take the context down at once: then results under way cannot be
-    # published, nor a service call be answered, and each says so with a traceback.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     #: Done when the process is to end.
     asked: Future = Future()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
@@ -66,6 +63,9 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
             node.end_soon()
 
     signals = ending.EndSignals(END_SIGNALS, end)
+    # rclpy's own handlers take the context down at once: then results under way cannot be
+    # published, nor a service call be answered, and each says so with a traceback.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make()
         library = logging.getLogger('jetson_perception')

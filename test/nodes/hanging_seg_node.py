@@ -6,7 +6,7 @@ The first argument says which: `open`, `bind` (a first run), `infer` (of a brigh
 import os
 import sys
 
-from jetson_perception.executable import run
+from jetson_perception.executable import run_node_module
 
 where = sys.argv.pop(1)
 
@@ -34,4 +34,4 @@ def install():
         seg_node.draw_legend = lambda *args: hang()
 
 
-run('jetson_perception.nodes.seg_node', interrupted=0, prepare=install)
+run_node_module('jetson_perception.nodes.seg_node', prepare=install)
