@@ -16,7 +16,7 @@ from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
-from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import parse
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import EndOfStream, SourceError
@@ -120,8 +120,8 @@ class FileSource:
     def close(self) -> None:
         """Release the file; a `read` that waits for its time ends."""
         self._closed.set()
-        with self._lock:
-            if self._capture is not None:
+        with unless_busy(self._lock) as free:
+            if free and self._capture is not None:
                 self._capture.release()
                 self._capture = None
 

@@ -14,7 +14,7 @@ from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_fr
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.shown import shown
-from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
@@ -99,11 +99,20 @@ class SceneSource:
         self._start_s: float | None = None
 
     def open(self) -> None:
-        """Build the scene, which takes seconds; then it begins anew."""
+        """Build the scene, which takes seconds; then it begins anew.
+
+        Raises
+        ------
+        SourceError
+            When it is closed meanwhile.
+        """
         self.close()
+        self._closed.clear()
         with self._lock:
             scene = self._kind.make(self._size_wh, self._seed)
-            scene.prepare()
+            scene.prepare(self._closed)
+            if self._closed.is_set():
+                raise SourceError(f'{self.uri} was closed while it was being opened')
             width, height = self._size_wh
             self._buffers = (
                 np.empty((height, width, 3), np.uint8),
@@ -112,7 +121,6 @@ class SceneSource:
             self._scene = scene
             self._next = 0
             self._start_s = None
-            self._closed.clear()
 
     def read(self) -> CapturedFrame:
         """The next frame that is due, with its truth.
@@ -140,10 +148,11 @@ class SceneSource:
             return CapturedFrame(pixels, captured_ns, truth_mask=truth)
 
     def close(self) -> None:
-        """Drop the scene; a `read` that waits for its time ends."""
+        """Drop the scene; a `read` that waits for its time ends, and an `open` soon."""
         self._closed.set()
-        with self._lock:
-            self._scene = self._buffers = None
+        with unless_busy(self._lock) as free:
+            if free:
+                self._scene = self._buffers = None
 
     def _wait_for_due_frame(self) -> int:
         """Index of the frame to render now; the schedule never moves, so nothing drifts."""
