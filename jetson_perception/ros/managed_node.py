@@ -128,6 +128,7 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
+        self._forget_destroyed()
         if not self._succeeds('configured', self.configure):
             self.cleanup()
             return TransitionCallbackReturn.FAILURE
@@ -136,6 +137,7 @@ class ManagedNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
+        self._forget_destroyed()
         self._wanted_active = True
         if not self._succeeds('activated', self.activate):
             self.deactivate()
@@ -179,6 +181,15 @@ class ManagedNode(LifecycleNode):
         if self.configured:
             self.configured = False
             self.cleanup()
+
+    def _forget_destroyed(self) -> None:
+        """Drop what rclpy keeps of publishers, timers and the like that are gone.
+
+        Its callback groups hold a weak reference to each that ever was.
+        """
+        group = self.default_callback_group
+        if isinstance(group.entities, set):
+            group.entities = {entity for entity in group.entities if entity() is not None}
 
     def _on_change_state(self, change: Callable[..., Any], request: Any, response: Any) -> Any:
         """Refuse a transition that the state does not have; rclpy lets it end the process."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from jetson_perception import ending
+from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,11 +54,10 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     # rclpy's own handlers take the context down at once: then results under way cannot be
     # published, nor a service call be answered, and each says so with a traceback.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    #: Done when the process is to end.
-    asked: Future = Future()
+    spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
-    signals = ending.EndSignals(END_SIGNALS, lambda: asked.set_result(None))
+    signals = ending.EndSignals(END_SIGNALS, spinner.stop)
     node = None
     try:
         node = make()
@@ -67,7 +66,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
         node.bring_up()
-        rclpy.spin_until_future_complete(node, asked)
+        spinner.spin(node)
     except ExternalShutdownException:
         pass
     finally:
