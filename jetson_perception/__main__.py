@@ -1,5 +1,16 @@
-"""`python -m jetson_perception`: the command `jetson-perception`."""
+"""`python -m jetson_perception`: the command `jetson-perception`, also as pip installs it."""
 
-from jetson_perception.cli import main
+from __future__ import annotations
 
-raise SystemExit(main())
+from typing import NoReturn
+
+from jetson_perception.executable import run_command_module
+
+
+def main() -> NoReturn:
+    """Run the command."""
+    run_command_module('jetson_perception.cli')
+
+
+if __name__ == '__main__':
+    main()

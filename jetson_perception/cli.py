@@ -49,6 +49,7 @@ from jetson_perception.evaluation.plot import require_matplotlib, write_plot
 from jetson_perception.evaluation.report import agreement_table, class_table, side_by_side
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.evaluation.yolo_folder import SPLITS
+from jetson_perception.executable import INTERRUPTED
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
 from jetson_perception.resources import share_directory
@@ -81,7 +82,7 @@ _EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command. Returns its exit code: 0, 1 for an error; argparse exits with 2.
+    """Run the command. Returns its exit code: 0, 1 for an error, 130 for Ctrl-C; argparse's is 2.
 
     `compare` has 1 for engines that do not agree, and 2 for errors.
     """
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return error_code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return code
 
 
@@ -479,6 +480,7 @@ def _run(arguments: argparse.Namespace) -> int:
     """Run a model on pictures, folders, videos or cameras, and time each stage."""
     times: dict[str, list[float]] = {}
     unreadable = 0
+    interrupted = False
     console = Console(stderr=True)
     with ExitStack() as stack:
         model = stack.enter_context(closing(_open(arguments)))
@@ -501,13 +503,17 @@ def _run(arguments: argparse.Namespace) -> int:
                         print(json.dumps(result_record(frame, model, result)), flush=True)
                     if folder:
                         folder.write(frame, model, result)
-        except KeyboardInterrupt:  # how one ends a camera
-            pass
+        except KeyboardInterrupt:  # how one ends a camera: what there is so far is told
+            interrupted = True
+    if interrupted and not times:
+        return INTERRUPTED
     if not times:
         raise SourceError(f'not one frame could be read of {", ".join(arguments.sources)}')
     _print_times(console, times)
     if folder:
         _say(console, f'results are in {folder.path}')
+    if interrupted:
+        return INTERRUPTED
     return 1 if unreadable else 0
 
 

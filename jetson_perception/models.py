@@ -149,6 +149,12 @@ class _Model(Generic[Result, Options]):
         if bind_thread is not None:
             bind_thread()
 
+    def interrupt(self) -> None:
+        """Have an inference under way fail soon, where the runtime can do that; any thread."""
+        interrupt = getattr(self.engine, 'interrupt', None)
+        if interrupt is not None:
+            interrupt()
+
     def close(self) -> None:
         """Release the engine; calling it twice is harmless."""
         try:

@@ -267,6 +267,44 @@ def slow_segmentation(path, milliseconds=100, *, size_wh=(320, 240), **options):
     return color_segmentation(path, size_wh=size_wh, convolutions=convolutions, **options)
 
 
+def endless_segmentation(path, *, size_wh=(64, 48)):
+    """Three classes by the channel that is largest; an image that is bright anywhere never ends.
+
+    A loop of 2^62 rounds, as ONNX has them: nothing stands in for it.
+    """
+    shape = [1, 3, size_wh[1], size_wh[0]]
+    names = ('again', 'pixels')
+    round_ = helper.make_graph(
+        [helper.make_node('Identity', [name], [f'{name}_out']) for name in names],
+        'round',
+        [
+            helper.make_tensor_value_info('number', TensorProto.INT64, []),
+            helper.make_tensor_value_info('again', TensorProto.BOOL, []),
+            helper.make_tensor_value_info('pixels', TensorProto.FLOAT, shape),
+        ],
+        [
+            helper.make_tensor_value_info('again_out', TensorProto.BOOL, []),
+            helper.make_tensor_value_info('pixels_out', TensorProto.FLOAT, shape),
+        ],
+    )
+    nodes = [
+        helper.make_node('ReduceMax', ['image'], ['largest'], keepdims=0),
+        helper.make_node('Greater', ['largest', 'half'], ['bright']),
+        helper.make_node('Loop', ['rounds', 'bright', 'image'], ['logits'], body=round_),
+    ]
+    return _save(
+        path,
+        nodes,
+        [('image', TensorProto.FLOAT, shape)],
+        [('logits', TensorProto.FLOAT, shape)],
+        [
+            numpy_helper.from_array(np.array(2**62, np.int64), 'rounds'),
+            numpy_helper.from_array(np.array(0.5, np.float32), 'half'),
+        ],
+        {'task': 'semantic'},
+    )
+
+
 def constant_model(
     path,
     outputs,

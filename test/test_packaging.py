@@ -69,7 +69,7 @@ class TestWheel:
         archive = zipfile.ZipFile(wheel)
         info = f'jetson_perception-{VERSION}.dist-info'
         assert 'Apache License' in archive.read(f'{info}/licenses/LICENSE').decode()
-        assert 'jetson-perception = jetson_perception.cli:main' in (
+        assert 'jetson-perception = jetson_perception.__main__:main' in (
             archive.read(f'{info}/entry_points.txt').decode()
         )
 

@@ -114,7 +114,7 @@ class FullRate:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipeline.close()
+        self._pipeline.close(patience_s=_STALLED_S)
         if self._drawer is not None:
             self._drawer.close()
 

@@ -13,7 +13,7 @@ import cv2
 
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
-from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import parse, redact
 from jetson_perception.errors import EndOfStream, SourceError
 
@@ -104,8 +104,8 @@ class FileSource:
     def close(self) -> None:
         """Release the file; a `read` that waits for its time ends."""
         self._closed.set()
-        with self._lock:
-            if self._capture is not None:
+        with unless_busy(self._lock) as free:
+            if free and self._capture is not None:
                 self._capture.release()
                 self._capture = None
 

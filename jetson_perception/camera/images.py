@@ -14,7 +14,7 @@ import cv2
 
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
-from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse, redact
 from jetson_perception.errors import EndOfStream, SourceError
 
@@ -104,8 +104,9 @@ class ImagesSource:
     def close(self) -> None:
         """Forget the pictures; a `read` that waits for its time ends."""
         self._closed.set()
-        with self._lock:
-            self._paths = []
+        with unless_busy(self._lock) as free:
+            if free:
+                self._paths = []
 
     def _next_picture(self) -> NDArray[np.uint8]:
         while True:

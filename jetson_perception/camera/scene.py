@@ -12,7 +12,7 @@ import numpy as np
 
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
-from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.errors import EndOfStream, SourceError
 
 if TYPE_CHECKING:
@@ -86,11 +86,20 @@ class SceneSource:
         self._start_s: float | None = None
 
     def open(self) -> None:
-        """Build the scene, which takes seconds; then it begins anew."""
+        """Build the scene, which takes seconds; then it begins anew.
+
+        Raises
+        ------
+        SourceError
+            When it is closed meanwhile.
+        """
         self.close()
+        self._closed.clear()
         with self._lock:
             scene = self._kind.make(self._size_wh, self._seed)
-            scene.prepare()
+            scene.prepare(self._closed)
+            if self._closed.is_set():
+                raise SourceError(f'{self.uri} was closed while it was being opened')
             width, height = self._size_wh
             self._buffers = (
                 np.empty((height, width, 3), np.uint8),
@@ -99,7 +108,6 @@ class SceneSource:
             self._scene = scene
             self._next = 0
             self._start_s = None
-            self._closed.clear()
 
     def read(self) -> CapturedFrame:
         """The next frame that is due, with its truth.
@@ -127,10 +135,11 @@ class SceneSource:
             return CapturedFrame(pixels, captured_ns, truth_mask=truth)
 
     def close(self) -> None:
-        """Drop the scene; a `read` that waits for its time ends."""
+        """Drop the scene; a `read` that waits for its time ends, and an `open` soon."""
         self._closed.set()
-        with self._lock:
-            self._scene = self._buffers = None
+        with unless_busy(self._lock) as free:
+            if free:
+                self._scene = self._buffers = None
 
     def _wait_for_due_frame(self) -> int:
         """Index of the frame to render now; the schedule never moves, so nothing drifts."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -79,5 +83,19 @@ class FrameSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the source; a `read` under way in another thread ends. Twice is harmless."""
+        """Release the source; a `read` under way in another thread ends. Twice is harmless.
+
+        One that does not end soon is not waited for: closing again after it does the rest.
+        """
         ...
+
+
+@contextmanager
+def unless_busy(lock: threading.Lock, patience_s: float = 0.5) -> Iterator[bool]:
+    """Hold a lock if it is to be had so soon; gives whether it is held."""
+    held = lock.acquire(timeout=patience_s)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()

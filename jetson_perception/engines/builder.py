@@ -50,6 +50,7 @@ _log = logging.getLogger('jetson_perception.tensorrt')
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
 
 _POLL_S = 0.1  # how long a wish to cancel may wait
+_END_S = 5.0  # how long what has nothing left to do may take to end
 
 
 @dataclass(frozen=True)
@@ -233,10 +234,10 @@ def _in_a_child(
         os.close(events_end)
         if feeder:
             feeder.close_read_end()
-    stack.callback(_end, child)
     if feeder:
-        stack.callback(feeder.join)
         feeder.start()
+        stack.callback(feeder.join)  # after the child's end, without which it may wait to write
+    stack.callback(_end, child)
     assert child.stdin is not None
     with suppress(BrokenPipeError):  # what it printed says why
         child.stdin.write(json.dumps(request).encode() + b'\n')
@@ -251,11 +252,11 @@ def _in_a_child(
             raise _error(event)
         elif 'done' in event:
             done = event['done']
-    child.wait()
+    code = _exit_code(child)
     if feeder and feeder.problem:
         raise feeder.problem
     if done is None:
-        raise _died(path, child.returncode, _tail(output))
+        raise _died(path, code, _tail(output))
     plan_file.seek(0)
     return done, plan_file.read()
 
@@ -300,7 +301,17 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.stdin is not None:
         with suppress(BrokenPipeError):
             child.stdin.close()
-    child.wait()
+    with suppress(subprocess.TimeoutExpired):  # in a driver that hangs not even that ends it
+        child.wait(_END_S)
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int:
+    """The exit code of a child that has told all; it is killed where it does not end."""
+    try:
+        return child.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        _end(child)
+        return -signal.SIGKILL
 
 
 def _error(event: Mapping[str, Any]) -> PerceptionError:
@@ -356,7 +367,7 @@ class _Feeder:
         os.close(self.read_end)
 
     def join(self) -> None:
-        self._thread.join()
+        self._thread.join(_END_S)
 
     def _feed(self) -> None:
         try:

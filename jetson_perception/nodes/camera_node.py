@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.time import Time
@@ -24,7 +25,15 @@ from jetson_perception.camera.calibration import Calibration, load_calibration
 from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
-from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.pipeline import (
+    Activity,
+    LeftBehind,
+    RateMeter,
+    StageTimes,
+    WatchedThread,
+    call_within,
+    join_until,
+)
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
@@ -43,6 +52,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger('jetson_perception.nodes.camera_node')  # also when run as __main__
 LOG_EVERY_S = 10.0
+#: How long `deactivate` waits for the capturing thread, and when one that has not ended is stuck.
+_CAPTURE_END_S = 1.2
+_RELEASE_LIMIT_S = 30.0
+#: How often the next one looks whether it has.
+_LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class CameraNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         self._source: FrameSource | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: WatchedThread | None = None
         self._stop = threading.Event()
         #: Why no frame comes, and what is wrong with those that come; empty when nothing is.
         self._state = self._problem = ''
@@ -129,21 +143,28 @@ class CameraNode(ManagedNode):
 
     def activate(self) -> None:
         """Start reading."""
-        self._stop.clear()
+        self._stop = threading.Event()  # another one's: a thread left behind keeps its own
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
         self._state = self._problem = ''
         self._info = None
-        self._thread = threading.Thread(target=self._run, name='capture')
+        self._activity = Activity('the source')
+        self._thread = WatchedThread(partial(self._run, self._stop), 'capture', self._activity)
         self._thread.start()
 
     def deactivate(self) -> None:
         """Stop reading and let the source go."""
         self._stop.set()
+        deadline_s = time.monotonic() + _CAPTURE_END_S
         if self._source is not None:
-            self._source.close()
+            self.leave_behind(
+                call_within(self._source.close, 'the source', 'its release', _CAPTURE_END_S)
+            )
         if self._thread is not None:
-            self._thread.join()
+            self._activity.begin('the end of capturing', limit_s=_RELEASE_LIMIT_S)
+            left = join_until([self._thread], deadline_s)
+            if left:
+                self.leave_behind(LeftBehind(left))
             self._publish_stats()  # the count of all frames, for those who compare
             self._thread = None
 
@@ -179,24 +200,33 @@ class CameraNode(ManagedNode):
             return [diagnostics.status(diagnostics.WARN, name, self._problem, values)]
         return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
 
-    def _run(self) -> None:
+    def _run(self, stop: threading.Event) -> None:
         source = self._source
         assert source is not None, 'configure comes before activate'
+        while at_work := self.left_at_work():
+            self._state = at_work
+            if stop.wait(_LOOK_EVERY_S):
+                return
         self.get_logger().info(f'reading {source.uri}')
         try:
-            for frame in frames(source, stop=self._stop, on_lost=self._on_lost):
+            for frame in frames(source, stop=stop, on_lost=self._on_lost):
                 self._state = ''
                 self._publish(frame)
-        except PerceptionError as error:
-            self._state = str(error)
-            self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
-        except Exception as error:  # the node stays up to say what happened
-            self._state = f'unexpected {type(error).__name__}: {error}'
-            log.exception('reading %s failed', source.uri)
+        except Exception as error:  # noqa: BLE001 - the node stays up to say what happened
+            if not stop.is_set():  # what it works with may be gone by then
+                self._explain_end(source, error)
         else:
-            if not self._stop.is_set():
+            if not stop.is_set():
                 self._state = f'{source.uri} came to its end'
                 self.get_logger().info(f'{self._state} after {self._published} frames')
+
+    def _explain_end(self, source: FrameSource, error: Exception) -> None:
+        if isinstance(error, PerceptionError):
+            self._state = str(error)
+            self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+        else:
+            self._state = f'unexpected {type(error).__name__}: {error}'
+            log.error('reading %s failed', source.uri, exc_info=error)
 
     def _on_lost(self, error: SourceError, retry_s: float) -> None:
         self._lost += 1

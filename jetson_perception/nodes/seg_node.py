@@ -122,7 +122,7 @@ class SegNode(PerceptionNode):
         super().cleanup()
         if self._model is None:
             return
-        self._model.close()
+        self.close_when_free('the engine', self._model.close)
         self._model = None
         for publisher in (self._masks, self._color_masks, self._summaries, self._labels):
             self.destroy_publisher(publisher)

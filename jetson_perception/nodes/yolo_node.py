@@ -261,7 +261,7 @@ class _Engine:
 
     def close(self) -> None:
         self.params.check = None
-        self.model.close()
+        self._node.close_when_free(f'engine {self.name}', self.model.close)
         for publisher in (self._detections, self._keypoints, self._instances, self._labels):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)

@@ -7,6 +7,14 @@
           └ …                                              ┘
 """
 
+from jetson_perception.pipeline.activity import (
+    SLOW_START_S,
+    Activity,
+    LeftBehind,
+    WatchedThread,
+    call_within,
+    join_until,
+)
 from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.frame import Frame, RawImage, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
@@ -16,12 +24,15 @@ from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, S
 from jetson_perception.pipeline.worker import NewestWorker
 
 __all__ = [
+    'SLOW_START_S',
     'STAGES',
+    'Activity',
     'Counts',
     'CudaLane',
     'Frame',
     'Lane',
     'LatestSlot',
+    'LeftBehind',
     'Model',
     'NewestWorker',
     'Pipeline',
@@ -30,5 +41,8 @@ __all__ = [
     'StageSummary',
     'StageTimes',
     'TensorPool',
+    'WatchedThread',
+    'call_within',
+    'join_until',
     'make_lane',
 ]

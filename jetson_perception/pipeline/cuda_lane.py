@@ -157,7 +157,9 @@ class CudaLane(Lane):
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """What the lane's thread does, until the slot is closed; see `Lane.run`."""
         with self.path.device.pushed():
+            self.begin_first_run()
             self.path.bind_thread()
+            self.activity.end()
             line_up()
             self._run(deliver)
 
@@ -167,9 +169,15 @@ class CudaLane(Lane):
             frame = self._next_frame(under_way)
             if frame is None and under_way is None:
                 return
+            if under_way is None:
+                self.activity.begin('an inference')
             begun = self._begin(frame) if frame is not None else None
             if under_way is not None:
-                deliver(under_way.frame, self._finish(under_way))
+                result = self._finish(under_way)
+                self._note_finished(begun)
+                deliver(under_way.frame, result)
+            elif begun is None:
+                self.activity.end()
             if begun is None and frame is not None:
                 deliver(frame, None)
             if self.fatal is not None:
@@ -178,6 +186,12 @@ class CudaLane(Lane):
                     deliver(begun.frame, None)
                 raise self.fatal
             under_way = begun
+
+    def _note_finished(self, next_one: _Begun | None) -> None:
+        """Note that the engine has finished a frame, and has the next one if there is one."""
+        self.activity.end()
+        if next_one is not None:
+            self.activity.begin('an inference')
 
     def _next_frame(self, under_way: _Begun | None) -> Frame | None:
         """The newest frame; with one under way only if there is one when it is time for it."""

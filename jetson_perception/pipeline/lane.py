@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jetson_perception.errors import CudaError, PerceptionError
+from jetson_perception.pipeline.activity import SLOW_START_S, Activity
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import RateMeter, StageTimes
 
@@ -106,6 +107,10 @@ class Lane:
         self.publish = publish
         #: Why no frame can succeed any more; None while one can.
         self.fatal: PerceptionError | None = None
+        #: What the lane's thread is at.
+        self.activity = Activity(f'engine {name}')
+        #: Whether what a frame fails with is told no more: the lane was told to end.
+        self._quiet = False
         self._options = options
         self._on_error = on_error
         self._lock = threading.Lock()
@@ -149,7 +154,9 @@ class Lane:
         """
         bind_thread = getattr(self.model, 'bind_thread', None)
         if bind_thread is not None:
+            self.begin_first_run()
             bind_thread()
+            self.activity.end()
         line_up()
         while (frame := self.slot.take()) is not None:
             deliver(frame, self.process(frame))
@@ -159,12 +166,15 @@ class Lane:
     def process(self, frame: Frame) -> Any:
         """Take a frame through the stages and time them. Returns the result, None if it failed."""
         begun = time.monotonic_ns()
+        self.activity.begin('fitting an image', begun)
         frame.begun.add(self.name)
         try:
             tensor, transform = frame.tensor(self.model.input_key, self.model.preprocess)
             preprocessed = time.monotonic_ns()
+            self.activity.begin('an inference', preprocessed)
             outputs = self.model.infer(tensor)
             inferred = time.monotonic_ns()
+            self.activity.begin('decoding a result', inferred)
             result = self.model.postprocess(outputs, transform, self._options())
             postprocessed = time.monotonic_ns()
         except Exception as error:  # noqa: BLE001 - a lane outlives whatever a frame does to it
@@ -172,11 +182,23 @@ class Lane:
             return None
         finally:
             frame.release()
+            self.activity.end(begun)
         self.record_wait(frame, begun)
         self.times.record('preprocess', (preprocessed - begun) / 1e6)
         self.times.record('inference', (inferred - preprocessed) / 1e6)
         self.times.record('postprocess', (postprocessed - inferred) / 1e6)
         return result
+
+    def begin_first_run(self) -> None:
+        """Note that the engine's first run begins, which may be slow: a search for algorithms."""
+        self.activity.begin('the first run', limit_s=SLOW_START_S)
+
+    def interrupt(self) -> None:
+        """Have an inference under way end soon, where the runtime can do that; any thread."""
+        self._quiet = True
+        interrupt = getattr(self.model, 'interrupt', None)
+        if interrupt is not None:
+            interrupt()
 
     def record_wait(self, frame: Frame, begun_ns: int) -> None:
         """Time what was before a frame that the lane began at a monotonic time."""
@@ -186,6 +208,8 @@ class Lane:
 
     def fail(self, error: Exception) -> None:
         """Count a frame that came to nothing and tell why."""
+        if self._quiet:
+            return
         if not isinstance(error, PerceptionError):
             log.error('%s: unexpected error on a frame', self.name, exc_info=error)
             error = PerceptionError(f'{self.name}: unexpected {type(error).__name__}: {error}')

@@ -11,6 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
+from jetson_perception.pipeline.activity import (
+    Activity,
+    LeftBehind,
+    WatchedThread,
+    call_within,
+    join_until,
+)
 from jetson_perception.pipeline.cuda_lane import share_device_frames
 from jetson_perception.pipeline.frame import TensorPool
 
@@ -23,6 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SWITCH_INTERVAL_S = 0.0005
+#: How long a frame under way may take when a pipeline is closed, until its engine is interrupted
+#: where the runtime can do that; how often that is done, and what a thread may take to end then.
+_FINISH_S = 0.5
+_INTERRUPT_EVERY_S = 0.1
+_END_S = 0.1
 
 
 class Pipeline:
@@ -64,15 +76,34 @@ class Pipeline:
         for _ in range(3):
             self._room.put(None)
         self._workers = [
-            threading.Thread(target=self._run_lane, args=(lane,), name=f'lane {lane.name}')
+            WatchedThread(partial(self._run_lane, lane), f'lane {lane.name}', lane.activity)
             for lane in self.lanes
         ]
-        self._publisher = threading.Thread(target=self._run_publisher, name='publisher')
+        #: What the publisher's thread is at.
+        self.publishing = Activity('the publisher')
+        self._publisher = WatchedThread(self._run_publisher, 'publisher', self.publishing)
+        self._left = False
 
-    def start(self) -> None:
+    @property
+    def activities(self) -> list[Activity]:
+        """What each thread is at."""
+        return [thread.activity for thread in (*self._workers, self._publisher)]
+
+    def start(self, timeout_s: float | None = None) -> bool:
         """Start the threads, and return when every lane can take its first frame.
 
         Lanes on a GPU shorten the interpreter's switch interval, which is the whole process's.
+
+        Parameters
+        ----------
+        timeout_s : float, optional
+            How long to wait for the lanes; for ever by default.
+
+        Returns
+        -------
+        bool
+            False when some were not ready in time. They begin when all are; where one cannot,
+            `on_stopped` is called, and none begins.
 
         Raises
         ------
@@ -85,10 +116,20 @@ class Pipeline:
             sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
         for thread in (self._publisher, *self._workers):
             thread.start()
-        problem = self._start.wait()
+        problem = self._start.wait(timeout_s)
         if problem is not None:
             self.close()
             raise problem
+        return self.begun
+
+    @property
+    def begun(self) -> bool:
+        """Whether every lane can take frames."""
+        return self._start.is_over
+
+    def call_off(self) -> None:
+        """End a `start` under way; lanes that have not begun won't. Any thread may call it."""
+        self._start.call_off()
 
     def offer(self, frame: Frame) -> None:
         """Hand a frame to every lane."""
@@ -97,16 +138,57 @@ class Pipeline:
         for lane in self.lanes:
             lane.offer(frame)
 
-    def close(self) -> None:
-        """End the threads after the frames and results under way; waiting frames are dropped."""
+    def close(self, patience_s: float = 10.0) -> LeftBehind | None:
+        """End the threads after the frames and results under way; waiting frames are dropped.
+
+        Parameters
+        ----------
+        patience_s : float
+            How long that may take.
+
+        Returns
+        -------
+        LeftBehind or None
+            Threads that did not end in time; nothing that they use may be closed before. What they
+            still come to is dropped.
+        """
+        deadline_s = time.monotonic() + patience_s
+        self._start.call_off()
         for lane in self.lanes:
             lane.slot.close()
-        for worker in self._workers:
-            if worker.is_alive():
-                worker.join()
+        self._end_lanes(deadline_s)
         if self._publisher.is_alive():
             self._ready.put(None)
-            self._publisher.join()
+            join_until([self._publisher], deadline_s + _END_S)
+        if not any(thread.is_alive() for thread in (*self._workers, self._publisher)):
+            return self._close_device_frames_within(deadline_s + _END_S)
+        self._left = True
+        self._interrupt_lanes()
+        for _ in self._workers:  # of lanes that wait for a publisher that is stuck
+            self._room.put(None)
+        left = join_until((*self._workers, self._publisher), time.monotonic() + _END_S)
+        left_behind = LeftBehind(left)
+        left_behind.close_later(self._close_device_frames)
+        return left_behind
+
+    def _end_lanes(self, deadline_s: float) -> None:
+        interrupt_s = min(time.monotonic() + _FINISH_S, deadline_s)
+        while join_until(self._workers, interrupt_s) and interrupt_s < deadline_s:
+            self._interrupt_lanes()
+            interrupt_s = min(interrupt_s + _INTERRUPT_EVERY_S, deadline_s)
+
+    def _interrupt_lanes(self) -> None:
+        for lane, worker in zip(self.lanes, self._workers, strict=True):
+            if worker.is_alive():
+                lane.interrupt()
+
+    def _close_device_frames_within(self, deadline_s: float) -> LeftBehind | None:
+        if not self._device_frames:
+            return None
+        patience_s = max(deadline_s - time.monotonic(), _END_S)
+        return call_within(self._close_device_frames, 'the GPU', 'a release', patience_s)
+
+    def _close_device_frames(self) -> None:
         for frames in self._device_frames:
             try:
                 frames.close()
@@ -123,6 +205,8 @@ class Pipeline:
 
     def _stop(self, lane: Lane, error: Exception) -> None:
         """A lane ended before it was told to."""
+        if self._left:
+            return
         if not isinstance(error, PerceptionError):
             log.error('lane %s ended', lane.name, exc_info=error)
             error = PerceptionError(f'{lane.name}: unexpected {type(error).__name__}: {error}')
@@ -135,11 +219,16 @@ class Pipeline:
     def _deliver(self, lane: Lane, frame: Frame, result: Any) -> None:
         ready_ns = time.monotonic_ns()
         self._room.get()
+        if self._left:
+            return
         self._ready.put((lane, frame, result, ready_ns))
 
     def _run_publisher(self) -> None:
         while (item := self._ready.get()) is not None:
+            if self._left:
+                return
             lane, frame, result, ready_ns = item
+            self.publishing.begin(f'a result of engine {lane.name}')
             published = result is not None and self._publish(lane, frame, result, ready_ns)
             frame.results[lane.name] = result if published else None
             if self._on_settled is not None and frame.begun <= frame.results.keys():
@@ -147,13 +236,15 @@ class Pipeline:
                     self._on_settled(frame)
                 except Exception:  # the results are out and counted already
                     log.exception('what follows the results of a frame failed')
+            self.publishing.end()
             self._room.put(None)
 
-    @staticmethod
-    def _publish(lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
+    def _publish(self, lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
         try:
             lane.publish(frame, result)
         except Exception as error:  # the next result may well go out
+            if self._left:
+                return False
             log.exception('%s: a result could not be published', lane.name)
             lane.fail(PerceptionError(f'{lane.name}: publishing failed: {error}'))
             return False
@@ -171,29 +262,48 @@ class _Start:
         self._changed = threading.Condition()
         self._missing = lanes
         self._problem: PerceptionError | None = None
+        self._is_called_off = False
+        self._awaited = True  # who starts the lanes waits for them first
 
     def line_up(self) -> None:
         """Wait for the other lanes; raises `_NotBegunError` when one of them cannot begin."""
         with self._changed:
             self._missing -= 1
             self._changed.notify_all()
-        if self.wait() is not None:
-            raise _NotBegunError
+            self._changed.wait_for(self._is_decided)
+            if self._problem is not None or self._is_called_off:
+                raise _NotBegunError
 
-    def wait(self) -> PerceptionError | None:
-        """Wait for all lanes; why they don't begin, or None when they do."""
+    @property
+    def is_over(self) -> bool:
+        """Whether all lanes are ready, and may begin."""
+        return not self._missing and not self._is_called_off
+
+    def wait(self, timeout_s: float | None) -> PerceptionError | None:
+        """Wait for all lanes, so long at most; why they don't begin, None when they do or may."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._missing or self._problem is not None)
+            self._changed.wait_for(self._is_decided, timeout_s)
+            self._awaited = False
             return self._problem
 
+    def call_off(self) -> None:
+        """Let no lane begin that has not begun."""
+        with self._changed:
+            self._is_called_off = bool(self._missing)
+            self._changed.notify_all()
+
     def prevented(self, problem: PerceptionError) -> bool:
-        """Whether this problem of a lane came before all were ready, so that none begins."""
+        """Whether this problem keeps lanes from beginning, and somebody waits who tells of it."""
         with self._changed:
             if not self._missing:
                 return False
+            told = self._awaited or self._problem is not None or self._is_called_off
             self._problem = self._problem or problem
             self._changed.notify_all()
-            return True
+            return told
+
+    def _is_decided(self) -> bool:
+        return not self._missing or self._problem is not None or self._is_called_off
 
 
 class _NotBegunError(Exception):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from jetson_perception.pipeline.activity import (
+    Activity,
+    LeftBehind,
+    WatchedThread,
+    join_until,
+)
 from jetson_perception.pipeline.slot import LatestSlot
 
 if TYPE_CHECKING:
@@ -29,21 +35,30 @@ class NewestWorker(Generic[T]):
     def __init__(self, work: Callable[[T], None], name: str) -> None:
         self._work = work
         self._slot: LatestSlot[T] = LatestSlot()
-        self._thread = threading.Thread(target=self._run, name=name)
+        #: What the thread is at.
+        self.activity = Activity(name)
+        self._left = False
+        self._thread = WatchedThread(self._run, name, self.activity)
         self._thread.start()
 
     def give(self, item: T) -> None:
         """Leave an item to be worked on; never waits."""
         self._slot.put(item)
 
-    def close(self) -> None:
-        """End the thread after the item under way."""
+    def close(self, patience_s: float = 1.0) -> LeftBehind | None:
+        """End the thread after the item under way; the thread, if that takes longer than this."""
         self._slot.close()
-        self._thread.join()
+        if join_until([self._thread], time.monotonic() + patience_s):
+            self._left = True
+            return LeftBehind([self._thread])
+        return None
 
     def _run(self) -> None:
         while (item := self._slot.take()) is not None:
+            self.activity.begin('the newest picture')
             try:
                 self._work(item)
             except Exception:
-                log.exception('%s failed', self._thread.name)
+                if not self._left:  # what it works with is gone by then
+                    log.exception('%s failed', self._thread.name)
+            self.activity.end()

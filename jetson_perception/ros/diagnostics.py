@@ -50,9 +50,10 @@ class DiagnosticsPublisher:
         self._collect = collect
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos.RESULTS)
         # Steady: health must be told also when simulated time stands still.
-        node.create_timer(1.0, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Publish now."""
         msg = DiagnosticArray(status=self._collect())
         msg.header.stamp = self._node.get_clock().now().to_msg()
         for line in msg.status:

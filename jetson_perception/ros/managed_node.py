@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import PerceptionError
+from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.parameters import Parameters, param, unknown_parameters
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleState
 
 log = logging.getLogger(__name__)
+
+_RELEASE_S = 0.8  # what releasing an engine may take in the executor's thread
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class ManagedNode(LifecycleNode):
         self._wanted_active = False
         self._declared: list[Parameters[Any]] = []
         self._unknown_parameters: list[str] = []
+        #: Set when the process is to end, so that nobody begins what takes long.
+        self.ending = threading.Event()
+        self._left_behind: list[LeftBehind] = []
+        self._to_close: list[tuple[str, Callable[[], None]]] = []
+        self._hang_told = ''
         service = self._service_change_state
         service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
@@ -117,6 +126,44 @@ class ManagedNode(LifecycleNode):
         """What the node waits for before it can work, and values to tell; '' for nothing."""
         return '', {}
 
+    def hang(self) -> str:
+        """What has not returned for longer than it may, for people; empty when nothing hangs."""
+        return ''
+
+    def end_soon(self) -> None:
+        """Cut short what takes long; called in another thread, when the process is to end."""
+        self.ending.set()
+
+    def leave_behind(self, left: LeftBehind | None) -> None:
+        """Remember threads that did not end in time; None is taken for none."""
+        if left is not None:
+            self._left_behind.append(left)
+            self.get_logger().error(f'{left.at_work()}; it is left behind')
+
+    def close_when_free(self, who: str, close: Callable[[], None]) -> None:
+        """Close what threads that were left behind may use: now, or when they have ended.
+
+        Never once one of them was stuck: its memory stays until the process ends.
+        """
+        if self.left_at_work() or self.stuck():
+            self._to_close.append((who, close))
+        else:
+            self.leave_behind(call_within(close, who, 'its release', _RELEASE_S))
+
+    def left_at_work(self) -> str:
+        """What threads that were left behind still do, for people; empty without any."""
+        return next(filter(None, (left.at_work() for left in self._left_behind)), '')
+
+    def stuck(self) -> str:
+        """Which thread was left behind because it hung, from then on; empty without one."""
+        return next(filter(None, (left.stuck() for left in self._left_behind)), '')
+
+    def refuse_after_hang(self) -> None:
+        """Raise PerceptionError where a thread hung, which only a new process mends."""
+        stuck = self.stuck()
+        if stuck:
+            raise PerceptionError(f'{stuck}. What it hung in may be broken: restart this node')
+
     def go_inactive(self, error: Exception) -> None:
         """Go inactive for an error that came after `configure`; call it in the executor's thread.
 
@@ -129,7 +176,7 @@ class ManagedNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._forget_destroyed()
-        if not self._succeeds('configured', self.configure):
+        if not self._succeeds('configured', self.refuse_after_hang, self.configure):
             self.cleanup()
             return TransitionCallbackReturn.FAILURE
         self.configured = True
@@ -139,7 +186,7 @@ class ManagedNode(LifecycleNode):
         """Transition of the lifecycle."""
         self._forget_destroyed()
         self._wanted_active = True
-        if not self._succeeds('activated', self.activate):
+        if not self._succeeds('activated', self.refuse_after_hang, self.activate):
             self.deactivate()
             return TransitionCallbackReturn.FAILURE
         self.active = True
@@ -204,10 +251,11 @@ class ManagedNode(LifecycleNode):
         response.success = False
         return response
 
-    def _succeeds(self, what: str, step: Callable[[], None]) -> bool:
-        """Whether a step of the lifecycle came through; if not, say why."""
+    def _succeeds(self, what: str, *steps: Callable[[], None]) -> bool:
+        """Whether steps of the lifecycle came through; if not, say why."""
         try:
-            step()
+            for step in steps:
+                step()
         except Exception as error:  # noqa: BLE001 - rclpy swallows exceptions of transitions
             self._explain(what, error)
             return False
@@ -216,6 +264,10 @@ class ManagedNode(LifecycleNode):
 
     def _explain(self, what: str, error: Exception) -> None:
         """Say why a step failed, in the log and from now on in diagnostics."""
+        if self.ending.is_set():
+            self.problem = 'the process is ending'
+            self.get_logger().info(f'not {what}: {self.problem}')
+            return
         if isinstance(error, PerceptionError):
             self.problem = str(error)
         else:
@@ -225,6 +277,9 @@ class ManagedNode(LifecycleNode):
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
         """Configure anew, and activate if the node was to be active, after a failure."""
+        if not self.active and self.stuck():
+            response.message = f'{self.stuck()}; restart this node'
+            return response
         if not self.problem or self.active:
             response.message = f'nothing to try again: the node is {self._state_label()}'
             return response
@@ -241,6 +296,8 @@ class ManagedNode(LifecycleNode):
         return label
 
     def _way_out(self, what: str) -> str:
+        if self.stuck():
+            return 'Nothing else helps'
         name = self.get_fully_qualified_name()
         retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
         if what in ('configured', 'activated'):
@@ -250,10 +307,31 @@ class ManagedNode(LifecycleNode):
             return f'Once mended: {retry}'
         return 'The node goes back to unconfigured'
 
+    def _settle(self) -> None:
+        """Close what threads that were left behind have let go of by now."""
+        self._left_behind = [left for left in self._left_behind if not left.settle()]
+        while self._to_close and not self._left_behind:
+            who, close = self._to_close.pop(0)
+            self.leave_behind(call_within(close, who, 'its release', _RELEASE_S))
+
+    def _tell_hang(self) -> str:
+        """What hangs, or was left behind because it did; logged when it is new."""
+        hang = self.stuck() or self.hang()
+        begin = hang.partition('(')[0]
+        if begin != self._hang_told:
+            self._hang_told = begin
+            if hang:
+                self.get_logger().error(f'{hang}; restart this node if it stays so')
+        return hang
+
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
-        if self.problem:
+        self._settle()
+        hang = self._tell_hang()
+        if hang:
+            state = diagnostics.status(diagnostics.ERROR, name, hang, values)
+        elif self.problem:
             state = diagnostics.status(diagnostics.ERROR, name, self.problem, {})
         elif busy:
             state = diagnostics.status(diagnostics.WARN, name, busy, values)

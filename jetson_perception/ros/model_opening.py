@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.request import describe_progress
+from jetson_perception.pipeline import (
+    SLOW_START_S,
+    Activity,
+    LeftBehind,
+    WatchedThread,
+    join_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S = 10.0  # for what cannot be cancelled, as a runtime that loads a file
+_PATIENCE_S = 1.0  # for what cannot be cancelled, as a runtime that loads a file
+_WORTH_TELLING_S = 1.0
 
 
 class ModelOpening:
@@ -42,7 +52,9 @@ class ModelOpening:
         self._error: Exception | None = None
         self._progress = ''
         self._done = self._closed = False
-        self._thread = threading.Thread(target=self._run, name='opening models', daemon=True)
+        #: What the thread is at.
+        self.activity = Activity('the model')
+        self._thread = WatchedThread(self._run, 'opening models', self.activity)
         self._thread.start()
 
     @property
@@ -52,12 +64,27 @@ class ModelOpening:
 
     @property
     def progress(self) -> str:
-        """What is being built and how far, for people; empty while nothing is."""
-        return '' if self._done else self._progress
+        """What is being built and how far, or what else takes long, for people; else empty."""
+        if self._done:
+            return ''
+        if self._progress or self.activity.elapsed_s() < _WORTH_TELLING_S:
+            return self._progress
+        return self.activity.describe()
 
-    def wait_for_news(self) -> None:
-        """Wait until all is done, or a build has begun, which may take long."""
-        self._news.wait()
+    def wait_for_news(self, timeout_s: float | None = None) -> bool:
+        """Wait until all is done, or a build has begun, which may take long.
+
+        Returns
+        -------
+        bool
+            False when neither was so after `timeout_s`, or the wait was interrupted.
+        """
+        return self._news.wait(timeout_s) and (self._done or bool(self._progress))
+
+    def interrupt(self) -> None:
+        """Cancel what is being built, and end a wait for news; any thread may call it."""
+        self._cancel.set()
+        self._news.set()
 
     def take(self) -> dict[str, Any]:
         """The models by name, once done; they are the caller's from now on.
@@ -73,26 +100,37 @@ class ModelOpening:
             opened, self._opened = self._opened, {}
             return opened
 
-    def close(self) -> None:
-        """Cancel what is being built, and close the models that nobody took."""
+    def close(self) -> LeftBehind | None:
+        """Cancel what is being built, and close the models that nobody took.
+
+        Returns
+        -------
+        LeftBehind or None
+            The thread, where it takes longer; it closes what it has opened.
+        """
         self._cancel.set()
-        self._thread.join(_PATIENCE_S)
-        if self._thread.is_alive():
+        left = join_until([self._thread], time.monotonic() + _PATIENCE_S)
+        if left:
             log.warning('a model is still being opened; it will be closed when it is open')
         with self._lock:
             self._closed = True
             self._close_opened()
+        return LeftBehind(left) if left else None
 
     def _run(self) -> None:
         error = None
         for name, opener in self._openers.items():
             if self._cancel.is_set():
                 break
+            self.activity.who = f'engine {name}' if name else 'the engine'
+            self.activity.begin('opening its model', limit_s=SLOW_START_S)
             try:
                 model = opener(progress=partial(self._report, name), cancel=self._cancel)
             except Exception as err:  # noqa: BLE001 - it is handed on, whatever it is
                 error = err
                 break
+            finally:
+                self.activity.end()
             with self._lock:
                 self._opened[name] = model
                 self._progress = ''
@@ -104,6 +142,7 @@ class ModelOpening:
         self._on_done()
 
     def _report(self, name: str, fraction: float | None, phase: str) -> None:
+        self.activity.begin('building', limit_s=math.inf)
         self._progress = describe_progress(name, fraction, phase)
         self._news.set()
 

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 #: Seconds between two log lines about frames that failed, and for which one failure is news.
 LOG_EVERY_S = 5.0
 
+#: How long transitions wait for models to be opened, and for the first runs of engines. What takes
+#: longer goes on behind them.
+_OPENING_PATIENCE_S = 10.0
+_FIRST_RUN_PATIENCE_S = 3.0
+#: How long `deactivate` waits for the lanes, and then for the drawing thread.
+_LANES_END_S = 1.2
+_DRAWING_END_S = 0.2
+
 
 @dataclass(frozen=True)
 class ImageInputParams:
@@ -91,25 +99,65 @@ class PerceptionNode(ManagedNode):
         """Take the models of `openers` over, and announce what they will publish."""
 
     def configure(self) -> None:
-        """Open the models; wait for them unless an engine is being built."""
+        """Open the models; wait for them unless an engine is being built, or it takes long."""
+        self._refuse_while_left_at_work()
         self._adopted = False
         self._opening = ModelOpening(self.openers(), self._opened.trigger)
-        self._opening.wait_for_news()
+        self._wait_for_models(self._opening)
         if self._opening.done:
             self._adopt_opened(self._opening)
         else:
             self.get_logger().info(f'{self._opening.progress}; frames are dropped until then')
 
+    def _wait_for_models(self, opening: ModelOpening) -> None:
+        begun_s = time.monotonic()
+        while not opening.wait_for_news(timeout_s=1.0):
+            if self.ending.is_set():
+                raise PerceptionError('the process is ending')
+            if time.monotonic() - begun_s > _OPENING_PATIENCE_S:
+                return
+            self.diagnostics.publish()  # its timer waits for this transition
+
     def cleanup(self) -> None:
         """Cancel what is being built. Overridden to close the models that were adopted."""
         if self._opening is not None:
-            self._opening.close()
+            self.leave_behind(self._opening.close())
         self._opening, self._ready = None, False
 
+    def end_soon(self) -> None:
+        """Cut openings, builds and first runs short."""
+        super().end_soon()
+        opening, pipeline = self._opening, self._pipeline
+        if opening is not None:
+            opening.interrupt()
+        if pipeline is not None:
+            pipeline.call_off()
+
     def busy(self) -> tuple[str, dict[str, Any]]:
-        """How far the engines are, while they are being built."""
+        """How far the engines are, while they are being built, and what else takes long."""
         progress = self._opening.progress if self._opening is not None else ''
-        return progress, {'frames dropped': self._dropped}
+        pipeline = self._pipeline
+        if not progress and pipeline is not None and not pipeline.begun:
+            texts = (activity.describe() for activity in pipeline.activities)
+            progress = next(filter(None, texts), '')
+        return progress or self.left_at_work(), {'frames dropped': self._dropped}
+
+    def hang(self) -> str:
+        """What has not returned of an opening, a lane, the publisher or the drawing."""
+        watched = list(self._pipeline.activities) if self._pipeline is not None else []
+        if self._opening is not None:
+            watched.append(self._opening.activity)
+        if self._drawer is not None:
+            watched.append(self._drawer.activity)
+        return next((activity.describe() for activity in watched if activity.is_stuck()), '')
+
+    def _refuse_while_left_at_work(self) -> None:
+        """Raise where a thread of before still uses the engines."""
+        at_work = self.left_at_work()
+        if at_work:
+            raise PerceptionError(
+                f'{at_work}; try again when it has, or restart this node if it never does'
+            )
 
     def make_lanes(self) -> list[Lane]:
         """Lanes for the models that `configure` opened."""
@@ -136,6 +184,7 @@ class PerceptionNode(ManagedNode):
 
     def activate(self) -> None:
         """Start the threads and subscribe, in this order."""
+        self._refuse_while_left_at_work()
         opening = self._opening
         if opening is not None and opening.done and not self._adopted:
             self._adopt_opened(opening)  # done before the executor came to `_on_opened`
@@ -143,6 +192,7 @@ class PerceptionNode(ManagedNode):
             raise PerceptionError(self.problem or 'the engines are not there')
         self._rejected, self._last_error, self._dropped = 0, '', 0
         self._last_error_s = -math.inf
+        self._stop_reason = ''
         self._annotated = AnnotatedPublisher(self)
         self._drawer = NewestWorker(self._draw, 'drawing')
         if self._ready:
@@ -165,7 +215,12 @@ class PerceptionNode(ManagedNode):
             lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
             for lane in self._pipeline.lanes
         }
-        self._pipeline.start()
+        if self.ending.is_set():
+            raise PerceptionError('the process is ending')
+        if not self._pipeline.start(_FIRST_RUN_PATIENCE_S):
+            if self.ending.is_set():
+                raise PerceptionError('the process is ending')
+            self.get_logger().info(f'{self.busy()[0]}; frames are dropped until then')
 
     def _on_opened(self) -> None:
         """Go on when engines have been built; in the executor's thread."""
@@ -193,9 +248,9 @@ class PerceptionNode(ManagedNode):
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
         if self._pipeline is not None:
-            self._pipeline.close()
+            self.leave_behind(self._pipeline.close(_LANES_END_S))
         if self._drawer is not None:
-            self._drawer.close()
+            self.leave_behind(self._drawer.close(_DRAWING_END_S))
         if self._annotated is not None:
             self._annotated.destroy()
         for publisher in self._stats_publishers.values():
@@ -254,7 +309,7 @@ class PerceptionNode(ManagedNode):
         self._stopped.trigger()
 
     def _give_up(self) -> None:
-        if self.active:
+        if self.active and self._stop_reason:
             self.get_logger().fatal(f'{self._stop_reason}. The node becomes inactive')
             self.trigger_deactivate()
             self.problem = self.problem or self._stop_reason
@@ -286,6 +341,8 @@ class PerceptionNode(ManagedNode):
             values[f'{stage} median (ms)'] = times.median_ms
             values[f'{stage} 99th percentile (ms)'] = times.p99_ms
         name = f'{self.get_fully_qualified_name()}: {lane.name}'
+        if lane.activity.is_stuck():
+            return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
         if self._watchdog is not None and self._watchdog.warned:
             return diagnostics.status(diagnostics.WARN, name, self._watchdog.explanation(), values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:

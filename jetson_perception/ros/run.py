@@ -51,21 +51,28 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     args : sequence of str, optional
         Command line with ROS arguments; the process's own by default.
     """
-    # rclpy's own handlers take the context down at once: then results under way cannot be
-    # published, nor a service call be answered, and each says so with a traceback.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
-    signals = ending.EndSignals(END_SIGNALS, spinner.stop)
-    node = None
+    node: ManagedNode | None = None
+
+    def end() -> None:
+        spinner.stop()
+        if node is not None:
+            node.end_soon()
+
+    signals = ending.EndSignals(END_SIGNALS, end)
+    # rclpy's own handlers take the context down at once: then results under way cannot be
+    # published, nor a service call be answered, and each says so with a traceback.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make()
         library = logging.getLogger('jetson_perception')
         library.setLevel(logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
-        node.bring_up()
+        if not spinner.stopped:
+            node.bring_up()
         spinner.spin(node)
     except ExternalShutdownException:
         pass
@@ -74,4 +81,4 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    ending.leave()
+    ending.leave(ending.ENDED_BY_FORCE if node is not None and node.stuck() else 0)

@@ -25,6 +25,11 @@ class Spinner:
         #: Wakes the executor, while there is one.
         self._wake: GuardCondition | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End `spin` after the callback under way, or before it begins; from any thread."""
         self._stopped.set()
@@ -47,7 +52,7 @@ class Spinner:
             self._wake = wake
         try:
             executor.add_node(node)
-            while node.context.ok() and not self._stopped.is_set():
+            while node.context.ok() and not self.stopped:
                 executor.spin_once()
         finally:
             with self._lock:

@@ -75,10 +75,10 @@ def started():
     """Starts a pipeline of lanes, and closes it however the test ends."""
     pipelines = []
 
-    def start(*lanes, on_settled=None):
-        pipeline = Pipeline(lanes, on_settled)
+    def start(*lanes, on_settled=None, on_stopped=None, timeout_s=None):
+        pipeline = Pipeline(lanes, on_settled, on_stopped)
         pipelines.append(pipeline)
-        pipeline.start()
+        pipeline.start(timeout_s)
         return pipeline
 
     before = set(threading.enumerate())
@@ -87,7 +87,7 @@ def started():
         for lane in pipeline.lanes:
             lane.model.go.set()
         pipeline.close()
-    assert set(threading.enumerate()) <= before
+    wait_until(lambda: set(threading.enumerate()) <= before)
 
 
 def frame(number):
@@ -369,3 +369,162 @@ def test_a_publisher_that_is_held_up_stops_the_lane_and_not_the_caller(started):
     go.set()
     wait_until(lambda: sum((lane.counts.processed, lane.counts.skipped)) == 50)
     assert lane.counts.failed == 0
+
+
+class BoundModel(Model):
+    """One whose first run goes on until `warm` is set, and fails where it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.warm = threading.Event()
+        self.cannot_begin = None
+
+    def bind_thread(self):
+        assert self.warm.wait(DEADLINE_S)
+        if self.cannot_begin is not None:
+            raise self.cannot_begin
+
+
+class InterruptibleModel(Model):
+    """One whose inference under way fails when it is interrupted."""
+
+    interrupted = False
+
+    def infer(self, tensor):
+        outputs = super().infer(tensor)
+        if self.interrupted:
+            raise ModelError('Exiting due to terminate flag')
+        return outputs
+
+    def interrupt(self):
+        self.interrupted = True
+        self.go.set()
+
+
+class TestHangs:
+    """Threads that don't come back; `go` of the model lets them, at the end of each test."""
+
+    def test_an_inference_that_does_not_return_is_left_behind(self, started):
+        published, errors, model = Published(), [], Model(held=True)
+        lane = Lane('det', model, published, on_error=errors.append)
+        pipeline = started(lane)
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        left = pipeline.close(patience_s=0.01)
+        assert 'engine det: an inference has not returned since' in left.at_work()
+        # What comes of it late goes nowhere.
+        model.raises = {('infer', 1): ModelError('it came back')}
+        model.go.set()
+        wait_until(lambda: not left.at_work())
+        assert published.results.empty()
+        assert errors == []
+
+    def test_a_late_result_is_not_published(self, started):
+        published, model = Published(), Model(held=True)
+        pipeline = started(Lane('det', model, published))
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        left = pipeline.close(patience_s=0.01)
+        model.go.set()
+        wait_until(left.settle)
+        assert published.results.empty()
+
+    def test_the_other_lanes_end_as_ever(self, started):
+        published, stuck = Published(), Model(held=True, input_key='another')
+        pipeline = started(Lane('det', Model(), published), Lane('pose', stuck, published))
+        pipeline.offer(frame(1))
+        assert stuck.wait_until_begun() == 1
+        assert published.next() == (1, 1)
+        left = pipeline.close(patience_s=0.05)
+        assert [thread.name for thread in left._threads] == ['lane pose']
+
+    @pytest.mark.parametrize('stage', ['preprocess', 'postprocess'])
+    def test_what_a_lane_is_at_has_a_name(self, started, stage):
+        model, go, begun = Model(), threading.Event(), threading.Event()
+        model.go = go
+        work = getattr(model, stage)
+
+        def hold(*args):
+            begun.set()
+            assert go.wait(DEADLINE_S)
+            return work(*args)
+
+        setattr(model, stage, hold)
+        model.infer = lambda tensor: [tensor]
+        lane = Lane('det', model, Published())
+        started(lane).offer(frame(1))
+        assert begun.wait(DEADLINE_S)
+        what = {'preprocess': 'fitting an image', 'postprocess': 'decoding a result'}[stage]
+        assert f'engine det: {what} has not' in lane.activity.describe()
+        go.set()
+        wait_until(lambda: lane.counts.processed == 1)
+        assert lane.activity.describe() == ''
+
+    def test_a_run_that_can_be_interrupted_is_when_it_takes_long(self, started):
+        errors, model = [], InterruptibleModel(held=True)
+        lane = Lane('det', model, Published(), on_error=errors.append)
+        pipeline = started(lane)
+        pipeline.offer(frame(1))
+        assert model.wait_until_begun() == 1
+        assert pipeline.close() is None
+        assert model.interrupted
+        assert (errors, lane.counts.failed) == ([], 0), 'nobody asked for that frame any more'
+
+    def test_a_publisher_that_does_not_return_is_left_behind_alone(self, started):
+        begun, model = threading.Event(), Model()
+        model.go = threading.Event()  # what the end of the test sets
+
+        def publish(frame, result):
+            begun.set()
+            assert model.go.wait(DEADLINE_S)
+
+        model.infer = lambda tensor: [tensor]
+        pipeline = started(Lane('det', model, publish))
+        for number in range(1, 20):
+            pipeline.offer(frame(number))
+            assert begun.wait(DEADLINE_S)
+        assert 'the publisher: a result of engine det' in pipeline.publishing.describe()
+        left = pipeline.close(patience_s=0.05)
+        assert [thread.name for thread in left._threads] == ['publisher']
+
+    def test_a_first_run_goes_on_behind_a_start_that_is_waited_for_so_long(self, started):
+        published, model = Published(), BoundModel()
+        lane = Lane('det', model, published)
+        pipeline = started(lane, timeout_s=0.01)
+        assert not pipeline.begun
+        assert 'engine det: the first run has not returned since' in lane.activity.describe()
+        for number in (1, 2):
+            pipeline.offer(frame(number))
+        assert lane.counts == Counts(received=2, skipped=1)
+        model.warm.set()
+        assert published.next() == (2, 2)
+        assert pipeline.begun
+
+    def test_a_first_run_that_fails_late_is_told(self, started):
+        stopped, model = queue.Queue(), BoundModel()
+        model.cannot_begin = ModelError('no graph')
+        lane = Lane('det', model, Published())
+        started(lane, timeout_s=0.01, on_stopped=lambda *args: stopped.put(args))
+        model.warm.set()
+        assert stopped.get(timeout=DEADLINE_S) == (lane, model.cannot_begin)
+
+    def test_lanes_that_wait_for_a_first_run_end_without_it(self, started):
+        slow = BoundModel()
+        lanes = [Lane('pose', slow, Published()), Lane('det', Model(), Published())]
+        pipeline = started(*lanes, timeout_s=0.01)
+        left = pipeline.close(patience_s=0.05)
+        assert [thread.name for thread in left._threads] == ['lane pose']
+        slow.warm.set()
+        wait_until(left.settle)
+        assert not pipeline.begun
+
+    def test_a_start_that_waits_is_called_off(self, started):
+        model = BoundModel()
+        pipeline = Pipeline([Lane('det', model, Published())])
+        starting = threading.Thread(target=pipeline.start)
+        starting.start()
+        pipeline.call_off()
+        starting.join(DEADLINE_S)
+        assert not starting.is_alive()
+        model.warm.set()
+        pipeline.close()

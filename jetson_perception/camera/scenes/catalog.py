@@ -9,6 +9,7 @@ from jetson_perception.camera.scenes import oranges, people
 from jetson_perception.errors import SourceError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     import numpy as np
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class Scene(Protocol):
     """A rendered scene that knows the class of every pixel, or every object."""
 
-    def prepare(self) -> None:
-        """Do now what would make the first frames late."""
+    def prepare(self, stop: threading.Event | None = None) -> None:
+        """Do now what would make the first frames late, unless told to stop."""
         ...
 
     def frame(

@@ -31,6 +31,7 @@ from jetson_perception.camera.scenes.skin import (
 )
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
@@ -202,9 +203,11 @@ class OrangeScene:
         self._shade = self._vignette()
         self._noise = self._sensor_noise(rng)
 
-    def prepare(self) -> None:
-        """Paint all oranges now, so that no frame has to wait for one."""
+    def prepare(self, stop: threading.Event | None = None) -> None:
+        """Paint all oranges now, so that no frame has to wait for one, unless told to stop."""
         for index in range(len(self._places)):
+            if stop is not None and stop.is_set():
+                return
             self._orange(index)
 
     def frame(

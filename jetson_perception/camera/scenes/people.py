@@ -31,6 +31,7 @@ from jetson_perception.camera.scenes.people_stage import (
 from jetson_perception.camera.scenes.people_things import thing_sprite
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
@@ -422,10 +423,12 @@ class PeopleScene:
         self._looks: dict[tuple[int, int], tuple[Sprite, Shadow]] = {}
         self._noise = self._sensor_noise(rng)
 
-    def prepare(self) -> None:
-        """Render everybody's frames now, so that no frame has to wait for one."""
+    def prepare(self, stop: threading.Event | None = None) -> None:
+        """Render everybody's frames now, so that no frame has to wait, unless told to stop."""
         for index, actor in enumerate(self._actors):
             for number in range(_GESTURE_FRAMES if actor.x0 == actor.x1 else _WALK_FRAMES):
+                if stop is not None and stop.is_set():
+                    return
                 self._look(index, number)
 
     def frame(

@@ -1,0 +1,194 @@
+"""What threads are at that may never end, since when, and what becomes of those that don't.
+
+A driver that hangs keeps the thread that called it, and nothing in Python gets it back. Such a
+thread is told of, and left behind: what it uses is not closed under it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
+
+STUCK_S = 3.5
+"""What takes longer counts as stuck, unless a third of it is what such calls are known to take."""
+
+SLOW_START_S = 300.0
+"""The limit for what is slow once: loading a model, and the first run of an engine."""
+
+_LONGEST_LIMIT_S = 30.0
+
+
+class Activity:
+    """What one thread is doing; that thread writes it, and any may read it.
+
+    Parameters
+    ----------
+    who : str
+        For people, as 'engine det'.
+    """
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        # What it is, when it began by the monotonic clock in ns, and its limit in s: one object,
+        # so that a reader sees what belongs together.
+        self._call: tuple[str, int, float] | None = None
+        self._limit_s = STUCK_S
+
+    def begin(self, what: str, begun_ns: int | None = None, limit_s: float | None = None) -> None:
+        """Note what begins, as 'an inference', in place of what was noted before.
+
+        Parameters
+        ----------
+        what : str
+            For people, with its article.
+        begun_ns : int, optional
+            Monotonic time; now by default.
+        limit_s : float, optional
+            What takes longer counts as stuck; by default a limit that follows how long such calls
+            take, so that a model that is slow by nature does not count as stuck all the time.
+        """
+        self._call = (
+            what,
+            time.monotonic_ns() if begun_ns is None else begun_ns,
+            self._limit_s if limit_s is None else limit_s,
+        )
+
+    def end(self, begun_ns: int | None = None) -> None:
+        """Note that all is over that began at a monotonic time; by default the call under way."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        _, call_begun_ns, limit_s = call
+        elapsed_ns = time.monotonic_ns() - (call_begun_ns if begun_ns is None else begun_ns)
+        if self._limit_s < 3e-9 * elapsed_ns and limit_s <= _LONGEST_LIMIT_S:
+            self._limit_s = min(3e-9 * elapsed_ns, _LONGEST_LIMIT_S)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the call under way began; 0 without one."""
+        call = self._call
+        return 1e-9 * (time.monotonic_ns() - call[1]) if call is not None else 0.0
+
+    def is_stuck(self) -> bool:
+        """Whether the call under way takes longer than it may."""
+        call = self._call
+        return call is not None and time.monotonic_ns() - call[1] > call[2] * 1e9
+
+    def describe(self) -> str:
+        """Who does what and since when, for people; empty without a call under way."""
+        call = self._call
+        if call is None:
+            return ''
+        what, begun_ns, _ = call
+        elapsed_s = 1e-9 * (time.monotonic_ns() - begun_ns)
+        since = time.strftime('%H:%M:%S', time.localtime(time.time() - elapsed_s))
+        return f'{self.who}: {what} has not returned since {since} ({elapsed_s:.0f} s)'
+
+
+class WatchedThread(threading.Thread):
+    """A thread that the interpreter does not wait for, and what it is at.
+
+    Parameters
+    ----------
+    target : callable
+        What it runs.
+    name : str
+        The thread's name.
+    activity : Activity
+        What `target` keeps up to date.
+    """
+
+    def __init__(self, target: Callable[[], None], name: str, activity: Activity) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+        self.activity = activity
+
+
+class LeftBehind:
+    """Threads that did not end in time, and what waits for their end to be closed.
+
+    Once one of them was stuck, nothing is closed any more: whatever it was in may be broken.
+
+    Parameters
+    ----------
+    threads : sequence of WatchedThread
+        Still alive.
+    """
+
+    def __init__(self, threads: Sequence[WatchedThread]) -> None:
+        self._threads = tuple(threads)
+        self._to_close: list[Callable[[], None]] = []
+        self._stuck = ''
+
+    def close_later(self, close: Callable[[], None]) -> None:
+        """Have something closed when the threads have ended."""
+        self._to_close.append(close)
+
+    def stuck(self) -> str:
+        """Which of them was found stuck and since when, from then on; empty where none was."""
+        for thread in self._threads:
+            if not self._stuck and thread.is_alive() and thread.activity.is_stuck():
+                self._stuck = thread.activity.describe()
+        return self._stuck
+
+    def at_work(self) -> str:
+        """What they are still doing, for people; empty when all have ended."""
+        for thread in self._threads:
+            if thread.is_alive():
+                return thread.activity.describe() or f'{thread.activity.who} has not ended yet'
+        return ''
+
+    def settle(self) -> bool:
+        """Close what was to be closed if all have ended; whether nothing is left of them."""
+        if self.stuck() or self.at_work():
+            return False
+        while self._to_close:
+            self._to_close.pop(0)()
+        return True
+
+
+def join_until(threads: Sequence[WatchedThread], deadline_s: float) -> list[WatchedThread]:
+    """Wait for threads until a moment of the monotonic clock; returns those still alive."""
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(max(deadline_s - time.monotonic(), 0))
+    return [thread for thread in threads if thread.is_alive()]
+
+
+def call_within(
+    call: Callable[[], None], who: str, what: str, patience_s: float
+) -> LeftBehind | None:
+    """Make a call that may hang; returns its thread where it does not come back in time.
+
+    Parameters
+    ----------
+    call : callable
+        What it raises in time is raised here.
+    who, what : str
+        As of `Activity`.
+    patience_s : float
+        How long it is waited for.
+    """
+    activity = Activity(who)
+    errors: list[Exception] = []
+
+    def run() -> None:
+        activity.begin(what)
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - handed to the caller
+            errors.append(error)
+        activity.end()
+
+    thread = WatchedThread(run, who, activity)
+    thread.start()
+    if join_until([thread], time.monotonic() + patience_s):
+        return LeftBehind([thread])
+    if errors:
+        raise errors[0]
+    return None
