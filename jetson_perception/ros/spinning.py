@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from rclpy.executors import SingleThreadedExecutor
@@ -12,11 +14,18 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 
+log = logging.getLogger(__name__)
+
+LOG_EVERY_S = 5.0
+"""Seconds between two tracebacks of callbacks that failed."""
+
+
 class Spinner:
     """Runs a node's callbacks in the thread that calls `spin`, until `stop`.
 
     `rclpy.spin_until_future_complete` adds a callback to its future with every event, and keeps
-    them all: 270 bytes an event. This keeps nothing.
+    them all: 270 bytes an event. This keeps nothing. Nor does it end by what a callback raises,
+    which is logged: a node stays up, whatever it is sent.
     """
 
     def __init__(self) -> None:
@@ -24,6 +33,7 @@ class Spinner:
         self._lock = threading.Lock()
         #: Wakes the executor, while there is one.
         self._wake: GuardCondition | None = None
+        self._logged_s = -LOG_EVERY_S
 
     @property
     def stopped(self) -> bool:
@@ -46,20 +56,29 @@ class Spinner:
             When the context was shut down meanwhile.
         """
         executor = SingleThreadedExecutor(context=node.context)
-        # One of the node's, as `spin_once` returns after a callback, not when it is woken.
+        # One of the node's, as the executor gives callbacks only, not that it was woken.
         wake = node.create_guard_condition(_nothing)
         with self._lock:
             self._wake = wake
         try:
             executor.add_node(node)
             while node.context.ok() and not self.stopped:
-                executor.spin_once()
+                self._run_next(executor)
         finally:
             with self._lock:
                 self._wake = None
             executor.shutdown()
             node.destroy_guard_condition(wake)
 
+    def _run_next(self, executor: SingleThreadedExecutor) -> None:
+        """Wait for the next callback and run it."""
+        callback, _, _ = executor.wait_for_ready_callbacks()
+        callback()
+        error = callback.exception()
+        if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = time.monotonic()
+            log.error('unexpected error in a callback', exc_info=error)
+
 
 def _nothing() -> None:
-    """Do nothing; being called ends `spin_once`."""
+    """Do nothing, as a callback."""
