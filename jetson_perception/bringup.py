@@ -300,9 +300,12 @@ def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
     """Variables to add so that large images get through; the user's own are left alone.
 
     A 64 MB shared-memory segment takes every frame, and an allocator that keeps its memory saves
-    a page fault for every 4 KiB of each: "Transport" in the README has the measurements.
+    a page fault for every 4 KiB of each: "Transport" in the README has the measurements. It keeps
+    one heap, as threads come and go with each activation, and each would leave a heap of its own
+    as large as the largest engine that was ever opened in it.
     """
     wanted = {
+        'MALLOC_ARENA_MAX': '1',
         'MALLOC_MMAP_THRESHOLD_': '268435456',
         'MALLOC_TRIM_THRESHOLD_': '536870912',
         'MALLOC_TOP_PAD_': '67108864',

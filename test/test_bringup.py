@@ -15,7 +15,12 @@ from jetson_perception.bringup import NodeProcess, defaults
 from jetson_perception.errors import ParameterError
 from jetson_perception.resources import config_path
 
-ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'MALLOC_TOP_PAD_'}
+ALLOCATOR = {
+    'MALLOC_ARENA_MAX',
+    'MALLOC_MMAP_THRESHOLD_',
+    'MALLOC_TRIM_THRESHOLD_',
+    'MALLOC_TOP_PAD_',
+}
 PROFILES = {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
 LAUNCH_FILES = [
     pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),

@@ -105,9 +105,22 @@ class ManagedNode(LifecycleNode):
             self._start()
 
     def _start(self) -> None:
-        configured = self.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        if configured and self._wanted_active:
-            self.trigger_activate()
+        if self._go('configure') and self._wanted_active:
+            self._go('activate')
+
+    def _go(self, transition: str) -> bool:
+        """Take a transition, where the state has it, and tell whether that went well.
+
+        rclpy raises where the state has it not, and that would end the process.
+        """
+        if transition not in self._transitions():
+            return False
+        trigger = getattr(self, f'trigger_{transition}')
+        return bool(trigger() == TransitionCallbackReturn.SUCCESS)
+
+    def _transitions(self) -> dict[str, int]:
+        """Number of each transition that the state has, by its name."""
+        return {name: number for number, name, *_ in self._state_machine.available_transitions}
 
     def configure(self) -> None:
         """Open what takes time: models, cameras. May raise PerceptionError."""
@@ -173,23 +186,23 @@ class ManagedNode(LifecycleNode):
         Diagnostics tell the reason until the node is configured or activated again.
         """
         if self.active:
-            self.trigger_deactivate()
+            self._go('deactivate')
         self._explain('active any more', error)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
+        self._forget_destroyed()
         if not self._succeeds('configured', self.refuse_after_hang, self.configure):
-            self.cleanup()
-            return TransitionCallbackReturn.FAILURE
+            return self._undone(self.cleanup)
         self.configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
+        self._forget_destroyed()
         self._wanted_active = True
         if not self._succeeds('activated', self.refuse_after_hang, self.activate):
-            self.deactivate()
-            return TransitionCallbackReturn.FAILURE
+            return self._undone(self.deactivate)
         self.active = True
         return super().on_activate(state)
 
@@ -210,6 +223,7 @@ class ManagedNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._release()
+        self.problem, self._wanted_active = '', False
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -222,23 +236,42 @@ class ManagedNode(LifecycleNode):
         self._release()
         super().destroy_node()
 
+    def _undone(self, step: Callable[[], None]) -> TransitionCallbackReturn:
+        """What a transition returns that failed, once the step has taken back what it began."""
+        try:
+            step()
+        except Exception:
+            log.exception('what had begun could not be taken back')
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.FAILURE
+
     def _release(self) -> None:
+        """Stop and release what there is, in any state; what cannot be is logged."""
         if self.active:
             self.active = False
-            self.deactivate()
+            self._undone(self.deactivate)
         if self.configured:
             self.configured = False
-            self.cleanup()
+            self._undone(self.cleanup)
+
+    def _forget_destroyed(self) -> None:
+        """Drop what rclpy keeps of publishers, timers and the like that are gone.
+
+        Its callback groups hold a weak reference to each that ever was.
+        """
+        group = self.default_callback_group
+        if isinstance(group.entities, set):
+            group.entities = {entity for entity in group.entities if entity() is not None}
 
     def _on_change_state(self, change: Callable[..., Any], request: Any, response: Any) -> Any:
         """Refuse a transition that the state does not have; rclpy lets it end the process."""
         wanted = request.transition
-        possible = {name: number for number, name, *_ in self._state_machine.available_transitions}
+        possible = self._transitions()
         if wanted.label in possible or (not wanted.label and wanted.id in possible.values()):
             return change(request, response)
         self.get_logger().warning(
             f'transition {printable(wanted.label or wanted.id)} refused: in state '
-            f'{self._state_label()} there are {", ".join(possible)}'
+            f'{self._state_label()} there are {", ".join(possible) or "none"}'
         )
         response.success = False
         return response
@@ -277,7 +310,7 @@ class ManagedNode(LifecycleNode):
             return response
         self.get_logger().info('trying again, as asked')
         if self.configured:
-            self.trigger_cleanup()
+            self._go('cleanup')
         self._start()
         response.success = not self.problem
         response.message = self.problem or self.busy()[0] or self._state_label()
@@ -330,8 +363,7 @@ class ManagedNode(LifecycleNode):
         elif self.active:
             state = diagnostics.status(diagnostics.OK, name, 'active', {})
         else:
-            waiting = 'inactive' if self.configured else 'unconfigured'
-            state = diagnostics.status(diagnostics.STALE, name, waiting, {})
+            state = diagnostics.status(diagnostics.STALE, name, self._state_label(), {})
         problems = self.parameter_problems
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN

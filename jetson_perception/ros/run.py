@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from jetson_perception import ending
 from jetson_perception.printable import printable_lines
 from jetson_perception.ros.arguments import require_utf8
+from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,14 +53,13 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     args : sequence of str, optional
         Command line with ROS arguments; the process's own by default.
     """
-    #: Done when the process is to end.
-    asked: Future = Future()
+    spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
     node: ManagedNode | None = None
 
     def end() -> None:
-        asked.set_result(None)
+        spinner.stop()
         if node is not None:
             node.end_soon()
 
@@ -75,9 +74,9 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         library.setLevel(logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
-        if not asked.done():
+        if not spinner.stopped:
             node.bring_up()
-        rclpy.spin_until_future_complete(node, asked)
+        spinner.spin(node)
     except ExternalShutdownException:
         pass
     finally:

@@ -7,6 +7,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ModelError
 from jetson_perception.ros.managed_node import ManagedNode
@@ -45,6 +46,9 @@ class Fragile(ManagedNode):
 
     def status(self):
         return self._diagnose()[0]
+
+    def retry(self):
+        return self._on_retry(Trigger.Request(), Trigger.Response())
 
     def _step(self, name):
         self.steps.append(name)
@@ -116,6 +120,43 @@ def test_a_node_that_cannot_let_go_is_unconfigured_and_says_why(node, step, capl
     assert not node.configured
     node.bring_up()
     assert node.status().message == 'active'
+
+
+@pytest.mark.parametrize(
+    ('step', 'undoing'), [('configure', 'cleanup'), ('activate', 'deactivate')]
+)
+def test_a_node_that_cannot_take_back_what_failed_is_unconfigured_and_says_why(
+    node, step, undoing, caplog
+):
+    node.raises = {step: ModelError('the model is gone'), undoing: OSError('stuck')}
+    node.bring_up()
+    assert node.state() == 'unconfigured'
+    assert node.status().message == 'the model is gone'
+    assert 'OSError: stuck' in caplog.text
+    assert node.retry().success
+    assert node.status().message == 'active'
+
+
+@pytest.mark.parametrize('step', ['deactivate', 'cleanup'])
+def test_a_node_is_shut_down_and_destroyed_though_it_cannot_let_go(node, step, caplog):
+    node.bring_up()
+    node.raises[step] = OSError('stuck')
+    assert node.trigger_shutdown() == SUCCESS
+    assert node.steps == ['configure', 'activate', 'deactivate', 'cleanup']
+    assert 'OSError: stuck' in caplog.text
+    assert node.state() == 'finalized'
+    assert node.status().message == 'finalized'
+
+
+@pytest.mark.parametrize('failed', [False, True])
+def test_a_node_that_was_shut_down_cannot_be_tried_again(node, failed):
+    if failed:
+        node.raises['configure'] = ModelError('the model is gone')
+        node.bring_up()
+    node.trigger_shutdown()
+    assert not node.retry().success
+    node.bring_up()
+    assert node.state() == 'finalized'
 
 
 @pytest.mark.parametrize('reached', range(5))

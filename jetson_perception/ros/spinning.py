@@ -1,0 +1,84 @@
+"""Running a node's callbacks until somebody says stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from rclpy.executors import SingleThreadedExecutor
+
+if TYPE_CHECKING:
+    from rclpy.guard_condition import GuardCondition
+    from rclpy.node import Node
+
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY_S = 5.0
+"""Seconds between two tracebacks of callbacks that failed."""
+
+
+class Spinner:
+    """Runs a node's callbacks in the thread that calls `spin`, until `stop`.
+
+    `rclpy.spin_until_future_complete` adds a callback to its future with every event, and keeps
+    them all: 270 bytes an event. This keeps nothing. Nor does it end by what a callback raises,
+    which is logged: a node stays up, whatever it is sent.
+    """
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        #: Wakes the executor, while there is one.
+        self._wake: GuardCondition | None = None
+        self._logged_s = -LOG_EVERY_S
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """End `spin` after the callback under way, or before it begins; from any thread."""
+        self._stopped.set()
+        with self._lock:
+            if self._wake is not None:
+                self._wake.trigger()
+
+    def spin(self, node: Node) -> None:
+        """Run the node's callbacks until `stop`, or until the node's context is shut down.
+
+        Raises
+        ------
+        ExternalShutdownException
+            When the context was shut down meanwhile.
+        """
+        executor = SingleThreadedExecutor(context=node.context)
+        # One of the node's, as the executor gives callbacks only, not that it was woken.
+        wake = node.create_guard_condition(_nothing)
+        with self._lock:
+            self._wake = wake
+        try:
+            executor.add_node(node)
+            while node.context.ok() and not self.stopped:
+                self._run_next(executor)
+        finally:
+            with self._lock:
+                self._wake = None
+            executor.shutdown()
+            node.destroy_guard_condition(wake)
+
+    def _run_next(self, executor: SingleThreadedExecutor) -> None:
+        """Wait for the next callback and run it."""
+        callback, _, _ = executor.wait_for_ready_callbacks()
+        callback()
+        error = callback.exception()
+        if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = time.monotonic()
+            log.error('unexpected error in a callback', exc_info=error)
+
+
+def _nothing() -> None:
+    """Do nothing, as a callback."""

@@ -1,0 +1,121 @@
+"""What a node handled, and what it was before a transition, leaves nothing behind."""
+
+import collections
+import gc
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+import rclpy
+from nodes.support import BEST_EFFORT, EVERY_RESULT, image_message
+from onnx_models import color_segmentation
+from rclpy.context import Context
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from jetson_perception.nodes.seg_node import SegNode
+from jetson_perception.ros.spinning import Spinner
+
+#: More than the latest times that a lane keeps for its statistics.
+WARM_UP = 400
+FRAMES = 600
+ROUNDS = 20
+HANG_S = 60.0
+
+
+class Feeder:
+    """Sends a node of this process an image whenever it has published a mask."""
+
+    def __init__(self, node):
+        self._node = node
+        self._image = image_message(np.zeros((48, 64, 3), np.uint8))
+        self._spinner = Spinner()
+        self._masks = self._masks_then = self._wanted = 0
+        self._images = node.create_publisher(Image, 'image', EVERY_RESULT)
+        node.create_subscription(Image, 'mask', self._on_mask, BEST_EFFORT)
+        # The first image, and the next one where one was lost.
+        node.create_timer(0.1, self._send_again)
+
+    def feed(self, frames):
+        """Spin the node until it has published so many masks."""
+        self._masks, self._wanted = 0, frames
+        self._spinner = Spinner()
+        limit = threading.Timer(HANG_S, self._spinner.stop)
+        limit.start()
+        self._spinner.spin(self._node)
+        limit.cancel()
+        assert self._masks == frames
+
+    def _send_again(self):
+        if self._masks == self._masks_then:
+            self._images.publish(self._image)
+        self._masks_then = self._masks
+
+    def _on_mask(self, _):
+        if self._masks == self._wanted:
+            return
+        self._masks += 1
+        if self._masks == self._wanted:
+            self._spinner.stop()
+        self._images.publish(self._image)
+
+
+@pytest.fixture
+def node(tmp_path):
+    context = Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    model = color_segmentation(tmp_path / 'colors.onnx')
+    parameters = [Parameter('model', value=str(model)), Parameter('threads', value=1)]
+    made = SegNode(context=context, parameter_overrides=parameters)
+    made.bring_up()
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def traced():
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def bytes_in_use():
+    gc.collect()
+    sys._clear_type_cache()  # which holds the last few thousand names that were looked up
+    return tracemalloc.get_traced_memory()[0]
+
+
+def objects_in_use():
+    return collections.Counter(type(each).__qualname__ for each in gc.get_objects())
+
+
+def test_no_byte_stays_of_an_event(node, traced):
+    feeder = Feeder(node)
+    feeder.feed(WARM_UP)
+    before = bytes_in_use()
+    feeder.feed(FRAMES)
+    # An image and a mask are two events. The times of the last two seconds are kept, however many.
+    assert bytes_in_use() - before < 40 * FRAMES
+
+
+def test_nothing_stays_of_states_that_were_left(node, traced):
+    feeder = Feeder(node)
+
+    def take_rounds():
+        for _ in range(ROUNDS):
+            feeder.feed(1)
+            node.trigger_deactivate()
+            node.trigger_cleanup()
+            in_use = bytes_in_use(), objects_in_use()
+            node.trigger_configure()
+            node.trigger_activate()
+        return in_use
+
+    bytes_before, before = take_rounds()
+    bytes_after, after = take_rounds()
+    assert {kind: n for kind, n in (after - before).items() if n >= ROUNDS} == {}
+    assert bytes_after - bytes_before < 1000 * ROUNDS
