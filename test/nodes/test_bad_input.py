@@ -114,6 +114,26 @@ def test_bad_frames_are_a_warning_in_diagnostics_while_they_come(peer, start, mo
     )
 
 
+def test_a_network_that_overflows_gives_failed_frames_and_no_mask(peer, start, model):
+    """Bright pixels become infinite; a picture without any is handled."""
+    told = 'the network gave NaN or infinite scores for 3072 of 3072 grid points'
+    node = start(node_process('seg_node', peer.namespace, model=str(model), std=[1e-38] * 3))
+    masks, images = peer.collect('mask', Image), peer.image_publisher()
+    dark = np.zeros_like(red())
+    peer.ask(images, image_message(dark), masks)
+    bad = image_message(red())
+    peer.send_until(images, lambda: bad, lambda: log_lines(node, told), 'a line about the frame')
+    peer.wait_for_status(
+        'seg_node: segmentation',
+        lambda status: status.level == status.WARN and told in value_of(status, 'last error'),
+        'a warning about the frames',
+    )
+    good = image_message(dark)
+    mask = peer.ask(images, good, masks)
+    assert not pixels_of(mask).any()
+    assert not with_stamp_of(masks, bad)
+
+
 @pytest.mark.parametrize(
     ('data', 'told'),
     [
