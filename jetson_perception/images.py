@@ -140,6 +140,32 @@ def byte_count(height: int, width: int, encoding: str, step: int) -> int:
     return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
 
 
+def require_layout(
+    pixels: NDArray[np.uint8], height: int, width: int, encoding: str
+) -> tuple[int, int]:
+    """Refuse pixels that are not as `view` gives them for this size and encoding.
+
+    Returns
+    -------
+    rows, row_bytes : int
+        Of the pixels, without any padding of rows.
+
+    Raises
+    ------
+    ImageError
+        When they are not, or the encoding is not taken.
+    """
+    layout = _layout(encoding)
+    rows, row_bytes = layout.rows(height), width * layout.bytes_per_pixel
+    if pixels.dtype != np.uint8 or len(pixels) != rows or pixels.nbytes != rows * row_bytes:
+        raise ImageError(
+            f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '
+            f'{pixels.shape}; {rows} rows of {row_bytes} bytes are needed: take what images.view '
+            'gives'
+        )
+    return rows, row_bytes
+
+
 def to_bgr(
     pixels: NDArray[np.uint8], encoding: str, out: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 ::
 
     model = open_model('my.onnx')
-    result = model(cv2.imread('photo.jpg'))
+    result = model('photo.jpg')  # or an array, as cv2.imread gives it
 
 Stage by stage, as a pipeline runs and times them::
 
@@ -23,6 +23,7 @@ import numpy as np
 from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.image_arrays import as_bgr
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from jetson_perception.engines import Engine
+    from jetson_perception.image_arrays import ImageLike
 
 _log = logging.getLogger(__name__)
 
@@ -89,14 +91,15 @@ class _Model(Generic[Result, Options]):
         return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
 
     def preprocess(
-        self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
+        self, image: ImageLike, out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], ImageTransform]:
         """Input tensor for an image.
 
         Parameters
         ----------
-        bgr : ndarray, shape (h, w, 3), uint8
-            The image.
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
         out : ndarray, optional
             A tensor to fill, of an earlier call.
 
@@ -111,7 +114,7 @@ class _Model(Generic[Result, Options]):
         ImageError
             When the image cannot be used.
         """
-        return self.preprocessor(bgr, out)
+        return self.preprocessor(as_bgr(image), out)
 
     def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Outputs of the network; they may be overwritten by the next call.
@@ -132,9 +135,23 @@ class _Model(Generic[Result, Options]):
         """What the outputs mean in the source image."""
         raise NotImplementedError
 
-    def __call__(self, bgr: NDArray[np.uint8]) -> Result:
-        """Result for an image of shape (h, w, 3), uint8, BGR."""
-        tensor, transform = self.preprocess(bgr)
+    def __call__(self, image: ImageLike) -> Result:
+        """Result for an image.
+
+        Parameters
+        ----------
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
+
+        Raises
+        ------
+        ImageError
+            When it is something else; says what it is.
+        ModelError
+            When the runtime fails, or the network's output is not finite.
+        """
+        tensor, transform = self.preprocess(image)
         return self.postprocess(self.infer(tensor), transform)
 
     def class_name(self, class_id: int) -> str:

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from onnx_models import (
 
 from jetson_perception import models, resources
 from jetson_perception.engines import ModelInfo
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ImageError, ModelError, ParameterError
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
@@ -122,6 +123,63 @@ class TestSegmentation:
         before = first.mask.copy()
         model(np.zeros((96, 128, 3), np.uint8))
         np.testing.assert_array_equal(first.mask, before)
+
+
+GRAY = cv2.cvtColor(picture(), cv2.COLOR_BGR2GRAY)
+
+
+class TestImagesAsPeopleGiveThem:
+    """Each behind a picture of the same size, whose result it must not get."""
+
+    @pytest.fixture(params=[(64, 48), (128, 96)], ids=['resized', 'as_it_is'])
+    def model(self, tmp_path, request):
+        path = color_segmentation(tmp_path / 'my.onnx', size_wh=request.param)
+        with SegmentationModel.open(path) as model:
+            # A gray picture has no largest channel: bright is the first, red.
+            assert model(picture()).mask[-3, 2] == 3
+            yield model
+
+    @pytest.mark.parametrize(
+        ('image', 'corners'),
+        [
+            pytest.param(picture()[::-1], [3, 0, 1, 2], id='upside_down'),
+            pytest.param(picture()[:, ::-1], [2, 1, 0, 3], id='mirrored'),
+            pytest.param(picture()[..., ::-1], [3, 2, 1, 0], id='rgb'),
+            pytest.param(picture(256, 192)[::2, ::2], [1, 2, 3, 0], id='every_other_pixel'),
+            pytest.param(np.dstack([picture()[::-1], GRAY]), [3, 0, 1, 2], id='bgra'),
+            pytest.param(np.full((96, 128), 255, np.uint8), [1, 1, 1, 1], id='gray'),
+            pytest.param(np.zeros((96, 128, 1), np.uint8), [0, 0, 0, 0], id='gray_of_one_channel'),
+        ],
+    )
+    def test_is_taken(self, model, image, corners):
+        mask = model(image).mask
+        assert mask.shape == (96, 128)
+        assert [mask[y, x] for y in (2, -3) for x in (2, -3)] == corners
+
+    @pytest.mark.parametrize('kind', [str, Path])
+    def test_a_path(self, model, tmp_path, kind):
+        file = tmp_path / 'upside_down.png'
+        cv2.imwrite(str(file), picture()[::-1])
+        assert model(kind(file)).mask[2, 2] == 3
+
+    @pytest.mark.parametrize(
+        'image',
+        [
+            pytest.param(None, id='none'),
+            pytest.param('missing.png', id='missing'),
+            pytest.param(np.empty((0, 0, 3), np.uint8), id='empty'),
+            pytest.param(np.zeros((96, 128, 3), np.float32), id='float'),
+            pytest.param(np.zeros((96, 128, 3), np.uint16), id='uint16'),
+            pytest.param(np.zeros((96, 128), bool), id='bool'),
+            pytest.param([np.zeros((96, 128, 3), np.uint8)], id='list'),
+            pytest.param(np.zeros((3, 96, 128), np.uint8), id='channels_first'),
+        ],
+    )
+    def test_is_refused(self, model, image):
+        with pytest.raises(ImageError, match='taken are'):
+            model(image)
+        with pytest.raises(ImageError, match='taken are'):
+            model.preprocess(image)
 
 
 class TestYolo:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.image_arrays import is_bgr
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -245,7 +246,7 @@ class Preprocessor:
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
         out : ndarray, shape (1, 3, H, W), optional
-            Of the network's size and this preprocessor's dtype, contiguous; completely
+            Of the network's size and this preprocessor's dtype, C-contiguous; completely
             overwritten. A new one when not given.
 
         Returns
@@ -257,9 +258,17 @@ class Preprocessor:
 
         Raises
         ------
+        ImageError
+            When the image has another shape or dtype.
         ValueError
-            When `out` has another shape or dtype.
+            When `out` has, or is not contiguous.
         """
+        if not is_bgr(bgr):
+            found = f'{bgr.dtype} {bgr.shape}' if isinstance(bgr, np.ndarray) else f'{type(bgr)}'
+            raise ImageError(
+                f'image is {found}; (h, w, 3) uint8 in BGR is fitted to networks: '
+                'jetson_perception.image_arrays.as_bgr converts others'
+            )
         network_w, network_h = self.network_wh
         tensor = self.new_tensor() if out is None else out
         if tensor.shape != (1, 3, network_h, network_w) or tensor.dtype != self.dtype:
@@ -267,6 +276,8 @@ class Preprocessor:
                 f'out is {tensor.dtype} {tensor.shape}; '
                 f'{self.dtype} (1, 3, {network_h}, {network_w}) is needed'
             )
+        if not tensor.flags.c_contiguous:
+            raise ValueError(f'out has strides of {tensor.strides} bytes; it has to be contiguous')
         height, width = bgr.shape[:2]
         transform = fit((width, height), self.network_wh, self.resize)
         content = self._resize(bgr, transform.content_wh)
@@ -281,16 +292,20 @@ class Preprocessor:
             self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
         if bgr.shape[:2] == (height, width):
             return bgr
-        cv2.resize(bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR)
-        return self._resized
+        # What is returned counts: OpenCV fills another array where `dst` does not fit.
+        resized: NDArray[np.uint8] = cv2.resize(
+            bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR
+        )
+        return resized
 
     def _normalize(
         self, content: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
     ) -> None:
         (left, top), (width, height) = transform.offset_xy, transform.content_wh
         inside = tensor[0, :, top : top + height, left : left + width]
-        cv2.split(content, self._planes)
-        planes = self._planes[::-1] if self.normalization.color_order == 'rgb' else self._planes
+        planes = cv2.split(content, self._planes)
+        if self.normalization.color_order == 'rgb':
+            planes = planes[::-1]
         for plane, table, target in zip(planes, self._tables, inside, strict=True):
             table.apply(plane, target)
 
@@ -319,6 +334,7 @@ class _Table:
         if self._factor is not None:  # without a mean a product does, in two thirds of the time
             np.multiply(plane, self._factor, out=target, dtype=np.float32)
         else:
+            # Of the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.tasks.preprocess import (
     RESIZES,
     ImageTransform,
@@ -236,3 +236,26 @@ def test_unusable_normalization(arguments, parameter, text):
 def test_unusable_preprocessor(arguments, text):
     with pytest.raises(ParameterError, match=text):
         Preprocessor((8, 8), **arguments)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        pytest.param(np.zeros((30, 40), np.uint8), id='gray'),
+        pytest.param(np.zeros((30, 40, 4), np.uint8), id='bgra'),
+        pytest.param(np.zeros((30, 40, 3), np.float32), id='float'),
+        pytest.param(np.zeros((0, 40, 3), np.uint8), id='empty'),
+        pytest.param(None, id='none'),
+    ],
+)
+def test_what_is_no_bgr_image_is_refused_and_not_the_last_one_again(image):
+    preprocess = Preprocessor((32, 32))
+    preprocess(np.full((30, 40, 3), 200, np.uint8))
+    with pytest.raises(ImageError, match=r'\(h, w, 3\) uint8 in BGR is fitted'):
+        preprocess(image)
+
+
+def test_a_tensor_with_gaps_is_refused():
+    gaps = np.zeros((1, 3, 32, 64), np.float32)[..., ::2]
+    with pytest.raises(ValueError, match='has to be contiguous'):
+        Preprocessor((32, 32))(np.zeros((30, 40, 3), np.uint8), gaps)
