@@ -15,6 +15,7 @@ import numpy as np
 
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.image_arrays import is_bgr
+from jetson_perception.tasks.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -91,7 +92,6 @@ class ImageTransform:
         return np.array([source_w / content_w, source_h / content_h], np.float32)
 
 
-@lru_cache(maxsize=64)
 def fit(
     source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str = 'letterbox'
 ) -> ImageTransform:
@@ -111,6 +111,13 @@ def fit(
     ParameterError
         When `resize` is none of these.
     """
+    # As whole numbers: 640.0 equals 640, and must not stand for it from then on.
+    (source_w, source_h), (network_w, network_h) = source_wh, network_wh
+    return _fit((int(source_w), int(source_h)), (int(network_w), int(network_h)), resize)
+
+
+@lru_cache(maxsize=64)
+def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -> ImageTransform:
     if resize not in RESIZES:
         raise ParameterError(f'resize is {resize!r}; choose one of {", ".join(RESIZES)}', 'resize')
     (source_w, source_h), (network_w, network_h) = source_wh, network_wh
@@ -164,7 +171,7 @@ class Normalization:
                 'color_order',
             )
         for name, values in (('mean', self.mean), ('std', self.std)):
-            if len(values) != 3 or not np.isfinite(values).all():
+            if len(values) != 3 or not all(is_number(v) and np.isfinite(v) for v in values):
                 raise ParameterError(
                     f'{name} is {values}; give three finite numbers, one a channel', name
                 )
@@ -172,9 +179,10 @@ class Normalization:
             raise ParameterError(
                 f'std is {self.std}; values are divided by it, none may be 0', 'std'
             )
-        if not np.isfinite(self.scale) or self.scale == 0:
+        if not (is_number(self.scale) and np.isfinite(self.scale) and self.scale):
             raise ParameterError(
-                f'scale is {self.scale}; give a finite number other than 0, such as 1/255', 'scale'
+                f'scale is {self.scale!r}; give a finite number other than 0, such as 1/255',
+                'scale',
             )
 
 

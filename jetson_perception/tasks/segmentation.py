@@ -12,6 +12,7 @@ import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.tasks.finite import require_finite
+from jetson_perception.tasks.numbers import is_number
 from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
@@ -79,9 +80,10 @@ class PictureOptions:
     blend: float = 0.6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.blend <= 1:
+        if not (is_number(self.blend) and 0 <= self.blend <= 1):
             raise ParameterError(
-                f'blend is {self.blend}; give the share of the image that remains, 0 to 1', 'blend'
+                f'blend is {self.blend!r}; give the share of the image that remains, 0 to 1',
+                'blend',
             )
 
 

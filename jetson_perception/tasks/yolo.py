@@ -19,7 +19,7 @@ mask prototypes that these belong to as a second output, (1, coefficients, heigh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -31,6 +31,7 @@ from jetson_perception.tasks.classes import MAX_CLASSES
 from jetson_perception.tasks.finite import all_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
+from jetson_perception.tasks.numbers import is_number, is_whole_number
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
@@ -134,26 +135,42 @@ class DetectionOptions:
     class_score_thresholds: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
+        # Kept as they are meant: 0 and 0.0 are equal, and one must not stand for the other.
+        put = partial(object.__setattr__, self)
         for name in ('score_threshold', 'iou_threshold'):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ParameterError(f'{name} is {value}; give a number from 0 to 1', name)
-        for class_id, value in self.class_score_thresholds:
-            if not 0 <= value <= 1:
-                raise ParameterError(
-                    f'class_score_thresholds has {value} for class {class_id}; give a number '
-                    'from 0 to 1',
-                    'class_score_thresholds',
-                )
-        for class_id in (*(self.class_ids or ()), *dict(self.class_score_thresholds)):
-            if not 0 <= class_id < MAX_CLASSES:
-                raise ParameterError(
-                    f'{class_id} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
-                )
-        if self.max_detections < 1:
+            put(name, _fraction(getattr(self, name), f'{name} is', name))
+        name = 'class_score_thresholds'
+        thresholds = (
+            (_class_id(class_id), _fraction(value, f'{name} has', name, f' for class {class_id}'))
+            for class_id, value in self.class_score_thresholds
+        )
+        put(name, tuple(thresholds))
+        if self.class_ids is not None:
+            put('class_ids', tuple(_class_id(class_id) for class_id in self.class_ids))
+        if not is_whole_number(self.max_detections) or self.max_detections < 1:
             raise ParameterError(
-                f'max_detections is {self.max_detections}; give 1 or more', 'max_detections'
+                f'max_detections is {self.max_detections!r}; give 1 or more', 'max_detections'
             )
+        if not isinstance(self.class_agnostic, bool | np.bool_):
+            raise ParameterError(
+                f'class_agnostic is {self.class_agnostic!r}; give True or False', 'class_agnostic'
+            )
+
+
+def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:
+    """The number from 0 to 1 that a setting is; `said` and `of` stand around it in the error."""
+    if not (is_number(value) and 0 <= float(value) <= 1):
+        shown = value if is_number(value) else repr(value)
+        raise ParameterError(f'{said} {shown}{of}; give a number from 0 to 1', parameter)
+    return float(value)
+
+
+def _class_id(value: Any) -> int:
+    if not is_whole_number(value) or not 0 <= value < MAX_CLASSES:
+        raise ParameterError(
+            f'{value!r} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
+        )
+    return int(value)
 
 
 def recognize_layout(
@@ -370,7 +387,8 @@ def _thresholds(options: DetectionOptions) -> _Thresholds:
     only, own = options.class_ids, dict(options.class_score_thresholds)
     if only is None and not own:
         return _Thresholds(options.score_threshold, None)
-    table = np.full(max((*(only or ()), *own), default=-1) + 2, options.score_threshold)
+    count = max((*(only or ()), *own), default=-1) + 2
+    table = np.full(count, options.score_threshold, np.float64)
     table[list(own)] = list(own.values())
     if only is not None:
         dropped = np.ones(len(table), bool)

@@ -217,6 +217,10 @@ def test_out_must_fit(out):
         ({'mean': (float('nan'), 0.0, 0.0)}, 'mean', 'three finite numbers'),
         ({'mean': (0.5,)}, 'mean', 'three finite numbers'),
         ({'scale': 0.0}, 'scale', 'finite number other than 0'),
+        ({'scale': True}, 'scale', 'scale is True; give a finite number'),
+        ({'scale': '0.1'}, 'scale', "scale is '0.1'"),
+        ({'std': (1.0, True, 1.0)}, 'std', 'three finite numbers'),
+        ({'mean': (0.0, None, '0')}, 'mean', 'three finite numbers'),
     ],
 )
 def test_unusable_normalization(arguments, parameter, text):
@@ -259,3 +263,11 @@ def test_a_tensor_with_gaps_is_refused():
     gaps = np.zeros((1, 3, 32, 64), np.float32)[..., ::2]
     with pytest.raises(ValueError, match='has to be contiguous'):
         Preprocessor((32, 32))(np.zeros((30, 40, 3), np.uint8), gaps)
+
+
+def test_sizes_in_floats_do_not_stand_for_whole_numbers():
+    size_wh = (613, 419)  # of no other test, as transforms are kept
+    for network_wh in ((64.0, 64.0), (64, 64)):
+        transform = fit((float(size_wh[0]), np.int64(size_wh[1])), network_wh, 'stretch')
+        sizes = (*transform.source_wh, *transform.network_wh, *transform.content_wh)
+        assert all(type(side) is int for side in sizes)

@@ -472,7 +472,7 @@ def test_unusable_options(arguments, text):
     assert caught.value.parameter in arguments
 
 
-@pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan')])
+@pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan'), True, '0.5', None])
 def test_a_share_of_the_image_that_is_none(blend):
     with pytest.raises(ParameterError, match='0 to 1') as caught:
         PictureOptions(tinted=True, blend=blend)

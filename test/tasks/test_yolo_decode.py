@@ -447,6 +447,22 @@ def test_classes_and_their_thresholds(layout, options, classes, dtype):
     assert found.class_id.tolist() == classes
 
 
+@pytest.mark.parametrize('zero', [0, 0.0, np.float32(0), np.int64(0)], ids=repr)
+@pytest.mark.parametrize('own', [0.5, 1, np.float32(0.5)], ids=repr)
+def test_a_whole_number_is_as_good_as_any(zero, own):
+    """Of equal options the first is kept: a 0 is not to change what a 0.0 means, nor else."""
+    rows = {
+        1: row(ANCHOR_FREE, (100, 200, 200, 300), 0.4, 3),
+        2: row(ANCHOR_FREE, (300, 200, 400, 300), 0.4, 7),
+    }
+    options = DetectionOptions(zero, class_ids=(3, 7), class_score_thresholds=((3, own),))
+    assert type(options.score_threshold) is float
+    lowest, table = yolo.score_thresholds(options)
+    assert (lowest, table[3], table[7]) == (0.0, own, 0.0)
+    found = decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, LETTERBOX, options)
+    assert found.class_id.tolist() == [7]
+
+
 @pytest.mark.parametrize('layout', [ANCHOR_FREE, OBJECTNESS], ids=names([ANCHOR_FREE, OBJECTNESS]))
 def test_classes_that_are_left_out_suppress_none(layout):
     rows = {
@@ -478,6 +494,11 @@ def test_a_box_is_of_its_best_class_alone():
         ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is no class id; they are 0 to 65535'),
         ({'class_ids': (0, -1)}, '-1 is no class id'),
         ({'class_ids': (1 << 40,)}, 'is no class id'),
+        ({'class_ids': (True,)}, 'True is no class id'),
+        ({'class_ids': (0.5,)}, '0.5 is no class id'),
+        ({'class_ids': ('person',)}, "'person' is no class id"),
+        ({'class_score_thresholds': ((3, True),)}, 'has True for class 3; give a number'),
+        ({'class_score_thresholds': ((3, '0.5'),)}, "has '0.5' for class 3; give a number"),
     ],
 )
 def test_unusable_choices_of_classes(arguments, text):
@@ -492,6 +513,12 @@ def test_unusable_choices_of_classes(arguments, text):
         ({'score_threshold': 1.5}, 'score_threshold is 1.5'),
         ({'iou_threshold': float('nan')}, 'iou_threshold is nan'),
         ({'max_detections': 0}, 'max_detections is 0; give 1 or more'),
+        ({'max_detections': True}, 'max_detections is True'),
+        ({'max_detections': 2.5}, 'max_detections is 2.5'),
+        ({'score_threshold': True}, 'score_threshold is True'),
+        ({'score_threshold': '0.5'}, "score_threshold is '0.5'; give a number from 0 to 1"),
+        ({'score_threshold': None}, 'score_threshold is None'),
+        ({'class_agnostic': 'false'}, "class_agnostic is 'false'; give True or False"),
     ],
 )
 def test_unusable_options(arguments, text):
