@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from jetson_perception.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
@@ -81,8 +82,17 @@ class _Model(Generic[Result, Options]):
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
         self._recognize([output.shape for output in outputs], outputs[0].dtype)
+        #: Settings that neither the model nor the caller says, by name, with what was taken.
+        self.assumed: dict[str, str] = self._assume()
+        if self.assumption_text:
+            _log.info('%s', self.assumption_text)
         #: What a lane on a GPU runs; None for an engine that runs on the CPU.
         self.device_path = self._open_device_path()
+
+    @property
+    def assumption_text(self) -> str:
+        """What was assumed of the model, as one line; empty where it says all."""
+        return assumption_text(self.info, self.assumed)
 
     @property
     def input_key(self) -> Hashable:
@@ -184,6 +194,10 @@ class _Model(Generic[Result, Options]):
         """Find out what the outputs are, from the shapes that a run gave."""
         raise NotImplementedError
 
+    def _assume(self) -> dict[str, str]:
+        """What is taken where nobody says it."""
+        return assumed_preprocessing(self.info, self.preprocessor)
+
     def _open_device_path(self) -> CudaYolo | CudaSegmentation | None:
         """What a lane on a GPU runs."""
         raise NotImplementedError
@@ -225,6 +239,8 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         What its output holds.
     options : SegmentationOptions
         Used where `postprocess` is given none.
+    assumed : dict of str to str
+        Settings that neither the model nor the caller says, by name, with what was taken.
     """
 
     tasks = ('semantic',)
@@ -299,6 +315,13 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
             )
         self.class_names = _fill_names(self.info, self.layout.class_count)
 
+    def _assume(self) -> dict[str, str]:
+        # Class ids are known by their type, and one channel has to be said.
+        output = {} if self.info.output else {'output': self.layout.output}
+        if self.layout.output == 'class_ids':
+            output = {}
+        return output | super()._assume()
+
     def _open_device_path(self) -> CudaSegmentation | None:
         return open_device_path(self.engine, partial(CudaSegmentation, self))
 
@@ -325,6 +348,8 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         What its output holds.
     options : DetectionOptions
         Used where `postprocess` is given none.
+    assumed : dict of str to str
+        Settings that neither the model nor the caller says, by name, with what was taken.
     """
 
     tasks = ('detect', 'pose', 'segment')
@@ -422,6 +447,10 @@ class YoloModel(_Model[Detections, DetectionOptions]):
             self.skeleton = self.skeleton or COCO_SKELETON
         elif not self.keypoint_names:
             self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+
+    def _assume(self) -> dict[str, str]:
+        # The exporters that write the stride write it of networks trained so: YOLO's own.
+        return {} if self.info.stride else super()._assume()
 
     def _open_device_path(self) -> CudaYolo | None:
         return open_device_path(self.engine, partial(CudaYolo, self))

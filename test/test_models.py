@@ -473,3 +473,57 @@ def test_photo_read_by_opencv(tmp_path):
     cv2.imwrite(str(tmp_path / 'photo.png'), picture())
     model = open_model(color_segmentation(tmp_path / 'my.onnx'))
     assert model(cv2.imread(str(tmp_path / 'photo.png'))).mask[2, 2] == 1
+
+
+NORMALIZATION = {'scale': '1/255', 'mean': '0', 'std': '1', 'color_order': 'rgb'}
+
+
+class TestAssumptions:
+    def test_a_bare_segmentation_model(self, tmp_path, caplog):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={})
+        with caplog.at_level('INFO', 'jetson_perception'), open_model(path) as model:
+            assert model.assumed == {
+                'output': 'logits',
+                'resize': 'stretch',
+                **NORMALIZATION,
+            }
+        (line,) = (line for line in caplog.messages if 'assumed' in line)
+        assert line.startswith(
+            'my.onnx does not say its output, resize, scale, mean, std, color_order; assumed: '
+            'output logits, resize stretch, scale 1/255, mean 0, std 1, color_order rgb. '
+        )
+        assert 'my.yaml' in line
+
+    @pytest.mark.parametrize('write', [detector, end_to_end_detector])
+    def test_a_bare_detector(self, tmp_path, write):
+        with YoloModel.open(write(tmp_path / 'my.onnx', metadata={})) as model:
+            assert model.assumed == {'resize': 'letterbox', **NORMALIZATION}
+
+    @pytest.mark.parametrize('write', [detector, objectness_detector, pose_detector])
+    def test_an_export_of_yolos_own_says_all(self, tmp_path, caplog, write):
+        with caplog.at_level('INFO', 'jetson_perception'):
+            model = YoloModel.open(write(tmp_path / 'my.onnx'))
+        assert model.assumed == {}
+        assert model.assumption_text == ''
+        assert 'assumed' not in caplog.text
+
+    def test_what_is_said_is_not_listed(self, tmp_path):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={})
+        (tmp_path / 'my.yaml').write_text('resize: letterbox\nmean: [0, 0, 0]\noutput: logits')
+        overrides = ModelInfo(scale=1 / 255, color_order='rgb')
+        with SegmentationModel.open(path, overrides=overrides) as model:
+            assert model.assumed == {'std': '1'}
+        overrides = ModelInfo(scale=1 / 255, color_order='rgb', std=(1.0, 1.0, 1.0))
+        with SegmentationModel.open(path, overrides=overrides) as model:
+            assert model.assumed == {}
+
+    def test_class_ids_are_known_by_their_type(self, tmp_path):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={}, argmax=True)
+        with SegmentationModel.open(path) as model:
+            assert 'output' not in model.assumed
+            assert 'resize' in model.assumed
+
+    @pytest.mark.parametrize('name', ['oranges', 'people_detect', 'people_pose'])
+    def test_models_of_the_package_say_all(self, name):
+        with open_model(name, engine='onnxruntime_cpu') as model:
+            assert model.assumed == {}
