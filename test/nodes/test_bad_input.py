@@ -58,7 +58,9 @@ def wait_for_error(peer, *texts):
         pytest.param({'step': 3 * WIDTH - 1}, 'a row takes at least 192', id='step_below_width'),
         pytest.param({'height': 0, 'width': 0}, '0×0, bgr8: it has no pixels', id='zero_size'),
         pytest.param({'encoding': 'rgb8sum'}, "'rgb8sum', an encoding that is not", id='unknown'),
-        pytest.param({'encoding': '16UC1'}, '16UC1, which has more than 8 bits', id='16_bit'),
+        pytest.param(
+            {'encoding': '16UC1'}, '16UC1, 16 bits a pixel, and nobody says', id='16_bit'
+        ),
     ],
 )
 def test_bad_frames_are_told_once_and_counted_and_the_next_good_one_is_handled(
