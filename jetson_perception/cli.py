@@ -417,8 +417,9 @@ def _open(
     precision: str | None = None,
 ) -> SegmentationModel | YoloModel:
     path = path or arguments.model
-    with BuildStatus(Console(stderr=True), Path(path).stem) as progress:
-        return open_model(
+    console = Console(stderr=True)
+    with BuildStatus(console, Path(path).stem) as progress:
+        model = open_model(
             path,
             engine=engine or arguments.engine,
             threads=arguments.threads,
@@ -426,6 +427,10 @@ def _open(
             precision=precision or arguments.precision,
             progress=progress,
         )
+    # `info` has a line of its own for it, and with -v the log has it.
+    if model.assumed and arguments.command is not _info and not arguments.verbose:
+        _say(console, f'{model.assumption_text} (here: --set NAME=VALUE)')
+    return model
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -464,6 +469,9 @@ def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]
     yield 'resize', _RESIZES[model.preprocessor.resize]
     yield 'color order', normalization.color_order
     yield 'normalization', _formula(normalization)
+    if model.assumed:
+        values = ', '.join(f'{name} {value}' for name, value in model.assumed.items())
+        yield 'assumed', f'{values}, as nothing says otherwise'
     yield 'engine', engine.description
 
 

@@ -64,6 +64,10 @@ ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
 _COMPRESSED_FORMATS = ('JPEG', 'PNG')
+UNNAMED: dict[str, str] = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
+"""Encodings that say how many channels there are and not what they hold, as cv_bridge publishes
+where nobody names one; with what OpenCV's images hold."""
+
 _DEPTH_MARKS = ('16', '32', '64')
 
 
@@ -95,36 +99,60 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
         too small, or `data` is too short.
     """
     layout = _layout(encoding)
-    if height <= 0 or width <= 0:
-        raise ImageError(
-            f'image is {width}×{height}, {encoding}: it has no pixels; check that the driver '
-            'fills width and height'
-        )
     if (layout.even_width and width % 2) or (layout.even_height and height % 2):
         sides = 'width and height' if layout.even_height else 'width'
         raise ImageError(
             f'image is {width}×{height}, {encoding}: this encoding needs an even {sides}; set '
             "the driver's resolution, or publish bgr8"
         )
+    rows = layout.rows(height)
     row_bytes = width * layout.bytes_per_pixel
+    require_bytes(len(data), height, width, encoding, step, row_bytes, rows)
+    flat = np.frombuffer(data, np.uint8)
+    channels = layout.bytes_per_pixel
+    if channels == 1:
+        return np.ndarray((rows, width), np.uint8, flat, strides=(step, 1))
+    return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
+
+
+def require_bytes(
+    nbytes: int, height: int, width: int, encoding: str, step: int, row_bytes: int, rows: int
+) -> None:
+    """Refuse an image that has fewer bytes than its size needs.
+
+    Parameters
+    ----------
+    nbytes : int
+        That there are.
+    height, width, encoding, step
+        As of `view`.
+    row_bytes : int
+        Of a row without padding.
+    rows : int
+        In memory.
+
+    Raises
+    ------
+    ImageError
+        When the size is zero, `step` is too small, or there are too few bytes.
+    """
+    if height <= 0 or width <= 0:
+        raise ImageError(
+            f'image is {width}×{height}, {encoding}: it has no pixels; check that the driver '
+            'fills width and height'
+        )
     if step < row_bytes:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, with a step of {step} bytes: a row takes at '
             f'least {row_bytes}; correct step, width or encoding in the publisher'
         )
-    rows = layout.rows(height)
-    flat = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
-    needed = byte_count(height, width, encoding, step)
-    if flat.size < needed:
+    needed = step * (rows - 1) + row_bytes
+    if nbytes < needed:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, with a step of {step} bytes: it takes '
-            f'{needed} bytes of data and has {flat.size}; the publisher cuts the image short, or '
+            f'{needed} bytes of data and has {nbytes}; the publisher cuts the image short, or '
             'its size or encoding is wrong'
         )
-    channels = layout.bytes_per_pixel
-    if channels == 1:
-        return np.ndarray((rows, width), np.uint8, flat, strides=(step, 1))
-    return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
 
 
 def byte_count(height: int, width: int, encoding: str, step: int) -> int:
@@ -142,6 +170,32 @@ def byte_count(height: int, width: int, encoding: str, step: int) -> int:
     """
     layout = _layout(encoding)
     return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
+
+
+def require_layout(
+    pixels: NDArray[np.uint8], height: int, width: int, encoding: str
+) -> tuple[int, int]:
+    """Refuse pixels that are not as `view` gives them for this size and encoding.
+
+    Returns
+    -------
+    rows, row_bytes : int
+        Of the pixels, without any padding of rows.
+
+    Raises
+    ------
+    ImageError
+        When they are not, or the encoding is not taken.
+    """
+    layout = _layout(encoding)
+    rows, row_bytes = layout.rows(height), width * layout.bytes_per_pixel
+    if pixels.dtype != np.uint8 or len(pixels) != rows or pixels.nbytes != rows * row_bytes:
+        raise ImageError(
+            f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '
+            f'{pixels.shape}; {rows} rows of {row_bytes} bytes are needed: take what images.view '
+            'gives'
+        )
+    return rows, row_bytes
 
 
 def to_bgr(

@@ -3,7 +3,7 @@
 ::
 
     model = open_model('my.onnx')
-    result = model(cv2.imread('photo.jpg'))
+    result = model('photo.jpg')  # or an array, as cv2.imread gives it
 
 Stage by stage, as a pipeline runs and times them::
 
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from jetson_perception.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.cuda_models import CudaSegmentation, CudaYolo, open_device_path
 from jetson_perception.engines import ModelInfo, open_engine
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.foreign_files import foreign_path
+from jetson_perception.image_arrays import as_bgr
 from jetson_perception.printable import quoted
 from jetson_perception.resources import model_path
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from jetson_perception.engines import Engine
+    from jetson_perception.image_arrays import ImageLike
 
 _log = logging.getLogger(__name__)
 
@@ -82,8 +85,17 @@ class _Model(Generic[Result, Options]):
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
         self._recognize([output.shape for output in outputs], outputs[0].dtype)
+        #: Settings that neither the model nor the caller says, by name, with what was taken.
+        self.assumed: dict[str, str] = self._assume()
+        if self.assumption_text:
+            _log.info('%s', self.assumption_text)
         #: What a lane on a GPU runs; None for an engine that runs on the CPU.
         self.device_path = self._open_device_path()
+
+    @property
+    def assumption_text(self) -> str:
+        """What was assumed of the model, as one line; empty where it says all."""
+        return assumption_text(self.info, self.assumed)
 
     @property
     def input_key(self) -> Hashable:
@@ -92,14 +104,15 @@ class _Model(Generic[Result, Options]):
         return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
 
     def preprocess(
-        self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
+        self, image: ImageLike, out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], ImageTransform]:
         """Input tensor for an image.
 
         Parameters
         ----------
-        bgr : ndarray, shape (h, w, 3), uint8
-            The image.
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
         out : ndarray, optional
             A tensor to fill, of an earlier call.
 
@@ -114,7 +127,7 @@ class _Model(Generic[Result, Options]):
         ImageError
             When the image cannot be used.
         """
-        return self.preprocessor(bgr, out)
+        return self.preprocessor(as_bgr(image), out)
 
     def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Outputs of the network; they may be overwritten by the next call.
@@ -135,9 +148,23 @@ class _Model(Generic[Result, Options]):
         """What the outputs mean in the source image."""
         raise NotImplementedError
 
-    def __call__(self, bgr: NDArray[np.uint8]) -> Result:
-        """Result for an image of shape (h, w, 3), uint8, BGR."""
-        tensor, transform = self.preprocess(bgr)
+    def __call__(self, image: ImageLike) -> Result:
+        """Result for an image.
+
+        Parameters
+        ----------
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
+
+        Raises
+        ------
+        ImageError
+            When it is something else; says what it is.
+        ModelError
+            When the runtime fails, or the network's output is not finite.
+        """
+        tensor, transform = self.preprocess(image)
         return self.postprocess(self.infer(tensor), transform)
 
     def class_name(self, class_id: int) -> str:
@@ -175,6 +202,10 @@ class _Model(Generic[Result, Options]):
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> None:
         """Find out what the outputs are, from the shapes that a run gave."""
         raise NotImplementedError
+
+    def _assume(self) -> dict[str, str]:
+        """What is taken where nobody says it."""
+        return assumed_preprocessing(self.info, self.preprocessor)
 
     def _open_device_path(self) -> CudaYolo | CudaSegmentation | None:
         """What a lane on a GPU runs."""
@@ -217,6 +248,8 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
         What its output holds.
     options : SegmentationOptions
         Used where `postprocess` is given none.
+    assumed : dict of str to str
+        Settings that neither the model nor the caller says, by name, with what was taken.
     """
 
     tasks = ('semantic',)
@@ -291,6 +324,13 @@ class SegmentationModel(_Model[Segmentation, SegmentationOptions]):
             )
         self.class_names = _fill_names(self.info, self.layout.class_count)
 
+    def _assume(self) -> dict[str, str]:
+        # Class ids are known by their type, and one channel has to be said.
+        output = {} if self.info.output else {'output': self.layout.output}
+        if self.layout.output == 'class_ids':
+            output = {}
+        return output | super()._assume()
+
     def _open_device_path(self) -> CudaSegmentation | None:
         return open_device_path(self.engine, partial(CudaSegmentation, self))
 
@@ -317,6 +357,8 @@ class YoloModel(_Model[Detections, DetectionOptions]):
         What its output holds.
     options : DetectionOptions
         Used where `postprocess` is given none.
+    assumed : dict of str to str
+        Settings that neither the model nor the caller says, by name, with what was taken.
     """
 
     tasks = ('detect', 'pose', 'segment')
@@ -414,6 +456,10 @@ class YoloModel(_Model[Detections, DetectionOptions]):
             self.skeleton = self.skeleton or COCO_SKELETON
         elif not self.keypoint_names:
             self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+
+    def _assume(self) -> dict[str, str]:
+        # The exporters that write the stride write it of networks trained so: YOLO's own.
+        return {} if self.info.stride else super()._assume()
 
     def _open_device_path(self) -> CudaYolo | None:
         return open_device_path(self.engine, partial(CudaYolo, self))

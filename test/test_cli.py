@@ -172,6 +172,7 @@ class TestInfo:
         assert shown['normalization'] == 'value / 255'
         assert re.match(r'ONNX Runtime .*, CPU, \d+ thread', shown['engine'])
         assert 'keypoints' not in shown
+        assert shown['assumed'].startswith('output logits, resize stretch, scale 1/255, mean 0')
 
     def test_pose(self, tmp_path, capsys):
         path = pose_detector(tmp_path / 'my.onnx')
@@ -184,6 +185,7 @@ class TestInfo:
         assert shown['skeleton'] == '1 line'
         assert shown['resize'].startswith('letterbox')
         assert shown['engine'].endswith('CPU, 1 thread')
+        assert 'assumed' not in shown
 
     def test_settings(self, colors, capsys):
         settings = [
@@ -199,6 +201,7 @@ class TestInfo:
         assert shown['classes'] == 'a, b, [c], d'
         assert shown['normalization'] == '(value / 255 - [0.5, 0.5, 0.5]) / [0.25, 0.25, 0.25]'
         assert shown['color order'] == 'bgr'
+        assert shown['assumed'].startswith('output logits, scale 1/255, as nothing')
         assert shown['resize'].startswith('letterbox')
 
     def test_many_classes_are_cut(self, tmp_path, capsys):
@@ -265,6 +268,10 @@ class TestRun:
                 {'class_id': 3, 'class_name': 'blue', 'pixels': 0, 'ratio': 0.0},
             ],
         }
+        assumed = [line for line in captured.err.splitlines() if 'assumed' in line]
+        assert len(assumed) == 1
+        assert 'colors.onnx does not say its output, resize, scale' in assumed[0]
+        assert '--set NAME=VALUE' in assumed[0]
 
     def test_json_lines_of_a_pose_model(self, tmp_path, capsys):
         path = pose_detector(tmp_path / 'my.onnx', [(320, 320, 100, 80, 0, 0.9)])
@@ -446,9 +453,9 @@ class TestRun:
     )
     def test_source_that_cannot_be_opened(self, colors, source, message, capsys):
         assert main(['run', colors, source]) == 1
-        error = capsys.readouterr().err
+        assumed, error = capsys.readouterr().err.splitlines()
+        assert 'assumed' in assumed
         assert re.search(message, error)
-        assert error.count('\n') == 1
 
     def test_output_that_is_a_file(self, colors, tmp_path, capsys):
         picture = write_picture(tmp_path / 'a.png')

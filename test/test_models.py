@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from onnx_models import (
 
 from jetson_perception import models, resources
 from jetson_perception.engines import ModelInfo
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ImageError, ModelError, ParameterError
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
@@ -122,6 +123,63 @@ class TestSegmentation:
         before = first.mask.copy()
         model(np.zeros((96, 128, 3), np.uint8))
         np.testing.assert_array_equal(first.mask, before)
+
+
+GRAY = cv2.cvtColor(picture(), cv2.COLOR_BGR2GRAY)
+
+
+class TestImagesAsPeopleGiveThem:
+    """Each behind a picture of the same size, whose result it must not get."""
+
+    @pytest.fixture(params=[(64, 48), (128, 96)], ids=['resized', 'as_it_is'])
+    def model(self, tmp_path, request):
+        path = color_segmentation(tmp_path / 'my.onnx', size_wh=request.param)
+        with SegmentationModel.open(path) as model:
+            # A gray picture has no largest channel: bright is the first, red.
+            assert model(picture()).mask[-3, 2] == 3
+            yield model
+
+    @pytest.mark.parametrize(
+        ('image', 'corners'),
+        [
+            pytest.param(picture()[::-1], [3, 0, 1, 2], id='upside_down'),
+            pytest.param(picture()[:, ::-1], [2, 1, 0, 3], id='mirrored'),
+            pytest.param(picture()[..., ::-1], [3, 2, 1, 0], id='rgb'),
+            pytest.param(picture(256, 192)[::2, ::2], [1, 2, 3, 0], id='every_other_pixel'),
+            pytest.param(np.dstack([picture()[::-1], GRAY]), [3, 0, 1, 2], id='bgra'),
+            pytest.param(np.full((96, 128), 255, np.uint8), [1, 1, 1, 1], id='gray'),
+            pytest.param(np.zeros((96, 128, 1), np.uint8), [0, 0, 0, 0], id='gray_of_one_channel'),
+        ],
+    )
+    def test_is_taken(self, model, image, corners):
+        mask = model(image).mask
+        assert mask.shape == (96, 128)
+        assert [mask[y, x] for y in (2, -3) for x in (2, -3)] == corners
+
+    @pytest.mark.parametrize('kind', [str, Path])
+    def test_a_path(self, model, tmp_path, kind):
+        file = tmp_path / 'upside_down.png'
+        cv2.imwrite(str(file), picture()[::-1])
+        assert model(kind(file)).mask[2, 2] == 3
+
+    @pytest.mark.parametrize(
+        'image',
+        [
+            pytest.param(None, id='none'),
+            pytest.param('missing.png', id='missing'),
+            pytest.param(np.empty((0, 0, 3), np.uint8), id='empty'),
+            pytest.param(np.zeros((96, 128, 3), np.float32), id='float'),
+            pytest.param(np.zeros((96, 128, 3), np.uint16), id='uint16'),
+            pytest.param(np.zeros((96, 128), bool), id='bool'),
+            pytest.param([np.zeros((96, 128, 3), np.uint8)], id='list'),
+            pytest.param(np.zeros((3, 96, 128), np.uint8), id='channels_first'),
+        ],
+    )
+    def test_is_refused(self, model, image):
+        with pytest.raises(ImageError, match='taken are'):
+            model(image)
+        with pytest.raises(ImageError, match='taken are'):
+            model.preprocess(image)
 
 
 class TestYolo:
@@ -415,3 +473,57 @@ def test_photo_read_by_opencv(tmp_path):
     cv2.imwrite(str(tmp_path / 'photo.png'), picture())
     model = open_model(color_segmentation(tmp_path / 'my.onnx'))
     assert model(cv2.imread(str(tmp_path / 'photo.png'))).mask[2, 2] == 1
+
+
+NORMALIZATION = {'scale': '1/255', 'mean': '0', 'std': '1', 'color_order': 'rgb'}
+
+
+class TestAssumptions:
+    def test_a_bare_segmentation_model(self, tmp_path, caplog):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={})
+        with caplog.at_level('INFO', 'jetson_perception'), open_model(path) as model:
+            assert model.assumed == {
+                'output': 'logits',
+                'resize': 'stretch',
+                **NORMALIZATION,
+            }
+        (line,) = (line for line in caplog.messages if 'assumed' in line)
+        assert line.startswith(
+            'my.onnx does not say its output, resize, scale, mean, std, color_order; assumed: '
+            'output logits, resize stretch, scale 1/255, mean 0, std 1, color_order rgb. '
+        )
+        assert 'my.yaml' in line
+
+    @pytest.mark.parametrize('write', [detector, end_to_end_detector])
+    def test_a_bare_detector(self, tmp_path, write):
+        with YoloModel.open(write(tmp_path / 'my.onnx', metadata={})) as model:
+            assert model.assumed == {'resize': 'letterbox', **NORMALIZATION}
+
+    @pytest.mark.parametrize('write', [detector, objectness_detector, pose_detector])
+    def test_an_export_of_yolos_own_says_all(self, tmp_path, caplog, write):
+        with caplog.at_level('INFO', 'jetson_perception'):
+            model = YoloModel.open(write(tmp_path / 'my.onnx'))
+        assert model.assumed == {}
+        assert model.assumption_text == ''
+        assert 'assumed' not in caplog.text
+
+    def test_what_is_said_is_not_listed(self, tmp_path):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={})
+        (tmp_path / 'my.yaml').write_text('resize: letterbox\nmean: [0, 0, 0]\noutput: logits')
+        overrides = ModelInfo(scale=1 / 255, color_order='rgb')
+        with SegmentationModel.open(path, overrides=overrides) as model:
+            assert model.assumed == {'std': '1'}
+        overrides = ModelInfo(scale=1 / 255, color_order='rgb', std=(1.0, 1.0, 1.0))
+        with SegmentationModel.open(path, overrides=overrides) as model:
+            assert model.assumed == {}
+
+    def test_class_ids_are_known_by_their_type(self, tmp_path):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={}, argmax=True)
+        with SegmentationModel.open(path) as model:
+            assert 'output' not in model.assumed
+            assert 'resize' in model.assumed
+
+    @pytest.mark.parametrize('name', ['oranges', 'people_detect', 'people_pose'])
+    def test_models_of_the_package_say_all(self, name):
+        with open_model(name, engine='onnxruntime_cpu') as model:
+            assert model.assumed == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ImageError, ParameterError, PerceptionError, SourceError
-from jetson_perception.images import decode_compressed, to_bgr, view
+from jetson_perception.images import UNNAMED, decode_compressed, to_bgr, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,5 +88,6 @@ def _choose(path: Path, connections: Any, topic: str) -> list[Any]:
 def _pixels(message: Any, kind: str) -> NDArray[np.uint8]:
     if kind == _COMPRESSED:
         return decode_compressed(message.data)
-    pixels = view(message.data, message.height, message.width, message.encoding, message.step)
-    return to_bgr(pixels, message.encoding)
+    encoding = UNNAMED.get(message.encoding, message.encoding)
+    pixels = view(message.data, message.height, message.width, encoding, message.step)
+    return to_bgr(pixels, encoding)

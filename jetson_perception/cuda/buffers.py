@@ -118,6 +118,16 @@ class DeviceBuffer:
         except self.device.driver.Error as err:
             raise translated(err, 'clearing memory of the GPU') from err
 
+    def clear_and_wait(self) -> None:
+        """Set every byte to 0, on a stream of its own; nothing else may use the buffer."""
+        with self.device.pushed():
+            stream = self.device.new_stream()
+            try:
+                self.clear(stream)
+                stream.synchronize()
+            finally:
+                stream.close()
+
     def free(self) -> None:
         """Release the memory, from any thread; twice is harmless. No work may use it any more."""
         if self._allocation is None:

@@ -19,6 +19,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBu
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.finite import require_finite
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import (
     SegmentationLayout,
@@ -45,13 +46,14 @@ _MAX_CLASSES = 256
 _GRID = 'Piiiiii'
 _MASK = 'PiiPdddd'
 _SIGNATURES = {
-    'best_of_grid': _GRID + 'PPP',
-    'best_of_mask': _GRID + 'PP' + _MASK,
+    'best_of_grid': _GRID + 'PPPP',
+    'best_of_mask': _GRID + 'PP' + _MASK + 'P',
     'foreground': _GRID + 'if' + _MASK,
-    'repeat': 'PiiPPPiiP',
+    'repeat': 'PiiiPPPiiP',
     'clear_counts': 'P',
 }
-_COUNTS_NBYTES = 4 * _MAX_CLASSES  # a result: the counts, then the mask
+_BAD_POINTS = _MAX_CLASSES  # index among the counts
+_COUNTS_NBYTES = 4 * (_MAX_CLASSES + 64)  # a result: the counts, then the mask; both aligned
 
 
 class CudaSegmenter:
@@ -102,7 +104,10 @@ class CudaSegmenter:
             # Of one frame at a time, as frames follow each other on the stream.
             self._labels = self._resources.add(DeviceBuffer(device, (points,), np.uint16))
             self._softmax = self._resources.add(DeviceBuffer(device, (points, 2), np.float32))
+            # Counts from zero in every frame, and is left so.
+            self._bad = self._resources.add(DeviceBuffer(device, (1,), np.uint32))
             self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
+            self._bad.clear_and_wait()
 
     def prepare(
         self, transform: ImageTransform, options: SegmentationOptions, block: int = 0
@@ -187,8 +192,18 @@ class CudaSegmenter:
         return self._blocks[block].mask_arguments[0]
 
     def collect(self, block: int = 0) -> Segmentation:
-        """The result of a block's frame, once the stream is past it; in arrays of its own."""
-        counts, mask = self._blocks[block].result()
+        """The result of a block's frame, once the stream is past it; in arrays of its own.
+
+        Raises
+        ------
+        ModelError
+            When the output is not finite, as of `segment`.
+        """
+        mine = self._blocks[block]
+        counts, mask = mine.result()
+        what = 'class ids' if self.layout.output == 'class_ids' else 'scores'
+        require_finite(what, int(counts[_BAD_POINTS]), mine.points, 'grid points')
+        counts = counts[:_MAX_CLASSES]
         present = np.flatnonzero(counts)
         last = int(present[-1]) + 1 if present.size else 0
         pixels = counts[: max(self.layout.class_count, last)].astype(np.int64)
@@ -207,6 +222,7 @@ class CudaSegmenter:
         part = grid
         if options.mask_size == 'network' or window.is_whole:
             part = grid.part(window.rows, window.columns)
+        block.points = part.height * part.width
         if options.mask_size == 'network':
             block.set_mask((part.width, part.height))
             place = (1.0, 1.0, 0.0, 0.0)
@@ -236,12 +252,17 @@ class CudaSegmenter:
                 'best_of_grid',
                 grid_blocks,
                 (_GRID_THREADS,),
-                (*found, block.counts_address),
+                (*found, block.counts_address, self._bad.address),
                 part.offset_bytes,
                 variant,
             ),
             self._launch(
-                'best_of_mask', block.tiles, _BLOCK, (*found, *mask), part.offset_bytes, variant
+                'best_of_mask',
+                block.tiles,
+                _BLOCK,
+                (*found, *mask, self._bad.address),
+                part.offset_bytes,
+                variant,
             ),
         ]
 
@@ -252,9 +273,11 @@ class CudaSegmenter:
         columns, rows = _repeated(self._grid, transform, options)
         block.set_mask((columns.size, rows.size))
         block.set_tables(columns, rows)
+        block.points = self._grid.height * self._grid.width
         dtype = self._grid.dtype
         arguments = (
             dtype.itemsize,
+            block.points,
             self._grid.width,
             *block.table_addresses,
             *block.mask_arguments,
@@ -357,6 +380,8 @@ class _Block:
     def __init__(self, device: CudaDevice) -> None:
         self.key: tuple[ImageTransform, str, str] | None = None
         self.launches: list[_Launch] = []
+        #: Grid points that the mask is made of.
+        self.points = 0
         self._mask_wh = (0, 0)
         self._on_device = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
         self._on_host = GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))

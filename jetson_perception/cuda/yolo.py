@@ -1,10 +1,9 @@
 """Detections out of YOLO outputs on the GPU: the twin of `tasks.yolo.decode`.
 
-Boxes, scores, classes and keypoints are the twin's to the last bit, but for corners that no
-network reaches: a score of -0 counts as 0 also in float16; of an end-to-end output at most
-`MAX_CANDIDATES` rows are taken; and boxes whose corners are near the largest float32 are dropped
-when their sum overflows, which depends on its order. Pixels of instance masks may differ where a
-logit is as good as 0, since the order in which NumPy adds products depends on the machine.
+Boxes, scores, classes and keypoints are the twin's to the last bit, and so is what is refused as
+not finite, but for corners that no network reaches: a score of -0 counts as 0 also in float16; of
+an end-to-end output at most `MAX_CANDIDATES` rows are taken. Pixels of instance masks may differ
+where a logit is as good as 0, since the order in which NumPy adds products depends on the machine.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBu
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.finite import not_finite, require_finite
 from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import MAX_CANDIDATES, score_thresholds
@@ -36,7 +36,18 @@ _BLOCK_ANCHORS = 64
 _OVERLAP_BLOCKS = 136
 _WORKSPACE_BYTES = 1 << 18
 _DETECTED_BYTES = 1 << 15
-_HEADER_VALUES = 8
+_HEADER = np.dtype(
+    [
+        ('count', np.int32),
+        ('bad_scores', np.int32),
+        ('bad_boxes', np.int32),
+        ('bad_keypoints', np.int32),
+        ('bad_coefficients', np.int32),
+        ('bad_prototypes', np.int32),
+        ('unused', np.int32, 2),
+    ]
+)
+_HEADER_VALUES = _HEADER.itemsize // 4
 _ROW_VALUES = 6
 _AXIS = np.dtype([('begin', np.float64), ('step', np.float64), ('cells', np.int32, 2)])
 _FRAME = np.dtype(
@@ -125,12 +136,12 @@ class CudaDecoder:
             if layout.coefficient_count:
                 masks = self._resources.add(load_module(device, 'instance_masks'))
                 name = self._expected[layout.prototypes][1].name
-                self._paint = masks.get_function(f'paint_instances_{name}', 'PiiiPPPP')
+                self._paint = masks.get_function(f'paint_instances_{name}', 'PiiiPPPPP')
             self._blocks = tuple(
                 self._resources.add(_Block(device, self._max_rows, layout.keypoint_count, grid_wh))
                 for _ in range(2)
             )
-            self._clear_counters()
+            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
 
     def prepare(
         self, transform: ImageTransform, options: DetectionOptions, block: int = 0
@@ -209,8 +220,15 @@ class CudaDecoder:
         """The detections of a block's frame, once the stream is past it.
 
         In arrays of their own; as `tasks.yolo.decode` would return them.
+
+        Raises
+        ------
+        ModelError
+            When values are not finite, as `tasks.yolo.decode` does.
         """
-        return self._blocks[block].result()
+        mine = self._blocks[block]
+        self._require_finite(mine.header())
+        return mine.result()
 
     def close(self) -> None:
         """Release what is on the GPU; twice is harmless. No work may be under way."""
@@ -281,19 +299,32 @@ class CudaDecoder:
             self._detected.address,
             block.frame_address,
             block.ids_address,
+            block.result_address,
         )
+
+    def _require_finite(self, header: Any) -> None:
+        """Refuse a result that the kernels met values for that are not finite."""
+        layout, count = self.layout, int(header['count'])
+        unit, boxes = 'anchors', 'boxes'
+        if layout.family == 'end_to_end':
+            unit, boxes = 'rows', 'boxes or classes'
+        for what, bad, total, of in (
+            ('scores', 'bad_scores', self._anchors, unit),
+            (boxes, 'bad_boxes', self._anchors, unit),
+            ('keypoints', 'bad_keypoints', count * layout.keypoint_count, 'keypoints'),
+            (
+                'mask coefficients',
+                'bad_coefficients',
+                count * layout.coefficient_count,
+                'values',
+            ),
+        ):
+            require_finite(what, int(header[bad]), total, of)
+        if header['bad_prototypes']:
+            raise not_finite('mask prototypes')
 
     def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
         return self._resources.add(DeviceBuffer(self.device, shape, dtype))
-
-    def _clear_counters(self) -> None:
-        """Zeros for the first frame; every frame leaves zeros for the next."""
-        temporary = Resources()
-        with temporary.closed_on_error(), self.device.pushed():
-            stream = temporary.add(self.device.new_stream())
-            self._work.clear(stream)
-            stream.synchronize()
-        temporary.close()
 
 
 class _Block:
@@ -359,14 +390,19 @@ class _Block:
         if self._grid_wh is not None:
             self._ids.enqueue(stream, self._ids_nbytes(self._wanted_rows))
 
-    def result(self) -> Detections:
-        values = self._rows.array.view(np.float32)
-        count = int(values[:1].view(np.int32)[0])
+    def header(self) -> Any:
+        count_and_more = self._rows.array[: _HEADER.itemsize].view(_HEADER)[0]
+        count = int(count_and_more['count'])
         if not 0 <= count <= self._wanted_rows:
             raise CudaError(
                 f'the GPU reports {count} detections of at most {self._wanted_rows}; collect '
                 'after the stream is past the frame'
             )
+        return count_and_more
+
+    def result(self) -> Detections:
+        count = int(self.header()['count'])
+        values = self._rows.array.view(np.float32)
         rows = values[_HEADER_VALUES:][: count * self._row_values].reshape(count, self._row_values)
         return Detections(
             rows[:, :4].copy(),

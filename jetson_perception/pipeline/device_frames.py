@@ -19,6 +19,7 @@ import numpy as np
 
 from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
+from jetson_perception.images import require_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -108,6 +109,8 @@ class DeviceFrames:
 
         Raises
         ------
+        ImageError
+            When the pixels are not those of an image of this size and encoding.
         CudaError
             When there is no memory for it, or the GPU failed.
         """
@@ -213,8 +216,7 @@ class DeviceSlot:
     def upload(self, raw: RawImage) -> None:
         """Copy the image's bytes, without the padding of rows, and enqueue their upload."""
         pixels = raw.pixels
-        rows = pixels.shape[0]
-        row_bytes = pixels.nbytes // rows
+        rows, row_bytes = require_layout(pixels, raw.height, raw.width, raw.encoding)
         staging = self._staging.ensure(pixels.nbytes)
         # Lets other threads run meanwhile, unlike a copy by the driver.
         np.copyto(

@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from jetson_perception.image_arrays import as_bgr
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -79,8 +81,9 @@ class Frame:
     Parameters
     ----------
     load : callable
-        Gives the image as (h, w, 3) uint8 in bgr8 order; called once, by the first lane that
-        needs it, so that decoding stays out of the caller's thread. May raise ImageError.
+        Gives the image as (h, w, 3) uint8 in bgr8 order, or as `as_bgr` takes it; called once, by
+        the first lane that needs it, so that decoding stays out of the caller's thread. May raise
+        ImageError.
     header : object
         Comes back with every result, untouched.
     age_ms : float or None
@@ -198,5 +201,5 @@ class Frame:
 
     def _loaded(self) -> NDArray[np.uint8]:
         if self._bgr is None:
-            self._bgr = self._load()
+            self._bgr = as_bgr(self._load())
         return self._bgr

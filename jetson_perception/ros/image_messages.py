@@ -10,15 +10,20 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from jetson_perception import images
+from jetson_perception import deep_images, images
 from jetson_perception.errors import ImageError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, RawImage
 from jetson_perception.printable import quoted
+from jetson_perception.ros.cv_bridge_images import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from rclpy.clock import Clock
+
+    from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 
 
 MOST_FRAME_ID_CHARACTERS = 1000
@@ -47,8 +52,27 @@ def check_frame_id(header: Any) -> None:
         )
 
 
-def frame_from_image(msg: Image, clock: Clock, max_image_pixels: int = MAX_IMAGE_PIXELS) -> Frame:
+def frame_from_image(
+    msg: Image,
+    clock: Clock,
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
+    intensity_range: tuple[int, ...] = (),
+    cv_bridge: CvBridgeImages | None = None,
+) -> Frame:
     """A frame that shares the message's bytes.
+
+    Parameters
+    ----------
+    msg : Image
+        An encoding without names for its channels (8UC3) is taken as OpenCV's images are.
+    clock : Clock
+        Tells how old the image is.
+    max_image_pixels : int
+        The most pixels that are taken.
+    intensity_range : tuple of int
+        Lowest and highest value of 16 bits that matter; empty where nobody says it.
+    cv_bridge : CvBridgeImages, optional
+        For the encodings of 16-bit colors.
 
     Raises
     ------
@@ -57,17 +81,35 @@ def frame_from_image(msg: Image, clock: Clock, max_image_pixels: int = MAX_IMAGE
         without measure.
     """
     check_frame_id(msg.header)
-    pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
     if msg.height * msg.width > max_image_pixels:
         raise ImageError(
             f'image is {msg.width}×{msg.height} pixels; max_image_pixels is {max_image_pixels}'
         )
+    age_ms = _age_ms(msg.header, clock)
+    if msg.encoding in deep_images.INTENSITIES:
+        return Frame(_load_intensities(msg, intensity_range), msg.header, age_ms)
+    if msg.encoding in deep_images.COLORS and cv_bridge is not None:
+        if cv_bridge.problem:
+            raise refusal(msg.encoding, cv_bridge.problem)
+        return Frame(lambda: cv_bridge.to_bgr(msg), msg.header, age_ms)
+    encoding = images.UNNAMED.get(msg.encoding, msg.encoding)
+    pixels = images.view(msg.data, msg.height, msg.width, encoding, msg.step)
     return Frame(
-        lambda: images.to_bgr(pixels, msg.encoding),
+        lambda: images.to_bgr(pixels, encoding),
         msg.header,
-        _age_ms(msg.header, clock),
-        RawImage(pixels, msg.encoding, msg.width, msg.height),
+        age_ms,
+        RawImage(pixels, encoding, msg.width, msg.height),
     )
+
+
+def _load_intensities(
+    msg: Image, intensity_range: tuple[int, ...]
+) -> Callable[[], NDArray[np.uint8]]:
+    """What makes a gray image of one with 16 bits a pixel."""
+    low, high = deep_images.require_range(msg.encoding, intensity_range)
+    size = msg.height, msg.width
+    pixels = deep_images.view_deep(msg.data, *size, msg.encoding, msg.step, bool(msg.is_bigendian))
+    return lambda: deep_images.intensities_to_bytes(pixels, low, high)
 
 
 def frame_from_compressed(

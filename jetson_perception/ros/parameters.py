@@ -305,7 +305,10 @@ def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
     for name in node._parameter_overrides:
         if name in known or name.startswith(('qos_overrides.', *ignore)):
             continue
+        no_mappings = [one for one in known if name.startswith(f'{one}.')]
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist'
+        hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist.'
+        if no_mappings:  # in YAML a mapping where a list is meant, as of class_score_thresholds
+            hint = f'{printable(no_mappings[0])} is no mapping: config/ shows how it is written.'
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from jetson_perception.deep_images import range_problem
 from jetson_perception.errors import ImageError, PerceptionError
+from jetson_perception.images import UNNAMED
 from jetson_perception.msg import PipelineStats
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, Lane, NewestWorker, Pipeline
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.annotation import AnnotatedPublisher
+from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
     frame_from_compressed,
@@ -65,6 +69,16 @@ class ImageInputParams:
         between=(1, MOST_IMAGE_PIXELS),
         at_configure=True,
     )
+    intensity_range: tuple[int, ...] = param(
+        (),
+        'Lowest and highest value of mono16 and 16UC1 images, as of thermal cameras, which become '
+        'black and white; such images are refused without it.',
+        example='[28000, 32000]',
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        return range_problem(self.intensity_range)
 
 
 class PerceptionNode(ManagedNode):
@@ -89,6 +103,9 @@ class PerceptionNode(ManagedNode):
         self._last_error, self._last_error_s = '', -math.inf
         self._last_header: Any = None
         self._stamp_missing = False
+        self._cv_bridge = CvBridgeImages()
+        #: Encodings of which was said what they are taken for.
+        self._taken_as: set[str] = set()
         self._stop_reason = ''
         self._opening: ModelOpening | None = None
         self._ready = self._adopted = False
@@ -283,7 +300,22 @@ class PerceptionNode(ManagedNode):
         return [self._diagnose_lane(lane) for lane in pipeline.lanes]
 
     def _on_image(self, msg: Image) -> None:
-        self._take(msg, frame_from_image)
+        if msg.encoding in UNNAMED and self._watchdog is not None:
+            self._say_what_is_assumed(msg.encoding)
+        values = self._input.value.intensity_range
+        to_frame = partial(frame_from_image, intensity_range=values, cv_bridge=self._cv_bridge)
+        self._take(msg, to_frame)
+
+    def _say_what_is_assumed(self, encoding: str) -> None:
+        if encoding in self._taken_as:
+            return
+        self._taken_as.add(encoding)
+        taken = UNNAMED[encoding]
+        self.get_logger().warning(
+            f'images on {self._subscription.topic_name} are {encoding}, which does not say what '
+            f'the channels hold; they are taken as {taken}. Have the publisher name the encoding, '
+            f"as with cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
+        )
 
     def _on_compressed(self, msg: CompressedImage) -> None:
         self._take(msg, frame_from_compressed)

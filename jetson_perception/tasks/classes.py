@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from jetson_perception.engines.metadata import did_you_mean
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 MAX_CLASSES = 1 << 16
 """Far more than any model has; an id from outside is less."""
 
+# Python reads more as numbers: 'nan', '0_1' and digits of other scripts.
+_NUMBER = re.compile(r'\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*')
 _UNNAMED = re.compile(r'class_(\d{1,5})')
 
 
@@ -45,14 +48,15 @@ def class_ids(names: Iterable[str], class_names: Sequence[str]) -> tuple[int, ..
 
 
 def class_score_thresholds(
-    entries: Iterable[str], class_names: Sequence[str]
+    entries: Iterable[str] | Mapping[str, float], class_names: Sequence[str]
 ) -> tuple[tuple[int, float], ...]:
     """Class ids with a score threshold of their own.
 
     Parameters
     ----------
-    entries : iterable of str
-        Each 'name: threshold', 0 to 1; the last colon counts. Blank ones are left out.
+    entries : iterable of str, or mapping of str to float
+        Each 'name: threshold', 0 to 1; the last colon counts. Blank ones are left out. Or the
+        threshold of each name.
     class_names : sequence of str
         As for `class_ids`.
 
@@ -64,14 +68,13 @@ def class_score_thresholds(
     """
     parameter = 'class_score_thresholds'
     thresholds: dict[int, float] = {}
+    if isinstance(entries, Mapping):
+        entries = [f'{name}: {value}' for name, value in entries.items()]
     for entry in entries:
-        if not entry.strip():
+        if isinstance(entry, str) and not entry.strip():
             continue
-        name, _, number = entry.rpartition(':')
-        try:
-            threshold = float(number)
-        except ValueError:
-            threshold = -1.0
+        name, _, number = entry.rpartition(':') if isinstance(entry, str) else ('', '', '')
+        threshold = float(number) if _NUMBER.fullmatch(number) else -1.0
         if not (name.strip() and 0 <= threshold <= 1):
             raise ParameterError(
                 f"{parameter} has {quoted(entry)}; expected 'name: threshold' with a number from "

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.image_arrays import is_bgr
 from jetson_perception.printable import quoted
+from jetson_perception.tasks.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -91,7 +93,6 @@ class ImageTransform:
         return np.array([source_w / content_w, source_h / content_h], np.float32)
 
 
-@lru_cache(maxsize=64)
 def fit(
     source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str = 'letterbox'
 ) -> ImageTransform:
@@ -111,6 +112,13 @@ def fit(
     ParameterError
         When `resize` is none of these.
     """
+    # As whole numbers: 640.0 equals 640, and must not stand for it from then on.
+    (source_w, source_h), (network_w, network_h) = source_wh, network_wh
+    return _fit((int(source_w), int(source_h)), (int(network_w), int(network_h)), resize)
+
+
+@lru_cache(maxsize=64)
+def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -> ImageTransform:
     if resize not in RESIZES:
         raise ParameterError(
             f'resize is {quoted(resize)}; choose one of {", ".join(RESIZES)}', 'resize'
@@ -166,7 +174,7 @@ class Normalization:
                 'color_order',
             )
         for name, values in (('mean', self.mean), ('std', self.std)):
-            if len(values) != 3 or not np.isfinite(values).all():
+            if len(values) != 3 or not all(is_number(v) and np.isfinite(v) for v in values):
                 raise ParameterError(
                     f'{name} is {values}; give three finite numbers, one a channel', name
                 )
@@ -174,9 +182,10 @@ class Normalization:
             raise ParameterError(
                 f'std is {self.std}; values are divided by it, none may be 0', 'std'
             )
-        if not np.isfinite(self.scale) or self.scale == 0:
+        if not (is_number(self.scale) and np.isfinite(self.scale) and self.scale):
             raise ParameterError(
-                f'scale is {self.scale}; give a finite number other than 0, such as 1/255', 'scale'
+                f'scale is {self.scale!r}; give a finite number other than 0, such as 1/255',
+                'scale',
             )
 
 
@@ -248,7 +257,7 @@ class Preprocessor:
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
         out : ndarray, shape (1, 3, H, W), optional
-            Of the network's size and this preprocessor's dtype, contiguous; completely
+            Of the network's size and this preprocessor's dtype, C-contiguous; completely
             overwritten. A new one when not given.
 
         Returns
@@ -260,9 +269,17 @@ class Preprocessor:
 
         Raises
         ------
+        ImageError
+            When the image has another shape or dtype.
         ValueError
-            When `out` has another shape or dtype.
+            When `out` has, or is not contiguous.
         """
+        if not is_bgr(bgr):
+            found = f'{bgr.dtype} {bgr.shape}' if isinstance(bgr, np.ndarray) else f'{type(bgr)}'
+            raise ImageError(
+                f'image is {found}; (h, w, 3) uint8 in BGR is fitted to networks: '
+                'jetson_perception.image_arrays.as_bgr converts others'
+            )
         network_w, network_h = self.network_wh
         tensor = self.new_tensor() if out is None else out
         if tensor.shape != (1, 3, network_h, network_w) or tensor.dtype != self.dtype:
@@ -270,6 +287,8 @@ class Preprocessor:
                 f'out is {tensor.dtype} {tensor.shape}; '
                 f'{self.dtype} (1, 3, {network_h}, {network_w}) is needed'
             )
+        if not tensor.flags.c_contiguous:
+            raise ValueError(f'out has strides of {tensor.strides} bytes; it has to be contiguous')
         height, width = bgr.shape[:2]
         transform = fit((width, height), self.network_wh, self.resize)
         content = self._resize(bgr, transform.content_wh)
@@ -284,16 +303,20 @@ class Preprocessor:
             self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
         if bgr.shape[:2] == (height, width):
             return bgr
-        cv2.resize(bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR)
-        return self._resized
+        # What is returned counts: OpenCV fills another array where `dst` does not fit.
+        resized: NDArray[np.uint8] = cv2.resize(
+            bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR
+        )
+        return resized
 
     def _normalize(
         self, content: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
     ) -> None:
         (left, top), (width, height) = transform.offset_xy, transform.content_wh
         inside = tensor[0, :, top : top + height, left : left + width]
-        cv2.split(content, self._planes)
-        planes = self._planes[::-1] if self.normalization.color_order == 'rgb' else self._planes
+        planes = cv2.split(content, self._planes)
+        if self.normalization.color_order == 'rgb':
+            planes = planes[::-1]
         for plane, table, target in zip(planes, self._tables, inside, strict=True):
             table.apply(plane, target)
 
@@ -322,6 +345,7 @@ class _Table:
         if self._factor is not None:  # without a mean a product does, in two thirds of the time
             np.multiply(plane, self._factor, out=target, dtype=np.float32)
         else:
+            # Of the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.printable import quoted
+from jetson_perception.tasks.finite import require_finite
+from jetson_perception.tasks.numbers import is_number
 from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
@@ -79,9 +81,10 @@ class PictureOptions:
     blend: float = 0.6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.blend <= 1:
+        if not (is_number(self.blend) and 0 <= self.blend <= 1):
             raise ParameterError(
-                f'blend is {self.blend}; give the share of the image that remains, 0 to 1', 'blend'
+                f'blend is {self.blend!r}; give the share of the image that remains, 0 to 1',
+                'blend',
             )
 
 
@@ -283,6 +286,12 @@ def segment(
         With mask_size 'image' of the source image's size; with 'network' of the output's grid
         less the padding.
 
+    Raises
+    ------
+    ModelError
+        When a score in the image is NaN, or the highest of a grid point is infinite. A class may
+        be ruled out by a score of minus infinity.
+
     Notes
     -----
     Scores are resized bilinearly and the best class is taken then, the lower one of two equals,
@@ -301,14 +310,23 @@ def segment(
     scores = np.ascontiguousarray(planes, np.float32)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
     with np.errstate(invalid='ignore', over='ignore'):  # garbage of a broken model warns nobody
+        highest = scores.max(axis=0)
+        _require_numbers(highest, 'scores')
         if layout.output == 'logits' and options.interpolation == 'probabilities':
-            scores = _sigmoid(scores) if layout.binary else _softmax(scores)
+            scores = _sigmoid(scores) if layout.binary else _softmax(scores, highest)
         if layout.binary:
             threshold = 0.0 if _still_logits(layout, options) else 0.5
             mask = _foreground(scores[0], threshold, size_wh, window)
         else:
             mask = _best_class(scores, size_wh, window)
     return Segmentation(mask, _count(mask, layout.class_count))
+
+
+def _require_numbers(grid: NDArray[Any], what: str) -> None:
+    """Refuse a grid, (h, w), with a point that is NaN or infinite."""
+    numbers = np.isfinite(grid)
+    if not numbers.all():
+        require_finite(what, grid.size - np.count_nonzero(numbers), grid.size, 'grid points')
 
 
 def _foreground(
@@ -393,7 +411,10 @@ def window_on_grid(grid_hw: tuple[int, ...], transform: ImageTransform) -> Windo
 def _resize(
     plane: NDArray[Any], window: Window | None, into: NDArray[Any], interpolation: int
 ) -> None:
-    """Enlarge the window of the plane, or all of it, to the size of `into`."""
+    """Enlarge the window of the plane, or all of it, to the size of `into`.
+
+    Both are of one type: OpenCV leaves a `dst` of another type or size alone, without a word.
+    """
     height, width = into.shape
     if window is None:
         cv2.resize(plane, (width, height), dst=into, interpolation=interpolation)
@@ -491,9 +512,10 @@ def _span(first: int, count: int, cell_count: int, size: int) -> slice:
     return slice(max(start, 0), min(stop, size))
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def _softmax(logits: NDArray[np.float32], highest: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of classes, from their logits and the highest of each point."""
     probabilities = _workspace.array('probabilities', logits.shape, np.float32)
-    np.subtract(logits, logits.max(axis=0), out=probabilities)
+    np.subtract(logits, highest, out=probabilities)
     np.exp(probabilities, out=probabilities)
     probabilities /= probabilities.sum(axis=0)
     return probabilities
@@ -511,7 +533,10 @@ def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
     size = without_ones(output.shape)
     if size is None:
         raise ModelError(f'output is {output.shape}, not one class id a pixel')
-    return output.reshape(size).astype(np.uint8)
+    grid = output.reshape(size)
+    if grid.dtype.kind == 'f':
+        _require_numbers(grid, 'class ids')
+    return grid.astype(np.uint8)
 
 
 def _nearest(

@@ -19,7 +19,7 @@ mask prototypes that these belong to as a second output, (1, coefficients, heigh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -29,8 +29,10 @@ from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.classes import MAX_CLASSES
+from jetson_perception.tasks.finite import all_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
+from jetson_perception.tasks.numbers import is_number, is_whole_number
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
@@ -134,26 +136,42 @@ class DetectionOptions:
     class_score_thresholds: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
+        # Kept as they are meant: 0 and 0.0 are equal, and one must not stand for the other.
+        put = partial(object.__setattr__, self)
         for name in ('score_threshold', 'iou_threshold'):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ParameterError(f'{name} is {value}; give a number from 0 to 1', name)
-        for class_id, value in self.class_score_thresholds:
-            if not 0 <= value <= 1:
-                raise ParameterError(
-                    f'class_score_thresholds has {value} for class {class_id}; give a number '
-                    'from 0 to 1',
-                    'class_score_thresholds',
-                )
-        for class_id in (*(self.class_ids or ()), *dict(self.class_score_thresholds)):
-            if not 0 <= class_id < MAX_CLASSES:
-                raise ParameterError(
-                    f'{class_id} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
-                )
-        if self.max_detections < 1:
+            put(name, _fraction(getattr(self, name), f'{name} is', name))
+        name = 'class_score_thresholds'
+        thresholds = (
+            (_class_id(class_id), _fraction(value, f'{name} has', name, f' for class {class_id}'))
+            for class_id, value in self.class_score_thresholds
+        )
+        put(name, tuple(thresholds))
+        if self.class_ids is not None:
+            put('class_ids', tuple(_class_id(class_id) for class_id in self.class_ids))
+        if not is_whole_number(self.max_detections) or self.max_detections < 1:
             raise ParameterError(
-                f'max_detections is {self.max_detections}; give 1 or more', 'max_detections'
+                f'max_detections is {self.max_detections!r}; give 1 or more', 'max_detections'
             )
+        if not isinstance(self.class_agnostic, bool | np.bool_):
+            raise ParameterError(
+                f'class_agnostic is {self.class_agnostic!r}; give True or False', 'class_agnostic'
+            )
+
+
+def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:
+    """The number from 0 to 1 that a setting is; `said` and `of` stand around it in the error."""
+    if not (is_number(value) and 0 <= float(value) <= 1):
+        shown = value if is_number(value) else repr(value)
+        raise ParameterError(f'{said} {shown}{of}; give a number from 0 to 1', parameter)
+    return float(value)
+
+
+def _class_id(value: Any) -> int:
+    if not is_whole_number(value) or not 0 <= value < MAX_CLASSES:
+        raise ParameterError(
+            f'{value!r} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
+        )
+    return int(value)
 
 
 def recognize_layout(
@@ -212,13 +230,14 @@ def decode(
     Detections
         Boxes clipped to the image, those outside dropped; keypoints unclipped, all of them. With
         an empty keypoint array when nothing is found by a model that has keypoints, and with
-        `instance_ids` of zeros by one that has masks. Scores and boxes are finite; a keypoint
-        that is not finite becomes (0, 0, 0), a mask that is not is empty.
+        `instance_ids` of zeros by one that has masks. Everything is finite.
 
     Raises
     ------
     ModelError
-        When the output does not have the layout's shape.
+        When the output does not have the layout's shape; when the best score of an anchor, its
+        objectness, or the score of a row is NaN or infinite; and when something else is of a box
+        that reaches its threshold, or of the mask prototypes where there is something to mask.
     """
     tensor = outputs[layout.output]
     if tensor.ndim != 3 or tensor.shape[2 if layout.channels_last else 1] != layout.value_count:
@@ -236,19 +255,26 @@ def decode(
             'load the model again'
         )
     rows = tensor[0] if layout.channels_last else tensor[0].T
-    with np.errstate(over='ignore', invalid='ignore'):  # float garbage is dropped, not reported
+    with np.errstate(over='ignore', invalid='ignore'):  # garbage is told by an error of its own
         if layout.family == 'end_to_end':
             xyxy, score, class_id, values = _read_end_to_end(rows, layout, options)
         else:
             xyxy, score, class_id, values = _read_anchors(rows, layout, options)
-    xyxy = transform.boxes_to_source(xyxy)
-    points = _keypoints(values, layout, transform)
+        xyxy = transform.boxes_to_source(xyxy)
+        points = _keypoints(values, layout, transform)
     found = Detections(xyxy, score, class_id, points)
     visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
     if not visible.all():
         found, values = found[visible], values[visible]
+    if found.keypoints is not None and not all_finite(found.keypoints):
+        bad = ~np.isfinite(found.keypoints).all(axis=-1)
+        require_finite('keypoints', int(np.count_nonzero(bad)), bad.size, 'keypoints')
     if prototypes is None:
         return found
+    if not all_finite(values):
+        require_finite('mask coefficients', _count_not_finite(values), values.size, 'values')
+    if len(found) and not all_finite(prototypes):
+        raise not_finite('mask prototypes')
     ids = instance_ids(prototypes[0], values, found.xyxy, transform)
     return replace(found, instance_ids=ids)
 
@@ -274,14 +300,21 @@ def _read_end_to_end(
     rows: NDArray[Any], layout: YoloLayout, options: DetectionOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     values = rows.astype(np.float32)
-    classes = values[:, 5]
+    row_count = len(values)
+    require_finite('scores', _count_not_finite(values[:, 4]), row_count, 'rows')
     thresholds = _thresholds(options)
-    good = (values[:, 4] >= thresholds.lowest) & (classes >= 0)
-    good &= classes < (layout.class_count or np.iinfo(np.int32).max)
-    good &= np.isfinite(values[:, :6]).all(axis=1)
-    values = values[good]
+    values = values[values[:, 4] >= thresholds.lowest]
+    classes = values[:, 5]
+    known = (classes >= 0) & (classes < (layout.class_count or np.iinfo(np.int32).max))
+    known |= ~np.isfinite(classes)
+    values = values[known]
     if thresholds.table is not None:
-        values = values[thresholds.reached(values[:, 4], values[:, 5].astype(np.int32))]
+        number = np.isfinite(values[:, 5])
+        ids = np.where(number, values[:, 5], 0).astype(np.int32)
+        values = values[thresholds.reached(values[:, 4], ids) | ~number]
+    if not all_finite(values[:, :6]):
+        bad = ~np.isfinite(values[:, :6]).all(axis=1)
+        require_finite('boxes or classes', int(np.count_nonzero(bad)), row_count, 'rows')
     values = values[np.argsort(-values[:, 4], kind='stable')[: options.max_detections]]
     return values[:, :4], values[:, 4].copy(), values[:, 5].astype(np.int32), values[:, 6:]
 
@@ -294,21 +327,29 @@ def _read_anchors(
     thresholds = _thresholds(options)
     if layout.family == 'objectness':
         # No class can lift the product above the objectness.
-        likely = _at_least(rows[:, 4], thresholds.lowest)
+        is_likely = _at_least(rows[:, 4], thresholds.lowest)
+        bad = ~np.isfinite(rows[:, 4])
     else:
-        likely = _at_least(_best_class_score(rows, first, last), thresholds.lowest)
-    values = rows[np.flatnonzero(likely)].astype(np.float32)
+        best = _best_class_score(rows, first, last)
+        is_likely = _at_least(best, thresholds.lowest)
+        bad = ~np.isfinite(best)
+    likely = np.flatnonzero(is_likely)
+    values = rows[likely].astype(np.float32)
 
     class_id = values[:, first:last].argmax(axis=1).astype(np.int32)
     score = values[np.arange(len(values)), first + class_id]
     if layout.family == 'objectness':
+        bad[likely] |= ~np.isfinite(score)  # the first that is no number is the highest
         score = score * values[:, 4]
+    require_finite('scores', int(np.count_nonzero(bad)), len(bad), 'anchors')
     half = values[:, 2:4] * np.float32(0.5)
     xyxy = np.concatenate((values[:, :2] - half, values[:, :2] + half), axis=1)
 
-    good = np.isfinite(xyxy.sum(axis=1) + score)  # one of them that is not makes the sum so
-    good &= thresholds.reached(score, class_id)
-    chosen = np.flatnonzero(good)
+    chosen = np.flatnonzero(thresholds.reached(score, class_id))
+    boxes = xyxy[chosen]
+    if not (all_finite(boxes) and all_finite(score[chosen])):
+        bad = ~(np.isfinite(boxes).all(axis=1) & np.isfinite(score[chosen]))
+        require_finite('boxes', int(np.count_nonzero(bad)), len(rows), 'anchors')
     if len(chosen) > MAX_CANDIDATES:
         best = np.argsort(-score[chosen], kind='stable')[:MAX_CANDIDATES]
         chosen = chosen[np.sort(best)]
@@ -347,7 +388,8 @@ def _thresholds(options: DetectionOptions) -> _Thresholds:
     only, own = options.class_ids, dict(options.class_score_thresholds)
     if only is None and not own:
         return _Thresholds(options.score_threshold, None)
-    table = np.full(max((*(only or ()), *own), default=-1) + 2, options.score_threshold)
+    count = max((*(only or ()), *own), default=-1) + 2
+    table = np.full(count, options.score_threshold, np.float64)
     table[list(own)] = list(own.values())
     if only is not None:
         dropped = np.ones(len(table), bool)
@@ -357,23 +399,29 @@ def _thresholds(options: DetectionOptions) -> _Thresholds:
 
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
-    """Best class score of each anchor, NaN or anything where one is NaN; shape (anchors,).
-
-    float16 comes back as its bits in int16: of numbers above zero the order is the same, and
-    NumPy compares int16 many times faster.
-    """
-    bits = rows.view(np.int16) if rows.dtype == np.float16 else rows
+    """Best class score of each anchor, NaN where one is NaN; shape (anchors,)."""
+    # Of float16 the bits: of numbers above zero the order is the same, and NumPy compares
+    # integers many times faster.
+    half = rows.dtype == np.float16
+    bits = rows.view(np.uint16) if half else rows
     if bits.flags.c_contiguous:
         # A maximum along the long axis is vectorized; transposing first is worth it.
         bits = cv2.transpose(bits).T
-    return bits[:, first:last].max(axis=1)
+    best = bits[:, first:last].max(axis=1)
+    if not half:
+        return best
+    # What is negative, or negative and no number, comes out above all others: looked at again.
+    scores: NDArray[Any] = best.view(np.float16)
+    again = np.flatnonzero(best > 0x7FFF)
+    if len(again):
+        scores[again] = rows[again, first:last].astype(np.float32).max(axis=1)
+    return scores
 
 
 def _at_least(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    """Where scores reach the threshold; float16 may come as its bits in int16."""
+    """Where scores reach the threshold, and possibly where they are just below."""
     if scores.dtype == np.float16:
         scores = scores.view(np.int16)
-    if scores.dtype == np.int16:
         # Rounded down by at most one step: the decoder compares again in float32.
         return scores >= np.float16(threshold).view(np.int16) - 1
     return scores >= np.float32(threshold)
@@ -390,8 +438,11 @@ def _keypoints(
     points[..., :2] = transform.points_to_source(raw[..., :2])
     if depth == 3:
         points[..., 2] = raw[..., 2]
-    points[~np.isfinite(points).all(axis=-1)] = 0
     return points
+
+
+def _count_not_finite(values: NDArray[np.float32]) -> int:
+    return values.size - int(np.count_nonzero(np.isfinite(values)))
 
 
 def _check_info(info: ModelInfo) -> None:

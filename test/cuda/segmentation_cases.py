@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import pytest
+from outcomes import outcome
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.graphs import capture
@@ -49,8 +50,10 @@ def output_of(case):
     height, width = case.grid_hw
     classes = 1 if case.layout.binary else case.layout.class_count
     if case.layout.output == 'class_ids':
-        ids = rng.integers(0, classes, (1, height, width))
-        return ids.astype(case.dtype)
+        ids = rng.integers(0, classes, (1, height, width)).astype(case.dtype)
+        if case.content != 'smooth':
+            ids[0, 40, 50] = _CONTENTS[case.content](rng, (1, height, width))[0, 40, 50]
+        return ids
     planes = _CONTENTS[case.content](rng, (classes, height, width))
     if case.layout.output == 'probabilities':
         planes = np.exp(planes - planes.max(axis=0))
@@ -122,8 +125,34 @@ def all_nan(_rng, shape):
     return np.full(shape, np.nan)
 
 
+def one_nan(rng, shape):
+    """Of a foreground, at one point."""
+    planes = smooth(rng, shape)
+    planes[0, 40, 50] = np.nan
+    return planes
+
+
+def one_infinite(rng, shape):
+    planes = smooth(rng, shape)
+    planes[0, 40, 50] = -np.inf
+    return planes
+
+
 _CONTENTS = {
-    f.__name__: f for f in (smooth, noise, ties, zeros, sure, nan, masked, overflown, all_nan)
+    f.__name__: f
+    for f in (
+        smooth,
+        noise,
+        ties,
+        zeros,
+        sure,
+        nan,
+        masked,
+        overflown,
+        all_nan,
+        one_nan,
+        one_infinite,
+    )
 }
 
 
@@ -133,7 +162,7 @@ def cases():
 
 
 def _cases():
-    for content in _CONTENTS:
+    for content in sorted(_CONTENTS.keys() - {'one_nan', 'one_infinite'}):
         for interpolation in ('probabilities', 'logits'):
             for mask_size in ('image', 'network'):
                 options = SegmentationOptions(mask_size, interpolation)
@@ -170,6 +199,13 @@ def _cases():
                     **geometry,
                 )
                 yield pytest.param(case, id=f'ids-{dtype.__name__}-{mask_size}-{name}')
+    for dtype in (np.float32, np.float16):
+        layout = SegmentationLayout('class_ids', 19)
+        for content in ('one_nan', 'one_infinite'):
+            case = Case(layout=layout, dtype=dtype, content=content, source_wh=(3, 2))
+            yield pytest.param(case, id=f'ids-{dtype.__name__}-{content}')
+            case = Case(layout=FOREGROUND, dtype=dtype, content=content, source_wh=(3, 2))
+            yield pytest.param(case, id=f'foreground-{dtype.__name__}-{content}')
     for name, geometry in _GEOMETRIES.items():
         for mask_size in ('image', 'network'):
             for layout in (BY_CLASS, FOREGROUND):
@@ -231,16 +267,22 @@ def computed(device, case, *, graph=False):
         else:
             segmenter.enqueue([output], stream)
         stream.synchronize()
-        result = segmenter.collect()
-    held.close()
-    return result
+        try:
+            return segmenter.collect()
+        finally:
+            held.close()
 
 
 def check(device, case, *, graph=False):
-    """Fail unless mask and counts are right: those of the twin, but where classes are equal."""
-    with np.errstate(all='ignore'):
-        result = computed(device, case, graph=graph)
-        twin = expected(case)
+    """Fail unless mask and counts are right: those of the twin, but where classes are equal.
+
+    What is not finite is to be refused as by the twin.
+    """
+    twin, refused = outcome(expected, case)
+    result, told = outcome(computed, device, case, graph=graph)
+    assert told == refused
+    if refused:
+        return
     assert result.mask.shape == twin.mask.shape
     assert result.mask.dtype == np.uint8
     assert result.pixels.dtype == np.int64

@@ -39,6 +39,16 @@ def test_equals_the_twin(device, case):
     check(device, case)
 
 
+@pytest.mark.parametrize(
+    ('standin', 'layout', 'dtype'),
+    [(False, SEGMENT, np.float16), (True, yolo_cases.SEGMENT_END_TO_END, np.float32)],
+    indirect=['standin'],
+)
+def test_refuses_what_the_twin_refuses(device, layout, dtype):
+    case = Case(layout, 60, 30, dtype=dtype, transform=fit((64, 48), (64, 64)))
+    yolo_cases.check_garbage(device, case)
+
+
 def test_the_cases_paint_many_objects():
     ids = expected(Case(SEGMENT)).instance_ids
     assert len(np.unique(ids)) > 8

@@ -93,6 +93,24 @@ def test_two_frames_under_way(stage):
         assert (segmenter.collect(block).mask != mask).mean() <= MOST_THAT_DIFFER
 
 
+def test_a_frame_after_one_of_garbage(stage):
+    segmenter, output, stream = stage
+    staging = PinnedBuffer(output.device, output.shape, output.dtype)
+    for content in ('all_nan', 'smooth', 'nan', 'smooth'):
+        case = Case(content=content)
+        staging.array[...] = output_of(case)
+        output.copy_from_host(staging, stream)
+        segmenter.prepare(transform_of(case), case.options)
+        segmenter.enqueue([output], stream)
+        stream.synchronize()
+        if content != 'smooth':
+            with pytest.raises(ModelError, match='NaN or infinite scores for'):
+                segmenter.collect()
+        else:
+            assert (segmenter.collect().mask != expected(case).mask).mean() <= MOST_THAT_DIFFER
+    staging.close()
+
+
 def test_a_result_is_the_callers_own(stage):
     segmenter, output, stream = stage
     segmenter.prepare(transform_of(Case()), SegmentationOptions())

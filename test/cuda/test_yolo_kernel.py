@@ -50,6 +50,22 @@ def test_equals_the_twin(device, case):
     check(device, case)
 
 
+@pytest.mark.parametrize(
+    ('layout', 'dtype'),
+    [
+        (DETECT, np.float16),
+        (DETECT_LAST, np.float32),
+        (OBJECTNESS, np.float32),
+        (yolo_cases.OBJECTNESS_FIRST, np.float16),
+        (POSE, np.float32),
+        (yolo_cases.FLAT_POSE, np.float16),
+        (POSE_END_TO_END, np.float16),
+    ],
+)
+def test_refuses_what_the_twin_refuses(device, layout, dtype):
+    yolo_cases.check_garbage(device, Case(layout, 65, 40, dtype=dtype))
+
+
 def test_the_cases_find_and_suppress():
     for case in (DETECT, OBJECTNESS, POSE, END_TO_END):
         found = expected(Case(case))

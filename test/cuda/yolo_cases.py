@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from outcomes import outcome
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.yolo import CudaDecoder
@@ -309,15 +310,20 @@ class OnDevice:
 def computed(device, case):
     """What the kernels make of a case."""
     on_device = OnDevice(device, case)
-    with device.pushed():
-        found = on_device.decoded(case)
-    on_device.close()
-    return found
+    try:
+        with device.pushed():
+            return on_device.decoded(case)
+    finally:
+        on_device.close()
 
 
 def check(device, case):
-    """Fail unless kernels and twin agree to the last bit."""
-    assert_same(computed(device, case), expected(case))
+    """Fail unless kernels and twin agree to the last bit, or refuse what is not finite alike."""
+    twin, refused = outcome(expected, case)
+    found, told = outcome(computed, device, case)
+    assert told == refused
+    if not refused:
+        assert_same(found, twin)
 
 
 def expected(case):
@@ -339,3 +345,38 @@ def assert_same(found, twin):
             assert (ours != twins).mean() <= DIFFERING_SHARE
             continue
         np.testing.assert_array_equal(ours, twins, err_msg=name)
+
+
+def check_garbage(device, case):
+    """Fail unless single values that are no numbers are refused as by the twin, and forgotten."""
+    random = np.random.default_rng(0)
+    layout = case.layout
+    refused = accepted = 0
+    on_device = OnDevice(device, case)
+    with device.pushed():
+        for value in (np.nan, -np.inf) if case.dtype == np.float32 else (-np.nan, np.inf):
+            for column in (0, 3, 4, 5, 6, -1):
+                outputs = outputs_of(case)
+                rows = outputs[layout.output][0]
+                rows = rows if layout.channels_last else rows.T
+                rows[random.choice(len(rows), len(rows) // 3), column % layout.value_count] = value
+                refused += check_outcome(on_device, case, outputs)
+            if layout.coefficient_count:
+                outputs = outputs_of(case)
+                outputs[layout.prototypes].flat[-1] = value
+                refused += check_outcome(on_device, case, outputs)
+            accepted += not check_outcome(on_device, case, outputs_of(case))
+    on_device.close()
+    assert refused > 5
+    assert accepted == 2
+
+
+def check_outcome(on_device, case, outputs):
+    """Fail unless kernels and twin agree; returns whether they refuse the outputs."""
+    on_device.set(outputs)
+    twin, refused = outcome(decode, outputs, case.layout, case.transform, case.options)
+    found, told = outcome(on_device.decoded, case)
+    assert told == refused
+    if not refused:
+        assert_same(found, twin)
+    return bool(refused)

@@ -9,6 +9,7 @@ from jetson_perception.msg import PipelineStats
 from nodes.support import (
     complaints,
     image_message,
+    log_lines,
     node_process,
     pixels_of,
     qos_overrides,
@@ -59,7 +60,9 @@ def wait_for_error(peer, *texts):
         pytest.param({'step': 3 * WIDTH - 1}, 'a row takes at least 192', id='step_below_width'),
         pytest.param({'height': 0, 'width': 0}, '0×0, bgr8: it has no pixels', id='zero_size'),
         pytest.param({'encoding': 'rgb8sum'}, "'rgb8sum', an encoding that is not", id='unknown'),
-        pytest.param({'encoding': '16UC1'}, '16UC1, which has more than 8 bits', id='16_bit'),
+        pytest.param(
+            {'encoding': '16UC1'}, '16UC1, 16 bits a pixel, and nobody says', id='16_bit'
+        ),
     ],
 )
 def test_bad_frames_are_told_once_and_counted_and_the_next_good_one_is_handled(
@@ -113,6 +116,29 @@ def test_bad_frames_are_a_warning_in_diagnostics_while_they_come(peer, start, mo
         lambda status: images.publish(image_message(red())) is None and status.level == status.OK,
         'diagnostics being OK again',
     )
+
+
+def test_a_network_that_overflows_gives_failed_frames_and_no_mask(peer, start, model):
+    """Bright pixels become infinite; a picture without any is handled."""
+    told = 'the network gave NaN or infinite scores for 3072 of 3072 grid points'
+    node = start(node_process('seg_node', peer.namespace, model=str(model), std=[1e-38] * 3))
+    masks, images = peer.collect('mask', Image), peer.image_publisher()
+    dark = np.zeros_like(red())
+    peer.ask(images, image_message(dark), masks)
+    # What neither the model nor a parameter says is told, once.
+    (line,) = log_lines(node, 'does not say its output, resize, scale, mean, color_order; assumed')
+    assert 'colors.yaml' in line
+    bad = image_message(red())
+    peer.send_until(images, lambda: bad, lambda: log_lines(node, told), 'a line about the frame')
+    peer.wait_for_status(
+        'seg_node: segmentation',
+        lambda status: status.level == status.WARN and told in value_of(status, 'last error'),
+        'a warning about the frames',
+    )
+    good = image_message(dark)
+    mask = peer.ask(images, good, masks)
+    assert not pixels_of(mask).any()
+    assert not with_stamp_of(masks, bad)
 
 
 def jpeg_claiming(width, height):

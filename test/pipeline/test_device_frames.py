@@ -73,6 +73,27 @@ def frame(value, users=1, shape=(4, 6, 3)):
     return made
 
 
+@pytest.mark.parametrize(
+    'raw',
+    [
+        pytest.param(RawImage(np.zeros((4, 6), np.uint8), 'bgr8', 6, 4), id='gray'),
+        pytest.param(RawImage(np.zeros((4, 6, 3), np.uint8), 'bgra8', 6, 4), id='channels'),
+        pytest.param(RawImage(np.zeros((4, 6, 3), np.float32), 'bgr8', 6, 4), id='float'),
+        pytest.param(RawImage(np.zeros((4, 2, 3), np.uint16), 'bgr8', 4, 4), id='as_many_bytes'),
+        pytest.param(RawImage(np.zeros((4, 6), np.uint8), 'nv12', 6, 4), id='no_chroma'),
+        pytest.param(RawImage(np.zeros((6, 4, 3), np.uint8), 'bgr8', 6, 4), id='transposed'),
+    ],
+)
+def test_pixels_that_are_not_what_they_are_said_to_be(lanes_of, raw):
+    lanes = lanes_of('a')
+    wrong = Frame(lambda: None, raw=raw)
+    wrong.share(1, 1, TensorPool())
+    with pytest.raises(ImageError, match=r'take what images\.view gives'):
+        lanes.take(wrong)
+    lanes.release(wrong)
+    lanes.take(frame(3))
+
+
 def test_closing_without_any_frame_leaves_nothing(lanes_of):
     lanes = lanes_of('a')
     lanes.close()

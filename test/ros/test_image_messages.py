@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images import ENCODINGS, UNNAMED
 from jetson_perception.ros.image_messages import (
     ImageMessage,
     frame_from_compressed,
@@ -72,6 +72,30 @@ def test_every_encoding_gives_the_same_picture_as_bgr8(encoding, padding):
     assert frame.header == HEADER
 
 
+@pytest.mark.parametrize(('encoding', 'taken'), UNNAMED.items())
+def test_an_encoding_that_names_no_channels_is_taken_as_opencv_has_it(encoding, taken):
+    msg = image(padded(encode(picture(), taken), 3), encoding)
+    frame = frame_from_image(msg, Clock())
+    np.testing.assert_array_equal(frame.bgr(), equivalent_bgr(picture(), taken))
+    assert frame.raw().encoding == taken
+
+
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+@pytest.mark.parametrize('is_bigendian', [False, True], ids=['little', 'big'])
+@pytest.mark.parametrize('padding', [0, 3])
+def test_a_range_of_16_bits_becomes_gray(encoding, is_bigendian, padding):
+    values = np.linspace(20000, 40000, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    rows = values.astype('>u2' if is_bigendian else '<u2').view(np.uint8)
+    msg = image(padded(rows, padding), encoding)
+    msg.is_bigendian = int(is_bigendian)
+    frame = frame_from_image(msg, Clock(), intensity_range=(25000, 35000))
+    expected = np.clip((values.astype(np.uint16) - 25000.0) / 10000 * 255, 0, 255)
+    bgr = frame.bgr()
+    assert bgr.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(bgr - expected[..., None]).max() <= 0.501
+    assert frame.raw().encoding == 'bgr8'
+
+
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_the_bytes_are_there_unconverted_and_not_copied(encoding):
     msg = image(padded(encode(picture(), encoding), 3), encoding)
@@ -110,8 +134,11 @@ def test_bgr8_is_not_copied():
         pytest.param({'height': HEIGHT + 1}, 'takes 2400 bytes of data and has 2304', id='short'),
         pytest.param({'encoding': 'rgb8sum'}, 'not known here', id='unknown_encoding'),
         pytest.param({'encoding': ''}, 'not known here', id='no_encoding'),
-        pytest.param({'encoding': '16UC1'}, 'more than 8 bits', id='depth'),
-        pytest.param({'encoding': 'mono16'}, 'more than 8 bits', id='mono16'),
+        pytest.param({'encoding': '16UC1'}, 'set intensity_range to', id='depth'),
+        pytest.param({'encoding': 'mono16'}, 'set intensity_range to', id='mono16'),
+        pytest.param({'encoding': 'rgb16'}, 'more than 8 bits', id='rgb16'),
+        pytest.param({'encoding': '8UC2'}, 'not known here', id='two_channels'),
+        pytest.param({'encoding': '8UC4'}, 'at least 128', id='channels_of_others'),
         pytest.param({'height': 2**32 - 1}, 'bytes of data', id='absurd_height'),
     ],
 )

@@ -312,6 +312,7 @@ def test_without_unknown_parameters_nothing_is_said(declared):
         pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
         pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
         pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
+        pytest.param('names.person', 'names is no mapping: config/ shows', id='mapping'),
     ],
 )
 def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):

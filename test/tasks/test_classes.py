@@ -64,10 +64,14 @@ def test_long_lists_of_names_are_cut():
         pytest.param(['traffic light:1', 'bicycle :0'], ((1, 0.0), (3, 1.0)), id='limits'),
         pytest.param(['on: off: .25'], ((4, 0.25),), id='a_colon_in_the_name'),
         pytest.param(['car: 0.5'], ((2, 0.5), (5, 0.5)), id='a_name_of_two_classes'),
+        pytest.param(['person: 0', 'bicycle: 1e-1'], ((0, 0.0), (1, 0.1)), id='whole_and_small'),
+        pytest.param({'person': 0, 'bicycle': 0.25}, ((0, 0.0), (1, 0.25)), id='mapping'),
     ],
 )
 def test_thresholds_of_names(entries, thresholds):
-    assert class_score_thresholds(entries, NAMES) == thresholds
+    found = class_score_thresholds(entries, NAMES)
+    assert found == thresholds
+    assert all(type(threshold) is float for _, threshold in found)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,14 @@ def test_thresholds_of_names(entries, thresholds):
         (['person: -0.1'], 'expected'),
         (['person: nan'], 'expected'),
         (['on: off'], 'expected'),
+        (['person: true'], "has 'person: true'; expected"),
+        (['person: inf'], 'expected'),
+        (['person: 0_1'], 'expected'),
+        (['person: \u0661'], 'expected'),
+        ([('person', 0.5)], 'expected'),
+        ([0.5], 'has 0.5; expected'),
+        ({'person': True}, "has 'person: True'; expected"),
+        ({'person': None}, 'expected'),
         (['persn: 0.5'], "class_score_thresholds has 'persn'.*did you mean 'person'"),
         (['person: 0.5', 'person: 0.6'], "has 'person' twice"),
     ],

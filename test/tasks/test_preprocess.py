@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.tasks.preprocess import (
     RESIZES,
     ImageTransform,
@@ -217,6 +217,10 @@ def test_out_must_fit(out):
         ({'mean': (float('nan'), 0.0, 0.0)}, 'mean', 'three finite numbers'),
         ({'mean': (0.5,)}, 'mean', 'three finite numbers'),
         ({'scale': 0.0}, 'scale', 'finite number other than 0'),
+        ({'scale': True}, 'scale', 'scale is True; give a finite number'),
+        ({'scale': '0.1'}, 'scale', "scale is '0.1'"),
+        ({'std': (1.0, True, 1.0)}, 'std', 'three finite numbers'),
+        ({'mean': (0.0, None, '0')}, 'mean', 'three finite numbers'),
     ],
 )
 def test_unusable_normalization(arguments, parameter, text):
@@ -236,3 +240,34 @@ def test_unusable_normalization(arguments, parameter, text):
 def test_unusable_preprocessor(arguments, text):
     with pytest.raises(ParameterError, match=text):
         Preprocessor((8, 8), **arguments)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        pytest.param(np.zeros((30, 40), np.uint8), id='gray'),
+        pytest.param(np.zeros((30, 40, 4), np.uint8), id='bgra'),
+        pytest.param(np.zeros((30, 40, 3), np.float32), id='float'),
+        pytest.param(np.zeros((0, 40, 3), np.uint8), id='empty'),
+        pytest.param(None, id='none'),
+    ],
+)
+def test_what_is_no_bgr_image_is_refused_and_not_the_last_one_again(image):
+    preprocess = Preprocessor((32, 32))
+    preprocess(np.full((30, 40, 3), 200, np.uint8))
+    with pytest.raises(ImageError, match=r'\(h, w, 3\) uint8 in BGR is fitted'):
+        preprocess(image)
+
+
+def test_a_tensor_with_gaps_is_refused():
+    gaps = np.zeros((1, 3, 32, 64), np.float32)[..., ::2]
+    with pytest.raises(ValueError, match='has to be contiguous'):
+        Preprocessor((32, 32))(np.zeros((30, 40, 3), np.uint8), gaps)
+
+
+def test_sizes_in_floats_do_not_stand_for_whole_numbers():
+    size_wh = (613, 419)  # of no other test, as transforms are kept
+    for network_wh in ((64.0, 64.0), (64, 64)):
+        transform = fit((float(size_wh[0]), np.int64(size_wh[1])), network_wh, 'stretch')
+        sizes = (*transform.source_wh, *transform.network_wh, *transform.content_wh)
+        assert all(type(side) is int for side in sizes)

@@ -382,18 +382,56 @@ def test_mask_of_the_networks_size(resize, shape):
     assert np.array_equal(ids.mask, expected)
 
 
-@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
-@pytest.mark.parametrize('options', [IMAGE, OF_LOGITS, OF_NETWORK], ids=str)
+ANY_OPTIONS = pytest.mark.parametrize('options', [IMAGE, OF_LOGITS, OF_NETWORK], ids=str)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf, -np.inf], ids=str)
+@ANY_OPTIONS
 @pytest.mark.filterwarnings('error')
-def test_garbage_gives_a_mask_and_no_warning(value, options):
+def test_an_output_of_nothing_but_garbage_fails_the_frame(value, options, dtype):
+    transform = fit((320, 180), (56, 56), 'stretch')
+    garbage = np.full((1, 4, 56, 56), value, dtype)
+    for layout in (
+        LOGITS,
+        SegmentationLayout('probabilities', 4),
+        SegmentationLayout('logits', 2, binary=True),
+        SegmentationLayout('class_ids', 4),
+    ):
+        of_layout = garbage[:, :1] if layout.binary or layout.output == 'class_ids' else garbage
+        with pytest.raises(
+            ModelError, match=r'for 3136 of 3136 grid points: .* precision to fp32'
+        ):
+            segment(of_layout, layout, transform, options)
+
+
+@pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf], ids=str)
+@ANY_OPTIONS
+def test_one_class_that_is_no_number_at_one_point_fails_the_frame(value, options):
     transform = fit((320, 180), (56, 56), 'stretch')
     logits = smooth_logits(4, 56, 56)
-    logits[0, 2, 10:20, 10:20] = value
-    partly = segment(logits, LOGITS, transform, options)
-    wholly = segment(np.full_like(logits, value), LOGITS, transform, options)
-    for found in (partly, wholly):
-        assert found.mask.max() < 4
-        assert found.pixels.sum() == found.mask.size
+    logits[0, 2, 10, 10] = value
+    with pytest.raises(ModelError, match='NaN or infinite scores for 1 of 3136 grid points'):
+        segment(logits, LOGITS, transform, options)
+
+
+@ANY_OPTIONS
+@pytest.mark.filterwarnings('error')
+def test_a_class_may_be_ruled_out_by_minus_infinity(options):
+    transform = fit((320, 180), (56, 56), 'stretch')
+    logits = smooth_logits(4, 56, 56)
+    logits[0, 2] = -np.inf
+    found = segment(logits, LOGITS, transform, options)
+    assert found.pixels[2] == 0
+    assert found.pixels.sum() == found.mask.size
+
+
+def test_what_is_no_number_in_the_padding_counts_for_nothing():
+    transform = fit((320, 160), (64, 64), 'letterbox')
+    logits = smooth_logits(4, 64, 64)
+    expected = segment(logits, LOGITS, transform, IMAGE)
+    logits[..., :16, :] = np.nan
+    assert np.array_equal(segment(logits, LOGITS, transform, IMAGE).mask, expected.mask)
 
 
 def test_results_do_not_share_memory_with_the_next():
@@ -434,7 +472,7 @@ def test_unusable_options(arguments, text):
     assert caught.value.parameter in arguments
 
 
-@pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan')])
+@pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan'), True, '0.5', None])
 def test_a_share_of_the_image_that_is_none(blend):
     with pytest.raises(ParameterError, match='0 to 1') as caught:
         PictureOptions(tinted=True, blend=blend)

@@ -161,36 +161,76 @@ def test_end_to_end_needs_no_suppression():
     assert found.score.tolist() == [0.6875, 0.625, 0.5625]
 
 
+FINITE = [ANCHOR_FREE, ANCHOR_FREE_LAST, OBJECTNESS, OBJECTNESS_FIRST, END_TO_END]
+
+
+def spoilt(layout, column, value, dtype=np.float32, score=0.9):
+    """Two objects, the second with a value that is none."""
+    bad = row(layout, (100, 200, 200, 300), score, 3)
+    bad[column] = value
+    return output(layout, {100: row(layout, (10, 200, 60, 260), 0.9, 3), 7: bad}, dtype)
+
+
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
-@pytest.mark.parametrize(
-    'layout', [ANCHOR_FREE, ANCHOR_FREE_LAST, OBJECTNESS, END_TO_END], ids=lambda x: x.family
-)
+@pytest.mark.parametrize('layout', FINITE, ids=names(FINITE))
+@pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf], ids=['nan', 'negative_nan', 'inf'])
+@pytest.mark.parametrize('score', [0.9, 0.01], ids=['found', 'not_found'])
+@pytest.mark.filterwarnings('error')
+def test_one_score_that_is_no_number_fails_the_frame(layout, value, dtype, score):
+    tensors = spoilt(layout, 4, value, dtype, score)
+    with pytest.raises(ModelError, match=r'NaN or infinite scores for 1 of 8400 (anchors|rows)'):
+        decode(tensors, layout, LETTERBOX, DetectionOptions())
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', FINITE, ids=names(FINITE))
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
-def test_what_is_not_finite_never_comes_out(layout, value, dtype):
-    scores_from = {'objectness': 4, 'anchor_free': 4, 'end_to_end': 4}[layout.family]
-    rows = {100: row(layout, (10, 200, 60, 260), 0.9, 3)}
-    for column in range(scores_from + 1):
-        rows[column] = row(layout, (100, 200, 200, 300), 0.9, 3)
-        rows[column][column] = value
-    if layout.family == 'end_to_end':
-        rows[50] = row(layout, (100, 200, 200, 300), 0.9, 3)
-        rows[50][5] = value
-    found = decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
-    assert found.xyxy.tolist() in (
-        [[20, 120, 120, 240]],
-        # a class score of -inf is just a low one
-        [[20, 120, 120, 240], [200, 120, 400, 320]],
-        [[200, 120, 400, 320], [20, 120, 120, 240]],
-    )
-    assert np.isfinite(found.score).all()
-    if value > 0 or np.isnan(value):
-        assert len(found) == 1
+@pytest.mark.parametrize('column', range(4))
+@pytest.mark.filterwarnings('error')
+def test_a_box_that_is_no_number_fails_the_frame_where_it_counts(layout, value, dtype, column):
+    tensors = spoilt(layout, column, value, dtype)
+    with pytest.raises(ModelError, match=r'boxes.* for 1 of 8400 (anchors|rows): .* fp32'):
+        decode(tensors, layout, LETTERBOX, DetectionOptions())
+    tensors = spoilt(layout, column, value, dtype, score=0.01)
+    found = decode(tensors, layout, LETTERBOX, DetectionOptions())
+    assert found.xyxy.tolist() == [[20, 120, 120, 240]]
+    found = decode(tensors, layout, LETTERBOX, DetectionOptions(0.01, class_ids=(4,)))
+    assert len(found) == 0
 
 
-@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
-def test_an_output_of_nothing_but_nan(layout):
-    tensors = output(layout, {i: np.full(layout.value_count, np.nan) for i in range(ANCHORS)})
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
+def test_a_class_that_is_no_number_fails_the_frame(value):
+    with pytest.raises(ModelError, match='boxes or classes for 1 of 8400 rows'):
+        decode(spoilt(END_TO_END, 5, value), END_TO_END, LETTERBOX, DetectionOptions())
+    options = DetectionOptions(class_ids=(4,))
+    with pytest.raises(ModelError, match='boxes or classes for 1 of 8400 rows'):
+        decode(spoilt(END_TO_END, 5, value), END_TO_END, LETTERBOX, options)
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', [ANCHOR_FREE, ANCHOR_FREE_LAST], ids=lambda x: x.family)
+def test_a_class_may_be_ruled_out_by_minus_infinity(layout, dtype):
+    found = decode(spoilt(layout, 4, -np.inf, dtype), layout, LETTERBOX, DetectionOptions())
+    assert found.xyxy.tolist() == [[200, 120, 400, 320], [20, 120, 120, 240]]
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('layout', [ANCHOR_FREE, ANCHOR_FREE_LAST], ids=lambda x: x.family)
+def test_negative_scores_are_low_ones(layout, dtype):
+    found = decode(spoilt(layout, 4, -3, dtype), layout, LETTERBOX, DetectionOptions())
+    assert len(found) == 2
+    tensors = spoilt(layout, 4, -3, dtype)
+    tensors[0][np.isclose(tensors[0], 0.9, atol=1e-3)] = -0.5
     assert len(decode(tensors, layout, LETTERBOX, DetectionOptions())) == 0
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+def test_an_output_of_nothing_but_garbage(layout, value, dtype):
+    rows = {i: np.full(layout.value_count, value) for i in range(ANCHORS)}
+    with pytest.raises(ModelError, match='scores for 8400 of 8400'):
+        decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
 
 
 def test_boxes_are_clipped_and_those_outside_are_dropped():
@@ -238,13 +278,16 @@ def test_keypoints(family, shape, classes, dtype):
     assert found.keypoints[1].tolist() == pytest.approx(np.array(expected), abs=1)
 
 
-def test_keypoints_that_are_not_finite_become_zero():
+@pytest.mark.parametrize('layout', [POSE, POSE_END_TO_END], ids=lambda x: x.family)
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+def test_keypoints_that_are_no_numbers_fail_the_frame(layout, dtype):
     points = np.tile([150, 250, 0.5], (17, 1))
     points[3, 0], points[4, 2] = np.nan, np.inf
-    rows = {3: row(POSE, (100, 200, 200, 300), 0.9, 0, points)}
-    found = decode(output(POSE, rows), POSE, LETTERBOX, DetectionOptions())
-    assert found.keypoints[0, [3, 4]].tolist() == [[0, 0, 0]] * 2
-    assert (found.keypoints[0, 5:] == (300, 220, 0.5)).all()
+    rows = {3: row(layout, (100, 200, 200, 300), 0.9, 0, points)}
+    with pytest.raises(ModelError, match='keypoints for 2 of 17 keypoints'):
+        decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
+    found = decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions(0.95))
+    assert len(found) == 0
 
 
 def test_the_best_candidates_are_found_among_many():
@@ -330,12 +373,31 @@ def test_ids_count_the_boxes_that_are_left():
     rows = {
         1: row(layout, (100, 0, 200, 140), 0.9, 0, (1, 0)),
         2: row(layout, (100, 200, 200, 300), 0.8, 1, (1, 0)),
-        3: row(layout, (300, 200, 310, 210), 0.7, 1, (np.nan, 0)),
+        3: row(layout, (300, 200, 310, 210), 0.7, 1, (-1, 0)),
     }
     found = segment(layout, rows)
     assert found.score.round(2).tolist() == pytest.approx([0.8, 0.7])
     assert np.unique(found.instance_ids).tolist() == [0, 1]
     assert (found.instance_ids[120:320, 200:400] == 1).all()
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.float16])
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize('layout', SEGMENT, ids=names(SEGMENT))
+def test_masks_that_are_no_numbers_fail_the_frame(layout, value, dtype):
+    rows = {1: row(layout, (100, 200, 200, 300), 0.9, 0, (1, value))}
+    with pytest.raises(ModelError, match='mask coefficients for 1 of 2 values'):
+        segment(layout, rows, dtype)
+    assert not segment(layout, rows, dtype, score_threshold=0.95).instance_ids.any()
+    rows = {1: row(layout, (100, 200, 200, 300), 0.9, 0, (1, 0))}
+    prototypes = np.ones((1, 2, 160, 160), dtype)
+    prototypes[0, 1, 3, 5] = value
+    outputs = [prototypes] * 2
+    outputs[layout.output] = output(layout, rows, dtype, 300)[0]
+    with pytest.raises(ModelError, match='NaN or infinite mask prototypes: '):
+        decode(outputs, layout, LETTERBOX, DetectionOptions())
+    outputs[layout.output] = output(layout, {}, dtype, 300)[0]
+    assert len(decode(outputs, layout, LETTERBOX, DetectionOptions())) == 0
 
 
 @pytest.mark.parametrize('shape', [(1, 3, 160, 160), (2, 160, 160)])
@@ -385,6 +447,22 @@ def test_classes_and_their_thresholds(layout, options, classes, dtype):
     assert found.class_id.tolist() == classes
 
 
+@pytest.mark.parametrize('zero', [0, 0.0, np.float32(0), np.int64(0)], ids=repr)
+@pytest.mark.parametrize('own', [0.5, 1, np.float32(0.5)], ids=repr)
+def test_a_whole_number_is_as_good_as_any(zero, own):
+    """Of equal options the first is kept: a 0 is not to change what a 0.0 means, nor else."""
+    rows = {
+        1: row(ANCHOR_FREE, (100, 200, 200, 300), 0.4, 3),
+        2: row(ANCHOR_FREE, (300, 200, 400, 300), 0.4, 7),
+    }
+    options = DetectionOptions(zero, class_ids=(3, 7), class_score_thresholds=((3, own),))
+    assert type(options.score_threshold) is float
+    lowest, table = yolo.score_thresholds(options)
+    assert (lowest, table[3], table[7]) == (0.0, own, 0.0)
+    found = decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, LETTERBOX, options)
+    assert found.class_id.tolist() == [7]
+
+
 @pytest.mark.parametrize('layout', [ANCHOR_FREE, OBJECTNESS], ids=names([ANCHOR_FREE, OBJECTNESS]))
 def test_classes_that_are_left_out_suppress_none(layout):
     rows = {
@@ -416,6 +494,11 @@ def test_a_box_is_of_its_best_class_alone():
         ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is no class id; they are 0 to 65535'),
         ({'class_ids': (0, -1)}, '-1 is no class id'),
         ({'class_ids': (1 << 40,)}, 'is no class id'),
+        ({'class_ids': (True,)}, 'True is no class id'),
+        ({'class_ids': (0.5,)}, '0.5 is no class id'),
+        ({'class_ids': ('person',)}, "'person' is no class id"),
+        ({'class_score_thresholds': ((3, True),)}, 'has True for class 3; give a number'),
+        ({'class_score_thresholds': ((3, '0.5'),)}, "has '0.5' for class 3; give a number"),
     ],
 )
 def test_unusable_choices_of_classes(arguments, text):
@@ -430,6 +513,12 @@ def test_unusable_choices_of_classes(arguments, text):
         ({'score_threshold': 1.5}, 'score_threshold is 1.5'),
         ({'iou_threshold': float('nan')}, 'iou_threshold is nan'),
         ({'max_detections': 0}, 'max_detections is 0; give 1 or more'),
+        ({'max_detections': True}, 'max_detections is True'),
+        ({'max_detections': 2.5}, 'max_detections is 2.5'),
+        ({'score_threshold': True}, 'score_threshold is True'),
+        ({'score_threshold': '0.5'}, "score_threshold is '0.5'; give a number from 0 to 1"),
+        ({'score_threshold': None}, 'score_threshold is None'),
+        ({'class_agnostic': 'false'}, "class_agnostic is 'false'; give True or False"),
     ],
 )
 def test_unusable_options(arguments, text):

@@ -32,3 +32,13 @@ struct Detected {
     int count;
 };
 static_assert(sizeof(Detected) <= 1 << 15, "cuda/yolo.py reserves 32 KiB");
+
+// The beginning of a result. cuda/yolo.py has the same as a NumPy dtype.
+struct Header {
+    int count;
+    // Anchors or rows, keypoints and coefficients with a value that decides about the result and is
+    // not finite. Where there are any, the result means nothing.
+    int bad_scores, bad_boxes, bad_keypoints, bad_coefficients;
+    int bad_prototypes;  // 1 where there are any, else 0
+    int unused[2];
+};

@@ -5,6 +5,7 @@
 // coefficients  (objects, channels), float32, the best object first
 // ids           (source_h, source_w), the object's row plus 1, or 0; bytes, or 16 bits each where
 //               there are more than 255 objects
+// header        of the result: told where a prototype is not finite and there are objects
 //
 // An object's logit in a cell is the sum of coefficient × prototype; a pixel's is interpolated
 // between four cells. A block makes a tile of the image: of the objects whose boxes touch it, as
@@ -84,10 +85,20 @@ __device__ inline int objects_at(
     return found;
 }
 
+// Whether all prototypes are finite; the threads of all blocks share them among them.
+template <typename T>
+__device__ inline void check_prototypes(const T* prototypes, int count, int thread, Header* header) {
+    const int first = (blockIdx.y * gridDim.x + blockIdx.x) * THREADS + thread;
+    const int step = gridDim.x * gridDim.y * THREADS;
+    bool finite = true;
+    for (int i = first; i < count; i += step) finite = finite && isfinite(widened(prototypes[i]));
+    if (!finite) header->bad_prototypes = 1;
+}
+
 template <typename T>
 __device__ inline void paint_instances(
     const T* prototypes, int channels, int grid_w, int grid_h, const float* coefficients,
-    const Detected& detected, const Frame& frame, void* ids) {
+    const Detected& detected, const Frame& frame, void* ids, Header* header) {
     __shared__ Cells<TILE_W> columns;
     __shared__ Cells<TILE_H> rows;
     __shared__ short objects[Detected::CAPACITY];
@@ -95,6 +106,7 @@ __device__ inline void paint_instances(
     const int source_w = static_cast<int>(frame.source_w), source_h = static_cast<int>(frame.source_h);
     const int tile_x = blockIdx.x * TILE_W, tile_y = blockIdx.y * TILE_H;
     const int thread = threadIdx.y * TILE_W + threadIdx.x;
+    if (detected.count) check_prototypes(prototypes, channels * grid_w * grid_h, thread, header);
     find_cells(thread, tile_x, source_w, frame.across, columns);
     find_cells(thread - TILE_W, tile_y, source_h, frame.down, rows);
     const int object_count = objects_at(
@@ -155,9 +167,9 @@ __device__ inline void paint_instances(
 #define INSTANCE_MASKS(suffix, T)                                                                 \
     extern "C" __global__ void __launch_bounds__(THREADS) paint_instances_##suffix(               \
         const T* prototypes, int channels, int grid_w, int grid_h, const float* coefficients,     \
-        const Detected* detected, const Frame* frame, void* ids) {                                \
+        const Detected* detected, const Frame* frame, void* ids, Header* header) {                \
         paint_instances(                                                                          \
-            prototypes, channels, grid_w, grid_h, coefficients, *detected, *frame, ids);          \
+            prototypes, channels, grid_w, grid_h, coefficients, *detected, *frame, ids, header);  \
     }
 INSTANCE_MASKS(float32, float)
 INSTANCE_MASKS(float16, __half)

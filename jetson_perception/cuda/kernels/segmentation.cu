@@ -8,7 +8,10 @@
 // labels   (grid_h, grid_w) uint16: the best class at each grid point, and UNSURE
 // softmax  (grid_h, grid_w): what turns the logits of a grid point into probabilities
 // mask     (mask_h, mask_w) uint8
-// counts   (256) uint32
+// counts   (257) uint32: pixels of each class, then the grid points where the highest score is
+//          infinite or no number. Where there are any, mask and counts mean nothing.
+// bad      (1) uint32: these points as they are found. Zero before the first frame; every frame
+//          leaves it so.
 //
 // First one thread a grid point finds the best class there; then one thread a few pixels of the
 // mask. Where the grid points around a pixel have the same best class, this is the pixel's too: an
@@ -21,6 +24,7 @@ constexpr int MAX_CLASSES = 256;
 constexpr int TILE = 32;         // a block's pixels of the mask, across and down
 constexpr int THREADS_DOWN = 8;  // a block's threads, each for TILE / THREADS_DOWN pixels of a column
 constexpr int GRID_THREADS = 256;
+constexpr int BAD_POINTS = MAX_CLASSES;  // where in `counts` these are
 
 // A flag of a label: some score here is infinite or no number, and averages don't keep the order.
 constexpr unsigned short UNSURE = 256;
@@ -86,7 +90,8 @@ __device__ inline unsigned short best_probability(
 
 template <bool with_softmax, typename Score>
 __device__ inline void best_of_grid(
-    const Grid<Score>& grid, unsigned short* labels, Softmax* softmax, unsigned int* counts) {
+    const Grid<Score>& grid, unsigned short* labels, Softmax* softmax, unsigned int* counts,
+    unsigned int* bad) {
     if (blockIdx.x == 0) {
         for (int i = threadIdx.x; i < MAX_CLASSES; i += GRID_THREADS) counts[i] = 0;
     }
@@ -95,6 +100,7 @@ __device__ inline void best_of_grid(
     const Score* point = grid.at(i % grid.width, i / grid.width);
     float highest;
     unsigned short label = best_score(grid, point, &highest);
+    if (!isfinite(highest)) atomicAdd(bad, 1u);
     if (with_softmax) label = best_probability(grid, point, highest, &softmax[i]);
     labels[i] = label;
 }
@@ -145,6 +151,17 @@ __device__ inline void fill_tile(const Mask& mask, const BestAt& best_at) {
 __device__ inline Taps of_weight(Taps taps) {
     if (taps.weight == 0.0f) taps.second = taps.first;
     return taps;
+}
+
+// Counts the values that are not finite, which the threads of all blocks share among them. at(i) is
+// one of `count`.
+template <typename At>
+__device__ inline void count_bad(int count, unsigned int* counts, const At& at) {
+    const int block = blockIdx.y * gridDim.x + blockIdx.x, thread = threadIdx.y * TILE + threadIdx.x;
+    const int threads = TILE * THREADS_DOWN, step = gridDim.x * gridDim.y * threads;
+    for (int i = block * threads + thread; i < count; i += step) {
+        if (!isfinite(at(i))) atomicAdd(&counts[BAD_POINTS], 1u);
+    }
 }
 
 // The taps of the tile's columns and rows. Threads must meet (__syncthreads) before using them.
@@ -258,15 +275,20 @@ struct Foreground {
 
 #define BEST_CLASS(suffix, Score, with_softmax)                                                  \
     extern "C" __global__ void __launch_bounds__(GRID_THREADS) best_of_grid_##suffix(            \
-        GRID_ARGUMENTS(Score), unsigned short* labels, Softmax* softmax, unsigned int* counts) { \
+        GRID_ARGUMENTS(Score), unsigned short* labels, Softmax* softmax, unsigned int* counts,   \
+        unsigned int* bad) {                                                                     \
         const Grid<Score> grid GRID;                                                             \
-        best_of_grid<with_softmax>(grid, labels, softmax, counts);                               \
+        best_of_grid<with_softmax>(grid, labels, softmax, counts, bad);                          \
     }                                                                                            \
     extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) best_of_mask_##suffix(      \
         GRID_ARGUMENTS(Score), const unsigned short* labels, const Softmax* softmax,             \
-        MASK_ARGUMENTS) {                                                                        \
+        MASK_ARGUMENTS, unsigned int* bad) {                                                     \
         __shared__ Taps columns[TILE], rows[TILE];                                               \
         const Grid<Score> grid GRID;                                                             \
+        if (blockIdx.x + blockIdx.y + threadIdx.x + threadIdx.y == 0) {                          \
+            counts[BAD_POINTS] = *bad;                                                           \
+            *bad = 0;                                                                            \
+        }                                                                                        \
         find_taps(grid, {step_x, step_y, origin_x, origin_y}, columns, rows);                    \
         fill_tile({classes, mask_w, mask_h, counts}, BestOfScores<with_softmax, Score>{          \
                                                          grid, labels, softmax, columns, rows}); \
@@ -282,6 +304,8 @@ BEST_CLASS(softmax_float16, __half, true)
         GRID_ARGUMENTS(Score), int with_sigmoid, float threshold, MASK_ARGUMENTS) {             \
         __shared__ Taps columns[TILE], rows[TILE];                                              \
         const Grid<Score> grid GRID;                                                            \
+        count_bad(grid_w* grid_h, counts,                                                       \
+                  [&](int i) { return widened(*grid.at(i % grid_w, i / grid_w)); });            \
         find_taps(grid, {step_x, step_y, origin_x, origin_y}, columns, rows);                   \
         fill_tile({classes, mask_w, mask_h, counts},                                            \
                   Foreground<Score>{grid, with_sigmoid, threshold, columns, rows});             \
@@ -290,6 +314,7 @@ FOREGROUND(float32, float)
 FOREGROUND(float16, __half)
 
 // ids      (…, grid_w) contiguous: class ids instead of scores, which can only be repeated
+// points   how many there are
 // columns  (mask_w) int32: the column of the grid that each of the mask repeats; rows (mask_h)
 struct Integers {
     const unsigned char* ids;
@@ -321,7 +346,7 @@ struct RepeatedId {
 };
 
 #define ID_ARGUMENTS                                                                           \
-    int grid_w, const int *columns, const int *rows, unsigned char *classes, int mask_w,       \
+    int points, int grid_w, const int *columns, const int *rows, unsigned char *classes, int mask_w,       \
         int mask_h, unsigned int *counts
 extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN)
     repeat_integers(const unsigned char* ids, int item_bytes, ID_ARGUMENTS) {
@@ -330,14 +355,19 @@ extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN)
 }
 extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN)
     repeat_float32(const float* ids, int, ID_ARGUMENTS) {
+    count_bad(points, counts, [=](int i) { return widened(ids[i]); });
     fill_tile({classes, mask_w, mask_h, counts},
               RepeatedId<Numbers<float>>{{ids}, grid_w, columns, rows});
 }
 extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN)
     repeat_float16(const __half* ids, int, ID_ARGUMENTS) {
+    count_bad(points, counts, [=](int i) { return widened(ids[i]); });
     fill_tile({classes, mask_w, mask_h, counts},
               RepeatedId<Numbers<__half>>{{ids}, grid_w, columns, rows});
 }
 
 // One block of MAX_CLASSES threads.
-extern "C" __global__ void clear_counts(unsigned int* counts) { counts[threadIdx.x] = 0; }
+extern "C" __global__ void clear_counts(unsigned int* counts) {
+    counts[threadIdx.x] = 0;
+    if (threadIdx.x == 0) counts[BAD_POINTS] = 0;
+}

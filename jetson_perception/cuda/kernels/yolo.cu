@@ -17,8 +17,7 @@
 //            score, class id (an int's bits), then x, y, score of each keypoint
 //
 // float32 and float16 outputs; everything is computed in float32, rounded where NumPy rounds.
-// Differs from the twin where a score is -0, which counts as 0 also in float16, and where corners near
-// the largest float32 have sums that overflow or not depending on their order.
+// Differs from the twin where a score is -0, which counts as 0 also in float16.
 #include "detections.cuh"
 #include "floats.cuh"
 
@@ -35,14 +34,10 @@ constexpr float INFINITE = __builtin_huge_valf();
 
 typedef unsigned long long Bits;
 
-struct Header {
-    int count;
-    int unused[7];
-};
-
 // Zero before the first frame; every frame leaves the counters so. In the order of the score.
 struct Workspace {
     unsigned candidate_count, find_blocks_ended, suppress_blocks_ended, sorted_count;
+    int bad_scores, bad_boxes, bad_keypoints, bad_coefficients;  // as in a Header
     float4 box[SORTED];     // left, top, right, bottom, network pixels
     float needed[SORTED];   // of two boxes, the sum is the intersection above which one covers
     float score[SORTED];
@@ -172,8 +167,11 @@ __device__ inline float4 box_of_anchor(const Output<T>& output, int row) {
     return make_float4(__fsub_rn(x, half_w), __fsub_rn(y, half_h), __fadd_rn(x, half_w), __fadd_rn(y, half_h));
 }
 
-// Best of this thread's share of the classes, infinite where one of them is no number: no infinite
-// score is a detection.
+__device__ inline bool is_finite(const float4& box) {
+    return isfinite(box.x) && isfinite(box.y) && isfinite(box.z) && isfinite(box.w);
+}
+
+// Best of this thread's share of the classes, infinite where one of them is no number.
 template <typename T>
 __device__ inline void best_class(
     const Output<T>& output, int row, int first, int class_count, int lane, float& best, int& best_id) {
@@ -224,14 +222,20 @@ __device__ inline void find_candidates(
                 best_id = id;
             }
         }
-        if (best > -INFINITE) {
+        const bool looked_at = !has_objectness || is_likely(output.raw(row, 4), frame);
+        const bool bad_objectness = has_objectness && !isfinite(output.at(row, 4));
+        if (bad_objectness || (looked_at && !isfinite(best))) {
+            atomicAdd(&work->bad_scores, 1);
+        } else if (looked_at) {
             const float score = has_objectness ? __fmul_rn(best, output.at(row, 4)) : best;
-            const float4 box = box_of_anchor(output, row);
-            // One of them that is not finite makes the sum so.
-            const float sum = box.x + box.y + box.z + box.w + score;
-            if (isfinite(sum) && passes(score, best_id, frame)) {
-                keys[atomicAdd(&work->candidate_count, 1u)] = key_of(score, row);
-                class_ids[row] = best_id;
+            if (passes(score, best_id, frame)) {
+                const float4 box = box_of_anchor(output, row);
+                if (is_finite(box) && isfinite(score)) {
+                    keys[atomicAdd(&work->candidate_count, 1u)] = key_of(score, row);
+                    class_ids[row] = best_id;
+                } else {
+                    atomicAdd(&work->bad_boxes, 1);
+                }
             }
         }
     }
@@ -368,7 +372,7 @@ __device__ inline int compacted(bool flag, int& total) {
 template <typename T>
 __device__ inline void write_result(
     const Output<T>& output, const Frame& frame, const int* kept, int kept_count, int first_keypoint_value,
-    int keypoints, int keypoint_depth, int coefficient_count, const Workspace* work, Detected* detected,
+    int keypoints, int keypoint_depth, int coefficient_count, Workspace* work, Detected* detected,
     float* coefficients, float* result) {
     const int row_values = ROW_VALUES + 3 * keypoints;
     float* rows = result + sizeof(Header) / sizeof(float);
@@ -394,18 +398,15 @@ __device__ inline void write_result(
         }
         written += total;
     }
-    if (threadIdx.x == 0) {
-        reinterpret_cast<Header*>(result)->count = written;
-        detected->count = written;
-    }
+    if (threadIdx.x == 0) detected->count = written;
     __syncthreads();
     for (int i = threadIdx.x; i < written * keypoints; i += THREADS) {
         const int position = i / keypoints, point = i % keypoints;
         const int row = detected->row[position], first = first_keypoint_value + point * keypoint_depth;
-        float x = __fmul_rn(__fsub_rn(output.at(row, first), frame.offset_x), frame.scale_x);
-        float y = __fmul_rn(__fsub_rn(output.at(row, first + 1), frame.offset_y), frame.scale_y);
-        float score = keypoint_depth == 3 ? output.at(row, first + 2) : 1.0f;
-        if (!isfinite(x) || !isfinite(y) || !isfinite(score)) x = y = score = 0.0f;
+        const float x = __fmul_rn(__fsub_rn(output.at(row, first), frame.offset_x), frame.scale_x);
+        const float y = __fmul_rn(__fsub_rn(output.at(row, first + 1), frame.offset_y), frame.scale_y);
+        const float score = keypoint_depth == 3 ? output.at(row, first + 2) : 1.0f;
+        if (!isfinite(x) || !isfinite(y) || !isfinite(score)) atomicAdd(&work->bad_keypoints, 1);
         float* to = rows + position * row_values + ROW_VALUES + 3 * point;
         to[0] = x;
         to[1] = y;
@@ -413,7 +414,21 @@ __device__ inline void write_result(
     }
     for (int i = threadIdx.x; i < written * coefficient_count; i += THREADS) {
         const int row = detected->row[i / coefficient_count];
-        coefficients[i] = output.at(row, first_keypoint_value + i % coefficient_count);
+        const float coefficient = output.at(row, first_keypoint_value + i % coefficient_count);
+        if (!isfinite(coefficient)) atomicAdd(&work->bad_coefficients, 1);
+        coefficients[i] = coefficient;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        *reinterpret_cast<Header*>(result) = {
+            written,
+            __ldcg(&work->bad_scores),
+            __ldcg(&work->bad_boxes),
+            __ldcg(&work->bad_keypoints),
+            __ldcg(&work->bad_coefficients),
+            0,
+            {0, 0}};
+        work->bad_scores = work->bad_boxes = work->bad_keypoints = work->bad_coefficients = 0;
     }
 }
 
@@ -458,10 +473,16 @@ __device__ inline void read_end_to_end(
     __syncthreads();
     for (int row = threadIdx.x; row < count; row += THREADS) {
         const float score = output.at(row, 4), class_id = output.at(row, 5);
-        bool good = class_id >= 0.0f && class_id < class_limit;
-        for (int i = 0; i < ROW_VALUES; ++i) good = good && isfinite(output.at(row, i));
-        if (good && passes(score, static_cast<int>(class_id), frame))
-            keys[atomicAdd(&passed, 1)] = key_of(score, row);
+        if (!isfinite(score)) atomicAdd(&work->bad_scores, 1);
+        if (!isfinite(score) || score < frame.lowest) continue;
+        bool finite = isfinite(class_id);
+        if (finite) {
+            if (class_id < 0.0f || class_id >= class_limit) continue;
+            if (!passes(score, static_cast<int>(class_id), frame)) continue;
+        }
+        for (int i = 0; i < 4; ++i) finite = finite && isfinite(output.at(row, i));
+        if (finite) keys[atomicAdd(&passed, 1)] = key_of(score, row);
+        else atomicAdd(&work->bad_boxes, 1);
     }
     __syncthreads();
     const int found = min(select_and_sort(keys, passed, sorted), frame.max_detections);

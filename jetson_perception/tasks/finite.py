@@ -1,0 +1,70 @@
+"""Outputs that are no numbers: found at the price of a maximum, and told as an error.
+
+A network that overflows, in FP16 above all, or whose file is damaged gives NaN and infinities.
+Compared and sorted they look like answers: nothing found, or class 0 everywhere. So a frame fails
+when one of the values that decide about its result is not finite.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_HALF_INFINITE = 0x7C00  # as the bits of a positive float16; above are those that are no numbers
+_HALF_NEGATIVE_INFINITE = 0xFC00
+
+
+def all_finite(values: NDArray[Any]) -> bool:
+    """Whether no value is NaN or infinite; several times as fast as `np.isfinite(values).all()`.
+
+    Parameters
+    ----------
+    values : ndarray, float32 or float16
+        Of any shape; an empty one is finite.
+    """
+    if not values.size:
+        return True
+    if values.dtype == np.float16:
+        # NumPy computes with float16 one by one, and finds the largest of integers at once.
+        return bool(
+            values.view(np.int16).max() < _HALF_INFINITE
+            and values.view(np.uint16).max() < _HALF_NEGATIVE_INFINITE
+        )
+    # Both come out as NaN where one value is.
+    return bool(np.isfinite(values.max()) and np.isfinite(values.min()))
+
+
+def require_finite(what: str, count: int, total: int, unit: str) -> None:
+    """Refuse an output that has values which are NaN or infinite.
+
+    Parameters
+    ----------
+    what : str
+        Which values these are, for the error.
+    count, total : int
+        Of how many they are not finite, and how many there are.
+    unit : str
+        Of what, in the plural.
+
+    Raises
+    ------
+    ModelError
+        When `count` is not 0.
+    """
+    if count:
+        raise not_finite(f'{what} for {count} of {total} {unit}')
+
+
+def not_finite(what: str) -> ModelError:
+    """The error for an output that holds NaN or infinite values where it says what was found."""
+    return ModelError(
+        f'the network gave NaN or infinite {what}: where it runs in FP16 it overflows, set '
+        'precision to fp32; else its file is damaged, or scale, mean and std are not those that '
+        'it was trained with'
+    )
