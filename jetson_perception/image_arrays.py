@@ -7,15 +7,13 @@ a word. So an image is looked at once where it comes in, which takes less than a
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from jetson_perception import images
 from jetson_perception.errors import ImageError
-from jetson_perception.printable import printable
+from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypeGuard
@@ -65,7 +63,7 @@ def as_bgr(image: ImageLike) -> NDArray[np.uint8]:
     if is_bgr(image):
         return image
     if isinstance(image, str | os.PathLike):
-        return _read(image)
+        return read_picture(os.fsdecode(image))
     if not isinstance(image, np.ndarray):
         raise ImageError(f'image is {_kind(image)}; {_TAKEN}: {_way_from(image)}')
     array = np.asarray(image)
@@ -82,21 +80,6 @@ def as_bgr(image: ImageLike) -> NDArray[np.uint8]:
     conversion = cv2.COLOR_BGRA2BGR if channels == 4 else cv2.COLOR_GRAY2BGR
     bgr: NDArray[np.uint8] = cv2.cvtColor(array, conversion)
     return bgr
-
-
-def _read(path: str | os.PathLike[Any]) -> NDArray[np.uint8]:
-    shown = printable(os.fspath(path))
-    try:
-        file = Path(os.fsdecode(path)).expanduser()
-        if not file.is_file():
-            raise ImageError(f'there is no picture {shown}; {_TAKEN}')
-        data = file.read_bytes()
-    except (OSError, RuntimeError, ValueError) as err:  # ~nobody, a name with a 0 in it
-        raise ImageError(f'the picture {shown} cannot be read: {printable(err)}') from err
-    try:
-        return images.decode_compressed(data)
-    except ImageError as err:
-        raise ImageError(f'the picture {shown} cannot be read: {err}') from err
 
 
 def _kind(image: object) -> str:
