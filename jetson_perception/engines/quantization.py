@@ -325,4 +325,4 @@ def _finish(quantized: Path, out: Path, metadata: dict[str, str]) -> None:
     model = onnx.load(str(quantized))
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    write_output(out, model.SerializeToString(), parameter='output')
+    write_output(out, model.SerializeToString(), parameter='output', durable=True)
