@@ -16,7 +16,9 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where a disk, a quota or a file's largest size is used up."""
 
 
-def write_output(path: str | Path, content: bytes | str, *, parameter: str = '') -> None:
+def write_output(
+    path: str | Path, content: bytes | str, *, parameter: str = '', durable: bool = False
+) -> None:
     """Write a file; whoever looks sees the old one or the whole new one.
 
     What is no regular file, as /dev/stdout or a pipe, is written to as it is.
@@ -29,6 +31,9 @@ def write_output(path: str | Path, content: bytes | str, *, parameter: str = '')
         A text is written as UTF-8; halves of surrogate pairs as escapes.
     parameter : str
         Name of the setting that says where to write, for the error.
+    durable : bool
+        Wait until it is on the disk, for what takes minutes to make, or has to outlive a crash of
+        the machine.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def write_output(path: str | Path, content: bytes | str, *, parameter: str = '')
         if file.is_relative_to('/dev') or (file.exists() and not file.is_file()):
             file.write_bytes(data)
         else:
-            _replace(file.resolve(), data)
+            _replace(file.resolve(), data, durable)
     except (OSError, ValueError) as err:  # ValueError for a NUL in the name
         raise unwritable(file, err, parameter) from err
 
@@ -57,7 +62,7 @@ def unwritable(path: str | Path, err: Exception, parameter: str = '') -> Paramet
     )
 
 
-def _replace(file: Path, data: bytes) -> None:
+def _replace(file: Path, data: bytes, durable: bool) -> None:
     # Short, as the file's own name may be as long as names can be.
     temporary = file.parent / f'.{secrets.token_hex(8)}.part'
     try:
@@ -65,6 +70,9 @@ def _replace(file: Path, data: bytes) -> None:
             if file.exists():
                 os.fchmod(opened.fileno(), stat.S_IMODE(file.stat().st_mode))
             opened.write(data)
+            if durable:
+                opened.flush()
+                os.fsync(opened.fileno())
         temporary.replace(file)
     except BaseException:
         with suppress(OSError):

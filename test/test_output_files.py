@@ -28,6 +28,11 @@ def test_written(tmp_path, name, content, expected):
     assert os.listdir(tmp_path) == [name]
 
 
+def test_written_to_the_disk(tmp_path):
+    write_output(tmp_path / 'a.engine', b'plan', durable=True)
+    assert (tmp_path / 'a.engine').read_bytes() == b'plan'
+
+
 def test_what_is_there_is_replaced_and_keeps_its_mode(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('old')

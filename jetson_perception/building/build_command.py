@@ -272,7 +272,7 @@ class _BuildBar:
 def _write(out: Path, built: BuiltEngine, path: Path) -> None:
     """Write the engine; whoever looks sees the old file or the whole new one."""
     content = built.plan if out.suffix == '.plan' else join_plan(built.plan, _metadata(path))
-    write_output(out, content, parameter='output')
+    write_output(out, content, parameter='output', durable=True)
 
 
 def _metadata(path: Path) -> dict[str, Any]:

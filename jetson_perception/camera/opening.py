@@ -60,7 +60,13 @@ def open_source(
     if source.scheme == 'v4l2':
         from jetson_perception.camera.v4l2 import V4l2Source
 
-        return V4l2Source(text, size_wh=size_wh, frame_rate=frame_rate, pixel_format=pixel_format)
+        return V4l2Source(
+            text,
+            size_wh=size_wh,
+            frame_rate=frame_rate,
+            pixel_format=pixel_format,
+            max_image_pixels=max_image_pixels,
+        )
     if source.scheme == 'csi':
         from jetson_perception.camera.gst import CsiSource
 

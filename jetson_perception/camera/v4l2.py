@@ -14,7 +14,9 @@ import cv2
 
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
 from jetson_perception.camera.uri import parse
+from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class V4l2Source(LiveSource):
     pixel_format : str
         Four characters to ask for, such as MJPG or YUYV; the driver's default if empty. Frames
         are bgr8 in any case.
+    max_image_pixels : int
+        A camera that gives larger frames is refused.
     capture : callable
         Makes the object that captures; for tests.
 
@@ -59,6 +63,7 @@ class V4l2Source(LiveSource):
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         pixel_format: str = '',
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
         capture: Callable[[], Any] = cv2.VideoCapture,
     ) -> None:
         if len(pixel_format) not in (0, 4) or not pixel_format.isascii():
@@ -71,7 +76,14 @@ class V4l2Source(LiveSource):
 
         def connect(_cancelled: threading.Event) -> _V4l2Grabber:
             check_device(device)
-            return _V4l2Grabber(device, capture(), size_wh, frame_rate, pixel_format)
+            opened = capture()
+            grabber = _V4l2Grabber(device, opened, size_wh, frame_rate, pixel_format)
+            try:
+                check_video_size(opened, device, max_image_pixels)
+            except SourceError:
+                grabber.release()
+                raise
+            return grabber
 
         super().__init__(uri, connect)
 

@@ -45,7 +45,7 @@ def write_report(
         'results': [asdict(result) for result in results],
     }
     text = '\n'.join([*_lines(record), _JSON_BEGINS, json.dumps(record, indent=1)])
-    write_output(path, _without_home(text) + '\n', parameter='report')
+    write_output(path, _without_home(text) + '\n', parameter='report', durable=True)
 
 
 def read_report(path: Path) -> dict[str, Any]:

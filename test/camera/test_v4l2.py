@@ -144,6 +144,13 @@ def test_says_what_the_camera_did_not_give(open_camera, caplog, options, text):
     assert text in caplog.text
 
 
+def test_frames_beyond_the_limit_are_refused(open_camera):
+    capture = StandInCapture()
+    with pytest.raises(SourceError, match='/dev/video9: frames of 640×480 pixels; max_image_pix'):
+        open_camera(capture, max_image_pixels=640 * 480 - 1)
+    assert capture.released
+
+
 def test_frames_then_unplugged(open_camera):
     source = open_camera(StandInCapture(count=1))
     assert source.read().pixels.shape == (480, 640, 3)
