@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 3.5
+STUCK_S = 3.0
 """What takes longer counts as stuck, unless a third of it is what such calls are known to take."""
 
 SLOW_START_S = 300.0
