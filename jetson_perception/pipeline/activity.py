@@ -165,6 +165,8 @@ def call_within(
 ) -> LeftBehind | None:
     """Make a call that may hang; returns its thread where it does not come back in time.
 
+    It counts as stuck only after half a minute: what releases something may be slow.
+
     Parameters
     ----------
     call : callable
@@ -178,7 +180,7 @@ def call_within(
     errors: list[Exception] = []
 
     def run() -> None:
-        activity.begin(what)
+        activity.begin(what, limit_s=_LONGEST_LIMIT_S)
         try:
             call()
         except Exception as error:  # noqa: BLE001 - handed to the caller
