@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 3.5
+STUCK_S = 3.0
 """What takes longer counts as stuck, unless a third of it is what such calls are known to take."""
 
 SLOW_START_S = 300.0
@@ -165,6 +165,8 @@ def call_within(
 ) -> LeftBehind | None:
     """Make a call that may hang; returns its thread where it does not come back in time.
 
+    It counts as stuck only after half a minute: what releases something may be slow.
+
     Parameters
     ----------
     call : callable
@@ -178,7 +180,7 @@ def call_within(
     errors: list[Exception] = []
 
     def run() -> None:
-        activity.begin(what)
+        activity.begin(what, limit_s=_LONGEST_LIMIT_S)
         try:
             call()
         except Exception as error:  # noqa: BLE001 - handed to the caller

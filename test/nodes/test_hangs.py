@@ -4,17 +4,19 @@ import os
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
+    Peer,
     image_message,
     log_lines,
+    newest_status,
     node_process,
     value_of,
     wait_for_exit,
@@ -42,161 +44,184 @@ class HangingProcess(NodeProcess):
         return [sys.executable, str(script), self.where, *super().command(prefix)[1:]]
 
 
-@pytest.fixture
-def start_any(peer, tmp_path):
-    """Starts a NodeProcess that the test itself ends, with whatever exit code."""
-    with ExitStack() as stack:
-        numbers = iter(range(100))
+class Robot:
+    """Nodes of one camera that hang, each in its own way, and a peer that watches them."""
 
-        def start(process):
-            started = stack.enter_context(running(process, tmp_path / f'{next(numbers)}.log'))
-            peer.watched.append(started)
-            return started
+    def __init__(self, peer, folder, stack):
+        self.peer = peer
+        self.pixels = DARK
+        self._folder, self._stack = folder, stack
+        self.nodes = {}
+        self.publisher = peer.image_publisher()
+        peer.node.create_timer(0.05, self._publish)
 
-        yield start
-        peer.watched.clear()
+    def start(self, name, where, model):
+        """Start a seg_node of that name; see hanging_seg_node.py, or '' for one without."""
+        made = node_process('seg_node', self.peer.namespace, model=str(model), threads=1)
+        process = (HangingProcess if where else NodeProcess)(
+            'seg_node',
+            self.peer.namespace,
+            name,
+            parameters=made.parameters,
+            environment=made.environment,
+            remappings={topic: f'{name}/{topic}' for topic in ('mask', 'stats', 'annotated')},
+            **({'where': where} if where else {}),
+        )
+        node = self._stack.enter_context(running(process, self._folder / f'{name}.log'))
+        self.peer.watched.append(node)
+        self.nodes[name] = node
 
+    def _publish(self):
+        self.publisher.publish(image_message(self.pixels))
 
-def hanging(peer, where, name='seg_node', **parameters):
-    made = node_process('seg_node', peer.namespace, **parameters)
-    return HangingProcess(
-        'seg_node',
-        peer.namespace,
-        name,
-        parameters=made.parameters,
-        environment=made.environment,
-        where=where,
-    )
+    def deactivate(self, name):
+        """Seconds that it takes."""
+        assert not self.peer.change_state(name, 'cleanup')  # so that the service is known
+        begun = time.monotonic()
+        assert self.peer.change_state(name, 'deactivate')
+        return time.monotonic() - begun
+
+    def interrupt(self, name):
+        """Send SIGINT; the exit code and the seconds until then."""
+        node = self.nodes[name]
+        self.peer.watched.remove(node)
+        begun = time.monotonic()
+        os.kill(node.pid, signal.SIGINT)
+        code = wait_for_exit(node)
+        assert not log_lines(node, 'Traceback')
+        return code, time.monotonic() - begun
+
+    def logged(self, name, pattern):
+        return log_lines(self.nodes[name], pattern)
 
 
 def is_error(status):
     return status.level == DiagnosticStatus.ERROR
 
 
-def end(peer, process):
-    """Send SIGINT; the exit code and the seconds until then."""
-    peer.watched.remove(process)
-    begun = time.monotonic()
-    os.kill(process.pid, signal.SIGINT)
-    return wait_for_exit(process), time.monotonic() - begun
+@pytest.fixture(scope='module')
+def robot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('hangs')
+    model = color_segmentation(folder / 'colors.onnx')
+    with closing(Peer()) as peer, ExitStack() as stack:
+        robot = Robot(peer, folder, stack)
+        robot.start('endless', '', endless_segmentation(folder / 'endless.onnx'))
+        for name in ('infer', 'draw', 'bind', 'open', 'loading'):
+            robot.start(name, 'open' if name == 'loading' else name, model)
+        peer.collect('draw/annotated', Image)
+        yield robot
+        peer.watched.clear()
 
 
-def seconds_of(call):
-    begun = time.monotonic()
-    assert call()
-    return time.monotonic() - begun
+def test_a_sigint_while_a_model_loads_ends_the_process(robot):
+    robot.peer.wait_for_status(
+        'loading', lambda status: 'opening its model' in status.message, 'the loading'
+    )
+    code, elapsed_s = robot.interrupt('loading')
+    assert (code, elapsed_s < ENDED_S) == (0, True)
 
 
-class Images:
-    """A camera whose images can be dark or bright."""
-
-    def __init__(self, peer):
-        self.pixels = DARK
-        self.publisher = peer.image_publisher()
-        self._timer = peer.node.create_timer(0.05, self._publish)
-
-    def _publish(self):
-        self.publisher.publish(image_message(self.pixels))
+def test_a_first_run_that_never_ends_holds_up_no_state(robot):
+    peer = robot.peer
+    peer.wait_for_state('bind', 'active')
+    status = peer.wait_for_status('bind', lambda status: 'first run' in status.message, 'it')
+    assert status.level == DiagnosticStatus.WARN
+    assert robot.deactivate('bind') < DEACTIVATED_S
+    assert not peer.change_state('bind', 'activate')
+    assert robot.logged('bind', 'not activated: engine segmentation: the first run has not')
 
 
-def let_hang(peer, images):
-    """Have the node get stuck in a bright image; the seconds until diagnostics say so."""
-    masks = peer.collect('mask', Image)
-    peer.wait_for(lambda: masks, 'a mask')
-    images.pixels = BRIGHT
-    begun = time.monotonic()
-    status = peer.wait_for_status('seg_node: segmentation', is_error, 'an error of the lane')
-    told_s = time.monotonic() - begun
-    assert 'engine segmentation: an inference has not returned since' in status.message
-    return told_s
+def test_a_drawing_that_hangs_is_told_of_and_keeps_no_result_back(robot):
+    peer = robot.peer
+    status = peer.wait_for_status('draw', is_error, 'an error of the drawing')
+    assert 'drawing: the newest picture has not returned since' in status.message
+    masks = peer.collect('draw/mask', Image)
+    peer.wait_for(lambda: len(masks) > 5, 'masks meanwhile')
+    assert robot.deactivate('draw') < DEACTIVATED_S
 
 
-def test_an_endless_run_is_told_of_and_ended_by_deactivate_and_by_sigint(
-    peer, start_any, tmp_path
+def test_inferences_that_hang_are_told_of_and_only_a_run_that_can_be_ended_leaves_a_way_back(
+    robot,
 ):
-    model = endless_segmentation(tmp_path / 'endless.onnx')
-    node = start_any(node_process('seg_node', peer.namespace, model=str(model)))
-    images, stats = Images(peer), peer.collect('stats', PipelineStats)
-    assert let_hang(peer, images) < TOLD_S
-    begun = stats[-1].frames_skipped
-    peer.wait_for(lambda: stats[-1].frames_skipped > begun + 20, 'skipped frames in stats')
-    own = peer.wait_for_status('seg_node', is_error, 'an error of the node')
-    assert 'engine segmentation: an inference has not returned since' in own.message
-    assert seconds_of(lambda: peer.change_state('seg_node', 'deactivate')) < DEACTIVATED_S
-    # The runtime ended the run as asked, so the engine is fit for use.
-    images.pixels = DARK
-    assert peer.change_state('seg_node', 'activate')
+    peer = robot.peer
+    stats = {name: peer.collect(f'{name}/stats', PipelineStats) for name in ('endless', 'infer')}
+    for name, heard in stats.items():
+        peer.wait_for(lambda heard=heard: heard and heard[-1].frames_processed, f'{name} at work')
+    robot.pixels = BRIGHT
+    begun = time.monotonic()
+    told = peer.collect('/diagnostics', DiagnosticArray)
+    names = [f'/{peer.namespace}/{name}' for name in stats]
+    names += [f'{name}: segmentation' for name in names]
+
+    def errors():
+        statuses = [newest_status(told, name) for name in names]
+        return all(statuses) and all(map(is_error, statuses)) and statuses
+
+    statuses = peer.wait_for(errors, 'errors of the nodes and their lanes')
+    assert time.monotonic() - begun < TOLD_S
+    for status in statuses:
+        assert 'engine segmentation: an inference has not returned since' in status.message
+    for heard in stats.values():
+        skipped = heard[-1].frames_skipped
+        peer.wait_for(lambda h=heard, s=skipped: h[-1].frames_skipped > s + 10, 'skipped frames')
+        assert heard[-1].frames_failed == 0
+
+    # The runtime ends the run as asked, so the engine is fit for use.
+    assert robot.deactivate('endless') < DEACTIVATED_S
+    robot.pixels = DARK
+    assert peer.change_state('endless', 'activate')
     status = peer.wait_for_status(
-        'seg_node: segmentation', lambda status: not is_error(status), 'a lane without error'
+        'endless: segmentation', lambda status: not is_error(status), 'a lane without error'
     )
     assert int(value_of(status, 'frames failed')) == 0
-    images.pixels = BRIGHT
-    peer.wait_for_status('seg_node', is_error, 'the second hang')
-    code, elapsed_s = end(peer, node)
-    assert (code, elapsed_s < ENDED_S) == (0, True), node.log.read_text()
-    assert not log_lines(node, 'Traceback')
 
-
-def test_after_a_driver_hung_only_a_restart_helps(peer, start_any, tmp_path):
-    model = color_segmentation(tmp_path / 'colors.onnx')
-    node = start_any(hanging(peer, 'infer', model=str(model)))
-    assert let_hang(peer, Images(peer)) < TOLD_S
-    assert seconds_of(lambda: peer.change_state('seg_node', 'deactivate')) < DEACTIVATED_S
-    assert log_lines(node, 'segmentation: an inference .* it is left behind')
-    assert not peer.change_state('seg_node', 'activate')
-    assert log_lines(node, 'not activated: engine segmentation.* restart this node')
-    answer = peer.call(Trigger, 'seg_node/retry', Trigger.Request())
+    # A driver that hangs is done for.
+    assert robot.deactivate('infer') < DEACTIVATED_S
+    assert robot.logged('infer', 'segmentation: an inference .* it is left behind')
+    assert not peer.change_state('infer', 'activate')
+    assert robot.logged('infer', 'not activated: engine segmentation.* restart this node')
+    answer = peer.call(Trigger, 'infer/retry', Trigger.Request())
     assert not answer.success
     assert 'engine segmentation: an inference' in answer.message
     assert 'restart this node' in answer.message
-    assert peer.change_state('seg_node', 'cleanup')
-    assert not peer.change_state('seg_node', 'configure')
-    status = peer.wait_for_status('seg_node', is_error, 'an error of the unconfigured node')
+    assert peer.change_state('infer', 'cleanup')
+    assert not peer.change_state('infer', 'configure')
+    status = peer.wait_for_status('infer', is_error, 'an error of the unconfigured node')
     assert 'engine segmentation: an inference has not returned since' in status.message
-    code, elapsed_s = end(peer, node)
-    assert (code, elapsed_s < ENDED_S) == (70, True), node.log.read_text()
-    assert not log_lines(node, 'Traceback')
 
 
-def test_what_never_ends_at_the_beginning_holds_up_neither_states_nor_the_end(
-    peer, start_any, tmp_path
-):
-    model = str(color_segmentation(tmp_path / 'colors.onnx'))
-    bound = start_any(hanging(peer, 'bind', 'bind', model=model))
-    opened = start_any(hanging(peer, 'open', 'open', model=model))
-    killed = start_any(hanging(peer, 'open', 'killed', model=model))
-    for name, what in (('bind', 'the first run'), ('open', 'opening its model')):
-        status = peer.wait_for_status(
-            name, lambda status, what=what: what in status.message, f'{name} telling of it'
-        )
-        assert status.level == DiagnosticStatus.WARN
-    code, elapsed_s = end(peer, killed)
-    assert (code, elapsed_s < ENDED_S) == (0, True), killed.log.read_text()
-    peer.wait_for_state('bind', 'active')
-    assert seconds_of(lambda: peer.change_state('bind', 'deactivate')) < DEACTIVATED_S
-    assert not peer.change_state('bind', 'activate')
-    assert log_lines(bound, 'not activated: engine segmentation: the first run has not returned')
+def test_a_model_that_is_never_open_holds_up_no_state(robot):
+    peer = robot.peer
     peer.wait_for_state('open', 'active')
-    assert seconds_of(lambda: peer.change_state('open', 'deactivate')) < DEACTIVATED_S
+    status = peer.wait_for_status('open', lambda status: 'opening' in status.message, 'it')
+    assert status.level == DiagnosticStatus.WARN
+    assert robot.deactivate('open') < DEACTIVATED_S
     assert peer.change_state('open', 'cleanup')
     assert not peer.change_state('open', 'configure')
-    assert log_lines(opened, 'not configured: the engine: opening its model has not returned')
-    for process in (bound, opened):
-        code, elapsed_s = end(peer, process)
-        assert (code, elapsed_s < ENDED_S) == (0, True), process.log.read_text()
-        assert not log_lines(process, 'Traceback')
+    assert robot.logged('open', 'not configured: the engine: opening its model has not returned')
 
 
-def test_a_drawing_that_hangs_keeps_no_result_back(peer, start_any, tmp_path):
-    model = color_segmentation(tmp_path / 'colors.onnx')
-    node = start_any(hanging(peer, 'draw', model=str(model)))
-    images, masks = Images(peer), peer.collect('mask', Image)
-    assert images.publisher
-    peer.collect('annotated', Image)
-    status = peer.wait_for_status('seg_node', is_error, 'an error of the drawing')
-    assert 'drawing: the newest picture has not returned since' in status.message
-    masks.clear()
-    peer.wait_for(lambda: len(masks) > 5, 'masks meanwhile')
-    assert seconds_of(lambda: peer.change_state('seg_node', 'deactivate')) < DEACTIVATED_S
-    code, elapsed_s = end(peer, node)
-    assert (code, elapsed_s < ENDED_S) == (70, True), node.log.read_text()
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        pytest.param('infer', 70, id='a_stuck_inference_that_was_left_behind'),
+        pytest.param('draw', 70, id='a_stuck_drawing_that_was_left_behind'),
+        pytest.param('bind', 0, id='a_first_run_under_way'),
+        pytest.param('open', 0, id='an_opening_under_way'),
+    ],
+)
+def test_sigint_ends_the_process_with_threads_left_behind(robot, name, expected):
+    code, elapsed_s = robot.interrupt(name)
+    assert (code, elapsed_s < ENDED_S) == (expected, True)
+
+
+def test_sigint_ends_a_process_in_an_endless_run(robot):
+    stats = robot.peer.collect('endless/stats', PipelineStats)
+    robot.peer.wait_for(lambda: stats and stats[-1].frames_processed, 'results')
+    robot.pixels = BRIGHT
+    robot.peer.wait_for(
+        lambda: len(stats) > 1 and stats[-1].frames_processed == stats[-2].frames_processed,
+        'a second without a result',
+    )
+    code, elapsed_s = robot.interrupt('endless')
+    assert (code, elapsed_s < ENDED_S) == (0, True)

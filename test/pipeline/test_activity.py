@@ -68,8 +68,8 @@ class TestActivity:
     @pytest.mark.parametrize(
         ('known_s', 'limit_s'),
         [
-            pytest.param(0.01, 3.5, id='fast'),
-            pytest.param(1.0, 3.5, id='a_third_of_the_limit_is_not_reached'),
+            pytest.param(0.01, 3.0, id='fast'),
+            pytest.param(0.9, 3.0, id='a_third_of_the_limit_is_not_reached'),
             pytest.param(3.0, 9.0, id='slow_by_nature'),
             pytest.param(60.0, 30.0, id='hung_once'),
         ],

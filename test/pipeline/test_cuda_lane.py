@@ -464,3 +464,53 @@ class TestWhenTheNextFrameIsTaken:
         setup.start(lane)
         assert lane.publish.next() == (1, 1)
         assert clock.waits_ms == clock.looks_ms == []
+
+
+class TestHangs:
+    """A GPU whose event never comes; the end of each test lets it."""
+
+    def test_an_event_that_never_comes_is_told_and_left_behind(self, setup):
+        published, errors, path = Published(), [], setup.path(held=True)
+        lane = setup.lane(path, publish=published, on_error=errors.append)
+        pipeline = setup.start(lane)
+        pipeline.offer(frame(1))
+        assert path.wait_until_begun() == 1
+        assert 'engine det: an inference has not returned since' in lane.activity.describe()
+        left = pipeline.close(patience_s=0.05)
+        assert 'engine det: an inference' in left.at_work()
+        assert pipeline._device_frames[0]._slots, 'nothing is released under the GPU'
+        path.go.set()
+        wait_until(left.settle)
+        assert not pipeline._device_frames[0]._slots
+        assert published.results.empty()
+        assert errors == []
+
+    def test_the_next_frame_is_timed_from_the_end_of_the_one_before(self, setup):
+        path = setup.path()
+        lane = setup.lane(path)
+        begun = []
+        begin = lane.activity.begin
+        lane.activity.begin = lambda *args, **options: (
+            begun.append(args) or begin(*args, **options)
+        )
+        path.raises = {('finish', 2): ModelError('bad output')}
+        pipeline = setup.start(lane)
+        offer_all_taken(pipeline, frame(1), frame(2), frame(3))
+        wait_until(lambda: lane.counts.processed + lane.counts.failed == 3)
+        assert lane.activity.describe() == ''
+        assert begun[0] == ('the first run',)
+        assert set(begun[1:]) == {('an inference',)}
+
+    def test_a_first_run_that_never_ends_keeps_nobody(self, setup):
+        path, warm = setup.path(), threading.Event()
+        bind = path.bind_thread
+        path.bind_thread = lambda: (warm.wait(DEADLINE_S), bind())
+        lane = setup.lane(path)
+        pipeline = Pipeline([lane])
+        setup.pipelines.append(pipeline)
+        assert not pipeline.start(timeout_s=0.01)
+        assert 'engine det: the first run has not' in lane.activity.describe()
+        left = pipeline.close(patience_s=0.01)
+        assert left.at_work()
+        warm.set()
+        wait_until(left.settle)

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from pipeline.waiting import wait_until
 
 from jetson_perception.errors import BuildCanceled, ModelError
 from jetson_perception.ros.model_opening import ModelOpening
@@ -129,8 +130,35 @@ def test_what_cannot_be_cancelled_is_closed_when_it_is_open_at_last(monkeypatch)
 
     opening, done = opening_of(det=load)
     opening.wait_for_news()
-    opening.close()
+    left = opening.close()
+    assert 'engine det: building has not returned since' in left.at_work()
     assert model.closed == 0
     goes_on.set()
+    wait_until(left.settle)
     assert done.wait(DEADLINE_S)
     assert model.closed == 1
+
+
+def test_what_says_nothing_of_itself_is_told_of_by_the_time_it_takes(monkeypatch):
+    monkeypatch.setattr('jetson_perception.ros.model_opening._WORTH_TELLING_S', 0.0)
+    goes_on = threading.Event()
+    opening, done = opening_of(det=lambda **_: goes_on.wait(DEADLINE_S) and Model())
+    assert not opening.wait_for_news(timeout_s=0.01)
+    assert 'engine det: opening its model has not returned since' in opening.progress
+    goes_on.set()
+    assert opening.wait_for_news(DEADLINE_S)
+    assert done.wait(DEADLINE_S)
+    assert opening.progress == ''
+    opening.close()
+
+
+def test_a_wait_is_interrupted(monkeypatch):
+    monkeypatch.setattr('jetson_perception.ros.model_opening._PATIENCE_S', 0.01)
+    goes_on = threading.Event()
+    opening, done = opening_of(det=lambda **_: goes_on.wait(DEADLINE_S) and Model())
+    opening.interrupt()
+    assert not opening.wait_for_news(DEADLINE_S)
+    left = opening.close()
+    goes_on.set()
+    assert done.wait(DEADLINE_S)
+    wait_until(left.settle)

@@ -1,18 +1,19 @@
 """A node whose lanes meet a GPU that fails, or that other work keeps from beginning."""
 
+import threading
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import rclpy
-from pipeline.waiting import DEADLINE_S
+from pipeline.waiting import DEADLINE_S, wait_until
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.pipeline import Frame, Lane
+from jetson_perception.pipeline import Frame, Lane, activity
 from jetson_perception.ros.perception_node import PerceptionNode
 
 
@@ -29,6 +30,9 @@ class StandInModel:
     def __init__(self):
         self.raises = None
         self.cannot_begin = None
+        self.begun = threading.Event()
+        self.go = threading.Event()
+        self.go.set()
 
     def bind_thread(self):
         if self.cannot_begin is not None:
@@ -38,6 +42,8 @@ class StandInModel:
         return np.zeros(1, np.float32), None
 
     def infer(self, tensor):
+        self.begun.set()
+        assert self.go.wait(DEADLINE_S)
         if self.raises is not None:
             raise self.raises
         return [tensor]
@@ -78,6 +84,8 @@ def node():
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     made = Node(context)
     yield made
+    for model in made.models.values():
+        model.go.set()
     made.destroy_node()
     rclpy.shutdown(context=context)
 
@@ -131,3 +139,54 @@ def test_a_lane_that_cannot_begin_keeps_the_node_from_activating(node):
     node.models['poor'].cannot_begin = None
     node.trigger_activate()
     assert node.state() == 'active'
+
+
+@pytest.fixture
+def hung(node, monkeypatch):
+    """The node, made inactive while an inference of 'poor' has not returned, and its model."""
+    monkeypatch.setattr('jetson_perception.ros.perception_node._LANES_END_S', 0.05)
+    model = node.models['poor']
+    model.go.clear()
+    node.bring_up()
+    node.offer()
+    assert model.begun.wait(DEADLINE_S)
+    node.trigger_deactivate()
+    assert node.state() == 'inactive'
+    return node, model
+
+
+def test_what_a_slow_inference_uses_is_closed_when_it_has_returned(hung):
+    node, model = hung
+    closed = []
+    node.close_when_free('engine poor', lambda: closed.append('poor'))
+    node.trigger_activate()
+    assert node.state() == 'inactive'
+    assert 'engine poor: an inference has not returned since' in node.problem
+    assert 'try again when it has' in node.problem
+    assert not closed
+    model.go.set()
+    wait_until(lambda: not node.left_at_work())
+    node._diagnose()
+    assert closed == ['poor']
+    node.trigger_activate()
+    assert node.state() == 'active'
+
+
+def test_after_a_stuck_inference_nothing_is_closed_nor_activated_though_it_returns(
+    hung, monkeypatch
+):
+    node, model = hung
+    closed = []
+    monkeypatch.setattr(activity.Activity, 'is_stuck', lambda self: bool(self.describe()))
+    assert 'engine poor: an inference has not returned since' in node.stuck()
+    model.go.set()
+    wait_until(lambda: not node.left_at_work())
+    node.close_when_free('engine poor', lambda: closed.append('poor'))
+    status = node._diagnose()[0]
+    assert (status.level, closed) == (status.ERROR, [])
+    node.trigger_activate()
+    assert node.state() == 'inactive'
+    assert 'restart this node' in node.problem
+    node.trigger_cleanup()
+    node.trigger_configure()
+    assert node.state() == 'unconfigured'
