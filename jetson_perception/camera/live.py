@@ -7,8 +7,10 @@ rotate through three buffers, one being written, one ready, one held by the read
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 from jetson_perception.camera.shown import shown
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_RELEASE_TIMEOUT_S = 3.0
+_RELEASE_TIMEOUT_S = 1.5
+"""Less than a process has to end in order, and more than a camera takes to give a frame."""
+_EXIT_TIMEOUT_S = 20.0
+"""More than FFmpeg and drivers take to give up, by their own limits."""
 
 
 class Grabber(Protocol):
@@ -162,6 +167,7 @@ class _Session(threading.Thread):
         self._has_new = False
         self._spare: NDArray[np.uint8] | None = None
         self._held: NDArray[np.uint8] | None = None
+        _sessions.add(self)
 
     def run(self) -> None:
         # Replaced by what really happened, unless an error that nobody foresaw ends the thread.
@@ -208,14 +214,14 @@ class _Session(threading.Thread):
                 raise self._end
         raise SourceError(f'{self._uri} gave no frame for {timeout_s:g} s; is it still connected?')
 
-    def cancel(self) -> None:
+    def cancel(self, wait_s: float = _RELEASE_TIMEOUT_S) -> None:
         with self._changed:
             self._cancelled.set()
             self._changed.notify_all()
             if self._grabber is not None:
                 self._grabber.interrupt()  # under the lock: so never after its release
         if self.ident is not None and self is not threading.current_thread():
-            self.join(_RELEASE_TIMEOUT_S)
+            self.join(max(wait_s, 0.0))
 
     def _open_or_over(self) -> bool:
         return self._is_open or self._end is not None or self._cancelled.is_set()
@@ -243,6 +249,23 @@ class _Session(threading.Thread):
                 self._has_new = True
                 self._changed.notify_all()
         raise SourceError(f'{self._uri} was closed')
+
+
+_sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_sessions() -> None:
+    """End the threads that still capture, before the interpreter takes itself down.
+
+    One that came back from OpenCV meanwhile would abort the process.
+    """
+    running = [session for session in _sessions if session.is_alive()]
+    for session in running:
+        session.cancel(wait_s=0.0)
+    deadline = time.monotonic() + _EXIT_TIMEOUT_S
+    for session in running:
+        session.join(max(deadline - time.monotonic(), 0.0))
 
 
 def wall_clock_ns(monotonic_ns: int) -> int | None:

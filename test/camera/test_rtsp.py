@@ -2,11 +2,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import cv2
 import pytest
+from camera.standin_rtsp import StandInRtspServer
 
 from jetson_perception.camera import frames
 from jetson_perception.camera.rtsp import RtspSource
@@ -256,3 +258,55 @@ def test_a_server_that_freezes_is_a_loss(start_server):
     finally:
         server.process.send_signal(signal.SIGCONT)
     source.close()
+
+
+@pytest.fixture
+def standin():
+    server = StandInRtspServer()
+    yield server
+    server.close()
+
+
+def test_frames_and_a_freeze_of_a_stand_in(standin):
+    source = RtspSource(standin.url, read_timeout_s=0.5)
+    source.open()
+    assert source.read().pixels.shape == (48, 64, 3)
+    standin.freeze()
+    with pytest.raises(SourceError, match='ended the stream, or sent nothing for 0'):
+        any(source.read() is None for _ in range(1000))
+    source.close()
+
+
+#: What is imported first goes last: while it does so, threads come back from OpenCV.
+FORGETFUL = """
+import sys, time
+
+class Late:
+    def __del__(self, sleep=time.sleep):
+        sleep(1.0)
+
+late = Late()
+
+from jetson_perception.camera.rtsp import RtspSource
+
+source = RtspSource(sys.argv[1], read_timeout_s=0.5)
+source.open()
+source.read()
+print('read', flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize('frozen', [False, True], ids=['streaming', 'frozen'])
+def test_a_program_that_does_not_close_its_source_ends_all_the_same(standin, frozen):
+    with subprocess.Popen(
+        [sys.executable, '-c', FORGETFUL, standin.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout.readline() == 'read\n'
+        if frozen:
+            standin.freeze()
+        program.communicate('end\n', timeout=60)
+    assert program.returncode == 0

@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
+import time
+from contextlib import closing
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from camera.standin_rtsp import StandInRtspServer
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
     BEST_EFFORT,
@@ -15,6 +19,7 @@ from nodes.support import (
     node_process,
     pixels_of,
     value_of,
+    wait_for_exit,
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import LabelInfo
@@ -94,6 +99,10 @@ def pairs(peer, count):
         return found if len(found) >= count else None
 
     return peer.wait_for(both, f'{count} images with camera_info')
+
+
+#: Within which a node is promised to end.
+ENDED_S = 3.0
 
 
 class TestSources:
@@ -310,3 +319,25 @@ class TestLosses:
         assert peer.change_state('camera_node', 'activate')
         peer.wait_for(lambda: len(images) >= 3, 'images again')
         assert stamp(images[0]) > max(before)
+
+
+class TestFreezes:
+    """A network camera from which nothing comes any more, while OpenCV waits for it."""
+
+    def test_told_to_end_the_node_does_so(self, peer, start):
+        with closing(StandInRtspServer()) as server, closing(StandInRtspServer()) as silent:
+            silent.freeze()
+            streaming = start(camera(peer, server.url))
+            opening = start(camera(peer, silent.url))
+            images = peer.collect('image_raw', Image, BEST_EFFORT)
+            peer.wait_for(lambda: images, 'an image')
+            peer.wait_for_log(opening, 'reading rtsp://')
+            server.freeze()
+            for node in (streaming, opening):
+                peer.watched.remove(node)
+                begun = time.monotonic()
+                os.kill(node.pid, signal.SIGINT)
+                assert wait_for_exit(node) == 0
+                assert time.monotonic() - begun < ENDED_S
+                assert not log_lines(node, 'Traceback|terminate called')
+                peer.watched.append(node)
