@@ -1,0 +1,34 @@
+"""No input from outside hangs a parser, takes its memory, or raises what is not of errors.py.
+
+The inputs are the same in every run; `tools/fuzz.py` looks for others.
+"""
+
+from __future__ import annotations
+
+import pytest
+from fuzzing.guard import check, no_hang
+from fuzzing.inputs import strategy
+from fuzzing.targets import TARGETS
+from hypothesis import HealthCheck, given, settings
+
+
+@pytest.mark.parametrize('target', [pytest.param(each, id=each.name) for each in TARGETS])
+def test_foreign_inputs(target):
+    count = 0
+
+    @settings(
+        max_examples=target.in_test,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy(target.inputs))
+    def run(value):
+        nonlocal count
+        count += 1
+        with no_hang():
+            check(target.call, value)
+
+    run()
+    assert count >= target.in_test // 2  # fewer only where there are not so many inputs
