@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress
@@ -50,9 +49,10 @@ from jetson_perception.evaluation.plot import require_matplotlib, write_plot
 from jetson_perception.evaluation.report import agreement_table, class_table, side_by_side
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.evaluation.yolo_folder import SPLITS
+from jetson_perception.foreign_data import parse_yaml
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
-from jetson_perception.printable import PrintableFormatter, printable, printable_line, quoted
+from jetson_perception.printable import PrintableFormatter, printable, printable_line
 from jetson_perception.resources import share_directory
 from jetson_perception.result_folder import ResultFolder, result_record
 from jetson_perception.selftest.command import add_selftest
@@ -385,10 +385,8 @@ def _overrides(settings: Sequence[str]) -> ModelInfo:
         key, separator, value = setting.partition('=')
         if not separator:
             raise ParameterError(f'--set {setting}: expected KEY=VALUE, as --set task=detect')
-        try:
-            content[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as err:
-            raise ParameterError(f'--set {setting}: {quoted(value)} is not a YAML value') from err
+        where = f'--set {printable(setting)}: the value'
+        content[key.strip()] = parse_yaml(value, where=where, error=ParameterError)
     return read_mapping(content, '--set')
 
 

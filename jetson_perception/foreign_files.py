@@ -50,8 +50,9 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
     """
     shown = printable(os.fspath(path))
     try:
-        expanded = Path(path).expanduser()
-        named = os.fsencode(expanded)
+        if b'\0' in os.fsencode(path):
+            raise error(f'{what} {shown}: the path holds a NUL character')
+        return Path(path).expanduser()
     except RuntimeError as err:
         raise error(
             f'{what} {shown}: this machine knows no such user, or no home folder of theirs; '
@@ -59,9 +60,6 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
         ) from err
     except UnicodeEncodeError as err:
         raise error(f'{what} {shown}: the path is no text that can name a file') from err
-    if b'\0' in named:
-        raise error(f'{what} {shown}: the path holds a NUL character')
-    return expanded
 
 
 def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -> Path:

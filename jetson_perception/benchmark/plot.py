@@ -7,13 +7,13 @@ draws what an earlier run wrote.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.evaluation.plot import require_matplotlib, save_figure
+from jetson_perception.foreign_data import Limits, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,9 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(str(__doc__))
         return 2
     try:
-        record = json.loads(Path(arguments[0]).read_text(encoding='utf-8'))
+        record = read_json(
+            arguments[0], what='figures', error=PerceptionError, limits=Limits(64 << 20)
+        )
         write_plot(Path(arguments[1]), record)
-    except (OSError, ValueError, KeyError, PerceptionError) as err:
+    except (OSError, LookupError, TypeError, ValueError, PerceptionError) as err:
         sys.stderr.write(f'{arguments[0]} cannot be drawn: {err}\n')
         return 1
     return 0

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -31,6 +30,7 @@ from jetson_perception.engines.builder import (
 )
 from jetson_perception.engines.image_input import choose_size_wh
 from jetson_perception.engines.metadata import (
+    METADATA_LIMITS,
     merge,
     read_onnx_metadata,
     read_sidecar,
@@ -39,7 +39,8 @@ from jetson_perception.engines.metadata import (
 from jetson_perception.engines.onnx_content import read_head
 from jetson_perception.engines.onnxruntime import check_model_file
 from jetson_perception.engines.plan_file import SIDECAR_KEY, join_plan
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.foreign_data import read_yaml
 from jetson_perception.models import open_model, resolve_model
 
 if TYPE_CHECKING:
@@ -296,7 +297,9 @@ def _metadata(path: Path) -> dict[str, Any]:
     beside = sidecar_path(path)
     if beside:
         read_sidecar(beside)  # refuses what cannot be used
-        metadata[SIDECAR_KEY] = yaml.safe_load(beside.read_text(encoding='utf-8')) or {}
+        metadata[SIDECAR_KEY] = (
+            read_yaml(beside, what='metadata', error=ModelError, limits=METADATA_LIMITS) or {}
+        )
     return metadata
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.foreign_files import read_foreign_head
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _RATE_IF_UNKNOWN = 30.0
+_PIPE_HINT = (
+    'a pipe comes in on the standard input, by gst://fdsrc ! decodebin ! videoconvert, and a '
+    'camera by v4l2:///dev/video0'
+)
 _VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
 
 
@@ -175,18 +181,15 @@ def _open_video(path: Path) -> Any:
 
 def _check_file(path: Path) -> None:
     name = shown(str(path))
-    try:
-        with path.open('rb') as file:
-            if not file.read(1):
-                raise SourceError(f'{name} is empty; expected a video')
-    except FileNotFoundError as err:
-        raise SourceError(f'there is no {name}{_videos_beside(path)}') from err
-    except IsADirectoryError as err:
+    if not os.path.lexists(path):
+        raise SourceError(f'there is no {name}{_videos_beside(path)}')
+    if os.path.isdir(path):
         raise SourceError(
             f'{name} is a folder; its pictures are images://{name}{_videos_beside(path / "x")}'
-        ) from err
-    except OSError as err:
-        raise SourceError(f'{name} cannot be read: {err.strerror}') from err
+        )
+    head = read_foreign_head(path, what='video', error=SourceError, count=1, hint=_PIPE_HINT)
+    if not head:
+        raise SourceError(f'{name} is empty; expected a video')
 
 
 def _videos_beside(path: Path) -> str:

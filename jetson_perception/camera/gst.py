@@ -443,7 +443,8 @@ def _start(
             fcntl.fcntl(frames, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         process = subprocess.Popen(
             [*prefix, program, *arguments, f'fd={frames_in}'],
-            stdin=subprocess.DEVNULL,
+            # A pipe that somebody gives this process is read by fdsrc, and by nothing else.
+            stdin=None if 'fdsrc' in arguments else subprocess.DEVNULL,
             stdout=printed_in,
             stderr=printed_in,
             pass_fds=[frames_in],

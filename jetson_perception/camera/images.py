@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import re
 import threading
 import time
@@ -18,6 +19,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.foreign_files import foreign_path
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -137,22 +139,31 @@ def picture_paths(target: str) -> list[Path]:
     SourceError
         When there are none.
     """
-    path = Path(target)
-    if path.is_dir():
-        found = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+    path = foreign_path(target, what='pictures', error=SourceError)
+    if os.path.isdir(path):
+        found = [p for p in _listed(path) if p.suffix.lower() in PICTURE_SUFFIXES]
         if not found:
             endings = ' '.join(sorted(PICTURE_SUFFIXES))
             raise SourceError(f'the folder {shown(target)} holds no pictures ({endings})')
-    elif path.is_file():
+    elif os.path.isfile(path):
         found = [path]
     else:
-        found = [Path(name) for name in glob.glob(target) if Path(name).is_file()]
+        found = [Path(name) for name in glob.glob(target) if os.path.isfile(name)]
         if not found:
             raise SourceError(
                 f'{shown(target)} is no folder, and no picture matches it; expected e.g. '
                 'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
             )
     return sorted(found, key=_natural)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as err:
+        raise SourceError(
+            f'the folder {printable(folder)} cannot be read: {err.strerror}'
+        ) from err
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING
 
+from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
 
@@ -86,7 +86,9 @@ def _check(size_wh: tuple[int, int] | None, frame_rate: float | None) -> None:
         raise ParameterError(
             f'the size is {size_wh}; expected width and height of at least 1 pixel', 'size_wh'
         )
-    if frame_rate is not None and not (math.isfinite(frame_rate) and frame_rate >= 0):
+    if frame_rate is not None and not is_frame_rate(frame_rate):
         raise ParameterError(
-            f'the frame rate is {frame_rate}; expected frames a second, 0 or more', 'frame_rate'
+            f'the frame rate is {frame_rate:g}; expected frames a second, {MIN_RATE_HZ:g} to '
+            f'{MAX_RATE_HZ:g}, or 0',
+            'frame_rate',
         )

@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
+from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import EndOfStream, SourceError
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_SIZE_WH = (1280, 720)
 _DEFAULT_RATE = 30.0
+_MOST_DIGITS = 18
 _KEYS = ('width', 'height', 'fps', 'seed', 'frames')
 
 
@@ -160,7 +162,7 @@ def _split(uri: str) -> tuple[str, dict[str, str]]:
     for key, value in pairs:
         if key not in _KEYS:
             raise SourceError(
-                f'{shown(uri)}: unknown key {quoted(key)}; keys are {", ".join(_KEYS)}'
+                f"{shown(uri)}: unknown key '{printable(key, 40)}'; keys are {', '.join(_KEYS)}"
             )
         if key in keys:
             raise SourceError(f'{shown(uri)}: {key} is given twice; give it once')
@@ -178,9 +180,14 @@ def _whole(uri: str, query: dict[str, str], key: str, default: Any, least: int) 
 
 def _int(uri: str, key: str, text: str) -> int:
     try:
-        return int(text)
-    except ValueError as err:
-        raise SourceError(f'{uri}: {key} is {quoted(text)}; expected a whole number') from err
+        if len(text) <= _MOST_DIGITS:
+            return int(text)
+    except ValueError:
+        pass
+    raise SourceError(
+        f"{uri}: {key} is '{printable(text, 40)}'; expected a whole number of at most "
+        f'{_MOST_DIGITS} digits'
+    )
 
 
 def _rate(uri: str, query: dict[str, str], default: float) -> float:
@@ -190,7 +197,12 @@ def _rate(uri: str, query: dict[str, str], default: float) -> float:
     try:
         rate = float(text)
     except ValueError as err:
-        raise SourceError(f'{uri}: fps is {quoted(text)}; expected frames a second') from err
-    if not (math.isfinite(rate) and rate >= 0):
-        raise SourceError(f'{uri}: fps is {printable(text)}; expected frames a second, 0 or more')
+        raise SourceError(
+            f"{uri}: fps is '{printable(text, 40)}'; expected frames a second"
+        ) from err
+    if not is_frame_rate(rate):
+        raise SourceError(
+            f'{uri}: fps is {rate:g}; expected frames a second, {MIN_RATE_HZ:g} to '
+            f'{MAX_RATE_HZ:g}, or 0'
+        )
     return rate

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jetson_perception.camera.shown import HIDDEN, shown
 from jetson_perception.errors import SourceError
+from jetson_perception.foreign_files import foreign_path
+from jetson_perception.printable import printable
 
 EXAMPLES = {
     'csi': 'csi://0',
@@ -24,6 +27,8 @@ PICTURE_SUFFIXES = frozenset(
     {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 )
 """Endings, in lower case, of the files that `images://` reads."""
+
+_MOST_DIGITS = 4  # of a sensor's number
 
 ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts cannot be told apart."""
@@ -83,7 +88,7 @@ def parse(source: str | int) -> SourceUri:
         raise SourceError(f'{shown(text)}: no source is called {called}; {_known_schemes()}')
     if not target.strip():
         raise SourceError(f'{scheme}:// names nothing to open; expected e.g. {EXAMPLES[scheme]}')
-    if scheme == 'csi' and not target.isdecimal():
+    if scheme == 'csi' and not (target.isdecimal() and len(target) <= _MOST_DIGITS):
         raise SourceError(
             f'{shown(text)}: expected the number of a sensor, e.g. {EXAMPLES[scheme]}'
         )
@@ -103,13 +108,13 @@ def _known_schemes() -> str:
 def _from_path(text: str) -> SourceUri:
     if text.isdecimal():
         return SourceUri('v4l2', f'/dev/video{text}')
-    path = Path(text).expanduser()
+    path = _expanded(text)
     if path.is_relative_to('/dev'):
         return SourceUri('v4l2', str(path))
-    is_pattern = not path.exists() and any(character in text for character in '*?[')
-    if path.is_dir() or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
+    is_pattern = not os.path.exists(path) and any(character in text for character in '*?[')
+    if os.path.isdir(path) or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))
-    if path.is_file():
+    if os.path.exists(path):  # a pipe, too: whoever opens it says what to do
         return SourceUri('file', str(path))
     raise SourceError(
         f'{shown(text)} is neither a file, a folder nor a device of this machine, '
@@ -119,11 +124,17 @@ def _from_path(text: str) -> SourceUri:
 
 def _path(target: str) -> str:
     """A path as written if that exists, else with %20 and the like decoded."""
-    path = Path(target).expanduser()
-    if target.startswith('localhost/') and not path.exists():
+    path = _expanded(target)
+    if target.startswith('localhost/') and not os.path.exists(path):
         return _path(target.removeprefix('localhost'))
-    decoded = Path(unquote(target)).expanduser()
-    return str(path if path.exists() else decoded)
+    return str(path if os.path.exists(path) else _expanded(unquote(target)))
+
+
+def _expanded(path: str) -> Path:
+    def error(text: str) -> SourceError:  # it may be a URL whose scheme was forgotten
+        return SourceError(text.replace(printable(path), shown(path)))
+
+    return foreign_path(path, what='source', error=error)
 
 
 def _device(text: str, target: str) -> str:

@@ -515,6 +515,7 @@ def _checked(
         len(shape) != 3
         or shape[0] != 1
         or shape[2 if layout.channels_last else 1] != (layout.value_count)
+        or 0 in shape  # what a black image gives, of a model that drops rows by itself
     ):
         raise ModelError(
             f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values an '
@@ -529,7 +530,7 @@ def _checked_prototypes(
 ) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the output that holds the mask prototypes."""
     shape, dtype = tuple(shapes[layout.prototypes]), np.dtype(dtypes[layout.prototypes])
-    if len(shape) != 4 or shape[:2] != (1, layout.coefficient_count):
+    if len(shape) != 4 or shape[:2] != (1, layout.coefficient_count) or 0 in shape:
         raise ModelError(
             f'output {layout.prototypes} is {shape}, not (1, {layout.coefficient_count}, …) mask '
             'prototypes; load the model again'

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.foreign_data import parse_json
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
@@ -325,13 +326,13 @@ class EngineCache:
             plan = self._path(digest, 'plan')
             return None, f'{path}, which describes {plan.name}, is missing' * plan.exists()
         try:
-            record = json.loads(content)
+            record = parse_json(content, where=str(path), error=ModelError)
             if record['format'] != _FORMAT:
                 return None, f'{path} is of another version of this package'
             if not isinstance(record['key'], dict) or not isinstance(record['plan'], dict):
                 raise TypeError
             record['plan']['size'], record['plan']['sha256']
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ModelError, TypeError, KeyError):
             return None, f'{path} is damaged'
         return record, ''
 

@@ -33,8 +33,8 @@ OUTPUTS = ('logits', 'probabilities', 'class_ids')
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
 COLOR_ORDERS = ('rgb', 'bgr')
 
-# Room for as many names as there may be.
-_LIMITS = Limits(size_bytes=2 << 20)
+METADATA_LIMITS = Limits(size_bytes=2 << 20)
+"""Of what a model says of itself: room for as many names as there may be."""
 
 _SHOWN = 60  # characters of a value in an error
 
@@ -334,7 +334,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
         spellings, or holds a value of the wrong type or out of range. The key is named.
     """
     content = read_foreign_file(
-        path, what='metadata', error=ModelError, limit_bytes=_LIMITS.size_bytes
+        path, what='metadata', error=ModelError, limit_bytes=METADATA_LIMITS.size_bytes
     )
     return parse_sidecar(content, Path(path))
 
@@ -342,7 +342,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
 def parse_sidecar(text: bytes, path: Path) -> ModelInfo:
     """What the text of the YAML file of this path says; errors are those of `read_sidecar`."""
     content = parse_yaml(
-        text, where=f'metadata {printable(path)}', error=ModelError, limits=_LIMITS
+        text, where=f'metadata {printable(path)}', error=ModelError, limits=METADATA_LIMITS
     )
     if content is None:
         return ModelInfo()
@@ -456,4 +456,4 @@ def _read_layout(props: Mapping[str, str]) -> str:
 
 
 def _parse(text: str) -> object:
-    return parse_literal(text, where='it', error=ModelError, limits=_LIMITS)
+    return parse_literal(text, where='it', error=ModelError, limits=METADATA_LIMITS)

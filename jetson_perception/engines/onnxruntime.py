@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,10 @@ from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_content import check_external_files
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.foreign_files import absolute_foreign_path, read_foreign_head
-from jetson_perception.printable import printable, printable_line, quoted
+from jetson_perception.printable import printable, printable_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -109,8 +110,7 @@ class OnnxRuntimeEngine:
         self.description = f'ONNX Runtime {onnxruntime.__version__}, CPU, {threads} ' + (
             'threads' if threads > 1 else 'thread'
         )
-        props = self._session.get_modelmeta().custom_metadata_map
-        info = replace(read_onnx_metadata(props), path=str(path))
+        info = replace(read_onnx_metadata(session_metadata(path, self._session)), path=str(path))
         spec = image_input(path, self._session.get_inputs())
         size_wh = choose_size_wh(path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
@@ -228,6 +228,30 @@ def runtime_text(err: Exception) -> str:
     return printable_line(text, 1000)
 
 
+@contextmanager
+def _texts_of(path: Path) -> Iterator[None]:
+    """Names, dimensions and metadata are decoded when they are asked for, one by one."""
+    try:
+        yield
+    except UnicodeDecodeError as err:
+        raise ModelError(
+            f'{path} is not an ONNX model, or is damaged: a text in it is not UTF-8'
+        ) from err
+
+
+def session_metadata(path: Path, session: Any) -> dict[str, str]:
+    """What a session says that the model says of itself.
+
+    Raises
+    ------
+    ModelError
+        When it is not UTF-8 text.
+    """
+    with _texts_of(path):
+        props: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    return props
+
+
 def tensor_spec(path: Path, node: Any) -> TensorSpec:
     """An input or output as the runtime describes it; -1 for what the model leaves open.
 
@@ -236,18 +260,19 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
     ModelError
         When it is no tensor of numbers.
     """
-    if node.type not in _DTYPES:
-        raise ModelError(
-            f'{path}: {quoted(node.name)} is a {printable(node.type)}; expected a tensor of '
-            'numbers'
-        )
-    shape = tuple(size if isinstance(size, int) else -1 for size in node.shape)
-    return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))
+    with _texts_of(path):
+        name, kind, sizes = node.name, node.type, node.shape
+    if kind not in _DTYPES:
+        raise ModelError(f"{path}: '{printable(name)}' is a {kind}; expected a tensor of numbers")
+    shape = tuple(size if isinstance(size, int) else -1 for size in sizes)
+    return TensorSpec(name, shape, np.dtype(_DTYPES[kind]))
 
 
 def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
     """The model's one input, checked to be a batch of one colour image, channels first."""
-    require_one_input(path, [node.name for node in nodes])
+    with _texts_of(path):
+        names = [node.name for node in nodes]
+    require_one_input(path, names)
     spec = tensor_spec(path, nodes[0])
     require_image(path, spec, nodes[0].shape)
     return spec

@@ -39,7 +39,12 @@ from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_channels import pad_channels
 from jetson_perception.engines.onnx_graph import has_quantization, load_model, require_onnx
 from jetson_perception.engines.onnx_head import cut_head, find_head, head_problem
-from jetson_perception.engines.onnxruntime import check_model_file, image_input, tensor_spec
+from jetson_perception.engines.onnxruntime import (
+    check_model_file,
+    image_input,
+    session_metadata,
+    tensor_spec,
+)
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
 from jetson_perception.errors import CudaError, ModelError, ParameterError, PerceptionError
@@ -231,7 +236,7 @@ class OnnxRuntimeCudaEngine:
             session = self._first_session()
         nodes = session.raw.get_inputs()
         spec = image_input(self._path, nodes)
-        metadata = read_onnx_metadata(session.raw.get_modelmeta().custom_metadata_map)
+        metadata = read_onnx_metadata(session_metadata(self._path, session.raw))
         info = replace(metadata, path=str(self._path))
         size_wh = choose_size_wh(self._path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)

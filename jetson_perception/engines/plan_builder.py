@@ -47,6 +47,7 @@ from jetson_perception.errors import (
     ParameterError,
     PerceptionError,
 )
+from jetson_perception.foreign_files import read_foreign_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +65,7 @@ _log = logging.getLogger('jetson_perception.tensorrt')
 _OLDEST_OPSET = 7  # the parser warns of older ones, and reads some of them wrong
 
 _MIB = 1 << 20
+_LARGEST_TIMING_CACHE = 1 << 30
 
 
 @dataclass
@@ -563,14 +565,14 @@ def _set_timing_cache(
     if not options.timing_cache or is_rtx(trt):  # TensorRT-RTX times nothing while it builds
         return False
     path = Path(options.timing_cache)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        content = b''
-    except OSError as err:
-        raise ParameterError(
-            f'timing_cache {path} cannot be read: {err.strerror}', 'timing_cache'
-        ) from err
+    content = b''
+    if os.path.lexists(path):
+        content = read_foreign_file(
+            path,
+            what='timing_cache',
+            error=lambda text: ParameterError(text, 'timing_cache'),
+            limit_bytes=_LARGEST_TIMING_CACHE,
+        )
     with collect_errors() as errors:
         cache = config.create_timing_cache(content)
         if cache is not None and config.set_timing_cache(cache, False):

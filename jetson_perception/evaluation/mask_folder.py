@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def is_mask_folder(folder: Path) -> bool:
     """Whether a folder has images/ and masks/."""
-    return (folder / 'images').is_dir() and (folder / 'masks').is_dir()
+    return os.path.isdir(folder / 'images') and os.path.isdir(folder / 'masks')
 
 
 def open_mask_folder(folder: Path) -> PixelDataset:
@@ -37,7 +38,7 @@ def _read(paths: Sequence[Path], masks: Path) -> Iterator[LabelledMask]:
     for path in paths:
         mask_path = masks / f'{path.stem}.png'
         bgr = read_picture(path)
-        if not mask_path.is_file():
+        if not os.path.exists(mask_path):
             raise ImageError(f'{path} has no mask; expected {mask_path}')
         truth: Any = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
         if truth is None or truth.ndim != 2 or truth.dtype != np.uint8:

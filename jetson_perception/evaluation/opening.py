@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError
@@ -10,8 +10,12 @@ from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
 from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
 from jetson_perception.evaluation.scenes import SCENES, open_scene
 from jetson_perception.evaluation.yolo_folder import find_data_yaml, open_yolo
+from jetson_perception.foreign_files import foreign_path
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
 
 
@@ -44,14 +48,15 @@ def open_dataset(
     scheme, separator, rest = text.partition('://')
     if separator and scheme == 'scene':
         return open_scene(text)
-    path = Path(rest if separator and scheme == 'file' else text).expanduser()
-    if path.suffix == '.json' and path.is_file():
+    given = rest if separator and scheme == 'file' else text
+    path = foreign_path(given, what='dataset', error=lambda said: ParameterError(said, 'dataset'))
+    if path.suffix == '.json' and os.path.exists(path):
         return open_coco(path, images)
-    if path.suffix in ('.yaml', '.yml') and path.is_file():
+    if path.suffix in ('.yaml', '.yml') and os.path.exists(path):
         return open_yolo(path, split)
     if is_mask_folder(path):
         return open_mask_folder(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         description = find_data_yaml(path)
         if description:
             return open_yolo(description, split)
@@ -66,8 +71,8 @@ def open_dataset(
             )
     scenes = ', '.join(f'scene://{name}?count=200' for name in SCENES)
     raise ParameterError(
-        f'{text} is no dataset; expected {scenes}, or a folder with images/*.png or *.jpg and, of '
-        "the same names, masks/*.png that hold class ids, or with a JSON file in COCO's format, "
-        "or with a data.yaml as YOLO's trainers read it",
+        f'{printable(text)} is no dataset; expected {scenes}, or a folder with images/*.png or '
+        '*.jpg and, of the same names, masks/*.png that hold class ids, or with a JSON file in '
+        "COCO's format, or with a data.yaml as YOLO's trainers read it",
         'dataset',
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -62,7 +63,7 @@ def open_scene(text: str) -> PixelDataset | ObjectDataset:
         )
     settings = dict(parse_qsl(query, keep_blank_values=True))
     count = settings.pop('count', str(_DEFAULT_COUNT))
-    if settings or not count.isdecimal() or int(count) < 1:
+    if settings or not re.fullmatch('[0-9]{1,9}', count) or int(count) < 1:
         raise ParameterError(
             f'{text}: expected scene://{name}?count=N with N of 1 or more', 'dataset'
         )

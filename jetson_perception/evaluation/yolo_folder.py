@@ -7,12 +7,12 @@ in place of the box. All are shares of the picture's width and height.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.errors import ParameterError, SourceError
@@ -22,7 +22,9 @@ from jetson_perception.evaluation.datasets import (
     ObjectTruth,
     read_picture,
 )
-from jetson_perception.printable import quoted
+from jetson_perception.foreign_data import Limits, read_yaml
+from jetson_perception.foreign_files import read_foreign_file
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 SPLITS = ('val', 'test', 'train')
 """Parts of a dataset; without a choice the first that data.yaml has is taken."""
 
+_LIMITS = Limits(size_bytes=4 << 20)
+_LARGEST_TEXT = 256 << 20  # of a list of pictures, or of a picture's labels
+_MOST_KEYPOINTS = 1 << 12
+_SHOWN = 60  # characters of a value in an error
 _SLACK = 0.01  # how far beyond the picture a share may lie, as rounding makes them
 
 
@@ -98,14 +104,7 @@ def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as err:
-        raise ParameterError(f'{path} cannot be read: {err.strerror}', 'dataset') from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        mark = getattr(err, 'problem_mark', None)
-        where = f', line {mark.line + 1}' if mark else ''
-        raise ParameterError(f'{path}{where} is no YAML', 'dataset') from err
+    content = read_yaml(path, what='dataset', error=_error, limits=_LIMITS)
     if not isinstance(content, dict) or not content.get('names'):
         raise ParameterError(
             f"{path} has no 'names'; expected a data.yaml with 'names' and 'val'", 'dataset'
@@ -120,7 +119,8 @@ def _names(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
         return tuple(str(names[index]) for index in range(len(names)))
     raise ParameterError(
-        f"{path}: 'names' is {names}; expected a list, or a mapping from class ids 0, 1, 2, …",
+        f"{path}: 'names' is {_show(names)}; expected a list, or a mapping from class ids 0, 1, "
+        '2, …',
         'dataset',
     )
 
@@ -130,10 +130,15 @@ def _keypoint_shape(path: Path, content: dict[str, Any]) -> tuple[int, int] | No
     if shape is None:
         return None
     numbers = isinstance(shape, list) and all(isinstance(each, int) for each in shape)
-    if not numbers or len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3):
+    if (
+        not numbers
+        or len(shape) != 2
+        or not 1 <= shape[0] <= _MOST_KEYPOINTS
+        or shape[1] not in (2, 3)
+    ):
         raise ParameterError(
-            f"{path}: 'kpt_shape' is {shape}; expected the number of keypoints, and 2 (x, y) or 3 "
-            '(x, y, visibility) values of each, such as [17, 3]',
+            f"{path}: 'kpt_shape' is {_show(shape)}; expected the number of keypoints, and 2 (x, "
+            'y) or 3 (x, y, visibility) values of each, such as [17, 3]',
             'dataset',
         )
     return shape[0], shape[1]
@@ -148,7 +153,7 @@ def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> l
         )
     chosen = content[split or there[0]]
     root = path.parent / str(content.get('path') or '.')
-    if not root.is_dir():  # trainers keep data sets in a folder of their own
+    if not os.path.isdir(root):  # trainers keep data sets in a folder of their own
         root = path.parent
     pictures: list[Path] = []
     for entry in chosen if isinstance(chosen, list) else [chosen]:
@@ -158,24 +163,28 @@ def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> l
 
 def _pictures_of(path: Path, root: Path, entry: str) -> list[Path]:
     target = root / entry
-    if not target.exists() and entry.startswith('../'):  # as Roboflow writes them
+    if not os.path.exists(target) and entry.startswith('../'):  # as Roboflow writes them
         target = root / entry[3:]
-    if target.is_dir():
+    if os.path.isdir(target):
         try:
             return list(picture_paths(str(target)))
         except SourceError as err:
             raise ParameterError(f'{path}: {err}', 'dataset') from err
-    if not target.is_file():
+    if not os.path.exists(target):
         raise ParameterError(
-            f'{path} names {entry}, and there is no {target}; correct the path there', 'dataset'
+            f'{path} names {printable(entry)}, and there is no {printable(target)}; correct the '
+            'path there',
+            'dataset',
         )
     pictures = []
-    for number, line in enumerate(target.read_text(encoding='utf-8').splitlines(), 1):
+    for number, line in enumerate(_lines(target), 1):
         if not line.strip():
             continue
         picture = target.parent / line.strip()
-        if not picture.is_file():
-            raise ParameterError(f'{target}, line {number}: there is no {picture}', 'dataset')
+        if not os.path.isfile(picture):
+            raise ParameterError(
+                f'{target}, line {number}: there is no {printable(picture)}', 'dataset'
+            )
         pictures.append(picture)
     if not pictures:
         raise ParameterError(f'{target} lists no pictures', 'dataset')
@@ -194,17 +203,30 @@ def _label_path(picture: Path) -> Path:
 
 def _read_labels(path: Path, description: _Description) -> list[_Label]:
     """Labels of a picture; none where there is no file, which means that nothing is on it."""
-    if not path.is_file():
+    if not os.path.exists(path):
         return []
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError as err:
-        raise ParameterError(f'{path} is no text', 'dataset') from err
     return [
         _parse(line, f'{path}, line {number}', description)
-        for number, line in enumerate(lines, 1)
+        for number, line in enumerate(_lines(path), 1)
         if line.strip()
     ]
+
+
+def _lines(path: Path) -> list[str]:
+    content = read_foreign_file(path, what='dataset', error=_error, limit_bytes=_LARGEST_TEXT)
+    try:
+        return content.decode('utf-8-sig').splitlines()
+    except UnicodeDecodeError as err:
+        raise _error(f'{path} is no text') from err
+
+
+def _error(text: str) -> ParameterError:
+    return ParameterError(text, 'dataset')
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'
 
 
 def _parse(line: str, where: str, description: _Description) -> _Label:
@@ -216,8 +238,8 @@ def _parse(line: str, where: str, description: _Description) -> _Label:
     class_id, numbers = int(np.nan_to_num(values[0], nan=-1)), values[1:]
     if class_id != values[0] or not 0 <= class_id < len(description.class_names):
         raise ParameterError(
-            f'{where}: class {words[0]}; {description.path.name} names classes 0 to '
-            f'{len(description.class_names) - 1}',
+            f'{where}: class {printable(words[0], _SHOWN)}; {description.path.name} names classes '
+            f'0 to {len(description.class_names) - 1}',
             'dataset',
         )
     shape = description.keypoint_shape

@@ -11,6 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.errors import PerceptionError
+from jetson_perception.foreign_data import Limits, parse_json
+from jetson_perception.foreign_files import read_foreign_file
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from jetson_perception.selftest.claims import Result
 
 _JSON_BEGINS = '----- JSON -----'
+_LIMITS = Limits(size_bytes=64 << 20)
 
 
 def write_report(
@@ -45,7 +49,13 @@ def write_report(
 
 def read_report(path: Path) -> dict[str, Any]:
     """The JSON of a report."""
-    record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8').split(_JSON_BEGINS)[1])
+    content = read_foreign_file(
+        path, what='report', error=PerceptionError, limit_bytes=_LIMITS.size_bytes
+    )
+    _, _, text = content.partition(_JSON_BEGINS.encode())
+    record = parse_json(text, where=f'report {path}', error=PerceptionError, limits=_LIMITS)
+    if not isinstance(record, dict):
+        raise PerceptionError(f'report {path} holds no results; expected what selftest writes')
     return record
 
 

@@ -211,6 +211,8 @@ def _scores_layout(
             'segmentation network'
         )
     channels_last, channels = readings[0]
+    if channels < 1:
+        raise ModelError(f'{found} has no classes; export the model again')
     if channels > MAX_CLASSES:
         raise _too_many(found, channels)
     binary = channels == 1

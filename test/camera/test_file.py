@@ -7,6 +7,7 @@ import pytest
 
 from jetson_perception.camera import file as file_module
 from jetson_perception.camera.file import FileSource
+from jetson_perception.camera.opening import open_source
 from jetson_perception.errors import EndOfStream, SourceError
 
 
@@ -145,6 +146,33 @@ def test_missing_names_what_is_there(make_video, tmp_path):
 def test_folder(tmp_path):
     with pytest.raises(SourceError, match=f'is a folder; its pictures are images://{tmp_path}$'):
         FileSource(f'file://{tmp_path}').open()
+
+
+@pytest.mark.parametrize('scheme', ['', 'file://'])
+def test_what_is_no_file_is_refused_at_once(tmp_path, scheme):
+    os.mkfifo(tmp_path / 'fifo')
+    (tmp_path / 'link.mp4').symlink_to('/dev/zero')
+    for name, text in (
+        ('fifo', r'video .*/fifo is a pipe \(FIFO\); .*; a pipe comes in .* by gst://fdsrc'),
+        ('link.mp4', 'is a device; expected a regular file'),
+    ):
+        source = open_source(f'{scheme}{tmp_path}/{name}')
+        with pytest.raises(SourceError, match=text):
+            source.open()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param('gone', id='link_to_nothing'),
+        pytest.param('n' * 256, id='long_name'),
+        pytest.param('n/' * 2500, id='long_path'),
+    ],
+)
+def test_paths_to_nothing(tmp_path, name):
+    (tmp_path / 'gone').symlink_to('elsewhere')
+    with pytest.raises(SourceError, match=r'there is no|cannot be read: No such file'):
+        FileSource(f'file://{tmp_path}/{name}').open()
 
 
 def test_read_needs_open(make_video):

@@ -57,6 +57,10 @@ if action == 'three':
     say_size(5, 2)
     for level in (1, 2, 3):
         send(level, 5, 2)
+elif action == 'fdsrc':
+    say_size(4, 2)
+    for level in os.read(0, 10):
+        send(level, 4, 2)
 elif action == 'untold':
     send(1, 4, 2)
     signal.pause()
@@ -157,6 +161,21 @@ def has_ended(pid: int, timeout_s: float = 10.0) -> bool:
 )
 def test_split(text, arguments):
     assert split_pipeline('gst://', text) == arguments
+
+
+@pytest.mark.usefixtures('stand_in')
+def test_a_pipe_comes_in_by_fdsrc(open_source):
+    read_end, write_end = os.pipe()
+    before = os.dup(0)
+    try:
+        os.dup2(read_end, 0)
+        os.write(write_end, bytes([7, 8]))
+        source = open_source('gst://fdsrc')
+        assert source.read().pixels.max() in (7, 8)
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, read_end, write_end):
+            os.close(descriptor)
 
 
 @pytest.mark.parametrize(

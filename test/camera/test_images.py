@@ -1,3 +1,4 @@
+import os
 import threading
 
 import cv2
@@ -157,3 +158,20 @@ def test_close_ends_a_read_that_waits(tmp_path):
     reader.join(10)
     assert not reader.is_alive()
     assert len(errors) == 1
+
+
+@pytest.mark.parametrize(
+    'target',
+    [
+        pytest.param('a\0b/*.png', id='nul'),
+        pytest.param('~no-such-user-here/*.png', id='home_of_nobody'),
+        pytest.param('n' * 256, id='long_name'),
+        pytest.param('[' * 5000, id='brackets'),
+        pytest.param('fifo.png', id='pipe'),
+    ],
+)
+def test_paths_to_nothing(tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / 'fifo.png')
+    with pytest.raises(SourceError):
+        picture_paths(target)

@@ -55,6 +55,8 @@ def test_options_reach_the_source(make_video, frame_number):
         ({'size_wh': (0, 480)}, 'size_wh'),
         ({'size_wh': (640, -1)}, 'size_wh'),
         ({'frame_rate': -1.0}, 'frame_rate'),
+        ({'frame_rate': 1e-320}, 'frame_rate'),
+        ({'frame_rate': 1e308}, 'frame_rate'),
         ({'frame_rate': float('nan')}, 'frame_rate'),
         ({'frame_rate': float('inf')}, 'frame_rate'),
         ({'pixel_format': 'JPEG2'}, 'pixel_format'),

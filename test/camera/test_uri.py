@@ -58,9 +58,15 @@ def test_home(tmp_path, monkeypatch):
         pytest.param('', r'the source is empty; sources are csi://0, v4l2:///dev', id='empty'),
         pytest.param('  ', 'the source is empty', id='blank'),
         pytest.param(-1, '-1 is no camera number', id='negative'),
-        pytest.param(
-            'http://h/s', r'http://…: no source is called http://; .*rtsp://user', id='scheme'
-        ),
+        pytest.param('http://h/s', r'no source is called http://; .*rtsp://user', id='scheme'),
+        pytest.param('~no-such-user-here/x', 'no such user', id='home_of_nobody'),
+        pytest.param('file://~no-such-user-here/x', 'no such user', id='home_in_a_url'),
+        pytest.param('a\0b', 'holds a NUL', id='nul'),
+        pytest.param('~a\0b/x', 'holds a NUL', id='nul_in_a_user'),
+        pytest.param('file:///a%00b', 'holds a NUL', id='nul_in_a_url'),
+        pytest.param('n' * 256, 'is neither a file', id='long_name'),
+        pytest.param('n/' * 2500, 'is neither a file', id='long_path'),
+        pytest.param(f'csi://{"9" * 5000}', 'expected the number of a sensor', id='digits'),
         pytest.param('nope.mp4', 'nope.mp4 is neither a file, .*gst://', id='no_such_file'),
         pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
         pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),

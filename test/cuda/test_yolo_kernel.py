@@ -197,6 +197,8 @@ def test_more_end_to_end_rows_than_are_sorted_give_the_best(device):
         pytest.param(DETECT, [(2, 84, 8400)], ['f4'], r'\(2, 84, 8400\)', id='batch'),
         pytest.param(DETECT_LAST, [(1, 84, 8400)], ['f4'], '84 values', id='transposed'),
         pytest.param(DETECT, [(1, 84, 8400)], ['f8'], 'float64; float16 and float32', id='type'),
+        pytest.param(DETECT, [(1, 84, 0)], ['f4'], r'\(1, 84, 0\)', id='no_anchors'),
+        pytest.param(END_TO_END, [(1, 0, 6)], ['f4'], r'\(1, 0, 6\)', id='no_rows'),
         pytest.param(DETECT, [(84, 8400)], ['f4'], r'\(84, 8400\)', id='dimensions'),
     ],
 )

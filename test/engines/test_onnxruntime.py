@@ -226,6 +226,15 @@ class TestFiles:
         with pytest.raises(ModelError, match='the working folder is gone'):
             open_engine('my.onnx')
 
+    @pytest.mark.parametrize('text', [b'semantic', b'task', b'image', b'scores', b'batch'])
+    def test_texts_that_are_not_utf8(self, tmp_path, text):
+        path = color_segmentation(tmp_path / 'my.onnx', size_wh=(8, 6), dynamic=True)
+        content = path.read_bytes()
+        assert text in content
+        path.write_bytes(content.replace(text, text[:-1] + b'\xff'))
+        with pytest.raises(ModelError, match=r'my\.onnx'):
+            OnnxRuntimeEngine(path, input_size_wh=(8, 6))
+
     def test_file_cut_short(self, tmp_path):
         path = detector(tmp_path / 'my.onnx')
         path.write_bytes(path.read_bytes()[:-5000])

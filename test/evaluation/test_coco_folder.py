@@ -1,6 +1,7 @@
 """COCO's format: what is read, and how broken files are named."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -130,6 +131,58 @@ def edited(path, edit):
             id='negative_width',
         ),
         pytest.param(
+            lambda c: c['annotations'][0].update(bbox=[1, 2, 3, 4] * 99),
+            r'has bbox \[1, 2, 3, .*…; expected left',
+            id='long_box',
+        ),
+        pytest.param(
+            lambda c: c['annotations'][0].update(bbox=[1, 2, 3, 1e308]),
+            r'has bbox \[1, 2, 3, 1e.308\]; expected left',
+            id='far_box',
+        ),
+        pytest.param(
+            lambda c: c['images'][0].update(id=[1]),
+            r'images\[0\] has id \[1\]; expected a number',
+            id='list_as_id',
+        ),
+        pytest.param(
+            lambda c: c['annotations'][0].update(category_id={}),
+            r'annotations\[0\] has category_id {}; expected a number',
+            id='object_as_category',
+        ),
+        pytest.param(
+            lambda c: c['annotations'][0].update(keypoints=7),
+            r'annotations\[0\] has keypoints 7; expected a list',
+            id='number_as_keypoints',
+        ),
+        pytest.param(
+            lambda c: c['annotations'][0].update(area='big'),
+            r"annotations\[0\] has area 'big'; expected a number of pixels",
+            id='text_as_area',
+        ),
+        *(
+            pytest.param(
+                lambda c, outline=outline: c['annotations'][0].update(segmentation=outline),
+                r'annotations\[0\] has segmentation .*; expected lists of x, y',
+                id=f'outline_{name}',
+            )
+            for name, outline in {
+                'text': 'x',
+                'flat': [1, 2, 3, 4, 5, 6],
+                'short': [[1, 2, 3, 4]],
+                'odd': [[1, 2, 3, 4, 5, 6, 7]],
+                'far': [[1, 2, 3, 4, 5, 1e9]],
+                'words': [['a'] * 6],
+                'no_counts': {'size': [3, 3]},
+                'no_size': {'counts': [9]},
+                'three_sizes': {'size': [3, 3, 1], 'counts': [9]},
+                'negative': {'size': [3, 3], 'counts': [10, -1]},
+                'beyond_size': {'size': [3, 3], 'counts': [0, 10]},
+                'unended_text': {'size': [3, 3], 'counts': 'P'},
+                'other_text': {'size': [3, 3], 'counts': '\x01'},
+            }.items()
+        ),
+        pytest.param(
             lambda c: (
                 c['annotations'][0].update(keypoints=[1, 2, 2] * 3),
                 c['categories'][0].update(keypoints=['head', 'tail']),
@@ -157,13 +210,19 @@ def test_broken_annotations(tmp_path, edit, text):
 def test_damaged_file_names_the_line(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('{"images": [],\n "annotations": [}')
-    with pytest.raises(ParameterError, match=r'a\.json line 2: .*; the file is damaged'):
+    with pytest.raises(ParameterError, match=r'a\.json cannot be read as JSON: line 2'):
         open_coco(path)
     path.write_bytes(b'\xff\xfe')
-    with pytest.raises(ParameterError, match='is no text'):
+    with pytest.raises(ParameterError, match='is text in UTF-16'):
+        open_coco(path)
+    path.write_text('{"a":' * 5000)
+    with pytest.raises(ParameterError, match='nested deeper than 32 levels'):
         open_coco(path)
     with pytest.raises(ParameterError, match='cannot be read: No such file'):
         open_coco(tmp_path / 'none.json')
+    os.mkfifo(tmp_path / 'fifo.json')
+    with pytest.raises(ParameterError, match='is a pipe'):
+        open_dataset(str(tmp_path / 'fifo.json'))
 
 
 def test_some_pictures_missing(tmp_path):

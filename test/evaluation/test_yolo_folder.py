@@ -1,5 +1,7 @@
 """YOLO's format: what is read, and how broken files are named."""
 
+import os
+
 import numpy as np
 import pytest
 from dataset_folders import write_picture, yolo_folder
@@ -91,6 +93,10 @@ def test_too_few_keypoints(tmp_path):
         pytest.param({'names': None}, r"has no 'names'; expected a data\.yaml", id='no_names'),
         pytest.param({'names': {1: 'a', 5: 'b'}}, r"'names' is .* 0, 1, 2, …", id='names'),
         pytest.param({'kpt_shape': [17]}, r"'kpt_shape' is \[17\]; expected", id='shape'),
+        pytest.param({'kpt_shape': [10**9, 3]}, r"'kpt_shape' is \[1000000000", id='many_points'),
+        pytest.param({'val': 'n' * 256}, 'names nnn.*…, and there is no', id='long_folder'),
+        pytest.param({'val': 'a\0b'}, r'names a\\x00b, and there is no', id='nul_in_a_folder'),
+        pytest.param({'path': 'n' * 256, 'val': 'x'}, 'names x, and there', id='long_root'),
         pytest.param({'kpt_shape': [17, 4]}, r"'kpt_shape' is \[17, 4\]", id='depth'),
         pytest.param({'val': None}, r"has no 'val'; it has no split", id='no_split'),
         pytest.param({'val': 'other'}, r'names other, and there is no .*/other; c', id='folder'),
@@ -108,10 +114,29 @@ def test_broken_descriptions(tmp_path, more, text):
 def test_no_yaml(tmp_path):
     path = tmp_path / 'data.yaml'
     path.write_text('names:\n  - [')
-    with pytest.raises(ParameterError, match=r'data\.yaml, line \d is no YAML'):
+    with pytest.raises(ParameterError, match=r'data\.yaml cannot be read as YAML: line \d'):
+        open_yolo(path)
+    path.write_text('names: [a]\nval: !!int')
+    with pytest.raises(ParameterError, match='line 2: it has a tag'):
         open_yolo(path)
     with pytest.raises(ParameterError, match='cannot be read: No such file'):
         open_yolo(tmp_path / 'none.yaml')
+    for name in ('~no-such-user-here/x', 'n' * 256, 'a\0b', 'scene://oranges?count=' + '9' * 5000):
+        with pytest.raises(ParameterError):
+            open_dataset(name)
+
+
+def test_pipes_are_refused_at_once(tmp_path):
+    path = yolo_folder(tmp_path, [LINE])
+    label = tmp_path / 'labels' / 'val' / '0.txt'
+    label.unlink()
+    os.mkfifo(label)
+    with pytest.raises(ParameterError, match=r'0\.txt is a pipe'):
+        open_yolo(path)
+    os.mkfifo(tmp_path / 'list.txt')
+    path.write_text('names: [a]\nval: list.txt')
+    with pytest.raises(ParameterError, match=r'list\.txt is a pipe'):
+        open_yolo(path)
 
 
 def test_names_as_a_mapping(tmp_path):

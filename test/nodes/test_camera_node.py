@@ -1,5 +1,6 @@
 """camera_node as a process: sources to topics, calibrations, ends and losses."""
 
+import os
 import shutil
 
 import cv2
@@ -228,6 +229,10 @@ class TestCalibration:
             'camera_node', lambda status: 'none.yaml' in status.message, 'the error'
         )
         assert status.level == diagnostics.ERROR
+        os.mkfifo(missing)  # nobody ever writes to it
+        assert not peer.change_state('camera_node', 'configure')
+        peer.wait_for_status('camera_node', lambda status: 'is a pipe' in status.message, 'why')
+        missing.unlink()
         write_calibration(missing, SIZE_WH)
         assert peer.change_state('camera_node', 'configure')
         assert peer.change_state('camera_node', 'activate')

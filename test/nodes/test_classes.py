@@ -1,5 +1,7 @@
 """Classes of yolo_node chosen by name, at start and at run time."""
 
+import os
+
 import numpy as np
 import pytest
 from nodes.support import LATCHED, image_message, node_process
@@ -146,16 +148,32 @@ def test_names_from_a_file(peer, start, tmp_path, look):
     assert look() == ['Hund']
 
 
-def test_a_file_of_names_that_is_not_there(peer, start, tmp_path, model):
-    process = node_process(
-        'yolo_node', peer.namespace, det__model=model, det__class_names_file='/none.txt'
+def test_a_file_of_names_that_is_none(peer, start, tmp_path, model):
+    """Missing, a pipe that nobody writes to, then one of passwords, which nobody is shown."""
+    file = tmp_path / 'names'
+    node = start(
+        node_process(
+            'yolo_node', peer.namespace, det__model=model, det__class_names_file=str(file)
+        )
     )
-    start(process)
-    status = peer.wait_for_status(
-        'yolo_node', lambda status: status.level == diagnostics.ERROR, 'an error'
-    )
-    assert 'class_names_file /none.txt cannot be read: No such file' in status.message
-    assert 'the parameter is det.class_names_file' in status.message
+    labels = peer.collect('label_info', LabelInfo, LATCHED)
+
+    def wait_for_error(text):
+        status = peer.wait_for_status('yolo_node', lambda status: text in status.message, text)
+        assert status.level == diagnostics.ERROR
+        assert 'the parameter is det.class_names_file' in status.message
+        return status.message
+
+    wait_for_error(f'class_names_file {file} cannot be read: No such file')
+    os.mkfifo(file)
+    assert not peer.change_state('yolo_node', 'configure')
+    wait_for_error('is a pipe (FIFO)')
+    file.unlink()
+    file.write_text('root:SECRET:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n')
+    assert not peer.change_state('yolo_node', 'configure')
+    assert 'SECRET' not in wait_for_error('has fields between colons')
+    assert 'SECRET' not in node.log.read_text()
+    assert not labels
 
 
 def test_names_from_a_file_for_seg_node(peer, start, tmp_path):

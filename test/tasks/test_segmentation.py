@@ -118,6 +118,7 @@ def test_inputs_that_are_not_square():
             'has 4 classes, but class_names has 3',
             id='names',
         ),
+        pytest.param((1, 0, 224, 224), np.float32, {}, ModelError, 'has no classes', id='0'),
         pytest.param(
             (1, 257, 224, 224), np.float32, {}, ModelError, '257 classes.*at most 256', id='257'
         ),
