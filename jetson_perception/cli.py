@@ -6,13 +6,14 @@ Results go to standard output, what is said about them to standard error.
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 import logging
 import os
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
@@ -52,6 +53,7 @@ from jetson_perception.evaluation.yolo_folder import SPLITS
 from jetson_perception.foreign_data import parse_yaml
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.named_frames import named_frames
+from jetson_perception.output_files import NO_ROOM, write_output
 from jetson_perception.printable import PrintableFormatter, printable, printable_line
 from jetson_perception.resources import share_directory
 from jetson_perception.result_folder import ResultFolder, result_record
@@ -96,6 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         handlers=[handler],
         force=True,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be UTF-8; as standard error does it by itself.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -103,12 +108,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
         return error_code
     except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
-        # What is left in the buffer would be flushed at exit, and fail aloud.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return error_code
+    except OSError as err:
+        if err.errno not in NO_ROOM:
+            raise
+        _drop_output()
+        where = printable(err.filename or 'the output, or a temporary file,')
+        print(f'jetson-perception: {where} cannot be written: {err.strerror}', file=sys.stderr)
         return error_code
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _drop_output() -> None:
+    """Throw away what is left in the buffer: it would be written at exit, and fail aloud."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -685,9 +702,5 @@ def _detection_options(arguments: argparse.Namespace) -> DetectionOptions:
 
 
 def _write_json(path: Path | None, content: object) -> None:
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    except OSError as err:
-        raise ParameterError(f'{path} cannot be written: {err.strerror}') from err
+    if path is not None:
+        write_output(path, json.dumps(content, indent=2) + '\n', parameter='json')

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.palette import color
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
 _INSTANCE_BLEND = 0.6  # share of the image that remains under an instance's tint
+_NAME_CHARACTERS = 60  # of a class that are drawn
 _FAR_PX = 1_000_000  # beyond any image, within what OpenCV's drawing takes
 
 
@@ -115,7 +117,7 @@ def draw_legend(
         Of class i at index i; a class beyond them, and the background, are left out.
     """
     rows = [
-        (i, f'{class_names[i]} {100 * segmentation.ratio[i]:.1f}%')
+        (i, f'{_shown(class_names[i])} {100 * segmentation.ratio[i]:.1f}%')
         for i in range(1, min(len(class_names), len(segmentation.pixels)))
         if segmentation.pixels[i]
     ]
@@ -170,7 +172,8 @@ def draw_detections(
     labels = []
     for i in range(len(detections) - 1, -1, -1):
         class_id = int(detections.class_id[i])
-        name = class_names[class_id] if 0 <= class_id < len(class_names) else str(class_id)
+        known = 0 <= class_id < len(class_names)
+        name = _shown(class_names[class_id]) if known else str(class_id)
         box = _whole(detections.xyxy[i])
         shade = _vivid(class_id + 1 if detections.instance_ids is None else _folded(i + 1))
         cv2.rectangle(canvas, box[:2], box[2:], shade, pen.line_px, cv2.LINE_AA)
@@ -269,6 +272,13 @@ def _draw_instances(
 def _darken(part: NDArray[np.uint8]) -> None:
     """Make a background for white text."""
     np.multiply(part, 0.35, out=part, casting='unsafe')
+
+
+def _shown(name: str) -> str:
+    """A class name that can be drawn: OpenCV crashes on half of a surrogate pair."""
+    if len(name) <= _NAME_CHARACTERS and name.isprintable():
+        return name
+    return printable(name, _NAME_CHARACTERS)
 
 
 def _ink(background: Color) -> Color:

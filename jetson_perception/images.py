@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ImageError
+from jetson_perception.picture_files import decode_picture
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ _ENCODINGS = {
 ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
+_COMPRESSED_FORMATS = ('JPEG', 'PNG')
 _DEPTH_MARKS = ('16', '32', '64')
 
 
@@ -172,7 +175,9 @@ def to_bgr(
     return bgr
 
 
-def decode_compressed(data: Any, format: str = '') -> NDArray[np.uint8]:
+def decode_compressed(
+    data: Any, format: str = '', max_image_pixels: int = MAX_IMAGE_PIXELS
+) -> NDArray[np.uint8]:
     """The BGR image in a JPEG or PNG file's bytes.
 
     Parameters
@@ -180,7 +185,10 @@ def decode_compressed(data: Any, format: str = '') -> NDArray[np.uint8]:
     data : buffer
         The `data` of a sensor_msgs/CompressedImage.
     format : str
-        Its `format`; only for the error's text, as OpenCV recognizes the file by its first bytes.
+        Its `format`; only for the error's text, as the file is recognized by its first bytes.
+    max_image_pixels : int
+        The most that are decoded. The file's header is asked first: a few hundred bytes can claim
+        gigabytes.
 
     Returns
     -------
@@ -191,27 +199,28 @@ def decode_compressed(data: Any, format: str = '') -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        When the data is empty, cannot be decoded, or has more than 8 bits a channel.
+        When the data is empty, neither JPEG nor PNG, has more pixels or more than 8 bits a
+        channel, or cannot be decoded.
     """
     named = f' (format {quoted(format)})' if format else ''
     if not len(data):
         raise ImageError(
             f'compressed image{named} has no data; check that the publisher encodes its images'
         )
-    encoded = np.frombuffer(data, np.uint8)
-    if _is_png_deeper_than_8_bits(encoded):
-        raise ImageError(
-            f'compressed image{named} is a PNG of 16 bits a channel, such as a depth image; 8-bit '
-            'color or grey images are taken: subscribe to a color topic'
-        )
+    encoded = bytes(memoryview(data))
     try:
-        bgr: NDArray[np.uint8] | None = cv2.imdecode(
-            encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        bgr: NDArray[np.uint8] = decode_picture(
+            encoded,
+            formats=_COMPRESSED_FORMATS,
+            max_bits=8,
+            max_image_pixels=max_image_pixels,
+            flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
         )
-    except cv2.error as err:
-        raise _undecodable(named, encoded) from err
-    if bgr is None:
-        raise _undecodable(named, encoded)
+    except ImageError as err:
+        raise ImageError(
+            f'compressed image{named} of {len(encoded)} bytes is {err}; check the publisher, or '
+            'subscribe to the raw topic'
+        ) from err
     return bgr
 
 
@@ -229,17 +238,4 @@ def _layout(encoding: str) -> _Encoding:
     raise ImageError(
         f'image is {quoted(encoding)}, an encoding that is not known here; taken are {taken}: set '
         "the driver's pixel format to one of them"
-    )
-
-
-def _is_png_deeper_than_8_bits(encoded: NDArray[np.uint8]) -> bool:
-    """Whether these are a PNG's first bytes, with the 16-bit depth at byte 24 of its header."""
-    return encoded.size > 24 and encoded[:8].tobytes() == b'\x89PNG\r\n\x1a\n' and encoded[24] > 8
-
-
-def _undecodable(named: str, encoded: NDArray[np.uint8]) -> ImageError:
-    return ImageError(
-        f'compressed image{named} of {encoded.size} bytes cannot be decoded; JPEG and PNG are '
-        f'taken, this one begins with {encoded[:8].tobytes().hex(" ")}: check the publisher, or '
-        'subscribe to the raw topic'
     )

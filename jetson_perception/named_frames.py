@@ -7,7 +7,7 @@ import math
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -15,7 +15,9 @@ from jetson_perception.camera import open_source
 from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.uri import parse
-from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.errors import EndOfStream, ImageError, SourceError
+from jetson_perception.native_paths import native_path_to_read
+from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,16 +96,18 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
 
 def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
     for path in picture_paths(target):
-        bgr: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None:
-            yield SourceError(f'{path} is damaged or no picture; skipped')
+        try:
+            bgr = read_picture(path)
+        except ImageError as err:
+            yield SourceError(f'{err}; skipped')
         else:
             yield NamedFrame(str(path), path.stem, 0, bgr)
 
 
 def _rate_of_file(path: str) -> float:
     quiet_ffmpeg()
-    capture = cv2.VideoCapture(path)
+    with native_path_to_read(path) as native:
+        capture = cv2.VideoCapture(native)
     rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
     capture.release()
     return rate_hz if math.isfinite(rate_hz) and 0 < rate_hz <= 1000 else _RATE_IF_UNKNOWN_HZ

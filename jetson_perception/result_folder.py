@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from jetson_perception.drawing import draw_detections, draw_segmentation
-from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel
+from jetson_perception.output_files import unwritable
 from jetson_perception.palette import palette
+from jetson_perception.picture_files import write_picture
 from jetson_perception.recording import write_video
 from jetson_perception.tasks.results import Segmentation
 
@@ -103,11 +104,10 @@ class ResultFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lines = (path / 'results.jsonl').open('w', encoding='utf-8')
+            # Without a buffer, whose rest would be lost, or fail when the file is closed.
+            self._lines = (path / 'results.jsonl').open('wb', buffering=0)
         except OSError as err:
-            raise ParameterError(
-                f'{path} cannot be written to: {err.strerror}; choose another folder', 'output'
-            ) from err
+            raise unwritable(path, err, 'output') from err
         self._names: set[str] = set()
         self._video: VideoFile | None = None
         self._video_size_wh = (0, 0)
@@ -137,17 +137,36 @@ class ResultFolder:
             if mask is not None:
                 stem = Path(record['annotated']).stem
                 record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
-        self._lines.write(json.dumps(record) + '\n')
+        self._append_line(json.dumps(record))
 
     def close(self) -> None:
-        """Finish the files; calling it twice is harmless."""
-        self._open_video.close()
-        self._lines.close()
+        """Finish the files; calling it twice is harmless.
+
+        Raises
+        ------
+        ParameterError
+            When the video could not be written whole.
+        """
+        try:
+            self._open_video.close()
+        finally:
+            self._lines.close()
+
+    def _append_line(self, line: str) -> None:
+        """Write a line whole, so that those before it can be read, come what may."""
+        end = self._lines.tell()
+        rest = memoryview(f'{line}\n'.encode())
+        try:
+            while rest:
+                rest = rest[self._lines.write(rest) :]
+        except OSError as err:
+            with suppress(OSError):
+                self._lines.truncate(end)
+            raise unwritable(self.path / 'results.jsonl', err, 'output') from err
 
     def _write_picture(self, name: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> str:
         name = self._unused(name)
-        if not cv2.imwrite(str(self.path / name), pixels):
-            raise ParameterError(f'{self.path / name} cannot be written; is the disk full?')
+        write_picture(self.path / name, pixels, parameter='output')
         return name
 
     def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:
@@ -155,7 +174,9 @@ class ResultFolder:
         height, width = canvas.shape[:2]
         if self._video is None or frame.index == 0 or self._video_size_wh != (width, height):
             self._open_video.close()
-            path = self.path / self._unused(f'{frame.name}.mp4')
+            # OpenCV takes no name that is not UTF-8.
+            stem = os.fsencode(frame.name).decode(errors='replace')
+            path = self.path / self._unused(f'{stem}.mp4')
             self._video_size_wh = width, height
             self._video = self._open_video.enter_context(
                 write_video(path, self._video_size_wh, frame.rate_hz)

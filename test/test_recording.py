@@ -1,10 +1,17 @@
+import os
+import re
+
 import cv2
 import numpy as np
 import pytest
+from small_disk import file_size_limit, small_disk
 
 from jetson_perception import recording
 from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.native_paths import native_path_to_read
 from jetson_perception.recording import write_video
+
+NOT_UTF8 = os.fsdecode(b'caf\xe9')
 
 
 def pictures_in(path):
@@ -114,3 +121,61 @@ def test_an_error_in_the_block_leaves_what_was_written(tmp_path):
     with pytest.raises(KeyError) as caught:
         write_and_fail()
     assert len(pictures_in(caught.value.args[0])[0]) == 5
+
+
+def noise(size_wh, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
+
+
+def fill(path, count=300, size_wh=(320, 240)):
+    """Write a video of noise; the error, and the frames written."""
+    picture = noise(size_wh)
+    with write_video(path, size_wh, 30.0) as video:
+        try:
+            for index in range(count):
+                video.write(np.roll(picture, 7 * index, axis=1))
+        except ParameterError as error:
+            with pytest.raises(ParameterError, match='writing ended after'):
+                video.write(picture)
+            return video, str(error)
+    return video, ''
+
+
+def test_a_full_disk_is_told_and_the_frames_before_can_be_read(tmp_path):
+    with small_disk(tmp_path, 4):
+        video, error = fill(tmp_path / 'demo.mp4')
+        assert 10 < video.frames < 290
+        assert f'writing ended after {video.frames} frames, which can be read' in error
+        assert 'the disk is full; make room, or write elsewhere' in error
+        assert len(pictures_in(video.path)[0]) == video.frames
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path):
+    with small_disk(tmp_path, 1):
+        video, error = fill(tmp_path / 'demo.mp4')
+        assert video.frames == 0
+        assert 'writing ended after 0 frames' in error
+
+
+@pytest.mark.parametrize('codecs', [None, (('MJPG', '.avi'),)], ids=['first', 'mjpeg'])
+def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, codecs):
+    monkeypatch.setattr(recording, '_CODECS', codecs or recording._CODECS)
+    recording._has_h264()  # in a process of its own, without the limit
+    with file_size_limit(60_000):
+        try:
+            _, error = fill(tmp_path / 'demo.mp4', 100)
+        except ParameterError as err:  # at the end, where OpenCV does not tell before
+            error = str(err)
+    assert re.search(r'demo\.\w+: writing ended after \d+ frames, and the file is cut off', error)
+
+
+@pytest.mark.parametrize('folder', ['a', NOT_UTF8])
+def test_a_name_that_is_not_utf8(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    video, error = fill(tmp_path / folder / 'demo.mp4', 3)
+    assert not error
+    assert video.path.parent == tmp_path / folder
+    with native_path_to_read(video.path) as native:
+        assert len(pictures_in(native)[0]) == 3
+    with pytest.raises(ParameterError, match=r'caf\\xe9.mp4: the name is not UTF-8'):
+        fill(tmp_path / folder / f'{NOT_UTF8}.mp4')

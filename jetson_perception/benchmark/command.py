@@ -16,6 +16,7 @@ from jetson_perception.benchmark.report import print_report
 from jetson_perception.benchmark.session import BASELINES, Settings, measure
 from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.plot import require_matplotlib
+from jetson_perception.output_files import write_output
 
 if TYPE_CHECKING:
     import argparse
@@ -127,10 +128,7 @@ def run_bench(arguments: argparse.Namespace, overrides: ModelInfo | None = None)
     record = {'command': shlex.join(['jetson-perception', *sys.argv[1:]]), **record}
     print_report(Console(), record)
     if arguments.json:
-        try:
-            arguments.json.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
-        except OSError as err:
-            raise ParameterError(f'{arguments.json} cannot be written: {err.strerror}') from err
+        write_output(arguments.json, json.dumps(record, indent=1) + '\n', parameter='json')
     if arguments.plot:
         write_plot(arguments.plot, record)
     return 0

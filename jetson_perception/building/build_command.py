@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -42,6 +40,7 @@ from jetson_perception.engines.plan_file import SIDECAR_KEY, join_plan
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.foreign_data import read_yaml
 from jetson_perception.models import open_model, resolve_model
+from jetson_perception.output_files import write_output
 
 if TYPE_CHECKING:
     import argparse
@@ -273,22 +272,7 @@ class _BuildBar:
 def _write(out: Path, built: BuiltEngine, path: Path) -> None:
     """Write the engine; whoever looks sees the old file or the whole new one."""
     content = built.plan if out.suffix == '.plan' else join_plan(built.plan, _metadata(path))
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=out.parent, prefix=f'.{out.name}.', delete=False
-        ) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(out)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-    except OSError as err:
-        raise ParameterError(f'{out} cannot be written: {err.strerror}', 'output') from err
+    write_output(out, content, parameter='output')
 
 
 def _metadata(path: Path) -> dict[str, Any]:

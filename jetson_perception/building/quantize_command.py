@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.models import open_model, resolve_model
+from jetson_perception.output_files import write_output
 
 if TYPE_CHECKING:
     import argparse
@@ -217,17 +217,14 @@ def write_json(path: Path, content: object) -> None:
     ParameterError
         When it cannot be written.
     """
-    try:
-        path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-    except OSError as err:
-        raise ParameterError(f'{path} cannot be written: {err.strerror}') from err
+    write_output(path, json.dumps(content, indent=2) + '\n', parameter='json')
 
 
 def _copy_sidecar(path: Path, out: Path) -> None:
     """The YAML file beside the model holds for the INT8 model too; one that is there stays."""
     beside = sidecar_path(path)
     if beside and not sidecar_path(out):
-        shutil.copyfile(beside, out.with_suffix('.yaml'))
+        write_output(out.with_suffix('.yaml'), beside.read_bytes(), parameter='output')
 
 
 def _compare(

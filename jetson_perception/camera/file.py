@@ -18,8 +18,11 @@ from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import parse
+from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.foreign_files import read_foreign_head
+from jetson_perception.native_paths import native_path_to_read
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class FileSource:
         Frames a second; the file's own rate if None, as fast as they are read if 0.
     loop : bool
         Begin again at the end.
+    max_image_pixels : int
+        A video of larger frames is refused.
     """
 
     live = False
@@ -62,12 +67,14 @@ class FileSource:
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         loop: bool = False,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         self.uri = shown(uri)
         self._path = Path(parse(uri).target)
         self._size_wh = size_wh
         self._frame_rate = frame_rate
         self._loop = loop
+        self._max_image_pixels = max_image_pixels
         self._lock = threading.Lock()  # held by a read, and by what releases the file
         self._closed = threading.Event()
         self._capture: Any = None
@@ -87,7 +94,7 @@ class FileSource:
         self.close()
         with self._lock:
             self._closed.clear()
-            self._capture = _open_video(self._path)
+            self._capture = _open_video(self._path, self._max_image_pixels)
             self._pacer = Pacer(self._rate(self._capture))
             self._frames_read = 0
 
@@ -122,7 +129,7 @@ class FileSource:
         usable, pixels = capture.read(self._decoded)
         if not usable:
             self._end_of_file(capture)
-            capture = self._capture = _open_video(self._path)
+            capture = self._capture = _open_video(self._path, self._max_image_pixels)
             self._frames_read = 0
             usable, pixels = capture.read(self._decoded)
             if not usable:
@@ -164,13 +171,16 @@ class FileSource:
         return _RATE_IF_UNKNOWN
 
 
-def _open_video(path: Path) -> Any:
+def _open_video(path: Path, max_image_pixels: int) -> Any:
     _check_file(path)
     quiet_ffmpeg()
     # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
-        capture = cv2.VideoCapture(str(path.absolute()), backend)
+        # Once it is open, OpenCV needs the name no more.
+        with native_path_to_read(path.absolute()) as native:
+            capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():
+            check_video_size(capture, str(path), max_image_pixels)
             return capture
         capture.release()
     raise SourceError(

@@ -9,17 +9,17 @@ import re
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import cv2
+from typing import TYPE_CHECKING
 
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse
-from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.errors import EndOfStream, ImageError, SourceError
 from jetson_perception.foreign_files import foreign_path
+from jetson_perception.picture_files import read_picture
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class ImagesSource:
         Pictures a second; 30 if None, as fast as they are read if 0.
     loop : bool
         Begin again at the end.
+    max_image_pixels : int
+        Larger pictures are skipped, too.
     """
 
     live = False
@@ -58,12 +60,14 @@ class ImagesSource:
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         loop: bool = False,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         self.uri = shown(uri)
         self._target = parse(uri).target
         self._size_wh = size_wh
         self._rate = _DEFAULT_RATE if frame_rate is None else frame_rate
         self._loop = loop
+        self._max_image_pixels = max_image_pixels
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._paths: list[Path] = []
@@ -123,12 +127,14 @@ class ImagesSource:
                 self._next = 0
             path = self._paths[self._next]
             self._next += 1
-            pixels: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if pixels is not None:
-                self._unreadable_in_a_row = 0
-                return resized(pixels, self._size_wh)
-            self._unreadable_in_a_row += 1
-            _log.warning('%s is damaged or no picture; skipped', printable(path))
+            try:
+                pixels = read_picture(path, max_image_pixels=self._max_image_pixels)
+            except ImageError as err:
+                self._unreadable_in_a_row += 1
+                _log.warning('%s; skipped', err)
+                continue
+            self._unreadable_in_a_row = 0
+            return resized(pixels, self._size_wh)
 
 
 def picture_paths(target: str) -> list[Path]:

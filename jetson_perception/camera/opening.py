@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     from jetson_perception.camera.source import FrameSource
@@ -22,6 +23,7 @@ def open_source(
     frame_rate: float | None = None,
     loop: bool = False,
     pixel_format: str = '',
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
 ) -> FrameSource:
     """The source that a URI names, checked but not opened: its `open` does that.
 
@@ -38,6 +40,9 @@ def open_source(
         Files and pictures begin again at their end; without meaning for other sources.
     pixel_format : str
         What to ask a v4l2 camera for, such as MJPG; others do not use it, and the log says so.
+    max_image_pixels : int
+        A larger picture of a folder is skipped; a video, stream or scene whose frames are larger
+        is refused, and so is a larger size_wh.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def open_source(
     SourceError
         When the URI cannot.
     """
-    _check(size_wh, frame_rate)
+    _check(size_wh, frame_rate, max_image_pixels)
     source = parse(uri)
     text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
     if pixel_format and source.scheme != 'v4l2':
@@ -67,24 +72,48 @@ def open_source(
     if source.scheme == 'rtsp':
         from jetson_perception.camera.rtsp import RtspSource
 
-        return RtspSource(text, size_wh=size_wh, frame_rate=frame_rate)
+        return RtspSource(
+            text, size_wh=size_wh, frame_rate=frame_rate, max_image_pixels=max_image_pixels
+        )
     if source.scheme == 'file':
         from jetson_perception.camera.file import FileSource
 
-        return FileSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
+        return FileSource(
+            text,
+            size_wh=size_wh,
+            frame_rate=frame_rate,
+            loop=loop,
+            max_image_pixels=max_image_pixels,
+        )
     if source.scheme == 'images':
         from jetson_perception.camera.images import ImagesSource
 
-        return ImagesSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
+        return ImagesSource(
+            text,
+            size_wh=size_wh,
+            frame_rate=frame_rate,
+            loop=loop,
+            max_image_pixels=max_image_pixels,
+        )
     from jetson_perception.camera.scene import SceneSource
 
-    return SceneSource(text, size_wh=size_wh, frame_rate=frame_rate)
+    return SceneSource(
+        text, size_wh=size_wh, frame_rate=frame_rate, max_image_pixels=max_image_pixels
+    )
 
 
-def _check(size_wh: tuple[int, int] | None, frame_rate: float | None) -> None:
+def _check(
+    size_wh: tuple[int, int] | None, frame_rate: float | None, max_image_pixels: int
+) -> None:
     if size_wh is not None and (len(size_wh) != 2 or min(size_wh) < 1):
         raise ParameterError(
             f'the size is {size_wh}; expected width and height of at least 1 pixel', 'size_wh'
+        )
+    if size_wh is not None and size_wh[0] * size_wh[1] > max_image_pixels:
+        raise ParameterError(
+            f'the size is {size_wh[0]}×{size_wh[1]} pixels; max_image_pixels is '
+            f'{max_image_pixels}',
+            'size_wh',
         )
     if frame_rate is not None and not is_frame_rate(frame_rate):
         raise ParameterError(

@@ -16,7 +16,9 @@ from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import address, quotes_secret, shown
 from jetson_perception.camera.uri import ESCAPES
+from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import SourceError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class RtspSource(LiveSource):
         few seconds only.
     read_timeout_s : float
         A server that sends nothing for so long counts as dead.
+    max_image_pixels : int
+        A stream of larger frames is refused.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class RtspSource(LiveSource):
         frame_rate: float | None = None,
         open_timeout_s: float = 15.0,
         read_timeout_s: float = 5.0,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         if frame_rate:
             _log.warning(
@@ -69,7 +74,7 @@ class RtspSource(LiveSource):
             )
 
         def connect(_cancelled: threading.Event) -> _RtspGrabber:
-            return _RtspGrabber(uri, size_wh, open_timeout_s, read_timeout_s)
+            return _RtspGrabber(uri, size_wh, open_timeout_s, read_timeout_s, max_image_pixels)
 
         # The limits in the thread come first, so that it does not outlive these.
         super().__init__(
@@ -87,6 +92,7 @@ class _RtspGrabber:
         size_wh: tuple[int, int] | None,
         open_timeout_s: float,
         read_timeout_s: float,
+        max_image_pixels: int,
     ) -> None:
         self._shown = shown(url)
         self._size_wh = size_wh
@@ -100,6 +106,11 @@ class _RtspGrabber:
         if not self._capture.isOpened():
             self._capture.release()
             raise SourceError(_why_not(url, read_timeout_s))
+        try:
+            check_video_size(self._capture, self._shown, max_image_pixels)
+        except SourceError:
+            self._capture.release()
+            raise
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         if not self._capture.grab():

@@ -16,6 +16,7 @@ from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class SceneSource:
         Width and height where the URI does not say them; 1280 × 720 if not given.
     frame_rate : float, optional
         Frames a second where the URI does not say it; 30 if None.
+    max_image_pixels : int
+        A larger size is refused.
     clock_s : callable
         Seconds of a clock that only goes forward.
 
@@ -56,7 +59,7 @@ class SceneSource:
     Raises
     ------
     SourceError
-        When the URI names no scene, or has an unknown key or value.
+        When the URI names no scene, or has an unknown key or value, or one out of range.
     """
 
     live = True
@@ -67,6 +70,7 @@ class SceneSource:
         *,
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.uri = shown(uri)
@@ -78,6 +82,11 @@ class SceneSource:
             _whole(self.uri, query, 'width', default_w, self._kind.min_size_wh[0]),
             _whole(self.uri, query, 'height', default_h, self._kind.min_size_wh[1]),
         )
+        if self._size_wh[0] * self._size_wh[1] > max_image_pixels:
+            raise SourceError(
+                f'{self.uri}: {self._size_wh[0]}×{self._size_wh[1]} pixels; max_image_pixels is '
+                f'{max_image_pixels}'
+            )
         self._rate = _rate(self.uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
         self._seed = _whole(self.uri, query, 'seed', 3, 0)
         self._frame_count = _whole(self.uri, query, 'frames', 0, 1) if 'frames' in query else None

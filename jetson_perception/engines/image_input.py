@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
@@ -108,8 +109,35 @@ def choose_size_wh(
     Raises
     ------
     ParameterError
-        When the size is open and nobody says it, or the one asked for does not fit.
+        When the size is open and nobody says it, or the one asked for does not fit or is
+        absurdly large.
+    ModelError
+        When the model fixes one that is.
     """
+    size_wh = _fitting_size_wh(path, spec, info, asked_wh)
+    _check_pixels(path, spec, size_wh)
+    return size_wh
+
+
+def _check_pixels(path: Path, spec: TensorSpec, size_wh: tuple[int, int]) -> None:
+    width, height = size_wh
+    if width * height <= MAX_IMAGE_PIXELS:
+        return
+    needed = 3 * width * height * spec.dtype.itemsize
+    found = (
+        f'{path}: the input would be {width} x {height} pixels, {needed / 1e9:.1f} GB; expected '
+        f'at most {MAX_IMAGE_PIXELS}, as 8192 x 8192 has'
+    )
+    if -1 in spec.shape[2:]:
+        raise ParameterError(
+            f"{found}. Set input_size, or mend 'imgsz' in the metadata", 'input_size'
+        )
+    raise ModelError(f'{found}. Export the model at the size that it is to run at')
+
+
+def _fitting_size_wh(
+    path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
+) -> tuple[int, int]:
     height, width = spec.shape[2:]
     size_wh = asked_wh or info.input_size_wh
     if size_wh is None:

@@ -42,11 +42,13 @@ from jetson_perception.engines.onnx_head import cut_head, find_head, head_proble
 from jetson_perception.engines.onnxruntime import (
     check_model_file,
     image_input,
+    named_dimensions,
     session_metadata,
     tensor_spec,
 )
 from jetson_perception.engines.onnxruntime_session import CudaSession, provider_problem
 from jetson_perception.engines.precision import is_fp16, to_fp16, widen_weights
+from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import CudaError, ModelError, ParameterError, PerceptionError
 from jetson_perception.printable import quoted
 
@@ -244,10 +246,11 @@ class OnnxRuntimeCudaEngine:
         self.inputs: tuple[TensorSpec, ...] = (replace(spec, shape=shape),)
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
         self._resources.call(self._drop_session)  # which reads it once more
-        self._dimensions = _named_dimensions(nodes[0].shape, shape)
+        self._dimensions = named_dimensions(nodes[0].shape, shape)
         if self._dimensions:  # with known sizes it can plan memory, and record graphs
             session = self._first_session()
         self.outputs = self._known_outputs(session)
+        check_tensor_memory(self._path, (*self.inputs, *self.outputs))
         self.output_buffers = tuple(
             self._resources.add(DeviceBuffer(self.device, each.shape, each.dtype))
             for each in self.outputs
@@ -257,6 +260,7 @@ class OnnxRuntimeCudaEngine:
     def _known_outputs(self, session: CudaSession) -> tuple[TensorSpec, ...]:
         """The outputs, with the sizes that a run has where the model leaves them open."""
         specs = tuple(tensor_spec(self._path, each) for each in session.raw.get_outputs())
+        check_tensor_memory(self._path, (*self.inputs, *specs))
         if any(-1 in spec.shape for spec in specs):
             self.input_buffer.clear(self.stream)
             names = [spec.name for spec in specs]
@@ -724,15 +728,6 @@ def _converted(path: Path, changed_ns: int, size: int) -> bytes | None:
     except PerceptionError as err:
         _log.info('%s: not run in FP16: %s', path.name, str(err))
         return None
-
-
-def _named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, int]:
-    """Sizes of the input's open dimensions by name; none when one name has two sizes."""
-    sizes: dict[str, int] = {}
-    for name, size in zip(names, shape, strict=True):
-        if isinstance(name, str) and sizes.setdefault(name, size) != size:
-            return {}
-    return sizes
 
 
 def _listed(

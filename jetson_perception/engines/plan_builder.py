@@ -48,6 +48,7 @@ from jetson_perception.errors import (
     PerceptionError,
 )
 from jetson_perception.foreign_files import read_foreign_file
+from jetson_perception.output_files import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -244,7 +245,7 @@ def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | N
     notes.append(f'converted to FP16; inputs, outputs{also} stay in FP32')
     content = to_fp16(model).SerializeToString()
     if options.save_onnx:
-        Path(options.save_onnx).write_bytes(content)
+        write_output(options.save_onnx, content, parameter='save_onnx')
     return content
 
 

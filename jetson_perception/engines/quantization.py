@@ -15,7 +15,6 @@ from __future__ import annotations
 import fnmatch
 import io
 import logging
-import os
 import tempfile
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from jetson_perception.engines.onnx_graph import (
 )
 from jetson_perception.engines.precision import convert_opset, opset_of, widen_weights
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.output_files import write_output
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
@@ -313,11 +313,4 @@ def _finish(quantized: Path, out: Path, metadata: dict[str, str]) -> None:
     model = onnx.load(str(quantized))
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    temporary = out.with_name(f'.{out.name}.{os.getpid()}')
-    try:
-        # Whoever looks sees no file, or a whole one.
-        onnx.save(model, str(temporary))
-        temporary.replace(out)
-    except OSError as err:
-        temporary.unlink(missing_ok=True)
-        raise PerceptionError(f'{out} cannot be written: {err.strerror or err}') from err
+    write_output(out, model.SerializeToString(), parameter='output')

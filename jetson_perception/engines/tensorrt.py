@@ -25,6 +25,7 @@ from jetson_perception.engines.image_input import (
     require_one_input,
     require_tensor,
 )
+from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.engines.tensorrt_api import (
     collect_errors,
     describe_tensorrt,
@@ -140,6 +141,7 @@ class TensorRTEngine:
             self._make_context()
             self._set_shape(image, shape)
             self.outputs = self._resolve_outputs(outputs)
+            check_tensor_memory(path, (*self.inputs, *self.outputs))
             self._give_scratch()
             self._make_buffers()
 

@@ -17,10 +17,10 @@ from jetson_perception.evaluation.datasets import (
     LabelledObjects,
     ObjectDataset,
     ObjectTruth,
-    read_picture,
     usual_areas,
 )
 from jetson_perception.foreign_data import Limits, read_json
+from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

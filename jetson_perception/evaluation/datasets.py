@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
-
-from jetson_perception.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -137,17 +133,3 @@ def usual_areas(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     width, height = (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64).T
     return np.multiply(width, height) * 0.53
-
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture file as (h, w, 3) uint8, BGR, turned as its EXIF data says.
-
-    Raises
-    ------
-    ImageError
-        When it is none.
-    """
-    bgr: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ImageError(f'{path} is damaged or no picture; mend or remove it')
-    return bgr

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.errors import ImageError
-from jetson_perception.evaluation.datasets import LabelledMask, PixelDataset, read_picture
+from jetson_perception.evaluation.datasets import LabelledMask, PixelDataset
+from jetson_perception.picture_files import read_picture
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 def is_mask_folder(folder: Path) -> bool:
@@ -40,16 +44,20 @@ def _read(paths: Sequence[Path], masks: Path) -> Iterator[LabelledMask]:
         bgr = read_picture(path)
         if not os.path.exists(mask_path):
             raise ImageError(f'{path} has no mask; expected {mask_path}')
-        truth: Any = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
-        if truth is None or truth.ndim != 2 or truth.dtype != np.uint8:
-            found = 'damaged' if truth is None else f'{truth.dtype} {truth.shape}'
-            raise ImageError(
-                f'{mask_path} is {found}; expected one channel of 8 bits, the class id of each '
-                'pixel'
-            )
+        truth = _read_mask(mask_path)
         if truth.shape != bgr.shape[:2]:
             raise ImageError(
                 f'{mask_path} is {truth.shape[1]}×{truth.shape[0]}, its picture '
                 f'{bgr.shape[1]}×{bgr.shape[0]}; expected the same size'
             )
         yield LabelledMask(path.name, bgr, truth)
+
+
+def _read_mask(path: Path) -> NDArray[np.uint8]:
+    mask = read_picture(path, flags=cv2.IMREAD_UNCHANGED)
+    if mask.ndim != 2 or mask.dtype != np.uint8:
+        raise ImageError(
+            f'{printable(path)} is {mask.dtype} {mask.shape}; expected one channel of 8 bits, the '
+            'class id of each pixel'
+        )
+    return mask

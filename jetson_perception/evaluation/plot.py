@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.evaluators import PixelEvaluator
+from jetson_perception.output_files import write_output
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +60,15 @@ def write_plot(
     from matplotlib.figure import Figure
 
     rows: list[tuple[str, Any, str]] = []
-    for name, evaluator in zip(names, evaluators, strict=True):
+    for path_of_model, evaluator in zip(names, evaluators, strict=True):
+        name = printable(path_of_model)
         if isinstance(evaluator, PixelEvaluator):
             rows.append((name, evaluator, 'pixels'))
         else:
             rows += [(name, evaluator, kind) for kind in evaluator.measured()]
     heights = [max(3.2, 0.9 + 0.24 * _bar_count(evaluator)) for _, evaluator, _ in rows]
     figure = Figure(figsize=(11, sum(heights) + 0.5), layout='constrained')
-    figure.suptitle(title, fontsize=10, wrap=True)
+    figure.suptitle(printable(title), fontsize=10, wrap=True)
     axes = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights)
     for (bars, right), (name, evaluator, kind) in zip(axes, rows, strict=True):
         if kind == 'pixels':
@@ -83,10 +87,13 @@ def save_figure(figure: Any, path: Path) -> None:
     ParameterError
         When the file cannot be written.
     """
+    path = path if path.suffix else path.with_name(f'{path.name}.png')
+    content = io.BytesIO()
     try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as err:  # matplotlib names an unknown ending by ValueError
+        figure.savefig(content, format=path.suffix[1:], dpi=120)
+    except ValueError as err:  # an ending that matplotlib does not know
         raise ParameterError(f'{path} cannot be written: {err}', 'plot') from err
+    write_output(path, content.getvalue(), parameter='plot')
 
 
 def _bar_count(evaluator: PixelEvaluator | ObjectEvaluator) -> int:

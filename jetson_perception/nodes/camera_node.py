@@ -24,6 +24,7 @@ from jetson_perception.camera.calibration import Calibration, load_calibration
 from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics, qos
@@ -81,6 +82,14 @@ class CameraParams:
         '', 'YAML that camera_calibration wrote; empty for none.', at_configure=True
     )
 
+    max_image_pixels: int = param(
+        MAX_IMAGE_PIXELS,
+        'Larger pictures of a folder are skipped, and larger videos, streams and sizes refused, '
+        'before they take memory.',
+        between=(1, MOST_IMAGE_PIXELS),
+        at_configure=True,
+    )
+
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
         if bool(self.width) != bool(self.height):
@@ -122,6 +131,7 @@ class CameraNode(ManagedNode):
             frame_rate=params.frame_rate or None,
             loop=params.loop,
             pixel_format=params.pixel_format,
+            max_image_pixels=params.max_image_pixels,
         )
         self._message = ImageMessage()
         self._images = self.create_publisher(

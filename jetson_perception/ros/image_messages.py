@@ -12,6 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception import images
 from jetson_perception.errors import ImageError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, RawImage
 from jetson_perception.printable import quoted
 
@@ -46,16 +47,21 @@ def check_frame_id(header: Any) -> None:
         )
 
 
-def frame_from_image(msg: Image, clock: Clock) -> Frame:
+def frame_from_image(msg: Image, clock: Clock, max_image_pixels: int = MAX_IMAGE_PIXELS) -> Frame:
     """A frame that shares the message's bytes.
 
     Raises
     ------
     ImageError
-        When size, step, encoding or data do not fit together, or for a frame_id without measure.
+        When size, step, encoding or data do not fit together, it has more pixels, or a frame_id
+        without measure.
     """
     check_frame_id(msg.header)
     pixels = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+    if msg.height * msg.width > max_image_pixels:
+        raise ImageError(
+            f'image is {msg.width}×{msg.height} pixels; max_image_pixels is {max_image_pixels}'
+        )
     return Frame(
         lambda: images.to_bgr(pixels, msg.encoding),
         msg.header,
@@ -64,8 +70,12 @@ def frame_from_image(msg: Image, clock: Clock) -> Frame:
     )
 
 
-def frame_from_compressed(msg: CompressedImage, clock: Clock) -> Frame:
+def frame_from_compressed(
+    msg: CompressedImage, clock: Clock, max_image_pixels: int = MAX_IMAGE_PIXELS
+) -> Frame:
     """A frame that is decoded by the first lane that needs it, not here.
+
+    What has more pixels is an ImageError then.
 
     Raises
     ------
@@ -74,7 +84,7 @@ def frame_from_compressed(msg: CompressedImage, clock: Clock) -> Frame:
     """
     check_frame_id(msg.header)
     return Frame(
-        lambda: images.decode_compressed(msg.data, msg.format),
+        lambda: images.decode_compressed(msg.data, msg.format, max_image_pixels),
         msg.header,
         _age_ms(msg.header, clock),
     )

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError, PerceptionError
 from jetson_perception.msg import PipelineStats
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, Lane, NewestWorker, Pipeline
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.annotation import AnnotatedPublisher
@@ -46,6 +47,14 @@ class ImageInputParams:
         'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
         'image/compressed.',
         choices=('raw', 'compressed'),
+        at_configure=True,
+    )
+    max_image_pixels: int = param(
+        MAX_IMAGE_PIXELS,
+        'Images of more pixels are refused, compressed ones before they are decoded: a few '
+        'hundred bytes can claim gigabytes. Decoding one of 8192 by 8192 takes up to 750 MB and '
+        'some seconds, so set what the camera sends where strangers may publish.',
+        between=(1, MOST_IMAGE_PIXELS),
         at_configure=True,
     )
 
@@ -238,7 +247,7 @@ class PerceptionNode(ManagedNode):
                 'either, and latency is not known; have the camera driver set header.stamp'
             )
         try:
-            frame = to_frame(msg, self.get_clock())
+            frame = to_frame(msg, self.get_clock(), self._input.value.max_image_pixels)
         except ImageError as error:
             self._rejected += 1
             self.on_frame_error(ImageError(f'image on {self._subscription.topic_name}: {error}'))

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from jetson_perception.printable import printable_lines
+from jetson_perception.ros.arguments import require_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +87,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     args : sequence of str, optional
         Command line with ROS arguments; the process's own by default.
     """
+    require_utf8(args)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     signals = _EndSignals()
     node = None

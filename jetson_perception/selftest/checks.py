@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from jetson_perception.errors import BuildCanceled, ModelError, PerceptionError
@@ -24,6 +23,7 @@ from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.picture_files import read_picture
 from jetson_perception.pipeline import Frame, Pipeline, make_lane
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
 from jetson_perception.tasks.results import Detections
@@ -131,10 +131,9 @@ def load_pictures(task: Task, model: Model) -> list[NDArray[np.uint8]]:
     """Pictures of the scene that suits a model."""
     scene = 'oranges' if isinstance(model, SegmentationModel) else 'people'
     files = sorted(Path(task.pictures).glob(f'{scene}_*.png'))
-    pictures = [cv2.imread(str(file)) for file in files]
-    if not pictures or any(picture is None for picture in pictures):
-        raise PerceptionError(f'the pictures of {task.pictures} cannot be read')
-    return [np.asarray(picture, np.uint8) for picture in pictures]
+    if not files:
+        raise PerceptionError(f'pictures cannot be read: there are none in {task.pictures}')
+    return [read_picture(file) for file in files]
 
 
 def check_truth(task: Task, verdict: Verdict) -> None:

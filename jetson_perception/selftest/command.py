@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from jetson_perception.engines import ENGINES
 from jetson_perception.engines.request import PRECISIONS
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
 from jetson_perception.selftest.report import summary, write_report
 from jetson_perception.selftest.session import MODELS, Settings, run_session
@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 write_report(path, findings, results, version)
                 _print(console, result)
     except OSError as err:
-        raise ParameterError(f'{path} cannot be written: {err.strerror}; set --report') from err
+        raise PerceptionError(f'the checks cannot write their own files: {err}') from err
     console.print(f'{summary(results)}; the report is {path}', highlight=False, soft_wrap=True)
     return 1 if any(result.outcome == FAIL for result in results) else 0
 

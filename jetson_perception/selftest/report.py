@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.errors import PerceptionError
 from jetson_perception.foreign_data import Limits, parse_json
 from jetson_perception.foreign_files import read_foreign_file
+from jetson_perception.output_files import write_output
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def write_report(
 
     Raises
     ------
-    OSError
+    ParameterError
         When the file cannot be written.
     """
     record = {
@@ -44,7 +45,7 @@ def write_report(
         'results': [asdict(result) for result in results],
     }
     text = '\n'.join([*_lines(record), _JSON_BEGINS, json.dumps(record, indent=1)])
-    path.write_text(_without_home(text) + '\n', encoding='utf-8')
+    write_output(path, _without_home(text) + '\n', parameter='report')
 
 
 def read_report(path: Path) -> dict[str, Any]:

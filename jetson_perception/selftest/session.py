@@ -13,13 +13,12 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-
 from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
 from jetson_perception.engines import ENGINES
 from jetson_perception.errors import ModelError
 from jetson_perception.evaluation.scenes import SCENES
+from jetson_perception.picture_files import write_picture
 from jetson_perception.resources import model_path
 from jetson_perception.selftest.checks import Task
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS, Result
@@ -185,7 +184,7 @@ def write_pictures(folder: Path, count: int) -> None:
     for scene, make in SCENES.items():
         pictures: Any = make(count).pictures
         for index, picture in enumerate(islice(pictures, count)):
-            cv2.imwrite(str(folder / f'{scene}_{index:03d}.png'), picture.bgr)
+            write_picture(folder / f'{scene}_{index:03d}.png', picture.bgr)
 
 
 def _run(task: Task, machine: Machine, timeout_s: float) -> Result:

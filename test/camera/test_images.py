@@ -79,8 +79,19 @@ def test_damaged_pictures_are_skipped(tmp_path, caplog):
     source = ImagesSource(f'images://{tmp_path}', frame_rate=0)
     source.open()
     assert levels(source)[0] == [0, 3, 4]
-    assert f'{tmp_path}/2.png is damaged or no picture; skipped' in caplog.text
-    assert f'{tmp_path}/3.png is damaged' in caplog.text
+    assert f'{tmp_path}/2.png is damaged or no picture: it begins with 6e 6f 20' in caplog.text
+    assert f'{tmp_path}/3.png is empty; ' in caplog.text
+
+
+def test_formats_that_are_not_documented_and_pipes_are_skipped(tmp_path, caplog):
+    write(tmp_path, ['1.png'])
+    (tmp_path / '2.png').write_bytes(b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16))
+    os.mkfifo(tmp_path / '3.png')
+    source = ImagesSource(f'images://{tmp_path}', frame_rate=0)
+    source.open()
+    assert levels(source)[0] == [0]
+    assert f'{tmp_path}/2.png is GIF, which is not taken; JPEG, PNG,' in caplog.text
+    assert f'{tmp_path}/3.png is a pipe (FIFO); expected a regular file; skipped' in caplog.text
 
 
 def test_a_damaged_picture_is_skipped_in_every_round(tmp_path):

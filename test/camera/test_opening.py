@@ -1,5 +1,7 @@
 import logging
 
+import cv2
+import numpy as np
 import pytest
 
 from jetson_perception.camera import open_source
@@ -47,6 +49,23 @@ def test_options_reach_the_source(make_video, frame_number):
     pictures = [source.read().pixels.copy() for _ in range(3)]
     assert [frame_number(picture) for picture in pictures] == [0, 1, 0]
     assert pictures[0].shape == (10, 20, 3)
+
+
+def test_sizes_beyond_the_limit(make_video, tmp_path, caplog):
+    limit = {'frame_rate': 0, 'max_image_pixels': 64 * 48 - 1}
+    for source in (make_video(), make_video('b.mp4', codec='mp4v')):
+        with pytest.raises(SourceError, match=r'64×48 pixels; max_image_pixels is 3071$'):
+            open_source(str(source), **limit).open()
+    with pytest.raises(SourceError, match='64×64 pixels; max_image_pixels is 3071'):
+        open_source('scene://oranges?width=64&height=64', **limit)
+    with pytest.raises(ParameterError, match='the size is 64×48 pixels; max_image_pixels'):
+        open_source('v4l2:///dev/video0', size_wh=(64, 48), **limit)
+    for name, height in (('0.png', 48), ('1.png', 47)):
+        assert cv2.imwrite(str(tmp_path / name), np.zeros((height, 64, 3), np.uint8))
+    pictures = open_source(f'images://{tmp_path}/*.png', **limit)
+    pictures.open()
+    assert pictures.read().pixels.shape == (47, 64, 3)
+    assert f'{tmp_path}/0.png is PNG of 64×48 pixels; max_image_pixels is 3071' in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,11 @@ def test_size(opened, query, options, shape):
         pytest.param('scene://oranges?fps=nan', 'fps is nan; expected frames', id='fps_nan'),
         pytest.param('scene://oranges?frames=0', 'frames is 0; expected at least 1', id='frames'),
         pytest.param('scene://oranges?seed=1&seed=2', 'seed is given twice', id='twice'),
+        pytest.param(
+            'scene://people?width=100000&height=100000',
+            '100000×100000 pixels; max_image_pixels is 67108864',
+            id='absurd',
+        ),
     ],
 )
 def test_uris_that_cannot_be_used(uri, message):

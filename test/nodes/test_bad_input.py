@@ -1,5 +1,7 @@
 """What is wrong is told in one line and counted, and the node goes on."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ from jetson_perception.msg import PipelineStats
 from nodes.support import (
     complaints,
     image_message,
-    log_lines,
     node_process,
     pixels_of,
     qos_overrides,
@@ -114,30 +115,48 @@ def test_bad_frames_are_a_warning_in_diagnostics_while_they_come(peer, start, mo
     )
 
 
-@pytest.mark.parametrize(
-    ('data', 'told'),
-    [
-        pytest.param(b'', 'has no data', id='empty'),
-        pytest.param(b'not a picture', 'cannot be decoded', id='garbage'),
-    ],
-)
-def test_a_compressed_image_that_is_none_is_told_and_counted(peer, start, model, data, told):
-    node = start(
-        node_process('seg_node', peer.namespace, model=str(model), image_transport='compressed')
+def jpeg_claiming(width, height):
+    """A JPEG of some hundred bytes that would take gigabytes to decode."""
+    data = bytearray(cv2.imencode('.jpg', red())[1].tobytes())
+    struct.pack_into('>HH', data, data.index(b'\xff\xc0') + 5, height, width)
+    return bytes(data)
+
+
+def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model):
+    start(
+        node_process(
+            'seg_node',
+            peer.namespace,
+            model=str(model),
+            image_transport='compressed',
+            max_image_pixels=100_000,
+        )
     )
     masks = peer.collect('mask', Image)
     images = peer.image_publisher('image/compressed', CompressedImage)
-    bad = CompressedImage(header=image_message(red()).header, format='jpeg', data=data)
-    peer.send_until(
-        images, lambda: bad, lambda: log_lines(node, told), 'a line about the bad frame'
-    )
+    peer.wait_for_subscriber(images)
+    for data, told in (
+        (b'', 'has no data'),
+        (b'not a picture', 'damaged or no picture'),
+        (jpeg_claiming(65500, 65500), '65500×65500 pixels; max_image_pixels is 100000'),
+        (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not taken'),
+    ):
+        bad = CompressedImage(header=image_message(red()).header, format='jpeg', data=data)
+        images.publish(bad)
+        peer.wait_for_status(
+            'seg_node: segmentation',
+            lambda status, bad=bad, told=told: (
+                told in value_of(status, 'last error') or images.publish(bad)
+            ),
+            f'diagnostics that say {told!r}',
+        )
     good = CompressedImage(header=image_message(red()).header, format='png')
     good.data = cv2.imencode('.png', red())[1].tobytes()
     assert_answered(peer, images, masks, good)
     peer.wait_for_status(
         'seg_node: segmentation',
-        lambda status: int(value_of(status, 'frames failed')) >= 1,
-        'diagnostics that count the bad frame',
+        lambda status: int(value_of(status, 'frames failed')) >= 4,
+        'diagnostics that count the bad frames',
     )
 
 

@@ -144,6 +144,14 @@ def test_a_compressed_image_that_is_none_is_told_when_it_is_needed(data):
         frame.bgr()
 
 
+def test_an_image_of_more_pixels_is_told_at_once():
+    msg = image(encode(picture(), 'bgr8'), 'bgr8')
+    pixels = msg.width * msg.height
+    assert frame_from_image(msg, Clock(), pixels).bgr().size == 3 * pixels
+    with pytest.raises(ImageError, match=rf'pixels; max_image_pixels is {pixels - 1}'):
+        frame_from_image(msg, Clock(), pixels - 1)
+
+
 def test_the_age_of_an_image_is_from_its_stamp_to_now():
     msg = image(encode(picture(), 'bgr8'), 'bgr8')
     clock = Clock()

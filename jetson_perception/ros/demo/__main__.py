@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
@@ -22,6 +21,8 @@ from rich.table import Table
 from jetson_perception import bringup, images
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import PerceptionError
+from jetson_perception.output_files import unwritable
+from jetson_perception.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
 from jetson_perception.recording import write_video
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
@@ -43,8 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo. Returns the exit code."""
     args = _parser().parse_args(argv)
     console = Console()
-    args.output.mkdir(parents=True, exist_ok=True)
     try:
+        try:
+            args.output.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise unwritable(args.output, err, 'output') from err
         _demo(args, console)
     except PerceptionError as error:
         console.print('[red]demo failed:[/]', end=' ')
@@ -110,7 +114,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
     for line in (*findings, *observer.agreement()):
         console.print(line, highlight=False, soft_wrap=True)
     for number, picture in enumerate(pictures[:: max(len(pictures) // 3, 1)][:3], start=1):
-        cv2.imwrite(str(args.output / f'annotated_{number}.png'), picture)
+        write_picture(args.output / f'annotated_{number}.png', picture)
     rate = len(pictures) / args.record
     with write_video(args.output / 'annotated.mp4', (width, height), rate) as video:
         for picture in pictures:
