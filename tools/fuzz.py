@@ -27,11 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'test'))
 
 from fuzzing.guard import HANG_S, HangError, check, no_hang  # noqa: E402 - needs the path above
-from fuzzing.inputs import strategy  # noqa: E402
+from fuzzing.inputs import BATCH, batches  # noqa: E402
 from fuzzing.targets import TARGETS, Target  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 
-_CHUNK = 2000  # inputs that hypothesis is given at once: it keeps them all in memory
+_CHUNK = 10_000  # inputs that hypothesis is given at once: it remembers what it drew
 _MOST_MEMORY = 4 << 30
 
 
@@ -57,20 +57,21 @@ class Search:
     def _chunk(self, count: int) -> None:
         @seed(self._numbers.getrandbits(64))
         @settings(
-            max_examples=count,
+            max_examples=max(count // BATCH, 1),
             database=None,
             deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(strategy(self._target.inputs))
-        def run(value: Any) -> None:
-            self.count += 1
-            try:
-                with no_hang():
-                    check(self._target.call, value)
-            except (Exception, HangError) as error:  # noqa: BLE001 - all of these are findings
-                self._keep(value, error)
+        @given(batches(self._target.inputs))
+        def run(inputs: list[Any]) -> None:
+            for value in inputs:
+                self.count += 1
+                try:
+                    with no_hang():
+                        check(self._target.call, value)
+                except (Exception, HangError) as error:  # noqa: BLE001 - all of these are findings
+                    self._keep(value, error)
 
         run()
 
@@ -118,10 +119,11 @@ def main() -> int:
     numbers = random.Random(arguments.seed)
     searches = [Search(target, numbers, arguments.findings) for target in targets]
     until = time.monotonic() + arguments.seconds
-    each = -(-arguments.inputs // len(targets))
-    for search in searches:
-        faulthandler.dump_traceback_later(10 * HANG_S + each, exit=True)
-        search.run(each, until)
+    weights = sum(target.in_test for target in targets)
+    for target, search in zip(targets, searches, strict=True):
+        count = -(-arguments.inputs * target.in_test // weights)
+        faulthandler.dump_traceback_later(10 * HANG_S + count, exit=True)
+        search.run(count, until)
     faulthandler.cancel_dump_traceback_later()
     print(f'\n{"target":30} {"inputs":>9} {"findings":>9} {"seconds":>8}')
     for target, search in zip(targets, searches, strict=True):

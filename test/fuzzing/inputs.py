@@ -1,8 +1,8 @@
 """What comes from outside: valid examples, damaged a little or a lot.
 
 Each generator takes a `random.Random` and gives one input. Hypothesis draws the one number that
-the Random begins with: to draw every byte and list by itself takes it longer than parsers take to
-read them.
+the Random begins with, for some inputs at once: to draw every byte and list by itself takes it
+longer than parsers take to read them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,18 @@ _SCALARS = (
 )
 
 
-def strategy(generate: Generator) -> st.SearchStrategy[Any]:
-    """A hypothesis strategy of what a generator gives."""
-    return st.integers(0, (1 << 64) - 1).map(lambda seed: generate(Random(seed)))
+BATCH = 10
+"""Inputs of one example of hypothesis."""
+
+
+def batches(generate: Generator) -> st.SearchStrategy[list[Any]]:
+    """A hypothesis strategy of `BATCH` inputs that a generator gives."""
+
+    def several_of(seed: int) -> list[Any]:
+        rng = Random(seed)
+        return [generate(rng) for _ in range(BATCH)]
+
+    return st.integers(0, (1 << 64) - 1).map(several_of)
 
 
 def text(most: int = 12) -> Generator:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from fuzzing.guard import check, no_hang
-from fuzzing.inputs import strategy
+from fuzzing.inputs import BATCH, batches
 from fuzzing.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 
@@ -17,18 +17,19 @@ def test_foreign_inputs(target):
     count = 0
 
     @settings(
-        max_examples=target.in_test,
+        max_examples=target.in_test // BATCH,
         derandomize=True,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy(target.inputs))
-    def run(value):
+    @given(batches(target.inputs))
+    def run(inputs):
         nonlocal count
-        count += 1
-        with no_hang():
-            check(target.call, value)
+        for value in inputs:
+            count += 1
+            with no_hang():
+                check(target.call, value)
 
     run()
-    assert count >= target.in_test // 2  # fewer only where there are not so many inputs
+    assert count >= target.in_test
