@@ -216,6 +216,9 @@ def _has_h264() -> bool:
     Where it does not, OpenCV and FFmpeg print half a dozen lines of errors, which no setting
     silences once they are loaded.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, '-c', _PROBE, f'{folder}/probe.mp4']
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, '-c', _PROBE, f'{folder}/probe.mp4']
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:  # no room for temporary files
+        return False

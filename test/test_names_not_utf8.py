@@ -5,6 +5,7 @@ OpenCV ends the process on such a name, so all of it runs in one of its own.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +37,16 @@ json.dump(codes, open('codes.json', 'w'))
 """
 
 LIBRARY = """
-import logging, sys
+import logging, os
+from pathlib import Path
 import numpy as np
 from jetson_perception.camera import open_source
 from jetson_perception.drawing import draw_detections
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import EndOfStream, PerceptionError
 from jetson_perception.evaluation.opening import open_dataset
+from jetson_perception.picture_files import read_picture, write_picture
+from jetson_perception.recording import write_video
 from jetson_perception.tasks.results import Detections
 
 logging.basicConfig(format='%(message)s')
@@ -63,6 +67,23 @@ print(read_class_names(f'{name}.txt'))
 canvas = np.zeros((48, 64, 3), np.uint8)
 found = Detections(np.array([[1, 1, 9, 9]], 'f4'), np.array([1], 'f4'), np.array([0], 'i4'))
 draw_detections(canvas, found, [name])
+folder = Path(f'written_{name}')
+folder.mkdir()
+write_picture(folder / f'{name}.png', canvas)
+assert (read_picture(folder / f'{name}.png') == canvas).all()
+with write_video(folder / 'video.mp4', (64, 48), 30.0) as video:
+    for _ in range(3):
+        video.write(canvas)
+opened = open_source(str(video.path), frame_rate=0)
+opened.open()
+opened.read()
+opened.close()
+print(sorted(map(ascii, os.listdir(folder))))
+try:
+    with write_video(folder / f'{name}.mp4', (64, 48), 30.0):
+        print('written')
+except PerceptionError as err:
+    print(ascii(err))
 try:
     open_source(f'file://none{name}.mp4').open()
 except PerceptionError as err:
@@ -153,7 +174,9 @@ def test_library(folder):
     for line, dataset in zip(lines[4:7], ('yolo', 'coco', 'masks'), strict=True):
         assert line == rf"""{dataset} ["'caf\\udce9.png'"]"""
     assert lines[7] == "('a', 'b')"
-    assert 'there is no' in lines[8]
+    assert re.fullmatch(r"""\["'caf\\\\udce9.png'", "'video\.\w+'"\]""", lines[8])
+    assert 'the name is not UTF-8, which OpenCV needs' in lines[9]
+    assert 'there is no' in lines[10]
 
 
 class TestNativePaths:

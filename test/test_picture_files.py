@@ -11,8 +11,6 @@ from jetson_perception.images import decode_compressed
 from jetson_perception.picture_files import decode_picture, read_picture, write_picture
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 
-NOT_UTF8 = os.fsdecode(b'caf\xe9')
-
 
 def picture(width=24, height=16):
     bgr = np.zeros((height, width, 3), np.uint8)
@@ -156,14 +154,11 @@ class TestCompressedMessages:
 
 
 class TestFiles:
-    @pytest.mark.parametrize(
-        'name', ['a.png', f'{NOT_UTF8}.png', f'{NOT_UTF8}/b.png', 'x' * 251 + '.png']
-    )
+    @pytest.mark.parametrize('name', ['a.png', 'å.png', 'x' * 251 + '.png'])
     def test_written_and_read_back(self, tmp_path, name):
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
         write_picture(path, picture())
-        assert list(path.parent.iterdir()) == [path]
+        assert list(tmp_path.iterdir()) == [path]
         assert (read_picture(path) == picture()).all()
 
     @pytest.mark.parametrize(

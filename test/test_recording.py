@@ -1,4 +1,3 @@
-import os
 import re
 
 import cv2
@@ -8,10 +7,7 @@ from small_disk import file_size_limit, small_disk
 
 from jetson_perception import recording
 from jetson_perception.errors import ImageError, ParameterError
-from jetson_perception.native_paths import native_path_to_read
 from jetson_perception.recording import write_video
-
-NOT_UTF8 = os.fsdecode(b'caf\xe9')
 
 
 def pictures_in(path):
@@ -167,15 +163,3 @@ def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, codecs):
         except ParameterError as err:  # at the end, where OpenCV does not tell before
             error = str(err)
     assert re.search(r'demo\.\w+: writing ended after \d+ frames, and the file is cut off', error)
-
-
-@pytest.mark.parametrize('folder', ['a', NOT_UTF8])
-def test_a_name_that_is_not_utf8(tmp_path, folder):
-    (tmp_path / folder).mkdir()
-    video, error = fill(tmp_path / folder / 'demo.mp4', 3)
-    assert not error
-    assert video.path.parent == tmp_path / folder
-    with native_path_to_read(video.path) as native:
-        assert len(pictures_in(native)[0]) == 3
-    with pytest.raises(ParameterError, match=r'caf\\xe9.mp4: the name is not UTF-8'):
-        fill(tmp_path / folder / f'{NOT_UTF8}.mp4')

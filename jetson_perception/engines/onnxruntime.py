@@ -86,7 +86,8 @@ class OnnxRuntimeEngine:
     Raises
     ------
     ModelError
-        When the file is missing, not ONNX, or its input is not one image.
+        When the file is missing, not ONNX, its input is not one image, or its inputs and outputs
+        take too much memory.
     ParameterError
         When the input size is open and nobody says it, or the one given does not fit.
     """

@@ -16,7 +16,7 @@ import fnmatch
 import io
 import logging
 import tempfile
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from jetson_perception.output_files import write_output
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import onnx
     from numpy.typing import NDArray
@@ -136,7 +136,7 @@ def quantize_model(
     if has_quantization(path):
         raise ModelError(f'{path} is quantized already; give the original in FP32')
     metadata = {each.key: each.value for each in load_model(path).metadata_props}
-    with tempfile.TemporaryDirectory(prefix='jetson_perception_') as folder:
+    with _room_for_files(), tempfile.TemporaryDirectory(prefix='jetson_perception_') as folder:
         prepared = Path(folder) / 'prepared.onnx'
         model = _prepare(path, prepared)
         weighted, kept = _choose(model, path, options)
@@ -146,6 +146,19 @@ def quantize_model(
         _quantize(path, prepared, quantized, reader, options, weighted)
         _finish(quantized, out, metadata)
     return Quantized(reader.count, len(weighted), len(kept))
+
+
+@contextmanager
+def _room_for_files() -> Iterator[None]:
+    """Say of temporary files that cannot be written where they are, and what to do."""
+    try:
+        yield
+    except OSError as err:
+        reason = err.strerror or err
+        raise PerceptionError(
+            f'temporary files in {tempfile.gettempdir()} cannot be written: {reason}; make room, '
+            'or set TMPDIR to a folder that has some'
+        ) from err
 
 
 def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:

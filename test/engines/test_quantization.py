@@ -1,6 +1,7 @@
 """Q/DQ models: what is quantized, how, and that results stay near."""
 
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -215,6 +216,12 @@ class TestRefusals:
         path = yolo(tmp_path / 'm.onnx')
         with pytest.raises(PerceptionError, match=r'int8\.onnx cannot be written: No such file'):
             quantize_model(path, tmp_path / 'no/int8.onnx', tensors())
+
+    def test_no_room_for_temporary_files(self, tmp_path, monkeypatch):
+        path = yolo(tmp_path / 'm.onnx')
+        monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'gone'))
+        with pytest.raises(PerceptionError, match='gone cannot be written: No such file'):
+            quantize_model(path, tmp_path / 'int8.onnx', tensors())
 
 
 def test_converted_to_fp16_it_gives_the_same(quantize, tmp_path):

@@ -64,7 +64,7 @@ def test_limit_names_the_largest():
         check_tensor_memory('my.onnx', [spec(limit - 12, dtype=np.uint8), spec(3), spec(-1)])
     assert (
         f"my.onnx: inputs and outputs take {limit / 1e9:.1f} GB, most of it 'logits', uint8"
-        in (str(caught.value))
+        in str(caught.value)
     )
 
 
