@@ -216,7 +216,7 @@ def _only_pixels_of_png(data: bytes) -> bytes:
     Raises
     ------
     ImageError
-        When it has two headers, or chunks without number.
+        When it has two headers, chunks without number, or one that is longer than the data.
     """
     position = kept_from = len(PNG_SIGNATURE)
     kept = [data[:position]]
@@ -226,6 +226,12 @@ def _only_pixels_of_png(data: bytes) -> bytes:
         count += 1
         if count > _MOST_PNG_CHUNKS or (kind == b'IHDR' and count > 1):
             raise ImageError('PNG with two headers or too many chunks; it is damaged')
+        if position + 12 + length > len(
+            data
+        ):  # OpenCV would take memory for the length that is said
+            raise ImageError(
+                'PNG that is cut off, or whose chunks are longer than it; it is damaged'
+            )
         if kind not in _PNG_CHUNKS:
             kept.append(data[kept_from:position])
             kept_from = position + 12 + length

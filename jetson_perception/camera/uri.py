@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from jetson_perception.camera.shown import HIDDEN, shown
 from jetson_perception.errors import SourceError
 from jetson_perception.foreign_files import foreign_path
+from jetson_perception.printable import printable
 
 EXAMPLES = {
     'csi': 'csi://0',
@@ -130,7 +131,10 @@ def _path(target: str) -> str:
 
 
 def _expanded(path: str) -> Path:
-    return foreign_path(path, what='source', error=SourceError)
+    def error(text: str) -> SourceError:  # it may be a URL whose scheme was forgotten
+        return SourceError(text.replace(printable(path), shown(path)))
+
+    return foreign_path(path, what='source', error=error)
 
 
 def _device(text: str, target: str) -> str:

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Search for inputs from outside that a parser does not stand: `test/fuzzing` for longer.
+
+    python tools/fuzz.py --inputs 1000000
+    python tools/fuzz.py --only COCO --seconds 60 --seed 7
+
+Prints the inputs that each target took. A finding, that is an input that raises what is not of
+errors.py, hangs, or takes too much memory, is printed and saved to a file, one of a kind and
+target. The exit code is 1 when there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import pickle
+import random
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'test'))
+
+from fuzzing.guard import HANG_S, HangError, check, no_hang  # noqa: E402 - needs the path above
+from fuzzing.inputs import BATCH, batches  # noqa: E402
+from fuzzing.targets import TARGETS, Target  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
+
+_CHUNK = 10_000  # inputs that hypothesis is given at once: it remembers what it drew
+_MOST_MEMORY = 4 << 30
+
+
+class Search:
+    """Runs one target again and again, and keeps one finding of each kind."""
+
+    def __init__(self, target: Target, numbers: random.Random, folder: Path) -> None:
+        self._target = target
+        self._numbers = numbers
+        self._folder = folder
+        self.count = 0
+        self.seconds = 0.0
+        self.findings: dict[str, Path] = {}
+
+    def run(self, most: int, until: float) -> None:
+        """Take so many inputs, or those until a moment of `time.monotonic`."""
+        begun = time.monotonic()
+        end = self.count + most
+        while self.count < end and time.monotonic() < until:
+            self._chunk(min(_CHUNK, end - self.count))
+        self.seconds += time.monotonic() - begun
+
+    def _chunk(self, count: int) -> None:
+        @seed(self._numbers.getrandbits(64))
+        @settings(
+            max_examples=max(count // BATCH, 1),
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(batches(self._target.inputs))
+        def run(inputs: list[Any]) -> None:
+            for value in inputs:
+                self.count += 1
+                try:
+                    with no_hang():
+                        check(self._target.call, value)
+                except (Exception, HangError) as error:  # noqa: BLE001 - all of these are findings
+                    self._keep(value, error)
+
+        run()
+
+    def _keep(self, value: Any, error: BaseException) -> None:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        kind = f'{type(error).__name__} at {Path(place.filename).name}:{place.lineno}'
+        if kind in self.findings:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f'{self._target.name.replace(" ", "_")}_{len(self.findings)}.pickle'
+        path = self.findings[kind] = self._folder / name
+        path.write_bytes(pickle.dumps(value))
+        print(f'\n{self._target.name}: {kind}: {str(error)[:300]}')
+        print(f'  input, also in {path}: {repr(value)[:500]}')
+        print('  ' + '\n  '.join(_trace(error)), flush=True)
+
+
+def _trace(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [
+        f'{Path(frame.filename).name}:{frame.lineno} {frame.name}'
+        for frame in frames
+        if 'jetson_perception' in frame.filename
+    ]
+
+
+def main() -> int:
+    """Run the search."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--inputs', type=int, default=100_000, help='in all (%(default)s)')
+    parser.add_argument('--seconds', type=float, default=float('inf'), help='stop after so long')
+    parser.add_argument('--only', default='', help='targets whose name has this in it')
+    parser.add_argument('--seed', type=int, default=int.from_bytes(os.urandom(4), 'big'))
+    parser.add_argument('--findings', type=Path, default=Path('fuzz_findings'), help='folder')
+    arguments = parser.parse_args()
+    targets = [target for target in TARGETS if arguments.only.lower() in target.name.lower()]
+    if not targets:
+        parser.error(f'no target has {arguments.only!r} in its name')
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.RLIM_INFINITY))
+    # For what does not come back to Python, so that `no_hang` cannot end it.
+    faulthandler.enable()
+    print(f'seed {arguments.seed}, {len(targets)} targets', flush=True)
+    numbers = random.Random(arguments.seed)
+    searches = [Search(target, numbers, arguments.findings) for target in targets]
+    until = time.monotonic() + arguments.seconds
+    weights = sum(target.in_test for target in targets)
+    for target, search in zip(targets, searches, strict=True):
+        count = -(-arguments.inputs * target.in_test // weights)
+        faulthandler.dump_traceback_later(10 * HANG_S + count, exit=True)
+        search.run(count, until)
+    faulthandler.cancel_dump_traceback_later()
+    print(f'\n{"target":30} {"inputs":>9} {"findings":>9} {"seconds":>8}')
+    for target, search in zip(targets, searches, strict=True):
+        print(f'{target.name:30} {search.count:9} {len(search.findings):9} {search.seconds:8.1f}')
+    total = sum(search.count for search in searches)
+    found = sum(len(search.findings) for search in searches)
+    print(f'{"in all":30} {total:9} {found:9} {sum(s.seconds for s in searches):8.1f}')
+    return 1 if found else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
