@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from jetson_perception.engines.class_names import read_class_names
+from jetson_perception.engines.model_folder import file_beside
 from jetson_perception.errors import ModelError, ParameterError
 
 _log = logging.getLogger(__name__)
@@ -305,7 +306,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
     ----------
     path : str or Path
         The YAML file. An empty one says nothing, which is fine. `class_names_file` is relative
-        to its folder.
+        to its folder, and below it.
 
     Raises
     ------
@@ -323,14 +324,12 @@ def read_sidecar(path: str | Path) -> ModelInfo:
         return ModelInfo()
     if not isinstance(content, dict):
         raise ModelError(f'{path} holds {_show(content)}; expected lines of `key: value`')
-    names_file = content.get('class_names_file')
-    if isinstance(names_file, str):
-        names_file = Path(path).parent / Path(names_file).expanduser()
-        content['class_names_file'] = str(names_file)
-    return read_mapping(content, str(path))
+    return read_mapping(content, str(path), Path(path))
 
 
-def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
+def read_mapping(
+    content: Mapping[Any, object], origin: str, model: Path | None = None
+) -> ModelInfo:
     """What a mapping with the keys of a sidecar file says.
 
     Parameters
@@ -339,6 +338,9 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
         Values as YAML gives them.
     origin : str
         Where it comes from, for errors.
+    model : Path, optional
+        The file of a model that it comes from, in whose folder `class_names_file` is. Without
+        one the user says it, and may name any.
 
     Raises
     ------
@@ -361,6 +363,8 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
             )
         said_as[field] = key
         try:
+            if key == 'class_names_file' and model is not None:
+                value = str(file_beside(model, _read_text(value)))
             values[field] = read(value)
         except ValueError as err:
             raise ModelError(f'{origin}: {key}: {err}') from err

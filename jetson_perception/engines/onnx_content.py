@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.model_folder import file_beside
 from jetson_perception.errors import ModelError
 
 if TYPE_CHECKING:
@@ -123,12 +124,12 @@ def external_files(path: str | Path) -> tuple[str, ...]:
             if entry.get(1) == b'location':
                 locations.add(entry.get(2, b'').decode())
     for location in locations:
-        parts = Path(location).parts
-        if not parts or Path(location).is_absolute() or '..' in parts or '\0' in location:
+        try:
+            file_beside(path, location)
+        except ValueError as err:
             raise ModelError(
-                f'{path} keeps weights in {location!r}; expected a file in its own folder. Export '
-                'the model again'
-            )
+                f'{path} keeps weights in another file: {err}, or export the model again'
+            ) from err
     return tuple(sorted(locations))
 
 
@@ -174,7 +175,7 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
     except OSError as err:
         raise ModelError(f'{path} cannot be read: {err.strerror}') from err
     except (ValueError, IndexError) as err:  # mmap refuses an empty file with a ValueError
-        raise ModelError(f'{path} is not an ONNX model, or is damaged') from err
+        raise ModelError(f'{path} is not an ONNX model, or is damaged: {err}') from err
 
 
 def _read_input(data: mmap.mmap, start: int, end: int) -> tuple[str, int, tuple[int, ...]]:

@@ -18,6 +18,7 @@ from jetson_perception.engines.image_input import (
     require_tensor,
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_content import external_files
 from jetson_perception.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def check_model_file(path: str | Path) -> Path:
     Raises
     ------
     ModelError
-        When there is no such file (with names near it), it is a folder, empty, or another format.
+        When there is no such file (with names near it), it is a folder, empty, or another format,
+        or it keeps weights in a file outside its folder.
     """
     path = Path(path).expanduser().absolute()
     if path.is_dir():
@@ -181,6 +183,7 @@ def check_model_file(path: str | Path) -> Path:
         raise ModelError(f'{path} is empty; copy or export the model again')
     if head.startswith(b'version https://git-lfs'):
         raise ModelError(f'{path} is a Git LFS pointer, not the model; run `git lfs pull`')
+    external_files(path)
     return path
 
 

@@ -60,7 +60,9 @@ class PlanFile:
             if key != SIDECAR_KEY
         }
         said = self.metadata.get(SIDECAR_KEY)
-        sidecar = read_mapping(said, origin) if isinstance(said, dict) else ModelInfo()
+        sidecar = (
+            read_mapping(said, origin, Path(origin)) if isinstance(said, dict) else ModelInfo()
+        )
         return merge(read_onnx_metadata(props), sidecar)
 
 
