@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         library.setLevel(logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
-        node.bring_up()
+        node.bring_up(sys.argv if args is None else args)
         rclpy.spin_until_future_complete(node, signals.asked)
     except ExternalShutdownException:
         pass
