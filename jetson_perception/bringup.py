@@ -287,7 +287,9 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     }
     if values['model']:
         parameters['engines'] = [name]
-    return _perception(values, 'yolo_node', parameters)
+    # Our own file has the defaults of an engine called det, which another would find unknown.
+    has_file = bool(values['params_file']) or name == 'det'
+    return _perception(values, 'yolo_node', parameters, has_file)
 
 
 def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
@@ -374,7 +376,10 @@ def _meant_for(file: str, node_name: str, parameter: str) -> str:
 
 
 def _perception(
-    values: Mapping[str, str], executable: str, parameters: dict[str, Any]
+    values: Mapping[str, str],
+    executable: str,
+    parameters: dict[str, Any],
+    has_file: bool = True,
 ) -> list[NodeProcess]:
     own_camera = bool(values['source']) or not values['image']
     # What somebody else publishes is named by its topic; our camera by its namespace.
@@ -386,7 +391,7 @@ def _perception(
             executable,
             values['namespace'],
             values['name'],
-            parameter_file=_file(values['params_file'], executable),
+            parameter_file=_file(values['params_file'], executable) if has_file else None,
             parameters=parameters | given,
             remappings={'image': image, 'image/compressed': f'{image}/compressed'},
             environment=_environment(values),

@@ -105,8 +105,8 @@ def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
         found = f'has parameters of {", ".join(names[:_NAMES_SHOWN])}{more}' if names else ''
         texts.append(
             f'{printable(file)} sets nothing for {node_name}: it '
-            f'{found or "has parameters of no node"}; put them under {node_name}: or, for every '
-            'node, under /**:'
+            f'{found or "has parameters of no node"}; put them under {node_name}, or under /** '
+            'for every node'
         )
     return texts
 

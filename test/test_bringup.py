@@ -264,6 +264,10 @@ class TestModels:
         assert node.parameters['engines'] == ['traffic']
         assert node.parameters['traffic.model'] == 'my.onnx'
         assert node.parameters['traffic.engine'] == 'auto'
+        assert node.parameter_file is None, 'ours is of an engine called det'
+        named = yolo(model='my.onnx', engine_name='traffic', params_file='/my.yaml', image='/i')[0]
+        assert named.parameter_file == Path('/my.yaml')
+        assert yolo(model='my.onnx', image='/i')[0].parameter_file == config_path('yolo_node.yaml')
 
     def test_yolo_without_a_model_leaves_the_engines_to_the_yaml(self):
         node = yolo(params_file='/etc/engines.yaml', image='/i')[0]

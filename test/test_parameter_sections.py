@@ -158,7 +158,7 @@ class TestFilesForOthers:
         (text,) = files_for_others([good, file], NODE)
         assert text == (
             f'{file} sets nothing for {NODE}: it has parameters of /cam, /x/*; put them under '
-            f'{NODE}: or, for every node, under /**:'
+            f'{NODE}, or under /** for every node'
         )
 
     def test_a_file_without_a_node(self, write):

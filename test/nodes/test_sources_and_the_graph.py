@@ -107,8 +107,7 @@ class TestCamera:
         line = peer.wait_for_log(node, 'not configured: source is not set; start the node with')
         told = (
             f'{file} sets nothing for /{peer.namespace}/camera_node: it has parameters of '
-            f'/camera; put them under /{peer.namespace}/camera_node: or, for every node, '
-            'under /**:'
+            f'/camera; put them under /{peer.namespace}/camera_node, or under /** for every node'
         )
         assert told in line
         assert 'scene://oranges is a rendered scene' in line
