@@ -7,6 +7,7 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.exceptions import ParameterImmutableException
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
@@ -355,6 +356,19 @@ def test_what_one_dataclass_refuses_the_other_does_not_take(make_node):
         ]
         assert not node.set_parameters_atomically(batch).successful
         assert first.value == second.value == Settings()
+
+
+def test_where_rclpy_has_no_word_of_the_end_values_are_taken_at_once(make_node, monkeypatch):
+    """As Humble's."""
+    monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
+    node = make_node(blend=9.0)
+    settings = Parameters(node, Settings)
+    assert set_one(node, 'blend', 0.1).successful
+    assert settings.value == Settings(blend=0.1)
+    assert settings.problems == []
+    assert not set_one(node, 'source', 'gst://x').successful
+    assert not set_one(node, 'mode', 'slow').successful
+    assert settings.value == Settings(blend=0.1)
 
 
 class TestEmptyLists:
