@@ -368,7 +368,7 @@ def _meant_for(file: str, node_name: str, parameter: str) -> str:
     """
     if not file:
         return ''
-    for section in read_sections(Path(file)):
+    for section in read_sections(Path(file)) or ():
         says_so = section.names_a_node or parameter in section.parameters
         if says_so and section.is_for(node_name):
             return file

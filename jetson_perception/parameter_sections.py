@@ -70,19 +70,19 @@ def given_files(arguments: Sequence[str]) -> list[Path]:
     return files
 
 
-def read_sections(path: Path) -> list[Section]:
-    """What a file sets, in its order; empty for a file that rcl would not read either."""
+def read_sections(path: Path) -> list[Section] | None:
+    """What a file sets, in its order; None when that cannot be told: it is no YAML, or huge."""
     try:
         if not path.is_file():  # to open a pipe would wait for its other end
-            return []
+            return None
         with path.open('rb') as file:
             content = file.read(_LARGEST_BYTES + 1)
         if len(content) > _LARGEST_BYTES:
-            return []
+            return None
         # Not built, only taken apart: aliases are not expanded, and no value is looked at.
         return list(_sections(yaml.compose(content, Loader=yaml.SafeLoader), (), set()))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return []
+        return None
 
 
 def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
@@ -98,7 +98,7 @@ def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
     texts = []
     for file in files:
         sections = read_sections(file)
-        if any(section.is_for(node_name) for section in sections):
+        if sections is None or any(section.is_for(node_name) for section in sections):
             continue
         names = list(dict.fromkeys(printable(section.node, 80) for section in sections))
         more = ', …' if len(names) > _NAMES_SHOWN else ''

@@ -43,8 +43,8 @@ class TestSections:
             pytest.param('3', [], id='number'),
             pytest.param('[a, b]', [], id='list'),
             pytest.param('a: {b: 1}', [], id='no_parameters'),
-            pytest.param('a: [', [], id='no_yaml'),
-            pytest.param('\0', [], id='no_text'),
+            pytest.param('a: [', None, id='no_yaml'),
+            pytest.param('\0', None, id='no_text'),
             pytest.param('? {a: 1}\n: 2', [], id='mapping_as_a_key'),
             pytest.param('/**: {ros__parameters: }', [], id='nothing_set'),
             pytest.param(
@@ -69,7 +69,7 @@ class TestSections:
     def test_of_what_is_no_file(self, tmp_path):
         os.mkfifo(tmp_path / 'pipe')
         for name in ('none', '', 'pipe'):
-            assert read_sections(tmp_path / name) == []
+            assert read_sections(tmp_path / name) is None
 
     def test_of_files_that_would_cost_much(self, write):
         bomb = 'a: &a [x, x]\n' + ''.join(
@@ -78,8 +78,8 @@ class TestSections:
         )
         assert read_sections(write(bomb)) == []
         assert read_sections(write('&a {b: *a}')) == []
-        assert read_sections(write('[' * 600)) == []
-        assert read_sections(write('/**: {ros__parameters: {a: 1}}\n' + '#' * (1 << 20))) == []
+        assert read_sections(write('[' * 600)) is None
+        assert read_sections(write('/**: {ros__parameters: {a: 1}}\n' + '#' * (1 << 20))) is None
 
 
 @pytest.mark.skipif(importlib.util.find_spec('rclpy') is None, reason='there is no ROS here')
@@ -151,6 +151,10 @@ class TestFilesForOthers:
         file = write('other: {ros__parameters: {a: 1}}\n/**: {ros__parameters: {b: 1}}')
         assert files_for_others([], NODE) == []
         assert files_for_others([file, file], NODE) == []
+
+    def test_nothing_is_said_of_a_file_that_cannot_be_judged(self, write):
+        huge = write('x: {ros__parameters: {a: 1}}\n' + '#' * (1 << 20))
+        assert files_for_others([huge, huge.with_name('none')], NODE) == []
 
     def test_a_file_for_others_is_told_with_their_names(self, write):
         file = write('cam: {ros__parameters: {a: 1}}\n/x/*: {ros__parameters: {b: 1}}')

@@ -41,7 +41,7 @@ class ManagedParams:
     )
     allow_source_changes: bool = param(
         False,
-        'Let everybody on the ROS graph set what the node opens (parameters marked ◦) while it '
+        'Let everybody on the ROS graph set what the node opens, as its source or model, while it '
         'runs; only the start can set this one.',
         read_only=True,
     )
