@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.parameter_sections import read_sections
 from jetson_perception.printable import quoted
 from jetson_perception.resources import config_path
 
@@ -117,14 +118,20 @@ _CAMERA = (
         'source',
         '',
         'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
-        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges.',
+        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges. If it is empty and no '
+        'file sets it, a rendered scene.',
     ),
     Argument('width', '', 'Width to ask of the source, pixels.'),
     Argument('height', '', 'Height to ask of the source, pixels.'),
     Argument('frame_rate', '', 'Frames a second to ask of the source.'),
     Argument('loop', '', 'Begin a file or folder anew at its end.', ('', 'true', 'false')),
     Argument('calibration', '', 'YAML that camera_calibration wrote.'),
-    Argument('camera_params_file', '', 'YAML for camera_node; config/camera_node.yaml if empty.'),
+    Argument(
+        'camera_params_file',
+        '',
+        'YAML for camera_node; if empty, a params_file that names the camera or sets source, '
+        'else config/camera_node.yaml.',
+    ),
     Argument('camera_name', 'camera_node', 'Name of the camera node.'),
     Argument('camera_namespace', 'camera', 'Namespace of the camera node and its topics.'),
 )
@@ -156,9 +163,18 @@ _PERCEPTION = (
     Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
 )
 
-CAMERA_ARGUMENTS = (*_CAMERA, *_COMMON)
+CAMERA_ARGUMENTS = (
+    Argument('params_file', '', 'As camera_params_file: what the other launch files call theirs.'),
+    *_CAMERA,
+    *_COMMON,
+)
 SEG_ARGUMENTS = (
-    Argument('model', '', 'ONNX file, or the name of a model that the package brings.'),
+    Argument(
+        'model',
+        '',
+        'ONNX file, or the name of a model that the package brings. If it and params_file are '
+        'empty, the one of the package that knows scene://oranges.',
+    ),
     Argument('params_file', '', 'YAML for seg_node; config/seg_node.yaml if empty.'),
     Argument('name', 'seg_node', 'Name of the node.'),
     Argument('namespace', 'seg', 'Namespace of the node and its topics.'),
@@ -231,31 +247,39 @@ def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
 
 def camera(values: Mapping[str, str]) -> list[NodeProcess]:
     """What camera.launch.py starts, for values of `CAMERA_ARGUMENTS`."""
+    values = {
+        **values,
+        'camera_params_file': values['camera_params_file'] or values['params_file'],
+    }
+    return [_camera(_with_scene(values, 'scene://oranges'))]
+
+
+def _camera(values: Mapping[str, str]) -> NodeProcess:
     parameters = _given(
         values, source=str, width=_whole, height=_whole, frame_rate=_number, loop=_flag
     )
     parameters |= _given(values, calibration=str)
-    return [
-        NodeProcess(
-            'camera_node',
-            values['camera_namespace'],
-            values['camera_name'],
-            parameter_file=_file(values['camera_params_file'], 'camera_node'),
-            parameters=parameters | _given(values, use_sim_time=_flag),
-            environment=_environment(values),
-        )
-    ]
+    return NodeProcess(
+        'camera_node',
+        values['camera_namespace'],
+        values['camera_name'],
+        parameter_file=_file(_camera_file(values), 'camera_node'),
+        parameters=parameters | _given(values, use_sim_time=_flag),
+        environment=_environment(values),
+    )
 
 
 def seg(values: Mapping[str, str]) -> list[NodeProcess]:
     """What seg.launch.py starts, for values of `SEG_ARGUMENTS`."""
+    values = _with_file(_with_scene(values, 'scene://oranges'), 'model')
+    values['model'] = values['model'] or ('' if values['params_file'] else 'oranges')
     parameters = _given(values, model=str, engine=str)
     return _perception(values, 'seg_node', parameters)
 
 
 def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     """What yolo.launch.py starts, for values of `YOLO_ARGUMENTS`."""
-    values = _with_people(values)
+    values = _with_file(_with_scene(values, 'scene://people'), 'engines')
     if not values['model'] and not values['params_file']:
         values['params_file'] = str(config_path('yolo_people.yaml'))
     name = values['engine_name']
@@ -264,7 +288,9 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     }
     if values['model']:
         parameters['engines'] = [name]
-    return _perception(values, 'yolo_node', parameters)
+    # Our own file has the defaults of an engine called det, which another would find unknown.
+    has_file = bool(values['params_file']) or name == 'det'
+    return _perception(values, 'yolo_node', parameters, has_file)
 
 
 def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
@@ -275,7 +301,7 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
     ParameterError
         When a model is given in one precision only: its twin would be another model.
     """
-    values = _with_people(values)
+    values = _with_file(_with_scene(values, 'scene://people'), 'engines')
     for float_model in ('detect_model', 'pose_model'):
         int8_model = float_model.replace('_model', '_int8_model')
         given, lacking = sorted((float_model, int8_model), key=lambda name: not values[name])
@@ -317,14 +343,47 @@ def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
     return {name: value for name, value in wanted.items() if name not in environ}
 
 
-def _with_people(values: Mapping[str, str]) -> dict[str, str]:
-    """The values, with rendered people to look at where nothing else is given."""
-    given = any(values[name] for name in ('image', 'source', 'camera_params_file'))
-    return {**values, 'source': values['source'] if given else 'scene://people'}
+def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
+    """The values, with a rendered scene to look at where nobody says what else."""
+    given = values.get('image') or values['source'] or _camera_file(values)
+    return {**values, 'source': values['source'] if given else scene}
+
+
+def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
+    """The values, with the camera's file for the node too where it is for both.
+
+    `parameter` is what a file for the node sets.
+    """
+    name = _topic(values['namespace'], values['name'])
+    shared = _meant_for(values['camera_params_file'], name, parameter)
+    return {**values, 'params_file': values['params_file'] or shared}
+
+
+def _camera_file(values: Mapping[str, str]) -> str:
+    """The user's file for the camera, which may be the other node's; empty for none."""
+    name = _topic(values['camera_namespace'], values['camera_name'])
+    return values['camera_params_file'] or _meant_for(values['params_file'], name, 'source')
+
+
+def _meant_for(file: str, node_name: str, parameter: str) -> str:
+    """`file`, if it is for this node as well: names it, or sets this parameter for it; else ''.
+
+    So one file can be for both nodes, and nothing that it says is lost without a word.
+    """
+    if not file:
+        return ''
+    for section in read_sections(Path(file)) or ():
+        says_so = section.names_a_node or parameter in section.parameters
+        if says_so and section.is_for(node_name):
+            return file
+    return ''
 
 
 def _perception(
-    values: Mapping[str, str], executable: str, parameters: dict[str, Any]
+    values: Mapping[str, str],
+    executable: str,
+    parameters: dict[str, Any],
+    has_file: bool = True,
 ) -> list[NodeProcess]:
     own_camera = bool(values['source']) or not values['image']
     # What somebody else publishes is named by its topic; our camera by its namespace.
@@ -336,14 +395,14 @@ def _perception(
             executable,
             values['namespace'],
             values['name'],
-            parameter_file=_file(values['params_file'], executable),
+            parameter_file=_file(values['params_file'], executable) if has_file else None,
             parameters=parameters | given,
             remappings={'image': image, 'image/compressed': f'{image}/compressed'},
             environment=_environment(values),
         )
     ]
     if own_camera:
-        processes += camera(values)
+        processes.append(_camera(values))
     if values['rviz'] == 'true':
         processes.append(
             NodeProcess(

@@ -46,6 +46,11 @@ def share_directory() -> Path:
     )
 
 
+def model_names() -> list[str]:
+    """Names of the models that come with the package, sorted."""
+    return sorted(file.stem for file in Path(share_directory(), 'models').glob('*.onnx'))
+
+
 def model_path(name: str) -> Path:
     """Path of a model that comes with the package.
 
@@ -62,7 +67,7 @@ def model_path(name: str) -> Path:
     directory = share_directory() / 'models'
     path = directory / f'{name}.onnx'
     if Path(name).name != name or not os.path.isfile(path):
-        available = ', '.join(sorted(file.stem for file in directory.glob('*.onnx'))) or 'none'
+        available = ', '.join(model_names()) or 'none'
         raise ModelError(
             f"no model '{printable(name)}' comes with the package; there are: {available}. "
             'Name one of them, or give the path of an ONNX file'

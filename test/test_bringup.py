@@ -76,18 +76,44 @@ class TestArguments:
         """So that whoever knows one launch file knows them all."""
         known = {argument.name: argument for argument in arguments}
         for argument in bringup.CAMERA_ARGUMENTS:
-            assert known[argument.name] == argument
+            if argument.name != 'params_file':  # that of the node that the launch file is of
+                assert known[argument.name] == argument
 
     def test_a_name_that_is_none_is_refused_with_those_that_are(self):
         with pytest.raises(KeyError, match='modle is no launch argument; there are model, '):
             defaults(bringup.SEG_ARGUMENTS, modle='x')
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
-    def test_defaults_leave_the_parameters_to_the_yaml(self, arguments, processes):
-        """Else a user's own params_file would be overruled by what nobody set."""
+    def test_defaults_leave_the_parameters_to_the_files_of_the_user(self, arguments, processes):
+        """Else they would be overruled by what nobody set."""
+        values = defaults(arguments, params_file='/my.yaml', camera_params_file='/camera.yaml')
+        for process in processes(values):
+            assert process.parameters.keys() <= {'use_sim_time', 'autostart'}
+            camera_file = process.executable == 'camera_node'
+            assert process.parameter_file == Path('/camera.yaml' if camera_file else '/my.yaml')
+
+    @pytest.mark.parametrize(
+        ('arguments', 'processes', 'source', 'models'),
+        [
+            (bringup.SEG_ARGUMENTS, bringup.seg, 'scene://oranges', {'model': 'oranges'}),
+            (bringup.YOLO_ARGUMENTS, bringup.yolo, 'scene://people', {}),
+            (bringup.CONCURRENT_ARGUMENTS, bringup.concurrent, 'scene://people', {}),
+            (bringup.CAMERA_ARGUMENTS, bringup.camera, 'scene://oranges', {}),
+        ],
+        ids=['seg', 'yolo', 'concurrent', 'camera'],
+    )
+    def test_with_nothing_given_a_scene_and_models_of_the_package_are(
+        self, arguments, processes, source, models
+    ):
+        """The nodes' own defaults are empty: a launch file says what it shows."""
         for process in processes(defaults(arguments)):
-            left = set(process.parameters) - {'use_sim_time', 'autostart', 'source'}
-            assert left == set()
+            given = dict(process.parameters)
+            assert given.pop('use_sim_time') is False
+            if process.executable == 'camera_node':
+                assert given == {'source': source}
+            else:
+                assert given.pop('autostart') is True
+                assert given == models
             shown = {bringup.yolo: 'yolo_people.yaml', bringup.concurrent: 'concurrent.yaml'}
             name = f'{process.executable}.yaml'
             if process.executable == 'yolo_node':
@@ -132,13 +158,63 @@ class TestCameraOrTopic:
         if expected:
             namespace = others[0].namespace.strip('/')
             assert f'{"/" * bool(namespace)}{namespace}/image_raw' == image
-            shown = '' if processes is bringup.seg else 'scene://people'
+            shown = 'scene://oranges' if processes is bringup.seg else 'scene://people'
             assert others[0].parameters.get('source', '') == values.get('source', shown)
 
-    def test_a_file_of_the_user_says_what_the_camera_of_yolo_opens(self):
-        own = yolo(camera_params_file='/etc/camera.yaml')[1]
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_a_file_of_the_user_says_what_the_camera_opens(self, arguments, processes):
+        own = processes(defaults(arguments, camera_params_file='/etc/camera.yaml'))[-1]
         assert 'source' not in own.parameters
         assert own.parameter_file == Path('/etc/camera.yaml')
+
+    def test_camera_launch_takes_its_file_by_both_names(self):
+        """ros2 launch does not say that it knows no argument of a name."""
+        own = camera(params_file='/etc/camera.yaml')
+        assert 'source' not in own.parameters
+        assert own.parameter_file == Path('/etc/camera.yaml')
+        both = camera(params_file='/a.yaml', camera_params_file='/b.yaml')
+        assert both.parameter_file == Path('/b.yaml')
+
+    @pytest.mark.parametrize(
+        ('text', 'for_the_camera'),
+        [
+            pytest.param('/camera/camera_node: {ros__parameters: {width: 8}}', True, id='name'),
+            pytest.param('/**/camera_node: {ros__parameters: {source: 0}}', True, id='any_space'),
+            pytest.param('/**: {ros__parameters: {source: 0}}', True, id='source_of_all'),
+            pytest.param('/*/*: {ros__parameters: {source: 0}}', True, id='source_of_many'),
+            pytest.param('/**: {ros__parameters: {device: 0}}', False, id='of_all'),
+            pytest.param('camera_node: {ros__parameters: {source: 0}}', False, id='other_space'),
+            pytest.param('/x/*: {ros__parameters: {source: 0}}', False, id='others'),
+            pytest.param('', False, id='empty'),
+        ],
+    )
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_one_file_for_both_nodes(self, arguments, processes, tmp_path, text, for_the_camera):
+        """What it sets for the camera is not hidden by a scene that nobody asked for."""
+        file = tmp_path / 'both.yaml'
+        file.write_text(text)
+        node, own = processes(defaults(arguments, params_file=str(file)))
+        assert node.parameter_file == file
+        assert ('source' not in own.parameters) == for_the_camera
+        shared = file if for_the_camera else config_path('camera_node.yaml')
+        assert own.parameter_file == shared
+        explicit = processes(defaults(arguments, params_file=str(file), source='csi://0'))[1]
+        assert explicit.parameters['source'] == 'csi://0'
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_the_file_of_the_camera_may_name_the_node_too(self, arguments, processes, tmp_path):
+        file = tmp_path / 'both.yaml'
+        values = defaults(arguments, camera_params_file=str(file))
+        for text, shared in (
+            (f'/**/{values["name"]}: {{ros__parameters: {{blend: 0.1}}}}', True),
+            ('/**: {ros__parameters: {model: mine.onnx, engines: [a]}}', True),
+            ('/**: {ros__parameters: {width: 8}}', False),
+        ):
+            file.write_text(text)
+            node, own = processes(values)
+            assert own.parameter_file == file
+            assert (node.parameter_file == file) == shared
+            assert node.parameters.get('model', 'none') in ('none', *['oranges'] * (not shared))
 
     def test_the_camera_gets_its_arguments_with_their_types(self):
         process = camera(
@@ -193,6 +269,10 @@ class TestModels:
         assert node.parameters['engines'] == ['traffic']
         assert node.parameters['traffic.model'] == 'my.onnx'
         assert node.parameters['traffic.engine'] == 'auto'
+        assert node.parameter_file is None, 'ours is of an engine called det'
+        named = yolo(model='my.onnx', engine_name='traffic', params_file='/my.yaml', image='/i')[0]
+        assert named.parameter_file == Path('/my.yaml')
+        assert yolo(model='my.onnx', image='/i')[0].parameter_file == config_path('yolo_node.yaml')
 
     def test_yolo_without_a_model_leaves_the_engines_to_the_yaml(self):
         node = yolo(params_file='/etc/engines.yaml', image='/i')[0]

@@ -66,6 +66,20 @@ def test_every_default_is_allowed(cls, field):
         assert parameter_type(cls, field.name).name.endswith('_ARRAY')
 
 
+@pytest.mark.parametrize(('cls', 'field'), PARAMETERS)
+def test_what_opens_something_is_declared_so_and_empty_by_default(cls, field):
+    opens = field.metadata['opens']
+    assert opens == (field.name in {'source', 'calibration', 'model', 'class_names_file'})
+    if opens:
+        assert field.default == ''
+        assert field.metadata['at_configure'], 'it is read anew whenever the node configures'
+    named_so = any(
+        word in field.name
+        for word in ('file', 'path', 'folder', 'directory', 'device_', 'uri', 'url')
+    )
+    assert opens or not named_so
+
+
 @pytest.mark.parametrize('cls', CLASSES)
 def test_the_defaults_fit_together(cls):
     check = getattr(cls(), 'problem', str)

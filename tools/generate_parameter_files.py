@@ -66,7 +66,7 @@ def config(node: str) -> str:
         f'# Every parameter of {node}, at its default. Copy what you change into a file of',
         '# your own and give it as params_file:= to the launch file, or as --params-file to',
         '# `ros2 run`.',
-        '# A commented parameter is not set by default. This file is generated.',
+        '# A commented parameter is an empty list by default. This file is generated.',
         '',
         '/**:',
         '  ros__parameters:',
@@ -98,8 +98,11 @@ def reference() -> str:
         '`tools/generate_parameter_files.py`. Those marked • are used when the node configures:',
         'to change one, deactivate and clean up the node, set it, and configure and activate',
         'again (`ros2 lifecycle set`), or start the node with it. The others take effect with',
-        'the next frame. A value out of range is refused with the reason; at start the default',
-        'is used instead, and diagnostics say so.',
+        'the next frame. Those marked ◦ name what the node opens: a file, a device, a pipeline.',
+        'They come from the start (launch argument, params file, `-p`); from the ROS graph they',
+        'can be set only where the node was started with `allow_source_changes: true`. A value',
+        'out of range is refused with the reason; at start the default is used instead, and',
+        'diagnostics say so.',
         '',
         'The QoS of `image`, `image_raw`, `camera_info`, `mask`, `<engine>/instances` and',
         '`annotated` can be set too, as',
@@ -118,8 +121,9 @@ def reference() -> str:
             for field in dataclasses.fields(cls):
                 name = f'{prefix}.{field.name}' if prefix else field.name
                 mark = ' •' if field.metadata['at_configure'] else ''
+                mark += ' ◦' if field.metadata['opens'] else ''
                 kind = parameter_type(cls, field.name).name.lower().replace('_', ' ')
-                default = 'not set' if field.default == () else f'`{json.dumps(field.default)}`'
+                default = f'`{json.dumps(field.default)}`'  # () as []
                 text = field.metadata['description'] + allowed(field)
                 if field.metadata['example']:
                     text += f' Example: `{field.metadata["example"]}`.'

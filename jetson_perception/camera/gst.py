@@ -152,12 +152,21 @@ def split_pipeline(uri: str, text: str) -> list[str]:
     Raises
     ------
     SourceError
-        For an unclosed quote, and for a pipeline that ends in a sink.
+        For an unclosed quote, for a word that gst-launch-1.0 would take for an option, and for a
+        pipeline that ends in a sink.
     """
     try:
         arguments = shlex.split(text)
     except ValueError as err:
         raise SourceError(f'{shown(uri)}: cannot be split into words: {err}') from err
+    option = next((word for word in arguments if word.startswith('-')), None)
+    if option is not None:
+        # An option may load a library. No element, property or caps begin so.
+        name = printable(option.partition('=')[0], 80)
+        raise SourceError(
+            f'{shown(uri)}: has the word {name}, and a pipeline has no options; write a property '
+            'and its value as one word, as in x=-1'
+        )
     while arguments and arguments[-1] == '!':
         arguments.pop()
     if not arguments:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from jetson_perception.engines.class_names import MOST_NAMES, names_problem, read_class_names
+from jetson_perception.engines.model_folder import file_beside
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.foreign_data import Limits, parse_literal, parse_yaml
-from jetson_perception.foreign_files import foreign_path, read_foreign_file
+from jetson_perception.foreign_files import read_foreign_file
 from jetson_perception.printable import printable, quoted
 
 _log = logging.getLogger(__name__)
@@ -325,7 +326,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
     ----------
     path : str or Path
         The YAML file. An empty one says nothing, which is fine. `class_names_file` is relative
-        to its folder.
+        to its folder, and below it.
 
     Raises
     ------
@@ -349,14 +350,12 @@ def parse_sidecar(text: bytes, path: Path) -> ModelInfo:
     if not isinstance(content, dict):
         kind = 'a list' if isinstance(content, list) else 'one value'
         raise ModelError(f'{path} holds {kind}; expected lines of `key: value`')
-    names_file = content.get('class_names_file')
-    if isinstance(names_file, str):
-        names_file = foreign_path(names_file, what='class_names_file', error=ModelError)
-        content['class_names_file'] = str(path.parent / names_file)
-    return read_mapping(content, str(path))
+    return read_mapping(content, str(path), Path(path))
 
 
-def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
+def read_mapping(
+    content: Mapping[Any, object], origin: str, model: Path | None = None
+) -> ModelInfo:
     """What a mapping with the keys of a sidecar file says.
 
     Parameters
@@ -365,6 +364,9 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
         Values as YAML gives them.
     origin : str
         Where it comes from, for errors.
+    model : Path, optional
+        The file of a model that it comes from, in whose folder `class_names_file` is. Without
+        one the user says it, and may name any.
 
     Raises
     ------
@@ -387,6 +389,8 @@ def read_mapping(content: Mapping[Any, object], origin: str) -> ModelInfo:
             )
         said_as[field] = key
         try:
+            if key == 'class_names_file' and model is not None:
+                value = str(file_beside(model, _read_text(value)))
             values[field] = read(value)
         except ValueError as err:
             raise ModelError(f'{origin}: {key}: {err}') from err

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.model_folder import file_beside
 from jetson_perception.errors import ModelError
 from jetson_perception.foreign_files import check_foreign_file, open_foreign_file
 from jetson_perception.printable import printable
@@ -126,12 +127,12 @@ def external_files(path: str | Path) -> tuple[str, ...]:
             if entry.get(1) == b'location':
                 locations.add(entry.get(2, b'').decode())
     for location in locations:
-        parts = Path(location).parts
-        if not parts or Path(location).is_absolute() or '..' in parts or '\0' in location:
+        try:
+            file_beside(path, location)
+        except ValueError as err:
             raise ModelError(
-                f"{path} keeps weights in '{printable(location)}'; expected a file in its own "
-                'folder. Export the model again'
-            )
+                f'{path} keeps weights in another file: {err}, or export the model again'
+            ) from err
     return tuple(sorted(locations))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.metadata import (
@@ -23,7 +24,6 @@ from jetson_perception.foreign_files import read_foreign_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _MAGICS = {b'ftrt': 'TensorRT', b'vtrt': 'TensorRT-RTX'}
 
@@ -63,7 +63,9 @@ class PlanFile:
             if key != SIDECAR_KEY
         }
         said = self.metadata.get(SIDECAR_KEY)
-        sidecar = read_mapping(said, origin) if isinstance(said, dict) else ModelInfo()
+        sidecar = (
+            read_mapping(said, origin, Path(origin)) if isinstance(said, dict) else ModelInfo()
+        )
         return merge(read_onnx_metadata(props), sidecar)
 
 

@@ -70,30 +70,51 @@ class CameraParams:
     """Parameters of camera_node."""
 
     source: str = param(
-        'scene://oranges',
-        'Where frames come from: v4l2:///dev/video0, csi://0, rtsp://host/path, file:///a.mp4, '
-        'images:///folder, gst://pipeline, scene://oranges.',
+        '',
+        'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
+        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges; to be set.',
         at_configure=True,
+        opens=True,
+        takes_integer=True,
+        other_names=('video_device', 'camera_device', 'device', 'device_id', 'gscam_config'),
     )
     width: int = param(
-        0, 'Width in pixels; 0 for what the source gives.', between=(0, 16384), at_configure=True
+        0,
+        'Width in pixels; 0 for what the source gives.',
+        between=(0, 16384),
+        at_configure=True,
+        other_names=('image_width',),
     )
     height: int = param(
-        0, 'Height in pixels; 0 for what the source gives.', between=(0, 16384), at_configure=True
+        0,
+        'Height in pixels; 0 for what the source gives.',
+        between=(0, 16384),
+        at_configure=True,
+        other_names=('image_height',),
     )
     frame_rate: float = param(
         0.0,
         'Frames a second; 0 for what the source gives.',
         between=(0.0, 1000.0),
         at_configure=True,
+        other_names=('framerate', 'fps'),
     )
     pixel_format: str = param(
         '', 'Four letters of a v4l2 format, as MJPG; empty for the default.', at_configure=True
     )
     loop: bool = param(False, 'Begin a file or folder anew at its end.', at_configure=True)
-    frame_id: str = param('camera', 'Frame of the images in tf.', at_configure=True)
+    frame_id: str = param(
+        'camera',
+        'Frame of the images in tf.',
+        at_configure=True,
+        other_names=('camera_frame_id',),
+    )
     calibration: str = param(
-        '', 'YAML that camera_calibration wrote; empty for none.', at_configure=True
+        '',
+        'YAML that camera_calibration wrote; empty for none.',
+        at_configure=True,
+        opens=True,
+        other_names=('camera_info_url',),
     )
 
     max_image_pixels: int = param(
@@ -136,6 +157,13 @@ class CameraNode(ManagedNode):
     def configure(self) -> None:
         """Make the source and the topics."""
         params: CameraParams = self.own.value
+        if not params.source:
+            raise ParameterError(
+                'source is not set; start the node with what it is to read, such as '
+                'source:=v4l2:///dev/video0 or source:=rtsp://host/path; source:=scene://oranges '
+                'is a rendered scene',
+                'source',
+            )
         self._calibration: Calibration | None = None
         if params.calibration:
             self._calibration = load_calibration(params.calibration)

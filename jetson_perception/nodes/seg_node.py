@@ -51,11 +51,6 @@ _CLASS_IDS = 256
 class SegParams(ModelParams):
     """Parameters of seg_node."""
 
-    model: str = param(
-        'oranges',
-        'ONNX file, engine file of TensorRT, or the name of a model that the package brings.',
-        at_configure=True,
-    )
     output: str = param(
         'auto',
         'What the network gives; auto: as the model says, or as its shape and type tell.',
@@ -91,6 +86,7 @@ class SegNode(PerceptionNode):
     def openers(self) -> dict[str, Callable[..., SegmentationModel]]:
         """What opens the one model."""
         params: SegParams = self.own.value
+        params.require_model('model')
         opener = partial(
             SegmentationModel.open,
             params.model,

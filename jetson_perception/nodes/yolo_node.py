@@ -131,8 +131,7 @@ class EngineParams(ModelParams):
 
 def open_yolo(name: str, params: EngineParams, **building: Any) -> YoloModel:
     """The model of an engine as its parameters say, with `progress` and `cancel` of a build."""
-    if not params.model:
-        raise ParameterError(f'{name}.model is not set; set it to an ONNX file', f'{name}.model')
+    params.require_model(f'{name}.model')
     shape = params.keypoint_shape
     return YoloModel.open(
         params.model,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, List  # noqa: UP035 - launch knows no list[str]
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,12 +51,21 @@ def launch_description(
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
+def _typed(value: Any) -> Any:
+    """A parameter's value that launch leaves as it is: of a text it would make what YAML makes."""
+    if isinstance(value, str):
+        return ParameterValue(value, value_type=str)
+    if isinstance(value, list):
+        return ParameterValue(value, value_type=List[str])  # noqa: UP006
+    return value
+
+
 def _action(process: NodeProcess) -> Node:
     parameters: list[str | dict] = []
     if process.parameter_file is not None:
         parameters.append(str(process.parameter_file))
     if process.parameters:
-        parameters.append(process.parameters)
+        parameters.append({name: _typed(value) for name, value in process.parameters.items()})
     return Node(
         package=process.package,
         executable=process.executable,

@@ -12,17 +12,26 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import PerceptionError
+from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.guarded_services import guard_services
-from jetson_perception.ros.parameters import Parameters, param, unknown_parameters
+from jetson_perception.ros.parameters import (
+    ALLOWS_CHANGES,
+    Parameters,
+    as_declared,
+    param,
+    unknown_parameters,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from diagnostic_msgs.msg import DiagnosticStatus
+    from rcl_interfaces.msg import SetParametersResult
     from rclpy.lifecycle import LifecycleState
+    from rclpy.parameter import Parameter
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +44,12 @@ class ManagedParams:
 
     autostart: bool = param(
         True, 'Configure and activate at start; false leaves both to a lifecycle manager.'
+    )
+    allow_source_changes: bool = param(
+        False,
+        'Let everybody on the ROS graph set what the node opens, as its source or model, while it '
+        'runs; only the start can set this one.',
+        read_only=True,
     )
 
 
@@ -80,7 +95,9 @@ class ManagedNode(LifecycleNode):
 
     def declare(self, params: type, prefix: str = '') -> Parameters[Any]:
         """Declare the parameters of a dataclass; what was given wrong is logged, once."""
-        declared: Parameters[Any] = Parameters(self, params, prefix, lambda: self.configured)
+        declared: Parameters[Any] = Parameters(
+            self, params, prefix, lambda: self.configured, self._may_open
+        )
         for problem in declared.problems:
             self.get_logger().error(problem)
         self._declared.append(declared)
@@ -92,17 +109,40 @@ class ManagedNode(LifecycleNode):
         given = [problem for declared in self._declared for problem in declared.problems]
         return given + self._unknown_parameters
 
-    def bring_up(self) -> None:
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set all or none, as both services do; an empty list may come in another list's type."""
+        return super().set_parameters_atomically(as_declared(self, parameter_list))
+
+    def bring_up(self, arguments: Sequence[str] = ()) -> None:
         """Configure and activate, unless the user wants to do that; call it once, before spinning.
 
         A node that fails stays up: its parameters can be mended and `configure` tried again.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            Command line that the node was started with.
         """
-        self._unknown_parameters = unknown_parameters(self)
+        self._unknown_parameters = [
+            *unknown_parameters(self, other_names=self._other_names()),
+            *files_for_others(given_files(arguments), self.get_fully_qualified_name()),
+        ]
         for problem in self._unknown_parameters:
             self.get_logger().warning(problem)
         if self._managed.value.autostart:
             self._wanted_active = True
             self._start()
+
+    def _may_open(self) -> bool:
+        allowed: bool = getattr(self._managed.value, ALLOWS_CHANGES)
+        return allowed
+
+    def _other_names(self) -> dict[str, str]:
+        return {
+            other: name
+            for declared in self._declared
+            for other, name in declared.other_names.items()
+        }
 
     def _start(self) -> None:
         if self._go('configure') and self._wanted_active:
@@ -298,7 +338,10 @@ class ManagedNode(LifecycleNode):
         else:
             log.error('unexpected error', exc_info=error)
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
-        self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what)}')
+        if what == 'configured' and self.parameter_problems:
+            # It often fails for what it was not given, as the user gave it under another name.
+            self.problem += f'. At its start: {"; ".join(self.parameter_problems)}'
+        self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what, error)}')
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
         """Configure anew, and activate if the node was to be active, after a failure."""
@@ -320,9 +363,12 @@ class ManagedNode(LifecycleNode):
         label: str = self._state_machine.current_state[1]
         return label
 
-    def _way_out(self, what: str) -> str:
+    def _way_out(self, what: str, error: Exception) -> str:
         if self.stuck():
             return 'Nothing else helps'
+        unset = getattr(error, 'parameter', '')
+        if any(declared.waits_for_start(unset) for declared in self._declared):
+            return f'It waits to be started anew; {ALLOWS_CHANGES}:=true lets the graph set it'
         name = self.get_fully_qualified_name()
         retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
         if what in ('configured', 'activated'):

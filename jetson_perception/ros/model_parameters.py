@@ -9,6 +9,8 @@ from typing import Any
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.engines.request import PRECISIONS
+from jetson_perception.errors import ParameterError
+from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
 
 
@@ -21,8 +23,11 @@ class ModelParams:
 
     model: str = param(
         '',
-        'ONNX file, engine file of TensorRT, or the name of a model that the package brings.',
+        'ONNX file, engine file of TensorRT, or the name of a model that the package brings; to '
+        'be set.',
         at_configure=True,
+        opens=True,
+        other_names=('model_path', 'model_file', 'model_file_path', 'weights'),
     )
     engine: str = param(
         'auto',
@@ -96,6 +101,7 @@ class ModelParams:
         'The names in a file instead: text with a name a line, or YAML with names, as that of a '
         'data set.',
         at_configure=True,
+        opens=True,
     )
 
     def problem(self) -> str:
@@ -113,6 +119,27 @@ class ModelParams:
         if any(value == 0.0 for value in self.std):
             return f'std is {list(self.std)}; no value may be 0, as pixels are divided by it'
         return ''
+
+    def require_model(self, name: str) -> None:
+        """See that there is a model to open.
+
+        Parameters
+        ----------
+        name : str
+            Full name of the parameter `model`.
+
+        Raises
+        ------
+        ParameterError
+            When it is empty.
+        """
+        if not self.model:
+            raise ParameterError(
+                f'{name} is not set; start the node with an ONNX file, such as '
+                f'{name}:=/models/my.onnx, or with the name of a model that the package brings: '
+                f'{", ".join(model_names())}',
+                name,
+            )
 
     def overrides(self, **more: Any) -> ModelInfo:
         """What the user set, for `jetson_perception.models` to prefer to the model's own word.

@@ -4,10 +4,10 @@ A field made by `param` is one ROS parameter of the field's name, type and defau
 
     @dataclass(frozen=True)
     class SegParams:
-        model: str = param('oranges', 'ONNX file.', at_configure=True)
+        model: str = param('', 'ONNX file.', at_configure=True, opens=True)
         blend: float = param(0.6, 'Share of the image that remains.', between=(0.0, 1.0))
 
-A tuple field is an array parameter that is not set until the user sets it; its default is ().
+A tuple field is an array parameter; its default is (), the empty list.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ from rclpy.parameter import Parameter
 from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rclpy.node import Node
 
 P = TypeVar('P')
+
+ALLOWS_CHANGES = 'allow_source_changes'
+"""The parameter of a node that lets the graph set what `opens`; set as the node starts."""
 
 _SCALARS = {
     bool: Parameter.Type.BOOL,
@@ -45,6 +48,8 @@ _ARRAYS = {
     float: Parameter.Type.DOUBLE_ARRAY,
     str: Parameter.Type.STRING_ARRAY,
 }
+# Of every kind, as a client may send them.
+_ARRAY_TYPES = {kind.value for kind in Parameter.Type if kind.name.endswith('_ARRAY')}
 
 
 def param(
@@ -54,6 +59,10 @@ def param(
     between: tuple[float, float] | None = None,
     choices: Sequence[str] = (),
     at_configure: bool = False,
+    opens: bool = False,
+    read_only: bool = False,
+    takes_integer: bool = False,
+    other_names: Sequence[str] = (),
     example: str = '',
 ) -> Any:
     """Describe a dataclass field that is one parameter.
@@ -70,8 +79,17 @@ def param(
         The values allowed, for a text.
     at_configure : bool
         True when the value is used once, as the node configures; a change is refused after that.
+    opens : bool
+        True when the value names what is opened, read or run: a file, a device, a pipeline. It
+        comes from the start; the graph may change it only where `ALLOWS_CHANGES` is set.
+    read_only : bool
+        True when only the start can set it.
+    takes_integer : bool
+        True when a text may be given as an integer at start, as YAML reads `source: 0`.
+    other_names : sequence of str
+        What other packages call it, for those who come from there.
     example : str, optional
-        A value in YAML, for a parameter that is not set by default.
+        A value in YAML, for a list, which is empty by default.
     """
     return dataclasses.field(
         default=default,
@@ -80,6 +98,10 @@ def param(
             'between': between,
             'choices': tuple(choices),
             'at_configure': at_configure,
+            'opens': opens,
+            'read_only': read_only,
+            'takes_integer': takes_integer,
+            'other_names': tuple(other_names),
             'example': example,
         },
     )
@@ -110,6 +132,8 @@ class Parameters(Generic[P]):
         Put before each name, with a dot.
     configured : callable
         Tells whether the node is configured, that is whether `at_configure` values are in use.
+    may_open : callable
+        Tells whether the graph may set what `opens`.
     """
 
     def __init__(
@@ -118,12 +142,14 @@ class Parameters(Generic[P]):
         cls: type[P],
         prefix: str = '',
         configured: Callable[[], bool] = lambda: False,
+        may_open: Callable[[], bool] = lambda: False,
     ) -> None:
         self._problems: dict[str, str] = {}
         self._node = node
         self._cls = cls
         self._prefix = f'{prefix}.' if prefix else ''
         self._configured = configured
+        self._may_open = may_open
         self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         #: What is wrong with values that only their user can judge, such as names of a model's
         #: classes; empty when nothing is. Set while there is such a user.
@@ -131,6 +157,11 @@ class Parameters(Generic[P]):
         values = {name: self._declare(name) for name in self._fields}
         self.value: P = self._mended(cls(**values))
         node.add_on_set_parameters_callback(self._on_set)
+        # Values that another dataclass of the node refuses must not be taken here: Humble alone
+        # has no way to hear the end of it.
+        self._hears_the_end = hasattr(node, 'add_post_set_parameters_callback')
+        if self._hears_the_end:
+            node.add_post_set_parameters_callback(self._take)
 
     @property
     def names(self) -> list[str]:
@@ -138,22 +169,46 @@ class Parameters(Generic[P]):
         return [self._prefix + name for name in self._fields]
 
     @property
+    def other_names(self) -> dict[str, str]:
+        """What other packages call the parameters: the full name here by the one there."""
+        return {
+            other: self._prefix + name
+            for name, field in self._fields.items()
+            for other in field.metadata['other_names']
+        }
+
+    @property
     def problems(self) -> list[str]:
         """What was given wrong at start and has not been set right since, one text each."""
         return [printable_line(problem) for problem in self._problems.values()]
+
+    def waits_for_start(self, name: str) -> bool:
+        """Whether this is one of ours that is empty and that only another start can set."""
+        field = self._fields.get(name.removeprefix(self._prefix))
+        return (
+            field is not None
+            and name in self.names
+            and field.metadata['opens']
+            and not self._may_open()
+            and not getattr(self.value, field.name)
+        )
 
     def _declare(self, field: str) -> Any:
         name = self._prefix + field
         default = self._fields[field].default
         kind = parameter_type(self._cls, field)
-        given = self._node._parameter_overrides.get(name)  # rclpy has no public way to look
-        # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
-        types = (None if given is None else given.type_, kind)
-        if types == (Parameter.Type.INTEGER, Parameter.Type.DOUBLE):
-            self._node._parameter_overrides[name] = Parameter(name, kind, float(given.value))
-        elif types == (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY):
-            doubles = [float(value) for value in given.value]
-            self._node._parameter_overrides[name] = Parameter(name, kind, doubles)
+        overrides = self._node._parameter_overrides  # rclpy has no public way to look
+        given = overrides.get(name)
+        if given is not None and (given.value is None or given.value == []):
+            # An empty list has no type, and of YAML no value either: rclpy would store that.
+            del overrides[name]
+            if default != ():
+                self._problems[field] = (
+                    f'parameter {name} is an empty list; {self._expected(field)}; '
+                    f'{_using(default)}'
+                )
+        elif given is not None:
+            overrides[name] = self._meant(field, given)
         try:
             value = self._declare_as(name, kind, default, self._descriptor(field), False)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
@@ -169,6 +224,20 @@ class Parameters(Generic[P]):
             self._reset(field)
             return default
         return value
+
+    def _meant(self, field: str, given: Parameter) -> Parameter:
+        """What is given at start, in the parameter's type where YAML has another for it."""
+        kind = parameter_type(self._cls, field)
+        types = (given.type_, kind)
+        # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
+        if types == (Parameter.Type.INTEGER, Parameter.Type.DOUBLE):
+            return Parameter(given.name, kind, float(given.value))
+        if types == (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY):
+            return Parameter(given.name, kind, [float(value) for value in given.value])
+        takes_integer = self._fields[field].metadata['takes_integer']
+        if types == (Parameter.Type.INTEGER, Parameter.Type.STRING) and takes_integer:
+            return Parameter(given.name, kind, str(given.value))
+        return given
 
     def _reset(self, field: str) -> None:
         """Give a parameter its default, whatever the user gave."""
@@ -214,7 +283,12 @@ class Parameters(Generic[P]):
             parameter = self._node.declare_parameter(
                 name, kind, descriptor, ignore_override=ignore_override
             )
-            return () if parameter.value is None else tuple(parameter.value)
+            if parameter.value is not None:
+                return tuple(parameter.value)
+            # rclpy takes no empty list as a default, as it has no type. Unset it must not stay: a
+            # client that asks for all parameters gets none when one of them has no value.
+            self._node.set_parameters([Parameter(name, kind, [])])
+            return ()
         return self._node.declare_parameter(
             name, default, descriptor, ignore_override=ignore_override
         ).value
@@ -222,7 +296,9 @@ class Parameters(Generic[P]):
     def _descriptor(self, field: str) -> ParameterDescriptor:
         # A fresh one each time: rclpy writes the name and type into the object it is given.
         meta = self._fields[field].metadata
-        descriptor = ParameterDescriptor(description=meta['description'])
+        descriptor = ParameterDescriptor(
+            description=meta['description'], read_only=meta['read_only']
+        )
         if meta['choices']:
             descriptor.additional_constraints = 'one of: ' + ', '.join(meta['choices'])
         if meta['between']:
@@ -255,42 +331,83 @@ class Parameters(Generic[P]):
         return problem or (self.check(value) if self.check else '')
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
+        changes = self._changes(parameters)
+        for field, value in changes.items():
+            problem = self._choice_problem(field, value)
+            if not problem and value != getattr(self.value, field):
+                problem = self._refusal(field)
+            if problem:
+                return SetParametersResult(successful=False, reason=printable_line(problem))
+        if changes:
+            problem = self._problem(dataclasses.replace(self.value, **changes))  # type: ignore[type-var]
+            if problem:
+                return SetParametersResult(successful=False, reason=printable_line(problem))
+            if not self._hears_the_end:
+                self._take(parameters)
+        return SetParametersResult(successful=True)
+
+    def _take(self, parameters: list[Parameter]) -> None:
+        """Use values that nobody refused."""
+        changes = self._changes(parameters)
+        if changes:
+            # The reference is swapped, so that a frame sees the old set or the new one.
+            self.value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
+            for field in changes:
+                self._problems.pop(field, None)
+
+    def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
+        """Those of the parameters that are ours, by field."""
         changes = {}
         for parameter in parameters:
             field = parameter.name.removeprefix(self._prefix)
-            if not parameter.name.startswith(self._prefix) or field not in self._fields:
-                continue
-            value = parameter.value
-            if isinstance(self._fields[field].default, tuple):
-                value = () if value is None else tuple(value)
-            problem = self._choice_problem(field, value)
-            if not problem and self._fields[field].metadata['at_configure'] and self._configured():
-                problem = (
-                    f'{parameter.name} is used when the node configures; first call '
-                    f'`ros2 lifecycle set {self._node.get_fully_qualified_name()} deactivate`, '
-                    f'then `cleanup`, set it, and `configure` and `activate` again'
-                )
-            if problem:
-                return SetParametersResult(successful=False, reason=printable_line(problem))
-            changes[field] = value
-        if changes:
-            value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
-            problem = self._problem(value)
-            if problem:
-                return SetParametersResult(successful=False, reason=printable_line(problem))
-            # The reference is swapped, so that a frame sees the old set or the new one.
-            self.value = value
-            for field in changes:
-                self._problems.pop(field, None)
-        return SetParametersResult(successful=True)
+            if parameter.name.startswith(self._prefix) and field in self._fields:
+                is_list = isinstance(self._fields[field].default, tuple)
+                changes[field] = tuple(parameter.value or ()) if is_list else parameter.value
+        return changes
+
+    def _refusal(self, field: str) -> str:
+        """Why another value cannot be taken now, whatever it is; empty when it can."""
+        name, meta = self._prefix + field, self._fields[field].metadata
+        node = self._node.get_fully_qualified_name()
+        if meta['opens'] and not self._may_open():
+            return (
+                f'{name} names what {node} opens, so it is set as the node starts (launch '
+                f'argument, params file, -p) and not from the graph; start the node with another '
+                f'{name}, or with {ALLOWS_CHANGES}:=true to set it while the node runs'
+            )
+        if meta['at_configure'] and self._configured():
+            return (
+                f'{name} is used when the node configures; first call '
+                f'`ros2 lifecycle set {node} deactivate`, then `cleanup`, set it, and '
+                f'`configure` and `activate` again'
+            )
+        return ''
 
 
 def _using(default: Any) -> str:
-    value = 'leaving it unset' if default == () else f'using {quoted(default)}'
+    value = 'using an empty list' if default == () else f'using {quoted(default)}'
     return f'{value}, until it is set right'
 
 
-def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
+def as_declared(node: Node, parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Parameters as a client sends them, but empty lists in the type that the node declared.
+
+    `ros2 param set … '[]'` and `ros2 param load` know no type of an empty list, and say bool.
+    """
+    found = []
+    for parameter in parameters:
+        descriptor = node._descriptors.get(parameter.name)
+        is_list = descriptor is not None and descriptor.type in _ARRAY_TYPES
+        if is_list and parameter.type_.value in _ARRAY_TYPES and not parameter.value:
+            kind = Parameter.Type(descriptor.type)
+            parameter = Parameter(parameter.name, kind, [])
+        found.append(parameter)
+    return found
+
+
+def unknown_parameters(
+    node: Node, ignore: Iterable[str] = (), other_names: Mapping[str, str] | None = None
+) -> list[str]:
     """What to say of each parameter that was given to the node and that it does not have.
 
     Parameters
@@ -299,16 +416,20 @@ def unknown_parameters(node: Node, ignore: Iterable[str] = ()) -> list[str]:
         With all its parameters declared.
     ignore : iterable of str
         Beginnings of names that something else will declare later.
+    other_names : mapping of str to str, optional
+        Names of other packages' parameters, and what the node calls the same.
     """
     known = list(node._parameters)
     texts = []
     for name in node._parameter_overrides:
         if name in known or name.startswith(('qos_overrides.', *ignore)):
             continue
-        no_mappings = [one for one in known if name.startswith(f'{one}.')]
-        close = difflib.get_close_matches(name, known, n=1)
+        same = (other_names or {}).get(name)
+        close = [same] if same else difflib.get_close_matches(name, known, n=1)
         hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist.'
-        if no_mappings:  # in YAML a mapping where a list is meant, as of class_score_thresholds
-            hint = f'{printable(no_mappings[0])} is no mapping: config/ shows how it is written.'
+        # In YAML a mapping where a list is meant, as of class_score_thresholds.
+        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
+        if no_mapping:
+            hint = f'{printable(no_mapping)} is no mapping: config/ shows how it is written.'
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts

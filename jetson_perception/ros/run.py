@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import rclpy
@@ -75,7 +76,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
         if not spinner.stopped:
-            node.bring_up()
+            node.bring_up(sys.argv if args is None else args)
         spinner.spin(node)
     except ExternalShutdownException:
         pass

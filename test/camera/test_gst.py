@@ -157,6 +157,7 @@ def has_ended(pid: int, timeout_s: float = 10.0) -> bool:
             id='quotes',
         ),
         pytest.param('a b=$(reboot) ! c;d', ['a', 'b=$(reboot)', '!', 'c;d'], id='no_shell'),
+        pytest.param('a b=-1 c="-d e"', ['a', 'b=-1', 'c=-d e'], id='minus_in_a_value'),
     ],
 )
 def test_split(text, arguments):
@@ -185,6 +186,19 @@ def test_a_pipe_comes_in_by_fdsrc(open_source):
         pytest.param('!', 'an empty pipeline; expected e.g. gst://videotestsrc', id='empty'),
         pytest.param('a ! appsink drop=1', 'ends in appsink; leave the sink out', id='sink'),
         pytest.param('fakesink', 'ends in fakesink', id='sink_alone'),
+        *(
+            pytest.param(text, f'has the word {word}, and a pipeline has no options', id=name)
+            for text, word, name in (
+                ('--gst-plugin-load=/x.so a ! b', '--gst-plugin-load', 'first'),
+                ('a ! b --gst-plugin-load=/x.so', '--gst-plugin-load', 'last'),
+                ('a ! b -- c', '--', 'end_of_options'),
+                ('a -m', '-m', 'short'),
+                ('"-"x a', '-x', 'quoted'),
+                ("a '--gst-plugin-path=/a b'", '--gst-plugin-path', 'quoted_with_a_space'),
+                ('a \\-e', '-e', 'escaped'),
+                ('a b = -1', '-1', 'value_apart'),
+            )
+        ),
     ],
 )
 def test_no_pipeline(text, match):

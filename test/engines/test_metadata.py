@@ -15,6 +15,7 @@ from jetson_perception.engines.metadata import (
     sidecar_path,
     validate,
 )
+from jetson_perception.engines.plan_file import SIDECAR_KEY, PlanFile
 from jetson_perception.errors import ModelError
 
 
@@ -297,14 +298,31 @@ def test_names_in_a_file_beside_the_sidecar(tmp_path, monkeypatch):
         read_sidecar(path)
     (tmp_path / 'coco.names').write_text('person\ntraffic light\n')
     assert read_sidecar(path) == ModelInfo(class_names=('person', 'traffic light'))
-    path.write_text(f'class_names_file: {tmp_path / "coco.names"}')
-    assert read_sidecar(path) == ModelInfo(class_names=('person', 'traffic light'))
     path.write_text('class_names_file: coco.names\nnames: [a]')
     with pytest.raises(ModelError, match='names says again what class_names_file said'):
         read_sidecar(path)
     path.write_text('class_names_file: [a]')
     with pytest.raises(ModelError, match='class_names_file: expected text, found'):
         read_sidecar(path)
+
+
+@pytest.mark.parametrize('location', ['/etc/passwd', '../names.txt', 'a/../../names.txt', '~/x'])
+def test_names_in_a_file_elsewhere(tmp_path, monkeypatch, location):
+    """Neither opened nor quoted, also where a plan carries the words of a sidecar."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'names.txt').write_text('secret')
+    (tmp_path / 'x').write_text('secret')
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    (folder / 'my.yaml').write_text(f'class_names_file: {location}')
+    match = r'my\.yaml: class_names_file: expected a file below the folder|cannot be read'
+    with pytest.raises(ModelError, match=match) as caught:
+        read_sidecar(folder / 'my.yaml')
+    assert 'secret' not in str(caught.value)
+    plan = PlanFile(b'', {SIDECAR_KEY: {'class_names_file': location}})
+    with pytest.raises(ModelError, match='class_names_file') as caught:
+        plan.info(str(folder / 'my.engine'))
+    assert 'secret' not in str(caught.value)
 
 
 def test_sidecar_that_cannot_be_read(tmp_path):

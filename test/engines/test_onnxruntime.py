@@ -266,6 +266,28 @@ class TestFiles:
         with pytest.raises(ModelError, match=r'keeps weights in .*my\.data, which is missing'):
             OnnxRuntimeEngine(path)
 
+    @pytest.mark.parametrize('way', ['link', 'absolute', 'up'])
+    def test_external_data_outside_the_folder(self, tmp_path, way):
+        """Else a model from elsewhere reads any file, whatever the version of the runtime."""
+        folder = tmp_path / 'model'
+        folder.mkdir()
+        path = folder / 'my.onnx'
+        onnx.save_model(
+            onnx.load(detector(path)), path, save_as_external_data=True, location='my.data'
+        )
+        outside = (folder / 'my.data').rename(tmp_path / 'secret')
+        if way == 'link':
+            (folder / 'my.data').symlink_to(outside)
+        else:
+            model = onnx.load(path, load_external_data=False)
+            for tensor in model.graph.initializer:
+                for entry in tensor.external_data:
+                    if entry.key == 'location':
+                        entry.value = str(outside) if way == 'absolute' else '../secret'
+            path.write_bytes(model.SerializeToString())
+        with pytest.raises(ModelError, match='keeps weights in another file: expected a file bel'):
+            OnnxRuntimeEngine(path)
+
     def test_newer_onnx_than_the_runtime(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx')
         model = onnx.load(path)

@@ -205,7 +205,8 @@ def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
     peer, start, model, tmp_path, make, told
 ):
     bad = make(tmp_path / 'bad.onnx')
-    node = start(node_process('seg_node', peer.namespace, model=str(bad)))
+    process = node_process('seg_node', peer.namespace, model=str(bad), allow_source_changes=True)
+    node = start(process)
     line = peer.wait_for_log(node, 'not configured: ')
     assert str(bad) in line
     assert told in line

@@ -271,7 +271,7 @@ class TestLosses:
         assert value_of(status, 'source') == f'file://{path}'
 
     def test_a_source_that_is_none_is_told_and_mended(self, peer, start, pictures):
-        node = start(camera(peer, 'webcam://0'))
+        node = start(camera(peer, 'webcam://0', allow_source_changes=True))
         assert 'webcam://' in peer.wait_for_log(node, 'not configured')
         assert peer.state('camera_node') == 'unconfigured'
         source = f'images://{pictures}'

@@ -58,17 +58,19 @@ def parameter(peer, node_name, name):
 
 
 def unset_examples(text):
-    """A YAML file of ours with the examples of what it leaves unset as values."""
+    """A YAML file of ours with the examples of its empty lists as values."""
     return re.sub(r'^( *)# (\w+: \[)', r'\1\2', text, flags=re.MULTILINE)
 
 
 class TestYamlFiles:
     @pytest.mark.parametrize('executable', ['seg_node', 'yolo_node', 'camera_node'])
     def test_loads_without_a_complaint(self, peer, start, tmp_path, executable):
-        parameters = {}
-        if executable == 'yolo_node':
-            parameters['det__model'] = str(detector(tmp_path / 'my.onnx'))
-        process = node_process(executable, peer.namespace, **parameters)
+        parameters = {
+            'seg_node': {'model': 'oranges'},
+            'yolo_node': {'det__model': str(detector(tmp_path / 'my.onnx'))},
+            'camera_node': {'source': 'scene://oranges?width=96&height=64'},
+        }
+        process = node_process(executable, peer.namespace, **parameters[executable])
         node = start(replace(process, parameter_file=config_path(executable)))
         peer.wait_for_state(executable, 'active')
         assert log_lines(node, 'WARN|ERROR') == []
@@ -93,7 +95,7 @@ class TestYamlFiles:
         assert log_lines(node, 'WARN|ERROR') == []
 
     def test_has_every_parameter_that_the_node_declares(self, peer, start):
-        """Those of ROS itself, QoS and the unset ones aside, which the text has as comments."""
+        """Those of ROS itself and QoS aside; the text has lists as comments."""
         for executable in ('seg_node', 'yolo_node', 'camera_node'):
             start(node_process(executable, peer.namespace, autostart=False))
             names = peer.call(

@@ -12,7 +12,9 @@ from sensor_msgs.msg import Image
 @pytest.fixture
 def running_seg(peer, start, tmp_path):
     model = color_segmentation(tmp_path / 'colors.onnx')
-    return start(node_process('seg_node', peer.namespace, model=str(model)))
+    return start(
+        node_process('seg_node', peer.namespace, model=str(model), allow_source_changes=True)
+    )
 
 
 def assert_answers(peer):

@@ -367,7 +367,11 @@ class TestTrouble:
         color_segmentation(tmp_path / 'colors.onnx')
         good = detector(tmp_path / 'good.onnx', [LEFT])
         process = node_process(
-            'yolo_node', peer.namespace, engines=['good', 'bad'], good__model=str(good)
+            'yolo_node',
+            peer.namespace,
+            engines=['good', 'bad'],
+            good__model=str(good),
+            allow_source_changes=True,
         )
         node = start(process)
         assert 'bad.model is not set' in peer.wait_for_log(node, 'not configured: engine bad')
@@ -409,7 +413,10 @@ class TestTrouble:
     def test_names_that_no_topic_can_have(self, peer, start, tmp_path, names, reason):
         """The node says so and stays; with a good name it works."""
         model = detector(tmp_path / 'my.onnx', [LEFT])
-        node = start(node_process('yolo_node', peer.namespace, engines=names))
+        process = node_process(
+            'yolo_node', peer.namespace, engines=names, allow_source_changes=True
+        )
+        node = start(process)
         line = peer.wait_for_log(node, 'engines (has|is)')
         assert reason in line
         peer.wait_for_log(node, 'not configured')
@@ -457,7 +464,10 @@ class TestTrouble:
     def test_a_model_cannot_be_exchanged_under_way(self, peer, start, tmp_path):
         model = detector(tmp_path / 'my.onnx', [LEFT])
         other = detector(tmp_path / 'other.onnx', [LEFT, RIGHT])
-        start(node_process('yolo_node', peer.namespace, det__model=str(model)))
+        process = node_process(
+            'yolo_node', peer.namespace, det__model=str(model), allow_source_changes=True
+        )
+        start(process)
         peer.wait_for_state('yolo_node', 'active')
         refused = peer.set_parameter('yolo_node', 'det.model', str(other))
         assert not refused.successful

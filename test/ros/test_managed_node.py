@@ -6,28 +6,32 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.parameters import param
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 STEPS = ('configure', 'activate', 'deactivate', 'cleanup')
 
 
 @dataclass(frozen=True)
-class NoParams:
-    """No parameter of its own."""
+class FragileParams:
+    source: str = param('', 'What it opens.', opens=True, other_names=('video_device',))
+    names: tuple[str, ...] = param((), 'Names.')
 
 
 class Fragile(ManagedNode):
     """Raises in the steps that a test names, and remembers the steps that it took."""
 
-    def __init__(self, context):
+    def __init__(self, context, **given):
         self.raises = {}
         self.steps = []
-        super().__init__('fragile', NoParams, context=context)
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        super().__init__('fragile', FragileParams, context=context, parameter_overrides=overrides)
 
     def configure(self):
         self._step('configure')
@@ -59,13 +63,25 @@ class Fragile(ManagedNode):
 
 
 @pytest.fixture
-def node():
+def make_node():
+    """Makes a node that was given parameters at start."""
     context = Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
-    made = Fragile(context)
-    yield made
-    made.destroy_node()
+    made = []
+
+    def make(**given):
+        made.append(Fragile(context, **given))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.destroy_node()
     rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def node(make_node):
+    return make_node()
 
 
 def test_a_node_brings_itself_up(node):
@@ -170,3 +186,42 @@ def test_whatever_its_state_a_node_that_is_destroyed_lets_go(reached):
     rclpy.shutdown(context=context)
     assert node.steps.count('configure') == node.steps.count('cleanup')
     assert node.steps.count('activate') == node.steps.count('deactivate')
+
+
+def set_to(node, name, value):
+    return node.set_parameters([Parameter(name, value=value)])[0].successful
+
+
+def test_what_the_node_opens_comes_from_its_start(make_node):
+    node = make_node(source='csi://0')
+    for step in ('', *STEPS):
+        if step:
+            assert getattr(node, f'trigger_{step}')() == SUCCESS
+        assert not set_to(node, 'source', 'gst://x')
+        assert not set_to(node, 'allow_source_changes', True)
+        assert set_to(node, 'names', ['a'])
+    assert node.own.value.source == 'csi://0'
+    assert set_to(make_node(allow_source_changes=True), 'source', 'csi://1')
+
+
+def test_an_empty_list_is_taken_in_whatever_type_it_comes(make_node):
+    node = make_node(names=['a'])
+    empty = Parameter('names', Parameter.Type.BOOL_ARRAY, [])
+    assert node.set_parameters_atomically([empty]).successful  # what both services call
+    assert node.own.value.names == ()
+    assert node.get_parameter('names').type_ == Parameter.Type.STRING_ARRAY
+
+
+def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_path, caplog):
+    """It is why there is nothing to open: under another name, or for another node."""
+    file = tmp_path / 'my.yaml'
+    file.write_text('camera: {ros__parameters: {source: csi://0}}')
+    node = make_node(video_device='/dev/video0')
+    node.raises['configure'] = ParameterError('source is not set', 'source')
+    node.bring_up(['fragile', '--ros-args', '--params-file', str(file)])
+    for problem in (node.problem, node.status().message):
+        assert problem.startswith('source is not set. At its start: fragile has no parameter vid')
+        assert 'video_device; did you mean source?' in problem
+        assert f'{file} sets nothing for /fragile: it has parameters of /camera' in problem
+    assert 'waits to be started anew' in node._way_out('configured', ParameterError('', 'source'))
+    assert 'Once mended' in node._way_out('configured', ModelError('the file is gone'))

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 import pytest
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import ParameterImmutableException
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from jetson_perception.ros.parameters import Parameters, param, parameter_type, unknown_parameters
+from jetson_perception.ros.parameters import (
+    Parameters,
+    as_declared,
+    param,
+    parameter_type,
+    unknown_parameters,
+)
 
 Type = Parameter.Type
 
@@ -18,6 +25,9 @@ Type = Parameter.Type
 @dataclass(frozen=True)
 class Settings:
     model: str = param('oranges', 'ONNX file.', at_configure=True)
+    source: str = param(
+        '', 'Camera.', opens=True, takes_integer=True, other_names=('video_device',)
+    )
     mode: str = param('fast', 'How to go about it.', choices=('fast', 'exact'))
     blend: float = param(0.6, 'Share of the image.', between=(0.0, 1.0))
     count: int = param(5, 'How many.', between=(1, 10))
@@ -71,11 +81,8 @@ def declared(make_node):
 
 
 def stored(node, name):
-    """What `ros2 param get` shows; None where nothing is set."""
-    try:
-        return node.get_parameter(name).value
-    except ParameterUninitializedException:
-        return None
+    """What `ros2 param get` shows."""
+    return node.get_parameter(name).value
 
 
 def set_one(node, name, value):
@@ -88,7 +95,7 @@ def test_without_anything_given_every_value_is_its_default(declared):
     assert parameters.value.size == ()
     assert list(parameters.problems) == []
     assert stored(node, 'blend') == 0.6
-    assert stored(node, 'size') is None
+    assert list(stored(node, 'size')) == []
 
 
 @pytest.mark.parametrize(
@@ -135,6 +142,8 @@ def test_ranges_and_choices_are_in_the_descriptor(declared):
         pytest.param({'mean': [0.1, 0.2, 0.3]}, {'mean': (0.1, 0.2, 0.3)}, id='doubles'),
         pytest.param({'mean': [0, 0, 1]}, {'mean': (0.0, 0.0, 1.0)}, id='integers_for_doubles'),
         pytest.param({'names': ['a', 'b']}, {'names': ('a', 'b')}, id='strings'),
+        pytest.param({'source': 0}, {'source': '0'}, id='integer_for_a_device'),
+        pytest.param({'source': '0'}, {'source': '0'}, id='device'),
     ],
 )
 def test_what_is_given_at_start_is_used(declared, given, expected):
@@ -160,6 +169,8 @@ def test_what_is_given_at_start_is_used(declared, given, expected):
         pytest.param({'count': 0}, ['count is 0', 'from 1 to 10', 'using 5'], id='count_below'),
         pytest.param({'draw': 1}, ['draw is 1', 'bool'], id='integer_for_a_bool'),
         pytest.param({'model': 3}, ['model is 3', 'string'], id='integer_for_a_text'),
+        pytest.param({'source': 1.5}, ['source is 1.5', 'string'], id='double_for_a_device'),
+        pytest.param({'source': [0]}, ['source is', 'string'], id='list_for_a_device'),
         pytest.param({'mode': 'slow'}, ["mode is 'slow'", 'one of fast, exact'], id='choice'),
         pytest.param({'size': [1.5, 2.5]}, ['size is', 'integer_array'], id='doubles_for_ints'),
         pytest.param({'size': 640}, ['size is 640', 'integer_array'], id='one_for_an_array'),
@@ -175,7 +186,8 @@ def test_what_is_wrong_at_start_is_told_and_the_default_used(declared, given, to
         assert text in parameters.problems[0]
     (name,) = given
     default = getattr(Settings(), name)
-    assert stored(node, name) == (None if default == () else default)
+    shown = stored(node, name)
+    assert (tuple(shown) if default == () else shown) == default
 
 
 def test_one_wrong_value_leaves_the_others_as_given(declared):
@@ -282,6 +294,143 @@ def test_what_only_the_user_of_the_values_can_judge(make_node):
     assert set_names('nobody') == (True, '')
 
 
+@pytest.mark.parametrize('configured', [False, True])
+def test_what_opens_is_refused_whatever_the_state(make_node, configured):
+    node = make_node(source='csi://0')
+    settings = Parameters(node, Settings, configured=lambda: configured)
+    for name, value in (('source', 'gst://x'), ('source', ''), ('source', ' csi://0')):
+        result = set_one(node, name, value)
+        assert not result.successful
+        assert 'source names what /configured opens' in result.reason
+        assert 'start the node with another source, or with allow_source_changes:=true' in (
+            result.reason
+        )
+    together = [Parameter('blend', value=0.1), Parameter('source', value='gst://x')]
+    for batch in (together, together[::-1]):
+        assert not node.set_parameters_atomically(batch).successful
+    assert settings.value == Settings(source='csi://0')
+    assert stored(node, 'source') == 'csi://0'
+    assert stored(node, 'blend') == 0.6
+
+
+def test_what_is_set_to_what_it_is_needs_no_leave(make_node):
+    """As by `ros2 param load` of what `ros2 param dump` wrote."""
+    node = make_node(source='csi://0')
+    settings = Parameters(node, Settings, configured=lambda: True)
+    for name in settings.names:
+        kept = node.get_parameter(name)
+        assert node.set_parameters([kept])[0].successful, name
+    assert settings.value == Settings(source='csi://0')
+
+
+def test_what_opens_can_be_set_where_the_start_allows_it(make_node):
+    node = make_node(source='csi://0')
+    settings = Parameters(node, Settings, may_open=lambda: True)
+    assert set_one(node, 'source', 'csi://1').successful
+    assert settings.value.source == 'csi://1'
+
+
+def test_what_is_only_of_the_start(make_node):
+    @dataclass(frozen=True)
+    class Fixed:
+        fixed: bool = param(False, 'A switch.', read_only=True)
+
+    node = make_node(fixed=True)
+    settings = Parameters(node, Fixed)
+    assert settings.value.fixed is True
+    for value in (Parameter('fixed', value=False), Parameter('fixed', Type.NOT_SET, None)):
+        assert not node.set_parameters([value])[0].successful
+    with pytest.raises(ParameterImmutableException):
+        node.undeclare_parameter('fixed')
+    assert (stored(node, 'fixed'), settings.value.fixed) == (True, True)
+    assert Parameters(make_node(fixed=3), Fixed).value.fixed is False
+
+
+def test_what_one_dataclass_refuses_the_other_does_not_take(make_node):
+    node = make_node()
+    first, second = Parameters(node, Settings, 'first'), Parameters(node, Settings, 'second')
+    for good, bad in (('first', 'second'), ('second', 'first')):
+        batch = [
+            Parameter(f'{good}.blend', value=0.1),
+            Parameter(f'{bad}.source', value='gst://x'),
+        ]
+        assert not node.set_parameters_atomically(batch).successful
+        assert first.value == second.value == Settings()
+
+
+def test_where_rclpy_has_no_word_of_the_end_values_are_taken_at_once(make_node, monkeypatch):
+    """As Humble's."""
+    monkeypatch.delattr(Node, 'add_post_set_parameters_callback')
+    node = make_node(blend=9.0)
+    settings = Parameters(node, Settings)
+    assert set_one(node, 'blend', 0.1).successful
+    assert settings.value == Settings(blend=0.1)
+    assert settings.problems == []
+    assert not set_one(node, 'source', 'gst://x').successful
+    assert not set_one(node, 'mode', 'slow').successful
+    assert settings.value == Settings(blend=0.1)
+
+
+class TestEmptyLists:
+    """rclpy and YAML know no type of an empty list; the parameter has one."""
+
+    FIELDS = (
+        ('size', Type.INTEGER_ARRAY, [3, 4]),
+        ('mean', Type.DOUBLE_ARRAY, [1.0, 2.0, 3.0]),
+        ('names', Type.STRING_ARRAY, ['a']),
+    )
+
+    @pytest.mark.parametrize(('name', 'kind', 'some'), FIELDS)
+    def test_are_the_default_with_the_type_of_the_parameter(self, declared, name, kind, some):
+        node, _ = declared()
+        parameter = node.get_parameter(name)
+        assert (parameter.type_, list(parameter.value)) == (kind, [])
+
+    @pytest.mark.parametrize(('name', 'kind', 'some'), FIELDS)
+    @pytest.mark.parametrize(
+        'given',
+        [Parameter('', Type.NOT_SET, None), Parameter('', value=[])],
+        ids=['as_yaml_gives_it', 'as_python_gives_it'],
+    )
+    def test_can_be_given_at_start(self, context, name, kind, some, given):
+        override = Parameter(name, given.type_, given.value)
+        node = rclpy.create_node('configured', context=context, parameter_overrides=[override])
+        parameters = Parameters(node, Settings)
+        assert (parameters.value, parameters.problems) == (Settings(), [])
+        assert node.get_parameter(name).type_ == kind
+        node.destroy_node()
+
+    def test_of_yaml_for_what_is_no_list(self, context):
+        override = Parameter('blend', Type.NOT_SET, None)
+        node = rclpy.create_node('configured', context=context, parameter_overrides=[override])
+        parameters = Parameters(node, Settings)
+        assert parameters.value == Settings()
+        (problem,) = parameters.problems
+        assert 'blend is an empty list; expected a value of type double' in problem
+        assert stored(node, 'blend') == 0.6
+        node.destroy_node()
+
+    @pytest.mark.parametrize(('name', 'kind', 'some'), FIELDS)
+    @pytest.mark.parametrize('sent', [Type.BOOL_ARRAY, Type.BYTE_ARRAY, Type.STRING_ARRAY])
+    def test_can_be_sent_as_of_another_type(self, declared, name, kind, some, sent):
+        node, parameters = declared(**{name: some})
+        (meant,) = as_declared(node, [Parameter(name, sent, [])])
+        assert node.set_parameters([meant])[0].successful
+        assert parameters.value == Settings()
+        assert node.get_parameter(name).type_ == kind
+
+    def test_of_what_is_no_list_or_not_declared_stay(self, declared):
+        node, _ = declared()
+        sent = [
+            Parameter('blend', Type.BOOL_ARRAY, []),
+            Parameter('nobody', Type.BOOL_ARRAY, []),
+            Parameter('names', Type.STRING_ARRAY, ['a']),
+            Parameter('names', value=3),
+            Parameter('names', Type.NOT_SET, None),
+        ]
+        assert as_declared(node, sent) == sent
+
+
 def test_two_sets_under_prefixes_do_not_meet(make_node):
     node = make_node(det__blend=0.1, pose__blend=0.2)
     det, pose = Parameters(node, Settings, 'det'), Parameters(node, Settings, 'pose')
@@ -320,6 +469,14 @@ def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make
     Parameters(node, Settings)
     (text,) = unknown_parameters(node)
     assert told in text
+
+
+def test_the_name_of_another_package_is_told_with_the_one_here(make_node):
+    node = make_node(video_device='/dev/video0')
+    settings = Parameters(node, Settings, 'front')
+    assert settings.other_names == {'video_device': 'front.source'}
+    (text,) = unknown_parameters(node, other_names=settings.other_names)
+    assert text.startswith('configured has no parameter video_device; did you mean front.source?')
 
 
 def test_qos_overrides_and_ignored_prefixes_are_not_unknown(make_node):
