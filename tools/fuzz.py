@@ -93,6 +93,7 @@ class Search:
 
 def _run(searches: list[Search], most: int, until: float) -> None:
     """Take inputs of each in turn, for about as long, so that quick parsers get more."""
+    turn = min(_TURN, -(-most // len(searches)))
     while time.monotonic() < until:
         for search in searches:
             left = most - sum(each.count for each in searches)
@@ -100,7 +101,7 @@ def _run(searches: list[Search], most: int, until: float) -> None:
                 return
             # For what does not come back to Python, so that `no_hang` cannot end it.
             faulthandler.dump_traceback_later(20 * HANG_S, exit=True)
-            search.run(min(_TURN, left), min(until, time.monotonic() + _TURN_S))
+            search.run(min(turn, left), min(until, time.monotonic() + _TURN_S))
 
 
 def _trace(error: BaseException) -> list[str]:

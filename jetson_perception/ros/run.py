@@ -13,6 +13,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.printable import printable_lines
 from jetson_perception.ros.arguments import require_utf8
 
@@ -89,6 +90,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     """
     require_utf8(args)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    quiet_opencv()
     signals = _EndSignals()
     node = None
     try:
