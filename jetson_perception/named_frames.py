@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 
 from jetson_perception.camera import open_source
-from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.images import picture_paths
+from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import EndOfStream, ImageError, SourceError
 from jetson_perception.native_paths import native_path_to_read

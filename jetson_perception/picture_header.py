@@ -269,6 +269,8 @@ def _read_tiff(data: bytes) -> PictureHeader:
     order = '<' if data[0] == ord('I') else '>'
     is_big = 43 in struct.unpack_from(f'{order}H', data, 2)
     (at,) = struct.unpack_from(f'{order}Q' if is_big else f'{order}I', data, 8 if is_big else 4)
+    if at > len(data):  # also beyond what an index may be
+        raise IndexError
     (count,) = struct.unpack_from(f'{order}Q' if is_big else f'{order}H', data, at)
     if count > _MOST_TIFF_ENTRIES:
         raise ImageError(f'TIFF with {count} tags; expected at most {_MOST_TIFF_ENTRIES}')

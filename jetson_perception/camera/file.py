@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from jetson_perception.camera.ffmpeg import quiet_ffmpeg
+from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from jetson_perception.camera.ffmpeg import quiet_ffmpeg
 from jetson_perception.camera.live import LiveSource
+from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import address, quotes_secret, shown
 from jetson_perception.camera.uri import ESCAPES

@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception import ending
+from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.printable import printable_lines
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.spinning import Spinner
@@ -69,6 +70,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     # rclpy's own handlers take the context down at once: then results under way cannot be
     # published, nor a service call be answered, and each says so with a traceback.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    quiet_opencv()
     try:
         node = make()
         library = logging.getLogger('jetson_perception')

@@ -249,9 +249,11 @@ def test_sidecar_spellings(tmp_path, text, expected):
         pytest.param(f'names: [{"x, " * 70000}]', 'has 70000 names', id='many_names'),
         pytest.param('kpt_names: {1: a, b: c}', 'expected whole numbers as keys', id='mixed_keys'),
         pytest.param('kpt_names: ["\\e[2J"]', 'keypoint_names: has a control', id='keypoint_name'),
-        pytest.param('class_names_file: "a\\0b"', 'holds a NUL', id='nul_in_a_path'),
         pytest.param(
-            'class_names_file: ~no-such-user-here/x', 'no such user', id='home_of_nobody'
+            'class_names_file: "a\\0b"', 'expected a file below the folder', id='nul_in_a_path'
+        ),
+        pytest.param(
+            'class_names_file: ~no-such-user-here/x', 'No such file', id='home_of_nobody'
         ),
         pytest.param(f'class_names_file: {"n" * 256}', 'File name too long', id='long_path'),
         pytest.param('stride: yes', r'expected a whole number, found True', id='stride_yes'),

@@ -554,7 +554,7 @@ def _layouts(given: tuple[list[list[int]], ModelInfo, tuple[int, int]]) -> None:
 
 _MODELS = [
     Target('model metadata', _properties, lambda p: validate(read_onnx_metadata(p))),
-    Target('ONNX files', lambda rng: _onnx_bytes()(rng), _onnx, 1000),
+    Target('ONNX files', lambda rng: _onnx_bytes()(rng), _onnx),
     Target(
         'engine files',
         damaged(
