@@ -6,6 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from jetson_perception.camera.source import FrameSource
 
 _log = logging.getLogger(__name__)
+
+_READ_AT_ANY_RATE = frozenset({'bag', 'file', 'gst', 'images'})
 
 
 def open_source(
@@ -22,6 +25,7 @@ def open_source(
     frame_rate: float | None = None,
     loop: bool = False,
     pixel_format: str = '',
+    pace: Pace = Pace.LIVE,
 ) -> FrameSource:
     """The source that a URI names, checked but not opened: its `open` does that.
 
@@ -34,10 +38,13 @@ def open_source(
         everything else is scaled to it.
     frame_rate : float, optional
         Frames a second; the source's own if None. 0 plays files as fast as they are read.
+        Without meaning for what is read offline.
     loop : bool
         Files and pictures begin again at their end; without meaning for other sources.
     pixel_format : str
         What to ask a v4l2 camera for, such as MJPG; others do not use it, and the log says so.
+    pace : Pace
+        Whether the source waits for its reader, and its reader for frames to be due.
 
     Raises
     ------
@@ -51,6 +58,8 @@ def open_source(
     text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
     if pixel_format and source.scheme != 'v4l2':
         _log.warning('%s: pixel_format is for v4l2:// alone; %s is not used', source, pixel_format)
+    if pace is Pace.OFFLINE and source.scheme in _READ_AT_ANY_RATE:
+        frame_rate = 0.0
     # Each module on demand: a file needs no GStreamer, and a camera renders no scene.
     if source.scheme == 'v4l2':
         from jetson_perception.camera.v4l2 import V4l2Source
@@ -63,7 +72,8 @@ def open_source(
     if source.scheme == 'gst':
         from jetson_perception.camera.gst import GstSource
 
-        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate)
+        every_frame = pace is not Pace.LIVE
+        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate, every_frame=every_frame)
     if source.scheme == 'rtsp':
         from jetson_perception.camera.rtsp import RtspSource
 
@@ -72,13 +82,17 @@ def open_source(
         from jetson_perception.camera.file import FileSource
 
         return FileSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
+    if source.scheme == 'bag':
+        from jetson_perception.camera.bag import BagSource
+
+        return BagSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
     if source.scheme == 'images':
         from jetson_perception.camera.images import ImagesSource
 
         return ImagesSource(text, size_wh=size_wh, frame_rate=frame_rate, loop=loop)
     from jetson_perception.camera.scene import SceneSource
 
-    return SceneSource(text, size_wh=size_wh, frame_rate=frame_rate)
+    return SceneSource(text, size_wh=size_wh, frame_rate=frame_rate, pace=pace)
 
 
 def _check(size_wh: tuple[int, int] | None, frame_rate: float | None) -> None:

@@ -15,6 +15,7 @@ EXAMPLES = {
     'rtsp': 'rtsp://user:password@192.168.1.10:554/stream',
     'file': 'file:///home/me/drive.mp4',
     'images': 'images:///home/me/pictures',
+    'bag': 'bag:///home/me/drive?topic=/camera/image_raw',
     'gst': 'gst://videotestsrc ! video/x-raw,width=640,height=480',
     'scene': 'scene://oranges',
 }
@@ -24,6 +25,8 @@ PICTURE_SUFFIXES = frozenset(
     {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 )
 """Endings, in lower case, of the files that `images://` reads."""
+
+_BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 
 # host:port/ is no password; everything else up to the last @ of the word is.
 _USER_INFO = re.compile(r'(://[^\s/:@]*):(?!\d+(?:/|\s|$))(\S*)@')
@@ -109,7 +112,28 @@ def parse(source: str | int) -> SourceUri:
         path = _path(target)
         is_picture = Path(path).suffix.lower() in PICTURE_SUFFIXES
         return SourceUri('images' if is_picture else scheme, path)
+    if scheme == 'bag':
+        path, topic = bag_and_topic(target)
+        return SourceUri('bag', _path(path) + (f'?topic={topic}' if topic else ''))
     return SourceUri(scheme, target)
+
+
+def is_bag(path: str | Path) -> bool:
+    """Whether a path is a recording: a folder with metadata.yaml, or a .bag, .mcap or .db3."""
+    path = Path(path)
+    return path.suffix in _BAG_SUFFIXES or (path / 'metadata.yaml').is_file()
+
+
+def bag_and_topic(target: str) -> tuple[str, str]:
+    """A bag's path, and the topic that was asked for; '' for none.
+
+    Examples
+    --------
+    >>> bag_and_topic('/home/me/drive?topic=/camera/image_raw')
+    ('/home/me/drive', '/camera/image_raw')
+    """
+    path, _, topic = target.partition('?topic=')
+    return path, topic
 
 
 def _known_schemes() -> str:
@@ -122,6 +146,9 @@ def _from_path(text: str) -> SourceUri:
     path = Path(text).expanduser()
     if path.is_relative_to('/dev'):
         return SourceUri('v4l2', str(path))
+    named, _ = bag_and_topic(text)
+    if is_bag(Path(named).expanduser()):
+        return SourceUri('bag', str(Path(named).expanduser()) + text[len(named) :])
     is_pattern = not path.exists() and any(character in text for character in '*?[')
     if path.is_dir() or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))
