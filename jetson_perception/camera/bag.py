@@ -80,7 +80,7 @@ class BagImage:
             size = message.height, message.width
             pixels = view(message.data, *size, message.encoding, message.step)
             bgr = to_bgr(pixels, message.encoding)
-        return bgr, stamp_ns or self.logged_ns
+        return bgr, stamp_ns if stamp_ns > 0 else self.logged_ns
 
 
 class BagReader:

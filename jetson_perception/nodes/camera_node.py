@@ -4,6 +4,7 @@
 Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured;
 `image_raw/compressed` while somebody subscribes; `stats`; of a scene also what it knows, under
 `ground_truth/`: `mask`, or `detections` and `keypoints`, and `label_info` (latched).
+In:  with `every_frame`, `image_raw/done` (FrameDone) of those that handle every frame.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.time import Time
@@ -21,6 +23,7 @@ from std_msgs.msg import Header
 from jetson_perception import images
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import Calibration, load_calibration
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
@@ -29,13 +32,14 @@ from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
+from jetson_perception.ros.lockstep import Lockstep
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import stage_messages
 from jetson_perception.ros.run import run_node
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -43,6 +47,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger('jetson_perception.nodes.camera_node')  # also when run as __main__
 LOG_EVERY_S = 10.0
+#: A wait for nodes that takes longer is told in the log, and is a warning in diagnostics.
+PATIENCE_S = 5.0
+#: So long after the camera has heard of a subscriber it has heard of the camera, surely.
+MATCHING_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class CameraParams:
     source: str = param(
         'scene://oranges',
         'Where frames come from: v4l2:///dev/video0, csi://0, rtsp://host/path, file:///a.mp4, '
-        'images:///folder, gst://pipeline, scene://oranges.',
+        'images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
+        'scene://oranges.',
         at_configure=True,
     )
     width: int = param(
@@ -70,7 +79,26 @@ class CameraParams:
     pixel_format: str = param(
         '', 'Four letters of a v4l2 format, as MJPG; empty for the default.', at_configure=True
     )
-    loop: bool = param(False, 'Begin a file or folder anew at its end.', at_configure=True)
+    loop: bool = param(False, 'Begin a file, folder or bag anew at its end.', at_configure=True)
+    wait_for_subscribers: int = param(
+        1,
+        'A file, folder, bag, or scene with frames=, begins when so many subscribe to its '
+        'images; a node of ours does when its engines are there. With every_frame it is nodes '
+        'that handle every frame, and with fewer none is sent. 0 begins at once.',
+        between=(0, 100),
+        at_configure=True,
+    )
+    every_frame: bool = param(
+        False,
+        'Send the next image only when every node with every_frame that is there is done with '
+        'the last one: none is lost, whatever the rate. Images are then reliable.',
+        at_configure=True,
+    )
+    recorded_stamps: bool = param(
+        True,
+        'Give images of a bag the stamps that they were recorded with; false stamps them when '
+        'they are played.',
+    )
     frame_id: str = param('camera', 'Frame of the images in tf.', at_configure=True)
     calibration: str = param(
         '', 'YAML that camera_calibration wrote; empty for none.', at_configure=True
@@ -92,8 +120,13 @@ class CameraNode(ManagedNode):
         self._stop = threading.Event()
         #: Why no frame comes, and what is wrong with those that come; empty when nothing is.
         self._state = self._problem = ''
+        #: What is waited for, and since when; empty and 0 when nothing is.
+        self._waiting, self._waiting_since_s = '', 0.0
+        self._ended = False
         self._lost = 0
         self._published = 0
+        self._stamp_ns = -1
+        self._lockstep: Lockstep | None = None
         self._header = Header()
         #: Of the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
@@ -112,27 +145,31 @@ class CameraNode(ManagedNode):
             frame_rate=params.frame_rate or None,
             loop=params.loop,
             pixel_format=params.pixel_format,
+            pace=Pace.EVERY_FRAME if params.every_frame else Pace.LIVE,
         )
+        images_qos = qos.EVERY_IMAGE if params.every_frame else qos.SENSOR_DATA
         self._message = ImageMessage()
         self._images = self.create_publisher(
-            Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+            Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
         )
-        self._jpegs = self.create_publisher(
-            CompressedImage, 'image_raw/compressed', qos.SENSOR_DATA
-        )
+        self._jpegs = self.create_publisher(CompressedImage, 'image_raw/compressed', images_qos)
         self._infos = self.create_publisher(
-            CameraInfo, 'camera_info', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+            CameraInfo, 'camera_info', images_qos, qos_overriding_options=qos.overridable()
         )
         self._stats = self.create_publisher(PipelineStats, 'stats', qos.RESULTS)
         names = self._source.truth_class_names
         self._truth = GroundTruthPublisher(self, names) if names else None
+        if params.every_frame:
+            enough = params.wait_for_subscribers
+            self._lockstep = Lockstep(self, self._images.topic_name, enough)
 
     def activate(self) -> None:
         """Start reading."""
         self._stop.clear()
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
-        self._state = self._problem = ''
+        self._state = self._problem = self._waiting = ''
+        self._ended = False
         self._info = None
         self._thread = threading.Thread(target=self._run, name='capture')
         self._thread.start()
@@ -156,6 +193,13 @@ class CameraNode(ManagedNode):
             self.destroy_publisher(publisher)
         if self._truth is not None:
             self._truth.destroy()
+        if self._lockstep is not None:
+            self._lockstep.close()
+            self._lockstep = None
+
+    def facts(self) -> dict[str, Any]:
+        """Where images come, for those who wait for them."""
+        return {'image topic': self.resolve_topic_name('image_raw')}
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
@@ -165,6 +209,7 @@ class CameraNode(ManagedNode):
         rate = self._rate.rate(time.monotonic_ns())
         values: dict[str, Any] = {
             'source': source.uri,
+            'state': self._phase(),
             'frame rate (Hz)': rate,
             'frames published': self._published,
             'times lost': self._lost,
@@ -173,18 +218,34 @@ class CameraNode(ManagedNode):
             values[f'{stage} median (ms)'] = times.median_ms
             values[f'{stage} 99th percentile (ms)'] = times.p99_ms
         name = f'{self.get_fully_qualified_name()}: source'
+        if self._ended:
+            return [diagnostics.status(diagnostics.OK, name, self._state, values)]
         if self._state:
             return [diagnostics.status(diagnostics.ERROR, name, self._state, values)]
+        if self._waiting:
+            long = time.monotonic() - self._waiting_since_s > PATIENCE_S
+            level = diagnostics.WARN if long else diagnostics.OK
+            return [diagnostics.status(level, name, self._waiting, values)]
         if self._problem:
             return [diagnostics.status(diagnostics.WARN, name, self._problem, values)]
         return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
+
+    def _phase(self) -> str:
+        """What the source does, in a word for programs."""
+        if self._ended:
+            return 'ended'
+        if self._state:
+            return 'lost'
+        return 'waiting' if self._waiting else 'playing'
 
     def _run(self) -> None:
         source = self._source
         assert source is not None, 'configure comes before activate'
         self.get_logger().info(f'reading {source.uri}')
         try:
-            for frame in frames(source, stop=self._stop, on_lost=self._on_lost):
+            for frame in frames(
+                source, stop=self._stop, on_lost=self._on_lost, on_open=self._wait_for_listeners
+            ):
                 self._state = ''
                 self._publish(frame)
         except PerceptionError as error:
@@ -195,8 +256,49 @@ class CameraNode(ManagedNode):
             log.exception('reading %s failed', source.uri)
         else:
             if not self._stop.is_set():
-                self._state = f'{source.uri} came to its end'
-                self.get_logger().info(f'{self._state} after {self._published} frames')
+                self._state = f'{source.uri} came to its end after {self._published} frames'
+                self._ended = True
+                self.get_logger().info(self._state)
+
+    def _wait_for_listeners(self) -> None:
+        """Begin when somebody listens, where what nobody hears of a source is lost."""
+        source, params = self._source, self.own.value
+        if self._lockstep is not None:
+            self._wait(self._lockstep.wait_for_takers)
+        elif source is not None and not source.live and params.wait_for_subscribers:
+            self._wait(self._wait_for_subscribers)
+            # The subscriber has yet to hear of us: what comes before that is lost to it.
+            self._stop.wait(MATCHING_S)
+
+    def _wait_for_subscribers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        enough = self.own.value.wait_for_subscribers
+        topic = self._images.topic_name
+        told = False
+        while not stop.is_set():
+            count = self._images.get_subscription_count() + self._jpegs.get_subscription_count()
+            if count >= enough:
+                return
+            tell(f'waits for subscribers of {topic} to begin: {count} of {enough} are there')
+            if not told:
+                told = True
+                self.get_logger().info(f'{self._waiting} (parameter wait_for_subscribers)')
+            stop.wait(0.05)
+
+    def _wait(self, wait: Callable[[threading.Event, Callable[[str], None]], None]) -> None:
+        """Wait for other nodes, and let diagnostics and log say so."""
+        self._waiting_since_s = time.monotonic()
+        try:
+            wait(self._stop, self._tell_wait)
+        finally:
+            self._waiting = ''
+
+    def _tell_wait(self, what: str) -> None:
+        self._waiting = what
+        waited_s = time.monotonic() - self._waiting_since_s
+        if self._lockstep is not None and waited_s > PATIENCE_S:
+            self.get_logger().warning(
+                f'{what}; since {waited_s:.0f} s', throttle_duration_sec=LOG_EVERY_S
+            )
 
     def _on_lost(self, error: SourceError, retry_s: float) -> None:
         self._lost += 1
@@ -206,16 +308,14 @@ class CameraNode(ManagedNode):
         )
 
     def _publish(self, frame: CapturedFrame) -> None:
+        lockstep = self._lockstep
+        if lockstep is not None:
+            self._wait(lockstep.wait_for_takers)
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
-        # By the ROS clock, which need not be the system's: simulated time, for one.
-        stamp = Time(nanoseconds=max(self.get_clock().now().nanoseconds - age_ns, 0))
+        stamp = self._stamp(frame, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self.own.value.frame_id)
-        if self._images.get_subscription_count():
-            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
-        if self._jpegs.get_subscription_count():
-            bgr = images.to_bgr(frame.pixels, frame.encoding)
-            self._jpegs.publish(jpeg_message(bgr, header))
+        self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
         if self._truth is not None:
             self._truth.publish(frame, header)
@@ -225,6 +325,27 @@ class CameraNode(ManagedNode):
         self._rate.tick(now)
         self._header = header
         self._published += 1
+        if lockstep is not None:
+            resend = partial(self._publish_image, frame, header)
+            self._wait(partial(lockstep.wait_for_answers, stamp.nanoseconds, resend))
+
+    def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:
+        """When a frame was captured: by the ROS clock, which need not be the system's."""
+        now_ns = self.get_clock().now().nanoseconds  # simulated time, for one
+        stamp_ns = max(now_ns - age_ns, 0)
+        if frame.recorded_ns is not None and self.own.value.recorded_stamps:
+            stamp_ns = frame.recorded_ns
+        if self._lockstep is not None and stamp_ns == self._stamp_ns:
+            stamp_ns += 1  # answers tell frames apart by their stamps
+        self._stamp_ns = stamp_ns
+        return Time(nanoseconds=stamp_ns)
+
+    def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
+        if self._images.get_subscription_count():
+            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+        if self._jpegs.get_subscription_count():
+            bgr = images.to_bgr(frame.pixels, frame.encoding)
+            self._jpegs.publish(jpeg_message(bgr, header))
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]
