@@ -177,7 +177,9 @@ class PerceptionNode(ManagedNode):
             qos_overriding_options=qos.overridable(),
         )
         kind = 'CompressedImage' if compressed else 'Image'
-        self._watchdog = ImageWatchdog(self, self._subscription, f'sensor_msgs/msg/{kind}')
+        self._watchdog = ImageWatchdog(
+            self, self._subscription, f'sensor_msgs/msg/{kind}', every_frame=every_frame
+        )
         if every_frame:
             self._answers = FrameAnswers(self, self._subscription.topic_name)
         self.get_logger().info(f'waiting for images on {self._subscription.topic_name}')
@@ -326,7 +328,8 @@ class PerceptionNode(ManagedNode):
             values[f'{stage} 99th percentile (ms)'] = times.p99_ms
         name = f'{self.get_fully_qualified_name()}: {lane.name}'
         if self._watchdog is not None and self._watchdog.warned:
-            return diagnostics.status(diagnostics.WARN, name, self._watchdog.explanation(), values)
+            level = diagnostics.OK if self._watchdog.at_end() else diagnostics.WARN
+            return diagnostics.status(level, name, self._watchdog.explanation(), values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
             message = f'{failed} frames failed, the last: {self._last_error}'
             return diagnostics.status(diagnostics.WARN, name, message, values)
