@@ -105,9 +105,13 @@ class Lockstep:
 
     def takers(self) -> set[str]:
         """Full names of the nodes that take every frame now."""
+        return set(self._endpoints().values())
+
+    def _endpoints(self) -> dict[bytes, str]:
+        """By the id of each who answers frames, the full name of its node."""
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         return {
-            f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            bytes(info.endpoint_gid): f'{info.node_namespace.rstrip("/")}/{info.node_name}'
             for info in publishers
             if UNKNOWN_NAME not in info.node_name
         }
@@ -145,16 +149,19 @@ class Lockstep:
         begun_s = time.monotonic()
         resend_s = _FIRST_RESEND_S
         resend_at_s = begun_s + resend_s
-        takers = self.takers()
+        endpoints = self._endpoints()
         while not stop.is_set():
+            takers = set(endpoints.values())
             with self._changed:
                 done = {name for name, newest in self._answers.items() if newest == stamp}
                 if takers <= done and len(done) >= self._enough:
                     return
                 self._changed.wait(_LOOK_S)
             now_s = time.monotonic()
-            takers = self.takers()
-            missing = ', '.join(sorted(takers - done))
+            before, endpoints = endpoints, self._endpoints()
+            missing = ', '.join(sorted(set(endpoints.values()) - done))
+            if not endpoints.keys() <= before.keys():  # who has just come never heard of the frame
+                resend_s, resend_at_s = _FIRST_RESEND_S, now_s
             if now_s - begun_s > _LOOK_S:
                 tell(
                     f'waits for {missing} to be done with a frame'

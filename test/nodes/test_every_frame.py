@@ -1,11 +1,14 @@
 """No frame is lost between camera_node and nodes with every_frame, whatever happens to them."""
 
+import os
+import signal
+
 import cv2
 import numpy as np
 import pytest
 from bags import write_bag
 from jetson_perception.msg import FrameDone, PipelineStats
-from nodes.support import BEST_EFFORT, DEADLINE_S, EVERY_RESULT, log_lines, node_process, value_of
+from nodes.support import BEST_EFFORT, EVERY_RESULT, log_lines, node_process, value_of
 from onnx_models import detector, slow_segmentation
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
@@ -122,7 +125,7 @@ def test_a_node_that_goes_in_the_middle_is_waited_for_and_goes_on(peer, start, t
     process = taker(peer, 'seg_node', model=str(model), image_transport='compressed')
     with running(process, tmp_path / 'first.log') as first:
         peer.wait_for(lambda: len(masks) >= 10, 'masks')
-        assert first.end(DEADLINE_S) == 0
+        os.kill(first.pid, signal.SIGKILL)  # DDS misses it only after a while
     status = phase(peer, 'waiting')
     assert 'waits for ' in status.message
     before = stamps(masks)
