@@ -96,8 +96,8 @@ class CameraParams:
     )
     recorded_stamps: bool = param(
         True,
-        'Give images of a bag the stamps that they were recorded with; false stamps them when '
-        'they are played.',
+        'Give images of a bag the stamps that they were recorded with, so that ages count from '
+        'then; false stamps them when they are played.',
     )
     frame_id: str = param('camera', 'Frame of the images in tf.', at_configure=True)
     calibration: str = param(
