@@ -31,15 +31,15 @@ from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
-from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
-from jetson_perception.ros.lockstep import Lockstep
+from jetson_perception.ros.image_messages import ImageMessage, jpeg_message, stamp_ns
+from jetson_perception.ros.listeners import Listeners
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import stage_messages
 from jetson_perception.ros.run import run_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger('jetson_perception.nodes.camera_node')  # also when run as __main__
 LOG_EVERY_S = 10.0
-#: A wait for nodes that takes longer is told in the log, and is a warning in diagnostics.
-PATIENCE_S = 5.0
-#: So long after the camera has heard of a subscriber it has heard of the camera, surely.
-MATCHING_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,13 +116,11 @@ class CameraNode(ManagedNode):
         self._stop = threading.Event()
         #: Why no frame comes, and what is wrong with those that come; empty when nothing is.
         self._state = self._problem = ''
-        #: What is waited for, and since when; empty and 0 when nothing is.
-        self._waiting, self._waiting_since_s = '', 0.0
         self._ended = False
         self._lost = 0
         self._published = 0
         self._stamp_ns = -1
-        self._lockstep: Lockstep | None = None
+        self._listeners: Listeners | None = None
         self._header = Header()
         #: Of the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
@@ -159,16 +153,19 @@ class CameraNode(ManagedNode):
         self._stats = self.create_publisher(PipelineStats, 'stats', qos.RESULTS)
         names = self._source.truth_class_names
         self._truth = GroundTruthPublisher(self, names) if names else None
-        if params.every_frame:
-            enough = params.wait_for_subscribers
-            self._lockstep = Lockstep(self, self._images.topic_name, enough)
+        self._listeners = Listeners(
+            self,
+            [self._images, self._jpegs],
+            params.wait_for_subscribers,
+            every_frame=params.every_frame,
+        )
 
     def activate(self) -> None:
         """Start reading."""
         self._stop.clear()
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
-        self._state = self._problem = self._waiting = ''
+        self._state = self._problem = ''
         self._ended = False
         self._info = None
         self._thread = threading.Thread(target=self._run, name='capture')
@@ -193,9 +190,9 @@ class CameraNode(ManagedNode):
             self.destroy_publisher(publisher)
         if self._truth is not None:
             self._truth.destroy()
-        if self._lockstep is not None:
-            self._lockstep.close()
-            self._lockstep = None
+        if self._listeners is not None:
+            self._listeners.close()
+            self._listeners = None
 
     def facts(self) -> dict[str, Any]:
         """Where images come, for those who wait for them."""
@@ -203,13 +200,13 @@ class CameraNode(ManagedNode):
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
-        source = self._source
-        if source is None:
+        source, listeners = self._source, self._listeners
+        if source is None or listeners is None:
             return []
         rate = self._rate.rate(time.monotonic_ns())
         values: dict[str, Any] = {
             'source': source.uri,
-            'state': self._phase(),
+            'state': self._phase(listeners),
             'frame rate (Hz)': rate,
             'frames published': self._published,
             'times lost': self._lost,
@@ -222,32 +219,36 @@ class CameraNode(ManagedNode):
             return [diagnostics.status(diagnostics.OK, name, self._state, values)]
         if self._state:
             return [diagnostics.status(diagnostics.ERROR, name, self._state, values)]
-        if self._waiting:
-            long = time.monotonic() - self._waiting_since_s > PATIENCE_S
-            level = diagnostics.WARN if long else diagnostics.OK
-            return [diagnostics.status(level, name, self._waiting, values)]
+        if listeners.waiting:
+            level = diagnostics.WARN if listeners.are_late else diagnostics.OK
+            return [diagnostics.status(level, name, listeners.waiting, values)]
         if self._problem:
             return [diagnostics.status(diagnostics.WARN, name, self._problem, values)]
         return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
 
-    def _phase(self) -> str:
+    def _phase(self, listeners: Listeners) -> str:
         """What the source does, in a word for programs."""
         if self._ended:
             return 'ended'
         if self._state:
             return 'lost'
-        return 'waiting' if self._waiting else 'playing'
+        return 'waiting' if listeners.waiting else 'playing'
 
     def _run(self) -> None:
-        source = self._source
+        source, listeners, stop = self._source, self._listeners, self._stop
         assert source is not None, 'configure comes before activate'
+        assert listeners is not None, 'as the source'
         self.get_logger().info(f'reading {source.uri}')
         try:
-            for frame in frames(
-                source, stop=self._stop, on_lost=self._on_lost, on_open=self._wait_for_listeners
-            ):
+            begin = partial(listeners.wait_to_begin, source.live, stop)
+            for frame in frames(source, stop=stop, on_lost=self._on_lost, on_open=begin):
                 self._state = ''
-                self._publish(frame)
+                listeners.wait_to_send(stop)
+                if stop.is_set():
+                    break
+                header = self._publish(frame)
+                resend = partial(self._publish_image, frame, header)
+                listeners.wait_for_answers(stamp_ns(header), resend, stop)
         except PerceptionError as error:
             self._state = str(error)
             self.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
@@ -260,46 +261,6 @@ class CameraNode(ManagedNode):
                 self._ended = True
                 self.get_logger().info(self._state)
 
-    def _wait_for_listeners(self) -> None:
-        """Begin when somebody listens, where what nobody hears of a source is lost."""
-        source, params = self._source, self.own.value
-        if self._lockstep is not None:
-            self._wait(self._lockstep.wait_for_takers)
-        elif source is not None and not source.live and params.wait_for_subscribers:
-            self._wait(self._wait_for_subscribers)
-            # The subscriber has yet to hear of us: what comes before that is lost to it.
-            self._stop.wait(MATCHING_S)
-
-    def _wait_for_subscribers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
-        enough = self.own.value.wait_for_subscribers
-        topic = self._images.topic_name
-        told = False
-        while not stop.is_set():
-            count = self._images.get_subscription_count() + self._jpegs.get_subscription_count()
-            if count >= enough:
-                return
-            tell(f'waits for subscribers of {topic} to begin: {count} of {enough} are there')
-            if not told:
-                told = True
-                self.get_logger().info(f'{self._waiting} (parameter wait_for_subscribers)')
-            stop.wait(0.05)
-
-    def _wait(self, wait: Callable[[threading.Event, Callable[[str], None]], None]) -> None:
-        """Wait for other nodes, and let diagnostics and log say so."""
-        self._waiting_since_s = time.monotonic()
-        try:
-            wait(self._stop, self._tell_wait)
-        finally:
-            self._waiting = ''
-
-    def _tell_wait(self, what: str) -> None:
-        self._waiting = what
-        waited_s = time.monotonic() - self._waiting_since_s
-        if self._lockstep is not None and waited_s > PATIENCE_S:
-            self.get_logger().warning(
-                f'{what}; since {waited_s:.0f} s', throttle_duration_sec=LOG_EVERY_S
-            )
-
     def _on_lost(self, error: SourceError, retry_s: float) -> None:
         self._lost += 1
         self._state = str(error)
@@ -307,10 +268,7 @@ class CameraNode(ManagedNode):
             f'{error}; trying again in {retry_s:.1f} s', throttle_duration_sec=LOG_EVERY_S
         )
 
-    def _publish(self, frame: CapturedFrame) -> None:
-        lockstep = self._lockstep
-        if lockstep is not None:
-            self._wait(lockstep.wait_for_takers)
+    def _publish(self, frame: CapturedFrame) -> Header:
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
         stamp = self._stamp(frame, age_ns)
@@ -325,20 +283,19 @@ class CameraNode(ManagedNode):
         self._rate.tick(now)
         self._header = header
         self._published += 1
-        if lockstep is not None:
-            resend = partial(self._publish_image, frame, header)
-            self._wait(partial(lockstep.wait_for_answers, stamp.nanoseconds, resend))
+        return header
 
     def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:
         """When a frame was captured: by the ROS clock, which need not be the system's."""
         now_ns = self.get_clock().now().nanoseconds  # simulated time, for one
-        stamp_ns = max(now_ns - age_ns, 0)
-        if frame.recorded_ns is not None and self.own.value.recorded_stamps:
-            stamp_ns = frame.recorded_ns
-        if self._lockstep is not None and stamp_ns == self._stamp_ns:
-            stamp_ns += 1  # answers tell frames apart by their stamps
-        self._stamp_ns = stamp_ns
-        return Time(nanoseconds=stamp_ns)
+        stamp = max(now_ns - age_ns, 0)
+        params: CameraParams = self.own.value
+        if frame.recorded_ns is not None and params.recorded_stamps:
+            stamp = frame.recorded_ns
+        if params.every_frame and stamp == self._stamp_ns:
+            stamp += 1  # answers tell frames apart by their stamps
+        self._stamp_ns = stamp
+        return Time(nanoseconds=stamp)
 
     def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
         if self._images.get_subscription_count():
