@@ -111,6 +111,13 @@ _COMMON = (
         'large image; system leaves everything as it is.',
         ('shared_memory', 'system'),
     ),
+    Argument(
+        'every_frame',
+        '',
+        'true: a file, folder, bag or scene waits until the node is done with each image, so that '
+        'none is lost.',
+        ('', 'true', 'false'),
+    ),
     Argument('use_sim_time', 'false', 'Take the time from /clock.', ('true', 'false')),
 )
 _CAMERA = (
@@ -118,13 +125,18 @@ _CAMERA = (
         'source',
         '',
         'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
-        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges. If it is empty and no '
-        'file sets it, a rendered scene.',
+        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
+        'scene://oranges. If it is empty and no file sets it, a rendered scene.',
     ),
     Argument('width', '', 'Width to ask of the source, pixels.'),
     Argument('height', '', 'Height to ask of the source, pixels.'),
     Argument('frame_rate', '', 'Frames a second to ask of the source.'),
-    Argument('loop', '', 'Begin a file or folder anew at its end.', ('', 'true', 'false')),
+    Argument('loop', '', 'Begin a file, folder or bag anew at its end.', ('', 'true', 'false')),
+    Argument(
+        'wait_for_subscribers',
+        '',
+        'How many subscribers of its images a file, folder, bag or scene with frames= waits for.',
+    ),
     Argument('calibration', '', 'YAML that camera_calibration wrote.'),
     Argument(
         'camera_params_file',
@@ -258,7 +270,7 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
     parameters = _given(
         values, source=str, width=_whole, height=_whole, frame_rate=_number, loop=_flag
     )
-    parameters |= _given(values, calibration=str)
+    parameters |= _given(values, calibration=str, wait_for_subscribers=_whole, every_frame=_flag)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
@@ -389,7 +401,9 @@ def _perception(
     # What somebody else publishes is named by its topic; our camera by its namespace.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = camera_topic if own_camera else values['image']
-    given = _given(values, image_transport=str, autostart=_flag, use_sim_time=_flag)
+    given = _given(
+        values, image_transport=str, autostart=_flag, use_sim_time=_flag, every_frame=_flag
+    )
     processes = [
         NodeProcess(
             executable,

@@ -217,7 +217,7 @@ def _add_run(commands: Any, *model: argparse.ArgumentParser) -> None:
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='picture, folder of pictures, video, or a source URI as rtsp://… or scene://oranges',
+        help='picture, folder of pictures, video, bag, or a source URI as scene://oranges',
     )
     run.add_argument(
         '--output',
@@ -310,7 +310,7 @@ def _add_compare(commands: Any) -> None:
         '--images',
         required=True,
         metavar='SOURCE',
-        help='folder of pictures, picture, video, or scene://oranges?count=200',
+        help='folder of pictures, picture, video, bag, or scene://oranges?count=200',
     )
     compare.add_argument('--frames', type=_positive, metavar='N', help='at most so many pictures')
     _add_thresholds(compare, DetectionOptions())

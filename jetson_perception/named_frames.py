@@ -1,22 +1,18 @@
-"""Frames of any source, with the names that files made of them bear."""
+"""Frames of any source for who works offline, with the names that files made of them bear."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
 from jetson_perception.camera import open_source
 from jetson_perception.camera.images import picture_paths
-from jetson_perception.camera.native_output import quiet_ffmpeg
-from jetson_perception.camera.uri import parse
+from jetson_perception.camera.pace import Pace
+from jetson_perception.camera.uri import bag_and_topic, parse
 from jetson_perception.errors import EndOfStream, ImageError, SourceError
-from jetson_perception.native_paths import native_path_to_read
 from jetson_perception.picture_files import read_picture
 
 if TYPE_CHECKING:
@@ -24,6 +20,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from jetson_perception.camera.uri import SourceUri
 
 _RATE_IF_UNKNOWN_HZ = 30.0
 
@@ -39,7 +37,8 @@ class NamedFrame:
     name : str
         Name for files made of it, without ending: the picture's own, or the video's.
     index : int
-        Counts the frames of a video from 0.
+        Which frame of its video, bag or scene it is, from 0; those that cannot be decoded count
+        too. Of a camera it counts the frames that were read.
     bgr : ndarray, shape (h, w, 3), uint8
         Its pixels; valid until the next frame is asked for.
     rate_hz : float
@@ -56,7 +55,8 @@ class NamedFrame:
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
     """Frames of a source, at most so many.
 
-    Files come as fast as they are read, cameras and scenes at their own rate.
+    Every frame of a file, bag, scene or pipeline comes, in order, as fast as they are read;
+    cameras and streams give their newest one.
 
     Parameters
     ----------
@@ -79,19 +79,27 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
     if uri.scheme == 'images':
         yield from itertools.islice(_pictures(uri.target), most)
         return
-    is_file = uri.scheme == 'file'
-    name = Path(uri.target).stem if is_file else uri.scheme
-    rate_hz = _rate_of_file(uri.target) if is_file else _RATE_IF_UNKNOWN_HZ
-    with closing(open_source(source, frame_rate=0 if is_file else None)) as opened:
+    name = _name(uri)
+    with closing(open_source(source, pace=Pace.OFFLINE)) as opened:
         opened.open()
-        for index in itertools.count():
-            if index == most:
+        rate_hz = opened.rate_hz or _RATE_IF_UNKNOWN_HZ
+        for count in itertools.count():
+            if count == most:
                 return
             try:
                 frame = opened.read()
             except EndOfStream:
                 return
+            index = count if frame.index is None else frame.index
             yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz)
+
+
+def _name(uri: SourceUri) -> str:
+    if uri.scheme == 'file':
+        return Path(uri.target).stem
+    if uri.scheme == 'bag':
+        return Path(bag_and_topic(uri.target)[0]).stem
+    return uri.scheme
 
 
 def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
@@ -102,12 +110,3 @@ def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
             yield SourceError(f'{err}; skipped')
         else:
             yield NamedFrame(str(path), path.stem, 0, bgr)
-
-
-def _rate_of_file(path: str) -> float:
-    quiet_ffmpeg()
-    with native_path_to_read(path) as native:
-        capture = cv2.VideoCapture(native)
-    rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
-    capture.release()
-    return rate_hz if math.isfinite(rate_hz) and 0 < rate_hz <= 1000 else _RATE_IF_UNKNOWN_HZ

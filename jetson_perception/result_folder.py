@@ -111,6 +111,7 @@ class ResultFolder:
         self._names: set[str] = set()
         self._video: VideoFile | None = None
         self._video_size_wh = (0, 0)
+        self._video_source, self._video_index = '', -1
         self._open_video = ExitStack()
 
     def write(
@@ -170,9 +171,11 @@ class ResultFolder:
         return name
 
     def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:
-        """Add to the source's video; a first frame, and one of another size, begin a new one."""
+        """Add to the source's video; another source, or another size, begins a new one."""
         height, width = canvas.shape[:2]
-        if self._video is None or frame.index == 0 or self._video_size_wh != (width, height):
+        follows = frame.source == self._video_source and frame.index > self._video_index
+        self._video_source, self._video_index = frame.source, frame.index
+        if self._video is None or not follows or self._video_size_wh != (width, height):
             self._open_video.close()
             # OpenCV takes no name that is not UTF-8.
             stem = os.fsencode(frame.name).decode(errors='replace')

@@ -305,6 +305,18 @@ class TestModels:
     def test_autostart(self, text, value):
         assert seg(autostart=text)[0].parameters['autostart'] is value
 
+    def test_every_frame_is_one_option_of_camera_and_node(self):
+        values = bringup.defaults(
+            bringup.SEG_ARGUMENTS,
+            source='file:///a.mp4',
+            every_frame='true',
+            wait_for_subscribers='2',
+        )
+        node, camera = bringup.seg(values)
+        assert node.parameters['every_frame'] is camera.parameters['every_frame'] is True
+        assert camera.parameters['wait_for_subscribers'] == 2
+        assert 'wait_for_subscribers' not in node.parameters
+
     def test_compressed_images(self):
         node = seg(image='/front/color', image_transport='compressed')[0]
         assert node.parameters['image_transport'] == 'compressed'

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from bags import write_bag
 from dataset_folders import coco_folder, coco_objects, yolo_folder
 from onnx_models import (
     color_segmentation,
@@ -408,6 +409,21 @@ class TestRun:
         sources = [video, str(tmp_path / 'in')]
         assert main(['run', colors, *sources, '--json', '--frames', '2']) == 0
         assert len(capsys.readouterr().out.splitlines()) == 4
+
+    def test_every_frame_of_a_scene_with_its_number(self, colors, tmp_path, capsys):
+        """At any rate, that of the scene included: no frame is skipped for being late."""
+        scene = 'scene://oranges?width=96&height=64&frames=9&fps=1000'
+        assert main(['run', colors, scene, '--json', '--output', str(tmp_path / 'out')]) == 0
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [record['frame'] for record in records] == list(range(9))
+        (video,) = (tmp_path / 'out').glob('scene.*')
+        assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FPS) == pytest.approx(1000)
+
+    def test_every_image_of_a_bag(self, colors, tmp_path, capsys):
+        bag = write_bag(tmp_path / 'drive', [10, None, 30])
+        assert main(['run', colors, str(bag), '--json']) == 0
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [record['frame'] for record in records] == [0, 2]
 
     def test_times_of_each_stage(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 3)

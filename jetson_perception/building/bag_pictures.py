@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jetson_perception.errors import ImageError, ParameterError, PerceptionError, SourceError
-from jetson_perception.images import UNNAMED, decode_compressed, to_bgr, view
+from jetson_perception.camera.bag import BagReader
+from jetson_perception.camera.uri import is_bag
+from jetson_perception.errors import ImageError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-_IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-
-_SUFFIXES = ('.bag', '.mcap', '.db3')
-
-
-def is_bag(path: str | Path) -> bool:
-    """Whether a path is a recording: a folder with metadata.yaml, or a .bag, .mcap or .db3."""
-    path = Path(path)
-    return path.suffix in _SUFFIXES or (path / 'metadata.yaml').is_file()
+__all__ = ['bag_pictures', 'is_bag']
 
 
 def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -45,49 +38,10 @@ def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArr
     SourceError
         When the bag cannot be read.
     """
-    try:
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
-    except ImportError as err:
-        raise PerceptionError(
-            f'reading a bag needs the package rosbags ({err}); pip install rosbags, or pip '
-            "install 'jetson-perception[build]'"
-        ) from err
-    path = Path(path).expanduser()
-    # A file of a ROS 2 bag is read with what lies beside it.
-    place = path.parent if path.suffix in ('.mcap', '.db3') else path
-    try:
-        reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except Exception as err:  # its errors, and those of the file formats
-        raise SourceError(f'{path} cannot be read as a bag: {" ".join(str(err).split())}') from err
-    with closing(reader):
-        chosen = _choose(path, reader.connections, topic)
-        for index, (connection, _, data) in enumerate(reader.messages(connections=chosen)):
-            message = reader.deserialize(data, connection.msgtype)
-            name = f'{path.name}{connection.topic}, image {index}'
+    with closing(BagReader(path, topic)) as bag:
+        for image in bag.images():
+            name = f'{bag.path.name}{image.topic}, image {image.index}'
             try:
-                yield name, _pixels(message, connection.msgtype)
+                yield name, image.decode()[0]
             except ImageError as err:
                 raise SourceError(f'{name}: {err}') from err
-
-
-def _choose(path: Path, connections: Any, topic: str) -> list[Any]:
-    images = [each for each in connections if each.msgtype in (_IMAGE, _COMPRESSED)]
-    topics = sorted({each.topic for each in images})
-    if not topic and len(topics) == 1:
-        return images
-    chosen = [each for each in images if each.topic == topic]
-    if not chosen:
-        there = ', '.join(topics) or 'none'
-        asked = f'has no images on {topic}' if topic else 'is asked for no topic'
-        raise ParameterError(f'{path} {asked}; topics with images: {there} (--topic)', 'topic')
-    return chosen
-
-
-def _pixels(message: Any, kind: str) -> NDArray[np.uint8]:
-    if kind == _COMPRESSED:
-        return decode_compressed(message.data)
-    encoding = UNNAMED.get(message.encoding, message.encoding)
-    pixels = view(message.data, message.height, message.width, encoding, message.step)
-    return to_bgr(pixels, encoding)

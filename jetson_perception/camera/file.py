@@ -35,13 +35,15 @@ _PIPE_HINT = (
     'a pipe comes in on the standard input, by gst://fdsrc ! decodebin ! videoconvert, and a '
     'camera by v4l2:///dev/video0'
 )
+_MOST_UNDECODABLE = 300  # reads in a row that fail before the file counts as over
 _VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
 
 
 class FileSource:
     """Every frame of a video file, at its own rate.
 
-    A reader that is slower than the rate gets every frame all the same, later.
+    A reader that is slower than the rate gets every frame all the same, later. Frames that cannot
+    be decoded are left out, with a warning; those behind them keep their numbers.
 
     Parameters
     ----------
@@ -79,7 +81,8 @@ class FileSource:
         self._closed = threading.Event()
         self._capture: Any = None
         self._pacer = Pacer(0)
-        self._frames_read = 0
+        self._counted = _Counted()
+        self.rate_hz = 0.0
         self._decoded: NDArray[np.uint8] | None = None
         self._resized: NDArray[np.uint8] | None = None
 
@@ -95,8 +98,11 @@ class FileSource:
         with self._lock:
             self._closed.clear()
             self._capture = _open_video(self._path, self._max_image_pixels)
-            self._pacer = Pacer(self._rate(self._capture))
-            self._frames_read = 0
+            own_rate_hz = self._own_rate_hz(self._capture)
+            paced_hz = own_rate_hz if self._frame_rate is None else self._frame_rate
+            self.rate_hz = paced_hz or own_rate_hz
+            self._pacer = Pacer(paced_hz)
+            self._counted = _Counted(own_rate_hz)
 
     def read(self) -> CapturedFrame:
         """The next frame, when it is due.
@@ -115,7 +121,7 @@ class FileSource:
             self._pacer.wait(self._closed)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
-            return CapturedFrame(pixels, time.time_ns())
+            return CapturedFrame(pixels, time.time_ns(), index=self._counted.last)
 
     def close(self) -> None:
         """Release the file; a `read` that waits for its time ends."""
@@ -126,49 +132,92 @@ class FileSource:
                 self._capture = None
 
     def _next(self, capture: Any) -> NDArray[np.uint8]:
-        usable, pixels = capture.read(self._decoded)
+        usable, pixels = self._decode(capture)
         if not usable:
             self._end_of_file(capture)
             capture = self._capture = _open_video(self._path, self._max_image_pixels)
-            self._frames_read = 0
-            usable, pixels = capture.read(self._decoded)
+            self._counted = _Counted(self._counted.rate_hz)
+            usable, pixels = self._decode(capture)
             if not usable:
                 raise SourceError(f'{self.uri} can no longer be read from its beginning')
-        self._frames_read += 1
         self._decoded = pixels
         self._resized = resized(pixels, self._size_wh, self._resized)
         return self._resized
 
+    def _decode(self, capture: Any) -> tuple[bool, Any]:
+        """The next frame that can be decoded, if there is one."""
+        counted = self._counted
+        announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        for failed in range(_MOST_UNDECODABLE):
+            usable, pixels = capture.read(self._decoded)
+            if usable:
+                lost = counted.decoded(capture.get(cv2.CAP_PROP_POS_MSEC), failed)
+                if lost:
+                    _log.warning(
+                        '%s: %d frames from number %d on cannot be decoded; left out',
+                        *(self.uri, lost, counted.last - lost),
+                    )
+                return True, pixels
+            # A reader tells neither its end from damage, nor always how many frames there are.
+            if self._closed.is_set() or counted.last + 1 + failed >= announced:
+                break
+        return False, None
+
     def _end_of_file(self, capture: Any) -> None:
         """Return when the file begins again, raise otherwise."""
-        if not self._frames_read:
+        if not self._counted.frames:
             raise SourceError(
                 f'{self.uri} opens as a video but holds no frame; it is damaged, or was cut off '
                 'while it was written'
             )
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        if self._frames_read < 0.98 * announced:
+        if self._counted.frames < 0.98 * announced:
             _log.warning(
                 '%s ended after %d of %d frames; it is damaged, or was cut off while it was '
                 'written',
-                *(self.uri, self._frames_read, announced),
+                *(self.uri, self._counted.frames, announced),
             )
         if not self._loop:
-            raise EndOfStream(f'{self.uri} ended after {self._frames_read} frames')
+            raise EndOfStream(f'{self.uri} ended after {self._counted.frames} frames')
         capture.release()
 
-    def _rate(self, capture: Any) -> float:
-        if self._frame_rate is not None:
-            return self._frame_rate
+    def _own_rate_hz(self, capture: Any) -> float:
         rate = float(capture.get(cv2.CAP_PROP_FPS))
         if math.isfinite(rate) and 0 < rate <= 1000:
             return rate
-        _log.warning(
-            '%s does not say its frame rate (%g); it plays at %g Hz; set a frame rate to change '
-            'that',
-            *(self.uri, rate, _RATE_IF_UNKNOWN),
-        )
+        if self._frame_rate is None:
+            _log.warning(
+                '%s does not say its frame rate (%g); it plays at %g Hz; set a frame rate to '
+                'change that',
+                *(self.uri, rate, _RATE_IF_UNKNOWN),
+            )
         return _RATE_IF_UNKNOWN
+
+
+class _Counted:
+    """The frames of a video that were decoded, and the number of the last one in the file."""
+
+    def __init__(self, rate_hz: float = _RATE_IF_UNKNOWN) -> None:
+        self.rate_hz = rate_hz
+        self.frames = 0
+        self.last = -1
+        self._last_ms = 0.0
+
+    def decoded(self, time_ms: float, failed: int) -> int:
+        """Number a frame that came after so many reads that failed; returns how many it skips.
+
+        A decoder may drop several frames in one read, or none. The times tell, where they are
+        those of frames at a constant rate.
+        """
+        lost = failed
+        if failed and self.frames:
+            steps = (time_ms - self._last_ms) * self.rate_hz / 1e3
+            if steps > 0.75 and abs(steps - round(steps)) < 0.25:
+                lost = round(steps) - 1
+        self.frames += 1
+        self.last += 1 + lost
+        self._last_ms = time_ms
+        return lost
 
 
 def _open_video(path: Path, max_image_pixels: int) -> Any:

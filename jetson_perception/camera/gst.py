@@ -77,6 +77,8 @@ class GstSource(LiveSource):
         Frames are scaled to this width and height.
     frame_rate : float, optional
         Frames beyond this rate are dropped; 0 plays as fast as the pipeline runs.
+    every_frame : bool
+        Have the pipeline wait for the reader, who gets all that it gives.
 
     Raises
     ------
@@ -90,13 +92,18 @@ class GstSource(LiveSource):
         *,
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
+        every_frame: bool = False,
     ) -> None:
         pipeline = [*split_pipeline(uri, parse(uri).target), *_scaled(size_wh)]
         if frame_rate:
             pipeline += ['!', 'videorate', 'drop-only=true']
             pipeline += ['!', f'video/x-raw,framerate=[0/1,{_fraction(frame_rate)}]']
         arguments = launch_arguments(pipeline, paced=frame_rate != 0)
-        super().__init__(uri, lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled))
+        super().__init__(
+            uri,
+            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled),
+            every_frame=every_frame,
+        )
 
 
 class CsiSource(LiveSource):

@@ -66,6 +66,7 @@ class ImagesSource:
         self._target = parse(uri).target
         self._size_wh = size_wh
         self._rate = _DEFAULT_RATE if frame_rate is None else frame_rate
+        self.rate_hz = self._rate or _DEFAULT_RATE
         self._loop = loop
         self._max_image_pixels = max_image_pixels
         self._lock = threading.Lock()
@@ -107,7 +108,7 @@ class ImagesSource:
             self._pacer.wait(self._closed)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
-            return CapturedFrame(pixels, time.time_ns())
+            return CapturedFrame(pixels, time.time_ns(), index=self._next - 1)
 
     def close(self) -> None:
         """Forget the pictures; a `read` that waits for its time ends."""

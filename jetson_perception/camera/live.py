@@ -79,6 +79,9 @@ class LiveSource:
         `open` gives up after this long.
     read_timeout_s : float
         A source that gives no frame for this long counts as lost.
+    every_frame : bool
+        Take the next frame only when the reader has taken the one before, for a device that waits
+        when it is not read.
 
     Attributes
     ----------
@@ -86,11 +89,14 @@ class LiveSource:
         The source, without its password.
     live : bool
         True.
+    rate_hz : float
+        0: nobody knows.
     truth_class_names : tuple of str
         Empty.
     """
 
     live = True
+    rate_hz = 0.0
     truth_class_names: tuple[str, ...] = ()
 
     def __init__(
@@ -100,11 +106,13 @@ class LiveSource:
         *,
         open_timeout_s: float = 10.0,
         read_timeout_s: float = 5.0,
+        every_frame: bool = False,
     ) -> None:
         self.uri = shown(uri)
         self._connect = connect
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s
+        self._every_frame = every_frame
         self._session: _Session | None = None
 
     @property
@@ -124,7 +132,7 @@ class LiveSource:
         self.close()
         if self._session is not None and self._session.is_alive():
             raise SourceError(f'{self.uri} is still being released; try again in a moment')
-        session = self._session = _Session(self.uri, self._connect)
+        session = self._session = _Session(self.uri, self._connect, self._every_frame)
         session.start()
         session.wait_until_open(self._open_timeout_s)
 
@@ -153,9 +161,12 @@ class LiveSource:
 class _Session(threading.Thread):
     """The capturing thread from one `open` to the loss or the closing of its device."""
 
-    def __init__(self, uri: str, connect: Callable[[threading.Event], Grabber]) -> None:
+    def __init__(
+        self, uri: str, connect: Callable[[threading.Event], Grabber], every_frame: bool
+    ) -> None:
         super().__init__(name=f'capture {uri}', daemon=True)
         self.skipped = 0
+        self._every_frame = every_frame
         self._uri = uri
         self._connect = connect
         self._cancelled = threading.Event()
@@ -209,6 +220,8 @@ class _Session(threading.Thread):
                 pixels, captured_ns = self._ready
                 self._spare, self._held = self._held, pixels
                 self._has_new, self._ready = False, None
+                if self._every_frame:
+                    self._changed.notify_all()
                 return CapturedFrame(pixels, captured_ns)
             if self._end is not None:
                 raise self._end
@@ -229,6 +242,9 @@ class _Session(threading.Thread):
     def _new_or_over(self) -> bool:
         return self._has_new or self._end is not None or self._cancelled.is_set()
 
+    def _taken_or_cancelled(self) -> bool:
+        return not self._has_new or self._cancelled.is_set()
+
     def _set_open(self, grabber: Grabber) -> None:
         with self._changed:
             self._grabber = grabber
@@ -248,6 +264,8 @@ class _Session(threading.Thread):
                 self._ready = pixels, captured_ns
                 self._has_new = True
                 self._changed.notify_all()
+                if self._every_frame:
+                    self._changed.wait_for(self._taken_or_cancelled)
         raise SourceError(f'{self._uri} was closed')
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from jetson_perception.camera.source import FrameSource
 
 _log = logging.getLogger(__name__)
+
+_READ_AT_ANY_RATE = frozenset({'bag', 'file', 'gst', 'images'})
 
 
 def open_source(
@@ -24,6 +27,7 @@ def open_source(
     loop: bool = False,
     pixel_format: str = '',
     max_image_pixels: int = MAX_IMAGE_PIXELS,
+    pace: Pace = Pace.LIVE,
 ) -> FrameSource:
     """The source that a URI names, checked but not opened: its `open` does that.
 
@@ -36,6 +40,7 @@ def open_source(
         everything else is scaled to it.
     frame_rate : float, optional
         Frames a second; the source's own if None. 0 plays files as fast as they are read.
+        Without meaning for what is read offline.
     loop : bool
         Files and pictures begin again at their end; without meaning for other sources.
     pixel_format : str
@@ -43,6 +48,8 @@ def open_source(
     max_image_pixels : int
         A larger picture of a folder is skipped; a video, stream or scene whose frames are larger
         is refused, and so is a larger size_wh.
+    pace : Pace
+        Whether the source waits for its reader, and its reader for frames to be due.
 
     Raises
     ------
@@ -56,6 +63,8 @@ def open_source(
     text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
     if pixel_format and source.scheme != 'v4l2':
         _log.warning('%s: pixel_format is for v4l2:// alone; %s is not used', source, pixel_format)
+    if pace is Pace.OFFLINE and source.scheme in _READ_AT_ANY_RATE:
+        frame_rate = 0.0
     # Each module on demand: a file needs no GStreamer, and a camera renders no scene.
     if source.scheme == 'v4l2':
         from jetson_perception.camera.v4l2 import V4l2Source
@@ -74,7 +83,8 @@ def open_source(
     if source.scheme == 'gst':
         from jetson_perception.camera.gst import GstSource
 
-        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate)
+        every_frame = pace is not Pace.LIVE
+        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate, every_frame=every_frame)
     if source.scheme == 'rtsp':
         from jetson_perception.camera.rtsp import RtspSource
 
@@ -85,6 +95,16 @@ def open_source(
         from jetson_perception.camera.file import FileSource
 
         return FileSource(
+            text,
+            size_wh=size_wh,
+            frame_rate=frame_rate,
+            loop=loop,
+            max_image_pixels=max_image_pixels,
+        )
+    if source.scheme == 'bag':
+        from jetson_perception.camera.bag import BagSource
+
+        return BagSource(
             text,
             size_wh=size_wh,
             frame_rate=frame_rate,
@@ -104,7 +124,11 @@ def open_source(
     from jetson_perception.camera.scene import SceneSource
 
     return SceneSource(
-        text, size_wh=size_wh, frame_rate=frame_rate, max_image_pixels=max_image_pixels
+        text,
+        size_wh=size_wh,
+        frame_rate=frame_rate,
+        max_image_pixels=max_image_pixels,
+        pace=pace,
     )
 
 

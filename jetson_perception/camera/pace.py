@@ -1,13 +1,29 @@
-"""Hold frames back to a rate."""
+"""How the frames of a source follow each other in time, and what holds them back to a rate."""
 
 from __future__ import annotations
 
 import time
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+
+
+class Pace(Enum):
+    """How a source gives its frames to a reader that may be slower, or faster, than its rate.
+
+    Cameras and RTSP streams have no choice: their newest frame is what there is.
+    """
+
+    LIVE = 'live'
+    """As a camera: at the source's rate. What is rendered or played by a pipeline goes on
+    meanwhile, and of frames that were not read in time the newest is left."""
+    EVERY_FRAME = 'every frame'
+    """Every frame, in order, at the source's rate or slower: it waits for the reader."""
+    OFFLINE = 'offline'
+    """Every frame, in order, as fast as the reader takes them."""
 
 
 class Pacer:
@@ -29,13 +45,24 @@ class Pacer:
         self._clock_s = clock_s
         self._due_s: float | None = None
 
-    def wait(self, cancelled: threading.Event) -> None:
-        """Return when the next frame is due, or at once when `cancelled` is set."""
-        if not self._period_s:
-            return
+    def wait(self, cancelled: threading.Event, gap_s: float | None = None) -> None:
+        """Return when the next frame is due, or at once when `cancelled` is set.
+
+        Parameters
+        ----------
+        cancelled : threading.Event
+            Ends the wait.
+        gap_s : float, optional
+            Seconds from the frame before to this one; a period of the rate if not given.
+        """
+        if gap_s is None:
+            if not self._period_s:
+                return
+            gap_s = self._period_s
         now_s = self._clock_s()
-        if self._due_s is None or now_s - self._due_s > self._period_s:
-            self._due_s = now_s
-        elif self._due_s > now_s:
-            cancelled.wait(self._due_s - now_s)
-        self._due_s += self._period_s
+        due_s = now_s if self._due_s is None else self._due_s + gap_s
+        if now_s - due_s > gap_s:
+            due_s = now_s
+        elif due_s > now_s:
+            cancelled.wait(due_s - now_s)
+        self._due_s = due_s

@@ -22,6 +22,7 @@ def frames(
     *,
     stop: threading.Event,
     on_lost: Callable[[SourceError, float], None],
+    on_open: Callable[[], None] = lambda: None,
     backoff: Sequence[float] = BACKOFF_S,
 ) -> Iterator[CapturedFrame]:
     """Open a source and yield its frames until its end; a live one is reopened when lost.
@@ -35,6 +36,9 @@ def frames(
         way ends too.
     on_lost : callable
         Told of each failure of a live source, and in how many seconds it is reopened.
+    on_open : callable
+        Called when the source is open, before its first frame is read; it may wait, and ends
+        when `stop` is set.
     backoff : sequence of float
         Seconds to wait before the first, second, … attempt, the last one repeating. A frame that
         arrives starts it anew.
@@ -54,6 +58,7 @@ def frames(
         while not stop.is_set():
             try:
                 source.open()
+                on_open()
                 while not stop.is_set():
                     frame = source.read()
                     waits = _waits(backoff)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
+from jetson_perception.camera.pace import Pace, Pacer
 from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.shown import shown
@@ -31,38 +32,38 @@ _KEYS = ('width', 'height', 'fps', 'seed', 'frames')
 
 
 class SceneSource:
-    """A rendered scene that behaves as a camera: frames come when they are due, or not at all.
+    """A rendered scene; by default as a camera, whose frames come when they are due or not at all.
 
-    Frame n shows the scene at n / fps seconds. A frame that nobody asked for in time is skipped,
-    as a camera would drop it: `read` waits for the next one that is due.
+    Frame n shows the scene at n / fps seconds. At the pace of a camera a frame that nobody asked
+    for in time is skipped: `read` waits for the next one that is due.
 
     Parameters
     ----------
     uri : str
         `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`, or `scene://people`.
         Every key may be left out: `fps=0` renders as fast as frames are read, a thirtieth of a
-        second apart; `frames` ends the stream after so many frames, the skipped ones among them.
+        second apart; `frames` ends it after so many frames, the skipped ones among them.
     size_wh : tuple of int, optional
         Width and height where the URI does not say them; 1280 × 720 if not given.
     frame_rate : float, optional
         Frames a second where the URI does not say it; 30 if None.
     max_image_pixels : int
         A larger size is refused.
+    pace : Pace
+        Whether frames may be skipped, and are waited for.
     clock_s : callable
         Seconds of a clock that only goes forward.
 
     Attributes
     ----------
-    uri, live, truth_class_names
-        As `FrameSource` says.
+    uri, live, rate_hz, truth_class_names
+        As `FrameSource` says; with `frames`, or where none is skipped, it is not live.
 
     Raises
     ------
     SourceError
         When the URI names no scene, or has an unknown key or value, or one out of range.
     """
-
-    live = True
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class SceneSource:
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        pace: Pace = Pace.LIVE,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.uri = shown(uri)
@@ -90,7 +92,11 @@ class SceneSource:
                 f'{self.uri}: {self._size_wh[0]}×{self._size_wh[1]} pixels; max_image_pixels is '
                 f'{max_image_pixels}'
             )
+        self.live = pace is Pace.LIVE and self._frame_count is None
+        self.rate_hz = self._rate or _DEFAULT_RATE
+        self._pace = pace
         self._clock_s = clock_s
+        self._pacer = Pacer(0)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._scene: Scene | None = None
@@ -121,6 +127,7 @@ class SceneSource:
             self._scene = scene
             self._next = 0
             self._start_s = None
+            self._pacer = Pacer(self._rate if self._pace is Pace.EVERY_FRAME else 0, self._clock_s)
 
     def read(self) -> CapturedFrame:
         """The next frame that is due, with its truth.
@@ -139,13 +146,14 @@ class SceneSource:
             index = self._wait_for_due_frame()
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
-            pixels, truth = scene.frame(index / (self._rate or _DEFAULT_RATE), buffers)
+            pixels, truth = scene.frame(index / self.rate_hz, buffers)
             self._next = index + 1
             # A picture is stamped when it is complete, as drivers do.
             captured_ns = time.time_ns()
             if isinstance(truth, PeopleTruth):
-                return CapturedFrame(pixels, captured_ns, truth_detections=truth.detections())
-            return CapturedFrame(pixels, captured_ns, truth_mask=truth)
+                detections = truth.detections()
+                return CapturedFrame(pixels, captured_ns, truth_detections=detections, index=index)
+            return CapturedFrame(pixels, captured_ns, truth_mask=truth, index=index)
 
     def close(self) -> None:
         """Drop the scene; a `read` that waits for its time ends, and an `open` soon."""
@@ -155,9 +163,11 @@ class SceneSource:
                 self._scene = self._buffers = None
 
     def _wait_for_due_frame(self) -> int:
-        """Index of the frame to render now; the schedule never moves, so nothing drifts."""
+        """Index of the frame to render now."""
         index = self._next
-        if self._rate:
+        skipping = self._pace is Pace.LIVE and self._rate > 0
+        if skipping:
+            # The schedule never moves, so nothing drifts.
             now_s = self._clock_s()
             if self._start_s is None:
                 self._start_s = now_s
@@ -166,7 +176,9 @@ class SceneSource:
             due_s = self._start_s + index / self._rate
         if self._frame_count is not None and index >= self._frame_count:
             raise EndOfStream(f'{self.uri} ended after {self._frame_count} frames')
-        if self._rate and due_s > now_s:
+        if not skipping:
+            self._pacer.wait(self._closed)
+        elif due_s > now_s:
             self._closed.wait(due_s - now_s)
         return index
 

@@ -41,6 +41,7 @@ _ELEMENT = re.compile(r'[a-z][A-Za-z0-9_-]{0,40}')
 _CAPS_WORD = re.compile(r'[a-z]+/[a-z0-9.+-]+(?:\([A-Za-z:]+\))?(?:,|$)')
 _PROPERTY = re.compile(r'([A-Za-z][A-Za-z0-9_:-]*)\s*=(.*)', re.DOTALL)
 _PLAIN_PATH = re.compile(r'[\w ./~*?+,()\[\]-]*')
+_TOPIC = re.compile(r'[A-Za-z0-9_/]{0,200}')
 _LOCAL_PATH = re.compile(r'/(?!/)|~|\.{1,2}/')
 
 # What these hold is no secret, and is what errors are about.
@@ -205,6 +206,13 @@ def _shown_path(text: str) -> str:
     return printable(text) if is_path or _exists(text) else HIDDEN
 
 
+def _shown_bag(text: str) -> str:
+    path, asks, topic = text.partition('?topic=')
+    if not asks:
+        return _shown_path(path)
+    return f'{_shown_path(path)}?topic={topic if _TOPIC.fullmatch(topic) else HIDDEN}'
+
+
 def _exists(text: str) -> bool:
     try:
         return Path(text).exists()
@@ -220,5 +228,6 @@ _SHOWN_BY_SCHEME = {
     'csi': _shown_number,
     'file': _shown_path,
     'images': _shown_path,
+    'bag': _shown_bag,
     'v4l2': _shown_path,
 }

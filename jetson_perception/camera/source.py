@@ -34,6 +34,11 @@ class CapturedFrame:
     truth_detections : Detections or None
         The objects in the picture, from sources that know these instead: score 1; keypoints of
         people, score 1 where they are in the picture, and zeros for all other classes.
+    index : int or None
+        Which frame of a file, folder, recording or scene it is, from 0; those that could not be
+        decoded or were skipped count too. None where nobody numbers them, as cameras.
+    recorded_ns : int or None
+        The stamp that a recording gives the frame, nanoseconds; None where it is none.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,6 +46,8 @@ class CapturedFrame:
     encoding: str = 'bgr8'
     truth_mask: NDArray[np.uint8] | None = None
     truth_detections: Detections | None = None
+    index: int | None = None
+    recorded_ns: int | None = None
 
 
 class FrameSource(Protocol):
@@ -51,13 +58,17 @@ class FrameSource(Protocol):
     uri : str
         What was opened, without any password.
     live : bool
-        True when frames come at the source's own pace and a lost source is worth reopening.
+        True when frames come and go whether somebody reads them or not, and a lost source is worth
+        reopening; False for what has a beginning and waits for its reader.
+    rate_hz : float
+        Frames a second that an open source means to give; 0 where it does not say.
     truth_class_names : tuple of str
         Names of the classes in the truth; empty for sources that know no truth.
     """
 
     uri: str
     live: bool
+    rate_hz: float
     truth_class_names: tuple[str, ...]
 
     def open(self) -> None:

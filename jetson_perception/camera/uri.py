@@ -18,6 +18,7 @@ EXAMPLES = {
     'rtsp': 'rtsp://user:password@192.168.1.10:554/stream',
     'file': 'file:///home/me/drive.mp4',
     'images': 'images:///home/me/pictures',
+    'bag': 'bag:///home/me/drive?topic=/camera/image_raw',
     'gst': 'gst://videotestsrc ! video/x-raw,width=640,height=480',
     'scene': 'scene://oranges',
 }
@@ -32,6 +33,7 @@ ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts cannot be told apart."""
 
 _MOST_DIGITS = 4  # of a sensor's number
+_BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,28 @@ def parse(source: str | int) -> SourceUri:
         path = _path(target)
         is_picture = Path(path).suffix.lower() in PICTURE_SUFFIXES
         return SourceUri('images' if is_picture else scheme, path)
+    if scheme == 'bag':
+        path, topic = bag_and_topic(target)
+        return SourceUri('bag', _path(path) + (f'?topic={topic}' if topic else ''))
     return SourceUri(scheme, target)
+
+
+def is_bag(path: str | Path) -> bool:
+    """Whether a path is a recording: a folder with metadata.yaml, or a .bag, .mcap or .db3."""
+    path = Path(path)
+    return path.suffix in _BAG_SUFFIXES or os.path.isfile(path / 'metadata.yaml')
+
+
+def bag_and_topic(target: str) -> tuple[str, str]:
+    """A bag's path, and the topic that was asked for; '' for none.
+
+    Examples
+    --------
+    >>> bag_and_topic('/home/me/drive?topic=/camera/image_raw')
+    ('/home/me/drive', '/camera/image_raw')
+    """
+    path, _, topic = target.partition('?topic=')
+    return path, topic
 
 
 def _known_schemes() -> str:
@@ -111,6 +134,10 @@ def _from_path(text: str) -> SourceUri:
     path = _expanded(text)
     if path.is_relative_to('/dev'):
         return SourceUri('v4l2', str(path))
+    named, _ = bag_and_topic(text)
+    bag = _expanded(named)
+    if is_bag(bag):
+        return SourceUri('bag', str(bag) + text[len(named) :])
     is_pattern = not os.path.exists(path) and any(character in text for character in '*?[')
     if os.path.isdir(path) or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))

@@ -4,6 +4,7 @@
 Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured;
 `image_raw/compressed` while somebody subscribes; `stats`; of a scene also what it knows, under
 `ground_truth/`: `mask`, or `detections` and `keypoints`, and `label_info` (latched).
+In:  with `every_frame`, `image_raw/done` (FrameDone) of those that handle every frame.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from std_msgs.msg import Header
 from jetson_perception import images
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import Calibration, load_calibration
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 from jetson_perception.msg import PipelineStats
@@ -43,7 +45,9 @@ from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
     ImageMessage,
     jpeg_message,
+    stamp_ns,
 )
+from jetson_perception.ros.listeners import Listeners
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.result_messages import stage_messages
@@ -72,7 +76,8 @@ class CameraParams:
     source: str = param(
         '',
         'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
-        'file:///a.mp4, images:///folder, gst://pipeline, scene://oranges; to be set.',
+        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, '
+        'gst://pipeline, scene://oranges; to be set.',
         at_configure=True,
         opens=True,
         takes_integer=True,
@@ -102,7 +107,26 @@ class CameraParams:
     pixel_format: str = param(
         '', 'Four letters of a v4l2 format, as MJPG; empty for the default.', at_configure=True
     )
-    loop: bool = param(False, 'Begin a file or folder anew at its end.', at_configure=True)
+    loop: bool = param(False, 'Begin a file, folder or bag anew at its end.', at_configure=True)
+    wait_for_subscribers: int = param(
+        1,
+        'A file, folder, bag, or scene with frames=, begins when so many subscribe to its '
+        'images; a node of ours does when its engines are there. With every_frame it is nodes '
+        'that handle every frame, and with fewer none is sent. 0 begins at once.',
+        between=(0, 100),
+        at_configure=True,
+    )
+    every_frame: bool = param(
+        False,
+        'Send the next image only when every node with every_frame that is there is done with '
+        'the last one: none is lost, whatever the rate. Images are then reliable.',
+        at_configure=True,
+    )
+    recorded_stamps: bool = param(
+        True,
+        'Give images of a bag the stamps that they were recorded with, so that ages count from '
+        'then; false stamps them when they are played.',
+    )
     frame_id: str = param(
         'camera',
         'Frame of the images in tf.',
@@ -146,8 +170,11 @@ class CameraNode(ManagedNode):
         self._stop = threading.Event()
         #: Why no frame comes, and what is wrong with those that come; empty when nothing is.
         self._state = self._problem = ''
+        self._ended = False
         self._lost = 0
         self._published = 0
+        self._stamp_ns = -1
+        self._listeners: Listeners | None = None
         self._header = Header()
         #: Of the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
@@ -174,20 +201,26 @@ class CameraNode(ManagedNode):
             loop=params.loop,
             pixel_format=params.pixel_format,
             max_image_pixels=params.max_image_pixels,
+            pace=Pace.EVERY_FRAME if params.every_frame else Pace.LIVE,
         )
+        images_qos = qos.EVERY_IMAGE if params.every_frame else qos.SENSOR_DATA
         self._message = ImageMessage()
         self._images = self.create_publisher(
-            Image, 'image_raw', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+            Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
         )
-        self._jpegs = self.create_publisher(
-            CompressedImage, 'image_raw/compressed', qos.SENSOR_DATA
-        )
+        self._jpegs = self.create_publisher(CompressedImage, 'image_raw/compressed', images_qos)
         self._infos = self.create_publisher(
-            CameraInfo, 'camera_info', qos.SENSOR_DATA, qos_overriding_options=qos.overridable()
+            CameraInfo, 'camera_info', images_qos, qos_overriding_options=qos.overridable()
         )
         self._stats = self.create_publisher(PipelineStats, 'stats', qos.RESULTS)
         names = self._source.truth_class_names
         self._truth = GroundTruthPublisher(self, names) if names else None
+        self._listeners = Listeners(
+            self,
+            [self._images, self._jpegs],
+            params.wait_for_subscribers,
+            every_frame=params.every_frame,
+        )
 
     def activate(self) -> None:
         """Start reading."""
@@ -195,6 +228,7 @@ class CameraNode(ManagedNode):
         self._times, self._rate = StageTimes(), RateMeter()
         self._published = self._lost = 0
         self._state = self._problem = ''
+        self._ended = False
         self._info = None
         self._activity = Activity('the source')
         self._thread = WatchedThread(partial(self._run, self._stop), 'capture', self._activity)
@@ -225,15 +259,23 @@ class CameraNode(ManagedNode):
             self.destroy_publisher(publisher)
         if self._truth is not None:
             self._truth.destroy()
+        if self._listeners is not None:
+            self._listeners.close()
+            self._listeners = None
+
+    def facts(self) -> dict[str, Any]:
+        """Where images come, for those who wait for them."""
+        return {'image topic': self.resolve_topic_name('image_raw')}
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
-        source = self._source
-        if source is None:
+        source, listeners = self._source, self._listeners
+        if source is None or listeners is None:
             return []
         rate = self._rate.rate(time.monotonic_ns())
         values: dict[str, Any] = {
             'source': source.uri,
+            'state': self._phase(listeners),
             'frame rate (Hz)': rate,
             'frames published': self._published,
             'times lost': self._lost,
@@ -242,31 +284,52 @@ class CameraNode(ManagedNode):
             values[f'{stage} median (ms)'] = times.median_ms
             values[f'{stage} 99th percentile (ms)'] = times.p99_ms
         name = f'{self.get_fully_qualified_name()}: source'
+        if self._ended:
+            return [diagnostics.status(diagnostics.OK, name, self._state, values)]
         if self._state:
             return [diagnostics.status(diagnostics.ERROR, name, self._state, values)]
+        if listeners.waiting:
+            level = diagnostics.WARN if listeners.are_late else diagnostics.OK
+            return [diagnostics.status(level, name, listeners.waiting, values)]
         if self._problem:
             return [diagnostics.status(diagnostics.WARN, name, self._problem, values)]
         return [diagnostics.status(diagnostics.OK, name, f'{rate:.1f} frames a second', values)]
 
+    def _phase(self, listeners: Listeners) -> str:
+        """What the source does, in a word for programs."""
+        if self._ended:
+            return 'ended'
+        if self._state:
+            return 'lost'
+        return 'waiting' if listeners.waiting else 'playing'
+
     def _run(self, stop: threading.Event) -> None:
-        source = self._source
+        source, listeners = self._source, self._listeners
         assert source is not None, 'configure comes before activate'
+        assert listeners is not None, 'as the source'
         while at_work := self.left_at_work():
             self._state = at_work
             if stop.wait(_LOOK_EVERY_S):
                 return
         self.get_logger().info(f'reading {source.uri}')
         try:
-            for frame in frames(source, stop=stop, on_lost=self._on_lost):
+            begin = partial(listeners.wait_to_begin, source.live, stop)
+            for frame in frames(source, stop=stop, on_lost=self._on_lost, on_open=begin):
                 self._state = ''
-                self._publish(frame)
+                listeners.wait_to_send(stop)
+                if stop.is_set():
+                    break
+                header = self._publish(frame)
+                resend = partial(self._publish_image, frame, header)
+                listeners.wait_for_answers(stamp_ns(header), resend, stop)
         except Exception as error:  # noqa: BLE001 - the node stays up to say what happened
             if not stop.is_set():  # what it works with may be gone by then
                 self._explain_end(source, error)
         else:
             if not stop.is_set():
-                self._state = f'{source.uri} came to its end'
-                self.get_logger().info(f'{self._state} after {self._published} frames')
+                self._state = f'{source.uri} came to its end after {self._published} frames'
+                self._ended = True
+                self.get_logger().info(self._state)
 
     def _explain_end(self, source: FrameSource, error: Exception) -> None:
         if isinstance(error, PerceptionError):
@@ -283,17 +346,12 @@ class CameraNode(ManagedNode):
             f'{error}; trying again in {retry_s:.1f} s', throttle_duration_sec=LOG_EVERY_S
         )
 
-    def _publish(self, frame: CapturedFrame) -> None:
+    def _publish(self, frame: CapturedFrame) -> Header:
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
-        # By the ROS clock, which need not be the system's: simulated time, for one.
-        stamp = Time(nanoseconds=max(self.get_clock().now().nanoseconds - age_ns, 0))
+        stamp = self._stamp(frame, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self.own.value.frame_id)
-        if self._images.get_subscription_count():
-            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
-        if self._jpegs.get_subscription_count():
-            bgr = images.to_bgr(frame.pixels, frame.encoding)
-            self._jpegs.publish(jpeg_message(bgr, header))
+        self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
         if self._truth is not None:
             self._truth.publish(frame, header)
@@ -303,6 +361,26 @@ class CameraNode(ManagedNode):
         self._rate.tick(now)
         self._header = header
         self._published += 1
+        return header
+
+    def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:
+        """When a frame was captured: by the ROS clock, which need not be the system's."""
+        now_ns = self.get_clock().now().nanoseconds  # simulated time, for one
+        stamp = max(now_ns - age_ns, 0)
+        params: CameraParams = self.own.value
+        if frame.recorded_ns is not None and params.recorded_stamps:
+            stamp = frame.recorded_ns
+        if params.every_frame and stamp == self._stamp_ns:
+            stamp += 1  # answers tell frames apart by their stamps
+        self._stamp_ns = stamp
+        return Time(nanoseconds=stamp)
+
+    def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
+        if self._images.get_subscription_count():
+            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+        if self._jpegs.get_subscription_count():
+            bgr = images.to_bgr(frame.pixels, frame.encoding)
+            self._jpegs.publish(jpeg_message(bgr, header))
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""How frames flow: newest frame wins, a thread an engine, a thread that publishes.
+"""How frames flow: the newest wins, or none is left out; a thread an engine, one to publish.
 
 ::
 
@@ -19,6 +19,7 @@ from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.frame import Frame, RawImage, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
 from jetson_perception.pipeline.pipeline import Pipeline
+from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
 from jetson_perception.pipeline.worker import NewestWorker
@@ -29,11 +30,13 @@ __all__ = [
     'Activity',
     'Counts',
     'CudaLane',
+    'EveryFrame',
     'Frame',
     'Lane',
     'LatestSlot',
     'LeftBehind',
     'Model',
+    'NewestFrame',
     'NewestWorker',
     'Pipeline',
     'RateMeter',

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.lane import Deliver, Model
-    from jetson_perception.pipeline.slot import LatestSlot
+    from jetson_perception.pipeline.slot import Slot
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +104,12 @@ class Clock:
         return time.monotonic_ns()
 
     @staticmethod
-    def pass_time(slot: LatestSlot[Any], seconds: float) -> None:
+    def pass_time(slot: Slot[Any], seconds: float) -> None:
         """Return after so many seconds, or when the slot is closed."""
         slot.wait_until_closed(seconds)
 
     @staticmethod
-    def next_frame(slot: LatestSlot[Frame], seconds: float) -> Frame | None:
+    def next_frame(slot: Slot[Frame], seconds: float) -> Frame | None:
         """The next frame of the next seconds; None when none comes, or the slot is closed."""
         return slot.take_within(seconds)
 

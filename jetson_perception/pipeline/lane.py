@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.pipeline.frame import Frame
+    from jetson_perception.pipeline.slot import Slot
 
     Deliver = Callable[[Frame, Any], None]
 
@@ -63,7 +64,7 @@ class Counts:
     processed : int
         Frames whose result was published.
     skipped : int
-        Frames that a newer one replaced before the lane was free.
+        Frames that the lane did not take: a newer one replaced them before it was free.
     failed : int
         Frames that could not be used, or that the engine failed on.
     """
@@ -104,7 +105,8 @@ class Lane:
         self.model = model
         self.times = StageTimes()
         self.results = RateMeter()
-        self.slot: LatestSlot[Frame] = LatestSlot()
+        #: Where frames wait; a pipeline gives lanes that of its policy.
+        self.slot: Slot[Frame] = LatestSlot()
         self.publish = publish
         #: Why no frame can succeed any more; None while one can.
         self.fatal: PerceptionError | None = None
@@ -127,14 +129,22 @@ class Lane:
         """Results a second lately, Hz."""
         return self.results.rate(time.monotonic_ns())
 
-    def offer(self, frame: Frame) -> None:
-        """Leave a frame for the lane; it replaces one that the lane has not begun."""
-        replaced = self.slot.put(frame)
+    def offer(self, frame: Frame) -> Frame | None:
+        """Leave a frame for the lane.
+
+        Returns
+        -------
+        Frame or None
+            One that the lane will not take, and is counted as skipped: the frame that this one
+            replaces, or itself where the lane has ended, or too many wait.
+        """
+        left_out = self.slot.put(frame)
         with self._lock:
             self._received += 1
-            self._skipped += replaced is not None
-        if replaced is not None:
-            replaced.release()
+            self._skipped += left_out is not None
+        if left_out is not None:
+            left_out.release()
+        return left_out
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """What the lane's thread does, until the slot is closed.

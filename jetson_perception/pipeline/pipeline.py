@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline.activity import (
@@ -20,6 +20,7 @@ from jetson_perception.pipeline.activity import (
 )
 from jetson_perception.pipeline.cuda_lane import share_device_frames
 from jetson_perception.pipeline.frame import TensorPool
+from jetson_perception.pipeline.policy import NewestFrame
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.lane import Lane
+    from jetson_perception.pipeline.policy import FramePolicy
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,22 @@ _INTERRUPT_EVERY_S = 0.1
 _END_S = 0.1
 
 
+class _Outcome(NamedTuple):
+    """What a lane made of a frame, for the publisher."""
+
+    lane: Lane
+    frame: Frame
+    result: Any
+    ready_ns: int
+    #: Whether it takes up room that is to be given back; a frame that was not begun does not.
+    has_room: bool = True
+
+
 class Pipeline:
     """Runs lanes side by side. `offer` never waits, so a ROS callback may call it.
 
-    A slow lane holds no other back: each takes the newest frame when it is free.
+    A slow lane holds no other back: each takes the newest frame when it is free, or, where the
+    policy says so, every frame in order.
 
     Parameters
     ----------
@@ -50,11 +64,13 @@ class Pipeline:
     on_settled : callable, optional
         Called as on_settled(frame) in the publisher's thread when every lane that began the frame
         is done with it; `frame.results` has what they found. A lane that was busy with an older
-        frame is not waited for.
+        frame is not waited for, unless lanes are to take every frame.
     on_stopped : callable, optional
         Called as on_stopped(lane, error) in the lane's thread, as its last act, when a lane cannot
         go on: a GPU that failed, for one, works again only in a new process. The other lanes run
         on. Not to call `close`, which waits for this thread.
+    policy : FramePolicy, optional
+        Which frames lanes take; the newest by default.
     """
 
     def __init__(
@@ -62,15 +78,20 @@ class Pipeline:
         lanes: Sequence[Lane],
         on_settled: Callable[[Frame], None] | None = None,
         on_stopped: Callable[[Lane, PerceptionError], None] | None = None,
+        policy: FramePolicy | None = None,
     ) -> None:
         self.lanes = tuple(lanes)
+        self._policy: FramePolicy = policy or NewestFrame()
+        if policy is not None:  # a lane has a place for the newest frame of its own
+            for lane in self.lanes:
+                lane.slot = policy.make_slot()
         self._on_settled = on_settled
         self._on_stopped = on_stopped
         self._offered = 0
         self._pool = TensorPool()
         self._device_frames = share_device_frames(self.lanes)
         self._start = _Start(len(self.lanes))
-        self._ready: queue.SimpleQueue[tuple[Lane, Frame, Any, int] | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
         # A result being published and two behind it; then lanes wait, not memory. Two queues
         # without a bound cost a fraction of one that has it.
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -137,7 +158,9 @@ class Pipeline:
         self._offered += 1
         frame.share(self._offered, len(self.lanes), self._pool)
         for lane in self.lanes:
-            lane.offer(frame)
+            left_out = lane.offer(frame)
+            if left_out is not None:
+                self._leave_out(lane, left_out)
 
     def close(self, patience_s: float = 10.0) -> LeftBehind | None:
         """End the threads after the frames and results under way; waiting frames are dropped.
@@ -156,7 +179,8 @@ class Pipeline:
         deadline_s = time.monotonic() + patience_s
         self._start.call_off()
         for lane in self.lanes:
-            lane.slot.close()
+            for waiting in lane.slot.close():
+                waiting.release()  # a lane that goes on may wait for what it holds
         self._end_lanes(deadline_s)
         if self._publisher.is_alive():
             self._ready.put(None)
@@ -213,34 +237,41 @@ class Pipeline:
             error = PerceptionError(
                 f'{lane.name}: unexpected {type(error).__name__}: {printable(error)}'
             )
-        waiting = lane.slot.close()  # frames that are offered from now on count as skipped
-        if waiting is not None:
+        for waiting in lane.slot.close():  # frames that are offered from now on count as skipped
             waiting.release()
+            self._leave_out(lane, waiting)
         if not self._start.prevented(error) and self._on_stopped is not None:
             self._on_stopped(lane, error)
+
+    def _leave_out(self, lane: Lane, frame: Frame) -> None:
+        """A lane will not take a frame: where every one is waited for, that is an outcome too."""
+        if self._policy.every_frame:
+            self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns(), has_room=False))
 
     def _deliver(self, lane: Lane, frame: Frame, result: Any) -> None:
         ready_ns = time.monotonic_ns()
         self._room.get()
         if self._left:
             return
-        self._ready.put((lane, frame, result, ready_ns))
+        self._ready.put(_Outcome(lane, frame, result, ready_ns))
 
     def _run_publisher(self) -> None:
-        while (item := self._ready.get()) is not None:
+        while (outcome := self._ready.get()) is not None:
             if self._left:
                 return
-            lane, frame, result, ready_ns = item
+            lane, frame, result, ready_ns, has_room = outcome
             self.publishing.begin(f'a result of engine {lane.name}')
             published = result is not None and self._publish(lane, frame, result, ready_ns)
             frame.results[lane.name] = result if published else None
-            if self._on_settled is not None and frame.begun <= frame.results.keys():
+            settled = self._policy.settled(frame, len(self.lanes))
+            if self._on_settled is not None and settled:
                 try:
                     self._on_settled(frame)
                 except Exception:  # the results are out and counted already
                     log.exception('what follows the results of a frame failed')
             self.publishing.end()
-            self._room.put(None)
+            if has_room:
+                self._room.put(None)
 
     def _publish(self, lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
         try:

@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar('T')
+
+
+class Slot(Protocol[T]):
+    """Where one thread leaves items for another; `LatestSlot` says what the methods do."""
+
+    def put(self, item: T) -> T | None:
+        """Leave an item, without waiting; returns one that nobody will take for it."""
+        ...
+
+    def take(self) -> T | None:
+        """The next item, waiting for one; None once the slot is closed."""
+        ...
+
+    def take_within(self, timeout_s: float | None) -> T | None:
+        """As `take`, but None also when no item came in time."""
+        ...
+
+    def poll(self) -> T | None:
+        """The next item if one is waiting now, or None."""
+        ...
+
+    def wait_until_closed(self, timeout_s: float) -> bool:
+        """Let time pass; True as soon as the slot is closed."""
+        ...
+
+    def wait_until_taken(self, timeout_s: float) -> bool:
+        """Wait until no item is waiting; False when one still was."""
+        ...
+
+    def close(self) -> list[T]:
+        """End every `take`, now and later. Returns what was still waiting."""
+        ...
 
 
 class LatestSlot(Generic[T]):
@@ -71,10 +103,10 @@ class LatestSlot(Generic[T]):
         with self._changed:
             return self._changed.wait_for(lambda: self._item is None, timeout_s)
 
-    def close(self) -> T | None:
-        """End every `take`, now and later. Returns the item that was still waiting."""
+    def close(self) -> list[T]:
+        """End every `take`, now and later. Returns the item that was still waiting, if any."""
         with self._changed:
             self._closed = True
             item, self._item = self._item, None
             self._changed.notify_all()
-            return item
+            return [] if item is None else [item]

@@ -178,6 +178,10 @@ class ManagedNode(LifecycleNode):
         """Diagnostics of a node that is active."""
         return []
 
+    def facts(self) -> dict[str, Any]:
+        """Values that diagnostics tell of the node in every state."""
+        return {}
+
     def busy(self) -> tuple[str, dict[str, Any]]:
         """What the node waits for before it can work, and values to tell; '' for nothing."""
         return '', {}
@@ -398,18 +402,19 @@ class ManagedNode(LifecycleNode):
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
+        facts = self.facts()
         self._settle()
         hang = self._tell_hang()
         if hang:
-            state = diagnostics.status(diagnostics.ERROR, name, hang, values)
+            state = diagnostics.status(diagnostics.ERROR, name, hang, facts | values)
         elif self.problem:
-            state = diagnostics.status(diagnostics.ERROR, name, self.problem, {})
+            state = diagnostics.status(diagnostics.ERROR, name, self.problem, facts)
         elif busy:
-            state = diagnostics.status(diagnostics.WARN, name, busy, values)
+            state = diagnostics.status(diagnostics.WARN, name, busy, facts | values)
         elif self.active:
-            state = diagnostics.status(diagnostics.OK, name, 'active', {})
+            state = diagnostics.status(diagnostics.OK, name, 'active', facts)
         else:
-            state = diagnostics.status(diagnostics.STALE, name, self._state_label(), {})
+            state = diagnostics.status(diagnostics.STALE, name, self._state_label(), facts)
         problems = self.parameter_problems
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN

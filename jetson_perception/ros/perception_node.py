@@ -17,7 +17,14 @@ from jetson_perception.errors import ImageError, PerceptionError
 from jetson_perception.images import UNNAMED
 from jetson_perception.msg import PipelineStats
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
-from jetson_perception.pipeline import Frame, Lane, NewestWorker, Pipeline
+from jetson_perception.pipeline import (
+    EveryFrame,
+    Frame,
+    Lane,
+    NewestFrame,
+    NewestWorker,
+    Pipeline,
+)
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.annotation import AnnotatedPublisher
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
@@ -27,6 +34,7 @@ from jetson_perception.ros.image_messages import (
     frame_from_image,
     stamp_ns,
 )
+from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.model_opening import ModelOpening
 from jetson_perception.ros.parameters import param
@@ -75,6 +83,13 @@ class ImageInputParams:
         'black and white; such images are refused without it.',
         example='[28000, 32000]',
     )
+    every_frame: bool = param(
+        False,
+        'Have every engine handle every frame, in order, however long that takes; for '
+        'recordings that camera_node plays with every_frame too, which then waits. The image '
+        'topic has to be reliable.',
+        at_configure=True,
+    )
 
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
@@ -87,9 +102,9 @@ class PerceptionNode(ManagedNode):
     A subclass gives `openers`, `adopt`, `make_lanes` and `draw`, and publishes results in its
     lanes' `publish`.
 
-    An engine may have to be built first. `configure` and `activate` then come through at once, the
-    node drops and counts its frames, and the lanes begin when the engines are there; when a build
-    fails, the node goes inactive.
+    An engine may have to be built first. `configure` and `activate` then come through at once, and
+    the lanes begin when the engines are there; when a build fails, the node goes inactive. Who is
+    subscribed to the images is ready for them: until then it is not.
     """
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
@@ -109,7 +124,8 @@ class PerceptionNode(ManagedNode):
         self._stop_reason = ''
         self._opening: ModelOpening | None = None
         self._ready = self._adopted = False
-        self._dropped = 0
+        #: Says what is done with, where every frame is to be handled.
+        self._answers: FrameAnswers | None = None
         super().__init__(name, params, **options)
         self._input = self.declare(ImageInputParams)
         self._stats_timer = self.create_timer(
@@ -135,7 +151,7 @@ class PerceptionNode(ManagedNode):
         if self._opening.done:
             self._adopt_opened(self._opening)
         else:
-            self.get_logger().info(f'{self._opening.progress}; frames are dropped until then')
+            self.get_logger().info(f'{self._opening.progress}; no image is taken until then')
 
     def _wait_for_models(self, opening: ModelOpening) -> None:
         begun_s = time.monotonic()
@@ -168,7 +184,7 @@ class PerceptionNode(ManagedNode):
         if not progress and pipeline is not None and not pipeline.begun:
             texts = (activity.describe() for activity in pipeline.activities)
             progress = next(filter(None, texts), '')
-        return progress or self.left_at_work(), {'frames dropped': self._dropped}
+        return progress or self.left_at_work(), {}
 
     def hang(self) -> str:
         """What has not returned of an opening, a lane, the publisher or the drawing."""
@@ -218,27 +234,39 @@ class PerceptionNode(ManagedNode):
             self._adopt_opened(opening)  # done before the executor came to `_on_opened`
         if not self._ready and (opening is None or opening.done):
             raise PerceptionError(self.problem or 'the engines are not there')
-        self._rejected, self._last_error, self._dropped = 0, '', 0
+        self._rejected, self._last_error = 0, ''
         self._last_error_s = -math.inf
         self._stop_reason = ''
         self._annotated = AnnotatedPublisher(self)
         self._drawer = NewestWorker(self._draw, 'drawing')
         if self._ready:
             self._start_lanes()
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Take images from now on."""
+        every_frame = self._input.value.every_frame
         compressed = self._input.value.image_transport == 'compressed'
         self._subscription = self.create_subscription(
             CompressedImage if compressed else Image,
             'image/compressed' if compressed else 'image',
             self._on_compressed if compressed else self._on_image,
-            qos.IMAGE_INPUT,
+            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
             qos_overriding_options=qos.overridable(),
         )
         kind = 'CompressedImage' if compressed else 'Image'
-        self._watchdog = ImageWatchdog(self, self._subscription, f'sensor_msgs/msg/{kind}')
+        self._watchdog = ImageWatchdog(
+            self, self._subscription, f'sensor_msgs/msg/{kind}', every_frame=every_frame
+        )
+        if every_frame:
+            self._answers = FrameAnswers(self, self._subscription.topic_name)
         self.get_logger().info(f'waiting for images on {self._subscription.topic_name}')
 
     def _start_lanes(self) -> None:
-        self._pipeline = Pipeline(self.make_lanes(), self._on_settled, self._on_lane_stopped)
+        policy = EveryFrame() if self._input.value.every_frame else NewestFrame()
+        self._pipeline = Pipeline(
+            self.make_lanes(), self._on_settled, self._on_lane_stopped, policy
+        )
         self._stats_publishers = {
             lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
             for lane in self._pipeline.lanes
@@ -259,10 +287,11 @@ class PerceptionNode(ManagedNode):
             self._adopt_opened(opening)
             if self.active:
                 self._start_lanes()
+                self._subscribe()
         except Exception as error:  # noqa: BLE001 - told in diagnostics
             self.go_inactive(error)
         else:
-            self.get_logger().info(f'engines are there; {self._dropped} frames were dropped')
+            self.get_logger().info('engines are there')
 
     def _adopt_opened(self, opening: ModelOpening) -> None:
         self._adopted = True
@@ -281,10 +310,12 @@ class PerceptionNode(ManagedNode):
             self.leave_behind(self._drawer.close(_DRAWING_END_S))
         if self._annotated is not None:
             self._annotated.destroy()
+        if self._answers is not None:
+            self._answers.close()
         for publisher in self._stats_publishers.values():
             self.destroy_publisher(publisher)
         self._watchdog = self._subscription = self._pipeline = None
-        self._drawer = self._annotated = None
+        self._drawer = self._annotated = self._answers = None
         self._stats_publishers = {}
 
     def on_frame_error(self, error: PerceptionError) -> None:
@@ -321,11 +352,10 @@ class PerceptionNode(ManagedNode):
         self._take(msg, frame_from_compressed)
 
     def _take(self, msg: Any, to_frame: Any) -> None:
-        if self._watchdog is None:
+        if self._watchdog is None or self._pipeline is None:
             return
         self._watchdog.image_arrived()
-        if self._pipeline is None:
-            self._dropped += 1
+        if self._answers is not None and not self._answers.is_new(msg.header):
             return
         if not self._stamp_missing and not stamp_ns(msg.header):
             self._stamp_missing = True
@@ -340,6 +370,7 @@ class PerceptionNode(ManagedNode):
             self.on_frame_error(ImageError(f'image on {self._subscription.topic_name}: {error}'))
             frame_id = msg.header.frame_id[:MOST_FRAME_ID_CHARACTERS]
             self._last_header = Header(stamp=msg.header.stamp, frame_id=frame_id)
+            self._answer(msg.header)
             return
         self._last_header = msg.header
         self._pipeline.offer(frame)
@@ -347,6 +378,13 @@ class PerceptionNode(ManagedNode):
     def _on_settled(self, frame: Frame) -> None:
         if self._drawer is not None and self.drawing_wanted():
             self._drawer.give(frame)
+        else:
+            self._answer(frame.header)
+
+    def _answer(self, header: Any) -> None:
+        """Nothing more will come of a frame; who sent it may wait for that."""
+        if self._answers is not None:
+            self._answers.done(header)
 
     def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:
         """A lane cannot go on; called in its thread, which `deactivate` would wait for."""
@@ -360,8 +398,11 @@ class PerceptionNode(ManagedNode):
             self.problem = self.problem or self._stop_reason
 
     def _draw(self, frame: Frame) -> None:
-        if self._annotated is not None:
-            self.draw(frame, self._annotated)
+        try:
+            if self._annotated is not None:
+                self.draw(frame, self._annotated)
+        finally:
+            self._answer(frame.header)
 
     def _publish_stats(self) -> None:
         if self._pipeline is None or self._last_header is None:
@@ -389,7 +430,8 @@ class PerceptionNode(ManagedNode):
         if lane.activity.is_stuck():
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
         if self._watchdog is not None and self._watchdog.warned:
-            return diagnostics.status(diagnostics.WARN, name, self._watchdog.explanation(), values)
+            level = diagnostics.OK if self._watchdog.at_end() else diagnostics.WARN
+            return diagnostics.status(level, name, self._watchdog.explanation(), values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
             message = f'{failed} frames failed, the last: {self._last_error}'
             return diagnostics.status(diagnostics.WARN, name, message, values)

@@ -22,6 +22,11 @@ IMAGE_INPUT = QoSProfile(
 SENSOR_DATA = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
+#: For images of which none may be lost, and answers to them; see `ros.lockstep`.
+#: One is under way at a time; the rest is for senders that don't wait.
+EVERY_IMAGE = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.RELIABLE
+)
 #: For everything that a node found out.
 RESULTS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE

@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, printable_line
+from jetson_perception.ros.health import NodeHealth
+from jetson_perception.ros.lockstep import UNKNOWN_NAME
 
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.subscription import Subscription
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-#: Part of the name that rmw gives a node while it has not heard the real one.
-_UNKNOWN = 'NODE_NAME_UNKNOWN'
+#: So long before it says why no image comes the watchdog asks who should send them.
+_LISTEN_S = 2.0
+#: It goes on so long when images come again: slow cameras are to have no subscription come and go.
+_LISTEN_ON_S = 10.0
+#: A Fast DDS participant's id begins with the vendor, then with what is the same on one host.
+_FAST_DDS = bytes((0x01, 0x0F))
+_HOST = slice(2, 4)
 _MOST_FIXES = 3
 
 
@@ -34,15 +41,26 @@ class ImageWatchdog:
     patience_s : float
         Seconds without an image before the warning; three times as long for the first image of
         somebody who publishes what is subscribed to, as cameras take seconds to start.
+    every_frame : bool
+        Whether the subscription is reliable so that no frame is lost.
     """
 
     def __init__(
-        self, node: Node, subscription: Subscription, type_name: str, patience_s: float = 3.0
+        self,
+        node: Node,
+        subscription: Subscription,
+        type_name: str,
+        patience_s: float = 3.0,
+        *,
+        every_frame: bool = False,
     ) -> None:
         self._node = node
         self._subscription = subscription
         self._type_name = type_name
         self._patience_s = patience_s
+        self._every_frame = every_frame
+        self._health: NodeHealth | None = None
+        self._silent_s = 0.0
         self._last_s = time.monotonic()
         self._ever = False
         self.warned = False
@@ -60,9 +78,19 @@ class ImageWatchdog:
     def close(self) -> None:
         """Stop watching."""
         self._node.destroy_timer(self._timer)
+        self._stop_listening()
+
+    def at_end(self) -> bool:
+        """Whether all who publish have played what they had to its end, which is no fault."""
+        health = self._health
+        names = [_name(info) for info in self._publishers()]
+        return bool(names) and all(
+            health is not None and health.phase_of_source(name) == 'ended' for name in names
+        )
 
     def _check(self) -> None:
         silence_s = time.monotonic() - self._last_s
+        self._listen_if(silence_s >= self._patience_s - _LISTEN_S)
         if self.warned or silence_s < self._patience_s:
             return
         if silence_s < 3 * self._patience_s:
@@ -71,11 +99,33 @@ class ImageWatchdog:
             if not self._ever and self._is_offered():
                 return  # cameras and rendered scenes take seconds to their first image
         self.warned = True
-        self._node.get_logger().warning(self.explanation())
+        if self.at_end():
+            self._node.get_logger().info(self.explanation())
+        else:
+            self._node.get_logger().warning(self.explanation())
+
+    def _listen_if(self, silent: bool) -> None:
+        """Hear what others say of themselves while nothing comes, and some time after that."""
+        if silent:
+            self._silent_s = time.monotonic()
+            if self._health is None:
+                self._health = NodeHealth(self._node)
+        elif time.monotonic() - self._silent_s > _LISTEN_ON_S:
+            self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        if self._health is not None:
+            self._health.close()
+            self._health = None
+
+    def _publishers(self) -> list[TopicEndpointInfo]:
+        found: list[TopicEndpointInfo] = self._node.get_publishers_info_by_topic(
+            self._subscription.topic_name
+        )
+        return found
 
     def _names_known(self) -> bool:
-        publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
-        return all(_UNKNOWN not in info.node_name for info in publishers)
+        return all(UNKNOWN_NAME not in info.node_name for info in self._publishers())
 
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
@@ -83,7 +133,7 @@ class ImageWatchdog:
             info.topic_type == self._type_name
             and qos_check_compatible(info.qos_profile, self._subscription.qos_profile)[0]
             != QoSCompatibility.ERROR
-            for info in self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+            for info in self._publishers()
         )
 
     def explanation(self) -> str:
@@ -93,44 +143,95 @@ class ImageWatchdog:
         waited_s = time.monotonic() - self._last_s
         silence_s = 3 * self._patience_s if waited_s >= 3 * self._patience_s else self._patience_s
         start = f'{since} on {topic} ({self._type_name}) for {silence_s:.0f} s: '
-        publishers = self._node.get_publishers_info_by_topic(topic)
+        publishers = self._publishers()
         if not publishers:
-            return start + 'nobody publishes it; ' + self._elsewhere(topic)
-        lines = []
-        fixes = []
+            where = self._not_ready(topic) or self._elsewhere(topic)
+            return f'{start}nobody publishes it; {where}'
+        fixes, said = [], []
         for info in publishers:
-            profile = info.qos_profile
-            who = _name(info)
-            reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
-            durability = profile.durability.name.lower()
-            lines.append(f'{who} as {printable(info.topic_type)}, {reliability}, {durability}')
-            if info.topic_type != self._type_name:
-                compressed = 'Compressed' in info.topic_type
-                transport, name = (
-                    ('compressed', 'image/compressed') if compressed else ('raw', 'image')
-                )
-                fixes.append(
-                    f'{who} sends another type: set image_transport to {transport} and remap '
-                    f'{name} to {topic}, or remap image to another topic'
-                )
-                continue
-            compatible, reason = qos_check_compatible(profile, self._subscription.qos_profile)
-            if compatible == QoSCompatibility.ERROR:
-                fixes.append(
-                    f'QoS does not match ({reason.strip().rstrip(";")}): start this node without '
-                    f'qos_overrides.{topic}.subscription.reliability, or change the publisher'
-                )
-        if not fixes:
+            if mismatch := self._mismatch(info):
+                fixes.append(mismatch)
+            elif words := self._said(_name(info)):
+                said.append(words)
+        if len(said) == len(publishers):
+            return start + '; '.join(said)
+        if not fixes and not said:
             fixes.append(
                 'QoS matches, so nothing is sent or all is lost on the way: check the camera with '
-                f'`ros2 topic hz {topic}`, and give both processes the shared-memory profile '
-                'config/fastdds.xml (see "Transport" in the README)'
+                f'`ros2 topic hz {topic}`{self._transport_advice(publishers)}'
             )
+        lines = [_described(info) for info in publishers]
         count = f'{len(publishers)} publisher{"s" if len(publishers) > 1 else ""}'
-        who_and_how = printable(
-            '; '.join(lines), 1000
-        )  # many publishers are as good as long names
-        return f'{start}{count} ({who_and_how}); {"; ".join(fixes[:_MOST_FIXES])}'
+        # Many publishers are as good as long names.
+        described = printable_line('; '.join(lines), 1000)
+        return f'{start}{count} ({described}); {"; ".join((fixes + said)[:_MOST_FIXES])}'
+
+    def _mismatch(self, info: TopicEndpointInfo) -> str:
+        """Why nothing that this publisher sends can be taken, with the fix; '' when it can."""
+        topic = self._subscription.topic_name
+        if info.topic_type != self._type_name:
+            compressed = 'Compressed' in info.topic_type
+            transport, name = (
+                ('compressed', 'image/compressed') if compressed else ('raw', 'image')
+            )
+            return (
+                f'{_name(info)} sends another type: set image_transport to {transport} and remap '
+                f'{name} to {topic}, or remap image to another topic'
+            )
+        compatible, reason = qos_check_compatible(info.qos_profile, self._subscription.qos_profile)
+        if compatible != QoSCompatibility.ERROR:
+            return ''
+        setting = f'qos_overrides.{topic}.subscription.reliability'
+        other = 'change the publisher'
+        if self._every_frame:
+            setting = 'every_frame'
+            other = 'have the publisher be reliable, as camera_node is with every_frame'
+        return (
+            f'QoS does not match ({reason.strip().rstrip(";")}): start this node without '
+            f'{setting}, or {other}'
+        )
+
+    def _said(self, name: str) -> str:
+        """What a node that publishes says itself of why nothing comes; '' when it says nothing."""
+        message = self._health.of(name) if self._health is not None else ''
+        return f'{name} says: {message}' if message else ''
+
+    def _not_ready(self, topic: str) -> str:
+        """Who would publish the topic, and what keeps it from that; '' when nobody is known."""
+        if self._health is None:
+            return ''
+        names = self._health.would_publish(topic.removesuffix('/compressed'))
+        return '; '.join(
+            f'{name} would, but is not ready: {self._health.of(name) or "starting"}'
+            for name in names
+        )
+
+    def _transport_advice(self, publishers: list[TopicEndpointInfo]) -> str:
+        """What to do about images that get lost, as far as one can tell where they come from."""
+        own = self._node.get_namespace(), self._node.get_name()
+        mine = next(
+            (
+                bytes(info.endpoint_gid)
+                for info in self._node.get_subscriptions_info_by_topic(
+                    self._subscription.topic_name
+                )
+                if (info.node_namespace, info.node_name) == own
+            ),
+            b'',
+        )
+        theirs = [bytes(info.endpoint_gid) for info in publishers]
+        if not all(gid.startswith(_FAST_DDS) for gid in (mine, *theirs)):
+            return ', and the way between the two'
+        if all(gid[_HOST] == mine[_HOST] for gid in theirs):
+            return (
+                ', and give both processes the shared-memory profile config/fastdds.xml (see '
+                '"Transport" in the README)'
+            )
+        return (
+            '; it is on another machine, or in another container, where large images get lost: '
+            'have both ends use image_transport compressed, or larger socket buffers (see '
+            '"Several machines" in docs/troubleshooting.md)'
+        )
 
     def _elsewhere(self, topic: str) -> str:
         others = [
@@ -151,7 +252,14 @@ class ImageWatchdog:
         )
 
 
+def _described(publisher: TopicEndpointInfo) -> str:
+    profile = publisher.qos_profile
+    reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
+    durability = profile.durability.name.lower()
+    return f'{_name(publisher)} as {printable(publisher.topic_type)}, {reliability}, {durability}'
+
+
 def _name(publisher: TopicEndpointInfo) -> str:
-    if _UNKNOWN in publisher.node_name:
+    if UNKNOWN_NAME in publisher.node_name:
         return 'a node that is not known by name'
     return printable(f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}')

@@ -98,6 +98,39 @@ def test_cut_off_avi_gives_what_is_there(make_video, caplog):
     assert f'ended after {len(pictures)} of 10 frames; it is damaged' in caplog.text
 
 
+@pytest.mark.parametrize(
+    ('damaged', 'left'),
+    [
+        pytest.param([4], [0, 1, 2, 3, 5, 6, 7, 8, 9], id='one'),
+        pytest.param([0, 1], [2, 3, 4, 5, 6, 7, 8, 9], id='first'),
+        pytest.param([3, 4, 5, 8], [0, 1, 2, 6, 7, 9], id='several'),
+        pytest.param([9], [0, 1, 2, 3, 4, 5, 6, 7, 8], id='last'),
+    ],
+)
+def test_frames_that_cannot_be_decoded_are_left_out(
+    make_video, frame_number, caplog, damaged, left
+):
+    path = make_video()
+    content = bytearray(path.read_bytes())
+    place, chunks = content.index(b'movi'), []
+    while (place := content.find(b'00dc', place + 1)) >= 0 and len(chunks) < 10:
+        chunks.append(place)
+    for index in damaged:
+        begin = chunks[index] + 8
+        size = int.from_bytes(content[begin - 4 : begin], 'little')
+        content[begin : begin + size] = bytes(size)
+    path.write_bytes(content)
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    frames = []
+    with pytest.raises(EndOfStream, match=f'ended after {len(left)} frames'):  # noqa: PT012
+        while True:
+            frame = source.read()
+            frames.append((frame.index, frame_number(frame.pixels)))
+    assert frames == [(index, index) for index in left]
+    assert 'cannot be decoded; left out' in caplog.text or damaged == [9]
+
+
 def test_video_without_a_frame(make_video):
     path = make_video(count=10, size_wh=(640, 480))
     data = path.read_bytes()

@@ -287,6 +287,13 @@ def test_frames_of_a_pipe(stand_in, open_source):
     assert len(levels) + source.skipped == 3
 
 
+def test_every_frame_of_a_pipe(stand_in, open_source):
+    source = open_source('gst://three', every_frame=True)
+    assert [int(source.read().pixels[0, 0, 0]) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(EndOfStream):
+        source.read()
+
+
 def test_a_size_that_changes_is_a_loss(stand_in, open_source):
     source = open_source('gst://grow')
     assert source.read().pixels.shape == (2, 4, 3)

@@ -82,6 +82,28 @@ def test_reader_gets_the_newest(source, grabber):
     assert source.skipped == 2
 
 
+def test_a_reader_who_wants_every_frame_gets_it(grabber):
+    """However many wait: the device is not read again before its last frame was taken."""
+    source = LiveSource('pipe', grabber.connect, read_timeout_s=10, every_frame=True)
+    for level in range(5):
+        grabber.script.put(level)
+    grabber.script.put(EndOfStream('the end'))
+    source.open()
+    for level in range(5):
+        assert (source.read().pixels == level).all()
+    assert source.skipped == 0
+    with pytest.raises(EndOfStream, match='the end'):
+        source.read()
+
+
+def test_closing_one_that_nobody_reads_ends_its_thread(grabber):
+    source = LiveSource('pipe', grabber.connect, every_frame=True)
+    grabber.script.put(1)
+    source.open()
+    source.close()
+    assert grabber.released.wait(10)
+
+
 def test_frames_are_read_once(source, grabber):
     source.open()
     for level in range(5):

@@ -86,6 +86,18 @@ def test_the_end_of_an_empty_stream(live):
     assert run(StandInSource([OK, END], live=live)) == (0, [], [])
 
 
+def test_whenever_the_source_is_open_its_user_is_told_before_the_first_frame():
+    source = StandInSource([OK, OK, LOST], [OK, OK, END])
+    opened = []
+    assert run(source, on_open=lambda: opened.append(source.is_open))[0] == 2
+    assert opened == [True, True]
+
+
+def test_a_user_who_stops_before_the_first_frame_gets_none():
+    stop = StandInStop()
+    assert run(StandInSource([OK, OK, OK, END]), stop, on_open=stop.set)[0] == 0
+
+
 def test_lost_and_opened_again():
     source = StandInSource([OK, OK, LOST], [OK, OK, OK, END])
     assert run(source) == (3, [('lost', 0.5)], [0.5])

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.scene import SceneSource
 from jetson_perception.camera.scenes.catalog import SCENES, evaluation_scenes
 from jetson_perception.camera.scenes.oranges import CLASS_NAMES, OrangeScene
@@ -158,6 +159,32 @@ def test_skipped_frames_count_as_frames(opened):
     clock.now_s += 1.0
     with pytest.raises(EndOfStream):
         source.read()
+
+
+@pytest.mark.parametrize('pace', [Pace.OFFLINE, Pace.EVERY_FRAME])
+def test_who_wants_every_frame_has_every_frame(opened, pace):
+    """However late the reader is: the same frames, with the numbers of the scene."""
+    clock = Clock()
+    source = opened(f'{SMALL}&fps=10&frames=4', pace=pace, clock_s=clock)
+    scene = OrangeScene((96, 64), 5)
+    assert not source.live
+    for index in range(4):
+        frame = source.read()
+        assert frame.index == index
+        np.testing.assert_array_equal(frame.pixels, scene.frame(index / 10)[0])
+        clock.now_s += 0.5
+    with pytest.raises(EndOfStream, match='ended after 4 frames'):
+        source.read()
+
+
+def test_offline_nothing_is_waited_for(opened):
+    source = opened(f'{SMALL}&fps=0.001', pace=Pace.OFFLINE)
+    assert [source.read().index for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_scene_that_ends_is_not_live():
+    assert not SceneSource(f'{SMALL}&frames=3').live
+    assert not SceneSource(SMALL, pace=Pace.EVERY_FRAME).live
 
 
 def test_close_ends_a_read_that_waits(opened):

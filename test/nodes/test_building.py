@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 import pytest
-from nodes.support import image_message, pixels_of, value_of
+from nodes.support import image_message, pixels_of
 from onnx_models import color_segmentation, detector, pose_detector
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
@@ -95,21 +95,15 @@ def wait_until_failed(peer, builder, text):
     return status
 
 
-def test_while_it_builds_the_node_tells_how_far_it_is_and_counts_the_frames_it_drops(
-    peer, builder, run_seg
-):
+def test_while_it_builds_the_node_tells_how_far_it_is_and_takes_no_image(peer, builder, run_seg):
     run_seg()
     assert peer.state('seg_node') == 'active'
     images, masks = peer.image_publisher(), peer.collect('mask', Image)
-
-    def dropped_some(status):
-        images.publish(red())
-        return int(value_of(status, 'frames dropped')) >= 2
-
-    status = peer.wait_for_status('seg_node', dropped_some, 'frames being dropped')
+    status = peer.wait_for_status('seg_node', lambda status: True, 'its progress')
     assert status.level == status.WARN
     assert status.message == 'building engine 43 %: timing tactics'
-    assert masks == []
+    # Who is subscribed is ready: what sends a file waits for that.
+    assert images.get_subscription_count() == 0
     builder.finish.set()
     msg = red()
     answer = peer.ask(images, msg, masks)
@@ -268,7 +262,7 @@ def test_a_signal_ends_a_node_that_builds(tmp_path, number):
         )
         for line in process.stdout:
             output.write(line)
-            if 'waiting for images' in line:
+            if 'no image is taken until then' in line:
                 break
         process.send_signal(number)
         rest = process.stdout.read()

@@ -80,7 +80,9 @@ def write_calibration(path, size_wh):
 def camera(peer, source, **parameters):
     """A camera_node that goes through a source again and again."""
     return node_process(
-        'camera_node', peer.namespace, **{'source': source, 'loop': True, **parameters}
+        'camera_node',
+        peer.namespace,
+        **{'source': source, 'loop': True, 'wait_for_subscribers': 0, **parameters},
     )
 
 

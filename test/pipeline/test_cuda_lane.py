@@ -9,7 +9,15 @@ from pipeline.standin_device_path import StandInPath
 from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.errors import CudaError, ImageError, ModelError
-from jetson_perception.pipeline import Counts, CudaLane, Frame, Lane, Pipeline, make_lane
+from jetson_perception.pipeline import (
+    Counts,
+    CudaLane,
+    EveryFrame,
+    Frame,
+    Lane,
+    Pipeline,
+    make_lane,
+)
 from jetson_perception.pipeline.cuda_lane import Clock
 from jetson_perception.pipeline.frame import TensorPool
 
@@ -142,6 +150,38 @@ def test_a_model_with_a_device_path_gets_a_lane_on_the_gpu(setup):
     assert isinstance(make_lane('det', Model(), Published()), CudaLane)
     Model.device_path = None
     assert type(make_lane('det', Model(), Published())) is Lane
+
+
+def test_every_frame_in_order_behind_engines_of_unequal_speed(setup):
+    """Far more wait than there are slots on the GPU: the fast lane then waits for the slow one."""
+    fast, slow = setup.path(), setup.path()
+    slow.go.clear()
+    lanes = [setup.lane(fast, 'fast'), setup.lane(slow, 'slow')]
+    settled = queue.Queue()
+    pipeline = setup.start(*lanes, on_settled=settled.put, policy=EveryFrame())
+    for number in range(1, 31):
+        pipeline.offer(frame(number))
+    assert lanes[0].publish.next() == (1, 1)
+    slow.go.set()
+    headers = [settled.get(timeout=DEADLINE_S).header for _ in range(30)]
+    assert headers == list(range(1, 31))
+    wait_until(lambda: all(lane.counts == Counts(30, 30) for lane in lanes))
+
+
+def test_close_with_more_frames_than_slots_ends(setup):
+    fast, slow = setup.path(), setup.path()
+    slow.go.clear()
+    lanes = [setup.lane(fast, 'fast'), setup.lane(slow, 'slow')]
+    pipeline = setup.start(*lanes, policy=EveryFrame())
+    for number in range(1, 31):
+        pipeline.offer(frame(number))
+    assert lanes[0].publish.next() == (1, 1)
+    closing = threading.Thread(target=pipeline.close)
+    closing.start()
+    wait_until(lambda: lanes[1].slot._closed)
+    slow.go.set()
+    closing.join(DEADLINE_S)
+    assert not closing.is_alive()
 
 
 def test_frames_that_wait_keep_two_in_flight_in_order(setup):

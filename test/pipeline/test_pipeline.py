@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pipeline.waiting import DEADLINE_S, wait_until
 
-from jetson_perception.errors import ImageError, ModelError, PerceptionError
-from jetson_perception.pipeline import Counts, Frame, Lane, Pipeline
+from jetson_perception.errors import CudaError, ImageError, ModelError, PerceptionError
+from jetson_perception.pipeline import Counts, EveryFrame, Frame, Lane, Pipeline
 
 STAGES = ('preprocess', 'infer', 'postprocess')
 
@@ -75,8 +75,8 @@ def started():
     """Starts a pipeline of lanes, and closes it however the test ends."""
     pipelines = []
 
-    def start(*lanes, on_settled=None, on_stopped=None, timeout_s=None):
-        pipeline = Pipeline(lanes, on_settled, on_stopped)
+    def start(*lanes, on_settled=None, on_stopped=None, policy=None, timeout_s=None):
+        pipeline = Pipeline(lanes, on_settled, on_stopped, policy=policy)
         pipelines.append(pipeline)
         pipeline.start(timeout_s)
         return pipeline
@@ -528,3 +528,74 @@ class TestHangs:
         assert not starting.is_alive()
         model.warm.set()
         pipeline.close()
+
+
+class TestEveryFrame:
+    """No lane leaves one out, and a frame is settled when all of them are through with it."""
+
+    def test_each_lane_takes_all_in_order_whatever_its_pace(self, started):
+        lanes = [Lane(name, Model(held=name == 'slow'), Published()) for name in ('fast', 'slow')]
+        settled = queue.Queue()
+        pipeline = started(*lanes, on_settled=settled.put, policy=EveryFrame())
+        for number in range(1, 21):
+            pipeline.offer(frame(number))
+        assert [lanes[0].publish.next()[1] for _ in range(20)] == list(range(1, 21))
+        assert settled.empty()
+        lanes[1].model.go.set()
+        assert [lanes[1].publish.next()[1] for _ in range(20)] == list(range(1, 21))
+        headers = [settled.get(timeout=DEADLINE_S).header for _ in range(20)]
+        assert headers == list(range(1, 21))
+        wait_until(lambda: all(lane.counts == Counts(20, 20) for lane in lanes))
+
+    def test_a_frame_that_fails_in_one_lane_is_settled_too(self, started):
+        good, bad = (Lane(name, Model(), Published()) for name in ('good', 'bad'))
+        bad.model.raises['infer', 1] = ModelError('no')
+        settled = queue.Queue()
+        started(good, bad, on_settled=settled.put, policy=EveryFrame()).offer(frame(1))
+        assert settled.get(timeout=DEADLINE_S).results == {'good': 1, 'bad': None}
+
+    def test_too_many_are_counted_and_settled_without_a_result(self, started, monkeypatch):
+        monkeypatch.setattr('jetson_perception.pipeline.policy.MOST_WAITING', 2)
+        lane = Lane('det', Model(held=True), Published())
+        settled = queue.Queue()
+        pipeline = started(lane, on_settled=settled.put, policy=EveryFrame())
+        pipeline.offer(frame(1))
+        lane.model.wait_until_begun()
+        for number in (2, 3, 4):
+            pipeline.offer(frame(number))
+        first = settled.get(timeout=DEADLINE_S)
+        assert (first.header, first.results) == (4, {'det': None})
+        assert lane.counts == Counts(received=4, skipped=1)
+        lane.model.go.set()
+        assert [lane.publish.next()[1] for _ in range(3)] == [1, 2, 3]
+
+    def test_a_lane_that_ended_holds_no_frame_up(self, started):
+        """Those that wait for it, and those that come later, have no result of it."""
+        good, poor = (Lane(name, Model(), Published()) for name in ('good', 'poor'))
+        poor.model.go.clear()
+        poor.model.raises['infer', 1] = CudaError('gone', fatal=True)
+        settled = queue.Queue()
+        pipeline = started(good, poor, on_settled=settled.put, policy=EveryFrame())
+        for number in (1, 2):
+            pipeline.offer(frame(number))
+        poor.model.wait_until_begun()
+        poor.model.go.set()
+        found = [settled.get(timeout=DEADLINE_S) for _ in range(2)]
+        pipeline.offer(frame(3))
+        found.append(settled.get(timeout=DEADLINE_S))
+        assert [each.header for each in found] == [1, 2, 3]
+        assert [each.results for each in found] == [{'good': n, 'poor': None} for n in (1, 2, 3)]
+
+    def test_close_with_frames_that_wait_ends(self, started):
+        lane = Lane('det', Model(held=True), Published())
+        pipeline = started(lane, policy=EveryFrame())
+        for number in (1, 2, 3):
+            pipeline.offer(frame(number))
+        lane.model.wait_until_begun()
+        closing = threading.Thread(target=pipeline.close)
+        closing.start()
+        wait_until(lambda: lane.slot._closed)
+        lane.model.go.set()
+        closing.join(DEADLINE_S)
+        assert not closing.is_alive()
+        assert lane.publish.results.qsize() == 1

@@ -6,6 +6,13 @@ import pytest
 from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.pipeline import LatestSlot
+from jetson_perception.pipeline.frame_queue import ItemQueue
+
+
+@pytest.fixture(params=['newest', 'every'])
+def slot(request):
+    """Both kinds of slots, for what they have in common."""
+    return LatestSlot() if request.param == 'newest' else ItemQueue(5)
 
 
 def taking(slot):
@@ -31,14 +38,12 @@ def test_an_item_that_nobody_took_is_replaced_and_handed_back():
 
 
 @pytest.mark.parametrize('item', [0, '', (), False], ids=repr)
-def test_an_item_that_is_false_is_an_item(item):
-    slot = LatestSlot()
+def test_an_item_that_is_false_is_an_item(slot, item):
     slot.put(item)
     assert slot.take() == item
 
 
-def test_take_waits_for_an_item():
-    slot = LatestSlot()
+def test_take_waits_for_an_item(slot):
     thread, taken = taking(slot)
     slot.put('late')
     wait_until(lambda: taken)
@@ -48,31 +53,27 @@ def test_take_waits_for_an_item():
     assert taken == ['late']
 
 
-def test_close_ends_everybody_who_waits():
-    slot = LatestSlot()
+def test_close_ends_everybody_who_waits(slot):
     threads = [taking(slot)[0] for _ in range(3)]
-    assert slot.close() is None
+    assert slot.close() == []
     for thread in threads:
         thread.join(DEADLINE_S)
         assert not thread.is_alive()
 
 
-def test_close_hands_back_what_waits_and_take_gives_none_ever_after():
-    slot = LatestSlot()
+def test_close_hands_back_what_waits_and_take_gives_none_ever_after(slot):
     slot.put('waiting')
-    assert slot.close() == 'waiting'
+    assert slot.close() == ['waiting']
     assert slot.take() is None
     assert slot.take() is None
 
 
-def test_close_twice_does_no_harm():
-    slot = LatestSlot()
+def test_close_twice_does_no_harm(slot):
     slot.close()
-    assert slot.close() is None
+    assert slot.close() == []
 
 
-def test_put_after_close_hands_the_item_itself_back():
-    slot = LatestSlot()
+def test_put_after_close_hands_the_item_itself_back(slot):
     slot.close()
     assert slot.put('too late') == 'too late'
     assert slot.take() is None
@@ -90,8 +91,7 @@ def test_items_cross_threads_in_order_and_the_last_always_arrives():
     assert sorted(taken + lost) == list(range(1, 2001))
 
 
-def test_waiting_until_an_item_is_taken():
-    slot = LatestSlot()
+def test_waiting_until_an_item_is_taken(slot):
     assert slot.wait_until_taken(0)
     slot.put('item')
     assert not slot.wait_until_taken(0)
@@ -138,3 +138,12 @@ def test_time_passes_until_the_slot_is_closed():
     closing.start()
     assert slot.wait_until_closed(DEADLINE_S)
     closing.join(DEADLINE_S)
+
+
+def test_a_queue_gives_every_item_in_order_and_hands_back_what_does_not_fit():
+    slot = ItemQueue(3)
+    assert [slot.put(item) for item in 'abcd'] == [None, None, None, 'd']
+    assert [slot.take(), slot.poll()] == ['a', 'b']
+    assert slot.put('e') is None
+    assert slot.close() == ['c', 'e']
+    assert slot.poll() is None

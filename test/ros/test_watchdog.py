@@ -127,6 +127,50 @@ class TestExplanation:
         assert 'does not match' not in text
 
 
+class StandInEndpoint:
+    """A publisher as another host or another DDS announces it, which are not here."""
+
+    def __init__(self, info, begin, identity):
+        self._info = info
+        self.endpoint_gid = list(info.endpoint_gid)
+        self.endpoint_gid[begin : begin + 2] = identity
+
+    def __getattr__(self, name):
+        return getattr(self._info, name)
+
+
+@pytest.mark.parametrize(
+    ('begin', 'identity', 'expected'),
+    [
+        pytest.param(0, (1, 15), 'shared-memory profile config/fastdds.xml', id='this_host'),
+        pytest.param(2, (0, 0), 'on another machine, or in another container', id='another_host'),
+        pytest.param(0, (1, 16), 'and the way between the two', id='another_dds'),
+    ],
+)
+def test_shared_memory_is_advised_where_it_can_be(
+    watched, peer, monkeypatch, begin, identity, expected
+):
+    peer.image_publisher('image')
+    dog = watch(watched, peer)
+    explanation(watched, dog, f'/{peer.namespace}/peer')
+    ask = watched.node.get_publishers_info_by_topic
+    monkeypatch.setattr(
+        watched.node,
+        'get_publishers_info_by_topic',
+        lambda topic: [StandInEndpoint(info, begin, identity) for info in ask(topic)],
+    )
+    text = dog.explanation()
+    assert expected in text
+    assert ('shared-memory' in text) == ('shared-memory' in expected)
+
+
+def test_every_frame_wants_a_publisher_that_is_reliable(watched, peer):
+    peer.image_publisher('image', qos=BEST_EFFORT)
+    dog = watch(watched, peer, qos=RELIABLE, every_frame=True)
+    text = explanation(watched, dog, f'/{peer.namespace}/peer')
+    assert 'start this node without every_frame, or have the publisher be reliable, as' in text
+
+
 class TestWarning:
     @pytest.fixture
     def said(self, peer, watched):

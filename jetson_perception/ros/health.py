@@ -1,0 +1,76 @@
+"""What other nodes of this package say of themselves on /diagnostics, for who waits for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+#: Best effort, which matches every publisher; what is lost is said again a second later.
+_QOS = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
+#: Lines that are kept; a robot has hundreds.
+_MOST_LINES = 1000
+
+
+class NodeHealth:
+    """Listens to /diagnostics from now on; ours speak once a second.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which listens.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._lines: dict[str, DiagnosticStatus] = {}
+        self._subscription = node.create_subscription(
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, _QOS
+        )
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._node.destroy_subscription(self._subscription)
+
+    def phase_of_source(self, name: str) -> str:
+        """What a camera_node does: 'playing', 'waiting', 'lost', 'ended'; '' for other nodes."""
+        line = self._lines.get(f'{name}: source')
+        return '' if line is None else _value(line, 'state')
+
+    def of(self, name: str) -> str:
+        """Why a node by its full name sends nothing, in its own words; '' for all it says."""
+        source = self._lines.get(f'{name}: source')
+        if source is not None and self.phase_of_source(name) != 'playing':
+            return printable(source.message)
+        line = self._lines.get(name)
+        if line is not None and line.level != DiagnosticStatus.OK:
+            return printable(line.message)
+        return ''
+
+    def would_publish(self, image_topic: str) -> list[str]:
+        """Full names of nodes that name this as their image topic, ready or not."""
+        return [
+            name
+            for name, line in self._lines.items()
+            if _value(line, 'image topic') == image_topic
+        ]
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for line in msg.status:
+            # Ours have the node's full name; what drivers make up has none to go by.
+            if line.name.startswith('/') and (
+                line.name in self._lines or len(self._lines) < _MOST_LINES
+            ):
+                self._lines[line.name] = line
+
+
+def _value(line: DiagnosticStatus, key: str) -> str:
+    return next((pair.value for pair in line.values if pair.key == key), '')

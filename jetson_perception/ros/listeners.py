@@ -1,0 +1,122 @@
+"""Who hears a camera_node's images, as far as it waits for them: to begin, and in lockstep."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.ros.lockstep import Lockstep
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+    Tell = Callable[[str], None]
+
+#: A wait that takes longer is worth a warning; and so often is the log told of one.
+_PATIENCE_S = 5.0
+_LOG_EVERY_S = 10.0
+#: How often subscribers are counted.
+_LOOK_S = 0.05
+#: So long after the camera has heard of a subscriber it has heard of the camera, surely.
+_MATCHING_S = 0.5
+
+
+class Listeners:
+    """Waits for other nodes, and tells for whom.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which publishes images.
+    publishers : sequence of rclpy Publisher
+        Of images, the raw ones first.
+    enough : int
+        Nodes to wait for.
+    every_frame : bool
+        Whether they are to answer every frame; else they are to subscribe before the first one.
+
+    Attributes
+    ----------
+    waiting : str
+        What is waited for now; '' when nothing is.
+    """
+
+    def __init__(
+        self, node: Node, publishers: list[Any], enough: int, *, every_frame: bool
+    ) -> None:
+        self._node = node
+        self._publishers = publishers
+        self._topic = publishers[0].topic_name
+        self._enough = enough
+        self._lockstep = Lockstep(node, self._topic, enough) if every_frame else None
+        self.waiting = ''
+        self._since_s = 0.0
+
+    @property
+    def are_late(self) -> bool:
+        """Whether they have been waited for so long, in lockstep, that something may be wrong."""
+        late = time.monotonic() - self._since_s > _PATIENCE_S
+        return bool(self.waiting) and self._lockstep is not None and late
+
+    def wait_to_begin(self, live: bool, stop: threading.Event) -> None:
+        """Return when a source is to give its first frame, or `stop` is set.
+
+        What is live does not wait, unless every frame is to be answered.
+        """
+        if self._lockstep is not None:
+            self._wait(self._lockstep.wait_for_takers, stop)
+        elif not live and self._enough:
+            self._wait(self._wait_for_subscribers, stop)
+            # They have yet to hear of us: what comes before that is lost to them.
+            stop.wait(_MATCHING_S)
+
+    def wait_to_send(self, stop: threading.Event) -> None:
+        """Return when the next frame may go out, or `stop` is set."""
+        if self._lockstep is not None:
+            self._wait(self._lockstep.wait_for_takers, stop)
+
+    def wait_for_answers(
+        self, stamp_ns: int, resend: Callable[[], None], stop: threading.Event
+    ) -> None:
+        """Return when a frame has been answered, or `stop` is set; see `Lockstep`."""
+        if self._lockstep is not None:
+            self._wait(partial(self._lockstep.wait_for_answers, stamp_ns, resend), stop)
+
+    def close(self) -> None:
+        """Stop listening for answers."""
+        if self._lockstep is not None:
+            self._lockstep.close()
+
+    def _wait_for_subscribers(self, stop: threading.Event, tell: Tell) -> None:
+        told = False
+        while not stop.is_set():
+            count = sum(each.get_subscription_count() for each in self._publishers)
+            if count >= self._enough:
+                return
+            tell(
+                f'waits for subscribers of {self._topic} to begin: {count} of {self._enough} are '
+                'there'
+            )
+            if not told:
+                told = True
+                self._node.get_logger().info(f'{self.waiting} (parameter wait_for_subscribers)')
+            stop.wait(_LOOK_S)
+
+    def _wait(self, wait: Callable[[threading.Event, Tell], None], stop: threading.Event) -> None:
+        self._since_s = time.monotonic()
+        try:
+            wait(stop, self._tell)
+        finally:
+            self.waiting = ''
+
+    def _tell(self, what: str) -> None:
+        self.waiting = what
+        if self.are_late:
+            waited_s = time.monotonic() - self._since_s
+            self._node.get_logger().warning(
+                f'{what}; since {waited_s:.0f} s', throttle_duration_sec=_LOG_EVERY_S
+            )

@@ -1,0 +1,184 @@
+"""No frame is lost on its way between processes: each is answered before the next one is sent.
+
+DDS alone does not promise that: a queue that is full loses its oldest image, and a reader that was
+discovered a moment too late never hears of the first. So every node with `every_frame` that is
+ready for images publishes, beside the image topic, under which header it is done with a frame
+(`<image topic>/done`). Who publishes there is waited for; who no longer does has died, or was
+deactivated. What is not answered in time is sent again, and taken only once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from jetson_perception.msg import FrameDone
+from jetson_perception.ros import qos
+from jetson_perception.ros.image_messages import stamp_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+    from std_msgs.msg import Header
+
+#: How often the graph is asked who takes part, and whether waiting is to end.
+_LOOK_S = 0.2
+#: A frame that was not answered is sent again after so long, then twice as long, and so on.
+_FIRST_RESEND_S = 1.0
+_LONGEST_RESEND_S = 16.0
+#: Part of the name that rmw gives a node while it has not heard the real one.
+UNKNOWN_NAME = 'NODE_NAME_UNKNOWN'
+
+
+def done_topic(image_topic: str) -> str:
+    """Where nodes say that they are done with a frame of an image topic, raw or compressed."""
+    return f'{image_topic.removesuffix("/compressed")}/done'
+
+
+class FrameAnswers:
+    """The side of a node that takes frames: announces itself, and says what it is done with.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which takes the frames.
+    image_topic : str
+        Full name of the topic that it has subscribed to.
+    """
+
+    def __init__(self, node: Node, image_topic: str) -> None:
+        self._node = node
+        self._name = node.get_fully_qualified_name()
+        self._publisher = node.create_publisher(
+            FrameDone, done_topic(image_topic), qos.EVERY_IMAGE
+        )
+        self._taken_ns = self._done_ns = -1
+
+    def is_new(self, header: Header) -> bool:
+        """Whether an image is another one than the last; one that is done is answered again.
+
+        Where nobody waits for answers, nobody sends an image twice, whatever its stamp.
+        """
+        stamp = stamp_ns(header)
+        if stamp != self._taken_ns or not self._publisher.get_subscription_count():
+            self._taken_ns = stamp
+            return True
+        if stamp == self._done_ns:
+            self.done(header)
+        return False
+
+    def done(self, header: Header) -> None:
+        """Say that nothing more will come of the image with this header; from any thread."""
+        self._done_ns = stamp_ns(header)
+        self._publisher.publish(FrameDone(header=header, node=self._name))
+
+    def close(self) -> None:
+        """Take no part any more."""
+        self._node.destroy_publisher(self._publisher)
+
+
+class Lockstep:
+    """The side of a node that sends frames: waits for those who take them.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which sends.
+    image_topic : str
+        Full name of the topic with the raw images.
+    enough : int
+        With fewer nodes that take every frame none is sent.
+    """
+
+    def __init__(self, node: Node, image_topic: str, enough: int) -> None:
+        self._node = node
+        self._image_topic = image_topic
+        self._topic = done_topic(image_topic)
+        self._enough = enough
+        self._changed = threading.Condition()
+        self._answers: dict[str, int] = {}
+        self._subscription = node.create_subscription(
+            FrameDone, self._topic, self._on_done, qos.EVERY_IMAGE
+        )
+
+    def takers(self) -> set[str]:
+        """Full names of the nodes that take every frame now."""
+        return set(self._endpoints().values())
+
+    def _endpoints(self) -> dict[bytes, str]:
+        """By the id of each who answers frames, the full name of its node."""
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        return {
+            bytes(info.endpoint_gid): f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            for info in publishers
+            if UNKNOWN_NAME not in info.node_name
+        }
+
+    def wait_for_takers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
+        while not stop.is_set() and len(found := self.takers()) < self._enough:
+            there = ', '.join(sorted(found)) or 'none'
+            tell(
+                f'waits for {self._enough} nodes with every_frame: true that are ready for '
+                f'{self._image_topic}; there: {there}'
+            )
+            stop.wait(_LOOK_S)
+
+    def wait_for_answers(
+        self,
+        stamp: int,
+        resend: Callable[[], None],
+        stop: threading.Event,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Return when a frame was handled by all who are there, and by enough, or `stop` is set.
+
+        Parameters
+        ----------
+        stamp : int
+            The frame's, nanoseconds; another than that of the frame before.
+        resend : callable
+            Publishes the frame again.
+        stop : threading.Event
+            Ends the wait.
+        tell : callable
+            Told from time to time who has not answered.
+        """
+        begun_s = time.monotonic()
+        resend_s = _FIRST_RESEND_S
+        resend_at_s = begun_s + resend_s
+        endpoints = self._endpoints()
+        while not stop.is_set():
+            takers = set(endpoints.values())
+            with self._changed:
+                done = {name for name, newest in self._answers.items() if newest == stamp}
+                if takers <= done and len(done) >= self._enough:
+                    return
+                self._changed.wait(_LOOK_S)
+            now_s = time.monotonic()
+            before, endpoints = endpoints, self._endpoints()
+            missing = ', '.join(sorted(set(endpoints.values()) - done))
+            if not endpoints.keys() <= before.keys():  # who has just come never heard of the frame
+                resend_s, resend_at_s = _FIRST_RESEND_S, now_s
+            if now_s - begun_s > _LOOK_S:
+                tell(
+                    f'waits for {missing} to be done with a frame'
+                    if missing
+                    else f'waits for a node with every_frame: true on {self._image_topic}: who '
+                    'was there left a frame unanswered'
+                )
+            if now_s >= resend_at_s and missing:
+                resend()
+                resend_s = min(2 * resend_s, _LONGEST_RESEND_S)
+                resend_at_s = now_s + resend_s
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _on_done(self, msg: FrameDone) -> None:
+        with self._changed:
+            self._answers[msg.node] = stamp_ns(msg.header)
+            self._changed.notify_all()

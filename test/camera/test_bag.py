@@ -1,0 +1,184 @@
+"""bag:// as a source: images in order with their stamps and numbers, topics, damage, pace."""
+
+import sys
+import threading
+
+import pytest
+from bags import write_bag
+from rosbags.rosbag2 import StoragePlugin
+
+from jetson_perception.camera import bag as bag_module
+from jetson_perception.camera import open_source
+from jetson_perception.camera.bag import BagSource
+from jetson_perception.camera.uri import parse
+from jetson_perception.errors import EndOfStream, SourceError
+
+STAMP_NS = 1_700_000_000_000_000_007
+
+
+@pytest.fixture
+def opened():
+    """Opens a source as fast as it can be read, and closes it after the test."""
+    sources = []
+
+    def open_bag(uri, **options):
+        source = BagSource(str(uri), **({'frame_rate': 0} | options))
+        sources.append(source)
+        source.open()
+        return source
+
+    yield open_bag
+    for source in sources:
+        source.close()
+
+
+def read_all(source, most=20):
+    """Number, gray level and stamp of every image."""
+    found = []
+    for _ in range(most):
+        try:
+            frame = source.read()
+        except EndOfStream:
+            break
+        found.append((frame.index, int(frame.pixels[0, 0, 0]), frame.recorded_ns))
+    return found
+
+
+@pytest.mark.parametrize(
+    ('compressed', 'storage', 'ending'),
+    [
+        pytest.param(False, StoragePlugin.MCAP, '', id='mcap'),
+        pytest.param(True, StoragePlugin.MCAP, '', id='compressed'),
+        pytest.param(False, StoragePlugin.SQLITE3, '', id='sqlite3'),
+        pytest.param(False, StoragePlugin.SQLITE3, '.db3', id='sqlite3_file'),
+        pytest.param(True, StoragePlugin.MCAP, '.mcap', id='mcap_file'),
+    ],
+)
+def test_every_image_in_order_with_its_stamp(opened, tmp_path, compressed, storage, ending):
+    path = write_bag(tmp_path / 'drive', [40, 120, 200], compressed=compressed, storage=storage)
+    if ending:
+        (path,) = path.glob(f'*{ending}')
+    source = opened(f'bag://{path}')
+    assert read_all(source) == [
+        (0, 40, STAMP_NS),
+        (1, 120, STAMP_NS + 20_000_000),
+        (2, 200, STAMP_NS + 40_000_000),
+    ]
+    with pytest.raises(EndOfStream, match='ended after 3 images'):
+        source.read()
+    assert not source.live
+    assert source.rate_hz == pytest.approx(50)
+
+
+def test_a_camera_that_set_no_stamp_gets_the_time_of_recording(opened, tmp_path):
+    path = write_bag(
+        tmp_path / 'drive', [40], first_stamp_ns=0, logged_ns=1_700_000_100_000_000_001
+    )
+    assert read_all(opened(f'bag://{path}')) == [(0, 40, 1_700_000_100_000_000_001)]
+
+
+@pytest.mark.parametrize('compressed', [False, True])
+def test_an_image_that_cannot_be_used_is_left_out(opened, tmp_path, caplog, compressed):
+    path = write_bag(tmp_path / 'drive', [40, None, 200], compressed=compressed)
+    found = read_all(opened(f'bag://{path}'))
+    assert [(index, gray) for index, gray, _ in found] == [(0, 40), (2, 200)]
+    assert 'image 1 is left out: ' in caplog.text
+
+
+def test_not_one_image_that_can_be_used(opened, tmp_path):
+    source = opened(f'bag://{write_bag(tmp_path / "drive", [None, None])}', loop=True)
+    with pytest.raises(SourceError, match='none of the 2 images can be used') as caught:
+        source.read()
+    assert not isinstance(caught.value, EndOfStream)
+
+
+def test_an_empty_topic(opened, tmp_path):
+    with pytest.raises(SourceError, match='none of the 0 images'):
+        opened(f'bag://{write_bag(tmp_path / "drive", [])}').read()
+
+
+def test_of_several_topics_one(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', [40, 120], topics=('/left', '/right'))
+    assert len(read_all(opened(f'bag://{path}?topic=/right'))) == 2
+    with pytest.raises(SourceError, match=r'no topic; .*: /left, /right \(\?topic=… in the URI\)'):
+        opened(f'bag://{path}')
+    with pytest.raises(SourceError, match='has no images on /up; topics with images: /left, /r'):
+        opened(f'bag://{path}?topic=/up')
+
+
+def test_scales_and_loops(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', [40, 120])
+    source = opened(f'bag://{path}', size_wh=(20, 10), loop=True)
+    frames = [source.read() for _ in range(5)]
+    assert [frame.index for frame in frames] == [0, 1, 0, 1, 0]
+    assert {frame.pixels.shape for frame in frames} == {(10, 20, 3)}
+
+
+@pytest.mark.parametrize(
+    ('rate', 'gaps_s'),
+    [
+        pytest.param(None, [0, 0.02, 0.02], id='as_recorded'),
+        pytest.param(4.0, [None] * 3, id='rate'),
+    ],
+)
+def test_pace(opened, tmp_path, monkeypatch, rate, gaps_s):
+    waits = []
+
+    class StandInPacer:
+        def __init__(self, rate):
+            self.rate = rate
+
+        def wait(self, cancelled, gap_s=None):
+            waits.append((self.rate, gap_s))
+
+    monkeypatch.setattr(bag_module, 'Pacer', StandInPacer)
+    path = write_bag(tmp_path / 'drive', [40, 120, 200])
+    read_all(opened(f'bag://{path}', frame_rate=rate))
+    assert waits[:3] == [(rate or 0, pytest.approx(gap) if gap else gap) for gap in gaps_s]
+
+
+@pytest.mark.parametrize('name', ['nothing', 'nothing.mcap', 'broken.bag', 'broken.db3'])
+def test_no_bag(opened, tmp_path, name):
+    for broken in ('broken.bag', 'broken.db3'):
+        (tmp_path / broken).write_bytes(b'no bag')
+    with pytest.raises(SourceError, match='cannot be read as a bag'):
+        opened(f'bag://{tmp_path}/{name}')
+
+
+def test_damage_behind_the_index(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', range(50), storage=StoragePlugin.SQLITE3)
+    (file,) = path.glob('*.db3')
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    file.write_bytes(content)
+    with pytest.raises(SourceError):
+        read_all(opened(f'bag://{path}'), most=60)
+
+
+def test_no_rosbags(opened, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'rosbags.highlevel', None)
+    with pytest.raises(SourceError, match='pip install rosbags'):
+        opened(f'bag://{tmp_path}')
+
+
+def test_close_in_another_thread_ends_a_read_that_waits(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', [40, 120], gap_ns=3_600_000_000_000)
+    source = opened(f'bag://{path}', frame_rate=None)
+    source.read()
+    closer = threading.Timer(0.05, source.close)
+    closer.start()
+    with pytest.raises(SourceError, match='was closed'):
+        source.read()
+    closer.join()
+    source.close()
+    with pytest.raises(SourceError, match='is not open'):
+        source.read()
+
+
+def test_a_path_alone_is_a_bag_too(tmp_path):
+    path = write_bag(tmp_path / 'drive', [40])
+    for text in (str(path), f'{path}?topic=/camera/image_raw', f'bag://{path}'):
+        assert parse(text).scheme == 'bag'
+        assert type(open_source(text)) is BagSource
+    (file,) = path.glob('*.mcap')
+    assert parse(str(file)).scheme == 'bag'
