@@ -85,7 +85,8 @@ def traced():
 
 def bytes_in_use():
     gc.collect()
-    sys._clear_type_cache()  # which holds the last few thousand names that were looked up
+    # Of types: the last few thousand names that were looked up. The first name is Python 3.13's.
+    getattr(sys, '_clear_internal_caches', sys._clear_type_cache)()
     return tracemalloc.get_traced_memory()[0]
 
 
