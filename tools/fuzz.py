@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import logging
 import os
 import pickle
 import random
@@ -127,6 +128,8 @@ def main() -> int:
     targets = [target for target in TARGETS if arguments.only.lower() in target.name.lower()]
     if not targets:
         parser.error(f'no target has {arguments.only!r} in its name')
+    # What parsers leave out with a warning is no finding, and would be a million lines.
+    logging.getLogger('jetson_perception').setLevel(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.RLIM_INFINITY))
     faulthandler.enable()
     print(f'seed {arguments.seed}, {len(targets)} targets', flush=True)

@@ -10,7 +10,6 @@ import atexit
 import errno
 import io
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -75,9 +74,6 @@ from jetson_perception.tasks.yolo import recognize_layout
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
-
-# What parsers leave out with a warning is no finding, and would be a million lines.
-logging.getLogger('jetson_perception').setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
