@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ModelError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,7 +70,7 @@ def check_tensor_memory(path: str | Path, specs: Iterable[TensorSpec]) -> None:
     shape = ' × '.join('?' if size < 0 else str(size) for size in largest.shape)
     raise ModelError(
         f'{path}: inputs and outputs take {needed / 1e9:.1f} GB, most of it '
-        f"'{largest.name}', {largest.dtype} {shape}; expected at most {limit / 1e9:.1f} GB, a "
-        'quarter of the memory. Run it at a smaller size (input_size), or export it with smaller '
-        'outputs'
+        f'{quoted(largest.name)}, {largest.dtype} {shape}; expected at most {limit / 1e9:.1f} GB, '
+        'a quarter of the memory. Run it at a smaller size (input_size), or export it with '
+        'smaller outputs'
     )
