@@ -146,6 +146,10 @@ class Lockstep:
         tell : callable
             Told from time to time who has not answered.
         """
+        with self._changed:  # of nodes that come and go nothing is kept
+            self._answers = {
+                name: newest for name, newest in self._answers.items() if newest == stamp
+            }
         begun_s = time.monotonic()
         resend_s = _FIRST_RESEND_S
         resend_at_s = begun_s + resend_s
