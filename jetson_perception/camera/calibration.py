@@ -28,7 +28,7 @@ _COEFFICIENTS = {
     'fisheye': (4,),
 }
 
-# Of what CameraInfo carries with every picture.
+# CameraInfo carries these with every picture.
 _LARGEST_SIDE = 1 << 16
 _LONGEST_TEXT = 200
 _MOST_COEFFICIENTS = 64

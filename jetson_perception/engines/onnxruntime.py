@@ -46,7 +46,7 @@ _DTYPES = {
     'tensor(bool)': np.bool_,
 }
 
-# Of smaller inputs no outputs in use come to gigabytes.
+# No network in use makes gigabytes of a smaller input.
 _SMALL_PIXELS = 1 << 20
 
 _OTHER_FORMATS = {

@@ -22,7 +22,7 @@ outputs takes as much again, and cameras, images and other models need some.
 The 150 classes of a segmentation at 3840×2160 in FP32 are 5 GB: on 20 GB and more they may.
 """
 
-# Of the container that this process runs in; control groups of version 2, then of version 1.
+# Where control groups, of version 2 and of version 1, say what this process's container may use.
 _CONTAINER_LIMITS = (
     '/sys/fs/cgroup/memory.max',
     '/sys/fs/cgroup/memory/memory.limit_in_bytes',

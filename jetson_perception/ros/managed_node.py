@@ -198,7 +198,9 @@ class ManagedNode(LifecycleNode):
         """Remember threads that did not end in time; None is taken for none."""
         if left is not None:
             self._left_behind.append(left)
-            self.get_logger().error(f'{left.at_work()}; it is left behind')
+            at_work = left.at_work()
+            if at_work:  # it may have ended this moment
+                self.get_logger().error(f'{at_work}; it is left behind')
 
     def close_when_free(self, who: str, close: Callable[[], None]) -> None:
         """Close what threads that were left behind may use: now, or when they have ended.
