@@ -120,9 +120,10 @@ class Lockstep:
         """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
         while not stop.is_set() and len(found := self.takers()) < self._enough:
             there = ', '.join(sorted(found)) or 'none'
+            wanted = 'a node' if self._enough == 1 else f'{self._enough} nodes'
             tell(
-                f'waits for {self._enough} nodes with every_frame: true that are ready for '
-                f'{self._image_topic}; there: {there}'
+                f'waits for {wanted} with every_frame: true, ready for {self._image_topic}; '
+                f'there: {there}'
             )
             stop.wait(_LOOK_S)
 

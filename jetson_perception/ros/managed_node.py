@@ -374,7 +374,10 @@ class ManagedNode(LifecycleNode):
             return 'Nothing else helps'
         unset = getattr(error, 'parameter', '')
         if any(declared.waits_for_start(unset) for declared in self._declared):
-            return f'It waits to be started anew; {ALLOWS_CHANGES}:=true lets the graph set it'
+            return (
+                f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
+                'the graph'
+            )
         name = self.get_fully_qualified_name()
         retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
         if what in ('configured', 'activated'):
