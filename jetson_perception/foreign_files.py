@@ -148,7 +148,7 @@ def read_foreign_file(
         try:
             size = os.fstat(descriptor).st_size
             if size <= limit_bytes:
-                content = _read_at_most(descriptor, limit_bytes + 1)
+                content = _read_at_most(descriptor, limit_bytes + 1, size)
                 size = len(content)
         except OSError as err:
             raise error(f'{shown} cannot be read: {_reason(err)}') from err
@@ -173,11 +173,17 @@ def read_foreign_head(
             raise error(f'{what} {printable(path)} cannot be read: {_reason(err)}') from err
 
 
-def _read_at_most(descriptor: int, most_bytes: int) -> bytes:
-    pieces = []
-    while most_bytes > 0 and (piece := os.read(descriptor, min(most_bytes, _CHUNK_BYTES))):
+def _read_at_most(descriptor: int, most_bytes: int, likely_bytes: int = 0) -> bytes:
+    pieces: list[bytes] = []
+    while most_bytes > 0:
+        # Mostly one piece, which is not copied: an engine file has gigabytes.
+        wanted = min(most_bytes, max(likely_bytes, _CHUNK_BYTES))
+        piece = os.read(descriptor, wanted)
+        if not piece:
+            break
         pieces.append(piece)
         most_bytes -= len(piece)
+        likely_bytes -= len(piece)
     return b''.join(pieces)
 
 

@@ -63,11 +63,11 @@ _ENCODINGS = {
 ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
-_COMPRESSED_FORMATS = ('JPEG', 'PNG')
 UNNAMED: dict[str, str] = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
 """Encodings that say how many channels there are and not what they hold, as cv_bridge publishes
 where nobody names one; with what OpenCV's images hold."""
 
+_COMPRESSED_FORMATS = ('JPEG', 'PNG')
 _DEPTH_MARKS = ('16', '32', '64')
 
 
@@ -113,6 +113,20 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
     if channels == 1:
         return np.ndarray((rows, width), np.uint8, flat, strides=(step, 1))
     return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
+
+
+def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
+    """Refuse an image of more pixels than are taken.
+
+    Raises
+    ------
+    ImageError
+        When it has more.
+    """
+    if height * width > max_image_pixels:
+        raise ImageError(
+            f'image is {width}×{height} pixels; max_image_pixels is {max_image_pixels}'
+        )
 
 
 def require_bytes(

@@ -226,9 +226,8 @@ def _only_pixels_of_png(data: bytes) -> bytes:
         count += 1
         if count > _MOST_PNG_CHUNKS or (kind == b'IHDR' and count > 1):
             raise ImageError('PNG with two headers or too many chunks; it is damaged')
-        if position + 12 + length > len(
-            data
-        ):  # OpenCV would take memory for the length that is said
+        # OpenCV would take memory for the length that is said.
+        if position + 12 + length > len(data):
             raise ImageError(
                 'PNG that is cut off, or whose chunks are longer than it; it is damaged'
             )

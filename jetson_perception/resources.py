@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
-from jetson_perception.printable import printable
+from jetson_perception.printable import quoted
 
 _PACKAGE = 'jetson_perception'
 
@@ -69,7 +69,7 @@ def model_path(name: str) -> Path:
     if Path(name).name != name or not os.path.isfile(path):
         available = ', '.join(model_names()) or 'none'
         raise ModelError(
-            f"no model '{printable(name)}' comes with the package; there are: {available}. "
+            f'no model {quoted(name)} comes with the package; there are: {available}. '
             'Name one of them, or give the path of an ONNX file'
         )
     return path
@@ -93,7 +93,7 @@ def config_path(name: str) -> Path:
     if Path(name).name != name or not os.path.isfile(path):
         available = ', '.join(sorted(file.name for file in directory.glob('*.*'))) or 'none'
         raise ParameterError(
-            f"no configuration '{printable(name)}' comes with the package; there are: "
+            f'no configuration {quoted(name)} comes with the package; there are: '
             f'{available}. Name one of them, or give the path of a file'
         )
     return path

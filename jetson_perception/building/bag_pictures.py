@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.bag import BagReader
-from jetson_perception.camera.uri import is_bag
 from jetson_perception.errors import ImageError, SourceError
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-
-__all__ = ['bag_pictures', 'is_bag']
 
 
 def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArray[np.uint8]]]:

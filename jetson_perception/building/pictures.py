@@ -7,9 +7,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jetson_perception.building.bag_pictures import bag_pictures, is_bag
+from jetson_perception.building.bag_pictures import bag_pictures
 from jetson_perception.camera.scenes import oranges, people
 from jetson_perception.camera.shown import shown
+from jetson_perception.camera.uri import is_bag
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.named_frames import named_frames

@@ -22,7 +22,7 @@ from jetson_perception.errors import (
     SourceError,
 )
 from jetson_perception.foreign_files import foreign_path
-from jetson_perception.images import UNNAMED, decode_compressed, to_bgr, view
+from jetson_perception.images import UNNAMED, decode_compressed, require_pixels, to_bgr, view
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
@@ -81,10 +81,7 @@ class BagImage:
             bgr = decode_compressed(message.data, message.format, max_image_pixels)
         else:
             height, width = message.height, message.width
-            if height * width > max_image_pixels:
-                raise ImageError(
-                    f'image is {width}×{height} pixels; max_image_pixels is {max_image_pixels}'
-                )
+            require_pixels(height, width, max_image_pixels)
             encoding = UNNAMED.get(message.encoding, message.encoding)
             bgr = to_bgr(view(message.data, height, width, encoding, message.step), encoding)
         return bgr, stamp_ns if stamp_ns > 0 else self.logged_ns

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from jetson_perception.errors import ParameterError
 from jetson_perception.foreign_data import SMALL, parse_yaml
 from jetson_perception.foreign_files import foreign_path, read_foreign_file
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ _COEFFICIENTS = {
     'fisheye': (4,),
 }
 
-# Of what CameraInfo carries with every picture.
+# CameraInfo carries these with every picture.
 _LARGEST_SIDE = 1 << 16
 _LONGEST_TEXT = 200
 _MOST_COEFFICIENTS = 64
@@ -185,8 +185,7 @@ def _error(file: Path, problem: str) -> ParameterError:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'
+    return quoted(value, _SHOWN)
 
 
 def _value(file: Path, content: dict[Any, Any], name: str) -> Any:

@@ -229,7 +229,11 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
         with native_path_to_read(path.absolute()) as native:
             capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():
-            check_video_size(capture, str(path), max_image_pixels)
+            try:
+                check_video_size(capture, shown(str(path)), max_image_pixels)
+            except SourceError:
+                capture.release()
+                raise
             return capture
         capture.release()
     raise SourceError(

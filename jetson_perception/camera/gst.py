@@ -29,7 +29,9 @@ import numpy as np
 from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
+from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class GstSource(LiveSource):
         Frames beyond this rate are dropped; 0 plays as fast as the pipeline runs.
     every_frame : bool
         Have the pipeline wait for the reader, who gets all that it gives.
+    max_image_pixels : int
+        A pipeline that gives larger frames is refused.
 
     Raises
     ------
@@ -93,6 +97,7 @@ class GstSource(LiveSource):
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         every_frame: bool = False,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         pipeline = [*split_pipeline(uri, parse(uri).target), *_scaled(size_wh)]
         if frame_rate:
@@ -101,7 +106,7 @@ class GstSource(LiveSource):
         arguments = launch_arguments(pipeline, paced=frame_rate != 0)
         super().__init__(
             uri,
-            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled),
+            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled, max_image_pixels),
             every_frame=every_frame,
         )
 
@@ -311,6 +316,7 @@ class _GstProcess:
         arguments: list[str],
         size_wh: tuple[int, int] | None,
         cancelled: threading.Event,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         program = shutil.which('gst-launch-1.0')
         if program is None:
@@ -334,6 +340,7 @@ class _GstProcess:
                     f'{self._uri}: gst-launch-1.0 did not tell the size of the frames; open it '
                     'again, or ask for a size'
                 )
+            require_frame_size(self._uri, size_wh, max_image_pixels)
         except SourceError:
             self.release()
             raise

@@ -156,7 +156,7 @@ def picture_paths(target: str) -> list[Path]:
     elif os.path.isfile(path):
         found = [path]
     else:
-        found = [Path(name) for name in glob.glob(target) if os.path.isfile(name)]
+        found = [Path(name) for name in glob.glob(str(path)) if os.path.isfile(name)]
         if not found:
             raise SourceError(
                 f'{shown(target)} is no folder, and no picture matches it; expected e.g. '

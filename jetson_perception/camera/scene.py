@@ -18,7 +18,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,7 +215,7 @@ def _int(uri: str, key: str, text: str) -> int:
     except ValueError:
         pass
     raise SourceError(
-        f"{uri}: {key} is '{printable(text, 40)}'; expected a whole number of at most "
+        f'{uri}: {key} is {quoted(text, 40)}; expected a whole number of at most '
         f'{_MOST_DIGITS} digits'
     )
 
@@ -227,9 +227,7 @@ def _rate(uri: str, query: dict[str, str], default: float) -> float:
     try:
         rate = float(text)
     except ValueError as err:
-        raise SourceError(
-            f"{uri}: fps is '{printable(text, 40)}'; expected frames a second"
-        ) from err
+        raise SourceError(f'{uri}: fps is {quoted(text, 40)}; expected frames a second') from err
     if not is_frame_rate(rate):
         raise SourceError(
             f'{uri}: fps is {rate:g}; expected frames a second, {MIN_RATE_HZ:g} to '

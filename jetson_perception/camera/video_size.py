@@ -29,6 +29,12 @@ def check_video_size(capture: Any, shown: str, max_image_pixels: int) -> None:
     width, height = (
         int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
+    require_frame_size(shown, (width, height), max_image_pixels)
+
+
+def require_frame_size(shown: str, size_wh: tuple[int, int], max_image_pixels: int) -> None:
+    """Refuse frames of a width and height that are too large; see `check_video_size`."""
+    width, height = size_wh
     if width * height > max_image_pixels:
         raise SourceError(
             f'{shown}: frames of {width}×{height} pixels; max_image_pixels is {max_image_pixels}'

@@ -246,7 +246,7 @@ def _read_name(value: object) -> str:
 def _read_index(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    # Of a dict that came as JSON.
+    # JSON has only texts as keys.
     if isinstance(value, str) and re.fullmatch(r'-?\d{1,18}', value):
         return int(value)
     raise ValueError('expected whole numbers as keys of a dict of names')

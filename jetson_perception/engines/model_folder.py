@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, quoted
 
 
 def file_beside(model: Path, location: str) -> Path:
@@ -30,7 +30,7 @@ def file_beside(model: Path, location: str) -> Path:
     if not _is_below(model, Path(location)):
         raise ValueError(
             f'expected a file below the folder of {printable(model.name)}, named relative to it, '
-            f"found '{printable(location)}'; copy the file there"
+            f'found {quoted(location)}; copy the file there'
         )
     return model.parent / location
 

@@ -23,7 +23,7 @@ from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.foreign_files import absolute_foreign_path, read_foreign_head
 from jetson_perception.native_paths import native_path
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ _DTYPES = {
     'tensor(bool)': np.bool_,
 }
 
-# Of smaller inputs no outputs in use come to gigabytes.
+# No network in use makes gigabytes of a smaller input.
 _SMALL_PIXELS = 1 << 20
 
 _OTHER_FORMATS = {
@@ -308,7 +308,7 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
     with _texts_of(path):
         name, kind, sizes = node.name, node.type, node.shape
     if kind not in _DTYPES:
-        raise ModelError(f"{path}: '{printable(name)}' is a {kind}; expected a tensor of numbers")
+        raise ModelError(f'{path}: {quoted(name)} is a {kind}; expected a tensor of numbers')
     shape = tuple(size if isinstance(size, int) else -1 for size in sizes)
     return TensorSpec(name, shape, np.dtype(_DTYPES[kind]))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ModelError
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ outputs takes as much again, and cameras, images and other models need some.
 The 150 classes of a segmentation at 3840×2160 in FP32 are 5 GB: on 20 GB and more they may.
 """
 
-# Of the container that this process runs in; control groups of version 2, then of version 1.
+# Where control groups, of version 2 and of version 1, say what this process's container may use.
 _CONTAINER_LIMITS = (
     '/sys/fs/cgroup/memory.max',
     '/sys/fs/cgroup/memory/memory.limit_in_bytes',
@@ -69,7 +70,7 @@ def check_tensor_memory(path: str | Path, specs: Iterable[TensorSpec]) -> None:
     shape = ' × '.join('?' if size < 0 else str(size) for size in largest.shape)
     raise ModelError(
         f'{path}: inputs and outputs take {needed / 1e9:.1f} GB, most of it '
-        f"'{largest.name}', {largest.dtype} {shape}; expected at most {limit / 1e9:.1f} GB, a "
-        'quarter of the memory. Run it at a smaller size (input_size), or export it with smaller '
-        'outputs'
+        f'{quoted(largest.name)}, {largest.dtype} {shape}; expected at most {limit / 1e9:.1f} GB, '
+        'a quarter of the memory. Run it at a smaller size (input_size), or export it with '
+        'smaller outputs'
     )

@@ -21,6 +21,7 @@ from jetson_perception.evaluation.datasets import (
 )
 from jetson_perception.foreign_data import Limits, read_json
 from jetson_perception.picture_files import read_picture
+from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -297,8 +298,7 @@ def _listed(keys: Mapping[Any, int]) -> str:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'
+    return quoted(value, _SHOWN)
 
 
 def _error(text: str) -> ParameterError:

@@ -225,8 +225,7 @@ def _error(text: str) -> ParameterError:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 1]}…'
+    return quoted(value, _SHOWN)
 
 
 def _parse(line: str, where: str, description: _Description) -> _Label:
@@ -302,4 +301,4 @@ def _truth(
 
 
 def _short(line: str) -> str:
-    return repr(line if len(line) <= 40 else f'{line[:40]}…')
+    return quoted(line, 40)

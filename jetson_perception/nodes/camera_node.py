@@ -140,7 +140,6 @@ class CameraParams:
         opens=True,
         other_names=('camera_info_url',),
     )
-
     max_image_pixels: int = param(
         MAX_IMAGE_PIXELS,
         'Larger pictures of a folder are skipped, and larger videos, streams and sizes refused, '
@@ -311,6 +310,7 @@ class CameraNode(ManagedNode):
             self._state = at_work
             if stop.wait(_LOOK_EVERY_S):
                 return
+        self._state = ''
         self.get_logger().info(f'reading {source.uri}')
         try:
             begin = partial(listeners.wait_to_begin, source.live, stop)

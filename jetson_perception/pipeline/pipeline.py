@@ -323,7 +323,8 @@ class _Start:
     def call_off(self) -> None:
         """Let no lane begin that has not begun."""
         with self._changed:
-            self._is_called_off = bool(self._missing)
+            # For good: the last lane may have come by the second call, and those before it wait.
+            self._is_called_off = self._is_called_off or bool(self._missing)
             self._changed.notify_all()
 
     def prevented(self, problem: PerceptionError) -> bool:

@@ -81,10 +81,7 @@ def frame_from_image(
         without measure.
     """
     check_frame_id(msg.header)
-    if msg.height * msg.width > max_image_pixels:
-        raise ImageError(
-            f'image is {msg.width}×{msg.height} pixels; max_image_pixels is {max_image_pixels}'
-        )
+    images.require_pixels(msg.height, msg.width, max_image_pixels)
     age_ms = _age_ms(msg.header, clock)
     if msg.encoding in deep_images.INTENSITIES:
         return Frame(_load_intensities(msg, intensity_range), msg.header, age_ms)

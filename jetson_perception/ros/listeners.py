@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.printable import printable_line
 from jetson_perception.ros.lockstep import Lockstep
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Listeners:
             self.waiting = ''
 
     def _tell(self, what: str) -> None:
-        self.waiting = what
+        self.waiting = what = printable_line(what)  # it has names that other nodes gave themselves
         if self.are_late:
             waited_s = time.monotonic() - self._since_s
             self._node.get_logger().warning(

@@ -120,9 +120,10 @@ class Lockstep:
         """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
         while not stop.is_set() and len(found := self.takers()) < self._enough:
             there = ', '.join(sorted(found)) or 'none'
+            wanted = 'a node' if self._enough == 1 else f'{self._enough} nodes'
             tell(
-                f'waits for {self._enough} nodes with every_frame: true that are ready for '
-                f'{self._image_topic}; there: {there}'
+                f'waits for {wanted} with every_frame: true, ready for {self._image_topic}; '
+                f'there: {there}'
             )
             stop.wait(_LOOK_S)
 
@@ -146,6 +147,10 @@ class Lockstep:
         tell : callable
             Told from time to time who has not answered.
         """
+        with self._changed:  # of nodes that come and go nothing is kept
+            self._answers = {
+                name: newest for name, newest in self._answers.items() if newest == stamp
+            }
         begun_s = time.monotonic()
         resend_s = _FIRST_RESEND_S
         resend_at_s = begun_s + resend_s

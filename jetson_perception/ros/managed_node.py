@@ -198,7 +198,9 @@ class ManagedNode(LifecycleNode):
         """Remember threads that did not end in time; None is taken for none."""
         if left is not None:
             self._left_behind.append(left)
-            self.get_logger().error(f'{left.at_work()}; it is left behind')
+            at_work = left.at_work()
+            if at_work:  # it may have ended this moment
+                self.get_logger().error(f'{at_work}; it is left behind')
 
     def close_when_free(self, who: str, close: Callable[[], None]) -> None:
         """Close what threads that were left behind may use: now, or when they have ended.
@@ -372,7 +374,10 @@ class ManagedNode(LifecycleNode):
             return 'Nothing else helps'
         unset = getattr(error, 'parameter', '')
         if any(declared.waits_for_start(unset) for declared in self._declared):
-            return f'It waits to be started anew; {ALLOWS_CHANGES}:=true lets the graph set it'
+            return (
+                f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
+                'the graph'
+            )
         name = self.get_fully_qualified_name()
         retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
         if what in ('configured', 'activated'):

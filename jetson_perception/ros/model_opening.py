@@ -148,4 +148,8 @@ class ModelOpening:
 
     def _close_opened(self) -> None:
         while self._opened:
-            self._opened.popitem()[1].close()
+            name, model = self._opened.popitem()
+            try:
+                model.close()
+            except Exception:  # whoever waits for the others is to hear of their end
+                log.exception('the model of engine %s could not be closed', name)

@@ -48,7 +48,7 @@ _ARRAYS = {
     float: Parameter.Type.DOUBLE_ARRAY,
     str: Parameter.Type.STRING_ARRAY,
 }
-# Of every kind, as a client may send them.
+# A client may send an empty list as one of any kind.
 _ARRAY_TYPES = {kind.value for kind in Parameter.Type if kind.name.endswith('_ARRAY')}
 
 

@@ -370,7 +370,7 @@ class PerceptionNode(ManagedNode):
             self.on_frame_error(ImageError(f'image on {self._subscription.topic_name}: {error}'))
             frame_id = msg.header.frame_id[:MOST_FRAME_ID_CHARACTERS]
             self._last_header = Header(stamp=msg.header.stamp, frame_id=frame_id)
-            self._answer(msg.header)
+            self._answer(self._last_header)
             return
         self._last_header = msg.header
         self._pipeline.offer(frame)

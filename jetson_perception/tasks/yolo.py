@@ -400,7 +400,7 @@ def _thresholds(options: DetectionOptions) -> _Thresholds:
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
     """Best class score of each anchor, NaN where one is NaN; shape (anchors,)."""
-    # Of float16 the bits: of numbers above zero the order is the same, and NumPy compares
+    # By their bits numbers of float16 above zero have the same order, and NumPy compares
     # integers many times faster.
     half = rows.dtype == np.float16
     bits = rows.view(np.uint16) if half else rows

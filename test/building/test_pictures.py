@@ -9,12 +9,13 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from jetson_perception.building.bag_pictures import bag_pictures, is_bag
+from jetson_perception.building.bag_pictures import bag_pictures
 from jetson_perception.building.pictures import (
     MOST_HELD_OUT,
     SplitPictures,
     calibration_pictures,
 )
+from jetson_perception.camera.uri import is_bag
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
 
 

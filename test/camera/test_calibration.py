@@ -107,7 +107,7 @@ def test_camera_name_may_be_missing(load, content):
             ['camera_matrix', 'data'], ['1e400'] * 9, "'1e400' in the data of", id='beyond_float'
         ),
         pytest.param(
-            ['camera_matrix', 'data'], ['9' * 5000] * 9, "'9+… in the data of", id='5000_digits'
+            ['camera_matrix', 'data'], ['9' * 5000] * 9, "'9+…' in the data of", id='5000_digits'
         ),
         pytest.param(['camera_matrix', 'rows'], ['a' * 999], r"of \['a+… rows", id='rows'),
         pytest.param(['image_width'], 65537, 'pixels, 1 to 65536', id='wide'),

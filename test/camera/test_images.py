@@ -142,6 +142,13 @@ def test_brackets_in_a_name_are_no_pattern(tmp_path):
     assert picture_paths(f'{tmp_path}/shots [1]') == [tmp_path / 'shots [1]' / 'a.png']
 
 
+def test_a_pattern_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    for name in ('left_1.png', 'right_1.png'):
+        (tmp_path / name).touch()
+    assert picture_paths('~/left_*.png') == [tmp_path / 'left_1.png']
+
+
 def test_read_needs_open(tmp_path):
     write(tmp_path, ['a.png'])
     source = ImagesSource(f'images://{tmp_path}')

@@ -97,8 +97,8 @@ def test_every_engine_of_every_node_handles_every_frame(peer, start, video, tmp_
     assert peer.change_state('camera_node', 'activate')
     takers = f'/{peer.namespace}/seg_node, /{peer.namespace}/yolo_node'
     wait = (
-        'waits for 3 nodes with every_frame: true that are ready for '
-        f'/{peer.namespace}/image_raw; there: {takers}'
+        f'waits for 3 nodes with every_frame: true, ready for /{peer.namespace}/image_raw; '
+        f'there: {takers}'
     )
     peer.wait_for_log(node, f'WARN.*{wait}; since ')
     status = phase(peer, 'waiting')

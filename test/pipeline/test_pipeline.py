@@ -528,6 +528,8 @@ class TestHangs:
         assert not starting.is_alive()
         model.warm.set()
         pipeline.close()
+        pipeline.close()  # once more, with the last lane gone
+        assert not pipeline.begun
 
 
 class TestEveryFrame:

@@ -139,7 +139,7 @@ def test_bgr8_is_not_copied():
         pytest.param({'encoding': 'rgb16'}, 'more than 8 bits', id='rgb16'),
         pytest.param({'encoding': '8UC2'}, 'not known here', id='two_channels'),
         pytest.param({'encoding': '8UC4'}, 'at least 128', id='channels_of_others'),
-        pytest.param({'height': 2**32 - 1}, 'bytes of data', id='absurd_height'),
+        pytest.param({'height': 2**32 - 1}, 'max_image_pixels is', id='absurd_height'),
     ],
 )
 def test_a_message_that_is_no_image_is_told_at_once(change, told):

@@ -223,5 +223,7 @@ def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_p
         assert problem.startswith('source is not set. At its start: fragile has no parameter vid')
         assert 'video_device; did you mean source?' in problem
         assert f'{file} sets nothing for /fragile: it has parameters of /camera' in problem
-    assert 'waits to be started anew' in node._way_out('configured', ParameterError('', 'source'))
+    assert 'Start this node again with it' in node._way_out(
+        'configured', ParameterError('', 'source')
+    )
     assert 'Once mended' in node._way_out('configured', ModelError('the file is gone'))

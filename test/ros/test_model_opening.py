@@ -64,6 +64,25 @@ def test_a_build_is_told_of_and_not_waited_for():
     assert opening.take()['pose'] is model
 
 
+def test_one_that_cannot_be_closed_keeps_no_other_open(caplog):
+    class Stubborn(Model):
+        def close(self):
+            raise OSError('the driver is gone')
+
+    det = Model()
+
+    def fail(**_):
+        raise ModelError('no such file')
+
+    opening, done = opening_of(det=lambda **_: det, pose=lambda **_: Stubborn(), segment=fail)
+    assert done.wait(DEADLINE_S)
+    assert opening.done
+    assert det.closed == 1
+    assert 'the model of engine pose could not be closed' in caplog.text
+    with pytest.raises(ModelError, match='no such file'):
+        opening.take()
+
+
 def test_the_only_engine_needs_no_name():
     built = threading.Event()
 
