@@ -296,9 +296,10 @@ def test_ros2_run_has_it():
     """`ros2 run jetson_perception build_engine` is an executable of the ROS package."""
     cmake = (ROOT / 'CMakeLists.txt').read_text()
     line = (
-        'install_script(build_engine ${PROJECT_NAME}.building.build_command lib/${PROJECT_NAME})'
+        'install_script(build_engine ${PROJECT_NAME}.building.build_command lib/${PROJECT_NAME} '
+        'run_command_module)'
     )
-    assert line in cmake
+    assert line in ' '.join(cmake.split())
     with pytest.raises(SystemExit) as end:
         build_command.main(['--help'])
     assert end.value.code == 0
