@@ -131,6 +131,8 @@ class BagReader:
                 "install 'jetson-perception[build]'"
             ) from err
         self.path = foreign_path(path, what='bag', error=SourceError)
+        if not os.path.lexists(self.path):
+            raise self._unreadable(FileNotFoundError('there is no such file or folder'))
         # A file of a ROS 2 bag is read with what lies beside it.
         alone = self.path.suffix not in ('.mcap', '.db3')
         place = self.path if alone else self.path.parent
@@ -175,7 +177,8 @@ class BagReader:
             self._reader.close()
 
     def _unreadable(self, error: Exception) -> SourceError:
-        return SourceError(f'{printable(self.path)} cannot be read as a bag: {_one_line(error)}')
+        path = shown(str(self.path))
+        return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}')
 
 
 class BagSource:
