@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from contextlib import suppress
@@ -21,7 +22,7 @@ from jetson_perception.errors import (
     PerceptionError,
     SourceError,
 )
-from jetson_perception.foreign_files import foreign_path
+from jetson_perception.foreign_files import check_foreign_file, foreign_path, read_foreign_file
 from jetson_perception.images import UNNAMED, decode_compressed, require_pixels, to_bgr, view
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _RATE_IF_UNKNOWN = 30.0
+_MOST_METADATA_BYTES = 16 << 20  # a recording of a thousand topics has about 1 MiB
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,12 +128,17 @@ class BagReader:
                 "install 'jetson-perception[build]'"
             ) from err
         self.path = foreign_path(path, what='bag', error=SourceError)
+        if not os.path.lexists(self.path):
+            raise self._unreadable(FileNotFoundError('there is no such file or folder'))
         # A file of a ROS 2 bag is read with what lies beside it.
         alone = self.path.suffix not in ('.mcap', '.db3')
         place = self.path if alone else self.path.parent
         try:
+            _require_files(place)
             self._reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
             self._reader.open()
+        except PerceptionError:
+            raise
         except Exception as err:  # its errors, and those of the file formats
             raise self._unreadable(err) from err
         try:
@@ -167,7 +174,8 @@ class BagReader:
             self._reader.close()
 
     def _unreadable(self, error: Exception) -> SourceError:
-        return SourceError(f'{printable(self.path)} cannot be read as a bag: {_one_line(error)}')
+        path = shown(str(self.path))
+        return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}')
 
 
 class BagSource:
@@ -307,6 +315,21 @@ class BagSource:
         else:
             self._pacer.wait(self._closed)
         self._logged_ns = logged_ns
+
+
+def _require_files(place: Path) -> None:
+    """See that no file of a bag is a pipe or a device, which rosbags would open and wait for."""
+    metadata = place / 'metadata.yaml'
+    if os.path.exists(metadata):
+        read_foreign_file(
+            metadata, what='bag', error=SourceError, limit_bytes=_MOST_METADATA_BYTES
+        )
+        files = [place / name for name in os.listdir(place)]
+    else:
+        files = [place]
+    for file in files:
+        if os.path.exists(file) and not os.path.isdir(file):
+            check_foreign_file(file, what='bag', error=SourceError)
 
 
 def _choose(path: Path, connections: Any, topic: str, how: str) -> list[Any]:

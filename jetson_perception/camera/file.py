@@ -244,7 +244,7 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
 
 def _check_file(path: Path) -> None:
     if not os.path.lexists(path):
-        raise SourceError(f'there is no {printable(path)}{_videos_beside(path)}')
+        raise SourceError(f'there is no {shown(str(path))}{_videos_beside(path)}')
     if os.path.isdir(path):
         name = printable(path)
         raise SourceError(

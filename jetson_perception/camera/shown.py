@@ -43,6 +43,7 @@ _PROPERTY = re.compile(r'([A-Za-z][A-Za-z0-9_:-]*)\s*=(.*)', re.DOTALL)
 _PLAIN_PATH = re.compile(r'[\w ./~*?+,()\[\]-]*')
 _TOPIC = re.compile(r'[A-Za-z0-9_/]{0,200}')
 _LOCAL_PATH = re.compile(r'/(?!/)|~|\.{1,2}/')
+_URL_INSIDE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')  # as in file:///rtsp://…
 
 # What these hold is no secret, and is what errors are about.
 _HARMLESS_PROPERTIES = frozenset(
@@ -202,7 +203,8 @@ def _shown_number(text: str) -> str:
 
 def _shown_path(text: str) -> str:
     """A path, but not what may be a URL whose scheme was forgotten."""
-    is_path = _LOCAL_PATH.match(text) or _PLAIN_PATH.fullmatch(text[:_MOST_CHARACTERS])
+    is_local = _LOCAL_PATH.match(text) and not _URL_INSIDE.search(text[:_MOST_CHARACTERS])
+    is_path = is_local or _PLAIN_PATH.fullmatch(text[:_MOST_CHARACTERS])
     return printable(text) if is_path or _exists(text) else HIDDEN
 
 

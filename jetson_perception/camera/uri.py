@@ -172,6 +172,7 @@ def _device(text: str, target: str) -> str:
             f'{shown(text)}: the device is a path from the root, with three slashes, '
             'as v4l2:///dev/video0'
         )
+    _expanded(target)  # refuses what can name no file
     return target
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import parse
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.native_paths import native_path
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
@@ -76,6 +78,7 @@ class V4l2Source(LiveSource):
 
         def connect(_cancelled: threading.Event) -> _V4l2Grabber:
             check_device(device)
+            native_path(device, what='device', error=SourceError)
             opened = capture()
             grabber = _V4l2Grabber(device, opened, size_wh, frame_rate, pixel_format)
             try:
@@ -99,10 +102,12 @@ def check_device(device: str) -> None:
     try:
         mode = os.stat(device).st_mode
         if not S_ISCHR(mode):
-            raise SourceError(f'{device} is no device; a video file is file://{device}')
+            raise SourceError(
+                f'{shown(device)} is no device; a video file is {shown(f"file://{device}")}'
+            )
         os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
     except FileNotFoundError as err:
-        raise SourceError(f'there is no {device}; {_devices_there_are()}') from err
+        raise SourceError(f'there is no {shown(device)}; {_devices_there_are()}') from err
     except PermissionError as err:
         raise SourceError(
             f'{device} may not be used by this user; sudo usermod -aG video "$USER", then log in '

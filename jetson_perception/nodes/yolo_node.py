@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from jetson_perception.ros.annotation import AnnotatedPublisher
     from jetson_perception.tasks.results import Detections
 
+# Each declares some twenty parameters, which stay; a robot has a handful of engines.
+_MOST_ENGINES = 32
+_MOST_NAME_CHARACTERS = 64
+
 
 @dataclass(frozen=True)
 class YoloParams:
@@ -60,7 +64,14 @@ class YoloParams:
 
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
+        if len(self.engines) > _MOST_ENGINES:
+            return f'engines has {len(self.engines)} names; at most {_MOST_ENGINES} are taken'
         for name in self.engines:
+            if len(name) > _MOST_NAME_CHARACTERS:
+                return (
+                    f'engines has the name {quoted(name, 40)}; it may have at most '
+                    f'{_MOST_NAME_CHARACTERS} characters'
+                )
             if not (name.isidentifier() and name.isascii()):
                 return (
                     f'engines has the name {quoted(name)}; a name becomes part of topics: ASCII '

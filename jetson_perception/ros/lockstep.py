@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jetson_perception.msg import FrameDone
+from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import stamp_ns
 
@@ -28,6 +29,10 @@ _LOOK_S = 0.2
 #: A frame that was not answered is sent again after so long, then twice as long, and so on.
 _FIRST_RESEND_S = 1.0
 _LONGEST_RESEND_S = 16.0
+#: Who publishes may give any name as its own. Of more nodes than these the answers of those who
+#: answered first are forgotten; whoever is missed is asked again.
+_MOST_ANSWERS = 1000
+_MOST_NAME_CHARACTERS = 512  # ROS allows half as many
 #: Part of the name that rmw gives a node while it has not heard the real one.
 UNKNOWN_NAME = 'NODE_NAME_UNKNOWN'
 
@@ -119,7 +124,7 @@ class Lockstep:
     def wait_for_takers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
         while not stop.is_set() and len(found := self.takers()) < self._enough:
-            there = ', '.join(sorted(found)) or 'none'
+            there = _listed(found) or 'none'
             wanted = 'a node' if self._enough == 1 else f'{self._enough} nodes'
             tell(
                 f'waits for {wanted} with every_frame: true, ready for {self._image_topic}; '
@@ -164,7 +169,7 @@ class Lockstep:
                 self._changed.wait(_LOOK_S)
             now_s = time.monotonic()
             before, endpoints = endpoints, self._endpoints()
-            missing = ', '.join(sorted(set(endpoints.values()) - done))
+            missing = _listed(set(endpoints.values()) - done)
             if not endpoints.keys() <= before.keys():  # who has just come never heard of the frame
                 resend_s, resend_at_s = _FIRST_RESEND_S, now_s
             if now_s - begun_s > _LOOK_S:
@@ -184,6 +189,15 @@ class Lockstep:
         self._node.destroy_subscription(self._subscription)
 
     def _on_done(self, msg: FrameDone) -> None:
+        if len(msg.node) > _MOST_NAME_CHARACTERS:
+            return
         with self._changed:
+            self._answers.pop(msg.node, None)  # so that the newest stand last
             self._answers[msg.node] = stamp_ns(msg.header)
+            if len(self._answers) > _MOST_ANSWERS:
+                del self._answers[next(iter(self._answers))]
             self._changed.notify_all()
+
+
+def _listed(names: set[str]) -> str:
+    return printable(', '.join(sorted(names)), 1000)

@@ -1,5 +1,6 @@
 """bag:// as a source: images in order with their stamps and numbers, topics, damage, pace."""
 
+import os
 import sys
 import threading
 
@@ -143,6 +144,29 @@ def test_no_bag(opened, tmp_path, name):
         (tmp_path / broken).write_bytes(b'no bag')
     with pytest.raises(SourceError, match='cannot be read as a bag'):
         opened(f'bag://{tmp_path}/{name}')
+
+
+@pytest.mark.parametrize('name', ['pipe.bag', 'metadata.yaml', 'drive.mcap'])
+def test_a_pipe_where_a_file_is_expected(opened, tmp_path, name):
+    path = tmp_path / name
+    if name.endswith('.bag'):
+        os.mkfifo(path)
+    else:
+        folder = write_bag(tmp_path / 'drive', [40])
+        path = folder if name == 'metadata.yaml' else next(folder.glob('*.mcap'))
+        replaced = folder / name if name == 'metadata.yaml' else path
+        replaced.unlink()
+        os.mkfifo(replaced)
+    with pytest.raises(SourceError, match=r'is a pipe \(FIFO\)'):
+        opened(f'bag://{path}')
+
+
+def test_metadata_without_measure(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', [40])
+    with (path / 'metadata.yaml').open('a') as file:
+        file.truncate(1 << 30)
+    with pytest.raises(SourceError, match='has more than 16 MiB'):
+        opened(f'bag://{path}')
 
 
 def test_damage_behind_the_index(opened, tmp_path):

@@ -43,6 +43,8 @@ from jetson_perception.errors import PerceptionError
         pytest.param('rtsp:/admin:p?@h/live', '…', id='slash_forgotten'),
         pytest.param('file://admin:pw@h/a.mp4', 'file://…', id='file_of_a_server'),
         pytest.param('file:///a=1/b@2.mp4', 'file:///a=1/b@2.mp4', id='file'),
+        pytest.param('file:///rtsp://u:pw@h/s', 'file://…', id='url_behind_slashes'),
+        pytest.param('/rtsp:/u:pw@h/s', '…', id='url_as_a_path'),
         pytest.param('frames/*.png', 'frames/*.png', id='pattern'),
         pytest.param('/dev/video0', '/dev/video0', id='device'),
         pytest.param('csi://0', 'csi://0', id='csi'),
@@ -171,3 +173,11 @@ def test_no_secret_of_a_pipeline_is_shown(url_and_secrets, password):
         assert 'Zq' not in text
     for secret in (*secrets, password):
         assert quotes_secret(f'ERROR: could not open {secret}.', pipeline)
+
+
+@pytest.mark.parametrize('scheme', ['bag', 'file', 'images', 'v4l2', 'scene', 'csi', 'gst'])
+@pytest.mark.parametrize('slash', ['', '/'])
+def test_no_secret_of_a_url_behind_another_scheme_is_shown(scheme, slash):
+    with pytest.raises(PerceptionError) as refused:
+        open_source(f'{scheme}://{slash}rtsp://admin:s3cret@127.0.0.1:1/x').open()
+    assert 's3c' not in str(refused.value)

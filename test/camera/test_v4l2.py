@@ -216,6 +216,16 @@ def test_missing_device_names_those_there_are(tmp_path, monkeypatch):
         check_device('/dev/video-that-is-not-there')
 
 
+def test_a_name_that_opencv_cannot_take(tmp_path):
+    link = tmp_path / os.fsdecode(b'caf\xe9')
+    link.symlink_to('/dev/null')
+    source = V4l2Source(f'v4l2://{link}', capture=lambda: pytest.fail('OpenCV was reached'))
+    with pytest.raises(SourceError, match='the path is not UTF-8'):
+        source.open()
+    with pytest.raises(SourceError, match='holds a NUL'):
+        V4l2Source('v4l2:///dev/vi\0deo')
+
+
 def test_a_file_is_no_device(tmp_path):
     (tmp_path / 'a.mp4').touch()
     with pytest.raises(SourceError, match=r'is no device; a video file is file:///'):

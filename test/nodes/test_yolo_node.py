@@ -31,6 +31,7 @@ from onnx_models import (
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from jetson_perception.nodes.yolo_node import YoloParams
 from jetson_perception.ros import diagnostics
 
 #: In pixels of a 640×640 input; a 320×180 image lies in rows 140 to 500 of it, doubled.
@@ -479,3 +480,18 @@ class TestTrouble:
             assert peer.change_state('yolo_node', transition)
         found = peer.collect('det/detections', Detection2DArray)
         assert len(peer.ask(peer.image_publisher(), gray_image(), found).detections) == 2
+
+
+@pytest.mark.parametrize(
+    ('names', 'reason'),
+    [
+        pytest.param(
+            [f'e{number}' for number in range(3000)], 'engines has 3000 names', id='many'
+        ),
+        pytest.param(['x' * 100_000], 'at most 64 characters', id='long'),
+    ],
+)
+def test_engines_without_measure(names, reason):
+    problem = YoloParams(engines=tuple(names)).problem()
+    assert reason in problem
+    assert len(problem) < 200

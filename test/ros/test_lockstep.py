@@ -119,3 +119,17 @@ def test_where_nobody_waits_equal_stamps_are_images_of_their_own(taker):
     header = unique_header()
     assert answers.is_new(header)
     assert answers.is_new(header)
+
+
+def test_answers_under_made_up_names_are_not_kept_and_hide_no_other(camera, taker):
+    topic = camera.node.resolve_topic_name('image')
+    steps, answers = Lockstep(camera.node, topic, 1), FrameAnswers(taker.node, topic)
+    camera.wait_for(lambda: len(steps.takers()) == 1, 'the taker')
+    for number in range(10_000):
+        steps._on_done(FrameDone(node=f'/made_up_{number}'))
+    steps._on_done(FrameDone(node='/' + 'x' * 1_000_000))
+    assert sum(map(len, steps._answers)) < 100_000
+    header = unique_header()
+    sending = Sending(steps, header)
+    answers.done(header)
+    sending.over(camera, taker)
