@@ -166,7 +166,6 @@ class TestImagesAsPeopleGiveThem:
         'image',
         [
             pytest.param(None, id='none'),
-            pytest.param('missing.png', id='missing'),
             pytest.param(np.empty((0, 0, 3), np.uint8), id='empty'),
             pytest.param(np.zeros((96, 128, 3), np.float32), id='float'),
             pytest.param(np.zeros((96, 128, 3), np.uint16), id='uint16'),
@@ -180,6 +179,10 @@ class TestImagesAsPeopleGiveThem:
             model(image)
         with pytest.raises(ImageError, match='taken are'):
             model.preprocess(image)
+
+    def test_a_path_to_nothing(self, model):
+        with pytest.raises(ImageError, match=r'missing\.png cannot be read: No such file'):
+            model('missing.png')
 
 
 class TestYolo:
