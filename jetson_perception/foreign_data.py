@@ -12,6 +12,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import numpy as np
@@ -100,11 +101,17 @@ def read_yaml(
 
 
 def read_json(
-    path: str | os.PathLike[str], *, what: str, error: MakeError, limits: Limits = SMALL
+    path: str | os.PathLike[str],
+    *,
+    what: str,
+    error: MakeError,
+    limits: Limits = SMALL,
+    names_files: bool = False,
 ) -> Any:
-    """The value of a JSON file; parameters and errors are those of `read_yaml`."""
+    """The value of a JSON file; parameters and errors as of `read_yaml` and `parse_json`."""
     content = read_foreign_file(path, what=what, error=error, limit_bytes=limits.size_bytes)
-    return parse_json(content, where=f'{what} {printable(path)}', error=error, limits=limits)
+    where = f'{what} {printable(path)}'
+    return parse_json(content, where=where, error=error, limits=limits, names_files=names_files)
 
 
 def parse_yaml(
@@ -139,11 +146,22 @@ def parse_yaml(
 
 
 def parse_json(
-    content: bytes | str, *, where: str, error: MakeError, limits: Limits = SMALL
+    content: bytes | str,
+    *,
+    where: str,
+    error: MakeError,
+    limits: Limits = SMALL,
+    names_files: bool = False,
 ) -> Any:
     """The value of JSON text; of a key that stands in an object twice, the last.
 
-    Parameters are those of `parse_yaml`.
+    Parameters
+    ----------
+    content, where, error, limits
+        As of `parse_yaml`.
+    names_files : bool
+        Take the halves of pairs, U+DC80 to U+DCFF, that stand for bytes of a file's name which is
+        not UTF-8, as Python writes them.
 
     Raises
     ------
@@ -151,7 +169,8 @@ def parse_json(
         By `error`: it is no JSON, beyond a limit, or has a number that is not finite or takes
         more than 64 bits, or half of a surrogate pair.
     """
-    return _parsed(_json_value, content, 'JSON', where, error, limits)
+    parse = partial(_json_value, halves='surrogateescape' if names_files else 'strict')
+    return _parsed(parse, content, 'JSON', where, error, limits)
 
 
 def parse_literal(
@@ -200,9 +219,9 @@ def _decoded(content: bytes | str, limits: Limits) -> str:
     raise _RefusedError(*problem)
 
 
-def _can_be_encoded(text: str) -> bool:
+def _can_be_encoded(text: str, halves: str = 'strict') -> bool:
     try:
-        text.encode()
+        text.encode(errors=halves)
     except UnicodeEncodeError:
         return False
     return True
@@ -380,7 +399,7 @@ def _unquoted(problem: str | None) -> str:
 # JSON
 
 
-def _json_value(text: str, limits: Limits) -> Any:
+def _json_value(text: str, limits: Limits, halves: str = 'strict') -> Any:
     depth = _json_depth(text)
     if depth > limits.depth:
         raise _RefusedError(f'it is nested deeper than {limits.depth} levels')
@@ -391,7 +410,7 @@ def _json_value(text: str, limits: Limits) -> Any:
     except json.JSONDecodeError as err:
         refused = _RefusedError(_unquoted(err.msg.rstrip(': ')), err.lineno)
     else:
-        if re.search(r'\\u[dD][89a-fA-F]', text) and not _all_can_be_encoded(value):
+        if re.search(r'\\u[dD][89a-fA-F]', text) and not _all_can_be_encoded(value, halves):
             raise _RefusedError('it has half of a surrogate pair')
         return value
     raise refused
@@ -425,7 +444,7 @@ def _json_constant(_text: str) -> NoReturn:
     raise _RefusedError('it has a number that is not finite')
 
 
-def _all_can_be_encoded(value: Any) -> bool:
+def _all_can_be_encoded(value: Any, halves: str) -> bool:
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -433,7 +452,7 @@ def _all_can_be_encoded(value: Any) -> bool:
             waiting += [*each, *each.values()]
         elif isinstance(each, list):
             waiting += each
-        elif isinstance(each, str) and not _can_be_encoded(each):
+        elif isinstance(each, str) and not _can_be_encoded(each, halves):
             return False
     return True
 

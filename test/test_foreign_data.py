@@ -182,6 +182,15 @@ def test_other_json_is_an_error_of_ours(function, content, text):
         _parse(function, content)
 
 
+def test_names_of_files_may_have_bytes_that_are_not_utf8():
+    def parse(content):
+        return parse_json(content, where='it', error=ModelError, names_files=True)
+
+    assert parse('["caf\\udce9.png"]') == ['caf\udce9.png']
+    with pytest.raises(ModelError, match='half of a surrogate pair'):
+        parse('["\\ud800"]')
+
+
 @pytest.mark.parametrize(
     ('content', 'value'),
     [

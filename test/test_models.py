@@ -180,7 +180,7 @@ class TestImagesAsPeopleGiveThem:
         with pytest.raises(ImageError, match='taken are'):
             model.preprocess(image)
 
-    def test_a_picture_that_is_not_there_is_told(self, model):
+    def test_a_path_to_nothing(self, model):
         with pytest.raises(ImageError, match=r'missing\.png cannot be read: No such file'):
             model('missing.png')
 

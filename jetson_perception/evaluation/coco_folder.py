@@ -84,7 +84,7 @@ def open_coco(path: Path, images: Path | None = None) -> ObjectDataset:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    content = read_json(path, what='dataset', error=_error, limits=_LIMITS)
+    content = read_json(path, what='dataset', error=_error, limits=_LIMITS, names_files=True)
     if not isinstance(content, dict):
         content = {}
     for key, needed in (

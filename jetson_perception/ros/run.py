@@ -83,8 +83,10 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     except ExternalShutdownException:
         pass
     finally:
-        signals.ignore()
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        try:
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
+        finally:
+            signals.ignore()  # only now: what hangs so far ends by a signal
     ending.leave(ending.ENDED_BY_FORCE if node is not None and node.stuck() else 0)

@@ -80,9 +80,9 @@ def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), value, np.uint8))
     pictures = (str(tmp_path / name) for name in ('1.png', '2.png'))
     program = Program(str(COMMAND), 'run', str(model), *pictures, '--json', '--threads', '1')
-    lines = iter(program.process.stdout.readline, '')
-    results = (line for line in lines if line.startswith('{'))  # the others are of its log
-    assert json.loads(next(results))['source'].endswith('1.png')
+    lines = iter(program.process.stdout.readline, '')  # what is assumed of the model comes first
+    result = next(line for line in lines if line.startswith('{'))
+    assert json.loads(result)['source'].endswith('1.png')
     busy_s = cpu_s(program.process.pid) + 0.3
     program.wait_until(lambda pid: cpu_s(pid) > busy_s)
     code, said, elapsed_s = program.interrupt()
