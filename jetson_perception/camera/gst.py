@@ -30,6 +30,7 @@ from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class GstSource(LiveSource):
         Frames beyond this rate are dropped; 0 plays as fast as the pipeline runs.
     every_frame : bool
         Have the pipeline wait for the reader, who gets all that it gives.
+    max_image_pixels : int
+        A pipeline whose frames have more is refused when its first one comes.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class GstSource(LiveSource):
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
         every_frame: bool = False,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         pipeline = [*split_pipeline(uri, parse(uri).target), *_scaled(size_wh)]
         if frame_rate:
@@ -101,7 +105,7 @@ class GstSource(LiveSource):
         arguments = launch_arguments(pipeline, paced=frame_rate != 0)
         super().__init__(
             uri,
-            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled),
+            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled, max_image_pixels),
             every_frame=every_frame,
         )
 
@@ -311,6 +315,7 @@ class _GstProcess:
         arguments: list[str],
         size_wh: tuple[int, int] | None,
         cancelled: threading.Event,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
     ) -> None:
         program = shutil.which('gst-launch-1.0')
         if program is None:
@@ -333,6 +338,11 @@ class _GstProcess:
                 raise SourceError(
                     f'{self._uri}: gst-launch-1.0 did not tell the size of the frames; open it '
                     'again, or ask for a size'
+                )
+            if size_wh[0] * size_wh[1] > max_image_pixels:
+                raise SourceError(
+                    f'{self._uri}: frames of {size_wh[0]}×{size_wh[1]} pixels; max_image_pixels '
+                    f'is {max_image_pixels}'
                 )
         except SourceError:
             self.release()

@@ -86,7 +86,13 @@ def open_source(
         from jetson_perception.camera.gst import GstSource
 
         every_frame = pace is not Pace.LIVE
-        return GstSource(text, size_wh=size_wh, frame_rate=frame_rate, every_frame=every_frame)
+        return GstSource(
+            text,
+            size_wh=size_wh,
+            frame_rate=frame_rate,
+            every_frame=every_frame,
+            max_image_pixels=max_image_pixels,
+        )
     if source.scheme == 'rtsp':
         from jetson_perception.camera.rtsp import RtspSource
 

@@ -267,6 +267,12 @@ def test_size_that_is_not_told(stand_in, open_source, monkeypatch):
     assert open_source('gst://untold', size_wh=(4, 2)).read().pixels.shape == (2, 4, 3)
 
 
+def test_frames_beyond_the_limit(stand_in, open_source):
+    with pytest.raises(SourceError, match=r'frames of 5×2 pixels; max_image_pixels is 9$'):
+        open_source('gst://three', max_image_pixels=9)
+    assert open_source('gst://three', max_image_pixels=10).read().pixels.shape == (2, 5, 3)
+
+
 def test_another_size_than_asked_for(stand_in, open_source):
     source = open_source('gst://untold', size_wh=(4, 3))
     with pytest.raises(SourceError, match='the frames are no longer 4x3'):
