@@ -198,7 +198,10 @@ def _parsed(
     except _RefusedError as err:
         refusal = error(f'{where} cannot be read as {language}: {err}')
     # Outside of the handler: errors of parsers quote the text, and would be its context.
-    raise refusal
+    try:
+        raise refusal
+    finally:
+        del refusal  # it holds this frame and those of all callers, with what is in them
 
 
 def _decoded(content: bytes | str, limits: Limits) -> str:
@@ -387,7 +390,10 @@ def _yaml_value(text: str, limits: Limits) -> Any:
     finally:
         if loader is not None:
             loader.dispose()
-    raise refused
+    try:
+        raise refused
+    finally:
+        del refused  # as in _parsed
 
 
 def _unquoted(problem: str | None) -> str:
@@ -413,7 +419,10 @@ def _json_value(text: str, limits: Limits, halves: str = 'strict') -> Any:
         if re.search(r'\\u[dD][89a-fA-F]', text) and not _all_can_be_encoded(value, halves):
             raise _RefusedError('it has half of a surrogate pair')
         return value
-    raise refused
+    try:
+        raise refused
+    finally:
+        del refused  # as in _parsed
 
 
 def _json_depth(text: str) -> int:

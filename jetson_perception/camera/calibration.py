@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.foreign_data import SMALL, parse_yaml
 from jetson_perception.foreign_files import foreign_path, read_foreign_file
@@ -171,7 +172,7 @@ def _file(path: str | Path) -> Path:
         text = unquote(text.removeprefix('file://'))
     elif '://' in text:
         raise ParameterError(
-            f'{printable(text)}: expected a path or file:///… of a calibration YAML', 'calibration'
+            f'{shown(text)}: expected a path or file:///… of a calibration YAML', 'calibration'
         )
     return foreign_path(text, what='calibration', error=_parameter_error)
 

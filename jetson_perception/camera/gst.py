@@ -82,7 +82,7 @@ class GstSource(LiveSource):
     every_frame : bool
         Have the pipeline wait for the reader, who gets all that it gives.
     max_image_pixels : int
-        A pipeline that gives larger frames is refused.
+        A pipeline whose frames have more is refused when its first one comes.
 
     Raises
     ------

@@ -12,6 +12,8 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
+    import os
+
     from jetson_perception.camera.source import FrameSource
 
 _log = logging.getLogger(__name__)
@@ -20,7 +22,7 @@ _READ_AT_ANY_RATE = frozenset({'bag', 'file', 'gst', 'images'})
 
 
 def open_source(
-    uri: str | int,
+    uri: str | int | os.PathLike[str],
     *,
     size_wh: tuple[int, int] | None = None,
     frame_rate: float | None = None,
@@ -33,7 +35,7 @@ def open_source(
 
     Parameters
     ----------
-    uri : str or int
+    uri : str, int or path-like
         See `jetson_perception.camera.uri.parse`.
     size_wh : tuple of int, optional
         Width and height of the frames; the source's own if not given. Cameras are asked for it,

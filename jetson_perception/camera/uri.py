@@ -56,12 +56,12 @@ class SourceUri:
         return shown(self.target if self.scheme == 'rtsp' else f'{self.scheme}://{self.target}')
 
 
-def parse(source: str | int) -> SourceUri:
+def parse(source: str | int | os.PathLike[str]) -> SourceUri:
     """A source URI taken apart and checked, without opening anything.
 
     Parameters
     ----------
-    source : str or int
+    source : str, int or path-like
         A URI as in `EXAMPLES`. Also, for convenience: an integer N or its digits for
         `/dev/videoN`, a device under `/dev`, the path of a video file or of a picture, a folder
         of pictures or a pattern such as `frames/*.png`.
@@ -75,7 +75,11 @@ def parse(source: str | int) -> SourceUri:
         if source < 0:
             raise SourceError(f'{source} is no camera number; /dev/video0 is number 0')
         return SourceUri('v4l2', f'/dev/video{source}')
-    text = source.strip()
+    if not isinstance(source, str | os.PathLike):
+        raise SourceError(
+            f'the source is a {type(source).__name__}, which names none; {_known_schemes()}'
+        )
+    text = os.fsdecode(source).strip()
     if not text:
         raise SourceError(f'the source is empty; {_known_schemes()}')
     scheme, separator, target = text.partition('://')

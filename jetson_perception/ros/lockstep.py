@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
     from std_msgs.msg import Header
 
 #: How often the graph is asked who takes part, and whether waiting is to end.
@@ -56,6 +57,7 @@ class FrameAnswers:
     def __init__(self, node: Node, image_topic: str) -> None:
         self._node = node
         self._name = node.get_fully_qualified_name()
+        self._image_topic = image_topic
         self._publisher = node.create_publisher(
             FrameDone, done_topic(image_topic), qos.EVERY_IMAGE
         )
@@ -64,10 +66,10 @@ class FrameAnswers:
     def is_new(self, header: Header) -> bool:
         """Whether an image is another one than the last; one that is done is answered again.
 
-        Where nobody waits for answers, nobody sends an image twice, whatever its stamp.
+        Where no sender waits for answers, none sends an image twice, whatever its stamp.
         """
         stamp = stamp_ns(header)
-        if stamp != self._taken_ns or not self._publisher.get_subscription_count():
+        if stamp != self._taken_ns or not (stamp and self._sender_waits()):
             self._taken_ns = stamp
             return True
         if stamp == self._done_ns:
@@ -78,6 +80,21 @@ class FrameAnswers:
         """Say that nothing more will come of the image with this header; from any thread."""
         self._done_ns = stamp_ns(header)
         self._publisher.publish(FrameDone(header=header, node=self._name))
+
+    def _sender_waits(self) -> bool:
+        """Whether who sends images hears the answers; others may, as `ros2 topic echo` does."""
+        node = self._node
+        # What a republisher compressed has its sender on the raw topic.
+        raw = self._image_topic.removesuffix('/compressed')
+        senders = set[str]().union(
+            *(
+                _node_names(node.get_publishers_info_by_topic(topic))
+                for topic in {self._image_topic, raw}
+            )
+        )
+        hearers = _node_names(node.get_subscriptions_info_by_topic(done_topic(self._image_topic)))
+        unknown = any(UNKNOWN_NAME in name for name in senders | hearers)
+        return bool(hearers) and (unknown or not senders.isdisjoint(hearers))
 
     def close(self) -> None:
         """Take no part any more."""
@@ -116,7 +133,7 @@ class Lockstep:
         """By the id of each who answers frames, the full name of its node."""
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         return {
-            bytes(info.endpoint_gid): f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            bytes(info.endpoint_gid): _node_name(info)
             for info in publishers
             if UNKNOWN_NAME not in info.node_name
         }
@@ -197,6 +214,14 @@ class Lockstep:
             if len(self._answers) > _MOST_ANSWERS:
                 del self._answers[next(iter(self._answers))]
             self._changed.notify_all()
+
+
+def _node_name(endpoint: TopicEndpointInfo) -> str:
+    return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+
+
+def _node_names(endpoints: list[TopicEndpointInfo]) -> set[str]:
+    return set(map(_node_name, endpoints))
 
 
 def _listed(names: set[str]) -> str:

@@ -170,6 +170,7 @@ def test_no_calibration(load, text, match):
         pytest.param('fifo', r'calibration .*fifo is a pipe \(FIFO\)', id='pipe'),
         pytest.param('/dev/zero', 'is a device', id='device'),
         pytest.param('.', 'is a folder', id='folder'),
+        pytest.param('http://u:pw@h/b.yaml', r'^http://…: expected a path', id='url'),
         pytest.param('package://a/b.yaml', 'expected a path or file:///', id='package'),
         pytest.param('~no-such-user-here/x', 'no such user', id='home_of_nobody'),
         pytest.param('file://~no-such-user-here/x', 'no such user', id='home_in_a_url'),

@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,6 +33,17 @@ def test_each_scheme(uri, cls, shown, live):
     assert source.uri == shown
     assert source.live is live
     source.close()
+
+
+def test_a_path_object(make_video):
+    path = make_video()
+    assert open_source(Path(path)).uri == open_source(str(path)).uri
+
+
+@pytest.mark.parametrize('source', [None, 1.5, b'0', ['scene://oranges']])
+def test_no_name_of_a_source(source):
+    with pytest.raises(SourceError, match='names none; sources are'):
+        open_source(source)
 
 
 def test_scene():

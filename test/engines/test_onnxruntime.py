@@ -1,7 +1,9 @@
+import gc
 import os
 import socket
 import sys
 import threading
+from types import FrameType
 
 import numpy as np
 import onnx
@@ -14,6 +16,7 @@ from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, available_c
 from jetson_perception.engines.opening import open_engine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.models import YoloModel
+from jetson_perception.resources import model_path
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -386,3 +389,24 @@ class TestOpenSizes:
         path = color_segmentation(tmp_path / 'a.onnx', metadata={'imgsz': '[320, 320]'})
         assert OnnxRuntimeEngine(path).info.input_size_wh == (64, 48)
         assert "metadata 'imgsz' says 320x320, the input is 64x48; the input counts" in caplog.text
+
+
+@pytest.mark.parametrize('name', ['people_detect', 'oranges'])
+def test_nothing_of_an_opening_waits_for_the_garbage_collector(name):
+    """An exception that its own function still names keeps all callers' variables, sessions too.
+
+    On a GPU that is memory which the next engine lacks.
+    """
+    OnnxRuntimeEngine(model_path(name)).close()  # what the first one imports and caches
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        OnnxRuntimeEngine(model_path(name)).close()
+        gc.collect()
+        left = [each for each in gc.garbage if isinstance(each, FrameType | BaseException)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left

@@ -7,6 +7,7 @@ import pytest
 from jetson_perception.msg import FrameDone
 from nodes.support import Peer, unique_header
 from pipeline.waiting import DEADLINE_S
+from std_msgs.msg import Header
 
 from jetson_perception.ros import lockstep
 from jetson_perception.ros.image_messages import stamp_ns
@@ -99,9 +100,11 @@ def test_stop_ends_every_wait(camera):
 
 
 def test_an_image_that_comes_twice_is_taken_once_and_answered_when_it_is_done(camera, taker):
+    camera.image_publisher()
     done = camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
     taker.wait_for_subscriber(answers._publisher)
+    taker.wait_for(answers._sender_waits, 'the camera')
     header = unique_header()
     assert answers.is_new(header)
     assert not answers.is_new(header)  # still under way
@@ -119,6 +122,24 @@ def test_where_nobody_waits_equal_stamps_are_images_of_their_own(taker):
     header = unique_header()
     assert answers.is_new(header)
     assert answers.is_new(header)
+
+
+def test_who_only_listens_does_not_make_images_of_one_stamp_the_same(camera, taker):
+    camera.collect('image/done', FrameDone)
+    answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
+    taker.wait_for_subscriber(answers._publisher)
+    header = unique_header()
+    assert answers.is_new(header)
+    taker.wait_for(lambda: answers.is_new(header), 'an image that is new in spite of its stamp')
+
+
+def test_images_without_a_stamp_are_images_of_their_own(camera, taker):
+    camera.image_publisher()
+    camera.collect('image/done', FrameDone)
+    answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
+    taker.wait_for(answers._sender_waits, 'the camera')
+    assert answers.is_new(Header())
+    assert answers.is_new(Header())
 
 
 def test_answers_under_made_up_names_are_not_kept_and_hide_no_other(camera, taker):
