@@ -129,7 +129,8 @@ def _trial() -> str:
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     try:
         tried = subprocess.run(
-            [sys.executable, '-c', _TRIAL],
+            # Python puts the working folder first, where anybody's cv_bridge.py may be.
+            [sys.executable, '-c', f'import sys; sys.path.pop(0)\n{_TRIAL}'],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

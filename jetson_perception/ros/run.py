@@ -13,7 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception import ending
 from jetson_perception.camera.native_output import quiet_opencv
-from jetson_perception.printable import printable_lines
+from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.spinning import Spinner
 
@@ -69,7 +69,11 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     signals = ending.EndSignals(END_SIGNALS, end)
     # rclpy's own handlers take the context down at once: then results under way cannot be
     # published, nor a service call be answered, and each says so with a traceback.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
+        said = printable_line(' '.join(str(error).split()), 600)
+        raise SystemExit(f'ROS refuses the command line or its params file: {said}') from None
     quiet_opencv()
     try:
         node = make()

@@ -33,3 +33,22 @@ def test_a_node_ends_with_one_line():
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(r'the argument source:=/caf\xe9.mp4 is not UTF-8')
+
+
+def test_a_params_file_that_is_no_yaml_is_told_in_one_line(tmp_path):
+    file = tmp_path / 'broken.yaml'
+    file.write_text('a: [\n')
+    done = subprocess.run(
+        [
+            *(sys.executable, '-m', 'jetson_perception.nodes.camera_node'),
+            *('--ros-args', '--params-file', str(file)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith('ROS refuses the command line or its params file: ')
+    assert 'broken.yaml' in last
