@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RELEASE_TIMEOUT_S = 1.0
-"""Less than camera_node waits for its source and a process has to end in order, and more than a camera takes to give a frame."""
+"""Less than camera_node waits for its source, and more than a camera takes to give a frame."""
 _EXIT_TIMEOUT_S = 20.0
 """More than FFmpeg and drivers take to give up, by their own limits."""
 

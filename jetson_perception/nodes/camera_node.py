@@ -185,7 +185,7 @@ class CameraNode(ManagedNode):
         params: CameraParams = self.own.value
         if not params.source:
             raise ParameterError(
-                'source is not set; start the node with what it is to read, such as '
+                'source is not set; start the node with what it is to read, such as --ros-args -p '
                 'source:=v4l2:///dev/video0 or source:=rtsp://host/path; source:=scene://oranges '
                 'is a rendered scene',
                 'source',

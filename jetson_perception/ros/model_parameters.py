@@ -136,8 +136,8 @@ class ModelParams:
         if not self.model:
             raise ParameterError(
                 f'{name} is not set; start the node with an ONNX file, such as '
-                f'{name}:=/models/my.onnx, or with the name of a model that the package brings: '
-                f'{", ".join(model_names())}',
+                f'--ros-args -p {name}:=/models/my.onnx, or with the name of a model that the '
+                f'package brings: {", ".join(model_names())}',
                 name,
             )
 

@@ -111,7 +111,7 @@ class TestCamera:
         )
         assert told in line
         assert 'scene://oranges is a rendered scene' in line
-        assert 'allow_source_changes:=true lets the graph set it' in line
+        assert 'allow_source_changes:=true to set it from the graph' in line
         (warning,) = log_lines(node, r'\[WARN\]')
         assert told in warning
         status = peer.wait_for_status('camera_node', lambda status: True, 'a status')
@@ -138,14 +138,16 @@ class TestCamera:
         pytest.param(
             SegNode,
             '{}',
-            'model is not set; start the node with an ONNX file, such as model:=/models/my.onnx, '
+            'model is not set; start the node with an ONNX file, such as --ros-args -p '
+            'model:=/models/my.onnx, '
             'or with the name of a model that the package brings: oranges, people_detect',
             id='seg',
         ),
         pytest.param(
             YoloNode,
             '{}',
-            'det.model is not set; start the node with an ONNX file, such as det.model:=/models/',
+            'det.model is not set; start the node with an ONNX file, such as --ros-args -p '
+            'det.model:=/models/',
             id='yolo',
         ),
         pytest.param(
