@@ -118,18 +118,20 @@ class TestCommandLine:
 
         Each both alone and in a list.
         """
-        engines = [f'e{index}' for index in range(len(ODD_TEXTS))]
+        models, files = ODD_TEXTS[:30], ODD_TEXTS[30:]  # a node has 32 engines at most
+        named = {f'e{index}.model': text for index, text in enumerate(models)}
+        named |= {f'e{index}.class_names_file': text for index, text in enumerate(files, 1)}
         process = node_process(
             'yolo_node',
             peer.namespace,
             autostart=False,
-            engines=engines,
+            engines=[f'e{index}' for index in range(len(models))],
             e0__class_names=ODD_TEXTS,
-            **{f'{name}__model': text for name, text in zip(engines, ODD_TEXTS, strict=True)},
+            **{name.replace('.', '__'): text for name, text in named.items()},
         )
         start(process)
         assert list(parameter(peer, 'yolo_node', 'e0.class_names')) == ODD_TEXTS
-        alone = [parameter(peer, 'yolo_node', f'{name}.model') for name in engines]
+        alone = [parameter(peer, 'yolo_node', name) for name in named]
         assert alone == ODD_TEXTS
 
     @pytest.mark.parametrize(
