@@ -1,91 +1,60 @@
-"""A place for one item, where a newer one replaces one that nobody took yet."""
+"""Where one thread leaves items for another: what slots share, and the one for the newest item."""
 
 from __future__ import annotations
 
 import threading
-from typing import Generic, Protocol, TypeVar
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Generic, TypeVar
 
 T = TypeVar('T')
 
 
-class Slot(Protocol[T]):
-    """Where one thread leaves items for another; `LatestSlot` says what the methods do."""
+class Slot(ABC, Generic[T]):
+    """Hands items from one thread to another, the oldest first.
 
-    def put(self, item: T) -> T | None:
-        """Leave an item, without waiting; returns one that nobody will take for it."""
-        ...
-
-    def take(self) -> T | None:
-        """The next item, waiting for one; None once the slot is closed."""
-        ...
-
-    def take_within(self, timeout_s: float | None) -> T | None:
-        """As `take`, but None also when no item came in time."""
-        ...
-
-    def poll(self) -> T | None:
-        """The next item if one is waiting now, or None."""
-        ...
-
-    def wait_until_closed(self, timeout_s: float) -> bool:
-        """Let time pass; True as soon as the slot is closed."""
-        ...
-
-    def wait_until_taken(self, timeout_s: float) -> bool:
-        """Wait until no item is waiting; False when one still was."""
-        ...
-
-    def close(self) -> list[T]:
-        """End every `take`, now and later. Returns what was still waiting."""
-        ...
-
-
-class LatestSlot(Generic[T]):
-    """Hands the newest item from one thread to another; neither side piles anything up.
-
-    `put` never waits, so it may be called from a ROS callback.
+    A subclass says in `_add` what becomes of an item where others wait.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._item: T | None = None
+        self._items: deque[T] = deque()
         self._closed = False
 
+    @abstractmethod
+    def _add(self, item: T) -> T | None:
+        """Put an item with those that wait, or hand back what nobody will take for it."""
+
     def put(self, item: T) -> T | None:
-        """Leave `item` to be taken.
+        """Leave `item` to be taken, without waiting, so that a ROS callback may call it.
 
         Returns
         -------
         T or None
-            The item that nobody will take any more: the one that was waiting, or `item` itself
-            when the slot is closed.
+            The item that nobody will take any more: one that was waiting, or `item` itself when
+            the slot is closed or has no room.
         """
         with self._changed:
             if self._closed:
                 return item
-            replaced, self._item = self._item, item
+            left_out = self._add(item)
             self._changed.notify_all()  # takers, and those who wait for a taker
-            return replaced
+            return left_out
 
     def take(self) -> T | None:
-        """The newest item, waiting for one; None once the slot is closed."""
+        """The next item, waiting for one; None once the slot is closed."""
         return self.take_within(None)
 
     def take_within(self, timeout_s: float | None) -> T | None:
         """As `take`, but None also when no item came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
-            item, self._item = self._item, None
-            self._changed.notify_all()
-            return item
+            self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+            return self._pop()
 
     def poll(self) -> T | None:
-        """The item that is waiting now, or None."""
+        """The next item if one is waiting now, or None."""
         with self._changed:
-            item, self._item = self._item, None
-            if item is not None:
-                self._changed.notify_all()
-            return item
+            return self._pop()
 
     def wait_until_closed(self, timeout_s: float) -> bool:
         """Let time pass, up to `timeout_s`; True as soon as the slot is closed."""
@@ -93,20 +62,31 @@ class LatestSlot(Generic[T]):
             return self._changed.wait_for(lambda: self._closed, timeout_s)
 
     def wait_until_taken(self, timeout_s: float) -> bool:
-        """Wait until no item is there that a `put` would replace, for who must not lose any.
-
-        Returns
-        -------
-        bool
-            False when one was still there after `timeout_s`.
-        """
+        """Wait until no item is waiting, for who must not lose any; False when one still was."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._item is None, timeout_s)
+            return self._changed.wait_for(lambda: not self._items, timeout_s)
 
     def close(self) -> list[T]:
-        """End every `take`, now and later. Returns the item that was still waiting, if any."""
+        """End every `take`, now and later. Returns the items that were still waiting."""
         with self._changed:
             self._closed = True
-            item, self._item = self._item, None
+            items = list(self._items)
+            self._items.clear()
             self._changed.notify_all()
-            return [] if item is None else [item]
+            return items
+
+    def _pop(self) -> T | None:
+        if not self._items:
+            return None
+        item = self._items.popleft()
+        self._changed.notify_all()
+        return item
+
+
+class LatestSlot(Slot[T]):
+    """A place for one item, where a newer one replaces one that nobody took yet."""
+
+    def _add(self, item: T) -> T | None:
+        replaced = self._items.popleft() if self._items else None
+        self._items.append(item)
+        return replaced
