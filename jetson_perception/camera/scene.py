@@ -16,6 +16,7 @@ from jetson_perception.camera.scenes.catalog import Scene, scene_kind
 from jetson_perception.camera.scenes.people import PeopleTruth
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
+from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
@@ -87,11 +88,7 @@ class SceneSource:
         self._rate = _rate(self.uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
         self._seed = _whole(self.uri, query, 'seed', 3, 0)
         self._frame_count = _whole(self.uri, query, 'frames', 0, 1) if 'frames' in query else None
-        if self._size_wh[0] * self._size_wh[1] > max_image_pixels:
-            raise SourceError(
-                f'{self.uri}: {self._size_wh[0]}×{self._size_wh[1]} pixels; max_image_pixels is '
-                f'{max_image_pixels}'
-            )
+        require_frame_size(self.uri, self._size_wh, max_image_pixels)
         self.live = pace is Pace.LIVE and self._frame_count is None
         self.rate_hz = self._rate or _DEFAULT_RATE
         self._pace = pace

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from jetson_perception.msg import FrameDone
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.image_messages import stamp_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
-    from rclpy.topic_endpoint_info import TopicEndpointInfo
     from std_msgs.msg import Header
 
 #: How often the graph is asked who takes part, and whether waiting is to end.
@@ -34,8 +34,6 @@ _LONGEST_RESEND_S = 16.0
 #: answered first are forgotten; whoever is missed is asked again.
 _MOST_ANSWERS = 1000
 _MOST_NAME_CHARACTERS = 512  # ROS allows half as many
-#: Part of the name that rmw gives a node while it has not heard the real one.
-UNKNOWN_NAME = 'NODE_NAME_UNKNOWN'
 
 
 def done_topic(image_topic: str) -> str:
@@ -86,15 +84,15 @@ class FrameAnswers:
         node = self._node
         # What a republisher compressed has its sender on the raw topic.
         raw = self._image_topic.removesuffix('/compressed')
-        senders = set[str]().union(
-            *(
-                _node_names(node.get_publishers_info_by_topic(topic))
-                for topic in {self._image_topic, raw}
-            )
-        )
-        hearers = _node_names(node.get_subscriptions_info_by_topic(done_topic(self._image_topic)))
-        unknown = any(UNKNOWN_NAME in name for name in senders | hearers)
-        return bool(hearers) and (unknown or not senders.isdisjoint(hearers))
+        senders = [
+            info
+            for topic in {self._image_topic, raw}
+            for info in node.get_publishers_info_by_topic(topic)
+        ]
+        hearers = node.get_subscriptions_info_by_topic(done_topic(self._image_topic))
+        if not all(map(is_named, (*senders, *hearers))):
+            return bool(hearers)
+        return not set(map(node_name, senders)).isdisjoint(map(node_name, hearers))
 
     def close(self) -> None:
         """Take no part any more."""
@@ -132,11 +130,7 @@ class Lockstep:
     def _endpoints(self) -> dict[bytes, str]:
         """By the id of each who answers frames, the full name of its node."""
         publishers = self._node.get_publishers_info_by_topic(self._topic)
-        return {
-            bytes(info.endpoint_gid): _node_name(info)
-            for info in publishers
-            if UNKNOWN_NAME not in info.node_name
-        }
+        return {bytes(info.endpoint_gid): node_name(info) for info in publishers if is_named(info)}
 
     def wait_for_takers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
         """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
@@ -214,14 +208,6 @@ class Lockstep:
             if len(self._answers) > _MOST_ANSWERS:
                 del self._answers[next(iter(self._answers))]
             self._changed.notify_all()
-
-
-def _node_name(endpoint: TopicEndpointInfo) -> str:
-    return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
-
-
-def _node_names(endpoints: list[TopicEndpointInfo]) -> set[str]:
-    return set(map(_node_name, endpoints))
 
 
 def _listed(names: set[str]) -> str:

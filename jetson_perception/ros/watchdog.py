@@ -9,8 +9,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
 from jetson_perception.printable import printable, printable_line
+from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.health import NodeHealth
-from jetson_perception.ros.lockstep import UNKNOWN_NAME
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -125,7 +125,7 @@ class ImageWatchdog:
         return found
 
     def _names_known(self) -> bool:
-        return all(UNKNOWN_NAME not in info.node_name for info in self._publishers())
+        return all(map(is_named, self._publishers()))
 
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
@@ -260,6 +260,8 @@ def _described(publisher: TopicEndpointInfo) -> str:
 
 
 def _name(publisher: TopicEndpointInfo) -> str:
-    if UNKNOWN_NAME in publisher.node_name:
-        return 'a node that is not known by name'
-    return printable(f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}')
+    return (
+        printable(node_name(publisher))
+        if is_named(publisher)
+        else 'a node that is not known by name'
+    )
