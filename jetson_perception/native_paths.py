@@ -69,11 +69,8 @@ def native_path_to_read(path: str | Path) -> Iterator[str]:
     if is_utf8(path):
         yield str(path)
         return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield f'/proc/self/fd/{descriptor}'
-    finally:
-        os.close(descriptor)
+    with _by_descriptor(path) as native:
+        yield native
 
 
 @contextmanager
@@ -90,8 +87,15 @@ def native_path_to_write(path: Path) -> Iterator[str]:
     if is_utf8(path):
         yield str(path)
         return
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _by_descriptor(path.parent, os.O_DIRECTORY) as folder:
+        yield f'{folder}/{path.name}'
+
+
+@contextmanager
+def _by_descriptor(path: str | Path, flags: int = 0) -> Iterator[str]:
+    """Another name of a file or folder, as long as it is held open here."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
-        yield f'/proc/self/fd/{descriptor}/{path.name}'
+        yield f'/proc/self/fd/{descriptor}'
     finally:
         os.close(descriptor)
