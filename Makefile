@@ -26,9 +26,11 @@ demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=
 demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered people
 	@$(ready) && python -m jetson_perception.ros.demo --node yolo $(demo_options) $(ARGS)
 
-# ROS and other packages bring pytest plugins that break with a newer pytest; the tests need none.
+# ROS and other packages bring pytest plugins that break with a newer pytest; the tests need one.
+# It runs two files at a time, as tests of nodes mostly wait; ARGS='-n 0' runs one.
 test: lint ## Check the code, then run the tests: ARGS='-k yolo -x' goes to pytest
-	@$(ready) && PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest $(ARGS)
+	@$(ready) && PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
+		pytest -p xdist -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy
