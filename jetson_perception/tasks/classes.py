@@ -17,7 +17,7 @@ MAX_CLASSES = 1 << 16
 """Far more than any model has; an id from outside is less."""
 
 # Python reads more as numbers: 'nan', '0_1' and digits of other scripts.
-_NUMBER = re.compile(r'\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*')
+_NUMBER = re.compile(r'\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*')
 _UNNAMED = re.compile(r'class_(\d{1,5})')
 
 

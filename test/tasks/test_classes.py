@@ -101,3 +101,9 @@ def test_thresholds_that_are_none(entries, text):
     with pytest.raises(ParameterError, match=text) as caught:
         class_score_thresholds(entries, NAMES)
     assert caught.value.parameter == 'class_score_thresholds'
+
+
+def test_a_long_number_that_is_none_takes_no_time():
+    # A pattern that tries every way to split the digits takes an hour for these, not milliseconds.
+    with pytest.raises(ParameterError, match='0 to 1'):
+        class_score_thresholds(['person: ' + '1' * 1_000_000 + 'x'], NAMES)
