@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from jetson_perception.executable import run_command_module
+from jetson_perception.process.executable import run_command_module
 
 
 def main() -> NoReturn:
     """Run the command."""
-    run_command_module('jetson_perception.cli')
+    run_command_module('jetson_perception.commands.main')
 
 
 if __name__ == '__main__':

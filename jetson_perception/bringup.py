@@ -161,7 +161,7 @@ _PERCEPTION = (
         ('', 'raw', 'compressed'),
     ),
     Argument(
-        'engine',
+        'runtime',
         '',
         'Runtime of the model.',
         ('', 'auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
@@ -285,7 +285,7 @@ def seg(values: Mapping[str, str]) -> list[NodeProcess]:
     """What seg.launch.py starts, for values of `SEG_ARGUMENTS`."""
     values = _with_file(_with_scene(values, 'scene://oranges'), 'model')
     values['model'] = values['model'] or ('' if values['params_file'] else 'oranges')
-    parameters = _given(values, model=str, engine=str)
+    parameters = _given(values, model=str, runtime=str)
     return _perception(values, 'seg_node', parameters)
 
 
@@ -296,7 +296,7 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
         values['params_file'] = str(config_path('yolo_people.yaml'))
     name = values['engine_name']
     parameters = {
-        f'{name}.{key}': value for key, value in _given(values, model=str, engine=str).items()
+        f'{name}.{key}': value for key, value in _given(values, model=str, runtime=str).items()
     }
     if values['model']:
         parameters['engines'] = [name]
@@ -329,8 +329,10 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
         for name, engine in _CONCURRENT_MODELS.items()
         if values[name]
     }
-    if values['engine']:
-        parameters |= {f'{name}.engine': values['engine'] for name in _CONCURRENT_MODELS.values()}
+    if values['runtime']:
+        parameters |= {
+            f'{name}.runtime': values['runtime'] for name in _CONCURRENT_MODELS.values()
+        }
     return _perception(values, 'yolo_node', parameters)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.foreign_data import read_yaml
+from jetson_perception.files.foreign_data import read_yaml
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

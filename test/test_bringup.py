@@ -259,16 +259,16 @@ class TestCameraOrTopic:
 
 class TestModels:
     def test_of_seg(self):
-        node = seg(model='/m/my net.onnx', engine='onnxruntime_cpu', image='/i')[0]
+        node = seg(model='/m/my net.onnx', runtime='onnxruntime_cpu', image='/i')[0]
         assert node.parameters['model'] == '/m/my net.onnx'
-        assert node.parameters['engine'] == 'onnxruntime_cpu'
+        assert node.parameters['runtime'] == 'onnxruntime_cpu'
         assert (node.executable, node.namespace, node.name) == ('seg_node', 'seg', 'seg_node')
 
     def test_of_yolo_under_the_name_of_its_engine(self):
-        node = yolo(model='my.onnx', engine_name='traffic', engine='auto', image='/i')[0]
+        node = yolo(model='my.onnx', engine_name='traffic', runtime='auto', image='/i')[0]
         assert node.parameters['engines'] == ['traffic']
         assert node.parameters['traffic.model'] == 'my.onnx'
-        assert node.parameters['traffic.engine'] == 'auto'
+        assert node.parameters['traffic.runtime'] == 'auto'
         assert node.parameter_file is None, 'ours is of an engine called det'
         named = yolo(model='my.onnx', engine_name='traffic', params_file='/my.yaml', image='/i')[0]
         assert named.parameter_file == Path('/my.yaml')
@@ -280,9 +280,9 @@ class TestModels:
         assert node.parameter_file == Path('/etc/engines.yaml')
 
     def test_a_runtime_alone_leaves_the_engines_to_the_yaml(self):
-        node = yolo(params_file='/etc/engines.yaml', engine='onnxruntime_cpu', image='/i')[0]
+        node = yolo(params_file='/etc/engines.yaml', runtime='onnxruntime_cpu', image='/i')[0]
         assert 'engines' not in node.parameters
-        assert node.parameters['det.engine'] == 'onnxruntime_cpu'
+        assert node.parameters['det.runtime'] == 'onnxruntime_cpu'
 
     @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
     def test_names_and_namespaces(self, arguments, processes):
@@ -359,19 +359,19 @@ class TestFourEngines:
             detect_int8_model='/m/d8.onnx',
             pose_model='/m/p.onnx',
             pose_int8_model='/m/p8.onnx',
-            engine='tensorrt',
+            runtime='tensorrt',
             image='/i',
         )[0]
         parameters = {name: value for name, value in node.parameters.items() if '.' in name}
         assert parameters == {
             'det.model': '/m/d.onnx',
-            'det.engine': 'tensorrt',
+            'det.runtime': 'tensorrt',
             'det_int8.model': '/m/d8.onnx',
-            'det_int8.engine': 'tensorrt',
+            'det_int8.runtime': 'tensorrt',
             'pose.model': '/m/p.onnx',
-            'pose.engine': 'tensorrt',
+            'pose.runtime': 'tensorrt',
             'pose_int8.model': '/m/p8.onnx',
-            'pose_int8.engine': 'tensorrt',
+            'pose_int8.runtime': 'tensorrt',
         }
         assert node.parameter_file == config_path('concurrent.yaml')
 

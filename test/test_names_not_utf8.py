@@ -17,7 +17,7 @@ from dataset_folders import coco_folder, coco_objects, yolo_folder
 from onnx_models import color_segmentation
 
 from jetson_perception.errors import ModelError
-from jetson_perception.native_paths import (
+from jetson_perception.files.native_paths import (
     is_utf8,
     native_path,
     native_path_to_read,
@@ -28,7 +28,7 @@ NAME = os.fsdecode(b'caf\xe9')
 
 COMMANDS = """
 import json, sys
-from jetson_perception.cli import main
+from jetson_perception.commands.main import main
 codes = []
 for arguments in json.loads(sys.argv[1]):
     sys.stderr.flush()
@@ -45,8 +45,8 @@ from jetson_perception.drawing import draw_detections
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import EndOfStream, PerceptionError
 from jetson_perception.evaluation.opening import open_dataset
-from jetson_perception.picture_files import read_picture, write_picture
-from jetson_perception.recording import write_video
+from jetson_perception.images.picture_files import read_picture, write_picture
+from jetson_perception.commands.recording import write_video
 from jetson_perception.tasks.results import Detections
 
 logging.basicConfig(format='%(message)s')

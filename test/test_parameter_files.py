@@ -132,8 +132,8 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
 @pytest.mark.parametrize(
     ('argument', 'cls'),
     [
-        pytest.param('engine', SegParams, id='engine'),
-        pytest.param('engine', EngineParams, id='engine_of_yolo'),
+        pytest.param('runtime', SegParams, id='runtime'),
+        pytest.param('runtime', EngineParams, id='runtime_of_yolo'),
         pytest.param('image_transport', ImageInputParams, id='image_transport'),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 MISUSES = """
-from jetson_perception.engines.tensorrt import TensorRTEngine
+from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 
 
 def misuse(engine: TensorRTEngine) -> None:

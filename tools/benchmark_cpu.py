@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from jetson_perception.drawing import color_mask, draw_segmentation
-from jetson_perception.engines.metadata import ModelInfo
-from jetson_perception.images import to_bgr, view
+from jetson_perception.images.encodings import to_bgr, view
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.palette import palette
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 from jetson_perception.tasks.segmentation import (

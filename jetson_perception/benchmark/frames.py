@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from jetson_perception.camera.named_frames import named_frames
 from jetson_perception.camera.scenes.catalog import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, SourceError
-from jetson_perception.named_frames import named_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

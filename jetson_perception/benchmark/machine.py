@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from jetson_perception.engines.onnxruntime import available_cores
+from jetson_perception.engines.onnxruntime.cpu import available_cores
 
 
 def describe_machine(*, gpu: bool, index: int = 0) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.evaluation.plot import require_matplotlib, save_figure
-from jetson_perception.foreign_data import Limits, read_json
+from jetson_perception.files.foreign_data import Limits, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

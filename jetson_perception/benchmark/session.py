@@ -13,8 +13,8 @@ from jetson_perception.benchmark.machine import describe_machine
 from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
-from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
-from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import SegmentationModel, open_model, resolve_model
 from jetson_perception.printable import quoted
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jetson_perception.benchmark.end_to_end import EndToEnd
     from jetson_perception.benchmark.timing import Timing
     from jetson_perception.engines import Engine
-    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.model_info import ModelInfo
     from jetson_perception.models import YoloModel
 
 BASELINES = ('seed', 'streams')
@@ -47,7 +47,7 @@ class Settings:
     ----------
     models : tuple of str
         ONNX files, or names of shipped models; the same may stand there more than once.
-    engine : str
+    runtime : str
         As `open_engine` takes it.
     threads : int
         CPU threads of each engine; 0 for one a core.
@@ -79,7 +79,7 @@ class Settings:
     """
 
     models: tuple[str, ...]
-    engine: str = 'auto'
+    runtime: str = 'auto'
     threads: int = 0
     overrides: ModelInfo | None = None
     precision: str = 'fp16'
@@ -105,7 +105,7 @@ class Settings:
     def opening(self) -> dict[str, Any]:
         """What `open_engine` and `open_model` are told besides the path."""
         return {
-            'engine': self.engine,
+            'runtime': self.runtime,
             'threads': self.threads,
             'overrides': self.overrides,
             'precision': self.precision,

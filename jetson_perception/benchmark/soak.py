@@ -19,11 +19,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.benchmark import frames, inference, memory
-from jetson_perception.benchmark.command import size_wh
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
-from jetson_perception.engines import ENGINES
+from jetson_perception.commands.bench import size_wh
 from jetson_perception.errors import PerceptionError
+from jetson_perception.model_info import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGINT. Returns the exit code: 0 when every frame went well."""
     parser = argparse.ArgumentParser(prog='soak', description=__doc__.splitlines()[0])
     parser.add_argument('models', nargs='+', metavar='MODEL')
-    parser.add_argument('--engine', choices=ENGINES, default='auto')
+    parser.add_argument('--runtime', choices=RUNTIMES, default='auto')
     parser.add_argument('--size', type=size_wh, default=(1280, 720), metavar='WxH')
     parser.add_argument('--images', default=frames.DEFAULT_SOURCE, metavar='SOURCE')
     arguments = parser.parse_args(argv)
-    settings = Settings(tuple(arguments.models), engine=arguments.engine)
+    settings = Settings(tuple(arguments.models), runtime=arguments.runtime)
     failed = 0
     memory.keep_to_small_pages()
     # A shell starts what is to run in the background with SIGINT ignored.

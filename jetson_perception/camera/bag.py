@@ -22,9 +22,19 @@ from jetson_perception.errors import (
     PerceptionError,
     SourceError,
 )
-from jetson_perception.foreign_files import check_foreign_file, foreign_path, read_foreign_file
-from jetson_perception.images import UNNAMED, decode_compressed, require_pixels, to_bgr, view
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.files.foreign_files import (
+    check_foreign_file,
+    foreign_path,
+    read_foreign_file,
+)
+from jetson_perception.images.encodings import (
+    UNNAMED,
+    decode_compressed,
+    require_pixels,
+    to_bgr,
+    view,
+)
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

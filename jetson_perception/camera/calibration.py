@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
-from jetson_perception.foreign_data import SMALL, parse_yaml
-from jetson_perception.foreign_files import foreign_path, read_foreign_file
+from jetson_perception.files.foreign_data import SMALL, parse_yaml
+from jetson_perception.files.foreign_files import foreign_path, read_foreign_file
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:

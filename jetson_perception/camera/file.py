@@ -20,9 +20,9 @@ from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import parse
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import EndOfStream, SourceError
-from jetson_perception.foreign_files import read_foreign_head
-from jetson_perception.native_paths import native_path_to_read
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.files.foreign_files import read_foreign_head
+from jetson_perception.files.native_paths import native_path_to_read
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse
 from jetson_perception.errors import EndOfStream, ImageError, SourceError
-from jetson_perception.foreign_files import foreign_path
-from jetson_perception.picture_files import read_picture
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.files.foreign_files import foreign_path
+from jetson_perception.images.picture_files import read_picture
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

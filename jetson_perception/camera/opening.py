@@ -9,7 +9,7 @@ from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_fr
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 
 if TYPE_CHECKING:
     import os

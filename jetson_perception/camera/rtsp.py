@@ -18,7 +18,7 @@ from jetson_perception.camera.shown import address, quotes_secret, shown
 from jetson_perception.camera.uri import ESCAPES
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import SourceError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

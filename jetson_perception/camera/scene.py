@@ -18,7 +18,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:

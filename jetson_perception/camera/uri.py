@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from jetson_perception.camera.shown import HIDDEN, shown
 from jetson_perception.errors import SourceError
-from jetson_perception.foreign_files import foreign_path
+from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.printable import printable
 
 EXAMPLES = {

@@ -17,8 +17,8 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import parse
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
-from jetson_perception.native_paths import native_path
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.files.native_paths import native_path
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Images on the GPU into input tensors, in one launch: the twin of `tasks.preprocess`.
 
-Color conversion, resize, padding and normalization are those of `images.to_bgr` and
+Color conversion, resize, padding and normalization are those of `images.encodings.to_bgr` and
 `tasks.preprocess.Preprocessor`, bit for bit where OpenCV runs its portable code, as it does on
 x86-64. The kernel is held against OpenCV 5.0 there. OpenCV built with another library for resizing
 (Carotene or KleidiCV on Arm, IPP when told that it need not be exact) may itself differ from that
@@ -18,7 +18,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ImageError
-from jetson_perception.images import ENCODINGS, byte_count
+from jetson_perception.images.encodings import ENCODINGS, byte_count
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 
@@ -72,8 +72,8 @@ class DeviceImage:
     step : int
         Bytes from one row to the next.
     encoding : str
-        One of `images.ENCODINGS`. That the bytes suffice is the caller's to see to: `images.view`
-        checks it.
+        One of `images.encodings.ENCODINGS`. That the bytes suffice is the caller's to see to:
+        `images.encodings.view` checks it.
     """
 
     address: int
@@ -84,7 +84,7 @@ class DeviceImage:
 
     @property
     def nbytes(self) -> int:
-        """From its first byte to its last, as of `images.byte_count`."""
+        """From its first byte to its last, as of `images.encodings.byte_count`."""
         return byte_count(self.height, self.width, self.encoding, self.step)
 
 

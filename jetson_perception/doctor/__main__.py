@@ -6,7 +6,7 @@ Nothing is imported here but rich: NumPy, OpenCV or ONNX Runtime may be what is 
 import argparse
 import sys
 
-from jetson_perception.doctor.command import add_doctor
+from jetson_perception.commands.doctor import add_doctor
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(prog='python3 -m jetson_perception.doctor')

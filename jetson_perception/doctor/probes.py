@@ -157,7 +157,7 @@ def models() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(folder.glob('*.onnx')):
         try:
-            with open_model(path, engine='onnxruntime_cpu') as model:
+            with open_model(path, runtime='onnxruntime_cpu') as model:
                 model(picture)
                 begun = time.perf_counter()
                 model(picture)

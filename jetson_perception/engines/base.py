@@ -1,7 +1,7 @@
 """What every engine gives: tensors in, tensors out, and what the model says of itself.
 
-An engine knows nothing of images or boxes. `jetson_perception.engines.onnxruntime` is one; engines
-on CUDA streams and TensorRT's implement the same protocol.
+An engine knows nothing of images or boxes. `engines.onnxruntime.cpu` is one; engines on CUDA
+streams and TensorRT's implement the same protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.model_info import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)

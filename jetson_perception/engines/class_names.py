@@ -1,32 +1,19 @@
-"""Class names: what may be one, and names from a file, a name a line or YAML of a data set."""
+"""Class names from a file: a name a line, or YAML of a data set."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.foreign_data import Limits, parse_yaml
-from jetson_perception.foreign_files import read_foreign_file
+from jetson_perception.files.foreign_data import Limits, parse_yaml
+from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.model_info import MOST_NAMES, names_problem
 from jetson_perception.printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PARAMETER = 'class_names_file'
 
-MOST_NAMES = 1 << 16
-"""Far more than any class list in use has (ImageNet-21k: 21,841)."""
-
-LONGEST_NAME = 200
-"""Characters; ImageNet's longest name, a list of synonyms, has 131."""
-
 _LIMITS = Limits(size_bytes=4 << 20)
-
-_NO_CHARACTER_OF_A_NAME = ('Cc', 'Cs', 'Zl', 'Zp')
-_BIDI_CONTROLS = frozenset('\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
 
 _SIGNS_OF_OTHER_FILES = tuple(
     (re.compile(pattern), what)
@@ -45,32 +32,6 @@ _SIGNS_OF_OTHER_FILES = tuple(
 )
 _LONG_WORD = re.compile(r'[A-Za-z0-9+/=]{20,}')
 _DIGIT_NEXT_TO_LETTER = re.compile(r'(?<=\d)(?=[A-Za-z])|(?<=[A-Za-z])(?=\d)')
-
-
-def names_problem(names: Sequence[str]) -> str:
-    """Why these cannot be names of classes, in words that quote none; empty when they can.
-
-    There are at most `MOST_NAMES`, of at most `LONGEST_NAME` characters each, none of which
-    controls a terminal, ends a line or turns the direction of text.
-    """
-    if len(names) > MOST_NAMES:
-        return f'has {len(names)} names; expected at most {MOST_NAMES}'
-    for class_id, name in enumerate(names):
-        if len(name) > LONGEST_NAME:
-            return (
-                f'has a name of {len(name)} characters for class {class_id}; expected at most '
-                f'{LONGEST_NAME}'
-            )
-        if not name.isprintable() and not all(map(_may_be_in_a_name, name)):
-            return f'has a control character in the name of class {class_id}'
-    return ''
-
-
-def _may_be_in_a_name(character: str) -> bool:
-    return (
-        unicodedata.category(character) not in _NO_CHARACTER_OF_A_NAME
-        and character not in _BIDI_CONTROLS
-    )
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...]:

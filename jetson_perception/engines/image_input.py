@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.engines.base import TensorSpec
-    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.model_info import ModelInfo
 
 _log = logging.getLogger(__name__)
 

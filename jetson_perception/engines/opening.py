@@ -6,28 +6,29 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jetson_perception.engines.metadata import (
-    ModelInfo,
-    did_you_mean,
-    find_problem,
-    merge,
-    read_sidecar,
-    sidecar_path,
-)
-from jetson_perception.engines.onnx_graph import has_quantization
-from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine, check_model_file
-from jetson_perception.engines.onnxruntime_cuda import (
+from jetson_perception.engines.metadata import read_sidecar, sidecar_path
+from jetson_perception.engines.onnx_file.graph import has_quantization
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine, check_model_file
+from jetson_perception.engines.onnxruntime.cuda import (
     OnnxRuntimeCudaEngine,
     onnxruntime_cuda_problem,
 )
-from jetson_perception.engines.request import PRECISIONS, EngineRequest
-from jetson_perception.engines.tensorrt_opening import (
+from jetson_perception.engines.request import EngineRequest
+from jetson_perception.engines.tensorrt.opening import (
     check_plan_file,
     is_plan_file,
     open_tensorrt,
     tensorrt_problem,
 )
 from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
+from jetson_perception.model_info import (
+    PRECISIONS,
+    RUNTIMES,
+    ModelInfo,
+    did_you_mean,
+    find_problem,
+    merge,
+)
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
@@ -81,14 +82,11 @@ _RUNTIMES = {
     'onnxruntime_cpu': _Runtime(_open_onnxruntime_cpu, lambda device: ''),
 }
 
-ENGINES = ('auto', *_RUNTIMES)
-"""What the parameter `engine` may hold."""
-
 
 def open_engine(
     path: str | Path,
     *,
-    engine: str = 'auto',
+    runtime: str = 'auto',
     threads: int = 0,
     input_size_wh: tuple[int, int] | None = None,
     overrides: ModelInfo | None = None,
@@ -105,8 +103,8 @@ def open_engine(
     ----------
     path : str or Path
         The ONNX file, or an engine file that TensorRT built (.engine, .plan).
-    engine : str
-        One of `ENGINES`. 'auto' takes the fastest that is there and logs which, and why.
+    runtime : str
+        One of `RUNTIMES`. 'auto' takes the fastest that is there and logs which, and why.
     threads : int
         Threads that compute one frame on a CPU; 0 for as many as the cores this process may use.
     input_size_wh : tuple of int, optional
@@ -129,11 +127,11 @@ def open_engine(
     ParameterError
         When a setting is out of range, or one is missing; the error names it.
     """
-    if engine not in ENGINES:
+    if runtime not in RUNTIMES:
         raise ParameterError(
-            f'engine is {quoted(engine)}; expected one of {", ".join(ENGINES)}'
-            f'{did_you_mean(engine, ENGINES)}',
-            'engine',
+            f'runtime is {quoted(runtime)}; expected one of {", ".join(RUNTIMES)}'
+            f'{did_you_mean(runtime, RUNTIMES)}',
+            'runtime',
         )
     if precision not in PRECISIONS:
         raise ParameterError(
@@ -150,7 +148,7 @@ def open_engine(
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
     request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
-    opened, reason = _open(engine, request)
+    opened, reason = _open(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
@@ -174,26 +172,26 @@ def _require_int8(request: EngineRequest) -> None:
         )
 
 
-def _open(engine: str, request: EngineRequest) -> tuple[Engine, str]:
+def _open(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
     """The engine, and why this one where the choice was left open."""
     path, device = request.path, request.device
     is_plan = is_plan_file(path)
-    if is_plan and engine not in ('auto', 'tensorrt'):
+    if is_plan and runtime not in ('auto', 'tensorrt'):
         raise ParameterError(
-            f"engine is '{engine}', and {path} is a TensorRT engine, which only 'tensorrt' runs; "
-            'give the ONNX file that it was built from',
-            'engine',
+            f"runtime is '{runtime}', and {path} is a TensorRT engine, which only 'tensorrt' "
+            'runs; give the ONNX file that it was built from',
+            'runtime',
         )
-    if is_plan or engine != 'auto':
-        name = 'tensorrt' if is_plan else engine
+    if is_plan or runtime != 'auto':
+        name = 'tensorrt' if is_plan else runtime
         problem = _RUNTIMES[name].problem(device)
         if problem:
             way_out = (
                 'give the ONNX file that it was built from'
                 if is_plan
-                else "use engine 'auto' or 'onnxruntime_cpu'"
+                else "use runtime 'auto' or 'onnxruntime_cpu'"
             )
-            raise ModelError(f"{path}: engine '{name}' cannot be used: {problem}; or {way_out}")
+            raise ModelError(f"{path}: runtime '{name}' cannot be used: {problem}; or {way_out}")
         return _RUNTIMES[name].open(request), ''
     return _open_fastest(request)
 
@@ -212,10 +210,10 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
                 if name == 'tensorrt' and isinstance(err, ModelError):
                     # Who has TensorRT wants it: a robot that runs on, many times slower, hides it.
                     raise ModelError(
-                        f"{err}. Without TensorRT it may run: set engine to 'onnxruntime_cuda' or "
-                        "'onnxruntime_cpu'"
+                        f"{err}. Without TensorRT it may run: set runtime to 'onnxruntime_cuda' "
+                        "or 'onnxruntime_cpu'"
                     ) from err
-                _log.warning('%s: engine %s is not used: %s', request.path.name, name, err)
+                _log.warning('%s: runtime %s is not used: %s', request.path.name, name, err)
                 problem = str(err)
         lacking.append(f'not {name}: {_first_sentence(problem)}')
     return _RUNTIMES[last].open(request), _reason(last, lacking)
@@ -223,7 +221,7 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
 
 def _reason(name: str, lacking: list[str]) -> str:
     why = '; '.join(lacking) or 'it is the fastest'
-    return f" (engine 'auto' took {name}; {why})"
+    return f" (runtime 'auto' took {name}; {why})"
 
 
 def _first_sentence(text: str) -> str:

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
-"""What an engine may compute in: 'best' lets the builder choose layer by layer."""
-
 
 def describe_progress(name: str, fraction: float | None, phase: str) -> str:
     """How far a build is, for people: 'building engine det 43 %: timing tactics'."""

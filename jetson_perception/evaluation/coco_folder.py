@@ -19,8 +19,8 @@ from jetson_perception.evaluation.datasets import (
     ObjectTruth,
     usual_areas,
 )
-from jetson_perception.foreign_data import Limits, read_json
-from jetson_perception.picture_files import read_picture
+from jetson_perception.files.foreign_data import Limits, read_json
+from jetson_perception.images.picture_files import read_picture
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:

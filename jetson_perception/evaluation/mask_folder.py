@@ -11,7 +11,7 @@ import numpy as np
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.errors import ImageError
 from jetson_perception.evaluation.datasets import LabelledMask, PixelDataset
-from jetson_perception.picture_files import read_picture
+from jetson_perception.images.picture_files import read_picture
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

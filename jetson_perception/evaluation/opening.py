@@ -11,7 +11,7 @@ from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
 from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
 from jetson_perception.evaluation.scenes import SCENES, open_scene
 from jetson_perception.evaluation.yolo_folder import find_data_yaml, open_yolo
-from jetson_perception.foreign_files import foreign_path
+from jetson_perception.files.foreign_files import foreign_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.evaluators import PixelEvaluator
-from jetson_perception.output_files import write_output
+from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from jetson_perception.evaluation.datasets import (
     ObjectDataset,
     ObjectTruth,
 )
-from jetson_perception.foreign_data import Limits, read_yaml
-from jetson_perception.foreign_files import read_foreign_file
-from jetson_perception.picture_files import read_picture
+from jetson_perception.files.foreign_data import Limits, read_yaml
+from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.images.picture_files import read_picture
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:

@@ -20,14 +20,14 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from jetson_perception import images
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import Calibration, load_calibration
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.reconnect import frames
 from jetson_perception.errors import ParameterError, PerceptionError, SourceError
+from jetson_perception.images import encodings
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.msg import PipelineStats
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.pipeline import (
     Activity,
     LeftBehind,
@@ -379,7 +379,7 @@ class CameraNode(ManagedNode):
         if self._images.get_subscription_count():
             self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
         if self._jpegs.get_subscription_count():
-            bgr = images.to_bgr(frame.pixels, frame.encoding)
+            bgr = encodings.to_bgr(frame.pixels, frame.encoding)
             self._jpegs.publish(jpeg_message(bgr, header))
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:

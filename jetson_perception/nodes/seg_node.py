@@ -90,7 +90,7 @@ class SegNode(PerceptionNode):
         opener = partial(
             SegmentationModel.open,
             params.model,
-            engine=params.engine,
+            runtime=params.runtime,
             threads=params.threads,
             precision=params.precision,
             device=params.device,

@@ -146,7 +146,7 @@ def open_yolo(name: str, params: EngineParams, **building: Any) -> YoloModel:
     shape = params.keypoint_shape
     return YoloModel.open(
         params.model,
-        engine=params.engine,
+        runtime=params.runtime,
         threads=params.threads,
         precision=params.precision,
         device=params.device,

@@ -58,7 +58,7 @@ class InFlight(Protocol):
 
 
 class DevicePath(Protocol):
-    """What a CUDA lane runs; `jetson_perception.cuda_models` has them.
+    """What a CUDA lane runs; `jetson_perception.models.cuda` has them.
 
     Up to two frames may be between `begin` and `finish`, which come in the same order.
     """

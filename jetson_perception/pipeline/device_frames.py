@@ -19,7 +19,7 @@ import numpy as np
 
 from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
-from jetson_perception.images import require_layout
+from jetson_perception.images.encodings import require_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

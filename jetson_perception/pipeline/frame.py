@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from jetson_perception.image_arrays import as_bgr
+from jetson_perception.images.arrays import as_bgr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -29,8 +29,8 @@ class RawImage(NamedTuple):
     Attributes
     ----------
     pixels : ndarray, uint8
-        As `jetson_perception.images.view` gives it for the encoding; rows may be padded, within a
-        row there are no gaps.
+        As `images.encodings.view` gives it for the encoding; rows may be padded, within a row
+        there are no gaps.
     encoding : str
         By its name in sensor_msgs/Image.
     width, height : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jetson_perception.native_paths import is_utf8
+from jetson_perception.files.native_paths import is_utf8
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

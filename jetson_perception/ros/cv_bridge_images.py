@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.deep_images import view_deep
 from jetson_perception.errors import ImageError
-from jetson_perception.image_arrays import is_bgr
+from jetson_perception.images.arrays import is_bgr
+from jetson_perception.images.sixteen_bit import view_deep
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:

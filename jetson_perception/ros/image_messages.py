@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from jetson_perception import deep_images, images
 from jetson_perception.errors import ImageError
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images import encodings, sixteen_bit
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.pipeline import Frame, RawImage
 from jetson_perception.printable import quoted
 from jetson_perception.ros.cv_bridge_images import refusal
@@ -81,18 +81,18 @@ def frame_from_image(
         without measure.
     """
     check_frame_id(msg.header)
-    images.require_pixels(msg.height, msg.width, max_image_pixels)
+    encodings.require_pixels(msg.height, msg.width, max_image_pixels)
     age_ms = _age_ms(msg.header, clock)
-    if msg.encoding in deep_images.INTENSITIES:
+    if msg.encoding in sixteen_bit.INTENSITIES:
         return Frame(_load_intensities(msg, intensity_range), msg.header, age_ms)
-    if msg.encoding in deep_images.COLORS and cv_bridge is not None:
+    if msg.encoding in sixteen_bit.COLORS and cv_bridge is not None:
         if cv_bridge.problem:
             raise refusal(msg.encoding, cv_bridge.problem)
         return Frame(lambda: cv_bridge.to_bgr(msg), msg.header, age_ms)
-    encoding = images.UNNAMED.get(msg.encoding, msg.encoding)
-    pixels = images.view(msg.data, msg.height, msg.width, encoding, msg.step)
+    encoding = encodings.UNNAMED.get(msg.encoding, msg.encoding)
+    pixels = encodings.view(msg.data, msg.height, msg.width, encoding, msg.step)
     return Frame(
-        lambda: images.to_bgr(pixels, encoding),
+        lambda: encodings.to_bgr(pixels, encoding),
         msg.header,
         age_ms,
         RawImage(pixels, encoding, msg.width, msg.height),
@@ -103,10 +103,10 @@ def _load_intensities(
     msg: Image, intensity_range: tuple[int, ...]
 ) -> Callable[[], NDArray[np.uint8]]:
     """What makes a gray image of one with 16 bits a pixel."""
-    low, high = deep_images.require_range(msg.encoding, intensity_range)
+    low, high = sixteen_bit.require_range(msg.encoding, intensity_range)
     size = msg.height, msg.width
-    pixels = deep_images.view_deep(msg.data, *size, msg.encoding, msg.step, bool(msg.is_bigendian))
-    return lambda: deep_images.intensities_to_bytes(pixels, low, high)
+    pixels = sixteen_bit.view_deep(msg.data, *size, msg.encoding, msg.step, bool(msg.is_bigendian))
+    return lambda: sixteen_bit.intensities_to_bytes(pixels, low, high)
 
 
 def frame_from_compressed(
@@ -123,7 +123,7 @@ def frame_from_compressed(
     """
     check_frame_id(msg.header)
     return Frame(
-        lambda: images.decode_compressed(msg.data, msg.format, max_image_pixels),
+        lambda: encodings.decode_compressed(msg.data, msg.format, max_image_pixels),
         msg.header,
         _age_ms(msg.header, clock),
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jetson_perception.engines.class_names import read_class_names
-from jetson_perception.engines.metadata import ModelInfo
-from jetson_perception.engines.request import PRECISIONS
 from jetson_perception.errors import ParameterError
+from jetson_perception.model_info import PRECISIONS, ModelInfo
 from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
 
@@ -29,7 +28,7 @@ class ModelParams:
         opens=True,
         other_names=('model_path', 'model_file', 'model_file_path', 'weights'),
     )
-    engine: str = param(
+    runtime: str = param(
         'auto',
         'Runtime; auto takes the fastest that is there and says which.',
         choices=('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),

@@ -12,11 +12,11 @@ from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from jetson_perception.deep_images import range_problem
 from jetson_perception.errors import ImageError, PerceptionError
-from jetson_perception.images import UNNAMED
+from jetson_perception.images.encodings import UNNAMED
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
+from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.msg import PipelineStats
-from jetson_perception.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.pipeline import (
     EveryFrame,
     Frame,

@@ -11,9 +11,9 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
-from jetson_perception import ending
 from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.printable import printable_line, printable_lines
+from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.spinning import Spinner
 

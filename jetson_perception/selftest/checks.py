@@ -22,8 +22,8 @@ from jetson_perception.evaluation.agreement import Limits, make_agreement, match
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.images.picture_files import read_picture
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
-from jetson_perception.picture_files import read_picture
 from jetson_perception.pipeline import Frame, Pipeline, make_lane
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
 from jetson_perception.tasks.results import Detections
@@ -61,7 +61,7 @@ class Task:
         Name of the claim.
     models : tuple of str
         Names of models that the package brings, or paths.
-    engine, precision : str
+    runtime, precision : str
         As `open_model` takes them; empty where the claim has none.
     pictures : str
         Folder with a picture file for each, lossless.
@@ -71,7 +71,7 @@ class Task:
 
     claim: str
     models: tuple[str, ...] = ()
-    engine: str = ''
+    runtime: str = ''
     precision: str = ''
     pictures: str = ''
     folder: str = ''
@@ -79,7 +79,7 @@ class Task:
     @property
     def subject(self) -> str:
         """What is checked, for people."""
-        return ', '.join(filter(None, ('+'.join(self.models), self.engine, self.precision)))
+        return ', '.join(filter(None, ('+'.join(self.models), self.runtime, self.precision)))
 
 
 @dataclass
@@ -115,11 +115,11 @@ def run(task: Task) -> Verdict:
 
 
 def _open(task: Task, name: str, **building: Any) -> Model:
-    return open_model(name, engine=task.engine, precision=task.precision or 'fp16', **building)
+    return open_model(name, runtime=task.runtime, precision=task.precision or 'fp16', **building)
 
 
 def _open_on_cpu(name: str) -> Model:
-    return open_model(name, engine='onnxruntime_cpu')
+    return open_model(name, runtime='onnxruntime_cpu')
 
 
 def _closed_by(stack: ExitStack, model: Model) -> Model:
@@ -366,7 +366,7 @@ def check_refusals(task: Task, verdict: Verdict) -> None:
         path.write_bytes(content)
         path.chmod(0o600)
         try:
-            open_model(path, engine=task.engine).close()
+            open_model(path, runtime=task.runtime).close()
         except ModelError as err:
             verdict.figures[case] = str(err)
         else:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
-from jetson_perception.foreign_data import Limits, parse_json
-from jetson_perception.foreign_files import read_foreign_file
-from jetson_perception.output_files import write_output
+from jetson_perception.files.foreign_data import Limits, parse_json
+from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.files.output_files import write_output
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
-from jetson_perception.engines import ENGINES
 from jetson_perception.errors import ModelError
 from jetson_perception.evaluation.scenes import SCENES
-from jetson_perception.picture_files import write_picture
+from jetson_perception.images.picture_files import write_picture
+from jetson_perception.model_info import RUNTIMES
 from jetson_perception.resources import model_path
 from jetson_perception.selftest.checks import Task
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS, Result
@@ -43,8 +43,8 @@ class Settings:
 
     Attributes
     ----------
-    engines : tuple of str
-        Of `ENGINES`, 'auto' aside.
+    runtimes : tuple of str
+        Of `RUNTIMES`, 'auto' aside.
     precisions : tuple of str
         For engines that are built.
     models : tuple of str
@@ -57,7 +57,7 @@ class Settings:
         Folder for engines that are built; one that is removed at the end if None.
     """
 
-    engines: tuple[str, ...] = tuple(name for name in ENGINES if name != 'auto')
+    runtimes: tuple[str, ...] = tuple(name for name in RUNTIMES if name != 'auto')
     precisions: tuple[str, ...] = ('fp32', 'fp16', 'int8')
     models: tuple[str, ...] = MODELS
     pictures: int = 8
@@ -109,37 +109,37 @@ def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[T
     """Every check, and why it cannot be run here; empty where it can."""
     for model in settings.models:
         yield Task('truth', (model,)), ''
-    for engine in settings.engines:
-        reason = why_not_here(engine, machine)
+    for runtime in settings.runtimes:
+        reason = why_not_here(runtime, machine)
         if reason:
-            claims = ('agrees', 'pipeline', 'together', *(_BUILT if engine == _BUILDER else ()))
+            claims = ('agrees', 'pipeline', 'together', *(_BUILT if runtime == _BUILDER else ()))
             for claim in claims:
-                yield Task(claim, engine=engine), reason
+                yield Task(claim, runtime=runtime), reason
             continue
         # What is not built computes in the types of the file, which are fp32 but in INT8 models.
-        precisions = settings.precisions if engine == _BUILDER else ('fp32', 'int8')
+        precisions = settings.precisions if runtime == _BUILDER else ('fp32', 'int8')
         for precision in precisions:
-            yield from _plan_precision(settings, engine, precision, str(folder))
-        if engine == _BUILDER:
+            yield from _plan_precision(settings, runtime, precision, str(folder))
+        if runtime == _BUILDER:
             for claim in _BUILT:
                 own = folder / claim
                 own.mkdir(mode=0o700, exist_ok=True)
                 smallest = settings.models[:1]
-                yield Task(claim, smallest, engine, 'fp16', str(folder), str(own)), ''
+                yield Task(claim, smallest, runtime, 'fp16', str(folder), str(own)), ''
 
 
 def _plan_precision(
-    settings: Settings, engine: str, precision: str, pictures: str
+    settings: Settings, runtime: str, precision: str, pictures: str
 ) -> Iterator[tuple[Task, str]]:
     names, lacking = _models(settings.models, precision)
     for name in names:
-        if engine != _CPU:  # it is what the others are held against
-            yield Task('agrees', (name,), engine, precision, pictures), ''
-        yield Task('pipeline', (name,), engine, precision, pictures), ''
+        if runtime != _CPU:  # it is what the others are held against
+            yield Task('agrees', (name,), runtime, precision, pictures), ''
+        yield Task('pipeline', (name,), runtime, precision, pictures), ''
     if len(names) > 1:
-        yield Task('together', tuple(names), engine, precision, pictures), ''
+        yield Task('together', tuple(names), runtime, precision, pictures), ''
     for name in lacking:
-        yield Task('pipeline', (name,), engine, precision), 'the package brings it in float only'
+        yield Task('pipeline', (name,), runtime, precision), 'the package brings it in float only'
 
 
 def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], list[str]]:
@@ -157,9 +157,9 @@ def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], list[st
     return there, lacking
 
 
-def why_not_here(engine: str, machine: Machine) -> str:
-    """Why an engine cannot run on this machine; empty when it should."""
-    if engine == _CPU:
+def why_not_here(runtime: str, machine: Machine) -> str:
+    """Why a runtime cannot be used on this machine; empty when it should."""
+    if runtime == _CPU:
         return ''
     driver = machine.probe('cuda')
     if not driver.get('devices'):
@@ -167,7 +167,7 @@ def why_not_here(engine: str, machine: Machine) -> str:
     pycuda = machine.probe('module', 'pycuda.driver')
     if not pycuda.get('version'):
         return f'pycuda: {pycuda.get("error") or "not installed"}'
-    if engine == 'onnxruntime_cuda':
+    if runtime == 'onnxruntime_cuda':
         providers = machine.probe('onnxruntime').get('providers', [])
         return (
             '' if 'CUDAExecutionProvider' in providers else 'ONNX Runtime was built without CUDA'

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from jetson_perception.engines.metadata import did_you_mean
 from jetson_perception.errors import ParameterError
+from jetson_perception.model_info import did_you_mean
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:

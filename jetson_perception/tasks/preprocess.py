@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ImageError, ParameterError
-from jetson_perception.image_arrays import is_bgr
+from jetson_perception.images.arrays import is_bgr
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.numbers import is_number
 
@@ -278,7 +278,7 @@ class Preprocessor:
             found = f'{bgr.dtype} {bgr.shape}' if isinstance(bgr, np.ndarray) else f'{type(bgr)}'
             raise ImageError(
                 f'image is {found}; (h, w, 3) uint8 in BGR is fitted to networks: '
-                'jetson_perception.image_arrays.as_bgr converts others'
+                'jetson_perception.images.arrays.as_bgr converts others'
             )
         network_w, network_h = self.network_wh
         tensor = self.new_tensor() if out is None else out

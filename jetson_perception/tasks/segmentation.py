@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from jetson_perception.engines.metadata import ModelInfo
+    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.preprocess import ImageTransform
 
 OUTPUTS: tuple[str, ...] = ('logits', 'probabilities', 'class_ids')

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.classes import MAX_CLASSES
 from jetson_perception.tasks.finite import all_finite, not_finite, require_finite

@@ -7,7 +7,7 @@ import pytest
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
-from jetson_perception.images import ENCODINGS, to_bgr, view
+from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
 from jetson_perception.tasks.preprocess import RESIZES, Normalization, Preprocessor
 
 PLAIN = Normalization()

@@ -48,7 +48,7 @@ def models(tmp_path):
 def test_bench(models):
     settings = Settings(
         models,
-        engine='onnxruntime_cuda',
+        runtime='onnxruntime_cuda',
         sizes=((320, 240),),
         frames=3,
         draw=True,
@@ -69,7 +69,7 @@ def test_bench(models):
 
 def test_the_loop_on_streams_runs_engines_as_lanes_do(models):
     frames = [np.zeros((48, 64, 3), np.uint8)]
-    with opened_models(Settings(models[:2], engine='onnxruntime_cuda')) as opened:
+    with opened_models(Settings(models[:2], runtime='onnxruntime_cuda')) as opened:
         engines = [model.engine for model in opened.values()]
         tensors = [
             np.random.default_rng(seed).random((1, 3, 64, 64), np.float32)
@@ -89,7 +89,7 @@ def test_the_loop_on_streams_runs_engines_as_lanes_do(models):
 
 @pytest.mark.parametrize(('precision', 'tf32'), [('fp32', '0'), ('fp16', '1')])
 def test_the_usual_loop_rounds_as_the_engines_do(models, provider, precision, tf32):
-    settings = Settings(models, engine='onnxruntime_cuda', precision=precision)
+    settings = Settings(models, runtime='onnxruntime_cuda', precision=precision)
     with opened_models(settings) as opened:
         runs = [plain_session(model) for model in opened.values()]
         assert {session.settings['use_tf32'] for session in provider.sessions} == {tf32}
@@ -116,7 +116,7 @@ def test_what_the_gpu_tinted_is_not_tinted_again(standin, models, monkeypatch, c
     monkeypatch.setattr(end_to_end, 'draw_legend', kept)
     monkeypatch.setattr(end_to_end, 'draw_segmentation', on_cpu)
     # The first of them is drawn on the image itself.
-    settings = Settings((models[2], models[0]), engine='onnxruntime_cuda')
+    settings = Settings((models[2], models[0]), runtime='onnxruntime_cuda')
     with opened_models(settings) as opened, FullRate(opened) as pipeline:
         pipeline.run(frames, count=3)
         assert 'tint_interleaved3' not in standin.launches
@@ -133,7 +133,7 @@ def test_memory_of_the_device(device):
 
 def test_concurrency(models, tmp_path):
     checks = Checks(tmp_path / 'found.json', judge=False)
-    options = SimpleNamespace(models=models[:2], engine='onnxruntime_cuda', frames=3, seconds=1)
+    options = SimpleNamespace(models=models[:2], runtime='onnxruntime_cuda', frames=3, seconds=1)
     concurrency.run(options, checks)
     assert 'together of one after another' in [check.name for check in checks.checks]
 
@@ -141,14 +141,14 @@ def test_concurrency(models, tmp_path):
 def test_parity(models, tmp_path):
     """The emulated kernels find what the CPU finds, in every encoding."""
     frames = list(parity.varied_frames('scene://people', 24))[:: 24 // 8]
-    expected = parity.results(Settings(models, engine='onnxruntime_cpu'), frames)
-    found = parity.results(Settings(models, engine='onnxruntime_cuda'), frames)
+    expected = parity.results(Settings(models, runtime='onnxruntime_cpu'), frames)
+    found = parity.results(Settings(models, runtime='onnxruntime_cuda'), frames)
     checks = Checks(tmp_path / 'found.json')
     for name in ('det', 'pose'):
         pairs = list(zip(expected[name], found[name], strict=True))
         assert None not in expected[name] + found[name]
         parity._compare_boxes(checks, name, pairs, DetectionOptions())
     parity._compare_masks(checks, 'seg', list(zip(expected['seg'], found['seg'], strict=True)))
-    parity._check_pictures(checks, Settings(models[2:], engine='onnxruntime_cuda'), frames)
+    parity._check_pictures(checks, Settings(models[2:], runtime='onnxruntime_cuda'), frames)
     assert len(checks.checks) >= 10
     assert [check.name for check in checks.checks if check.kept is False] == []

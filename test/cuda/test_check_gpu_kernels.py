@@ -32,7 +32,7 @@ def test_what_is_timed_is_right(standin, device, make, kernel_file, expected, tm
     options = {'size_wh': (64, 64)} if make is detector else {}
     if options:
         options['boxes'] = [(32, 32, 20, 20, 1, 0.9)]
-    model = open_model(make(tmp_path / 'a.onnx', **options), engine='onnxruntime_cpu')
+    model = open_model(make(tmp_path / 'a.onnx', **options), runtime='onnxruntime_cpu')
     kernels.time_kernels(device, model, OPTIONS, checks, repeats=2, runs=2)
     model.close()
     names = [check.name for check in checks.checks]

@@ -24,7 +24,7 @@ from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.cuda.tint import CudaTinter, TintTables
 from jetson_perception.cuda.yolo_head import CudaHead
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images.encodings import ENCODINGS
 from jetson_perception.palette import palette
 from jetson_perception.tasks.segmentation import SegmentationLayout, SegmentationOptions
 from jetson_perception.tasks.yolo_head import HeadLayout

@@ -34,9 +34,9 @@ from jetson_perception.cuda.compiler import (
 )
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.engines.base import CudaEngine
-from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
-from jetson_perception.engines.onnxruntime_cuda import LAYOUTS, MODES, OnnxRuntimeCudaEngine
-from jetson_perception.engines.onnxruntime_session import provider_problem
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime.cuda import LAYOUTS, MODES, OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.session import provider_problem
 from jetson_perception.errors import ModelError
 from jetson_perception.models import open_model
 
@@ -471,7 +471,7 @@ class TestOnnxRuntime:
         order, may move them as much as an image does that differs there.
         """
         engine = OnnxRuntimeCudaEngine(path)
-        cpu = open_model(path, engine='onnxruntime_cpu')
+        cpu = open_model(path, runtime='onnxruntime_cpu')
         infer_in_float = in_float(path)
         rng = np.random.default_rng(0)
         scores = slice(4, 4 + len(cpu.info.class_names or (0,)))
@@ -671,7 +671,7 @@ thread.join()
 print('end')
 """
 ENGINE = """
-from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 engine = OnnxRuntimeCudaEngine({path!r})
 engine.bind_thread()
 engine.infer(np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype))

@@ -13,7 +13,7 @@ from jetson_perception.cuda.pictures import CudaPictures
 from jetson_perception.cuda.preprocess import DeviceImage
 from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.errors import CudaError
-from jetson_perception.images import ENCODINGS, to_bgr, view
+from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
 from jetson_perception.palette import color
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import PictureOptions

@@ -10,7 +10,7 @@ import jetson_perception.cuda.preprocess as preprocess_module
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.preprocess import FAMILIES, CudaPreprocessor, DeviceImage
 from jetson_perception.errors import CudaError, ImageError, ParameterError
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images.encodings import ENCODINGS
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.cuda.tint import CudaTinter, TintTables
 from jetson_perception.drawing import color_mask
 from jetson_perception.errors import CudaError, ImageError, ParameterError
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images.encodings import ENCODINGS
 from jetson_perception.palette import palette
 
 

@@ -7,7 +7,7 @@ from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
 from jetson_perception.cuda.tint import CudaTinter, TintTables
 from jetson_perception.drawing import color_mask, draw_segmentation
-from jetson_perception.images import to_bgr, view
+from jetson_perception.images.encodings import to_bgr, view
 from jetson_perception.palette import palette
 from jetson_perception.tasks.results import Segmentation
 

@@ -15,6 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 def forget_stand_ins():
     """What a test imported as TensorRT is not what the next one gets."""
     yield
-    from jetson_perception.engines.tensorrt_api import import_tensorrt
+    from jetson_perception.engines.tensorrt.api import import_tensorrt
 
     import_tensorrt.cache_clear()

@@ -39,7 +39,7 @@ import onnxruntime
 from standin_pycuda import MisuseError
 
 from jetson_perception.cuda import libcuda as libcuda_module
-from jetson_perception.engines import tensorrt_api
+from jetson_perception.engines.tensorrt import api as tensorrt_api
 
 VERSIONS = {
     '8.5': (8, 5, 2, 2),

@@ -6,17 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jetson_perception.engines.metadata import (
-    ModelInfo,
-    find_problem,
-    merge,
-    read_onnx_metadata,
-    read_sidecar,
-    sidecar_path,
-    validate,
-)
-from jetson_perception.engines.plan_file import SIDECAR_KEY, PlanFile
+from jetson_perception.engines.metadata import read_onnx_metadata, read_sidecar, sidecar_path
+from jetson_perception.engines.tensorrt.plan_file import SIDECAR_KEY, PlanFile
 from jetson_perception.errors import ModelError
+from jetson_perception.model_info import ModelInfo, find_problem, merge, validate
 
 
 @pytest.mark.parametrize(

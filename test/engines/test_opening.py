@@ -7,17 +7,18 @@ import standin_onnxruntime
 import standin_pycuda
 from onnx_models import color_segmentation, detector, quantize_input
 
-from jetson_perception.engines import ENGINES, ModelInfo, open_engine
+from jetson_perception.engines import open_engine
 from jetson_perception.engines import opening as opening_module
-from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
-from jetson_perception.engines.onnxruntime_cuda import OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
+from jetson_perception.model_info import RUNTIMES, ModelInfo
 
 
-@pytest.mark.parametrize('engine', ['auto', 'onnxruntime_cpu'])
-def test_opens(tmp_path, engine):
+@pytest.mark.parametrize('runtime', ['auto', 'onnxruntime_cpu'])
+def test_opens(tmp_path, runtime):
     path = color_segmentation(tmp_path / 'my.onnx')
-    assert isinstance(open_engine(path, engine=engine, threads=1), OnnxRuntimeEngine)
+    assert isinstance(open_engine(path, runtime=runtime, threads=1), OnnxRuntimeEngine)
 
 
 def test_auto_says_what_it_took_and_why(tmp_path, caplog, monkeypatch):
@@ -27,7 +28,7 @@ def test_auto_says_what_it_took_and_why(tmp_path, caplog, monkeypatch):
     with caplog.at_level(logging.INFO, 'jetson_perception'):
         engine = open_engine(str(path), threads=1)
     assert caplog.messages == [
-        f"my.onnx: {engine.description} (engine 'auto' took onnxruntime_cpu; not tensorrt: "
+        f"my.onnx: {engine.description} (runtime 'auto' took onnxruntime_cpu; not tensorrt: "
         'it broke; not onnxruntime_cuda: no GPU)'
     ]
 
@@ -49,7 +50,7 @@ def test_auto_takes_the_first_that_is_there(tmp_path, caplog, monkeypatch):
     path = color_segmentation(tmp_path / 'my.onnx')
     with caplog.at_level(logging.INFO, 'jetson_perception'):
         open_engine(path, precision='int8', device=3)
-    assert "(engine 'auto' took tensorrt; it is the fastest)" in caplog.text
+    assert "(runtime 'auto' took tensorrt; it is the fastest)" in caplog.text
     [request] = opened
     assert (request.path, request.precision, request.device) == (path, 'int8', 3)
 
@@ -67,10 +68,10 @@ def test_auto_takes_the_next_when_one_cannot_be_opened(tmp_path, caplog, monkeyp
     path = color_segmentation(tmp_path / 'my.onnx')
     with caplog.at_level(logging.INFO, 'jetson_perception'):
         assert isinstance(open_engine(path, threads=1), OnnxRuntimeEngine)
-    assert f'my.onnx: engine onnxruntime_cuda is not used: {error}' in caplog.messages
+    assert f'my.onnx: runtime onnxruntime_cuda is not used: {error}' in caplog.messages
     assert f'not onnxruntime_cuda: {str(error).partition(";")[0]})' in caplog.text
     with pytest.raises(type(error)):
-        open_engine(path, engine='onnxruntime_cuda')
+        open_engine(path, runtime='onnxruntime_cuda')
 
 
 def test_auto_does_not_go_on_when_tensorrt_cannot_build(tmp_path, monkeypatch):
@@ -81,7 +82,7 @@ def test_auto_does_not_go_on_when_tensorrt_cannot_build(tmp_path, monkeypatch):
 
     runtime = opening_module._Runtime(open_it, lambda device: '')
     monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', runtime)
-    with pytest.raises(ModelError, match=r"no Einsum\. .* set engine to 'onnxruntime_cuda' or '"):
+    with pytest.raises(ModelError, match=r"no Einsum\. .* set runtime to 'onnxruntime_cuda' or '"):
         open_engine(color_segmentation(tmp_path / 'my.onnx'))
 
 
@@ -94,7 +95,7 @@ def test_auto_goes_on_when_the_gpu_is_full_for_tensorrt(tmp_path, caplog, monkey
     monkeypatch.setitem(opening_module._RUNTIMES, 'onnxruntime_cuda', lacking('it broke'))
     engine = open_engine(color_segmentation(tmp_path / 'my.onnx'), threads=1)
     assert isinstance(engine, OnnxRuntimeEngine)
-    assert 'my.onnx: engine tensorrt is not used: the GPU is full' in caplog.messages
+    assert 'my.onnx: runtime tensorrt is not used: the GPU is full' in caplog.messages
 
 
 def test_auto_does_not_go_on_after_a_cancel(tmp_path, monkeypatch):
@@ -113,29 +114,31 @@ def test_onnxruntime_on_cuda(tmp_path, monkeypatch):
     monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke'))
     path = color_segmentation(tmp_path / 'my.onnx')
     for name in ('auto', 'onnxruntime_cuda'):
-        engine = open_engine(path, engine=name)
+        engine = open_engine(path, runtime=name)
         assert isinstance(engine, OnnxRuntimeCudaEngine)
         assert engine.info.class_names == ('background', 'red', 'green', 'blue')
         engine.close()
     with pytest.raises(ModelError, match='there is no GPU 1'):
-        open_engine(path, engine='onnxruntime_cuda', device=1)
+        open_engine(path, runtime='onnxruntime_cuda', device=1)
     gc.collect()
     standin.check()
 
 
-@pytest.mark.parametrize('name', ENGINES[1:])
+@pytest.mark.parametrize('name', RUNTIMES[1:])
 def test_what_is_not_there_says_why(tmp_path, monkeypatch, name):
     monkeypatch.setitem(opening_module._RUNTIMES, name, lacking('it broke'))
     path = color_segmentation(tmp_path / 'my.onnx')
-    with pytest.raises(ModelError, match=rf"engine '{name}' cannot be used: it broke; or use eng"):
-        open_engine(path, engine=name)
+    with pytest.raises(
+        ModelError, match=rf"runtime '{name}' cannot be used: it broke; or use run"
+    ):
+        open_engine(path, runtime=name)
 
 
-def test_unknown_engine(tmp_path):
+def test_unknown_runtime(tmp_path):
     with pytest.raises(ParameterError, match=r"did you mean 'tensorrt'\?") as error:
-        open_engine(tmp_path / 'my.onnx', engine='tensor_rt')
-    assert error.value.parameter == 'engine'
-    assert ', '.join(ENGINES) in str(error.value)
+        open_engine(tmp_path / 'my.onnx', runtime='tensor_rt')
+    assert error.value.parameter == 'runtime'
+    assert ', '.join(RUNTIMES) in str(error.value)
 
 
 def test_info_is_metadata_then_yaml_then_overrides(tmp_path):
@@ -206,11 +209,11 @@ class TestEngineFile:
         ):
             open_engine(path)
 
-    @pytest.mark.parametrize('engine', ['onnxruntime_cpu', 'onnxruntime_cuda'])
-    def test_for_another_runtime(self, path, engine):
+    @pytest.mark.parametrize('runtime', ['onnxruntime_cpu', 'onnxruntime_cuda'])
+    def test_for_another_runtime(self, path, runtime):
         with pytest.raises(ParameterError, match=r"which only 'tensorrt' runs") as error:
-            open_engine(path, engine=engine)
-        assert error.value.parameter == 'engine'
+            open_engine(path, runtime=runtime)
+        assert error.value.parameter == 'runtime'
 
     def test_missing(self, tmp_path):
         with pytest.raises(ModelError, match=r'there is no engine file .*your\.plan'):
@@ -231,21 +234,21 @@ class TestPrecision:
     def test_int8_of_a_model_that_is_none_is_refused(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx')
         with pytest.raises(ModelError, match=r'nothing in it is quantized; .* quantize'):
-            open_engine(path, precision='int8', engine='onnxruntime_cpu')
+            open_engine(path, precision='int8', runtime='onnxruntime_cpu')
 
     def test_int8_of_a_quantized_model(self, tmp_path):
         path = quantize_input(color_segmentation(tmp_path / 'my.onnx'))
-        engine = open_engine(path, precision='int8', engine='onnxruntime_cpu', threads=1)
+        engine = open_engine(path, precision='int8', runtime='onnxruntime_cpu', threads=1)
         assert engine.infer(np.zeros(engine.inputs[0].shape, np.float32))
 
     def test_int8_on_a_gpu_is_of_quantized_models_too(self, tmp_path, monkeypatch, standin):
         provider = standin_onnxruntime.install(monkeypatch, standin)
         path = color_segmentation(tmp_path / 'my.onnx')
         with pytest.raises(ModelError, match=r'nothing in it is quantized; .* quantize'):
-            open_engine(path, precision='int8', engine='onnxruntime_cuda')
+            open_engine(path, precision='int8', runtime='onnxruntime_cuda')
         assert not provider.sessions
         quantize_input(path)
-        engine = open_engine(path, precision='int8', engine='onnxruntime_cuda')
+        engine = open_engine(path, precision='int8', runtime='onnxruntime_cuda')
         assert isinstance(engine, OnnxRuntimeCudaEngine)
         engine.close()
 

@@ -5,7 +5,7 @@ from onnx import TensorProto, helper
 from onnx_models import color_segmentation, detector
 
 from jetson_perception.engines.base import TensorSpec
-from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.tensor_memory import (
     LARGEST_SHARE,
     check_tensor_memory,

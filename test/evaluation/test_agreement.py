@@ -10,7 +10,6 @@ from onnx_models import (
     pose_detector,
 )
 
-from jetson_perception.engines import ModelInfo
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.agreement import (
     DetectionAgreement,
@@ -19,6 +18,7 @@ from jetson_perception.evaluation.agreement import (
     make_agreement,
     match_boxes,
 )
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
 from jetson_perception.tasks.results import Detections
 

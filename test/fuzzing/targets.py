@@ -35,7 +35,6 @@ from fuzzing.inputs import (
     value,
 )
 
-from jetson_perception import images
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import parse_calibration
 from jetson_perception.camera.gst import caps_size_wh, split_pipeline
@@ -44,28 +43,24 @@ from jetson_perception.camera.rtsp import status_of
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.v4l2_formats import describe_device
-from jetson_perception.cli import _overrides
-from jetson_perception.engines import plan_file
-from jetson_perception.engines.cache import EngineCache, EngineKey
+from jetson_perception.commands.main import _overrides
 from jetson_perception.engines.class_names import parse_class_names, read_class_names
-from jetson_perception.engines.metadata import (
-    ModelInfo,
-    find_problem,
-    parse_sidecar,
-    read_onnx_metadata,
-    validate,
-)
-from jetson_perception.engines.onnx_content import (
+from jetson_perception.engines.metadata import parse_sidecar, read_onnx_metadata
+from jetson_perception.engines.onnx_file.graph import has_quantization, load_model
+from jetson_perception.engines.onnx_file.header import (
     check_external_files,
     external_files,
     model_digest,
     read_head,
 )
-from jetson_perception.engines.onnx_graph import has_quantization, load_model
+from jetson_perception.engines.tensorrt import plan_file
+from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.evaluation.opening import open_dataset
-from jetson_perception.foreign_data import parse_json, parse_literal, parse_yaml
-from jetson_perception.foreign_files import foreign_path
+from jetson_perception.files.foreign_data import parse_json, parse_literal, parse_yaml
+from jetson_perception.files.foreign_files import foreign_path
+from jetson_perception.images import encodings
+from jetson_perception.model_info import ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.segmentation import recognize_segmentation_layout
@@ -133,7 +128,7 @@ def _pictures() -> list[bytes]:
 
 
 _PICTURE_BYTES = damaged(*_pictures())
-_KNOWN_ENCODINGS = (*images.ENCODINGS, '8UC3', '16UC1', 'mono16', 'rgb16', 'bayer_rggb16', '')
+_KNOWN_ENCODINGS = (*encodings.ENCODINGS, '8UC3', '16UC1', 'mono16', 'rgb16', 'bayer_rggb16', '')
 _SIDES = (*range(9), 255, 65535, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -159,8 +154,10 @@ def _image_bytes(rng: Random) -> ImageBytes:
 def _image(fields: ImageBytes) -> None:
     # Data about as long as it should be, where that is not gigabytes.
     needed = min(max(fields.height * fields.step + fields.more, 0), 1 << 16)
-    pixels = images.view(bytes(needed), fields.height, fields.width, fields.encoding, fields.step)
-    bgr = images.to_bgr(pixels, fields.encoding)
+    pixels = encodings.view(
+        bytes(needed), fields.height, fields.width, fields.encoding, fields.step
+    )
+    bgr = encodings.to_bgr(pixels, fields.encoding)
     assert bgr.shape == (fields.height, fields.width, 3)
 
 
@@ -186,7 +183,7 @@ _IMAGES = [
     Target(
         'compressed images',
         together(_PICTURE_BYTES, text(5)),
-        lambda given: images.decode_compressed(*given),
+        lambda given: encodings.decode_compressed(*given),
     ),
     Target(
         'image messages',

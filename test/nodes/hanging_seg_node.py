@@ -6,7 +6,7 @@ The first argument says which: `open`, `bind` (a first run), `infer` (of a brigh
 import os
 import sys
 
-from jetson_perception.executable import run_node_module
+from jetson_perception.process.executable import run_node_module
 
 where = sys.argv.pop(1)
 
@@ -18,7 +18,7 @@ def hang():
 
 def install():
     from jetson_perception import models
-    from jetson_perception.engines.onnxruntime import OnnxRuntimeEngine
+    from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
     from jetson_perception.nodes import seg_node
 
     if where == 'open':

@@ -350,7 +350,9 @@ def starter(peer, folder):
         yield start
     finally:
         for manager, node in reversed(started):
-            if node in peer.watched:  # else a test failed after it took the node out
+            if (
+                node in peer.watched
+            ):  # else a test failed between taking it out and putting it back
                 peer.watched.remove(node)
             ended.append((node, node.end(DEADLINE_S)))
             manager.__exit__(None, None, None)

@@ -18,8 +18,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from jetson_perception import models
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.models import models
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.nodes.yolo_node import YoloNode
 
@@ -235,7 +235,7 @@ class TestRetry:
 
 INTERRUPTED = """
 import threading
-from jetson_perception import models
+from jetson_perception.models import models
 from jetson_perception.errors import BuildCanceled
 from jetson_perception.nodes.seg_node import main
 

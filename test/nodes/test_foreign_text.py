@@ -74,10 +74,10 @@ def test_foreign_text_is_short_and_printable_in_logs_diagnostics_and_answers(
     assert not peer.call(ChangeState, 'seg_node/change_state', request).success
     refused = [
         peer.set_parameter('seg_node', name, value)
-        for name, value in (('engine', LONG), ('resize', FORGED), ('colormap', 'no\x1b'))
+        for name, value in (('runtime', LONG), ('resize', FORGED), ('colormap', 'no\x1b'))
     ]
     assert not any(answer.successful for answer in refused)
-    unknown_type = Parameter(name='engine', value=ParameterValue(type=250))
+    unknown_type = Parameter(name='runtime', value=ParameterValue(type=250))
     request = SetParameters.Request(parameters=[unknown_type])
     answer = peer.call(SetParameters, 'seg_node/set_parameters', request).results[0]
     assert not answer.successful

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from jetson_perception.images import ENCODINGS
+from jetson_perception.images.encodings import ENCODINGS
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.palette import palette
 

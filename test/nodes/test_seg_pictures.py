@@ -11,7 +11,8 @@ from ros.encoded import encode, padded
 from sensor_msgs.msg import CompressedImage, Image
 from standin_fixtures import gpu_with_engines
 
-from jetson_perception import drawing, images
+from jetson_perception import drawing
+from jetson_perception.images import encodings
 from jetson_perception.nodes import seg_node
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.palette import palette
@@ -79,7 +80,7 @@ class Seen:
 @pytest.fixture
 def seen(peer, standin, run, tmp_path):
     model = str(color_segmentation(tmp_path / 'colors.onnx'))
-    return Seen(peer, run(SegNode, model=model, engine='onnxruntime_cuda', draw_frame_rate=False))
+    return Seen(peer, run(SegNode, model=model, runtime='onnxruntime_cuda', draw_frame_rate=False))
 
 
 def blocks(height, width, seed=1):
@@ -111,11 +112,11 @@ def test_pictures_are_the_cpus_and_made_without_it(seen, monkeypatch, encoding, 
 
     bgr = blocks(height, width)
     rows = padded(encode(bgr, encoding), 6)
-    pixels = images.view(rows.ravel(), height, width, encoding, rows.shape[1])
-    as_seen = np.array(images.to_bgr(pixels, encoding))
+    pixels = encodings.view(rows.ravel(), height, width, encoding, rows.shape[1])
+    as_seen = np.array(encodings.to_bgr(pixels, encoding))
     seen.look(*TOPICS)
     with monkeypatch.context() as patches:
-        patches.setattr(images, 'to_bgr', on_cpu)
+        patches.setattr(encodings, 'to_bgr', on_cpu)
         patches.setattr(seg_node, 'color_mask', on_cpu)
         patches.setattr(seg_node, 'draw_segmentation', on_cpu)
         found = seen.of(bgr, encoding)
@@ -153,7 +154,7 @@ def test_a_subscriber_of_the_compressed_image_has_it_made_too(seen, standin):
     seen.peer.wait_for(lambda: seen.node.drawing_wanted(), 'the subscription')
     bgr = blocks(96, 128)
     answer = seen.peer.ask(seen.images, image_message(bgr), compressed)
-    assert images.decode_compressed(answer.data).shape == bgr.shape
+    assert encodings.decode_compressed(answer.data).shape == bgr.shape
     assert tints(standin) == {'tint_interleaved3'}
 
 

@@ -22,9 +22,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / 'engines'))
 
 import standin_tensorrt
 
-from jetson_perception.engines import tensorrt as tensorrt_module
-from jetson_perception.engines import tensorrt_opening
-from jetson_perception.engines.tensorrt_loading import LoadedEngines
+from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import opening as tensorrt_opening
+from jetson_perception.engines.tensorrt.loading import LoadedEngines
 from jetson_perception.errors import ModelError
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.nodes.yolo_node import YoloNode
@@ -66,7 +66,7 @@ def build(monkeypatch, tmp_path):
 
 def test_masks_come_from_the_device_and_the_second_time_from_the_cache(peer, build, run, tmp_path):
     model = str(color_segmentation(tmp_path / 'colors.onnx'))
-    run(SegNode, model=model, engine='tensorrt')
+    run(SegNode, model=model, runtime='tensorrt')
     masks, images = peer.collect('mask', Image), peer.image_publisher()
     red = image_message(np.full((48, 64, 3), (0, 0, 250), np.uint8))
     answer = peer.ask(images, red, masks)
@@ -89,11 +89,11 @@ def test_engines_of_two_precisions_side_by_side(peer, build, run, tmp_path):
         YoloNode,
         engines=['det', 'det_int8'],
         det__model=str(detector(tmp_path / 'det.onnx', box(0.9), size_wh=size)),
-        det__engine='tensorrt',
+        det__runtime='tensorrt',
         det_int8__model=str(
             quantize_input(detector(tmp_path / 'quantized.onnx', box(0.8), size_wh=size))
         ),
-        det_int8__engine='tensorrt',
+        det_int8__runtime='tensorrt',
         det_int8__precision='int8',
     )
     found = [peer.collect(f'{name}/detections', Detection2DArray) for name in ('det', 'det_int8')]
@@ -106,7 +106,7 @@ def test_engines_of_two_precisions_side_by_side(peer, build, run, tmp_path):
 
 def test_a_failed_build_leaves_nothing_on_the_device(peer, build, run, tmp_path):
     build.error = ModelError('no memory for a tactic')
-    run(SegNode, model=str(color_segmentation(tmp_path / 'colors.onnx')), engine='tensorrt')
+    run(SegNode, model=str(color_segmentation(tmp_path / 'colors.onnx')), runtime='tensorrt')
     status = peer.wait_for_status(
         'seg_node', lambda status: status.level == status.ERROR, 'the reason in diagnostics'
     )

@@ -11,7 +11,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from jetson_perception.engines import ModelInfo
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode

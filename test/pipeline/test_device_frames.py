@@ -9,7 +9,7 @@ from pipeline.waiting import DEADLINE_S
 
 from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.errors import CudaError, ImageError
-from jetson_perception.images import view
+from jetson_perception.images.encodings import view
 from jetson_perception.pipeline import Frame, RawImage, StageTimes
 from jetson_perception.pipeline.device_frames import DeviceFrames
 from jetson_perception.pipeline.frame import TensorPool

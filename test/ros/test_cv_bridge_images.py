@@ -11,8 +11,8 @@ import pytest
 from rclpy.clock import Clock
 from sensor_msgs.msg import Image
 
-from jetson_perception.deep_images import COLORS
 from jetson_perception.errors import ImageError
+from jetson_perception.images.sixteen_bit import COLORS
 from jetson_perception.ros import cv_bridge_images
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import frame_from_image

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
-from jetson_perception.images import ENCODINGS, UNNAMED
+from jetson_perception.images.encodings import ENCODINGS, UNNAMED
 from jetson_perception.ros.image_messages import (
     ImageMessage,
     frame_from_compressed,

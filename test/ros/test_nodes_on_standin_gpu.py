@@ -105,7 +105,7 @@ def header():
 
 def test_detections_of_an_image_come_and_stats_tell_of_the_gpu(start, tmp_path):
     path = detector(tmp_path / 'model.onnx', ((32, 32, 20, 10, 1, 0.75),), size_wh=(64, 64))
-    peer = start(YoloNode, det__model=str(path), det__engine='onnxruntime_cuda')
+    peer = start(YoloNode, det__model=str(path), det__runtime='onnxruntime_cuda')
     assert all(isinstance(lane, CudaLane) for lane in peer.lanes())
     stats = peer.hear('det/stats', PipelineStats)
     answers = peer.hear('det/detections', Detection2DArray)
@@ -134,7 +134,9 @@ def test_detections_of_an_image_come_and_stats_tell_of_the_gpu(start, tmp_path):
 
 def test_a_compressed_image_is_decoded_and_then_as_others(start, tmp_path):
     path = color_segmentation(tmp_path / 'colors.onnx')
-    peer = start(SegNode, model=str(path), engine='onnxruntime_cuda', image_transport='compressed')
+    peer = start(
+        SegNode, model=str(path), runtime='onnxruntime_cuda', image_transport='compressed'
+    )
     answers = peer.hear('mask', Image)
     red = np.full((48, 64, 3), (0, 0, 250), np.uint8)
     message = jpeg_message(red, header())
@@ -145,13 +147,15 @@ def test_a_compressed_image_is_decoded_and_then_as_others(start, tmp_path):
 
 
 def test_the_annotated_image_is_converted_only_where_somebody_looks(start, tmp_path, monkeypatch):
-    from jetson_perception import images
+    from jetson_perception.images import encodings
 
     conversions = []
-    convert = images.to_bgr
-    monkeypatch.setattr(images, 'to_bgr', lambda *args: conversions.append(args) or convert(*args))
+    convert = encodings.to_bgr
+    monkeypatch.setattr(
+        encodings, 'to_bgr', lambda *args: conversions.append(args) or convert(*args)
+    )
     path = detector(tmp_path / 'model.onnx', size_wh=(64, 64))
-    peer = start(YoloNode, det__model=str(path), det__engine='onnxruntime_cuda')
+    peer = start(YoloNode, det__model=str(path), det__runtime='onnxruntime_cuda')
     answers = peer.hear('det/detections', Detection2DArray)
     pixels = np.zeros((48, 64, 3), np.uint8)
     image = ImageMessage().fill(pixels, 'rgb8', header())
@@ -167,7 +171,7 @@ def test_a_gpu_that_fails_makes_the_node_inactive_and_it_ends_without_a_trace(
     start, tmp_path, monkeypatch
 ):
     path = detector(tmp_path / 'model.onnx', size_wh=(64, 64))
-    peer = start(YoloNode, det__model=str(path), det__engine='onnxruntime_cuda')
+    peer = start(YoloNode, det__model=str(path), det__runtime='onnxruntime_cuda')
     (lane,) = peer.lanes()
 
     def fail(*_):

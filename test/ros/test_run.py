@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from jetson_perception.ending import ENDED_BY_FORCE
+from jetson_perception.process.ending import ENDED_BY_FORCE
 
 HANG_S = 30.0
 #: What an end may take at most, as users are promised.

@@ -54,7 +54,7 @@ def boxes(tmp_path):
 
 
 class StandInEngines:
-    """Stands for `open_model` where `engine` is 'tensorrt': the CPU's model, made to err.
+    """Stands for `open_model` where `runtime` is 'tensorrt': the CPU's model, made to err.
 
     Strict: it must be asked in the precision of the task. `spoil` may change an engine's outputs.
     """
@@ -62,11 +62,11 @@ class StandInEngines:
     def __init__(self, spoil=lambda outputs: outputs, precision='fp16'):
         self.spoil, self.precision = spoil, precision
 
-    def __call__(self, path, *, engine, precision='fp16', **building):
-        if engine != 'tensorrt':
-            return open_model(path, engine=engine)
+    def __call__(self, path, *, runtime, precision='fp16', **building):
+        if runtime != 'tensorrt':
+            return open_model(path, runtime=runtime)
         assert precision == self.precision
-        model = open_model(path, engine=CPU)
+        model = open_model(path, runtime=CPU)
         infer = model.engine.infer
         model.engine.infer = lambda tensor: self.spoil(infer(tensor))
         return model
@@ -117,9 +117,9 @@ class TestAgreement:
         assert 'mask agreement (pixels) is 0.0' in verdict.reason
 
     def test_an_engine_that_cannot_be_opened(self, monkeypatch, colors, pictures):
-        def refuse(path, *, engine, **_):
-            if engine == CPU:
-                return open_model(path, engine=CPU)
+        def refuse(path, *, runtime, **_):
+            if runtime == CPU:
+                return open_model(path, runtime=CPU)
             raise ModelError('TensorRT: no tactic for node /head/Conv')
 
         use(monkeypatch, refuse)
@@ -130,8 +130,8 @@ class TestAgreement:
         )
 
     def test_an_engine_that_this_version_lacks_is_no_failure(self, monkeypatch, colors, pictures):
-        def refuse(path, *, engine, **_):
-            raise ModelError(f"engine '{engine}' is not in this version of jetson_perception")
+        def refuse(path, *, runtime, **_):
+            raise ModelError(f"runtime '{runtime}' is not in this version of jetson_perception")
 
         use(monkeypatch, refuse)
         assert run(self.task(colors, pictures)).outcome == 'not here'
@@ -204,7 +204,7 @@ class StandInCache:
     def __init__(self, fault=''):
         self.fault = fault
 
-    def __call__(self, path, *, engine, precision='fp16', progress=None, cancel=None, **_):
+    def __call__(self, path, *, runtime, precision='fp16', progress=None, cancel=None, **_):
         path = Path(path)
         if path.suffix == '.engine':
             return self.open_file(path)
@@ -224,11 +224,11 @@ class StandInCache:
                 raise BuildCanceled('canceled')
             plan.write_bytes(b'ftrt' + bytes(range(200)))
             digest.write_text(hashlib.sha256(plan.read_bytes()).hexdigest())
-        return open_model(path, engine=CPU)
+        return open_model(path, runtime=CPU)
 
     def open_file(self, path):
         if self.fault == 'opens_anything' and path.stem == 'cut_off':
-            return open_model('oranges', engine=CPU)
+            return open_model('oranges', runtime=CPU)
         raise ModelError(f'{path.name} is no engine of this TensorRT')
 
 

@@ -16,9 +16,9 @@ import standin_tensorrt
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector
 
-from jetson_perception.engines import tensorrt as tensorrt_module
-from jetson_perception.engines import tensorrt_opening
-from jetson_perception.engines.tensorrt_loading import LoadedEngines
+from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import opening as tensorrt_opening
+from jetson_perception.engines.tensorrt.loading import LoadedEngines
 from jetson_perception.errors import BuildCanceled
 from jetson_perception.selftest.checks import Task, run
 

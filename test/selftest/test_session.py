@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jetson_perception.cli import main
+from jetson_perception.commands.main import main
 from jetson_perception.doctor import Answer, Finding, Machine
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS, Result
 from jetson_perception.selftest.report import read_report, summary, write_report
@@ -59,7 +59,7 @@ JETSON = {
 
 class TestWhatIsHere:
     @pytest.mark.parametrize(
-        ('engine', 'lacks', 'reason'),
+        ('runtime', 'lacks', 'reason'),
         [
             pytest.param('tensorrt', {}, '', id='tensorrt'),
             pytest.param('onnxruntime_cuda', {}, '', id='cuda'),
@@ -81,8 +81,8 @@ class TestWhatIsHere:
             pytest.param('onnxruntime_cuda', {'pycuda__driver': ABSENT}, 'pycuda: not installed'),
         ],
     )
-    def test_an_engine(self, engine, lacks, reason):
-        assert why_not_here(engine, StandInMachine(**JETSON | lacks)) == reason
+    def test_an_engine(self, runtime, lacks, reason):
+        assert why_not_here(runtime, StandInMachine(**JETSON | lacks)) == reason
 
 
 class TestPlan:
@@ -90,25 +90,25 @@ class TestPlan:
         tasks = [task for task, lacking in plan(Settings(), StandInMachine(**JETSON), tmp_path)
                  if not lacking]  # fmt: skip
         assert {task.claim for task in tasks} == set(CLAIMS) - {'machine'}
-        built = {task.precision for task in tasks if task.engine == 'tensorrt'}
+        built = {task.precision for task in tasks if task.runtime == 'tensorrt'}
         assert {'fp32', 'fp16'} <= built
-        assert not [t for t in tasks if t.claim == 'agrees' and t.engine == 'onnxruntime_cpu']
+        assert not [t for t in tasks if t.claim == 'agrees' and t.runtime == 'onnxruntime_cpu']
         folders = [task.folder for task in tasks if task.folder]
         assert len(set(folders)) == len(folders) == 3
 
     def test_of_a_pc_without_a_gpu_tells_what_is_not_here(self, tmp_path):
         planned = list(plan(Settings(), StandInMachine(), tmp_path))
-        lacking = [(task.claim, task.engine) for task, reason in planned if 'no GPU' in reason]
+        lacking = [(task.claim, task.runtime) for task, reason in planned if 'no GPU' in reason]
         assert lacking == [
             *((claim, 'tensorrt') for claim in ('agrees', 'pipeline', 'together')),
             *((claim, 'tensorrt') for claim in ('cache', 'refusals', 'cancel')),
             *((claim, 'onnxruntime_cuda') for claim in ('agrees', 'pipeline', 'together')),
         ]
         runs = [task for task, reason in planned if not reason]
-        assert {task.engine for task in runs} == {'', 'onnxruntime_cpu'}
+        assert {task.runtime for task in runs} == {'', 'onnxruntime_cpu'}
 
 
-ONE = Settings(engines=('onnxruntime_cpu',), models=('oranges',), pictures=1)
+ONE = Settings(runtimes=('onnxruntime_cpu',), models=('oranges',), pictures=1)
 
 
 class TestSession:
@@ -180,7 +180,7 @@ class TestCommand:
 
     def test_on_this_machine(self, capsys, tmp_path):
         report = tmp_path / 'r.txt'
-        arguments = self.arguments('--engine', 'onnxruntime_cpu', '--report', str(report))
+        arguments = self.arguments('--runtime', 'onnxruntime_cpu', '--report', str(report))
         assert main(arguments) == 0
         output = capsys.readouterr().out
         assert 'pass     truth oranges: mIoU 0.9' in output
@@ -192,7 +192,7 @@ class TestCommand:
 
     def test_a_failure_is_the_exit_code(self, capsys, tmp_path):
         """A check that is given no time."""
-        arguments = self.arguments('--engine', 'onnxruntime_cpu', '--timeout', '0.01')
+        arguments = self.arguments('--runtime', 'onnxruntime_cpu', '--timeout', '0.01')
         assert main(arguments) == 1
         assert 'FAIL     truth oranges: no answer within 0.01 s' in capsys.readouterr().out
         (report,) = tmp_path.glob('selftest-*.txt')

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import (
     PictureOptions,

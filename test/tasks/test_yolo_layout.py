@@ -2,8 +2,8 @@
 
 import pytest
 
-from jetson_perception.engines.metadata import ModelInfo
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.tasks.yolo import YoloLayout, recognize_layout
 
 COCO = tuple(f'class {i}' for i in range(80))

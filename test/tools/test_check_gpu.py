@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx_models import color_segmentation, detector, pose_detector
 
-from jetson_perception import images
+from jetson_perception.images import encodings
 from jetson_perception.models import open_model
 from jetson_perception.tasks.results import Detections, Segmentation
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -194,7 +194,7 @@ def test_encodings_hold_the_picture(encoding):
     blocks = np.random.default_rng(0).integers(30, 220, (4, 6, 3), np.uint8)
     bgr = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
     data, row = parity.encode(bgr, encoding)
-    back = images.to_bgr(images.view(data.tobytes(), 64, 96, encoding, row), encoding)
+    back = encodings.to_bgr(encodings.view(data.tobytes(), 64, 96, encoding, row), encoding)
     inner = np.abs(back[4:-4, 4:-4].astype(int) - bgr[4:-4, 4:-4])
     if encoding == 'mono8':
         assert np.ptp(back, axis=2).max() == 0
@@ -255,7 +255,7 @@ class TestSoak:
     def test_the_real_thing(self, checks, tmp_path):
         model = str(detector(tmp_path / 'a.onnx', size_wh=(64, 64)))
         options = SimpleNamespace(
-            models=(model,), sizes=((320, 240),), engine='onnxruntime_cpu', soak_seconds=1.5
+            models=(model,), sizes=((320, 240),), runtime='onnxruntime_cpu', soak_seconds=1.5
         )
         soak.run(options, checks)
         assert missed(checks) == []

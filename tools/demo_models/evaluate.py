@@ -67,7 +67,7 @@ class Judged:
 
     def __init__(self, path: Path, threads: int) -> None:
         self.path = path
-        self.model = YoloModel.open(path, engine='onnxruntime_cpu', threads=threads)
+        self.model = YoloModel.open(path, runtime='onnxruntime_cpu', threads=threads)
         self.spent_s: list[float] = []
         keypoints = self.model.layout.keypoint_count
         self.finds_poses = keypoints > 0

@@ -21,7 +21,7 @@ import numpy as np
 from dataset import TRAINING_PHOTOGRAPHS, photographs, render_sample
 
 from jetson_perception.camera.scenes.people import TRAINING_SEED
-from jetson_perception.engines.quantization import quantize_model
+from jetson_perception.engines.onnx_file.quantization import quantize_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -119,7 +119,7 @@ def _layers_for(options: Options, folder: Path) -> int:
     times = {}
     for layers in (4, 36):
         model = _slowed_set(options, folder, layers)[0]
-        with closing(open_engine(model, engine=options.engine)) as engine:
+        with closing(open_engine(model, runtime=options.runtime)) as engine:
             times[layers] = inference.together([engine], seconds=0.5)[0].mean_ms
     a_layer = max((times[36] - times[4]) / 32, 1e-3)
     return max(1, min(round(4 + (_HEAVY_MS - times[4]) / a_layer), 400))
@@ -128,7 +128,7 @@ def _layers_for(options: Options, folder: Path) -> int:
 def _common(options: Options) -> dict[str, Any]:
     return {
         'models': options.models,
-        'engine': options.engine,
+        'runtime': options.runtime,
         'sizes': options.sizes,
         'frames': options.frames,
         'seconds': options.seconds,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.benchmark.command import size_wh
+from jetson_perception.commands.bench import size_wh
 
 if TYPE_CHECKING:
     import argparse
@@ -115,7 +115,7 @@ class Options:
         return self.device == 'cuda'
 
     @property
-    def engine(self) -> str:
+    def runtime(self) -> str:
         """Runtime of every engine, as `open_engine` takes it."""
         return {'cuda': 'onnxruntime_cuda', 'cpu': 'onnxruntime_cpu'}.get(self.device, self.device)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(options: Options, checks: Checks) -> None:
     """Every frame waited for, both ways, so that only the engines' overlap differs."""
-    settings = Settings(options.models, engine=options.engine)
+    settings = Settings(options.models, runtime=options.runtime)
     say('one after another')
     with opened_engines(settings) as engines:
         turn, each = inference.in_turn(engines, options.frames, options.seconds)

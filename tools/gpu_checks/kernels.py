@@ -43,7 +43,7 @@ def run(options: Options, checks: Checks) -> None:
         device = CudaDevice.get(0)
         try:
             for model in models:
-                with closing(open_model(model, engine='onnxruntime_cpu')) as opened:
+                with closing(open_model(model, runtime='onnxruntime_cpu')) as opened:
                     time_kernels(device, opened, options, checks)
         finally:
             device.close()
@@ -244,7 +244,7 @@ def _postprocess_ms(
 
 def _time_in_pipeline(model: str, options: Options, checks: Checks) -> None:
     """The stages of one engine with one frame at a time, nothing beside it."""
-    settings = Settings((model,), engine=options.engine)
+    settings = Settings((model,), runtime=options.runtime)
     source = 'scene://oranges' if model == 'oranges' else 'scene://people'
     (name,) = settings.names()
     with (

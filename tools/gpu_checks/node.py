@@ -131,7 +131,7 @@ def _processes(
     options: Options, names: list[str], folder: Path, width: int, height: int
 ) -> list[bringup.NodeProcess]:
     engines = {
-        name: {'model': model, 'engine': options.engine}
+        name: {'model': model, 'runtime': options.runtime}
         for name, model in zip(names, options.models, strict=True)
     }
     content = {'/**': {'ros__parameters': {'engines': names, **engines}}}

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from gpu_checks.checks import say
-from jetson_perception import images
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
 from jetson_perception.drawing import color_mask, draw_segmentation
+from jetson_perception.images import encodings
 from jetson_perception.palette import palette
 from jetson_perception.pipeline import Frame, Pipeline, RawImage, make_lane
 from jetson_perception.tasks.results import Segmentation
@@ -55,11 +55,11 @@ def run(options: Options, checks: Checks) -> None:
     for source, models in (('scene://people', objects), ('scene://oranges', ('oranges',))):
         say(f'{count} frames of {source}, in {len(set(_ENCODINGS))} encodings')
         frames = list(varied_frames(source, count))
-        settings = Settings(models, engine='onnxruntime_cpu', precision='fp32')
+        settings = Settings(models, runtime='onnxruntime_cpu', precision='fp32')
         say(f'{", ".join(settings.names())} on the CPU')
         expected = results(settings, frames)
-        say(f'the same on {options.engine}')
-        found = results(replace(settings, engine=options.engine), frames)
+        say(f'the same on {options.runtime}')
+        found = results(replace(settings, runtime=options.runtime), frames)
         for model, name in zip(models, settings.names(), strict=True):
             pairs = list(zip(expected[name], found[name], strict=True))
             if any(one is None or other is None for one, other in pairs):
@@ -70,8 +70,8 @@ def run(options: Options, checks: Checks) -> None:
                 _compare_boxes(checks, name, pairs, model_options(settings)(None))
         if options.on_gpu:
             if 'oranges' in models:
-                _check_pictures(checks, replace(settings, engine=options.engine), frames)
-            _note_rounding(checks, settings, options.engine, frames, expected)
+                _check_pictures(checks, replace(settings, runtime=options.runtime), frames)
+            _note_rounding(checks, settings, options.runtime, frames, expected)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Image:
     def frame(self) -> Frame:
         """As a node makes it of a message."""
         return Frame(
-            lambda: images.to_bgr(self.pixels, self.encoding),
+            lambda: encodings.to_bgr(self.pixels, self.encoding),
             raw=RawImage(self.pixels, self.encoding, self.width, self.height),
         )
 
@@ -104,7 +104,7 @@ def varied_frames(source: str, count: int) -> Iterator[Image]:
         padded = np.zeros((len(data) // row, row + padding), np.uint8)
         padded[:, :row] = data.reshape(-1, row)
         width, height = size_wh
-        pixels = images.view(padded.tobytes(), height, width, encoding, row + padding)
+        pixels = encodings.view(padded.tobytes(), height, width, encoding, row + padding)
         yield Image(pixels, encoding, width, height)
 
 
@@ -206,13 +206,13 @@ def _check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image])
 def _note_rounding(
     checks: Checks,
     settings: Settings,
-    engine: str,
+    runtime: str,
     frames: Sequence[Image],
     expected: dict[str, list[Any]],
 ) -> None:
     """What the default precision costs beside that: FP16, or TF32 where onnx is not there."""
     say('the same in the default precision')
-    found = results(replace(settings, engine=engine, precision='fp16'), frames)
+    found = results(replace(settings, runtime=runtime, precision='fp16'), frames)
     for name, results_there in found.items():
         pairs = [
             pair for pair in zip(expected[name], results_there, strict=True) if None not in pair

@@ -33,7 +33,7 @@ def run(options: Options, checks: Checks) -> None:
     """Run `jetson_perception.benchmark.soak` in a process of its own."""
     width, height = options.sizes[-1]
     command = [sys.executable, '-m', 'jetson_perception.benchmark.soak', *options.models]
-    command += ['--engine', options.engine, '--size', f'{width}x{height}']
+    command += ['--runtime', options.runtime, '--size', f'{width}x{height}']
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -18,13 +18,14 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rich.console import Console
 from rich.table import Table
 
-from jetson_perception import bringup, images
+from jetson_perception import bringup
 from jetson_perception.camera.shown import shown
+from jetson_perception.commands.recording import write_video
 from jetson_perception.errors import PerceptionError
-from jetson_perception.output_files import unwritable
-from jetson_perception.picture_files import write_picture
+from jetson_perception.files.output_files import unwritable
+from jetson_perception.images import encodings
+from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
-from jetson_perception.recording import write_video
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.stage import Stage
 from jetson_perception.ros.processes import running
@@ -106,7 +107,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         stage.start_camera()
         stage.await_results()
         stage.spin(args.record)
-    pictures = [images.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
+    pictures = [encodings.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
     if not pictures:
         raise PerceptionError(f'no annotated image came; the logs are in {args.output}')
     height, width = pictures[0].shape[:2]

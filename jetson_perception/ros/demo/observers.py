@@ -12,8 +12,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from jetson_perception import images
 from jetson_perception.evaluation import ConfusionMatrix
+from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats, SegmentationSummary
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import stamp_ns
@@ -177,7 +177,7 @@ class SegObserver(Observer):
         self._compare('truth', msg)
 
     def _compare(self, kind: str, msg: Image) -> None:
-        mask = images.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
+        mask = encodings.view(msg.data, msg.height, msg.width, msg.encoding, msg.step)
         pair = self._pairs.add(kind, stamp_ns(msg.header), mask)
         if pair is None or pair['mask'].shape != pair['truth'].shape or not self._class_names:
             return

@@ -1,0 +1,112 @@
+"""Frames of any source for who works offline, with the names that files made of them bear."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetson_perception.camera import open_source
+from jetson_perception.camera.images import picture_paths
+from jetson_perception.camera.pace import Pace
+from jetson_perception.camera.uri import bag_and_topic, parse
+from jetson_perception.errors import EndOfStream, ImageError, SourceError
+from jetson_perception.images.picture_files import read_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jetson_perception.camera.uri import SourceUri
+
+_RATE_IF_UNKNOWN_HZ = 30.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NamedFrame:
+    """A picture, or one frame of a video, camera or scene.
+
+    Attributes
+    ----------
+    source : str
+        The picture's path, or the source's URI without any password.
+    name : str
+        Name for files made of it, without ending: the picture's own, or the video's.
+    index : int
+        Which frame of its video, bag or scene it is, from 0; those that cannot be decoded count
+        too. Of a camera it counts the frames that were read.
+    bgr : ndarray, shape (h, w, 3), uint8
+        Its pixels; valid until the next frame is asked for.
+    rate_hz : float
+        Frames a second of the video that it belongs to; 0 for a picture.
+    """
+
+    source: str
+    name: str
+    index: int
+    bgr: NDArray[np.uint8]
+    rate_hz: float = 0.0
+
+
+def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
+    """Frames of a source, at most so many.
+
+    Every frame of a file, bag, scene or pipeline comes, in order, as fast as they are read;
+    cameras and streams give their newest one.
+
+    Parameters
+    ----------
+    source : str
+        What `jetson_perception.camera.open_source` takes.
+    most : int, optional
+        Where to stop.
+
+    Yields
+    ------
+    NamedFrame or SourceError
+        The error stands for a picture that cannot be read, others follow it.
+
+    Raises
+    ------
+    SourceError
+        When the source cannot be opened, or is lost.
+    """
+    uri = parse(source)
+    if uri.scheme == 'images':
+        yield from itertools.islice(_pictures(uri.target), most)
+        return
+    name = _name(uri)
+    with closing(open_source(source, pace=Pace.OFFLINE)) as opened:
+        opened.open()
+        rate_hz = opened.rate_hz or _RATE_IF_UNKNOWN_HZ
+        for count in itertools.count():
+            if count == most:
+                return
+            try:
+                frame = opened.read()
+            except EndOfStream:
+                return
+            index = count if frame.index is None else frame.index
+            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz)
+
+
+def _name(uri: SourceUri) -> str:
+    if uri.scheme == 'file':
+        return Path(uri.target).stem
+    if uri.scheme == 'bag':
+        return Path(bag_and_topic(uri.target)[0]).stem
+    return uri.scheme
+
+
+def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
+    for path in picture_paths(target):
+        try:
+            bgr = read_picture(path)
+        except ImageError as err:
+            yield SourceError(f'{err}; skipped')
+        else:
+            yield NamedFrame(str(path), path.stem, 0, bgr)

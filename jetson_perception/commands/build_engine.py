@@ -1,0 +1,329 @@
+"""`jetson-perception build-engine`, also `ros2 run jetson_perception build_engine`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from jetson_perception.commands.calibration_pictures import calibration_pictures, default_output
+from jetson_perception.commands.quantize import (
+    add_model_options,
+    add_picture_options,
+    check_counts,
+    prepared,
+    write_json,
+)
+from jetson_perception.engines.image_input import choose_size_wh
+from jetson_perception.engines.metadata import (
+    METADATA_LIMITS,
+    read_onnx_metadata,
+    read_sidecar,
+    sidecar_path,
+)
+from jetson_perception.engines.onnx_file.header import read_head
+from jetson_perception.engines.onnxruntime.cpu import check_model_file
+from jetson_perception.engines.tensorrt.builder import (
+    PRECISIONS,
+    BuildOptions,
+    build_engine,
+    trtexec_line,
+)
+from jetson_perception.engines.tensorrt.plan_file import SIDECAR_KEY, join_plan
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.files.foreign_data import read_yaml
+from jetson_perception.files.output_files import write_output
+from jetson_perception.model_info import merge
+from jetson_perception.models import open_model, resolve_model
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jetson_perception.engines.tensorrt.builder import BuiltEngine
+    from jetson_perception.model_info import ModelInfo
+
+    Overrides = Callable[[Sequence[str]], ModelInfo]
+    Sizes = tuple[tuple[int, int], ...]
+
+
+def add_build_engine(commands: Any, overrides: Overrides) -> None:
+    """Add the command to those of `jetson-perception`; `overrides` reads `--set`."""
+    build = commands.add_parser(
+        'build-engine',
+        help='build a TensorRT engine from an ONNX file',
+        description=_build.__doc__,
+    )
+    build.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
+    build.add_argument(
+        '--output',
+        type=Path,
+        metavar='FILE',
+        help='.engine, which also says what the model is, or .plan, which trtexec reads (default: '
+        '<name>.engine)',
+    )
+    build.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='fp16',
+        help='int8 has FP16 where a model is not quantized; best is int8 for a quantized model, '
+        'else fp16 (default: fp16)',
+    )
+    build.add_argument(
+        '--size',
+        type=_sizes,
+        default=(),
+        metavar='WxH[:WxH:WxH]',
+        help='of a model that leaves it open: one, or smallest, best and largest (default: the '
+        'one it was trained at)',
+    )
+    build.add_argument(
+        '--batch',
+        type=_batch,
+        default=(1, 1, 1),
+        metavar='N[:N:N]',
+        help='the same for images at once (default: 1)',
+    )
+    build.add_argument(
+        '--workspace',
+        type=int,
+        default=0,
+        metavar='MIB',
+        help="memory that a layer may use, MiB (default: a quarter of the GPU's, at most 4096)",
+    )
+    build.add_argument(
+        '--timing-cache',
+        default='',
+        metavar='FILE',
+        help='times of kernels, read and written: later builds take less time',
+    )
+    build.add_argument(
+        '--dla-core', type=int, default=-1, metavar='N', help='build for this DLA core'
+    )
+    build.add_argument(
+        '--strongly-typed',
+        action='store_true',
+        help='take the types in the file as precisions, also where flags could choose them '
+        '(TensorRT 9.1 to 10; later ones do nothing else)',
+    )
+    build.add_argument(
+        '--optimization-level', type=int, default=-1, metavar='0-5', help='5 searches longest'
+    )
+    build.add_argument(
+        '--max-aux-streams', type=int, default=-1, metavar='N', help="beside the engine's own"
+    )
+    build.add_argument(
+        '--plugin',
+        action='append',
+        default=[],
+        metavar='LIBRARY',
+        help='library with operators that TensorRT has not; repeatable',
+    )
+    build.add_argument(
+        '--save-onnx',
+        default='',
+        metavar='FILE',
+        help='keep the model that TensorRT was given, where it was converted to FP16',
+    )
+    add_picture_options(build, '--calibration', required=False)
+    add_model_options(build, 'what was built')
+    build.set_defaults(command=_build, overrides=overrides)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Be `ros2 run jetson_perception build_engine`."""
+    from jetson_perception.commands import main as cli
+
+    return cli.main(['build-engine', *(sys.argv[1:] if argv is None else argv)])
+
+
+def _sizes(text: str) -> Sizes:
+    sizes = tuple(_size(part) for part in text.split(':'))
+    if len(sizes) not in (1, 3):
+        raise ValueError
+    return sizes * 3 if len(sizes) == 1 else sizes
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = text.lower().split('x')
+    return int(width), int(height)
+
+
+def _batch(text: str) -> tuple[int, int, int]:
+    numbers = [int(part) for part in text.split(':')]
+    low, best, high = numbers * 3 if len(numbers) == 1 else numbers
+    return low, best, high
+
+
+_sizes.__name__, _batch.__name__ = 'size', 'batch'  # as argparse's errors call them
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    """Build a TensorRT engine on the machine that is to run it, and tell trtexec's line for it.
+
+    Nodes build and keep their engines themselves; this is for engines that are to be there
+    before, and for settings that nodes have no parameter for. Ctrl-C ends it and leaves no file.
+    """
+    check_counts(arguments)
+    path = check_model_file(resolve_model(arguments.model))
+    overrides = arguments.overrides(arguments.set)
+    out: Path = arguments.output or default_output(path, '.engine')
+    if out.suffix not in ('.engine', '.plan'):
+        raise ParameterError(f'--output {out}: expected a .engine or .plan file', 'output')
+    options = BuildOptions(
+        precision=arguments.precision,
+        batch=arguments.batch,
+        size_wh=arguments.size,
+        workspace_mib=arguments.workspace,
+        timing_cache=arguments.timing_cache,
+        dla_core=arguments.dla_core,
+        strongly_typed=arguments.strongly_typed,
+        optimization_level=arguments.optimization_level,
+        max_aux_streams=arguments.max_aux_streams,
+        plugins=tuple(arguments.plugin),
+        save_onnx=arguments.save_onnx,
+    )
+    options = replace(options, size_wh=_size_of(path, options, overrides))
+    console = Console(stderr=True)
+    if options.size_wh:  # pictures are fitted to the size that the engine is tuned for
+        overrides = replace(overrides, input_size_wh=options.size_wh[1])
+    calibration = _tensors(path, arguments, overrides) if arguments.calibration else None
+    with _BuildBar(console) as bar:
+        built = build_engine(path, options, calibration=calibration, progress=bar.show)
+    _write(out, built, path)
+    shown = arguments.model if Path(arguments.model).is_file() else path
+    line = trtexec_line(shown, out, built)
+    _report(out, built, line)
+    if arguments.json:
+        write_json(arguments.json, _record(path, out, built, line))
+    return 0
+
+
+def _size_of(path: Path, options: BuildOptions, overrides: ModelInfo) -> Sizes:
+    """Sizes to build for; the one the model was trained at where it is open and none is asked."""
+    head = read_head(path)
+    if options.size_wh or len(head.inputs) != 1 or len(head.inputs[0].shape) != 4:
+        return options.size_wh
+    image = head.inputs[0]
+    if -1 not in image.shape[2:]:
+        return ()
+    beside = sidecar_path(path)
+    info = read_onnx_metadata(head.metadata)
+    if beside:
+        info = merge(info, read_sidecar(beside))
+    size_wh = choose_size_wh(path, image, info, overrides.input_size_wh)
+    return (size_wh,) * 3
+
+
+def _tensors(
+    path: Path, arguments: argparse.Namespace, overrides: ModelInfo
+) -> Iterator[NDArray[np.generic]]:
+    """Pictures as the model's input, to calibrate on."""
+    pictures = calibration_pictures(
+        arguments.calibration, topic=arguments.topic, every=arguments.every
+    )
+    with closing(open_model(path, runtime='onnxruntime_cpu', overrides=overrides)) as model:
+        tensors = prepared(model, pictures, lambda: None)
+        for _, tensor in zip(range(arguments.count), tensors, strict=False):
+            yield tensor
+
+
+class _BuildBar:
+    """A bar with the time that is left; where nobody watches, nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.percentage:>3.0f} %'),
+            TimeElapsedColumn(),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task('starting', total=None)
+
+    def __enter__(self) -> _BuildBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, fraction: float | None, phase: str) -> None:
+        """Move the bar; without a fraction it swings."""
+        if fraction is None:
+            self._progress.update(self._task, description=phase, total=None)
+        else:
+            self._progress.update(self._task, description=phase, total=1.0, completed=fraction)
+
+
+def _write(out: Path, built: BuiltEngine, path: Path) -> None:
+    """Write the engine; whoever looks sees the old file or the whole new one."""
+    content = built.plan if out.suffix == '.plan' else join_plan(built.plan, _metadata(path))
+    write_output(out, content, parameter='output', durable=True)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """What goes in front of the engine: the ONNX file's metadata, and what its YAML file says."""
+    metadata: dict[str, Any] = dict(read_head(path).metadata)
+    beside = sidecar_path(path)
+    if beside:
+        read_sidecar(beside)  # refuses what cannot be used
+        metadata[SIDECAR_KEY] = (
+            read_yaml(beside, what='metadata', error=ModelError, limits=METADATA_LIMITS) or {}
+        )
+    return metadata
+
+
+def _report(out: Path, built: BuiltEngine, line: str) -> None:
+    console = Console()
+    gpu = f' for {built.gpu}' if built.gpu else ''
+    _say(
+        console,
+        f'{out}: {out.stat().st_size / 1e6:.2f} MB, {built.options.precision}, '
+        f'{built.tensorrt}{gpu}, {built.elapsed_s:.1f} s',
+    )
+    for name, shapes in built.shapes.items():
+        low, best, high = ('×'.join(map(str, shape)) for shape in shapes)
+        text = low if low == high else f'{low} to {high}, best at {best}'
+        _say(console, f'input {name}: {text}')
+    for note in built.notes:
+        _say(console, note)
+    _say(console, f'the same by trtexec: {line}')
+    converted = any('converted' in note for note in built.notes)
+    if converted and not built.options.save_onnx:
+        _say(console, 'trtexec would need the converted model, which --save-onnx FILE keeps')
+
+
+def _record(path: Path, out: Path, built: BuiltEngine, line: str) -> dict[str, Any]:
+    return {
+        'model': str(path),
+        'output': str(out),
+        'bytes': out.stat().st_size,
+        'tensorrt': built.tensorrt,
+        'gpu': built.gpu,
+        'options': built.options.as_json(),
+        'flags': list(built.flags),
+        'shapes': dict(built.shapes),
+        'layers': built.layers,
+        'notes': list(built.notes),
+        'seconds': round(built.elapsed_s, 2),
+        'built_at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'trtexec': line,
+    }
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

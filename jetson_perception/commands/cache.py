@@ -1,0 +1,127 @@
+"""`jetson-perception cache`: look at the engines that are kept, and remove them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jetson_perception.engines.tensorrt.cache import EngineCache
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from jetson_perception.engines.tensorrt.cache import CacheEntry
+
+
+def add_cache(commands: Any) -> None:
+    """Add the command to those of `jetson-perception`."""
+    cache = commands.add_parser(
+        'cache',
+        help='show or remove the TensorRT engines that were built',
+        description='Engines are built once and kept. A changed model, another TensorRT version, '
+        'GPU or precision makes another engine; the least recently used go when the folder is '
+        'full.',
+    )
+    actions = cache.add_subparsers(title='actions', required=True, metavar='ACTION')
+    ls = actions.add_parser('ls', help='list them', description=_ls.__doc__)
+    ls.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    ls.set_defaults(command=_ls, verbose=False)
+    clear = actions.add_parser('clear', help='remove them', description=_clear.__doc__)
+    clear.add_argument(
+        'model', nargs='?', default='', metavar='MODEL', help='only those built from this file'
+    )
+    clear.set_defaults(command=_clear, verbose=False)
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    """List the engines that are kept, the one used last first, and check each."""
+    cache = EngineCache()
+    entries = cache.entries()
+    console = Console(soft_wrap=True, highlight=False)
+    if arguments.json:
+        records = [{**asdict(entry), 'options': dict(entry.options)} for entry in entries]
+        console.out(
+            json.dumps({'folder': str(cache.folder), 'engines': records}, indent=2),
+            highlight=False,
+        )
+        return 0
+    if entries:
+        console.print(engine_table(entries), soft_wrap=False)
+    for entry in entries:
+        if entry.problem:
+            console.out(f'built again when needed: {entry.problem}', highlight=False)
+    total = sum(entry.size_bytes for entry in entries)
+    console.out(
+        f'{_count(len(entries))} in {cache.folder}, {_megabytes(total)} of '
+        f'{_megabytes(cache.max_bytes)}',
+        highlight=False,
+    )
+    return 0
+
+
+def _clear(arguments: argparse.Namespace) -> int:
+    """Remove engines; they are built again when they are asked for."""
+    cache = EngineCache()
+    removed, busy = cache.clear(arguments.model)
+    total = sum(entry.size_bytes for entry in removed)
+    Console().out(
+        f'removed {_count(len(removed))}, {_megabytes(total)}, from {cache.folder}',
+        highlight=False,
+    )
+    if busy:
+        Console(stderr=True).out(
+            f'left {_count(busy)}: being built, or not to be locked', highlight=False
+        )
+    return 1 if busy else 0
+
+
+def engine_table(entries: Sequence[CacheEntry]) -> Table:
+    """Engines as people read them."""
+    table = Table()
+    for name in ('model', 'how it is built', 'for'):
+        table.add_column(name, overflow='fold')
+    table.add_column('size', justify='right', no_wrap=True)
+    table.add_column('last used', no_wrap=True)
+    table.add_column('state', no_wrap=True)
+    for entry in entries:
+        used = datetime.fromtimestamp(entry.last_used)
+        table.add_row(
+            escape(Path(entry.model).name or entry.digest),
+            escape(_options(entry.options)),
+            escape('\n'.join(part for part in (entry.runtime, entry.gpu) if part)),
+            _megabytes(entry.size_bytes),
+            f'{used:%Y-%m-%d %H:%M}',
+            '[red]damaged[/]' if entry.problem else 'good',
+        )
+    return table
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    """Options as 'precision fp16, batch 1'; what is not set is left out."""
+    return ', '.join(
+        f'{name} {_text(value)}'
+        for name, value in options.items()
+        if value not in (None, False, '', [], {})
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list) and not any(isinstance(each, (list, dict)) for each in value):
+        return '×'.join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _count(number: int) -> str:
+    return f'{number} engine' + 's' * (number != 1)
+
+
+def _megabytes(size: int) -> str:
+    return f'{size / 2**20:.1f} MB'

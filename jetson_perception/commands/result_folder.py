@@ -1,0 +1,207 @@
+"""Results as JSON records, and as annotated pictures and videos in a folder."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.commands.recording import write_video
+from jetson_perception.drawing import draw_detections, draw_segmentation
+from jetson_perception.files.output_files import unwritable
+from jetson_perception.images.picture_files import write_picture
+from jetson_perception.models import SegmentationModel
+from jetson_perception.palette import palette
+from jetson_perception.tasks.results import Segmentation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jetson_perception.camera.named_frames import NamedFrame
+    from jetson_perception.commands.recording import VideoFile
+    from jetson_perception.models import YoloModel
+    from jetson_perception.tasks.results import Detections
+
+
+def result_record(
+    frame: NamedFrame, model: SegmentationModel | YoloModel, result: Segmentation | Detections
+) -> dict[str, Any]:
+    """A result in JSON's types: areas by class, or detections in the frame's pixels."""
+    height, width = frame.bgr.shape[:2]
+    record: dict[str, Any] = {
+        'source': frame.source,
+        'frame': frame.index,
+        'width': width,
+        'height': height,
+    }
+    if isinstance(result, Segmentation):
+        areas = enumerate(zip(result.pixels, result.ratio, strict=True))
+        record['classes'] = [
+            {
+                'class_id': class_id,
+                'class_name': model.class_name(class_id),
+                'pixels': int(pixels),
+                'ratio': float(ratio),
+            }
+            for class_id, (pixels, ratio) in areas
+        ]
+    elif not isinstance(model, SegmentationModel):
+        record['detections'] = [_detection(model, result, row) for row in range(len(result))]
+        if result.instance_ids is not None:
+            pixels = np.bincount(result.instance_ids.ravel(), minlength=len(result) + 1)
+            for detection, count in zip(record['detections'], pixels[1:].tolist(), strict=True):
+                detection['pixels'] = count
+    return record
+
+
+def _detection(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
+    class_id = int(found.class_id[row])
+    detection: dict[str, Any] = {
+        'class_id': class_id,
+        'class_name': model.class_name(class_id),
+        'score': round(float(found.score[row]), 5),
+        'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
+    }
+    if found.keypoints is not None:
+        points = zip(model.keypoint_names, found.keypoints[row], strict=True)
+        detection['keypoints'] = [
+            {
+                'name': name,
+                'x': round(float(x), 2),
+                'y': round(float(y), 2),
+                'score': round(float(score), 5),
+            }
+            for name, (x, y, score) in points
+        ]
+    return detection
+
+
+class ResultFolder:
+    """Annotated pictures and videos, masks of pictures, and results.jsonl, in a folder.
+
+    The mask of a segmentation model has a class id a pixel, that of an instance segmentation model
+    the index of the detection plus 1, in 16 bits where there are more than 255.
+
+    Names are those of the pictures and videos; of two equal ones the second gets a number.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made if it is not there.
+
+    Raises
+    ------
+    ParameterError
+        When it cannot be written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            # Without a buffer, whose rest would be lost, or fail when the file is closed.
+            self._lines = (path / 'results.jsonl').open('wb', buffering=0)
+        except OSError as err:
+            raise unwritable(path, err, 'output') from err
+        self._names: set[str] = set()
+        self._video: VideoFile | None = None
+        self._video_size_wh = (0, 0)
+        self._video_source, self._video_index = '', -1
+        self._open_video = ExitStack()
+
+    def write(
+        self,
+        frame: NamedFrame,
+        model: SegmentationModel | YoloModel,
+        result: Segmentation | Detections,
+    ) -> None:
+        """Add a frame and what was found in it.
+
+        Raises
+        ------
+        ParameterError
+            When a file cannot be written.
+        """
+        record = result_record(frame, model, result)
+        canvas = frame.bgr.copy()
+        _draw(canvas, model, result)
+        if frame.rate_hz:
+            record['annotated'] = self._append(frame, canvas)
+        else:
+            record['annotated'] = self._write_picture(f'{frame.name}.jpg', canvas)
+            mask = result.mask if isinstance(result, Segmentation) else result.instance_ids
+            if mask is not None:
+                stem = Path(record['annotated']).stem
+                record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
+        self._append_line(json.dumps(record))
+
+    def close(self) -> None:
+        """Finish the files; calling it twice is harmless.
+
+        Raises
+        ------
+        ParameterError
+            When the video could not be written whole.
+        """
+        try:
+            self._open_video.close()
+        finally:
+            self._lines.close()
+
+    def _append_line(self, line: str) -> None:
+        """Write a line whole, so that those before it can be read, come what may."""
+        end = self._lines.tell()
+        rest = memoryview(f'{line}\n'.encode())
+        try:
+            while rest:
+                rest = rest[self._lines.write(rest) :]
+        except OSError as err:
+            with suppress(OSError):
+                self._lines.truncate(end)
+            raise unwritable(self.path / 'results.jsonl', err, 'output') from err
+
+    def _write_picture(self, name: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> str:
+        name = self._unused(name)
+        write_picture(self.path / name, pixels, parameter='output')
+        return name
+
+    def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:
+        """Add to the source's video; another source, or another size, begins a new one."""
+        height, width = canvas.shape[:2]
+        follows = frame.source == self._video_source and frame.index > self._video_index
+        self._video_source, self._video_index = frame.source, frame.index
+        if self._video is None or not follows or self._video_size_wh != (width, height):
+            self._open_video.close()
+            # OpenCV takes no name that is not UTF-8.
+            stem = os.fsencode(frame.name).decode(errors='replace')
+            path = self.path / self._unused(f'{stem}.mp4')
+            self._video_size_wh = width, height
+            self._video = self._open_video.enter_context(
+                write_video(path, self._video_size_wh, frame.rate_hz)
+            )
+        self._video.write(canvas)
+        return self._video.path.name
+
+    def _unused(self, name: str) -> str:
+        path = Path(name)
+        numbered = (f'{path.stem}_{number}{path.suffix}' for number in itertools.count(2))
+        free = next(each for each in itertools.chain([name], numbered) if each not in self._names)
+        self._names.add(free)
+        return free
+
+
+def _draw(
+    canvas: NDArray[np.uint8],
+    model: SegmentationModel | YoloModel,
+    result: Segmentation | Detections,
+) -> None:
+    if isinstance(result, Segmentation):
+        colors = palette(len(result.pixels))
+        draw_segmentation(canvas, result, colors, class_names=model.class_names)
+    elif not isinstance(model, SegmentationModel):
+        draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)

@@ -1,0 +1,115 @@
+"""`jetson-perception selftest`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.model_info import PRECISIONS, RUNTIMES
+from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
+from jetson_perception.selftest.report import summary, write_report
+from jetson_perception.selftest.session import MODELS, Settings, run_session
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from jetson_perception.doctor import Finding
+    from jetson_perception.selftest.claims import Result
+
+_COLORS = {PASS: 'green', FAIL: 'red', NOT_HERE: 'dim'}
+
+
+def add_selftest(commands: Any, version: Callable[[], str]) -> None:
+    """Add the command to those of `jetson-perception`."""
+    defaults = Settings()
+    selftest = commands.add_parser(
+        'selftest',
+        help='confirm or refute what the package claims, on this machine',
+        description=_run.__doc__,
+    )
+    selftest.add_argument(
+        '--report',
+        type=Path,
+        metavar='FILE',
+        help='the file to write and send (default: selftest-DATE-TIME.txt)',
+    )
+    for option, choices, default, text in (
+        ('--runtime', RUNTIMES[1:], defaults.runtimes, 'runtimes to check'),
+        ('--precision', PRECISIONS[:3], defaults.precisions, 'precisions of engines to build'),
+        ('--model', MODELS, defaults.models, 'models to run'),
+    ):
+        selftest.add_argument(
+            option, choices=choices, nargs='+', default=default, help=f'{text} (default: all)'
+        )
+    selftest.add_argument(
+        '--pictures',
+        type=int,
+        default=defaults.pictures,
+        metavar='N',
+        help=f'of each scene (default: {defaults.pictures})',
+    )
+    selftest.add_argument(
+        '--timeout',
+        type=float,
+        default=defaults.timeout_s,
+        metavar='S',
+        help=f'seconds for one check, builds included (default: {defaults.timeout_s:g})',
+    )
+    selftest.add_argument(
+        '--cache',
+        type=Path,
+        metavar='DIR',
+        help='keep the engines that are built there, for the next run (default: a folder that is '
+        'removed)',
+    )
+    selftest.set_defaults(command=_run, verbose=False, package_version=version)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Check on this machine what the package claims, and write a report to send.
+
+    Engines are built anew, which takes minutes each on a Jetson. Exits with 1 if a check fails.
+    """
+    if arguments.pictures < 1:
+        raise ParameterError(f'--pictures is {arguments.pictures}; expected 1 or more')
+    settings = Settings(
+        tuple(arguments.runtime),
+        tuple(arguments.precision),
+        tuple(arguments.model),
+        arguments.pictures,
+        arguments.timeout,
+        arguments.cache and arguments.cache.absolute(),
+    )
+    path = arguments.report or Path(time.strftime('selftest-%Y%m%d-%H%M%S.txt'))
+    console = Console()
+    findings: list[Finding] = []
+    results: list[Result] = []
+    version = arguments.package_version()
+    try:
+        with console.status('checking', spinner='line'):
+            for result in run_session(settings, findings.extend):
+                results.append(result)
+                # After each: what a crash of the machine leaves is a report too.
+                write_report(path, findings, results, version)
+                _print(console, result)
+    except OSError as err:
+        raise PerceptionError(f'the checks cannot write their own files: {err}') from err
+    console.print(f'{summary(results)}; the report is {path}', highlight=False, soft_wrap=True)
+    return 1 if any(result.outcome == FAIL for result in results) else 0
+
+
+def _print(console: Console, result: Result) -> None:
+    color = _COLORS[result.outcome]
+    what = f'{result.claim} {result.subject}'.strip()
+    console.print(
+        f'[{color}]{result.outcome:8}[/] {escape(what)}: {escape(result.reason)} '
+        f'[dim]{result.seconds:.1f} s[/]',
+        highlight=False,
+        soft_wrap=True,
+    )

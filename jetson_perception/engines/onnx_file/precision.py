@@ -1,0 +1,302 @@
+"""ONNX models as a given TensorRT takes them: in FP16, or of another opset.
+
+From TensorRT 11 on, and in TensorRT-RTX, the types in the ONNX file are the precisions that are
+computed in, so half precision is made here. NVIDIA's tool for that, nvidia-modelopt, pulls PyTorch
+in; ONNX Runtime's converter does not, and its flaw is mended below.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jetson_perception.engines.onnx_file.graph import (
+    decoding_nodes,
+    name_nodes,
+    require_onnx,
+    sort_nodes,
+)
+from jetson_perception.errors import ModelError, PerceptionError
+
+if TYPE_CHECKING:
+    import onnx
+
+WANTED_OPSET = 17
+"""What every TensorRT from 8.5 on reads, and what this package's own models are in."""
+
+WANTED_IR = 8
+
+_DENSE = {'Resize', 'Upsample', 'ArgMax', 'DepthToSpace'}
+
+# Operators that move values and leave them as they are, or don't look at them.
+_MOVING = {
+    'Concat',
+    'Flatten',
+    'Identity',
+    'Reshape',
+    'Shape',
+    'Slice',
+    'Split',
+    'Squeeze',
+    'Transpose',
+    'Unsqueeze',
+}
+
+_SCALES_IN_FP16 = 19  # the first opset whose QuantizeLinear has scales in half precision
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of ONNX's own operators; 0 for a model that uses none."""
+    return max(
+        (each.version for each in model.opset_import if each.domain in ('', 'ai.onnx')), default=0
+    )
+
+
+def is_fp16(model: onnx.ModelProto) -> bool:
+    """Whether a model is in half precision already, in part at least."""
+    onnx = require_onnx()
+    half = onnx.TensorProto.FLOAT16
+    return any(each.data_type == half for each in model.graph.initializer) or bool(
+        _casts(model, half)
+    )
+
+
+def widen_weights(model: onnx.ModelProto) -> int:
+    """Make weights FP32 that are stored in FP16 and cast before they are used, to save space.
+
+    Such a model computes in FP32, whatever its weights look like.
+
+    Parameters
+    ----------
+    model : ModelProto
+        It is changed.
+
+    Returns
+    -------
+    int
+        How many weights that were.
+    """
+    onnx = require_onnx()
+    stored = {
+        each.name: each
+        for each in model.graph.initializer
+        if each.data_type == onnx.TensorProto.FLOAT16
+    }
+    casts = [node for node in _casts(model, onnx.TensorProto.FLOAT) if node.input[0] in stored]
+    for node in casts:
+        values = onnx.numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, node.output[0]))
+        model.graph.node.remove(node)
+    used = {name for node in model.graph.node for name in node.input}
+    for name, each in stored.items():
+        if name not in used:
+            model.graph.initializer.remove(each)
+    return len(casts)
+
+
+def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes to keep in FP32: those that compute boxes and keypoints.
+
+    Between 512 and 1024 two neighbouring numbers in half precision lie half a pixel apart. What
+    only moves the values that convolutions gave is not kept, since they are in half precision
+    already. Of a network whose outputs are maps none is kept: logits have no such range, and maps
+    are large.
+    """
+    names = decoding_nodes(model)
+    inside = set(names)
+    nodes = [node for node in model.graph.node if node.name in inside]
+    if any(node.op_type in _DENSE for node in nodes):
+        return []
+    makers = {name: node.name for node in model.graph.node for name in node.output}
+    moving: set[str] = set()
+    for node in nodes:
+        values = node.input if node.op_type == 'Concat' else node.input[:1]
+        # Constants are made by nobody, or inside.
+        given = {makers.get(name, '') for name in values} - moving
+        if node.op_type in _MOVING and '' not in given and not given & inside:
+            moving.add(node.name)
+    return [name for name in names if name not in moving]
+
+
+def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model in half precision; inputs and outputs stay in FP32, and so does the decoding.
+
+    Parameters
+    ----------
+    model : ModelProto
+        In FP32, with Q/DQ nodes or without. It is changed.
+
+    Raises
+    ------
+    PerceptionError
+        When onnx or ONNX Runtime is missing.
+    ModelError
+        When the model cannot be converted.
+
+    Notes
+    -----
+    ONNX Runtime 1.31's converter gives an initializer that two Resize nodes share two Cast nodes
+    of the same name, which TensorRT and ONNX Runtime refuse, and appends nodes out of order. So
+    repeated nodes are dropped, and the rest is sorted. Between two nodes that stay in FP32 it
+    converts to FP16 and back, which would lose what they are kept for, and break the arithmetic of
+    shapes; so both nodes take the value as it is.
+    """
+    require_onnx()
+    try:
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    except ImportError as err:
+        raise PerceptionError(
+            f'ONNX Runtime is needed to convert a model to FP16, and its converter cannot be '
+            f'imported ({err}); pip install onnxruntime'
+        ) from err
+    quantized = any(node.op_type == 'QuantizeLinear' for node in model.graph.node)
+    if quantized and 0 < opset_of(model) < _SCALES_IN_FP16:
+        model = convert_opset(model, _SCALES_IN_FP16, model.ir_version)
+    name_nodes(model)
+    kept = coordinates_in_float(model)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of each weight that is smaller than FP16's smallest
+            model = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
+    except Exception as err:  # whatever its checks and onnx's shape inference raise
+        why = ' '.join(str(err).split()) or type(err).__name__
+        raise ModelError(
+            f'the model cannot be converted to FP16: {why}. Export it in half precision '
+            '(Ultralytics: half=True), or build with precision fp32'
+        ) from err
+    _drop_round_trips(model)
+    known = [each.name for each in [*model.graph.input, *model.graph.initializer]]
+    nodes = sort_nodes(model.graph.node, known)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    _refuse_infinite_weights(model)
+    return model
+
+
+def _drop_round_trips(model: onnx.ModelProto) -> None:
+    """Let FP32 values that are cast to FP16 and back stay as they are."""
+    from onnx import TensorProto
+
+    halved = {node.output[0]: node.input[0] for node in _casts(model, TensorProto.FLOAT16)}
+    instead = {
+        node.output[0]: halved[node.input[0]]
+        for node in _casts(model, TensorProto.FLOAT)
+        if node.input[0] in halved
+    }
+    # What the model gives keeps its name: there the value is renamed, and not what takes it.
+    outputs = {each.name for each in model.graph.output}
+    renamed = {source: name for name, source in instead.items() if name in outputs}
+    nodes = [node for node in model.graph.node if node.output[0] not in instead]
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            source = instead.get(name, name)
+            node.input[index] = renamed.get(source, source)
+        for index, name in enumerate(node.output):
+            node.output[index] = renamed.get(name, name)
+    used = outputs.union(*(node.input for node in nodes))
+    del model.graph.node[:]
+    model.graph.node.extend(
+        node for node in nodes if node.op_type != 'Cast' or node.output[0] in used
+    )
+
+
+def _casts(model: onnx.ModelProto, to: int) -> list[onnx.NodeProto]:
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type == 'Cast' and any(a.name == 'to' and a.i == to for a in node.attribute)
+    ]
+
+
+def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
+    from onnx import TensorProto, numpy_helper
+
+    for each in model.graph.initializer:
+        half = each.data_type == TensorProto.FLOAT16
+        if half and not np.isfinite(numpy_helper.to_array(each)).all():
+            raise ModelError(
+                f"weights '{each.name}' are not finite in FP16; build with precision fp32"
+            )
+
+
+def float_weights(model: onnx.ModelProto) -> int:
+    """Give weights that are int8 in the file as floats that a QuantizeLinear makes int8 again.
+
+    TensorRT 8.x takes quantized weights in this form only. The numbers are the same.
+
+    Parameters
+    ----------
+    model : ModelProto
+        It is changed.
+
+    Returns
+    -------
+    int
+        How many weights that were.
+    """
+    onnx = require_onnx()
+    values = {each.name: each for each in model.graph.initializer}
+    nodes = []
+    changed: set[str] = set()
+    for node in model.graph.node:
+        stored = values.get(node.input[0]) if node.op_type == 'DequantizeLinear' else None
+        if stored is not None and stored.data_type == onnx.TensorProto.INT8:
+            if stored.name not in changed:
+                changed.add(stored.name)
+                nodes.append(_quantize_again(stored, node, values))
+            node.input[0] = f'{stored.name}_quantized'
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return len(changed)
+
+
+def _quantize_again(
+    stored: onnx.TensorProto, dequantize: onnx.NodeProto, values: dict[str, onnx.TensorProto]
+) -> onnx.NodeProto:
+    """The QuantizeLinear for a weight, which becomes a float."""
+    onnx = require_onnx()
+    integers = onnx.numpy_helper.to_array(stored)
+    scale = onnx.numpy_helper.to_array(values[dequantize.input[1]])
+    axis = next((each.i for each in dequantize.attribute if each.name == 'axis'), 1)
+    if scale.ndim:
+        shape = [1] * integers.ndim
+        shape[axis] = -1
+        scale = scale.reshape(shape)
+    name = stored.name
+    stored.CopyFrom(onnx.numpy_helper.from_array(integers * scale, name))
+    return onnx.helper.make_node(
+        'QuantizeLinear',
+        [name, *dequantize.input[1:]],
+        [f'{name}_quantized'],
+        name=f'{name}_quantize',
+        axis=axis,
+    )
+
+
+def convert_opset(
+    model: onnx.ModelProto, opset: int = WANTED_OPSET, ir_version: int = WANTED_IR
+) -> onnx.ModelProto:
+    """The model with operators of another version, checked.
+
+    Raises
+    ------
+    ModelError
+        When onnx cannot convert it; says which opset it has and which was wanted.
+    """
+    onnx = require_onnx()
+    metadata = {each.key: each.value for each in model.metadata_props}
+    try:
+        converted = onnx.version_converter.convert_version(model, opset)
+        converted.ir_version = ir_version
+        onnx.checker.check_model(converted)
+    except Exception as err:  # its C++ converter raises RuntimeError, its checker another
+        why = ' '.join(str(err).split())[:300]
+        raise ModelError(
+            f'the model has opset {opset_of(model)} and IR version {model.ir_version}; onnx '
+            f'cannot convert it to opset {opset}: {why}. Export it with opset {opset}'
+        ) from err
+    onnx.helper.set_model_props(converted, metadata)
+    return converted

@@ -1,0 +1,329 @@
+"""INT8 models for every TensorRT: Q/DQ nodes in the ONNX file, with ranges measured on images.
+
+The settings are those that TensorRT's parsers take: int8 with a zero point of 0, for activations
+and weights; a scale for each channel of weights; biases in float. Only what multiplies by weights
+is quantized, at its inputs: what lies between is fused by TensorRT, and the values that it hands
+on are quantized once, where the next one takes them.
+
+Three parts stay in float, where INT8 costs most: the first convolutions, which see 128 steps of
+brightness; the last one of each head; and what decodes boxes, scores and keypoints behind it,
+whose values span the picture. The graph alone tells which these are, whatever their names.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import logging
+import tempfile
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.engines.onnx_file.graph import (
+    first_convolutions,
+    has_quantization,
+    last_weighted,
+    load_model,
+    require_onnx,
+    weighted_nodes,
+)
+from jetson_perception.engines.onnx_file.precision import convert_opset, opset_of, widen_weights
+from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.files.output_files import write_output
+from jetson_perception.printable import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import onnx
+    from numpy.typing import NDArray
+
+_log = logging.getLogger('jetson_perception')
+
+METHODS = ('minmax', 'entropy', 'percentile')
+"""How a range is chosen from the values seen: all of them; the least loss of information; all but
+the largest 0.01 ‰."""
+
+_OLDEST_OPSET = 13  # the first with a scale a channel
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationOptions:
+    """How a model is quantized.
+
+    Attributes
+    ----------
+    method : str
+        One of `METHODS`.
+    float_first : int
+        So many convolutions that the image meets first stay in float.
+    float_nodes : tuple of str
+        Names of further nodes that stay in float; `*` stands for anything.
+    """
+
+    method: str = 'minmax'
+    float_first: int = 2
+    float_nodes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ParameterError(
+                f'method is {quoted(self.method)}; expected one of {", ".join(METHODS)}', 'method'
+            )
+        if self.float_first < 0:
+            raise ParameterError(
+                f'float_first is {self.float_first}; expected 0 or more', 'float_first'
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What became of a model.
+
+    Attributes
+    ----------
+    pictures : int
+        That ranges were measured on.
+    nodes : int
+        With weights, that compute in INT8 now.
+    kept : int
+        With weights, that stay in float.
+    """
+
+    pictures: int
+    nodes: int
+    kept: int
+
+
+def quantize_model(
+    path: str | Path,
+    out: str | Path,
+    tensors: Iterable[NDArray[np.generic]],
+    options: QuantizationOptions | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Quantized:
+    """Write a model with Q/DQ nodes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ONNX file, in FP32.
+    out : str or Path
+        The file to write; its metadata are the original's.
+    tensors : iterable of ndarray, shape (1, 3, h, w), float32
+        Inputs of the network, of images as the camera will see them.
+    options : QuantizationOptions, optional
+        How.
+    progress : callable, optional
+        Called with the number of images taken.
+
+    Raises
+    ------
+    PerceptionError
+        When onnx or ONNX Runtime is missing.
+    ModelError
+        When the model cannot be used, is quantized already, or has nothing to quantize.
+    ParameterError
+        When there are no images.
+    """
+    require_onnx()
+    path, out = Path(path), Path(out)
+    options = options or QuantizationOptions()
+    if has_quantization(path):
+        raise ModelError(f'{path} is quantized already; give the original in FP32')
+    metadata = {each.key: each.value for each in load_model(path).metadata_props}
+    with _room_for_files(), tempfile.TemporaryDirectory(prefix='jetson_perception_') as folder:
+        prepared = Path(folder) / 'prepared.onnx'
+        model = _prepare(path, prepared)
+        weighted, kept = _choose(model, path, options)
+        spool = Path(folder) / 'tensors'
+        reader = _Reader(model.graph.input[0].name, tensors, spool, progress)
+        quantized = Path(folder) / 'quantized.onnx'
+        _quantize(path, prepared, quantized, reader, options, weighted)
+        _finish(quantized, out, metadata)
+    return Quantized(reader.count, len(weighted), len(kept))
+
+
+@contextmanager
+def _room_for_files() -> Iterator[None]:
+    """Say of temporary files that cannot be written where they are, and what to do."""
+    try:
+        yield
+    except OSError as err:
+        reason = err.strerror or err
+        raise PerceptionError(
+            f'temporary files in {tempfile.gettempdir()} cannot be written: {reason}; make room, '
+            'or set TMPDIR to a folder that has some'
+        ) from err
+
+
+def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
+    """The model with shapes known and batch normalization folded, which ranges are measured on."""
+    onnx = require_onnx()
+    try:
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as err:
+        raise PerceptionError(
+            f"ONNX Runtime's quantization cannot be imported: {err}; pip install "
+            f'{err.name or "onnxruntime"}'
+        ) from err
+    model = load_model(path)
+    widen_weights(model)
+    if 0 < opset_of(model) < _OLDEST_OPSET:
+        model = convert_opset(model)
+    # As a file: of a model in memory it puts the weights into another, and loses them.
+    original = prepared.with_name('original.onnx')
+    onnx.save(model, str(original))
+    # Shapes computed from symbols need sympy, and are not needed where images fix them.
+    try:
+        quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
+    except Exception as err:  # of ONNX Runtime and onnx, which share no other base
+        raise ModelError(
+            f'{path} cannot be prepared for quantization: {" ".join(str(err).split())}'
+        ) from err
+    model = load_model(prepared)
+    onnx.save(model, str(prepared))  # with its nodes named
+    return model
+
+
+def _choose(
+    model: onnx.ModelProto, path: Path, options: QuantizationOptions
+) -> tuple[list[str], list[str]]:
+    """Names of the nodes with weights: those to quantize, and those to keep."""
+    names = [node.name for node in weighted_nodes(model)]
+    sensitive = set(first_convolutions(model, options.float_first)) | set(last_weighted(model))
+    for pattern in options.float_nodes:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            raise ParameterError(
+                f'float_nodes: no node with weights is named {quoted(pattern)}; some are '
+                f'{", ".join(names[:5])}',
+                'float_nodes',
+            )
+        sensitive.update(found)
+    chosen = [name for name in names if name not in sensitive]
+    if not chosen:
+        raise ModelError(
+            f'{path} has {len(names)} nodes with weights, and all of them stay in float: the '
+            f'first {options.float_first} and the ends of heads. There is nothing to quantize'
+        )
+    return chosen, [name for name in names if name in sensitive]
+
+
+class _Reader:
+    """Images for ONNX Runtime's calibration, one at a time; its CalibrationDataReader.
+
+    They lie in a file meanwhile: ONNX Runtime asks how many there are, and keeps what the network
+    makes of all that one range gives it, which for histograms is hundreds of megabytes an image.
+
+    Parameters
+    ----------
+    name : str
+        Of the network's input.
+    tensors : iterable of ndarray
+        All of one shape.
+    file : Path
+        Where they are kept meanwhile.
+    progress : callable, optional
+        Called with the number of images taken.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tensors: Iterable[NDArray[np.generic]],
+        file: Path,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._name, self._progress = name, progress
+        self.count, self._next, self._end = 0, 0, 0
+        shape: tuple[int, ...] = ()
+        with file.open('wb') as spool:
+            for tensor in tensors:
+                shape = shape or tensor.shape
+                if tensor.shape != shape:
+                    raise ModelError(
+                        f'calibration tensors are {shape} and {tensor.shape}; expected one shape'
+                    )
+                spool.write(np.ascontiguousarray(tensor, np.float32).tobytes())
+                self.count += 1
+        if not self.count:
+            raise ParameterError('there are no images to calibrate on', 'images')
+        self._tensors = np.memmap(file, np.float32, 'r', shape=(self.count, *shape))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Give these next."""
+        self._next, self._end = start_index, end_index
+
+    def get_next(self) -> dict[str, NDArray[np.generic]] | None:
+        """The next input; None after the last of the range."""
+        if self._next >= self._end:
+            return None
+        tensor = np.array(self._tensors[self._next])
+        self._next += 1
+        if self._progress:
+            self._progress(self._next)
+        return {self._name: tensor}
+
+
+def _quantize(
+    path: Path,
+    prepared: Path,
+    out: Path,
+    reader: _Reader,
+    options: QuantizationOptions,
+    nodes: list[str],
+) -> None:
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    methods = {
+        'minmax': CalibrationMethod.MinMax,
+        'entropy': CalibrationMethod.Entropy,
+        'percentile': CalibrationMethod.Percentile,
+    }
+    try:
+        with redirect_stdout(io.StringIO()):  # it prints what it does
+            quantize_static(
+                str(prepared),
+                str(out),
+                reader,
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QInt8,
+                calibrate_method=methods[options.method],
+                nodes_to_quantize=nodes,
+                op_types_to_quantize=_OPERATORS,
+                extra_options=_EXTRA,
+            )
+    except Exception as err:  # of ONNX Runtime, NumPy and onnx
+        why = ' '.join(str(err).split())
+        if options.method != 'minmax':  # 1.19 fails at merging histograms
+            why += '. The method minmax, or a newer ONNX Runtime, may do better'
+        raise ModelError(f'{path} cannot be quantized: {why}') from err
+
+
+_OPERATORS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']
+
+_EXTRA: dict[str, Any] = {
+    'ActivationSymmetric': True,
+    'WeightSymmetric': True,
+    'QuantizeBias': False,
+    'OpTypesToExcludeOutputQuantization': _OPERATORS,
+    'CalibStridedMinMax': 1,  # image by image, of all methods
+}
+
+
+def _finish(quantized: Path, out: Path, metadata: dict[str, str]) -> None:
+    onnx = require_onnx()
+    model = onnx.load(str(quantized))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    write_output(out, model.SerializeToString(), parameter='output', durable=True)

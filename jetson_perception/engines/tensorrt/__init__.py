@@ -1,0 +1,1 @@
+"""TensorRT: engines that run, their building and keeping."""

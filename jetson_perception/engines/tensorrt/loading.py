@@ -1,0 +1,191 @@
+"""From TensorRT's serialized plan to an engine on the GPU, or to an error that says what to do."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.engines.tensorrt.api import (
+    collect_errors,
+    describe_tensorrt,
+    first_error,
+    is_rtx,
+    process_logger,
+)
+from jetson_perception.engines.tensorrt.plan_file import plan_version
+from jetson_perception.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import tensorrt
+
+
+class PlanRefusedError(ModelError):
+    """TensorRT does not take a plan: of another version or GPU, or damaged. Building helps."""
+
+
+# What TensorRT logs, in lower case, and what it means; the first that fits. From 8.5 to 11.
+_MEMORY = ('could not be allocated', 'outofmemory', 'out of memory')
+_CUDA = ('cuda runtime', 'cudaerror', 'cuda initialization')
+_REASONS = (
+    (  # before the next, as it goes on to speak of versions
+        ('magictag',),
+        'it is no engine of this TensorRT; give an ONNX file, or an engine that was built here',
+    ),
+    (
+        ('version tag does not match', 'serialization version'),
+        'it was built by another version of TensorRT; build it again here, from the ONNX file',
+    ),
+    (
+        ('platform specific tag',),
+        'it was built on another kind of machine; engines are built on the device that runs '
+        'them: build it again here, from the ONNX file',
+    ),
+    (
+        ('incompatible device', 'expecting compute', 'compute capability'),
+        'it was built for another GPU; build it again here, from the ONNX file',
+    ),
+    (
+        ('empty memory buffer', 'buffersize', 'blobsize', 'header.size'),
+        'it is cut off, or something was added to it; copy or build it again',
+    ),
+    (
+        ('plugin',),
+        'it has an operator of a plugin that is not loaded; build it from the ONNX file without '
+        'that operator',
+    ),
+)
+
+
+def explain(errors: list[str], what: str) -> ModelError:
+    """The error for what TensorRT refused, from what it logged.
+
+    Parameters
+    ----------
+    errors : list of str
+        Oldest first; the first is the one that explains the others.
+    what : str
+        What was done, as 'my.engine cannot be loaded by TensorRT 10.3.0'.
+    """
+    said = first_error(errors)
+    lower = said.lower()
+    if any(text in lower for text in _MEMORY):
+        return ModelError(
+            f'{what}: the GPU has too little memory left; run fewer or smaller models, or close '
+            f'other programs that use it. TensorRT says: {said}'
+        )
+    if any(text in lower for text in _CUDA):
+        return ModelError(
+            f'{what}: CUDA fails; `jetson-perception doctor` looks for the reason. TensorRT says: '
+            f'{said}'
+        )
+    for texts, meaning in _REASONS:
+        if any(text in lower for text in texts):
+            return PlanRefusedError(f'{what}: {meaning}. TensorRT says: {said}')
+    return PlanRefusedError(f'{what}. TensorRT says: {said}')
+
+
+class LoadedEngines:
+    """Engines on the GPU by the content of their plans, so that weights are there once.
+
+    Contexts of one engine share its weights. Before TensorRT 10 each context of an engine with
+    dynamic shapes needs an optimization profile of its own, so nothing is shared there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: dict[tuple[int, int, bytes], tuple[tensorrt.ICudaEngine, int]] = {}
+        self._runtime: tensorrt.Runtime | None = None
+        self._module: Any = None
+
+    def load(
+        self, trt: Any, plan: bytes, path: Path, *, device: int, dla_core: int = -1
+    ) -> tensorrt.ICudaEngine:
+        """An engine, to be given back with `release`; the context has to be current.
+
+        Parameters
+        ----------
+        trt : module
+            TensorRT.
+        plan : bytes
+        path : Path
+            For errors.
+        device : int
+            Index of the GPU that is current.
+        dla_core : int
+            Deep learning accelerator that it was built for; -1 for none.
+
+        Raises
+        ------
+        PlanRefusedError
+            When TensorRT does not take it.
+        ModelError
+            When memory is short, or TensorRT does not start.
+        """
+        plan = bytes(plan)  # before 10.13 TensorRT reads the buffer while other threads run
+        key = device, dla_core, hashlib.sha256(plan).digest()
+        with self._lock:
+            engine, users = self._loaded.get(key, (None, 0))
+            if engine is None:
+                engine = self._deserialize(trt, plan, path, dla_core)
+            if _shares_profiles(trt):
+                self._loaded[key] = engine, users + 1
+            return engine
+
+    def release(self, engine: tensorrt.ICudaEngine) -> None:
+        """Give an engine back; the context has to be current when the caller drops it, too."""
+        with self._lock:
+            for key, (loaded, users) in list(self._loaded.items()):
+                if loaded is engine:
+                    if users > 1:
+                        self._loaded[key] = engine, users - 1
+                    else:
+                        del self._loaded[key]
+
+    def _deserialize(
+        self, trt: Any, plan: bytes, path: Path, dla_core: int
+    ) -> tensorrt.ICudaEngine:
+        what = _what(trt, plan, path)
+        with collect_errors() as errors:
+            runtime = self._start(trt)
+            if dla_core >= 0:
+                runtime.DLA_core = dla_core
+            engine = runtime.deserialize_cuda_engine(plan)
+            if engine is None:
+                raise explain(errors, what)
+        return engine
+
+    def _start(self, trt: Any) -> tensorrt.Runtime:
+        """The runtime of the process."""
+        if self._runtime is None or self._module is not trt:
+            logger = process_logger()
+            if hasattr(trt, 'init_libnvinfer_plugins'):
+                trt.init_libnvinfer_plugins(logger, '')
+            try:
+                self._runtime = trt.Runtime(logger)
+            except TypeError as err:  # what pybind11 makes of a null pointer
+                raise ModelError(f'{describe_tensorrt(trt)} does not start: {err}') from err
+            self._module = trt
+            # One reference that nobody drops: what TensorRT would do at the end of the process
+            # would come after CUDA and the logger are gone.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._runtime))
+        return self._runtime
+
+
+def _shares_profiles(trt: Any) -> bool:
+    """Whether contexts of one engine may use the same optimization profile: from 10.0 on."""
+    return hasattr(trt, 'ExecutionContextAllocationStrategy')
+
+
+def _what(trt: Any, plan: bytes, path: Path) -> str:
+    """'my.engine, of TensorRT 8.6.1, cannot be loaded by TensorRT 10.3.0', as far as known."""
+    built_by = plan_version(plan)
+    rtx = ' (engines of the one do not run on the other)'
+    other = built_by and built_by.startswith('TensorRT-RTX') != is_rtx(trt)
+    return (
+        f'{path}{f", of {built_by}," if built_by else ""} cannot be loaded by '
+        f'{describe_tensorrt(trt)}{rtx if other else ""}'
+    )

@@ -1,0 +1,193 @@
+"""From a model file to a TensorRT engine: from the cache, built, or the file itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.cuda import CudaDevice, cuda_problem
+from jetson_perception.engines.image_input import (
+    choose_size_wh,
+    require_image,
+    require_one_input,
+)
+from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_file.header import model_digest, read_head
+from jetson_perception.engines.tensorrt.api import describe_tensorrt, import_tensorrt, is_rtx
+from jetson_perception.engines.tensorrt.build_options import BuildOptions
+from jetson_perception.engines.tensorrt.builder import build_engine
+from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
+from jetson_perception.engines.tensorrt.engine import TensorRTEngine
+from jetson_perception.engines.tensorrt.loading import PlanRefusedError
+from jetson_perception.engines.tensorrt.plan_file import read_plan_file
+from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.files.foreign_files import absolute_foreign_path, open_foreign_file
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from jetson_perception.engines.request import EngineRequest
+    from jetson_perception.engines.tensorrt.cache import CachedPlan
+    from jetson_perception.model_info import ModelInfo
+
+_log = logging.getLogger('jetson_perception')
+
+_PLAN_SUFFIXES = ('.engine', '.plan')
+
+# Of BuildOptions: where things are written, which makes no other engine.
+_NOT_IN_KEY = ('timing_cache', 'save_onnx')
+
+
+def is_plan_file(path: str | Path) -> bool:
+    """Whether a file holds an engine, rather than a model to build one from; by its name."""
+    return Path(path).suffix.lower() in _PLAN_SUFFIXES
+
+
+def check_plan_file(path: str | Path) -> Path:
+    """The absolute path of an engine file that nobody but its owner's group can have written.
+
+    Raises
+    ------
+    ModelError
+        When there is no such file, or every user may write it.
+    """
+    path = absolute_foreign_path(path, what='engine file', error=ModelError)
+    if not os.path.lexists(path):
+        raise ModelError(f'there is no engine file {printable(path)}')
+    with open_foreign_file(path, what='engine file', error=ModelError) as descriptor:
+        mode = os.fstat(descriptor).st_mode
+    if mode & stat.S_IWOTH:
+        raise ModelError(
+            f'{path} may be written by any user, and engines execute code; if you trust what is '
+            f'in it, run `chmod o-w {path}`'
+        )
+    return path
+
+
+def tensorrt_problem(device: int = 0) -> str:
+    """Why TensorRT cannot be used on the GPU of this index; empty when it can."""
+    problem = cuda_problem(device)
+    if problem:  # before hundreds of megabytes of libraries are loaded for nothing
+        return problem
+    try:
+        trt = import_tensorrt()
+    except ModelError as err:
+        return str(err)
+    if not is_rtx(trt) or not hasattr(trt, 'ComputeCapability'):
+        return ''
+    try:
+        gpu = CudaDevice.get(device)
+    except CudaError as err:
+        return str(err)
+    gpu.close()
+    major, minor = gpu.compute_capability
+    if hasattr(trt.ComputeCapability, f'SM{major}{minor}'):
+        return ''
+    return (
+        f'{describe_tensorrt(trt)} does not run on {gpu.name}, of compute capability '
+        f'{major}.{minor}; install TensorRT'
+    )
+
+
+def open_tensorrt(request: EngineRequest) -> TensorRTEngine:
+    """A model on TensorRT: an ONNX file, built once a machine and kept, or an engine file.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be used, TensorRT cannot build or load it, or is not there.
+    ParameterError
+        When the input size is open and nobody says it, or the one given does not fit.
+    BuildCanceled
+        When `request.cancel` was set.
+    CudaError
+        When the GPU is not to be had, or full.
+    """
+    if is_plan_file(request.path):
+        return _open_plan_file(request)
+    return _open_onnx(request)
+
+
+def _open_plan_file(request: EngineRequest) -> TensorRTEngine:
+    path = request.path
+    file = read_plan_file(path)
+    return TensorRTEngine(
+        file.plan,
+        path=path,
+        info=file.info(str(path)),
+        input_size_wh=request.input_size_wh,
+        device=request.device,
+    )
+
+
+def _open_onnx(request: EngineRequest) -> TensorRTEngine:
+    info, options = _plan_build(request)
+    key = _make_key(request, options)
+    cache = EngineCache()
+
+    def build() -> bytes:
+        built = build_engine(
+            request.path,
+            options,
+            progress=request.progress,
+            cancel=request.cancel,
+            device=request.device,
+        )
+        for note in built.notes:
+            _log.info('%s: %s', request.path.name, note)
+        return built.plan
+
+    def on_wait() -> None:
+        _log.info('%s: another process builds its engine; waiting for it', request.path.name)
+        if request.progress is not None:
+            request.progress(None, 'waiting for another process that builds this engine')
+
+    plan = cache.get_or_build(key, build, cancel=request.cancel, on_wait=on_wait)
+    try:
+        return _make_engine(plan, request, info)
+    except PlanRefusedError as err:
+        if plan.built:
+            raise
+        # Undamaged, of this version and GPU, and refused: as some engines with plugins are.
+        plan = cache.replace(key, build, str(err))
+    return _make_engine(plan, request, info)
+
+
+def _make_engine(plan: CachedPlan, request: EngineRequest, info: ModelInfo) -> TensorRTEngine:
+    opened = TensorRTEngine(plan.data, path=request.path, info=info, device=request.device)
+    opened.description += f', {request.precision.upper()}'
+    return opened
+
+
+def _plan_build(request: EngineRequest) -> tuple[ModelInfo, BuildOptions]:
+    """What the model says of itself, with the size to run at, and how to build its engine."""
+    path = request.path
+    head = read_head(path)
+    require_one_input(path, [spec.name for spec in head.inputs])
+    image = head.inputs[0]
+    require_image(path, image)
+    info = replace(read_onnx_metadata(head.metadata), path=str(path))
+    size_wh = choose_size_wh(path, image, info, request.input_size_wh)
+    # One size: an engine is fastest at the one that it was tuned for.
+    sizes = (size_wh,) * 3 if -1 in image.shape[2:] else ()
+    options = BuildOptions(precision=request.precision, size_wh=sizes)
+    return replace(info, input_size_wh=size_wh), options
+
+
+def _make_key(request: EngineRequest, options: BuildOptions) -> EngineKey:
+    gpu = CudaDevice.get(request.device)
+    gpu.close()
+    settings: dict[str, Any] = options.as_json()
+    for name in _NOT_IN_KEY:
+        del settings[name]
+    return EngineKey(
+        model_sha256=model_digest(request.path),
+        runtime=describe_tensorrt(import_tensorrt()),
+        gpu=gpu.name,
+        compute_capability='.'.join(map(str, gpu.compute_capability)),
+        options=settings,
+        model=str(request.path),
+    )

@@ -1,0 +1,661 @@
+"""ONNX in, TensorRT's serialized plan out, in this process: what the child of `builder` does.
+
+One path from 8.5 to 11 and TensorRT-RTX. Two ways to precision: where the builder has flags for
+FP16 and INT8 they choose; where it has none, and for strongly typed networks, the types in the
+ONNX file are the precisions, so the file is converted first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.engines.onnx_file.graph import has_quantization, load_model, require_onnx
+from jetson_perception.engines.onnx_file.precision import (
+    WANTED_IR,
+    WANTED_OPSET,
+    convert_opset,
+    coordinates_in_float,
+    float_weights,
+    is_fp16,
+    opset_of,
+    to_fp16,
+    widen_weights,
+)
+from jetson_perception.engines.tensorrt.api import (
+    Gpu,
+    collect_errors,
+    creation_flag,
+    describe_tensorrt,
+    find_gpu,
+    first_error,
+    has_precision_flags,
+    is_rtx,
+    process_logger,
+)
+from jetson_perception.engines.tensorrt.build_progress import BuildProgress, make_monitor
+from jetson_perception.engines.tensorrt.calibrator import has_calibrator, make_calibrator
+from jetson_perception.errors import (
+    BuildCanceled,
+    ModelError,
+    ParameterError,
+    PerceptionError,
+)
+from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.files.output_files import write_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    import tensorrt
+    from numpy.typing import NDArray
+
+    from jetson_perception.engines.tensorrt.build_options import BuildOptions
+
+    Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+_log = logging.getLogger('jetson_perception.tensorrt')
+
+_OLDEST_OPSET = 7  # the parser warns of older ones, and reads some of them wrong
+
+_MIB = 1 << 20
+_LARGEST_TIMING_CACHE = 1 << 30
+
+
+@dataclass
+class Plan:
+    """A serialized engine, and how it came about.
+
+    Attributes
+    ----------
+    data : buffer
+        What `deserialize_cuda_engine` takes.
+    tensorrt : str
+        What built it, as 'TensorRT 10.3.0'.
+    gpu : str
+        What it was built on; '' for TensorRT-RTX without a GPU.
+    layers : int
+        Of the network, before TensorRT fuses them.
+    shapes : mapping of str to three shapes
+        Smallest, best and largest shape of each input with open dimensions.
+    workspace_mib : int
+        The limit that was set.
+    flags : list of str
+        Of the builder, as 'FP16'.
+    notes : list of str
+        What was done that a user may want to know of.
+    """
+
+    data: Any
+    tensorrt: str
+    gpu: str
+    layers: int
+    workspace_mib: int
+    shapes: dict[str, Shapes] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def build_plan(
+    trt: Any,
+    path: Path,
+    options: BuildOptions,
+    *,
+    size_wh: tuple[int, int] | None = None,
+    calibration: Iterator[NDArray[np.generic]] | None = None,
+    report: Callable[[float | None, str], None] = lambda fraction, phase: None,
+    canceled: Callable[[], bool] = lambda: False,
+) -> Plan:
+    """Build an engine.
+
+    Parameters
+    ----------
+    trt : module
+        TensorRT.
+    path : Path
+        The ONNX file; external data beside it.
+    options : BuildOptions
+        How.
+    size_wh : tuple of int, optional
+        Width and height where the model leaves them open and the options name none.
+    calibration : iterator of ndarray, optional
+        Input tensors to measure INT8 ranges on, where the version does that.
+    report : callable
+        Called with the fraction that is done, None while nobody knows, and what is going on.
+    canceled : callable
+        Asked on the way; True ends the build, in versions that can.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be used, or TensorRT cannot build it; with its own first error.
+    ParameterError
+        When an option does not fit the model or this TensorRT.
+    BuildCanceled
+        When it was canceled.
+    """
+    name = describe_tensorrt(trt)
+    gpu = None if is_rtx(trt) else find_gpu()
+    _load_plugins(trt, options.plugins)
+    builder = _make_builder(trt)
+    _check_dla(trt, builder, options)
+    report(None, 'reading the model')
+    notes: list[str] = []
+    typed = _is_typed(trt, options)
+    if typed and options.precision == 'int8' and not has_quantization(path):
+        raise _not_quantized(path, name)
+    content = _converted(path, options, notes) if typed else _widened(path)
+    network, parser = _parse(trt, builder, path, content, typed, notes)
+    config = builder.create_builder_config()
+    workspace = options.workspace_mib or _default_workspace_mib(gpu)
+    plan = Plan(b'', name, gpu.name if gpu else '', network.num_layers, workspace, notes=notes)
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace * _MIB)
+    profile = _add_profile(builder, network, config, options, size_wh, plan)
+    calibrator = None
+    if not typed:
+        best_shape = _best_shape(network, plan)
+        calibrator = _set_flags(trt, config, path, options, calibration, best_shape, plan)
+        if calibrator is not None and profile is not None:
+            config.set_calibration_profile(profile)
+    _set_tuning(trt, config, options, plan)
+    cache = _set_timing_cache(trt, config, options, notes)
+    monitor = _set_monitor(trt, config, report, canceled)
+    report(None if monitor is None else 0.0, 'building')
+    try:
+        plan.data = _serialize(builder, network, config, path, workspace, canceled)
+    finally:
+        if calibrator is not None:
+            calibrator.free()
+    _check_calibration(calibrator, plan)
+    if cache:
+        _save_timing_cache(config, Path(options.timing_cache))
+    # The parser reads on in its network's memory, and both go before the builder.
+    del parser, network
+    return plan
+
+
+def _load_plugins(trt: Any, libraries: Sequence[str]) -> None:
+    for library in libraries:
+        try:
+            ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+        except OSError as err:
+            raise ParameterError(
+                f'plugin library {library} cannot be loaded: {err}', 'plugins'
+            ) from err
+    if hasattr(trt, 'init_libnvinfer_plugins'):
+        trt.init_libnvinfer_plugins(process_logger(), '')
+
+
+def _make_builder(trt: Any) -> tensorrt.Builder:
+    with collect_errors() as errors:
+        try:
+            return trt.Builder(process_logger())
+        except TypeError as err:  # "factory function returned nullptr"
+            raise ModelError(
+                f'{describe_tensorrt(trt)} cannot start a builder: {first_error(errors)}. Does '
+                'nvidia-smi or tegrastats show the GPU, and memory free?'
+            ) from err
+
+
+def _check_dla(trt: Any, builder: tensorrt.Builder, options: BuildOptions) -> None:
+    if options.dla_core < 0:
+        return
+    cores = builder.num_DLA_cores
+    if not cores:
+        raise ParameterError(
+            f'{describe_tensorrt(trt)} finds no DLA core on this machine. AGX Orin and Orin NX '
+            'have them, with TensorRT to 10.7 and from 11.4.1 on; leave dla_core out elsewhere',
+            'dla_core',
+        )
+    if options.dla_core >= cores:
+        raise ParameterError(
+            f'dla_core is {options.dla_core}; this machine has {cores}, from 0 on', 'dla_core'
+        )
+
+
+def _is_typed(trt: Any, options: BuildOptions) -> bool:
+    if not has_precision_flags(trt):
+        return True
+    if options.strongly_typed and not creation_flag(trt, 'STRONGLY_TYPED'):
+        raise ParameterError(
+            f'{describe_tensorrt(trt)} has no strongly typed networks, which came with 9.1; leave '
+            'strongly_typed out',
+            'strongly_typed',
+        )
+    return options.strongly_typed
+
+
+def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | None:
+    """The model in half precision where that is wanted and it is not so already."""
+    if options.precision == 'fp32':
+        return _widened(path)
+    model = load_model(path)
+    widen_weights(model)
+    if is_fp16(model):
+        return None
+    kept = coordinates_in_float(model)
+    also = ' and the decoding of boxes' if kept else ''
+    notes.append(f'converted to FP16; inputs, outputs{also} stay in FP32')
+    content = to_fp16(model).SerializeToString()
+    if options.save_onnx:
+        write_output(options.save_onnx, content, parameter='save_onnx')
+    return content
+
+
+def _widened(path: Path) -> bytes | None:
+    """The model with its weights in FP32, where the file has them in FP16 behind casts.
+
+    TensorRT wants weights that are constants; whether 8.x and 10.x fold casts of them is unknown.
+    """
+    try:
+        model = load_model(path)
+    except PerceptionError:  # no onnx: the parser gets the file as it is
+        return None
+    return model.SerializeToString() if widen_weights(model) else None
+
+
+def _parse(
+    trt: Any,
+    builder: tensorrt.Builder,
+    path: Path,
+    content: bytes | None,
+    typed: bool,
+    notes: list[str],
+) -> tuple[tensorrt.INetworkDefinition, tensorrt.OnnxParser]:
+    """The network of a model; one of an opset that TensorRT does not read is converted."""
+    flags = creation_flag(trt, 'EXPLICIT_BATCH')
+    if typed:
+        flags |= creation_flag(trt, 'STRONGLY_TYPED')
+
+    def attempt(content: bytes | None) -> tuple[Any, Any, str]:
+        network = builder.create_network(flags)
+        parser = trt.OnnxParser(network, process_logger())
+        with collect_errors() as errors:
+            if content is None:
+                parsed = parser.parse_from_file(str(path))
+            else:
+                parsed = parser.parse(content, str(path))
+        problem = '' if parsed else describe_parser_errors(parser, errors)
+        if parsed and not network.num_outputs:
+            problem = 'it holds no network; export the model again'
+        return network, parser, problem
+
+    network, parser, problem = attempt(content)
+    old = not problem and _is_old(path, content)
+    if not problem and not old:
+        return network, parser
+    for mended, note in _mended(path, content, quantized=not old):
+        if not mended:
+            problem += f'. Besides, {note}' if problem else ''
+            continue
+        again = attempt(mended)
+        if not again[2]:
+            notes.append(note)
+            return again[0], again[1]
+    if problem:
+        raise ModelError(f'{path}: {describe_tensorrt(trt)} cannot read the model: {problem}')
+    return network, parser
+
+
+def _model_of(path: Path, content: bytes | None) -> Any:
+    return load_model(path) if content is None else require_onnx().load_from_string(content)
+
+
+def _is_old(path: Path, content: bytes | None) -> bool:
+    try:
+        return 0 < opset_of(_model_of(path, content)) < _OLDEST_OPSET
+    except PerceptionError:  # no onnx: the parser warns of it, too
+        return False
+
+
+def _mended(
+    path: Path, content: bytes | None, *, quantized: bool
+) -> Iterator[tuple[bytes | None, str]]:
+    """A model that the parser refused, changed in ways that may help; None and why not."""
+    try:
+        model = _model_of(path, content)
+    except ModelError:  # no model: what the parser said has to do
+        return
+    except PerceptionError as err:
+        yield None, f'in opset {WANTED_OPSET} it may be read, and {err}'
+        return
+    if quantized and float_weights(model):
+        yield model.SerializeToString(), 'quantized weights were written as floats'
+    opset, ir_version = opset_of(model), model.ir_version
+    if opset in (0, WANTED_OPSET) and ir_version <= WANTED_IR:
+        return
+    try:
+        converted = convert_opset(model).SerializeToString()
+    except ModelError as err:
+        yield None, str(err)
+    else:
+        note = f'converted from opset {opset}, IR version {ir_version}, to opset {WANTED_OPSET}'
+        yield converted, note
+
+
+_PARSER_HINTS = (
+    (
+        'plugin not found',
+        'TensorRT has no such operator. Export the model without it, or give the '
+        'library that has it: --plugin',
+    ),
+    (
+        'failed to open file',
+        'its external data is missing; copy it beside the ONNX file, or export into one file',
+    ),
+    ('failed to import initializer', 'its external data is missing or cut off; copy it again'),
+    (
+        'zero point',
+        'it was quantized in a way that TensorRT does not take; make it with '
+        'jetson-perception quantize',
+    ),
+    (
+        'must have type fp8',
+        'it was quantized in a way that TensorRT does not take (biases in '
+        'int32); make it with jetson-perception quantize',
+    ),
+    ('input file cannot be found', 'the file is gone, or may not be read'),
+    ('model_deserialize_failed', 'the file is damaged or no ONNX model; copy or export it again'),
+    (
+        'unsupported_node',
+        'TensorRT does not support this operator, or not with these types; export '
+        'the model without it',
+    ),
+)
+
+
+_NO_DRIVER = re.compile(r'\[\S*catchCudaError\S*\] .*')
+
+
+def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -> str:
+    """What the parser said, with the node that it is about, and what to do."""
+    texts = []
+    for index in range(parser.num_errors):
+        error = parser.get_error(index)
+        said = ' '.join(str(error).split())
+        code = str(error.code()).rsplit('.', maxsplit=1)[-1]
+        # Where there is no driver, that is appended to each error.
+        desc = _NO_DRIVER.sub('', ' '.join(error.desc().split())).rstrip('. ')
+        # Of an unsupported node the description is "false".
+        text = _node_of(error) + (code if desc in ('', 'false') else f'{code}: {desc}')
+        texts.append((text, f'{said} {code}'))
+    if not texts:
+        texts = [(' '.join(text.split()), text) for text in logged] or [
+            ('it does not say why', '')
+        ]
+    everything = ' '.join(said for _, said in texts).lower()
+    hint = next((hint for mark, hint in _PARSER_HINTS if mark in everything), '')
+    more = f' (and {len(texts) - 1} more)' if len(texts) > 1 else ''
+    return texts[0][0] + more + (f'; {hint}' if hint else '')
+
+
+def _node_of(error: Any) -> str:
+    """'node 'name' (operator): '; 8.x knows the node's index only."""
+    if not hasattr(error, 'node_name'):
+        return f'node {error.node()}: ' if error.node() >= 0 else ''
+    name, operator = error.node_name(), error.node_operator()
+    if not name and not operator:
+        return ''
+    return f"node '{name}' ({operator}): "
+
+
+def _default_workspace_mib(gpu: Gpu | None) -> int:
+    return min(gpu.memory_bytes // (4 * _MIB), 4096) if gpu else 1024
+
+
+def _add_profile(
+    builder: tensorrt.Builder,
+    network: tensorrt.INetworkDefinition,
+    config: tensorrt.IBuilderConfig,
+    options: BuildOptions,
+    size_wh: tuple[int, int] | None,
+    plan: Plan,
+) -> tensorrt.IOptimizationProfile | None:
+    """Smallest, best and largest shape of inputs that leave some of it open."""
+    for index in range(network.num_inputs):
+        tensor: Any = network.get_input(index)  # its types say less than Dims can
+        shape = _shape_of(tensor)
+        found = _image_shapes(tensor.name, shape, options, size_wh)
+        if -1 in shape:
+            plan.shapes[tensor.name] = found
+    if not plan.shapes:
+        return None
+    profile: Any = builder.create_optimization_profile()  # takes tuples for Dims
+    with collect_errors() as errors:
+        for name, (low, best, high) in plan.shapes.items():
+            profile.set_shape(name, low, best, high)
+        if config.add_optimization_profile(profile) < 0:
+            raise ModelError(f'TensorRT refuses the profile {plan.shapes}: {first_error(errors)}')
+    return profile
+
+
+def _image_shapes(
+    name: str, shape: tuple[int, ...], options: BuildOptions, size_wh: tuple[int, int] | None
+) -> Shapes:
+    is_image = len(shape) == 4 and shape[1] in (-1, 3)
+    if not is_image:
+        if -1 not in shape:
+            return shape, shape, shape
+        raise ModelError(
+            f"input '{name}' is {list(shape)}, with open dimensions, and no image; export the "
+            'model with a fixed shape'
+        )
+    sizes = options.size_wh or ((size_wh,) * 3 if size_wh else ())
+    if not sizes and -1 in shape[2:]:
+        raise ParameterError(
+            f"input '{name}' leaves its size open, and nothing says the one the model was trained "
+            'at; set size_wh',
+            'size_wh',
+        )
+    made = []
+    for index in range(3):
+        width, height = sizes[index] if sizes else (shape[3], shape[2])
+        wanted = (options.batch[index], 3, height, width)
+        fixed = tuple(want if size < 0 else size for size, want in zip(shape, wanted, strict=True))
+        if options.size_wh and fixed[2:] != wanted[2:]:
+            raise ParameterError(
+                f"size_wh has {width}x{height}, and input '{name}' is fixed at "
+                f'{shape[3]}x{shape[2]}; leave it out, or export the model with open sizes',
+                'size_wh',
+            )
+        if options.batch != (1, 1, 1) and fixed[0] != wanted[0]:
+            raise ParameterError(
+                f"batch is {list(options.batch)}, and input '{name}' is fixed at {shape[0]}; "
+                'leave it out, or export the model with an open batch',
+                'batch',
+            )
+        made.append(fixed)
+    return made[0], made[1], made[2]
+
+
+def _shape_of(tensor: tensorrt.ITensor) -> tuple[int, ...]:
+    dims = tensor.shape  # no sequence by its type
+    return tuple(int(dims[index]) for index in range(len(dims)))
+
+
+def _best_shape(network: tensorrt.INetworkDefinition, plan: Plan) -> tuple[int, ...]:
+    """Shape of the first input that the engine is tuned for."""
+    tensor = network.get_input(0)
+    return plan.shapes[tensor.name][1] if tensor.name in plan.shapes else _shape_of(tensor)
+
+
+def _set_flags(
+    trt: Any,
+    config: tensorrt.IBuilderConfig,
+    path: Path,
+    options: BuildOptions,
+    calibration: Iterator[NDArray[np.generic]] | None,
+    best_shape: tuple[int, ...],
+    plan: Plan,
+) -> Any:
+    """Precisions by flags, where there are flags; returns the calibrator, if one is used."""
+    if options.precision == 'fp32':
+        return None
+    wanted = ['FP16']
+    quantized = has_quantization(path)
+    calibrator = None
+    if options.precision in ('int8', 'best'):
+        if quantized:
+            if options.dla_core >= 0:
+                raise ParameterError(
+                    f'{path} is quantized by Q/DQ nodes, which DLA takes from TensorRT 11 on; '
+                    'give the model in FP32 and images to calibrate on',
+                    'dla_core',
+                )
+            wanted.append('INT8')
+        elif calibration is not None and has_calibrator(trt):
+            wanted.append('INT8')
+            calibrator = make_calibrator(trt, calibration, best_shape)
+            config.int8_calibrator = calibrator
+        elif options.precision == 'int8':
+            raise _not_quantized(path, plan.tensorrt)
+    elif quantized:
+        # 8.x refuses Q/DQ nodes without the flag.
+        wanted.append('INT8')
+        plan.notes.append('the model is quantized, so the engine has INT8 layers')
+    if options.precision == 'best' and hasattr(trt.BuilderFlag, 'BF16'):
+        wanted.append('BF16')
+    for flag in wanted:
+        config.set_flag(getattr(trt.BuilderFlag, flag))
+    plan.flags += wanted
+    return calibrator
+
+
+def _not_quantized(path: Path, tensorrt_name: str) -> ParameterError:
+    return ParameterError(
+        f'precision is int8, and {path} is not quantized: {tensorrt_name} would have nothing to '
+        f'take the ranges from. Make a quantized model: jetson-perception quantize {path.name} '
+        '--images FOLDER, or give images to calibrate on (build-engine --calibration FOLDER)',
+        'precision',
+    )
+
+
+def _set_tuning(
+    trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions, plan: Plan
+) -> None:
+    if options.dla_core >= 0:
+        config.default_device_type = trt.DeviceType.DLA
+        config.DLA_core = options.dla_core
+        config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
+    for name, attribute in (
+        ('optimization_level', 'builder_optimization_level'),
+        ('max_aux_streams', 'max_aux_streams'),
+    ):
+        value = getattr(options, name)
+        if value < 0:
+            continue
+        if hasattr(config, attribute):
+            setattr(config, attribute, value)
+        else:
+            plan.notes.append(
+                f'{plan.tensorrt} has no {name}, which came with 8.6; it is left out'
+            )
+
+
+def _set_timing_cache(
+    trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions, notes: list[str]
+) -> bool:
+    """Whether a timing cache is in use. One of another device or version begins anew."""
+    if not options.timing_cache or is_rtx(trt):  # TensorRT-RTX times nothing while it builds
+        return False
+    path = Path(options.timing_cache)
+    content = b''
+    if os.path.lexists(path):
+        content = read_foreign_file(
+            path,
+            what='timing_cache',
+            error=lambda text: ParameterError(text, 'timing_cache'),
+            limit_bytes=_LARGEST_TIMING_CACHE,
+        )
+    with collect_errors() as errors:
+        cache = config.create_timing_cache(content)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return True
+        if content:
+            notes.append(
+                f'the timing cache {path} is not of this GPU and TensorRT, or damaged; it '
+                f'begins anew ({first_error(errors)})'
+            )
+        cache = config.create_timing_cache(b'')
+        return cache is not None and bool(config.set_timing_cache(cache, False))
+
+
+def _save_timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> None:
+    cache = config.get_timing_cache()
+    if cache is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(memoryview(cache.serialize()))
+        os.replace(file.name, path)
+    except OSError as err:
+        _log.warning('the timing cache %s cannot be written: %s', path, err)
+
+
+def _set_monitor(
+    trt: Any,
+    config: tensorrt.IBuilderConfig,
+    report: Callable[[float | None, str], None],
+    canceled: Callable[[], bool],
+) -> Any:
+    if not hasattr(trt, 'IProgressMonitor'):
+        return None
+    monitor = make_monitor(trt, BuildProgress(report), canceled)
+    config.progress_monitor = monitor
+    return monitor  # TensorRT keeps no reference that Python sees
+
+
+_BUILD_HINTS = (
+    ('outofmemory', 'memory'),
+    ('out of memory', 'memory'),
+    ('insufficient memory', 'memory'),
+    ('could not be allocated', 'memory'),
+    ('could not find any implementation', 'workspace'),
+    ('within workspace limit', 'workspace'),
+)
+
+
+def _serialize(
+    builder: tensorrt.Builder,
+    network: tensorrt.INetworkDefinition,
+    config: tensorrt.IBuilderConfig,
+    path: Path,
+    workspace_mib: int,
+    canceled: Callable[[], bool],
+) -> Any:
+    with collect_errors() as errors:
+        data = builder.build_serialized_network(network, config)
+    if data is not None:
+        return data
+    if canceled():
+        raise BuildCanceled(f'{path}: building the engine was canceled')
+    everything = ' '.join(errors).lower()
+    hint = next((hint for mark, hint in _BUILD_HINTS if mark in everything), '')
+    way_out = {
+        '': '',
+        'memory': '. Memory ran out: close what else uses it, add swap, build at a smaller size, '
+        f'or change the workspace limit (now {workspace_mib} MiB)',
+        'workspace': f'. Allow more workspace (now {workspace_mib} MiB); if that does not help, '
+        'this GPU has no kernel for that layer in this precision',
+    }[hint]
+    raise ModelError(
+        f'{path}: TensorRT could not build the engine: {first_error(errors)}{way_out}'
+    )
+
+
+def _check_calibration(calibrator: Any, plan: Plan) -> None:
+    if calibrator is None:
+        return
+    if calibrator.problem is not None:
+        raise ModelError(f'calibration failed: {calibrator.problem}') from calibrator.problem
+    if not calibrator.count:
+        raise ParameterError('calibration had no images, or fewer than one batch', 'calibration')
+    plan.notes.append(f'INT8 ranges were measured on {calibrator.count} images')

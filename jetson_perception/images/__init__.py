@@ -1,0 +1,1 @@
+"""Images as arrays: bytes of messages, picture files, what users give."""

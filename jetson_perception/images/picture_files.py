@@ -1,0 +1,243 @@
+"""Pictures decoded from a file's bytes, read and written: the one place where OpenCV sees them.
+
+OpenCV decodes whatever it knows and takes as much memory as the file claims to need, so the header
+comes first: its format and size are held against what is taken. Files are read and written as
+bytes, since OpenCV crashes on a name that is not UTF-8.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from jetson_perception.errors import ImageError, ParameterError
+from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.files.output_files import write_output
+from jetson_perception.images.picture_header import (
+    FORMATS,
+    MAX_BITS,
+    MAX_IMAGE_PIXELS,
+    PNG_SIGNATURE,
+    PictureHeader,
+    picture_format,
+    read_picture_header,
+)
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_FILE_BYTES_A_PIXEL = 8  # four channels of 16 bits, not compressed
+_FILE_BYTES_BESIDE = 16 << 20  # thumbnails, color profiles
+
+# All that decoding needs. Texts and color profiles can unpack to gigabytes, and further frames of
+# an animated PNG are pictures of their own.
+_PNG_CHUNKS = frozenset({b'IHDR', b'PLTE', b'tRNS', b'IDAT', b'IEND', b'eXIf'})
+_MOST_PNG_CHUNKS = 1 << 17
+
+
+def check_picture(
+    data: bytes,
+    *,
+    formats: Sequence[str] = FORMATS,
+    max_bits: int = MAX_BITS,
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
+) -> PictureHeader:
+    """The header of a picture that may be decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The file's content.
+    formats : sequence of str
+        Of `jetson_perception.images.picture_header.FORMATS`, what is taken.
+    max_bits : int
+        The most a channel.
+    max_image_pixels : int
+        The most that the picture may have.
+
+    Raises
+    ------
+    ImageError
+        When it is empty, of another format, has a broken header, more bits or more pixels; the
+        text is the end of a sentence: 'is …'.
+    """
+    taken = f'{", ".join(formats[:-1])} and {formats[-1]}' if len(formats) > 1 else formats[0]
+    if not data:
+        raise ImageError(f'empty; {taken} are taken')
+    try:
+        header = read_picture_header(data)
+    except ImageError as err:
+        known = picture_format(data) in formats
+        raise ImageError(f'{err}' if known else f'{err}; {taken} are taken') from err
+    if header.format not in formats:
+        raise ImageError(f'{header.format}, which is not taken; {taken} are taken')
+    if header.pixels > max_image_pixels:
+        raise ImageError(
+            f'{header.format} of {header.width}×{header.height} pixels; max_image_pixels is '
+            f'{max_image_pixels}'
+        )
+    if header.bits > max_bits:
+        raise ImageError(
+            f'{header.format} of {header.bits} bits a channel, as depth images have; up to '
+            f'{max_bits} are taken'
+        )
+    return header
+
+
+def decode_picture(
+    data: bytes,
+    *,
+    formats: Sequence[str] = FORMATS,
+    max_bits: int = MAX_BITS,
+    max_image_pixels: int = MAX_IMAGE_PIXELS,
+    flags: int = cv2.IMREAD_COLOR,
+) -> NDArray[Any]:
+    """The pixels of a picture file's bytes.
+
+    Parameters
+    ----------
+    data, formats, max_bits, max_image_pixels
+        As `check_picture` has them.
+    flags : int
+        Of `cv2.imdecode`: `cv2.IMREAD_COLOR` gives BGR of 8 bits, turned as EXIF data say.
+
+    Raises
+    ------
+    ImageError
+        As `check_picture`, and when the content is damaged.
+    """
+    header = check_picture(
+        data, formats=formats, max_bits=max_bits, max_image_pixels=max_image_pixels
+    )
+    if header.format == 'PNG':
+        data = _only_pixels_of_png(data)
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as err:  # also where memory runs out
+        raise ImageError(f'{header.format} that is damaged, or cannot be decoded here') from err
+    if pixels is None:
+        raise ImageError(f'{header.format} that is damaged, or cannot be decoded here')
+    height, width = pixels.shape[:2]
+    if (width, height) not in _possible_sizes_wh(header, flags):
+        raise ImageError(
+            f'{header.format} whose header says {header.width}×{header.height} and whose content '
+            f'{width}×{height}; it is damaged'
+        )
+    result: NDArray[Any] = pixels
+    return result
+
+
+def read_picture(
+    path: str | Path, *, max_image_pixels: int = MAX_IMAGE_PIXELS, flags: int = cv2.IMREAD_COLOR
+) -> NDArray[Any]:
+    """The pixels of a picture file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a JPEG, PNG, BMP, PNM, TIFF or WebP; its ending does not matter.
+    max_image_pixels, flags
+        As `decode_picture` has them.
+
+    Raises
+    ------
+    ImageError
+        When it is missing, no regular file, no picture, damaged, or too large.
+    """
+    data = read_picture_bytes(path, max_image_pixels=max_image_pixels)
+    try:
+        return decode_picture(data, max_image_pixels=max_image_pixels, flags=flags)
+    except ImageError as err:
+        raise ImageError(f'{printable(path)} is {err}') from err
+
+
+def read_picture_bytes(path: str | Path, *, max_image_pixels: int = MAX_IMAGE_PIXELS) -> bytes:
+    """The content of a file that is to be a picture of so many pixels at most.
+
+    Raises
+    ------
+    ImageError
+        When it is missing, no regular file, or larger than such pictures are.
+    """
+    limit_bytes = max_image_pixels * _FILE_BYTES_A_PIXEL + _FILE_BYTES_BESIDE
+    return read_foreign_file(path, what='picture', error=ImageError, limit_bytes=limit_bytes)
+
+
+def write_picture(
+    path: Path, pixels: NDArray[Any], parameters: Sequence[int] = (), *, parameter: str = ''
+) -> None:
+    """Write a picture in the format of the path's ending; whole, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    pixels : ndarray
+        As `cv2.imencode` takes them.
+    parameters : sequence of int
+        Of `cv2.imencode`.
+    parameter : str
+        Name of the setting that says where to write, for the error.
+
+    Raises
+    ------
+    ParameterError
+        When it cannot be encoded or written.
+    """
+    try:
+        done, data = cv2.imencode(path.suffix, pixels, list(parameters))
+    except cv2.error as err:
+        raise ParameterError(
+            f'{printable(path)}: {" ".join(str(err).split())}', parameter
+        ) from err
+    if not done:
+        raise ParameterError(
+            f'{printable(path)}: {pixels.dtype} {pixels.shape} cannot be encoded', parameter
+        )
+    write_output(path, data.tobytes(), parameter=parameter)
+
+
+def _possible_sizes_wh(header: PictureHeader, flags: int) -> set[tuple[int, int]]:
+    size_wh = header.width, header.height
+    turned = flags != cv2.IMREAD_UNCHANGED and not flags & cv2.IMREAD_IGNORE_ORIENTATION
+    return {size_wh, size_wh[::-1]} if turned else {size_wh}
+
+
+def _only_pixels_of_png(data: bytes) -> bytes:
+    """A PNG without what its pixels do not need; the same bytes where there is nothing else.
+
+    Raises
+    ------
+    ImageError
+        When it has two headers, chunks without number, or one that is longer than the data.
+    """
+    position = kept_from = len(PNG_SIGNATURE)
+    kept = [data[:position]]
+    count = 0
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from('>I4s', data, position)
+        count += 1
+        if count > _MOST_PNG_CHUNKS or (kind == b'IHDR' and count > 1):
+            raise ImageError('PNG with two headers or too many chunks; it is damaged')
+        # OpenCV would take memory for the length that is said.
+        if position + 12 + length > len(data):
+            raise ImageError(
+                'PNG that is cut off, or whose chunks are longer than it; it is damaged'
+            )
+        if kind not in _PNG_CHUNKS:
+            kept.append(data[kept_from:position])
+            kept_from = position + 12 + length
+        position += 12 + length
+        if kind == b'IEND':
+            break
+    if len(kept) == 1:
+        return data
+    kept.append(data[kept_from:position])
+    return b''.join(kept)

@@ -1,0 +1,1 @@
+"""How a process begins, and how it ends."""

@@ -1,0 +1,146 @@
+"""How a process ends on a signal, whatever its threads are doing.
+
+A thread that waits in a driver, a runtime or a file system cannot be ended from Python, and the
+interpreter cannot end while one is there: it joins it, or takes itself down under it, which aborts
+the process. So what can end in order does, for a while; then the process is left as it is, with a
+word on what was still running.
+
+Nothing but the standard library is imported here: what is heavy comes after `EndSignals`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+log = logging.getLogger('jetson_perception.process.ending')
+
+ENDED_BY_FORCE = 70
+"""Exit code of a node that had to leave a thread behind that was stuck."""
+
+GRACE_S = 2.5
+"""How long what can end in order may take, from the first signal."""
+
+_LAST_WORDS_S = 0.3
+_OWN_THREADS = ('signals', 'last words')
+
+
+class EndSignals:
+    """Signals that ask the process to end, told to a thread, and a limit on how long it takes.
+
+    The main thread may be in a foreign function, where no Python handler runs; a thread hears of
+    the signal anyway. Further signals change nothing: Ctrl-C reaches a launched node twice, from
+    the terminal and from launch. Made in the main thread.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        The signals.
+    on_signal : callable
+        Called once, in a thread, when the first has come.
+    code : int
+        What the process exits with where it is still there `GRACE_S` later.
+    handler : callable
+        What Python calls in the main thread, when that comes to it: nothing at all by default.
+    """
+
+    def __init__(
+        self,
+        numbers: Iterable[int],
+        on_signal: Callable[[], None],
+        code: int = ENDED_BY_FORCE,
+        handler: Callable[[int, FrameType | None], object] = lambda *_: None,
+    ) -> None:
+        self._numbers = tuple(numbers)
+        self._on_signal = on_signal
+        self._code = code
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, args=(reader,), name='signals', daemon=True).start()
+        for number in self._numbers:
+            signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """Let no further signal do anything, not even while Python takes itself down."""
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _listen(self, reader: int) -> None:
+        # Python writes the number of every signal that has a handler, of others' too.
+        while not set(os.read(reader, 64)) & set(self._numbers):
+            pass
+        deadline = time.monotonic() + GRACE_S
+        self._on_signal()
+        time.sleep(max(deadline - time.monotonic(), 0))
+        _leave_by_force(self._code)
+
+
+def leave(code: int = 0) -> None:
+    """End the process with this code, where threads are left that would hang it or abort it.
+
+    The last act of a program. Returns where the interpreter can end by itself.
+    """
+    left = _other_threads()
+    if left:
+        names = ', '.join(sorted(thread.name for thread in left))
+        _exit(code, lambda: log.info('ended while these threads were still running: %s', names))
+
+
+def _leave_by_force(code: int) -> None:
+    """End the process although it did not come to its end, and say where its threads are."""
+    frames = sys._current_frames()
+    where = [
+        f'{thread.name} in {_place(frames[thread.ident])}'
+        for thread in (threading.main_thread(), *_other_threads())
+        if thread.ident in frames
+    ]
+    text = f'did not end within {GRACE_S:g} s, so it ends by force: {"; ".join(where)}'
+    _exit(code, lambda: log.critical('%s', text), text)
+
+
+def _exit(code: int, say: Callable[[], object], text: str = '') -> None:
+    """Say the last words, unless that hangs too, and end at once."""
+    said = threading.Event()
+
+    def speak() -> None:
+        say()
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        said.set()
+
+    threading.Thread(target=speak, name='last words', daemon=True).start()
+    if not said.wait(_LAST_WORDS_S) and text:
+        os.write(2, f'{text}\n'.encode(errors='replace'))
+    os._exit(code)
+
+
+def _other_threads() -> list[threading.Thread]:
+    """Threads that run Python, but for the main one and those of this module."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and thread.name not in _OWN_THREADS
+    ]
+
+
+def _place(frame: FrameType) -> str:
+    """Function and line of this package that a thread is in; its innermost where there is none."""
+    inner: FrameType | None = frame
+    while inner is not None:
+        if f'{os.sep}jetson_perception{os.sep}' in inner.f_code.co_filename:
+            frame = inner
+            break
+        inner = inner.f_back
+    file = os.path.basename(frame.f_code.co_filename)
+    return f'{frame.f_code.co_name} ({file}:{frame.f_lineno})'

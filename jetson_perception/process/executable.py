@@ -1,0 +1,73 @@
+"""How a program begins and ends: told to end while it still imports, it does so without a word.
+
+Little is imported here, so that signals are handled before what is heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False  # `typing` itself takes milliseconds to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+INTERRUPTED = 130
+"""Exit code of a command that SIGINT ended, as shells have it."""
+
+
+def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
+    """Import the module of a node and call its `main`, which handles signals by itself.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    prepare : callable, optional
+        Called before the import.
+    """
+    # To launch anything but 0 is a crash.
+    _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
+    if prepare is not None:
+        prepare()
+    importlib.import_module(module).main()
+    sys.exit()
+
+
+def run_command_module(module: str) -> NoReturn:
+    """Import the module of a command, call its `main` and exit with what it returns.
+
+    SIGINT raises KeyboardInterrupt in it; where that does not end it, the process ends all the
+    same after a while.
+    """
+    _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
+    main = importlib.import_module(module).main
+    import threading
+
+    from jetson_perception.process import ending
+
+    interrupted = threading.Event()
+    signals = ending.EndSignals(
+        [signal.SIGINT], interrupted.set, INTERRUPTED, signal.default_int_handler
+    )
+    code: int | None = INTERRUPTED
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signals.ignore()
+    if interrupted.is_set():  # also where an import made another error of it
+        code = INTERRUPTED
+    ending.leave(code or 0)
+    sys.exit(code)
+
+
+def _end_quietly_on(*numbers: int, code: int) -> None:
+    for number in numbers:
+        signal.signal(number, lambda *_: os._exit(code))
+    # Blocked by the scripts' first line, until they are handled: see CMakeLists.txt.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))

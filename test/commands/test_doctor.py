@@ -1,0 +1,73 @@
+"""`jetson-perception doctor`, on the machine that runs the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jetson_perception.commands.doctor import findings_table, summary
+from jetson_perception.commands.main import main
+from jetson_perception.doctor.finding import MISSING, WARNING, Finding
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '200')
+    monkeypatch.setenv('NO_COLOR', '1')
+
+
+def test_a_table(capsys):
+    assert main(['doctor']) == 0
+    output = capsys.readouterr().out
+    assert 'what to do' in output
+    assert 'board' in output
+    assert 'oranges' in output
+    assert 'Models run on images here.' in output
+
+
+def test_json(capsys):
+    assert main(['doctor', '--json']) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record['main_job'] is True
+    lines = {line['name']: line for line in record['findings']}
+    assert lines['ONNX Runtime']['verdict'] in ('ok', 'warning')
+    assert set(lines['board']) == {'group', 'name', 'found', 'verdict', 'advice', 'needed'}
+
+
+def test_where_the_libraries_are_broken_it_still_runs_and_exits_with_1(tmp_path):
+    """`jetson-perception` imports them; the module of its own does not."""
+    for name in ('cv2', 'onnxruntime', 'numpy'):
+        (tmp_path / f'{name}.py').write_text('raise ImportError("built for another NumPy")')
+    done = subprocess.run(
+        [sys.executable, '-m', 'jetson_perception.doctor', '--json'],
+        env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    lines = {line['name']: line for line in json.loads(done.stdout)['findings']}
+    assert 'built for another NumPy' in lines['OpenCV']['found']
+    assert lines['OpenCV']['verdict'] == 'missing'
+    assert 'built for another NumPy' in lines['models']['found']
+
+
+def test_what_must_be_mended_first_is_named():
+    needed = Finding('software', 'OpenCV', 'not installed', MISSING, 'install it', needed=True)
+    other = Finding('ROS', 'distribution', 'none', MISSING, 'install it')
+    warned = Finding('machine', 'swap', 'none', WARNING)
+    assert summary([other, warned]) == 'Models run on images here. 1 warning.'
+    assert summary([needed, other]).endswith('Mend first: OpenCV.')
+
+
+def test_brackets_of_paths_are_shown(capsys):
+    from rich.console import Console
+
+    Console().print(findings_table([Finding('a', 'b', '/dev/[red]video0', WARNING, '[x]')]))
+    output = capsys.readouterr().out
+    assert '/dev/[red]video0' in output
+    assert '[x]' in output

@@ -1,0 +1,98 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from small_disk import file_size_limit, small_disk
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.files.output_files import write_output
+
+NOT_UTF8 = os.fsdecode(b'caf\xe9')
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'expected'),
+    [
+        pytest.param('a.json', '', b'', id='empty'),
+        pytest.param('a.json', '{"å": 1}\n', '{"å": 1}\n'.encode(), id='text'),
+        pytest.param('a.bin', b'\0\xff', b'\0\xff', id='bytes'),
+        pytest.param('a.txt', NOT_UTF8, b'caf\\udce9', id='half_of_a_surrogate_pair'),
+        pytest.param(f'{NOT_UTF8}.txt', 'x', b'x', id='name_not_utf8'),
+        pytest.param('x' * 255, 'x', b'x', id='longest_name'),
+    ],
+)
+def test_written(tmp_path, name, content, expected):
+    write_output(tmp_path / name, content)
+    assert (tmp_path / name).read_bytes() == expected
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_written_to_the_disk(tmp_path):
+    write_output(tmp_path / 'a.engine', b'plan', durable=True)
+    assert (tmp_path / 'a.engine').read_bytes() == b'plan'
+
+
+def test_what_is_there_is_replaced_and_keeps_its_mode(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('old')
+    path.chmod(0o640)
+    write_output(path, 'new')
+    assert path.read_text() == 'new'
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / 'there').mkdir()
+    (tmp_path / 'a.json').symlink_to(tmp_path / 'there' / 'b.json')
+    write_output(tmp_path / 'a.json', 'new')
+    assert (tmp_path / 'a.json').is_symlink()
+    assert (tmp_path / 'there' / 'b.json').read_text() == 'new'
+
+
+def test_a_device_is_written_to(tmp_path):
+    write_output('/dev/null', 'x')
+    with pytest.raises(
+        ParameterError, match=r'^/dev/full cannot be written: No space left on dev'
+    ):
+        write_output('/dev/full', 'x')
+    assert not Path('/dev/full').is_file()
+
+
+@pytest.mark.parametrize(
+    ('name', 'match'),
+    [
+        pytest.param('no/a.json', 'no/a.json cannot be written: No such file', id='folder'),
+        pytest.param('x' * 256, 'cannot be written: File name too long; write els', id='long'),
+        pytest.param('.', 'cannot be written: Is a directory', id='is_a_folder'),
+        pytest.param('a\0b', r'a\\x00b cannot be written: .*null', id='nul'),
+        pytest.param('é\x1b[2J/a', r'é\\x1b\[2J/a cannot be written', id='unprintable'),
+    ],
+)
+def test_refused(tmp_path, name, match):
+    with pytest.raises(ParameterError, match=match) as caught:
+        write_output(tmp_path / name, 'x', parameter='json')
+    assert caught.value.parameter == 'json'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_grows_too_large_leaves_the_old_one(tmp_path):
+    path = tmp_path / 'a.json'
+    path.write_text('old')
+    with (
+        file_size_limit(1000),
+        pytest.raises(ParameterError, match=r'a\.json cannot be written: File too large; make ro'),
+    ):
+        write_output(path, 'x' * 2000)
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'a.json'
+    with small_disk(tmp_path, 1):
+        write_output(path, 'old')
+        with pytest.raises(ParameterError, match='cannot be written: No space left on device; ma'):
+            write_output(path, bytes(2 << 20))
+        assert os.listdir(tmp_path) == ['a.json']
+        assert path.read_text() == 'old'
