@@ -1,7 +1,83 @@
-"""Detections, keypoints and masks from camera topics, on NVIDIA Jetson and on any Linux."""
+"""Detections, keypoints and masks from camera topics, on NVIDIA Jetson and on any Linux.
+
+In Python::
+
+    from jetson_perception import open_model
+
+    model = open_model('my.onnx')
+    result = model('photo.jpg')  # or an array, as cv2.imread gives it
+
+These names are imported when they are first asked for: importing the package alone imports
+neither NumPy nor a runtime.
+"""
+
+from __future__ import annotations
 
 from pkgutil import extend_path
+
+TYPE_CHECKING = False  # `typing` itself takes milliseconds to import
+if TYPE_CHECKING:
+    from jetson_perception.errors import (
+        BuildCanceled,
+        CudaError,
+        EndOfStream,
+        ImageError,
+        ModelError,
+        ParameterError,
+        PerceptionError,
+        SourceError,
+    )
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.models import SegmentationModel, YoloModel, open_model
+    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.tasks.segmentation import SegmentationOptions
+    from jetson_perception.tasks.yolo import DetectionOptions
 
 # Python started in a checkout imports the modules from there; the generated messages are in the
 # installed package of the same name.
 __path__ = extend_path(__path__, __name__)
+
+__all__ = [
+    'BuildCanceled',
+    'CudaError',
+    'DetectionOptions',
+    'Detections',
+    'EndOfStream',
+    'ImageError',
+    'ModelError',
+    'ModelInfo',
+    'ParameterError',
+    'PerceptionError',
+    'Segmentation',
+    'SegmentationModel',
+    'SegmentationOptions',
+    'SourceError',
+    'YoloModel',
+    'open_model',
+]
+
+_MODULES = {
+    'DetectionOptions': 'tasks.yolo',
+    'Detections': 'tasks.results',
+    'ModelInfo': 'model_info',
+    'Segmentation': 'tasks.results',
+    'SegmentationModel': 'models',
+    'SegmentationOptions': 'tasks.segmentation',
+    'YoloModel': 'models',
+    'open_model': 'models',
+}
+
+if not TYPE_CHECKING:  # else every name would be one to type checkers
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        from importlib import import_module
+
+        module = import_module(f'{__name__}.{_MODULES.get(name, "errors")}')
+        value = globals()[name] = getattr(module, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

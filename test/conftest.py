@@ -82,6 +82,8 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     if HAS_ROS:
         shutil.rmtree(os.environ['ROS_LOG_DIR'], ignore_errors=True)
+    if _domain_lock is not None:
+        _domain_lock.close()
 
 
 @pytest.fixture(autouse=True)

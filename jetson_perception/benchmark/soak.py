@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.benchmark import frames, inference, memory
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
-from jetson_perception.commands.bench import size_wh
+from jetson_perception.benchmark.sizes import size_wh
 from jetson_perception.errors import PerceptionError
 from jetson_perception.model_info import RUNTIMES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from jetson_perception.commands.calibration_pictures import calibration_pictures, default_output
-from jetson_perception.commands.quantize import (
-    add_model_options,
+from jetson_perception.commands.calibration_options import (
     add_picture_options,
+    add_written_options,
     check_counts,
     prepared,
-    write_json,
 )
+from jetson_perception.commands.calibration_pictures import calibration_pictures, default_output
+from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.commands.running import run_command
 from jetson_perception.engines.image_input import choose_size_wh
 from jetson_perception.engines.metadata import (
     METADATA_LIMITS,
@@ -43,8 +45,7 @@ from jetson_perception.model_info import merge
 from jetson_perception.models import open_model, resolve_model
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -52,33 +53,28 @@ if TYPE_CHECKING:
     from jetson_perception.engines.tensorrt.builder import BuiltEngine
     from jetson_perception.model_info import ModelInfo
 
-    Overrides = Callable[[Sequence[str]], ModelInfo]
     Sizes = tuple[tuple[int, int], ...]
 
 
-def add_build_engine(commands: Any, overrides: Overrides) -> None:
-    """Add the command to those of `jetson-perception`; `overrides` reads `--set`."""
-    build = commands.add_parser(
-        'build-engine',
-        help='build a TensorRT engine from an ONNX file',
-        description=_build.__doc__,
-    )
-    build.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
-    build.add_argument(
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _build.__doc__
+    parser.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
+    parser.add_argument(
         '--output',
         type=Path,
         metavar='FILE',
         help='.engine, which also says what the model is, or .plan, which trtexec reads (default: '
         '<name>.engine)',
     )
-    build.add_argument(
+    parser.add_argument(
         '--precision',
         choices=PRECISIONS,
         default='fp16',
         help='int8 has FP16 where a model is not quantized; best is int8 for a quantized model, '
         'else fp16 (default: fp16)',
     )
-    build.add_argument(
+    parser.add_argument(
         '--size',
         type=_sizes,
         default=(),
@@ -86,64 +82,64 @@ def add_build_engine(commands: Any, overrides: Overrides) -> None:
         help='of a model that leaves it open: one, or smallest, best and largest (default: the '
         'one it was trained at)',
     )
-    build.add_argument(
+    parser.add_argument(
         '--batch',
         type=_batch,
         default=(1, 1, 1),
         metavar='N[:N:N]',
         help='the same for images at once (default: 1)',
     )
-    build.add_argument(
+    parser.add_argument(
         '--workspace',
         type=int,
         default=0,
         metavar='MIB',
         help="memory that a layer may use, MiB (default: a quarter of the GPU's, at most 4096)",
     )
-    build.add_argument(
+    parser.add_argument(
         '--timing-cache',
         default='',
         metavar='FILE',
         help='times of kernels, read and written: later builds take less time',
     )
-    build.add_argument(
+    parser.add_argument(
         '--dla-core', type=int, default=-1, metavar='N', help='build for this DLA core'
     )
-    build.add_argument(
+    parser.add_argument(
         '--strongly-typed',
         action='store_true',
         help='take the types in the file as precisions, also where flags could choose them '
         '(TensorRT 9.1 to 10; later ones do nothing else)',
     )
-    build.add_argument(
+    parser.add_argument(
         '--optimization-level', type=int, default=-1, metavar='0-5', help='5 searches longest'
     )
-    build.add_argument(
+    parser.add_argument(
         '--max-aux-streams', type=int, default=-1, metavar='N', help="beside the engine's own"
     )
-    build.add_argument(
+    parser.add_argument(
         '--plugin',
         action='append',
         default=[],
         metavar='LIBRARY',
         help='library with operators that TensorRT has not; repeatable',
     )
-    build.add_argument(
+    parser.add_argument(
         '--save-onnx',
         default='',
         metavar='FILE',
         help='keep the model that TensorRT was given, where it was converted to FP16',
     )
-    add_picture_options(build, '--calibration', required=False)
-    add_model_options(build, 'what was built')
-    build.set_defaults(command=_build, overrides=overrides)
+    add_picture_options(parser, '--calibration', required=False)
+    add_written_options(parser, 'what was built')
+    parser.set_defaults(command=_build)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Be `ros2 run jetson_perception build_engine`."""
-    from jetson_perception.commands import main as cli
-
-    return cli.main(['build-engine', *(sys.argv[1:] if argv is None else argv)])
+    parser = argparse.ArgumentParser(prog='jetson-perception build-engine')
+    configure(parser)
+    return run_command(parser, argv)
 
 
 def _sizes(text: str) -> Sizes:
@@ -175,7 +171,7 @@ def _build(arguments: argparse.Namespace) -> int:
     """
     check_counts(arguments)
     path = check_model_file(resolve_model(arguments.model))
-    overrides = arguments.overrides(arguments.set)
+    overrides = read_overrides(arguments.set)
     out: Path = arguments.output or default_output(path, '.engine')
     if out.suffix not in ('.engine', '.plan'):
         raise ParameterError(f'--output {out}: expected a .engine or .plan file', 'output')
@@ -204,7 +200,7 @@ def _build(arguments: argparse.Namespace) -> int:
     line = trtexec_line(shown, out, built)
     _report(out, built, line)
     if arguments.json:
-        write_json(arguments.json, _record(path, out, built, line))
+        write_figures(arguments.json, _record(path, out, built, line))
     return 0
 
 

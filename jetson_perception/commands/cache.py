@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -21,24 +22,23 @@ if TYPE_CHECKING:
     from jetson_perception.engines.tensorrt.cache import CacheEntry
 
 
-def add_cache(commands: Any) -> None:
-    """Add the command to those of `jetson-perception`."""
-    cache = commands.add_parser(
-        'cache',
-        help='show or remove the TensorRT engines that were built',
-        description='Engines are built once and kept. A changed model, another TensorRT version, '
-        'GPU or precision makes another engine; the least recently used go when the folder is '
-        'full.',
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = (
+        'Engines are built once and kept. A changed model, another TensorRT version, GPU or '
+        'precision makes another engine; the least recently used go when the folder is full.'
     )
-    actions = cache.add_subparsers(title='actions', required=True, metavar='ACTION')
+    actions = parser.add_subparsers(
+        title='actions', required=True, metavar='ACTION', parser_class=ArgumentParser
+    )
     ls = actions.add_parser('ls', help='list them', description=_ls.__doc__)
     ls.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    ls.set_defaults(command=_ls, verbose=False)
+    ls.set_defaults(command=_ls)
     clear = actions.add_parser('clear', help='remove them', description=_clear.__doc__)
     clear.add_argument(
         'model', nargs='?', default='', metavar='MODEL', help='only those built from this file'
     )
-    clear.set_defaults(command=_clear, verbose=False)
+    clear.set_defaults(command=_clear)
 
 
 def _ls(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 _COLORS = {OK: 'green', WARNING: 'yellow', MISSING: 'red'}
 
 
-def add_doctor(commands: Any) -> None:
-    """Add the command to those of `jetson-perception`."""
-    doctor = commands.add_parser(
-        'doctor', help='what this machine has and lacks, and what to do', description=_run.__doc__
-    )
-    doctor.add_argument('--json', action='store_true', help='print JSON instead of a table')
-    doctor.set_defaults(command=_run, verbose=False)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _run.__doc__
+    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress
 
+from jetson_perception.commands.calibration_options import (
+    add_picture_options,
+    add_written_options,
+    check_counts,
+    prepared,
+)
 from jetson_perception.commands.calibration_pictures import (
-    DEFAULT_COUNT,
     SplitPictures,
     default_output,
 )
+from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.quantization import (
     METHODS,
@@ -29,104 +35,52 @@ from jetson_perception.models import open_model, resolve_model
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from jetson_perception.commands.calibration_pictures import Pictures
     from jetson_perception.evaluation.agreement import Agreement
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.models import SegmentationModel, YoloModel
-
-    Overrides = Callable[[Sequence[str]], ModelInfo]
 
 _ENGINE = 'onnxruntime_cpu'  # gives the same on every machine
 
 
-def add_quantize(commands: Any, overrides: Overrides) -> None:
-    """Add the command to those of `jetson-perception`; `overrides` reads `--set`."""
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _quantize.__doc__
     options = QuantizationOptions()
-    quantize = commands.add_parser(
-        'quantize',
-        help='make an INT8 model (Q/DQ nodes) from a model and pictures',
-        description=_quantize.__doc__,
-    )
-    quantize.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
-    quantize.add_argument(
+    parser.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
+    parser.add_argument(
         '--output', type=Path, metavar='FILE', help='the INT8 model (default: <name>_int8.onnx)'
     )
-    add_picture_options(quantize, '--images', required=True)
-    quantize.add_argument(
+    add_picture_options(parser, '--images', required=True)
+    parser.add_argument(
         '--held-out',
         default='',
         metavar='SOURCE',
         help='pictures to compare on (default: every fifth of --images; of a scene, those of '
         'its evaluation)',
     )
-    quantize.add_argument(
+    parser.add_argument(
         '--method',
         choices=METHODS,
         default=options.method,
         help=f'how a range is chosen from the values seen (default: {options.method})',
     )
-    quantize.add_argument(
+    parser.add_argument(
         '--float-first',
         type=int,
         default=options.float_first,
         metavar='N',
         help=f'keep the first N convolutions in float (default: {options.float_first})',
     )
-    quantize.add_argument(
+    parser.add_argument(
         '--float-nodes',
         action='append',
         default=[],
         metavar='NAME',
         help='keep these nodes in float too, * for anything; repeatable',
     )
-    add_model_options(quantize, 'the figures')
-    quantize.set_defaults(command=_quantize, overrides=overrides)
-
-
-def add_model_options(parser: argparse.ArgumentParser, written: str) -> None:
-    """Options for what the model does not say, and for what is told besides."""
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='KEY=VALUE',
-        help='what the model does not say, in the words of the YAML file beside it; repeatable',
-    )
-    parser.add_argument('--json', type=Path, metavar='FILE', help=f'write {written} there too')
-    parser.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
-
-
-def add_picture_options(parser: argparse.ArgumentParser, name: str, *, required: bool) -> None:
-    """Options that say which pictures to calibrate on."""
-    parser.add_argument(
-        name,
-        required=required,
-        default='',
-        metavar='SOURCE',
-        help='pictures as the camera will see them: a folder, a video, a bag, a camera, '
-        'scene://oranges or scene://people',
-    )
-    parser.add_argument(
-        '--count',
-        type=int,
-        default=DEFAULT_COUNT,
-        metavar='N',
-        help=f'calibrate on at most so many (default: {DEFAULT_COUNT})',
-    )
-    parser.add_argument(
-        '--every',
-        type=int,
-        default=0,
-        metavar='N',
-        help='only each Nth picture (default: all of a folder, two a second of a video or camera, '
-        'each 15th of a bag)',
-    )
-    parser.add_argument('--topic', default='', metavar='TOPIC', help='of a bag with several')
+    add_written_options(parser, 'the figures')
+    parser.set_defaults(command=_quantize)
 
 
 def _quantize(arguments: argparse.Namespace) -> int:
@@ -136,7 +90,7 @@ def _quantize(arguments: argparse.Namespace) -> int:
     ends of the heads stay in float.
     """
     check_counts(arguments)
-    overrides = arguments.overrides(arguments.set)
+    overrides = read_overrides(arguments.set)
     path = resolve_model(arguments.model)
     out: Path = arguments.output or default_output(path, '_int8.onnx')
     if out.suffix != '.onnx' or (out.exists() and path.exists() and out.samefile(path)):
@@ -190,38 +144,8 @@ def _quantize(arguments: argparse.Namespace) -> int:
         'past': past,
         **agreement.figures(),
     }
-    if arguments.json:
-        write_json(arguments.json, record)
+    write_figures(arguments.json, record)
     return 0
-
-
-def check_counts(arguments: argparse.Namespace) -> None:
-    """Refuse numbers of pictures that are none."""
-    if arguments.count < 1:
-        raise ParameterError(f'--count is {arguments.count}; expected 1 or more', 'count')
-    if arguments.every < 0:
-        raise ParameterError(f'--every is {arguments.every}; expected 1 or more', 'every')
-
-
-def prepared(
-    model: SegmentationModel | YoloModel, pictures: Pictures, taken: Callable[[], None]
-) -> Iterator[NDArray[np.generic]]:
-    """Input tensors of pictures, as the model's nodes would make them."""
-    for _, bgr in pictures:
-        tensor, _ = model.preprocess(bgr)
-        taken()
-        yield tensor
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write figures to a file.
-
-    Raises
-    ------
-    ParameterError
-        When it cannot be written.
-    """
-    write_output(path, json.dumps(content, indent=2) + '\n', parameter='json')
 
 
 def _copy_sidecar(path: Path, out: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+from jetson_perception.commands.version import package_version
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
@@ -17,7 +18,6 @@ from jetson_perception.selftest.session import MODELS, Settings, run_session
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from jetson_perception.doctor import Finding
     from jetson_perception.selftest.claims import Result
@@ -25,15 +25,11 @@ if TYPE_CHECKING:
 _COLORS = {PASS: 'green', FAIL: 'red', NOT_HERE: 'dim'}
 
 
-def add_selftest(commands: Any, version: Callable[[], str]) -> None:
-    """Add the command to those of `jetson-perception`."""
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _run.__doc__
     defaults = Settings()
-    selftest = commands.add_parser(
-        'selftest',
-        help='confirm or refute what the package claims, on this machine',
-        description=_run.__doc__,
-    )
-    selftest.add_argument(
+    parser.add_argument(
         '--report',
         type=Path,
         metavar='FILE',
@@ -44,31 +40,31 @@ def add_selftest(commands: Any, version: Callable[[], str]) -> None:
         ('--precision', PRECISIONS[:3], defaults.precisions, 'precisions of engines to build'),
         ('--model', MODELS, defaults.models, 'models to run'),
     ):
-        selftest.add_argument(
+        parser.add_argument(
             option, choices=choices, nargs='+', default=default, help=f'{text} (default: all)'
         )
-    selftest.add_argument(
+    parser.add_argument(
         '--pictures',
         type=int,
         default=defaults.pictures,
         metavar='N',
         help=f'of each scene (default: {defaults.pictures})',
     )
-    selftest.add_argument(
+    parser.add_argument(
         '--timeout',
         type=float,
         default=defaults.timeout_s,
         metavar='S',
         help=f'seconds for one check, builds included (default: {defaults.timeout_s:g})',
     )
-    selftest.add_argument(
+    parser.add_argument(
         '--cache',
         type=Path,
         metavar='DIR',
         help='keep the engines that are built there, for the next run (default: a folder that is '
         'removed)',
     )
-    selftest.set_defaults(command=_run, verbose=False, package_version=version)
+    parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -90,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
     console = Console()
     findings: list[Finding] = []
     results: list[Result] = []
-    version = arguments.package_version()
+    version = package_version()
     try:
         with console.status('checking', spinner='line'):
             for result in run_session(settings, findings.extend):

@@ -6,10 +6,10 @@ Nothing is imported here but rich: NumPy, OpenCV or ONNX Runtime may be what is 
 import argparse
 import sys
 
-from jetson_perception.commands.doctor import add_doctor
+from jetson_perception.commands.doctor import configure
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(prog='python3 -m jetson_perception.doctor')
-    add_doctor(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(['doctor', *sys.argv[1:]])
+    configure(parser)
+    arguments = parser.parse_args()
     sys.exit(arguments.command(arguments))

@@ -16,10 +16,11 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
-from jetson_perception.pipeline.frame import Frame, RawImage, TensorPool
+from jetson_perception.pipeline.frame import Frame, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
 from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
+from jetson_perception.pipeline.raw_image import RawImage
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
 from jetson_perception.pipeline.worker import NewestWorker

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from jetson_perception.cuda import CudaDevice, Event, Stream
-    from jetson_perception.pipeline.frame import RawImage
+    from jetson_perception.pipeline.raw_image import RawImage
     from jetson_perception.pipeline.timing import StageTimes
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jetson_perception.images.arrays import as_bgr
+from jetson_perception.pipeline.raw_image import RawImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -21,26 +22,6 @@ if TYPE_CHECKING:
         DeviceSlot,
         DeviceTensor,
     )
-
-
-class RawImage(NamedTuple):
-    """An image as it came, not converted.
-
-    Attributes
-    ----------
-    pixels : ndarray, uint8
-        As `images.encodings.view` gives it for the encoding; rows may be padded, within a row
-        there are no gaps.
-    encoding : str
-        By its name in sensor_msgs/Image.
-    width, height : int
-        Of the image, pixels; nv12 and nv21 have rows of chroma besides.
-    """
-
-    pixels: NDArray[np.uint8]
-    encoding: str
-    width: int
-    height: int
 
 
 class Preprocess(Protocol):

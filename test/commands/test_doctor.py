@@ -38,12 +38,18 @@ def test_json(capsys):
     assert set(lines['board']) == {'group', 'name', 'found', 'verdict', 'advice', 'needed'}
 
 
-def test_where_the_libraries_are_broken_it_still_runs_and_exits_with_1(tmp_path):
-    """`jetson-perception` imports them; the module of its own does not."""
+@pytest.mark.parametrize(
+    'command',
+    [
+        pytest.param(['jetson_perception', 'doctor'], id='verb'),
+        pytest.param(['jetson_perception.doctor'], id='module'),
+    ],
+)
+def test_where_the_libraries_are_broken_it_still_runs_and_exits_with_1(command, tmp_path):
     for name in ('cv2', 'onnxruntime', 'numpy'):
         (tmp_path / f'{name}.py').write_text('raise ImportError("built for another NumPy")')
     done = subprocess.run(
-        [sys.executable, '-m', 'jetson_perception.doctor', '--json'],
+        [sys.executable, '-m', *command, '--json'],
         env={**os.environ, 'PYTHONPATH': f'{tmp_path}:{os.environ.get("PYTHONPATH", "")}'},
         capture_output=True,
         text=True,

@@ -37,12 +37,13 @@ from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime.cuda import LAYOUTS, MODES, OnnxRuntimeCudaEngine
 from jetson_perception.engines.onnxruntime.session import provider_problem
-from jetson_perception.errors import ModelError
 from jetson_perception.models import open_model
 
 _problem = cuda_problem()
 if _problem:
     pytest.skip(_problem, allow_module_level=True)
+
+pytestmark = pytest.mark.gpu
 
 MODELS = sorted((Path(__file__).resolve().parents[2] / 'models').glob('*.onnx'))
 FLOAT_MODELS = [path for path in MODELS if not path.stem.endswith('_int8')]
@@ -573,29 +574,6 @@ class TestOnnxRuntime:
             thread.join()
             assert engine.mode == mode
             engine.close()
-
-    def test_time_of_enqueue(self, device, owned):
-        """Printed, not demanded: the host's, and the whole. Plain runs are waited for."""
-        from time import perf_counter
-
-        for mode in ('own_graph', 'runtime_graph', 'plain'):
-            engine = open_cuda(MODELS[0], mode)
-            try:
-                engine.bind_thread()
-                with device.pushed():
-                    engine.enqueue()
-                    engine.stream.synchronize()
-                    start = perf_counter()
-                    for _ in range(20):
-                        engine.enqueue()
-                    host = (perf_counter() - start) / 20
-                    engine.stream.synchronize()
-                    whole = (perf_counter() - start) / 20
-                print(f'{mode}: enqueue {host * 1e6:.0f} us of {whole * 1e6:.0f} us')  # noqa: T201
-            except (ModelError, CudaError) as err:
-                print(f'{mode}: {err}')  # noqa: T201
-            finally:
-                engine.close()
 
 
 def open_cuda(path, mode):

@@ -1,12 +1,10 @@
-"""The YOLO kernels on a real GPU: right, and how long they take.
+"""The YOLO kernels on a real GPU.
 
-The cases are those of the emulator's tests. Times are printed, of the GPU alone: a CUDA graph of
-many repetitions between two events.
+The cases are those of the emulator's tests. What they take: `tools/check_gpu.py --only times`.
 """
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import yolo_cases
 from yolo_cases import DETECT, POSE, Case, OnDevice, assert_same, expected, outputs_of
@@ -16,7 +14,7 @@ from jetson_perception.cuda.compiler import find_nvcc
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.tasks.yolo import DetectionOptions
 
-REPETITIONS = 50
+pytestmark = pytest.mark.gpu
 
 _problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
 if _problem:
@@ -69,41 +67,3 @@ def test_frames_in_a_graph(device):
             assert_same(decoder.collect(), expected(case))
     held.close()
     on_device.close()
-
-
-@pytest.mark.parametrize('case', yolo_cases.NETWORKS)
-def test_time(device, capsys, request, case):
-    on_device = OnDevice(device, case)
-    with device.pushed():
-        on_device.decoded(case)
-        kernels, everything = (
-            gpu_microseconds(device, on_device.stream, work, on_device.outputs)
-            for work in (on_device.decoder.enqueue_kernels, on_device.decoder.enqueue)
-        )
-    on_device.close()
-    with capsys.disabled():
-        print(  # noqa: T201
-            f'\n{device.name}: {request.node.callspec.id}, {case.layout.value_count} × '
-            f'{case.anchors} {np.dtype(case.dtype).name}, {case.found} candidates: kernels '
-            f'{kernels:.1f} µs, with copies {everything:.1f} µs',
-            end='',
-        )
-
-
-def gpu_microseconds(device, stream, enqueue, outputs):
-    """What one `enqueue` takes on the GPU, with its launches back to back."""
-    held = Resources()
-    with held.closed_on_error():
-        record = [outputs, stream]
-        graph = held.add(capture(stream, lambda: [enqueue(*record) for _ in range(REPETITIONS)]))
-        begun = held.add(device.new_event(timing=True))
-        done = held.add(device.new_event(timing=True))
-        best = float('inf')
-        for _ in range(5):
-            begun.record(stream)
-            graph.launch(stream)
-            done.record(stream)
-            done.synchronize()
-            best = min(best, done.elapsed_ms(begun) / REPETITIONS)
-    held.close()
-    return best * 1000

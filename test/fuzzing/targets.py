@@ -43,7 +43,7 @@ from jetson_perception.camera.rtsp import status_of
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.v4l2_formats import describe_device
-from jetson_perception.commands.main import _overrides
+from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.engines.class_names import parse_class_names, read_class_names
 from jetson_perception.engines.metadata import parse_sidecar, read_onnx_metadata
 from jetson_perception.engines.onnx_file.graph import has_quantization, load_model
@@ -414,7 +414,7 @@ _DATA += [
             ),
             3,
         ),
-        _overrides,
+        read_overrides,
     ),
 ]
 

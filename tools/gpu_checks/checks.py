@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.commands.bench import size_wh
+from jetson_perception.benchmark.sizes import size_wh
 
 if TYPE_CHECKING:
     import argparse

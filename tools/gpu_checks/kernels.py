@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpu_checks.checks import say
+from gpu_checks.timer import GraphTimer
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
@@ -17,8 +17,6 @@ from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from gpu_checks.checks import Checks, Options
@@ -66,7 +64,7 @@ def time_kernels(
     segmentation = isinstance(model, SegmentationModel)
     name = model.info.path.rpartition('/')[2].removesuffix('.onnx')
     say(f'kernels of {name}')
-    timer = _Timer(device, repeats, runs)
+    timer = GraphTimer(device, repeats, runs)
     with device.pushed(), closing(timer):
         for size in options.sizes:
             size_name = f'{name}, {size[0]}×{size[1]}'
@@ -119,45 +117,7 @@ def crowded(output: NDArray[Any], model: YoloModel) -> NDArray[Any]:
     return crowd
 
 
-class _Timer:
-    """Times work on a stream of its own, by events around a graph of many repetitions."""
-
-    def __init__(self, device: CudaDevice, repeats: int, runs: int) -> None:
-        self.device = device
-        self._repeats, self._runs = repeats, runs
-        self.stream = device.new_stream()
-        self._begun = device.new_event(timing=True)
-        self._done = device.new_event(timing=True)
-
-    def milliseconds(self, work: Callable[[], object]) -> float:
-        """GPU time of what `work` enqueues on `stream`, median of the runs."""
-        from jetson_perception.cuda.graphs import capture
-
-        for _ in range(2):  # compiles, allocates
-            work()
-        self.stream.synchronize()
-
-        def many() -> None:
-            for _ in range(self._repeats):
-                work()
-
-        times = []
-        with closing(capture(self.stream, many)) as graph:
-            for _ in range(self._runs):
-                self._begun.record(self.stream)
-                graph.launch(self.stream)
-                self._done.record(self.stream)
-                self._done.synchronize()
-                times.append(self._done.elapsed_ms(self._begun))
-        return median(times) / self._repeats
-
-    def close(self) -> None:
-        """Release stream and events."""
-        for each in (self._begun, self._done, self.stream):
-            each.close()
-
-
-def _upload(timer: _Timer, array: NDArray[Any]) -> Any:
+def _upload(timer: GraphTimer, array: NDArray[Any]) -> Any:
     from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 
     buffer = DeviceBuffer(timer.device, array.shape, array.dtype)
@@ -170,7 +130,7 @@ def _upload(timer: _Timer, array: NDArray[Any]) -> Any:
 
 
 def _preprocess_ms(
-    timer: _Timer, model: SegmentationModel | YoloModel, bgr: NDArray[np.uint8]
+    timer: GraphTimer, model: SegmentationModel | YoloModel, bgr: NDArray[np.uint8]
 ) -> float:
     from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 
@@ -201,7 +161,7 @@ def _preprocess_ms(
 
 
 def _postprocess_ms(
-    timer: _Timer,
+    timer: GraphTimer,
     model: SegmentationModel | YoloModel,
     outputs: list[NDArray[Any]],
     transform: Any,

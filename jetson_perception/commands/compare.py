@@ -1,0 +1,134 @@
+"""`jetson-perception compare`: two engines or files of one model held against each other."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack, closing
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.shown import shown
+from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.opening import open_asked
+from jetson_perception.commands.options import add_model_options, add_precision_option, positive
+from jetson_perception.commands.terminal import counted, progress_bar, say
+from jetson_perception.commands.thresholds import add_thresholds, detection_options
+from jetson_perception.errors import SourceError
+from jetson_perception.evaluation.agreement import Limits, make_agreement
+from jetson_perception.evaluation.report import agreement_table
+from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _compare.__doc__
+    add_model_options(parser, ('--runtime-a', '--runtime-b'))
+    add_precision_option(parser, ('--precision-a', '--precision-b'))
+    limits = Limits()
+    for name in ('a', 'b'):
+        parser.add_argument(
+            name, metavar=name.upper(), help='ONNX or engine file, or name of a shipped model'
+        )
+    parser.add_argument(
+        '--images',
+        required=True,
+        metavar='SOURCE',
+        help='folder of pictures, picture, video, bag, or scene://oranges?count=200',
+    )
+    parser.add_argument('--frames', type=positive, metavar='N', help='at most so many pictures')
+    add_thresholds(parser, DetectionOptions())
+    parser.add_argument(
+        '--match-iou',
+        type=float,
+        default=0.5,
+        metavar='T',
+        help='boxes that overlap so much are the same object (default: 0.5)',
+    )
+    for option, field, text in (
+        ('--min-matched', 'matched', 'share of boxes that the other engine must find too'),
+        ('--max-score-drift', 'score_drift', '99th percentile of score differences'),
+        ('--max-corner-drift', 'corner_drift', 'the same of corners, pixels of the picture'),
+        ('--max-keypoint-drift', 'keypoint_drift', 'the same of keypoints, pixels'),
+        (
+            '--min-mask-agreement',
+            'mask_agreement',
+            'share of equal pixels of class masks; mean IoU of instance masks',
+        ),
+    ):
+        default = getattr(limits, field)
+        parser.add_argument(
+            option,
+            dest=field,
+            type=float,
+            default=default,
+            metavar='X',
+            help=f'{text} (default: {default:g})',
+        )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.set_defaults(command=_compare, error_code=2)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Hold two engines or files of one model against each other: exits with 1 past a limit."""
+    limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
+    with ExitStack() as stack:
+        one, other = (
+            stack.enter_context(closing(open_asked(arguments, path, engine, precision)))
+            for path, engine, precision in (
+                (arguments.a, arguments.runtime_a, arguments.precision_a),
+                (arguments.b, arguments.runtime_b, arguments.precision_b),
+            )
+        )
+        options = detection_options(arguments)
+        agreement = make_agreement(one, other, options, arguments.match_iou)
+        progress = stack.enter_context(progress_bar(Console(stderr=True)))
+        counter = progress.add_task('pictures', total=None)
+        for name, bgr in itertools.islice(_pictures(arguments.images), arguments.frames):
+            agreement.add(name, bgr)
+            progress.advance(counter)
+        engines = [model.engine.description for model in (one, other)]
+    checked = agreement.check(limits)
+    console = Console()
+    say(console, f'A  {arguments.a}: {engines[0]}')
+    say(console, f'B  {arguments.b}: {engines[1]}')
+    say(console, f'{counted(agreement.picture_count, "picture")} of {shown(arguments.images)}')
+    console.print(agreement_table(agreement, checked))
+    for figure, drift in agreement.drifts().items():
+        say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
+    past = [limit for limit in checked if not limit.kept]
+    figures = {
+        'a': {'model': arguments.a, 'engine': engines[0]},
+        'b': {'model': arguments.b, 'engine': engines[1]},
+        'images': arguments.images,
+        'past': [limit.figure for limit in past],
+        **agreement.figures(),
+    }
+    write_figures(arguments.json, figures)
+    for limit in past:
+        say(console, f'past the limit: {limit.figure} is {limit.value:.4f}, limit {limit}')
+    return 1 if past else 0
+
+
+def _pictures(source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Names and pictures: of scenes the stills of the evaluation, else any source's frames."""
+    if source.startswith('scene://'):
+        for picture in open_scene(source).pictures:
+            yield picture.name, picture.bgr
+        return
+    for frame in named_frames(source):
+        if isinstance(frame, SourceError):
+            raise frame
+        name = f'{frame.name}, frame {frame.index}' if frame.rate_hz else frame.source
+        yield name, frame.bgr

@@ -1,0 +1,108 @@
+"""`jetson-perception evaluate`: how good models are on a dataset."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.opening import open_asked
+from jetson_perception.commands.options import add_model_options, add_precision_option
+from jetson_perception.commands.terminal import counted, listed, progress_bar, say
+from jetson_perception.commands.thresholds import add_thresholds, detection_options
+from jetson_perception.evaluation.average_precision import require_pycocotools
+from jetson_perception.evaluation.datasets import ObjectDataset
+from jetson_perception.evaluation.evaluators import (
+    EVALUATION_OPTIONS,
+    ObjectEvaluator,
+    make_evaluator,
+)
+from jetson_perception.evaluation.opening import open_dataset
+from jetson_perception.evaluation.plot import require_matplotlib, write_plot
+from jetson_perception.evaluation.report import class_table, side_by_side
+from jetson_perception.evaluation.yolo_folder import SPLITS
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _evaluate.__doc__
+    add_model_options(parser)
+    add_precision_option(parser)
+    parser.add_argument(
+        '--model',
+        required=True,
+        nargs='+',
+        metavar='MODEL',
+        help='ONNX or engine file, or name of a shipped model; several are put side by side',
+    )
+    parser.add_argument(
+        '--dataset',
+        required=True,
+        metavar='DATASET',
+        help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
+        'with one of them; a folder with images/ and masks/; scene://oranges?count=200',
+    )
+    parser.add_argument(
+        '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
+    )
+    parser.add_argument(
+        '--split', choices=SPLITS, help='of a data.yaml (default: the first that it has)'
+    )
+    parser.add_argument(
+        '--ignore',
+        type=int,
+        metavar='ID',
+        help='class id in the masks whose pixels do not count, as 255 in many datasets',
+    )
+    add_thresholds(parser, EVALUATION_OPTIONS)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument(
+        '--plot', type=Path, metavar='FILE', help='draw bars and curves: a PNG, PDF or SVG file'
+    )
+    parser.set_defaults(command=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    """Measure how good models are: average precision of objects, or IoU of class masks."""
+    dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
+    if isinstance(dataset, ObjectDataset):
+        require_pycocotools()
+    if arguments.plot:
+        require_matplotlib()
+    with ExitStack() as stack:
+        evaluators = []
+        for path in arguments.model:
+            model = stack.enter_context(closing(open_asked(arguments, path)))
+            options = detection_options(arguments)
+            evaluators.append(make_evaluator(model, dataset, options, arguments.ignore))
+        progress = stack.enter_context(progress_bar(Console(stderr=True)))
+        pictures: Any = progress.track(
+            dataset.pictures, total=dataset.count, description='pictures'
+        )
+        for picture in pictures:
+            for evaluator in evaluators:
+                evaluator.add(picture)
+    console = Console()
+    for path, evaluator in zip(arguments.model, evaluators, strict=True):
+        say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
+        console.print(class_table(evaluator))
+        left_out = evaluator.classes_left_out() if isinstance(evaluator, ObjectEvaluator) else ()
+        if left_out:
+            say(console, f'not known to the model, and left out: {listed(left_out)}')
+    if len(evaluators) > 1:
+        console.print(side_by_side(arguments.model, evaluators))
+    records = [
+        {'model': path, 'dataset': arguments.dataset, **evaluator.figures()}
+        for path, evaluator in zip(arguments.model, evaluators, strict=True)
+    ]
+    write_figures(arguments.json, records[0] if len(records) == 1 else records)
+    if arguments.plot:
+        title = f'{arguments.dataset}, {counted(dataset.count, "picture")}'
+        write_plot(arguments.plot, title, arguments.model, evaluators)
+    return 0

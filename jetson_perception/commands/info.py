@@ -1,0 +1,95 @@
+"""`jetson-perception info`: what a model is taken for."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jetson_perception.commands.opening import open_asked
+from jetson_perception.commands.options import add_model_options, add_precision_option
+from jetson_perception.commands.terminal import counted, listed
+from jetson_perception.models import SegmentationModel, YoloModel
+from jetson_perception.printable import printable, printable_line
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from jetson_perception.tasks.preprocess import Normalization
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _info.__doc__
+    add_model_options(parser)
+    add_precision_option(parser)
+    parser.add_argument(
+        'model', metavar='MODEL', help='ONNX or engine file, or name of a shipped model'
+    )
+    parser.set_defaults(command=_info)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    """Show what a model is taken for: its task, input, outputs, classes and normalization."""
+    # What is assumed has a line of its own here.
+    with closing(open_asked(arguments, tell_assumptions=False)) as model:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(style='bold', no_wrap=True)
+        table.add_column(overflow='fold')
+        for name, text in _describe(model):
+            table.add_row(name, escape(printable_line(text)))
+        Console().print(table)
+    return 0
+
+
+def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]:
+    info, engine, layout = model.info, model.engine, model.layout
+    count = 0 if isinstance(model, SegmentationModel) else model.layout.keypoint_count
+    yield 'model', info.path
+    if isinstance(model, SegmentationModel):
+        yield 'task', 'semantic segmentation'
+        kind = model.layout.output
+    else:
+        masks = 'instance segmentation' if model.layout.coefficient_count else 'detection'
+        yield 'task', 'pose' if count else masks
+        kind = model.layout.family
+    yield 'layout', f'{kind}, {counted(layout.class_count, "class", "es")}'
+    yield 'classes', listed(model.class_names) or 'not named'
+    if isinstance(model, YoloModel) and count:
+        yield 'keypoints', f'{count}: {listed(model.keypoint_names)}'
+        yield 'skeleton', counted(len(model.skeleton), 'line')
+    for spec in engine.inputs:
+        yield 'input', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
+    for spec in engine.outputs:
+        yield 'output', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
+    normalization = model.preprocessor.normalization
+    yield 'resize', _RESIZES[model.preprocessor.resize]
+    yield 'color order', normalization.color_order
+    yield 'normalization', _formula(normalization)
+    if model.assumed:
+        values = ', '.join(f'{name} {value}' for name, value in model.assumed.items())
+        yield 'assumed', f'{values}, as nothing says otherwise'
+    yield 'engine', engine.description
+
+
+_RESIZES = {
+    'letterbox': 'letterbox: aspect ratio kept, centered',
+    'letterbox_top_left': 'letterbox_top_left: aspect ratio kept, in the corner',
+    'stretch': 'stretch: aspect ratio changed',
+}
+
+
+def _formula(normalization: Normalization) -> str:
+    scale, mean, std = normalization.scale, normalization.mean, normalization.std
+    text = 'value / 255' if scale == 1 / 255 else f'value × {scale:.6g}'
+    if (mean, std) == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)):
+        return text
+    return f'({text} - {list(mean)}) / {list(std)}'
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return ' × '.join('?' if size < 0 else str(size) for size in shape) or 'scalar'

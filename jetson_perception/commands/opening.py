@@ -1,0 +1,58 @@
+"""The models that a command is asked to open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from jetson_perception.commands.build_status import BuildStatus
+from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.commands.terminal import say
+from jetson_perception.models import open_model
+
+if TYPE_CHECKING:
+    import argparse
+
+    from jetson_perception.models import SegmentationModel, YoloModel
+
+
+def open_asked(
+    arguments: argparse.Namespace,
+    path: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    *,
+    tell_assumptions: bool = True,
+) -> SegmentationModel | YoloModel:
+    """Open the model that the arguments name, and tell how far a build is.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With what `add_model_options` adds.
+    path, runtime, precision : str, optional
+        In place of what the arguments say.
+    tell_assumptions : bool
+        Whether to print what is assumed of the model; with `--verbose` the log has it.
+
+    Raises
+    ------
+    PerceptionError
+        When the model cannot be opened.
+    """
+    path = path or arguments.model
+    console = Console(stderr=True)
+    with BuildStatus(console, Path(path).stem) as progress:
+        model = open_model(
+            path,
+            runtime=runtime or arguments.runtime,
+            threads=arguments.threads,
+            overrides=read_overrides(arguments.set),
+            precision=precision or arguments.precision,
+            progress=progress,
+        )
+    if tell_assumptions and model.assumed and not arguments.verbose:
+        say(console, f'{model.assumption_text} (here: --set NAME=VALUE)')
+    return model

@@ -1,0 +1,63 @@
+"""Options that several commands have, and what is made of their values."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from jetson_perception.model_info import PRECISIONS, RUNTIMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def add_model_options(
+    parser: argparse.ArgumentParser, runtimes: Sequence[str] = ('--runtime',)
+) -> None:
+    """Add what says how a model is opened, and `--verbose`; `runtimes` names its options."""
+    group = parser.add_argument_group('model options')
+    for runtime in runtimes:
+        group.add_argument(
+            runtime,
+            choices=RUNTIMES,
+            default='auto',
+            help='library that runs it (default: the fastest there)',
+        )
+    group.add_argument(
+        '--threads',
+        type=int,
+        default=0,
+        metavar='N',
+        help='CPU threads (default: one a core that this process may use)',
+    )
+    group.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='KEY=VALUE',
+        help='what the model does not say or says wrong, in the words of the YAML file beside it: '
+        '--set task=detect, --set input_size=[640,480], --set mean=[0.5,0.5,0.5]; repeatable',
+    )
+    parser.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
+
+
+def add_precision_option(
+    parser: argparse.ArgumentParser, options: Sequence[str] = ('--precision',)
+) -> None:
+    """Add what says how precisely engines compute; `options` names it."""
+    for option in options:
+        parser.add_argument(
+            option,
+            choices=PRECISIONS,
+            default='fp16',
+            help='of an engine that TensorRT builds (default: fp16); ONNX Runtime converts FP32 '
+            'files for it on CUDA where onnx is there, and rounds to TF32 unless it is fp32',
+        )
+
+
+def positive(text: str) -> int:
+    """A number of 1 or more, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not 1 or more')
+    return value

@@ -1,0 +1,37 @@
+"""`--set KEY=VALUE`: what a model does not say, said on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jetson_perception.engines.metadata import read_mapping
+from jetson_perception.errors import ParameterError
+from jetson_perception.files.foreign_data import parse_yaml
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jetson_perception.model_info import ModelInfo
+
+
+def read_overrides(settings: Sequence[str]) -> ModelInfo:
+    """Settings as a ModelInfo; their values are YAML.
+
+    Raises
+    ------
+    ParameterError
+        When one is not KEY=VALUE, or its value is not YAML.
+    ModelError
+        When a key is unknown, or its value is not one of it.
+    """
+    content: dict[str, object] = {}
+    for setting in settings:
+        key, separator, value = setting.partition('=')
+        if not separator:
+            raise ParameterError(
+                f'--set {printable(setting)}: expected KEY=VALUE, as --set task=detect'
+            )
+        where = f'--set {printable(setting)}: the value'
+        content[key.strip()] = parse_yaml(value, where=where, error=ParameterError)
+    return read_mapping(content, '--set')

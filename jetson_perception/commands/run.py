@@ -1,0 +1,179 @@
+"""`jetson-perception run`: a model on pictures, folders, videos or cameras."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.shown import shown
+from jetson_perception.commands.opening import open_asked
+from jetson_perception.commands.options import add_model_options, add_precision_option, positive
+from jetson_perception.commands.result_folder import ResultFolder, result_record
+from jetson_perception.commands.terminal import counted, progress_bar, say
+from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.models import SegmentationModel
+from jetson_perception.process.executable import INTERRUPTED
+from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.models import YoloModel
+    from jetson_perception.tasks.results import Detections, Segmentation
+
+_log = logging.getLogger('jetson_perception')
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give a parser what the command takes."""
+    parser.description = _run.__doc__
+    add_model_options(parser)
+    add_precision_option(parser)
+    parser.add_argument(
+        'model', metavar='MODEL', help='ONNX or engine file, or name of a shipped model'
+    )
+    parser.add_argument(
+        'sources',
+        nargs='+',
+        metavar='SOURCE',
+        help='picture, folder of pictures, video, bag, or a source URI as scene://oranges',
+    )
+    parser.add_argument(
+        '--output',
+        type=Path,
+        metavar='DIR',
+        help='write annotated pictures and videos, masks of pictures, and results.jsonl',
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object a frame to standard output'
+    )
+    parser.add_argument(
+        '--frames', type=positive, metavar='N', help='at most so many frames of each source'
+    )
+    parser.add_argument(
+        '--score-threshold', type=float, default=0.25, metavar='S', help='0 to 1 (default: 0.25)'
+    )
+    parser.add_argument(
+        '--iou-threshold',
+        type=float,
+        default=0.7,
+        metavar='T',
+        help='a box that a better one covers by more is dropped, 0 to 1 (default: 0.7)',
+    )
+    parser.add_argument(
+        '--classes',
+        type=lambda text: text.split(','),
+        metavar='NAME,…',
+        help='only objects of these classes (default: all)',
+    )
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run a model on pictures, folders, videos or cameras, and time each stage."""
+    times: dict[str, list[float]] = {}
+    unreadable = 0
+    interrupted = False
+    console = Console(stderr=True)
+    with ExitStack() as stack:
+        model = stack.enter_context(closing(open_asked(arguments)))
+        options = _task_options(model, arguments)
+        folder = None
+        if arguments.output:
+            folder = stack.enter_context(closing(ResultFolder(arguments.output)))
+        progress = stack.enter_context(progress_bar(console))
+        counter = progress.add_task('frames', total=None)
+        try:
+            for source in arguments.sources:
+                for frame in named_frames(source, arguments.frames):
+                    progress.advance(counter)
+                    if isinstance(frame, SourceError):
+                        _log.warning('%s', frame)
+                        unreadable += 1
+                        continue
+                    result = _timed(model, frame.bgr, options, times)
+                    if arguments.json:
+                        print(json.dumps(result_record(frame, model, result)), flush=True)
+                    if folder:
+                        folder.write(frame, model, result)
+        except KeyboardInterrupt:  # how one ends a camera: what there is so far is told
+            interrupted = True
+    if interrupted and not times:
+        return INTERRUPTED
+    if not times:
+        raise SourceError(
+            f'not one frame could be read of {", ".join(map(shown, arguments.sources))}'
+        )
+    _print_times(console, times)
+    if folder:
+        say(console, f'results are in {folder.path}')
+    if interrupted:
+        return INTERRUPTED
+    return 1 if unreadable else 0
+
+
+def _task_options(
+    model: SegmentationModel | YoloModel, arguments: argparse.Namespace
+) -> SegmentationOptions | DetectionOptions:
+    if isinstance(model, SegmentationModel):
+        if arguments.classes:
+            raise ParameterError(
+                f'--classes is for detectors; {model.info.path} gives every pixel a class',
+                'classes',
+            )
+        return SegmentationOptions()
+    return DetectionOptions(
+        score_threshold=arguments.score_threshold,
+        iou_threshold=arguments.iou_threshold,
+        class_ids=model.class_ids(arguments.classes or ()),
+    )
+
+
+def _timed(
+    model: SegmentationModel | YoloModel,
+    bgr: NDArray[np.uint8],
+    options: Any,
+    times: dict[str, list[float]],
+) -> Segmentation | Detections:
+    """Result for a picture; the milliseconds of each stage are added to `times`."""
+    begun = time.perf_counter()
+    tensor, transform = model.preprocess(bgr)
+    preprocessed = time.perf_counter()
+    outputs = model.infer(tensor)
+    inferred = time.perf_counter()
+    result = model.postprocess(outputs, transform, options)
+    ended = time.perf_counter()
+    for stage, seconds in (
+        ('preprocess', preprocessed - begun),
+        ('inference', inferred - preprocessed),
+        ('postprocess', ended - inferred),
+        ('total', ended - begun),
+    ):
+        times.setdefault(stage, []).append(seconds * 1e3)
+    return result
+
+
+def _print_times(console: Console, times: dict[str, list[float]]) -> None:
+    console.print(
+        f'{counted(len(times["total"]), "frame")}, milliseconds a frame', highlight=False
+    )
+    table = Table()
+    table.add_column('stage')
+    table.add_column('median', justify='right')
+    table.add_column('p99', justify='right')
+    for stage, values in times.items():
+        median, p99 = np.percentile(values, (50, 99))
+        table.add_row(stage, f'{median:.2f}', f'{p99:.2f}')
+    console.print(table)

@@ -1,0 +1,66 @@
+"""A command from its arguments to its exit code: logs, errors for people, Ctrl-C, full disks.
+
+Little is imported here, so that whatever is broken on a machine, `--help` and `doctor` start.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from jetson_perception.errors import PerceptionError
+from jetson_perception.files.output_files import NO_ROOM
+from jetson_perception.printable import PrintableFormatter, printable
+from jetson_perception.process.executable import INTERRUPTED
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse the arguments and call the `command` that they choose. Returns its exit code.
+
+    An error ends it with `error_code`, Ctrl-C with 130, wrong usage by SystemExit with 2.
+    """
+    arguments = parser.parse_args(argv)
+    error_code: int = getattr(arguments, 'error_code', 1)
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter('%(levelname)s: %(message)s'))
+    logging.basicConfig(
+        level=logging.INFO if getattr(arguments, 'verbose', False) else logging.WARNING,
+        handlers=[handler],
+        force=True,
+    )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be UTF-8; as standard error does it by itself.
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except PerceptionError as err:
+        print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
+        return error_code
+    except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
+        _drop_output()
+        return error_code
+    except OSError as err:
+        if err.errno not in NO_ROOM:
+            raise
+        _drop_output()
+        where = printable(err.filename or 'the output, or a temporary file,')
+        print(f'jetson-perception: {where} cannot be written: {err.strerror}', file=sys.stderr)
+        return error_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _drop_output() -> None:
+    """Throw away what is left in the buffer: it would be written at exit, and fail aloud."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,249 @@
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from bags import write_bag
+from command_output import cells, rows, stripes, write_picture, write_video
+from onnx_models import (
+    detector,
+    instance_segmenter,
+    pose_detector,
+)
+
+from jetson_perception.camera.named_frames import NamedFrame
+from jetson_perception.commands.main import main
+from jetson_perception.commands.result_folder import ResultFolder
+from jetson_perception.models import open_model
+
+pytestmark = pytest.mark.usefixtures('wide_terminal')
+
+
+class TestRun:
+    def test_json_lines_of_a_segmentation(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--json']) == 0
+        captured = capsys.readouterr()
+        (record,) = map(json.loads, captured.out.splitlines())
+        assert record == {
+            'source': picture,
+            'frame': 0,
+            'width': 64,
+            'height': 48,
+            'classes': [
+                {'class_id': 0, 'class_name': 'background', 'pixels': 0, 'ratio': 0.0},
+                {'class_id': 1, 'class_name': 'red', 'pixels': 1536, 'ratio': 0.5},
+                {'class_id': 2, 'class_name': 'green', 'pixels': 1536, 'ratio': 0.5},
+                {'class_id': 3, 'class_name': 'blue', 'pixels': 0, 'ratio': 0.0},
+            ],
+        }
+        assumed = [line for line in captured.err.splitlines() if 'assumed' in line]
+        assert len(assumed) == 1
+        assert 'colors.onnx does not say its output, resize, scale' in assumed[0]
+        assert '--set NAME=VALUE' in assumed[0]
+
+    def test_json_lines_of_a_pose_model(self, tmp_path, capsys):
+        path = pose_detector(tmp_path / 'my.onnx', [(320, 320, 100, 80, 0, 0.9)])
+        picture = write_picture(tmp_path / 'a.png', np.zeros((320, 640, 3), np.uint8))
+        assert main(['run', str(path), picture, '--json']) == 0
+        (record,) = map(json.loads, capsys.readouterr().out.splitlines())
+        assert record['detections'] == [
+            {
+                'class_id': 0,
+                'class_name': 'name_0',
+                'score': 0.9,
+                'xyxy': [270.0, 120.0, 370.0, 200.0],
+                'keypoints': [
+                    {'name': 'keypoint_0', 'x': 300.0, 'y': 60.0, 'score': 0.8},
+                    {'name': 'keypoint_1', 'x': 320.0, 'y': 70.0, 'score': 0.6},
+                    {'name': 'keypoint_2', 'x': 340.0, 'y': 80.0, 'score': 0.4},
+                ],
+            }
+        ]
+
+    def test_thresholds(self, tmp_path, capsys):
+        boxes = [(320, 320, 100, 80, 0, 0.5), (330, 320, 100, 80, 0, 0.4)]
+        path = str(detector(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png')
+
+        def found(*options):
+            assert main(['run', path, picture, '--json', *options]) == 0
+            return len(json.loads(capsys.readouterr().out)['detections'])
+
+        assert found() == 1
+        assert found('--iou-threshold', '0.9') == 2
+        assert found('--score-threshold', '0.6') == 0
+        assert main(['run', path, picture, '--score-threshold', '1.5']) == 1
+        assert 'score_threshold is 1.5; give a number from 0 to 1' in capsys.readouterr().err
+
+    def test_classes(self, colors, tmp_path, capsys):
+        boxes = [(100, 320, 100, 80, 0, 0.5), (330, 320, 100, 80, 1, 0.4)]
+        path = str(detector(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png')
+
+        def found(*options):
+            assert main(['run', path, picture, '--json', *options]) == 0
+            record = json.loads(capsys.readouterr().out)
+            return [detection['class_name'] for detection in record['detections']]
+
+        assert found() == found('--classes', 'name_1,name_0') == ['name_0', 'name_1']
+        assert found('--classes', 'name_1') == ['name_1']
+        assert main(['run', path, picture, '--classes', 'nam_1']) == 1
+        assert re.search(r"'nam_1', and no class .*; did you mean 'n", capsys.readouterr().err)
+        assert main(['run', colors, picture, '--classes', 'red']) == 1
+        assert '--classes is for detectors' in capsys.readouterr().err
+
+    def test_instances(self, tmp_path, capsys):
+        """The mask has a detection's index plus 1, and JSON the pixels of each."""
+        boxes = [(320, 320, 200, 200, 0, 0.9, 1), (320, 320, 100, 100, 1, 0.8)]
+        path = str(instance_segmenter(tmp_path / 'my.onnx', boxes))
+        picture = write_picture(tmp_path / 'a.png', np.zeros((640, 640, 3), np.uint8))
+        out = tmp_path / 'out'
+        assert main(['run', path, picture, '--output', str(out)]) == 0
+        record = json.loads((out / 'results.jsonl').read_text())
+        assert record['mask'] == 'a_mask.png'
+        assert [found['pixels'] for found in record['detections']] == [100 * 200, 50 * 100]
+        expected = np.zeros((640, 640), np.uint8)
+        expected[270:370, 270:370] = 2
+        expected[220:420, 320:420] = 1
+        mask = cv2.imread(str(out / 'a_mask.png'), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(mask, expected)
+        assert cv2.imread(str(out / 'a.jpg'))[320, 370].max() > 60
+        capsys.readouterr()
+
+        assert main(['info', path]) == 0
+        assert rows(capsys.readouterr().out)['task'] == 'instance segmentation'
+
+    def test_output_folder(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'in' / 'b.png')
+        write_picture(tmp_path / 'in' / 'a.jpg')
+        other = write_picture(tmp_path / 'other' / 'a.png')
+        video = write_video(tmp_path / 'drive.mp4', 5)
+        out = tmp_path / 'deep' / 'out'
+        assert main(['run', colors, str(tmp_path / 'in'), other, video, '--output', str(out)]) == 0
+        assert sorted(path.name for path in out.iterdir()) == [
+            'a.jpg',
+            'a_2.jpg',
+            'a_2_mask.png',
+            'a_mask.png',
+            'b.jpg',
+            'b_mask.png',
+            'drive.mp4',
+            'results.jsonl',
+        ]
+        captured = capsys.readouterr()
+        assert captured.out == ''
+        assert f'results are in {out}' in captured.err
+        records = [json.loads(line) for line in (out / 'results.jsonl').read_text().splitlines()]
+        assert [record['annotated'] for record in records] == [
+            *('a.jpg', 'b.jpg', 'a_2.jpg'),
+            *(['drive.mp4'] * 5),
+        ]
+        assert [record['frame'] for record in records] == [0, 0, 0, 0, 1, 2, 3, 4]
+        mask = cv2.imread(str(out / records[1]['mask']), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == (48, 64)
+        assert mask[5, 5] == 1
+        assert mask[5, 60] == 2
+        # The left half is red; tinted with the color of class 1, dark red, it has less of it.
+        assert cv2.imread(str(out / 'b.jpg'))[24, 16, 2] < 230
+
+    def test_annotated_video_has_the_frames_and_rate_of_the_original(self, colors, tmp_path):
+        video = write_video(tmp_path / 'drive.mp4', 7)
+        assert main(['run', colors, video, '--output', str(tmp_path / 'out')]) == 0
+        capture = cv2.VideoCapture(str(tmp_path / 'out' / 'drive.mp4'))
+        assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+        count = 0
+        while capture.read()[0]:
+            count += 1
+        assert count == 7
+
+    def test_video_that_changes_size_begins_a_new_one(self, colors, tmp_path):
+        model = open_model(colors)
+        folder = ResultFolder(tmp_path / 'out')
+        for index, size_wh in enumerate([(64, 48), (64, 48), (32, 24)]):
+            frame = NamedFrame('rtsp://camera', 'rtsp', index, stripes(*size_wh), 30.0)
+            folder.write(frame, model, model(frame.bgr))
+        folder.close()
+        folder.close()
+        lines = (tmp_path / 'out' / 'results.jsonl').read_text().splitlines()
+        names = [json.loads(line)['annotated'] for line in lines]
+        assert [Path(name).stem for name in names] == ['rtsp', 'rtsp', 'rtsp_2']
+        assert all((tmp_path / 'out' / name).stat().st_size for name in names)
+
+    def test_at_most_so_many_frames_of_each_source(self, colors, tmp_path, capsys):
+        video = write_video(tmp_path / 'drive.mp4', 9)
+        for name in 'abc':
+            write_picture(tmp_path / 'in' / f'{name}.png')
+        sources = [video, str(tmp_path / 'in')]
+        assert main(['run', colors, *sources, '--json', '--frames', '2']) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 4
+
+    def test_every_frame_of_a_scene_with_its_number(self, colors, tmp_path, capsys):
+        """At any rate, that of the scene included: no frame is skipped for being late."""
+        scene = 'scene://oranges?width=96&height=64&frames=9&fps=1000'
+        assert main(['run', colors, scene, '--json', '--output', str(tmp_path / 'out')]) == 0
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [record['frame'] for record in records] == list(range(9))
+        (video,) = (tmp_path / 'out').glob('scene.*')
+        assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FPS) == pytest.approx(1000)
+
+    def test_every_image_of_a_bag(self, colors, tmp_path, capsys):
+        bag = write_bag(tmp_path / 'drive', [10, None, 30])
+        assert main(['run', colors, str(bag), '--json']) == 0
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [record['frame'] for record in records] == [0, 2]
+
+    def test_times_of_each_stage(self, colors, tmp_path, capsys):
+        video = write_video(tmp_path / 'drive.mp4', 3)
+        assert main(['run', colors, video]) == 0
+        error = capsys.readouterr().err
+        assert '3 frames, milliseconds a frame' in error
+        assert list(cells(error)) == ['preprocess', 'inference', 'postprocess', 'total']
+        assert all(re.fullmatch(r'\d+\.\d\d', median) for median in cells(error).values())
+
+    def test_total_time_is_that_of_all_stages(self, colors, tmp_path, capsys):
+        assert main(['run', colors, write_picture(tmp_path / 'a.png')]) == 0
+        *stages, total = (float(median) for median in cells(capsys.readouterr().err).values())
+        assert total == pytest.approx(sum(stages), abs=0.021)  # each is rounded to 0.01
+
+    def test_videos_of_one_size_stay_apart(self, colors, tmp_path):
+        videos = [write_video(tmp_path / f'{name}.mp4', 2) for name in 'ab']
+        out = tmp_path / 'out'
+        assert main(['run', colors, *videos, videos[0], '--output', str(out)]) == 0
+        written = sorted(path.name for path in out.iterdir())
+        assert written == ['a.mp4', 'a_2.mp4', 'b.mp4', 'results.jsonl']
+
+    def test_damaged_picture_is_skipped_and_ends_with_1(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'in' / 'b.png')
+        (tmp_path / 'in' / 'a.png').write_bytes(b'not a picture')
+        assert main(['run', colors, str(tmp_path / 'in'), '--json']) == 1
+        captured = capsys.readouterr()
+        assert len(captured.out.splitlines()) == 1
+        assert 'a.png is damaged or no picture: it begins' in captured.err
+
+    def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
+        path = tmp_path / 'a.png'
+        path.write_bytes(b'not a picture')
+        assert main(['run', colors, str(path)]) == 1
+        assert f'not one frame could be read of {path}' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('source', 'message'),
+        [
+            pytest.param('none.png', r'none\.png', id='missing_picture'),
+            pytest.param('none.mp4', r'none\.mp4 is neither a file', id='missing_video'),
+            pytest.param('ftp://x/y', r'no source is called ftp://', id='scheme'),
+        ],
+    )
+    def test_source_that_cannot_be_opened(self, colors, source, message, capsys):
+        assert main(['run', colors, source]) == 1
+        assumed, error = capsys.readouterr().err.splitlines()
+        assert 'assumed' in assumed
+        assert re.search(message, error)
+
+    def test_output_that_is_a_file(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--output', picture]) == 1
+        assert 'cannot be written: File exists; write elsewhere' in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""The library's face: what `from jetson_perception import …` gives, and what it costs."""
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jetson_perception
+from jetson_perception import errors
+
+
+def loaded_after(code):
+    """Modules that are there after some code has run in a process of its own."""
+    script = f'{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))'
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def names_for_type_checkers():
+    """What the block says that only type checkers read."""
+    tree = ast.parse(Path(jetson_perception.__file__).read_text())
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    return [(alias.name, each.module) for each in imports for alias in each.names]
+
+
+def test_the_names():
+    assert jetson_perception.__all__ == [
+        'BuildCanceled',
+        'CudaError',
+        'DetectionOptions',
+        'Detections',
+        'EndOfStream',
+        'ImageError',
+        'ModelError',
+        'ModelInfo',
+        'ParameterError',
+        'PerceptionError',
+        'Segmentation',
+        'SegmentationModel',
+        'SegmentationOptions',
+        'SourceError',
+        'YoloModel',
+        'open_model',
+    ]
+    assert set(jetson_perception.__all__) <= set(dir(jetson_perception))
+
+
+def test_every_error_is_there():
+    own = [
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.PerceptionError)
+    ]
+    assert own
+    assert set(own) <= set(jetson_perception.__all__)
+
+
+@pytest.mark.parametrize('name', jetson_perception.__all__)
+def test_type_checkers_are_told_of_the_same_object(name):
+    modules = dict(names_for_type_checkers())
+    module = __import__(modules[name], fromlist=[name])
+    assert getattr(jetson_perception, name) is getattr(module, name)
+
+
+def test_type_checkers_are_told_of_nothing_else():
+    assert sorted(name for name, _ in names_for_type_checkers()) == jetson_perception.__all__
+
+
+def test_importing_the_package_imports_no_more_than_python_has():
+    loaded = loaded_after('import jetson_perception')
+    own = [name for name in loaded if name.startswith('jetson_perception')]
+    assert own == ['jetson_perception']
+    assert not {'numpy', 'cv2', 'yaml', 'rich', 'onnxruntime', 'rclpy'} & set(loaded)
+
+
+def test_an_error_costs_no_numpy():
+    loaded = loaded_after('from jetson_perception import ModelError')
+    assert 'jetson_perception.errors' in loaded
+    assert 'numpy' not in loaded
+
+
+def test_a_name_that_is_none():
+    with pytest.raises(AttributeError, match="module 'jetson_perception' has no attribute 'Yolo'"):
+        jetson_perception.Yolo  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'Yolo'"):
+        exec('from jetson_perception import Yolo')
+
+
+def test_modules_are_still_found_by_name():
+    assert loaded_after('from jetson_perception import bringup, resources')
