@@ -20,7 +20,7 @@ from onnx_models import (
 from jetson_perception import resources
 from jetson_perception.errors import ImageError, ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
-from jetson_perception.models import SegmentationModel, YoloModel, models, open_model
+from jetson_perception.models import SegmentationModel, YoloModel, open_model, opening
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -457,13 +457,13 @@ class TestOpenModel:
 
 def test_engine_is_closed_when_the_task_does_not_fit(tmp_path, monkeypatch):
     opened = []
-    original = models.open_engine
+    original = opening.open_engine
 
     def remember(*args, **kwargs):
         opened.append(original(*args, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(models, 'open_engine', remember)
+    monkeypatch.setattr(opening, 'open_engine', remember)
     for opener in (SegmentationModel.open, YoloModel.open, open_model):
         with pytest.raises(ModelError):
             opener(unknown_output(tmp_path / 'my.onnx'))

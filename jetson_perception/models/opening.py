@@ -1,0 +1,91 @@
+"""From a path to a model that is ready to run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.engines import open_engine
+from jetson_perception.errors import ModelError
+from jetson_perception.files.foreign_files import foreign_path
+from jetson_perception.models.registry import tasks, wrong_task
+from jetson_perception.resources import model_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jetson_perception.engines import Engine
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.models.segmentation import SegmentationModel
+    from jetson_perception.models.task import Task
+    from jetson_perception.models.yolo import YoloModel
+
+
+def open_model(
+    path: str | Path,
+    *,
+    runtime: str = 'auto',
+    threads: int = 0,
+    overrides: ModelInfo | None = None,
+    **building: Any,
+) -> SegmentationModel | YoloModel:
+    """Open a model file as what it is.
+
+    Its task decides. Of a model that says none, an output (1, n, m) of floats is taken for YOLO's,
+    any other, and one that the YAML file's `output` describes, for semantic segmentation's.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ONNX file, or the bare name of a model that comes with the package.
+    runtime, threads, overrides
+        As `open_engine` says.
+    building
+        `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be used, or is a model for a task that is not among these.
+    ParameterError
+        When a setting is out of range or missing; the error names it.
+    """
+    engine = open_file(path, runtime, threads, overrides, **building)
+    try:
+        model: SegmentationModel | YoloModel = _task_of(engine).make(engine)
+    except BaseException:
+        engine.close()
+        raise
+    return model
+
+
+def open_file(
+    path: str | Path, runtime: str, threads: int, overrides: ModelInfo | None, **building: Any
+) -> Engine:
+    """The engine of a model file, or of a model that comes with the package."""
+    return open_engine(
+        resolve_model(path), runtime=runtime, threads=threads, overrides=overrides, **building
+    )
+
+
+def resolve_model(path: str | Path) -> Path:
+    """The file that a path, or the bare name of a model that comes with the package, means."""
+    given = foreign_path(path, what='model', error=ModelError)
+    if os.path.exists(given) or given.suffix or given.name != str(path):
+        return given
+    return model_path(str(path))
+
+
+def _task_of(engine: Engine) -> Task:
+    """The task that the metadata names; where it names none, the one that takes the output."""
+    info = engine.info
+    if info.task:
+        for task in tasks():
+            if info.task in task.words:
+                return task
+        raise wrong_task(info, 'jetson_perception')
+    spec = engine.inputs[0]
+    output = engine.infer(np.zeros(spec.shape, spec.dtype))[0]
+    return next(task for task in tasks() if task.takes(output.shape, output.dtype, info))
