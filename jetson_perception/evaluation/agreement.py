@@ -12,8 +12,7 @@ import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
-from jetson_perception.evaluation.evaluators import has_masks, instance_mask
-from jetson_perception.models import SegmentationModel, YoloModel
+from jetson_perception.evaluation.evaluators import instance_mask
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.models import Model, SegmentationModel, YoloModel
     from jetson_perception.tasks.results import Detections
-
-_TASK_NAMES = {SegmentationModel: 'semantic segmentation', YoloModel: 'detection'}
 
 _KEYPOINT_SCORE = 0.5  # below it on both sides, where a keypoint lies means nothing
 
@@ -224,7 +222,7 @@ class DetectionAgreement(Agreement):
             there = np.maximum(mine[..., 2], theirs[..., 2]) >= _KEYPOINT_SCORE
             distance = np.linalg.norm(mine[..., :2] - theirs[..., :2], axis=-1)
             self._keypoints.add(distance[there], picture)
-        if all(map(has_masks, self._models)):
+        if all(model.has_masks for model in self._models):
             ious = [
                 _mask_iou(instance_mask(one, i), instance_mask(other, k))
                 for i, k in zip(rows.tolist(), columns.tolist(), strict=True)
@@ -328,8 +326,8 @@ class MaskAgreement(Agreement):
 
 
 def make_agreement(
-    one: SegmentationModel | YoloModel,
-    other: SegmentationModel | YoloModel,
+    one: Model[Any, Any],
+    other: Model[Any, Any],
     options: DetectionOptions | None = None,
     match_iou: float = 0.5,
 ) -> Agreement:
@@ -340,21 +338,27 @@ def make_agreement(
     ParameterError
         When they are no two engines of one model: another task, other classes or keypoints.
     """
-    for what, first, second in (
-        ('task', _TASK_NAMES[type(one)], _TASK_NAMES[type(other)]),
-        ('classes', one.class_names, other.class_names),
-        ('number of keypoints', _keypoint_count(one), _keypoint_count(other)),
-    ):
-        if first != second:
-            raise ParameterError(
-                f'{one.info.path} and {other.info.path} differ in their {what}, {_shown(first)} '
-                f'and {_shown(second)}; compare two engines or files of one model'
-            )
-    if isinstance(one, SegmentationModel) and isinstance(other, SegmentationModel):
-        return MaskAgreement(one, other)
-    if isinstance(one, YoloModel) and isinstance(other, YoloModel):
-        return DetectionAgreement(one, other, options, match_iou)
-    raise AssertionError
+    require_equal(one, other, 'task', one.task.title, other.task.title)
+    require_equal(one, other, 'classes', one.class_names, other.class_names)
+    agreement: Agreement = one.task.agreement(one, other, options, match_iou)
+    return agreement
+
+
+def require_equal(
+    one: Model[Any, Any], other: Model[Any, Any], what: str, first: object, second: object
+) -> None:
+    """See that two models are alike in what a comparison takes for granted.
+
+    Raises
+    ------
+    ParameterError
+        When they are not; says in what.
+    """
+    if first != second:
+        raise ParameterError(
+            f'{one.info.path} and {other.info.path} differ in their {what}, {_shown(first)} '
+            f'and {_shown(second)}; compare two engines or files of one model'
+        )
 
 
 def match_boxes(
@@ -394,7 +398,7 @@ def _greedy(iou: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]
 
 
 def _box_ious(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of each with each, shape (n, m)."""
+    """IoU of every pair, shape (n, m)."""
     a, b = one.astype(np.float64)[:, None], other.astype(np.float64)[None]
     overlap = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     both = np.prod(np.maximum(overlap, 0), axis=-1)
@@ -413,10 +417,6 @@ def _alone(found: Detections, paired: NDArray[np.intp], threshold: float) -> int
 def _mask_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     either = int((one | other).sum())
     return int((one & other).sum()) / either if either else 1.0
-
-
-def _keypoint_count(model: SegmentationModel | YoloModel) -> int:
-    return model.layout.keypoint_count if isinstance(model, YoloModel) else 0
 
 
 def _shown(value: object) -> str:

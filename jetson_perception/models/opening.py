@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines import Engine
     from jetson_perception.model_info import ModelInfo
-    from jetson_perception.models.segmentation import SegmentationModel
+    from jetson_perception.models.base import Model
     from jetson_perception.models.task import Task
-    from jetson_perception.models.yolo import YoloModel
 
 
 def open_model(
@@ -29,8 +28,9 @@ def open_model(
     runtime: str = 'auto',
     threads: int = 0,
     overrides: ModelInfo | None = None,
+    node: str = '',
     **building: Any,
-) -> SegmentationModel | YoloModel:
+) -> Model[Any, Any]:
     """Open a model file as what it is.
 
     Its task decides. Of a model that says none, an output (1, n, m) of floats is taken for YOLO's,
@@ -42,6 +42,8 @@ def open_model(
         An ONNX file, or the bare name of a model that comes with the package.
     runtime, threads, overrides
         As `open_engine` says.
+    node : str
+        Refuse models that another node than this one runs.
     building
         `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
 
@@ -54,7 +56,7 @@ def open_model(
     """
     engine = open_file(path, runtime, threads, overrides, **building)
     try:
-        model: SegmentationModel | YoloModel = _task_of(engine).make(engine)
+        model: Model[Any, Any] = _task_of(engine, node).make(engine)
     except BaseException:
         engine.close()
         raise
@@ -78,14 +80,16 @@ def resolve_model(path: str | Path) -> Path:
     return model_path(str(path))
 
 
-def _task_of(engine: Engine) -> Task:
+def _task_of(engine: Engine, node: str) -> Task:
     """The task that the metadata names; where it names none, the one that takes the output."""
     info = engine.info
     if info.task:
-        for task in tasks():
-            if info.task in task.words:
-                return task
-        raise wrong_task(info, 'jetson_perception')
+        named = next((task for task in tasks() if info.task in task.words), None)
+        if named is None or node not in ('', named.node):
+            raise wrong_task(info, node or 'jetson_perception')
+        return named
     spec = engine.inputs[0]
     output = engine.infer(np.zeros(spec.shape, spec.dtype))[0]
-    return next(task for task in tasks() if task.takes(output.shape, output.dtype, info))
+    among = [task for task in tasks() if node in ('', task.node)]
+    takers = (task for task in among if task.takes(output.shape, output.dtype, info))
+    return next(takers, among[0])
