@@ -469,6 +469,7 @@ _RESIZES = {
     'letterbox': 'letterbox: aspect ratio kept, centered',
     'letterbox_top_left': 'letterbox_top_left: aspect ratio kept, in the corner',
     'stretch': 'stretch: aspect ratio changed',
+    'center_crop': 'center_crop: aspect ratio kept, both ends of the longer side cut off',
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.evaluators import instance_mask
+from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.models import Model, SegmentationModel, YoloModel
-    from jetson_perception.tasks.results import Detections
+    from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
+    from jetson_perception.tasks.results import Classification, Detections
 
 _KEYPOINT_SCORE = 0.5  # below it on both sides, where a keypoint lies means nothing
 
@@ -51,7 +52,8 @@ class Limits:
     Attributes
     ----------
     matched : float
-        At least this share of the boxes must have a partner, 0 to 1.
+        At least this share of the boxes must have a partner, 0 to 1; of a classifier's pictures,
+        so many must have the same best class.
     score_drift : float
         The 99th percentile of score differences may be so large.
     corner_drift : float
@@ -323,6 +325,55 @@ class MaskAgreement(Agreement):
             raise PerceptionError('there was not one picture to compare')
         name = 'mask agreement (pixels)'
         return [Limit(name, self.shares()[name], limits.mask_agreement, True)]
+
+
+class ClassAgreement(Agreement):
+    """The best class of two engines.
+
+    Parameters
+    ----------
+    one, other : ClassificationModel
+        The engines.
+    """
+
+    _SHARE, _DRIFT = 'same best class', 'score drift'
+
+    def __init__(self, one: ClassificationModel, other: ClassificationModel) -> None:
+        super().__init__()
+        self._models = one, other
+        self._options = ClassificationOptions(score_threshold=0, top_k=one.layout.class_count)
+        self.same = 0
+        self._scores = _Values()
+
+    def add(self, picture: str, bgr: NDArray[np.uint8]) -> None:
+        """Run both on a picture and compare."""
+        self.picture_count += 1
+        one, other = (self._run(model, bgr) for model in self._models)
+        best = one.class_id[0]
+        self.same += int(best == other.class_id[0])
+        theirs = other.score[other.class_id == best]
+        self._scores.add(np.abs(one.score[:1] - theirs), picture)
+
+    def drifts(self) -> dict[str, Drift]:
+        """Of the score of what the first engine finds the best class."""
+        return {self._DRIFT: self._scores.drift()} if self._scores.values else {}
+
+    def shares(self) -> dict[str, float]:
+        """Of pictures with the same best class."""
+        return {self._SHARE: self.same / max(self.picture_count, 1)}
+
+    def check(self, limits: Limits) -> list[Limit]:
+        """Each limit that applies."""
+        if not self.picture_count:
+            raise PerceptionError('there was not one picture to compare')
+        return [
+            Limit(self._SHARE, self.shares()[self._SHARE], limits.matched, True),
+            Limit(self._DRIFT, self.drifts()[self._DRIFT].p99, limits.score_drift, False),
+        ]
+
+    def _run(self, model: ClassificationModel, bgr: NDArray[np.uint8]) -> Classification:
+        tensor, transform = model.preprocess(bgr)
+        return model.postprocess(model.infer(tensor), transform, self._options)
 
 
 def make_agreement(

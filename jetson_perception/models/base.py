@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from jetson_perception.engines.base import CudaEngine
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.arrays import as_bgr
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.opening import open_file
@@ -95,7 +95,14 @@ class Model(Generic[Result, Options]):
         self.options: Options = self._default_options() if options is None else options
         height, width = engine.inputs[0].shape[2:]
         self.network_wh = (width, height)
-        self.preprocessor = _preprocessor(engine, self.task.default_resize)
+        resize = self.info.resize or self.task.default_resize(self.network_wh)
+        if resize not in self.task.resizes:
+            raise ParameterError(
+                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
+                f'{", ".join(self.task.resizes)}',
+                'resize',
+            )
+        self.preprocessor = _preprocessor(engine, resize)
         # Shapes that an engine leaves open are known after a run.
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
@@ -288,7 +295,7 @@ class Model(Generic[Result, Options]):
         return None
 
 
-def _preprocessor(engine: Engine, default_resize: str) -> Preprocessor:
+def _preprocessor(engine: Engine, resize: str) -> Preprocessor:
     info = engine.info
     spec = engine.inputs[0]
     normalization = Normalization(
@@ -300,7 +307,7 @@ def _preprocessor(engine: Engine, default_resize: str) -> Preprocessor:
     height, width = spec.shape[2:]
     return Preprocessor(
         (width, height),
-        resize=info.resize or default_resize,
+        resize=resize,
         normalization=normalization,
         dtype=spec.dtype,
     )

@@ -33,8 +33,9 @@ def open_model(
 ) -> Model[Any, Any]:
     """Open a model file as what it is.
 
-    Its task decides. Of a model that says none, an output (1, n, m) of floats is taken for YOLO's,
-    any other, and one that the YAML file's `output` describes, for semantic segmentation's.
+    Its task decides. Where it names none, the shape of its first output does: floats of (1, n, m)
+    are YOLO's unless the YAML file says `output`, floats of (1, n) a classifier's, and all else is
+    taken for semantic segmentation's.
 
     Parameters
     ----------

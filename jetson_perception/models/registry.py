@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.task import Task
 
-_FILES = ('yolo', 'segmentation')
+_FILES = ('yolo', 'classification', 'segmentation')
 
 # Tasks that people have models for and that nothing here runs yet.
-_NOT_YET = {'classify': 'an image classifier', 'obb': 'a detector of rotated boxes'}
+_NOT_YET = {'obb': 'a detector of rotated boxes'}
 
 
 @cache

@@ -75,7 +75,6 @@ class SemanticSegmentation(Task):
     model_name = 'SegmentationModel'
     node = 'seg_node'
     title = 'semantic segmentation'
-    default_resize = 'stretch'
     params = SegmentationParams
 
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
@@ -91,6 +90,10 @@ class SemanticSegmentation(Task):
     ) -> SegmentationLayout:
         """The layout of the first output."""
         return recognize_segmentation_layout(shapes[0], dtype, info, network_wh)
+
+    def default_resize(self, network_wh: tuple[int, int]) -> str:
+        """How these models are usually trained."""
+        return 'stretch'
 
     def make(self, engine: Engine) -> SegmentationModel:
         """The model of an engine."""

@@ -54,8 +54,8 @@ class Task(ABC):
         The node that runs them.
     title : str
         What is done with an image, as 'detection'.
-    default_resize : str
-        How images are fitted where neither the model nor the user says it.
+    resizes : tuple of str
+        How images may be fitted.
     params : type
         A dataclass of `parameter_fields`: what can be set of an engine besides the model. It may
         have a method `problem`, as `ros.parameters` says.
@@ -65,7 +65,7 @@ class Task(ABC):
     model_name: ClassVar[str]
     node: ClassVar[str]
     title: ClassVar[str]
-    default_resize: ClassVar[str]
+    resizes: ClassVar[tuple[str, ...]] = ('letterbox', 'letterbox_top_left', 'stretch')
     params: ClassVar[type]
 
     @property
@@ -129,6 +129,10 @@ class Task(ABC):
         except PerceptionError as err:
             return isinstance(err, ParameterError)
         return True
+
+    @abstractmethod
+    def default_resize(self, network_wh: tuple[int, int]) -> str:
+        """How images are fitted where neither the model nor the user says it."""
 
     @abstractmethod
     def make(self, engine: Engine) -> Any:

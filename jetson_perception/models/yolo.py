@@ -58,7 +58,7 @@ class DetectionParams:
     score_threshold: float = param(0.25, 'Drop what scores less.', between=(0.0, 1.0))
     classes: tuple[str, ...] = param(
         (),
-        "Publish only objects of these classes, by name; all by default, and with [''].",
+        "Publish only these classes, by name; all by default, and with [''].",
         example='[person, dog]',
     )
     class_score_thresholds: tuple[str, ...] = param(
@@ -95,7 +95,6 @@ class ObjectDetection(Task):
     model_name = 'YoloModel'
     node = 'yolo_node'
     title = 'detection'
-    default_resize = 'letterbox'
     params = DetectionParams
 
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
@@ -116,6 +115,10 @@ class ObjectDetection(Task):
                 'or segment model'
             )
         return recognize_layout(shapes, info, network_wh)
+
+    def default_resize(self, network_wh: tuple[int, int]) -> str:
+        """How YOLO is usually trained."""
+        return 'letterbox'
 
     def make(self, engine: Engine) -> YoloModel:
         """The model of an engine."""
