@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jetson_perception.commands.calibration_pictures import DEFAULT_COUNT
 from jetson_perception.errors import ParameterError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.commands.calibration_pictures import Pictures
-    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.models import Model
 
 
 def add_written_options(parser: argparse.ArgumentParser, written: str) -> None:
@@ -69,7 +69,7 @@ def check_counts(arguments: argparse.Namespace) -> None:
 
 
 def prepared(
-    model: SegmentationModel | YoloModel, pictures: Pictures, taken: Callable[[], None]
+    model: Model[Any, Any], pictures: Pictures, taken: Callable[[], None]
 ) -> Iterator[NDArray[np.generic]]:
     """Input tensors of pictures, as the model's nodes would make them."""
     for _, bgr in pictures:

@@ -15,12 +15,13 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
-from jetson_perception.commands.terminal import counted, progress_bar, say
+from jetson_perception.commands.terminal import progress_bar, say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.errors import SourceError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.models.describing import counted
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.console import Console
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option
-from jetson_perception.commands.terminal import counted, listed, progress_bar, say
+from jetson_perception.commands.terminal import progress_bar, say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
@@ -24,6 +24,7 @@ from jetson_perception.evaluation.opening import open_dataset
 from jetson_perception.evaluation.plot import require_matplotlib, write_plot
 from jetson_perception.evaluation.report import class_table, side_by_side
 from jetson_perception.evaluation.yolo_folder import SPLITS
+from jetson_perception.models.describing import counted, listed
 
 if TYPE_CHECKING:
     import argparse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,14 +11,13 @@ from rich.table import Table
 
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option
-from jetson_perception.commands.terminal import counted, listed
-from jetson_perception.models import SegmentationModel, YoloModel
 from jetson_perception.printable import printable, printable_line
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from jetson_perception.models import Model
     from jetson_perception.tasks.preprocess import Normalization
 
 
@@ -46,22 +45,10 @@ def _info(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]:
-    info, engine, layout = model.info, model.engine, model.layout
-    count = 0 if isinstance(model, SegmentationModel) else model.layout.keypoint_count
+def _describe(model: Model[Any, Any]) -> Iterator[tuple[str, str]]:
+    info, engine = model.info, model.engine
     yield 'model', info.path
-    if isinstance(model, SegmentationModel):
-        yield 'task', 'semantic segmentation'
-        kind = model.layout.output
-    else:
-        masks = 'instance segmentation' if model.layout.coefficient_count else 'detection'
-        yield 'task', 'pose' if count else masks
-        kind = model.layout.family
-    yield 'layout', f'{kind}, {counted(layout.class_count, "class", "es")}'
-    yield 'classes', listed(model.class_names) or 'not named'
-    if isinstance(model, YoloModel) and count:
-        yield 'keypoints', f'{count}: {listed(model.keypoint_names)}'
-        yield 'skeleton', counted(len(model.skeleton), 'line')
+    yield from model.task.describe(model)
     for spec in engine.inputs:
         yield 'input', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
     for spec in engine.outputs:
@@ -80,6 +67,7 @@ _RESIZES = {
     'letterbox': 'letterbox: aspect ratio kept, centered',
     'letterbox_top_left': 'letterbox_top_left: aspect ratio kept, in the corner',
     'stretch': 'stretch: aspect ratio changed',
+    'center_crop': 'center_crop: aspect ratio kept, both ends of the longer side cut off',
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,7 +15,7 @@ from jetson_perception.models import open_model
 if TYPE_CHECKING:
     import argparse
 
-    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.models import Model
 
 
 def open_asked(
@@ -25,7 +25,7 @@ def open_asked(
     precision: str | None = None,
     *,
     tell_assumptions: bool = True,
-) -> SegmentationModel | YoloModel:
+) -> Model[Any, Any]:
     """Open the model that the arguments name, and tell how far a build is.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.commands.calibration_pictures import Pictures
     from jetson_perception.evaluation.agreement import Agreement
-    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.models import Model
 
 _ENGINE = 'onnxruntime_cpu'  # gives the same on every machine
 
@@ -156,8 +156,8 @@ def _copy_sidecar(path: Path, out: Path) -> None:
 
 
 def _compare(
-    model: SegmentationModel | YoloModel,
-    quantized: SegmentationModel | YoloModel,
+    model: Model[Any, Any],
+    quantized: Model[Any, Any],
     pictures: Pictures,
 ) -> Agreement:
     agreement = make_agreement(model, quantized)

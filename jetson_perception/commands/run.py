@@ -18,20 +18,17 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
 from jetson_perception.commands.result_folder import ResultFolder, result_record
-from jetson_perception.commands.terminal import counted, progress_bar, say
+from jetson_perception.commands.terminal import progress_bar, say
 from jetson_perception.errors import ParameterError, SourceError
-from jetson_perception.models import SegmentationModel
+from jetson_perception.models.describing import counted
 from jetson_perception.process.executable import INTERRUPTED
-from jetson_perception.tasks.segmentation import SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     import argparse
 
     from numpy.typing import NDArray
 
-    from jetson_perception.models import YoloModel
-    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.models import Model
 
 _log = logging.getLogger('jetson_perception')
 
@@ -124,29 +121,26 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if unreadable else 0
 
 
-def _task_options(
-    model: SegmentationModel | YoloModel, arguments: argparse.Namespace
-) -> SegmentationOptions | DetectionOptions:
-    if isinstance(model, SegmentationModel):
-        if arguments.classes:
-            raise ParameterError(
-                f'--classes is for detectors; {model.info.path} gives every pixel a class',
-                'classes',
-            )
-        return SegmentationOptions()
-    return DetectionOptions(
+def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
+    task = model.task
+    params = task.params_with(
         score_threshold=arguments.score_threshold,
         iou_threshold=arguments.iou_threshold,
-        class_ids=model.class_ids(arguments.classes or ()),
+        classes=tuple(arguments.classes or ()),
     )
+    if arguments.classes and not hasattr(params, 'classes'):
+        raise ParameterError(
+            f'--classes is for detectors; {model.info.path} is {task.noun}', 'classes'
+        )
+    return task.options(model, params)
 
 
 def _timed(
-    model: SegmentationModel | YoloModel,
+    model: Model[Any, Any],
     bgr: NDArray[np.uint8],
     options: Any,
     times: dict[str, list[float]],
-) -> Segmentation | Detections:
+) -> Any:
     """Result for a picture; the milliseconds of each stage are added to `times`."""
     begun = time.perf_counter()
     tensor, transform = model.preprocess(bgr)

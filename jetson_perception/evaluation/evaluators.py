@@ -15,16 +15,19 @@ from jetson_perception.evaluation.average_precision import (
 )
 from jetson_perception.evaluation.classes import ClassMap
 from jetson_perception.evaluation.confusion import ConfusionMatrix
-from jetson_perception.evaluation.datasets import LabelledMask, LabelledObjects, PixelDataset
-from jetson_perception.models import SegmentationModel
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jetson_perception.evaluation.datasets import ObjectDataset
-    from jetson_perception.models import YoloModel
+    from jetson_perception.evaluation.datasets import (
+        LabelledMask,
+        LabelledObjects,
+        ObjectDataset,
+        PixelDataset,
+    )
+    from jetson_perception.models import Model, SegmentationModel, YoloModel
 
 EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
 """Nearly everything counts: average precision looks at all thresholds from here up."""
@@ -135,7 +138,7 @@ class ObjectEvaluator:
         self.kinds: tuple[str, ...] = ('boxes',)
         if keypoint_count and dataset.keypoint_count:
             self.kinds += ('keypoints',)
-        if has_masks(model) and dataset.has_outlines:
+        if model.has_masks and dataset.has_outlines:
             self.kinds += ('masks',)
         self.matches = ObjectMatches(dataset.class_names, dataset.keypoint_count)
         self.picture_count = 0
@@ -205,7 +208,7 @@ class ObjectEvaluator:
 
 
 def make_evaluator(
-    model: SegmentationModel | YoloModel,
+    model: Model[Any, Any],
     dataset: PixelDataset | ObjectDataset,
     options: DetectionOptions = EVALUATION_OPTIONS,
     ignored_id: int | None = None,
@@ -219,21 +222,10 @@ def make_evaluator(
     PerceptionError
         When what computes the figures is missing.
     """
-    if isinstance(model, SegmentationModel):
-        if isinstance(dataset, PixelDataset):
-            return PixelEvaluator(model, dataset, ignored_id)
-        raise ParameterError(
-            f'{model.info.path} is a semantic segmentation model, and the dataset has boxes; take '
-            'a folder with images/ and masks/',
-            'dataset',
-        )
-    if isinstance(dataset, PixelDataset):
-        raise ParameterError(
-            f'{model.info.path} is a detector, and the dataset has a class for each pixel; take '
-            "one with boxes, in COCO's or YOLO's format",
-            'dataset',
-        )
-    return ObjectEvaluator(model, dataset, options)
+    evaluator: PixelEvaluator | ObjectEvaluator = model.task.evaluator(
+        model, dataset, options, ignored_id
+    )
+    return evaluator
 
 
 def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, Any]:
@@ -245,11 +237,6 @@ def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, An
         'best_f1': or_none(f1[index]),
         'best_score_threshold': or_none(score[index]),
     }
-
-
-def has_masks(model: YoloModel) -> bool:
-    """Whether a model gives a mask an object."""
-    return model.layout.coefficient_count > 0
 
 
 def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:

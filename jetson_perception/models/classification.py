@@ -1,0 +1,202 @@
+"""Classification: an image in, the classes of the image as a whole out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from jetson_perception.drawing import draw_classification
+from jetson_perception.models.base import Model
+from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.task import ResultTopic, Task
+from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.classes import class_ids, class_score_thresholds
+from jetson_perception.tasks.classification import (
+    ClassificationLayout,
+    ClassificationOptions,
+    classify,
+    holds_classes,
+    recognize_classification_layout,
+)
+from jetson_perception.tasks.results import Classification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.engines.base import Engine
+    from jetson_perception.evaluation.agreement import ClassAgreement
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.preprocess import ImageTransform
+
+
+@dataclass(frozen=True)
+class ClassificationParams:
+    """What can be set of a classifier besides the model."""
+
+    output: str = param(
+        'auto',
+        'What a classifier gives; auto: as the model says, else probabilities of an export of '
+        "Ultralytics' and logits of any other.",
+        choices=('auto', 'logits', 'probabilities'),
+        at_configure=True,
+    )
+    score_threshold: float = param(0.25, 'Drop what scores less.', between=(0.0, 1.0))
+    classes: tuple[str, ...] = param(
+        (),
+        "Publish only these classes, by name; all by default, and with [''].",
+        example='[person, dog]',
+    )
+    class_score_thresholds: tuple[str, ...] = param(
+        (),
+        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
+        "default, and with [''].",
+        example='["person: 0.5", "traffic light: 0.3"]',
+    )
+    top_k: int = param(5, 'Most classes a frame of a classifier.', between=(1, 1000))
+
+
+class ImageClassification(Task):
+    """The best classes of an image. It has no part on a GPU besides the engine."""
+
+    nouns: ClassVar = {'classify': 'an image classifier'}
+    model_name = 'ClassificationModel'
+    node = 'yolo_node'
+    title = 'classification'
+    params = ClassificationParams
+    resizes = (*Task.resizes, 'center_crop')
+
+    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
+        """Take one float a class."""
+        return holds_classes(shape, dtype)
+
+    def recognize(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        dtype: np.dtype,
+        info: ModelInfo,
+        network_wh: tuple[int, int],
+    ) -> ClassificationLayout:
+        """The layout of the first output."""
+        return recognize_classification_layout(shapes[0], dtype, info)
+
+    def default_resize(self, network_wh: tuple[int, int]) -> str:
+        """A square input is cropped, another one stretched to, as Ultralytics does."""
+        width, height = network_wh
+        return 'center_crop' if width == height else 'stretch'
+
+    def make(self, engine: Engine) -> ClassificationModel:
+        """The model of an engine."""
+        return ClassificationModel(engine)
+
+    def overrides(self, params: ClassificationParams) -> dict[str, Any]:
+        """What the output holds."""
+        return {'output': params.output}
+
+    def options(
+        self, model: ClassificationModel, params: ClassificationParams
+    ) -> ClassificationOptions:
+        """Which classes are given."""
+        names = model.class_names
+        return ClassificationOptions(
+            params.score_threshold,
+            params.top_k,
+            class_ids(params.classes, names),
+            class_score_thresholds(params.class_score_thresholds, names),
+        )
+
+    def draw(
+        self,
+        canvas: NDArray[np.uint8],
+        model: ClassificationModel,
+        result: Classification,
+        params: ClassificationParams | None = None,
+    ) -> None:
+        """Write the classes into the image."""
+        draw_classification(canvas, result, model.class_names)
+
+    def record(self, model: ClassificationModel, result: Classification) -> dict[str, Any]:
+        """The classes with their scores, the best first."""
+        return {
+            'classification': [
+                {
+                    'class_id': class_id,
+                    'class_name': model.class_name(class_id),
+                    'score': round(score, 5),
+                }
+                for class_id, score in _rows(result)
+            ]
+        }
+
+    def topics(self, model: ClassificationModel) -> list[ResultTopic]:
+        """The classes with their scores, the best first."""
+        from vision_msgs.msg import Classification as ClassificationMessage
+        from vision_msgs.msg import ObjectHypothesis
+
+        def fill(result: Classification, header: Any) -> Any:
+            results = [
+                ObjectHypothesis(class_id=model.class_name(class_id), score=score)
+                for class_id, score in _rows(result)
+            ]
+            return ClassificationMessage(header=header, results=results)
+
+        return [ResultTopic('classification', ClassificationMessage, fill)]
+
+    def describe(self, model: ClassificationModel) -> Iterator[tuple[str, str]]:
+        """Task, layout and classes."""
+        layout = model.layout
+        yield 'task', self.title
+        yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
+        yield 'classes', listed(model.class_names)
+
+    def agreement(
+        self, one: ClassificationModel, other: ClassificationModel, options: Any, match_iou: float
+    ) -> ClassAgreement:
+        """The best class, and its score."""
+        from jetson_perception.evaluation.agreement import ClassAgreement
+
+        return ClassAgreement(one, other)
+
+    def usual_postprocess(self, model: ClassificationModel) -> Callable[..., Any]:
+        """The best class."""
+        return lambda outputs, scale, bgr: int(np.argmax(outputs[0]))
+
+
+class ClassificationModel(Model[Classification, ClassificationOptions]):
+    """A classifier: an image in, its best classes out. Made by `open`.
+
+    Its `layout` is a `ClassificationLayout`, its options are `ClassificationOptions`.
+    """
+
+    task = ImageClassification()
+
+    layout: ClassificationLayout
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: ClassificationOptions | None = None,
+    ) -> Classification:
+        """The best classes, as the options say."""
+        return classify(outputs[0], self.layout, options or self.options)
+
+    def _default_options(self) -> ClassificationOptions:
+        return ClassificationOptions()
+
+    def _assume(self) -> dict[str, str]:
+        # As of YOLO's other exports: who writes the stride trains so.
+        if self.info.stride:
+            return {}
+        output = {} if self.info.output else {'output': self.layout.output}
+        return output | super()._assume()
+
+
+TASK = ClassificationModel.task
+
+
+def _rows(result: Classification) -> Iterator[tuple[int, float]]:
+    return zip(result.class_id.tolist(), result.score.tolist(), strict=True)
