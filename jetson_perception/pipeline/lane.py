@@ -28,8 +28,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class Runs(Protocol):
+    """What runs a model.
+
+    Attributes
+    ----------
+    description : str
+        Runtime and device for people, as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
+    """
+
+    description: str
+
+
 class Model(Protocol):
     """What a lane runs, stage by stage; `jetson_perception.models` has them."""
+
+    @property
+    def engine(self) -> Runs:
+        """What runs it."""
+        ...
 
     @property
     def input_key(self) -> Hashable:
@@ -124,6 +141,11 @@ class Lane:
         """What became of the frames so far."""
         with self._lock:
             return Counts(self._received, self._processed, self._skipped, self._failed)
+
+    @property
+    def runtime(self) -> str:
+        """What runs the model, for people."""
+        return self.model.engine.description
 
     def frame_rate(self) -> float:
         """Results a second lately, Hz."""

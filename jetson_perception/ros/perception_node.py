@@ -405,11 +405,13 @@ class PerceptionNode(ManagedNode):
             self._answer(frame.header)
 
     def _publish_stats(self) -> None:
-        if self._pipeline is None or self._last_header is None:
+        if self._pipeline is None or self._last_header is None or self._subscription is None:
             return
         for lane in self._pipeline.lanes:
             self._stats_publishers[lane.name].publish(
-                stats_message(lane, self._rejected, self._last_header)
+                stats_message(
+                    lane, self._rejected, self._last_header, self._subscription.topic_name
+                )
             )
 
     def _diagnose_lane(self, lane: Lane) -> DiagnosticStatus:
