@@ -157,7 +157,7 @@ def draw_detections(
     skeleton: Sequence[tuple[int, int]] = (),
     keypoint_score_threshold: float = 0.5,
 ) -> None:
-    """Draw boxes with class and score, keypoints joined by the skeleton, and masks of instances.
+    """Draw boxes with class, score and id, keypoints joined by the skeleton, and instance masks.
 
     A box has the color of its class, or that of its instance where there are masks.
 
@@ -179,6 +179,7 @@ def draw_detections(
     if detections.instance_ids is not None:
         _draw_instances(canvas, detections.instance_ids, pen)
     labels = []
+    tracks = detections.track_names()
     for i in range(len(detections) - 1, -1, -1):
         class_id = int(detections.class_id[i])
         known = 0 <= class_id < len(class_names)
@@ -189,7 +190,8 @@ def draw_detections(
         if detections.keypoints is not None:
             points = detections.keypoints[i]
             _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, pen)
-        labels.append((f'{name} {detections.score[i]:.2f}', box, shade))
+        track = f' #{tracks[i]}' if tracks[i] else ''
+        labels.append((f'{name} {detections.score[i]:.2f}{track}', box, shade))
     for text, box, shade in labels:  # over all boxes, so that each can be read
         _draw_label(canvas, text, box, shade, pen)
 

@@ -1,5 +1,7 @@
 """Pixels that drawings change, and those that they leave alone."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -230,6 +232,17 @@ def test_a_box_and_its_label():
     assert abs(bottom - 180) <= 3
     assert 30 < top < 58  # the label's top
     assert (canvas[100:160, 60:180] == 100).all()
+
+
+def test_the_id_of_a_tracked_object_makes_its_label_longer():
+    found = detections((40, 60, 60, 180))
+    canvases = {}
+    for track in (None, -1, 7):
+        canvases[track] = gray()
+        track_id = None if track is None else np.array([track], np.int64)
+        draw_detections(canvases[track], replace(found, track_id=track_id), ('cat',))
+    assert (canvases[None] == canvases[-1]).all()  # not tracked yet
+    assert changed(canvases[7], gray())[2] > changed(canvases[None], gray())[2]
 
 
 def test_lines_and_text_grow_with_the_image():

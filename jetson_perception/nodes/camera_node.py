@@ -408,6 +408,7 @@ class CameraNode(ManagedNode):
             PipelineStats(
                 header=self._header,
                 engine='camera',
+                input=self._source.uri if self._source is not None else '',
                 frame_rate=self._rate.rate(time.monotonic_ns()),
                 frames_received=self._published,
                 frames_processed=self._published,

@@ -174,7 +174,10 @@ class CudaLane(Lane):
             begun = self._begin(frame) if frame is not None else None
             if under_way is not None:
                 result = self._finish(under_way)
-                self._note_finished(begun)
+                self.activity.end()
+                result = self.refined(under_way.frame, result)
+                if begun is not None:
+                    self.activity.begin('an inference')
                 deliver(under_way.frame, result)
             elif begun is None:
                 self.activity.end()
@@ -186,12 +189,6 @@ class CudaLane(Lane):
                     deliver(begun.frame, None)
                 raise self.fatal
             under_way = begun
-
-    def _note_finished(self, next_one: _Begun | None) -> None:
-        """Note that the engine has finished a frame, and has the next one if there is one."""
-        self.activity.end()
-        if next_one is not None:
-            self.activity.begin('an inference')
 
     def _next_frame(self, under_way: _Begun | None) -> Frame | None:
         """The newest frame; with one under way only if there is one when it is time for it."""

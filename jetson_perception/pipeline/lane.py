@@ -24,12 +24,30 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline.slot import Slot
 
     Deliver = Callable[[Frame, Any], None]
+    Refine = Callable[[Frame, Any], Any]
 
 log = logging.getLogger(__name__)
 
 
+class Runs(Protocol):
+    """What runs a model.
+
+    Attributes
+    ----------
+    description : str
+        Runtime and device for people, as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
+    """
+
+    description: str
+
+
 class Model(Protocol):
     """What a lane runs, stage by stage; `jetson_perception.models` has them."""
+
+    @property
+    def engine(self) -> Runs:
+        """What runs it."""
+        ...
 
     @property
     def input_key(self) -> Hashable:
@@ -108,6 +126,10 @@ class Lane:
         #: Where frames wait; a pipeline gives lanes that of its policy.
         self.slot: Slot[Frame] = LatestSlot()
         self.publish = publish
+        #: What a result passes before it is published, a tracker for example: called as
+        #: refine(frame, result) in the lane's thread for every result, empty ones too, in the
+        #: order of the frames; what it gives back is published, drawn and kept. Set before start.
+        self.refine: Refine | None = None
         #: Why no frame can succeed any more; None while one can.
         self.fatal: PerceptionError | None = None
         #: What the lane's thread is at.
@@ -124,6 +146,11 @@ class Lane:
         """What became of the frames so far."""
         with self._lock:
             return Counts(self._received, self._processed, self._skipped, self._failed)
+
+    @property
+    def runtime(self) -> str:
+        """What runs the model, for people."""
+        return self.model.engine.description
 
     def frame_rate(self) -> float:
         """Results a second lately, Hz."""
@@ -170,7 +197,7 @@ class Lane:
             self.activity.end()
         line_up()
         while (frame := self.slot.take()) is not None:
-            deliver(frame, self.process(frame))
+            deliver(frame, self.refined(frame, self.process(frame)))
             if self.fatal is not None:
                 raise self.fatal
 
@@ -198,6 +225,22 @@ class Lane:
         self.times.record('preprocess', (preprocessed - begun) / 1e6)
         self.times.record('inference', (inferred - preprocessed) / 1e6)
         self.times.record('postprocess', (postprocessed - inferred) / 1e6)
+        return result
+
+    def refined(self, frame: Frame, result: Any) -> Any:
+        """What `refine` makes of a result; None where that fails, or the frame has failed."""
+        if self.refine is None or result is None:
+            return result
+        begun = time.monotonic_ns()
+        self.activity.begin('refining a result', begun)
+        try:
+            result = self.refine(frame, result)
+        except Exception as error:  # noqa: BLE001 - a lane outlives it, as all that a frame does
+            self.fail(error)
+            return None
+        finally:
+            self.activity.end(begun)
+        self.times.record('refine', (time.monotonic_ns() - begun) / 1e6)
         return result
 
     def begin_first_run(self) -> None:

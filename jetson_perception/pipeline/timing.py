@@ -10,7 +10,8 @@ import numpy as np
 
 #: In the order in which a frame passes them. `transport` is the frame's age when it was received
 #: (stamp to callback), `wait` the time until its lane was free, `total` stamp to published. What
-#: runs on a GPU is timed there, and only there is there an `upload`.
+#: runs on a GPU is timed there; only there is an `upload`. `refine` is only where results pass
+#: something before they are published.
 STAGES = (
     'transport',
     'wait',
@@ -18,6 +19,7 @@ STAGES = (
     'preprocess',
     'inference',
     'postprocess',
+    'refine',
     'publish',
     'total',
 )

@@ -207,6 +207,10 @@ class PerceptionNode(ManagedNode):
         """Lanes for the models that `configure` opened."""
         raise NotImplementedError
 
+    def refiner(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
+        """What a lane's results pass before they are published; made anew for each activation."""
+        return None
+
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's PipelineStats go."""
         raise NotImplementedError
@@ -264,9 +268,10 @@ class PerceptionNode(ManagedNode):
 
     def _start_lanes(self) -> None:
         policy = EveryFrame() if self._input.value.every_frame else NewestFrame()
-        self._pipeline = Pipeline(
-            self.make_lanes(), self._on_settled, self._on_lane_stopped, policy
-        )
+        lanes = self.make_lanes()
+        for lane in lanes:
+            lane.refine = self.refiner(lane)
+        self._pipeline = Pipeline(lanes, self._on_settled, self._on_lane_stopped, policy)
         self._stats_publishers = {
             lane.name: self.create_publisher(PipelineStats, self.stats_topic(lane), qos.RESULTS)
             for lane in self._pipeline.lanes
@@ -405,11 +410,13 @@ class PerceptionNode(ManagedNode):
             self._answer(frame.header)
 
     def _publish_stats(self) -> None:
-        if self._pipeline is None or self._last_header is None:
+        if self._pipeline is None or self._last_header is None or self._subscription is None:
             return
         for lane in self._pipeline.lanes:
             self._stats_publishers[lane.name].publish(
-                stats_message(lane, self._rejected, self._last_header)
+                stats_message(
+                    lane, self._rejected, self._last_header, self._subscription.topic_name
+                )
             )
 
     def _diagnose_lane(self, lane: Lane) -> DiagnosticStatus:

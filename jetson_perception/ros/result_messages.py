@@ -72,10 +72,12 @@ class DetectionMessage:
             detections.xyxy.tolist(),
             detections.score.tolist(),
             detections.class_id.tolist(),
+            detections.track_names(),
             strict=True,
         )
-        for msg, xyxy, score, class_id in rows:
+        for msg, xyxy, score, class_id, track in rows:
             msg.header = header
+            msg.id = track
             _set_box(msg.bbox, xyxy)
             hypothesis = msg.results[0].hypothesis
             hypothesis.class_id = class_name_of(self._class_names, class_id)
@@ -106,8 +108,9 @@ class KeypointMessage:
             points = [Keypoint2D(name=name) for name in self._keypoint_names]
             self._spare.append(KeypointDetection2D(keypoints=points))
         used = self._spare[: len(detections)]
-        keypoints = detections.keypoints
+        keypoints, tracks = detections.keypoints, detections.track_names()
         for row, msg in enumerate(used):
+            msg.id = tracks[row]
             _set_box(msg.bbox, detections.xyxy[row].tolist())
             msg.hypothesis.class_id = class_name_of(
                 self._class_names, int(detections.class_id[row])
@@ -132,7 +135,8 @@ class InstanceMessage:
         """The message for one frame; valid until the next call.
 
         A pixel is the index of its object in the Detection2DArray of this frame plus 1, or 0:
-        mono8, or 16UC1 for more than 255 objects. `detections` have `instance_ids`.
+        mono8, or 16UC1 for more than 255 objects. So the object of a pixel i, its id included, is
+        `detections[i - 1]`. `detections` have `instance_ids`.
         """
         ids = detections.instance_ids
         assert ids is not None, 'only of a model that has masks'
@@ -165,7 +169,7 @@ def label_info_message(class_names: Sequence[str], threshold: float, header: Any
     )
 
 
-def stats_message(lane: Lane, rejected: int, header: Any) -> PipelineStats:
+def stats_message(lane: Lane, rejected: int, header: Any, input_name: str = '') -> PipelineStats:
     """How a lane does.
 
     Parameters
@@ -177,11 +181,15 @@ def stats_message(lane: Lane, rejected: int, header: Any) -> PipelineStats:
         failed.
     header : std_msgs Header
         Of the last image received.
+    input_name : str
+        Where the images come from.
     """
     counts = lane.counts
     return PipelineStats(
         header=header,
         engine=lane.name,
+        runtime=lane.runtime,
+        input=input_name,
         frame_rate=lane.frame_rate(),
         frames_received=counts.received + rejected,
         frames_processed=counts.processed,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -52,10 +53,12 @@ class _Object(NamedTuple):
     """Where the first of its numbers is; those after it are as far away in every object."""
     stamp: int
     """Where its header's stamp is; -1 for an object without."""
+    track: int
+    """Where the text of its id is."""
 
 
 class _Blank(NamedTuple):
-    """A message of objects of certain classes, but for stamps and numbers."""
+    """A message of objects of certain classes and lengths of ids, but for what frames write."""
 
     buffer: NDArray[np.uint8]
     """From byte 4 on the encapsulation, from byte 8 on the message."""
@@ -64,13 +67,25 @@ class _Blank(NamedTuple):
     nanoseconds: NDArray[np.intp]
     numbers: NDArray[np.intp]
     """Where stamps and numbers are, in words and doubles from the beginning of the message."""
+    tracks: NDArray[np.intp]
+    """Where the characters of all ids are, one after another, in bytes."""
 
 
 class _Cdr:
-    """Writes CDR from a position on, which decides about padding; notes what is left open."""
+    """Writes CDR from a position on, which decides about padding; notes what is left open.
 
-    def __init__(self, position: int = 0) -> None:
+    Parameters
+    ----------
+    position : int
+        Where in the message it begins.
+    track_length : int
+        Characters of the id that `open_track` leaves open.
+    """
+
+    def __init__(self, position: int = 0, track_length: int = 0) -> None:
         self._start = position
+        self._track_length = track_length
+        self.track = 0
         self.data = bytearray()
         self.numbers: list[int] = []
         self.stamp = -1
@@ -97,6 +112,12 @@ class _Cdr:
         self.numbers.append(len(self.data))
         self.data += bytes(8)
 
+    def open_track(self) -> None:
+        """The id of an object, which each frame writes."""
+        self.uint32(self._track_length + 1)
+        self.track = len(self.data)
+        self.data += bytes(self._track_length + 1)
+
     def header(self, frame_id: str) -> None:
         self.align(4)
         self.stamp = len(self.data)
@@ -120,10 +141,10 @@ class _Writer(Generic[_M]):
         self._twin: _M = twin
         self._frame_id: str | None = None
         self._head = b''
-        # By class and by the alignment that an object begins with.
-        self._objects: dict[tuple[int, int], _Object] = {}
-        # By the classes of their objects, in order.
-        self._blanks: dict[bytes, _Blank] = {}
+        # By the alignment that an object begins with, its class, and the length of its id.
+        self._objects: dict[tuple[int, int, int], _Object] = {}
+        # By the classes of their objects and the lengths of their ids, in order.
+        self._blanks: dict[tuple[bytes, bytes], _Blank] = {}
         # From the first number of an object to each of its numbers, in numbers.
         self._pattern = np.zeros(0, np.intp)
         self._is_exact = sys.byteorder == 'little' and self._equals_ros()
@@ -138,12 +159,19 @@ class _Writer(Generic[_M]):
         """The message for one frame, as the bytes that a publisher takes."""
         if header.frame_id != self._frame_id or len(self._objects) > _MOST_KEPT_OBJECTS:
             self._begin(header.frame_id)
-        key = detections.class_id.tobytes()
+        tracks = b''
+        lengths = b''  # where nothing tracks, nothing is looked up
+        if detections.track_id is not None:
+            names = detections.track_names()
+            tracks, lengths = ''.join(names).encode(), bytes(map(len, names))
+        key = detections.class_id.tobytes(), lengths
         blank = self._blanks.get(key)
         if blank is None:
             if len(self._blanks) >= _MOST_KEPT_BLANKS:
                 self._blanks.clear()
-            blank = self._blanks[key] = self._new_blank(detections.class_id.tolist())
+            class_ids = detections.class_id.tolist()
+            blank = self._new_blank(class_ids, lengths or bytes(len(class_ids)))
+            self._blanks[key] = blank
         buffer = blank.buffer.copy()
         body = buffer[8:]
         words = body.view('<u4')
@@ -151,6 +179,8 @@ class _Writer(Generic[_M]):
         words[blank.nanoseconds] = header.stamp.nanosec
         if len(detections):
             body.view('<f8')[blank.numbers] = self._numbers(detections)
+        if tracks:
+            body[blank.tracks] = np.frombuffer(tracks, np.uint8)
         return buffer[4 : blank.end].tobytes()
 
     def _begin(self, frame_id: str) -> None:
@@ -161,16 +191,17 @@ class _Writer(Generic[_M]):
         self._frame_id, self._head = frame_id, bytes(head.data)
         self._objects, self._blanks = {}, {}
 
-    def _new_blank(self, class_ids: list[int]) -> _Blank:
+    def _new_blank(self, class_ids: list[int], track_lengths: bytes) -> _Blank:
         objects, parts, position = self._objects, [self._head], len(self._head)
-        first_numbers, stamps = [], [0]
-        for class_id in class_ids:
-            key = position & 7, class_id
+        first_numbers, stamps, tracks = [], [0], list[int]()
+        for class_id, length in zip(class_ids, track_lengths, strict=True):
+            key = position & 7, class_id, length
             each = objects.get(key) or self._new_object(key)
             parts.append(each.data)
             first_numbers.append(position + each.first_number)
             if each.stamp >= 0:
                 stamps.append(position + each.stamp)
+            tracks += range(position + each.track, position + each.track + length)
             position += len(each.data)
         # The body begins at a multiple of 8, so that numbers can be written where they belong.
         buffer = np.zeros(8 + (position + 7 & ~7), np.uint8)
@@ -180,14 +211,16 @@ class _Writer(Generic[_M]):
         body.view('<u4')[(len(self._head) >> 2) - 1] = len(class_ids)
         seconds = np.array(stamps) >> 2
         numbers = (np.array(first_numbers, np.intp) >> 3)[:, None] + self._pattern
-        return _Blank(buffer, 8 + position, seconds, seconds + 1, numbers)
+        return _Blank(
+            buffer, 8 + position, seconds, seconds + 1, numbers, np.array(tracks, np.intp)
+        )
 
-    def _new_object(self, key: tuple[int, int]) -> _Object:
-        alignment, class_id = key
-        cdr = _Cdr(alignment)
+    def _new_object(self, key: tuple[int, int, int]) -> _Object:
+        alignment, class_id, track_length = key
+        cdr = _Cdr(alignment, track_length)
         self._write_object(cdr, class_name_of(self._class_names, class_id))
         self._pattern = (np.array(cdr.numbers) - cdr.numbers[0]) >> 3
-        made = _Object(bytes(cdr.data), cdr.numbers[0], cdr.stamp)
+        made = _Object(bytes(cdr.data), cdr.numbers[0], cdr.stamp, cdr.track)
         self._objects[key] = made
         return made
 
@@ -202,9 +235,10 @@ class _Writer(Generic[_M]):
         """Whether ROS reads in our bytes what it should."""
         try:
             read = all(
-                self._is_read(frame_id, count)
+                self._is_read(frame_id, sample)
                 for frame_id in ('', 'camera', 'left eye')
                 for count in (0, 1, 5)
+                for sample in (self._sample(count), _tracked(self._sample(count)))
             )
         except Exception as error:  # noqa: BLE001 - whatever a middleware says to other bytes
             log.debug('%s: %s', type(self).__name__, error)
@@ -217,9 +251,8 @@ class _Writer(Generic[_M]):
             )
         return read
 
-    def _is_read(self, frame_id: str, count: int) -> bool:
+    def _is_read(self, frame_id: str, sample: Detections) -> bool:
         header = Header(stamp=Time(sec=-5, nanosec=7 * 10**8), frame_id=frame_id)
-        sample = self._sample(count)
         message, found = self._twin.fill(sample, header), self.serialize(sample, header)
         # What stands in the padding is anything, so that bytes cannot be compared.
         length = len(serialize_message(message))
@@ -251,7 +284,7 @@ class DetectionBytes(_Writer[DetectionMessage]):
         cdr.doubles(0)  # theta
         cdr.open_double()  # width
         cdr.open_double()  # height
-        cdr.string('')  # id
+        cdr.open_track()  # id
 
     def _numbers(self, detections: Detections) -> NDArray[np.float64]:
         numbers = np.empty((len(detections), 5))
@@ -279,7 +312,7 @@ class KeypointBytes(_Writer[KeypointMessage]):
             cdr.string(name)
             for _ in range(3):  # x, y, score
                 cdr.open_double()
-        cdr.string('')  # id
+        cdr.open_track()  # id
 
     def _numbers(self, detections: Detections) -> NDArray[np.float64]:
         count, points = len(detections), len(self._keypoint_names)
@@ -294,6 +327,11 @@ class KeypointBytes(_Writer[KeypointMessage]):
         shape = count, len(self._keypoint_names), 3
         points = np.random.default_rng(count).random(shape, np.float32)
         return Detections(sample.xyxy, sample.score, sample.class_id, points)
+
+
+def _tracked(sample: Detections) -> Detections:
+    """The same with ids of several lengths, and an object without one."""
+    return replace(sample, track_id=8 ** np.arange(len(sample), dtype=np.int64) - 2)
 
 
 def _fill_score_and_box(numbers: NDArray[np.float64], detections: Detections) -> None:

@@ -30,6 +30,9 @@ class Detections:
         Which object each pixel of the source image belongs to: its row plus 1, or 0 for none; of
         several, the one with the best score. uint8 for up to 255 objects. None for a model
         without masks.
+    track_id : ndarray, shape (n,), int64, or None
+        Identity of each object from frame to frame, from 0; -1 for an object that has none (yet).
+        Two objects of one engine and one camera never share an id. None where nothing tracks.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Detections:
     class_id: NDArray[np.int32]
     keypoints: NDArray[np.float32] | None = None
     instance_ids: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    track_id: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -58,6 +62,9 @@ class Detections:
             raise ValueError(
                 f'instance_ids {ids.dtype} {ids.shape} must be (h, w), uint8 or uint16'
             )
+        tracks = self.track_id
+        if tracks is not None and (tracks.shape != (n,) or tracks.dtype != np.int64):
+            raise ValueError(f'track_id {tracks.dtype} {tracks.shape} must be ({n},), int64')
 
     @classmethod
     def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
@@ -82,14 +89,23 @@ class Detections:
         return len(self.xyxy)
 
     def __getitem__(self, rows: Any) -> Detections:
-        """The rows that an index array, boolean mask or slice selects, keypoints included.
+        """The rows that an index array, boolean mask or slice selects, with all they have.
 
         `instance_ids` get the numbers of the new rows; pixels of the others become 0, also where
         a selected object lies under one that is not.
         """
         points = None if self.keypoints is None else self.keypoints[rows]
         ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
-        return Detections(self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids)
+        tracks = None if self.track_id is None else self.track_id[rows]
+        return Detections(
+            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks
+        )
+
+    def track_names(self) -> list[str]:
+        """The id of each object as messages and drawings show it; '' for one that has none."""
+        if self.track_id is None:
+            return [''] * len(self)
+        return [str(track) if track >= 0 else '' for track in self.track_id.tolist()]
 
     def _renumbered(
         self, ids: NDArray[np.uint8] | NDArray[np.uint16], rows: Any

@@ -143,6 +143,28 @@ def test_a_frame_goes_through_and_its_stages_are_timed_on_the_gpu(setup):
     assert {stage.samples for stage in summary.values()} == {1}
 
 
+def test_results_are_refined_in_order_and_one_that_cannot_be_fails_its_frame_alone(setup):
+    errors, seen = [], []
+    lane = setup.lane(setup.path(), on_error=errors.append)
+
+    def refine(frame, result):
+        seen.append(result)
+        if result == 2:
+            raise ValueError('no track')
+        return result + 100
+
+    lane.refine = refine
+    pipeline = setup.start(lane, policy=EveryFrame())
+    for number in (1, 2, 3):
+        pipeline.offer(frame(number))
+    assert [lane.publish.next(), lane.publish.next()] == [(1, 101), (3, 103)]
+    wait_until(lambda: lane.counts == Counts(received=3, processed=2, failed=1))
+    assert seen == [1, 2, 3]
+    assert 'unexpected ValueError: no track' in str(errors[0])
+    assert lane.times.summary()['refine'].samples == 2
+    assert not lane.activity.describe()
+
+
 def test_a_model_with_a_device_path_gets_a_lane_on_the_gpu(setup):
     class Model:
         device_path = setup.path()

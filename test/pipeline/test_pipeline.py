@@ -601,3 +601,64 @@ class TestEveryFrame:
         closing.join(DEADLINE_S)
         assert not closing.is_alive()
         assert lane.publish.results.qsize() == 1
+
+
+def test_what_refines_results_sees_them_in_order_and_what_it_gives_goes_on(started):
+    published, settled, seen = Published(), [], []
+    lane = Lane('det', Model(), published)
+
+    def refine(frame, result):
+        seen.append((frame.header, result))
+        return result + 100
+
+    lane.refine = refine
+    pipeline = started(lane, on_settled=lambda frame: settled.append(frame.results['det']))
+    for number in (3, 0, 5):
+        pipeline.offer(frame(number))
+        assert published.next() == (number, number + 100)
+    assert seen == [(3, 3), (0, 0), (5, 5)]
+    wait_until(lambda: settled == [103, 100, 105])
+    assert lane.times.summary()['refine'].samples == 3
+
+
+def test_a_result_that_cannot_be_refined_fails_its_frame_and_the_next_one_runs(started):
+    published, errors = Published(), []
+    lane = Lane('det', Model(), published, on_error=errors.append)
+    lane.refine = lambda frame, result: 6 // (result - 1)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    wait_until(lambda: lane.counts.failed == 1)
+    pipeline.offer(frame(3))
+    assert published.next() == (3, 3)
+    assert 'det: unexpected ZeroDivisionError' in str(errors[0])
+    wait_until(lambda: lane.counts == Counts(received=2, processed=1, failed=1))
+
+
+def test_a_frame_that_failed_is_not_refined(started):
+    published, model, seen = Published(), Model(), []
+    model.raises = {('infer', 1): ModelError('no')}
+    lane = Lane('det', model, published, on_error=lambda error: None)
+    lane.refine = lambda frame, result: seen.append(result) or result
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    wait_until(lambda: lane.counts.failed == 1)
+    pipeline.offer(frame(2))
+    assert published.next() == (2, 2)
+    assert seen == [2]
+
+
+def test_a_refinement_that_does_not_return_is_told_as_such(started):
+    lane = Lane('det', Model(), Published())
+    going, go = threading.Event(), threading.Event()
+
+    def refine(frame, result):
+        going.set()
+        assert go.wait(DEADLINE_S)
+        return result
+
+    lane.refine = refine
+    started(lane).offer(frame(1))
+    assert going.wait(DEADLINE_S)
+    told = lane.activity.describe()
+    go.set()
+    assert told.startswith('engine det: refining a result has not returned')

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ class StandInModel:
     """A model on a GPU that is not here."""
 
     input_key = 'input'
+    engine = SimpleNamespace(description='a GPU that is not here')
 
     def __init__(self):
         self.raises = None

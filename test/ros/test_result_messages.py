@@ -1,5 +1,8 @@
 """Results as messages: boxes, names, headers, and what is left over from the frame before."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from jetson_perception.msg import KeypointDetection2DArray, PipelineStats, SegmentationSummary
@@ -21,6 +24,7 @@ from jetson_perception.ros.result_messages import (
 from jetson_perception.tasks.results import Detections, Segmentation
 
 NAMES = ('person', 'dog', 'traffic light')
+TRACKS = np.array([7, -1, 123456789012], np.int64)
 
 
 def header(sec=1_700_000_000, nanosec=999_999_999, frame_id='camera_optical'):
@@ -67,6 +71,14 @@ class TestDetectionMessage:
     def test_corners_become_center_and_size(self, xyxy, expected):
         found = detections((*xyxy, 0.5, 0))
         assert boxes_of(DetectionMessage(NAMES).fill(found, header())) == [expected]
+
+    def test_ids_are_text_and_none_is_left_from_the_frame_before(self):
+        message = DetectionMessage(NAMES)
+        found = detections(*[(0, 0, 1, 1, 0.5, 0)] * 3)
+        tracked = over_the_wire(message.fill(replace(found, track_id=TRACKS), header()))
+        assert [each.id for each in tracked.detections] == ['7', '', '123456789012']
+        untracked = over_the_wire(message.fill(found, header()))
+        assert [each.id for each in untracked.detections] == ['', '', '']
 
     def test_class_id_is_the_name_and_the_score_is_kept(self):
         found = detections((0, 0, 1, 1, 0.75, 2), (0, 0, 1, 1, 0.25, 0))
@@ -143,6 +155,15 @@ class TestInstanceMessage:
 
 
 class TestKeypointMessage:
+    def test_ids_and_order_are_those_of_the_detections(self):
+        found = replace(
+            detections(*[(0, 0, 1, 1, 0.5, 0)] * 3, keypoints=np.zeros((3, 1, 3))), track_id=TRACKS
+        )
+        boxes = over_the_wire(DetectionMessage(NAMES).fill(found, header()))
+        points = over_the_wire(KeypointMessage(NAMES, ['nose']).fill(found, header()))
+        assert [each.id for each in points.detections] == ['7', '', '123456789012']
+        assert [each.id for each in boxes.detections] == [each.id for each in points.detections]
+
     POINTS = ('nose', 'tail')
 
     def test_nothing_found_is_an_empty_array_with_the_header(self):
@@ -220,6 +241,7 @@ class Doubling:
     """A model whose result is twice the brightest pixel; black is an error."""
 
     input_key = 'doubling'
+    engine = SimpleNamespace(description='Python, on fingers')
 
     def preprocess(self, bgr, out=None):
         return bgr, None
@@ -239,6 +261,11 @@ class TestStatsMessage:
         assert isinstance(msg, PipelineStats)
         assert (msg.engine, msg.frame_rate, list(msg.stages)) == ('det', 0.0, [])
         assert msg.header == header()
+
+    def test_names_what_runs_the_model_and_where_images_come_from(self):
+        lane = Lane('det', Doubling(), None)
+        msg = over_the_wire(stats_message(lane, 0, header(), '/front/image_raw'))
+        assert (msg.runtime, msg.input) == ('Python, on fingers', '/front/image_raw')
 
     def test_every_frame_is_accounted_for(self):
         lane = Lane('det', Doubling(), lambda frame, result: None, on_error=lambda error: None)

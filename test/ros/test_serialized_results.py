@@ -1,6 +1,7 @@
 """Bytes of results against the messages that ROS reads in them."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def header(frame_id='camera', sec=1_700_000_000, nanosec=999_999_999):
     return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
 
-def detections(count, seed=0, keypoint_count=None):
+def detections(count, seed=0, keypoint_count=None, tracked=False):
     numbers = np.random.default_rng(seed)
     keypoints = None
     if keypoint_count is not None:
@@ -34,6 +35,8 @@ def detections(count, seed=0, keypoint_count=None):
         numbers.random(count, np.float32),
         numbers.integers(0, len(CLASSES) + 2, count).astype(np.int32),
         keypoints,
+        # Of every length, the longest there is and none among them.
+        track_id=(2 ** numbers.integers(0, 63, count) - 2).astype(np.int64) if tracked else None,
     )
 
 
@@ -55,10 +58,11 @@ def pairs():
 
 @pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
 @pytest.mark.parametrize('count', [0, 1, 2, 50, 300])
-def test_ros_reads_the_message(writer, twin, kind, keypoint_count, count):
+@pytest.mark.parametrize('tracked', [False, True], ids=['untracked', 'tracked'])
+def test_ros_reads_the_message(writer, twin, kind, keypoint_count, count, tracked):
     for frame_id in FRAME_IDS:
         for seed in range(3):
-            found = detections(count, seed, keypoint_count)
+            found = detections(count, seed, keypoint_count, tracked)
             data = writer.fill(found, header(frame_id))
             assert type(data) is bytes
             assert deserialize_message(data, kind) == twin.fill(found, header(frame_id))
@@ -80,6 +84,17 @@ def test_what_was_before_leaves_no_trace():
         found = detections(count, count)
         read = deserialize_message(writer.fill(found, header(frame_id)), Detection2DArray)
         assert read == twin.fill(found, header(frame_id))
+
+
+def test_ids_come_and_go_with_the_same_classes_and_lengths():
+    writer, twin = DetectionBytes(CLASSES), DetectionMessage(CLASSES)
+    untracked = detections(3)
+    for tracks in (None, [1, 2, 3], [4, 5, 6], [-1, 10, 6], None, [-1, -1, -1], [6, 10, -1]):
+        found = untracked
+        if tracks is not None:
+            found = replace(untracked, track_id=np.array(tracks, np.int64))
+        data = writer.fill(found, header())
+        assert deserialize_message(data, Detection2DArray) == twin.fill(found, header())
 
 
 def test_class_ids_without_end_do_not_fill_the_memory():

@@ -20,7 +20,8 @@ def detections(count=3, **more):
 def test_empty():
     nothing = Detections.empty()
     assert len(nothing) == 0
-    assert (nothing.keypoints, nothing.instance_ids) == (None, None)
+    assert (nothing.keypoints, nothing.instance_ids, nothing.track_id) == (None, None, None)
+    assert nothing.track_names() == []
     assert Detections.empty(17).keypoints.shape == (0, 17, 3)
     ids = Detections.empty(masks_wh=(3, 2)).instance_ids
     assert (ids.shape, ids.dtype, ids.any()) == ((2, 3), np.uint8, False)
@@ -36,6 +37,8 @@ def test_empty():
             {'instance_ids': np.zeros((2, 2), np.int64)},
             r'int64 \(2, 2\) must be .* uint8 or uint16',
         ),
+        ({'track_id': np.zeros(2, np.int64)}, r'track_id int64 \(2,\) must be \(3,\), int64'),
+        ({'track_id': np.zeros(3, np.int32)}, r'track_id int32 \(3,\) must be \(3,\), int64'),
     ],
 )
 def test_what_does_not_fit_together(more, text):
@@ -66,6 +69,23 @@ def test_rows_take_their_pixels_along(rows, classes, ids):
     assert taken.class_id.tolist() == classes
     assert taken.instance_ids.tolist() == ids
     assert taken.instance_ids.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ('rows', 'names'),
+    [
+        pytest.param(slice(0), [], id='none'),
+        pytest.param(slice(None), ['0', '', '41'], id='all'),
+        pytest.param(np.array([2, 0]), ['41', '0'], id='another_order'),
+    ],
+)
+def test_rows_take_their_tracks_along(rows, names):
+    tracked = detections(track_id=np.array([0, -1, 41], np.int64))
+    assert tracked[rows].track_names() == names
+
+
+def test_what_nothing_tracks_has_no_names():
+    assert detections(2).track_names() == ['', '']
 
 
 def test_ids_become_small_when_few_are_left():
