@@ -25,7 +25,9 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable, printable_line, quoted
+from jetson_perception.renamed import new_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -156,6 +158,7 @@ class Parameters(Generic[P]):
         self.check: Callable[[P], str] | None = None
         values = {name: self._declare(name) for name in self._fields}
         self.value: P = self._mended(cls(**values))
+        self._under_old_names = self._given_under_old_names()
         node.add_on_set_parameters_callback(self._on_set)
         # Values that another dataclass of the node refuses must not be taken here: Humble alone
         # has no way to hear the end of it.
@@ -182,6 +185,17 @@ class Parameters(Generic[P]):
         """What was given wrong at start and has not been set right since, one text each."""
         return [printable_line(problem) for problem in self._problems.values()]
 
+    def require_new_names(self) -> None:
+        """See that no parameter was given at start under the name that it once had.
+
+        Raises
+        ------
+        ParameterError
+            For the first that was, and that has not been set under its new name since.
+        """
+        for new, text in self._under_old_names.items():
+            raise ParameterError(text, new)
+
     def waits_for_start(self, name: str) -> bool:
         """Whether this is one of ours that is empty and that only another start can set."""
         field = self._fields.get(name.removeprefix(self._prefix))
@@ -192,6 +206,20 @@ class Parameters(Generic[P]):
             and not self._may_open()
             and not getattr(self.value, field.name)
         )
+
+    def _given_under_old_names(self) -> dict[str, str]:
+        """For each parameter that was given under an old name alone, what to tell the user."""
+        overrides = self._node._parameter_overrides
+        texts = {}
+        for old, given in overrides.items():
+            new = new_parameter(old, self.names)
+            if new and new not in overrides:
+                texts[new] = (
+                    f'parameter {printable(old)} is now called {new}; set {new} to '
+                    f'{quoted(given.value)} instead, in the file or command that starts '
+                    f'{self._node.get_fully_qualified_name()}'
+                )
+        return texts
 
     def _declare(self, field: str) -> Any:
         name = self._prefix + field
@@ -354,6 +382,7 @@ class Parameters(Generic[P]):
             self.value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
             for field in changes:
                 self._problems.pop(field, None)
+                self._under_old_names.pop(self._prefix + field, None)
 
     def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
         """Those of the parameters that are ours, by field."""
@@ -405,6 +434,15 @@ def as_declared(node: Node, parameters: Iterable[Parameter]) -> list[Parameter]:
     return found
 
 
+def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:
+    """What to answer a client that sets a parameter under an old name; '' where none does."""
+    for parameter in parameters:
+        new = new_parameter(parameter.name, node._parameters)
+        if new:
+            return printable_line(f'{parameter.name} is now called {new}; set {new} instead')
+    return ''
+
+
 def unknown_parameters(
     node: Node, ignore: Iterable[str] = (), other_names: Mapping[str, str] | None = None
 ) -> list[str]:
@@ -424,7 +462,10 @@ def unknown_parameters(
     for name in node._parameter_overrides:
         if name in known or name.startswith(('qos_overrides.', *ignore)):
             continue
-        same = (other_names or {}).get(name)
+        new = new_parameter(name, known)
+        if new and new not in node._parameter_overrides:
+            continue  # `require_new_names` makes an error of it
+        same = new or (other_names or {}).get(name)
         close = [same] if same else difflib.get_close_matches(name, known, n=1)
         hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist.'
         # In YAML a mapping where a list is meant, as of class_score_thresholds.
