@@ -304,7 +304,7 @@ def test_what_opens_is_refused_whatever_the_state(make_node, configured):
         result = set_one(node, name, value)
         assert not result.successful
         assert 'source names what /configured opens' in result.reason
-        assert 'start the node with another source, or with allow_source_changes:=true' in (
+        assert 'restart the node with another source, or with allow_source_changes:=true' in (
             result.reason
         )
     together = [Parameter('blend', value=0.1), Parameter('source', value='gst://x')]
@@ -463,7 +463,7 @@ def test_without_unknown_parameters_nothing_is_said(declared):
         pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
         pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
         pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
-        pytest.param('names.person', 'names is no mapping: config/ shows', id='mapping'),
+        pytest.param('names.person', 'names is not a mapping: config/ shows', id='mapping'),
     ],
 )
 def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
