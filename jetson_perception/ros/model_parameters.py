@@ -8,7 +8,13 @@ from typing import Any
 
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import ParameterError
-from jetson_perception.model_info import PRECISIONS, ModelInfo
+from jetson_perception.model_info import (
+    COLOR_ORDERS,
+    PRECISIONS,
+    RESIZES,
+    RUNTIMES,
+    ModelInfo,
+)
 from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
 
@@ -31,7 +37,7 @@ class ModelParams:
     runtime: str = param(
         'auto',
         'Library that runs the model; auto takes the fastest one installed and logs which.',
-        choices=('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
+        choices=RUNTIMES,
         at_configure=True,
     )
     precision: str = param(
@@ -62,13 +68,13 @@ class ModelParams:
         'auto',
         'How images are fitted to the input; auto: as the model says, otherwise letterbox for '
         'YOLO and stretch for semantic segmentation.',
-        choices=('auto', 'letterbox', 'letterbox_top_left', 'stretch'),
+        choices=('auto', *RESIZES),
         at_configure=True,
     )
     color_order: str = param(
         'auto',
         'Channel order that the network was trained on; auto: as the model says, otherwise rgb.',
-        choices=('auto', 'rgb', 'bgr'),
+        choices=('auto', *COLOR_ORDERS),
         at_configure=True,
     )
     scale: float = param(

@@ -80,18 +80,18 @@ def param(
     choices : sequence of str, optional
         The values allowed, for a text.
     at_configure : bool
-        True when the value is used only while the node configures; later changes are refused.
+        True when the value is used once, as the node configures; a change is refused after that.
     opens : bool
         True when the value names what is opened, read or run: a file, a device, a pipeline. It
-        is set at start; the graph may change it only where `ALLOWS_CHANGES` is set.
+        comes from the start; the graph may change it only where `ALLOWS_CHANGES` is set.
     read_only : bool
-        True when it can be set only at start.
+        True when only the start can set it.
     takes_integer : bool
-        True when a text may be given as an integer at start: YAML reads `source: 0` so.
+        True when a text may be given as an integer at start, as YAML reads `source: 0`.
     other_names : sequence of str
-        What other packages call it, for hints to their users.
+        What other packages call it, for those who come from there.
     example : str, optional
-        A value in YAML, for a list, whose default is empty.
+        A value in YAML, for a list, which is empty by default.
     """
     return dataclasses.field(
         default=default,
