@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.model_info import RUNTIMES
 from jetson_perception.parameter_sections import read_sections
 from jetson_perception.printable import quoted
 from jetson_perception.resources import config_path
@@ -164,7 +165,7 @@ _PERCEPTION = (
         'runtime',
         '',
         'Runtime of the model.',
-        ('', 'auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu'),
+        ('', *RUNTIMES),
     ),
     Argument(
         'autostart',

@@ -26,19 +26,23 @@ ROOT = Path(__file__).resolve().parent.parent
 #: For each node its groups of parameters: what they are, their dataclass, their prefix.
 NODES: dict[str, list[tuple[str, type, str]]] = {
     'seg_node': [
-        ('Of the node', ManagedParams, ''),
-        ('Of its input', ImageInputParams, ''),
-        ('Of the model', SegParams, ''),
+        ('Node', ManagedParams, ''),
+        ('Input', ImageInputParams, ''),
+        ('Model', SegParams, ''),
     ],
     'yolo_node': [
-        ('Of the node', ManagedParams, ''),
-        ('Of its input', ImageInputParams, ''),
-        ('Of the engines together', YoloParams, ''),
-        ('Of the engine det; every engine has the same under its own name', EngineParams, 'det'),
+        ('Node', ManagedParams, ''),
+        ('Input', ImageInputParams, ''),
+        ('All engines', YoloParams, ''),
+        (
+            'Engine det; every engine has the same parameters under its own name',
+            EngineParams,
+            'det',
+        ),
     ],
     'camera_node': [
-        ('Of the node', ManagedParams, ''),
-        ('Of the source', CameraParams, ''),
+        ('Node', ManagedParams, ''),
+        ('Source', CameraParams, ''),
     ],
 }
 
@@ -63,10 +67,10 @@ def main() -> int:
 def config(node: str) -> str:
     """The commented YAML file of a node, with every parameter at its default."""
     lines = [
-        f'# Every parameter of {node}, at its default. Copy what you change into a file of',
-        '# your own and give it as params_file:= to the launch file, or as --params-file to',
+        f'# Every parameter of {node} with its default. Copy the ones that you change into a file',
+        '# of your own and pass it as params_file:= to the launch file, or as --params-file to',
         '# `ros2 run`.',
-        '# A commented parameter is an empty list by default. This file is generated.',
+        '# A parameter that is commented out is an empty list by default. This file is generated.',
         '',
         '/**:',
         '  ros__parameters:',
@@ -95,14 +99,14 @@ def reference() -> str:
         '# Parameters',
         '',
         'Every parameter of every node, generated from the code by',
-        '`tools/generate_parameter_files.py`. Those marked • are used when the node configures:',
-        'to change one, deactivate and clean up the node, set it, and configure and activate',
-        'again (`ros2 lifecycle set`), or start the node with it. The others take effect with',
-        'the next frame. Those marked ◦ name what the node opens: a file, a device, a pipeline.',
-        'They come from the start (launch argument, params file, `-p`); from the ROS graph they',
-        'can be set only where the node was started with `allow_source_changes: true`. A value',
-        'out of range is refused with the reason; at start the default is used instead, and',
-        'diagnostics say so.',
+        '`tools/generate_parameter_files.py`. Parameters marked • are used when the node',
+        'configures: to change one, deactivate and clean up the node, set it, then configure and',
+        'activate again (`ros2 lifecycle set`), or start the node with the new value. The others',
+        'take effect with the next frame. Parameters marked ◦ name what the node opens: a file, a',
+        'device, a pipeline. They are set at start (launch argument, params file, `-p`); the ROS',
+        'graph can set them only if the node was started with `allow_source_changes: true`. A',
+        'value out of range is refused with the reason; at start the default is used instead, and',
+        'diagnostics say so. An old name is an error that says the new one: [names.md](names.md).',
         '',
         'The QoS of `image`, `image_raw`, `camera_info`, `mask`, `<engine>/instances` and',
         '`annotated` can be set too, as',

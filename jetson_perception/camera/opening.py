@@ -1,12 +1,14 @@
-"""The one place that knows which class serves which scheme."""
+"""From a URI to the source that it names."""
 
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.pace import Pace
+from jetson_perception.camera.schemes import SCHEMES
 from jetson_perception.camera.uri import parse
 from jetson_perception.errors import ParameterError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from jetson_perception.camera.source import FrameSource
 
 _log = logging.getLogger(__name__)
-
-_READ_AT_ANY_RATE = frozenset({'bag', 'file', 'gst', 'images'})
 
 
 def open_source(
@@ -62,82 +62,26 @@ def open_source(
     """
     _check(size_wh, frame_rate, max_image_pixels)
     source = parse(uri)
+    scheme = SCHEMES[source.scheme]
     text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
     if pixel_format and source.scheme != 'v4l2':
         _log.warning('%s: pixel_format is for v4l2:// alone; %s is not used', source, pixel_format)
-    if pace is Pace.OFFLINE and source.scheme in _READ_AT_ANY_RATE:
+    if pace is Pace.OFFLINE and scheme.reads_offline:
         frame_rate = 0.0
-    # Each module on demand: a file needs no GStreamer, and a camera renders no scene.
-    if source.scheme == 'v4l2':
-        from jetson_perception.camera.v4l2 import V4l2Source
-
-        return V4l2Source(
-            text,
-            size_wh=size_wh,
-            frame_rate=frame_rate,
-            pixel_format=pixel_format,
-            max_image_pixels=max_image_pixels,
-        )
-    if source.scheme == 'csi':
-        from jetson_perception.camera.gst import CsiSource
-
-        return CsiSource(text, size_wh=size_wh, frame_rate=frame_rate)
-    if source.scheme == 'gst':
-        from jetson_perception.camera.gst import GstSource
-
-        every_frame = pace is not Pace.LIVE
-        return GstSource(
-            text,
-            size_wh=size_wh,
-            frame_rate=frame_rate,
-            every_frame=every_frame,
-            max_image_pixels=max_image_pixels,
-        )
-    if source.scheme == 'rtsp':
-        from jetson_perception.camera.rtsp import RtspSource
-
-        return RtspSource(
-            text, size_wh=size_wh, frame_rate=frame_rate, max_image_pixels=max_image_pixels
-        )
-    if source.scheme == 'file':
-        from jetson_perception.camera.file import FileSource
-
-        return FileSource(
-            text,
-            size_wh=size_wh,
-            frame_rate=frame_rate,
-            loop=loop,
-            max_image_pixels=max_image_pixels,
-        )
-    if source.scheme == 'bag':
-        from jetson_perception.camera.bag import BagSource
-
-        return BagSource(
-            text,
-            size_wh=size_wh,
-            frame_rate=frame_rate,
-            loop=loop,
-            max_image_pixels=max_image_pixels,
-        )
-    if source.scheme == 'images':
-        from jetson_perception.camera.images import ImagesSource
-
-        return ImagesSource(
-            text,
-            size_wh=size_wh,
-            frame_rate=frame_rate,
-            loop=loop,
-            max_image_pixels=max_image_pixels,
-        )
-    from jetson_perception.camera.scene import SceneSource
-
-    return SceneSource(
-        text,
-        size_wh=size_wh,
-        frame_rate=frame_rate,
-        max_image_pixels=max_image_pixels,
-        pace=pace,
+    settings = {
+        'size_wh': size_wh,
+        'frame_rate': frame_rate,
+        'loop': loop,
+        'pixel_format': pixel_format,
+        'max_image_pixels': max_image_pixels,
+        'pace': pace,
+        'every_frame': pace is not Pace.LIVE,
+    }
+    module = import_module(f'jetson_perception.camera.{scheme.module}')
+    made: FrameSource = getattr(module, scheme.class_name)(
+        text, **{name: settings[name] for name in scheme.settings}
     )
+    return made
 
 
 def _check(

@@ -7,21 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from jetson_perception.camera.schemes import SCHEMES
 from jetson_perception.camera.shown import HIDDEN, shown
 from jetson_perception.errors import SourceError
 from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.printable import printable
 
-EXAMPLES = {
-    'csi': 'csi://0',
-    'v4l2': 'v4l2:///dev/video0',
-    'rtsp': 'rtsp://user:password@192.168.1.10:554/stream',
-    'file': 'file:///home/me/drive.mp4',
-    'images': 'images:///home/me/pictures',
-    'bag': 'bag:///home/me/drive?topic=/camera/image_raw',
-    'gst': 'gst://videotestsrc ! video/x-raw,width=640,height=480',
-    'scene': 'scene://oranges',
-}
+EXAMPLES = {name: scheme.example for name, scheme in SCHEMES.items()}
 """One example of every scheme."""
 
 PICTURE_SUFFIXES = frozenset(
@@ -43,7 +35,7 @@ class SourceUri:
     Attributes
     ----------
     scheme : str
-        A key of `EXAMPLES`.
+        A key of `SCHEMES`.
     target : str
         What the scheme opens: a sensor's number, a path, a pipeline, a scene, or the whole URL of
         an RTSP stream, with its password.

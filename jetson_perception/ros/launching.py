@@ -10,6 +10,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from jetson_perception.errors import ParameterError
+from jetson_perception.renamed import launch_argument_problem
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -37,6 +40,9 @@ def launch_description(
             argument.name: LaunchConfiguration(argument.name).perform(context)
             for argument in arguments
         }
+        new, problem = launch_argument_problem(context.launch_configurations, values)
+        if problem:
+            raise ParameterError(problem, new)
         return [_action(process) for process in processes(values)]
 
     declared = [

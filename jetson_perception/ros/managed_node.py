@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
@@ -21,6 +22,7 @@ from jetson_perception.ros.parameters import (
     ALLOWS_CHANGES,
     Parameters,
     as_declared,
+    old_name_problem,
     param,
     unknown_parameters,
 )
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from diagnostic_msgs.msg import DiagnosticStatus
-    from rcl_interfaces.msg import SetParametersResult
     from rclpy.lifecycle import LifecycleState
     from rclpy.parameter import Parameter
 
@@ -111,6 +112,9 @@ class ManagedNode(LifecycleNode):
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set all or none, as both services do; an empty list may come in another list's type."""
+        problem = old_name_problem(self, parameter_list)
+        if problem:
+            return SetParametersResult(successful=False, reason=problem)
         return super().set_parameters_atomically(as_declared(self, parameter_list))
 
     def bring_up(self, arguments: Sequence[str] = ()) -> None:
@@ -143,6 +147,10 @@ class ManagedNode(LifecycleNode):
             for declared in self._declared
             for other, name in declared.other_names.items()
         }
+
+    def _require_new_names(self) -> None:
+        for declared in self._declared:
+            declared.require_new_names()
 
     def _start(self) -> None:
         if self._go('configure') and self._wanted_active:
@@ -238,7 +246,8 @@ class ManagedNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._forget_destroyed()
-        if not self._succeeds('configured', self.refuse_after_hang, self.configure):
+        steps = (self.refuse_after_hang, self._require_new_names, self.configure)
+        if not self._succeeds('configured', *steps):
             return self._undone(self.cleanup)
         self.configured = True
         return super().on_configure(state)

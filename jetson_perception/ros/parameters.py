@@ -25,9 +25,11 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.parameter_fields import ALLOWS_CHANGES as ALLOWS_CHANGES
 from jetson_perception.parameter_fields import param as param
 from jetson_perception.printable import printable, printable_line, quoted
+from jetson_perception.renamed import new_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -62,8 +64,8 @@ def parameter_type(cls: type, field: str) -> Parameter.Type:
 class Parameters(Generic[P]):
     """The parameters of one dataclass on one node, under an optional prefix.
 
-    A bad value given at start is reported by `problems` and the default used: a node comes up on
-    what is right. A bad value at run time is refused with the reason.
+    A bad value given at start is reported by `problems`, and the default is used, so that the
+    node still comes up. A bad value set at run time is refused with the reason.
 
     Parameters
     ----------
@@ -75,9 +77,9 @@ class Parameters(Generic[P]):
     prefix : str
         Put before each name, with a dot.
     configured : callable
-        Tells whether the node is configured, that is whether `at_configure` values are in use.
+        Returns whether the node is configured, that is whether `at_configure` values are in use.
     may_open : callable
-        Tells whether the graph may set what `opens`.
+        Returns whether the graph may set what `opens`.
     """
 
     def __init__(
@@ -100,11 +102,12 @@ class Parameters(Generic[P]):
         self.check: Callable[[P], str] | None = None
         values = {name: self._declare(name) for name in self._fields}
         self.value: P = self._mended(cls(**values))
+        self._under_old_names = self._given_under_old_names()
         node.add_on_set_parameters_callback(self._on_set)
-        # Values that another dataclass of the node refuses must not be taken here: Humble alone
-        # has no way to hear the end of it.
-        self._hears_the_end = hasattr(node, 'add_post_set_parameters_callback')
-        if self._hears_the_end:
+        # Another dataclass of the node may refuse the values that this one accepts, so they are
+        # used only when all have accepted them. Humble lacks the callback that says so.
+        self._has_post_set = hasattr(node, 'add_post_set_parameters_callback')
+        if self._has_post_set:
             node.add_post_set_parameters_callback(self._take)
 
     @property
@@ -123,11 +126,22 @@ class Parameters(Generic[P]):
 
     @property
     def problems(self) -> list[str]:
-        """What was given wrong at start and has not been set right since, one text each."""
+        """One text for each value that was wrong at start and has not been corrected since."""
         return [printable_line(problem) for problem in self._problems.values()]
 
+    def require_new_names(self) -> None:
+        """Check that no parameter was given at start under its old name.
+
+        Raises
+        ------
+        ParameterError
+            For the first such parameter that has not been set under its new name since.
+        """
+        for new, text in self._under_old_names.items():
+            raise ParameterError(text, new)
+
     def waits_for_start(self, name: str) -> bool:
-        """Whether this is one of ours that is empty and that only another start can set."""
+        """Whether this is one of these parameters, is empty, and can be set only at start."""
         field = self._fields.get(name.removeprefix(self._prefix))
         return (
             field is not None
@@ -137,6 +151,20 @@ class Parameters(Generic[P]):
             and not getattr(self.value, field.name)
         )
 
+    def _given_under_old_names(self) -> dict[str, str]:
+        """For each parameter that was given under an old name alone, what to tell the user."""
+        overrides = self._node._parameter_overrides
+        texts = {}
+        for old, given in overrides.items():
+            new = new_parameter(old, self.names)
+            if new and new not in overrides:
+                texts[new] = (
+                    f'parameter {printable(old)} is now called {new}; set {new} to '
+                    f'{quoted(given.value)} instead, in the file or command that starts '
+                    f'{self._node.get_fully_qualified_name()}'
+                )
+        return texts
+
     def _declare(self, field: str) -> Any:
         name = self._prefix + field
         default = self._fields[field].default
@@ -144,7 +172,7 @@ class Parameters(Generic[P]):
         overrides = self._node._parameter_overrides  # rclpy has no public way to look
         given = overrides.get(name)
         if given is not None and (given.value is None or given.value == []):
-            # An empty list has no type, and of YAML no value either: rclpy would store that.
+            # An empty list has no type, and none at all from YAML: rclpy would store that.
             del overrides[name]
             if default != ():
                 self._problems[field] = (
@@ -170,10 +198,10 @@ class Parameters(Generic[P]):
         return value
 
     def _meant(self, field: str, given: Parameter) -> Parameter:
-        """What is given at start, in the parameter's type where YAML has another for it."""
+        """The value given at start, converted where YAML read it as another type."""
         kind = parameter_type(self._cls, field)
         types = (given.type_, kind)
-        # In YAML 1 is an integer, which rclpy refuses for a double; everybody means 1.0.
+        # YAML reads 1 as an integer, which rclpy refuses for a double; the user means 1.0.
         if types == (Parameter.Type.INTEGER, Parameter.Type.DOUBLE):
             return Parameter(given.name, kind, float(given.value))
         if types == (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY):
@@ -191,7 +219,7 @@ class Parameters(Generic[P]):
         self._declare_as(name, kind, default, self._descriptor(field), True)
 
     def _mended(self, value: P) -> P:
-        """The values, but defaults for those that contradict each other, as few as can be."""
+        """The values, with as few as possible replaced by defaults so that none contradict."""
         while problem := self._problem(value):
             suspects = [
                 name
@@ -200,7 +228,7 @@ class Parameters(Generic[P]):
             ]
             if not suspects:
                 raise AssertionError(f'the defaults of {self._cls.__name__} do not fit: {problem}')
-            # One whose default changes what is wrong; where it takes several, all in turn.
+            # Take one whose default changes the problem; if several are needed, all in turn.
             field = next(
                 (n for n in suspects if self._problem(self._with_default(value, n)) != problem),
                 suspects[0],
@@ -229,8 +257,8 @@ class Parameters(Generic[P]):
             )
             if parameter.value is not None:
                 return tuple(parameter.value)
-            # rclpy takes no empty list as a default, as it has no type. Unset it must not stay: a
-            # client that asks for all parameters gets none when one of them has no value.
+            # rclpy accepts no empty list as a default, because it has no type. The parameter must
+            # not stay unset: a client that asks for all of them gets none when one has no value.
             self._node.set_parameters([Parameter(name, kind, [])])
             return ()
         return self._node.declare_parameter(
@@ -286,7 +314,7 @@ class Parameters(Generic[P]):
             problem = self._problem(dataclasses.replace(self.value, **changes))  # type: ignore[type-var]
             if problem:
                 return SetParametersResult(successful=False, reason=printable_line(problem))
-            if not self._hears_the_end:
+            if not self._has_post_set:
                 self._take(parameters)
         return SetParametersResult(successful=True)
 
@@ -298,9 +326,10 @@ class Parameters(Generic[P]):
             self.value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
             for field in changes:
                 self._problems.pop(field, None)
+                self._under_old_names.pop(self._prefix + field, None)
 
     def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
-        """Those of the parameters that are ours, by field."""
+        """The parameters that belong to this dataclass, by field."""
         changes = {}
         for parameter in parameters:
             field = parameter.name.removeprefix(self._prefix)
@@ -310,14 +339,14 @@ class Parameters(Generic[P]):
         return changes
 
     def _refusal(self, field: str) -> str:
-        """Why another value cannot be taken now, whatever it is; empty when it can."""
+        """Why the parameter cannot be changed now, to whatever value; empty when it can."""
         name, meta = self._prefix + field, self._fields[field].metadata
         node = self._node.get_fully_qualified_name()
         if meta['opens'] and not self._may_open():
             return (
                 f'{name} names what {node} opens, so it is set as the node starts (launch '
-                f'argument, params file, -p) and not from the graph; start the node with another '
-                f'{name}, or with {ALLOWS_CHANGES}:=true to set it while the node runs'
+                f'argument, params file, -p), not from the ROS graph; restart the node with '
+                f'another {name}, or with {ALLOWS_CHANGES}:=true to set it while the node runs'
             )
         if meta['at_configure'] and self._configured():
             return (
@@ -330,13 +359,13 @@ class Parameters(Generic[P]):
 
 def _using(default: Any) -> str:
     value = 'using an empty list' if default == () else f'using {quoted(default)}'
-    return f'{value}, until it is set right'
+    return f'{value} until it is corrected'
 
 
 def as_declared(node: Node, parameters: Iterable[Parameter]) -> list[Parameter]:
-    """Parameters as a client sends them, but empty lists in the type that the node declared.
+    """Parameters as a client sent them, with empty lists in the type that the node declared.
 
-    `ros2 param set … '[]'` and `ros2 param load` know no type of an empty list, and say bool.
+    `ros2 param set … '[]'` and `ros2 param load` send an empty list as one of bool.
     """
     found = []
     for parameter in parameters:
@@ -349,10 +378,19 @@ def as_declared(node: Node, parameters: Iterable[Parameter]) -> list[Parameter]:
     return found
 
 
+def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:
+    """What to answer a client that sets a parameter under an old name; '' when none is old."""
+    for parameter in parameters:
+        new = new_parameter(parameter.name, node._parameters)
+        if new:
+            return printable_line(f'{parameter.name} is now called {new}; set {new} instead')
+    return ''
+
+
 def unknown_parameters(
     node: Node, ignore: Iterable[str] = (), other_names: Mapping[str, str] | None = None
 ) -> list[str]:
-    """What to say of each parameter that was given to the node and that it does not have.
+    """What to log for each parameter that was given to the node but that it does not have.
 
     Parameters
     ----------
@@ -361,19 +399,22 @@ def unknown_parameters(
     ignore : iterable of str
         Beginnings of names that something else will declare later.
     other_names : mapping of str to str, optional
-        Names of other packages' parameters, and what the node calls the same.
+        Names that other packages use, and the node's name for the same parameter.
     """
     known = list(node._parameters)
     texts = []
     for name in node._parameter_overrides:
         if name in known or name.startswith(('qos_overrides.', *ignore)):
             continue
-        same = (other_names or {}).get(name)
+        new = new_parameter(name, known)
+        if new and new not in node._parameter_overrides:
+            continue  # `require_new_names` makes an error of it
+        same = new or (other_names or {}).get(name)
         close = [same] if same else difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists those that exist.'
-        # In YAML a mapping where a list is meant, as of class_score_thresholds.
+        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
+        # YAML has a mapping where a list is meant, such as class_score_thresholds.
         no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
         if no_mapping:
-            hint = f'{printable(no_mapping)} is no mapping: config/ shows how it is written.'
+            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts

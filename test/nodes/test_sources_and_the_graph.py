@@ -140,7 +140,7 @@ class TestCamera:
             '{}',
             'model is not set; start the node with an ONNX file, such as --ros-args -p '
             'model:=/models/my.onnx, '
-            'or with the name of a model that the package brings: oranges, people_detect',
+            'or with the name of a model that comes with the package: oranges, people_detect',
             id='seg',
         ),
         pytest.param(

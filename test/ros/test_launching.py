@@ -29,6 +29,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.utilities import perform_substitutions
 
 from jetson_perception import bringup
+from jetson_perception.errors import ParameterError
 
 LAUNCH = Path(get_package_share_directory('jetson_perception'), 'launch')
 FILES = [
@@ -69,6 +70,15 @@ def test_nodes_are_those_of_bringup(name, arguments, processes):
     expected = processes(values)
     assert [node.node_package for node in nodes] == [p.package for p in expected]
     assert [node.node_executable for node in nodes] == [p.executable for p in expected]
+
+
+@pytest.mark.parametrize(('name', 'arguments', 'processes'), FILES[:3])
+def test_an_argument_under_its_old_name_is_an_error(name, arguments, processes):
+    context = LaunchContext()
+    context.launch_configurations.update(bringup.defaults(arguments), engine='tensorrt')
+    (start,) = [e for e in description_of(name).entities if isinstance(e, OpaqueFunction)]
+    with pytest.raises(ParameterError, match='engine is now called runtime; give runtime:='):
+        start.execute(context)
 
 
 class TestCommand:
@@ -157,3 +167,18 @@ class TestCommand:
         for argument in bringup.SEG_ARGUMENTS:
             assert f"'{argument.name}'" in shown
             assert argument.description.split('.')[0][:40] in shown
+
+    def test_an_argument_under_its_old_name_ends_it(self):
+        command = shutil.which('ros2')
+        if command is None:
+            pytest.skip('the command ros2 is not installed')
+        ended = subprocess.run(
+            [command, 'launch', 'jetson_perception', 'seg.launch.py', 'engine:=tensorrt'],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        assert ended.returncode == 1
+        assert 'the launch argument engine is now called runtime; give runtime:=' in ended.stdout
+        assert 'process started' not in ended.stdout

@@ -22,6 +22,7 @@ STEPS = ('configure', 'activate', 'deactivate', 'cleanup')
 class FragileParams:
     source: str = param('', 'What it opens.', opens=True, other_names=('video_device',))
     names: tuple[str, ...] = param((), 'Names.')
+    runtime: str = param('auto', 'Library.')
 
 
 class Fragile(ManagedNode):
@@ -227,3 +228,18 @@ def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_p
         'configured', ParameterError('', 'source')
     )
     assert 'Once mended' in node._way_out('configured', ModelError('the file is gone'))
+
+
+def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(make_node):
+    node = make_node(engine='tensorrt')
+    node.bring_up()
+    assert node.state() == 'unconfigured'
+    assert 'configure' not in node.steps
+    assert node.status().level == node.status().ERROR
+    assert 'parameter engine is now called runtime; set runtime to' in node.status().message
+    assert 'It is ignored' not in node.status().message
+    refused = node.set_parameters_atomically([Parameter('engine', value='tensorrt')])
+    assert (refused.successful, 'set runtime instead' in refused.reason) == (False, True)
+    assert node.set_parameters_atomically([Parameter('runtime', value='tensorrt')]).successful
+    assert node.retry().success
+    assert node.state() == 'active'

@@ -11,9 +11,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.ros.parameters import (
     Parameters,
     as_declared,
+    old_name_problem,
     param,
     parameter_type,
     unknown_parameters,
@@ -302,7 +304,7 @@ def test_what_opens_is_refused_whatever_the_state(make_node, configured):
         result = set_one(node, name, value)
         assert not result.successful
         assert 'source names what /configured opens' in result.reason
-        assert 'start the node with another source, or with allow_source_changes:=true' in (
+        assert 'restart the node with another source, or with allow_source_changes:=true' in (
             result.reason
         )
     together = [Parameter('blend', value=0.1), Parameter('source', value='gst://x')]
@@ -461,7 +463,7 @@ def test_without_unknown_parameters_nothing_is_said(declared):
         pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
         pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
         pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
-        pytest.param('names.person', 'names is no mapping: config/ shows', id='mapping'),
+        pytest.param('names.person', 'names is not a mapping: config/ shows', id='mapping'),
     ],
 )
 def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
@@ -483,3 +485,52 @@ def test_qos_overrides_and_ignored_prefixes_are_not_unknown(make_node):
     node = make_node(**{'qos_overrides./image.subscription.depth': 3, 'later.thing': 1})
     Parameters(node, Settings)
     assert unknown_parameters(node, ignore=('later.',)) == []
+
+
+@dataclass(frozen=True)
+class Network:
+    """Has a parameter that once had another name."""
+
+    runtime: str = param('auto', 'Library.', choices=('auto', 'tensorrt'))
+
+
+class TestOldNames:
+    def test_without_one_nothing_is_said(self, make_node):
+        node = make_node(det__runtime='tensorrt')
+        network = Parameters(node, Network, 'det')
+        network.require_new_names()
+        assert old_name_problem(node, [Parameter('det.runtime', value='auto')]) == ''
+
+    def test_one_given_at_start_is_an_error_until_the_new_one_is_set(self, make_node):
+        node = make_node(det__engine='tensor\nrt')
+        network = Parameters(node, Network, 'det')
+        with pytest.raises(
+            ParameterError, match=r'det\.engine is now called det\.runtime; set '
+        ) as e:
+            network.require_new_names()
+        assert e.value.parameter == 'det.runtime'
+        assert "to 'tensor\\nrt' instead" in str(e.value)
+        assert unknown_parameters(node) == []
+        assert not set_one(node, 'det.runtime', 'none').successful
+        with pytest.raises(ParameterError):
+            network.require_new_names()
+        assert set_one(node, 'det.runtime', 'tensorrt').successful
+        network.require_new_names()
+
+    def test_beside_the_new_one_it_is_told_and_ignored(self, make_node):
+        node = make_node(engine='auto', runtime='tensorrt')
+        network = Parameters(node, Network)
+        network.require_new_names()
+        assert network.value.runtime == 'tensorrt'
+        (text,) = unknown_parameters(node)
+        assert 'no parameter engine; did you mean runtime?' in text
+
+    def test_for_other_nodes_is_their_matter(self, declared):
+        _, settings = declared(engine='tensorrt')
+        settings.require_new_names()
+
+    def test_a_client_is_told_the_new_one(self, make_node):
+        node = make_node()
+        Parameters(node, Network, 'det')
+        told = old_name_problem(node, [Parameter('det.engine', value='tensorrt')])
+        assert told == 'det.engine is now called det.runtime; set det.runtime instead'
