@@ -2,18 +2,25 @@
 
 They lie in `models/` and `config/` of a share directory: that of the ROS package
 (`<prefix>/share/jetson_perception`), that of a wheel (`jetson_perception/share`), or the source
-checkout itself.
+checkout itself. The models that know rendered people lie in the package of the scenes, which may
+be left out.
 """
 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.printable import quoted
 
 _PACKAGE = 'jetson_perception'
+
+DEMO_PACKAGE = 'jetson_perception_scenes'
+"""What renders scenes, and brings the models that know them; a distribution of its own."""
+
+_DEMO_MODELS = ('people_detect', 'people_pose')
 
 
 def share_directory() -> Path:
@@ -46,13 +53,23 @@ def share_directory() -> Path:
     )
 
 
+def how_to_get_demos(what: str) -> str:
+    """What to say where rendered scenes, or models that know them, are not installed."""
+    return (
+        f'{what} come with jetson-perception-scenes, which is not installed here; install it '
+        "(pip install 'jetson-perception[demo]', in a checkout pip install ./scenes), or build "
+        'the ROS package without -DWITH_SCENES=OFF'
+    )
+
+
 def model_names() -> list[str]:
-    """Names of the models that come with the package, sorted."""
-    return sorted(file.stem for file in Path(share_directory(), 'models').glob('*.onnx'))
+    """Names of the models that come with the package, and with its scenes; sorted."""
+    files = [file for folder in _model_folders() for file in folder.glob('*.onnx')]
+    return sorted({file.stem for file in files if file.is_file()})  # links may outlive theirs
 
 
 def model_path(name: str) -> Path:
-    """Path of a model that comes with the package.
+    """Path of a model that comes with the package, or with its scenes.
 
     Parameters
     ----------
@@ -62,17 +79,28 @@ def model_path(name: str) -> Path:
     Raises
     ------
     ModelError
-        The package has no such model.
+        There is no such model; the text says which there are, or what to install.
     """
-    directory = share_directory() / 'models'
-    path = directory / f'{name}.onnx'
-    if Path(name).name != name or not os.path.isfile(path):
-        available = ', '.join(model_names()) or 'none'
-        raise ModelError(
-            f'no model {quoted(name)} comes with the package; there are: {available}. '
-            'Name one of them, or give the path of an ONNX file'
-        )
-    return path
+    if Path(name).name == name:
+        for folder in _model_folders():
+            path = folder / f'{name}.onnx'
+            if os.path.isfile(path):
+                return path
+    if name in _DEMO_MODELS:
+        raise ModelError(f'{name}: {how_to_get_demos("models of rendered people")}')
+    available = ', '.join(model_names()) or 'none'
+    raise ModelError(
+        f'no model {quoted(name)} comes with the package; there are: {available}. '
+        'Name one of them, or give the path of an ONNX file'
+    )
+
+
+def _model_folders() -> list[Path]:
+    folders = [share_directory() / 'models']
+    scenes = find_spec(DEMO_PACKAGE)  # imports nothing of it
+    if scenes and scenes.origin:
+        folders.append(Path(scenes.origin).parent / 'models')
+    return folders
 
 
 def config_path(name: str) -> Path:

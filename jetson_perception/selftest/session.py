@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
 from jetson_perception.errors import ModelError
-from jetson_perception.evaluation.scenes import SCENES
+from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.model_info import RUNTIMES
 from jetson_perception.resources import model_path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jetson_perception.doctor import Finding
 
 MODELS = ('oranges', 'people_detect', 'people_pose')
+SCENES = ('oranges', 'people')
 _CPU = 'onnxruntime_cpu'
 _BUILDER = 'tensorrt'
 _BUILT = ('cache', 'refusals', 'cancel')  # claims of engines that are built
@@ -181,8 +182,8 @@ def why_not_here(runtime: str, machine: Machine) -> str:
 
 def write_pictures(folder: Path, count: int) -> None:
     """Pictures of every scene, once for all checks; lossless, as all are to see the same."""
-    for scene, make in SCENES.items():
-        pictures: Any = make(count).pictures
+    for scene in SCENES:
+        pictures: Any = open_scene(f'scene://{scene}?count={count}').pictures
         for index, picture in enumerate(islice(pictures, count)):
             write_picture(folder / f'{scene}_{index:03d}.png', picture.bgr)
 

@@ -645,7 +645,7 @@ class TestEvaluate:
             pytest.param('coco', r'coco is no dataset; expected scene://oranges', id='unknown'),
             pytest.param('.', r'\. is no dataset', id='folder_without_masks'),
             pytest.param(
-                'scene://moon', r"there is no scene 'moon' .* oranges, people$", id='scene'
+                'scene://moon', r"scene is called 'moon'; scenes are oranges, people$", id='scene'
             ),
             pytest.param('scene://oranges?count=0', r'with N of 1 or more', id='no_pictures'),
             pytest.param('scene://oranges?count=x', r'with N of 1 or more', id='count_word'),
@@ -939,7 +939,7 @@ class TestCompare:
         ('more', 'text'),
         [
             pytest.param(['--images', 'none'], 'none', id='no_pictures'),
-            pytest.param(['--images', 'scene://moon'], "no scene 'moon'", id='no_scene'),
+            pytest.param(['--images', 'scene://moon'], "no scene is called 'moon'", id='no_scene'),
             pytest.param(['--runtime-b', 'tensorrt'], 'it is not here', id='no_engine'),
             pytest.param(['--score-threshold', '2'], 'score_threshold is 2', id='threshold'),
             pytest.param(['--score-threshold', '0.95'], 'nothing was compared', id='nothing'),
