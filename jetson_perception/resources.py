@@ -8,7 +8,9 @@ be left out.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +23,9 @@ DEMO_PACKAGE = 'jetson_perception_scenes'
 """What renders scenes, and brings the models that know them; a distribution of its own."""
 
 _DEMO_MODELS = ('people_detect', 'people_pose')
+
+INT8_TWINS = {f'{name}_int8': name for name in _DEMO_MODELS}
+"""Demo models in INT8, made when they are first asked for, and what each is made of."""
 
 
 def share_directory() -> Path:
@@ -69,7 +74,7 @@ def model_names() -> list[str]:
 
 
 def model_path(name: str) -> Path:
-    """Path of a model that comes with the package, or with its scenes.
+    """Path of a model that comes with the package or its scenes, or was made of one of these.
 
     Parameters
     ----------
@@ -86,6 +91,13 @@ def model_path(name: str) -> Path:
             path = folder / f'{name}.onnx'
             if os.path.isfile(path):
                 return path
+    if name in INT8_TWINS:
+        if has_int8_twin(name):
+            return int8_twin_path(name)
+        raise ModelError(
+            f'{name} is not made yet; make it once: ros2 run jetson_perception make_int8_models, '
+            'or python -m jetson_perception.commands.int8_twins, which takes half a minute'
+        )
     if name in _DEMO_MODELS:
         raise ModelError(f'{name}: {how_to_get_demos("models of rendered people")}')
     available = ', '.join(model_names()) or 'none'
@@ -93,6 +105,42 @@ def model_path(name: str) -> Path:
         f'no model {quoted(name)} comes with the package; there are: {available}. '
         'Name one of them, or give the path of an ONNX file'
     )
+
+
+def int8_twin_path(name: str) -> Path:
+    """Where the INT8 twin of a demo model is kept, made or not: in the user's cache.
+
+    Of another original it is another file.
+
+    Raises
+    ------
+    ModelError
+        The original is not installed; the text says what to install.
+    """
+    original = model_path(INT8_TWINS[name])
+    digest = hashlib.sha256(original.read_bytes()).hexdigest()[:16]
+    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    if not base.is_absolute():  # the specification says to ignore such a value
+        base = Path('~/.cache').expanduser()
+    return base / 'jetson_perception' / 'models' / digest / f'{name}.onnx'
+
+
+def has_int8_twin(name: str) -> bool:
+    """Whether the INT8 twin of a demo model is made, and nobody else can have made it.
+
+    Raises
+    ------
+    ModelError
+        As `int8_twin_path`.
+    """
+    path = int8_twin_path(name)
+    return os.path.isfile(path) and all(is_private(each) for each in (path, path.parent))
+
+
+def is_private(path: Path) -> bool:
+    """Whether a file or folder is ours, and nobody else can write to it."""
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _model_folders() -> list[Path]:
