@@ -8,7 +8,6 @@ asked for, and not before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -20,6 +19,7 @@ from jetson_perception.resources import DEMO_PACKAGE, how_to_get_demos
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
     import numpy as np
     from numpy.typing import NDArray
@@ -142,6 +142,8 @@ def scene_kind(name: str) -> SceneKind:
 
 
 def _registered() -> dict[str, EntryPoint]:
+    from importlib.metadata import EntryPoint, entry_points  # takes milliseconds to import
+
     ours = (
         {name: EntryPoint(name, f'{DEMO_PACKAGE}.{name}:KIND', GROUP) for name in _OURS}
         if find_spec(DEMO_PACKAGE)
