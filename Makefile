@@ -17,7 +17,7 @@ demo_options = \
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Get ROS 2 and the Python libraries where they are missing; build the package
+setup: ## Get what is missing, build the package: SCENES=OFF leaves the rendered scenes out
 	@tools/setup.sh
 
 demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder

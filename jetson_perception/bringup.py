@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.files.foreign_data import read_yaml
 from jetson_perception.model_info import RUNTIMES
 from jetson_perception.parameter_sections import read_sections
 from jetson_perception.printable import quoted
-from jetson_perception.resources import config_path
+from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PACKAGE = 'jetson_perception'
 
@@ -44,6 +45,26 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """A program that a node needs to have ended well before it starts.
+
+    Attributes
+    ----------
+    executable : str
+        Name in lib/<package> of this package.
+    arguments : tuple of str
+        Its command line.
+    """
+
+    executable: str
+    arguments: tuple[str, ...] = ()
+
+    def command(self, prefix: str | Path) -> list[str]:
+        """Command line for an installation under `prefix`, the folder with lib/ and share/."""
+        return [str(Path(prefix, 'lib', PACKAGE, self.executable)), *self.arguments]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeProcess:
     """One process to start.
 
@@ -65,6 +86,8 @@ class NodeProcess:
         Command line before ROS's own.
     environment : dict
         Variables beside those of the parent.
+    preparation : Preparation or None
+        What is to be done before.
     """
 
     executable: str
@@ -76,6 +99,7 @@ class NodeProcess:
     remappings: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    preparation: Preparation | None = None
 
     def command(self, prefix: str | Path) -> list[str]:
         """Command line for an installation under `prefix`, the folder with lib/ and share/."""
@@ -416,6 +440,7 @@ def _perception(
             parameters=parameters | given,
             remappings={'image': image, 'image/compressed': f'{image}/compressed'},
             environment=_environment(values),
+            preparation=_int8_twins(values['params_file'], parameters) if has_file else None,
         )
     ]
     if own_camera:
@@ -434,6 +459,40 @@ def _perception(
             )
         )
     return processes
+
+
+def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
+    """What makes the INT8 twins of demo models that engines name, and that are not made yet.
+
+    A file names them as the models of its engines, where no parameter overrules it.
+    """
+    try:
+        content = read_yaml(Path(file), what='file of parameters', error=ParameterError)
+    except ParameterError:  # the node says so itself
+        return None
+    named = {
+        text
+        for path, text in _texts(content)
+        if not any(f'.{path}'.endswith(f'.{name}') for name in parameters)
+    }
+    lacking = tuple(name for name in INT8_TWINS if name in named and not _is_made(name))
+    return Preparation('make_int8_models', lacking) if lacking else None
+
+
+def _texts(content: Any, path: str = '') -> Iterator[tuple[str, str]]:
+    """Every text in a file, under its keys joined by dots."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _texts(value, f'{path}.{key}')
+    elif isinstance(content, str):
+        yield path, content
+
+
+def _is_made(name: str) -> bool:
+    try:
+        return has_int8_twin(name)
+    except ModelError:  # who makes it says what is lacking
+        return False
 
 
 def _environment(values: Mapping[str, str]) -> dict[str, str]:

@@ -2,18 +2,30 @@
 
 They lie in `models/` and `config/` of a share directory: that of the ROS package
 (`<prefix>/share/jetson_perception`), that of a wheel (`jetson_perception/share`), or the source
-checkout itself.
+checkout itself. The models that know rendered people lie in the package of the scenes, which may
+be left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
+from importlib.util import find_spec
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.printable import quoted
 
 _PACKAGE = 'jetson_perception'
+
+DEMO_PACKAGE = 'jetson_perception_scenes'
+"""What renders scenes, and brings the models that know them; a distribution of its own."""
+
+_DEMO_MODELS = ('people_detect', 'people_pose')
+
+INT8_TWINS = {f'{name}_int8': name for name in _DEMO_MODELS}
+"""Demo models in INT8, made when they are first asked for, and what each is made of."""
 
 
 def share_directory() -> Path:
@@ -46,13 +58,23 @@ def share_directory() -> Path:
     )
 
 
+def how_to_get_demos(what: str) -> str:
+    """What to say where rendered scenes, or models that know them, are not installed."""
+    return (
+        f'{what} come with jetson-perception-scenes, which is not installed here; install it '
+        "(pip install 'jetson-perception[demo]', in a checkout pip install ./scenes), or build "
+        'the ROS package without -DWITH_SCENES=OFF'
+    )
+
+
 def model_names() -> list[str]:
-    """Names of the models that come with the package, sorted."""
-    return sorted(file.stem for file in Path(share_directory(), 'models').glob('*.onnx'))
+    """Names of the models that come with the package, and with its scenes; sorted."""
+    files = [file for folder in _model_folders() for file in folder.glob('*.onnx')]
+    return sorted({file.stem for file in files if file.is_file()})  # links may outlive theirs
 
 
 def model_path(name: str) -> Path:
-    """Path of a model that comes with the package.
+    """Path of a model that comes with the package or its scenes, or was made of one of these.
 
     Parameters
     ----------
@@ -62,17 +84,71 @@ def model_path(name: str) -> Path:
     Raises
     ------
     ModelError
-        The package has no such model.
+        There is no such model; the text says which there are, or what to install.
     """
-    directory = share_directory() / 'models'
-    path = directory / f'{name}.onnx'
-    if Path(name).name != name or not os.path.isfile(path):
-        available = ', '.join(model_names()) or 'none'
+    if Path(name).name == name:
+        for folder in _model_folders():
+            path = folder / f'{name}.onnx'
+            if os.path.isfile(path):
+                return path
+    if name in INT8_TWINS:
+        if has_int8_twin(name):
+            return int8_twin_path(name)
         raise ModelError(
-            f'no model {quoted(name)} comes with the package; there are: {available}. '
-            'Name one of them, or give the path of an ONNX file'
+            f'{name} is not made yet; make it once: ros2 run jetson_perception make_int8_models, '
+            'or python -m jetson_perception.commands.int8_twins, which takes half a minute'
         )
-    return path
+    if name in _DEMO_MODELS:
+        raise ModelError(f'{name}: {how_to_get_demos("models of rendered people")}')
+    available = ', '.join(model_names()) or 'none'
+    raise ModelError(
+        f'no model {quoted(name)} comes with the package; there are: {available}. '
+        'Name one of them, or give the path of an ONNX file'
+    )
+
+
+def int8_twin_path(name: str) -> Path:
+    """Where the INT8 twin of a demo model is kept, made or not: in the user's cache.
+
+    Of another original it is another file.
+
+    Raises
+    ------
+    ModelError
+        The original is not installed; the text says what to install.
+    """
+    original = model_path(INT8_TWINS[name])
+    digest = hashlib.sha256(original.read_bytes()).hexdigest()[:16]
+    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    if not base.is_absolute():  # the specification says to ignore such a value
+        base = Path('~/.cache').expanduser()
+    return base / 'jetson_perception' / 'models' / digest / f'{name}.onnx'
+
+
+def has_int8_twin(name: str) -> bool:
+    """Whether the INT8 twin of a demo model is made, and nobody else can have made it.
+
+    Raises
+    ------
+    ModelError
+        As `int8_twin_path`.
+    """
+    path = int8_twin_path(name)
+    return os.path.isfile(path) and all(is_private(each) for each in (path, path.parent))
+
+
+def is_private(path: Path) -> bool:
+    """Whether a file or folder is ours, and nobody else can write to it."""
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _model_folders() -> list[Path]:
+    folders = [share_directory() / 'models']
+    scenes = find_spec(DEMO_PACKAGE)  # imports nothing of it
+    if scenes and scenes.origin:
+        folders.append(Path(scenes.origin).parent / 'models')
+    return folders
 
 
 def config_path(name: str) -> Path:

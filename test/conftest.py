@@ -18,8 +18,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 # A plain `pip install pytest …` and a checkout are enough for the library's tests.
-if importlib.util.find_spec('jetson_perception') is None:
-    sys.path.insert(0, str(ROOT))
+for _name, _folder in (
+    ('jetson_perception', ROOT),
+    ('jetson_perception_scenes', ROOT / 'scenes'),
+):
+    if importlib.util.find_spec(_name) is None:
+        sys.path.insert(0, str(_folder))
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 collect_ignore = [] if HAS_ROS else ['ros', 'nodes', 'launch']

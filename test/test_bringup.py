@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from int8_twins import pretend_made
 
 from jetson_perception import bringup
-from jetson_perception.bringup import NodeProcess, defaults
+from jetson_perception.bringup import NodeProcess, Preparation, defaults
 from jetson_perception.errors import ParameterError
 from jetson_perception.resources import config_path
 
@@ -29,6 +30,12 @@ LAUNCH_FILES = [
     pytest.param(bringup.CAMERA_ARGUMENTS, bringup.camera, id='camera'),
 ]
 PERCEPTION = LAUNCH_FILES[:3]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache in which nothing is made yet."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
 
 
 def seg(**values):
@@ -352,6 +359,48 @@ class TestFourEngines:
         assert len({engine['model'] for engine in engines.values()}) == 4
         for name, engine in engines.items():
             assert engine['model'].endswith('_int8') == name.endswith('_int8')
+
+    @pytest.mark.usefixtures('cache')
+    def test_int8_models_that_are_lacking_are_made_before(self):
+        node = concurrent(image='/i')[0]
+        assert node.preparation == Preparation(
+            'make_int8_models', ('people_detect_int8', 'people_pose_int8')
+        )
+        pretend_made('people_detect_int8')
+        assert concurrent(image='/i')[0].preparation.arguments == ('people_pose_int8',)
+        pretend_made('people_pose_int8')
+        assert concurrent(image='/i')[0].preparation is None
+
+    @pytest.mark.parametrize(
+        ('text', 'lacking'),
+        [
+            pytest.param('', None, id='empty'),
+            pytest.param('det: {model: people_pose}', None, id='another'),
+            pytest.param('det: {model: people_pose_int8}', ('people_pose_int8',), id='nested'),
+            pytest.param('det.model: people_pose_int8', ('people_pose_int8',), id='dotted'),
+            pytest.param('det: [', None, id='no_yaml'),
+        ],
+    )
+    @pytest.mark.usefixtures('cache')
+    def test_int8_models_of_a_file_of_the_user(self, text, lacking, tmp_path):
+        file = tmp_path / 'my.yaml'
+        file.write_text(f'/**:\n  ros__parameters:\n    {text}\n')
+        for processes in (concurrent, yolo):
+            preparation = processes(params_file=str(file), image='/i')[0].preparation
+            assert (preparation and preparation.arguments) == lacking
+
+    @pytest.mark.usefixtures('cache')
+    def test_what_an_argument_overrules_is_not_made(self):
+        node = concurrent(pose_model='p.onnx', pose_int8_model='p8.onnx', image='/i')[0]
+        assert node.preparation.arguments == ('people_detect_int8',)
+
+    def test_a_preparation_is_a_program_of_the_package(self):
+        prefix = installed_prefix()
+        if prefix is None:
+            pytest.skip('the package is not built with colcon here')
+        command = Preparation('make_int8_models', ('people_pose_int8',)).command(prefix)
+        assert os.access(command[0], os.X_OK)
+        assert command[1:] == ['people_pose_int8']
 
     def test_of_the_user(self):
         node = concurrent(

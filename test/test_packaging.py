@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -30,17 +31,19 @@ def files_under(folder: str, *patterns: str) -> set[str]:
     }
 
 
-@pytest.fixture(scope='module')
-def wheel(tmp_path_factory) -> Path:
-    # From a copy: a build leaves its folders beside setup.py.
-    source = tmp_path_factory.mktemp('source')
-    for name in ('jetson_perception', 'models', 'config'):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'package.xml', 'LICENSE'):
-        shutil.copy(ROOT / name, source)
-    for path in ROOT.glob('*.md'):
-        shutil.copy(path, source)
-    target = tmp_path_factory.mktemp('wheel')
+MOST_BYTES = 7_000_000
+
+
+def build_wheel(project: Path, names: list[str], folder: Path) -> Path:
+    """The wheel of a copy: a build leaves its folders beside setup.py."""
+    source, target = folder / 'source', folder / 'wheel'
+    source.mkdir()
+    for name in names:
+        if (project / name).is_dir():
+            ignored = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(project / name, source / name, ignore=ignored)
+        else:
+            shutil.copy(project / name, source)
     command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation']
     done = subprocess.run(
         [*command, '--no-index', '-w', str(target), str(source)],
@@ -53,7 +56,38 @@ def wheel(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory) -> Path:
+    names = ['jetson_perception', 'models', 'config', 'setup.py', 'pyproject.toml']
+    names += ['MANIFEST.in', 'package.xml', 'LICENSE', 'README.md']
+    return build_wheel(ROOT, names, tmp_path_factory.mktemp('library'))
+
+
+@pytest.fixture(scope='module')
+def scenes_wheel(tmp_path_factory) -> Path:
+    names = ['jetson_perception_scenes', 'pyproject.toml', 'entry_points.txt', 'LICENSE']
+    return build_wheel(ROOT / 'scenes', [*names, 'README.md'], tmp_path_factory.mktemp('scenes'))
+
+
+def run_with(places: list[Path], code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code with these places before the environment's, which has neither of ours."""
+    ours = ('jetson_perception', 'jetson_perception_scenes')
+    others = [path for path in sys.path if path and not any(Path(path, n).exists() for n in ours)]
+    start = f'import sys; sys.path[:] = {[*map(str, places), *others]!r}\n'
+    return subprocess.run(
+        [sys.executable, '-c', start + code],
+        env={'_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 class TestWheel:
+    def test_is_light(self, wheel):
+        assert wheel.stat().st_size <= MOST_BYTES
+
     def test_carries_the_version_of_package_xml(self, wheel):
         assert wheel.name == f'jetson_perception-{VERSION}-py3-none-any.whl'
 
@@ -93,6 +127,66 @@ class TestWheel:
             str(share / 'config/seg_node.yaml'),
             str(share / 'models/oranges.onnx'),
         ]
+
+    def test_runs_without_scenes_and_says_what_they_need(self, wheel, tmp_path):
+        zipfile.ZipFile(wheel).extractall(tmp_path)
+        code = (
+            'import numpy as np\n'
+            'from jetson_perception.camera.opening import open_source\n'
+            'from jetson_perception.errors import SourceError\n'
+            'from jetson_perception.models import open_model\n'
+            "with open_model('oranges', runtime='onnxruntime_cpu') as model:\n"
+            '    print(model(np.zeros((48, 64, 3), np.uint8)).mask.shape)\n'
+            'try:\n'
+            "    open_source('scene://oranges')\n"
+            'except SourceError as err:\n'
+            '    print(err)\n'
+        )
+        done = run_with([tmp_path], code, tmp_path)
+        shape, error = done.stdout.splitlines()
+        assert shape == '(48, 64)'
+        assert error.startswith('scene://oranges: rendered scenes come with jetson-perception-sc')
+        assert "pip install 'jetson-perception[demo]'" in error
+
+    def test_its_extra_asks_for_the_scenes(self, wheel):
+        metadata = zipfile.ZipFile(wheel).read(f'jetson_perception-{VERSION}.dist-info/METADATA')
+        assert re.search(
+            'Requires-Dist: jetson-perception-scenes; extra == .demo.', metadata.decode()
+        )
+
+
+class TestScenesWheel:
+    def test_has_the_version_of_the_library(self, scenes_wheel):
+        assert scenes_wheel.name == f'jetson_perception_scenes-{VERSION}-py3-none-any.whl'
+
+    def test_is_light(self, scenes_wheel):
+        assert scenes_wheel.stat().st_size <= MOST_BYTES
+
+    def test_carries_every_module_and_model(self, scenes_wheel):
+        archive = zipfile.ZipFile(scenes_wheel)
+        names = {name for name in archive.namelist() if '.dist-info/' not in name}
+        files = files_under('scenes/jetson_perception_scenes', '*.py', 'py.typed', '*.onnx')
+        files |= files_under('scenes/jetson_perception_scenes', '*.yaml')
+        assert names == {name.removeprefix('scenes/') for name in files}
+
+    def test_is_found_beside_the_library(self, wheel, scenes_wheel, tmp_path):
+        for each in (wheel, scenes_wheel):
+            zipfile.ZipFile(each).extractall(tmp_path)
+        code = (
+            'from importlib.metadata import entry_points\n'
+            'from jetson_perception.camera.scene import SceneSource\n'
+            'from jetson_perception.resources import model_path\n'
+            "names = sorted(e.name for e in entry_points(group='jetson_perception.scenes'))\n"
+            "source = SceneSource('scene://people?width=96&height=64&fps=0')\n"
+            'source.open()\n'
+            'print(*names, *source.read().pixels.shape)\n'
+            "print(model_path('people_detect'))\n"
+        )
+        done = run_with([tmp_path], code, tmp_path)
+        assert done.stdout.splitlines() == [
+            'oranges people 64 96 3',
+            str(tmp_path / 'jetson_perception_scenes/models/people_detect.onnx'),
+        ], done.stderr
 
 
 @pytest.fixture
@@ -152,6 +246,11 @@ class TestRosPackage:
         listed = re.findall(r'msg/\w+\.msg', (ROOT / package / 'CMakeLists.txt').read_text())
         messages = [f'msg/{path.name}' for path in (ROOT / package / 'msg').iterdir()]
         assert sorted(listed) == sorted(messages)
+
+    def test_scenes_are_registered_as_by_pip(self):
+        """Colcon installs the entry points, too; without a dist-info nobody finds them."""
+        entries = importlib.metadata.entry_points(group='jetson_perception.scenes')
+        assert {entry.name for entry in entries} == {'oranges', 'people'}
 
     def test_no_message_is_there_twice(self):
         # A folder of this name would hide the generated messages.

@@ -5,7 +5,8 @@
 #
 # A sourced ROS 2 distribution is used as it is, and .venv holds only what it lacks. Elsewhere ROS 2
 # Jazzy comes from PyPI into .venv. Run again, it does what has changed since. PYTHON=… picks the
-# Python; details of every step go to log/setup.log.
+# Python; SCENES=OFF leaves the rendered scenes and their models out; both are remembered. Details of
+# every step go to log/setup.log.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -258,19 +259,27 @@ has_vision_msgs() {
 packages=(.)
 has_vision_msgs || packages=(interfaces/vision_msgs .)
 
+scenes=${SCENES:-$(cat install/scenes 2>/dev/null || echo ON)}
+[[ $scenes == ON || $scenes == OFF ]] || stop "SCENES is $scenes; expected ON or OFF"
+
 build() {
   local generator=()
   command -v make >/dev/null || generator=(-G Ninja)
+  # What an earlier build has installed stays otherwise.
+  rm -rf install/jetson_perception/lib/python3*/site-packages/jetson_perception_scenes*
   colcon build --symlink-install --base-paths "${packages[@]}" --cmake-args "${generator[@]}" \
-    -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release
+    -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
+    -DWITH_SCENES="$scenes"
+  echo "$scenes" >install/scenes
 }
 
 # Edits show through the symbolic links of install/; a build is due for messages, CMake files and
 # files that came or went.
 built_for=$({
-  echo "$wanted" "${packages[@]}"
+  echo "$wanted" "${packages[@]}" "$scenes"
   cat CMakeLists.txt package.xml msg/* resource/* interfaces/vision_msgs/{CMakeLists.txt,package.xml,msg/*}
-  find jetson_perception config launch models -name __pycache__ -prune -o -type f -print | sort
+  cat scenes/entry_points.txt
+  find jetson_perception scenes/jetson_perception_scenes config launch models -name __pycache__ -prune -o -type f -print | sort
 } | digest)
 if [[ $(cat install/stamp 2>/dev/null) != "$built_for" ]]; then
   names='the package'

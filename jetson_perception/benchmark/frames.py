@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.camera.named_frames import named_frames
-from jetson_perception.camera.scenes.catalog import scene_kind
+from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, SourceError
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.pace import Pace, Pacer
-from jetson_perception.camera.scenes.catalog import Scene, scene_kind
-from jetson_perception.camera.scenes.people import PeopleTruth
+from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.video_size import require_frame_size
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from jetson_perception.camera.scene_kinds import Scene
 
 _DEFAULT_SIZE_WH = (1280, 720)
 _DEFAULT_RATE = 30.0
@@ -63,7 +64,8 @@ class SceneSource:
     Raises
     ------
     SourceError
-        When the URI names no scene, or has an unknown key or value, or one out of range.
+        When the URI names no scene that is installed, or has an unknown key or value, or one out
+        of range.
     """
 
     def __init__(
@@ -147,10 +149,10 @@ class SceneSource:
             self._next = index + 1
             # A picture is stamped when it is complete, as drivers do.
             captured_ns = time.time_ns()
-            if isinstance(truth, PeopleTruth):
-                detections = truth.detections()
-                return CapturedFrame(pixels, captured_ns, truth_detections=detections, index=index)
-            return CapturedFrame(pixels, captured_ns, truth_mask=truth, index=index)
+            if isinstance(truth, np.ndarray):
+                return CapturedFrame(pixels, captured_ns, truth_mask=truth, index=index)
+            detections = truth.detections()
+            return CapturedFrame(pixels, captured_ns, truth_detections=detections, index=index)
 
     def close(self) -> None:
         """Drop the scene; a `read` that waits for its time ends, and an `open` soon."""

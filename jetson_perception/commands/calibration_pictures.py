@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.named_frames import named_frames
-from jetson_perception.camera.scenes import oranges, people
+from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import is_bag
 from jetson_perception.commands.bag_pictures import bag_pictures
@@ -65,13 +65,10 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
 
 def _training_stills(source: str) -> Pictures | None:
     """Of a scene's bare name; a scene with settings is a camera like another."""
-    kinds = {'scene://oranges': oranges, 'scene://people': people}
-    if source not in kinds:
+    scheme, _, name = source.partition('://')
+    if scheme != 'scene' or '?' in name:
         return None
-    scene = kinds[source]
-    name = source.removeprefix('scene://')
-    seeds = range(scene.TRAINING_SEED, scene.EVALUATION_SEED)
-    return ((f'{name}-{seed}', scene.still(seed)[0]) for seed in seeds)
+    return ((still, bgr) for still, bgr, _ in scene_kind(name).training())
 
 
 def _frames(source: str, every: int) -> Pictures:

@@ -150,21 +150,21 @@ def models() -> dict[str, Any]:
     import numpy as np
 
     from jetson_perception.models import open_model
-    from jetson_perception.resources import share_directory
+    from jetson_perception.resources import model_names, model_path, share_directory
 
     folder = share_directory() / 'models'
     picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     found: dict[str, Any] = {}
-    for path in sorted(folder.glob('*.onnx')):
+    for name in model_names():
         try:
-            with open_model(path, runtime='onnxruntime_cpu') as model:
+            with open_model(model_path(name), runtime='onnxruntime_cpu') as model:
                 model(picture)
                 begun = time.perf_counter()
                 model(picture)
                 elapsed_ms = (time.perf_counter() - begun) * 1e3
-                found[path.stem] = {'engine': model.engine.description, 'ms': elapsed_ms}
+                found[name] = {'engine': model.engine.description, 'ms': elapsed_ms}
         except Exception as err:  # noqa: BLE001 - whatever it is, it is what is to be told
-            found[path.stem] = {'error': f'{type(err).__name__}: {err}'}
+            found[name] = {'error': f'{type(err).__name__}: {err}'}
     return {'folder': str(folder), 'models': found}
 
 

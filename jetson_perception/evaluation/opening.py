@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from jetson_perception.camera.scene_kinds import scene_names
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
 from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
-from jetson_perception.evaluation.scenes import SCENES, open_scene
+from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.evaluation.yolo_folder import find_data_yaml, open_yolo
 from jetson_perception.files.foreign_files import foreign_path
 
@@ -69,9 +70,9 @@ def open_dataset(
                 'give the path of one',
                 'dataset',
             )
-    scenes = ', '.join(f'scene://{name}?count=200' for name in SCENES)
+    scenes = ''.join(f'scene://{name}?count=200, ' for name in scene_names())
     raise ParameterError(
-        f'{shown(text)} is no dataset; expected {scenes}, or a folder with images/*.png or '
+        f'{shown(text)} is no dataset; expected {scenes}or a folder with images/*.png or '
         '*.jpg and, of the same names, masks/*.png that hold class ids, or with a JSON file in '
         "COCO's format, or with a data.yaml as YOLO's trainers read it",
         'dataset',

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from jetson_perception.camera.scenes import oranges, people
-from jetson_perception.errors import ParameterError
+from jetson_perception.camera.scene_kinds import scene_kind
+from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.evaluation.datasets import (
     LabelledMask,
     LabelledObjects,
@@ -15,36 +15,12 @@ from jetson_perception.evaluation.datasets import (
     ObjectTruth,
     PixelDataset,
 )
-from jetson_perception.printable import quoted
-from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from jetson_perception.camera.scene_kinds import SceneKind
 
 _DEFAULT_COUNT = 200
-
-
-def _oranges(count: int) -> PixelDataset:
-    stills = oranges.evaluation_stills(count)
-    return PixelDataset(count, (LabelledMask(*still) for still in stills))
-
-
-def _people(count: int) -> ObjectDataset:
-    stills = people.evaluation_stills(count)
-    pictures = (LabelledObjects(name, bgr, _objects(truth)) for name, bgr, truth in stills)
-    return ObjectDataset(count, pictures, people.CLASS_NAMES, len(COCO_KEYPOINT_NAMES))
-
-
-def _objects(truth: people.PeopleTruth) -> ObjectTruth:
-    points = truth.annotated_keypoints()
-    return ObjectTruth(truth.xyxy, truth.class_id, points, area=truth.area)
-
-
-SCENES: dict[str, Callable[[int], PixelDataset | ObjectDataset]] = {
-    'oranges': _oranges,
-    'people': _people,
-}
-"""From a number of pictures to the dataset, by the scene's name."""
+_SIZE_WH = (1280, 720)
 
 
 def open_scene(text: str) -> PixelDataset | ObjectDataset:
@@ -53,18 +29,33 @@ def open_scene(text: str) -> PixelDataset | ObjectDataset:
     Raises
     ------
     ParameterError
-        When there is no such scene, or something else than a count is asked for.
+        When there is no such scene, it is not installed, or something else than a count is asked
+        for.
     """
     name, _, query = text.partition('://')[2].partition('?')
-    if name not in SCENES:
-        raise ParameterError(
-            f'{text}: there is no scene {quoted(name)} with a truth; there is {", ".join(SCENES)}',
-            'dataset',
-        )
+    try:
+        kind = scene_kind(name)
+    except SourceError as err:
+        raise ParameterError(str(err), 'dataset') from err
     settings = dict(parse_qsl(query, keep_blank_values=True))
     count = settings.pop('count', str(_DEFAULT_COUNT))
     if settings or not re.fullmatch('[0-9]{1,9}', count) or int(count) < 1:
         raise ParameterError(
             f'{text}: expected scene://{name}?count=N with N of 1 or more', 'dataset'
         )
-    return SCENES[name](int(count))
+    return _dataset(kind, int(count))
+
+
+def _dataset(kind: SceneKind, count: int) -> PixelDataset | ObjectDataset:
+    stills: Any = kind.evaluation(count, _SIZE_WH)
+    if not kind.knows_objects:
+        return PixelDataset(count, (LabelledMask(*still) for still in stills))
+    pictures = (
+        LabelledObjects(
+            name,
+            bgr,
+            ObjectTruth(truth.xyxy, truth.class_id, truth.annotated_keypoints(), area=truth.area),
+        )
+        for name, bgr, truth in stills
+    )
+    return ObjectDataset(count, pictures, kind.class_names, kind.keypoint_count)

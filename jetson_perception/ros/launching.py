@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, List  # noqa: UP035 - launch knows no list[str]
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage
 
+from jetson_perception.bringup import PACKAGE
 from jetson_perception.errors import ParameterError
 from jetson_perception.renamed import launch_argument_problem
 
@@ -17,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch import LaunchContext
+    from launch.action import Action
+    from launch.events.process import ProcessExited
 
     from jetson_perception.bringup import Argument, NodeProcess
 
@@ -35,7 +46,7 @@ def launch_description(
         Gives the processes for a mapping of argument names to texts.
     """
 
-    def start(context: LaunchContext) -> list[Node]:
+    def start(context: LaunchContext) -> list[Action]:
         values = {
             argument.name: LaunchConfiguration(argument.name).perform(context)
             for argument in arguments
@@ -43,7 +54,7 @@ def launch_description(
         new, problem = launch_argument_problem(context.launch_configurations, values)
         if problem:
             raise ParameterError(problem, new)
-        return [_action(process) for process in processes(values)]
+        return [action for process in processes(values) for action in _actions(process)]
 
     declared = [
         DeclareLaunchArgument(
@@ -66,7 +77,29 @@ def _typed(value: Any) -> Any:
     return value
 
 
-def _action(process: NodeProcess) -> Node:
+def _actions(process: NodeProcess) -> list[Action]:
+    """What starts a node; first its preparation, which has to end well."""
+    node = _node(process)
+    if process.preparation is None:
+        return [node]
+    program = process.preparation.executable
+    prepare = ExecuteProcess(
+        cmd=[ExecutableInPackage(program, PACKAGE), *process.preparation.arguments],
+        name=program,
+        output='screen',
+    )
+
+    def go_on(event: ProcessExited, context: LaunchContext) -> Action | None:
+        if event.returncode == 0:
+            return node
+        if context.is_shutdown:
+            return None
+        return Shutdown(reason=f'{program} failed, without which {process.executable} cannot run')
+
+    return [RegisterEventHandler(OnProcessExit(target_action=prepare, on_exit=go_on)), prepare]
+
+
+def _node(process: NodeProcess) -> Node:
     parameters: list[str | dict] = []
     if process.parameter_file is not None:
         parameters.append(str(process.parameter_file))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 import time
 from contextlib import ExitStack
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
 from jetson_perception.errors import ModelError
-from jetson_perception.evaluation.scenes import SCENES
+from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.model_info import RUNTIMES
-from jetson_perception.resources import model_path
+from jetson_perception.resources import INT8_TWINS, has_int8_twin, int8_twin_path, model_path
 from jetson_perception.selftest.checks import Task
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS, Result
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jetson_perception.doctor import Finding
 
 MODELS = ('oranges', 'people_detect', 'people_pose')
+SCENES = ('oranges', 'people')
 _CPU = 'onnxruntime_cpu'
 _BUILDER = 'tensorrt'
 _BUILT = ('cache', 'refusals', 'cancel')  # claims of engines that are built
@@ -83,7 +85,8 @@ def run_session(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='selftest_')))
         cache = settings.cache or folder / 'cache'
-        # Nothing here reads or damages what the user's nodes keep.
+        # Nothing here damages what the user's nodes keep.
+        _copy_int8_twins(cache)
         machine = machine or Machine(environ={**os.environ, 'XDG_CACHE_HOME': str(cache)})
         begun = time.perf_counter()
         findings = list(examine(machine))
@@ -138,23 +141,37 @@ def _plan_precision(
         yield Task('pipeline', (name,), runtime, precision, pictures), ''
     if len(names) > 1:
         yield Task('together', tuple(names), runtime, precision, pictures), ''
-    for name in lacking:
-        yield Task('pipeline', (name,), runtime, precision), 'the package brings it in float only'
+    for name, reason in lacking.items():
+        yield Task('pipeline', (name,), runtime, precision), reason
 
 
-def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], list[str]]:
-    """Names of the models to run in a precision, and of those that are not there in it."""
+def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], dict[str, str]]:
+    """Names of the models to run in a precision; of the others, why not."""
     if precision != 'int8':
-        return list(models), []
-    there, lacking = [], []
+        return list(models), {}
+    there, lacking = [], {}
     for name in models:
         try:
             model_path(f'{name}_int8')
-        except ModelError:
-            lacking.append(name)
+        except ModelError as err:
+            is_twin = f'{name}_int8' in INT8_TWINS
+            lacking[name] = str(err) if is_twin else 'there is no INT8 twin of it'
         else:
             there.append(f'{name}_int8')
     return there, lacking
+
+
+def _copy_int8_twins(cache: Path) -> None:
+    """Bring the models that were made for the user to where the checks look for them."""
+    for name in INT8_TWINS:
+        try:
+            made = has_int8_twin(name)
+        except ModelError:  # the scenes are not installed
+            return
+        if made:
+            folder = int8_twin_path(name).parent
+            target = cache / 'jetson_perception' / 'models' / folder.name
+            shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
 def why_not_here(runtime: str, machine: Machine) -> str:
@@ -181,8 +198,8 @@ def why_not_here(runtime: str, machine: Machine) -> str:
 
 def write_pictures(folder: Path, count: int) -> None:
     """Pictures of every scene, once for all checks; lossless, as all are to see the same."""
-    for scene, make in SCENES.items():
-        pictures: Any = make(count).pictures
+    for scene in SCENES:
+        pictures: Any = open_scene(f'scene://{scene}?count={count}').pictures
         for index, picture in enumerate(islice(pictures, count)):
             write_picture(folder / f'{scene}_{index:03d}.png', picture.bgr)
 

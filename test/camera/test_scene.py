@@ -9,9 +9,8 @@ import pytest
 
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.scene import SceneSource
-from jetson_perception.camera.scenes.catalog import SCENES, evaluation_scenes
-from jetson_perception.camera.scenes.oranges import CLASS_NAMES, OrangeScene
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception_scenes.oranges import CLASS_NAMES, OrangeScene
 
 SMALL = 'scene://oranges?width=96&height=64&seed=5'
 
@@ -221,28 +220,3 @@ def test_read_before_open_and_after_close(opened):
     source.close()
     with pytest.raises(SourceError, match='is not open'):
         source.read()
-
-
-def test_every_scene_can_be_evaluated_and_shown(opened):
-    assert SCENES
-    for name, kind in SCENES.items():
-        found = list(evaluation_scenes(name, 2, (96, 64)))
-        assert len({label for label, *_ in found}) == 2
-        for _, bgr, truth in found:
-            assert bgr.shape == (64, 96, 3)
-            if isinstance(truth, np.ndarray):
-                assert truth.shape == (64, 96)
-            else:
-                assert len(truth.xyxy) == len(truth.class_id)
-        frame = opened(f'scene://{name}?width=96&height=64&fps=0').read()
-        knows = [
-            truth for truth in (frame.truth_mask, frame.truth_detections) if truth is not None
-        ]
-        assert len(knows) == 1
-        ids = knows[0] if frame.truth_mask is not None else knows[0].class_id
-        assert np.max(ids, initial=0) < len(kind.class_names)
-
-
-def test_evaluation_of_an_unknown_scene():
-    with pytest.raises(SourceError, match="no scene is called 'apples'; scenes are oranges"):
-        evaluation_scenes('apples', 1)

@@ -72,7 +72,7 @@ class TestCompare:
         ('more', 'text'),
         [
             pytest.param(['--images', 'none'], 'none', id='no_pictures'),
-            pytest.param(['--images', 'scene://moon'], "no scene 'moon'", id='no_scene'),
+            pytest.param(['--images', 'scene://moon'], "no scene is called 'moon'", id='no_scene'),
             pytest.param(['--runtime-b', 'tensorrt'], 'it is not here', id='no_engine'),
             pytest.param(['--score-threshold', '2'], 'score_threshold is 2', id='threshold'),
             pytest.param(['--score-threshold', '0.95'], 'nothing was compared', id='nothing'),

@@ -104,7 +104,7 @@ class TestEvaluate:
             pytest.param('coco', r'coco is no dataset; expected scene://oranges', id='unknown'),
             pytest.param('.', r'\. is no dataset', id='folder_without_masks'),
             pytest.param(
-                'scene://moon', r"there is no scene 'moon' .* oranges, people$", id='scene'
+                'scene://moon', r"scene is called 'moon'; scenes are oranges, people$", id='scene'
             ),
             pytest.param('scene://oranges?count=0', r'with N of 1 or more', id='no_pictures'),
             pytest.param('scene://oranges?count=x', r'with N of 1 or more', id='count_word'),

@@ -8,8 +8,8 @@ from onnx_models import detector, pose_detector, quantize_input
 from vision_msgs.msg import Detection2DArray
 
 from jetson_perception import bringup
-from jetson_perception.errors import ModelError
-from jetson_perception.resources import model_path
+from jetson_perception.commands.int8_twins import make_int8_twin
+from jetson_perception.resources import INT8_TWINS
 
 ENGINES = ('det', 'det_int8', 'pose', 'pose_int8')
 
@@ -75,11 +75,20 @@ def test_an_int8_engine_of_a_model_that_is_none_is_refused(peer, launch, models)
     assert peer.state('yolo_node') == 'unconfigured'
 
 
-def test_the_models_that_the_package_brings(peer, launch):
-    try:
-        for name in ('people_detect_int8', 'people_pose_int8'):
-            model_path(name)
-    except ModelError as error:
-        pytest.skip(f'not in this checkout or installation: {error}')
+def test_the_models_that_the_package_brings(peer, launch, tmp_path, monkeypatch):
+    """The INT8 ones are made where the node looks for them."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    for name in INT8_TWINS:
+        make_int8_twin(name, 1)
     launch()
     peer.wait_for_state('yolo_node', 'active')
+
+
+def test_an_int8_model_that_is_not_made_is_named(peer, launch, tmp_path, monkeypatch):
+    """By a node alone, which makes none."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    launch()
+    status = peer.wait_for_status(
+        'yolo_node', lambda status: status.level == status.ERROR, 'the reason in diagnostics'
+    )
+    assert 'people_detect_int8 is not made yet; make it once: ros2 run' in status.message

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from int8_twins import pretend_made
 from nodes.support import Peer, image_message
 from onnx_models import color_segmentation, detector
 from sensor_msgs.msg import Image
@@ -23,13 +24,15 @@ if importlib.util.find_spec('launch_ros') is None:
     pytest.skip('launch_ros is not installed', allow_module_level=True)
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext
-from launch.actions import OpaqueFunction
+from launch import LaunchContext, LaunchDescription, LaunchService
+from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessStart
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.utilities import perform_substitutions
 
 from jetson_perception import bringup
 from jetson_perception.errors import ParameterError
+from jetson_perception.ros.launching import launch_description
 
 LAUNCH = Path(get_package_share_directory('jetson_perception'), 'launch')
 FILES = [
@@ -61,7 +64,9 @@ def test_arguments_are_those_of_bringup(name, arguments, processes):
 
 
 @pytest.mark.parametrize(('name', 'arguments', 'processes'), FILES)
-def test_nodes_are_those_of_bringup(name, arguments, processes):
+def test_nodes_are_those_of_bringup(name, arguments, processes, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    pretend_made()
     values = bringup.defaults(arguments, source='images:///pictures: all')
     context = LaunchContext()
     context.launch_configurations.update(values)
@@ -79,6 +84,36 @@ def test_an_argument_under_its_old_name_is_an_error(name, arguments, processes):
     (start,) = [e for e in description_of(name).entities if isinstance(e, OpaqueFunction)]
     with pytest.raises(ParameterError, match='engine is now called runtime; give runtime:='):
         start.execute(context)
+
+
+class TestPreparation:
+    """A program that ends before the node starts, by the real launch."""
+
+    def started_by(self, program):
+        """Names of the processes, in their order; all end when the node is there."""
+        node = bringup.NodeProcess('seg_node', preparation=program)
+        started = []
+
+        def note(event, _context):
+            started.append(event.process_name.rpartition('-')[0])
+            return Shutdown() if started[-1] == 'seg_node' else None
+
+        noting = RegisterEventHandler(OnProcessStart(on_start=note))
+        description = launch_description((), lambda values: [node])
+        service = LaunchService()
+        service.include_launch_description(LaunchDescription([noting, *description.entities]))
+        service.run()
+        return started
+
+    def test_the_node_starts_when_it_has_ended_well(self, tmp_path, monkeypatch):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+        pretend_made()
+        program = bringup.Preparation('make_int8_models', ('people_pose_int8',))
+        assert self.started_by(program) == ['make_int8_models', 'seg_node']
+
+    def test_everything_ends_when_it_fails(self):
+        program = bringup.Preparation('make_int8_models', ('none',))
+        assert self.started_by(program) == ['make_int8_models']
 
 
 class TestCommand:

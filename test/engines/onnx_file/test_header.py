@@ -1,7 +1,6 @@
 """What an ONNX file says: its files and their digest, its metadata and inputs."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -18,6 +17,7 @@ from jetson_perception.engines.onnx_file.header import (
     read_head,
 )
 from jetson_perception.errors import ModelError
+from jetson_perception.resources import model_names, model_path
 
 
 def tensor(name, values=(1.0, 2.0)):
@@ -233,7 +233,7 @@ class TestHead:
         assert list(spec.shape) == [size if isinstance(size, int) else -1 for size in node.shape]
 
     def test_shipped_models(self):
-        for path in sorted((Path(__file__).parents[3] / 'models').glob('*.onnx')):
+        for path in map(model_path, model_names()):
             session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
             head = read_head(path)
             assert head.metadata == session.get_modelmeta().custom_metadata_map

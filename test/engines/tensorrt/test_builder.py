@@ -27,12 +27,12 @@ from jetson_perception.engines.tensorrt.builder import (
 )
 from jetson_perception.engines.tensorrt.plan_file import plan_version
 from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
-from jetson_perception.resources import model_path
+from jetson_perception.resources import model_names, model_path
 
 SHIPPED = [
-    pytest.param(path, precision, id=f'{path.stem}-{precision}')
-    for path in sorted((Path(__file__).parents[3] / 'models').glob('*.onnx'))
-    for precision in (['int8'] if path.stem.endswith('_int8') else ['fp32', 'fp16'])
+    pytest.param(model_path(name), precision, id=f'{name}-{precision}')
+    for name in model_names()
+    for precision in ('fp32', 'fp16')
 ]
 NUDENET = Path(nudenet.__file__).with_name('320n.onnx')
 
@@ -62,6 +62,14 @@ class TestPrecisions:
         assert plan_version(built.plan) == built.tensorrt
         assert built.shapes == {}
         assert any('converted to FP16' in note for note in built.notes) == (precision != 'fp32')
+
+    @pytest.mark.parametrize('name', ['people_detect', 'people_pose'])
+    def test_shipped_models_once_they_are_quantized(self, name, tmp_path):
+        path = tmp_path / f'{name}_int8.onnx'
+        quantize_model(model_path(name), path, tensors(2, (1, 3, 480, 640)))
+        built = build_engine(path, BuildOptions(precision='int8'))
+        assert plan_version(built.plan) == built.tensorrt
+        assert any('converted to FP16' in note for note in built.notes)
 
     @pytest.mark.parametrize(
         'make',

@@ -1,1 +1,0 @@
-"""Rendered scenes with exact ground truth."""

@@ -1,0 +1,141 @@
+"""`ros2 run jetson_perception make_int8_models`: the demo models in INT8, made once a user.
+
+They are not shipped, as making them takes seconds: the demo models are quantized on rendered
+scenes, into the user's cache. concurrent.launch.py has them made before its node starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import itertools
+import sys
+import time
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from jetson_perception.camera.scene_kinds import scene_kind
+from jetson_perception.engines.metadata import sidecar_path
+from jetson_perception.engines.onnx_file.quantization import quantize_model
+from jetson_perception.errors import PerceptionError
+from jetson_perception.files.output_files import write_output
+from jetson_perception.models import open_model
+from jetson_perception.resources import (
+    INT8_TWINS,
+    has_int8_twin,
+    int8_twin_path,
+    is_private,
+    model_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCENE = 'people'
+PICTURES = 24
+"""To calibrate on. 200 make no better model, and rendering takes most of the time."""
+
+
+def make_int8_twin(name: str, count: int = PICTURES) -> Path:
+    """The INT8 twin of a demo model, in the user's cache; made if it is not there.
+
+    Parameters
+    ----------
+    name : str
+        One of `INT8_TWINS`.
+    count : int
+        Pictures to calibrate on.
+
+    Raises
+    ------
+    PerceptionError
+        When it cannot be made: the scenes or onnx are not installed, the cache cannot be written.
+    """
+    original, twin = model_path(INT8_TWINS[name]), int8_twin_path(name)
+    with _only_maker(twin.parent):
+        if has_int8_twin(name):
+            return twin
+        if not is_private(twin.parent):
+            raise PerceptionError(
+                f'others may write to {twin.parent}, so what lies there is not used; '
+                f'chmod 700 it, or set XDG_CACHE_HOME to a folder of your own'
+            )
+        _say(f'making {name} of {count} pictures of scene://{SCENE}, once for all …')
+        begun = time.monotonic()
+        with open_model(original, runtime='onnxruntime_cpu') as model:
+            tensors = (model.preprocess(bgr)[0] for bgr in _pictures(count))
+            beside = sidecar_path(original)
+            if beside:
+                write_output(twin.with_suffix('.yaml'), beside.read_bytes())
+            quantize_model(original, twin, tensors)  # the whole file is there at once, or none
+        twin.chmod(0o600)  # whatever the user's mask
+        size = twin.stat().st_size / 1e6
+        _say(f'made {twin}: {size:.2f} MB, {time.monotonic() - begun:.0f} s')
+    return twin
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Be `ros2 run jetson_perception make_int8_models`."""
+    parser = argparse.ArgumentParser(
+        prog='make_int8_models', description='Make the demo models in INT8, in your cache.'
+    )
+    parser.add_argument(
+        'names', nargs='*', default=list(INT8_TWINS), help=f'some of {", ".join(INT8_TWINS)}'
+    )
+    parser.add_argument(
+        '--count',
+        type=int,
+        default=PICTURES,
+        metavar='N',
+        help=f'calibrate on so many pictures (default: {PICTURES})',
+    )
+    arguments = parser.parse_args(argv)
+    unknown = [name for name in arguments.names if name not in INT8_TWINS]
+    if unknown:
+        parser.error(f'{", ".join(unknown)}: expected some of {", ".join(INT8_TWINS)}')
+    try:
+        for name in arguments.names:
+            make_int8_twin(name, arguments.count)
+    except PerceptionError as err:
+        sys.stderr.write(f'make_int8_models: {err}\n')
+        return 1
+    return 0
+
+
+@contextmanager
+def _only_maker(folder: Path) -> Iterator[None]:
+    """Wait until no other process makes a model in a folder, which is made if need be."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / 'lock').open('a')
+    except OSError as err:
+        raise PerceptionError(
+            f'{folder} cannot be written: {err.strerror}; set XDG_CACHE_HOME to a folder of your '
+            'own'
+        ) from err
+    with lock:  # the kernel drops it when the process ends in whatever way
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f'another process makes models in {folder}; waiting for it …')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@lru_cache(maxsize=1)  # the same for every twin
+def _pictures(count: int) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(bgr for _, bgr, _ in itertools.islice(scene_kind(SCENE).training(), count))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f'{text}\n')
+    sys.stdout.flush()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""INT8 twins of the demo models: made once, whole, by one process, where nobody else can write."""
+
+import fcntl
+import os
+import re
+import stat
+import sys
+import threading
+
+import pytest
+from int8_twins import pretend_made
+
+from jetson_perception.commands.int8_twins import main, make_int8_twin
+from jetson_perception.engines.onnx_file.graph import has_quantization
+from jetson_perception.errors import ModelError, PerceptionError
+from jetson_perception.models import open_model
+from jetson_perception.resources import has_int8_twin, int8_twin_path, model_path
+
+NAME = 'people_detect_int8'
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    return tmp_path / 'cache'
+
+
+@pytest.fixture
+def open_mask():
+    """The mask of many distributions' users, which lets the group write."""
+    before = os.umask(0o002)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures('open_mask')
+def test_a_twin_is_made_once_and_found_by_its_name(capsys, cache):
+    with pytest.raises(ModelError, match=f'{NAME} is not made yet; make it once: ros2 run'):
+        model_path(NAME)
+    assert main([NAME, '--count', '1']) == 0
+    path = model_path(NAME)
+    assert path.is_relative_to(cache / 'jetson_perception/models')
+    said = capsys.readouterr().out
+    assert f'making {NAME} of 1 pictures of scene://people' in said
+    assert re.search(rf'made {path}: \d\.\d\d MB, \d+ s', said)
+    assert has_quantization(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with open_model(NAME, runtime='onnxruntime_cpu') as model:
+        assert model.class_names[0] == 'person'
+        assert model.info.resize == 'letterbox'
+    made = path.stat().st_mtime_ns
+    assert make_int8_twin(NAME) == path
+    assert path.stat().st_mtime_ns == made
+    assert capsys.readouterr().out == ''
+
+
+def test_one_process_makes_it_and_others_wait(capsys):
+    folder = int8_twin_path(NAME).parent
+    folder.mkdir(mode=0o700, parents=True)
+    found = []
+    with (folder / 'lock').open('a') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=lambda: found.append(make_int8_twin(NAME)), daemon=True)
+        waiting.start()
+        said = ''
+        while 'waiting for it' not in said:
+            said += capsys.readouterr().out
+            waiting.join(0.02)
+        assert not found
+        pretend_made(NAME)
+    waiting.join(30)
+    assert found == [int8_twin_path(NAME)]
+    assert 'making' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('part', ['file', 'folder'])
+def test_what_others_can_write_to_is_not_taken(part):
+    pretend_made(NAME)
+    path = int8_twin_path(NAME)
+    assert has_int8_twin(NAME)
+    (path if part == 'file' else path.parent).chmod(0o770)
+    assert not has_int8_twin(NAME)
+
+
+def test_a_folder_that_others_can_write_to_is_refused():
+    pretend_made(NAME)
+    folder = int8_twin_path(NAME).parent
+    folder.chmod(0o777)
+    with pytest.raises(PerceptionError, match=rf'others may write to {folder}.*chmod 700'):
+        make_int8_twin(NAME)
+
+
+def test_a_cache_that_cannot_be_written(cache, capsys):
+    cache.write_text('no folder')
+    assert main([NAME]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('make_int8_models: ')
+    assert 'cannot be written: Not a directory; set XDG_CACHE_HOME' in said
+
+
+def test_without_onnx_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    assert main([NAME, '--count', '1']) == 1
+    assert 'pip install onnx' in capsys.readouterr().err
+    assert not has_int8_twin(NAME)
+
+
+def test_a_name_that_is_none(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['oranges_int8'])
+    assert end.value.code == 2
+    assert 'oranges_int8: expected some of people_detect_int8' in capsys.readouterr().err
