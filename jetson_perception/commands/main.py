@@ -43,7 +43,6 @@ from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.evaluators import (
     EVALUATION_OPTIONS,
-    ObjectEvaluator,
     make_evaluator,
 )
 from jetson_perception.evaluation.opening import open_dataset
@@ -271,7 +270,8 @@ def _add_evaluate(commands: Any, *model: argparse.ArgumentParser) -> None:
         required=True,
         metavar='DATASET',
         help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
-        'with one of them; a folder with images/ and masks/; scene://oranges?count=200',
+        'with one of them; a folder with images/ and masks/, or with a folder of pictures for '
+        'each class; scene://oranges?count=200',
     )
     evaluate.add_argument(
         '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
@@ -586,7 +586,7 @@ def _print_times(console: Console, times: dict[str, list[float]]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    """Measure how good models are: average precision of objects, or IoU of class masks."""
+    """Measure how good models are: precision of objects, IoU of class masks, right classes."""
     dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
@@ -609,7 +609,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for path, evaluator in zip(arguments.model, evaluators, strict=True):
         _say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
         console.print(class_table(evaluator))
-        left_out = evaluator.classes_left_out() if isinstance(evaluator, ObjectEvaluator) else ()
+        left_out = evaluator.classes_left_out()
         if left_out:
             _say(console, f'not known to the model, and left out: {listed(left_out)}')
     if len(evaluators) > 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.drawing import draw_classification
+from jetson_perception.errors import ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.task import ResultTopic, Task
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import Engine
     from jetson_perception.evaluation.agreement import ClassAgreement
+    from jetson_perception.evaluation.datasets import Dataset
+    from jetson_perception.evaluation.evaluators import ClassEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.preprocess import ImageTransform
 
@@ -151,6 +154,21 @@ class ImageClassification(Task):
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
         yield 'classes', listed(model.class_names)
+
+    def evaluator(
+        self, model: ClassificationModel, dataset: Dataset, options: Any, ignored_id: int | None
+    ) -> ClassEvaluator:
+        """How often the class of a picture is the best one, and among the best five."""
+        from jetson_perception.evaluation.datasets import ClassDataset
+        from jetson_perception.evaluation.evaluators import ClassEvaluator
+
+        if isinstance(dataset, ClassDataset):
+            return ClassEvaluator(model, dataset)
+        raise ParameterError(
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
+            'with a folder of pictures for each class',
+            'dataset',
+        )
 
     def agreement(
         self, one: ClassificationModel, other: ClassificationModel, options: Any, match_iou: float

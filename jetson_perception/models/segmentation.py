@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import MaskAgreement
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import PixelEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda_segmentation import CudaSegmentation
@@ -185,7 +185,7 @@ class SemanticSegmentation(Task):
     def evaluator(
         self,
         model: SegmentationModel,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: Any,
         ignored_id: int | None,
     ) -> PixelEvaluator:
@@ -196,8 +196,8 @@ class SemanticSegmentation(Task):
         if isinstance(dataset, PixelDataset):
             return PixelEvaluator(model, dataset, ignored_id)
         raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has boxes; take a folder with '
-            'images/ and masks/',
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
+            'with images/ and masks/',
             'dataset',
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.engines import Engine
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.model_info import ModelInfo
 
 
@@ -204,7 +204,7 @@ class Task(ABC):
     def evaluator(
         self,
         model: Any,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: Any,
         ignored_id: int | None,
     ) -> Any:
@@ -214,7 +214,7 @@ class Task(ABC):
         ----------
         model : Model
             What is evaluated.
-        dataset : PixelDataset or ObjectDataset
+        dataset : Dataset
             What it is held against.
         options : DetectionOptions
             What counts as found.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import DetectionAgreement
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import ObjectEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda import CudaPath
@@ -207,7 +207,7 @@ class ObjectDetection(Task):
     def evaluator(
         self,
         model: YoloModel,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: DetectionOptions,
         ignored_id: int | None,
     ) -> ObjectEvaluator:
@@ -218,8 +218,8 @@ class ObjectDetection(Task):
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
         raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has a class for each pixel; take '
-            "one with boxes, in COCO's or YOLO's format",
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take one with '
+            "boxes, in COCO's or YOLO's format",
             'dataset',
         )
 
