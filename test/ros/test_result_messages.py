@@ -220,6 +220,13 @@ class Doubling:
     """A model whose result is twice the brightest pixel; black is an error."""
 
     input_key = 'doubling'
+    device_path = None
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
 
     def preprocess(self, bgr, out=None):
         return bgr, None
