@@ -11,6 +11,7 @@ from jetson_perception.drawing import draw_classification
 from jetson_perception.errors import ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -37,29 +38,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClassificationParams:
+class ClassificationParams(ScoredParams):
     """What can be set of a classifier besides the model."""
 
     output: str = param(
         'auto',
-        'What a classifier gives; auto: as the model says, else probabilities of an export of '
-        "Ultralytics' and logits of any other.",
+        'What the output of a classifier holds; auto: as the model says, else probabilities for '
+        'an Ultralytics export and logits for any other.',
         choices=('auto', 'logits', 'probabilities'),
         at_configure=True,
     )
-    score_threshold: float = param(0.25, 'Drop what scores less.', between=(0.0, 1.0))
-    classes: tuple[str, ...] = param(
-        (),
-        "Publish only these classes, by name; all by default, and with [''].",
-        example='[person, dog]',
+    top_k: int = param(
+        5, 'Maximum number of classes per frame, for a classifier.', between=(1, 1000)
     )
-    class_score_thresholds: tuple[str, ...] = param(
-        (),
-        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
-        "default, and with [''].",
-        example='["person: 0.5", "traffic light: 0.3"]',
-    )
-    top_k: int = param(5, 'Most classes a frame of a classifier.', between=(1, 1000))
 
 
 class ImageClassification(Task):

@@ -46,19 +46,19 @@ class SegmentationParams:
 
     output: str = param(
         'auto',
-        'What the network gives; auto: as the model says, or as its shape and type tell.',
+        'What the output holds; auto: as the model says, or as its shape and type tell.',
         choices=('auto', 'logits', 'probabilities', 'class_ids'),
         at_configure=True,
     )
     mask_size: str = param(
         'image',
-        'Size of mask: the image, or the network output as it is.',
+        'Size of the mask: that of the image, or of the output as it is.',
         choices=('image', 'network'),
     )
     interpolation: str = param(
         'probabilities',
         'What is enlarged to the size of the image before the best class is taken; logits is '
-        'faster and differs along edges.',
+        'faster, and differs along edges.',
         choices=('probabilities', 'logits'),
     )
     blend: float = param(

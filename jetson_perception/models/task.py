@@ -100,9 +100,9 @@ class Task(ABC):
         Parameters
         ----------
         shapes : sequence of tuple of int
-            Of all outputs, as a run gave them.
+            All outputs' shapes, as a run gave them.
         dtype : dtype
-            Of the first output.
+            The first output's element type.
         info : ModelInfo
             What metadata, YAML file and overrides say.
         network_wh : tuple of int
@@ -180,7 +180,7 @@ class Task(ABC):
         model : Model
             What found the result.
         result : object
-            Of the image, as the model's `postprocess` gives it.
+            What the model's `postprocess` gave for the image.
         params : object, optional
             An instance of `params`; its defaults where none is given.
         """

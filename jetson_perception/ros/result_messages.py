@@ -176,7 +176,7 @@ def stats_message(lane: Lane, rejected: int, header: Any) -> PipelineStats:
         Messages that were no usable image and so never became a frame; counted as received and
         failed.
     header : std_msgs Header
-        Of the last image received.
+        The header of the last image received.
     """
     counts = lane.counts
     return PipelineStats(
