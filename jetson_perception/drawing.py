@@ -114,7 +114,7 @@ def draw_legend(
     colors : ndarray, shape (classes, 3), uint8
         BGR of each class.
     class_names : sequence of str
-        Of class i at index i; a class beyond them, and the background, are left out.
+        Name of class i at index i; classes beyond them, and the background, are left out.
     """
     rows = [
         (

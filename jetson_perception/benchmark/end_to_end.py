@@ -44,9 +44,9 @@ class EndToEnd:
         Rate of frames that all engines are done with, and their latency: from the offer to the
         last message, at full rate, when each frame waits for one before it.
     stages : dict
-        Of each engine, by its name, the stages' times, as the node's stats have them.
+        The times of each engine's stages, by the engine's name, as the node's stats have them.
     counts : dict
-        Of each engine what became of the frames, warm-up included.
+        What became of each engine's frames, warm-up included.
     drawn : int
         Frames that were drawn meanwhile.
     cpu_ms : dict

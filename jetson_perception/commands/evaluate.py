@@ -17,7 +17,6 @@ from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.evaluators import (
     EVALUATION_OPTIONS,
-    ObjectEvaluator,
     make_evaluator,
 )
 from jetson_perception.evaluation.opening import open_dataset
@@ -47,7 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='DATASET',
         help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
-        'with one of them; a folder with images/ and masks/; scene://oranges?count=200',
+        'with one of them; a folder with images/ and masks/, or with a folder of pictures for '
+        'each class; scene://oranges?count=200',
     )
     parser.add_argument(
         '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    """Measure how good models are: average precision of objects, or IoU of class masks."""
+    """Measure how good models are: precision of objects, IoU of class masks, right classes."""
     dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
@@ -93,7 +93,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for path, evaluator in zip(arguments.model, evaluators, strict=True):
         say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
         console.print(class_table(evaluator))
-        left_out = evaluator.classes_left_out() if isinstance(evaluator, ObjectEvaluator) else ()
+        left_out = evaluator.classes_left_out()
         if left_out:
             say(console, f'not known to the model, and left out: {listed(left_out)}')
     if len(evaluators) > 1:

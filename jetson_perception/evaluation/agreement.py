@@ -34,7 +34,7 @@ class Drift:
     Attributes
     ----------
     median, p99, largest : float
-        Of the absolute differences.
+        Statistics of the absolute differences.
     where : str
         The picture with the largest.
     """
@@ -232,7 +232,7 @@ class DetectionAgreement(Agreement):
             self._mask_ious.add(np.array(ious, float), picture)
 
     def drifts(self) -> dict[str, Drift]:
-        """Of scores, corners and keypoints of partners."""
+        """Drift of partners' scores, corners and keypoints."""
         named = {
             'score drift': self._scores,
             'corner drift, px': self._corners,
@@ -241,7 +241,7 @@ class DetectionAgreement(Agreement):
         return {name: values.drift() for name, values in named.items() if values.values}
 
     def shares(self) -> dict[str, float]:
-        """Of boxes with a partner, and the mean IoU of their masks."""
+        """Share of boxes with a partner, and the mean IoU of their masks."""
         total = self.matched + self.only_one + self.only_other
         shares = {'boxes matched': self.matched / total if total else float('nan')}
         if self._mask_ious.values:
@@ -308,12 +308,12 @@ class MaskAgreement(Agreement):
         self._different.add(np.array(float((one != other).mean())), picture)
 
     def drifts(self) -> dict[str, Drift]:
-        """Of pictures: the share of pixels that differ."""
+        """Share of pixels that differ, over the pictures."""
         values = self._different
         return {'pixels that differ': values.drift()} if values.values else {}
 
     def shares(self) -> dict[str, float]:
-        """Of pixels with the same class, and the mean IoU of the classes that occur."""
+        """Share of pixels with the same class, and the mean IoU of the classes that occur."""
         return {
             'mask agreement (pixels)': self.confusion.accuracy(),
             'mIoU': self.confusion.mean_iou(),
@@ -355,11 +355,11 @@ class ClassAgreement(Agreement):
         self._scores.add(np.abs(one.score[:1] - theirs), picture)
 
     def drifts(self) -> dict[str, Drift]:
-        """Of the score of what the first engine finds the best class."""
+        """Drift of the score of the first engine's best class."""
         return {self._DRIFT: self._scores.drift()} if self._scores.values else {}
 
     def shares(self) -> dict[str, float]:
-        """Of pictures with the same best class."""
+        """Share of pictures with the same best class."""
         return {self._SHARE: self.same / max(self.picture_count, 1)}
 
     def check(self, limits: Limits) -> list[Limit]:
@@ -420,7 +420,7 @@ def match_boxes(
     Parameters
     ----------
     one, other : Detections
-        Of the same picture.
+        What two engines found in the same picture.
     least_iou : float
         0 to 1.
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.drawing import draw_classification
+from jetson_perception.errors import ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -29,34 +31,26 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import Engine
     from jetson_perception.evaluation.agreement import ClassAgreement
+    from jetson_perception.evaluation.datasets import Dataset
+    from jetson_perception.evaluation.evaluators import ClassEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.preprocess import ImageTransform
 
 
 @dataclass(frozen=True)
-class ClassificationParams:
+class ClassificationParams(ScoredParams):
     """What can be set of a classifier besides the model."""
 
     output: str = param(
         'auto',
-        'What a classifier gives; auto: as the model says, else probabilities of an export of '
-        "Ultralytics' and logits of any other.",
+        'What the output of a classifier holds; auto: as the model says, else probabilities for '
+        'an Ultralytics export and logits for any other.',
         choices=('auto', 'logits', 'probabilities'),
         at_configure=True,
     )
-    score_threshold: float = param(0.25, 'Drop what scores less.', between=(0.0, 1.0))
-    classes: tuple[str, ...] = param(
-        (),
-        "Publish only these classes, by name; all by default, and with [''].",
-        example='[person, dog]',
+    top_k: int = param(
+        5, 'Maximum number of classes per frame, for a classifier.', between=(1, 1000)
     )
-    class_score_thresholds: tuple[str, ...] = param(
-        (),
-        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
-        "default, and with [''].",
-        example='["person: 0.5", "traffic light: 0.3"]',
-    )
-    top_k: int = param(5, 'Most classes a frame of a classifier.', between=(1, 1000))
 
 
 class ImageClassification(Task):
@@ -151,6 +145,21 @@ class ImageClassification(Task):
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
         yield 'classes', listed(model.class_names)
+
+    def evaluator(
+        self, model: ClassificationModel, dataset: Dataset, options: Any, ignored_id: int | None
+    ) -> ClassEvaluator:
+        """How often the class of a picture is the best one, and among the best five."""
+        from jetson_perception.evaluation.datasets import ClassDataset
+        from jetson_perception.evaluation.evaluators import ClassEvaluator
+
+        if isinstance(dataset, ClassDataset):
+            return ClassEvaluator(model, dataset)
+        raise ParameterError(
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
+            'with a folder of pictures for each class',
+            'dataset',
+        )
 
     def agreement(
         self, one: ClassificationModel, other: ClassificationModel, options: Any, match_iou: float

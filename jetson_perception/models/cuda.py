@@ -1,8 +1,8 @@
 """Models on a GPU: what a CUDA lane runs of a model whose engine is a `CudaEngine`.
 
 Everything of a frame is enqueued on the engine's stream: the tensor's copy into the engine's
-input, the inference, the kernels that read its outputs, the copy of what they found. Of two frames
-in flight each has a block for its result.
+input, the inference, the kernels that read its outputs, the copy of what they found. Two frames
+may be in flight, each with a block for its result.
 """
 
 from __future__ import annotations

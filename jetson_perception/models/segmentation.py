@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import MaskAgreement
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import PixelEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda_segmentation import CudaSegmentation
@@ -46,19 +46,19 @@ class SegmentationParams:
 
     output: str = param(
         'auto',
-        'What the network gives; auto: as the model says, or as its shape and type tell.',
+        'What the output holds; auto: as the model says, or as its shape and type tell.',
         choices=('auto', 'logits', 'probabilities', 'class_ids'),
         at_configure=True,
     )
     mask_size: str = param(
         'image',
-        'Size of mask: the image, or the network output as it is.',
+        'Size of the mask: that of the image, or of the output as it is.',
         choices=('image', 'network'),
     )
     interpolation: str = param(
         'probabilities',
         'What is enlarged to the size of the image before the best class is taken; logits is '
-        'faster and differs along edges.',
+        'faster, and differs along edges.',
         choices=('probabilities', 'logits'),
     )
     blend: float = param(
@@ -185,7 +185,7 @@ class SemanticSegmentation(Task):
     def evaluator(
         self,
         model: SegmentationModel,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: Any,
         ignored_id: int | None,
     ) -> PixelEvaluator:
@@ -196,8 +196,8 @@ class SemanticSegmentation(Task):
         if isinstance(dataset, PixelDataset):
             return PixelEvaluator(model, dataset, ignored_id)
         raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has boxes; take a folder with '
-            'images/ and masks/',
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
+            'with images/ and masks/',
             'dataset',
         )
 

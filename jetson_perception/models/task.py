@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.engines import Engine
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.model_info import ModelInfo
 
 
@@ -100,9 +100,9 @@ class Task(ABC):
         Parameters
         ----------
         shapes : sequence of tuple of int
-            Of all outputs, as a run gave them.
+            All outputs' shapes, as a run gave them.
         dtype : dtype
-            Of the first output.
+            The first output's element type.
         info : ModelInfo
             What metadata, YAML file and overrides say.
         network_wh : tuple of int
@@ -180,7 +180,7 @@ class Task(ABC):
         model : Model
             What found the result.
         result : object
-            Of the image, as the model's `postprocess` gives it.
+            What the model's `postprocess` gave for the image.
         params : object, optional
             An instance of `params`; its defaults where none is given.
         """
@@ -204,7 +204,7 @@ class Task(ABC):
     def evaluator(
         self,
         model: Any,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: Any,
         ignored_id: int | None,
     ) -> Any:
@@ -214,7 +214,7 @@ class Task(ABC):
         ----------
         model : Model
             What is evaluated.
-        dataset : PixelDataset or ObjectDataset
+        dataset : Dataset
             What it is held against.
         options : DetectionOptions
             What counts as found.

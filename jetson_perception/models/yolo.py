@@ -11,6 +11,7 @@ from jetson_perception.drawing import draw_detections
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import DetectionAgreement
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import ObjectEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda import CudaPath
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DetectionParams:
+class DetectionParams(ScoredParams):
     """What can be set of a YOLO model besides the model."""
 
     layout: str = param(
@@ -45,7 +46,8 @@ class DetectionParams:
     )
     keypoint_shape: tuple[int, ...] = param(
         (),
-        'Keypoints an object and values a keypoint (2 or 3), for a pose model that does not say.',
+        'Number of keypoints per object and of values per keypoint (2 or 3), for a pose model '
+        'that does not say.',
         at_configure=True,
         example='[17, 3]',
     )
@@ -55,22 +57,12 @@ class DetectionParams:
         at_configure=True,
         example='[nose, left_eye, right_eye]',
     )
-    score_threshold: float = param(0.25, 'Drop what scores less.', between=(0.0, 1.0))
-    classes: tuple[str, ...] = param(
-        (),
-        "Publish only these classes, by name; all by default, and with [''].",
-        example='[person, dog]',
-    )
-    class_score_thresholds: tuple[str, ...] = param(
-        (),
-        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
-        "default, and with [''].",
-        example='["person: 0.5", "traffic light: 0.3"]',
-    )
     iou_threshold: float = param(
-        0.7, 'Of boxes that overlap more than this, the best stays.', between=(0.0, 1.0)
+        0.7,
+        'Where boxes overlap by more than this, only the best is kept (IoU).',
+        between=(0.0, 1.0),
     )
-    max_detections: int = param(300, 'Most objects a frame.', between=(1, 10000))
+    max_detections: int = param(300, 'Maximum number of objects per frame.', between=(1, 10000))
     class_agnostic: bool = param(False, 'Let boxes of different classes suppress each other.')
     keypoint_score_threshold: float = param(
         0.5, 'Draw keypoints that score at least this; all are published.', between=(0.0, 1.0)
@@ -207,7 +199,7 @@ class ObjectDetection(Task):
     def evaluator(
         self,
         model: YoloModel,
-        dataset: PixelDataset | ObjectDataset,
+        dataset: Dataset,
         options: DetectionOptions,
         ignored_id: int | None,
     ) -> ObjectEvaluator:
@@ -218,8 +210,8 @@ class ObjectDetection(Task):
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
         raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has a class for each pixel; take '
-            "one with boxes, in COCO's or YOLO's format",
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take one with '
+            "boxes, in COCO's or YOLO's format",
             'dataset',
         )
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Detection, poses and instance masks of an image topic, by any number of YOLO engines.
+"""Objects, poses, instance masks and classes of an image topic, by any number of engines.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
-image of ids) of a segmentation model, `<engine>/label_info` (latched), `<engine>/stats`; and,
-while somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
+image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
+classifier in place of these, `<engine>/label_info` (latched), `<engine>/stats`; and, while
+somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
 output has its image's header.
 """
 

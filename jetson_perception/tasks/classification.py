@@ -108,7 +108,7 @@ def recognize_classification_layout(
     output_shape : tuple of int
         As a run gave it.
     output_dtype : dtype
-        Of the output.
+        The output's element type.
     info : ModelInfo
         `task`, `output`, `stride` and `class_names` count. Where `output` is not said, exports
         with a stride, which are Ultralytics', hold probabilities, and others logits.

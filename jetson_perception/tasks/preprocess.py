@@ -266,7 +266,7 @@ class Preprocessor:
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
         out : ndarray, shape (1, 3, H, W), optional
-            Of the network's size and this preprocessor's dtype, C-contiguous; completely
+            Has the network's size and this preprocessor's dtype, C-contiguous; completely
             overwritten. A new one when not given.
 
         Returns
@@ -413,7 +413,7 @@ class _Table:
         if self._factor is not None:  # without a mean a product does, in two thirds of the time
             np.multiply(plane, self._factor, out=target, dtype=np.float32)
         else:
-            # Of the plane's size and the table's type, so OpenCV fills it.
+            # It has the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
 
 

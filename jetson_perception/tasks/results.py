@@ -131,8 +131,8 @@ class Segmentation:
         BGR of each pixel's class, as `drawing.color_mask` gives it. None where it was not asked
         for, or not made: `drawing` does it then.
     tinted : ndarray, shape (h, w, 3), uint8, or None
-        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None as
-        of `colored`.
+        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None where
+        `colored` would be.
     """
 
     mask: NDArray[np.uint8]

@@ -154,3 +154,61 @@ class TestCommands:
         assert main(['run', str(path), str(picture), '--json', *arguments]) == 0
         found = json.loads(capsys.readouterr().out)['classification']
         assert [each['class_id'] for each in found] == expected
+
+
+class TestEvaluate:
+    """Four pictures of the class red, one of them green; a blue one; one of another class."""
+
+    @pytest.fixture
+    def dataset(self, tmp_path):
+        folder = tmp_path / 'set'
+        colors = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0)}
+        for name, count in {'Red': 3, 'blue': 1, 'purple': 1, 'empty': 0}.items():
+            (folder / name).mkdir(parents=True)
+            for index in range(count):
+                color = colors.get(name.lower(), (128, 0, 128))
+                bgr = np.full((20, 30, 3), color, np.uint8)
+                cv2.imwrite(str(folder / name / f'{index}.png'), bgr)
+        green = np.full((20, 30, 3), colors['green'], np.uint8)
+        cv2.imwrite(str(folder / 'Red' / 'wrong.png'), green)
+        return folder
+
+    def test_figures(self, path, dataset, tmp_path, capsys):
+        file = tmp_path / 'figures.json'
+        argv = ['evaluate', '--model', str(path), '--dataset', str(dataset), '--json', str(file)]
+        assert main(argv) == 0
+        figures = json.loads(file.read_text())
+        assert figures['top1'] == 0.8
+        assert figures['top5'] == 1.0
+        assert figures['pictures'] == 6
+        assert figures['classes_left_out'] == ['purple']
+        assert figures['classes'] == {
+            'Red': {'pictures': 4, 'top1': 0.75, 'top5': 1.0},
+            'blue': {'pictures': 1, 'top1': 1.0, 'top5': 1.0},
+        }
+        shown = capsys.readouterr().out
+        assert '0.7500' in shown
+        assert 'left out: purple' in shown
+
+    def test_side_by_side_and_drawn(self, path, dataset, tmp_path, capsys):
+        pytest.importorskip('matplotlib')
+        plot = tmp_path / 'plot.png'
+        models = [str(path), str(path)]
+        argv = ['evaluate', '--model', *models, '--dataset', str(dataset), '--plot', str(plot)]
+        assert main(argv) == 0
+        assert 'top-5' in capsys.readouterr().out
+        assert cv2.imread(str(plot)).std() > 10
+
+    def test_models_and_datasets_that_do_not_go_together(self, path, dataset, tmp_path, capsys):
+        boxes = str(detector(tmp_path / 'boxes.onnx'))
+        assert main(['evaluate', '--model', boxes, '--dataset', str(dataset)]) == 1
+        assert 'the dataset has a class for each picture' in capsys.readouterr().err
+        argv = ['evaluate', '--model', str(path), '--dataset', 'scene://oranges?count=1']
+        assert main(argv) == 1
+        assert 'an image classifier, and the dataset has a class for' in capsys.readouterr().err
+
+    def test_no_class_in_common(self, path, tmp_path, capsys):
+        (tmp_path / 'set' / 'purple').mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'set' / 'purple' / '0.png'), np.zeros((4, 4, 3), np.uint8))
+        assert main(['evaluate', '--model', str(path), '--dataset', str(tmp_path / 'set')]) == 1
+        assert 'no class in common' in capsys.readouterr().err

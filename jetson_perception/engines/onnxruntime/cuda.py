@@ -343,6 +343,9 @@ class OnnxRuntimeCudaEngine:
         with BINDING, self.device.pushed():  # a first run allocates
             return self._through(tensor, self._run_plainly)
 
+    def interrupt(self) -> None:
+        """Do nothing: what a GPU has begun it finishes."""
+
     def close(self) -> None:
         """Release the model and its memory, from any thread; calling it twice is harmless.
 
