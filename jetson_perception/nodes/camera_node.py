@@ -2,9 +2,9 @@
 """A camera, file, stream or rendered scene as an image topic.
 
 Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was captured;
-`image_raw/compressed` while somebody subscribes; `stats`; of a scene also what it knows, under
+`image_raw/compressed` while somebody subscribes; `stats`; for a scene also the truth, under
 `ground_truth/`: `mask`, or `detections` and `keypoints`, and `label_info` (latched).
-In:  with `every_frame`, `image_raw/done` (FrameDone) of those that handle every frame.
+In:  with `every_frame`, `image_raw/done` (FrameDone) from the nodes that process every frame.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CameraParams:
         '',
         'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
         'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, '
-        'gst://pipeline, scene://oranges; to be set.',
+        'gst://pipeline, scene://oranges; required.',
         at_configure=True,
         opens=True,
         takes_integer=True,
@@ -73,21 +73,24 @@ class CameraParams:
         other_names=('framerate', 'fps'),
     )
     pixel_format: str = param(
-        '', 'Four letters of a v4l2 format, as MJPG; empty for the default.', at_configure=True
+        '',
+        'Four-letter code of a v4l2 format, such as MJPG; empty for the default.',
+        at_configure=True,
     )
-    loop: bool = param(False, 'Begin a file, folder or bag anew at its end.', at_configure=True)
+    loop: bool = param(False, 'Restart a file, folder or bag at its end.', at_configure=True)
     wait_for_subscribers: int = param(
         1,
-        'A file, folder, bag, or scene with frames=, begins when so many subscribe to its '
-        'images; a node of ours does when its engines are there. With every_frame it is nodes '
-        'that handle every frame, and with fewer none is sent. 0 begins at once.',
+        'A file, folder, bag, or scene with frames= starts once this many nodes subscribe to its '
+        'images; seg_node and yolo_node do so when their engines are ready. With every_frame, '
+        'only nodes that process every frame count, and no image is sent while there are fewer. '
+        '0 starts at once.',
         between=(0, 100),
         at_configure=True,
     )
     every_frame: bool = param(
         False,
-        'Send the next image only when every node with every_frame that is there is done with '
-        'the last one: none is lost, whatever the rate. Images are then reliable.',
+        'Send the next image only when every node that runs with every_frame has finished the '
+        'last one: no image is lost, whatever the rate. Images are then published reliable.',
         at_configure=True,
     )
     recorded_stamps: bool = param(

@@ -99,7 +99,7 @@ class CameraPublisher:
         self.times, self.rate = StageTimes(), RateMeter()
         self.published = 0
         self.problem = ''
-        #: Of the newest frame; made anew when the size changes.
+        #: The message for the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
 
     def destroy(self) -> None:

@@ -47,23 +47,23 @@ class ImageInputParams:
     )
     max_image_pixels: int = param(
         MAX_IMAGE_PIXELS,
-        'Images of more pixels are refused, compressed ones before they are decoded: a few '
-        'hundred bytes can claim gigabytes. Decoding one of 8192 by 8192 takes up to 750 MB and '
-        'some seconds, so set what the camera sends where strangers may publish.',
+        'Images with more pixels are refused, compressed ones before they are decoded: a few '
+        'hundred bytes can claim gigabytes. Decoding 8192 by 8192 pixels takes up to 750 MB and '
+        'some seconds, so where strangers may publish, set it to what the camera sends.',
         between=(1, MOST_IMAGE_PIXELS),
         at_configure=True,
     )
     intensity_range: tuple[int, ...] = param(
         (),
-        'Lowest and highest value of mono16 and 16UC1 images, as of thermal cameras, which become '
-        'black and white; such images are refused without it.',
+        'Values of mono16 and 16UC1 images, such as those of thermal cameras, that become black '
+        'and white; such images are refused without it.',
         example='[28000, 32000]',
     )
     every_frame: bool = param(
         False,
-        'Have every engine handle every frame, in order, however long that takes; for '
-        'recordings that camera_node plays with every_frame too, which then waits. The image '
-        'topic has to be reliable.',
+        'Have every engine process every frame, in order, however long that takes; for '
+        'recordings that camera_node plays with every_frame too, so that it waits. The image '
+        'topic must be reliable.',
         at_configure=True,
     )
 

@@ -1,4 +1,4 @@
-"""What seg_node and yolo_node share: an image topic into a pipeline, its health out."""
+"""What seg_node and yolo_node share: the life of a pipeline, from images to results."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class PerceptionNode(ManagedNode):
     A subclass gives `openers`, `adopt`, `make_lanes` and `draw`, and publishes results in its
     lanes' `publish`.
 
-    An engine may have to be built first. `configure` and `activate` then come through at once, and
-    the lanes begin when the engines are there; when a build fails, the node goes inactive. Who is
-    subscribed to the images is ready for them: until then it is not.
+    An engine may have to be built first. `configure` and `activate` then succeed at once, and the
+    lanes begin when the engines are ready; if a build fails, the node goes inactive. The node
+    subscribes to its images only when it is ready for them.
     """
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
@@ -57,7 +57,7 @@ class PerceptionNode(ManagedNode):
         self._stopped = self.create_guard_condition(self._give_up)
 
     def openers(self) -> dict[str, Callable[..., Any]]:
-        """By engine, what opens its model in a thread, with keywords as `open_engine` has them."""
+        """What opens the model of each engine in a thread, with keywords as for `open_engine`."""
         return {}
 
     def adopt(self, models: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ class PerceptionNode(ManagedNode):
             self.get_logger().info(f'{self._models.progress}; no image is taken until then')
 
     def cleanup(self) -> None:
-        """Cancel what is being built. Overridden to close the models that were adopted."""
+        """Cancel what is being built. A subclass also closes the models that it adopted."""
         self.leave_behind(self._models.close())
 
     def end_soon(self) -> None:
@@ -83,7 +83,7 @@ class PerceptionNode(ManagedNode):
             pipeline.call_off()
 
     def busy(self) -> tuple[str, dict[str, Any]]:
-        """How far the engines are, while they are being built, and what else takes long."""
+        """How far the building of engines is, or what else takes long."""
         progress = self._models.progress
         pipeline = self._pipeline
         if not progress and pipeline is not None and not pipeline.begun:
@@ -101,7 +101,7 @@ class PerceptionNode(ManagedNode):
         return next((activity.describe() for activity in watched if activity.is_stuck()), '')
 
     def _refuse_while_left_at_work(self) -> None:
-        """Raise where a thread of before still uses the engines."""
+        """Raise if a thread that was left behind still uses the engines."""
         at_work = self.left_at_work()
         if at_work:
             raise PerceptionError(
@@ -140,7 +140,7 @@ class PerceptionNode(ManagedNode):
         self._refuse_while_left_at_work()
         self._models.adopt_opened()  # they may be there before the executor hears of it
         if not self._models.ready and not self._models.opening:
-            raise PerceptionError(self.problem or 'the engines are not there')
+            raise PerceptionError(self.problem or 'the engines are not ready')
         self._reports.forget_errors()
         self._stop_reason = ''
         self._annotated = AnnotatedPublisher(self)
@@ -175,7 +175,7 @@ class PerceptionNode(ManagedNode):
         except Exception as error:  # noqa: BLE001 - told in diagnostics
             self.go_inactive(error)
         else:
-            self.get_logger().info('engines are there')
+            self.get_logger().info('the engines are ready')
 
     def deactivate(self) -> None:
         """Unsubscribe, then end the threads."""
