@@ -142,5 +142,7 @@ def _place(frame: FrameType) -> str:
             frame = inner
             break
         inner = inner.f_back
-    file = os.path.basename(frame.f_code.co_filename)
+    path = frame.f_code.co_filename
+    # A file's name alone, such as cpu.py, does not say which of the package's it is.
+    file = path.rpartition(f'{os.sep}jetson_perception{os.sep}')[2] or os.path.basename(path)
     return f'{frame.f_code.co_name} ({file}:{frame.f_lineno})'

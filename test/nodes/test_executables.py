@@ -88,7 +88,7 @@ def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path):
     code, said, elapsed_s = program.interrupt()
     assert (code, elapsed_s < ENDED_S) == (130, True), said
     assert 'Traceback' not in said
-    assert 'ends by force: MainThread in infer (onnxruntime.py' in said
+    assert 'ends by force: MainThread in infer (engines/onnxruntime/cpu.py' in said
 
 
 def cpu_s(pid):
