@@ -34,8 +34,8 @@ from jetson_perception.cuda.compiler import (
 )
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.engines.base import CudaEngine
-from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime.choices import LAYOUTS, MODES
+from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.engines.onnxruntime.session import provider_problem
 from jetson_perception.errors import ModelError
