@@ -1,7 +1,7 @@
 """What every engine gives: tensors in, tensors out, and what the model says of itself.
 
-An engine knows nothing of images or boxes. `engines.onnxruntime.cpu` is one; engines on CUDA
-streams and TensorRT's implement the same protocol.
+An engine knows nothing of images or boxes. One that runs on a GPU is a `CudaEngine`, which is what
+`isinstance` tells.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TensorSpec:
 
 
 class Engine(Protocol):
-    """A model that is ready to run. One thread at a time may call `infer`.
+    """What runs a model. One thread at a time may call `infer`.
 
     Attributes
     ----------
@@ -67,6 +67,20 @@ class Engine(Protocol):
         ModelError
             When the tensor does not fit the model, or the runtime fails; with its own text.
         """
+        ...
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that runs frames; an engine on the CPU needs none.
+
+        Raises
+        ------
+        ModelError, CudaError
+            When the engine cannot run there.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make an inference under way fail soon, if the runtime can; from any thread."""
         ...
 
     def close(self) -> None:

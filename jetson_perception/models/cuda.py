@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jetson_perception.cuda import Resources
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor
+from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.tasks.results import Detections, Segmentation
 from jetson_perception.tasks.segmentation import SegmentationOptions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda import CudaDevice, DeviceBuffer, Event, Stream
     from jetson_perception.cuda.graphs import Graph
     from jetson_perception.cuda.preprocess import DeviceImage
-    from jetson_perception.engines.base import CudaEngine, Engine
+    from jetson_perception.engines.base import Engine
     from jetson_perception.models import SegmentationModel, YoloModel
     from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
     from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
@@ -358,10 +359,10 @@ def open_device_path(engine: Engine, make: Callable[[CudaEngine], _Path]) -> _Pa
     CudaError
         When the GPU failed for good.
     """
-    if not (hasattr(engine, 'output_buffers') and hasattr(engine, 'bind_thread')):
+    if not isinstance(engine, CudaEngine):
         return None
     try:
-        return make(cast('CudaEngine', engine))
+        return make(engine)
     except PerceptionError as error:
         if isinstance(error, CudaError) and error.fatal:
             raise

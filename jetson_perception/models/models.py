@@ -175,16 +175,12 @@ class _Model(Generic[Result, Options]):
         return f'class_{class_id}'
 
     def bind_thread(self) -> None:
-        """Make the calling thread the one that calls `infer`, where the engine wants that said."""
-        bind_thread = getattr(self.engine, 'bind_thread', None)
-        if bind_thread is not None:
-            bind_thread()
+        """Make the calling thread the one that calls `infer`."""
+        self.engine.bind_thread()
 
     def interrupt(self) -> None:
-        """Have an inference under way fail soon, where the runtime can do that; any thread."""
-        interrupt = getattr(self.engine, 'interrupt', None)
-        if interrupt is not None:
-            interrupt()
+        """Make an inference under way fail soon, if the runtime can; from any thread."""
+        self.engine.interrupt()
 
     def close(self) -> None:
         """Release the engine; calling it twice is harmless."""

@@ -14,21 +14,17 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jetson_perception.errors import CudaError, ImageError, PerceptionError
+from jetson_perception.errors import ImageError, PerceptionError
 from jetson_perception.pipeline.lane import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
-    from jetson_perception.cuda import CudaDevice, DeviceBuffer, Stream
-    from jetson_perception.cuda.preprocess import DeviceImage
-    from jetson_perception.pipeline.device_frames import (
-        DeviceFrames,
-        DeviceInput,
-        DeviceTensor,
-    )
+    from jetson_perception.cuda import CudaDevice
+    from jetson_perception.pipeline.device_frames import DeviceFrames, DeviceInput
+    from jetson_perception.pipeline.device_path import DevicePath, InFlight
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.lane import Deliver, Model
     from jetson_perception.pipeline.slot import Slot
@@ -42,57 +38,6 @@ _LEAD_MS = 2.0
 #: If there is none by then, the lane looks for one until this share is over: while it waits for
 #: the GPU, it does not see a frame come.
 _SHARE_TO_LOOK = 0.9
-
-
-class InFlight(Protocol):
-    """A frame's work on the GPU, from `DevicePath.begin` to `DevicePath.finish`.
-
-    Attributes
-    ----------
-    inference_ms, postprocess_ms : float
-        Times on the GPU, after `finish`.
-    """
-
-    inference_ms: float
-    postprocess_ms: float
-
-
-class DevicePath(Protocol):
-    """What a CUDA lane runs; `jetson_perception.models.cuda` has them.
-
-    Up to two frames may be between `begin` and `finish`, which come in the same order.
-    """
-
-    device: CudaDevice
-
-    @property
-    def input_key(self) -> Hashable:
-        """Equal keys take the same input tensor, so it is made once for all."""
-        ...
-
-    def new_tensor(self) -> DeviceBuffer:
-        """A buffer of the network input's shape and type."""
-        ...
-
-    def preprocess(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> Any:
-        """Enqueue fitting an image to the network; returns how it was fitted."""
-        ...
-
-    def bind_thread(self) -> None:
-        """Make the calling thread the one that calls `begin` and `finish`; warms the engine up."""
-        ...
-
-    def begin(self, tensor: DeviceTensor, taker: DeviceInput, options: Any) -> InFlight:
-        """Enqueue a frame's work from the tensor to the result."""
-        ...
-
-    def finish(self, in_flight: InFlight) -> Any:
-        """Wait for that work; returns the result."""
-        ...
-
-    def fatal_problem(self) -> CudaError | None:
-        """Why nothing can run on this GPU any more; None when it can."""
-        ...
 
 
 class Clock:
@@ -261,7 +206,7 @@ def make_lane(
     on_error: Callable[[PerceptionError], None] = lambda error: log.warning('%s', error),
 ) -> Lane:
     """A lane for a model: a CUDA lane where the model has a `device_path`."""
-    path: DevicePath | None = getattr(model, 'device_path', None)
+    path = model.device_path
     if path is None:
         return Lane(name, model, publish, options, on_error)
     return CudaLane(name, model, publish, options, on_error, path=path)

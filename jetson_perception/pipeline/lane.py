@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.pipeline.device_path import DevicePath
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.slot import Slot
 
@@ -50,6 +51,11 @@ class Model(Protocol):
         ...
 
     @property
+    def device_path(self) -> DevicePath | None:
+        """What a lane on a GPU runs; None for a model that runs on the CPU."""
+        ...
+
+    @property
     def input_key(self) -> Hashable:
         """Models of equal keys take the same input tensor, so it is made once for all."""
         ...
@@ -68,6 +74,14 @@ class Model(Protocol):
         self, outputs: Sequence[NDArray[Any]], transform: Any, options: Any = None
     ) -> Any:
         """What the outputs mean in the source image."""
+        ...
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `infer`."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make an inference under way fail soon, if the runtime can; from any thread."""
         ...
 
 
@@ -190,11 +204,9 @@ class Lane:
         PerceptionError
             When the lane cannot begin, or cannot go on after a frame.
         """
-        bind_thread = getattr(self.model, 'bind_thread', None)
-        if bind_thread is not None:
-            self.begin_first_run()
-            bind_thread()
-            self.activity.end()
+        self.begin_first_run()
+        self.model.bind_thread()
+        self.activity.end()
         line_up()
         while (frame := self.slot.take()) is not None:
             deliver(frame, self.refined(frame, self.process(frame)))
@@ -250,9 +262,7 @@ class Lane:
     def interrupt(self) -> None:
         """Make an inference under way end soon, if the runtime can; from any thread."""
         self._quiet = True
-        interrupt = getattr(self.model, 'interrupt', None)
-        if interrupt is not None:
-            interrupt()
+        self.model.interrupt()
 
     def record_wait(self, frame: Frame, begun_ns: int) -> None:
         """Record the times before the lane began a frame, at a monotonic time."""

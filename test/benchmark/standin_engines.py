@@ -8,12 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
+from jetson_perception.model_info import ModelInfo
 
 
 class HostEngine:
     """An engine that computes while it is called; counts, and may fail."""
 
+    description = 'stand-in'
+    info = ModelInfo()
     inputs = (TensorSpec('images', (1, 3, 8, 8), np.dtype(np.float32)),)
+    outputs = inputs
 
     def __init__(self, fails_at=None):
         self.runs = 0
@@ -27,6 +31,15 @@ class HostEngine:
         if self.runs == self._fails_at:
             raise RuntimeError('the engine broke')
         return [tensor]
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
+
+    def close(self):
+        pass
 
 
 class DeviceStandIn:
@@ -92,6 +105,9 @@ class StreamStandIn:
 
 class DeviceEngine(HostEngine):
     """An engine that enqueues; knows the thread that it is bound to, and how far it is ahead."""
+
+    input_buffer = None
+    output_buffers = ()
 
     def __init__(self, device):
         super().__init__()

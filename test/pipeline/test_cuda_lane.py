@@ -59,6 +59,28 @@ class Published:
         return self.results.get(timeout=DEADLINE_S)
 
 
+class OnTheCpu:
+    """A model that gives back a frame's number."""
+
+    input_key = 'cpu'
+    device_path = None
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
+
+    def preprocess(self, bgr, out=None):
+        return bgr, None
+
+    def infer(self, tensor):
+        return [tensor]
+
+    def postprocess(self, outputs, transform, options=None):
+        return int(outputs[0][0, 0, 0])
+
+
 class Setup:
     """Paths, lanes and pipelines of one test, closed however it ends."""
 
@@ -73,7 +95,7 @@ class Setup:
     def lane(self, path, name='det', **options):
         options.setdefault('publish', Published())
         options.setdefault('on_error', lambda error: None)
-        return CudaLane(name, None, path=path, **options)
+        return CudaLane(name, OnTheCpu(), path=path, **options)
 
     def start(self, *lanes, **options):
         pipeline = Pipeline(lanes, **options)
@@ -257,18 +279,6 @@ def test_a_slow_lane_holds_no_other_back(setup):
 
 
 def test_lanes_on_the_gpu_and_on_the_cpu_run_side_by_side(setup):
-    class OnTheCpu:
-        input_key = 'cpu'
-
-        def preprocess(self, bgr, out=None):
-            return bgr, None
-
-        def infer(self, tensor):
-            return [tensor]
-
-        def postprocess(self, outputs, transform, options=None):
-            return int(outputs[0][0, 0, 0])
-
     published = Published()
     on_gpu = setup.lane(setup.path())
     pipeline = setup.start(on_gpu, Lane('cpu', OnTheCpu(), published))

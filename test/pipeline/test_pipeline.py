@@ -17,6 +17,8 @@ STAGES = ('preprocess', 'infer', 'postprocess')
 class Model:
     """Gives back a frame's number; waits in `infer` for `go`, and raises where it is told to."""
 
+    device_path = None
+
     def __init__(self, *, held=False, input_key='input'):
         self.input_key = input_key
         self.begun = queue.Queue()
@@ -44,6 +46,12 @@ class Model:
         number = int(outputs[0][0])
         self._fail('postprocess', number)
         return number if options is None else (number, options)
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
 
     def wait_until_begun(self):
         """Number of the frame that the engine has taken up."""

@@ -28,6 +28,7 @@ class StandInModel:
 
     input_key = 'input'
     engine = SimpleNamespace(description='a GPU that is not here')
+    device_path = None
 
     def __init__(self):
         self.raises = None
@@ -39,6 +40,9 @@ class StandInModel:
     def bind_thread(self):
         if self.cannot_begin is not None:
             raise self.cannot_begin
+
+    def interrupt(self):
+        pass
 
     def preprocess(self, bgr, out=None):
         return np.zeros(1, np.float32), None

@@ -242,6 +242,13 @@ class Doubling:
 
     input_key = 'doubling'
     engine = SimpleNamespace(description='Python, on fingers')
+    device_path = None
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
 
     def preprocess(self, bgr, out=None):
         return bgr, None

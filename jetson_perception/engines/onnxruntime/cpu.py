@@ -171,6 +171,9 @@ class OnnxRuntimeEngine:
         session = _create_session(path, threads, sizes)
         return tuple(tensor_spec(path, each) for each in session.get_outputs())
 
+    def bind_thread(self) -> None:
+        """Do nothing: any thread may run it."""
+
     def interrupt(self) -> None:
         """Have an inference under way fail at its next operator; any thread may call it."""
         interrupted, self._run_options = self._run_options, self._new_run_options()

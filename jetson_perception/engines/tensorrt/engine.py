@@ -213,6 +213,9 @@ class TensorRTEngine:
             self.stream.synchronize()
         return [target.array for target in targets]
 
+    def interrupt(self) -> None:
+        """Do nothing: what a GPU has begun it finishes."""
+
     def close(self) -> None:
         """Release what the engine holds; calling it twice is harmless.
 

@@ -1,0 +1,64 @@
+"""What a model gives a CUDA lane to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from jetson_perception.cuda import CudaDevice, DeviceBuffer, Stream
+    from jetson_perception.cuda.preprocess import DeviceImage
+    from jetson_perception.errors import CudaError
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+
+
+class InFlight(Protocol):
+    """A frame's work on the GPU, from `DevicePath.begin` to `DevicePath.finish`.
+
+    Attributes
+    ----------
+    inference_ms, postprocess_ms : float
+        Times on the GPU, after `finish`.
+    """
+
+    inference_ms: float
+    postprocess_ms: float
+
+
+class DevicePath(Protocol):
+    """What a CUDA lane runs; `jetson_perception.models.cuda` has them.
+
+    Up to two frames may be between `begin` and `finish`, which come in the same order.
+    """
+
+    device: CudaDevice
+
+    @property
+    def input_key(self) -> Hashable:
+        """Equal keys take the same input tensor, so it is made once for all."""
+        ...
+
+    def new_tensor(self) -> DeviceBuffer:
+        """A buffer of the network input's shape and type."""
+        ...
+
+    def preprocess(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> Any:
+        """Enqueue fitting an image to the network; returns how it was fitted."""
+        ...
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `begin` and `finish`; warms the engine up."""
+        ...
+
+    def begin(self, tensor: DeviceTensor, taker: DeviceInput, options: Any) -> InFlight:
+        """Enqueue a frame's work from the tensor to the result."""
+        ...
+
+    def finish(self, in_flight: Any) -> Any:
+        """Wait for what `begin` returned; returns the result."""
+        ...
+
+    def fatal_problem(self) -> CudaError | None:
+        """Why nothing can run on this GPU any more; None when it can."""
+        ...
