@@ -1,4 +1,4 @@
-"""Results drawn on BGR images, in place: masks, boxes with labels, keypoints, the frame rate.
+"""Results drawn on BGR images, in place: masks, boxes, keypoints, classes, the frame rate.
 
 Line width and text grow with the image, so that a drawing reads the same at 320×240 and 4K.
 Colors are those of `jetson_perception.palette` unless the caller gives others.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.tasks.results import Classification, Detections, Segmentation
 
     Color = tuple[int, int, int]
 
@@ -114,30 +114,39 @@ def draw_legend(
     colors : ndarray, shape (classes, 3), uint8
         BGR of each class.
     class_names : sequence of str
-        Of class i at index i; a class beyond them, and the background, are left out.
+        Name of class i at index i; classes beyond them, and the background, are left out.
     """
     rows = [
-        (i, f'{_shown(class_names[i])} {100 * segmentation.ratio[i]:.1f}%')
+        (
+            tuple(int(channel) for channel in colors[i]),
+            f'{_shown(class_names[i])} {100 * segmentation.ratio[i]:.1f}%',
+        )
         for i in range(1, min(len(class_names), len(segmentation.pixels)))
         if segmentation.pixels[i]
     ]
-    if not rows:
-        return
-    pen = _Pen.for_image(canvas)
-    sizes = [cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)[0] for _, text in rows]
-    swatch = max(text_h for _, text_h in sizes)
-    row_h = swatch + 2 * pen.margin_px
-    panel_w = 4 * pen.margin_px + swatch + max(text_w for text_w, _ in sizes)
-    panel_h = row_h * len(rows) + pen.margin_px
-    margin = 2 * pen.margin_px
-    top = max(canvas.shape[0] - margin - panel_h, 0)
-    _darken(canvas[top : top + panel_h, margin : margin + panel_w])
-    for row, (class_id, text) in enumerate(rows):
-        x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
-        shade = tuple(int(channel) for channel in colors[class_id])
-        cv2.rectangle(canvas, (x, y), (x + swatch, y + swatch), shade, -1)
-        at = (x + swatch + pen.margin_px, y + swatch)
-        cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)
+    _draw_panel(canvas, rows)
+
+
+def draw_classification(
+    canvas: NDArray[np.uint8], classification: Classification, class_names: Sequence[str]
+) -> None:
+    """Draw a panel in the lower left corner: the classes with their scores, the best on top.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    classification : Classification
+        What the image shows.
+    class_names : sequence of str
+        Name of class i at index i; a class beyond them is shown by its number.
+    """
+    found = zip(classification.class_id.tolist(), classification.score.tolist(), strict=True)
+    rows = [
+        (_vivid(i + 1), f'{_shown(class_names[i]) if i < len(class_names) else i} {score:.2f}')
+        for i, score in found
+    ]
+    _draw_panel(canvas, rows)
 
 
 def draw_detections(
@@ -287,6 +296,26 @@ def _ink(background: Color) -> Color:
     """Black or white, whichever reads better on the background."""
     blue, green, red = background
     return _BLACK if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else _WHITE
+
+
+def _draw_panel(canvas: NDArray[np.uint8], rows: Sequence[tuple[tuple[int, ...], str]]) -> None:
+    """Draw a color and a text a row into the lower left corner; nothing for no rows."""
+    if not rows:
+        return
+    pen = _Pen.for_image(canvas)
+    sizes = [cv2.getTextSize(text, _FONT, pen.font_scale, pen.text_px)[0] for _, text in rows]
+    swatch = max(text_h for _, text_h in sizes)
+    row_h = swatch + 2 * pen.margin_px
+    panel_w = 4 * pen.margin_px + swatch + max(text_w for text_w, _ in sizes)
+    panel_h = row_h * len(rows) + pen.margin_px
+    margin = 2 * pen.margin_px
+    top = max(canvas.shape[0] - margin - panel_h, 0)
+    _darken(canvas[top : top + panel_h, margin : margin + panel_w])
+    for row, (shade, text) in enumerate(rows):
+        x, y = margin + pen.margin_px, top + pen.margin_px + row * row_h + pen.margin_px // 2
+        cv2.rectangle(canvas, (x, y), (x + swatch, y + swatch), shade, -1)
+        at = (x + swatch + pen.margin_px, y + swatch)
+        cv2.putText(canvas, text, at, _FONT, pen.font_scale, _WHITE, pen.text_px, cv2.LINE_AA)
 
 
 def _draw_label(

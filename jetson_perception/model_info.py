@@ -20,13 +20,13 @@ RUNTIMES = ('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 
-TASKS = ('detect', 'pose', 'segment', 'semantic')
-"""Tasks with a name here. Another export's ('obb', 'classify') is kept as text, to be refused by
-the class that would have to run it."""
+TASKS = ('detect', 'pose', 'segment', 'semantic', 'classify')
+"""Tasks with a name here. Another export's ('obb') is kept as text, to be refused by the class
+that would have to run it."""
 
 LAYOUTS = ('objectness', 'anchor_free', 'end_to_end')
 OUTPUTS = ('logits', 'probabilities', 'class_ids')
-RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
+RESIZES = ('letterbox', 'letterbox_top_left', 'stretch', 'center_crop')
 COLOR_ORDERS = ('rgb', 'bgr')
 
 SHOWN_CHARACTERS = 60
@@ -51,7 +51,7 @@ class ModelInfo:
     path : str
         The model file.
     task : str
-        'detect', 'pose', 'segment' (instances) or 'semantic'.
+        'detect', 'pose', 'segment' (instances), 'semantic' or 'classify'.
     class_names : tuple of str
         Name of class i at index i.
     input_size_wh : tuple of int or None
@@ -67,9 +67,9 @@ class ModelInfo:
     layout : str
         Of YOLO outputs: 'objectness' (v5, v7), 'anchor_free' (v8, 11, 12), 'end_to_end' (v10, 26).
     output : str
-        Of semantic segmentation: 'logits', 'probabilities' or 'class_ids'.
+        Of semantic segmentation and classification: 'logits', 'probabilities' or 'class_ids'.
     resize : str
-        How images are fitted: 'letterbox', 'letterbox_top_left' or 'stretch'.
+        How images are fitted: 'letterbox', 'letterbox_top_left', 'stretch' or 'center_crop'.
     color_order : str
         'rgb' or 'bgr', as the network was trained.
     scale : float or None

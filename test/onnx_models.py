@@ -223,6 +223,56 @@ def color_segmentation(
     )
 
 
+def color_classifier(
+    path,
+    *,
+    size_wh=(32, 32),
+    probabilities=True,
+    metadata=None,
+    dtype=np.float32,
+    trailing_ones=False,
+):
+    """A classifier of `COLOR_CLASSES` but the background, by the mean color of its RGB input.
+
+    A logit is ten times the mean of its channel, 0 to 1.
+
+    Parameters
+    ----------
+    probabilities : bool
+        End with a softmax, as Ultralytics' exports do.
+    metadata : dict, optional
+        Default: Ultralytics' for a classifier of these names. {} for none.
+    trailing_ones : bool
+        Give (1, 3, 1, 1) instead of (1, 3).
+    """
+    width, height = size_wh
+    weight = (10 * np.eye(3, dtype=dtype)).reshape(3, 3, 1, 1)
+    initializers = [numpy_helper.from_array(weight, 'weight')]
+    nodes = [
+        helper.make_node('GlobalAveragePool', ['image'], ['mean']),
+        helper.make_node('Conv', ['mean', 'weight'], ['scores']),
+    ]
+    last, shape = 'scores', [1, 3, 1, 1]
+    if not trailing_ones:
+        nodes.append(helper.make_node('Flatten', [last], ['flat'], axis=1))
+        last, shape = 'flat', [1, 3]
+    if probabilities:
+        nodes.append(helper.make_node('Softmax', [last], ['shares'], axis=1))
+        last = 'shares'
+    if metadata is None:
+        names = str(dict(enumerate(COLOR_CLASSES[1:])))
+        metadata = {**ultralytics_metadata('classify', 3, size_wh), 'names': names}
+    element_type = _ELEMENT_TYPES[np.dtype(dtype)]
+    return _save(
+        path,
+        nodes,
+        [('image', element_type, [1, 3, height, width])],
+        [(last, element_type, shape)],
+        initializers,
+        metadata,
+    )
+
+
 def quantize_input(path):
     """Quantize a model file's input to INT8 and back, as Q/DQ models have it; gives `path`."""
     model = onnx.load(path)
@@ -353,7 +403,7 @@ def constant_model(
     )
 
 
-def unknown_output(path, *, shape=(1, 7), size_wh=(64, 64), metadata=None):
+def unknown_output(path, *, shape=(1, 7, 5, 3, 2), size_wh=(64, 64), metadata=None):
     """A model whose output no decoder knows."""
     return constant_model(path, [np.zeros(shape, np.float32)], size_wh=size_wh, metadata=metadata)
 

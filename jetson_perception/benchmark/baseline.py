@@ -26,7 +26,6 @@ import numpy as np
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.engines.onnxruntime.source import convert_to_half
-from jetson_perception.models import SegmentationModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.engines.base import CudaEngine
-    from jetson_perception.models import YoloModel
+    from jetson_perception.models import Model
 
     Run = Callable[[Any], Sequence[Any]]
     #: What takes every model's blob and gives every model's outputs.
@@ -48,7 +47,7 @@ STAGES = ('preprocess', 'inference', 'postprocess')
 
 
 def run_baseline(
-    models: Sequence[SegmentationModel | YoloModel],
+    models: Sequence[Model[Any, Any]],
     frames: Sequence[NDArray[np.uint8]],
     count: int,
     seconds: float = 0.0,
@@ -93,7 +92,7 @@ def run_baseline(
 
 
 def _one_frame(
-    models: Sequence[SegmentationModel | YoloModel],
+    models: Sequence[Model[Any, Any]],
     run_all: RunAll,
     bgr: NDArray[np.uint8],
 ) -> tuple[float, float, float]:
@@ -110,12 +109,7 @@ def _one_frame(
     outputs = run_all([blob for blob, _ in inputs])
     inferred = time.perf_counter()
     for model, (_, scale), found in zip(models, inputs, outputs, strict=True):
-        if isinstance(model, SegmentationModel):
-            postprocess_segmentation(found[0], bgr.shape[:2])
-        elif model.keypoint_names:
-            postprocess_pose(_rows(found[0]), scale, len(model.keypoint_names))
-        else:
-            postprocess_detection(_rows(found[0]), scale)
+        model.task.usual_postprocess(model)(found, scale, bgr)
     return preprocessed - begun, inferred - preprocessed, time.perf_counter() - inferred
 
 
@@ -136,7 +130,7 @@ class InTurn:
         return [run(blob) for run, blob in zip(self._runs, blobs, strict=True)]
 
 
-def plain_session(model: SegmentationModel | YoloModel) -> Run:
+def plain_session(model: Model[Any, Any]) -> Run:
     """A model's file in a session of ONNX Runtime as it comes, with its `run`.
 
     On the GPU where the model's engine is, in FP16 where that is, with its rounding. No stream,
@@ -212,7 +206,7 @@ def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any
     return cv2.dnn.blobFromImage(padded, 1 / 255.0, network_wh, swapRB=False), scale
 
 
-def _rows(output: Any) -> Any:
+def anchor_rows(output: Any) -> Any:
     """A row an anchor: channels come first in what YOLOv8 gives."""
     return output.reshape(1, output.shape[1], -1).transpose(0, 2, 1).squeeze(0)
 

@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.benchmark.messages import message_builder, new_header
 from jetson_perception.benchmark.profiling import thread_cpu_ms
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
-from jetson_perception.drawing import draw_detections, draw_legend, draw_segmentation
 from jetson_perception.errors import PerceptionError
-from jetson_perception.models import SegmentationModel
-from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, make_lane
-from jetson_perception.tasks.segmentation import PictureOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from jetson_perception.models import YoloModel
+    from jetson_perception.models import Model
     from jetson_perception.pipeline import Lane, StageSummary
 
 _WARM_UP = 4
-_BLEND = 0.6  # as of seg_node
 #: No engine here takes so long for a frame; a run that stands still is ended.
 _STALLED_S = 60.0
 
@@ -49,9 +44,9 @@ class EndToEnd:
         Rate of frames that all engines are done with, and their latency: from the offer to the
         last message, at full rate, when each frame waits for one before it.
     stages : dict
-        Of each engine, by its name, the stages' times, as the node's stats have them.
+        The times of each engine's stages, by the engine's name, as the node's stats have them.
     counts : dict
-        Of each engine what became of the frames, warm-up included.
+        What became of each engine's frames, warm-up included.
     drawn : int
         Frames that were drawn meanwhile.
     cpu_ms : dict
@@ -82,9 +77,9 @@ class FullRate:
 
     def __init__(
         self,
-        models: dict[str, SegmentationModel | YoloModel],
+        models: dict[str, Model[Any, Any]],
         *,
-        options: Callable[[SegmentationModel | YoloModel], Any] = lambda model: None,
+        options: Callable[[Model[Any, Any]], Any] = lambda model: None,
     ) -> None:
         self._models = models
         self._header = new_header()
@@ -94,11 +89,6 @@ class FullRate:
         self._drawn = 0
         self._drawing = False
         self._drawer: NewestWorker[Frame] | None = None
-        self._colors = {
-            name: palette(model.layout.class_count)
-            for name, model in models.items()
-            if isinstance(model, SegmentationModel)
-        }
         self._finished = threading.Event()
         self._one_at_a_time = False
         self._one_done = threading.Event()
@@ -255,8 +245,8 @@ class FullRate:
     def _lane(
         self,
         name: str,
-        model: SegmentationModel | YoloModel,
-        options: Callable[[SegmentationModel | YoloModel], Any],
+        model: Model[Any, Any],
+        options: Callable[[Model[Any, Any]], Any],
     ) -> Lane:
         build = message_builder(model)
         chosen = options(model)
@@ -265,11 +255,9 @@ class FullRate:
             build(result, frame.header)
 
         drawn = chosen
-        # What comes first is drawn on the image itself, which a GPU may have tinted already.
-        if isinstance(model, SegmentationModel) and name == next(iter(self._models)):
-            colors = tuple(color(index) for index in range(model.layout.class_count))
-            pictures = PictureOptions(tinted=True, colors=colors, blend=_BLEND)
-            drawn = replace(chosen or model.options, pictures=pictures)
+        # What comes first is drawn on the image itself, which a GPU may have done already.
+        if name == next(iter(self._models)):
+            drawn = model.task.options_to_draw(model, chosen)
 
         def current() -> Any:
             return drawn if self._drawing else chosen
@@ -281,17 +269,12 @@ class FullRate:
             self._errors.append(str(error))
 
     def _draw(self, frame: Frame) -> None:
-        tinted = getattr(frame.results.get(next(iter(self._models))), 'tinted', None)
-        canvas = (frame.bgr() if tinted is None else tinted).copy()
+        first, model = next(iter(self._models.items()))
+        result: Any = frame.results.get(first)
+        begun = None if result is None else model.task.canvas(result)
+        canvas = (frame.bgr() if begun is None else begun).copy()
         for name, model in self._models.items():
-            result: Any = frame.results.get(name)
-            if result is None:
-                continue
-            if isinstance(model, SegmentationModel):
-                colors = self._colors[name]
-                if result.tinted is None:
-                    draw_segmentation(canvas, result, colors, _BLEND)
-                draw_legend(canvas, result, colors, model.class_names)
-            else:
-                draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)
+            result = frame.results.get(name)
+            if result is not None:
+                model.task.draw(canvas, model, result)
         self._drawn += 1

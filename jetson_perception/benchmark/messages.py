@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.models import SegmentationModel
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jetson_perception.models import YoloModel
+    from jetson_perception.models import Model
 
 
 def messages_available() -> bool:
@@ -35,28 +33,13 @@ def new_header() -> Any:
     return Header(frame_id='camera')
 
 
-def message_builder(model: SegmentationModel | YoloModel) -> Callable[[Any, Any], Any]:
+def message_builder(model: Model[Any, Any]) -> Callable[[Any, Any], Any]:
     """What makes the messages of one result, as (result, header) to messages.
 
-    They are those that seg_node and yolo_node publish to whoever listens: boxes, keypoints of a
-    pose model, ids of instances; the mask and the area of each class. Without ROS the result comes
-    back as it is.
+    They are those that the node of its task publishes to whoever listens. Without ROS the result
+    comes back as it is.
     """
     if not messages_available():
         return lambda result, header: result
-    from jetson_perception.ros import result_messages, serialized_results
-    from jetson_perception.ros.image_messages import ImageMessage
-
-    if isinstance(model, SegmentationModel):
-        mask = ImageMessage()
-        names = model.class_names
-        return lambda result, header: (
-            mask.fill(result.mask, 'mono8', header),
-            result_messages.summary_message(result, names, header),
-        )
-    fillers: list[Any] = [serialized_results.DetectionBytes(model.class_names)]
-    if model.keypoint_names:
-        fillers.append(serialized_results.KeypointBytes(model.class_names, model.keypoint_names))
-    if model.layout.coefficient_count:
-        fillers.append(result_messages.InstanceMessage())
-    return lambda result, header: [filler.fill(result, header) for filler in fillers]
+    topics = model.task.topics(model)
+    return lambda result, header: [topic.fill(result, header) for topic in topics]

@@ -17,10 +17,8 @@ from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import ParameterError
-from jetson_perception.models import SegmentationModel, open_model, resolve_model
+from jetson_perception.models import open_model, resolve_model
 from jetson_perception.printable import quoted
-from jetson_perception.tasks.segmentation import SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from jetson_perception.benchmark.timing import Timing
     from jetson_perception.engines import Engine
     from jetson_perception.model_info import ModelInfo
-    from jetson_perception.models import YoloModel
+    from jetson_perception.models import Model
 
 BASELINES = ('seed', 'streams')
 """Loops to compare with: as tutorials run such models, and the most that such a loop can be."""
@@ -132,7 +130,7 @@ def opened_engines(settings: Settings) -> Iterator[list[Engine]]:
 
 
 @contextmanager
-def opened_models(settings: Settings) -> Iterator[dict[str, SegmentationModel | YoloModel]]:
+def opened_models(settings: Settings) -> Iterator[dict[str, Model[Any, Any]]]:
     """Fresh models of the set by the names of their engines; closed at the end."""
     with ExitStack() as stack:
         yield {
@@ -141,11 +139,14 @@ def opened_models(settings: Settings) -> Iterator[dict[str, SegmentationModel | 
         }
 
 
-def model_options(settings: Settings) -> Callable[[SegmentationModel | YoloModel], Any]:
+def model_options(settings: Settings) -> Callable[[Model[Any, Any]], Any]:
     """Options of each model's `postprocess`."""
-    boxes = DetectionOptions(score_threshold=settings.score_threshold)
-    masks = SegmentationOptions()
-    return lambda model: masks if isinstance(model, SegmentationModel) else boxes
+
+    def options(model: Model[Any, Any]) -> Any:
+        params = model.task.params_with(score_threshold=settings.score_threshold)
+        return model.task.options(model, params)
+
+    return options
 
 
 def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
@@ -266,7 +267,7 @@ def _run_baseline(
 
 
 def _loop_inference(
-    name: str, models: list[SegmentationModel | YoloModel], stack: ExitStack
+    name: str, models: list[Model[Any, Any]], stack: ExitStack
 ) -> Callable[[Any], Any]:
     """How a loop runs the models; what it made is closed with the stack."""
     engines = [model.engine for model in models]

@@ -43,7 +43,6 @@ from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.evaluators import (
     EVALUATION_OPTIONS,
-    ObjectEvaluator,
     make_evaluator,
 )
 from jetson_perception.evaluation.opening import open_dataset
@@ -54,11 +53,11 @@ from jetson_perception.evaluation.yolo_folder import SPLITS
 from jetson_perception.files.foreign_data import parse_yaml
 from jetson_perception.files.output_files import NO_ROOM, write_output
 from jetson_perception.model_info import PRECISIONS, RUNTIMES, ModelInfo
-from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.models import open_model
+from jetson_perception.models.describing import counted, listed
 from jetson_perception.printable import PrintableFormatter, printable, printable_line
 from jetson_perception.process.executable import INTERRUPTED
 from jetson_perception.resources import share_directory
-from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.models import Model
     from jetson_perception.tasks.preprocess import Normalization
-    from jetson_perception.tasks.results import Detections, Segmentation
 
 _log = logging.getLogger('jetson_perception')
 
@@ -271,7 +270,8 @@ def _add_evaluate(commands: Any, *model: argparse.ArgumentParser) -> None:
         required=True,
         metavar='DATASET',
         help="a JSON file in COCO's format, a data.yaml as YOLO trainers read it, or a folder "
-        'with one of them; a folder with images/ and masks/; scene://oranges?count=200',
+        'with one of them; a folder with images/ and masks/, or with a folder of pictures for '
+        'each class; scene://oranges?count=200',
     )
     evaluate.add_argument(
         '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
@@ -417,7 +417,7 @@ def _open(
     path: str | None = None,
     runtime: str | None = None,
     precision: str | None = None,
-) -> SegmentationModel | YoloModel:
+) -> Model[Any, Any]:
     path = path or arguments.model
     console = Console(stderr=True)
     with BuildStatus(console, Path(path).stem) as progress:
@@ -447,22 +447,10 @@ def _info(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(model: SegmentationModel | YoloModel) -> Iterator[tuple[str, str]]:
-    info, engine, layout = model.info, model.engine, model.layout
-    count = 0 if isinstance(model, SegmentationModel) else model.layout.keypoint_count
+def _describe(model: Model[Any, Any]) -> Iterator[tuple[str, str]]:
+    info, engine = model.info, model.engine
     yield 'model', info.path
-    if isinstance(model, SegmentationModel):
-        yield 'task', 'semantic segmentation'
-        kind = model.layout.output
-    else:
-        masks = 'instance segmentation' if model.layout.coefficient_count else 'detection'
-        yield 'task', 'pose' if count else masks
-        kind = model.layout.family
-    yield 'layout', f'{kind}, {_count(layout.class_count, "class", "es")}'
-    yield 'classes', _listed(model.class_names) or 'not named'
-    if isinstance(model, YoloModel) and count:
-        yield 'keypoints', f'{count}: {_listed(model.keypoint_names)}'
-        yield 'skeleton', _count(len(model.skeleton), 'line')
+    yield from model.task.describe(model)
     for spec in engine.inputs:
         yield 'input', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
     for spec in engine.outputs:
@@ -481,6 +469,7 @@ _RESIZES = {
     'letterbox': 'letterbox: aspect ratio kept, centered',
     'letterbox_top_left': 'letterbox_top_left: aspect ratio kept, in the corner',
     'stretch': 'stretch: aspect ratio changed',
+    'center_crop': 'center_crop: aspect ratio kept, both ends of the longer side cut off',
 }
 
 
@@ -494,17 +483,6 @@ def _formula(normalization: Normalization) -> str:
 
 def _shape(shape: Sequence[int]) -> str:
     return ' × '.join('?' if size < 0 else str(size) for size in shape) or 'scalar'
-
-
-def _count(number: int, noun: str, plural: str = 's') -> str:
-    if not number:
-        return f'{noun}{plural} unknown'
-    return f'{number} {noun}{plural if number > 1 else ""}'
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    more = f', … ({len(names)} in all)' if len(names) > most else ''
-    return ', '.join(map(printable, names[:most])) + more
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -550,21 +528,18 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if unreadable else 0
 
 
-def _task_options(
-    model: SegmentationModel | YoloModel, arguments: argparse.Namespace
-) -> SegmentationOptions | DetectionOptions:
-    if isinstance(model, SegmentationModel):
-        if arguments.classes:
-            raise ParameterError(
-                f'--classes is for detectors; {model.info.path} gives every pixel a class',
-                'classes',
-            )
-        return SegmentationOptions()
-    return DetectionOptions(
+def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
+    task = model.task
+    params = task.params_with(
         score_threshold=arguments.score_threshold,
         iou_threshold=arguments.iou_threshold,
-        class_ids=model.class_ids(arguments.classes or ()),
+        classes=tuple(arguments.classes or ()),
     )
+    if arguments.classes and not hasattr(params, 'classes'):
+        raise ParameterError(
+            f'--classes is for detectors; {model.info.path} is {task.noun}', 'classes'
+        )
+    return task.options(model, params)
 
 
 def _progress(console: Console) -> Progress:
@@ -573,11 +548,11 @@ def _progress(console: Console) -> Progress:
 
 
 def _timed(
-    model: SegmentationModel | YoloModel,
+    model: Model[Any, Any],
     bgr: NDArray[np.uint8],
     options: Any,
     times: dict[str, list[float]],
-) -> Segmentation | Detections:
+) -> Any:
     """Result for a picture; the milliseconds of each stage are added to `times`."""
     begun = time.perf_counter()
     tensor, transform = model.preprocess(bgr)
@@ -597,7 +572,9 @@ def _timed(
 
 
 def _print_times(console: Console, times: dict[str, list[float]]) -> None:
-    console.print(f'{_count(len(times["total"]), "frame")}, milliseconds a frame', highlight=False)
+    console.print(
+        f'{counted(len(times["total"]), "frame")}, milliseconds a frame', highlight=False
+    )
     table = Table()
     table.add_column('stage')
     table.add_column('median', justify='right')
@@ -609,7 +586,7 @@ def _print_times(console: Console, times: dict[str, list[float]]) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    """Measure how good models are: average precision of objects, or IoU of class masks."""
+    """Measure how good models are: precision of objects, IoU of class masks, right classes."""
     dataset = open_dataset(arguments.dataset, images=arguments.images, split=arguments.split)
     if isinstance(dataset, ObjectDataset):
         require_pycocotools()
@@ -630,11 +607,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 evaluator.add(picture)
     console = Console()
     for path, evaluator in zip(arguments.model, evaluators, strict=True):
-        _say(console, f'{path} on {_count(dataset.count, "picture")} of {arguments.dataset}')
+        _say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
         console.print(class_table(evaluator))
-        left_out = evaluator.classes_left_out() if isinstance(evaluator, ObjectEvaluator) else ()
+        left_out = evaluator.classes_left_out()
         if left_out:
-            _say(console, f'not known to the model, and left out: {_listed(left_out)}')
+            _say(console, f'not known to the model, and left out: {listed(left_out)}')
     if len(evaluators) > 1:
         console.print(side_by_side(arguments.model, evaluators))
     records = [
@@ -643,7 +620,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     ]
     _write_json(arguments.json, records[0] if len(records) == 1 else records)
     if arguments.plot:
-        title = f'{arguments.dataset}, {_count(dataset.count, "picture")}'
+        title = f'{arguments.dataset}, {counted(dataset.count, "picture")}'
         write_plot(arguments.plot, title, arguments.model, evaluators)
     return 0
 
@@ -671,7 +648,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     console = Console()
     _say(console, f'A  {arguments.a}: {engines[0]}')
     _say(console, f'B  {arguments.b}: {engines[1]}')
-    _say(console, f'{_count(agreement.picture_count, "picture")} of {shown(arguments.images)}')
+    _say(console, f'{counted(agreement.picture_count, "picture")} of {shown(arguments.images)}')
     console.print(agreement_table(agreement, checked))
     for figure, drift in agreement.drifts().items():
         _say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')

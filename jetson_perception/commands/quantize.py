@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jetson_perception.commands.calibration_pictures import Pictures
     from jetson_perception.evaluation.agreement import Agreement
     from jetson_perception.model_info import ModelInfo
-    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.models import Model
 
     Overrides = Callable[[Sequence[str]], ModelInfo]
 
@@ -204,7 +204,7 @@ def check_counts(arguments: argparse.Namespace) -> None:
 
 
 def prepared(
-    model: SegmentationModel | YoloModel, pictures: Pictures, taken: Callable[[], None]
+    model: Model[Any, Any], pictures: Pictures, taken: Callable[[], None]
 ) -> Iterator[NDArray[np.generic]]:
     """Input tensors of pictures, as the model's nodes would make them."""
     for _, bgr in pictures:
@@ -232,8 +232,8 @@ def _copy_sidecar(path: Path, out: Path) -> None:
 
 
 def _compare(
-    model: SegmentationModel | YoloModel,
-    quantized: SegmentationModel | YoloModel,
+    model: Model[Any, Any],
+    quantized: Model[Any, Any],
     pictures: Pictures,
 ) -> Agreement:
     agreement = make_agreement(model, quantized)

@@ -9,29 +9,21 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jetson_perception.commands.recording import write_video
-from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.files.output_files import unwritable
 from jetson_perception.images.picture_files import write_picture
-from jetson_perception.models import SegmentationModel
-from jetson_perception.palette import palette
-from jetson_perception.tasks.results import Segmentation
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.camera.named_frames import NamedFrame
     from jetson_perception.commands.recording import VideoFile
-    from jetson_perception.models import YoloModel
-    from jetson_perception.tasks.results import Detections
+    from jetson_perception.models import Model
 
 
-def result_record(
-    frame: NamedFrame, model: SegmentationModel | YoloModel, result: Segmentation | Detections
-) -> dict[str, Any]:
-    """A result in JSON's types: areas by class, or detections in the frame's pixels."""
+def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dict[str, Any]:
+    """A frame and what was found in it, in JSON's types."""
     height, width = frame.bgr.shape[:2]
     record: dict[str, Any] = {
         'source': frame.source,
@@ -39,46 +31,7 @@ def result_record(
         'width': width,
         'height': height,
     }
-    if isinstance(result, Segmentation):
-        areas = enumerate(zip(result.pixels, result.ratio, strict=True))
-        record['classes'] = [
-            {
-                'class_id': class_id,
-                'class_name': model.class_name(class_id),
-                'pixels': int(pixels),
-                'ratio': float(ratio),
-            }
-            for class_id, (pixels, ratio) in areas
-        ]
-    elif not isinstance(model, SegmentationModel):
-        record['detections'] = [_detection(model, result, row) for row in range(len(result))]
-        if result.instance_ids is not None:
-            pixels = np.bincount(result.instance_ids.ravel(), minlength=len(result) + 1)
-            for detection, count in zip(record['detections'], pixels[1:].tolist(), strict=True):
-                detection['pixels'] = count
-    return record
-
-
-def _detection(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
-    class_id = int(found.class_id[row])
-    detection: dict[str, Any] = {
-        'class_id': class_id,
-        'class_name': model.class_name(class_id),
-        'score': round(float(found.score[row]), 5),
-        'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
-    }
-    if found.keypoints is not None:
-        points = zip(model.keypoint_names, found.keypoints[row], strict=True)
-        detection['keypoints'] = [
-            {
-                'name': name,
-                'x': round(float(x), 2),
-                'y': round(float(y), 2),
-                'score': round(float(score), 5),
-            }
-            for name, (x, y, score) in points
-        ]
-    return detection
+    return record | model.task.record(model, result)
 
 
 class ResultFolder:
@@ -117,8 +70,8 @@ class ResultFolder:
     def write(
         self,
         frame: NamedFrame,
-        model: SegmentationModel | YoloModel,
-        result: Segmentation | Detections,
+        model: Model[Any, Any],
+        result: Any,
     ) -> None:
         """Add a frame and what was found in it.
 
@@ -129,12 +82,12 @@ class ResultFolder:
         """
         record = result_record(frame, model, result)
         canvas = frame.bgr.copy()
-        _draw(canvas, model, result)
+        model.task.draw(canvas, model, result)
         if frame.rate_hz:
             record['annotated'] = self._append(frame, canvas)
         else:
             record['annotated'] = self._write_picture(f'{frame.name}.jpg', canvas)
-            mask = result.mask if isinstance(result, Segmentation) else result.instance_ids
+            mask = model.task.mask(result)
             if mask is not None:
                 stem = Path(record['annotated']).stem
                 record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
@@ -193,15 +146,3 @@ class ResultFolder:
         free = next(each for each in itertools.chain([name], numbered) if each not in self._names)
         self._names.add(free)
         return free
-
-
-def _draw(
-    canvas: NDArray[np.uint8],
-    model: SegmentationModel | YoloModel,
-    result: Segmentation | Detections,
-) -> None:
-    if isinstance(result, Segmentation):
-        colors = palette(len(result.pixels))
-        draw_segmentation(canvas, result, colors, class_names=model.class_names)
-    elif not isinstance(model, SegmentationModel):
-        draw_detections(canvas, result, model.class_names, skeleton=model.skeleton)

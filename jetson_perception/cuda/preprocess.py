@@ -17,7 +17,7 @@ import numpy as np
 from jetson_perception.cuda.buffers import DeviceBuffer, PinnedBuffer
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
-from jetson_perception.errors import CudaError, ImageError
+from jetson_perception.errors import CudaError, ImageError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS, byte_count
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.preprocess import Preprocessor, fit
@@ -123,6 +123,10 @@ class CudaPreprocessor:
         pad_value: int = 114,
     ) -> None:
         twin = Preprocessor(network_wh, resize, normalization, dtype, pad_value)
+        if resize == 'center_crop':
+            raise ParameterError(
+                "resize 'center_crop' has no kernel; Preprocessor does it on the CPU", 'resize'
+            )
         self.device = device
         self.network_wh = network_wh
         self.resize = resize

@@ -12,8 +12,8 @@ import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
-from jetson_perception.evaluation.evaluators import has_masks, instance_mask
-from jetson_perception.models import SegmentationModel, YoloModel
+from jetson_perception.evaluation.evaluators import instance_mask
+from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.tasks.results import Detections
-
-_TASK_NAMES = {SegmentationModel: 'semantic segmentation', YoloModel: 'detection'}
+    from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
+    from jetson_perception.tasks.results import Classification, Detections
 
 _KEYPOINT_SCORE = 0.5  # below it on both sides, where a keypoint lies means nothing
 
@@ -35,7 +34,7 @@ class Drift:
     Attributes
     ----------
     median, p99, largest : float
-        Of the absolute differences.
+        Statistics of the absolute differences.
     where : str
         The picture with the largest.
     """
@@ -53,7 +52,8 @@ class Limits:
     Attributes
     ----------
     matched : float
-        At least this share of the boxes must have a partner, 0 to 1.
+        At least this share of the boxes must have a partner, 0 to 1; of a classifier's pictures,
+        so many must have the same best class.
     score_drift : float
         The 99th percentile of score differences may be so large.
     corner_drift : float
@@ -224,7 +224,7 @@ class DetectionAgreement(Agreement):
             there = np.maximum(mine[..., 2], theirs[..., 2]) >= _KEYPOINT_SCORE
             distance = np.linalg.norm(mine[..., :2] - theirs[..., :2], axis=-1)
             self._keypoints.add(distance[there], picture)
-        if all(map(has_masks, self._models)):
+        if all(model.has_masks for model in self._models):
             ious = [
                 _mask_iou(instance_mask(one, i), instance_mask(other, k))
                 for i, k in zip(rows.tolist(), columns.tolist(), strict=True)
@@ -232,7 +232,7 @@ class DetectionAgreement(Agreement):
             self._mask_ious.add(np.array(ious, float), picture)
 
     def drifts(self) -> dict[str, Drift]:
-        """Of scores, corners and keypoints of partners."""
+        """Drift of partners' scores, corners and keypoints."""
         named = {
             'score drift': self._scores,
             'corner drift, px': self._corners,
@@ -241,7 +241,7 @@ class DetectionAgreement(Agreement):
         return {name: values.drift() for name, values in named.items() if values.values}
 
     def shares(self) -> dict[str, float]:
-        """Of boxes with a partner, and the mean IoU of their masks."""
+        """Share of boxes with a partner, and the mean IoU of their masks."""
         total = self.matched + self.only_one + self.only_other
         shares = {'boxes matched': self.matched / total if total else float('nan')}
         if self._mask_ious.values:
@@ -308,12 +308,12 @@ class MaskAgreement(Agreement):
         self._different.add(np.array(float((one != other).mean())), picture)
 
     def drifts(self) -> dict[str, Drift]:
-        """Of pictures: the share of pixels that differ."""
+        """Share of pixels that differ, over the pictures."""
         values = self._different
         return {'pixels that differ': values.drift()} if values.values else {}
 
     def shares(self) -> dict[str, float]:
-        """Of pixels with the same class, and the mean IoU of the classes that occur."""
+        """Share of pixels with the same class, and the mean IoU of the classes that occur."""
         return {
             'mask agreement (pixels)': self.confusion.accuracy(),
             'mIoU': self.confusion.mean_iou(),
@@ -327,9 +327,58 @@ class MaskAgreement(Agreement):
         return [Limit(name, self.shares()[name], limits.mask_agreement, True)]
 
 
+class ClassAgreement(Agreement):
+    """The best class of two engines.
+
+    Parameters
+    ----------
+    one, other : ClassificationModel
+        The engines.
+    """
+
+    _SHARE, _DRIFT = 'same best class', 'score drift'
+
+    def __init__(self, one: ClassificationModel, other: ClassificationModel) -> None:
+        super().__init__()
+        self._models = one, other
+        self._options = ClassificationOptions(score_threshold=0, top_k=one.layout.class_count)
+        self.same = 0
+        self._scores = _Values()
+
+    def add(self, picture: str, bgr: NDArray[np.uint8]) -> None:
+        """Run both on a picture and compare."""
+        self.picture_count += 1
+        one, other = (self._run(model, bgr) for model in self._models)
+        best = one.class_id[0]
+        self.same += int(best == other.class_id[0])
+        theirs = other.score[other.class_id == best]
+        self._scores.add(np.abs(one.score[:1] - theirs), picture)
+
+    def drifts(self) -> dict[str, Drift]:
+        """Drift of the score of the first engine's best class."""
+        return {self._DRIFT: self._scores.drift()} if self._scores.values else {}
+
+    def shares(self) -> dict[str, float]:
+        """Share of pictures with the same best class."""
+        return {self._SHARE: self.same / max(self.picture_count, 1)}
+
+    def check(self, limits: Limits) -> list[Limit]:
+        """Each limit that applies."""
+        if not self.picture_count:
+            raise PerceptionError('there was not one picture to compare')
+        return [
+            Limit(self._SHARE, self.shares()[self._SHARE], limits.matched, True),
+            Limit(self._DRIFT, self.drifts()[self._DRIFT].p99, limits.score_drift, False),
+        ]
+
+    def _run(self, model: ClassificationModel, bgr: NDArray[np.uint8]) -> Classification:
+        tensor, transform = model.preprocess(bgr)
+        return model.postprocess(model.infer(tensor), transform, self._options)
+
+
 def make_agreement(
-    one: SegmentationModel | YoloModel,
-    other: SegmentationModel | YoloModel,
+    one: Model[Any, Any],
+    other: Model[Any, Any],
     options: DetectionOptions | None = None,
     match_iou: float = 0.5,
 ) -> Agreement:
@@ -340,21 +389,27 @@ def make_agreement(
     ParameterError
         When they are no two engines of one model: another task, other classes or keypoints.
     """
-    for what, first, second in (
-        ('task', _TASK_NAMES[type(one)], _TASK_NAMES[type(other)]),
-        ('classes', one.class_names, other.class_names),
-        ('number of keypoints', _keypoint_count(one), _keypoint_count(other)),
-    ):
-        if first != second:
-            raise ParameterError(
-                f'{one.info.path} and {other.info.path} differ in their {what}, {_shown(first)} '
-                f'and {_shown(second)}; compare two engines or files of one model'
-            )
-    if isinstance(one, SegmentationModel) and isinstance(other, SegmentationModel):
-        return MaskAgreement(one, other)
-    if isinstance(one, YoloModel) and isinstance(other, YoloModel):
-        return DetectionAgreement(one, other, options, match_iou)
-    raise AssertionError
+    require_equal(one, other, 'task', one.task.title, other.task.title)
+    require_equal(one, other, 'classes', one.class_names, other.class_names)
+    agreement: Agreement = one.task.agreement(one, other, options, match_iou)
+    return agreement
+
+
+def require_equal(
+    one: Model[Any, Any], other: Model[Any, Any], what: str, first: object, second: object
+) -> None:
+    """See that two models are alike in what a comparison takes for granted.
+
+    Raises
+    ------
+    ParameterError
+        When they are not; says in what.
+    """
+    if first != second:
+        raise ParameterError(
+            f'{one.info.path} and {other.info.path} differ in their {what}, {_shown(first)} '
+            f'and {_shown(second)}; compare two engines or files of one model'
+        )
 
 
 def match_boxes(
@@ -365,7 +420,7 @@ def match_boxes(
     Parameters
     ----------
     one, other : Detections
-        Of the same picture.
+        What two engines found in the same picture.
     least_iou : float
         0 to 1.
 
@@ -394,7 +449,7 @@ def _greedy(iou: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]
 
 
 def _box_ious(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of each with each, shape (n, m)."""
+    """IoU of every pair, shape (n, m)."""
     a, b = one.astype(np.float64)[:, None], other.astype(np.float64)[None]
     overlap = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     both = np.prod(np.maximum(overlap, 0), axis=-1)
@@ -413,10 +468,6 @@ def _alone(found: Detections, paired: NDArray[np.intp], threshold: float) -> int
 def _mask_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     either = int((one | other).sum())
     return int((one & other).sum()) / either if either else 1.0
-
-
-def _keypoint_count(model: SegmentationModel | YoloModel) -> int:
-    return model.layout.keypoint_count if isinstance(model, YoloModel) else 0
 
 
 def _shown(value: object) -> str:

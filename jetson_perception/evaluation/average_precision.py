@@ -54,12 +54,12 @@ class AveragePrecision:
 
     @property
     def ap50_95(self) -> NDArray[np.float64]:
-        """Mean over the thresholds, of each class, shape (classes,)."""
+        """Mean average precision of each class over the thresholds, shape (classes,)."""
         return self.by_threshold.mean(axis=0)
 
     @property
     def ap50(self) -> NDArray[np.float64]:
-        """Of each class, shape (classes,)."""
+        """Average precision of each class at threshold 0.50, shape (classes,)."""
         return self.by_threshold[0]
 
     def best_f1(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,13 +1,13 @@
-"""What a dataset is: pictures, and the truth of each, in one of two kinds.
+"""What a dataset is: pictures, and the truth of each, in one of three kinds.
 
-A source of pictures makes a `PixelDataset` or an `ObjectDataset`; everything that measures takes
-these. Pictures come one at a time, so a dataset may be larger than the memory.
+A source of pictures makes a `PixelDataset`, an `ObjectDataset` or a `ClassDataset`; everything
+that measures takes these. Pictures come one at a time, so a dataset may be larger than the memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
 
 import numpy as np
 
@@ -34,6 +34,16 @@ class LabelledObjects(NamedTuple):
     bgr: NDArray[np.uint8]
     """(h, w, 3) uint8."""
     truth: ObjectTruth
+
+
+class LabelledClass(NamedTuple):
+    """A picture with its class."""
+
+    name: str
+    bgr: NDArray[np.uint8]
+    """(h, w, 3) uint8."""
+    truth: int
+    """Index into the dataset's class names."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -97,6 +107,8 @@ class PixelDataset:
         Made or read when it is asked for; raises ImageError for one that cannot be used.
     """
 
+    kind: ClassVar[str] = 'a class for each pixel'
+
     count: int
     pictures: Iterable[LabelledMask]
 
@@ -119,11 +131,37 @@ class ObjectDataset:
         Whether every object has one.
     """
 
+    kind: ClassVar[str] = 'boxes'
+
     count: int
     pictures: Iterable[LabelledObjects]
     class_names: tuple[str, ...]
     keypoint_count: int = 0
     has_outlines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClassDataset:
+    """Pictures with a class each, for classification.
+
+    Attributes
+    ----------
+    count : int
+        How many pictures there are.
+    pictures : iterable of LabelledClass
+        Read when it is asked for; raises ImageError for one that cannot be used.
+    class_names : tuple of str
+        Name of each class id.
+    """
+
+    kind: ClassVar[str] = 'a class for each picture'
+
+    count: int
+    pictures: Iterable[LabelledClass]
+    class_names: tuple[str, ...]
+
+
+Dataset = Union[PixelDataset, ObjectDataset, ClassDataset]  # noqa: UP007 - made at run time
 
 
 def usual_areas(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:

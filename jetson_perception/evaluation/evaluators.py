@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,19 +15,64 @@ from jetson_perception.evaluation.average_precision import (
 )
 from jetson_perception.evaluation.classes import ClassMap
 from jetson_perception.evaluation.confusion import ConfusionMatrix
-from jetson_perception.evaluation.datasets import LabelledMask, LabelledObjects, PixelDataset
-from jetson_perception.models import SegmentationModel
+from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from jetson_perception.evaluation.datasets import ObjectDataset
-    from jetson_perception.models import YoloModel
+    from jetson_perception.evaluation.datasets import (
+        ClassDataset,
+        Dataset,
+        LabelledClass,
+        LabelledMask,
+        LabelledObjects,
+        ObjectDataset,
+        PixelDataset,
+    )
+    from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
+
+_TITLES = {'boxes': 'box', 'keypoints': 'OKS', 'masks': 'mask'}
+_PRECISIONS = ('AP50-95', 'AP50')
 
 EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
 """Nearly everything counts: average precision looks at all thresholds from here up."""
+
+
+class FigureTable(NamedTuple):
+    """Figures to be shown: a name, and a cell a column, in each row; NaN where there is none."""
+
+    columns: tuple[str, ...]
+    classes: list[tuple[str, tuple[float | str, ...]]]
+    totals: list[tuple[str, tuple[float | str, ...]]]
+
+
+class Evaluator(Protocol):
+    """A model that is held against a dataset."""
+
+    class_names: tuple[str, ...]
+    picture_count: int
+
+    def add(self, picture: Any) -> None:
+        """Run the model on a picture and count."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types; None for what has no value."""
+        ...
+
+    def table(self) -> FigureTable:
+        """What was measured, class by class."""
+        ...
+
+    def means(self) -> dict[str, float]:
+        """What several models are put side by side by."""
+        ...
+
+    def classes_left_out(self) -> tuple[str, ...]:
+        """Names of classes that occur in the dataset, and the model does not know."""
+        ...
 
 
 class PixelEvaluator:
@@ -76,6 +121,27 @@ class PixelEvaluator:
             self.confusion.add(picture.truth, self._model(picture.bgr).mask, self._ignored_id)
         except ValueError as err:
             raise ImageError(f'{picture.name}: {err}') from err
+
+    def table(self) -> FigureTable:
+        """The IoU of each class."""
+        values = self.confusion.iou().tolist()
+        rows: list[tuple[str, tuple[float | str, ...]]] = [
+            (name, ('absent' if math.isnan(value) else value,))
+            for name, value in zip(self.class_names, values, strict=True)
+        ]
+        totals: list[tuple[str, tuple[float | str, ...]]] = [
+            ('mean (mIoU)', (self.confusion.mean_iou(),)),
+            ('pixels right', (self.confusion.accuracy(),)),
+        ]
+        return FigureTable(('class', 'IoU'), rows, totals)
+
+    def means(self) -> dict[str, float]:
+        """What several models are put side by side by."""
+        return {'mIoU': self.confusion.mean_iou(), 'pixels right': self.confusion.accuracy()}
+
+    def classes_left_out(self) -> tuple[str, ...]:
+        """No name: ids of the truth that the model does not have are an error."""
+        return ()
 
     def figures(self) -> dict[str, Any]:
         """What was measured, in JSON's types; None for what has no value."""
@@ -135,7 +201,7 @@ class ObjectEvaluator:
         self.kinds: tuple[str, ...] = ('boxes',)
         if keypoint_count and dataset.keypoint_count:
             self.kinds += ('keypoints',)
-        if has_masks(model) and dataset.has_outlines:
+        if model.has_masks and dataset.has_outlines:
             self.kinds += ('masks',)
         self.matches = ObjectMatches(dataset.class_names, dataset.keypoint_count)
         self.picture_count = 0
@@ -179,6 +245,35 @@ class ObjectEvaluator:
         counts = self.matches.truth_counts()
         return tuple(self.class_names[i] for i in self.classes.missing if counts[i])
 
+    def table(self) -> FigureTable:
+        """The average precision of each class that occurs."""
+        measured = self.measured()
+        columns = [f'{_TITLES[kind]} {figure}' for kind in measured for figure in _PRECISIONS]
+        counts = self.matches.truth_counts()
+        f1, score = measured['boxes'].best_f1()
+        rows: list[tuple[str, tuple[float | str, ...]]] = []
+        for i in self.classes.shared:
+            if counts[i]:
+                values = [v for ap in measured.values() for v in (ap.ap50_95[i], ap.ap50[i])]
+                figures = [float(value) for value in (*values, f1[i], score[i])]
+                cells: tuple[float | str, ...] = (str(counts[i]), *figures)
+                rows.append((self.class_names[i], cells))
+        total = sum(int(counts[i]) for i in self.classes.shared)
+        means = [mean_of_known(v) for ap in measured.values() for v in (ap.ap50_95, ap.ap50)]
+        return FigureTable(
+            ('class', 'objects', *columns, 'best F1', 'at score'),
+            rows,
+            [('mean (mAP)', (str(total), *means))],
+        )
+
+    def means(self) -> dict[str, float]:
+        """What several models are put side by side by."""
+        return {
+            f'{_TITLES[kind]} m{figure}': mean_of_known(values)
+            for kind, ap in self.measured().items()
+            for figure, values in zip(_PRECISIONS, (ap.ap50_95, ap.ap50), strict=True)
+        }
+
     def figures(self) -> dict[str, Any]:
         """What was measured, in JSON's types; None for what has no value."""
         counts = self.matches.truth_counts()
@@ -204,12 +299,102 @@ class ObjectEvaluator:
         }
 
 
+class ClassEvaluator:
+    """A classifier against pictures of known classes.
+
+    Parameters
+    ----------
+    model : ClassificationModel
+        What is evaluated.
+    dataset : ClassDataset
+        What it is held against.
+
+    Raises
+    ------
+    ParameterError
+        When they have no class in common.
+    """
+
+    _TOP = 5
+
+    def __init__(self, model: ClassificationModel, dataset: ClassDataset) -> None:
+        self.class_names = dataset.class_names
+        self.classes = ClassMap(
+            model.info.class_names, model.layout.class_count, dataset.class_names
+        )
+        self.picture_count = 0
+        #: Pictures of each class, shape (classes, 3): all, those whose best class is right, and
+        #: those whose class is among the best five.
+        self.counts = np.zeros((len(dataset.class_names), 3), np.int64)
+        self._model = model
+        self._options = ClassificationOptions(score_threshold=0.0, top_k=self._TOP)
+
+    def add(self, picture: LabelledClass) -> None:
+        """Run the model on a picture and count."""
+        self.picture_count += 1
+        tensor, transform = self._model.preprocess(picture.bgr)
+        found = self._model.postprocess(self._model.infer(tensor), transform, self._options)
+        right = self.classes.to_dataset(found.class_id) == picture.truth
+        self.counts[picture.truth] += 1, bool(right[:1].any()), bool(right.any())
+
+    def accuracy(self) -> tuple[float, float]:
+        """Share of pictures whose class is the best one, and of those where it is among five."""
+        total, top1, top5 = self.counts[list(self.classes.shared)].sum(axis=0).tolist()
+        return (top1 / total, top5 / total) if total else (math.nan, math.nan)
+
+    def by_class(self) -> NDArray[np.float64]:
+        """The same two shares of each class, shape (classes, 2); NaN where it does not occur."""
+        totals = self.counts[:, :1].astype(np.float64)
+        unknown = np.full((len(self.counts), 2), np.nan)
+        return np.divide(self.counts[:, 1:], totals, out=unknown, where=totals > 0)
+
+    def table(self) -> FigureTable:
+        """How often each class was found."""
+        shares = self.by_class().tolist()
+        occurring = [i for i in self.classes.shared if self.counts[i, 0]]
+        rows: list[tuple[str, tuple[float | str, ...]]] = [
+            (self.class_names[i], (str(self.counts[i, 0]), *shares[i])) for i in occurring
+        ]
+        total = str(sum(int(self.counts[i, 0]) for i in occurring))
+        return FigureTable(
+            ('class', 'pictures', 'top-1', 'top-5'), rows, [('all', (total, *self.accuracy()))]
+        )
+
+    def means(self) -> dict[str, float]:
+        """What several models are put side by side by."""
+        return dict(zip(('top-1', 'top-5'), self.accuracy(), strict=True))
+
+    def classes_left_out(self) -> tuple[str, ...]:
+        """Names of classes that occur in the dataset, and the model does not know."""
+        return tuple(self.class_names[i] for i in self.classes.missing if self.counts[i, 0])
+
+    def figures(self) -> dict[str, Any]:
+        """What was measured, in JSON's types; None for what has no value."""
+        top1, top5 = self.accuracy()
+        shares = self.by_class().tolist()
+        return {
+            'pictures': self.picture_count,
+            'top1': or_none(top1),
+            'top5': or_none(top5),
+            'classes_left_out': list(self.classes_left_out()),
+            'classes': {
+                self.class_names[i]: {
+                    'pictures': int(self.counts[i, 0]),
+                    'top1': or_none(shares[i][0]),
+                    'top5': or_none(shares[i][1]),
+                }
+                for i in self.classes.shared
+                if self.counts[i, 0]
+            },
+        }
+
+
 def make_evaluator(
-    model: SegmentationModel | YoloModel,
-    dataset: PixelDataset | ObjectDataset,
+    model: Model[Any, Any],
+    dataset: Dataset,
     options: DetectionOptions = EVALUATION_OPTIONS,
     ignored_id: int | None = None,
-) -> PixelEvaluator | ObjectEvaluator:
+) -> Evaluator:
     """The evaluator for this kind of model and of dataset.
 
     Raises
@@ -219,21 +404,8 @@ def make_evaluator(
     PerceptionError
         When what computes the figures is missing.
     """
-    if isinstance(model, SegmentationModel):
-        if isinstance(dataset, PixelDataset):
-            return PixelEvaluator(model, dataset, ignored_id)
-        raise ParameterError(
-            f'{model.info.path} is a semantic segmentation model, and the dataset has boxes; take '
-            'a folder with images/ and masks/',
-            'dataset',
-        )
-    if isinstance(dataset, PixelDataset):
-        raise ParameterError(
-            f'{model.info.path} is a detector, and the dataset has a class for each pixel; take '
-            "one with boxes, in COCO's or YOLO's format",
-            'dataset',
-        )
-    return ObjectEvaluator(model, dataset, options)
+    evaluator: Evaluator = model.task.evaluator(model, dataset, options, ignored_id)
+    return evaluator
 
 
 def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, Any]:
@@ -245,11 +417,6 @@ def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, An
         'best_f1': or_none(f1[index]),
         'best_score_threshold': or_none(score[index]),
     }
-
-
-def has_masks(model: YoloModel) -> bool:
-    """Whether a model gives a mask an object."""
-    return model.layout.coefficient_count > 0
 
 
 def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
+from jetson_perception.evaluation.class_folder import is_class_folder, open_class_folder
 from jetson_perception.evaluation.coco_folder import find_coco_files, open_coco
 from jetson_perception.evaluation.mask_folder import is_mask_folder, open_mask_folder
 from jetson_perception.evaluation.scenes import SCENES, open_scene
@@ -16,12 +17,10 @@ from jetson_perception.files.foreign_files import foreign_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jetson_perception.evaluation.datasets import ObjectDataset, PixelDataset
+    from jetson_perception.evaluation.datasets import Dataset
 
 
-def open_dataset(
-    text: str, *, images: Path | None = None, split: str | None = None
-) -> PixelDataset | ObjectDataset:
+def open_dataset(text: str, *, images: Path | None = None, split: str | None = None) -> Dataset:
     """The dataset that a text names.
 
     Parameters
@@ -32,6 +31,7 @@ def open_dataset(
         - a JSON file in COCO's format, or a folder with one, there or in its annotations/;
         - a data.yaml as YOLO trainers read it, or a folder with one;
         - a folder with images/ and masks/, PNGs of class ids;
+        - a folder with a folder of pictures for each class, which has its name;
         - `scene://oranges?count=200`, rendered.
     images : Path, optional
         Folder of the pictures of a JSON file.
@@ -69,10 +69,13 @@ def open_dataset(
                 'give the path of one',
                 'dataset',
             )
+        if is_class_folder(path):
+            return open_class_folder(path)
     scenes = ', '.join(f'scene://{name}?count=200' for name in SCENES)
     raise ParameterError(
         f'{shown(text)} is no dataset; expected {scenes}, or a folder with images/*.png or '
         '*.jpg and, of the same names, masks/*.png that hold class ids, or with a JSON file in '
-        "COCO's format, or with a data.yaml as YOLO's trainers read it",
+        "COCO's format, or with a data.yaml as YOLO's trainers read it, or with a folder of "
+        'pictures for each class',
         'dataset',
     )

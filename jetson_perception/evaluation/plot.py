@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.evaluation.evaluators import PixelEvaluator
+from jetson_perception.evaluation.evaluators import ObjectEvaluator, PixelEvaluator
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import printable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jetson_perception.evaluation.average_precision import AveragePrecision
-    from jetson_perception.evaluation.evaluators import ObjectEvaluator
+    from jetson_perception.evaluation.evaluators import ClassEvaluator, Evaluator
 
 _MOST_BARS = 40
 _MOST_CURVES = 10
@@ -45,7 +45,7 @@ def write_plot(
     path: Path,
     title: str,
     names: Sequence[str],
-    evaluators: Sequence[PixelEvaluator | ObjectEvaluator],
+    evaluators: Sequence[Evaluator],
 ) -> None:
     """Draw a row for each model and kind of result into a PNG, PDF or SVG file.
 
@@ -64,8 +64,10 @@ def write_plot(
         name = printable(path_of_model)
         if isinstance(evaluator, PixelEvaluator):
             rows.append((name, evaluator, 'pixels'))
-        else:
+        elif isinstance(evaluator, ObjectEvaluator):
             rows += [(name, evaluator, kind) for kind in evaluator.measured()]
+        else:
+            rows.append((name, evaluator, 'classes'))
     heights = [max(3.2, 0.9 + 0.24 * _bar_count(evaluator)) for _, evaluator, _ in rows]
     figure = Figure(figsize=(11, sum(heights) + 0.5), layout='constrained')
     figure.suptitle(printable(title), fontsize=10, wrap=True)
@@ -74,6 +76,8 @@ def write_plot(
         if kind == 'pixels':
             _draw_iou(bars, name, evaluator)
             _draw_confusion(right, evaluator)
+        elif kind == 'classes':
+            _draw_accuracy(bars, right, name, evaluator)
         else:
             _draw_precision(bars, right, name, evaluator, kind)
     save_figure(figure, path)
@@ -96,7 +100,7 @@ def save_figure(figure: Any, path: Path) -> None:
     write_output(path, content.getvalue(), parameter='plot')
 
 
-def _bar_count(evaluator: PixelEvaluator | ObjectEvaluator) -> int:
+def _bar_count(evaluator: Any) -> int:
     if isinstance(evaluator, PixelEvaluator):
         return len(evaluator.class_names)
     return min(len(evaluator.classes.shared), _MOST_BARS)
@@ -106,6 +110,26 @@ def _draw_iou(axes: Any, name: str, evaluator: PixelEvaluator) -> None:
     iou = evaluator.confusion.iou()
     _bars(axes, evaluator.class_names, {'IoU': iou})
     axes.set_title(f'{name}: mIoU {evaluator.confusion.mean_iou():.3f}', fontsize=9)
+
+
+def _draw_accuracy(bars: Any, right: Any, name: str, evaluator: ClassEvaluator) -> None:
+    shares, counts = evaluator.by_class(), evaluator.counts[:, 0]
+    known = [i for i in evaluator.classes.shared if counts[i]]
+    known.sort(key=lambda i: -float(shares[i, 0]))
+    shown = known[:_MOST_BARS]
+    _bars(
+        bars,
+        [evaluator.class_names[i] for i in shown],
+        {'top-5': shares[shown, 1], 'top-1': shares[shown, 0]},
+    )
+    more = f', best {_MOST_BARS} of {len(known)} classes' if len(known) > _MOST_BARS else ''
+    top1, top5 = evaluator.accuracy()
+    bars.set_title(f'{name}: top-1 {top1:.3f}, top-5 {top5:.3f}{more}', fontsize=9)
+    right.hist(shares[known, 0], bins=np.linspace(0, 1, 21), color='#1f4e79')
+    right.set_title('classes by their share of right pictures (top-1)', fontsize=9)
+    right.set_xlabel('top-1', fontsize=8)
+    right.set_ylabel('classes', fontsize=8)
+    right.tick_params(labelsize=8)
 
 
 def _draw_confusion(axes: Any, evaluator: PixelEvaluator) -> None:

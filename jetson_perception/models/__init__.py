@@ -1,10 +1,16 @@
 """Models: an engine and a task put together, image in and result out."""
 
-from jetson_perception.models.models import (
-    SegmentationModel,
-    YoloModel,
-    open_model,
-    resolve_model,
-)
+from jetson_perception.models.base import Model
+from jetson_perception.models.classification import ClassificationModel
+from jetson_perception.models.opening import open_model, resolve_model
+from jetson_perception.models.segmentation import SegmentationModel
+from jetson_perception.models.yolo import YoloModel
 
-__all__ = ['SegmentationModel', 'YoloModel', 'open_model', 'resolve_model']
+__all__ = [
+    'ClassificationModel',
+    'Model',
+    'SegmentationModel',
+    'YoloModel',
+    'open_model',
+    'resolve_model',
+]

@@ -45,7 +45,7 @@ def assumption_text(info: ModelInfo, assumed: Mapping[str, str]) -> str:
     path = Path(info.path)
     values = ', '.join(f'{name} {value}' for name, value in assumed.items())
     return (
-        f'{path.name} does not say its {", ".join(assumed)}; assumed: {values}. What is wrong '
-        f'gives wrong results: set it by the parameter of that name, or in {path.stem}.yaml '
-        'beside the model'
+        f'{path.name} does not say its {", ".join(assumed)}; assumed: {values}. A wrong '
+        f'value gives wrong results: correct it by the parameter of that name, or in '
+        f'{path.stem}.yaml beside the model'
     )

@@ -1,25 +1,20 @@
 """Models on a GPU: what a CUDA lane runs of a model whose engine is a `CudaEngine`.
 
 Everything of a frame is enqueued on the engine's stream: the tensor's copy into the engine's
-input, the inference, the kernels that read its outputs, the copy of what they found. Of two frames
-in flight each has a block for its result.
+input, the inference, the kernels that read its outputs, the copy of what they found. Two frames
+may be in flight, each with a block for its result.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jetson_perception.cuda import Resources
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import CudaPreprocessor
-from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import CudaError, PerceptionError
-from jetson_perception.tasks.results import Detections, Segmentation
-from jetson_perception.tasks.segmentation import SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -27,8 +22,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda import CudaDevice, DeviceBuffer, Event, Stream
     from jetson_perception.cuda.graphs import Graph
     from jetson_perception.cuda.preprocess import DeviceImage
-    from jetson_perception.engines.base import Engine
-    from jetson_perception.models import SegmentationModel, YoloModel
+    from jetson_perception.engines.base import CudaEngine
     from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
     from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
 
@@ -38,6 +32,7 @@ Result = TypeVar('Result')
 Options = TypeVar('Options')
 _ResultOut = TypeVar('_ResultOut', covariant=True)
 _OptionsIn = TypeVar('_OptionsIn', contravariant=True)
+_Path = TypeVar('_Path')
 
 
 class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
@@ -116,7 +111,7 @@ class CudaPath(Generic[Result, Options]):
                     preprocessor.pad_value,
                 )
             )
-            works = (self._resources.add(_Work(self.device, block)) for block in range(2))
+            works = (self._resources.add(Work(self.device, block)) for block in range(2))
             self._work, self._next_work = works
         self._captures = True
 
@@ -142,7 +137,7 @@ class CudaPath(Generic[Result, Options]):
 
     def begin(
         self, tensor: DeviceTensor, taker: DeviceInput, options: Options | None = None
-    ) -> _Work:
+    ) -> Work:
         """Enqueue a frame's work from the tensor to the result.
 
         At most two frames are between `begin` and `finish`, and finish in the order in which they
@@ -170,7 +165,7 @@ class CudaPath(Generic[Result, Options]):
         self._next_work, self._work = self._work, work
         return work
 
-    def finish(self, work: _Work) -> Result:
+    def finish(self, work: Work) -> Result:
         """Wait for a frame's work; returns the result.
 
         Raises
@@ -198,17 +193,17 @@ class CudaPath(Generic[Result, Options]):
         self._resources.close()
 
     def _take(
-        self, work: _Work, tensor: DeviceTensor, taker: DeviceInput, options: Options
+        self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: Options
     ) -> None:
         """Enqueue whatever reads the frame's slot, which is used again behind it."""
         tensor.take(taker, self._engine.input_buffer, self._stream)
 
-    def _collect(self, work: _Work) -> Result:
+    def _collect(self, work: Work) -> Result:
         """What was found in a frame, once the stream is past it."""
         return self._postprocessor.collect(work.block)
 
     def _enqueue_postprocess(
-        self, work: _Work, transform: ImageTransform, options: Options
+        self, work: Work, transform: ImageTransform, options: Options
     ) -> None:
         if transform is not work.transform or options is not work.options:
             work.transform = None  # should what follows fail
@@ -223,7 +218,7 @@ class CudaPath(Generic[Result, Options]):
         self._postprocessor.enqueue(self._engine.output_buffers, self._stream, work.block)
         work.ran = True
 
-    def _capture(self, work: _Work) -> None:
+    def _capture(self, work: Work) -> None:
         """Make one launch of the post-processing's; it ran before, as a capture demands."""
         enqueue = partial(
             self._postprocessor.enqueue, self._engine.output_buffers, self._stream, work.block
@@ -239,7 +234,7 @@ class CudaPath(Generic[Result, Options]):
             )
 
 
-class _Work:
+class Work:
     """One of two frames in flight: its events, and the graph that works on its block.
 
     Attributes
@@ -277,92 +272,18 @@ class _Work:
             self._resources.close()
 
 
-class CudaYolo(CudaPath[Detections, DetectionOptions]):
-    """A YOLO model's way on the GPU.
+def on_gpu(make: Callable[[], _Path]) -> _Path | None:
+    """A model's way on the GPU; None where the kernels of it cannot be compiled.
 
-    Parameters
-    ----------
-    model : YoloModel
-    engine : CudaEngine
-        The model's.
-    """
-
-    def __init__(self, model: YoloModel, engine: CudaEngine) -> None:
-        from jetson_perception.cuda.yolo import CudaDecoder
-
-        outputs = engine.output_buffers
-        decoder = CudaDecoder(
-            engine.device,
-            model.layout,
-            [output.shape for output in outputs],
-            [output.dtype for output in outputs],
-        )
-        super().__init__(engine, model.preprocessor, decoder, model.options)
-
-
-class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
-    """A semantic segmentation model's way on the GPU, with the pictures that its options want.
-
-    Parameters
-    ----------
-    model : SegmentationModel
-    engine : CudaEngine
-        The model's.
-    """
-
-    def __init__(self, model: SegmentationModel, engine: CudaEngine) -> None:
-        from jetson_perception.cuda.pictures import CudaPictures
-        from jetson_perception.cuda.segmentation import CudaSegmenter
-
-        output = engine.output_buffers[0]
-        segmenter = CudaSegmenter(engine.device, model.layout, output.shape, output.dtype)
-        super().__init__(engine, model.preprocessor, segmenter, model.options)
-        self._segmenter = segmenter
-        with self._resources.closed_on_error():
-            self._pictures = self._resources.add(CudaPictures(engine.device, engine.info.path))
-
-    def _take(
-        self, work: _Work, tensor: DeviceTensor, taker: DeviceInput, options: SegmentationOptions
-    ) -> None:
-        # A mask of the network's size lies over no image.
-        wanted = options.pictures if options.mask_size == 'image' else None
-
-        def begin_pictures(image: DeviceImage) -> None:
-            self._pictures.begin(image, wanted, self._stream, work.block)
-
-        tensor.take(taker, self._engine.input_buffer, self._stream, begin_pictures)
-
-    def _enqueue_postprocess(
-        self, work: _Work, transform: ImageTransform, options: SegmentationOptions
-    ) -> None:
-        super()._enqueue_postprocess(work, transform, options)
-        mask_address = self._segmenter.mask_address(work.block)
-        self._pictures.enqueue(mask_address, self._stream, work.block)
-
-    def _collect(self, work: _Work) -> Segmentation:
-        found = super()._collect(work)
-        pictures = self._pictures.collect(work.block)
-        return replace(found, colored=pictures.colored, tinted=pictures.tinted)
-
-
-_Path = TypeVar('_Path', CudaYolo, CudaSegmentation)
-
-
-def open_device_path(engine: Engine, make: Callable[[CudaEngine], _Path]) -> _Path | None:
-    """A model's way on the GPU; None where there is none.
-
-    So it is with an engine on the CPU, and on a machine that cannot compile the kernels: the log
-    says so, and pre- and post-processing stay on the CPU.
+    The log says so then, and pre- and post-processing stay on the CPU.
 
     Raises
     ------
     CudaError
         When the GPU failed for good.
     """
-    if not isinstance(engine, CudaEngine):
-        return None
     try:
-        return make(engine)
+        return make()
     except PerceptionError as error:
         if isinstance(error, CudaError) and error.fatal:
             raise

@@ -24,7 +24,7 @@ from jetson_perception.drawing import (
     draw_segmentation,
 )
 from jetson_perception.models import SegmentationModel
-from jetson_perception.msg import SegmentationSummary
+from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.ros import qos
@@ -32,7 +32,8 @@ from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
-from jetson_perception.ros.result_messages import label_info_message, summary_message
+from jetson_perception.ros.result_messages import label_info_message
+from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 
@@ -48,31 +49,9 @@ _CLASS_IDS = 256
 
 
 @dataclass(frozen=True)
-class SegParams(ModelParams):
+class SegParams(SegmentationParams, ModelParams):
     """Parameters of seg_node."""
 
-    output: str = param(
-        'auto',
-        'What the network gives; auto: as the model says, or as its shape and type tell.',
-        choices=('auto', 'logits', 'probabilities', 'class_ids'),
-        at_configure=True,
-    )
-    mask_size: str = param(
-        'image',
-        'Size of mask: the image, or the network output as it is.',
-        choices=('image', 'network'),
-    )
-    interpolation: str = param(
-        'probabilities',
-        'What is enlarged to the size of the image before the best class is taken; logits is '
-        'faster and differs along edges.',
-        choices=('probabilities', 'logits'),
-    )
-    blend: float = param(
-        0.6,
-        'Share of the image that remains under a class color in annotated.',
-        between=(0.0, 1.0),
-    )
     draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
 
 
@@ -103,12 +82,9 @@ class SegNode(PerceptionNode):
         self._model = models['']
         self._colors = palette(_CLASS_IDS)
         self._palette = tuple(color(index) for index in range(_CLASS_IDS))
-        self._mask_message, self._color_message = ImageMessage(), ImageMessage()
-        self._masks = self.create_publisher(
-            Image, 'mask', qos.RESULTS, qos_overriding_options=qos.overridable()
-        )
+        self._topics = ResultPublishers(self, self._model.task.topics(self._model))
+        self._color_message = ImageMessage()
         self._color_masks = self.create_publisher(Image, 'mask/color', qos.RESULTS)
-        self._summaries = self.create_publisher(SegmentationSummary, 'summary', qos.RESULTS)
         self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
         now = Header(stamp=self.get_clock().now().to_msg())
         self._labels.publish(label_info_message(self._model.class_names, 0.0, now))
@@ -120,7 +96,8 @@ class SegNode(PerceptionNode):
             return
         self.close_when_free('the engine', self._model.close)
         self._model = None
-        for publisher in (self._masks, self._color_masks, self._summaries, self._labels):
+        self._topics.destroy()
+        for publisher in (self._color_masks, self._labels):
             self.destroy_publisher(publisher)
 
     def make_lanes(self) -> list[Lane]:
@@ -150,9 +127,7 @@ class SegNode(PerceptionNode):
         )
 
     def _publish(self, frame: Frame, result: Segmentation) -> None:
-        self._masks.publish(self._mask_message.fill(result.mask, 'mono8', frame.header))
-        names = self._model.class_names if self._model is not None else ()
-        self._summaries.publish(summary_message(result, names, frame.header))
+        self._topics.publish(result, frame.header)
 
     def drawing_wanted(self) -> bool:
         """Whether anybody subscribes to a picture."""

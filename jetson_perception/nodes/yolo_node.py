@@ -1,45 +1,44 @@
 #!/usr/bin/env python3
-"""Detection, poses and instance masks of an image topic, by any number of YOLO engines.
+"""Objects, poses, instance masks and classes of an image topic, by any number of engines.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
-image of ids) of a segmentation model, `<engine>/label_info` (latched), `<engine>/stats`; and,
-while somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
+image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
+classifier in place of these, `<engine>/label_info` (latched), `<engine>/stats`; and, while
+somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
 output has its image's header.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from vision_msgs.msg import LabelInfo
 
-from jetson_perception.drawing import draw_detections, draw_frame_rate
+from jetson_perception.drawing import draw_frame_rate
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.models import YoloModel
-from jetson_perception.msg import KeypointDetection2DArray
+from jetson_perception.models import open_model
+from jetson_perception.models.registry import tasks
 from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
-from jetson_perception.ros.result_messages import InstanceMessage, label_info_message
+from jetson_perception.ros.result_messages import label_info_message
+from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
-from jetson_perception.ros.serialized_results import DetectionBytes, KeypointBytes
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from jetson_perception.models import Model
     from jetson_perception.ros.annotation import AnnotatedPublisher
-    from jetson_perception.tasks.results import Detections
 
 # Each declares some twenty parameters, which stay; a robot has a handful of engines.
 _MOST_ENGINES = 32
@@ -82,80 +81,56 @@ class YoloParams:
         return ''
 
 
+NODE = 'yolo_node'
+TASKS = tuple(task for task in tasks() if task.node == NODE)
+"""What the engines of this node may do."""
+
+
 @dataclass(frozen=True)
-class EngineParams(ModelParams):
-    """Parameters of one engine of yolo_node, under the engine's name."""
+class _AnyEngineParams(ModelParams):
+    """Parameters of an engine whatever its task."""
 
     task: str = param(
         'auto',
         'What the model does; auto: as the model says.',
-        choices=('auto', 'detect', 'pose', 'segment'),
+        choices=('auto', *(word for task in TASKS for word in task.words)),
         at_configure=True,
-    )
-    layout: str = param(
-        'auto',
-        'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26); '
-        'auto: as the shapes tell.',
-        choices=('auto', 'objectness', 'anchor_free', 'end_to_end'),
-        at_configure=True,
-    )
-    keypoint_shape: tuple[int, ...] = param(
-        (),
-        'Keypoints an object and values a keypoint (2 or 3), for a pose model that does not say.',
-        at_configure=True,
-        example='[17, 3]',
-    )
-    keypoint_names: tuple[str, ...] = param(
-        (),
-        'Name of each keypoint; COCO names for 17 by default.',
-        at_configure=True,
-        example='[nose, left_eye, right_eye]',
-    )
-    score_threshold: float = param(0.25, 'Drop objects that score less.', between=(0.0, 1.0))
-    classes: tuple[str, ...] = param(
-        (),
-        "Publish only objects of these classes, by name; all by default, and with [''].",
-        example='[person, dog]',
-    )
-    class_score_thresholds: tuple[str, ...] = param(
-        (),
-        'Classes with a threshold other than score_threshold, each as "name: threshold"; none by '
-        "default, and with [''].",
-        example='["person: 0.5", "traffic light: 0.3"]',
-    )
-    iou_threshold: float = param(
-        0.7, 'Of boxes that overlap more than this, the best stays.', between=(0.0, 1.0)
-    )
-    max_detections: int = param(300, 'Most objects a frame.', between=(1, 10000))
-    class_agnostic: bool = param(False, 'Let boxes of different classes suppress each other.')
-    keypoint_score_threshold: float = param(
-        0.5, 'Draw keypoints that score at least this; all are published.', between=(0.0, 1.0)
     )
 
-    def problem(self) -> str:
-        """What is wrong between the fields; empty when nothing is."""
-        shape = self.keypoint_shape
-        if shape and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
-            return f'keypoint_shape is {list(shape)}; expected [keypoints, 2 or 3]'
-        return super().problem()
+
+def _engine_problem(self: Any) -> str:
+    """What is wrong between the fields; empty when nothing is."""
+    parts = (ModelParams, *(task.params for task in TASKS))
+    problems = (part.problem(self) for part in parts if hasattr(part, 'problem'))
+    return next(filter(None, problems), '')
 
 
-def open_yolo(name: str, params: EngineParams, **building: Any) -> YoloModel:
+# A model is known only when it is open, so an engine has the parameters of every task.
+EngineParams: Any = make_dataclass(
+    'EngineParams',
+    (),
+    bases=(*(task.params for task in reversed(TASKS)), _AnyEngineParams),
+    namespace={
+        '__doc__': 'Parameters of one engine of yolo_node, under the name of the engine.',
+        '__module__': __name__,
+        'problem': _engine_problem,
+    },
+    frozen=True,
+)
+
+
+def open_engine_model(name: str, params: Any, **building: Any) -> Model[Any, Any]:
     """The model of an engine as its parameters say, with `progress` and `cancel` of a build."""
     params.require_model(f'{name}.model')
-    shape = params.keypoint_shape
-    return YoloModel.open(
+    said = {key: value for task in TASKS for key, value in task.overrides(params).items()}
+    return open_model(
         params.model,
         runtime=params.runtime,
         threads=params.threads,
         precision=params.precision,
         device=params.device,
-        overrides=params.overrides(
-            task=params.task,
-            layout=params.layout,
-            keypoint_shape=(shape[0], shape[1]) if shape else None,
-            keypoint_names=params.keypoint_names,
-        ),
+        overrides=params.overrides(task=params.task, **said),
+        node=NODE,
         **building,
     )
 
@@ -179,50 +154,31 @@ class _Engine:
     """One engine: its parameters, model, publishers and newest result."""
 
     def __init__(
-        self, node: YoloNode, name: str, params: Parameters[EngineParams], model: YoloModel
+        self, node: YoloNode, name: str, params: Parameters[Any], model: Model[Any, Any]
     ) -> None:
         self.name = name
         self.params = params
         self.model = model
         value = params.value
         try:
-            self._options = self._make_options(value)
+            self._options = model.task.options(model, value)
         except ParameterError:
             self.model.close()
             raise
         self._options_of = value
         self._node = node
-        names = self.model.class_names
-        self._detection_writer = DetectionBytes(names)
-        self._detections = node.create_publisher(
-            Detection2DArray, f'{name}/detections', qos.RESULTS
-        )
+        self._topics = ResultPublishers(node, model.task.topics(model), f'{name}/')
         self._labels = node.create_publisher(LabelInfo, f'{name}/label_info', qos.LATCHED)
-        self._keypoints = None
-        if self.model.keypoint_names:
-            self._keypoint_writer = KeypointBytes(names, self.model.keypoint_names)
-            self._keypoints = node.create_publisher(
-                KeypointDetection2DArray, f'{name}/keypoints', qos.RESULTS
-            )
-        self._instances = None
-        if self.model.layout.coefficient_count:
-            self._instance_message = InstanceMessage()
-            self._instances = node.create_publisher(
-                Image,
-                f'{name}/instances',
-                qos.RESULTS,
-                qos_overriding_options=qos.overridable(),
-            )
         self._announce()
-        self.newest: Detections | None = None
+        self.newest: Any = None
         params.check = self._problem
 
-    def options(self) -> DetectionOptions:
-        """What counts as a detection from the next frame on."""
+    def options(self) -> Any:
+        """What is found from the next frame on."""
         value = self.params.value
         if value is not self._options_of:
             before, self._options_of = self._options_of, value
-            self._options = self._make_options(value)
+            self._options = self.model.task.options(self.model, value)
             if value.score_threshold != before.score_threshold:
                 self._announce()
         return self._options
@@ -232,50 +188,28 @@ class _Engine:
         threshold = self.params.value.score_threshold
         self._labels.publish(label_info_message(self.model.class_names, threshold, now))
 
-    def _make_options(self, value: EngineParams) -> DetectionOptions:
-        return DetectionOptions(
-            value.score_threshold,
-            value.iou_threshold,
-            value.max_detections,
-            value.class_agnostic,
-            self.model.class_ids(value.classes),
-            self.model.class_score_thresholds(value.class_score_thresholds),
-        )
-
-    def _problem(self, value: EngineParams) -> str:
+    def _problem(self, value: Any) -> str:
         try:
-            self._make_options(value)
+            self.model.task.options(self.model, value)
         except ParameterError as error:
             return f'{self.name}.{error}'
         return ''
 
-    def publish(self, frame: Frame, result: Detections) -> None:
+    def publish(self, frame: Frame, result: Any) -> None:
         self.newest = result
-        self._detections.publish(self._detection_writer.fill(result, frame.header))
-        if self._keypoints is not None:
-            self._keypoints.publish(self._keypoint_writer.fill(result, frame.header))
-        if self._instances is not None:
-            self._instances.publish(self._instance_message.fill(result, frame.header))
+        self._topics.publish(result, frame.header)
 
     def draw(self, canvas: Any, frame: Frame) -> None:
         """Draw the engine's result for this frame, or its newest if it is slower than others."""
         result = frame.results.get(self.name, self.newest)
-        if result is None:
-            return
-        draw_detections(
-            canvas,
-            result,
-            self.model.class_names,
-            skeleton=self.model.skeleton,
-            keypoint_score_threshold=self.params.value.keypoint_score_threshold,
-        )
+        if result is not None:
+            self.model.task.draw(canvas, self.model, result, self.params.value)
 
     def close(self) -> None:
         self.params.check = None
         self._node.close_when_free(f'engine {self.name}', self.model.close)
-        for publisher in (self._detections, self._keypoints, self._instances, self._labels):
-            if publisher is not None:
-                self._node.destroy_publisher(publisher)
+        self._topics.destroy()
+        self._node.destroy_publisher(self._labels)
 
 
 class YoloNode(PerceptionNode):
@@ -283,17 +217,17 @@ class YoloNode(PerceptionNode):
 
     def __init__(self, **options: Any) -> None:
         self._engines: list[_Engine] = []
-        self._engine_params: dict[str, Parameters[EngineParams]] = {}
+        self._engine_params: dict[str, Parameters[Any]] = {}
         self._drawn = 0
         super().__init__('yolo_node', YoloParams, **options)
         self._declare_engines()
 
-    def openers(self) -> dict[str, Callable[..., YoloModel]]:
+    def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the model of each engine."""
         self._declare_engines()
         return {name: partial(self._open, name) for name in self.own.value.engine_names()}
 
-    def adopt(self, models: dict[str, YoloModel]) -> None:
+    def adopt(self, models: dict[str, Model[Any, Any]]) -> None:
         """Announce the classes of every engine."""
         waiting = dict(models)
         try:
@@ -305,9 +239,9 @@ class YoloNode(PerceptionNode):
             for model in waiting.values():
                 model.close()
 
-    def _open(self, name: str, **building: Any) -> YoloModel:
+    def _open(self, name: str, **building: Any) -> Model[Any, Any]:
         with _errors_of(name):
-            return open_yolo(name, self._engine_params[name].value, **building)
+            return open_engine_model(name, self._engine_params[name].value, **building)
 
     def cleanup(self) -> None:
         """Close the engines."""

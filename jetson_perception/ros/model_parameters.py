@@ -8,7 +8,7 @@ from typing import Any
 
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import ParameterError
-from jetson_perception.model_info import PRECISIONS, ModelInfo
+from jetson_perception.model_info import PRECISIONS, RESIZES, ModelInfo
 from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
 
@@ -60,9 +60,9 @@ class ModelParams:
     )
     resize: str = param(
         'auto',
-        'How images are fitted to the input; auto: as the model says, else letterbox for YOLO '
-        'and stretch for semantic segmentation.',
-        choices=('auto', 'letterbox', 'letterbox_top_left', 'stretch'),
+        'How images are fitted to the input; auto: as the model says, else letterbox for YOLO, '
+        'stretch for semantic segmentation, and center_crop for classifiers, which alone take it.',
+        choices=('auto', *RESIZES),
         at_configure=True,
     )
     color_order: str = param(

@@ -25,17 +25,16 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
+from jetson_perception.parameter_fields import ALLOWS_CHANGES as ALLOWS_CHANGES
+from jetson_perception.parameter_fields import param as param
 from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from rclpy.node import Node
 
 P = TypeVar('P')
-
-ALLOWS_CHANGES = 'allow_source_changes'
-"""The parameter of a node that lets the graph set what `opens`; set as the node starts."""
 
 _SCALARS = {
     bool: Parameter.Type.BOOL,
@@ -50,61 +49,6 @@ _ARRAYS = {
 }
 # A client may send an empty list as one of any kind.
 _ARRAY_TYPES = {kind.value for kind in Parameter.Type if kind.name.endswith('_ARRAY')}
-
-
-def param(
-    default: Any,
-    description: str,
-    *,
-    between: tuple[float, float] | None = None,
-    choices: Sequence[str] = (),
-    at_configure: bool = False,
-    opens: bool = False,
-    read_only: bool = False,
-    takes_integer: bool = False,
-    other_names: Sequence[str] = (),
-    example: str = '',
-) -> Any:
-    """Describe a dataclass field that is one parameter.
-
-    Parameters
-    ----------
-    default : bool, int, float, str or ()
-        Value when the user sets none.
-    description : str
-        One sentence with unit and special values.
-    between : tuple of float, optional
-        Smallest and largest value allowed.
-    choices : sequence of str, optional
-        The values allowed, for a text.
-    at_configure : bool
-        True when the value is used once, as the node configures; a change is refused after that.
-    opens : bool
-        True when the value names what is opened, read or run: a file, a device, a pipeline. It
-        comes from the start; the graph may change it only where `ALLOWS_CHANGES` is set.
-    read_only : bool
-        True when only the start can set it.
-    takes_integer : bool
-        True when a text may be given as an integer at start, as YAML reads `source: 0`.
-    other_names : sequence of str
-        What other packages call it, for those who come from there.
-    example : str, optional
-        A value in YAML, for a list, which is empty by default.
-    """
-    return dataclasses.field(
-        default=default,
-        metadata={
-            'description': description,
-            'between': between,
-            'choices': tuple(choices),
-            'at_configure': at_configure,
-            'opens': opens,
-            'read_only': read_only,
-            'takes_integer': takes_integer,
-            'other_names': tuple(other_names),
-            'example': example,
-        },
-    )
 
 
 def parameter_type(cls: type, field: str) -> Parameter.Type:

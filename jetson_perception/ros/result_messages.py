@@ -180,7 +180,7 @@ def stats_message(lane: Lane, rejected: int, header: Any, input_name: str = '') 
         Messages that were no usable image and so never became a frame; counted as received and
         failed.
     header : std_msgs Header
-        Of the last image received.
+        The header of the last image received.
     input_name : str
         Where the images come from.
     """

@@ -23,7 +23,7 @@ from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.images.picture_files import read_picture
-from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.models import SegmentationModel, open_model
 from jetson_perception.pipeline import Frame, Pipeline, make_lane
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS
 from jetson_perception.tasks.results import Detections
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Model = SegmentationModel | YoloModel
+    from jetson_perception.models import Model as _Model
+
+    Model = _Model[Any, Any]
 
 LEAST_MIOU = 0.85
 LEAST_RECALL = 0.6
@@ -154,7 +156,7 @@ def check_truth(task: Task, verdict: Verdict) -> None:
         verdict.fail(f'{what} is {share:.3f}; expected {least} or more')
 
 
-def _recall(model: YoloModel) -> float:
+def _recall(model: Model) -> float:
     dataset = open_scene('scene://people?count=12')
     assert isinstance(dataset, ObjectDataset)
     ids = [dataset.class_names.index(name) for name in model.class_names]

@@ -96,7 +96,7 @@ def _ids(name: str, class_names: Sequence[str], parameter: str) -> list[int]:
     if not ids:
         hint = did_you_mean(name, tuple(class_names)) or f'; {_known(class_names)}'
         raise ParameterError(
-            f'{parameter} has {quoted(name)}, and no class of the model is called so{hint}',
+            f'{parameter} has {quoted(name)}, but the model has no class of that name{hint}',
             parameter,
         )
     return ids

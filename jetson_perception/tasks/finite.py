@@ -1,8 +1,8 @@
-"""Outputs that are no numbers: found at the price of a maximum, and told as an error.
+"""Outputs that are not finite: found for the cost of a maximum, and reported as an error.
 
 A network that overflows, in FP16 above all, or whose file is damaged gives NaN and infinities.
-Compared and sorted they look like answers: nothing found, or class 0 everywhere. So a frame fails
-when one of the values that decide about its result is not finite.
+Compared and sorted, they look like answers: nothing found, or class 0 everywhere. So a frame fails
+if any value that decides its result is not finite.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def all_finite(values: NDArray[Any]) -> bool:
     Parameters
     ----------
     values : ndarray, float32 or float16
-        Of any shape; an empty one is finite.
+        Any shape; an empty array counts as finite.
     """
     if not values.size:
         return True
@@ -48,9 +48,9 @@ def require_finite(what: str, count: int, total: int, unit: str) -> None:
     what : str
         Which values these are, for the error.
     count, total : int
-        Of how many they are not finite, and how many there are.
+        How many are not finite, and how many there are in all.
     unit : str
-        Of what, in the plural.
+        What is counted, in the plural.
 
     Raises
     ------

@@ -36,7 +36,8 @@ def instance_ids(
     prototypes : ndarray, shape (c, grid height, grid width), float32 or float16
         On a grid that covers the network's input.
     coefficients : ndarray, shape (n, c)
-        Of each object, best score first. An object with one that is not finite gets no pixels.
+        One row per object, best score first. An object with a value that is not finite gets no
+        pixels.
     xyxy : ndarray, shape (n, 4), float32
         The objects' boxes in pixels of the source image, finite. A mask has no pixel whose
         center is outside its box.
@@ -88,7 +89,7 @@ class _Axis(NamedTuple):
     """The cells that the indices count in."""
 
     def part(self, first: int, end: int) -> _Axis:
-        """Of some of the pixels, with indices into the cells that they need."""
+        """The same for some of the pixels, with indices into the cells that they need."""
         lower, upper = self.lower[first:end], self.upper[first:end]
         start = lower[0]
         cells = slice(int(start), int(upper[-1]) + 1)

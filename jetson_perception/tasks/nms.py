@@ -32,7 +32,7 @@ def class_aware_nms(
         Corners (left, top, right, bottom), not centers and sizes. A box without area overlaps
         nothing.
     score : ndarray, shape (n,), float32
-        Finite. Of equal scores the lower row comes first.
+        Finite. Where scores are equal, the lower row comes first.
     class_id : ndarray, shape (n,), integer
         Boxes of different classes leave each other alone.
     iou_threshold : float

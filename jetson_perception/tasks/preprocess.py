@@ -6,6 +6,7 @@ which knows the way back. `Preprocessor` fills the tensor.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,15 @@ import numpy as np
 
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.images.arrays import is_bgr
+from jetson_perception.model_info import COLOR_ORDERS, RESIZES
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.numbers import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-RESIZES: tuple[str, ...] = ('letterbox', 'letterbox_top_left', 'stretch')
-"""Ways of `fit` to bring an image to the network's size."""
 
-COLOR_ORDERS: tuple[str, ...] = ('rgb', 'bgr')
-"""Orders of channels that a network may have been trained with."""
+_MOST_LENGTHS = 16  # sides of a network's input differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,10 @@ class ImageTransform:
     network_wh : tuple of int
         Size of the network's input, pixels.
     content_wh : tuple of int
-        Size of the resized image inside the network's input, pixels; the rest is padding.
+        Size of the resized image, pixels. Where it is smaller than the network's input, the rest
+        is padding; where it is larger, what lies outside is cut off.
     offset_xy : tuple of int
-        Its left and top in the network's input, pixels.
+        Its left and top in the network's input, pixels; negative where something is cut off.
     """
 
     source_wh: tuple[int, int]
@@ -105,7 +105,9 @@ def fit(
     resize : str
         'letterbox' keeps the aspect ratio and centers the image, with the rounding of
         Ultralytics' LetterBox. 'letterbox_top_left' keeps the aspect ratio, puts the image into
-        the corner and rounds down. 'stretch' fills the input.
+        the corner and rounds down. 'stretch' fills the input. 'center_crop' keeps the aspect
+        ratio, covers the input and cuts off what is too much on both sides, with the rounding of
+        torchvision's Resize and CenterCrop.
 
     Raises
     ------
@@ -134,6 +136,13 @@ def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -
             content_w, content_h = source_w * network_h // source_h, network_h
         content_wh = max(content_w, 1), max(content_h, 1)
         return ImageTransform(source_wh, network_wh, content_wh, (0, 0))
+    if resize == 'center_crop':
+        if source_w * network_h >= source_h * network_w:
+            content_w, content_h = source_w * network_h // source_h, network_h
+        else:
+            content_w, content_h = network_w, source_h * network_w // source_w
+        left, top = -round((content_w - network_w) / 2), -round((content_h - network_h) / 2)
+        return ImageTransform(source_wh, network_wh, (content_w, content_h), (left, top))
     gain = min(network_w / source_w, network_h / source_h)
     content_w = max(round(source_w * gain), 1)
     content_h = max(round(source_h * gain), 1)
@@ -257,7 +266,7 @@ class Preprocessor:
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
         out : ndarray, shape (1, 3, H, W), optional
-            Of the network's size and this preprocessor's dtype, C-contiguous; completely
+            Has the network's size and this preprocessor's dtype, C-contiguous; completely
             overwritten. A new one when not given.
 
         Returns
@@ -291,6 +300,9 @@ class Preprocessor:
             raise ValueError(f'out has strides of {tensor.strides} bytes; it has to be contiguous')
         height, width = bgr.shape[:2]
         transform = fit((width, height), self.network_wh, self.resize)
+        if self.resize == 'center_crop':
+            self._crop(bgr, tensor, transform)
+            return tensor, transform
         content = self._resize(bgr, transform.content_wh)
         self._pad(tensor, transform)
         self._normalize(content, tensor, transform)
@@ -309,11 +321,30 @@ class Preprocessor:
         )
         return resized
 
+    def _crop(
+        self, bgr: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
+    ) -> None:
+        """Fill the tensor with the middle of an image, resized as classifiers are trained."""
+        part = _without_far_ends(bgr)
+        if part is not bgr:
+            transform = fit(part.shape[1::-1], self.network_wh, self.resize)
+        smoothed = _smoothed(part, transform.content_wh)
+        resized: NDArray[np.uint8] = cv2.resize(
+            smoothed, transform.content_wh, interpolation=cv2.INTER_LINEAR
+        )
+        (left, top), (width, height) = transform.offset_xy, self.network_wh
+        if not self._planes:
+            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+        self._fill(resized[-top : height - top, -left : width - left], tensor[0])
+
     def _normalize(
         self, content: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
     ) -> None:
         (left, top), (width, height) = transform.offset_xy, transform.content_wh
-        inside = tensor[0, :, top : top + height, left : left + width]
+        self._fill(content, tensor[0, :, top : top + height, left : left + width])
+
+    def _fill(self, content: NDArray[np.uint8], inside: NDArray[Any]) -> None:
+        """Write the normalized planes of an image into a part of the tensor of its size."""
         planes = cv2.split(content, self._planes)
         if self.normalization.color_order == 'rgb':
             planes = planes[::-1]
@@ -328,6 +359,43 @@ class Preprocessor:
         planes[:, bottom:] = self._padding
         planes[:, top:bottom, :left] = self._padding
         planes[:, top:bottom, right:] = self._padding
+
+
+def _without_far_ends(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of an image of which a crop shows little: all of it resized may fill the memory.
+
+    Where the crop begins moves by less than a pixel of the image.
+    """
+    height, width = bgr.shape[:2]
+    cut_x, cut_y = max(width - _MOST_LENGTHS * height, 0), max(height - _MOST_LENGTHS * width, 0)
+    if not (cut_x or cut_y):
+        return bgr
+    left, top = cut_x // 2, cut_y // 2
+    return bgr[top : height - (cut_y - top), left : width - (cut_x - left)]
+
+
+def _smoothed(bgr: NDArray[np.uint8], content_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image that can be made smaller without aliasing.
+
+    Pillow, by which classifiers are trained, weighs all pixels within a new one's distance by a
+    triangle; OpenCV's bilinear resize takes four. With the triangle before it both agree.
+    """
+    height, width = bgr.shape[:2]
+    across, down = _triangle(width / content_wh[0]), _triangle(height / content_wh[1])
+    if len(across) == len(down) == 1:
+        return bgr
+    smoothed: NDArray[np.uint8] = cv2.sepFilter2D(
+        bgr, -1, across, down, borderType=cv2.BORDER_REPLICATE
+    )
+    return smoothed
+
+
+@lru_cache(maxsize=16)
+def _triangle(reduction: float) -> NDArray[np.float32]:
+    """Weights of the pixels around one, up to as far away as a pixel of the new image is wide."""
+    reach = max(math.ceil(reduction) - 1, 0)
+    weights = 1 - np.abs(np.arange(-reach, reach + 1)) / max(reduction, 1.0)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 class _Table:
@@ -345,7 +413,7 @@ class _Table:
         if self._factor is not None:  # without a mean a product does, in two thirds of the time
             np.multiply(plane, self._factor, out=target, dtype=np.float32)
         else:
-            # Of the plane's size and the table's type, so OpenCV fills it.
+            # It has the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
 
 

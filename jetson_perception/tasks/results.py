@@ -1,4 +1,4 @@
-"""What the tasks find in one image: boxes, with keypoints or masks, or a class per pixel."""
+"""What the tasks find in one image: boxes, with keypoints or masks, a class per pixel, classes."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ class Segmentation:
         BGR of each pixel's class, as `drawing.color_mask` gives it. None where it was not asked
         for, or not made: `drawing` does it then.
     tinted : ndarray, shape (h, w, 3), uint8, or None
-        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None as
-        of `colored`.
+        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None where
+        `colored` would be.
     """
 
     mask: NDArray[np.uint8]
@@ -144,3 +144,34 @@ class Segmentation:
     def ratio(self) -> NDArray[np.float64]:
         """Share of each class, 0 to 1, shape (classes,); zeros for an empty mask."""
         return self.pixels / max(int(self.pixels.sum()), 1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Classification:
+    """What one image shows as a whole; entry i of both arrays is the same class, the best first.
+
+    Attributes
+    ----------
+    class_id : ndarray, shape (n,), int32
+        Index into the model's class names.
+    score : ndarray, shape (n,), float32
+        Confidence, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        When the arrays disagree about n.
+    """
+
+    class_id: NDArray[np.int32]
+    score: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.class_id.ndim != 1 or self.class_id.shape != self.score.shape:
+            raise ValueError(
+                f'class_id {self.class_id.shape} and score {self.score.shape} must be (n,) of the '
+                'same n'
+            )
+
+    def __len__(self) -> int:
+        return len(self.class_id)

@@ -593,7 +593,7 @@ def _contents(
     elif info.task == 'pose':
         counts = list(range(1, free))
     else:
-        # Of what nothing is known, a pose of one class is the likely other reading, or one that
+        # Where nothing is known, a pose of one class is the likely other reading, or one that
         # was made with COCO's classes as well as its keypoints.
         counts = [1, 80] if free == _COCO_POSE_VALUES else [1]
     depths = (2, 3) if named or info.task == 'pose' or end_to_end else (3,)

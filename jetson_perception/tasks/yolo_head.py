@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BINS = 16
-"""Of the distribution of an edge; Ultralytics' networks have 16, or 1."""
+"""Most bins in the distribution of an edge; Ultralytics' networks have 16, or 1."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class HeadLayout:
     strides : tuple of int
         Pixels of the network's input a cell, of each level.
     bins : int
-        Of the distribution that says how far an edge is, in cells: 0, 1, … bins - 1. One value is
-        the distance itself.
+        Size of the distribution that says how far an edge is, in cells: 0, 1, … bins - 1. One
+        value is the distance itself.
     class_count : int
     extra_count : int
         Values an anchor behind the classes': keypoints, or coefficients of masks.
@@ -50,12 +50,12 @@ class HeadLayout:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the maps of each level: boxes, scores and, where there are any, extra values."""
+        """Channels of each level's maps: boxes, scores and, if there are any, extra values."""
         some = (4 * self.bins, self.class_count, self.extra_count)
         return some if self.extra_count else some[:2]
 
     def map_shapes(self, *, channels_last: bool = False) -> list[tuple[int, int, int, int]]:
-        """Of each level those of its maps: (1, channels, height, width), or with channels last."""
+        """Shapes of each level's maps: (1, channels, height, width), or with channels last."""
         return [
             (1, height, width, count) if channels_last else (1, count, height, width)
             for width, height in self.grids_wh
@@ -64,7 +64,7 @@ class HeadLayout:
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """Of what the network gives: (1, values, anchors)."""
+        """Shape of what the network gives: (1, values, anchors)."""
         anchors = sum(width * height for width, height in self.grids_wh)
         return 1, 4 + self.class_count + self.extra_count, anchors
 
@@ -78,12 +78,12 @@ def decode_head(
     ----------
     layout : HeadLayout
     maps : sequence of sequence of ndarray, shape (1, channels, height, width)
-        Of each level those of `HeadLayout.channels`; float32 or float16.
+        For each level, those of `HeadLayout.channels`; float32 or float16.
 
     Returns
     -------
     ndarray, shape (1, values, anchors), float32
-        Of each anchor: center x, y, width, height in pixels of the network's input; score of each
+        For each anchor: center x, y, width, height in pixels of the network's input; score of each
         class; the extra values, x, y and score of each keypoint.
 
     Notes

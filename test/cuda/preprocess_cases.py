@@ -8,7 +8,9 @@ import pytest
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
-from jetson_perception.tasks.preprocess import RESIZES, Normalization, Preprocessor
+from jetson_perception.tasks.preprocess import Normalization, Preprocessor
+
+RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
 
 PLAIN = Normalization()
 IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))

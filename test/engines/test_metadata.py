@@ -211,7 +211,7 @@ def test_sidecar_spellings(tmp_path, text, expected):
         ),
         pytest.param(
             'task: detection',
-            r"task: 'detection' is none of detect, pose, segment, semantic; "
+            r"task: 'detection' is none of detect, pose, segment, semantic, classify; "
             r"did you mean 'detect'\?",
             id='task_unknown',
         ),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx_models import (
     COLOR_CLASSES,
+    color_classifier,
     color_segmentation,
     constant_model,
     detector,
@@ -20,7 +21,13 @@ from onnx_models import (
 from jetson_perception import resources
 from jetson_perception.errors import ImageError, ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
-from jetson_perception.models import SegmentationModel, YoloModel, models, open_model
+from jetson_perception.models import (
+    ClassificationModel,
+    SegmentationModel,
+    YoloModel,
+    open_model,
+    opening,
+)
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -379,7 +386,15 @@ class TestWrongTask:
                 id='instances',
             ),
             pytest.param(YoloModel, 'obb', r'a detector of rotated boxes .* yet', id='obb'),
-            pytest.param(open_model, 'classify', r'an image classifier .* yet', id='classify'),
+            pytest.param(
+                YoloModel,
+                'classify',
+                r'is an image classifier .*; use yolo_node, or ClassificationModel in Python',
+                id='classify_to_yolo',
+            ),
+            pytest.param(
+                open_model, 'obb', r'a detector of rotated boxes .* yet', id='obb_opened'
+            ),
             pytest.param(open_model, 'depth', r"a model for the task 'depth'", id='unheard_of'),
         ],
     )
@@ -400,10 +415,16 @@ class TestWrongTask:
             path = color_segmentation(tmp_path / 'mask.onnx', metadata={}, **options)
             with pytest.raises(ModelError, match=r'looks like a semantic .*; use seg_node'):
                 YoloModel.open(path)
+        path = color_classifier(tmp_path / 'class.onnx', metadata={})
+        for opener in (SegmentationModel.open, YoloModel.open):
+            with pytest.raises(ModelError, match=r'class\.onnx looks like an image classifier'):
+                opener(path)
 
     @pytest.mark.parametrize('opener', [SegmentationModel.open, YoloModel.open, open_model])
     def test_output_that_nobody_knows(self, tmp_path, opener):
-        with pytest.raises(ModelError, match=r'\(1, 7\).*my\.onnx|my\.onnx.*\(1, 7\)'):
+        with pytest.raises(
+            ModelError, match=r'\(1, 7, 5, 3, 2\).*my\.onnx|my\.onnx.*\(1, 7, 5, 3, 2\)'
+        ):
             opener(unknown_output(tmp_path / 'my.onnx'))
 
 
@@ -416,6 +437,13 @@ class TestOpenModel:
             pytest.param(objectness_detector, {}, YoloModel, id='objectness'),
             pytest.param(end_to_end_detector, {}, YoloModel, id='end_to_end'),
             pytest.param(pose_detector, {}, YoloModel, id='pose'),
+            pytest.param(color_classifier, {}, ClassificationModel, id='classifier'),
+            pytest.param(
+                color_classifier,
+                {'metadata': {}},
+                ClassificationModel,
+                id='classifier_no_metadata',
+            ),
             pytest.param(color_segmentation, {}, SegmentationModel, id='segmentation'),
             pytest.param(
                 color_segmentation, {'metadata': {}}, SegmentationModel, id='segm_no_metadata'
@@ -457,13 +485,13 @@ class TestOpenModel:
 
 def test_engine_is_closed_when_the_task_does_not_fit(tmp_path, monkeypatch):
     opened = []
-    original = models.open_engine
+    original = opening.open_engine
 
     def remember(*args, **kwargs):
         opened.append(original(*args, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(models, 'open_engine', remember)
+    monkeypatch.setattr(opening, 'open_engine', remember)
     for opener in (SegmentationModel.open, YoloModel.open, open_model):
         with pytest.raises(ModelError):
             opener(unknown_output(tmp_path / 'my.onnx'))

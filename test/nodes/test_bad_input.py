@@ -197,7 +197,7 @@ def make_text_file(path):
         pytest.param(lambda path: path, 'there is no model file', id='missing'),
         pytest.param(make_text_file, 'is not an ONNX model', id='not_onnx'),
         pytest.param(lambda path: path.touch() or path, 'is empty', id='empty'),
-        pytest.param(unknown_output, '(1, 7)', id='unknown_output'),
+        pytest.param(unknown_output, '(1, 7, 5, 3, 2)', id='unknown_output'),
         pytest.param(detector, 'use yolo_node', id='another_task'),
     ],
 )

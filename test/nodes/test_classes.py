@@ -82,8 +82,16 @@ def test_what_is_wrong_is_refused_with_the_nearest_name(peer, start, model, look
     start(node_process('yolo_node', peer.namespace, det__model=model, det__classes=['dog']))
     assert look() == ['dog']
     for name, value, told in (
-        ('classes', ['dgo'], "det.classes has 'dgo', and no class of the model is called so; did"),
-        ('classes', ['dog', 'zebra'], "'zebra', and no class of the model is called so; it has p"),
+        (
+            'classes',
+            ['dgo'],
+            "det.classes has 'dgo', but the model has no class of that name; did",
+        ),
+        (
+            'classes',
+            ['dog', 'zebra'],
+            "'zebra', but the model has no class of that name; it has p",
+        ),
         ('class_score_thresholds', ['dog'], "det.class_score_thresholds has 'dog'; expected"),
         ('class_score_thresholds', ['dog: 2'], 'a number from 0 to 1'),
         ('class_score_thresholds', ['persn: 0.5'], "did you mean 'person'"),

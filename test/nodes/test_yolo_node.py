@@ -21,6 +21,7 @@ from nodes.support import (
 )
 from onnx import helper, numpy_helper
 from onnx_models import (
+    color_classifier,
     color_segmentation,
     constant_model,
     detector,
@@ -29,7 +30,7 @@ from onnx_models import (
     unknown_output,
 )
 from sensor_msgs.msg import CompressedImage, Image
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from vision_msgs.msg import Classification, Detection2DArray, LabelInfo
 
 from jetson_perception.nodes.yolo_node import YoloParams
 from jetson_perception.ros import diagnostics
@@ -361,6 +362,42 @@ class TestAnnotated:
         assert (drawn.max(axis=0) < (40, 120)).all()  # in the upper left corner alone
 
 
+class TestClassifiers:
+    def test_classes_beside_boxes_at_thresholds_that_may_change(self, peer, start, tmp_path):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            engines=['kind', 'det'],
+            kind__model=str(color_classifier(tmp_path / 'kind.onnx')),
+            det__model=str(detector(tmp_path / 'det.onnx', [LEFT])),
+        )
+        start(process)
+        classes = peer.collect('kind/classification', Classification)
+        found = peer.collect('det/detections', Detection2DArray)
+        labels = peer.collect('kind/label_info', LabelInfo, LATCHED)
+        images = peer.image_publisher()
+        # Green at both ends, red in the middle that counts.
+        pixels = np.zeros((90, 270, 3), np.uint8)
+        pixels[..., 1] = 255
+        pixels[:, 90:180] = 0, 0, 255
+        msg = image_message(pixels, header=unique_header('front_optical'))
+        answer = peer.ask(images, msg, classes)
+        assert answer.header == msg.header
+        assert [each.class_id for each in answer.results] == ['red']
+        assert answer.results[0].score > 0.99
+        assert peer.ask(images, image_message(pixels), found).detections
+        assert [each.class_name for each in labels[-1].class_map] == ['red', 'green', 'blue']
+        assert peer.set_parameter('yolo_node', 'kind.score_threshold', 0.0).successful
+        answer = peer.ask(images, image_message(pixels), classes)
+        assert [each.class_id for each in answer.results] == ['red', 'green', 'blue']
+        assert peer.set_parameter('yolo_node', 'kind.top_k', 2).successful
+        answer = peer.ask(images, image_message(pixels), classes)
+        assert [each.class_id for each in answer.results] == ['red', 'green']
+        refused = peer.set_parameter('yolo_node', 'kind.classes', ['purple'])
+        assert not refused.successful
+        assert 'purple' in refused.reason
+
+
 class TestTrouble:
     def test_a_model_that_cannot_be_used_is_told_by_engine_and_mended(self, peer, start, tmp_path):
         (tmp_path / 'text.onnx').write_text('no model')
@@ -379,7 +416,7 @@ class TestTrouble:
         for name, reason in {
             'missing.onnx': 'missing.onnx',
             'text.onnx': 'text.onnx',
-            'unknown.onnx': r'\(1, 7\)',
+            'unknown.onnx': r'\(1, 7, 5, 3, 2\)',
             'colors.onnx': 'segmentation',
         }.items():
             result = peer.set_parameter('yolo_node', 'bad.model', str(tmp_path / name))

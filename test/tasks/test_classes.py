@@ -38,7 +38,7 @@ def test_a_model_that_names_none():
     [
         (
             'persn',
-            "classes has 'persn', and no class of the model is called so; did you mean 'per",
+            "classes has 'persn', but the model has no class of that name; did you mean 'per",
         ),
         ('zebra', "'zebra'.*; it has person, bicycle, car, traffic light, on: off, car$"),
         ('Person', "did you mean 'person'"),

@@ -15,6 +15,8 @@ from jetson_perception.tasks.preprocess import (
     fit,
 )
 
+#: Ways that show all of an image.
+WHOLE = tuple(resize for resize in RESIZES if resize != 'center_crop')
 IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
@@ -41,6 +43,11 @@ def picture(width, height, seed=0):
         pytest.param((640, 640), 'letterbox_top_left', (640, 640), (0, 0), id='corner_same'),
         pytest.param((1280, 720), 'stretch', (640, 640), (0, 0), id='stretched'),
         pytest.param((1, 5000), 'stretch', (640, 640), (0, 0), id='stretched_thread'),
+        pytest.param((1280, 720), 'center_crop', (1137, 640), (-248, 0), id='crop_wide'),
+        pytest.param((720, 1280), 'center_crop', (640, 1137), (0, -248), id='crop_tall'),
+        pytest.param((321, 320), 'center_crop', (642, 640), (-1, 0), id='crop_enlarged'),
+        pytest.param((640, 640), 'center_crop', (640, 640), (0, 0), id='crop_nothing'),
+        pytest.param((3, 10000), 'center_crop', (640, 2133333), (0, -1066346), id='crop_thread'),
     ],
 )
 def test_fit(source_wh, resize, content_wh, offset_xy):
@@ -71,7 +78,7 @@ def test_letterbox_agrees_with_ultralytics(width, height, network_wh):
 
 
 @settings(max_examples=300, deadline=None)
-@given(SIDES, SIDES, st.sampled_from(RESIZES))
+@given(SIDES, SIDES, st.sampled_from(WHOLE))
 def test_content_lies_inside_and_maps_back_exactly(width, height, resize):
     transform = fit((width, height), (640, 384), resize)
     (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
@@ -90,6 +97,102 @@ def test_content_lies_inside_and_maps_back_exactly(width, height, resize):
     # Rounding of float32 in the network's coordinates, seen in the source's.
     coarseness = max(width / content_w, height / content_h)
     assert back == pytest.approx(points, abs=1e-4 * coarseness + 1e-3)
+
+
+def torchvision_crop(source_wh, side):
+    """Content size and offset as torchvision's Resize(side) and CenterCrop(side) compute them."""
+    short, long = sorted(source_wh)
+    content = side, int(side * long / short)
+    content_wh = content if source_wh[0] <= source_wh[1] else content[::-1]
+    return content_wh, tuple(-round((length - side) / 2.0) for length in content_wh)
+
+
+@settings(deadline=None)
+@given(SIDES, SIDES, st.sampled_from([224, 256, 299, 640]))
+def test_center_crop_agrees_with_torchvision(width, height, side):
+    transform = fit((width, height), (side, side), 'center_crop')
+    assert (transform.content_wh, transform.offset_xy) == torchvision_crop((width, height), side)
+
+
+@settings(deadline=None)
+@given(SIDES, SIDES)
+def test_center_crop_covers_an_input_that_is_not_square(width, height):
+    transform = fit((width, height), (640, 384), 'center_crop')
+    (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
+    assert left <= 0
+    assert top <= 0
+    assert left + content_w >= 640
+    assert top + content_h >= 384
+    assert content_w == 640 or content_h == 384
+
+
+def pillow_resized(bgr, content_wh):
+    """An image as Pillow's bilinear filter resizes it: a triangle as wide as two new pixels."""
+
+    def weights(source, content):
+        reduction = source / content
+        centers = (np.arange(content) + 0.5) * reduction
+        away = np.abs(np.arange(source) + 0.5 - centers[:, None]) / max(reduction, 1)
+        triangle = np.maximum(1 - away, 0)
+        return triangle / triangle.sum(axis=1, keepdims=True)
+
+    height, width = bgr.shape[:2]
+    across, down = weights(width, content_wh[0]), weights(height, content_wh[1])
+    return np.einsum('yh,hwc,xw->yxc', down, bgr.astype(float), across, optimize=True)
+
+
+def smooth_picture(width, height):
+    """Something with edges and some noise, as pictures have them."""
+    coarse = picture(width // 8 + 2, height // 8 + 2)
+    large = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(int)
+    return np.clip(large + picture(width, height, 1) % 61 - 30, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('source_wh', 'tolerance'),
+    [
+        pytest.param((640, 360), 1.0, id='wide'),
+        pytest.param((200, 480), 1.0, id='tall'),
+        pytest.param((96, 72), 2.5, id='little_smaller'),
+        pytest.param((50, 40), 1.0, id='enlarged'),
+        pytest.param((64, 64), 0.51, id='as_it_is'),
+        pytest.param((1, 1), 0.51, id='one_pixel'),
+    ],
+)
+@pytest.mark.parametrize('network_wh', [(64, 64), (48, 64)], ids=str)
+def test_center_crop_is_what_pillow_makes_of_it(source_wh, network_wh, tolerance):
+    """Mean difference in grey levels; OpenCV's plain bilinear resize is off by 5 and more."""
+    bgr = smooth_picture(*source_wh)
+    plain = Normalization(1.0, color_order='bgr')
+    tensor, transform = Preprocessor(network_wh, 'center_crop', plain)(bgr)
+    (left, top), (width, height) = transform.offset_xy, network_wh
+    expected = pillow_resized(bgr, transform.content_wh)
+    expected = expected[-top : height - top, -left : width - left]
+    assert np.abs(tensor[0].transpose(1, 2, 0) - expected).mean() < tolerance
+
+
+@pytest.mark.parametrize('source_wh', [(20000, 2), (2, 20001)], ids=['wide', 'tall'])
+def test_center_crop_of_a_thread_takes_its_middle(source_wh):
+    bgr = np.zeros((*source_wh[::-1], 3), np.uint8)
+    middle = [
+        slice(side // 2 - 5, side // 2 + 5) if side > 2 else slice(None) for side in source_wh
+    ]
+    bgr[middle[1], middle[0]] = 200
+    preprocessor = Preprocessor((32, 32), 'center_crop', Normalization(1.0))
+    tensor, transform = preprocessor(bgr)
+    assert transform == fit(source_wh, (32, 32), 'center_crop')
+    assert tensor.min() == tensor.max() == 200
+
+
+def test_center_crop_fills_a_tensor_again_whatever_came_before():
+    preprocessor = Preprocessor((32, 32), 'center_crop', dtype=np.float16)
+    out = np.full((1, 3, 32, 32), np.nan, np.float16)
+    for seed, source_wh in enumerate([(64, 32), (31, 90), (32, 32), (64, 32)]):
+        bgr = picture(*source_wh, seed)
+        tensor, _ = preprocessor(bgr, out)
+        assert tensor is out
+        fresh, _ = Preprocessor((32, 32), 'center_crop', dtype=np.float16)(bgr)
+        np.testing.assert_array_equal(tensor, fresh)
 
 
 def test_boxes_are_clipped_on_demand_and_the_argument_stays():
@@ -126,7 +229,7 @@ def reference_tensor(bgr, transform, normalization, pad_value):
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
-@pytest.mark.parametrize('resize', RESIZES)
+@pytest.mark.parametrize('resize', WHOLE)
 @pytest.mark.parametrize(
     'normalization',
     [

@@ -1,0 +1,309 @@
+"""A model file as something that takes images: engine and task put together.
+
+::
+
+    model = open_model('my.onnx')
+    result = model('photo.jpg')  # or an array, as cv2.imread gives it
+
+Stage by stage, as a pipeline runs and times them::
+
+    tensor, transform = model.preprocess(bgr)
+    result = model.postprocess(model.infer(tensor), transform)
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from jetson_perception.engines.base import CudaEngine
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.images.arrays import as_bgr
+from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
+from jetson_perception.models.opening import open_file
+from jetson_perception.models.registry import looks_like, tasks, wrong_task
+from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from jetson_perception.engines import Engine
+    from jetson_perception.images.arrays import ImageLike
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.models.cuda import CudaPath
+    from jetson_perception.models.task import Task
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar('Result')
+Options = TypeVar('Options')
+
+
+class Model(Generic[Result, Options]):
+    """An engine, and images fitted to its input: what the models of all tasks share.
+
+    Parameters
+    ----------
+    engine : Engine
+        What runs it; closed with the model.
+    options : object, optional
+        Used where `postprocess` is given none.
+
+    Attributes
+    ----------
+    engine : Engine
+        What runs it.
+    info : ModelInfo
+        What metadata, YAML file and overrides say of it.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    class_names : tuple of str
+        One a class; 'class_<index>' where nothing names it.
+    layout : object
+        What its outputs hold.
+    options : object
+        Used where `postprocess` is given none.
+    assumed : dict of str to str
+        Settings that neither the model nor the caller says, by name, with what was taken.
+    device_path : CudaPath or None
+        What a lane on a GPU runs; None for an engine that runs on the CPU, and for a task that
+        has nothing on the GPU.
+
+    Raises
+    ------
+    ModelError
+        When the model is one for another task, or its outputs are unknown.
+    ParameterError
+        When a setting is missing; the error names it.
+    """
+
+    task: ClassVar[Task]
+
+    layout: Any
+
+    def __init__(self, engine: Engine, options: Options | None = None) -> None:
+        self.engine = engine
+        self.info = engine.info
+        if self.info.task and self.info.task not in self.task.words:
+            raise wrong_task(self.info, type(self).__name__)
+        self.options: Options = self._default_options() if options is None else options
+        height, width = engine.inputs[0].shape[2:]
+        self.network_wh = (width, height)
+        resize = self.info.resize or self.task.default_resize(self.network_wh)
+        if resize not in self.task.resizes:
+            raise ParameterError(
+                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
+                f'{", ".join(self.task.resizes)}',
+                'resize',
+            )
+        self.preprocessor = _preprocessor(engine, resize)
+        # Shapes that an engine leaves open are known after a run.
+        tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
+        outputs = engine.infer(tensor)
+        self.layout = self._recognize([output.shape for output in outputs], outputs[0].dtype)
+        named = self.info.class_names
+        count = self.layout.class_count
+        self.class_names: tuple[str, ...] = named + tuple(
+            f'class_{index}' for index in range(len(named), count)
+        )
+        self.assumed: dict[str, str] = self._assume()
+        if self.assumption_text:
+            _log.info('%s', self.assumption_text)
+        self.device_path = self._open_device_path()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        runtime: str = 'auto',
+        threads: int = 0,
+        overrides: ModelInfo | None = None,
+        options: Options | None = None,
+        **building: Any,
+    ) -> Self:
+        """Open a model file, run it once, and recognize its outputs.
+
+        Parameters
+        ----------
+        path : str or Path
+            An ONNX file, or the bare name of a model that comes with the package.
+        runtime, threads, overrides
+            As `open_engine` says.
+        options : object, optional
+            Used where `postprocess` is given none.
+        building
+            `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
+
+        Raises
+        ------
+        ModelError
+            When the file cannot be used, is a model for another task, or its outputs are unknown.
+        ParameterError
+            When a setting is out of range or missing; the error names it.
+        """
+        engine = open_file(path, runtime, threads, overrides, **building)
+        try:
+            return cls(engine, options)
+        except BaseException:
+            engine.close()
+            raise
+
+    @property
+    def assumption_text(self) -> str:
+        """What was assumed of the model, as one line; empty where it says all."""
+        return assumption_text(self.info, self.assumed)
+
+    @property
+    def input_key(self) -> Hashable:
+        """Models of equal keys take the same input tensor, so it can be made once for all."""
+        made_by = self.preprocessor
+        return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
+
+    def preprocess(
+        self, image: ImageLike, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], ImageTransform]:
+        """Input tensor for an image.
+
+        Parameters
+        ----------
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
+        out : ndarray, optional
+            A tensor to fill, of an earlier call.
+
+        Returns
+        -------
+        tensor : ndarray, shape (1, 3, network height, network width)
+        transform : ImageTransform
+            How the image was fitted, for `postprocess`.
+
+        Raises
+        ------
+        ImageError
+            When the image cannot be used.
+        """
+        return self.preprocessor(as_bgr(image), out)
+
+    def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Outputs of the network; they may be overwritten by the next call.
+
+        Raises
+        ------
+        ModelError
+            When the tensor does not fit, or the runtime fails.
+        """
+        return self.engine.infer(tensor)
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: Options | None = None,
+    ) -> Result:
+        """What the outputs mean in the source image."""
+        raise NotImplementedError
+
+    def __call__(self, image: ImageLike) -> Result:
+        """Result for an image.
+
+        Parameters
+        ----------
+        image : ndarray, uint8, str or PathLike
+            (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
+            picture.
+
+        Raises
+        ------
+        ImageError
+            When it is something else; says what it is.
+        ModelError
+            When the runtime fails, or the network's output is not finite.
+        """
+        tensor, transform = self.preprocess(image)
+        return self.postprocess(self.infer(tensor), transform)
+
+    def class_name(self, class_id: int) -> str:
+        """Name of a class, also of an id beyond `class_names`, which outputs may hold."""
+        if 0 <= class_id < len(self.class_names):
+            return self.class_names[class_id]
+        return f'class_{class_id}'
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `infer`."""
+        self.engine.bind_thread()
+
+    def interrupt(self) -> None:
+        """Make an inference under way fail soon, if the runtime can; from any thread."""
+        self.engine.interrupt()
+
+    def close(self) -> None:
+        """Release the engine; calling it twice is harmless."""
+        try:
+            if self.device_path is not None:
+                self.device_path.close()
+        finally:
+            self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _default_options(self) -> Options:
+        """Options for a model that is given none."""
+        raise NotImplementedError
+
+    def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> Any:
+        """What the outputs hold, from the shapes that a run gave."""
+        seen = (shapes, dtype, self.info, self.network_wh)
+        try:
+            return self.task.recognize(*seen)
+        except ModelError as err:
+            if not self.info.task:
+                for other in tasks():
+                    if other is not self.task and other.recognizes(*seen):
+                        raise looks_like(self.info, shapes[0], other) from err
+            raise
+
+    def _assume(self) -> dict[str, str]:
+        """What is taken where nobody says it."""
+        return assumed_preprocessing(self.info, self.preprocessor)
+
+    def _open_device_path(self) -> CudaPath[Result, Options] | None:
+        engine = self.engine
+        if not isinstance(engine, CudaEngine):
+            return None
+        from jetson_perception.models.cuda import on_gpu
+
+        return on_gpu(lambda: self._cuda_path(engine))
+
+    def _cuda_path(self, engine: CudaEngine) -> CudaPath[Result, Options] | None:
+        """The model's way on the GPU; None for a task that has none, whose lane uses the host."""
+        return None
+
+
+def _preprocessor(engine: Engine, resize: str) -> Preprocessor:
+    info = engine.info
+    spec = engine.inputs[0]
+    normalization = Normalization(
+        scale=1 / 255 if info.scale is None else info.scale,
+        mean=info.mean or (0.0, 0.0, 0.0),
+        std=info.std or (1.0, 1.0, 1.0),
+        color_order=info.color_order or 'rgb',
+    )
+    height, width = spec.shape[2:]
+    return Preprocessor(
+        (width, height),
+        resize=resize,
+        normalization=normalization,
+        dtype=spec.dtype,
+    )

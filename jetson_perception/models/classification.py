@@ -1,0 +1,211 @@
+"""Classification: an image in, the classes of the image as a whole out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from jetson_perception.drawing import draw_classification
+from jetson_perception.errors import ParameterError
+from jetson_perception.models.base import Model
+from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.scored_params import ScoredParams
+from jetson_perception.models.task import ResultTopic, Task
+from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.classes import class_ids, class_score_thresholds
+from jetson_perception.tasks.classification import (
+    ClassificationLayout,
+    ClassificationOptions,
+    classify,
+    holds_classes,
+    recognize_classification_layout,
+)
+from jetson_perception.tasks.results import Classification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.engines.base import Engine
+    from jetson_perception.evaluation.agreement import ClassAgreement
+    from jetson_perception.evaluation.datasets import Dataset
+    from jetson_perception.evaluation.evaluators import ClassEvaluator
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.preprocess import ImageTransform
+
+
+@dataclass(frozen=True)
+class ClassificationParams(ScoredParams):
+    """What can be set of a classifier besides the model."""
+
+    output: str = param(
+        'auto',
+        'What the output of a classifier holds; auto: as the model says, else probabilities for '
+        'an Ultralytics export and logits for any other.',
+        choices=('auto', 'logits', 'probabilities'),
+        at_configure=True,
+    )
+    top_k: int = param(
+        5, 'Maximum number of classes per frame, for a classifier.', between=(1, 1000)
+    )
+
+
+class ImageClassification(Task):
+    """The best classes of an image. It has no part on a GPU besides the engine."""
+
+    nouns: ClassVar = {'classify': 'an image classifier'}
+    model_name = 'ClassificationModel'
+    node = 'yolo_node'
+    title = 'classification'
+    params = ClassificationParams
+    resizes = (*Task.resizes, 'center_crop')
+
+    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
+        """Take one float a class."""
+        return holds_classes(shape, dtype)
+
+    def recognize(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        dtype: np.dtype,
+        info: ModelInfo,
+        network_wh: tuple[int, int],
+    ) -> ClassificationLayout:
+        """The layout of the first output."""
+        return recognize_classification_layout(shapes[0], dtype, info)
+
+    def default_resize(self, network_wh: tuple[int, int]) -> str:
+        """A square input is cropped, another one stretched to, as Ultralytics does."""
+        width, height = network_wh
+        return 'center_crop' if width == height else 'stretch'
+
+    def make(self, engine: Engine) -> ClassificationModel:
+        """The model of an engine."""
+        return ClassificationModel(engine)
+
+    def overrides(self, params: ClassificationParams) -> dict[str, Any]:
+        """What the output holds."""
+        return {'output': params.output}
+
+    def options(
+        self, model: ClassificationModel, params: ClassificationParams
+    ) -> ClassificationOptions:
+        """Which classes are given."""
+        names = model.class_names
+        return ClassificationOptions(
+            params.score_threshold,
+            params.top_k,
+            class_ids(params.classes, names),
+            class_score_thresholds(params.class_score_thresholds, names),
+        )
+
+    def draw(
+        self,
+        canvas: NDArray[np.uint8],
+        model: ClassificationModel,
+        result: Classification,
+        params: ClassificationParams | None = None,
+    ) -> None:
+        """Write the classes into the image."""
+        draw_classification(canvas, result, model.class_names)
+
+    def record(self, model: ClassificationModel, result: Classification) -> dict[str, Any]:
+        """The classes with their scores, the best first."""
+        return {
+            'classification': [
+                {
+                    'class_id': class_id,
+                    'class_name': model.class_name(class_id),
+                    'score': round(score, 5),
+                }
+                for class_id, score in _rows(result)
+            ]
+        }
+
+    def topics(self, model: ClassificationModel) -> list[ResultTopic]:
+        """The classes with their scores, the best first."""
+        from vision_msgs.msg import Classification as ClassificationMessage
+        from vision_msgs.msg import ObjectHypothesis
+
+        def fill(result: Classification, header: Any) -> Any:
+            results = [
+                ObjectHypothesis(class_id=model.class_name(class_id), score=score)
+                for class_id, score in _rows(result)
+            ]
+            return ClassificationMessage(header=header, results=results)
+
+        return [ResultTopic('classification', ClassificationMessage, fill)]
+
+    def describe(self, model: ClassificationModel) -> Iterator[tuple[str, str]]:
+        """Task, layout and classes."""
+        layout = model.layout
+        yield 'task', self.title
+        yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
+        yield 'classes', listed(model.class_names)
+
+    def evaluator(
+        self, model: ClassificationModel, dataset: Dataset, options: Any, ignored_id: int | None
+    ) -> ClassEvaluator:
+        """How often the class of a picture is the best one, and among the best five."""
+        from jetson_perception.evaluation.datasets import ClassDataset
+        from jetson_perception.evaluation.evaluators import ClassEvaluator
+
+        if isinstance(dataset, ClassDataset):
+            return ClassEvaluator(model, dataset)
+        raise ParameterError(
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
+            'with a folder of pictures for each class',
+            'dataset',
+        )
+
+    def agreement(
+        self, one: ClassificationModel, other: ClassificationModel, options: Any, match_iou: float
+    ) -> ClassAgreement:
+        """The best class, and its score."""
+        from jetson_perception.evaluation.agreement import ClassAgreement
+
+        return ClassAgreement(one, other)
+
+    def usual_postprocess(self, model: ClassificationModel) -> Callable[..., Any]:
+        """The best class."""
+        return lambda outputs, scale, bgr: int(np.argmax(outputs[0]))
+
+
+class ClassificationModel(Model[Classification, ClassificationOptions]):
+    """A classifier: an image in, its best classes out. Made by `open`.
+
+    Its `layout` is a `ClassificationLayout`, its options are `ClassificationOptions`.
+    """
+
+    task = ImageClassification()
+
+    layout: ClassificationLayout
+
+    def postprocess(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        transform: ImageTransform,
+        options: ClassificationOptions | None = None,
+    ) -> Classification:
+        """The best classes, as the options say."""
+        return classify(outputs[0], self.layout, options or self.options)
+
+    def _default_options(self) -> ClassificationOptions:
+        return ClassificationOptions()
+
+    def _assume(self) -> dict[str, str]:
+        # As of YOLO's other exports: who writes the stride trains so.
+        if self.info.stride:
+            return {}
+        output = {} if self.info.output else {'output': self.layout.output}
+        return output | super()._assume()
+
+
+TASK = ClassificationModel.task
+
+
+def _rows(result: Classification) -> Iterator[tuple[int, float]]:
+    return zip(result.class_id.tolist(), result.score.tolist(), strict=True)

@@ -1,0 +1,73 @@
+"""Semantic segmentation on a GPU: the mask, and pictures of it while somebody wants them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jetson_perception.cuda.pictures import CudaPictures
+from jetson_perception.cuda.segmentation import CudaSegmenter
+from jetson_perception.models.cuda import CudaPath
+from jetson_perception.tasks.results import Segmentation
+from jetson_perception.tasks.segmentation import SegmentationOptions
+
+if TYPE_CHECKING:
+    from jetson_perception.cuda.preprocess import DeviceImage
+    from jetson_perception.engines.base import CudaEngine
+    from jetson_perception.models.cuda import Work
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+    from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
+    from jetson_perception.tasks.segmentation import SegmentationLayout
+
+
+class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
+    """A semantic segmentation model's way on the GPU, with the pictures that its options want.
+
+    Parameters
+    ----------
+    engine : CudaEngine
+        Not closed with this, but later.
+    preprocessor : Preprocessor
+        What is done on the GPU likewise.
+    layout : SegmentationLayout
+        What the engine's output holds.
+    options : SegmentationOptions
+        For a frame that comes without.
+    """
+
+    def __init__(
+        self,
+        engine: CudaEngine,
+        preprocessor: Preprocessor,
+        layout: SegmentationLayout,
+        options: SegmentationOptions,
+    ) -> None:
+        output = engine.output_buffers[0]
+        segmenter = CudaSegmenter(engine.device, layout, output.shape, output.dtype)
+        super().__init__(engine, preprocessor, segmenter, options)
+        self._segmenter = segmenter
+        with self._resources.closed_on_error():
+            self._pictures = self._resources.add(CudaPictures(engine.device, engine.info.path))
+
+    def _take(
+        self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: SegmentationOptions
+    ) -> None:
+        # A mask of the network's size lies over no image.
+        wanted = options.pictures if options.mask_size == 'image' else None
+
+        def begin_pictures(image: DeviceImage) -> None:
+            self._pictures.begin(image, wanted, self._stream, work.block)
+
+        tensor.take(taker, self._engine.input_buffer, self._stream, begin_pictures)
+
+    def _enqueue_postprocess(
+        self, work: Work, transform: ImageTransform, options: SegmentationOptions
+    ) -> None:
+        super()._enqueue_postprocess(work, transform, options)
+        mask_address = self._segmenter.mask_address(work.block)
+        self._pictures.enqueue(mask_address, self._stream, work.block)
+
+    def _collect(self, work: Work) -> Segmentation:
+        found = super()._collect(work)
+        pictures = self._pictures.collect(work.block)
+        return replace(found, colored=pictures.colored, tinted=pictures.tinted)

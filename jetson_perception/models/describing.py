@@ -1,0 +1,23 @@
+"""What models say of themselves, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def counted(number: int, noun: str, plural: str = 's') -> str:
+    """A number with its noun, as '3 classes'; 'classes unknown' for 0."""
+    if not number:
+        return f'{noun}{plural} unknown'
+    return f'{number} {noun}{plural if number > 1 else ""}'
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """The first names, and how many there are where that is not all."""
+    more = f', … ({len(names)} in all)' if len(names) > most else ''
+    return ', '.join(map(printable, names[:most])) + more

@@ -1,0 +1,96 @@
+"""From a path to a model that is ready to run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.engines import open_engine
+from jetson_perception.errors import ModelError
+from jetson_perception.files.foreign_files import foreign_path
+from jetson_perception.models.registry import tasks, wrong_task
+from jetson_perception.resources import model_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jetson_perception.engines import Engine
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.models.base import Model
+    from jetson_perception.models.task import Task
+
+
+def open_model(
+    path: str | Path,
+    *,
+    runtime: str = 'auto',
+    threads: int = 0,
+    overrides: ModelInfo | None = None,
+    node: str = '',
+    **building: Any,
+) -> Model[Any, Any]:
+    """Open a model file as what it is.
+
+    Its task decides. Where it names none, the shape of its first output does: floats of (1, n, m)
+    are YOLO's unless the YAML file says `output`, floats of (1, n) a classifier's, and all else is
+    taken for semantic segmentation's.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ONNX file, or the bare name of a model that comes with the package.
+    runtime, threads, overrides
+        As `open_engine` says.
+    node : str
+        Refuse models that another node than this one runs.
+    building
+        `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be used, or is a model for a task that is not among these.
+    ParameterError
+        When a setting is out of range or missing; the error names it.
+    """
+    engine = open_file(path, runtime, threads, overrides, **building)
+    try:
+        model: Model[Any, Any] = _task_of(engine, node).make(engine)
+    except BaseException:
+        engine.close()
+        raise
+    return model
+
+
+def open_file(
+    path: str | Path, runtime: str, threads: int, overrides: ModelInfo | None, **building: Any
+) -> Engine:
+    """The engine of a model file, or of a model that comes with the package."""
+    return open_engine(
+        resolve_model(path), runtime=runtime, threads=threads, overrides=overrides, **building
+    )
+
+
+def resolve_model(path: str | Path) -> Path:
+    """The file that a path, or the bare name of a model that comes with the package, means."""
+    given = foreign_path(path, what='model', error=ModelError)
+    if os.path.exists(given) or given.suffix or given.name != str(path):
+        return given
+    return model_path(str(path))
+
+
+def _task_of(engine: Engine, node: str) -> Task:
+    """The task that the metadata names; where it names none, the one that takes the output."""
+    info = engine.info
+    if info.task:
+        named = next((task for task in tasks() if info.task in task.words), None)
+        if named is None or node not in ('', named.node):
+            raise wrong_task(info, node or 'jetson_perception')
+        return named
+    spec = engine.inputs[0]
+    output = engine.infer(np.zeros(spec.shape, spec.dtype))[0]
+    among = [task for task in tasks() if node in ('', task.node)]
+    takers = (task for task in among if task.takes(output.shape, output.dtype, info))
+    return next(takers, among[0])

@@ -1,0 +1,50 @@
+"""The tasks that there are, in the order in which a model that names none is looked at.
+
+To add a task, write a file in `models/` with a `Task` as its `TASK`, and list the file here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from jetson_perception.errors import ModelError
+from jetson_perception.printable import quoted
+
+if TYPE_CHECKING:
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.models.task import Task
+
+_FILES = ('yolo', 'classification', 'segmentation')
+
+# Tasks that people have models for and that nothing here runs yet.
+_NOT_YET = {'obb': 'a detector of rotated boxes'}
+
+
+@cache
+def tasks() -> tuple[Task, ...]:
+    """Every task, the one that takes what no other does last."""
+    # Imported when they are asked for: each file needs the base of models, which asks for others.
+    files = (import_module(f'jetson_perception.models.{name}') for name in _FILES)
+    return tuple(file.TASK for file in files)
+
+
+def wrong_task(info: ModelInfo, where: str) -> ModelError:
+    """The error for a model whose metadata names a task that `where` does not run."""
+    task = next((task for task in tasks() if info.task in task.words), None)
+    if task is not None:
+        what, way_out = task.nouns[info.task], f'use {task.runner}'
+    else:
+        what = _NOT_YET.get(info.task, f'a model for the task {quoted(info.task)}')
+        way_out = 'nothing here runs these yet'
+    return ModelError(
+        f'{info.path} is {what} (task {quoted(info.task)}), which {where} does not run; {way_out}'
+    )
+
+
+def looks_like(info: ModelInfo, shape: tuple[int, ...], task: Task) -> ModelError:
+    """The error for a model that names no task and has the output of another one."""
+    return ModelError(
+        f'{info.path} looks like {task.noun}, with output {shape}; use {task.runner}'
+    )
