@@ -17,9 +17,9 @@ from jetson_perception import bringup
 from jetson_perception.nodes.camera_node import CameraParams
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
+from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameters import parameter_type
-from jetson_perception.ros.perception_node import ImageInputParams
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = ROOT / 'tools' / 'generate_parameter_files.py'

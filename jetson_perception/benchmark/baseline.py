@@ -17,6 +17,7 @@ the result is there, so around it such a loop runs one session after another: `I
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,6 +25,7 @@ import numpy as np
 
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.source import convert_to_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +143,7 @@ def plain_session(model: Model[Any, Any]) -> Run:
     content: str | bytes = model.info.path
     if isinstance(engine, OnnxRuntimeCudaEngine):
         provider = ('CUDAExecutionProvider', {'use_tf32': str(int(engine.tf32))})
-        content = engine.content or content
+        content = (convert_to_half(Path(model.info.path)) if engine.is_half else None) or content
     session: Any = onnxruntime.InferenceSession(content, providers=[provider])
     name = session.get_inputs()[0].name
     return lambda blob: session.run(None, {name: blob})

@@ -1,7 +1,7 @@
-"""What threads are at that may never end, since when, and what becomes of those that don't.
+"""What threads are doing that may hang, since when, and what becomes of those that do.
 
 A driver that hangs keeps the thread that called it, and nothing in Python gets it back. Such a
-thread is told of, and left behind: what it uses is not closed under it.
+thread is reported and left behind: nothing that it uses is closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_S = 3.0
-"""What takes longer counts as stuck, unless a third of it is what such calls are known to take."""
+"""A call that takes longer counts as stuck, unless such calls took a third of that before."""
 
 SLOW_START_S = 300.0
 """The limit for what is slow once: loading a model, and the first run of an engine."""
@@ -31,18 +31,18 @@ class Activity:
     Parameters
     ----------
     who : str
-        For people, as 'engine det'.
+        For people, such as 'engine det'.
     """
 
     def __init__(self, who: str) -> None:
         self.who = who
-        # What it is, when it began by the monotonic clock in ns, and its limit in s: one object,
-        # so that a reader sees what belongs together.
+        # What is called, when that began (monotonic, ns), and its limit in s: one object, so that
+        # a reader never sees parts of two calls.
         self._call: tuple[str, int, float] | None = None
         self._limit_s = STUCK_S
 
     def begin(self, what: str, begun_ns: int | None = None, limit_s: float | None = None) -> None:
-        """Note what begins, as 'an inference', in place of what was noted before.
+        """Note what begins, such as 'an inference', in place of what was noted before.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class Activity:
         )
 
     def end(self, begun_ns: int | None = None) -> None:
-        """Note that all is over that began at a monotonic time; by default the call under way."""
+        """Note that all that began at a monotonic time is over; by default the call under way."""
         call, self._call = self._call, None
         if call is None:
             return
@@ -92,7 +92,7 @@ class Activity:
 
 
 class WatchedThread(threading.Thread):
-    """A thread that the interpreter does not wait for, and what it is at.
+    """A thread that the interpreter does not wait for, and what it is doing.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class WatchedThread(threading.Thread):
 
 
 class LeftBehind:
-    """Threads that did not end in time, and what waits for their end to be closed.
+    """Threads that did not end in time, and what is closed once they have ended.
 
     Once one of them was stuck, nothing is closed any more: whatever it was in may be broken.
 
@@ -163,9 +163,9 @@ def join_until(threads: Sequence[WatchedThread], deadline_s: float) -> list[Watc
 def call_within(
     call: Callable[[], None], who: str, what: str, patience_s: float
 ) -> LeftBehind | None:
-    """Make a call that may hang; returns its thread where it does not come back in time.
+    """Make a call that may hang; returns its thread if it does not return in time.
 
-    It counts as stuck only after half a minute: what releases something may be slow.
+    It counts as stuck only after half a minute, since releasing things may be slow.
 
     Parameters
     ----------

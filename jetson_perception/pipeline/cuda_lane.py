@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 #: upload, fit and enqueue a frame. An engine that is faster than that has its next frame at once.
 _SHARE_TO_WAIT = 0.8
 _LEAD_MS = 2.0
-#: Where no frame is there then, one is looked out for until this share is over: a lane that waits
-#: for the GPU sees no frame come.
+#: If there is none by then, the lane looks for one until this share is over: while it waits for
+#: the GPU, it does not see a frame come.
 _SHARE_TO_LOOK = 0.9
 
 
@@ -55,7 +55,7 @@ class Clock:
 
     @staticmethod
     def next_frame(slot: Slot[Frame], seconds: float) -> Frame | None:
-        """The next frame of the next seconds; None when none comes, or the slot is closed."""
+        """The frame that arrives within so many seconds; None without one, or once closed."""
         return slot.take_within(seconds)
 
 
@@ -136,7 +136,7 @@ class CudaLane(Lane):
             under_way = begun
 
     def _next_frame(self, under_way: _Begun | None) -> Frame | None:
-        """The newest frame; with one under way only if there is one when it is time for it."""
+        """The newest frame; while another is under way, only if one is there at the right time."""
         if under_way is None:
             return self.slot.take()
         # When the engine began the frame, as far as that can be told without asking the GPU.
@@ -191,10 +191,10 @@ class CudaLane(Lane):
         self._expected_ms += above if above < 0 else 0.1 * above
 
     def _tell(self, error: Exception) -> None:
-        """Tell of a frame that failed, and find out whether all others will too."""
+        """Report a frame that failed, and find out whether all others will too."""
         self.fail(error)
         if self.fatal is None and not isinstance(error, ImageError):
-            # Engines have errors of their own, which don't tell.
+            # An engine's own errors do not say whether the GPU still works.
             self.fatal = self.path.fatal_problem()
 
 
@@ -213,7 +213,7 @@ def make_lane(
 
 
 def share_device_frames(lanes: Iterable[Lane]) -> list[DeviceFrames]:
-    """Frames on the device for the CUDA lanes among these, one set a device; to be closed."""
+    """Frames on the device for the CUDA lanes among these, one set per device; to be closed."""
     shared: dict[CudaDevice, DeviceFrames] = {}
     for lane in lanes:
         if isinstance(lane, CudaLane):

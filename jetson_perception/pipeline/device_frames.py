@@ -2,9 +2,9 @@
 
 A frame that a lane begins gets a slot: a pinned buffer that its bytes are copied into, their copy
 on the device, and a tensor for each kind of input. Lanes copy the tensor into their engine's own
-input, and the image where they want it too, on their own streams, so that a slot is free again
-long before the engines are through with the frame. Nothing is allocated for a frame, unless it is
-larger than all before it.
+input, and the image if they want it too, on their own streams, so that a slot is free again long
+before the engines have finished the frame. Nothing is allocated for a frame unless it is larger
+than all before it.
 
 On a GPU that shares its memory with the CPU the kernel reads the pinned buffer in place.
 """
@@ -98,7 +98,7 @@ class DeviceFrames:
         self._inputs: list[DeviceInput] = []
 
     def add(self, preprocess: DevicePreprocess, times: StageTimes) -> DeviceInput:
-        """Have another lane take part; all are added before the first frame."""
+        """Add a lane; all are added before the first frame."""
         kind = self._kinds.setdefault(preprocess.input_key, len(self._kinds))
         added = DeviceInput(self, preprocess, len(self._inputs), kind, times)
         self._inputs.append(added)
@@ -123,7 +123,7 @@ class DeviceFrames:
         return slot
 
     def give_back(self, slot: DeviceSlot) -> None:
-        """Let a slot be used again: every lane has enqueued what it wants of it."""
+        """Let a slot be used again: every lane has enqueued its copies."""
         with self._changed:
             self._free.append(slot)
             self._changed.notify()
@@ -176,7 +176,7 @@ class DeviceFrames:
                 self._changed.wait()
 
     def _new_slot(self) -> DeviceSlot:
-        """Another slot; made without the lock that `give_back` wants, which is not to wait."""
+        """Another slot; made without the lock that `give_back` needs, which must not wait."""
         try:
             with self._making:
                 if self._stream is None:
@@ -234,7 +234,7 @@ class DeviceSlot:
         self._image = DeviceImage(address, raw.width, raw.height, row_bytes, raw.encoding)
 
     def tensor(self, wanted: DeviceInput) -> DeviceTensor:
-        """The image fitted to a network's input; the first who asks has it made."""
+        """The image fitted to a network's input; made for the first lane that asks."""
         tensor = self._tensors[wanted.kind]
         if tensor is None:
             buffer = wanted.preprocess.new_tensor()
@@ -247,7 +247,7 @@ class DeviceSlot:
         return tensor
 
     def is_past(self) -> bool:
-        """Whether the GPU is through with everything that was enqueued for this slot."""
+        """Whether the GPU has finished everything that was enqueued for this slot."""
         if not self._made:
             return self._mapped or self._uploaded.query()
         return all(tensor.is_past() for tensor in self._made)

@@ -83,6 +83,8 @@ class Frame:
     ) -> None:
         self.header = header
         self.age_ms = age_ms
+        #: Which input of a node it came from, by the input's name; set by the input.
+        self.input_name = ''
         self.received_ns = time.monotonic_ns()
         #: Position among the frames that were offered, from 1.
         self.index = 0

@@ -1,4 +1,4 @@
-"""A queue that gives every item, in order, for frames of which none may be left out."""
+"""A queue that gives every item, in order, for frames that must not be left out."""
 
 from __future__ import annotations
 

@@ -146,9 +146,9 @@ class Lane:
         self.refine: Refine | None = None
         #: Why no frame can succeed any more; None while one can.
         self.fatal: PerceptionError | None = None
-        #: What the lane's thread is at.
+        #: What the lane's thread is doing.
         self.activity = Activity(f'engine {name}')
-        #: Whether what a frame fails with is told no more: the lane was told to end.
+        #: Whether failures are no longer reported, since the lane was told to end.
         self._quiet = False
         self._options = options
         self._on_error = on_error
@@ -260,18 +260,18 @@ class Lane:
         self.activity.begin('the first run', limit_s=SLOW_START_S)
 
     def interrupt(self) -> None:
-        """Have an inference under way end soon, where the runtime can do that; any thread."""
+        """Make an inference under way end soon, if the runtime can; from any thread."""
         self._quiet = True
         self.model.interrupt()
 
     def record_wait(self, frame: Frame, begun_ns: int) -> None:
-        """Time what was before a frame that the lane began at a monotonic time."""
+        """Record the times before the lane began a frame, at a monotonic time."""
         if frame.age_ms is not None:
             self.times.record('transport', frame.age_ms)
         self.times.record('wait', (begun_ns - frame.received_ns) / 1e6)
 
     def fail(self, error: Exception) -> None:
-        """Count a frame that came to nothing and tell why."""
+        """Count a frame that failed and report why."""
         if self._quiet:
             return
         if not isinstance(error, PerceptionError):

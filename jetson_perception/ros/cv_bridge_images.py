@@ -1,4 +1,4 @@
-"""Encodings that cv_bridge alone converts, where it is there and does no harm.
+"""Encodings that only cv_bridge converts, if it is installed and does no harm.
 
 A cv_bridge that was built for another NumPy is imported without an error and then takes the
 process down. So it is tried in a process of its own, once, when the first such image comes.
@@ -45,7 +45,7 @@ class CvBridgeImages:
         self._lock = threading.Lock()
         self._tried = False
         self._bridge: Any = None
-        #: Why cv_bridge is of no use, as far as that is known yet; empty while it may be.
+        #: Why cv_bridge cannot be used, as far as is known; empty while it may be usable.
         self.problem = ''
         try:
             found = importlib.util.find_spec('cv_bridge')
@@ -117,7 +117,7 @@ class CvBridgeImages:
 
 
 def refusal(encoding: str, problem: str) -> ImageError:
-    """The error for an image that cv_bridge would convert, if there were not a problem with it."""
+    """The error for an image that cv_bridge would convert if it worked."""
     return ImageError(
         f'image is {encoding}, more than 8 bits a channel, which cv_bridge converts, and that '
         f"{problem}; mend that, or set the driver's pixel format to bgr8"

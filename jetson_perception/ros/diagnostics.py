@@ -1,4 +1,4 @@
-"""A node's health on /diagnostics, once a second, as rqt_robot_monitor and others read it."""
+"""A node's health on /diagnostics, once a second, as rqt_robot_monitor and others expect it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DiagnosticsPublisher:
         self._node = node
         self._collect = collect
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos.RESULTS)
-        # Steady: health must be told also when simulated time stands still.
+        # Steady: health must be published even while simulated time stands still.
         node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:

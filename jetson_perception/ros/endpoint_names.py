@@ -1,4 +1,4 @@
-"""Names of the nodes that topics' publishers and subscriptions belong to."""
+"""Names of the nodes behind the publishers and subscriptions of a topic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _UNKNOWN = 'NODE_NAME_UNKNOWN'
 
 
 def is_named(endpoint: TopicEndpointInfo) -> bool:
-    """Whether the middleware has heard the node's name, which comes after its topics."""
+    """Whether the middleware knows the node's name yet, which comes after its topics."""
     return _UNKNOWN not in endpoint.node_name
 
 

@@ -1,4 +1,4 @@
-"""Services that a request cannot end the node with.
+"""Services whose requests cannot end the node.
 
 rclpy lets what a service's callback raises end the process, and its own raise for requests that
 other nodes can send: one parameter of a type that ROS does not have is enough.

@@ -1,4 +1,4 @@
-"""What other nodes of this package say of themselves on /diagnostics, for who waits for them."""
+"""What other nodes of this package say about themselves on /diagnostics, for those who wait."""
 
 from __future__ import annotations
 

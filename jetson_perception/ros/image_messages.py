@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 MOST_FRAME_ID_CHARACTERS = 1000
-"""Of the frame_id of an image; names of frames in tf have some twenty."""
+"""Longest frame_id that an image may have; names of frames in tf have some twenty characters."""
 
 
 def stamp_ns(header: Any) -> int:
@@ -36,7 +36,7 @@ def stamp_ns(header: Any) -> int:
 
 
 def check_frame_id(header: Any) -> None:
-    """Refuse a frame_id that nobody means: every result carries it, at every frame.
+    """Refuse an absurd frame_id: every result of every frame would carry it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Who hears a camera_node's images, as far as it waits for them: to begin, and in lockstep."""
+"""The subscribers that a camera waits for: before it begins, and for every frame in lockstep."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _PATIENCE_S = 5.0
 _LOG_EVERY_S = 10.0
 #: How often subscribers are counted.
 _LOOK_S = 0.05
-#: So long after the camera has heard of a subscriber it has heard of the camera, surely.
+#: A subscriber that the camera has discovered has discovered the camera after this long.
 _MATCHING_S = 0.5
 
 
 class Listeners:
-    """Waits for other nodes, and tells for whom.
+    """Waits for other nodes, and says which.
 
     Parameters
     ----------

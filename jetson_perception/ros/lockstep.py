@@ -30,8 +30,8 @@ _LOOK_S = 0.2
 #: A frame that was not answered is sent again after so long, then twice as long, and so on.
 _FIRST_RESEND_S = 1.0
 _LONGEST_RESEND_S = 16.0
-#: Who publishes may give any name as its own. Of more nodes than these the answers of those who
-#: answered first are forgotten; whoever is missed is asked again.
+#: A publisher may claim any name. Beyond this many names, the oldest answers are forgotten; a node
+#: whose answer is missing gets the frame again.
 _MOST_ANSWERS = 1000
 _MOST_NAME_CHARACTERS = 512  # ROS allows half as many
 
@@ -42,7 +42,7 @@ def done_topic(image_topic: str) -> str:
 
 
 class FrameAnswers:
-    """The side of a node that takes frames: announces itself, and says what it is done with.
+    """The receiving side: announces the node, and says which frames it is done with.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class FrameAnswers:
 
 
 class Lockstep:
-    """The side of a node that sends frames: waits for those who take them.
+    """The sending side: waits for the nodes that take every frame.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Lockstep:
     image_topic : str
         Full name of the topic with the raw images.
     enough : int
-        With fewer nodes that take every frame none is sent.
+        No frame is sent while fewer nodes take every frame.
     """
 
     def __init__(self, node: Node, image_topic: str, enough: int) -> None:

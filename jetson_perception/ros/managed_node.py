@@ -48,18 +48,18 @@ class ManagedParams:
     )
     allow_source_changes: bool = param(
         False,
-        'Let everybody on the ROS graph set what the node opens, as its source or model, while it '
-        'runs; only the start can set this one.',
+        'Let anybody on the ROS graph change what the node opens, such as its source or model, '
+        'while it runs; can be set only at start.',
         read_only=True,
     )
 
 
 class ManagedNode(LifecycleNode):
-    """What the nodes share: bringing up, refusing to die, diagnostics.
+    """What all nodes share: bringing themselves up, staying alive, diagnostics.
 
     A subclass implements `configure`, `activate`, `deactivate`, `cleanup` and `diagnose`. The
-    first two raise PerceptionError for what the user is to mend; the node then stays up in the
-    state that it was in, and diagnostics tell the reason. The service `~/retry` tries again.
+    first two raise PerceptionError for what the user has to fix; the node then stays in the state
+    that it was in, and diagnostics give the reason. The service `~/retry` tries again.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class ManagedNode(LifecycleNode):
 
     @property
     def parameter_problems(self) -> list[str]:
-        """What was given wrong at start and is not set right yet."""
+        """What was wrong at start and has not been corrected yet."""
         given = [problem for declared in self._declared for problem in declared.problems]
         return given + self._unknown_parameters
 
@@ -120,7 +120,7 @@ class ManagedNode(LifecycleNode):
     def bring_up(self, arguments: Sequence[str] = ()) -> None:
         """Configure and activate, unless the user wants to do that; call it once, before spinning.
 
-        A node that fails stays up: its parameters can be mended and `configure` tried again.
+        A node that fails stays up: its parameters can be corrected and `configure` tried again.
 
         Parameters
         ----------
@@ -157,9 +157,9 @@ class ManagedNode(LifecycleNode):
             self._go('activate')
 
     def _go(self, transition: str) -> bool:
-        """Take a transition, where the state has it, and tell whether that went well.
+        """Take a transition if the state has it, and tell whether it succeeded.
 
-        rclpy raises where the state has it not, and that would end the process.
+        rclpy raises if the state does not have it, and that would end the process.
         """
         if transition not in self._transitions():
             return False
@@ -187,11 +187,11 @@ class ManagedNode(LifecycleNode):
         return []
 
     def facts(self) -> dict[str, Any]:
-        """Values that diagnostics tell of the node in every state."""
+        """Values that diagnostics report about the node in every state."""
         return {}
 
     def busy(self) -> tuple[str, dict[str, Any]]:
-        """What the node waits for before it can work, and values to tell; '' for nothing."""
+        """What the node waits for before it can work, and values to report; '' for nothing."""
         return '', {}
 
     def hang(self) -> str:

@@ -1,4 +1,4 @@
-"""Quality of service, one constant a kind of topic.
+"""Quality of service, one constant for each kind of topic.
 
 Images come best effort, so that a lost one is not sent again when a newer one is due; results go
 reliable, so that any subscriber matches (REP-2003's advice: publish reliable, subscribe best
@@ -14,7 +14,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-#: For an image that is subscribed to: the newest or none.
+#: For images that a node subscribes to: the newest or none.
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
@@ -22,16 +22,16 @@ IMAGE_INPUT = QoSProfile(
 SENSOR_DATA = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
-#: For images of which none may be lost, and answers to them; see `ros.lockstep`.
-#: One is under way at a time; the rest is for senders that don't wait.
+#: For images none of which may be lost, and for their answers; see `ros.lockstep`.
+#: One is under way at a time; the rest is for senders that do not wait.
 EVERY_IMAGE = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.RELIABLE
 )
-#: For everything that a node found out.
+#: For results.
 RESULTS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
 )
-#: For what is said once and must reach late subscribers too.
+#: For what is published once and must reach late subscribers too.
 LATCHED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,
     depth=1,

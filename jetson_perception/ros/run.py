@@ -27,7 +27,7 @@ END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _ToRosLog(logging.Handler):
-    """Hands the library's log on to the node's, so that both stand in one place."""
+    """Passes the library's log to the node's, so that both are in one place."""
 
     def __init__(self, node: ManagedNode) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Running a node's callbacks until somebody says stop."""
+"""Runs a node's callbacks until it is told to stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 5.0
-"""Seconds between two tracebacks of callbacks that failed."""
+"""Shortest time between two logged tracebacks of failed callbacks, seconds."""
 
 
 class Spinner:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from nodes.support import image_message, pixels_of
 from onnx_models import color_segmentation, detector, pose_detector
+from pipeline.waiting import wait_until
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -160,7 +161,7 @@ def test_a_build_that_is_over_before_the_node_is_spun(builder, run_seg, error):
     builder.error = error
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     builder.finish.set()
-    node._opening._thread.join()
+    wait_until(lambda: not node._models.opening)
     activated = node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     assert activated == (error is None)
     assert node.problem == ('no tactic' if error else '')

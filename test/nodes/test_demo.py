@@ -57,7 +57,7 @@ def test_yolo_with_a_model_of_the_users_own(tmp_path):
     done = run_demo(tmp_path / 'out', '--node', 'yolo', '--model', str(model), '--source', source)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r'^det: results [\d.]+ Hz · frames lost', done.stdout, re.MULTILINE)
-    assert 'det, objects a frame: ' in done.stdout
+    assert 'det, objects per frame: ' in done.stdout
     assert_saved(tmp_path / 'out')
 
 

@@ -122,7 +122,7 @@ def test_a_frame_that_fails_for_another_reason_leaves_the_node_active(node):
     node.bring_up()
     node.models['poor'].raises = CudaError('out of memory')
     node.offer()
-    spin_until(node, lambda: node._last_error == 'out of memory')
+    spin_until(node, lambda: node._reports.last_error == 'out of memory')
     assert node.state() == 'active'
 
 

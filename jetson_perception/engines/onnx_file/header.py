@@ -67,7 +67,7 @@ class NotOnnxError(ModelError):
 
 
 @dataclass(frozen=True)
-class OnnxHead:
+class ModelHeader:
     """What an ONNX model says of itself.
 
     Attributes
@@ -164,7 +164,7 @@ def _require_weights(path: Path, file: Path) -> None:
     check_foreign_file(file, what=f'{path} keeps weights in', error=ModelError)
 
 
-def read_head(path: str | Path) -> OnnxHead:
+def read_head(path: str | Path) -> ModelHeader:
     """Metadata and inputs of an ONNX model.
 
     Raises
@@ -194,7 +194,7 @@ def read_head(path: str | Path) -> OnnxHead:
         if element_type not in _ELEMENT_TYPES:
             raise ModelError(f"{path}: input '{name}' is no tensor of numbers")
         specs.append(TensorSpec(name, shape, np.dtype(_ELEMENT_TYPES[element_type])))
-    return OnnxHead(metadata, tuple(specs))
+    return ModelHeader(metadata, tuple(specs))
 
 
 @contextmanager

@@ -27,7 +27,7 @@ _ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
-class OnnxHead:
+class FoundHead:
     """A head that may be in a model.
 
     Attributes
@@ -54,7 +54,7 @@ def find_head(
     *,
     class_count: int = 0,
     keypoint_shape: tuple[int, int] | None = None,
-) -> OnnxHead | None:
+) -> FoundHead | None:
     """The head whose maps and output fit together; None where none does, or more than one.
 
     Parameters
@@ -104,7 +104,7 @@ def find_head(
             maps = tuple(each[count] for each in by_channels for count in layout.channels)
             kinds = {name in halves for name in maps}
             if len(kinds) == 1:
-                found.append(OnnxHead(layout, maps, output, kinds.pop()))
+                found.append(FoundHead(layout, maps, output, kinds.pop()))
     return found[0] if len(found) == 1 else None
 
 
@@ -133,14 +133,14 @@ def _keypoint_depth(
     return 0 if any(len(shape) == 4 and shape[1] == extra for shape in others) else None
 
 
-def head_problem(model: onnx.ModelProto, head: OnnxHead, size_wh: tuple[int, int]) -> str:
+def head_problem(model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, int]) -> str:
     """How a run of the model differs from `tasks.yolo_head.decode_head`; empty if it does not.
 
     Parameters
     ----------
     model : ModelProto
         Run on the CPU, as it is, with random pixels. It is not changed.
-    head : OnnxHead
+    head : FoundHead
         From `find_head`.
     size_wh : tuple of int
         Width and height of the input.
@@ -163,7 +163,7 @@ def head_problem(model: onnx.ModelProto, head: OnnxHead, size_wh: tuple[int, int
 
 
 def _run_with_maps(
-    model: onnx.ModelProto, head: OnnxHead, size_wh: tuple[int, int]
+    model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, int]
 ) -> tuple[list[NDArray[np.floating]], NDArray[np.float32]]:
     """The maps, and what the model makes of them."""
     import onnxruntime
@@ -185,7 +185,7 @@ def _run_with_maps(
 
 
 def cut_head(
-    model: onnx.ModelProto, head: OnnxHead, *, channels_last: bool = False
+    model: onnx.ModelProto, head: FoundHead, *, channels_last: bool = False
 ) -> onnx.ModelProto:
     """The model up to its last convolutions.
 
@@ -193,7 +193,7 @@ def cut_head(
     ----------
     model : ModelProto
         It is not changed.
-    head : OnnxHead
+    head : FoundHead
         From `find_head`.
     channels_last : bool
         Whether the maps are to come as (1, height, width, channels): where a runtime computes so,
@@ -212,7 +212,7 @@ def cut_head(
 
 def _with_maps(
     model: onnx.ModelProto,
-    head: OnnxHead,
+    head: FoundHead,
     others: list[onnx.ValueInfoProto],
     *,
     channels_last: bool = False,

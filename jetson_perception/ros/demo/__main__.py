@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='demo', description=__doc__.split('\n')[0])
     parser.add_argument('--node', choices=SCENES, default='seg', help='seg_node or yolo_node')
     parser.add_argument('--source', default='', help='what camera_node opens; a scene by default')
-    parser.add_argument('--model', default='', help='ONNX file; shipped ones by default')
+    parser.add_argument(
+        '--model', default='', help='ONNX file; by default a model that comes with the package'
+    )
     parser.add_argument('--duration', type=float, default=10.0, help='seconds to measure over')
     parser.add_argument(
         '--record', type=float, default=4.0, help='seconds to record pictures and a video for'
@@ -109,7 +111,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         stage.spin(args.record)
     pictures = [encodings.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
     if not pictures:
-        raise PerceptionError(f'no annotated image came; the logs are in {args.output}')
+        raise PerceptionError(f'no annotated image arrived; the logs are in {args.output}')
     height, width = pictures[0].shape[:2]
     _report(console, f'{width}×{height}', windows)
     for line in (*findings, *observer.agreement()):

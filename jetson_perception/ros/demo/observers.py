@@ -1,4 +1,4 @@
-"""Who listens to the nodes of a demo, as another node of a robot would."""
+"""Listeners to the nodes of a demo, as other nodes of a robot would be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Box = tuple[str, Corners]
 
 NAMESPACE = 'demo'
-#: Of a box that counts as found: overlap with the true one, intersection over union.
+#: Overlap with the true box (intersection over union) from which a box counts as found.
 MATCH_IOU = 0.5
 
 
@@ -71,7 +71,7 @@ class Observer(Node):
             )
 
     def watch_pictures(self) -> None:
-        """Subscribe to what only people need."""
+        """Subscribe to what is meant for people."""
         topic = f'{self.perception}/annotated/compressed'
         self.create_subscription(CompressedImage, topic, self._on_picture, qos.RESULTS)
 
@@ -85,7 +85,7 @@ class Observer(Node):
         return all(self.results.values())
 
     def settled(self) -> bool:
-        """Whether every engine has told of the last image that camera_node told of."""
+        """Whether the stats of every engine go up to the last image of the camera's."""
         return all(msg.header == self.camera_stats.header for msg in self.stats.values())
 
     def findings(self) -> list[str]:
@@ -144,7 +144,7 @@ class SegObserver(Observer):
         self.create_subscription(Image, 'seg/mask', self._on_mask, qos.RESULTS)
 
     def watch_pictures(self) -> None:
-        """Subscribe to what only people need, and to the true masks."""
+        """Subscribe to what is meant for people, and to the true masks."""
         super().watch_pictures()
         self.create_subscription(Image, 'camera/ground_truth/mask', self._on_truth, qos.RESULTS)
 
@@ -210,7 +210,7 @@ class YoloObserver(Observer):
             self.create_subscription(LabelInfo, f'{topic}/label_info', labels, qos.LATCHED)
 
     def watch_pictures(self) -> None:
-        """Subscribe to what only people need, and to the true boxes."""
+        """Subscribe to what is meant for people, and to the true boxes."""
         super().watch_pictures()
         self.create_subscription(
             Detection2DArray, 'camera/ground_truth/detections', self._on_truth, qos.RESULTS
@@ -222,7 +222,7 @@ class YoloObserver(Observer):
         for engine, arrays in self.results.items():
             counts = Counter(name for msg in arrays for name, _ in _boxes(msg))
             each = (f'{name} {count / len(arrays):.1f}' for name, count in counts.most_common())
-            lines.append(f'{engine}, objects a frame: ' + (' · '.join(each) or 'none'))
+            lines.append(f'{engine}, objects per frame: ' + (' · '.join(each) or 'none'))
         return lines
 
     def agreement(self) -> list[str]:

@@ -78,7 +78,7 @@ class Stage:
         self._change_camera(Transition.TRANSITION_ACTIVATE)
 
     def stop_camera(self) -> None:
-        """Stop the camera and let all tell their last counts."""
+        """Stop the camera and wait for the last counts of all."""
         self._change_camera(Transition.TRANSITION_DEACTIVATE)
         # Engines tell once a second. They never tell of a last image that was lost on the way.
         deadline = time.monotonic() + SETTLE_S
@@ -86,7 +86,7 @@ class Stage:
             self._executor.spin_once(timeout_sec=0.1)
 
     def measure(self, seconds: float) -> dict[str, Window]:
-        """Run the camera for a while; what became of its frames, by engine."""
+        """Run the camera for a while; returns what became of its frames, by engine."""
         observer = self._observer
         before = dict(observer.stats)
         observer.clear()

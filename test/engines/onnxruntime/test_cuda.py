@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 import threading
+import weakref
 
 import numpy as np
 import onnx
@@ -19,9 +20,13 @@ from jetson_perception.cuda import CudaError, PinnedBuffer
 from jetson_perception.engines import open_engine
 from jetson_perception.engines.base import CudaEngine, TensorSpec
 from jetson_perception.engines.onnxruntime import cuda as onnxruntime_cuda_module
+from jetson_perception.engines.onnxruntime import source as source_module
+from jetson_perception.engines.onnxruntime.candidate import Candidate
+from jetson_perception.engines.onnxruntime.choices import MODES
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
-from jetson_perception.engines.onnxruntime.cuda import MODES, OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.engines.onnxruntime.session import CudaSession
+from jetson_perception.engines.onnxruntime.source import convert_to_half
 from jetson_perception.errors import ModelError, ParameterError
 
 FLOAT32 = np.dtype(np.float32)
@@ -377,14 +382,23 @@ class TestWaysToRun:
 
 
 class TestHalf:
-    @pytest.fixture(autouse=True)
-    def _anew(self):
-        onnxruntime_cuda_module._converted.cache_clear()
-
     @pytest.fixture
     def path(self, tmp_path):
         """Convolves, as what is converted does."""
         return small_networks.yolo(tmp_path / 'my.onnx')
+
+    @pytest.fixture
+    def conversions(self, monkeypatch):
+        """A weak reference to each converted model that engines hold."""
+        made = []
+        init = source_module._Converted.__init__
+
+        def remember(self, content):
+            made.append(weakref.ref(self))
+            init(self, content)
+
+        monkeypatch.setattr(source_module._Converted, '__init__', remember)
+        return made
 
     @staticmethod
     def is_near(engine, path):
@@ -402,15 +416,66 @@ class TestHalf:
         assert engine.inputs[0].dtype == FLOAT32
         assert engine.description.endswith('converted to FP16')
         assert not all(self.is_near(engine, path))  # it rounds
-        other = OnnxRuntimeCudaEngine(path, half=True)
-        assert other.content is engine.content  # converted once
-        for each in (engine, other):
-            each.close()
+        engine.close()
+
+    def test_engines_opened_together_convert_once(self, provider, path, conversions):
+        engines = [OnnxRuntimeCudaEngine(path, half=True) for _ in range(2)]
+        assert len(conversions) == 1
+        for engine in engines:
+            engine.bind_thread()
+            assert not all(self.is_near(engine, path))
+            engine.close()
+        assert len(conversions) == 1
+
+    def test_what_was_converted_goes_once_engines_run(self, provider, path, conversions):
+        engines = [OnnxRuntimeCudaEngine(path, half=True) for _ in range(2)]
+        assert conversions[0]() is not None
+        for engine in engines:
+            engine.bind_thread()
+        gc.collect()
+        assert conversions[0]() is None
+        for engine in engines:
+            engine.close()
+
+    def test_bound_anew_it_is_converted_anew(self, provider, path, conversions):
+        engine = OnnxRuntimeCudaEngine(path, half=True, modes=['runtime_graph'])
+        engine.bind_thread()
+        found = []
+
+        def run():
+            engine.bind_thread()
+            found.append(all(self.is_near(engine, path)))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert found == [False]  # near, and rounded
+        assert len(conversions) == 2
+        assert all(session.in_half for session in provider.sessions)
+        engine.close()
+
+    def test_a_file_that_cannot_be_converted_anew(self, provider, path):
+        engine = OnnxRuntimeCudaEngine(path, half=True, modes=['runtime_graph'])
+        engine.bind_thread()
+        path.write_bytes(b'no model any more')
+        errors = []
+
+        def bind():
+            try:
+                engine.bind_thread()
+            except ModelError as err:
+                errors.append(str(err))
+
+        thread = threading.Thread(target=bind)
+        thread.start()
+        thread.join()
+        assert errors == [f'{path} cannot be converted to FP16 again; open it anew']
+        engine.close()
 
     def test_channels_are_padded_to_what_tensor_cores_take(self, provider, tmp_path):
         path = small_networks.yolo(tmp_path / 'my.onnx', 'pose', head_channels=51)
         engine = OnnxRuntimeCudaEngine(path, half=True)
-        weights = onnx.load_from_string(engine.content).graph.initializer
+        weights = onnx.load_from_string(convert_to_half(path)).graph.initializer
         heads = [list(each.dims) for each in weights if len(each.dims) == 4 and each.dims[0] > 8]
         assert [56, 8, 3, 3] in heads
         assert [51, 56, 1, 1] in heads  # the last give what they gave
@@ -421,15 +486,15 @@ class TestHalf:
     def test_unless_asked_it_stays(self, provider, path):
         engine = OnnxRuntimeCudaEngine(path)
         assert all(self.is_near(engine, path))
-        assert engine.content is None
+        assert not engine.is_half
         engine.close()
 
     def test_one_that_is_in_half_or_quantized_is_left(self, provider, tmp_path):
         half = color_segmentation(tmp_path / 'half.onnx', dtype=np.float16)
         quantized = tmp_path / 'quantized.onnx'
         quantized.write_bytes(b'...QuantizeLinear...')
-        assert onnxruntime_cuda_module._converted(half, 0, 0) is None
-        assert onnxruntime_cuda_module._converted(quantized, 0, 0) is None
+        assert convert_to_half(half) is None
+        assert convert_to_half(quantized) is None
 
     def test_without_onnx(self, provider, path, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, 'onnx', None)
@@ -448,7 +513,7 @@ class TestHalf:
         engine.bind_thread()
         assert 'my.onnx: not run in FP16' in caplog.text
         assert reason in caplog.text
-        assert engine.content is None
+        assert not engine.is_half
         assert all(self.is_near(engine, path))
         assert 'FP16' not in engine.description
         engine.close()
@@ -459,7 +524,7 @@ class TestHalf:
     )
     def test_by_precision(self, provider, path, precision, half, tf32):
         engine = open_engine(path, runtime='onnxruntime_cuda', precision=precision)
-        assert (engine.content is not None, engine.tf32) == (half, tf32)
+        assert (engine.is_half, engine.tf32) == (half, tf32)
         engine.close()
 
 
@@ -479,7 +544,7 @@ class TestLayouts:
         """NHWC is the faster one, unless a test says otherwise."""
         self.ms = {'nchw': 2.0, 'nhwc': 1.0}
         monkeypatch.setattr(
-            OnnxRuntimeCudaEngine, '_graph_ms', lambda engine: self.ms[engine.layout]
+            Candidate, 'launch_ms', lambda candidate: self.ms[candidate.variant.layout]
         )
 
     def results_are_right(self, engine, path):
@@ -591,9 +656,9 @@ class TestHead:
         """The head by the kernel is faster, unless a test says otherwise."""
         self.head_ms = 1.0
         monkeypatch.setattr(
-            OnnxRuntimeCudaEngine,
-            '_graph_ms',
-            lambda engine: self.head_ms if engine._variant.decodes_head else 2.0,
+            Candidate,
+            'launch_ms',
+            lambda candidate: self.head_ms if candidate.variant.decodes_head else 2.0,
         )
 
     @pytest.fixture(autouse=True)
@@ -631,9 +696,11 @@ class TestHead:
 
     def test_in_the_order_of_axes_that_is_faster(self, provider, path, monkeypatch):
         monkeypatch.setattr(
-            OnnxRuntimeCudaEngine,
-            '_graph_ms',
-            lambda engine: 3.0 - engine._variant.decodes_head - (engine.layout == 'nhwc'),
+            Candidate,
+            'launch_ms',
+            lambda candidate: (
+                3.0 - candidate.variant.decodes_head - (candidate.variant.layout == 'nhwc')
+            ),
         )
         engine = OnnxRuntimeCudaEngine(path)
         engine.bind_thread()

@@ -1,0 +1,128 @@
+"""A model as sessions on CUDA are made from it: the file as it is, or converted to FP16."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
+
+from jetson_perception.engines.onnx_file.channels import pad_channels
+from jetson_perception.engines.onnx_file.graph import has_quantization, load_model, require_onnx
+from jetson_perception.engines.onnx_file.precision import is_fp16, to_fp16, widen_weights
+from jetson_perception.errors import ModelError, PerceptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import onnx
+
+_log = logging.getLogger('jetson_perception')
+
+
+class FileVersion(NamedTuple):
+    """A file, and what changes when its content does."""
+
+    path: Path
+    changed_ns: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileVersion:
+        """The version that is there now."""
+        about = path.stat()
+        return cls(path, about.st_mtime_ns, about.st_size)
+
+
+class _Converted:
+    """A converted model, shared by the engines that are being opened from one file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+
+# Only what an engine still needs: conversions are as large as their files.
+_shared: weakref.WeakValueDictionary[FileVersion, _Converted] = weakref.WeakValueDictionary()
+
+
+class ModelSource:
+    """An ONNX file, or what it becomes in FP16.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    half : bool
+        Whether to convert an FP32 file. Where that cannot be done, the log says why, and the file
+        is taken as it is.
+
+    Attributes
+    ----------
+    version : FileVersion
+        Of the file when this was made.
+    is_half : bool
+        Whether sessions are made from a conversion.
+    """
+
+    def __init__(self, path: Path, *, half: bool) -> None:
+        self.path = path
+        self.version = FileVersion.of(path)
+        self._converted = self._convert() if half else None
+        self.is_half = self._converted is not None
+
+    def content(self) -> bytes | None:
+        """The converted model, converted anew after `forget`; None where the file is taken.
+
+        Raises
+        ------
+        ModelError
+            When the file cannot be converted any more.
+        """
+        if not self.is_half:
+            return None
+        if self._converted is None:
+            self._converted = self._convert()
+        if self._converted is None:
+            raise ModelError(f'{self.path} cannot be converted to FP16 again; open it anew')
+        return self._converted.content
+
+    def load(self) -> onnx.ModelProto:
+        """The model that sessions are made from."""
+        content = self.content()
+        return require_onnx().load_from_string(content) if content else load_model(self.path)
+
+    def leave_half(self, why: str) -> None:
+        """Take the file as it is from now on, and log why."""
+        _log.warning('%s: not run in FP16: %s', self.path.name, why)
+        self.is_half, self._converted = False, None
+
+    def forget(self) -> None:
+        """Free the converted model, which no session needs once it is made."""
+        self._converted = None
+
+    def _convert(self) -> _Converted | None:
+        shared = _shared.get(self.version)
+        if shared is None:
+            content = convert_to_half(self.path)
+            if content is None:
+                return None
+            shared = _shared[self.version] = _Converted(content)
+        return shared
+
+
+def convert_to_half(path: Path) -> bytes | None:
+    """An FP32 model in FP16; None for one that is not, or cannot be converted: the log says why.
+
+    Its inputs, its outputs and the decoding of boxes stay in FP32.
+    """
+    if has_quantization(path):
+        return None
+    try:
+        model = load_model(path)
+        widen_weights(model)
+        if is_fp16(model):
+            return None
+        pad_channels(model)
+        return to_fp16(model).SerializeToString()
+    except PerceptionError as err:
+        _log.info('%s: not run in FP16: %s', path.name, str(err))
+        return None

@@ -1,0 +1,150 @@
+"""Which variant of a model is the fastest: each is checked, timed, and kept where it pays."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jetson_perception.engines.onnxruntime.candidate import Candidate, Variant, allowed_variants
+from jetson_perception.errors import CudaError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from jetson_perception.engines.onnxruntime.choices import Choices
+    from jetson_perception.engines.onnxruntime.trial import Trial
+
+_log = logging.getLogger('jetson_perception')
+
+# A variant has to take less than this share of the time of the one there is.
+_WORTH_IT = 0.97
+
+# The fastest by file, size asked for, rounding and GPU: engines of one model need one trial.
+_fastest: dict[tuple[Any, ...], Variant] = {}
+
+
+class _Timed(NamedTuple):
+    candidate: Candidate
+    ms: float
+
+
+class Tuner:
+    """Times graphs of ours of one model.
+
+    Parameters
+    ----------
+    name : str
+        The model's, for the log.
+    choices : Choices
+        What to choose from.
+    """
+
+    def __init__(self, name: str, choices: Choices) -> None:
+        self._name = name
+        self._choices = choices
+
+    def is_tuned(self, key: Hashable) -> bool:
+        """Whether the fastest is known of what the key stands for."""
+        return self._key(key) in _fastest
+
+    def first_variant(self, key: Hashable) -> Variant:
+        """The fastest, where that is known; otherwise the one that others are compared with."""
+        known = _fastest.get(self._key(key))
+        if known is not None and 'own_graph' in self._choices.modes:
+            return known
+        allowed = allowed_variants(self._choices.layouts)
+        return min(allowed, key=lambda each: each.fuses_bias)
+
+    def choose(
+        self,
+        key: Hashable,
+        first: Candidate,
+        trial: Trial,
+        *,
+        make: Callable[[Variant], Candidate],
+        knows_head: Callable[[], bool],
+    ) -> Candidate:
+        """The candidate of the fastest variant; the first where no other is faster or works.
+
+        Parameters
+        ----------
+        key : hashable
+            What the choice depends on.
+        first : Candidate
+            Recorded and checked. Closed where another is returned.
+        trial : Trial
+            What `first` was checked with.
+        make : callable
+            A candidate of a variant, for a graph of ours.
+        knows_head : callable
+            Whether our kernel computes the model's head.
+
+        Raises
+        ------
+        CudaError
+            When the GPU failed for good.
+        """
+        if self.is_tuned(key):
+            return first
+        best = _Timed(first, first.launch_ms())
+        try:
+            for variant in allowed_variants(self._choices.layouts):
+                timed = (
+                    self._time(variant, best, trial, make) if variant != first.variant else None
+                )
+                if timed is not None:
+                    best = _faster(best, timed)
+                    break
+            if 'kernel' in self._choices.heads and knows_head():
+                variant = best.candidate.variant._replace(decodes_head=True)
+                timed = self._time(variant, best, trial, make)
+                if timed is not None:
+                    best = _faster(best, timed)
+        except BaseException:
+            if best.candidate is not first:
+                best.candidate.close()
+            raise
+        _fastest[self._key(key)] = best.candidate.variant
+        return best.candidate
+
+    def _time(
+        self, variant: Variant, best: _Timed, trial: Trial, make: Callable[[Variant], Candidate]
+    ) -> _Timed | None:
+        """A variant's graph and its time; None if it fails, which is logged."""
+        reference, candidate = trial.expected, None
+        try:
+            candidate = make(variant)
+            trial.warm_up(candidate)
+            trial.check_rounding(reference)
+            candidate.record()
+            trial.check(candidate.launch)
+            timed = _Timed(candidate, candidate.launch_ms())
+        except BaseException as err:
+            if candidate is not None:
+                candidate.close()
+            if not isinstance(err, (ModelError, CudaError)) or _is_fatal(err):
+                raise
+            # As text: a record that keeps the error would keep the session.
+            _log.info('%s: not run in %s: %s', self._name, variant, str(err))
+            return None
+        finally:
+            trial.expected = reference
+        here = best.candidate.variant
+        _log.info('%s: %s %.3f ms, %s %.3f ms', self._name, here, best.ms, variant, timed.ms)
+        return timed
+
+    def _key(self, key: Hashable) -> tuple[Any, ...]:
+        return key, self._choices.layouts, self._choices.heads
+
+
+def _faster(best: _Timed, other: _Timed) -> _Timed:
+    """The one that is worth it; the other one is closed."""
+    if other.ms < _WORTH_IT * best.ms:
+        best.candidate.close()
+        return other
+    other.candidate.close()
+    return best
+
+
+def _is_fatal(error: Exception) -> bool:
+    return isinstance(error, CudaError) and error.fatal

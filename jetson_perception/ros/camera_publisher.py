@@ -1,0 +1,211 @@
+"""The frames of a source as topics: images, what is known of the camera and the scene, stats."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from jetson_perception.camera.calibration import Calibration
+from jetson_perception.errors import ParameterError
+from jetson_perception.images import encodings
+from jetson_perception.msg import PipelineStats
+from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.ros import qos
+from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.ground_truth import GroundTruthPublisher
+from jetson_perception.ros.image_messages import ImageMessage, jpeg_message, stamp_ns
+from jetson_perception.ros.listeners import Listeners
+from jetson_perception.ros.result_messages import stage_messages
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+    from jetson_perception.camera.source import CapturedFrame, FrameSource
+    from jetson_perception.errors import PerceptionError, SourceError
+
+_LOG_EVERY_S = 10.0
+
+
+class CameraPublisher:
+    """Publishes every frame of a source: a `FrameTaker`.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which publishes.
+    source : FrameSource
+        Whose frames they are.
+    params : callable
+        Gives the node's CameraParams; asked for every frame.
+    calibration : Calibration, optional
+        Of the camera.
+
+    Attributes
+    ----------
+    listeners : Listeners
+        Who is waited for.
+    published : int
+        Frames published since `begin`.
+    times, rate : StageTimes, RateMeter
+        Of those frames.
+    problem : str
+        What is wrong with the frames, for people; empty when nothing is.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        source: FrameSource,
+        params: Callable[[], Any],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._node = node
+        self._source = source
+        self._params = params
+        self._calibration = calibration
+        every_frame = params().every_frame
+        images_qos = qos.EVERY_IMAGE if every_frame else qos.SENSOR_DATA
+        self._message = ImageMessage()
+        self._images = node.create_publisher(
+            Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
+        )
+        self._jpegs = node.create_publisher(CompressedImage, 'image_raw/compressed', images_qos)
+        self._infos = node.create_publisher(
+            CameraInfo, 'camera_info', images_qos, qos_overriding_options=qos.overridable()
+        )
+        self._stats = node.create_publisher(PipelineStats, 'stats', qos.RESULTS)
+        names = source.truth_class_names
+        self._truth = GroundTruthPublisher(node, names) if names else None
+        self.listeners = Listeners(
+            node,
+            [self._images, self._jpegs],
+            params().wait_for_subscribers,
+            every_frame=every_frame,
+        )
+        self._header = Header()
+        self._stamp_ns = -1
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew: a capture is about to start."""
+        self.times, self.rate = StageTimes(), RateMeter()
+        self.published = 0
+        self.problem = ''
+        #: The message for the newest frame; made anew when the size changes.
+        self._info: CameraInfo | None = None
+
+    def destroy(self) -> None:
+        """Take the topics down."""
+        for publisher in (self._images, self._jpegs, self._infos, self._stats):
+            self._node.destroy_publisher(publisher)
+        if self._truth is not None:
+            self._truth.destroy()
+        self.listeners.close()
+
+    def opened(self, stop: threading.Event) -> None:
+        """Wait for those who are to hear the first frame."""
+        self.listeners.wait_to_begin(self._source.live, stop)
+
+    def take(self, frame: CapturedFrame, stop: threading.Event) -> None:
+        """Publish a frame, and wait until it is answered where every one is."""
+        self.listeners.wait_to_send(stop)
+        if stop.is_set():
+            return
+        header = self._publish(frame)
+        resend = partial(self._publish_image, frame, header)
+        self.listeners.wait_for_answers(stamp_ns(header), resend, stop)
+
+    def lost(self, error: SourceError, retry_s: float) -> None:
+        """Say so, now and then."""
+        self._node.get_logger().error(
+            f'{error}; trying again in {retry_s:.1f} s', throttle_duration_sec=_LOG_EVERY_S
+        )
+
+    def failed(self, error: PerceptionError) -> None:
+        """Say so, with the way out."""
+        self._node.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+
+    def ended(self) -> None:
+        """Say so."""
+        self._node.get_logger().info(
+            f'{self._source.uri} came to its end after {self.published} frames'
+        )
+
+    def publish_stats(self) -> None:
+        """Publish how it goes, once a frame was published."""
+        if not self.published:
+            return
+        self._stats.publish(
+            PipelineStats(
+                header=self._header,
+                engine='camera',
+                input=self._source.uri,
+                frame_rate=self.rate.rate(time.monotonic_ns()),
+                frames_received=self.published,
+                frames_processed=self.published,
+                stages=stage_messages(self.times),
+            )
+        )
+
+    def _publish(self, frame: CapturedFrame) -> Header:
+        begun = time.monotonic_ns()
+        age_ns = time.time_ns() - frame.captured_ns
+        stamp = self._stamp(frame, age_ns)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._params().frame_id)
+        self._publish_image(frame, header)
+        self._infos.publish(self._info_for(frame, header))
+        if self._truth is not None:
+            self._truth.publish(frame, header)
+        now = time.monotonic_ns()
+        self.times.record('transport', age_ns / 1e6)
+        self.times.record('publish', (now - begun) / 1e6)
+        self.rate.tick(now)
+        self._header = header
+        self.published += 1
+        return header
+
+    def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:
+        """When a frame was captured: by the ROS clock, which need not be the system's."""
+        now_ns = self._node.get_clock().now().nanoseconds  # simulated time, for one
+        stamp = max(now_ns - age_ns, 0)
+        params = self._params()
+        if frame.recorded_ns is not None and params.recorded_stamps:
+            stamp = frame.recorded_ns
+        if params.every_frame and stamp == self._stamp_ns:
+            stamp += 1  # answers tell frames apart by their stamps
+        self._stamp_ns = stamp
+        return Time(nanoseconds=stamp)
+
+    def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
+        if self._images.get_subscription_count():
+            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+        if self._jpegs.get_subscription_count():
+            bgr = encodings.to_bgr(frame.pixels, frame.encoding)
+            self._jpegs.publish(jpeg_message(bgr, header))
+
+    def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
+        height, width = frame.pixels.shape[:2]
+        info = self._info
+        if info is None or (info.width, info.height) != (width, height):
+            info = self._info = camera_info_message(self._calibration_for((width, height)))
+        info.header = header
+        return info
+
+    def _calibration_for(self, size_wh: tuple[int, int]) -> Calibration:
+        self.problem = ''
+        if self._calibration is not None:
+            try:
+                return self._calibration.scaled_to(size_wh)
+            except ParameterError as error:
+                # Images are worth having without one; wrong geometry would be worse than none.
+                self.problem = f'camera_info says uncalibrated: {error}'
+                self._node.get_logger().error(self.problem, throttle_duration_sec=_LOG_EVERY_S)
+        return Calibration.uncalibrated(size_wh)

@@ -1,0 +1,219 @@
+"""An image topic as an input: its subscription, its frames, and why none comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from jetson_perception.errors import ImageError
+from jetson_perception.images.encodings import UNNAMED
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
+from jetson_perception.images.sixteen_bit import range_problem
+from jetson_perception.ros import qos
+from jetson_perception.ros.cv_bridge_images import CvBridgeImages
+from jetson_perception.ros.image_messages import (
+    MOST_FRAME_ID_CHARACTERS,
+    frame_from_compressed,
+    frame_from_image,
+    stamp_ns,
+)
+from jetson_perception.ros.lockstep import FrameAnswers
+from jetson_perception.ros.parameters import Parameters, param
+from jetson_perception.ros.watchdog import ImageWatchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+    from jetson_perception.errors import PerceptionError
+    from jetson_perception.pipeline import Frame
+
+
+@dataclass(frozen=True)
+class ImageInputParams:
+    """Parameters of a node that subscribes to an image topic."""
+
+    image_transport: str = param(
+        'raw',
+        'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
+        'image/compressed.',
+        choices=('raw', 'compressed'),
+        at_configure=True,
+    )
+    max_image_pixels: int = param(
+        MAX_IMAGE_PIXELS,
+        'Images with more pixels are refused, compressed ones before they are decoded: a few '
+        'hundred bytes can claim gigabytes. Decoding 8192 by 8192 pixels takes up to 750 MB and '
+        'some seconds, so where strangers may publish, set it to what the camera sends.',
+        between=(1, MOST_IMAGE_PIXELS),
+        at_configure=True,
+    )
+    intensity_range: tuple[int, ...] = param(
+        (),
+        'Values of mono16 and 16UC1 images, such as those of thermal cameras, that become black '
+        'and white; such images are refused without it.',
+        example='[28000, 32000]',
+    )
+    every_frame: bool = param(
+        False,
+        'Have every engine process every frame, in order, however long that takes; for '
+        'recordings that camera_node plays with every_frame too, so that it waits. The image '
+        'topic must be reliable.',
+        at_configure=True,
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        return range_problem(self.intensity_range)
+
+
+class ImageInput:
+    """The images of a topic as frames, a `FrameInput`; it may be started and closed repeatedly.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which subscribes.
+    params : Parameters of ImageInputParams
+        As they are when it starts; `intensity_range` as it is for each image.
+    on_error : callable
+        Called as on_error(error) for an image that cannot be used.
+    topic : str
+        Where raw images are; compressed ones are under `<topic>/compressed`.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        params: Parameters[ImageInputParams],
+        on_error: Callable[[PerceptionError], None],
+        topic: str = 'image',
+    ) -> None:
+        self._node = node
+        self._params = params
+        self._on_error = on_error
+        self._topic = topic
+        self._offer: Callable[[Frame], None] | None = None
+        self._subscription: Any = None
+        self._watchdog: ImageWatchdog | None = None
+        #: Says what is done with, where every frame is to be handled.
+        self._answers: FrameAnswers | None = None
+        self._cv_bridge = CvBridgeImages()
+        self._stamp_missing = False
+        #: Encodings whose assumed meaning was logged already.
+        self._taken_as: set[str] = set()
+        self.name = ''
+        self.rejected = 0
+        self.newest_header: Header | None = None
+
+    def start(self, offer: Callable[[Frame], None]) -> None:
+        """Subscribe, and give a frame for each image to `offer`."""
+        params = self._params.value
+        compressed = params.image_transport == 'compressed'
+        self._offer, self.rejected = offer, 0
+        self._subscription = self._node.create_subscription(
+            CompressedImage if compressed else Image,
+            f'{self._topic}/compressed' if compressed else self._topic,
+            self._on_compressed if compressed else self._on_image,
+            qos.EVERY_IMAGE if params.every_frame else qos.IMAGE_INPUT,
+            qos_overriding_options=qos.overridable(),
+        )
+        self.name = self._subscription.topic_name
+        kind = 'CompressedImage' if compressed else 'Image'
+        self._watchdog = ImageWatchdog(
+            self._node,
+            self._subscription,
+            f'sensor_msgs/msg/{kind}',
+            every_frame=params.every_frame,
+        )
+        if params.every_frame:
+            self._answers = FrameAnswers(self._node, self.name)
+        self._node.get_logger().info(f'waiting for images on {self.name}')
+
+    def done(self, header: Header) -> None:
+        """Answer a frame, where its sender may wait for that."""
+        if self._answers is not None:
+            self._answers.done(header)
+
+    def silence(self) -> str:
+        """Why no image comes, once that was warned of; else empty."""
+        watchdog = self._watchdog
+        return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
+
+    def at_end(self) -> bool:
+        """Whether all who publish the topic have played what they had to its end."""
+        return self._watchdog is not None and self._watchdog.at_end()
+
+    def stop(self) -> None:
+        """Unsubscribe."""
+        self._offer = None
+        if self._watchdog is not None:
+            self._watchdog.close()
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+        self._watchdog = self._subscription = None
+
+    def close(self) -> None:
+        """Unsubscribe, and take no part in the lockstep any more."""
+        self.stop()
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            answers.close()
+
+    def _on_image(self, msg: Image) -> None:
+        if msg.encoding in UNNAMED and self._offer is not None:
+            self._say_what_is_assumed(msg.encoding)
+        values = self._params.value.intensity_range
+        to_frame = partial(frame_from_image, intensity_range=values, cv_bridge=self._cv_bridge)
+        self._take(msg, to_frame)
+
+    def _on_compressed(self, msg: CompressedImage) -> None:
+        self._take(msg, frame_from_compressed)
+
+    def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
+        """Make a frame of a message and hand it over, or tell why that cannot be."""
+        if self._watchdog is None or self._offer is None:
+            return
+        self._watchdog.image_arrived()
+        if self._answers is not None and not self._answers.is_new(msg.header):
+            return
+        if not self._stamp_missing and not stamp_ns(msg.header):
+            self._say_that_stamps_are_missing()
+        try:
+            frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
+        except ImageError as error:
+            self._reject(msg.header, error)
+            return
+        self.newest_header = msg.header
+        frame.input_name = self.name
+        self._offer(frame)
+
+    def _reject(self, header: Header, error: ImageError) -> None:
+        self.rejected += 1
+        self._on_error(ImageError(f'image on {self.name}: {error}'))
+        frame_id = header.frame_id[:MOST_FRAME_ID_CHARACTERS]
+        self.newest_header = Header(stamp=header.stamp, frame_id=frame_id)
+        self.done(self.newest_header)
+
+    def _say_what_is_assumed(self, encoding: str) -> None:
+        if encoding in self._taken_as:
+            return
+        self._taken_as.add(encoding)
+        taken = UNNAMED[encoding]
+        self._node.get_logger().warning(
+            f'images on {self.name} are {encoding}, which does not say what the channels hold; '
+            f'they are taken as {taken}. Have the publisher name the encoding, as with '
+            f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
+        )
+
+    def _say_that_stamps_are_missing(self) -> None:
+        self._stamp_missing = True
+        self._node.get_logger().warning(
+            f'images on {self.name} have no stamp: results carry none either, and latency is not '
+            'known; have the camera driver set header.stamp'
+        )

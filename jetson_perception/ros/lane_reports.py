@@ -1,0 +1,113 @@
+"""What a node says of its lanes: stats once a second, a line of diagnostics each, and errors."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
+
+from jetson_perception.msg import PipelineStats
+from jetson_perception.ros import diagnostics, qos
+from jetson_perception.ros.result_messages import stats_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from diagnostic_msgs.msg import DiagnosticStatus
+    from rclpy.node import Node
+
+    from jetson_perception.errors import PerceptionError
+    from jetson_perception.pipeline import Lane
+    from jetson_perception.ros.frame_input import FrameInput
+
+#: Seconds between two log lines about frames that failed, and for which one failure is news.
+LOG_EVERY_S = 5.0
+
+
+class LaneReports:
+    """Stats, diagnostics and errors of the lanes that take the frames of an input.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which publishes.
+    source : FrameInput
+        Where the frames come from.
+    """
+
+    def __init__(self, node: Node, source: FrameInput) -> None:
+        self._node = node
+        self._source = source
+        self._lanes: tuple[Lane, ...] = ()
+        self._publishers: dict[str, Any] = {}
+        self.forget_errors()
+        # Steady: with use_sim_time and nobody publishing /clock a ROS timer would never fire.
+        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def forget_errors(self) -> None:
+        """Begin without an error."""
+        self.last_error, self._last_error_s = '', -math.inf
+
+    def start(self, lanes: Sequence[Lane], topic: Callable[[Lane], str]) -> None:
+        """Tell of these lanes from now on, each under its topic."""
+        self._publishers = {
+            lane.name: self._node.create_publisher(PipelineStats, topic(lane), qos.RESULTS)
+            for lane in lanes
+        }
+        self._lanes = tuple(lanes)
+
+    def close(self) -> None:
+        """Take the topics down."""
+        self._lanes = ()
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers = {}
+
+    def on_error(self, error: PerceptionError) -> None:
+        """Log a frame that came to nothing, now and then, and keep it for diagnostics."""
+        self.last_error, self._last_error_s = str(error), time.monotonic()
+        self._node.get_logger().error(str(error), throttle_duration_sec=LOG_EVERY_S)
+
+    def publish(self) -> None:
+        """Publish the stats of every lane, once an image came."""
+        source = self._source
+        if source.newest_header is None:
+            return
+        for lane in self._lanes:
+            self._publishers[lane.name].publish(
+                stats_message(lane, source.rejected, source.newest_header, source.name)
+            )
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """One status a lane."""
+        return [self._diagnose(lane) for lane in self._lanes]
+
+    def _diagnose(self, lane: Lane) -> DiagnosticStatus:
+        counts, rejected = lane.counts, self._source.rejected
+        failed = counts.failed + rejected
+        values: dict[str, Any] = {
+            'frame rate (Hz)': lane.frame_rate(),
+            'frames received': counts.received + rejected,
+            'frames processed': counts.processed,
+            'frames skipped (a newer one came)': counts.skipped,
+            'frames failed': failed,
+            'last error': self.last_error or 'none',
+        }
+        for stage, times in lane.times.summary().items():
+            values[f'{stage} median (ms)'] = times.median_ms
+            values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+        name = f'{self._node.get_fully_qualified_name()}: {lane.name}'
+        if lane.activity.is_stuck():
+            return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
+        silence = self._source.silence()
+        if silence:
+            level = diagnostics.OK if self._source.at_end() else diagnostics.WARN
+            return diagnostics.status(level, name, silence, values)
+        if time.monotonic() - self._last_error_s < LOG_EVERY_S:
+            message = f'{failed} frames failed, the last: {self.last_error}'
+            return diagnostics.status(diagnostics.WARN, name, message, values)
+        return diagnostics.status(
+            diagnostics.OK, name, f'{lane.frame_rate():.1f} results a second', values
+        )
