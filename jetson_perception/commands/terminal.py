@@ -1,13 +1,20 @@
-"""How commands print: whole lines, counted things, lists that end."""
+"""How commands print: whole lines, counted things, lists that end.
+
+rich is imported where something needs it, as it takes longer than all of this.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from jetson_perception.printable import printable, printable_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
     from rich.progress import Progress
@@ -16,6 +23,24 @@ if TYPE_CHECKING:
 def say(console: Console, text: str) -> None:
     """Print text as it is: paths keep their brackets and are not broken."""
     console.print(printable_line(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and texts in two columns.
+
+    In a terminal, names are bold and long texts are folded; elsewhere each pair is one line.
+    """
+    lines = [(name, printable_line(text)) for name, text in pairs]
+    indent = max((len(name) for name, _ in lines), default=0) + 2
+    in_terminal = sys.stdout.isatty()
+    bold = in_terminal and not os.environ.get('NO_COLOR') and os.environ.get('TERM') != 'dumb'
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    for name, text in lines:
+        shown = f'\x1b[1m{name}\x1b[0m' if bold else name
+        parts = textwrap.wrap(text, width) if in_terminal else [text]
+        print(f'{shown}{" " * (indent - len(name))}{parts[0] if parts else ""}')
+        for part in parts[1:]:
+            print(f'{" " * indent}{part}')
 
 
 def counted(number: int, noun: str, plural: str = 's') -> str:
