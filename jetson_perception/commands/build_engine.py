@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jetson_perception.commands.build_bar import BuildBar
 from jetson_perception.commands.calibration_options import (
     add_picture_options,
     add_written_options,
@@ -193,7 +193,7 @@ def _build(arguments: argparse.Namespace) -> int:
     if options.size_wh:  # pictures are fitted to the size that the engine is tuned for
         overrides = replace(overrides, input_size_wh=options.size_wh[1])
     calibration = _tensors(path, arguments, overrides) if arguments.calibration else None
-    with _BuildBar(console) as bar:
+    with BuildBar(console) as bar:
         built = build_engine(path, options, calibration=calibration, progress=bar.show)
     _write(out, built, path)
     shown = arguments.model if Path(arguments.model).is_file() else path
@@ -231,38 +231,6 @@ def _tensors(
         tensors = prepared(model, pictures, lambda: None)
         for _, tensor in zip(range(arguments.count), tensors, strict=False):
             yield tensor
-
-
-class _BuildBar:
-    """A bar with the time that is left; where nobody watches, nothing."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            TextColumn('{task.percentage:>3.0f} %'),
-            TimeElapsedColumn(),
-            TextColumn('left'),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task('starting', total=None)
-
-    def __enter__(self) -> _BuildBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, fraction: float | None, phase: str) -> None:
-        """Move the bar; without a fraction it swings."""
-        if fraction is None:
-            self._progress.update(self._task, description=phase, total=None)
-        else:
-            self._progress.update(self._task, description=phase, total=1.0, completed=fraction)
 
 
 def _write(out: Path, built: BuiltEngine, path: Path) -> None:

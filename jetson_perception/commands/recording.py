@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 # Browsers play H.264 and VP8; VLC and mpv play all of these. pip's OpenCV has no H.264 encoder.
 # At 1280x720 VP8 takes ten times the processor time of the others.
-_CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
-_CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *_CODECS[1:])
+CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
+"""Codecs with the suffixes of their files, the best first."""
+
+CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *CODECS[1:])
+"""The same for files that browsers play."""
 
 _PROBE = """
 import sys, cv2
@@ -180,8 +183,8 @@ def _open_writer(
 ) -> tuple[Path, str, Any]:
     """The file with its codec's suffix, the codec, and what writes it as `native`."""
     even_wh = size_wh[0] & ~1, size_wh[1] & ~1
-    for codec, suffix in _CODECS_FOR_BROWSERS if for_browsers else _CODECS:
-        if codec == 'avc1' and not _has_h264():
+    for codec, suffix in CODECS_FOR_BROWSERS if for_browsers else CODECS:
+        if codec == 'avc1' and not has_h264():
             continue
         fourcc = cv2.VideoWriter.fourcc(*codec)
         writer: Any = cv2.VideoWriter(str(native.with_suffix(suffix)), fourcc, rate, even_wh)
@@ -210,7 +213,7 @@ def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @cache
-def _has_h264() -> bool:
+def has_h264() -> bool:
     """Whether this OpenCV writes H.264; found out in a process of its own.
 
     Where it does not, OpenCV and FFmpeg print half a dozen lines of errors, which no setting
