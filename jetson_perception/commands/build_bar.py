@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BuildBar:
-    """A bar with the time that is left; where nobody watches, nothing."""
+    """A bar with the time that is left; shown only in a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -24,14 +24,14 @@ def open_asked(
     *,
     tell_assumptions: bool = True,
 ) -> SegmentationModel | YoloModel:
-    """Open the model that the arguments name, and tell how far a build is.
+    """Open the model that the arguments name, and show the progress of a build.
 
     Parameters
     ----------
     arguments : Namespace
         With what `add_model_options` adds.
     path, runtime, precision : str, optional
-        In place of what the arguments say.
+        Used instead of what the arguments say.
     tell_assumptions : bool
         Whether to print what is assumed of the model; with `--verbose` the log has it.
 

@@ -98,7 +98,7 @@ class VideoFile:
         self.frames += 1
 
     def finish(self) -> None:
-        """Complete the file, and see that its frames can be read; the end of the block does it.
+        """Complete the file and check that its frames can be read; called at the end of the block.
 
         Raises
         ------
@@ -111,14 +111,14 @@ class VideoFile:
     def _complete(self) -> bool:
         """Write the end of the file; whether its frames can be read, as far as that is known."""
         self._writer.release()
-        # OpenCV does not tell how that went.
+        # OpenCV does not report whether that worked.
         return not (self._is_ffmpeg and self.frames) or _is_whole(self.path, self.frames)
 
     def _has_room(self, frame_bytes: int) -> bool:
         try:
             about = os.statvfs(self.path.parent)
         except OSError:
-            return True  # writing will tell
+            return True  # writing will show it
         needed = _RESERVE_BYTES + frame_bytes + _INDEX_BYTES_A_FRAME * self.frames
         return about.f_bavail * about.f_frsize >= needed
 
@@ -198,10 +198,10 @@ def _open_writer(
 
 
 def _is_whole(path: Path, frames: int) -> bool:
-    """Whether a video says of itself that it has about so many frames."""
+    """Whether a video claims to have about this many frames."""
     with native_path_to_read(path) as native:
         capture = cv2.VideoCapture(native, cv2.CAP_FFMPEG)
-        # Of WebM the number is reckoned from the duration.
+        # For WebM, OpenCV estimates the number from the duration.
         counted = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
         capture.release()
     return counted >= 0.9 * frames - 2

@@ -1,6 +1,6 @@
-"""How commands print: whole lines, counted things, lists that end.
+"""How commands print: lines, counts, lists and progress.
 
-rich is imported where something needs it, as it takes longer than all of this.
+rich is imported only where it is needed, as importing it takes longer than `info` itself.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def counted(number: int, noun: str, plural: str = 's') -> str:
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names with commas between them, the first ones of many."""
+    """Names separated by commas; only the first ones of many."""
     more = f', … ({len(names)} in all)' if len(names) > most else ''
     return ', '.join(map(printable, names[:most])) + more
 
 
 def progress_bar(console: Console) -> Progress:
-    """A bar that counts; where nobody watches, nothing."""
+    """A bar that counts; shown only in a terminal."""
     from rich.progress import MofNCompleteColumn, Progress
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())

@@ -27,6 +27,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
 from gpu_checks import concurrency, parity
 from gpu_checks.checks import Checks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def provider(standin, monkeypatch):

@@ -252,6 +252,7 @@ class TestSoak:
         soak.judge(checks, [], [])
         assert missed(checks) == ['figures came every second']
 
+    @pytest.mark.slow
     def test_the_real_thing(self, checks, tmp_path):
         model = str(detector(tmp_path / 'a.onnx', size_wh=(64, 64)))
         options = SimpleNamespace(
