@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-yolo test lint clean
+.PHONY: help setup demo demo-yolo test test-all test-slow lint clean
 
 ready := tools/setup.sh --quiet && source tools/env.sh
 
@@ -28,9 +28,16 @@ demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered p
 
 # ROS and other packages bring pytest plugins that break with a newer pytest; the tests need one.
 # It runs two files at a time, as tests of nodes mostly wait; ARGS='-n 0' runs one.
-test: lint ## Check the code, then run the tests: ARGS='-k yolo -x' goes to pytest
-	@$(ready) && PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 \
-		pytest -p xdist -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+pytest := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest -p xdist -n 2 --dist loadfile --no-loadscope-reorder
+
+test: lint ## Check the code, then run all but the slow tests: ARGS='-k yolo -x' goes to pytest
+	@$(ready) && $(pytest) -m 'not slow' $(ARGS)
+
+test-all: lint ## The same with the slow tests
+	@$(ready) && $(pytest) $(ARGS)
+
+test-slow: ## Run the slow tests alone, or a part of them: SLICE=1/4
+	@$(ready) && $(pytest) -m slow $(if $(SLICE),--slice '$(SLICE)') $(ARGS)
 
 lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import gc
@@ -26,7 +27,8 @@ for _name, _folder in (
         sys.path.insert(0, str(_folder))
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
-collect_ignore = [] if HAS_ROS else ['ros', 'nodes', 'launch']
+NEEDS_ROS = ('ros', 'nodes', 'launch')
+collect_ignore = [] if HAS_ROS else list(NEEDS_ROS)
 
 # Domains whose UDP ports stay below Linux's ephemeral ones.
 DOMAIN_IDS = range(1, 102)
@@ -52,6 +54,39 @@ def claim_domain_id() -> tuple[int, IO[bytes]]:
         f'every ROS domain id from {DOMAIN_IDS[0]} to {DOMAIN_IDS[-1]} is taken by another test '
         f'process ({locks}); wait for some of them to end'
     )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        '--slice',
+        type=slice_of,
+        metavar='I/N',
+        help='run every Nth of the tests that are chosen otherwise, from the Ith on',
+    )
+
+
+def slice_of(text: str) -> tuple[int, int]:
+    """I and N of a text as 1/4."""
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise argparse.ArgumentTypeError(f'{text} is no slice; expected I/N, 1/N to N/N')
+    return int(index), int(count)
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = config.getoption('slice')
+    if wanted is not None:
+        index, count = wanted
+        chosen = items[index - 1 :: count]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    folder = ROOT / 'test'
+    if item.path.is_relative_to(folder) and item.path.relative_to(folder).parts[0] in NEEDS_ROS:
+        item.add_marker('ros')
 
 
 def pytest_configure() -> None:

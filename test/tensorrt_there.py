@@ -4,6 +4,11 @@ import platform
 
 import pytest
 
-requires_tensorrt = pytest.mark.skipif(
+without_wheel = pytest.mark.skipif(
     platform.machine() != 'x86_64', reason='TensorRT-RTX has no wheel for this machine'
 )
+
+
+def requires_tensorrt(test):
+    """Mark a test or a class of them that builds an engine."""
+    return pytest.mark.tensorrt(without_wheel(test))

@@ -1,11 +1,18 @@
-"""Test processes that run side by side don't hear each other."""
+"""Test processes that run side by side don't hear each other; which tests are chosen."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
+from argparse import ArgumentTypeError
+from itertools import chain
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -26,10 +33,56 @@ def test_no_domain_id_is_claimed_twice(conftest):
 def test_a_domain_id_is_free_again_when_its_process_is_gone(conftest):
     first, lock = conftest.claim_domain_id()
     lock.close()
-    assert conftest.claim_domain_id()[0] == first
+    again, lock = conftest.claim_domain_id()
+    lock.close()
+    assert again == first
 
 
 def test_this_process_has_one(conftest):
     if not conftest.HAS_ROS:
         pytest.skip('no ROS here')
     assert int(os.environ['ROS_DOMAIN_ID']) in conftest.DOMAIN_IDS
+
+
+def collected(*options):
+    """Tests that pytest would run, by their ids."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '--collect-only', '-q', *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ids = [line for line in done.stdout.splitlines() if '::' in line]
+    return done.returncode, ids, done.stderr
+
+
+class TestSlice:
+    def test_each_test_that_is_chosen_otherwise_is_in_one_slice(self):
+        options = ('test/test_palette.py', '-k', 'not shared')
+        _, whole, _ = collected(*options)
+        parts = [collected(*options, '--slice', f'{index}/2')[1] for index in (1, 2)]
+        assert sorted(chain(*parts)) == sorted(whole)
+        assert min(map(len, parts)) == len(whole) // 2 > 0
+
+    @pytest.mark.parametrize('text', ['0/3', '4/3', '1', '1/', 'a/b', '-1/3', '1/0', ''])
+    def test_what_is_none(self, conftest, text):
+        with pytest.raises(ArgumentTypeError, match='is no slice; expected I/N, 1/N to N/N'):
+            conftest.slice_of(text)
+
+
+class TestMarkers:
+    def test_what_needs_ros_is_marked(self, conftest):
+        if not conftest.HAS_ROS:
+            pytest.skip('no ROS here')
+        _, marked, _ = collected('-m', 'ros', 'test/ros/test_arguments.py', 'test/test_palette.py')
+        assert marked
+        assert all(each.startswith('test/ros/') for each in marked)
+
+    def test_one_that_is_not_declared_is_an_error(self, tmp_path):
+        (tmp_path / 'test_a.py').write_text(
+            'import pytest\n@pytest.mark.slwo\ndef test_a(): pass\n'
+        )
+        config = ROOT / 'pyproject.toml'
+        code, _, _ = collected(str(tmp_path), '-c', str(config), '--rootdir', str(tmp_path))
+        assert code == pytest.ExitCode.INTERRUPTED

@@ -1,4 +1,4 @@
-"""`jetson-perception bench`: what it takes, and its run."""
+"""`jetson-perception bench`: how fast models run together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEVICES = {'cpu': 'onnxruntime_cpu', 'cuda': 'onnxruntime_cuda'}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _bench.__doc__
     add_model_options(parser)
     add_precision_option(parser)
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'models',
         nargs='+',
         metavar='MODEL',
-        help='ONNX file, or name of a shipped model; one named twice runs in two engines',
+        help='ONNX file, or name of a shipped model; name one twice to run two engines',
     )
     parser.add_argument(
         '--device',
@@ -62,32 +62,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0,
         metavar='N',
-        help='frames of each run, not time',
+        help='run for N frames instead of --seconds',
     )
     parser.add_argument(
         '--seconds', type=float, default=3.0, metavar='S', help='length of each run (default: 3)'
     )
     parser.add_argument(
-        '--draw', action='store_true', help='measure with annotated images drawn too'
+        '--draw', action='store_true', help='also measure with annotated images drawn'
     )
     parser.add_argument(
         '--profile',
         action='store_true',
-        help="run once more and sample where each thread's time goes",
+        help='run once more and sample where each thread spends its time',
     )
     parser.add_argument(
         '--baseline',
         choices=BASELINES,
         nargs='+',
         default=(),
-        help='measure a loop as tutorials write it too, one thread, NumPy and Python lists '
-        'around the same models: seed as their runtime comes, streams with our engines, all '
-        'enqueued on their streams before the first is waited for',
+        help='also measure the loop that tutorials show, around the same models: one thread, '
+        'NumPy and Python lists. seed uses the runtime as it comes; streams uses our engines, '
+        'all enqueued on their streams before it waits for the first',
     )
     parser.add_argument(
-        '--score-threshold', type=float, default=0.25, metavar='S', help='of boxes (default: 0.25)'
+        '--score-threshold',
+        type=float,
+        default=0.25,
+        metavar='S',
+        help='drop boxes that score less (default: 0.25)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='also write the figures to this file'
+    )
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw bars: a PNG, PDF or SVG file'
     )

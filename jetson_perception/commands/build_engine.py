@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from jetson_perception.commands.build_bar import BuildBar
 from jetson_perception.commands.calibration_options import (
     add_picture_options,
     add_written_options,
@@ -57,50 +57,50 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _build.__doc__
     parser.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
     parser.add_argument(
         '--output',
         type=Path,
         metavar='FILE',
-        help='.engine, which also says what the model is, or .plan, which trtexec reads (default: '
+        help='.engine, which includes the metadata, or .plan, which trtexec reads (default: '
         '<name>.engine)',
     )
     parser.add_argument(
         '--precision',
         choices=PRECISIONS,
         default='fp16',
-        help='int8 has FP16 where a model is not quantized; best is int8 for a quantized model, '
-        'else fp16 (default: fp16)',
+        help='int8 uses FP16 for layers that are not quantized; best is int8 for a quantized '
+        'model, otherwise fp16 (default: fp16)',
     )
     parser.add_argument(
         '--size',
         type=_sizes,
         default=(),
         metavar='WxH[:WxH:WxH]',
-        help='of a model that leaves it open: one, or smallest, best and largest (default: the '
-        'one it was trained at)',
+        help='input size, for a model that leaves it open: one, or smallest, best and largest '
+        '(default: the size that it was trained at)',
     )
     parser.add_argument(
         '--batch',
         type=_batch,
         default=(1, 1, 1),
         metavar='N[:N:N]',
-        help='the same for images at once (default: 1)',
+        help='batch size, likewise one or three numbers (default: 1)',
     )
     parser.add_argument(
         '--workspace',
         type=int,
         default=0,
         metavar='MIB',
-        help="memory that a layer may use, MiB (default: a quarter of the GPU's, at most 4096)",
+        help="memory that one layer may use, MiB (default: a quarter of the GPU's, at most 4096)",
     )
     parser.add_argument(
         '--timing-cache',
         default='',
         metavar='FILE',
-        help='times of kernels, read and written: later builds take less time',
+        help='file of kernel timings, read and updated: makes later builds faster',
     )
     parser.add_argument(
         '--dla-core', type=int, default=-1, metavar='N', help='build for this DLA core'
@@ -108,27 +108,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--strongly-typed',
         action='store_true',
-        help='take the types in the file as precisions, also where flags could choose them '
-        '(TensorRT 9.1 to 10; later ones do nothing else)',
+        help='take precisions from the types in the file rather than from flags (TensorRT 9.1 to '
+        '10; later versions always do)',
     )
     parser.add_argument(
-        '--optimization-level', type=int, default=-1, metavar='0-5', help='5 searches longest'
+        '--optimization-level',
+        type=int,
+        default=-1,
+        metavar='0-5',
+        help='effort of the search; 5 takes longest',
     )
     parser.add_argument(
-        '--max-aux-streams', type=int, default=-1, metavar='N', help="beside the engine's own"
+        '--max-aux-streams',
+        type=int,
+        default=-1,
+        metavar='N',
+        help="streams besides the engine's own",
     )
     parser.add_argument(
         '--plugin',
         action='append',
         default=[],
         metavar='LIBRARY',
-        help='library with operators that TensorRT has not; repeatable',
+        help='library with operators that TensorRT lacks; repeatable',
     )
     parser.add_argument(
         '--save-onnx',
         default='',
         metavar='FILE',
-        help='keep the model that TensorRT was given, where it was converted to FP16',
+        help='also write the FP16 model that TensorRT was given, if it was converted',
     )
     add_picture_options(parser, '--calibration', required=False)
     add_written_options(parser, 'what was built')
@@ -136,7 +144,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Be `ros2 run jetson_perception build_engine`."""
+    """Run as `ros2 run jetson_perception build_engine`."""
     parser = argparse.ArgumentParser(prog='jetson-perception build-engine')
     configure(parser)
     return run_command(parser, argv)
@@ -164,10 +172,10 @@ _sizes.__name__, _batch.__name__ = 'size', 'batch'  # as argparse's errors call 
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    """Build a TensorRT engine on the machine that is to run it, and tell trtexec's line for it.
+    """Build a TensorRT engine on the machine that will run it, and print the trtexec equivalent.
 
-    Nodes build and keep their engines themselves; this is for engines that are to be there
-    before, and for settings that nodes have no parameter for. Ctrl-C ends it and leaves no file.
+    Nodes build and keep their engines themselves. Use this to have an engine beforehand, or for
+    settings that nodes have no parameter for. Ctrl-C ends it and leaves no file.
     """
     check_counts(arguments)
     path = check_model_file(resolve_model(arguments.model))
@@ -193,7 +201,7 @@ def _build(arguments: argparse.Namespace) -> int:
     if options.size_wh:  # pictures are fitted to the size that the engine is tuned for
         overrides = replace(overrides, input_size_wh=options.size_wh[1])
     calibration = _tensors(path, arguments, overrides) if arguments.calibration else None
-    with _BuildBar(console) as bar:
+    with BuildBar(console) as bar:
         built = build_engine(path, options, calibration=calibration, progress=bar.show)
     _write(out, built, path)
     shown = arguments.model if Path(arguments.model).is_file() else path
@@ -205,7 +213,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _size_of(path: Path, options: BuildOptions, overrides: ModelInfo) -> Sizes:
-    """Sizes to build for; the one the model was trained at where it is open and none is asked."""
+    """Sizes to build for; the training size if the model leaves it open and none is asked for."""
     head = read_head(path)
     if options.size_wh or len(head.inputs) != 1 or len(head.inputs[0].shape) != 4:
         return options.size_wh
@@ -233,38 +241,6 @@ def _tensors(
             yield tensor
 
 
-class _BuildBar:
-    """A bar with the time that is left; where nobody watches, nothing."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            TextColumn('{task.percentage:>3.0f} %'),
-            TimeElapsedColumn(),
-            TextColumn('left'),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task('starting', total=None)
-
-    def __enter__(self) -> _BuildBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, fraction: float | None, phase: str) -> None:
-        """Move the bar; without a fraction it swings."""
-        if fraction is None:
-            self._progress.update(self._task, description=phase, total=None)
-        else:
-            self._progress.update(self._task, description=phase, total=1.0, completed=fraction)
-
-
 def _write(out: Path, built: BuiltEngine, path: Path) -> None:
     """Write the engine; whoever looks sees the old file or the whole new one."""
     content = built.plan if out.suffix == '.plan' else join_plan(built.plan, _metadata(path))
@@ -272,7 +248,7 @@ def _write(out: Path, built: BuiltEngine, path: Path) -> None:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """What goes in front of the engine: the ONNX file's metadata, and what its YAML file says."""
+    """Metadata to put in front of the engine: that of the ONNX file and of its YAML file."""
     metadata: dict[str, Any] = dict(read_head(path).metadata)
     beside = sidecar_path(path)
     if beside:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from jetson_perception.engines.request import describe_progress
 
 if TYPE_CHECKING:
@@ -22,24 +20,28 @@ class BuildStatus:
 
     Parameters
     ----------
-    console : Console
-        Where it is shown; nowhere if that is no terminal.
     name : str
-        Of the engine, for people.
+        The engine, as people call it.
+    console : Console, optional
+        Where it is shown, if that is a terminal; standard error by default.
     """
 
-    def __init__(self, console: Console, name: str) -> None:
-        self._console = console
+    def __init__(self, name: str, console: Console | None = None) -> None:
         self._name = name
+        self._console = console
         self._lock = threading.Lock()
         self._status: Status | None = None
 
     def __call__(self, fraction: float | None, phase: str) -> None:
         """Show how far the build is."""
+        from rich.console import Console  # not before: most models need no build
+        from rich.markup import escape
+
         text = escape(describe_progress(self._name, fraction, phase))
         with self._lock:
             if self._status is None:
-                self._status = self._console.status(text, spinner='line')
+                console = self._console or Console(stderr=True)
+                self._status = console.status(text, spinner='line')
                 self._status.start()
             else:
                 self._status.update(text)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = (
-        'Engines are built once and kept. A changed model, another TensorRT version, GPU or '
-        'precision makes another engine; the least recently used go when the folder is full.'
+        'Engines are built once and kept. A changed model, or another TensorRT version, GPU or '
+        'precision, gets an engine of its own. When the folder is full, those unused longest are '
+        'removed.'
     )
     actions = parser.add_subparsers(
         title='actions', required=True, metavar='ACTION', parser_class=ArgumentParser

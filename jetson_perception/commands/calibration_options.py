@@ -20,26 +20,28 @@ if TYPE_CHECKING:
 
 
 def add_written_options(parser: argparse.ArgumentParser, written: str) -> None:
-    """Options for what the model does not say, and for what is told besides."""
+    """Add options for what the model leaves out, and for more output."""
     parser.add_argument(
         '--set',
         action='append',
         default=[],
         metavar='KEY=VALUE',
-        help='what the model does not say, in the words of the YAML file beside it; repeatable',
+        help='what the model file leaves out, with the keys of its YAML file; repeatable',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help=f'write {written} there too')
-    parser.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help=f'also write {written} to this file'
+    )
+    parser.add_argument('-v', '--verbose', action='store_true', help='print more messages')
 
 
 def add_picture_options(parser: argparse.ArgumentParser, name: str, *, required: bool) -> None:
-    """Options that say which pictures to calibrate on."""
+    """Add options that choose the pictures to calibrate on."""
     parser.add_argument(
         name,
         required=required,
         default='',
         metavar='SOURCE',
-        help='pictures as the camera will see them: a folder, a video, a bag, a camera, '
+        help='pictures like those that the camera will see: a folder, video, bag or camera, '
         'scene://oranges or scene://people',
     )
     parser.add_argument(
@@ -47,21 +49,23 @@ def add_picture_options(parser: argparse.ArgumentParser, name: str, *, required:
         type=int,
         default=DEFAULT_COUNT,
         metavar='N',
-        help=f'calibrate on at most so many (default: {DEFAULT_COUNT})',
+        help=f'calibrate on at most N pictures (default: {DEFAULT_COUNT})',
     )
     parser.add_argument(
         '--every',
         type=int,
         default=0,
         metavar='N',
-        help='only each Nth picture (default: all of a folder, two a second of a video or camera, '
-        'each 15th of a bag)',
+        help='use every Nth picture only (default: all of a folder, two per second of a video or '
+        'camera, every 15th of a bag)',
     )
-    parser.add_argument('--topic', default='', metavar='TOPIC', help='of a bag with several')
+    parser.add_argument(
+        '--topic', default='', metavar='TOPIC', help='image topic of a bag that has several'
+    )
 
 
 def check_counts(arguments: argparse.Namespace) -> None:
-    """Refuse numbers of pictures that are none."""
+    """Refuse counts that make no sense."""
     if arguments.count < 1:
         raise ParameterError(f'--count is {arguments.count}; expected 1 or more', 'count')
     if arguments.every < 0:

@@ -1,4 +1,4 @@
-"""Pictures to calibrate on, and others to tell afterwards what INT8 costs."""
+"""Pictures to calibrate on, and others to measure afterwards what INT8 costs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ DEFAULT_COUNT = 200
 
 MOST_HELD_OUT = 50
 
-_EVERY = 5  # picture of a source is held out
+_EVERY = 5  # every fifth picture is held out
 
-_VIDEO_STEP_S = 0.5  # frames nearer to each other show the same
+_VIDEO_STEP_S = 0.5  # frames closer than this look alike
 
 
 def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pictures:
@@ -46,8 +46,8 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
     topic : str
         Of a bag.
     every : int
-        Only each so-manieth picture; 0 for all pictures of a folder or scene, and two a second of
-        a video, camera or bag.
+        Use every Nth picture only. 0 uses all pictures of a folder or scene, two per second of a
+        video or camera, and every 15th of a bag.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
 
 
 def _training_stills(source: str) -> Pictures | None:
-    """Of a scene's bare name; a scene with settings is a camera like another."""
+    """Stills for a scene's bare name; a scene with settings is treated as a camera."""
     scheme, _, name = source.partition('://')
     if scheme != 'scene' or '?' in name:
         return None
@@ -87,7 +87,7 @@ def _frames(source: str, every: int) -> Pictures:
 class SplitPictures:
     """A source's pictures: most to calibrate on, every fifth to compare on afterwards.
 
-    Of a scene all are for calibration, and those of the evaluation for comparison.
+    For a scene, all are for calibration; its evaluation stills are for comparison.
 
     Parameters
     ----------
@@ -147,5 +147,5 @@ class SplitPictures:
 
 
 def default_output(model: Path, suffix: str) -> Path:
-    """Where a file made of a model goes by default: its name, in the current folder."""
+    """Default output for a file made from a model: its name, in the current folder."""
     return Path(model.stem + suffix)

@@ -1,4 +1,4 @@
-"""`jetson-perception compare`: two engines or files of one model held against each other."""
+"""`jetson-perception compare`: how far two runtimes or files of one model differ."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _compare.__doc__
     add_model_options(parser, ('--runtime-a', '--runtime-b'))
     add_precision_option(parser, ('--precision-a', '--precision-b'))
@@ -48,24 +48,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar='SOURCE',
         help='folder of pictures, picture, video, bag, or scene://oranges?count=200',
     )
-    parser.add_argument('--frames', type=positive, metavar='N', help='at most so many pictures')
+    parser.add_argument('--frames', type=positive, metavar='N', help='use at most N pictures')
     add_thresholds(parser, DetectionOptions())
     parser.add_argument(
         '--match-iou',
         type=float,
         default=0.5,
         metavar='T',
-        help='boxes that overlap so much are the same object (default: 0.5)',
+        help='IoU from which two boxes count as the same object (default: 0.5)',
     )
     for option, field, text in (
-        ('--min-matched', 'matched', 'share of boxes that the other engine must find too'),
+        ('--min-matched', 'matched', 'share of boxes that both must find'),
         ('--max-score-drift', 'score_drift', '99th percentile of score differences'),
-        ('--max-corner-drift', 'corner_drift', 'the same of corners, pixels of the picture'),
-        ('--max-keypoint-drift', 'keypoint_drift', 'the same of keypoints, pixels'),
+        (
+            '--max-corner-drift',
+            'corner_drift',
+            '99th percentile of corner differences, pixels of the picture',
+        ),
+        (
+            '--max-keypoint-drift',
+            'keypoint_drift',
+            '99th percentile of keypoint differences, pixels',
+        ),
         (
             '--min-mask-agreement',
             'mask_agreement',
-            'share of equal pixels of class masks; mean IoU of instance masks',
+            'share of equal pixels for class masks, mean IoU for instance masks',
         ),
     ):
         default = getattr(limits, field)
@@ -77,12 +85,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar='X',
             help=f'{text} (default: {default:g})',
         )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='also write the figures to this file'
+    )
     parser.set_defaults(command=_compare, error_code=2)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    """Hold two engines or files of one model against each other: exits with 1 past a limit."""
+    """Compare two runtimes or files of one model; exit with 1 if a limit is exceeded."""
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
     with ExitStack() as stack:
         one, other = (
@@ -123,7 +133,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _pictures(source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Names and pictures: of scenes the stills of the evaluation, else any source's frames."""
+    """Names and pictures: a scene's evaluation stills, or the frames of any other source."""
     if source.startswith('scene://'):
         for picture in open_scene(source).pictures:
             yield picture.name, picture.bgr

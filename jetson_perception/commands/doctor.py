@@ -24,14 +24,14 @@ _COLORS = {OK: 'green', WARNING: 'yellow', MISSING: 'red'}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _run.__doc__
     parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Examine this machine and say what to do; exits with 1 if models cannot run on images."""
+    """Examine this machine and say what to do; exits with 1 if no model can run on images."""
     console = Console()
     with console.status('looking around', spinner='line'):
         findings = list(examine(Machine()))
@@ -67,10 +67,10 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """One line of what matters most."""
+    """The most important finding, in one line."""
     if not can_do_main_job(findings):
         names = [each.name for each in findings if each.needed and each.verdict == MISSING]
-        return f'No model can be run on images here. Mend first: {", ".join(names)}.'
+        return f'No model can be run on images here. Fix first: {", ".join(names)}.'
     warnings = sum(finding.verdict == WARNING for finding in findings)
     noun = 'warning' if warnings == 1 else 'warnings'
     return f'Models run on images here. {warnings} {noun}.'

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _evaluate.__doc__
     add_model_options(parser)
     add_precision_option(parser)
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs='+',
         metavar='MODEL',
-        help='ONNX or engine file, or name of a shipped model; several are put side by side',
+        help='ONNX or engine file, or name of a shipped model; several are shown side by side',
     )
     parser.add_argument(
         '--dataset',
@@ -50,19 +50,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'each class; scene://oranges?count=200',
     )
     parser.add_argument(
-        '--images', type=Path, metavar='DIR', help='the pictures that a JSON file lists'
+        '--images',
+        type=Path,
+        metavar='DIR',
+        help='folder with the pictures that a JSON file lists',
     )
     parser.add_argument(
-        '--split', choices=SPLITS, help='of a data.yaml (default: the first that it has)'
+        '--split', choices=SPLITS, help='split of a data.yaml (default: the first one in it)'
     )
     parser.add_argument(
         '--ignore',
         type=int,
         metavar='ID',
-        help='class id in the masks whose pixels do not count, as 255 in many datasets',
+        help='class id whose pixels are not counted, such as 255 in many datasets',
     )
     add_thresholds(parser, EVALUATION_OPTIONS)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='also write the figures to this file'
+    )
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw bars and curves: a PNG, PDF or SVG file'
     )
@@ -95,7 +100,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         console.print(class_table(evaluator))
         left_out = evaluator.classes_left_out()
         if left_out:
-            say(console, f'not known to the model, and left out: {listed(left_out)}')
+            say(console, f'classes that the model does not know, left out: {listed(left_out)}')
     if len(evaluators) > 1:
         console.print(side_by_side(arguments.model, evaluators))
     records = [

@@ -5,13 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.commands.terminal import print_pairs
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _info.__doc__
     add_model_options(parser)
     add_precision_option(parser)
@@ -36,12 +33,7 @@ def _info(arguments: argparse.Namespace) -> int:
     """Show what a model is taken for: its task, input, outputs, classes and normalization."""
     # What is assumed has a line of its own here.
     with closing(open_asked(arguments, tell_assumptions=False)) as model:
-        table = Table(show_header=False, box=None, pad_edge=False)
-        table.add_column(style='bold', no_wrap=True)
-        table.add_column(overflow='fold')
-        for name, text in _describe(model):
-            table.add_row(name, escape(printable_line(text)))
-        Console().print(table)
+        print_pairs(_describe(model))
     return 0
 
 

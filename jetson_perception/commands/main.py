@@ -1,6 +1,6 @@
 """The command `jetson-perception`: look at a model, run it on pictures and videos, evaluate it.
 
-Results go to standard output, what is said about them to standard error. Each verb is a module of
+Results go to standard output, messages to standard error. Each verb is a module of
 this package, imported when it is asked for.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Verb(NamedTuple):
-    module: str  # with configure(parser), which sets `command` and what else it needs
+    module: str  # its configure(parser) adds the options and sets `command`
     summary: str
 
 
@@ -25,11 +25,11 @@ _VERBS = {
     'info': _Verb('info', 'show what a model is taken for'),
     'run': _Verb('run', 'run a model on pictures, folders, videos or cameras'),
     'evaluate': _Verb('evaluate', 'measure how good models are on a dataset'),
-    'compare': _Verb('compare', 'hold two engines or files of one model against each other'),
+    'compare': _Verb('compare', 'compare two runtimes or files of one model'),
     'bench': _Verb('bench', 'measure how fast models run together'),
     'quantize': _Verb('quantize', 'make an INT8 model (Q/DQ nodes) from a model and pictures'),
     'build-engine': _Verb('build_engine', 'build a TensorRT engine from an ONNX file'),
-    'doctor': _Verb('doctor', 'what this machine has and lacks, and what to do'),
+    'doctor': _Verb('doctor', 'check what this machine has and what it lacks'),
     'selftest': _Verb('selftest', 'confirm or refute what the package claims, on this machine'),
     'cache': _Verb('cache', 'show or remove the TensorRT engines that were built'),
 }
@@ -81,7 +81,7 @@ class _VerbParser(argparse.ArgumentParser):
 
 
 class _PrintVersion(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Looks up the version only when it is asked for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str) -> None:
         super().__init__(option_strings, dest, nargs=0, help='print the version and exit')

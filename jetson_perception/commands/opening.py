@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from jetson_perception.commands.build_status import BuildStatus
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.commands.terminal import say
@@ -26,14 +24,14 @@ def open_asked(
     *,
     tell_assumptions: bool = True,
 ) -> Model[Any, Any]:
-    """Open the model that the arguments name, and tell how far a build is.
+    """Open the model that the arguments name, and show the progress of a build.
 
     Parameters
     ----------
     arguments : Namespace
         With what `add_model_options` adds.
     path, runtime, precision : str, optional
-        In place of what the arguments say.
+        Used instead of what the arguments say.
     tell_assumptions : bool
         Whether to print what is assumed of the model; with `--verbose` the log has it.
 
@@ -43,8 +41,7 @@ def open_asked(
         When the model cannot be opened.
     """
     path = path or arguments.model
-    console = Console(stderr=True)
-    with BuildStatus(console, Path(path).stem) as progress:
+    with BuildStatus(Path(path).stem) as progress:
         model = open_model(
             path,
             runtime=runtime or arguments.runtime,
@@ -54,5 +51,7 @@ def open_asked(
             progress=progress,
         )
     if tell_assumptions and model.assumed and not arguments.verbose:
-        say(console, f'{model.assumption_text} (here: --set NAME=VALUE)')
+        from rich.console import Console
+
+        say(Console(stderr=True), f'{model.assumption_text} (here: --set NAME=VALUE)')
     return model

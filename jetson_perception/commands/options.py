@@ -1,4 +1,4 @@
-"""Options that several commands have, and what is made of their values."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def add_model_options(
             runtime,
             choices=RUNTIMES,
             default='auto',
-            help='library that runs it (default: the fastest there)',
+            help='library that runs the model (default: the fastest one available)',
         )
     group.add_argument(
         '--threads',
         type=int,
         default=0,
         metavar='N',
-        help='CPU threads (default: one a core that this process may use)',
+        help='CPU threads (default: one for each core that this process may use)',
     )
     group.add_argument(
         '--set',
         action='append',
         default=[],
         metavar='KEY=VALUE',
-        help='what the model does not say or says wrong, in the words of the YAML file beside it: '
+        help='what the model file leaves out or gets wrong, with the keys of its YAML file: '
         '--set task=detect, --set input_size=[640,480], --set mean=[0.5,0.5,0.5]; repeatable',
     )
-    parser.add_argument('-v', '--verbose', action='store_true', help='say more on the way')
+    parser.add_argument('-v', '--verbose', action='store_true', help='print more messages')
 
 
 def add_precision_option(
@@ -50,8 +50,8 @@ def add_precision_option(
             option,
             choices=PRECISIONS,
             default='fp16',
-            help='of an engine that TensorRT builds (default: fp16); ONNX Runtime converts FP32 '
-            'files for it on CUDA where onnx is there, and rounds to TF32 unless it is fp32',
+            help='precision of the TensorRT engine (default: fp16). On CUDA, ONNX Runtime '
+            'converts FP32 files to it if onnx is installed, and uses TF32 unless it is fp32',
         )
 
 

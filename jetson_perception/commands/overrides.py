@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`: what a model does not say, said on the command line."""
+"""`--set KEY=VALUE`: model information given on the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_overrides(settings: Sequence[str]) -> ModelInfo:
     ParameterError
         When one is not KEY=VALUE, or its value is not YAML.
     ModelError
-        When a key is unknown, or its value is not one of it.
+        When a key is unknown, or does not allow the value.
     """
     content: dict[str, object] = {}
     for setting in settings:

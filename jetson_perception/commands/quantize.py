@@ -1,4 +1,4 @@
-"""`jetson-perception quantize`: an INT8 model from a model and pictures, and what it costs."""
+"""`jetson-perception quantize`: make an INT8 model, and measure what it costs."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.agreement import Agreement
     from jetson_perception.models import Model
 
-_ENGINE = 'onnxruntime_cpu'  # gives the same on every machine
+_ENGINE = 'onnxruntime_cpu'  # gives the same result on every machine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _quantize.__doc__
     options = QuantizationOptions()
     parser.add_argument('model', metavar='MODEL', help='ONNX file, or name of a shipped model')
@@ -56,14 +56,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--held-out',
         default='',
         metavar='SOURCE',
-        help='pictures to compare on (default: every fifth of --images; of a scene, those of '
-        'its evaluation)',
+        help='pictures to compare on (default: every fifth of --images; for a scene, its '
+        'evaluation stills)',
     )
     parser.add_argument(
         '--method',
         choices=METHODS,
         default=options.method,
-        help=f'how a range is chosen from the values seen (default: {options.method})',
+        help=f'how ranges are chosen from the values seen (default: {options.method})',
     )
     parser.add_argument(
         '--float-first',
@@ -77,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='NAME',
-        help='keep these nodes in float too, * for anything; repeatable',
+        help='also keep these nodes in float; * matches anything; repeatable',
     )
     add_written_options(parser, 'the figures')
     parser.set_defaults(command=_quantize)
@@ -86,8 +86,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _quantize(arguments: argparse.Namespace) -> int:
     """Make an INT8 model, and compare it with the original on pictures it was not made with.
 
-    It runs on every TensorRT from 8.5 on, and on ONNX Runtime. The first convolutions and the
-    ends of the heads stay in float.
+    It runs on TensorRT 8.5 and later, and on ONNX Runtime. The first convolutions and the ends of
+    the heads stay in float.
     """
     check_counts(arguments)
     overrides = read_overrides(arguments.set)
@@ -149,7 +149,7 @@ def _quantize(arguments: argparse.Namespace) -> int:
 
 
 def _copy_sidecar(path: Path, out: Path) -> None:
-    """The YAML file beside the model holds for the INT8 model too; one that is there stays."""
+    """Copy the model's YAML file for the INT8 model, unless there is one."""
     beside = sidecar_path(path)
     if beside and not sidecar_path(out):
         write_output(out.with_suffix('.yaml'), beside.read_bytes(), parameter='output')
@@ -170,10 +170,10 @@ def _compare(
 
 
 def _report(console: Console, agreement: Agreement) -> list[str]:
-    """Print what INT8 costs; names of the limits that are passed."""
+    """Print what INT8 costs; return the limits that are exceeded."""
     if not agreement.picture_count:
         return []
-    _say(console, f'held against the original on {agreement.picture_count} other pictures')
+    _say(console, f'compared with the original on {agreement.picture_count} other pictures')
     try:
         checked = agreement.check(Limits())
     except PerceptionError as err:  # nothing on the pictures: the model is made all the same

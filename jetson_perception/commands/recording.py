@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 # Browsers play H.264 and VP8; VLC and mpv play all of these. pip's OpenCV has no H.264 encoder.
 # At 1280x720 VP8 takes ten times the processor time of the others.
-_CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
-_CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *_CODECS[1:])
+CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
+"""Codecs with the suffixes of their files, the best first."""
+
+CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *CODECS[1:])
+"""The same for files that browsers play."""
 
 _PROBE = """
 import sys, cv2
@@ -95,7 +98,7 @@ class VideoFile:
         self.frames += 1
 
     def finish(self) -> None:
-        """Complete the file, and see that its frames can be read; the end of the block does it.
+        """Complete the file and check that its frames can be read; called at the end of the block.
 
         Raises
         ------
@@ -108,14 +111,14 @@ class VideoFile:
     def _complete(self) -> bool:
         """Write the end of the file; whether its frames can be read, as far as that is known."""
         self._writer.release()
-        # OpenCV does not tell how that went.
+        # OpenCV does not report whether that worked.
         return not (self._is_ffmpeg and self.frames) or _is_whole(self.path, self.frames)
 
     def _has_room(self, frame_bytes: int) -> bool:
         try:
             about = os.statvfs(self.path.parent)
         except OSError:
-            return True  # writing will tell
+            return True  # writing will show it
         needed = _RESERVE_BYTES + frame_bytes + _INDEX_BYTES_A_FRAME * self.frames
         return about.f_bavail * about.f_frsize >= needed
 
@@ -180,8 +183,8 @@ def _open_writer(
 ) -> tuple[Path, str, Any]:
     """The file with its codec's suffix, the codec, and what writes it as `native`."""
     even_wh = size_wh[0] & ~1, size_wh[1] & ~1
-    for codec, suffix in _CODECS_FOR_BROWSERS if for_browsers else _CODECS:
-        if codec == 'avc1' and not _has_h264():
+    for codec, suffix in CODECS_FOR_BROWSERS if for_browsers else CODECS:
+        if codec == 'avc1' and not has_h264():
             continue
         fourcc = cv2.VideoWriter.fourcc(*codec)
         writer: Any = cv2.VideoWriter(str(native.with_suffix(suffix)), fourcc, rate, even_wh)
@@ -195,10 +198,10 @@ def _open_writer(
 
 
 def _is_whole(path: Path, frames: int) -> bool:
-    """Whether a video says of itself that it has about so many frames."""
+    """Whether a video claims to have about this many frames."""
     with native_path_to_read(path) as native:
         capture = cv2.VideoCapture(native, cv2.CAP_FFMPEG)
-        # Of WebM the number is reckoned from the duration.
+        # For WebM, OpenCV estimates the number from the duration.
         counted = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
         capture.release()
     return counted >= 0.9 * frames - 2
@@ -210,7 +213,7 @@ def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @cache
-def _has_h264() -> bool:
+def has_h264() -> bool:
     """Whether this OpenCV writes H.264; found out in a process of its own.
 
     Where it does not, OpenCV and FFmpeg print half a dozen lines of errors, which no setting

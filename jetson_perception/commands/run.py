@@ -34,7 +34,7 @@ _log = logging.getLogger('jetson_perception')
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _run.__doc__
     add_model_options(parser)
     add_precision_option(parser)
@@ -45,29 +45,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='picture, folder of pictures, video, bag, or a source URI as scene://oranges',
+        help='picture, folder of pictures, video, bag, or a source URI such as scene://oranges',
     )
     parser.add_argument(
         '--output',
         type=Path,
         metavar='DIR',
-        help='write annotated pictures and videos, masks of pictures, and results.jsonl',
+        help='write annotated pictures and videos, masks, and results.jsonl there',
     )
     parser.add_argument(
-        '--json', action='store_true', help='print one JSON object a frame to standard output'
+        '--json', action='store_true', help='print one JSON object per frame to standard output'
     )
     parser.add_argument(
-        '--frames', type=positive, metavar='N', help='at most so many frames of each source'
+        '--frames', type=positive, metavar='N', help='read at most N frames from each source'
     )
     parser.add_argument(
-        '--score-threshold', type=float, default=0.25, metavar='S', help='0 to 1 (default: 0.25)'
+        '--score-threshold',
+        type=float,
+        default=0.25,
+        metavar='S',
+        help='drop boxes that score less, 0 to 1 (default: 0.25)',
     )
     parser.add_argument(
         '--iou-threshold',
         type=float,
         default=0.7,
         metavar='T',
-        help='a box that a better one covers by more is dropped, 0 to 1 (default: 0.7)',
+        help='drop a box that overlaps a better one by more than this IoU, 0 to 1 (default: 0.7)',
     )
     parser.add_argument(
         '--classes',
@@ -105,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
                         print(json.dumps(result_record(frame, model, result)), flush=True)
                     if folder:
                         folder.write(frame, model, result)
-        except KeyboardInterrupt:  # how one ends a camera: what there is so far is told
+        except KeyboardInterrupt:  # the way to stop a camera: report what there is so far
             interrupted = True
     if interrupted and not times:
         return INTERRUPTED
@@ -141,7 +145,7 @@ def _timed(
     options: Any,
     times: dict[str, list[float]],
 ) -> Any:
-    """Result for a picture; the milliseconds of each stage are added to `times`."""
+    """Result for a picture; add the milliseconds of each stage to `times`."""
     begun = time.perf_counter()
     tensor, transform = model.preprocess(bgr)
     preprocessed = time.perf_counter()

@@ -1,6 +1,6 @@
 """A command from its arguments to its exit code: logs, errors for people, Ctrl-C, full disks.
 
-Little is imported here, so that whatever is broken on a machine, `--help` and `doctor` start.
+Little is imported here, so that `--help` and `doctor` start even on a broken installation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         force=True,
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file's name need not be UTF-8; as standard error does it by itself.
+        # File names need not be UTF-8. Standard error does this by itself.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         code: int = arguments.command(arguments)
@@ -45,7 +45,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
     except PerceptionError as err:
         print(f'jetson-perception: {" ".join(str(err).split())}', file=sys.stderr)
         return error_code
-    except BrokenPipeError:  # the reader of the pipe has gone, as `head` does
+    except BrokenPipeError:  # the reader of the pipe has gone, such as `head`
         _drop_output()
         return error_code
     except OSError as err:
@@ -61,6 +61,6 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
 
 
 def _drop_output() -> None:
-    """Throw away what is left in the buffer: it would be written at exit, and fail aloud."""
+    """Discard what is left in the buffer: Python would write it at exit, and fail noisily."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

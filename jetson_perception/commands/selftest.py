@@ -26,7 +26,7 @@ _COLORS = {PASS: 'green', FAIL: 'red', NOT_HERE: 'dim'}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Give a parser what the command takes."""
+    """Add the command's options to a parser."""
     parser.description = _run.__doc__
     defaults = Settings()
     parser.add_argument(
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=defaults.pictures,
         metavar='N',
-        help=f'of each scene (default: {defaults.pictures})',
+        help=f'pictures of each scene (default: {defaults.pictures})',
     )
     parser.add_argument(
         '--timeout',
@@ -61,16 +61,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--cache',
         type=Path,
         metavar='DIR',
-        help='keep the engines that are built there, for the next run (default: a folder that is '
-        'removed)',
+        help='keep built engines there for the next run (default: a temporary folder)',
     )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Check on this machine what the package claims, and write a report to send.
+    """Check the package's claims on this machine, and write a report to send in.
 
-    Engines are built anew, which takes minutes each on a Jetson. Exits with 1 if a check fails.
+    Engines are built from scratch, minutes each on a Jetson. Exits with 1 if a check fails.
     """
     if arguments.pictures < 1:
         raise ParameterError(f'--pictures is {arguments.pictures}; expected 1 or more')
@@ -91,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with console.status('checking', spinner='line'):
             for result in run_session(settings, findings.extend):
                 results.append(result)
-                # After each: what a crash of the machine leaves is a report too.
+                # After each check, so that a crash of the machine leaves a report too.
                 write_report(path, findings, results, version)
                 _print(console, result)
     except OSError as err:

@@ -1,12 +1,21 @@
-"""How commands print: whole lines, and bars that count."""
+"""How commands print: lines, pairs and progress.
+
+rich is imported only where it is needed, as importing it takes longer than `info` itself.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from jetson_perception.printable import printable_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -16,8 +25,26 @@ def say(console: Console, text: str) -> None:
     console.print(printable_line(text), highlight=False, markup=False, soft_wrap=True)
 
 
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and texts in two columns.
+
+    In a terminal, names are bold and long texts are folded; elsewhere each pair is one line.
+    """
+    lines = [(name, printable_line(text)) for name, text in pairs]
+    indent = max((len(name) for name, _ in lines), default=0) + 2
+    in_terminal = sys.stdout.isatty()
+    bold = in_terminal and not os.environ.get('NO_COLOR') and os.environ.get('TERM') != 'dumb'
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    for name, text in lines:
+        shown = f'\x1b[1m{name}\x1b[0m' if bold else name
+        parts = textwrap.wrap(text, width) if in_terminal else [text]
+        print(f'{shown}{" " * (indent - len(name))}{parts[0] if parts else ""}')
+        for part in parts[1:]:
+            print(f'{" " * indent}{part}')
+
+
 def progress_bar(console: Console) -> Progress:
-    """A bar that counts; where nobody watches, nothing."""
+    """A bar that counts; shown only in a terminal."""
     from rich.progress import MofNCompleteColumn, Progress
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())

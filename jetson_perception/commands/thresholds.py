@@ -1,4 +1,4 @@
-"""Options of commands that count boxes: which of them do, and how many."""
+"""Options of commands that count boxes: which boxes count, and how many."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def add_thresholds(parser: argparse.ArgumentParser, defaults: DetectionOptions) 
         type=float,
         default=defaults.score_threshold,
         metavar='S',
-        help=f'boxes that score less do not count, 0 to 1 (default: {defaults.score_threshold:g})',
+        help=f'ignore boxes that score less, 0 to 1 (default: {defaults.score_threshold:g})',
     )
     parser.add_argument(
         '--iou-threshold',
         type=float,
         default=defaults.iou_threshold,
         metavar='T',
-        help='a box that a better one covers by more is dropped, 0 to 1 '
+        help='drop a box that overlaps a better one by more than this IoU, 0 to 1 '
         f'(default: {defaults.iou_threshold:g})',
     )
     parser.add_argument(
@@ -33,7 +33,7 @@ def add_thresholds(parser: argparse.ArgumentParser, defaults: DetectionOptions) 
         type=positive,
         default=defaults.max_detections,
         metavar='N',
-        help=f'at most so many boxes a picture (default: {defaults.max_detections})',
+        help=f'keep at most N boxes per picture (default: {defaults.max_detections})',
     )
 
 

@@ -121,7 +121,7 @@ class LeftBehind:
     """
 
     def __init__(self, threads: Sequence[WatchedThread]) -> None:
-        self._threads = tuple(threads)
+        self.threads = tuple(threads)
         self._to_close: list[Callable[[], None]] = []
         self._stuck = ''
 
@@ -131,14 +131,14 @@ class LeftBehind:
 
     def stuck(self) -> str:
         """Which of them was found stuck and since when, from then on; empty where none was."""
-        for thread in self._threads:
+        for thread in self.threads:
             if not self._stuck and thread.is_alive() and thread.activity.is_stuck():
                 self._stuck = thread.activity.describe()
         return self._stuck
 
     def at_work(self) -> str:
         """What they are still doing, for people; empty when all have ended."""
-        for thread in self._threads:
+        for thread in self.threads:
             if thread.is_alive():
                 return thread.activity.describe() or f'{thread.activity.who} has not ended yet'
         return ''

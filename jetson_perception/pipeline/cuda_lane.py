@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.errors import ImageError, PerceptionError
+from jetson_perception.pipeline.expected_time import ExpectedTime
 from jetson_perception.pipeline.lane import Lane
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class CudaLane(Lane):
         self.input: DeviceInput | None = None
         self._clock = clock or Clock()
         self._free_since_ns = 0
-        self._expected_ms = 0.0
+        self.expected = ExpectedTime()
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """What the lane's thread does, until the slot is closed; see `Lane.run`."""
@@ -141,7 +142,7 @@ class CudaLane(Lane):
             return self.slot.take()
         # When the engine began the frame, as far as that can be told without asking the GPU.
         began_ns = max(under_way.begun_ns, self._free_since_ns)
-        wait_ms = self._expected_ms * _SHARE_TO_WAIT - _LEAD_MS
+        wait_ms = self.expected.ms * _SHARE_TO_WAIT - _LEAD_MS
         if wait_ms > 0:
             wait_ms -= (self._clock.now_ns() - began_ns) / 1e6
             if wait_ms > 0:
@@ -149,7 +150,7 @@ class CudaLane(Lane):
         frame = self.slot.poll()
         if frame is not None:
             return frame
-        wait_ms = self._expected_ms * _SHARE_TO_LOOK
+        wait_ms = self.expected.ms * _SHARE_TO_LOOK
         wait_ms -= (self._clock.now_ns() - began_ns) / 1e6
         return self._clock.next_frame(self.slot, wait_ms / 1e3) if wait_ms > 0 else None
 
@@ -182,13 +183,8 @@ class CudaLane(Lane):
         self.record_wait(begun.frame, begun.begun_ns)
         self.times.record('inference', work.inference_ms)
         self.times.record('postprocess', work.postprocess_ms)
-        self._expect(work.inference_ms + work.postprocess_ms)
+        self.expected.follow(work.inference_ms + work.postprocess_ms)
         return result
-
-    def _expect(self, elapsed_ms: float) -> None:
-        """Follow how long a frame takes: down at once, since waiting too long costs; up slowly."""
-        above = elapsed_ms - self._expected_ms
-        self._expected_ms += above if above < 0 else 0.1 * above
 
     def _tell(self, error: Exception) -> None:
         """Report a frame that failed, and find out whether all others will too."""

@@ -103,6 +103,7 @@ def test_wrong_usage(models, options, code, text, capsys):
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_profile(models, tmp_path, capsys):
     file = tmp_path / 'out.json'
     argv = ['bench', models[0], '--seconds', '1.5', '--size', '320x240', '--profile']

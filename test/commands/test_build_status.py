@@ -17,7 +17,7 @@ def shown(console):
 
 
 def test_nothing_is_shown_when_nothing_is_built(terminal):
-    with BuildStatus(terminal, 'det'):
+    with BuildStatus('det', terminal):
         pass
     assert shown(terminal) == ''
 
@@ -31,14 +31,14 @@ def test_nothing_is_shown_when_nothing_is_built(terminal):
     ],
 )
 def test_how_far_it_is(terminal, fraction, phase, text):
-    with BuildStatus(terminal, 'det[0]') as progress:
+    with BuildStatus('det[0]', terminal) as progress:
         progress(0.1, 'something before')
         progress(fraction, phase)
     assert f'building engine {text}' in shown(terminal)
 
 
 def test_from_other_threads(terminal):
-    with BuildStatus(terminal, 'det') as progress:
+    with BuildStatus('det', terminal) as progress:
         threads = [
             threading.Thread(target=progress, args=(index / 8, 'tactics')) for index in range(8)
         ]
@@ -51,7 +51,7 @@ def test_from_other_threads(terminal):
 
 def test_the_cursor_is_there_again_after_an_error(terminal):
     def build():
-        with BuildStatus(terminal, 'det') as progress:
+        with BuildStatus('det', terminal) as progress:
             progress(0.5, '')
             raise RuntimeError
 
@@ -62,6 +62,6 @@ def test_the_cursor_is_there_again_after_an_error(terminal):
 
 def test_where_there_is_no_terminal():
     console = Console(file=io.StringIO())
-    with BuildStatus(console, 'det') as progress:
+    with BuildStatus('det', console) as progress:
         progress(0.5, 'tactics')
     assert '\x1b' not in console.file.getvalue()

@@ -67,7 +67,7 @@ def test_what_must_be_mended_first_is_named():
     other = Finding('ROS', 'distribution', 'none', MISSING, 'install it')
     warned = Finding('machine', 'swap', 'none', WARNING)
     assert summary([other, warned]) == 'Models run on images here. 1 warning.'
-    assert summary([needed, other]).endswith('Mend first: OpenCV.')
+    assert summary([needed, other]).endswith('Fix first: OpenCV.')
 
 
 def test_brackets_of_paths_are_shown(capsys):

@@ -285,7 +285,7 @@ class TestEvaluateObjects:
         command = ['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]
         assert main(command) == 0
         out = capsys.readouterr().out
-        assert 'not known to the model, and left out: unicorn' in out
+        assert 'classes that the model does not know, left out: unicorn' in out
         assert table_rows(out)['mean (mAP)'][:2] == ['1', '1.0000']
 
     @pytest.mark.parametrize('suffix', ['png', 'svg'])

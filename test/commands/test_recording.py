@@ -51,7 +51,7 @@ def test_suffix_is_the_codecs(tmp_path, for_browsers, codecs):
 
 
 def test_falls_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, '_CODECS', (('none', '.mp4'), ('MJPG', '.avi')))
+    monkeypatch.setattr(recording, 'CODECS', (('none', '.mp4'), ('MJPG', '.avi')))
     with write_video(tmp_path / 'demo.mp4', (64, 48), 30.0) as video:
         video.write(gray(100, (64, 48)))
     assert video.path.name == 'demo.avi'
@@ -59,7 +59,7 @@ def test_falls_back(tmp_path, monkeypatch):
 
 
 def test_no_codec(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, '_CODECS', (('none', '.mp4'),))
+    monkeypatch.setattr(recording, 'CODECS', (('none', '.mp4'),))
     with (
         pytest.raises(ParameterError, match='cannot be written: this OpenCV has none of the co'),
         write_video(tmp_path / 'demo.mp4', (64, 48), 30.0),
@@ -68,8 +68,8 @@ def test_no_codec(tmp_path, monkeypatch):
 
 
 def test_looking_for_h264_prints_nothing(capfd):
-    recording._has_h264.cache_clear()
-    assert recording._has_h264() in (True, False)
+    recording.has_h264.cache_clear()
+    assert recording.has_h264() in (True, False)
     assert capfd.readouterr() == ('', '')
 
 
@@ -155,8 +155,8 @@ def test_a_disk_that_is_full_from_the_start(tmp_path):
 
 @pytest.mark.parametrize('codecs', [None, (('MJPG', '.avi'),)], ids=['first', 'mjpeg'])
 def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, codecs):
-    monkeypatch.setattr(recording, '_CODECS', codecs or recording._CODECS)
-    recording._has_h264()  # in a process of its own, without the limit
+    monkeypatch.setattr(recording, 'CODECS', codecs or recording.CODECS)
+    recording.has_h264()  # in a process of its own, without the limit
     with file_size_limit(60_000):
         try:
             _, error = fill(tmp_path / 'demo.mp4', 100)

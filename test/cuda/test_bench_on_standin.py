@@ -27,6 +27,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
 from gpu_checks import concurrency, parity
 from gpu_checks.checks import Checks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def provider(standin, monkeypatch):
@@ -147,8 +149,8 @@ def test_parity(models, tmp_path):
     for name in ('det', 'pose'):
         pairs = list(zip(expected[name], found[name], strict=True))
         assert None not in expected[name] + found[name]
-        parity._compare_boxes(checks, name, pairs, DetectionOptions())
-    parity._compare_masks(checks, 'seg', list(zip(expected['seg'], found['seg'], strict=True)))
-    parity._check_pictures(checks, Settings(models[2:], runtime='onnxruntime_cuda'), frames)
+        parity.compare_boxes(checks, name, pairs, DetectionOptions())
+    parity.compare_masks(checks, 'seg', list(zip(expected['seg'], found['seg'], strict=True)))
+    parity.check_pictures(checks, Settings(models[2:], runtime='onnxruntime_cuda'), frames)
     assert len(checks.checks) >= 10
     assert [check.name for check in checks.checks if check.kept is False] == []

@@ -109,6 +109,7 @@ def test_metadata_that_cannot_be_read_is_left_out_with_a_warning(key, text, capl
         ).map(repr),
     )
 )
+@pytest.mark.slow
 def test_no_metadata_stops_a_model(props):
     assert find_problem(read_onnx_metadata(props)) is None
 

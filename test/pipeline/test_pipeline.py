@@ -337,7 +337,7 @@ def test_close_ends_the_frame_under_way_and_drops_the_one_that_waits(started):
     pipeline.offer(frame(2))
     closing = threading.Thread(target=pipeline.close)
     closing.start()
-    wait_until(lambda: lane.slot._closed)
+    assert lane.slot.wait_until_closed(DEADLINE_S)
     model.go.set()
     closing.join(DEADLINE_S)
     assert not closing.is_alive()
@@ -444,7 +444,7 @@ class TestHangs:
         assert stuck.wait_until_begun() == 1
         assert published.next() == (1, 1)
         left = pipeline.close(patience_s=0.05)
-        assert [thread.name for thread in left._threads] == ['lane pose']
+        assert [thread.name for thread in left.threads] == ['lane pose']
 
     @pytest.mark.parametrize('stage', ['preprocess', 'postprocess'])
     def test_what_a_lane_is_at_has_a_name(self, started, stage):
@@ -493,7 +493,7 @@ class TestHangs:
             assert begun.wait(DEADLINE_S)
         assert 'the publisher: a result of engine det' in pipeline.publishing.describe()
         left = pipeline.close(patience_s=0.05)
-        assert [thread.name for thread in left._threads] == ['publisher']
+        assert [thread.name for thread in left.threads] == ['publisher']
 
     def test_a_first_run_goes_on_behind_a_start_that_is_waited_for_so_long(self, started):
         published, model = Published(), BoundModel()
@@ -521,7 +521,7 @@ class TestHangs:
         lanes = [Lane('pose', slow, Published()), Lane('det', Model(), Published())]
         pipeline = started(*lanes, timeout_s=0.01)
         left = pipeline.close(patience_s=0.05)
-        assert [thread.name for thread in left._threads] == ['lane pose']
+        assert [thread.name for thread in left.threads] == ['lane pose']
         slow.warm.set()
         wait_until(left.settle)
         assert not pipeline.begun
@@ -604,7 +604,7 @@ class TestEveryFrame:
         lane.model.wait_until_begun()
         closing = threading.Thread(target=pipeline.close)
         closing.start()
-        wait_until(lambda: lane.slot._closed)
+        assert lane.slot.wait_until_closed(DEADLINE_S)
         lane.model.go.set()
         closing.join(DEADLINE_S)
         assert not closing.is_alive()

@@ -178,6 +178,7 @@ class TestCommand:
     def arguments(self, *more):
         return ['selftest', '--model', 'oranges', '--pictures', '1', *more]
 
+    @pytest.mark.slow
     def test_on_this_machine(self, capsys, tmp_path):
         report = tmp_path / 'r.txt'
         arguments = self.arguments('--runtime', 'onnxruntime_cpu', '--report', str(report))

@@ -86,7 +86,7 @@ class TestCommand:
 
 
 class TestChecks:
-    def test_bars(self, checks, capsys):
+    def test_bars(self, checks, tmp_path, capsys):
         checks.at_most('small', 0.1, 0.1)
         checks.at_most('large', 0.2, 0.1)
         checks.at_least('enough', 10, 10)
@@ -97,7 +97,7 @@ class TestChecks:
         printed = capsys.readouterr().out.splitlines()
         assert printed[1] == '  MISS  large: 0.2   (asked: ≤ 0.1)'
         assert printed[5] == '        just so: 5'
-        assert len(json.loads(checks._file.read_text())['checks']) == 6
+        assert len(json.loads((tmp_path / 'found.json').read_text())['checks']) == 6
 
     def test_a_value_that_is_no_number_is_a_miss(self, checks):
         checks.at_most('broken', float('nan'), 1)
@@ -154,13 +154,13 @@ class TestBoxes:
         pairs = [(found(), found()), (here, there)]
         if here.keypoints is not None:
             pairs = pairs[1:]
-        parity._compare_boxes(checks, 'model', pairs, DetectionOptions())
+        parity.compare_boxes(checks, 'model', pairs, DetectionOptions())
         misses = missed(checks)
         assert len(misses) == bool(expected), misses
         assert all(expected in name for name in misses)
 
     def test_nothing_found_is_said(self, checks):
-        parity._compare_boxes(checks, 'model', [(found(), found())], DetectionOptions())
+        parity.compare_boxes(checks, 'model', [(found(), found())], DetectionOptions())
         assert 'none found' in checks.checks[0].value
 
 
@@ -170,12 +170,12 @@ class TestMasks:
         one = Segmentation(mask, np.array([10000, 0]))
         other = mask.copy()
         other[:11, 0] = 1
-        parity._compare_masks(checks, 'm', [(one, one)])
+        parity.compare_masks(checks, 'm', [(one, one)])
         assert missed(checks) == []
         two = Segmentation(other, np.array([9989, 11]))
-        parity._compare_masks(checks, 'm', [(one, two)])
+        parity.compare_masks(checks, 'm', [(one, two)])
         assert len(missed(checks)) == 2
-        parity._compare_masks(checks, 'm', [(one, replace(one, pixels=np.array([9999, 1])))])
+        parity.compare_masks(checks, 'm', [(one, replace(one, pixels=np.array([9999, 1])))])
         assert missed(checks)[-1] == 'm: pixels of each class are those of the mask'
 
 
@@ -241,17 +241,18 @@ class TestSoak:
         ]
 
     def test_flat(self, checks):
-        soak._judge(checks, self.samples(host_mb=2, device_mb=1), [])
+        soak.judge(checks, self.samples(host_mb=2, device_mb=1), [])
         assert missed(checks) == []
 
     def test_growth_and_failures(self, checks):
-        soak._judge(checks, self.samples(host_mb=30, device_mb=30), [{'failed': 2}])
+        soak.judge(checks, self.samples(host_mb=30, device_mb=30), [{'failed': 2}])
         assert len(missed(checks)) == 3
 
     def test_nothing_came(self, checks):
-        soak._judge(checks, [], [])
+        soak.judge(checks, [], [])
         assert missed(checks) == ['figures came every second']
 
+    @pytest.mark.slow
     def test_the_real_thing(self, checks, tmp_path):
         model = str(detector(tmp_path / 'a.onnx', size_wh=(64, 64)))
         options = SimpleNamespace(

@@ -65,12 +65,12 @@ def run(options: Options, checks: Checks) -> None:
             if any(one is None or other is None for one, other in pairs):
                 checks.holds(f'{name}: every frame gives a result', False)
             elif model == 'oranges':
-                _compare_masks(checks, name, pairs)
+                compare_masks(checks, name, pairs)
             else:
-                _compare_boxes(checks, name, pairs, model_options(settings)(None))
+                compare_boxes(checks, name, pairs, model_options(settings)(None))
         if options.on_gpu:
             if 'oranges' in models:
-                _check_pictures(checks, replace(settings, runtime=options.runtime), frames)
+                check_pictures(checks, replace(settings, runtime=options.runtime), frames)
             _note_rounding(checks, settings, options.runtime, frames, expected)
 
 
@@ -179,7 +179,7 @@ def results(
     return found
 
 
-def _check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image]) -> None:
+def check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image]) -> None:
     """Pictures of masks, made on the GPU, against what OpenCV draws of the same masks."""
     say('pictures of masks')
     colors = palette(_CLASS_IDS)
@@ -228,9 +228,10 @@ def _note_rounding(
             checks.note(f'{name}, fp16: largest difference of a score', max(drifts['score']))
 
 
-def _compare_masks(
+def compare_masks(
     checks: Checks, name: str, pairs: Sequence[tuple[Segmentation, Segmentation]]
 ) -> None:
+    """Hold masks of the GPU against those of the CPU."""
     shares, counts_agree = [], True
     for one, other in pairs:
         if one.mask.shape != other.mask.shape:
@@ -244,12 +245,13 @@ def _compare_masks(
     checks.holds(f'{name}: pixels of each class are those of the mask', counts_agree)
 
 
-def _compare_boxes(
+def compare_boxes(
     checks: Checks,
     name: str,
     pairs: Sequence[tuple[Detections, Detections]],
     options: DetectionOptions,
 ) -> None:
+    """Hold boxes of the GPU against those of the CPU."""
     drifts = _no_drifts()
     boxes = near = 0
     lost: list[str] = []

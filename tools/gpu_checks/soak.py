@@ -70,7 +70,7 @@ def run(options: Options, checks: Checks) -> None:
     if said:
         print(said[-4000:], flush=True)
     checks.record('samples', samples[:: max(1, len(samples) // 200)])
-    _judge(checks, samples, last)
+    judge(checks, samples, last)
     checks.holds(f'ended within {_END_S:.0f} s of SIGINT', ended)
     checks.holds('exit code 0', process.returncode == 0, str(process.returncode))
     checks.holds('closed in order', bool(last and last[-1].get('closed')))
@@ -119,7 +119,8 @@ def _parse(lines: list[str]) -> list[dict[str, Any]]:
     return parsed
 
 
-def _judge(checks: Checks, samples: list[dict[str, Any]], last: list[dict[str, Any]]) -> None:
+def judge(checks: Checks, samples: list[dict[str, Any]], last: list[dict[str, Any]]) -> None:
+    """Judge memory, frame rates and the end of a soak by its samples."""
     checks.holds('figures came every second', len(samples) >= 2, f'{len(samples)} of them')
     if len(samples) < 2:
         return

@@ -57,6 +57,7 @@ def value(name, shape=(1, 3, 8, 8), kind=1):
 @requires_tensorrt
 class TestPrecisions:
     @pytest.mark.parametrize(('path', 'precision'), SHIPPED)
+    @pytest.mark.slow
     def test_models_that_are_shipped(self, path, precision):
         built = build_engine(path, BuildOptions(precision=precision))
         assert plan_version(built.plan) == built.tensorrt
@@ -99,6 +100,7 @@ class TestPrecisions:
         shapes = [[1, 3, 256, 256], [2, 3, 320, 320], [4, 3, 640, 640]]
         assert built.shapes == {'images': shapes}
 
+    @pytest.mark.slow
     def test_a_real_detector_in_int8(self, tmp_path):
         images = tensors(2, (1, 3, 320, 320))
         made = quantize_model(NUDENET, tmp_path / 'int8.onnx', images)

@@ -3,7 +3,7 @@
 import pytest
 import standin_pycuda
 from onnx_models import color_segmentation, quantize_input
-from tensorrt_there import requires_tensorrt
+from tensorrt_there import without_wheel
 
 from jetson_perception.engines.request import EngineRequest
 from jetson_perception.engines.tensorrt.api import cuda_problem, import_tensorrt, is_rtx
@@ -14,7 +14,7 @@ from jetson_perception.engines.tensorrt.opening import open_tensorrt
 from jetson_perception.engines.tensorrt.plan_file import plan_version
 from jetson_perception.errors import ModelError
 
-pytestmark = requires_tensorrt
+pytestmark = [pytest.mark.tensorrt, without_wheel]
 
 
 @pytest.fixture(scope='module')

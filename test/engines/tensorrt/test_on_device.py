@@ -25,7 +25,11 @@ from jetson_perception.model_info import ModelInfo
 _log = logging.getLogger(__name__)
 
 PROBLEM = tensorrt_problem()
-pytestmark = pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM.partition('. ')[0])
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.tensorrt,
+    pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM.partition('. ')[0]),
+]
 
 
 @pytest.fixture(autouse=True)

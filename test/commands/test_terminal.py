@@ -1,0 +1,84 @@
+"""What commands print, in a real terminal and in a pipe."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from jetson_perception.commands.terminal import counted, listed, print_pairs
+
+PAIRS = [('model', 'a.onnx'), ('classes', 'one, two, three, four, five, six, seven, eight, nine')]
+
+
+def in_a_terminal(columns, **environment):
+    """What a terminal of so many columns gets of PAIRS."""
+    leader, follower = pty.openpty()
+    script = f'from jetson_perception.commands.terminal import print_pairs; print_pairs({PAIRS})'
+    kept = {name: value for name, value in os.environ.items() if name != 'NO_COLOR'}
+    with os.fdopen(leader, 'rb', buffering=0) as terminal:
+        subprocess.run(
+            [sys.executable, '-c', script],
+            stdout=follower,
+            env={**kept, 'TERM': 'xterm', 'COLUMNS': str(columns), **environment},
+            check=True,
+        )
+        os.close(follower)
+        return terminal.read(4096).decode().splitlines()
+
+
+class TestPairs:
+    def test_none(self, capsys):
+        print_pairs([])
+        assert capsys.readouterr().out == ''
+
+    def test_a_pipe_gets_a_line_for_each(self, capsys):
+        print_pairs([*PAIRS, ('odd', 'a\nb\x1b[31m'), ('empty', '')])
+        assert capsys.readouterr().out.splitlines() == [
+            'model    a.onnx',
+            f'classes  {PAIRS[1][1]}',
+            r'odd      a\nb\x1b[31m',
+            'empty    ',
+        ]
+
+    def test_a_terminal_gets_bold_names_and_folded_texts(self):
+        assert in_a_terminal(40) == [
+            '\x1b[1mmodel\x1b[0m    a.onnx',
+            '\x1b[1mclasses\x1b[0m  one, two, three, four, five,',
+            '         six, seven, eight, nine',
+        ]
+
+    @pytest.mark.parametrize(
+        'environment',
+        [
+            pytest.param({'NO_COLOR': '1'}, id='no_color'),
+            pytest.param({'TERM': 'dumb'}, id='dumb_terminal'),
+        ],
+    )
+    def test_a_terminal_without_bold(self, environment):
+        assert in_a_terminal(200, **environment) == [
+            'model    a.onnx',
+            f'classes  {PAIRS[1][1]}',
+        ]
+
+
+@pytest.mark.parametrize(
+    ('number', 'text'),
+    [(0, 'classes unknown'), (1, '1 class'), (2, '2 classes')],
+)
+def test_counted(number, text):
+    assert counted(number, 'class', 'es') == text
+
+
+@pytest.mark.parametrize(
+    ('names', 'text'),
+    [
+        pytest.param([], '', id='none'),
+        pytest.param(['a', 'b'], 'a, b', id='all'),
+        pytest.param(['a', 'b', 'c', 'd'], 'a, b, c, … (4 in all)', id='the_first_of_many'),
+        pytest.param(['\x07'], r'\x07', id='not_printable'),
+    ],
+)
+def test_listed(names, text):
+    assert listed(names, most=3) == text
