@@ -146,9 +146,10 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 
 def models() -> dict[str, Any]:
-    """Each model that the package brings, run on a picture on the CPU: the main job itself."""
+    """Each model that the package brings, run on a picture on the CPU; the scenes' names."""
     import numpy as np
 
+    from jetson_perception.camera.scene_kinds import scene_names
     from jetson_perception.models import open_model
     from jetson_perception.resources import model_names, model_path, share_directory
 
@@ -165,7 +166,7 @@ def models() -> dict[str, Any]:
                 found[name] = {'engine': model.engine.description, 'ms': elapsed_ms}
         except Exception as err:  # noqa: BLE001 - whatever it is, it is what is to be told
             found[name] = {'error': f'{type(err).__name__}: {err}'}
-    return {'folder': str(folder), 'models': found}
+    return {'folder': str(folder), 'models': found, 'scenes': scene_names()}
 
 
 _PROBES: dict[str, Callable[..., dict[str, Any]]] = {
