@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger('jetson_perception')
 
 DEFAULT_COUNT = 200
-"""Pictures to calibrate on; more change ranges little."""
+"""Pictures to calibrate on; more of them hardly change the ranges."""
 
 MOST_HELD_OUT = 50
 
-_EVERY = 5  # picture of a source is held out
+_EVERY = 5  # every fifth picture of a source is held out
 
 _VIDEO_STEP_S = 0.5  # frames nearer to each other show the same
 
@@ -41,13 +41,13 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
     Parameters
     ----------
     source : str
-        A folder of pictures, a picture, a video, a bag, a camera's URI; of `scene://oranges` and
-        `scene://people` those that models are trained on, without end.
+        A folder of pictures, a picture, a video, a bag or a camera's URI; `scene://oranges` and
+        other scenes give the stills that models are trained on, far more than are needed.
     topic : str
         Of a bag.
     every : int
-        Only each so-manieth picture; 0 for all pictures of a folder or scene, and two a second of
-        a video, camera or bag.
+        Take every n-th picture; 0 takes all pictures of a folder or scene, and two per second
+        of a video, camera or bag.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
 
 
 def _training_stills(source: str) -> Pictures | None:
-    """Of a scene's bare name; a scene with settings is a camera like another."""
+    """The stills of a scene given by its bare name; one with settings is read like a camera."""
     scheme, _, name = source.partition('://')
     if scheme != 'scene' or '?' in name:
         return None
@@ -87,7 +87,8 @@ def _frames(source: str, every: int) -> Pictures:
 class SplitPictures:
     """A source's pictures: most to calibrate on, every fifth to compare on afterwards.
 
-    Of a scene all are for calibration, and those of the evaluation for comparison.
+    A scene gives all of its training stills for calibration, and those of its evaluation to
+    compare on.
 
     Parameters
     ----------

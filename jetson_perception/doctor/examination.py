@@ -20,7 +20,7 @@ _MODELS_TIMEOUT_S = 120.0
 
 
 def examine(machine: Machine) -> Iterator[Finding]:
-    """Every finding, as it is made; the last ones are the models, run on a picture."""
+    """Every finding as it is made; last the models, run on a picture, and the scenes."""
     yield from examine_board(machine)
     yield from examine_runtimes(machine)
     yield from examine_software(machine)
@@ -56,5 +56,5 @@ def _examine_models(machine: Machine) -> Iterator[Finding]:
 def _examine_scenes(names: list[str]) -> Finding:
     if names:
         return Finding('models', 'scene://', ', '.join(names))
-    advice = how_to_get_demos('for demos alone: scenes, and models that know them,')
+    advice = f'for demos alone: {how_to_get_demos("rendered scenes")}'
     return Finding('models', 'scene://', 'no scenes are installed', WARNING, advice)
