@@ -34,21 +34,21 @@ _KEYS = ('width', 'height', 'fps', 'seed', 'frames')
 
 
 class SceneSource:
-    """A rendered scene; by default as a camera, whose frames come when they are due or not at all.
+    """A rendered scene; by default it acts as a camera, whose frames are on time or skipped.
 
-    Frame n shows the scene at n / fps seconds. At the pace of a camera a frame that nobody asked
-    for in time is skipped: `read` waits for the next one that is due.
+    Frame n shows the scene at n / fps seconds. At the pace of a camera, a frame that nobody reads
+    in time is skipped: `read` waits for the next one that is due.
 
     Parameters
     ----------
     uri : str
         `scene://oranges?width=1280&height=720&fps=30&seed=3&frames=300`, or `scene://people`.
-        Every key may be left out: `fps=0` renders as fast as frames are read, a thirtieth of a
-        second apart; `frames` ends it after so many frames, the skipped ones among them.
+        Every key is optional: `fps=0` renders as fast as frames are read, a thirtieth of a second
+        apart; `frames` ends the source after that many frames, skipped ones included.
     size_wh : tuple of int, optional
-        Width and height where the URI does not say them; 1280 × 720 if not given.
+        Width and height for a URI without them; 1280 × 720 if None.
     frame_rate : float, optional
-        Frames a second where the URI does not say it; 30 if None.
+        Frames a second for a URI without `fps`; 30 if None.
     max_image_pixels : int
         A larger size is refused.
     pace : Pace
@@ -104,12 +104,12 @@ class SceneSource:
         self._start_s: float | None = None
 
     def open(self) -> None:
-        """Build the scene, which takes seconds; then it begins anew.
+        """Build the scene, which takes seconds; it starts from its first frame.
 
         Raises
         ------
         SourceError
-            When it is closed meanwhile.
+            When it is closed in the meantime.
         """
         self.close()
         self._closed.clear()
@@ -155,7 +155,7 @@ class SceneSource:
             return CapturedFrame(pixels, captured_ns, truth_detections=detections, index=index)
 
     def close(self) -> None:
-        """Drop the scene; a `read` that waits for its time ends, and an `open` soon."""
+        """Drop the scene; a waiting `read` ends at once, an `open` soon."""
         self._closed.set()
         with unless_busy(self._lock) as free:
             if free:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger('jetson_perception')
 
 DEFAULT_COUNT = 200
-"""Pictures to calibrate on; more change ranges little."""
+"""Pictures to calibrate on; more of them hardly change the ranges."""
 
 MOST_HELD_OUT = 50
 
-_EVERY = 5  # every fifth picture is held out
+_EVERY = 5  # every fifth picture of a source is held out
 
 _VIDEO_STEP_S = 0.5  # frames closer than this look alike
 
@@ -41,8 +41,8 @@ def calibration_pictures(source: str, *, topic: str = '', every: int = 0) -> Pic
     Parameters
     ----------
     source : str
-        A folder of pictures, a picture, a video, a bag, a camera's URI; of `scene://oranges` and
-        `scene://people` those that models are trained on, without end.
+        A folder of pictures, a picture, a video, a bag or a camera's URI; `scene://oranges` and
+        other scenes give the stills that models are trained on, far more than are needed.
     topic : str
         Of a bag.
     every : int

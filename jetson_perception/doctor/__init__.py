@@ -1,4 +1,4 @@
-"""What a machine has and lacks for the package's work, line by line, with what to do about it.
+"""What the package needs and this machine has or lacks, line by line, with what to do about it.
 
 `jetson-perception doctor` prints it. Everything is looked up through a `Machine`, so that a tree
 of captured files can stand for one.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jetson_perception.doctor.machine import Machine
 
 _GROUP = 'machine'
-_GIB = 1 << 20  # KiB, in which /proc/meminfo counts
-# L4T's major release, as /etc/nv_tegra_release says it, and JetPack's.
+_GIB = 1 << 20  # /proc/meminfo counts in KiB
+# L4T's major release, as in /etc/nv_tegra_release, and JetPack's.
 _JETPACKS = {32: '4', 34: '5', 35: '5', 36: '6', 38: '7'}
 
 
@@ -40,7 +40,7 @@ def _model(machine: Machine) -> Finding:
     names = re.findall(r'^PRETTY_NAME="?([^"\n]+)', machine.text('/etc/os-release'), re.MULTILINE)
     system = ', '.join([*names, f'Linux on {_architecture(machine)}'])
     if is_jetson(machine):
-        return Finding(_GROUP, 'board', f'{model or "Jetson, model not told"}; {system}')
+        return Finding(_GROUP, 'board', f'{model or "Jetson of unknown model"}; {system}')
     return Finding(_GROUP, 'board', f'{model + "; " if model else ""}{system}; no Jetson')
 
 
@@ -88,14 +88,14 @@ def _power_mode(machine: Machine) -> Finding:
     if found:
         name = found[1]
     else:
-        # nvpmodel asks for root on some releases; what it set last is in its status file.
+        # nvpmodel needs root on some releases; its status file has the last mode that it set.
         status = re.search(r'pmode:0*(\d+)', machine.text('/var/lib/nvpmodel/status'))
         name = dict(modes).get(status[1], f'number {status[1]}') if status else ''
     if not name:
         return Finding(
             _GROUP,
             'power mode',
-            f'unknown: {answer.problem or "nvpmodel -q says nothing of it"}',
+            f'unknown: {answer.problem or "nvpmodel -q does not say"}',
             WARNING,
             'sudo nvpmodel -q on the host',
         )
@@ -113,7 +113,7 @@ def _power_mode(machine: Machine) -> Finding:
 
 
 def _clocks(machine: Machine) -> Finding:
-    """Whether jetson_clocks was run: it makes the least frequencies the greatest."""
+    """Whether jetson_clocks was run: it raises the lowest frequencies to the highest."""
     found, fixed = [], []
     gpu = next(
         (
@@ -134,15 +134,15 @@ def _clocks(machine: Machine) -> Finding:
             span = f'{int(high) / unit:.0f} MHz'
             found.append(f'{name} {span if low == high else f"{int(low) / unit:.0f} to {span}"}')
     if not found:
-        return Finding(_GROUP, 'clocks', 'unknown: sysfs does not tell', WARNING)
+        return Finding(_GROUP, 'clocks', 'unknown: sysfs does not say', WARNING)
     if all(fixed):
         return Finding(_GROUP, 'clocks', f'fixed: {", ".join(found)}')
     return Finding(
         _GROUP,
         'clocks',
-        f'as the load asks: {", ".join(found)}',
+        f'set by the load: {", ".join(found)}',
         OK,
-        'for steady times, also of small networks: sudo jetson_clocks',
+        'for steady times, above all of small networks: sudo jetson_clocks',
     )
 
 
@@ -154,7 +154,7 @@ def _memory(machine: Machine) -> Iterator[Finding]:
         )
     }
     if 'MemTotal' not in sizes:
-        yield Finding(_GROUP, 'memory', 'unknown: /proc/meminfo does not tell', WARNING)
+        yield Finding(_GROUP, 'memory', 'unknown: /proc/meminfo does not say', WARNING)
         return
     total, free = sizes['MemTotal'], sizes.get('MemAvailable', sizes.get('MemFree', 0))
     text = f'{free / _GIB:.1f} of {total / _GIB:.1f} GiB available'

@@ -36,7 +36,7 @@ def examine_cameras(machine: Machine) -> Iterator[Finding]:
     if is_jetson(machine):
         yield _csi(machine, sensors)
     if not usual and not sensors and not reason:
-        advice = 'none is needed for topics of a camera driver, files and streams'
+        advice = 'not needed for files, streams and topics of a camera driver'
         yield Finding(_GROUP, 'V4L2', 'no camera', OK, advice)
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.doctor.board import examine_board
 from jetson_perception.doctor.cameras import examine_cameras
-from jetson_perception.doctor.finding import MISSING, Finding
+from jetson_perception.doctor.finding import MISSING, WARNING, Finding
 from jetson_perception.doctor.runtimes import examine_runtimes
 from jetson_perception.doctor.software import examine_ros, examine_software
+from jetson_perception.resources import how_to_get_demos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ _MODELS_TIMEOUT_S = 120.0
 
 
 def examine(machine: Machine) -> Iterator[Finding]:
-    """Every finding, as it is made; the last ones are the models, run on a picture."""
+    """Every finding as it is made; last the models, run on a picture, and the scenes."""
     yield from examine_board(machine)
     yield from examine_runtimes(machine)
     yield from examine_software(machine)
@@ -49,3 +50,11 @@ def _examine_models(machine: Machine) -> Iterator[Finding]:
         else:
             text = f'{model["ms"]:.1f} ms for a picture of 640×480 with {model["engine"]}'
             yield Finding('models', name, text)
+    yield _examine_scenes(found.get('scenes', []))
+
+
+def _examine_scenes(names: list[str]) -> Finding:
+    if names:
+        return Finding('models', 'scene://', ', '.join(names))
+    advice = f'for demos alone: {how_to_get_demos("rendered scenes")}'
+    return Finding('models', 'scene://', 'no scenes are installed', WARNING, advice)

@@ -1,4 +1,4 @@
-"""The machine that is examined: its files, programs, variables, and what Python finds on it."""
+"""The machine to examine: its files, programs, environment variables and Python modules."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _cuda_device(library: ctypes.CDLL, index: int) -> dict[str, Any]:
 
 
 def onnxruntime() -> dict[str, Any]:
-    """Version, and the providers that the build has."""
+    """Version, and the execution providers of this build."""
     found = module('onnxruntime')
     if found['installed']:
         runtime = importlib.import_module('onnxruntime')
@@ -146,9 +146,10 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 
 def models() -> dict[str, Any]:
-    """Each model that the package brings, run on a picture on the CPU: the main job itself."""
+    """Each model that the package brings, run on a picture on the CPU; the scenes' names."""
     import numpy as np
 
+    from jetson_perception.camera.scene_kinds import scene_names
     from jetson_perception.models import open_model
     from jetson_perception.resources import model_names, model_path, share_directory
 
@@ -163,9 +164,9 @@ def models() -> dict[str, Any]:
                 model(picture)
                 elapsed_ms = (time.perf_counter() - begun) * 1e3
                 found[name] = {'engine': model.engine.description, 'ms': elapsed_ms}
-        except Exception as err:  # noqa: BLE001 - whatever it is, it is what is to be told
+        except Exception as err:  # noqa: BLE001 - whatever it is, it is the finding
             found[name] = {'error': f'{type(err).__name__}: {err}'}
-    return {'folder': str(folder), 'models': found}
+    return {'folder': str(folder), 'models': found, 'scenes': scene_names()}
 
 
 _PROBES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -181,5 +182,5 @@ def main() -> None:
         found = _PROBES[name](*arguments)
     except Exception as err:  # noqa: BLE001 - a broken module may raise anything
         found = {'installed': True, 'error': f'{type(err).__name__}: {err}'.strip()}
-    # From a new line: what was imported may have printed half a one.
+    # Start a new line: an imported module may have printed half of one.
     sys.stdout.write('\n' + json.dumps(found) + '\n')

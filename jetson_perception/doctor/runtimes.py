@@ -18,7 +18,7 @@ _NO_GPU = 'needs an NVIDIA GPU'
 
 
 def examine_runtimes(machine: Machine) -> Iterator[Finding]:
-    """Findings about everything that networks run on."""
+    """Findings about all that networks run on."""
     jetson = is_jetson(machine)
     driver = machine.probe('cuda')
     has_gpu = bool(driver.get('devices'))
@@ -61,14 +61,14 @@ def _toolkit(machine: Machine, has_gpu: bool) -> Finding:
     name = 'CUDA toolkit'
     on_path = machine.find_program('nvcc')
     installed = machine.glob('/usr/local/cuda*/bin/nvcc')
-    # The link /usr/local/cuda is the one that is meant; versions beside it come later.
+    # The link /usr/local/cuda comes first; versions beside it come later.
     nvcc = on_path or (installed[0] if installed else '')
     if not nvcc:
         advice = 'only to build pycuda from source: sudo apt-get install cuda-toolkit'
         return Finding(_GROUP, name, 'no nvcc', MISSING, advice if has_gpu else _NO_GPU)
     answer = machine.run(nvcc, '--version')
     version = re.search(r'release [\d.]+, V([\d.]+)', answer.output)
-    text = f'{version[1] if version else answer.problem or "version not told"}, {nvcc}'
+    text = f'{version[1] if version else answer.problem or "version unknown"}, {nvcc}'
     if not on_path:
         folder = nvcc.rpartition('/')[0]
         advice = f'where pycuda is built: export PATH={folder}:$PATH'
@@ -91,7 +91,9 @@ def _tensorrt(machine: Machine, has_gpu: bool, jetson: bool) -> Finding:
     ).partition('-')[0]
     if found.get('error'):
         text = f'installed, but: {found["error"]}'
-        return Finding(_GROUP, name, text, MISSING, 'its libraries and its module are to match')
+        return Finding(
+            _GROUP, name, text, MISSING, 'its libraries and its module have to be of one version'
+        )
     if 'python3-libnvinfer' in packages:
         return Finding(
             _GROUP,

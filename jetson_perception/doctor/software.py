@@ -77,11 +77,12 @@ def _distribution(machine: Machine, found: dict[str, Any]) -> Finding:
     name, distribution = 'distribution', machine.environ.get('ROS_DISTRO', '')
     installed = [path.rpartition('/')[2] for path in machine.glob('/opt/ros/*')]
     if found.get('installed') and not found.get('error'):
-        return Finding('ROS', name, f'{distribution or "its name is not told"}, rclpy imports')
+        return Finding('ROS', name, f'{distribution or "its name is unknown"}, rclpy imports')
     if distribution:
-        reason = found.get('error') or 'rclpy is not to be found by this Python'
+        reason = found.get('error') or 'this Python does not find rclpy'
         advice = (
-            f'{distribution} is for its own Python: outside virtual environments, /usr/bin/python3'
+            f'{distribution} works with the Python that it was built for: outside virtual '
+            'environments, /usr/bin/python3'
         )
         return Finding('ROS', name, f'{distribution}, but: {reason}', MISSING, advice)
     if installed:

@@ -27,7 +27,7 @@ _LEAF = ((38, 92, 52), (44, 112, 84), (52, 120, 130))
 def paint_belt(
     rng: np.random.Generator, length: int, height: int, kind: str, light: Light
 ) -> NDArray[np.uint8]:
-    """A belt that continues at its end: (height, length, 3) BGR, lit and soiled.
+    """A belt that wraps around at its end: (height, length, 3) BGR, lit and soiled.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class Litter:
 
 
 def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
-    """A leaf (more often) or a twig, for a picture `height` pixels high."""
+    """A leaf or, less often, a twig, for a picture `height` pixels high."""
     leaf = rng.random() < 0.7
     long = rng.uniform(0.09, 0.2) * height
     side = int(long * 1.25)
@@ -220,7 +220,7 @@ def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
 
 
 def lay_litter(picture: NDArray[np.uint8], litter: Litter, x0: int, y0: int) -> None:
-    """Lay it into (h, w, 3) BGR with its corner at x0, y0, in place; what is outside is cut."""
+    """Draw it into (h, w, 3) BGR with its corner at x0, y0, in place; clipped at the edges."""
     h, w = litter.outline.shape
     left, top = max(x0, 0), max(y0, 0)
     right, bottom = min(x0 + w, picture.shape[1]), min(y0 + h, picture.shape[0])
@@ -235,7 +235,7 @@ def lay_litter(picture: NDArray[np.uint8], litter: Litter, x0: int, y0: int) -> 
 def paint_rail(
     rng: np.random.Generator, width: int, height: int, light: Light, *, below: bool
 ) -> NDArray[np.uint8]:
-    """The steel guide along one side of the belt: (height, width, 3) BGR.
+    """The steel guide rail along one side of the belt: (height, width, 3) BGR.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""How light falls on round things on a belt, and how they are laid into the picture.
+"""How light falls on round things on a belt, and how they are composited into the picture.
 
-A thing is laid in by two arrays: `picture = picture × transmission + color`. The first holds its
-shadow and its outline, the second its lit and already multiplied color; each is blurred as the
-shutter and the lens blur it, which is exact enough because all things move with the belt.
+A thing is composited by two arrays: `picture = picture × transmission + color`. The first holds
+its shadow and its outline, the second its lit color, already multiplied by its opacity; each is
+blurred as shutter and lens blur it, which is exact enough as all things move with the belt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Blur:
     Attributes
     ----------
     motion : int
-        Way of the belt while the shutter is open, pixels; below 2 is none.
+        How far the belt moves while the shutter is open, pixels; below 2 is none.
     defocus : float
         Standard deviation of the lens's blur, pixels; below 0.35 is none.
     """
@@ -42,13 +42,13 @@ class Blur:
         return self.motion // 2 + int(np.ceil(3 * self.defocus)) + 1
 
     def __call__(self, image: NDArray[np.uint8], *, wrap_x: bool = False) -> NDArray[np.uint8]:
-        """The blurred image, a new array; `wrap_x` for one whose sides meet."""
+        """The blurred image, a new array; with `wrap_x` its left and right edges meet."""
         if wrap_x:
             m = min(self.margin(), image.shape[1])
             wide = np.ascontiguousarray(np.hstack([image[:, -m:], image, image[:, :m]]))
             return np.ascontiguousarray(self(wide)[:, m : m + image.shape[1]])
         if self.motion >= 2:
-            # An odd width keeps the picture, and so the truth, where it is.
+            # An odd kernel does not shift the picture against its truth.
             image = np.asarray(cv2.blur(image, (self.motion | 1, 1)), np.uint8)
         if self.defocus >= 0.35:
             side = 2 * int(np.ceil(2.5 * self.defocus)) + 1
@@ -58,7 +58,7 @@ class Blur:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A thing ready to be laid into the picture; `dx, dy` lead from its center to its corner.
+    """A thing ready to be composited; `dx, dy` lead from its center to its corner.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class LitOrange:
     light : Light
         The lamp.
     blur : Blur
-        Of shutter and lens.
+        The blur of shutter and lens.
     aspect : float
         Width over height of its outline, near 1.
     """
@@ -192,7 +192,7 @@ class LitOrange:
         contact = smoothstep(1.3, 0.85, r)
         dark = 1.0 - (1.0 - light.ambient) * 0.85 * cast
         dark = dark * (1.0 - 0.45 * contact)
-        # Light that the orange itself throws on the belt near it: red more than blue.
+        # Light that the orange reflects onto the belt near it, more red than blue.
         glow = 0.10 * smoothstep(1.36, 0.95, r)
         shadow = np.stack([dark, dark + 0.35 * glow, dark + glow], axis=2)
         opacity = np.clip((1.0 - r) * np.float32(radius) + 0.5, 0, 1)
@@ -205,7 +205,7 @@ _EDGE = cv2.BORDER_REPLICATE
 _CLASS_WEIGHTS = np.array([[1, 2, 3, 0]], np.float32)
 # Highlights break up on pores far more than diffuse light does.
 _STEEPER = np.clip(128 + (np.arange(256) - 128) * 4.0, 0, 255).astype(np.uint8)
-# Light that went through the peel comes out of its dark side redder: blue falls off fastest.
+# Light that passes through the peel leaves its dark side redder: blue falls off fastest.
 _SCATTER = [
     np.clip(200 * (np.arange(256) / 200) ** power, 0, 255).astype(np.uint8)
     for power in (1.35, 1.18, 0.85)
@@ -242,7 +242,7 @@ def _highlight(
     for share, sx, sy in ((1.0, 1.0, 1.0), (0.45, -0.9, -0.6)):
         half = np.array([lx * sx, ly * sy, lz + 1.0])
         hx, hy, hz = half / np.linalg.norm(half)
-        # Lamps are tubes across the belt: what lies off along y counts less.
+        # Lamps are tubes across the belt, so a distance along y counts less.
         away = (nx - hx) ** 2 + 0.4 * (ny - hy) ** 2 + (nz - hz) ** 2
         core, sheen, haze = np.exp(-away / 0.004), np.exp(-away / 0.022), np.exp(-away / 0.12)
         level = level + share * (85 * core + 60 * sheen + 22 * haze)

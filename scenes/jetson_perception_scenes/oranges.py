@@ -52,15 +52,15 @@ EVALUATION_SEED = 1_000_000
 MIN_SIZE_WH = (64, 64)
 """Smallest pictures that show anything, pixels."""
 
-# A sprite is turned anew so many times a second; in between it keeps its spin.
+# How many times a second a sprite is rotated; in between it keeps its spin.
 _SPINS_HZ = 3.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What differs between scenes, beside the oranges themselves.
+    """What differs between scenes, apart from the oranges themselves.
 
-    Lengths are in heights of the picture, so that a scene looks alike at every size.
+    Lengths are fractions of the picture's height, so that a scene looks alike at every size.
     """
 
     light: Light
@@ -80,7 +80,7 @@ class Look:
 
     @classmethod
     def typical(cls, rng: np.random.Generator) -> Look:
-        """A well-kept inspection line: what the live scene shows."""
+        """A well-kept inspection line, as the live scene shows it."""
         return cls(
             light=Light(
                 azimuth=rng.uniform(-2.6, -1.9),
@@ -106,7 +106,7 @@ class Look:
 
     @classmethod
     def any(cls, rng: np.random.Generator) -> Look:
-        """Anything from a good line to a bad one: what training and evaluation take."""
+        """Any line from a good one to a bad one, as training and evaluation use."""
         return cls(
             light=Light(
                 azimuth=rng.uniform(-np.pi, np.pi),
@@ -206,7 +206,7 @@ class OrangeScene:
         self._noise = self._sensor_noise(rng)
 
     def prepare(self, stop: threading.Event | None = None) -> None:
-        """Paint all oranges now, so that no frame has to wait for one, unless told to stop."""
+        """Paint all oranges now, so that no frame waits for one; stops early when told to."""
         for index in range(len(self._places)):
             if stop is not None and stop.is_set():
                 return
@@ -250,7 +250,7 @@ class OrangeScene:
         return bgr, truth
 
     def _arrange(self, rng: np.random.Generator) -> list[_Place]:
-        """Oranges strewn over the stretch, none inside another."""
+        """Oranges scattered over the stretch, none inside another."""
         height = self.size_wh[1]
         places: list[_Place] = []
         usual = self.look.radius * height
@@ -278,11 +278,11 @@ class OrangeScene:
                 )
             )
         lx, ly, _ = self.look.light.direction()
-        # Nearer to the lamp first: a shadow then falls under the neighbor, not over it.
+        # Nearest to the lamp first: a shadow then falls under the neighbor, not over it.
         return sorted(places, key=lambda p: -(p.x * lx + p.y * ly))
 
     def _distance(self, x: float, y: float, other: _Place) -> float:
-        """Between centers, the short way round the stretch."""
+        """Distance between centers, the short way around the stretch."""
         dx = abs(x - other.x)
         return float(np.hypot(min(dx, self._length - dx), y - other.y))
 
@@ -313,7 +313,7 @@ class OrangeScene:
         return orange
 
     def _sprite(self, index: int, time_s: float) -> Sprite:
-        """The orange as it is turned now; oranges take their new turns one after another."""
+        """The orange at its current spin; oranges are rotated in turn, not all in one frame."""
         place = self._places[index]
         stagger = index / max(1, len(self._places))
         turn = int(np.floor(time_s * _SPINS_HZ + stagger))
@@ -377,7 +377,7 @@ class OrangeScene:
         return np.repeat(np.clip(230 * level, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
     def _sensor_noise(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:
-        """Noise to add and noise to take away; each frame takes another window of them."""
+        """Noise to add and noise to subtract; each frame takes another window of it."""
         width, height = self.size_wh
         shape = (height + 48, width + 48, 3)
         field = rng.standard_normal(shape, np.float32)
@@ -405,7 +405,7 @@ class OrangeScene:
 
 
 _DEFECTS = (ULCER, SUNBURN, WIND_SCAR)
-# Ulcers are small: more of them keeps the classes' areas comparable.
+# Ulcers are small; having more of them keeps the areas of the classes comparable.
 _DEFECT_SHARES = (0.42, 0.27, 0.31)
 
 

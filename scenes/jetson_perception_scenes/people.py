@@ -65,7 +65,7 @@ MIN_SIZE_WH = (64, 64)
 
 _PEOPLE_SHARES = (0.1, 0.24, 0.21, 0.15, 0.11, 0.07, 0.05, 0.04, 0.03)
 _THING_SHARES = (0.14, 0.2, 0.2, 0.17, 0.13, 0.09, 0.07)
-# Usual heights, meters: they decide from how far a thing is seen.
+# Typical heights, meters: they decide from how far away a thing is seen.
 _HEIGHTS = {
     'person': 1.7, 'cone': 0.55, 'box': 0.4, 'ball': 0.3, 'door': 2.1, 'chair': 0.9, 'bin': 0.65,
     'plant': 0.9, 'table': 0.75, 'post': 1.8,
@@ -108,7 +108,7 @@ class Stage:
     layers : list of Layer
         Who and what is there, in any order.
     rng : Generator
-        What decides over lens, shutter and sensor.
+        What lens, shutter and sensor are drawn from.
     """
 
     bgr: NDArray[np.uint8]
@@ -121,7 +121,7 @@ def stage(
     size_wh: tuple[int, int] = (1280, 720),
     photographs: Sequence[NDArray[np.uint8]] = (),
 ) -> Stage:
-    """What `still` photographs; for whoever wants to put the layers together anew."""
+    """What `still` photographs, for callers that rearrange the layers."""
     _check_size(size_wh)
     rng = np.random.default_rng((seed, 3))
     lens = Lens.sample(rng, size_wh)
@@ -187,7 +187,7 @@ def _part(
 def _place(
     rng: np.random.Generator, lens: Lens, place: Backdrop, tall: float, low: float, high: float
 ) -> tuple[float, float]:
-    """Where on the floor (x, z; meters) something is seen at low to high picture heights."""
+    """Where on the floor (x, z; meters) a thing appears `low` to `high` picture heights tall."""
     share = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     z = lens.focal * tall / (share * lens.size_wh[1])
     nearest, farthest = max(_NEAREST, 0.35 * tall), place.depth - 0.4
@@ -208,7 +208,7 @@ def _heading(rng: np.random.Generator) -> float:
 
 
 def _reduce(pixels: float) -> int:
-    """How much larger a sprite of that height is rendered."""
+    """How many times larger a sprite of that height is rendered."""
     return 3 if pixels < 90 else 2 if pixels < 330 else 1
 
 
@@ -223,7 +223,7 @@ def _people(rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop) -> 
         pose = sample_pose(rng, pose_kind)
         yield _person_layer(rng, lens, sun, figure, pose, x, z, heading)
         if pose.legs[0].flexion > 1.2 and pose.legs[1].flexion > 1.2 and pose.pitch < 0.15:
-            # What they sit on is behind or before them.
+            # The seat is behind or in front of them.
             behind = 0.03 if np.cos(heading) > 0 else -0.03
             yield _thing_layer(rng, lens, sun, 'chair', x, z + behind, heading)
 
@@ -387,7 +387,7 @@ class _Actor:
     seed: int
 
     def at(self, time_s: float) -> tuple[float, int]:
-        """x, meters, and which of their frames is shown."""
+        """Their x, meters, and the number of the frame shown."""
         if self.x0 == self.x1:
             return self.x0, int(time_s * _GESTURE_FRAMES / 1.6 + self.start) % _GESTURE_FRAMES
         way = (self.start + self.speed * time_s) % abs(self.x1 - self.x0)
@@ -398,7 +398,7 @@ class _Actor:
 
 
 class PeopleScene:
-    """A place where people come and go, stand and sit, before a camera that stands still.
+    """A place where people come and go, stand and sit, seen by a fixed camera.
 
     Parameters
     ----------
@@ -434,7 +434,7 @@ class PeopleScene:
         self._noise = self._sensor_noise(rng)
 
     def prepare(self, stop: threading.Event | None = None) -> None:
-        """Render everybody's frames now, so that no frame has to wait, unless told to stop."""
+        """Render everybody's frames now, so that no frame waits; stops early when told to."""
         for index, actor in enumerate(self._actors):
             for number in range(_GESTURE_FRAMES if actor.x0 == actor.x1 else _WALK_FRAMES):
                 if stop is not None and stop.is_set():
@@ -483,7 +483,7 @@ class PeopleScene:
             left, right = -reach, reach
             if place.walls:
                 left, right = max(left, place.walls[0] + 0.4), min(right, place.walls[1] - 0.4)
-            # The middle stays free for those who walk.
+            # The middle stays free for people who walk.
             side = rng.uniform(0.35, 1.0) * rng.choice([-1, 1])
             x = side * (right if side > 0 else -left)
             yield _thing_layer(rng, lens, sun, str(kind), x, z, float(rng.uniform(-1, 1)))
@@ -556,7 +556,7 @@ class PeopleScene:
         return look
 
     def _sensor_noise(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:
-        """Noise to add and noise to take away; each frame takes another window of them."""
+        """Noise to add and noise to subtract; each frame takes another window of it."""
         width, height = self.size_wh
         shape = (height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3)
         field = rng.standard_normal(shape, np.float32)

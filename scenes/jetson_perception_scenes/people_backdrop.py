@@ -1,6 +1,7 @@
 """Where people go about: rooms, corridors and open ground, seen by a camera of known height.
 
-Each pixel's ray is cut with floor, ceiling and walls, which are painted by their own coordinates.
+Each pixel's ray is intersected with floor, ceiling and walls, which are painted by their own
+coordinates.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Lens:
     horizon : float
         Row of the horizon.
     height : float
-        Above the floor, meters.
+        Height above the floor, meters.
     """
 
     size_wh: tuple[int, int]
@@ -75,7 +76,7 @@ class Lens:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, size_wh: tuple[int, int]) -> Lens:
-        """A robot's, from a vacuum cleaner's to one on a mast."""
+        """A robot's camera, from a vacuum cleaner's to one on a mast."""
         width, height = size_wh
         return cls(
             size_wh,
@@ -92,7 +93,7 @@ class Lens:
         )
 
     def scale(self, z: float) -> float:
-        """Pixels a meter at that distance."""
+        """Pixels per meter at that distance."""
         return self.focal / z
 
 
@@ -143,13 +144,13 @@ HALL = 'hall'
 
 
 def _noise_tile(index: int) -> Field:
-    """One of a few noise fields that repeat sideways and downwards; made once a process."""
+    """One of a few noise fields that tile in both directions; made once per process."""
     if not _tiles:
         maker = np.random.default_rng(11)
         size = (_TILE, _TILE)
         for cell in ((4, 4), (24, 24), (90, 5), (120, 120)):
             field = smooth_noise(maker, size, cell, octaves=3)
-            # Mirrored, it repeats without a seam.
+            # A mirrored field repeats without a seam.
             _tiles.append(
                 np.ascontiguousarray(
                     np.block([[field, field[:, ::-1]], [field[::-1], field[::-1, ::-1]]])
@@ -451,7 +452,7 @@ def _outdoors(rng: np.random.Generator, lens: Lens) -> Backdrop:
 
 
 def _studio(rng: np.random.Generator, lens: Lens) -> Backdrop:
-    """Colors that run into each other, with shapes that mean nothing."""
+    """Blended colors with meaningless shapes."""
     width, height = lens.size_wh
     corners = rng.uniform(20, 235, (2, 2, 3)).astype(np.float32)
     picture = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""A person's skeleton: proportions, poses within the joints' limits, and where joints come to lie.
+"""A person's skeleton: proportions, poses within the joints' limits, and joint positions.
 
 Lengths are meters. In the body's frame x points to the person's left, y up and z ahead; the origin
 is on the floor below the pelvis. Segment lengths are the shares of stature that Drillis and
@@ -51,7 +51,7 @@ class Build:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Build:
-        """Adults mostly, a child at times."""
+        """Mostly adults, sometimes a child."""
         if rng.random() < 0.1:
             return cls(
                 height=rng.uniform(1.1, 1.5),
@@ -192,7 +192,7 @@ def _hanging_arm(rng: np.random.Generator) -> Arm:
 
 
 def _busy_arm(rng: np.random.Generator) -> Arm:
-    """Anything a standing person's arm may do."""
+    """Any pose that a standing person's arm may take."""
     kind = rng.choice(
         ['hang', 'hip', 'phone', 'fold', 'reach', 'up', 'wave', 'side', 'carry', 'pocket'],
         p=[0.24, 0.1, 0.1, 0.1, 0.12, 0.08, 0.08, 0.06, 0.07, 0.05],

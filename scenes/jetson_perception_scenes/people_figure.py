@@ -133,7 +133,7 @@ class Outfit:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, build: Build) -> Outfit:
-        """Anything people go about in."""
+        """A random everyday outfit."""
         female = build.bust > 0
         top = str(rng.choice(TOPS, p=(0.28, 0.26, 0.06, 0.16, 0.09, 0.07, 0.08)))
         if top == 'dress' and not female:
@@ -182,14 +182,14 @@ class Outfit:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A person as such, in whatever pose."""
+    """A person, independent of the pose."""
 
     build: Build
     outfit: Outfit
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Figure:
-        """Somebody."""
+        """A random person."""
         build = Build.sample(rng)
         return cls(build, Outfit.sample(rng, build))
 
@@ -271,7 +271,7 @@ def figure_sprite(
 
 
 def body_solids(skeleton: Skeleton, outfit: Outfit) -> Iterator[Solid]:
-    """Everything that is to be seen of a dressed body, nothing in particular first."""
+    """The solids of a dressed body, in no particular order."""
     yield from _trunk(skeleton, outfit)
     yield from _bottom(skeleton, outfit)
     for side, arm in zip(SIDES, skeleton.arms, strict=True):
@@ -653,7 +653,7 @@ def _hairline(style: str, x: Field, y: Field, z: Field) -> NDArray[np.bool_]:
 
 
 def _tint(rng: np.random.Generator, colors: tuple, spread: float = 0.12) -> Color:
-    """One of the colors, a little off."""
+    """One of the colors, slightly varied."""
     base = np.asarray(colors[rng.integers(len(colors))], np.float32)
     return np.clip(
         base * rng.uniform(1 - spread, 1 + spread) + rng.normal(0, 6, 3), 8, 250

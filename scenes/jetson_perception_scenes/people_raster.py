@@ -1,4 +1,4 @@
-"""Round solids to shaded pictures: a small rasterizer with exact depth, for figures and things.
+"""A small rasterizer with exact depth, which shades round solids: figures and things.
 
 Every solid is a round cone (all spheres between two centers, with radii that change evenly),
 squashed along its own axes; spheres, ellipsoids, cylinders and cones are special cases. Seen from
@@ -32,7 +32,7 @@ _FAR = -1e3
 
 @dataclass(frozen=True)
 class Finish:
-    """How a surface answers light.
+    """How a surface reflects light.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Sun:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Sun:
-        """Anything from a soft lit office to a low sun."""
+        """Any light from a softly lit office to a low sun."""
         azimuth, elevation = rng.uniform(-1.5, 1.5), rng.uniform(0.35, 1.3)
         if rng.random() < 0.12:
             azimuth += np.pi
@@ -256,7 +256,7 @@ class Canvas:
         t = t[rows, columns] if isinstance(t, np.ndarray) else np.float32(t)
         root, zeta = root[rows, columns], zeta[rows, columns]
         xs, ys = x[rows, columns], y[rows, columns]
-        # Of the surface point, in the solid's own frame.
+        # The surface point's, in the solid's own frame.
         b32 = basis.astype(np.float32)
         local = tuple(xs * b32[0, i] + ys * b32[1, i] + zeta * b32[2, i] for i in range(3))
         outward = np.stack([xs - dx * t, ys - dy * t, root], axis=1) @ b32
@@ -425,7 +425,7 @@ def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
 def _nearest(
     x: Field, y: Field, axis: NDArray[np.float64], ra: float, dr: float
 ) -> tuple[Field | np.float32, Field]:
-    """Of each pixel, the nearest sphere: its place along the axis, and its surface's height.
+    """The nearest sphere at each pixel: its place along the axis, and its surface's height.
 
     The height is 0 where no sphere is met. With q(t) the squared height of sphere t's surface
     over its center, the surface lies at t·dz + sqrt(q): its maximum has a closed form.

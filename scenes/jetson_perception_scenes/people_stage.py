@@ -1,4 +1,4 @@
-"""Layers laid over a backdrop, nearest last, and what remains to be seen of each: the truth."""
+"""Layers composited over a backdrop, nearest last, and what stays visible of each: the truth."""
 
 from __future__ import annotations
 
@@ -282,5 +282,5 @@ def _seen_keypoints(
         around = ids[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
         own = bool((around == number).any())
         point[2] = 2 if point[2] > 0 and own else 1
-        covered[index] = not own and ids[y, x] > number  # the nearer, the higher the number
+        covered[index] = not own and ids[y, x] > number  # nearer layers have higher numbers
     return placed, covered

@@ -664,5 +664,5 @@ THINGS: dict[str, Callable[[np.random.Generator], Build]] = {
 }
 """Maker of each kind: solids, boxes (center, half sizes, color, finish, frame), radius and height.
 
-The last two have no class: they stand in the way and are to be told from the others.
+The last two have no class: they are obstacles that a model must not take for the others.
 """

@@ -269,7 +269,7 @@ def _paint_navel(canvas: _Canvas, rng: np.random.Generator, center: tuple[float,
     bend = 1 + 0.3 * canvas.noise(rng, x, size * 0.9, octaves=2)
     r = np.hypot(x, y) / bend
     phi = np.arctan2(y, x) + 0.8 * canvas.noise(rng, x, size * 0.8)
-    # The skin around it is drawn in, in wrinkles.
+    # The skin around it is pulled in and wrinkles.
     drawn_in = smoothstep(2.6 * size, 1.0 * size, r)
     wrinkle = np.cos(phi * rng.integers(7, 12) + rng.uniform(0, 6)) * drawn_in
     canvas.relief[where] += 0.3 * wrinkle - 0.5 * drawn_in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,61 +92,68 @@ def test_a_distribution_that_is_broken(tmp_path, monkeypatch, module, reason):
         scene_kind('plums')
 
 
-def run_without_scenes(code, tmp_path):
-    """Run code in a Python that has the library as a checkout has it, and no scenes."""
-    (tmp_path / 'jetson_perception').symlink_to(ROOT / 'jetson_perception')
+COMMANDS = {
+    'run': ['run', 'oranges', 'scene://oranges'],
+    'evaluate': ['evaluate', '--model', 'oranges', '--dataset', 'scene://oranges?count=1'],
+    'compare': ['compare', 'oranges', 'oranges', '--images', 'scene://oranges?count=1'],
+    'bench': ['bench', 'oranges', '--images', 'scene://people'],
+    'quantize': ['quantize', 'oranges', '--images', 'scene://people'],
+    'info': ['info', 'people_detect'],
+}
+WITHOUT_SCENES = """
+import contextlib, io, json, sys
+from pathlib import Path
+import numpy as np
+from jetson_perception.camera.scene_kinds import scene_names
+from jetson_perception.commands.main import main
+from jetson_perception.errors import PerceptionError
+from jetson_perception.models import open_model
+from jetson_perception.selftest.session import write_pictures
+
+said = {'names': scene_names()}
+for name, arguments in json.loads(sys.argv[1]).items():
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        assert main(arguments)
+    said[name] = errors.getvalue()
+try:
+    write_pictures(Path(), 1)
+except PerceptionError as err:
+    said['selftest'] = str(err)
+with open_model('oranges', runtime='onnxruntime_cpu') as model:
+    said['mask'] = model(np.zeros((48, 64, 3), np.uint8)).mask.shape
+json.dump(said, open('said.json', 'w'))
+"""
+
+
+@pytest.fixture(scope='module')
+def said(tmp_path_factory):
+    """What a Python says that has the library as a checkout has it, and no scenes."""
+    folder = tmp_path_factory.mktemp('library')
+    (folder / 'jetson_perception').symlink_to(ROOT / 'jetson_perception')
     places = [path for path in sys.path if not Path(path, 'jetson_perception_scenes').exists()]
-    start = f'import sys; sys.path[:] = {[str(tmp_path), *places]!r}\n'
-    return subprocess.run(
-        [sys.executable, '-c', start + code],
+    start = f'import sys; sys.path[:] = {[str(folder), *places]!r}'
+    done = subprocess.run(
+        [sys.executable, '-c', start + WITHOUT_SCENES, json.dumps(COMMANDS)],
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / 'said.json').read_text())
 
 
-COMMANDS = [
-    pytest.param(['run', 'oranges', 'scene://oranges'], 'scene://oranges', id='run'),
-    pytest.param(
-        ['evaluate', '--model', 'oranges', '--dataset', 'scene://oranges?count=1'],
-        'scene://oranges',
-        id='evaluate',
-    ),
-    pytest.param(
-        ['compare', 'oranges', 'oranges', '--images', 'scene://oranges?count=1'],
-        'scene://oranges',
-        id='compare',
-    ),
-    pytest.param(['bench', 'oranges', '--images', 'scene://people'], 'scene://people', id='bench'),
-    pytest.param(
-        ['quantize', 'oranges', '--images', 'scene://people'], 'scene://people', id='quantize'
-    ),
-    pytest.param(['selftest', '--model', 'oranges'], 'scene://oranges', id='selftest'),
-    pytest.param(['info', 'people_detect'], 'people_detect', id='info'),
-]
+def test_without_scenes_the_library_runs(said):
+    assert said['names'] == []
+    assert said['mask'] == [48, 64]
 
 
-@pytest.mark.parametrize(('arguments', 'what'), COMMANDS)
-def test_commands_say_what_to_install(arguments, what, tmp_path):
-    code = f'from jetson_perception.commands.main import main; sys.exit(main({arguments!r}))'
-    done = run_without_scenes(code, tmp_path)
-    assert done.returncode in (1, 2), done.stdout + done.stderr
-    assert f'{what}: ' in done.stderr
-    assert 'pip install' in done.stderr
-    assert 'Traceback' not in done.stderr
-
-
-def test_without_scenes_the_library_runs(tmp_path):
-    code = (
-        'import numpy as np\n'
-        'from jetson_perception.camera.scene_kinds import scene_names\n'
-        'from jetson_perception.models import open_model\n'
-        "with open_model('oranges', runtime='onnxruntime_cpu') as model:\n"
-        '    print(scene_names(), model(np.zeros((48, 64, 3), np.uint8)).mask.shape)\n'
-    )
-    done = run_without_scenes(code, tmp_path)
-    assert done.stdout == '[] (48, 64)\n', done.stderr
+@pytest.mark.parametrize('command', [*COMMANDS, 'selftest'])
+def test_without_scenes_commands_say_what_to_install(said, command):
+    what = 'people_detect: models of rendered people' if command == 'info' else 'rendered scenes'
+    assert f'{what} come with jetson-perception-scenes' in said[command]
+    assert "pip install 'jetson-perception[demo]'" in said[command]
+    assert 'Traceback' not in said[command]
 
 
 def test_describing_a_model_imports_no_scenes():

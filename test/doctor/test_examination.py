@@ -44,6 +44,7 @@ EXPECTED = {
         ),
         'CSI': ('ok', 'sensors: vi-output, imx219 9-0010; nvargus-daemon runs', ''),
         'oranges': ('ok', '21.3 ms', ''),
+        'scene://': ('ok', 'oranges, people', ''),
     },
     'orin_nx_jetpack5': {
         'board': ('ok', 'NVIDIA Orin NX Developer Kit; Ubuntu 20.04.6 LTS', ''),
@@ -106,6 +107,7 @@ EXPECTED = {
         'net.core.rmem_max': ('ok', '4.00 MiB', ''),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
         'oranges': ('ok', '9.8 ms', ''),
+        'scene://': ('warning', 'no scenes', "pip install 'jetson-perception[demo]'"),
     },
 }
 CASES = [

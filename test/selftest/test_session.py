@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from int8_twins import pretend_made
 
 from jetson_perception.commands.main import main
 from jetson_perception.doctor import Answer, Finding, Machine
+from jetson_perception.resources import has_int8_twin
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS, Result
 from jetson_perception.selftest.report import read_report, summary, write_report
 from jetson_perception.selftest.session import Settings, plan, run_session, why_not_here
@@ -106,6 +109,40 @@ class TestPlan:
         ]
         runs = [task for task, reason in planned if not reason]
         assert {task.runtime for task in runs} == {'', 'onnxruntime_cpu'}
+
+
+class TestInt8Twins:
+    """INT8 models are the user's, who has them made."""
+
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+    def pipelines(self, folder):
+        settings = Settings(runtimes=('onnxruntime_cpu',))
+        planned = plan(settings, StandInMachine(), folder)
+        return {
+            task.models[0]: reason
+            for task, reason in planned
+            if (task.claim, task.precision) == ('pipeline', 'int8')
+        }
+
+    def test_those_that_are_not_made_are_named(self, tmp_path):
+        lacking = self.pipelines(tmp_path)
+        assert lacking['oranges'] == 'there is no INT8 twin of it'
+        assert 'make it once: ros2 run' in lacking['people_detect']
+
+    def test_those_that_are_made_are_checked(self, tmp_path):
+        pretend_made('people_pose_int8')
+        assert self.pipelines(tmp_path)['people_pose_int8'] == ''
+
+    def test_they_are_brought_to_the_cache_of_the_checks(self, tmp_path, monkeypatch):
+        pretend_made('people_pose_int8')
+        settings = replace(ONE, cache=tmp_path / 'of_checks')
+        next(run_session(settings, machine=StandInMachine(Answer('{}'))))
+        monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'of_checks'))
+        assert has_int8_twin('people_pose_int8')
+        assert not has_int8_twin('people_detect_int8')
 
 
 ONE = Settings(runtimes=('onnxruntime_cpu',), models=('oranges',), pictures=1)

@@ -2,8 +2,8 @@
 
     python scenes/training/oranges/train.py --out models
 
-needs PyTorch, ONNX and ONNX Runtime beside the package's own requirements; a GPU makes it minutes.
-docs/oranges.md says what came out of it.
+needs PyTorch, ONNX and ONNX Runtime beside the package's own requirements; on a GPU it takes
+minutes. docs/oranges.md says what came out of it.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def augment(pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape, device=device).uniform_(low, high)
 
-    # Mirrored, turned a little, scaled; the same for picture and truth.
+    # Mirrored, rotated a little and scaled, picture and truth alike.
     turn = uniform(-0.25, 0.25) * (uniform(0, 1) < 0.5)
     scale_x, scale_y = uniform(0.85, 1.2), uniform(0.85, 1.2)
     mirror_x, mirror_y = uniform(0, 1).round() * 2 - 1, uniform(0, 1).round() * 2 - 1

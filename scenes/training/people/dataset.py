@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SIZE_WH = (640, 480)
 MAX_OBJECTS = 24
-"""In a picture; the nearest stay where there are more."""
+"""Most objects in a picture; where there are more, the nearest stay."""
 
 VALIDATION_SEED = 500_000
 """Scenes that steer training have the seeds from here on."""
@@ -57,7 +57,7 @@ TEST_PHOTOGRAPHS = (
     'clock_motion.png',
     'moon.png',
 )
-"""Of scikit-image's data; none shows a person, and none is in both lists."""
+"""Photographs of scikit-image; none shows a person, and none is in both lists."""
 
 
 def photographs(names: tuple[str, ...]) -> list[np.ndarray]:
@@ -90,7 +90,7 @@ def render_sample(seed: int, pictures: list[np.ndarray]) -> Sample:
 def samples(
     seeds: range, pictures: list[np.ndarray], mixed: int, *, crowded: bool = False
 ) -> Iterator[Sample]:
-    """A sample a seed: of a scene of its own, and then `mixed` ones of what is there already."""
+    """One sample per seed: a new scene, then `mixed` samples of what was rendered before."""
     mixer = Mixer(pictures, crowded=crowded)
     for number, seed in enumerate(seeds):
         rng = np.random.default_rng((seed, 5))

@@ -1,6 +1,6 @@
 """Measure the demo models on unseen scenes, by pycocotools, through the package's own decoder.
 
-    python scenes/training/people/evaluate.py models/people_detect.onnx models/people_pose.onnx
+    python scenes/training/people/evaluate.py people_detect.onnx people_pose.onnx
 
 prints AP at IoU (for poses, OKS) 0.50 and 0.50 to 0.95. Poses are judged by the keypoints that
 COCO's annotators would label, and once more by all that lie in the picture. Several files of one
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.evaluation.average_precision import AveragePrecision
 
-# As AP is measured: every box counts that has any score.
+# AP takes every box, however low its score.
 OPTIONS = DetectionOptions(score_threshold=0.001, iou_threshold=0.7, max_detections=100)
 _SIZES = ((1280, 720), (1280, 720), (1280, 720), (640, 480))
 
@@ -94,7 +94,7 @@ class Judged:
             matches.add(there, found, bgr.shape[1::-1])
 
     def average_precision(self, *, of_all_keypoints: bool = False) -> AveragePrecision:
-        """Of boxes, or for a pose model of keypoints."""
+        """Figures of the boxes or, for a pose model, of the keypoints."""
         matches = self._matches_of_all if of_all_keypoints else self._matches
         return matches.average_precision('keypoints' if self.finds_poses else 'boxes')
 

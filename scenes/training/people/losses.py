@@ -26,7 +26,7 @@ OKS_SIGMAS = (
 
 
 STAGE_WEIGHTS = (0.4, *[0.3] * (MOVES - 1), 0.5)
-"""Of where keypoints are placed from the anchor, and after each move."""
+"""Weights of the loss where keypoints are placed from the anchor, and after each move."""
 
 ANSWERS = 160
 """Most anchors of a picture that answer for an object: ten each, of at most 24 objects, which
@@ -124,7 +124,7 @@ def assign(
 
 
 class Loss:
-    """The weighted sum of what boxes, scores and keypoints are off.
+    """The weighted sum of the errors of boxes, scores and keypoints.
 
     Parameters
     ----------

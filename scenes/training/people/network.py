@@ -173,7 +173,7 @@ def moved(points: Tensor, trust: Tensor, fields: Tensor, size_wh: tuple[int, int
 
 
 class PeopleNet(nn.Module):
-    """Images (n, 3, h, w), RGB, 0 to 1, h and w multiples of 32, to raw predictions an anchor."""
+    """Images (n, 3, h, w), RGB, 0 to 1, h and w multiples of 32, to raw predictions per anchor."""
 
     def __init__(self, classes: int = 8) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ class PeopleNet(nn.Module):
         levels = (c3, c4, c5)
         self.box = Branch(levels, (40, 48, 48), 4 * BINS, bias=0.5)
         self.score = Branch(levels, (32, 40, 40), classes, depth=1, bias=-4.6)
-        # Of each keypoint x, y and score, then of each the trust in what the fields say.
+        # x, y and score of each keypoint, then the trust in the fields for each.
         self.points = Branch(levels, (56, 72, 72), 4 * KEYPOINTS)
         self.fields = Fields(c3, 32)
 
@@ -208,7 +208,7 @@ class PeopleNet(nn.Module):
         return [y3, y4, y5]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What is raw of each anchor, and the fields.
+        """Raw predictions for each anchor, and the fields.
 
         Distance logits (n, 64, a), score logits (n, classes, a), keypoints (n, 68, a), and fields
         (n, 34, h, w).

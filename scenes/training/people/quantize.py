@@ -1,6 +1,6 @@
 """Quantize a demo model to INT8 (Q/DQ), calibrated on training scenes.
 
-    python scenes/training/people/quantize.py models/people_pose.onnx --out people_pose_int8.onnx
+    python scenes/training/people/quantize.py people_pose.onnx --out people_pose_int8.onnx
 
 `jetson-perception quantize` does the same for any model and any pictures; here they are the scenes
 of the training, at the sizes and with the backgrounds that it had.

@@ -235,7 +235,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
                 flush=True,
             )
             parts.clear()
-            _save(average.module, args)  # in case that no more comes of it
+            _save(average.module, args)  # in case training is cut short
     print(f'validation: {_validate(average.module, held_out, criterion)}', flush=True)
     _save(average.module, args)
     return average.module.float().cpu().eval().to(memory_format=torch.contiguous_format)
@@ -328,7 +328,7 @@ def laid_out(images: Tensor) -> Tensor:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Of images and weights."""
+    """Memory format of images and weights."""
     return torch.channels_last if device.type == 'cuda' else torch.contiguous_format
 
 
@@ -363,7 +363,7 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
     shift_x = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * width)
     shift_y = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * height)
     sign = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    # Of the output, where in the input: scaled and mirrored about the middle, then shifted.
+    # From the output to the input: scaled and mirrored about the middle, then shifted.
     theta = torch.zeros(n, 2, 3, device=device)
     theta[:, 0, 0], theta[:, 1, 1] = sign / scale, 1 / scale
     theta[:, 0, 2] = -shift_x / (width / 2) * sign / scale
