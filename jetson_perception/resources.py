@@ -41,8 +41,8 @@ def share_directory() -> Path:
         return checkout
     raise PerceptionError(
         f'the models and configuration of {_PACKAGE} were not found: not in {in_wheel}, not under '
-        'any prefix of AMENT_PREFIX_PATH, and this is no source checkout; source the setup file '
-        'of the workspace, or install the package anew'
+        'any prefix of AMENT_PREFIX_PATH, and this is not a source checkout; source the setup '
+        'file of the workspace, or reinstall the package'
     )
 
 

@@ -304,7 +304,7 @@ class BagSource:
                 if not self._read:
                     raise SourceError(
                         f'{self.uri}: none of the {bag.count} images can be used; expected '
-                        'sensor_msgs/Image or CompressedImage that the nodes take'
+                        'sensor_msgs/Image or CompressedImage in a supported encoding'
                     )
                 if not self._loop:
                     raise EndOfStream(f'{self.uri} ended after {self._read} images')

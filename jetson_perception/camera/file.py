@@ -167,7 +167,7 @@ class FileSource:
         """Return when the file begins again, raise otherwise."""
         if not self._counted.frames:
             raise SourceError(
-                f'{self.uri} opens as a video but holds no frame; it is damaged, or was cut off '
+                f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '
                 'while it was written'
             )
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -237,8 +237,8 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
             return capture
         capture.release()
     raise SourceError(
-        f'{shown(str(path))} is no video that this OpenCV reads; it is damaged, was cut off while '
-        'it was written, or has a codec that is missing here (ffprobe tells which)'
+        f'{shown(str(path))} is not a video that this OpenCV can read; it is damaged, was cut off '
+        'while it was written, or uses a codec that is missing here (ffprobe shows which)'
     )
 
 

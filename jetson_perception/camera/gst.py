@@ -176,8 +176,8 @@ def split_pipeline(uri: str, text: str) -> list[str]:
         # An option may load a library. No element, property or caps begin so.
         name = printable(option.partition('=')[0], 80)
         raise SourceError(
-            f'{shown(uri)}: has the word {name}, and a pipeline has no options; write a property '
-            'and its value as one word, as in x=-1'
+            f'{shown(uri)}: contains the word {name}, but a pipeline has no options; write a '
+            'property and its value as one word, as in x=-1'
         )
     while arguments and arguments[-1] == '!':
         arguments.pop()
@@ -337,8 +337,8 @@ class _GstProcess:
             size_wh = size_wh or self._printed.size_wh(frame_bytes, _SIZE_TIMEOUT_S)
             if size_wh is None:
                 raise SourceError(
-                    f'{self._uri}: gst-launch-1.0 did not tell the size of the frames; open it '
-                    'again, or ask for a size'
+                    f'{self._uri}: gst-launch-1.0 did not report the frame size; open the source '
+                    'again, or request a size'
                 )
             require_frame_size(self._uri, size_wh, max_image_pixels)
         except SourceError:
@@ -361,8 +361,8 @@ class _GstProcess:
         self._header_is_read = False
         if self._header_seen != self._header:
             raise SourceError(
-                f'{self._uri}: the frames are no longer {width}x{height}; open it again for the '
-                'new size'
+                f'{self._uri}: the frame size is no longer {width}x{height}; open the source '
+                'again for the new size'
             )
         rows = out if self._rows is None else self._rows
         self._read_into(rows.data.cast('B'))
@@ -385,8 +385,7 @@ class _GstProcess:
         while not self._poll.poll(_CANCEL_CHECK_MS):
             if cancelled.is_set():
                 raise SourceError(
-                    f'{self._uri} was closed before it gave a frame; so far gst-launch-1.0 '
-                    'printed:',
+                    f'{self._uri} was closed before the first frame; gst-launch-1.0 printed:',
                     printed=self._printed.tail(),
                 )
         seen = bytearray(len(_PREFACE))

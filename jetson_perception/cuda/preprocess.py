@@ -165,7 +165,7 @@ class CudaPreprocessor:
         Raises
         ------
         ImageError
-            When the encoding is not taken.
+            When the encoding is not supported.
         CudaError
             When the target has another shape or dtype, or the launch fails.
         """
@@ -201,7 +201,7 @@ class CudaPreprocessor:
         if image.width < 1 or image.height < 1:
             raise ImageError(
                 f'image is {image.width}×{image.height}: it has no pixels; check that the driver '
-                'fills width and height'
+                'sets width and height'
             )
         family, variant = FAMILIES[image.encoding]
         transform = fit((image.width, image.height), self.network_wh, self.resize)
@@ -252,7 +252,7 @@ def _table(twin: Preprocessor) -> NDArray[Any]:
 def not_converted(encoding: str) -> ImageError:
     """The error about an encoding that no kernel takes."""
     return ImageError(
-        f'image is {quoted(encoding)}, which is not converted on the GPU; taken are '
+        f'image is {quoted(encoding)}, which is not converted on the GPU; supported are '
         f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
     )
 

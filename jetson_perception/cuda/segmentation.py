@@ -180,7 +180,7 @@ class CudaSegmenter:
             raise CudaError(f'block {block} was enqueued without having been prepared')
         if output.shape != self._grid.shape or output.dtype != self._grid.dtype:
             raise CudaError(
-                f'the output is {output.dtype} {output.shape}; it was said to be '
+                f'the output is {output.dtype} {output.shape}; expected '
                 f'{self._grid.dtype} {self._grid.shape}'
             )
         mine.upload(stream)
@@ -333,7 +333,7 @@ class _Grid:
         if ids:
             sides = without_ones(shape)
             if sides is None:
-                raise ModelError(f'output is {shape}, not one class id a pixel')
+                raise ModelError(f'output is {shape}, not one class id per pixel')
             return cls(shape, dtype, 1, *sides, (0, sides[1], 1))
         if layout.channels_last:
             height, width, classes = shape[1:]

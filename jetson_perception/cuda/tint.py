@@ -85,7 +85,7 @@ class TintTables:
         """
         if not 0 <= blend <= 1:
             raise ParameterError(
-                f'blend is {blend}; give the share of the image that remains, 0 to 1', 'blend'
+                f'blend is {blend}; expected the share of the image that remains, 0 to 1', 'blend'
             )
         given = np.asarray(colors, np.uint8).reshape(-1, 3)[:_CLASSES]
         palette = np.zeros((_CLASSES, 3), np.uint8)
@@ -179,7 +179,7 @@ class CudaTinter:
         Raises
         ------
         ImageError
-            When the encoding is not taken.
+            When the encoding is not supported.
         CudaError
             When the target is too small or has another dtype, or the launch fails.
         """

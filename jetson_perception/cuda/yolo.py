@@ -197,8 +197,7 @@ class CudaDecoder:
             output = outputs[index]
             if output.shape != shape or output.dtype != dtype:
                 raise CudaError(
-                    f'output {index} is {output.dtype} {output.shape}; it was said to be '
-                    f'{dtype} {shape}'
+                    f'output {index} is {output.dtype} {output.shape}; expected {dtype} {shape}'
                 )
         mine.upload(stream)
         self.enqueue_kernels(outputs, stream, block)
@@ -554,7 +553,7 @@ def _checked(
         or 0 in shape  # what a black image gives, of a model that drops rows by itself
     ):
         raise ModelError(
-            f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values an '
+            f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values per '
             'anchor; load the model again'
         )
     _require_float(layout.output, dtype)

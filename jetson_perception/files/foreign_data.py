@@ -206,9 +206,7 @@ def _parsed(
 
 def _decoded(content: bytes | str, limits: Limits) -> str:
     if len(content) > limits.size_bytes:
-        raise _RefusedError(
-            f'it has more than {shown_bytes(limits.size_bytes)}, the most that it may have'
-        )
+        raise _RefusedError(f'it has more than {shown_bytes(limits.size_bytes)}, the limit')
     if isinstance(content, str):
         if not _can_be_encoded(content):
             raise _RefusedError('it has half of a surrogate pair')

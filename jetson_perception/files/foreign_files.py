@@ -55,11 +55,11 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
         return Path(path).expanduser()
     except RuntimeError as err:
         raise error(
-            f'{what} {shown}: this machine knows no such user, or no home folder of theirs; '
+            f'{what} {shown}: this machine has no such user, or the user has no home folder; '
             'write the path in full'
         ) from err
     except UnicodeEncodeError as err:
-        raise error(f'{what} {shown}: the path is no text that can name a file') from err
+        raise error(f'{what} {shown}: the path cannot name a file') from err
 
 
 def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -> Path:
@@ -69,8 +69,8 @@ def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: Mak
         return expanded.absolute()
     except OSError as err:
         raise error(
-            f'{what} {printable(path)} has no place: the working folder is gone ({_reason(err)}); '
-            'give the whole path'
+            f'{what} {printable(path)} cannot be resolved: the working folder is gone '
+            f'({_reason(err)}); give the whole path'
         ) from err
 
 
@@ -153,9 +153,7 @@ def read_foreign_file(
         except OSError as err:
             raise error(f'{shown} cannot be read: {_reason(err)}') from err
         if size > limit_bytes:
-            raise error(
-                f'{shown} has more than {shown_bytes(limit_bytes)}, the most that it may have'
-            )
+            raise error(f'{shown} has more than {shown_bytes(limit_bytes)}, the limit')
         return content
 
 

@@ -58,7 +58,7 @@ def check_picture(
     formats : sequence of str
         Of `jetson_perception.images.picture_header.FORMATS`, what is taken.
     max_bits : int
-        The most a channel.
+        The most bits per channel.
     max_image_pixels : int
         The most that the picture may have.
 
@@ -70,14 +70,14 @@ def check_picture(
     """
     taken = f'{", ".join(formats[:-1])} and {formats[-1]}' if len(formats) > 1 else formats[0]
     if not data:
-        raise ImageError(f'empty; {taken} are taken')
+        raise ImageError(f'empty; {taken} are supported')
     try:
         header = read_picture_header(data)
     except ImageError as err:
         known = picture_format(data) in formats
-        raise ImageError(f'{err}' if known else f'{err}; {taken} are taken') from err
+        raise ImageError(f'{err}' if known else f'{err}; {taken} are supported') from err
     if header.format not in formats:
-        raise ImageError(f'{header.format}, which is not taken; {taken} are taken')
+        raise ImageError(f'{header.format}, which is not supported; {taken} are')
     if header.pixels > max_image_pixels:
         raise ImageError(
             f'{header.format} of {header.width}×{header.height} pixels; max_image_pixels is '
@@ -85,8 +85,8 @@ def check_picture(
         )
     if header.bits > max_bits:
         raise ImageError(
-            f'{header.format} of {header.bits} bits a channel, as depth images have; up to '
-            f'{max_bits} are taken'
+            f'{header.format} with {header.bits} bits per channel, like depth images; up to '
+            f'{max_bits} are supported'
         )
     return header
 
@@ -127,8 +127,8 @@ def decode_picture(
     height, width = pixels.shape[:2]
     if (width, height) not in _possible_sizes_wh(header, flags):
         raise ImageError(
-            f'{header.format} whose header says {header.width}×{header.height} and whose content '
-            f'{width}×{height}; it is damaged'
+            f'{header.format} whose header says {header.width}×{header.height}, but whose '
+            f'content is {width}×{height}; it is damaged'
         )
     result: NDArray[Any] = pixels
     return result

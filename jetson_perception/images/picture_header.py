@@ -162,7 +162,7 @@ def _reader(data: bytes) -> Callable[[bytes], PictureHeader]:
         return _read_webp
     name = _other_format(data)
     raise ImageError(
-        f'{name}, which is not taken'
+        f'{name}, which is not supported'
         if name
         else f'damaged or no picture: it begins with {data[:8].hex(" ")}'
     )
