@@ -1,4 +1,4 @@
-"""Where the files that come with the package are: models, configuration.
+"""Where the package's own models and configuration files are.
 
 They lie in `models/` and `config/` of a share directory: that of the ROS package
 (`<prefix>/share/jetson_perception`), that of a wheel (`jetson_perception/share`), or the source

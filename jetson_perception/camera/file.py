@@ -158,7 +158,7 @@ class FileSource:
                         *(self.uri, lost, counted.last - lost),
                     )
                 return True, pixels
-            # A reader tells neither its end from damage, nor always how many frames there are.
+            # OpenCV does not tell the end from damage, nor always know the number of frames.
             if self._closed.is_set() or counted.last + 1 + failed >= announced:
                 break
         return False, None
@@ -223,9 +223,9 @@ class _Counted:
 def _open_video(path: Path, max_image_pixels: int) -> Any:
     _check_file(path)
     quiet_ffmpeg()
-    # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
+    # FFmpeg first: by itself, OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
-        # Once it is open, OpenCV needs the name no more.
+        # Once the file is open, OpenCV no longer needs the name.
         with native_path_to_read(path.absolute()) as native:
             capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():

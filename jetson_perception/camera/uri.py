@@ -19,7 +19,7 @@ EXAMPLES = {name: scheme.example for name, scheme in SCHEMES.items()}
 PICTURE_SUFFIXES = frozenset(
     {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 )
-"""Endings, in lower case, of the files that `images://` reads."""
+"""File name endings, in lower case, that `images://` reads."""
 
 ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts are ambiguous."""
@@ -181,7 +181,7 @@ def _check_rtsp(text: str) -> None:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        # The cause is left out: its text quotes a piece of the password as a port.
+        # Without the cause: its text quotes part of the password as a port.
         raise SourceError(f'{shown(text)}: host and port are ambiguous; {ESCAPES}') from None
     if not host:
         raise SourceError(f'{shown(text)} has no host; expected e.g. {EXAMPLES["rtsp"]}')

@@ -155,7 +155,7 @@ class _V4l2Grabber:
                 f'(fuser -v {device} names it), or it is the second device of a camera, with '
                 f'metadata only; {_devices_there_are()}'
             )
-        # The format comes first: it decides which sizes and rates there are.
+        # Set the format first: sizes and rates depend on it.
         if pixel_format:
             capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(pixel_format.encode(), 'little'))
         if size_wh is not None:
@@ -167,7 +167,7 @@ class _V4l2Grabber:
         self._report(size_wh, frame_rate, pixel_format)
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
-        # Cameras send a broken picture now and then, mostly right after the start.
+        # Cameras sometimes send a broken picture, mostly right after the start.
         for _ in range(_BROKEN_IN_A_ROW):
             if not self._capture.grab():
                 raise SourceError(f'{self._device} gave no more frames; was it unplugged?')

@@ -25,7 +25,7 @@ BINDING = threading.RLock()
 # Other threads may allocate meanwhile without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
-# Of cuda.h: kinds of nodes, of memory, and what is asked of a pointer.
+# From cuda.h: kinds of nodes and of memory, and attributes of a pointer.
 _NODE_MEMCPY, _NODE_HOST, _NODE_GRAPH = 1, 3, 4
 _MEMORY_HOST, _MEMORY_UNIFIED = 1, 4
 _POINTER_MEMORY_TYPE = 2

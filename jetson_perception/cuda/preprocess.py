@@ -49,7 +49,7 @@ FAMILIES: dict[str, tuple[str, int]] = {
     'bayer_bggr8': ('bayer', 3),
 }
 
-# Of preprocess.cu.
+# As in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _SIGNATURE = 'PiiiiPiiiiiiddPi'
@@ -66,7 +66,7 @@ class DeviceImage:
     Attributes
     ----------
     address : int
-        Of the first byte, on the device.
+        Of the first byte, in device memory.
     width, height : int
         Pixels; for nv12 and nv21 without the chroma rows.
     step : int
@@ -109,7 +109,7 @@ class CudaPreprocessor:
 
     Notes
     -----
-    Of every channel there is a table with the value that each of the 256 pixel values becomes. It
+    Each channel has a table with the value that each of the 256 pixel values becomes. It
     is made by `Preprocessor`, so that the numbers are the same to the last bit.
     """
 
@@ -153,7 +153,7 @@ class CudaPreprocessor:
         image : DeviceImage
             Its bytes must stay as they are until the stream has passed this.
         target : DeviceBuffer, shape (1, 3, H, W)
-            Of the network's size and this preprocessor's dtype; completely overwritten.
+            At the network's size, in this preprocessor's dtype; completely overwritten.
         stream : Stream
             Where the launch goes.
 

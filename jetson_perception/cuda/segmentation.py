@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.segmentation import SegmentationOptions
 
-# Of segmentation.cu.
+# As in segmentation.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _GRID_THREADS = 256
@@ -101,10 +101,10 @@ class CudaSegmenter:
         with self._resources.closed_on_error():
             self._module = self._resources.add(load_module(device, 'segmentation'))
             points = self._grid.height * self._grid.width
-            # Of one frame at a time, as frames follow each other on the stream.
+            # For one frame at a time: frames follow each other on the stream.
             self._labels = self._resources.add(DeviceBuffer(device, (points,), np.uint16))
             self._softmax = self._resources.add(DeviceBuffer(device, (points, 2), np.float32))
-            # Counts from zero in every frame, and is left so.
+            # Zero at the start and at the end of every frame.
             self._bad = self._resources.add(DeviceBuffer(device, (1,), np.uint32))
             self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
             self._bad.clear_and_wait()
@@ -414,7 +414,7 @@ class _Block:
 
     @property
     def table_addresses(self) -> tuple[int, int]:
-        """Of the columns and the rows."""
+        """Interpolation taps of the columns and the rows."""
         columns = self._tables.ensure(self._tables_nbytes).address
         return columns, columns + self._mask_wh[0] * np.dtype(np.int32).itemsize
 

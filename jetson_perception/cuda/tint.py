@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.cuda.preprocess import DeviceImage
 
-# Of tint.cu.
+# As in tint.cu.
 _BLOCK = (32, 8)
 _COLOR_SIGNATURE = 'PiiPP'
 _TINT_SIGNATURE = 'PiiiiPPP'
@@ -172,7 +172,7 @@ class CudaTinter:
         Parameters
         ----------
         image : DeviceImage
-            Of any encoding that `CudaPreprocessor` takes, and of the mask's size.
+            In any encoding that `CudaPreprocessor` takes, at the mask's size.
         mask_address, tables, target, stream
             As of `enqueue_colors`.
 

@@ -1,4 +1,4 @@
-"""What people give as an image, as the BGR array that everything here computes with.
+"""Whatever users pass as an image, as the BGR array that the package computes with.
 
 OpenCV takes nearly everything, and leaves buffers alone that do not fit what it is given, without
 a word. So an image is looked at once where it comes in, which takes less than a microsecond.

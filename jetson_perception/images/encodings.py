@@ -116,7 +116,7 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
 
 
 def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
-    """Refuse an image of more pixels than are taken.
+    """Refuse an image with more pixels than allowed.
 
     Raises
     ------
