@@ -1,4 +1,4 @@
-"""What processes a launch file starts, described once.
+"""The processes that a launch file starts, described once.
 
 `launch/*.launch.py` turn the descriptions into launch actions; `make demo` and the tests start the
 same processes where `ros2 launch` is not installed. Nothing here imports launch or rclpy.
@@ -32,10 +32,10 @@ class Argument:
     Attributes
     ----------
     name, default, description : str
-        As `ros2 launch --show-args` prints them; an empty default leaves the matter to the node's
+        As `ros2 launch --show-args` prints them; an empty default leaves the value to the node's
         YAML file.
     choices : tuple of str
-        The values allowed; any if empty.
+        The allowed values; empty for any.
     """
 
     name: str
@@ -73,21 +73,21 @@ class NodeProcess:
     executable : str
         Name in lib/<package>.
     namespace, name : str
-        The node's; its own if empty.
+        Of the node; empty for its default.
     package : str
         ROS package of the executable.
     parameter_file : Path or None
-        YAML that comes before `parameters`.
+        YAML file that `parameters` override.
     parameters : dict
         Parameters by name.
     remappings : dict
-        Topics by the name that the node uses.
+        Topics by the names that the node uses.
     arguments : tuple of str
-        Command line before ROS's own.
+        Command line before the ROS arguments.
     environment : dict
-        Variables beside those of the parent.
+        Variables added to those of the parent.
     preparation : Preparation or None
-        What is to be done before.
+        A program that must end well before the process starts.
     """
 
     executable: str
@@ -119,10 +119,10 @@ class NodeProcess:
 
 
 def _yaml(value: Any) -> str:
-    """A value as rcl reads it from the command line: JSON, which quotes texts as YAML needs it.
+    """A value as rcl reads it from the command line: JSON, which quotes texts as YAML needs.
 
-    But for characters beyond 16 bits, which JSON escapes as two halves that YAML refuses, and
-    line breaks beyond ASCII, which JSON leaves and YAML folds.
+    Exceptions are characters beyond 16 bits, which JSON escapes as two halves that YAML refuses,
+    and line breaks beyond ASCII, which JSON keeps and YAML folds.
     """
     text = json.dumps(value, ensure_ascii=False)
     return ''.join(c if c.isprintable() else f'\\U{ord(c):08x}' for c in text)
@@ -132,18 +132,18 @@ _COMMON = (
     Argument(
         'transport',
         'shared_memory',
-        'shared_memory gives our processes a Fast DDS profile and allocator settings that lose no '
-        'large image; system leaves everything as it is.',
+        'shared_memory gives our processes a Fast DDS profile and allocator settings that do not '
+        'lose large images; system leaves everything as it is.',
         ('shared_memory', 'system'),
     ),
     Argument(
         'every_frame',
         '',
         'true: a file, folder, bag or scene waits until the node is done with each image, so that '
-        'none is lost.',
+        'no image is lost.',
         ('', 'true', 'false'),
     ),
-    Argument('use_sim_time', 'false', 'Take the time from /clock.', ('true', 'false')),
+    Argument('use_sim_time', 'false', 'Use the time from /clock.', ('true', 'false')),
 )
 _CAMERA = (
     Argument(
@@ -151,23 +151,23 @@ _CAMERA = (
         '',
         'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
         'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
-        'scene://oranges. If it is empty and no file sets it, a rendered scene.',
+        'scene://oranges. A rendered scene if this is empty and no file sets it.',
     ),
-    Argument('width', '', 'Width to ask of the source, pixels.'),
-    Argument('height', '', 'Height to ask of the source, pixels.'),
-    Argument('frame_rate', '', 'Frames a second to ask of the source.'),
-    Argument('loop', '', 'Begin a file, folder or bag anew at its end.', ('', 'true', 'false')),
+    Argument('width', '', 'Width to request from the source, pixels.'),
+    Argument('height', '', 'Height to request from the source, pixels.'),
+    Argument('frame_rate', '', 'Frames per second to request from the source.'),
+    Argument('loop', '', 'Restart a file, folder or bag at its end.', ('', 'true', 'false')),
     Argument(
         'wait_for_subscribers',
         '',
-        'How many subscribers of its images a file, folder, bag or scene with frames= waits for.',
+        'Number of subscribers that a file, folder, bag or scene with frames= waits for.',
     ),
-    Argument('calibration', '', 'YAML that camera_calibration wrote.'),
+    Argument('calibration', '', 'YAML file written by camera_calibration.'),
     Argument(
         'camera_params_file',
         '',
-        'YAML for camera_node; if empty, a params_file that names the camera or sets source, '
-        'else config/camera_node.yaml.',
+        'YAML file for camera_node; if empty, a params_file that names the camera or sets source, '
+        'otherwise config/camera_node.yaml.',
     ),
     Argument('camera_name', 'camera_node', 'Name of the camera node.'),
     Argument('camera_namespace', 'camera', 'Namespace of the camera node and its topics.'),
@@ -176,32 +176,32 @@ _PERCEPTION = (
     Argument(
         'image',
         '',
-        'Image topic of a camera that runs already. If it is empty, or source is set, camera_node '
-        'is started.',
+        'Image topic of a camera that is already running. If it is empty, or source is set, '
+        'camera_node is started.',
     ),
     Argument(
         'image_transport',
         '',
-        'raw for sensor_msgs/Image, compressed for CompressedImage.',
+        'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage.',
         ('', 'raw', 'compressed'),
     ),
     Argument(
         'runtime',
         '',
-        'Runtime of the model.',
+        'Library that runs the model; auto takes the fastest one installed.',
         ('', *RUNTIMES),
     ),
     Argument(
         'autostart',
         'true',
-        'Configure and activate at start; false leaves that to a lifecycle manager.',
+        'Configure and activate at start; false leaves both to a lifecycle manager.',
         ('true', 'false'),
     ),
     Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
 )
 
 CAMERA_ARGUMENTS = (
-    Argument('params_file', '', 'As camera_params_file: what the other launch files call theirs.'),
+    Argument('params_file', '', 'The same as camera_params_file, as in the other launch files.'),
     *_CAMERA,
     *_COMMON,
 )
@@ -209,10 +209,10 @@ SEG_ARGUMENTS = (
     Argument(
         'model',
         '',
-        'ONNX file, or the name of a model that the package brings. If it and params_file are '
-        'empty, the one of the package that knows scene://oranges.',
+        'ONNX file, or name of a model that comes with the package. If this and params_file are '
+        'empty, the model for scene://oranges.',
     ),
-    Argument('params_file', '', 'YAML for seg_node; config/seg_node.yaml if empty.'),
+    Argument('params_file', '', 'YAML file for seg_node; config/seg_node.yaml if empty.'),
     Argument('name', 'seg_node', 'Name of the node.'),
     Argument('namespace', 'seg', 'Namespace of the node and its topics.'),
     *_PERCEPTION,
@@ -223,11 +223,11 @@ YOLO_ARGUMENTS = (
     Argument(
         'model',
         '',
-        'ONNX file for one engine; several are set in params_file. If both are empty, a detector '
-        'and a pose model that the package brings run on scene://people.',
+        'ONNX file for one engine; use params_file for several. If both are empty, the '
+        "package's detector and pose model run on scene://people.",
     ),
-    Argument('engine_name', 'det', 'Name of that one engine, which begins its topics.'),
-    Argument('params_file', '', 'YAML for yolo_node; config/yolo_node.yaml if empty.'),
+    Argument('engine_name', 'det', 'Name of that engine, which its topics begin with.'),
+    Argument('params_file', '', 'YAML file for yolo_node; config/yolo_node.yaml if empty.'),
     Argument('name', 'yolo_node', 'Name of the node.'),
     Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
     *_PERCEPTION,
@@ -238,20 +238,19 @@ CONCURRENT_ARGUMENTS = (
     Argument(
         'detect_model',
         '',
-        'ONNX file of a detector, for the engine det in FP16; with it, detect_int8_model is to be '
-        'given too.',
+        'ONNX file of a detector, for the engine det in FP16; needs detect_int8_model, too.',
     ),
     Argument(
         'detect_int8_model',
         '',
-        'The same detector quantized, for det_int8: jetson-perception quantize makes it.',
+        'The same detector quantized, for det_int8; jetson-perception quantize makes it.',
     ),
     Argument('pose_model', '', 'ONNX file of a pose model, for the engine pose in FP16.'),
     Argument('pose_int8_model', '', 'The same pose model quantized, for pose_int8.'),
     Argument(
         'params_file',
         '',
-        'YAML for yolo_node with these engines; config/concurrent.yaml if empty.',
+        'YAML file for yolo_node with these engines; config/concurrent.yaml if empty.',
     ),
     Argument('name', 'yolo_node', 'Name of the node.'),
     Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
@@ -268,17 +267,17 @@ _CONCURRENT_MODELS = {
 
 
 def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
-    """Values of a launch file's arguments, where they are not given their defaults.
+    """Values of a launch file's arguments: those given, and defaults for the others.
 
     Raises
     ------
     KeyError
-        For a name that is no argument.
+        For a name that is not an argument.
     """
     known = {argument.name: argument.default for argument in arguments}
     for name in values:
         if name not in known:
-            raise KeyError(f'{name} is no launch argument; there are {", ".join(known)}')
+            raise KeyError(f'{name} is not a launch argument; expected one of {", ".join(known)}')
     return known | values
 
 
@@ -325,7 +324,7 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     }
     if values['model']:
         parameters['engines'] = [name]
-    # Our own file has the defaults of an engine called det, which another would find unknown.
+    # Our own file has the parameters of an engine called det, which another name makes unknown.
     has_file = bool(values['params_file']) or name == 'det'
     return _perception(values, 'yolo_node', parameters, has_file)
 
@@ -336,7 +335,7 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
     Raises
     ------
     ParameterError
-        When a model is given in one precision only: its twin would be another model.
+        When a model is given in one precision only: the other engine would run another model.
     """
     values = _with_file(_with_scene(values, 'scene://people'), 'engines')
     for float_model in ('detect_model', 'pose_model'):
@@ -344,8 +343,8 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
         given, lacking = sorted((float_model, int8_model), key=lambda name: not values[name])
         if values[given] and not values[lacking]:
             raise ParameterError(
-                f'{given} is set, {lacking} is not; give both, the INT8 one made by '
-                f'jetson-perception quantize',
+                f'{given} is set but {lacking} is not; give both; `jetson-perception quantize` '
+                f'makes the INT8 model',
                 lacking,
             )
     values['params_file'] = values['params_file'] or str(config_path('concurrent.yaml'))
@@ -362,11 +361,11 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
 
 
 def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables to add so that large images get through; the user's own are left alone.
+    """Variables to add so that large images arrive; those that the user set are left alone.
 
-    A 64 MB shared-memory segment takes every frame, and an allocator that keeps its memory saves
-    a page fault for every 4 KiB of each: "Transport" in the README has the measurements. It keeps
-    one heap, as threads come and go with each activation, and each would leave a heap of its own
+    Every frame fits into a 64 MB shared-memory segment. An allocator that keeps its memory saves
+    a page fault for every 4 KiB of each frame: "Transport" in the README has the measurements. It
+    keeps one heap: every activation starts new threads, and each would leave its own heap behind,
     as large as the largest engine that was ever opened in it.
     """
     wanted = {
@@ -377,21 +376,21 @@ def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, 
     }
     profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
     if not any(name in environ for name in profiles):
-        # Up to Jazzy it is the first name, later the second.
+        # Fast DDS reads the first name up to Jazzy, and the second later.
         wanted |= dict.fromkeys(profiles, str(config_path('fastdds.xml')))
     return {name: value for name, value in wanted.items() if name not in environ}
 
 
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
-    """The values, with a rendered scene to look at where nobody says what else."""
+    """The values, with a rendered scene as the source unless something names another."""
     given = values.get('image') or values['source'] or _camera_file(values)
     return {**values, 'source': values['source'] if given else scene}
 
 
 def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
-    """The values, with the camera's file for the node too where it is for both.
+    """The values, with the camera's file for the node too if it is for both.
 
-    `parameter` is what a file for the node sets.
+    `parameter` is one that only a file for the node sets.
     """
     name = _topic(values['namespace'], values['name'])
     shared = _meant_for(values['camera_params_file'], name, parameter)
@@ -399,15 +398,15 @@ def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
 
 
 def _camera_file(values: Mapping[str, str]) -> str:
-    """The user's file for the camera, which may be the other node's; empty for none."""
+    """The user's file for the camera, perhaps the other node's; empty if there is none."""
     name = _topic(values['camera_namespace'], values['camera_name'])
     return values['camera_params_file'] or _meant_for(values['params_file'], name, 'source')
 
 
 def _meant_for(file: str, node_name: str, parameter: str) -> str:
-    """`file`, if it is for this node as well: names it, or sets this parameter for it; else ''.
+    """`file`, if it names this node or sets this parameter for it; else ''.
 
-    So one file can be for both nodes, and nothing that it says is lost without a word.
+    So one file can be for both nodes, and nothing in it is silently ignored.
     """
     if not file:
         return ''
@@ -425,7 +424,7 @@ def _perception(
     has_file: bool = True,
 ) -> list[NodeProcess]:
     own_camera = bool(values['source']) or not values['image']
-    # What somebody else publishes is named by its topic; our camera by its namespace.
+    # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = camera_topic if own_camera else values['image']
     given = _given(

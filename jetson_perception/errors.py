@@ -3,7 +3,7 @@
 ::
 
     PerceptionError
-    ├── CudaError        the GPU, its driver or its memory: not to be had, full, or failed
+    ├── CudaError        the GPU, its driver or its memory: unavailable, full, or failed
     ├── ImageError       an image that cannot be used: its layout, size or encoding
     ├── ModelError       a model that cannot be used: missing, not ONNX, outputs nobody can decode
     │   └── BuildCanceled  the caller asked for the end of an engine's build
@@ -25,10 +25,10 @@ class PerceptionError(Exception):
     Parameters
     ----------
     message : str
-        What was found, what was expected, what to do. It becomes one printable line of a limited
-        length, whatever was put into it.
+        What was found, what was expected, what to do. It becomes one printable line of limited
+        length, whatever it contains.
     printed : str
-        What another program printed of it, put below the message line by line.
+        What another program printed about it, added below the message line by line.
     """
 
     def __init__(self, message: str = '', *, printed: str = '') -> None:
@@ -37,7 +37,7 @@ class PerceptionError(Exception):
 
 
 class CudaError(PerceptionError):
-    """The GPU, its driver or its memory is not to be had, is full, or failed.
+    """The GPU, its driver or its memory is unavailable, full, or failed.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ RESIZES = ('letterbox', 'letterbox_top_left', 'stretch', 'center_crop')
 COLOR_ORDERS = ('rgb', 'bgr')
 
 SHOWN_CHARACTERS = 60
-"""Of a value in an error."""
+"""Characters of a value that an error shows."""
 
 MOST_NAMES = 1 << 16
 """Far more than any class list in use has (ImageNet-21k: 21,841)."""

@@ -1,6 +1,6 @@
 """Which nodes a file of ROS parameters is for, without ROS.
 
-rcl takes from a file what is under a node's name, and says nothing of a file that has only other
+rcl takes from a file what is under a node's name, and does not report a file that has only other
 names.
 """
 
@@ -70,7 +70,7 @@ def given_files(arguments: Sequence[str]) -> list[Path]:
 
 
 def read_sections(path: Path) -> list[Section] | None:
-    """What a file sets, in its order; None when that cannot be told: it is no YAML, or huge."""
+    """What a file sets, in its order; None if the file is not YAML, or too large."""
     try:
         content = read_yaml(path, what='file of parameters', error=ParameterError)
     except ParameterError:
@@ -79,7 +79,7 @@ def read_sections(path: Path) -> list[Section] | None:
 
 
 def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
-    """What to say of each file that sets nothing for a node.
+    """What to log for each file that sets nothing for a node.
 
     Parameters
     ----------

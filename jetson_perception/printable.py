@@ -1,4 +1,4 @@
-"""Foreign text made fit to be shown: one line, no control characters, a limited length.
+"""Foreign text made safe to show: one line, no control characters, a limited length.
 
 Names, encodings, frame ids and the like come from files and from other nodes. Raw in a log they
 can move a terminal's cursor, forge lines, or fill a disk.
@@ -56,7 +56,7 @@ def printable(text: object, limit: int = SHOWN_CHARACTERS) -> str:
     'xxxx…'
     """
     if isinstance(text, bytes | bytearray | memoryview):
-        # Four bytes a character at most.
+        # A character has at most four bytes.
         text = bytes(text[: 4 * limit + 4]).decode('utf-8', 'surrogateescape')
     elif not isinstance(text, str):
         text = _told(text, str)
@@ -124,7 +124,7 @@ def printable_lines(text: str, limit: int = SHOWN_LINES) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats records of a log as printable lines, whatever was put into them."""
+    """Formats log records as printable lines, whatever they contain."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's text."""
@@ -134,7 +134,7 @@ class PrintableFormatter(logging.Formatter):
 def _fitted(text: str, limit: int, keep: str) -> str:
     pieces: list[str] = []
     length = 0
-    # What fits is told apart from what does not by one character more than fits.
+    # One more character than fits shows whether the text was cut.
     for character in text[: limit + 1]:
         piece = character if character == keep else _escaped(character)
         pieces.append(piece)

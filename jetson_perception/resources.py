@@ -1,4 +1,4 @@
-"""Where the files that come with the package are: models, configuration.
+"""Where the package's own models and configuration files are.
 
 They lie in `models/` and `config/` of a share directory: that of the ROS package
 (`<prefix>/share/jetson_perception`), that of a wheel (`jetson_perception/share`), or the source
@@ -53,8 +53,8 @@ def share_directory() -> Path:
         return checkout
     raise PerceptionError(
         f'the models and configuration of {_PACKAGE} were not found: not in {in_wheel}, not under '
-        'any prefix of AMENT_PREFIX_PATH, and this is no source checkout; source the setup file '
-        'of the workspace, or install the package anew'
+        'any prefix of AMENT_PREFIX_PATH, and this is not a source checkout; source the setup '
+        'file of the workspace, or reinstall the package'
     )
 
 

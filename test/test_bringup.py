@@ -87,7 +87,9 @@ class TestArguments:
                 assert known[argument.name] == argument
 
     def test_a_name_that_is_none_is_refused_with_those_that_are(self):
-        with pytest.raises(KeyError, match='modle is no launch argument; there are model, '):
+        with pytest.raises(
+            KeyError, match='modle is not a launch argument; expected one of model, '
+        ):
             defaults(bringup.SEG_ARGUMENTS, modle='x')
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
@@ -433,7 +435,7 @@ class TestFourEngines:
         ],
     )
     def test_a_model_in_one_precision_only_is_refused(self, given, lacking):
-        with pytest.raises(ParameterError, match=f'{given} is set, {lacking} is not') as error:
+        with pytest.raises(ParameterError, match=f'{given} is set but {lacking} is not') as error:
             concurrent(**{given: 'my.onnx'})
         assert error.value.parameter == lacking
 

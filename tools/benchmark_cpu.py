@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time what surrounds inference on the CPU, against the plain way of doing the same, in one run.
+"""Time the work around inference on the CPU, and its plain implementation, in one run.
 
 The plain way is what tutorials do with OpenCV and NumPy: a padded copy and blobFromImage, boxes in
 Python lists for cv2.dnn.NMSBoxes, an argmax over enlarged probabilities, colors by indexing. Both

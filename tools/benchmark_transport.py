@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure how images get from one process to another by DDS, with three settings of Fast DDS.
+"""Measure how DDS carries images from one process to another, with three settings of Fast DDS.
 
     source tools/env.sh && python tools/benchmark_transport.py
 
@@ -39,8 +39,8 @@ def main() -> int:
     )
     parser.add_argument('--width', type=int, default=1280)
     parser.add_argument('--height', type=int, default=720)
-    parser.add_argument('--rate', type=float, default=50.0, help='images a second (50)')
-    parser.add_argument('--frames', type=int, default=200, help='images that are counted (200)')
+    parser.add_argument('--rate', type=float, default=50.0, help='images per second (50)')
+    parser.add_argument('--frames', type=int, default=200, help='images to count (200)')
     parser.add_argument('--runs', type=int, default=3, help='of each setting, in turn (3)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
     parser.add_argument('--role', choices=['publish', 'subscribe'], help=argparse.SUPPRESS)
@@ -101,7 +101,7 @@ def spread(values: list[float], form: str, unit: str = '') -> str:
 
 def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, float]:
     """One publisher and one subscriber with these variables; what the subscriber found."""
-    # Nothing of what this shell may have set, and a domain that nobody else is in.
+    # Without this shell's settings, in a domain that nobody else uses.
     ours = transport_environment({})
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {

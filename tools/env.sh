@@ -3,7 +3,7 @@
 #
 #     source tools/env.sh
 #
-# That is ROS 2 (the distribution that `make setup` found sourced, or else .venv), the Python
+# It has ROS 2 (the distribution that `make setup` found sourced, or else .venv), the Python
 # libraries of .venv, and the package as built in install/. Sourcing it twice does no harm.
 
 if [ -n "${ZSH_VERSION:-}" ]; then
@@ -24,7 +24,7 @@ _jetson_perception_env() {
     return 1
   fi
   distribution=$(cat "$venv/distribution")
-  # What an earlier sourcing put there, so that its order comes out the same again.
+  # Remove what an earlier sourcing added, so that the order stays the same.
   for variable in PATH LD_LIBRARY_PATH PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH; do
     _jetson_perception_drop "$variable" "$root"
   done
@@ -60,7 +60,7 @@ _jetson_perception_prepend() {
   eval "export $1=\"\$2\${$1:+:\$$1}\""
 }
 
-# _jetson_perception_drop VARIABLE FOLDER: take what lies under FOLDER out of such a list.
+# _jetson_perception_drop VARIABLE FOLDER: remove entries below FOLDER from such a list.
 _jetson_perception_drop() {
   local rest entry kept
   eval "rest=\${$1:-}"

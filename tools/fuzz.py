@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Search for inputs from outside that a parser does not stand: `test/fuzzing` for longer.
+"""Search for input that breaks a parser: `test/fuzzing`, for longer.
 
     python tools/fuzz.py --inputs 1000000
     python tools/fuzz.py --only COCO --seconds 60 --seed 7
@@ -100,7 +100,7 @@ def _run(searches: list[Search], most: int, until: float) -> None:
             left = most - sum(each.count for each in searches)
             if left <= 0:
                 return
-            # For what does not come back to Python, so that `no_hang` cannot end it.
+            # For calls that do not return to Python, which `no_hang` cannot end.
             faulthandler.dump_traceback_later(20 * HANG_S, exit=True)
             search.run(min(turn, left), min(until, time.monotonic() + _TURN_S))
 
@@ -119,16 +119,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--inputs', type=int, default=100_000, help='in all (%(default)s)')
-    parser.add_argument('--seconds', type=float, default=float('inf'), help='stop after so long')
-    parser.add_argument('--only', default='', help='targets whose name has this in it')
+    parser.add_argument(
+        '--inputs', type=int, default=100_000, help='number of inputs (%(default)s)'
+    )
+    parser.add_argument('--seconds', type=float, default=float('inf'), help='stop after this time')
+    parser.add_argument('--only', default='', help='only targets whose names contain this')
     parser.add_argument('--seed', type=int, default=int.from_bytes(os.urandom(4), 'big'))
-    parser.add_argument('--findings', type=Path, default=Path('fuzz_findings'), help='folder')
+    parser.add_argument(
+        '--findings', type=Path, default=Path('fuzz_findings'), help='folder to save them in'
+    )
     arguments = parser.parse_args()
     targets = [target for target in TARGETS if arguments.only.lower() in target.name.lower()]
     if not targets:
         parser.error(f'no target has {arguments.only!r} in its name')
-    # What parsers leave out with a warning is no finding, and would be a million lines.
+    # A parser's warnings are not findings, and would be a million lines.
     logging.getLogger('jetson_perception').setLevel(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.RLIM_INFINITY))
     faulthandler.enable()

@@ -49,22 +49,22 @@ def main() -> int:
     parser.add_argument(
         '--warm-up', type=float, default=120.0, metavar='SECONDS', help='not measured (120)'
     )
-    parser.add_argument('--rate', type=float, default=200.0, help='images a second (200)')
+    parser.add_argument('--rate', type=float, default=200.0, help='images per second (200)')
     parser.add_argument(
         '--lifecycle-rounds', type=int, default=0, metavar='N',
-        help='instead of a time, N rounds through the states; a quarter as many warm up',
+        help='run N rounds through the states instead; a quarter as many warm up',
     )  # fmt: skip
     parser.add_argument(
-        '--limit', type=float, default=1.0, metavar='MB', help='growth that is no failure (1)'
+        '--limit', type=float, default=1.0, metavar='MB', help='allowed growth (1)'
     )
-    parser.add_argument('--model', default='', help='of seg_node; a tiny one is made if not given')
+    parser.add_argument('--model', default='', help='model for seg_node (default: a tiny one)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all samples there too')
     parser.add_argument('--publish', action='store_true', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.publish:
         publish(arguments.rate)
         return 0
-    # A domain that hardly anybody else is in, and this machine alone.
+    # A domain that hardly anybody else uses, on this machine only.
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':

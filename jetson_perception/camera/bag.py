@@ -100,7 +100,7 @@ class BagImage:
 
 
 class BagReader:
-    """An open bag, and of it the images of one topic.
+    """An open bag, and the images of one of its topics.
 
     Used and closed in the thread that made it, as SQLite wants it.
 
@@ -140,7 +140,7 @@ class BagReader:
         self.path = foreign_path(path, what='bag', error=SourceError)
         if not os.path.lexists(self.path):
             raise self._unreadable(FileNotFoundError('there is no such file or folder'))
-        # A file of a ROS 2 bag is read with what lies beside it.
+        # A file of a ROS 2 bag is read together with the files beside it.
         alone = self.path.suffix not in ('.mcap', '.db3')
         place = self.path if alone else self.path.parent
         try:
@@ -287,7 +287,7 @@ class BagSource:
         """Release the bag; a `read` that waits for its time ends."""
         self._closed.set()
         with unless_busy(self._lock) as free:
-            # In another thread than that which opened it, the files stay until that closes too.
+            # If another thread opened it, the files stay open until that thread closes them too.
             if free and self._bag is not None and threading.get_ident() == self._owner:
                 self._bag.close()
                 self._bag = None
@@ -304,7 +304,7 @@ class BagSource:
                 if not self._read:
                     raise SourceError(
                         f'{self.uri}: none of the {bag.count} images can be used; expected '
-                        'sensor_msgs/Image or CompressedImage that the nodes take'
+                        'sensor_msgs/Image or CompressedImage in a supported encoding'
                     )
                 if not self._loop:
                     raise EndOfStream(f'{self.uri} ended after {self._read} images')
@@ -328,7 +328,7 @@ class BagSource:
 
 
 def _require_files(place: Path) -> None:
-    """See that no file of a bag is a pipe or a device, which rosbags would open and wait for."""
+    """Refuse a bag with a pipe or device among its files: rosbags would open it and wait."""
     metadata = place / 'metadata.yaml'
     if os.path.exists(metadata):
         read_foreign_file(

@@ -236,7 +236,7 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
 
 
 def _number(file: Path, name: str, value: Any) -> float:
-    # Text too: 1e-05, as yaml-cpp writes it, is text to PyYAML for want of a point.
+    # PyYAML reads 1e-05, as yaml-cpp writes it, as text, because it has no point.
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         with suppress(ValueError):
             number = float(value)

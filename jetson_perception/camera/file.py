@@ -158,7 +158,7 @@ class FileSource:
                         *(self.uri, lost, counted.last - lost),
                     )
                 return True, pixels
-            # A reader tells neither its end from damage, nor always how many frames there are.
+            # OpenCV does not tell the end from damage, nor always know the number of frames.
             if self._closed.is_set() or counted.last + 1 + failed >= announced:
                 break
         return False, None
@@ -167,7 +167,7 @@ class FileSource:
         """Return when the file begins again, raise otherwise."""
         if not self._counted.frames:
             raise SourceError(
-                f'{self.uri} opens as a video but holds no frame; it is damaged, or was cut off '
+                f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '
                 'while it was written'
             )
         announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -223,9 +223,9 @@ class _Counted:
 def _open_video(path: Path, max_image_pixels: int) -> Any:
     _check_file(path)
     quiet_ffmpeg()
-    # FFmpeg first: left to itself OpenCV may take digits in the name for a series of pictures.
+    # FFmpeg first: by itself, OpenCV may take digits in the name for a series of pictures.
     for backend in (cv2.CAP_FFMPEG, cv2.CAP_ANY):
-        # Once it is open, OpenCV needs the name no more.
+        # Once the file is open, OpenCV no longer needs the name.
         with native_path_to_read(path.absolute()) as native:
             capture = cv2.VideoCapture(native, backend)
         if capture.isOpened():
@@ -237,8 +237,8 @@ def _open_video(path: Path, max_image_pixels: int) -> Any:
             return capture
         capture.release()
     raise SourceError(
-        f'{shown(str(path))} is no video that this OpenCV reads; it is damaged, was cut off while '
-        'it was written, or has a codec that is missing here (ffprobe tells which)'
+        f'{shown(str(path))} is not a video that this OpenCV can read; it is damaged, was cut off '
+        'while it was written, or uses a codec that is missing here (ffprobe shows which)'
     )
 
 

@@ -1,4 +1,4 @@
-"""Frame rates that can be kept: between them and none, times overflow or nothing ever comes."""
+"""Possible frame rates: beyond them, times overflow or no frame ever comes."""
 
 from __future__ import annotations
 

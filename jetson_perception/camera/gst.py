@@ -63,7 +63,7 @@ _NOISE = (
 
 
 class GstSource(LiveSource):
-    """A pipeline of the user's, up to its raw video.
+    """A pipeline that the user gave, up to its raw video.
 
     Frames come at the pace of their timestamps and the newest is read, so a pipeline that reads a
     file plays it at its own rate. `open` needs gst-launch-1.0 on PATH.
@@ -151,8 +151,8 @@ def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> li
         'nvvidconv',
         '!',
         'video/x-raw,format=BGRx',
-        # What nobody takes is dropped before it is converted further. For cameras alone: a file
-        # would run through such a queue at full speed.
+        # Frames that nobody reads are dropped before conversion. Only for cameras: a file would
+        # run through such a queue at full speed.
         *['!', 'queue', 'leaky=downstream'],
         *['max-size-buffers=1', 'max-size-bytes=0', 'max-size-time=0'],
     ]
@@ -173,11 +173,11 @@ def split_pipeline(uri: str, text: str) -> list[str]:
         raise SourceError(f'{shown(uri)}: cannot be split into words: {err}') from err
     option = next((word for word in arguments if word.startswith('-')), None)
     if option is not None:
-        # An option may load a library. No element, property or caps begin so.
+        # An option may load a library. No element, property or caps starts with a hyphen.
         name = printable(option.partition('=')[0], 80)
         raise SourceError(
-            f'{shown(uri)}: has the word {name}, and a pipeline has no options; write a property '
-            'and its value as one word, as in x=-1'
+            f'{shown(uri)}: contains the word {name}, but a pipeline has no options; write a '
+            'property and its value as one word, as in x=-1'
         )
     while arguments and arguments[-1] == '!':
         arguments.pop()
@@ -287,7 +287,7 @@ class _Printed:
     def _drain(self, stream: int) -> None:
         with open(stream, encoding='utf-8', errors='replace') as lines:
             begins = True
-            # A line without an end may not fill the memory; what follows its beginning is dropped.
+            # An endless line must not fill the memory; only its beginning is kept.
             for line in iter(partial(lines.readline, _LONGEST_LINE), ''):
                 is_rest, begins = not begins, line.endswith('\n')
                 if is_rest:
@@ -332,13 +332,13 @@ class _GstProcess:
         self._poll.register(self._frames, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
         try:
-            # Opened means that the first frame's header is there: its rest is read by `grab`.
+            # Opened means that the first frame's header has arrived; `grab` reads the rest.
             frame_bytes = self._first_frame_bytes(cancelled)
             size_wh = size_wh or self._printed.size_wh(frame_bytes, _SIZE_TIMEOUT_S)
             if size_wh is None:
                 raise SourceError(
-                    f'{self._uri}: gst-launch-1.0 did not tell the size of the frames; open it '
-                    'again, or ask for a size'
+                    f'{self._uri}: gst-launch-1.0 did not report the frame size; open the source '
+                    'again, or request a size'
                 )
             require_frame_size(self._uri, size_wh, max_image_pixels)
         except SourceError:
@@ -361,8 +361,8 @@ class _GstProcess:
         self._header_is_read = False
         if self._header_seen != self._header:
             raise SourceError(
-                f'{self._uri}: the frames are no longer {width}x{height}; open it again for the '
-                'new size'
+                f'{self._uri}: the frame size is no longer {width}x{height}; open the source '
+                'again for the new size'
             )
         rows = out if self._rows is None else self._rows
         self._read_into(rows.data.cast('B'))
@@ -385,8 +385,7 @@ class _GstProcess:
         while not self._poll.poll(_CANCEL_CHECK_MS):
             if cancelled.is_set():
                 raise SourceError(
-                    f'{self._uri} was closed before it gave a frame; so far gst-launch-1.0 '
-                    'printed:',
+                    f'{self._uri} was closed before the first frame; gst-launch-1.0 printed:',
                     printed=self._printed.tail(),
                 )
         seen = bytearray(len(_PREFACE))
@@ -466,7 +465,7 @@ def _start(
             fcntl.fcntl(frames, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         process = subprocess.Popen(
             [*prefix, program, *arguments, f'fd={frames_in}'],
-            # A pipe that somebody gives this process is read by fdsrc, and by nothing else.
+            # Only fdsrc reads a pipe that this process was given.
             stdin=None if 'fdsrc' in arguments else subprocess.DEVNULL,
             stdout=printed_in,
             stderr=printed_in,
@@ -485,7 +484,7 @@ def _start(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the child in order if it lets us, so that the camera's daemon is left clean."""
+    """End the child in an orderly way if it responds, so that the camera's daemon stays usable."""
     for end in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -159,7 +159,7 @@ def picture_paths(target: str) -> list[Path]:
         found = [Path(name) for name in glob.glob(str(path)) if os.path.isfile(name)]
         if not found:
             raise SourceError(
-                f'{shown(target)} is no folder, and no picture matches it; expected e.g. '
+                f'{shown(target)} is not a folder, and no picture matches it; expected e.g. '
                 'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
             )
     return sorted(found, key=_natural)

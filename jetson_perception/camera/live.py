@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RELEASE_TIMEOUT_S = 1.0
-"""Less than camera_node waits for its source, and more than a camera takes to give a frame."""
+"""Less than camera_node waits for its source, but more than a camera needs for a frame."""
 _EXIT_TIMEOUT_S = 20.0
-"""More than FFmpeg and drivers take to give up, by their own limits."""
+"""Longer than FFmpeg's and the drivers' own timeouts."""
 
 
 class Grabber(Protocol):
-    """An open device, used by the capturing thread alone, but for `interrupt`."""
+    """An open device; only the capturing thread uses it, except for `interrupt`."""
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it was captured.
@@ -181,7 +181,7 @@ class _Session(threading.Thread):
         _sessions.add(self)
 
     def run(self) -> None:
-        # Replaced by what really happened, unless an error that nobody foresaw ends the thread.
+        # Stays only if an unforeseen error ends the thread.
         end = SourceError(f'{self._uri}: the capturing thread failed; see its traceback above')
         try:
             grabber = self._connect(self._cancelled)
@@ -274,7 +274,7 @@ _sessions: weakref.WeakSet[_Session] = weakref.WeakSet()
 
 @atexit.register
 def _end_sessions() -> None:
-    """End the threads that still capture, before the interpreter takes itself down.
+    """End the threads that still capture, before the interpreter shuts down.
 
     One that came back from OpenCV meanwhile would abort the process.
     """

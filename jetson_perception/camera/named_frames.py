@@ -1,4 +1,4 @@
-"""Frames of any source for who works offline, with the names that files made of them bear."""
+"""Frames of any source for offline work, with names for the files made from them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def open_source(
     scheme = SCHEMES[source.scheme]
     text = source.target if source.scheme == 'rtsp' else f'{source.scheme}://{source.target}'
     if pixel_format and source.scheme != 'v4l2':
-        _log.warning('%s: pixel_format is for v4l2:// alone; %s is not used', source, pixel_format)
+        _log.warning(
+            '%s: pixel_format applies to v4l2:// only; %s is not used', source, pixel_format
+        )
     if pace is Pace.OFFLINE and scheme.reads_offline:
         frame_rate = 0.0
     settings = {
@@ -99,7 +101,7 @@ def _check(
         )
     if frame_rate is not None and not is_frame_rate(frame_rate):
         raise ParameterError(
-            f'the frame rate is {frame_rate:g}; expected frames a second, {MIN_RATE_HZ:g} to '
+            f'the frame rate is {frame_rate:g}; expected frames per second, {MIN_RATE_HZ:g} to '
             f'{MAX_RATE_HZ:g}, or 0',
             'frame_rate',
         )

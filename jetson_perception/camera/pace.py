@@ -1,4 +1,4 @@
-"""How the frames of a source follow each other in time, and what holds them back to a rate."""
+"""How frames follow each other in time, and what keeps them to a rate."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _DEFAULT_PORT = {'rtsp': 554, 'rtsps': 322}
 
 
 class RtspSource(LiveSource):
-    """A stream of an RTSP server, over TCP; always its newest frame.
+    """A stream from an RTSP server, over TCP; always the newest frame.
 
     OpenCV's FFmpeg prefers TCP by itself; the environment variable OPENCV_FFMPEG_CAPTURE_OPTIONS
     changes that (`rtsp_transport;udp`). It decodes on one thread of the CPU, since each more
@@ -156,11 +156,11 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def _check_reachable(url: str, timeout_s: float) -> None:
-    """Connect once, since OpenCV cannot tell why it could not."""
+    """Connect once, because OpenCV does not say why it failed."""
     try:
         socket.create_connection(_address(url), timeout_s).close()
-    # UnicodeError: a host that is no name of the domain name system. Its text quotes the host,
-    # and what is taken for one may be a piece of a password: so neither has a cause.
+    # UnicodeError: the host is not a valid domain name. Its text quotes the host, which may be
+    # part of a password, so neither error has a cause.
     except (OSError, UnicodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else 'no name of a host'
         where, advice = address(url), 'is the camera on, and are address and port right?'
@@ -172,7 +172,7 @@ def _check_reachable(url: str, timeout_s: float) -> None:
 
 
 def _why_not(url: str, timeout_s: float) -> str:
-    """What the server answers when asked to describe the stream, in words."""
+    """The server's response when asked to describe the stream, as text."""
     name = shown(url)
     if url.lower().startswith('rtsps'):
         status, phrase = 0, ''

@@ -1,4 +1,4 @@
-"""How a source is shown: rebuilt from what was understood of it, so that no password is in it.
+"""How a source is shown: rebuilt from the parts that were understood, without any password.
 
 Patterns that look for passwords miss those that nobody thought of. So nothing is copied from a URI
 but what is known to be harmless; what cannot be taken apart without doubt is not shown.
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HIDDEN = '…'
-"""Stands for what is not shown."""
+"""Replaces what is not shown."""
 
 _MOST_CHARACTERS = 10_000  # of a source that is taken apart; longer ones only say their scheme
 _SHORTEST_SECRET = 4
 
 _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]{0,15}')
-# An @ behind the authority leaves open whether a / before it belongs to a password.
+# With an @ after the authority, a / before it may belong to a password.
 _RTSP = re.compile(
     r"""(?P<scheme>rtsps?)://
     (?:(?P<user_info>[^/?\#]*)@)?
@@ -45,7 +45,7 @@ _TOPIC = re.compile(r'[A-Za-z0-9_/]{0,200}')
 _LOCAL_PATH = re.compile(r'/(?!/)|~|\.{1,2}/')
 _URL_INSIDE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')  # as in file:///rtsp://…
 
-# What these hold is no secret, and is what errors are about.
+# The values of these are not secret, and errors are often about them.
 _HARMLESS_PROPERTIES = frozenset(
     {
         *('caps', 'device', 'do-timestamp', 'drop', 'drop-on-latency', 'format', 'framerate'),
@@ -100,7 +100,7 @@ def shown(source: str | int) -> str:
 
 
 def address(url: str) -> str:
-    """Host and port in an RTSP URL, where they can be told without doubt; empty otherwise."""
+    """Host and port in an RTSP URL; empty if they are ambiguous."""
     match = _RTSP.fullmatch(url)
     if match is None:
         return ''
@@ -108,7 +108,7 @@ def address(url: str) -> str:
 
 
 def quotes_secret(text: str, source: str) -> bool:
-    """Whether a text, such as what a program printed of a source, may quote a secret of it.
+    """Whether a text, such as a program's output about a source, may quote one of its secrets.
 
     Four characters in a row, of what `shown` leaves out, are enough; also with %40 and the like
     decoded, and in other letter case.
@@ -120,7 +120,7 @@ def quotes_secret(text: str, source: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _secrets(source: str) -> frozenset[str]:
-    """Runs of characters of a source that are not to be shown, in lower case."""
+    """Parts of a source that must not be shown, in lower case."""
     scheme, _, rest = source.strip()[:_MOST_CHARACTERS].partition('://')
     if scheme.lower() in ('rtsp', 'rtsps'):
         hidden = _hidden_of_url(source.strip()[:_MOST_CHARACTERS])

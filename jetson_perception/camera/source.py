@@ -103,7 +103,7 @@ class FrameSource(Protocol):
 
 @contextmanager
 def unless_busy(lock: threading.Lock, patience_s: float = 0.5) -> Iterator[bool]:
-    """Hold a lock if it is to be had so soon; gives whether it is held."""
+    """Take a lock if it becomes free in time; yields whether it is held."""
     held = lock.acquire(timeout=patience_s)
     try:
         yield held

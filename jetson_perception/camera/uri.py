@@ -19,10 +19,10 @@ EXAMPLES = {name: scheme.example for name, scheme in SCHEMES.items()}
 PICTURE_SUFFIXES = frozenset(
     {'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 )
-"""Endings, in lower case, of the files that `images://` reads."""
+"""File name endings, in lower case, that `images://` reads."""
 
 ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
-"""What to do about a URL whose parts cannot be told apart."""
+"""What to do about a URL whose parts are ambiguous."""
 
 _MOST_DIGITS = 4  # of a sensor's number
 _BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
@@ -65,11 +65,11 @@ def parse(source: str | int | os.PathLike[str]) -> SourceUri:
     """
     if isinstance(source, int):
         if source < 0:
-            raise SourceError(f'{source} is no camera number; /dev/video0 is number 0')
+            raise SourceError(f'{source} is not a camera number; /dev/video0 is number 0')
         return SourceUri('v4l2', f'/dev/video{source}')
     if not isinstance(source, str | os.PathLike):
         raise SourceError(
-            f'the source is a {type(source).__name__}, which names none; {_known_schemes()}'
+            f'the source is a {type(source).__name__}, which is not a source; {_known_schemes()}'
         )
     text = os.fsdecode(source).strip()
     if not text:
@@ -82,7 +82,7 @@ def parse(source: str | int | os.PathLike[str]) -> SourceUri:
         _check_rtsp(text)
         return SourceUri('rtsp', text)
     if scheme not in EXAMPLES:
-        called = shown(text).removesuffix(HIDDEN) or 'so'
+        called = shown(text).removesuffix(HIDDEN) or 'that'
         raise SourceError(f'{shown(text)}: no source is called {called}; {_known_schemes()}')
     if not target.strip():
         raise SourceError(f'{scheme}:// names nothing to open; expected e.g. {EXAMPLES[scheme]}')
@@ -140,8 +140,8 @@ def _from_path(text: str) -> SourceUri:
     if os.path.exists(path):  # a pipe, too: whoever opens it says what to do
         return SourceUri('file', str(path))
     raise SourceError(
-        f'{shown(text)} is neither a file, a folder nor a device of this machine, '
-        f'and no URI; {_known_schemes()}'
+        f'{shown(text)} is neither a file, a folder nor a device on this machine, '
+        f'and it is not a URI; {_known_schemes()}'
     )
 
 
@@ -165,8 +165,8 @@ def _device(text: str, target: str) -> str:
         return f'/dev/video{target}'
     if not target.startswith('/'):
         raise SourceError(
-            f'{shown(text)}: the device is a path from the root, with three slashes, '
-            'as v4l2:///dev/video0'
+            f'{shown(text)}: expected an absolute path, with three slashes, '
+            'such as v4l2:///dev/video0'
         )
     _expanded(target)  # refuses what can name no file
     return target
@@ -181,9 +181,7 @@ def _check_rtsp(text: str) -> None:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        # The cause is left out: its text quotes a piece of the password as a port.
-        raise SourceError(
-            f'{shown(text)}: host and port cannot be told apart; {ESCAPES}'
-        ) from None
+        # Without the cause: its text quotes part of the password as a port.
+        raise SourceError(f'{shown(text)}: host and port are ambiguous; {ESCAPES}') from None
     if not host:
-        raise SourceError(f'{shown(text)} names no host; expected e.g. {EXAMPLES["rtsp"]}')
+        raise SourceError(f'{shown(text)} has no host; expected e.g. {EXAMPLES["rtsp"]}')

@@ -103,15 +103,15 @@ def check_device(device: str) -> None:
         mode = os.stat(device).st_mode
         if not S_ISCHR(mode):
             raise SourceError(
-                f'{shown(device)} is no device; a video file is {shown(f"file://{device}")}'
+                f'{shown(device)} is not a device; for a video file, use {shown(f"file://{device}")}'
             )
         os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
     except FileNotFoundError as err:
         raise SourceError(f'there is no {shown(device)}; {_devices_there_are()}') from err
     except PermissionError as err:
         raise SourceError(
-            f'{device} may not be used by this user; sudo usermod -aG video "$USER", then log in '
-            'again (in a container: --group-add video)'
+            f'{device} is not accessible to this user; sudo usermod -aG video "$USER", then log '
+            'in again (in a container: --group-add video)'
         ) from err
     except OSError as err:
         if err.errno == errno.EBUSY:
@@ -151,11 +151,11 @@ class _V4l2Grabber:
         if not capture.open(device, cv2.CAP_V4L2):
             capture.release()
             raise SourceError(
-                f'{device} gives no video to OpenCV: it is in use by another program '
-                f'(fuser -v {device} names it), or it is the second device of a camera, for '
-                f'metadata alone; {_devices_there_are()}'
+                f'{device} gives OpenCV no video: it is in use by another program '
+                f'(fuser -v {device} names it), or it is the second device of a camera, with '
+                f'metadata only; {_devices_there_are()}'
             )
-        # The format comes first: it decides which sizes and rates there are.
+        # Set the format first: sizes and rates depend on it.
         if pixel_format:
             capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(pixel_format.encode(), 'little'))
         if size_wh is not None:
@@ -167,7 +167,7 @@ class _V4l2Grabber:
         self._report(size_wh, frame_rate, pixel_format)
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
-        # Cameras send a broken picture now and then, mostly right after the start.
+        # Cameras sometimes send a broken picture, mostly right after the start.
         for _ in range(_BROKEN_IN_A_ROW):
             if not self._capture.grab():
                 raise SourceError(f'{self._device} gave no more frames; was it unplugged?')

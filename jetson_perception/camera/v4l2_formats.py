@@ -1,4 +1,4 @@
-"""What a V4L2 camera can give: formats, sizes and rates, asked of the kernel without a tool.
+"""Formats, sizes and rates of a V4L2 camera, queried from the kernel without a tool.
 
 Structures and numbers are those of <linux/videodev2.h>, the same on every architecture.
 """

@@ -147,8 +147,8 @@ def _target(nvcc: Path, architecture: str) -> list[str]:
     older = [each for each in known if each < number]
     if not older:
         raise CudaError(
-            f'{nvcc} makes no code for {architecture}: it starts at sm_{min(known)}; install a '
-            'CUDA toolkit that still knows this GPU'
+            f'{nvcc} cannot compile for {architecture}: it starts at sm_{min(known)}; install a '
+            'CUDA toolkit that still supports this GPU'
         )
     return ['-ptx', f'-arch=compute_{max(older)}']
 
@@ -290,7 +290,7 @@ def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> M
     source = KERNELS / f'{name}.cu'
     if not source.is_file():
         there = ', '.join(sorted(each.stem for each in KERNELS.glob('*.cu'))) or 'none'
-        raise CudaError(f'there are no kernels {name!r} in this package; there are: {there}')
+        raise CudaError(f'this package has no kernels {name!r}; it has: {there}')
     return Module(device, compile_kernels(source, architecture_of(device), options), name)
 
 

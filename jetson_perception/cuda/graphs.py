@@ -25,7 +25,7 @@ BINDING = threading.RLock()
 # Other threads may allocate meanwhile without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
-# Of cuda.h: kinds of nodes, of memory, and what is asked of a pointer.
+# From cuda.h: kinds of nodes and of memory, and attributes of a pointer.
 _NODE_MEMCPY, _NODE_HOST, _NODE_GRAPH = 1, 3, 4
 _MEMORY_HOST, _MEMORY_UNIFIED = 1, 4
 _POINTER_MEMORY_TYPE = 2
@@ -139,7 +139,7 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
         library.cuGraphDestroy(graph)
     libcuda.check(status, 'recording a CUDA graph')
     if not graph:
-        raise CudaError('recording a CUDA graph failed: the driver gave none')
+        raise CudaError('recording a CUDA graph failed: the driver returned no graph')
     return graph
 
 
@@ -162,14 +162,14 @@ def _detach_from_host(library: Any, nodes: list[int]) -> None:
     kinds = {node: _kind(library, node) for node in nodes}
     for node in nodes:
         if kinds[node] == _NODE_GRAPH:
-            raise CudaError('the recorded work holds another graph, which is not looked into')
+            raise CudaError('the recorded work contains another graph, which is not inspected')
         if kinds[node] == _NODE_MEMCPY:
             _require_lasting_memory(library, node)
     for node in nodes:
         if kinds[node] != _NODE_HOST:
             continue
         if _dependents(library, node):
-            raise CudaError('the recorded work waits for a function of the host')
+            raise CudaError('the recorded work waits for a host function')
         libcuda.check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
 
 
@@ -197,9 +197,9 @@ def _require_lasting_memory(library: Any, node: int) -> None:
     source = copy.srcHost if copy.srcMemoryType == _MEMORY_HOST else copy.srcDevice
     target = copy.dstHost if copy.dstMemoryType == _MEMORY_HOST else copy.dstDevice
     if _host_memory(library, copy.dstMemoryType, target):
-        raise CudaError('the recorded work copies to memory of the host')
+        raise CudaError('the recorded work copies to host memory')
     if _host_memory(library, copy.srcMemoryType, source) == 'pageable':
-        raise CudaError('the recorded work copies from pageable memory of the host')
+        raise CudaError('the recorded work copies from pageable host memory')
 
 
 def _host_memory(library: Any, memory_type: int, address: int | None) -> str:

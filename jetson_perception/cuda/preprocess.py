@@ -49,7 +49,7 @@ FAMILIES: dict[str, tuple[str, int]] = {
     'bayer_bggr8': ('bayer', 3),
 }
 
-# Of preprocess.cu.
+# As in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _SIGNATURE = 'PiiiiPiiiiiiddPi'
@@ -66,7 +66,7 @@ class DeviceImage:
     Attributes
     ----------
     address : int
-        Of the first byte, on the device.
+        Of the first byte, in device memory.
     width, height : int
         Pixels; for nv12 and nv21 without the chroma rows.
     step : int
@@ -109,7 +109,7 @@ class CudaPreprocessor:
 
     Notes
     -----
-    Of every channel there is a table with the value that each of the 256 pixel values becomes. It
+    Each channel has a table with the value that each of the 256 pixel values becomes. It
     is made by `Preprocessor`, so that the numbers are the same to the last bit.
     """
 
@@ -157,7 +157,7 @@ class CudaPreprocessor:
         image : DeviceImage
             Its bytes must stay as they are until the stream has passed this.
         target : DeviceBuffer, shape (1, 3, H, W)
-            Of the network's size and this preprocessor's dtype; completely overwritten.
+            At the network's size, in this preprocessor's dtype; completely overwritten.
         stream : Stream
             Where the launch goes.
 
@@ -169,7 +169,7 @@ class CudaPreprocessor:
         Raises
         ------
         ImageError
-            When the encoding is not taken.
+            When the encoding is not supported.
         CudaError
             When the target has another shape or dtype, or the launch fails.
         """
@@ -205,7 +205,7 @@ class CudaPreprocessor:
         if image.width < 1 or image.height < 1:
             raise ImageError(
                 f'image is {image.width}×{image.height}: it has no pixels; check that the driver '
-                'fills width and height'
+                'sets width and height'
             )
         family, variant = FAMILIES[image.encoding]
         transform = fit((image.width, image.height), self.network_wh, self.resize)
@@ -256,7 +256,7 @@ def _table(twin: Preprocessor) -> NDArray[Any]:
 def not_converted(encoding: str) -> ImageError:
     """The error about an encoding that no kernel takes."""
     return ImageError(
-        f'image is {quoted(encoding)}, which is not converted on the GPU; taken are '
+        f'image is {quoted(encoding)}, which is not converted on the GPU; supported are '
         f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
     )
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.segmentation import SegmentationOptions
 
-# Of segmentation.cu.
+# As in segmentation.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _GRID_THREADS = 256
@@ -101,10 +101,10 @@ class CudaSegmenter:
         with self._resources.closed_on_error():
             self._module = self._resources.add(load_module(device, 'segmentation'))
             points = self._grid.height * self._grid.width
-            # Of one frame at a time, as frames follow each other on the stream.
+            # For one frame at a time: frames follow each other on the stream.
             self._labels = self._resources.add(DeviceBuffer(device, (points,), np.uint16))
             self._softmax = self._resources.add(DeviceBuffer(device, (points, 2), np.float32))
-            # Counts from zero in every frame, and is left so.
+            # Zero at the start and at the end of every frame.
             self._bad = self._resources.add(DeviceBuffer(device, (1,), np.uint32))
             self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
             self._bad.clear_and_wait()
@@ -180,7 +180,7 @@ class CudaSegmenter:
             raise CudaError(f'block {block} was enqueued without having been prepared')
         if output.shape != self._grid.shape or output.dtype != self._grid.dtype:
             raise CudaError(
-                f'the output is {output.dtype} {output.shape}; it was said to be '
+                f'the output is {output.dtype} {output.shape}; expected '
                 f'{self._grid.dtype} {self._grid.shape}'
             )
         mine.upload(stream)
@@ -333,7 +333,7 @@ class _Grid:
         if ids:
             sides = without_ones(shape)
             if sides is None:
-                raise ModelError(f'output is {shape}, not one class id a pixel')
+                raise ModelError(f'output is {shape}, not one class id per pixel')
             return cls(shape, dtype, 1, *sides, (0, sides[1], 1))
         if layout.channels_last:
             height, width, classes = shape[1:]
@@ -414,7 +414,7 @@ class _Block:
 
     @property
     def table_addresses(self) -> tuple[int, int]:
-        """Of the columns and the rows."""
+        """Interpolation taps of the columns and the rows."""
         columns = self._tables.ensure(self._tables_nbytes).address
         return columns, columns + self._mask_wh[0] * np.dtype(np.int32).itemsize
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.cuda.preprocess import DeviceImage
 
-# Of tint.cu.
+# As in tint.cu.
 _BLOCK = (32, 8)
 _COLOR_SIGNATURE = 'PiiPP'
 _TINT_SIGNATURE = 'PiiiiPPP'
@@ -85,7 +85,7 @@ class TintTables:
         """
         if not 0 <= blend <= 1:
             raise ParameterError(
-                f'blend is {blend}; give the share of the image that remains, 0 to 1', 'blend'
+                f'blend is {blend}; expected the share of the image that remains, 0 to 1', 'blend'
             )
         given = np.asarray(colors, np.uint8).reshape(-1, 3)[:_CLASSES]
         palette = np.zeros((_CLASSES, 3), np.uint8)
@@ -172,14 +172,14 @@ class CudaTinter:
         Parameters
         ----------
         image : DeviceImage
-            Of any encoding that `CudaPreprocessor` takes, and of the mask's size.
+            In any encoding that `CudaPreprocessor` takes, at the mask's size.
         mask_address, tables, target, stream
             As of `enqueue_colors`.
 
         Raises
         ------
         ImageError
-            When the encoding is not taken.
+            When the encoding is not supported.
         CudaError
             When the target is too small or has another dtype, or the launch fails.
         """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout
 
-# Of yolo.cu.
+# As in yolo.cu.
 _THREADS = 512
 _BLOCK_ANCHORS = 64
 _OVERLAP_BLOCKS = 136
@@ -64,7 +64,7 @@ _FRAME = np.dtype(
         ('threshold_count', np.int32),
     ]
 )  # the thresholds follow
-# Of instance_masks.cu.
+# As in instance_masks.cu.
 _TILE_WH = (32, 16)
 _TILE_BLOCK = (32, 8)
 
@@ -125,7 +125,7 @@ class CudaDecoder:
             else:
                 self._find = module.get_function(f'find_candidates_{dtype.name}', 'PiiiiiPPPP')
                 self._suppress = module.get_function(f'suppress_{dtype.name}', 'PiiiiiiPPPPP')
-            # Of one frame at a time, as frames follow each other on the stream.
+            # For one frame at a time: frames follow each other on the stream.
             self._keys = self._buffer((self._anchors,), np.uint64)
             self._class_ids = self._buffer((self._anchors,), np.int32)
             self._work = self._buffer((_WORKSPACE_BYTES,), np.uint8)
@@ -197,8 +197,7 @@ class CudaDecoder:
             output = outputs[index]
             if output.shape != shape or output.dtype != dtype:
                 raise CudaError(
-                    f'output {index} is {output.dtype} {output.shape}; it was said to be '
-                    f'{dtype} {shape}'
+                    f'output {index} is {output.dtype} {output.shape}; expected {dtype} {shape}'
                 )
         mine.upload(stream)
         self.enqueue_kernels(outputs, stream, block)
@@ -537,7 +536,7 @@ class _Download:
 
 
 def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any, ...]]:
-    """Of columns and rows, what `_AXIS` holds."""
+    """What `_AXIS` holds, for columns and rows."""
     axes = (axis_on_grid(*sizes) for sizes in axis_sizes(transform, grid_wh))
     return [(axis.begin, axis.step, (axis.first, axis.last)) for axis in axes]
 
@@ -554,7 +553,7 @@ def _checked(
         or 0 in shape  # what a black image gives, of a model that drops rows by itself
     ):
         raise ModelError(
-            f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values an '
+            f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values per '
             'anchor; load the model again'
         )
     _require_float(layout.output, dtype)

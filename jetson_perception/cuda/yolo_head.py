@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.yolo_head import HeadLayout
 
-# Of yolo_head.cu.
+# As in yolo_head.cu.
 _THREADS = 256
 _CELLS = 64
 _CHUNK = 64
@@ -78,14 +78,14 @@ class CudaHead:
     layout : HeadLayout
         At most `MAX_LEVELS` levels, and `tasks.yolo_head.MAX_BINS` bins.
     dtype, output_dtype : dtype
-        Of the maps and of the output: float32, or float16; not float16 of float32 maps.
+        Of the maps and the output: float32 or float16, but not a float16 output of float32 maps.
     channels_last : bool
         Whether maps are (1, height, width, channels), and not (1, channels, height, width).
 
     Attributes
     ----------
     shapes : tuple of tuple of int
-        Of the maps: of each level those of `HeadLayout.channels`.
+        Of the maps: for each level, those of `HeadLayout.channels`.
     addresses : tuple of int
         Where each of them lies.
 

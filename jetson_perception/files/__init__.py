@@ -1,1 +1,1 @@
-"""Files and data from outside, within limits; files that the user asks for."""
+"""Reading files and data from outside, within limits; writing output files."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.errors import PerceptionError
 
-# libyaml's, where PyYAML was built with it, is ten times as fast.
+# PyYAML's parser from libyaml, if it was built with one, is ten times as fast.
 _Loader: Any = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 _STR_TAG = 'tag:yaml.org,2002:str'
@@ -37,7 +37,7 @@ _IMPLICIT_TAGS = {
     'tag:yaml.org,2002:int': 'construct_yaml_int',
     'tag:yaml.org,2002:float': 'construct_yaml_float',
 }
-"""Of scalars without quotes; others, as dates, stay text."""
+"""Types of scalars without quotes; others, such as dates, stay text."""
 
 _LONGEST_NUMBER = 64
 _MOST_DIRECTIVES = 16
@@ -65,11 +65,11 @@ class Limits:
 
 
 SMALL: Final = Limits()
-"""For what people write by hand, and lists of some ten thousand names."""
+"""Enough for files written by hand, and for lists of some ten thousand names."""
 
 
 class _RefusedError(Exception):
-    """What is wrong with a text, in words that quote nothing of it."""
+    """What is wrong with a text, without quoting it."""
 
     def __init__(self, problem: str, line: int | None = None) -> None:
         super().__init__(problem if line is None else f'line {line}: {problem}')
@@ -153,7 +153,7 @@ def parse_json(
     limits: Limits = SMALL,
     names_files: bool = False,
 ) -> Any:
-    """The value of JSON text; of a key that stands in an object twice, the last.
+    """The value of JSON text; a duplicate key has its last value.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _parsed(
         return parse(_decoded(content, limits), limits)
     except _RefusedError as err:
         refusal = error(f'{where} cannot be read as {language}: {err}')
-    # Outside of the handler: errors of parsers quote the text, and would be its context.
+    # Raised outside the handler: the parser's error quotes the text, and would become the context.
     try:
         raise refusal
     finally:
@@ -206,9 +206,7 @@ def _parsed(
 
 def _decoded(content: bytes | str, limits: Limits) -> str:
     if len(content) > limits.size_bytes:
-        raise _RefusedError(
-            f'it has more than {shown_bytes(limits.size_bytes)}, the most that it may have'
-        )
+        raise _RefusedError(f'it has more than {shown_bytes(limits.size_bytes)}, the limit')
     if isinstance(content, str):
         if not _can_be_encoded(content):
             raise _RefusedError('it has half of a surrogate pair')
@@ -230,8 +228,8 @@ def _can_be_encoded(text: str, halves: str = 'strict') -> bool:
     return True
 
 
-# YAML: events of PyYAML's parser, which recurses nowhere; its composer does, and resolves aliases
-# without limit.
+# YAML: read from the events of PyYAML's parser, which does not recurse. Its composer does, and
+# resolves aliases without limit.
 
 
 class _Collection:
@@ -246,7 +244,7 @@ class _Collection:
 
 
 class _Anchored(NamedTuple):
-    """What an alias stands for, how many values that is, and how deep they are nested."""
+    """What an alias refers to, how many values that is, and how deeply they are nested."""
 
     value: Any
     values: int
@@ -397,7 +395,7 @@ def _yaml_value(text: str, limits: Limits) -> Any:
 
 
 def _unquoted(problem: str | None) -> str:
-    """A parser's words up to where they quote the text."""
+    """A parser's message up to where it quotes the text."""
     said, quote, _ = re.sub('"', "'", problem or '').partition("'")
     return f'{said.rstrip()} …' if quote else said.strip() or 'it cannot be parsed'
 
@@ -466,8 +464,8 @@ def _all_can_be_encoded(value: Any, halves: str) -> bool:
     return True
 
 
-# Python literals: what `repr` makes of plain values, written anew as JSON. ast.literal_eval takes
-# some hundred bytes for each of the text, and the stack for each bracket.
+# Python literals: the `repr` of plain values, rewritten as JSON. ast.literal_eval takes some
+# hundred bytes of memory per byte of text, and stack for each bracket.
 
 _LITERAL_PIECE = re.compile(
     r"""

@@ -1,4 +1,4 @@
-"""Files that somebody names, opened and read with a limit and without trust in what they are.
+"""Files named by somebody else, opened and read with a limit and without trusting what they are.
 
 A path can name a pipe that nobody writes to, a device without end, or a file larger than the
 memory. What is not a regular file is refused before it is opened, and opening never waits. Every
@@ -17,7 +17,7 @@ from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import printable
 
 MakeError = Callable[[str], PerceptionError]
-"""A class of `jetson_perception.errors`, or a function that makes one of a text."""
+"""A class of `jetson_perception.errors`, or a function that makes such an error from a text."""
 
 _CHUNK_BYTES = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -55,22 +55,22 @@ def foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -
         return Path(path).expanduser()
     except RuntimeError as err:
         raise error(
-            f'{what} {shown}: this machine knows no such user, or no home folder of theirs; '
+            f'{what} {shown}: this machine has no such user, or the user has no home folder; '
             'write the path in full'
         ) from err
     except UnicodeEncodeError as err:
-        raise error(f'{what} {shown}: the path is no text that can name a file') from err
+        raise error(f'{what} {shown}: the path cannot name a file') from err
 
 
 def absolute_foreign_path(path: str | os.PathLike[str], *, what: str, error: MakeError) -> Path:
-    """As `foreign_path`, from the root; also an error where the working folder was removed."""
+    """Like `foreign_path`, but absolute; an error if the working folder was removed."""
     expanded = foreign_path(path, what=what, error=error)
     try:
         return expanded.absolute()
     except OSError as err:
         raise error(
-            f'{what} {printable(path)} has no place: the working folder is gone ({_reason(err)}); '
-            'give the whole path'
+            f'{what} {printable(path)} cannot be resolved: the working folder is gone '
+            f'({_reason(err)}); give the whole path'
         ) from err
 
 
@@ -107,13 +107,13 @@ def open_foreign_file(
     file = foreign_path(path, what=what, error=error)
     shown = f'{what} {printable(file)}'
     try:
-        # First by name: opening a device can move a tape or start a watchdog.
+        # Check the name first: opening a device can move a tape or start a watchdog.
         _require_regular(os.stat(file), shown, error, hint)
         descriptor = os.open(file, _FLAGS)
     except OSError as err:
         raise error(f'{shown} cannot be read: {_reason(err)}') from err
     try:
-        # Then what was opened, which may be another by now.
+        # Then check the open file, which may be another one by now.
         _require_regular(os.fstat(descriptor), shown, error, hint)
         yield descriptor
     finally:
@@ -153,9 +153,7 @@ def read_foreign_file(
         except OSError as err:
             raise error(f'{shown} cannot be read: {_reason(err)}') from err
         if size > limit_bytes:
-            raise error(
-                f'{shown} has more than {shown_bytes(limit_bytes)}, the most that it may have'
-            )
+            raise error(f'{shown} has more than {shown_bytes(limit_bytes)}, the limit')
         return content
 
 
@@ -176,7 +174,7 @@ def read_foreign_head(
 def _read_at_most(descriptor: int, most_bytes: int, likely_bytes: int = 0) -> bytes:
     pieces: list[bytes] = []
     while most_bytes > 0:
-        # Mostly one piece, which is not copied: an engine file has gigabytes.
+        # Usually one piece, which is not copied: an engine file can have gigabytes.
         wanted = min(most_bytes, max(likely_bytes, _CHUNK_BYTES))
         piece = os.read(descriptor, wanted)
         if not piece:

@@ -75,7 +75,7 @@ def native_path_to_read(path: str | Path) -> Iterator[str]:
 
 @contextmanager
 def native_path_to_write(path: Path) -> Iterator[str]:
-    """A path to a file that is to be written, likewise, in a folder whose name is not UTF-8.
+    """A path to a file to write, likewise, in a folder whose name may not be UTF-8.
 
     The file's own name has to be UTF-8: libraries choose a format by its ending.
 
@@ -93,7 +93,7 @@ def native_path_to_write(path: Path) -> Iterator[str]:
 
 @contextmanager
 def _by_descriptor(path: str | Path, flags: int = 0) -> Iterator[str]:
-    """Another name of a file or folder, as long as it is held open here."""
+    """Another name of a file or folder, valid while it is held open here."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         yield f'/proc/self/fd/{descriptor}'

@@ -1,4 +1,4 @@
-"""Files that the user asks for, written whole: a full disk costs no old file, and is told."""
+"""Output files, written whole: a full disk destroys no old file, and is reported."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says where a disk, a quota or a file's largest size is used up."""
+"""System errors for a full disk, an exhausted quota or a file size limit."""
 
 
 def write_output(
     path: str | Path, content: bytes | str, *, parameter: str = '', durable: bool = False
 ) -> None:
-    """Write a file; whoever looks sees the old one or the whole new one.
+    """Write a file; a reader sees the old file or the complete new one.
 
-    What is no regular file, as /dev/stdout or a pipe, is written to as it is.
+    A path that is not a regular file, such as /dev/stdout or a pipe, is written to directly.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def write_output(
     file = Path(path)
     data = content.encode('utf-8', 'backslashreplace') if isinstance(content, str) else content
     try:
-        # Behind /dev/stdout may be a file, to which others write as well.
+        # /dev/stdout may be a file that others write to as well.
         if file.is_relative_to('/dev') or (file.exists() and not file.is_file()):
             file.write_bytes(data)
         else:
@@ -53,7 +53,7 @@ def write_output(
 
 
 def unwritable(path: str | Path, err: Exception, parameter: str = '') -> ParameterError:
-    """The error that says that and why a file cannot be written."""
+    """The error that says why a file cannot be written."""
     reason = err.strerror if isinstance(err, OSError) else None
     full = isinstance(err, OSError) and err.errno in NO_ROOM
     way_out = 'make room, or write elsewhere' if full else 'write elsewhere'
@@ -63,7 +63,7 @@ def unwritable(path: str | Path, err: Exception, parameter: str = '') -> Paramet
 
 
 def _replace(file: Path, data: bytes, durable: bool) -> None:
-    # Short, as the file's own name may be as long as names can be.
+    # Short, because the file's own name may already have the maximum length.
     temporary = file.parent / f'.{secrets.token_hex(8)}.part'
     try:
         with temporary.open('xb') as opened:

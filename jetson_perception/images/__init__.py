@@ -1,1 +1,1 @@
-"""Images as arrays: bytes of messages, picture files, what users give."""
+"""Images as arrays, from messages, picture files and whatever users pass."""

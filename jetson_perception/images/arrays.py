@@ -1,4 +1,4 @@
-"""What people give as an image, as the BGR array that everything here computes with.
+"""Whatever users pass as an image, as the BGR array that the package computes with.
 
 OpenCV takes nearly everything, and leaves buffers alone that do not fit what it is given, without
 a word. So an image is looked at once where it comes in, which takes less than a microsecond.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _BYTE = np.dtype(np.uint8)
 _TAKEN = (
-    'taken are uint8 arrays of shape (h, w, 3) in BGR, (h, w) and (h, w, 1) in gray, (h, w, 4) in '
+    'expected a uint8 array of shape (h, w, 3) in BGR, (h, w) and (h, w, 1) in gray, (h, w, 4) in '
     'BGRA, and the path of a picture'
 )
 
@@ -87,18 +87,16 @@ def _kind(image: object) -> str:
 
 
 def _way_from(image: object) -> str:
-    """What to do with an object that is no array."""
+    """What to do with an object that is not an array."""
     if image is None:
-        return 'cv2.imread gives None where it cannot read a file, check the path'
+        return 'cv2.imread returns None when it cannot read a file; check the path'
     if type(image).__module__.partition('.')[0] == 'PIL':
         return "give numpy.asarray(image.convert('RGB'))[:, :, ::-1]"
     if isinstance(image, bytes | bytearray | memoryview):
-        return (
-            'give what jetson_perception.images.encodings.decode_compressed makes of a JPEG or PNG'
-        )
+        return 'decode a JPEG or PNG with jetson_perception.images.encodings.decode_compressed'
     if isinstance(image, list | tuple):
-        return 'call it once for each image, or give numpy.asarray(image, numpy.uint8)'
-    return 'give numpy.asarray(image) where that is one of them'
+        return 'call it once per image, or give numpy.asarray(image, numpy.uint8)'
+    return 'give numpy.asarray(image) if that is such an array'
 
 
 def _way_to_bytes(array: NDArray[Any]) -> str:

@@ -95,8 +95,8 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
     Raises
     ------
     ImageError
-        When the encoding is not taken, the size is zero or odd where it must be even, `step` is
-        too small, or `data` is too short.
+        When the encoding is not supported, the size is zero or odd where it must be even, `step`
+        is too small, or `data` is too short.
     """
     layout = _layout(encoding)
     if (layout.even_width and width % 2) or (layout.even_height and height % 2):
@@ -116,7 +116,7 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
 
 
 def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
-    """Refuse an image of more pixels than are taken.
+    """Refuse an image with more pixels than allowed.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def require_bytes(
     if height <= 0 or width <= 0:
         raise ImageError(
             f'image is {width}×{height}, {encoding}: it has no pixels; check that the driver '
-            'fills width and height'
+            'sets width and height'
         )
     if step < row_bytes:
         raise ImageError(
@@ -180,7 +180,7 @@ def byte_count(height: int, width: int, encoding: str, step: int) -> int:
     Raises
     ------
     ImageError
-        When the encoding is not taken.
+        When the encoding is not supported.
     """
     layout = _layout(encoding)
     return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
@@ -199,15 +199,15 @@ def require_layout(
     Raises
     ------
     ImageError
-        When they are not, or the encoding is not taken.
+        When they are not, or the encoding is not supported.
     """
     layout = _layout(encoding)
     rows, row_bytes = layout.rows(height), width * layout.bytes_per_pixel
     if pixels.dtype != np.uint8 or len(pixels) != rows or pixels.nbytes != rows * row_bytes:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '
-            f'{pixels.shape}; {rows} rows of {row_bytes} bytes are needed: take what images.view '
-            'gives'
+            f'{pixels.shape}; {rows} rows of {row_bytes} bytes are needed: pass the result of '
+            'images.view'
         )
     return rows, row_bytes
 
@@ -234,7 +234,7 @@ def to_bgr(
     Raises
     ------
     ImageError
-        When the encoding is not taken.
+        When the encoding is not supported.
     """
     conversion = _layout(encoding).to_bgr
     if conversion is None:
@@ -299,11 +299,11 @@ def _layout(encoding: str) -> _Encoding:
     taken = ', '.join(ENCODINGS)
     if any(mark in encoding for mark in _DEPTH_MARKS):
         raise ImageError(
-            f'image is {printable(encoding)}, which has more than 8 bits a channel, as depth and '
-            f"raw images have; taken are {taken}: use a color topic, or set the driver's "
+            f'image is {printable(encoding)}, which has more than 8 bits per channel, like depth '
+            f"and raw images; supported are {taken}: use a color topic, or set the driver's "
             'pixel format'
         )
     raise ImageError(
-        f'image is {quoted(encoding)}, an encoding that is not known here; taken are {taken}: set '
+        f'image is {quoted(encoding)}, an unknown encoding; supported are {taken}: set '
         "the driver's pixel format to one of them"
     )

@@ -1,4 +1,4 @@
-"""Pictures decoded from a file's bytes, read and written: the one place where OpenCV sees them.
+"""Reading, decoding and writing picture files: the only place where OpenCV sees their bytes.
 
 OpenCV decodes whatever it knows and takes as much memory as the file claims to need, so the header
 comes first: its format and size are held against what is taken. Files are read and written as
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _FILE_BYTES_A_PIXEL = 8  # four channels of 16 bits, not compressed
 _FILE_BYTES_BESIDE = 16 << 20  # thumbnails, color profiles
 
-# All that decoding needs. Texts and color profiles can unpack to gigabytes, and further frames of
-# an animated PNG are pictures of their own.
+# The chunks that decoding needs. Texts and color profiles can unpack to gigabytes, and further
+# frames of an animated PNG are separate pictures.
 _PNG_CHUNKS = frozenset({b'IHDR', b'PLTE', b'tRNS', b'IDAT', b'IEND', b'eXIf'})
 _MOST_PNG_CHUNKS = 1 << 17
 
@@ -56,9 +56,9 @@ def check_picture(
     data : bytes
         The file's content.
     formats : sequence of str
-        Of `jetson_perception.images.picture_header.FORMATS`, what is taken.
+        The accepted ones of `jetson_perception.images.picture_header.FORMATS`.
     max_bits : int
-        The most a channel.
+        The most bits per channel.
     max_image_pixels : int
         The most that the picture may have.
 
@@ -70,14 +70,14 @@ def check_picture(
     """
     taken = f'{", ".join(formats[:-1])} and {formats[-1]}' if len(formats) > 1 else formats[0]
     if not data:
-        raise ImageError(f'empty; {taken} are taken')
+        raise ImageError(f'empty; {taken} are supported')
     try:
         header = read_picture_header(data)
     except ImageError as err:
         known = picture_format(data) in formats
-        raise ImageError(f'{err}' if known else f'{err}; {taken} are taken') from err
+        raise ImageError(f'{err}' if known else f'{err}; {taken} are supported') from err
     if header.format not in formats:
-        raise ImageError(f'{header.format}, which is not taken; {taken} are taken')
+        raise ImageError(f'{header.format}, which is not supported; {taken} are')
     if header.pixels > max_image_pixels:
         raise ImageError(
             f'{header.format} of {header.width}×{header.height} pixels; max_image_pixels is '
@@ -85,8 +85,8 @@ def check_picture(
         )
     if header.bits > max_bits:
         raise ImageError(
-            f'{header.format} of {header.bits} bits a channel, as depth images have; up to '
-            f'{max_bits} are taken'
+            f'{header.format} with {header.bits} bits per channel, like depth images; up to '
+            f'{max_bits} are supported'
         )
     return header
 
@@ -127,8 +127,8 @@ def decode_picture(
     height, width = pixels.shape[:2]
     if (width, height) not in _possible_sizes_wh(header, flags):
         raise ImageError(
-            f'{header.format} whose header says {header.width}×{header.height} and whose content '
-            f'{width}×{height}; it is damaged'
+            f'{header.format} whose header says {header.width}×{header.height}, but whose '
+            f'content is {width}×{height}; it is damaged'
         )
     result: NDArray[Any] = pixels
     return result
@@ -211,7 +211,7 @@ def _possible_sizes_wh(header: PictureHeader, flags: int) -> set[tuple[int, int]
 
 
 def _only_pixels_of_png(data: bytes) -> bytes:
-    """A PNG without what its pixels do not need; the same bytes where there is nothing else.
+    """A PNG without the chunks that its pixels do not need; the same bytes if there are none.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _only_pixels_of_png(data: bytes) -> bytes:
         count += 1
         if count > _MOST_PNG_CHUNKS or (kind == b'IHDR' and count > 1):
             raise ImageError('PNG with two headers or too many chunks; it is damaged')
-        # OpenCV would take memory for the length that is said.
+        # OpenCV would allocate memory for the claimed length.
         if position + 12 + length > len(data):
             raise ImageError(
                 'PNG that is cut off, or whose chunks are longer than it; it is damaged'

@@ -1,4 +1,4 @@
-"""What a picture file says of itself, read from its first bytes: nothing is decoded.
+"""What a picture file's header says, read without decoding anything.
 
 A file of a few hundred bytes can claim a picture that takes gigabytes to decode. So whoever
 decodes reads this first, and holds it against a limit.
@@ -29,12 +29,12 @@ Decoding one takes up to 750 MB and some seconds.
 """
 
 MOST_IMAGE_PIXELS = 1 << 30
-"""What OpenCV decodes at most, whatever one asks for."""
+"""The most that OpenCV decodes, whatever the caller allows."""
 
 MAX_BITS = 32
-"""Of a channel."""
+"""The most bits per channel."""
 
-# By their first bytes, so that an error can name what was found.
+# Recognized by their first bytes, so that an error can name the format.
 _OTHER_FORMATS = (
     (0, b'GIF8', 'GIF'),
     (0, b'PF', 'PFM'),
@@ -57,8 +57,8 @@ _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 _MOST_JPEG_SEGMENTS = 4096
 
-# A progressive JPEG has some ten scans, and one in its EXIF thumbnail as many. Each goes over the
-# whole picture, and takes only a few bytes.
+# A progressive JPEG has some ten scans, and as many in its EXIF thumbnail. Each covers the whole
+# picture but may take only a few bytes.
 _MOST_JPEG_SCANS = 64
 _JPEG_SCANS = re.compile(rb'\xff\xda')  # five times as fast as bytes.count
 
@@ -108,7 +108,7 @@ class PictureHeader:
 
     @property
     def pixels(self) -> int:
-        """Pixels that decoding takes memory for."""
+        """Pixels that decoding allocates memory for."""
         return max(self.width * self.height, self.buffer_pixels)
 
 
@@ -162,7 +162,7 @@ def _reader(data: bytes) -> Callable[[bytes], PictureHeader]:
         return _read_webp
     name = _other_format(data)
     raise ImageError(
-        f'{name}, which is not taken'
+        f'{name}, which is not supported'
         if name
         else f'damaged or no picture: it begins with {data[:8].hex(" ")}'
     )

@@ -81,8 +81,8 @@ def require_range(encoding: str, intensity_range: tuple[int, ...]) -> tuple[int,
     """
     if len(intensity_range) != 2:
         raise ImageError(
-            f'image is {encoding}, 16 bits a pixel, and nobody says which values matter; set '
-            'intensity_range to the lowest and the highest, which become black and white, such as '
+            f'image is {encoding}, 16 bits per pixel, but its range of values is not set; set '
+            'intensity_range to the values that become black and white, such as '
             '[28000, 32000] for a thermal camera, or subscribe to an 8-bit topic'
         )
     low, high = intensity_range

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger('jetson_perception.process.ending')
 
 ENDED_BY_FORCE = 70
-"""Exit code of a node that had to leave a thread behind that was stuck."""
+"""Exit code of a node that had to leave a stuck thread behind."""
 
 GRACE_S = 2.5
-"""How long what can end in order may take, from the first signal."""
+"""How long an orderly end may take, from the first signal."""
 
 _LAST_WORDS_S = 0.3
 _OWN_THREADS = ('signals', 'last words')
@@ -71,12 +71,12 @@ class EndSignals:
             signal.signal(number, handler)
 
     def ignore(self) -> None:
-        """Let no further signal do anything, not even while Python takes itself down."""
+        """Ignore all further signals, even while Python shuts down."""
         for number in self._numbers:
             signal.signal(number, signal.SIG_IGN)
 
     def _listen(self, reader: int) -> None:
-        # Python writes the number of every signal that has a handler, of others' too.
+        # Python writes the number of every signal with a handler, also of other code's handlers.
         while not set(os.read(reader, 64)) & set(self._numbers):
             pass
         deadline = time.monotonic() + GRACE_S
@@ -86,7 +86,7 @@ class EndSignals:
 
 
 def leave(code: int = 0) -> None:
-    """End the process with this code, where threads are left that would hang it or abort it.
+    """End the process with this code if remaining threads would hang or abort it.
 
     The last act of a program. Returns where the interpreter can end by itself.
     """
@@ -97,7 +97,7 @@ def leave(code: int = 0) -> None:
 
 
 def _leave_by_force(code: int) -> None:
-    """End the process although it did not come to its end, and say where its threads are."""
+    """End the process by force, and say where its threads are."""
     frames = sys._current_frames()
     where = [
         f'{thread.name} in {_place(frames[thread.ident])}'
@@ -109,7 +109,7 @@ def _leave_by_force(code: int) -> None:
 
 
 def _exit(code: int, say: Callable[[], object], text: str = '') -> None:
-    """Say the last words, unless that hangs too, and end at once."""
+    """Write the last message, unless that hangs too, and end at once."""
     said = threading.Event()
 
     def speak() -> None:

@@ -1,4 +1,4 @@
-"""How a program begins and ends: told to end while it still imports, it does so without a word.
+"""How a program begins and ends: if told to end while it still imports, it does so silently.
 
 Little is imported here, so that signals are handled before what is heavy.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-"""Exit code of a command that SIGINT ended, as shells have it."""
+"""Exit code of a command that SIGINT ended, as in shells."""
 
 
 def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
@@ -29,7 +29,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     prepare : callable, optional
         Called before the import.
     """
-    # To launch anything but 0 is a crash.
+    # launch takes any code but 0 for a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
     if prepare is not None:
         prepare()
@@ -69,5 +69,5 @@ def run_command_module(module: str) -> NoReturn:
 def _end_quietly_on(*numbers: int, code: int) -> None:
     for number in numbers:
         signal.signal(number, lambda *_: os._exit(code))
-    # Blocked by the scripts' first line, until they are handled: see CMakeLists.txt.
+    # The scripts' first line blocks signals until they are handled: see CMakeLists.txt.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))

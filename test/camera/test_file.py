@@ -138,7 +138,7 @@ def test_video_without_a_frame(make_video):
     source = FileSource(f'file://{path}', frame_rate=0, loop=True)
     source.open()
     with pytest.raises(
-        SourceError, match='opens as a video but holds no frame; it is da'
+        SourceError, match='opens as a video but has no frames; it is da'
     ) as caught:
         source.read()
     assert not isinstance(caught.value, EndOfStream)
@@ -148,7 +148,7 @@ def test_video_without_a_frame(make_video):
     ('content', 'text'),
     [
         pytest.param(b'', 'is empty; expected a video', id='empty'),
-        pytest.param(b'not a video\n' * 50, 'is no video that this OpenCV reads', id='text'),
+        pytest.param(b'not a video\n' * 50, 'is not a video that this OpenCV can read', id='text'),
         pytest.param(None, 'there is no .*drive.mp4', id='missing'),
     ],
 )

@@ -187,7 +187,7 @@ def test_a_pipe_comes_in_by_fdsrc(open_source):
         pytest.param('a ! appsink drop=1', 'ends in appsink; leave the sink out', id='sink'),
         pytest.param('fakesink', 'ends in fakesink', id='sink_alone'),
         *(
-            pytest.param(text, f'has the word {word}, and a pipeline has no options', id=name)
+            pytest.param(text, f'contains the word {word}, but a pipeline has no options', id=name)
             for text, word, name in (
                 ('--gst-plugin-load=/x.so a ! b', '--gst-plugin-load', 'first'),
                 ('a ! b --gst-plugin-load=/x.so', '--gst-plugin-load', 'last'),
@@ -262,7 +262,7 @@ def test_size_from_notifications_that_are_mixed_up(stand_in, open_source, action
 
 def test_size_that_is_not_told(stand_in, open_source, monkeypatch):
     monkeypatch.setattr(gst_module, '_SIZE_TIMEOUT_S', 0.05)
-    with pytest.raises(SourceError, match='did not tell the size of the frames'):
+    with pytest.raises(SourceError, match='did not report the frame size'):
         open_source('gst://untold')
     assert open_source('gst://untold', size_wh=(4, 2)).read().pixels.shape == (2, 4, 3)
 
@@ -275,7 +275,7 @@ def test_larger_than_images_may_be(stand_in, open_source):
 
 def test_another_size_than_asked_for(stand_in, open_source):
     source = open_source('gst://untold', size_wh=(4, 3))
-    with pytest.raises(SourceError, match='the frames are no longer 4x3'):
+    with pytest.raises(SourceError, match='the frame size is no longer 4x3'):
         source.read()
 
 
@@ -303,7 +303,9 @@ def test_every_frame_of_a_pipe(stand_in, open_source):
 def test_a_size_that_changes_is_a_loss(stand_in, open_source):
     source = open_source('gst://grow')
     assert source.read().pixels.shape == (2, 4, 3)
-    with pytest.raises(SourceError, match='the frames are no longer 4x2; open it again') as caught:
+    with pytest.raises(
+        SourceError, match='the frame size is no longer 4x2; open the source again'
+    ) as caught:
         source.read()
     assert not isinstance(caught.value, EndOfStream)
 

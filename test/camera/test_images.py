@@ -90,7 +90,7 @@ def test_formats_that_are_not_documented_and_pipes_are_skipped(tmp_path, caplog)
     source = ImagesSource(f'images://{tmp_path}', frame_rate=0)
     source.open()
     assert levels(source)[0] == [0]
-    assert f'{tmp_path}/2.png is GIF, which is not taken; JPEG, PNG,' in caplog.text
+    assert f'{tmp_path}/2.png is GIF, which is not supported; JPEG, PNG,' in caplog.text
     assert f'{tmp_path}/3.png is a pipe (FIFO); expected a regular file; skipped' in caplog.text
 
 
@@ -128,7 +128,7 @@ def test_pictures_that_vanish_while_they_loop(tmp_path):
     ('target', 'text'),
     [
         pytest.param('', r'the folder .* holds no pictures \(\.bmp \.jpeg', id='empty_folder'),
-        pytest.param('nope', 'is no folder, and no picture matches it', id='missing'),
+        pytest.param('nope', 'is not a folder, and no picture matches it', id='missing'),
         pytest.param('*.png', 'no picture matches it', id='pattern'),
     ],
 )

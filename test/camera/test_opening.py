@@ -42,7 +42,7 @@ def test_a_path_object(make_video):
 
 @pytest.mark.parametrize('source', [None, 1.5, b'0', ['scene://oranges']])
 def test_no_name_of_a_source(source):
-    with pytest.raises(SourceError, match='names none; sources are'):
+    with pytest.raises(SourceError, match='is not a source; sources are'):
         open_source(source)
 
 
@@ -108,5 +108,5 @@ def test_a_pixel_format_that_is_not_used(caplog):
     with caplog.at_level(logging.WARNING, 'jetson_perception'):
         open_source('file:///a.mp4', pixel_format='MJPG')
     assert caplog.messages == [
-        'file:///a.mp4: pixel_format is for v4l2:// alone; MJPG is not used'
+        'file:///a.mp4: pixel_format applies to v4l2:// only; MJPG is not used'
     ]

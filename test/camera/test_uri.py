@@ -57,7 +57,7 @@ def test_home(tmp_path, monkeypatch):
     [
         pytest.param('', r'the source is empty; sources are csi://0, v4l2:///dev', id='empty'),
         pytest.param('  ', 'the source is empty', id='blank'),
-        pytest.param(-1, '-1 is no camera number', id='negative'),
+        pytest.param(-1, '-1 is not a camera number', id='negative'),
         pytest.param(
             'http://h/s', r'http://…: no source is called http://; .*rtsp://user', id='scheme'
         ),
@@ -73,8 +73,8 @@ def test_home(tmp_path, monkeypatch):
         pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
         pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),
         pytest.param('v4l2://dev/video0', 'v4l2:///dev/video0', id='two_slashes'),
-        pytest.param('rtsp:///stream', 'names no host', id='no_host'),
-        pytest.param('rtsp://h:70000/s', 'host and port cannot be told apart', id='port'),
+        pytest.param('rtsp:///stream', 'has no host', id='no_host'),
+        pytest.param('rtsp://h:70000/s', 'host and port are ambiguous', id='port'),
         pytest.param('rtsp://h/a\nb', 'characters that are not printable', id='newline'),
         pytest.param('rtsp://h/caf\udce9', 'characters that are not printable', id='surrogate'),
     ],

@@ -183,7 +183,7 @@ def test_time_of_capture_is_the_arrival_where_the_driver_knows_none(open_camera)
 
 def test_a_device_without_video(open_camera):
     capture = StandInCapture(opens=False)
-    with pytest.raises(SourceError, match=r'gives no video to OpenCV: it is in use .* metadata'):
+    with pytest.raises(SourceError, match=r'gives OpenCV no video: it is in use .* metadata'):
         open_camera(capture)
     assert capture.released
 
@@ -228,14 +228,16 @@ def test_a_name_that_opencv_cannot_take(tmp_path):
 
 def test_a_file_is_no_device(tmp_path):
     (tmp_path / 'a.mp4').touch()
-    with pytest.raises(SourceError, match=r'is no device; a video file is file:///'):
+    with pytest.raises(SourceError, match=r'is not a device; for a video file, use file:///'):
         check_device(str(tmp_path / 'a.mp4'))
 
 
 @pytest.mark.parametrize(
     ('number', 'text'),
     [
-        pytest.param(errno.EACCES, 'may not be used by this user; sudo usermod -aG video', id='a'),
+        pytest.param(
+            errno.EACCES, 'is not accessible to this user; sudo usermod -aG video', id='a'
+        ),
         pytest.param(errno.EBUSY, 'in use by another program; fuser -v /dev/null', id='busy'),
         pytest.param(errno.ENODEV, 'no camera behind it; is it still plugged in', id='gone'),
         pytest.param(errno.EIO, '/dev/null cannot be opened: Input/output error', id='other'),

@@ -126,12 +126,12 @@ class TestForeignWork:
     """What a library records, whose host memory may be gone later."""
 
     def test_copy_to_the_host(self, stream, host, memory):
-        with pytest.raises(CudaError, match='copies to memory of the host'):
+        with pytest.raises(CudaError, match='copies to host memory'):
             capture(stream, lambda: memory.copy_to_host(host, stream), foreign=True)
 
     def test_copy_from_memory_that_is_not_page_locked(self, standin, stream, host, memory):
         standin.knows_host_memory = False
-        with pytest.raises(CudaError, match='copies from pageable memory of the host'):
+        with pytest.raises(CudaError, match='copies from pageable host memory'):
             capture(stream, lambda: memory.copy_from_host(host, stream), foreign=True)
         standin.knows_host_memory = True
         capture(stream, lambda: memory.copy_from_host(host, stream), foreign=True).close()
@@ -159,7 +159,7 @@ class TestForeignWork:
             standin.enqueue(stream.raw._stream, 'host', lambda: None)
             memory.clear(stream)
 
-        with pytest.raises(CudaError, match='waits for a function of the host'):
+        with pytest.raises(CudaError, match='waits for a host function'):
             capture(stream, record, foreign=True)
 
     def test_work_on_the_device(self, stream, memory):

@@ -341,7 +341,7 @@ class TestGraphs:
             device.driver.memcpy_htod_async(buffer.address, pageable, stream.raw)
 
         for record, problem in (
-            (lambda: buffer.copy_to_host(pinned, stream), 'copies to memory of the host'),
+            (lambda: buffer.copy_to_host(pinned, stream), 'copies to host memory'),
             (upload_pageable, 'pageable|captur'),
         ):
             with pytest.raises((CudaError, device.driver.Error), match=problem):

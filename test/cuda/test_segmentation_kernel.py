@@ -168,7 +168,7 @@ def test_an_output_that_is_not_the_one_announced(device, stage, shape, dtype):
     segmenter, _, stream = stage
     segmenter.prepare(transform_of(Case()), SegmentationOptions())
     other = DeviceBuffer(device, shape, dtype)
-    with pytest.raises(CudaError, match=r'was said to be float32 \(1, 5, 48, 64\)'):
+    with pytest.raises(CudaError, match=r'expected float32 \(1, 5, 48, 64\)'):
         segmenter.enqueue([other], stream)
     other.close()
 

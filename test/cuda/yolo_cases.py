@@ -35,8 +35,8 @@ SEGMENT_ONE_PROTOTYPE = YoloLayout('anchor_free', 2, None, True, 0, 1, 1)
 
 FEW_ANCHORS = 700
 
-#: Of an image's pixels, so many may belong to another object than the twin's, since their logit is
-#: as good as 0: NumPy adds products in an order of its own, fused or not.
+#: The share of an image's pixels that may belong to another object than in the twin, because their
+#: logit is almost 0: NumPy adds products in its own order, fused or not.
 DIFFERING_SHARE = 0.001
 
 

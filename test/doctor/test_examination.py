@@ -9,7 +9,7 @@ from jetson_perception.doctor import VERDICTS, can_do_main_job, examine
 
 MACHINES = sorted(path.stem for path in FOLDER.glob('*.yaml'))
 
-# Of each machine and line: the verdict, words of what was found, words of what to do.
+# For each machine and line: the verdict, words from the finding, words from the advice.
 EXPECTED = {
     'orin_nano_jetpack6': {
         'board': ('ok', 'NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super', ''),

@@ -89,7 +89,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, function):
         pytest.param('n' * 256, 'File name too long', id='long_name'),
         pytest.param('d/' * 2500, 'File name too long', id='long_path'),
         pytest.param('a\0b', r'a\\x00b: the path holds a NUL', id='nul'),
-        pytest.param('\ud800', r'\\ud800: the path is no text', id='half_of_a_pair'),
+        pytest.param('\ud800', r'\\ud800: the path cannot name a file', id='half_of_a_pair'),
         pytest.param('~no-such-user-here/x', 'no such user', id='home_of_nobody'),
         pytest.param('', 'is a folder', id='empty'),
     ],

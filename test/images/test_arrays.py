@@ -117,9 +117,9 @@ class AsArray:
 @pytest.mark.parametrize(
     ('image', 'told'),
     [
-        pytest.param(None, 'image is None; .*cv2.imread gives None where', id='none'),
-        pytest.param([], 'image is a builtins.list; .* once for each image', id='empty_list'),
-        pytest.param([BGR], 'once for each image', id='list'),
+        pytest.param(None, 'image is None; .*cv2.imread returns None when', id='none'),
+        pytest.param([], 'image is a builtins.list; .* once per image', id='empty_list'),
+        pytest.param([BGR], 'once per image', id='list'),
         pytest.param(BGR.tolist(), r'numpy\.asarray\(image, numpy\.uint8\)', id='nested_lists'),
         pytest.param(7, 'image is a builtins.int', id='number'),
         pytest.param(b'\xff\xd8\xff', 'decode_compressed', id='bytes'),

@@ -149,7 +149,7 @@ def test_pnm(data, size):
     [
         pytest.param(b'', 'it begins with ', id='empty'),
         pytest.param(b'hello', 'damaged or no picture: it begins with 68 65', id='text'),
-        pytest.param(b'GIF89a\xff\xff\x80\x3e', '^GIF, which is not taken', id='gif'),
+        pytest.param(b'GIF89a\xff\xff\x80\x3e', '^GIF, which is not supported', id='gif'),
         pytest.param(b'PF\n9 9\n-1.0\n', '^PFM, which', id='pfm'),
         pytest.param(b'P7\nWIDTH 9\n', '^PAM, which', id='pam'),
         pytest.param(b'\x76\x2f\x31\x01', '^OpenEXR, which', id='exr'),

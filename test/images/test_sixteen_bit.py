@@ -60,7 +60,7 @@ def test_a_range_is_spread_evenly(low, high, order):
 
 def test_without_a_range_it_is_asked_for():
     assert require_range('mono16', (3, 4)) == (3, 4)
-    with pytest.raises(ImageError, match=r'16UC1, 16 bits a pixel, .* set intensity_range to'):
+    with pytest.raises(ImageError, match=r'16UC1, 16 bits per pixel, .* set intensity_range to'):
         require_range('16UC1', ())
 
 

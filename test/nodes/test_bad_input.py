@@ -61,7 +61,7 @@ def wait_for_error(peer, *texts):
         pytest.param({'height': 0, 'width': 0}, '0×0, bgr8: it has no pixels', id='zero_size'),
         pytest.param({'encoding': 'rgb8sum'}, "'rgb8sum', an encoding that is not", id='unknown'),
         pytest.param(
-            {'encoding': '16UC1'}, '16UC1, 16 bits a pixel, and nobody says', id='16_bit'
+            {'encoding': '16UC1'}, '16UC1, 16 bits per pixel, but its range', id='16_bit'
         ),
     ],
 )
@@ -165,7 +165,7 @@ def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model
         (b'', 'has no data'),
         (b'not a picture', 'damaged or no picture'),
         (jpeg_claiming(65500, 65500), '65500×65500 pixels; max_image_pixels is 100000'),
-        (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not taken'),
+        (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not supported'),
     ):
         bad = CompressedImage(header=image_message(red()).header, format='jpeg', data=data)
         images.publish(bad)

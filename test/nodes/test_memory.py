@@ -85,7 +85,7 @@ def traced():
 
 def bytes_in_use():
     gc.collect()
-    # Of types: the last few thousand names that were looked up. The first name is Python 3.13's.
+    # They hold the last few thousand attributes looked up; Python 3.13 has the first name.
     getattr(sys, '_clear_internal_caches', sys._clear_type_cache)()
     return tracemalloc.get_traced_memory()[0]
 

@@ -132,7 +132,7 @@ class TestCamera:
         pytest.param(
             CameraNode,
             f'{{source: "{PLUGIN}"}}',
-            'has the word --gst-plugin-load, and a pipeline has no options',
+            'contains the word --gst-plugin-load, but a pipeline has no options',
             id='camera_with_options',
         ),
         pytest.param(

@@ -48,7 +48,7 @@ def test_tensors_are_equal(size_wh):
     np.testing.assert_allclose(tensor, expected, rtol=0, atol=1.5 / 255)
 
 
-# Of pictures that have the network's size already, OpenCV 4.8 to 5.0 returns zeros.
+# OpenCV 4.8 to 5.0 returns zeros for pictures that already have the network's size.
 @pytest.mark.parametrize('size_wh', SIZES[1:])
 @pytest.mark.parametrize(
     'xywh',
