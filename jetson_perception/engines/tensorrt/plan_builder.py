@@ -172,7 +172,7 @@ def build_plan(
         plan.data = _serialize(builder, network, config, path, workspace, canceled)
     finally:
         if calibrator is not None:
-            calibrator.free()
+            calibrator.close()
     _check_calibration(calibrator, plan)
     if cache:
         _save_timing_cache(config, Path(options.timing_cache))
