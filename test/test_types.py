@@ -9,14 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 MISUSES = """
-from jetson_perception.engines.tensorrt.engine import TensorRTEngine
+from jetson_perception.cuda import DeviceBuffer
+from jetson_perception.engines.tensorrt.plan_context import PlanContext
 
 
-def misuse(engine: TensorRTEngine) -> None:
-    engine._engine.get_binding_name(0)  # gone in 10
-    engine._context.set_tensor_address('image', engine.input_buffer)
-    engine._context.execute_async_v3()
-    engine._context.set_input_shape('image', (1, 3, 640, 640))  # right
+def misuse(context: PlanContext, buffer: DeviceBuffer) -> None:
+    context.engine.get_binding_name(0)  # gone in 10
+    context._context.set_tensor_address('image', buffer)
+    context._context.execute_async_v3()
+    context._context.set_input_shape('image', (1, 3, 640, 640))  # right
 """
 
 

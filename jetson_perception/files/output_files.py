@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
-import secrets
-import stat
-from contextlib import suppress
 from pathlib import Path
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.private_files import replace_file
 from jetson_perception.printable import printable
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -47,7 +44,7 @@ def write_output(
         if file.is_relative_to('/dev') or (file.exists() and not file.is_file()):
             file.write_bytes(data)
         else:
-            _replace(file.resolve(), data, durable)
+            replace_file(file.resolve(), data, durable=durable)
     except (OSError, ValueError) as err:  # ValueError for a NUL in the name
         raise unwritable(file, err, parameter) from err
 
@@ -60,21 +57,3 @@ def unwritable(path: str | Path, err: Exception, parameter: str = '') -> Paramet
     return ParameterError(
         f'{printable(path)} cannot be written: {reason or err}; {way_out}', parameter
     )
-
-
-def _replace(file: Path, data: bytes, durable: bool) -> None:
-    # Short, because the file's own name may already have the maximum length.
-    temporary = file.parent / f'.{secrets.token_hex(8)}.part'
-    try:
-        with temporary.open('xb') as opened:
-            if file.exists():
-                os.fchmod(opened.fileno(), stat.S_IMODE(file.stat().st_mode))
-            opened.write(data)
-            if durable:
-                opened.flush()
-                os.fsync(opened.fileno())
-        temporary.replace(file)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

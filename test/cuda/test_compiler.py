@@ -186,7 +186,7 @@ class TestCache:
             compile_kernels(source, 'sm_87')
         assert len(nvcc.calls) == 2
         assert list(folder.iterdir()) == []
-        assert 'others may write there' in caplog.text
+        assert 'may be written by others (mode 777), and compiled kernels' in caplog.text
 
     def test_folder_that_cannot_be_made(self, nvcc, source, caplog, tmp_path):
         (tmp_path / 'cache').write_text('a file')

@@ -129,13 +129,6 @@ class TestAgreement:
             'TensorRT: no tactic for node /head/Conv',
         )
 
-    def test_an_engine_that_this_version_lacks_is_no_failure(self, monkeypatch, colors, pictures):
-        def refuse(path, *, runtime, **_):
-            raise ModelError(f"runtime '{runtime}' is not in this version of jetson_perception")
-
-        use(monkeypatch, refuse)
-        assert run(self.task(colors, pictures)).outcome == 'not here'
-
     def test_without_pictures(self, monkeypatch, colors, tmp_path):
         use(monkeypatch, StandInEngines())
         verdict = run(self.task(colors, str(tmp_path / 'none')))

@@ -70,8 +70,6 @@ class OnnxRuntimeEngine:
     ----------
     path : str or Path
         The ONNX file.
-    device : str
-        'cpu'.
     threads : int
         Threads that compute one frame; 0 for as many as the cores this process may run on.
     input_size_wh : tuple of int, optional
@@ -96,15 +94,10 @@ class OnnxRuntimeEngine:
         self,
         path: str | Path,
         *,
-        device: str = 'cpu',
         threads: int = 0,
         input_size_wh: tuple[int, int] | None = None,
     ) -> None:
         path = check_model_file(path)
-        if device != 'cpu':
-            raise ModelError(
-                f"ONNX Runtime on device '{device}' is not in this version; use device 'cpu'"
-            )
         if threads < 0:
             raise ParameterError(
                 f'threads is {threads}; expected 0 (every core) or the number to use', 'threads'

@@ -20,8 +20,9 @@ from jetson_perception.engines.onnx_file.header import model_digest, read_head
 from jetson_perception.engines.tensorrt.api import describe_tensorrt, import_tensorrt, is_rtx
 from jetson_perception.engines.tensorrt.build_options import BuildOptions
 from jetson_perception.engines.tensorrt.builder import build_engine
-from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
+from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
+from jetson_perception.engines.tensorrt.engine_key import EngineKey
 from jetson_perception.engines.tensorrt.loading import PlanRefusedError
 from jetson_perception.engines.tensorrt.plan_file import read_plan_file
 from jetson_perception.errors import CudaError, ModelError

@@ -335,8 +335,6 @@ class TestInputs:
         with pytest.raises(ParameterError, match=r'threads is -1; expected 0') as error:
             OnnxRuntimeEngine(path, threads=-1)
         assert error.value.parameter == 'threads'
-        with pytest.raises(ModelError, match=r"device 'cuda' is not in this version"):
-            OnnxRuntimeEngine(path, device='cuda')
 
 
 class TestOpenSizes:

@@ -15,13 +15,11 @@ from dataclasses import replace
 import pytest
 
 from jetson_perception.engines.tensorrt import cache as cache_module
-from jetson_perception.engines.tensorrt.cache import (
-    CachedPlan,
-    EngineCache,
-    EngineKey,
-    cache_folder,
-)
+from jetson_perception.engines.tensorrt.cache import CachedPlan, EngineCache, cache_folder
+from jetson_perception.engines.tensorrt.engine_folder import EngineFolder
+from jetson_perception.engines.tensorrt.engine_key import EngineKey
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.files import locks as locks_module
 
 PLAN = bytes(range(256)) * 40
 KEY = EngineKey(
@@ -343,24 +341,24 @@ class TestMemory:
         def no_locks(*_):
             raise OSError(95, 'Operation not supported')
 
-        monkeypatch.setattr(cache_module.fcntl, 'flock', no_locks)
+        monkeypatch.setattr(locks_module.fcntl, 'flock', no_locks)
         assert cache.get_or_build(KEY, Builder()).built
         assert not cache.get_or_build(KEY, refuse).built
         assert 'Operation not supported' in caplog.text
 
     def test_lock_that_its_holder_removed_meanwhile_is_no_lock(self, tmp_path, monkeypatch):
         path = tmp_path / 'x.lock'
-        real = cache_module.fcntl.flock
+        real = locks_module.fcntl.flock
 
         def lock_and_remove(descriptor, operation):
             real(descriptor, operation)
-            monkeypatch.setattr(cache_module.fcntl, 'flock', real)
+            monkeypatch.setattr(locks_module.fcntl, 'flock', real)
             path.unlink()
 
-        monkeypatch.setattr(cache_module.fcntl, 'flock', lock_and_remove)
-        descriptor = cache_module._try_lock(path)
+        monkeypatch.setattr(locks_module.fcntl, 'flock', lock_and_remove)
+        descriptor = locks_module.try_lock(path)
         assert os.fstat(descriptor).st_ino == path.stat().st_ino
-        assert cache_module._try_lock(path) is None
+        assert locks_module.try_lock(path) is None
         os.close(descriptor)
 
     def test_a_folder_that_cannot_be_written_is_read(self, cache, monkeypatch):
@@ -370,7 +368,7 @@ class TestMemory:
             raise OSError(30, 'Read-only file system')
 
         monkeypatch.setattr(os, 'utime', read_only)
-        monkeypatch.setattr(cache_module, '_try_lock', read_only)
+        monkeypatch.setattr(locks_module, 'try_lock', read_only)
         assert not cache.get_or_build(KEY, refuse).built
 
     def test_holds_what_can_be_stored_and_not_loaded(self, cache, caplog):
@@ -414,7 +412,7 @@ class TestSize:
     def test_one_that_is_being_built_stays(self, tmp_path):
         cache = EngineCache(tmp_path / 'engines', max_bytes=1 << 19)
         busy = self.build(cache, 'a', 30)
-        with cache._lock(busy.digest) as locked:
+        with EngineFolder(cache.folder).lock(busy.digest) as locked:
             assert locked
             self.build(cache, 'b', 20)
         assert len(cache.entries()) == 2
@@ -485,7 +483,7 @@ class TestEntries:
 
     def test_clear_leaves_what_is_being_built(self, cache):
         cache.get_or_build(KEY, Builder())
-        with cache._lock(KEY.digest):
+        with EngineFolder(cache.folder).lock(KEY.digest):
             assert cache.clear() == ([], 1)
         assert not cache.get_or_build(KEY, refuse).built
 
@@ -528,7 +526,8 @@ STUCK = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {test!r})
-from jetson_perception.engines.tensorrt import cache as cache_module
+from jetson_perception.engines.tensorrt.cache import EngineCache
+from jetson_perception.files.private_files import PrivateFolder
 from test_cache import KEY, PLAN
 
 def stay(*_):
@@ -544,13 +543,13 @@ where = sys.argv[2]
 if where == 'write':
     os.fsync = stay
 elif where == 'between':
-    real = cache_module._write
-    def write(path, content):
-        if path.suffix == '.json':
+    real = PrivateFolder.write
+    def write(self, name, content):
+        if name.endswith('.json'):
             stay()
-        real(path, content)
-    cache_module._write = write
-cache_module.EngineCache(Path(sys.argv[1])).get_or_build(KEY, build)
+        real(self, name, content)
+    PrivateFolder.write = write
+EngineCache(Path(sys.argv[1])).get_or_build(KEY, build)
 """
 
 

@@ -22,10 +22,11 @@ from jetson_perception.engines import open_engine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.request import EngineRequest
 from jetson_perception.engines.tensorrt import cache as cache_module
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
 from jetson_perception.engines.tensorrt import opening as module
+from jetson_perception.engines.tensorrt import plan_context as plan_context_module
 from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
+from jetson_perception.engines.tensorrt.engine_folder import EngineFolder
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
 from jetson_perception.engines.tensorrt.opening import open_tensorrt, tensorrt_problem
 from jetson_perception.engines.tensorrt.plan_file import join_plan
@@ -64,7 +65,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(cache_module, '_in_memory', {})
     cuda = standin_pycuda.install(monkeypatch, devices=2)
     trt = standin_tensorrt.install(monkeypatch, cuda, '10.3')
-    monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
+    monkeypatch.setattr(plan_context_module, '_loaded', LoadedEngines())
     builder = Builder()
     monkeypatch.setattr(module, 'build_engine', builder)
     yield types.SimpleNamespace(cuda=cuda, trt=trt, builder=builder)
@@ -189,7 +190,7 @@ class TestOnnx:
             cancel.set()
 
         with (
-            EngineCache()._lock(entry.digest),
+            EngineFolder(EngineCache().folder).lock(entry.digest),
             caplog.at_level(logging.INFO, 'jetson_perception'),
             pytest.raises(BuildCanceled),
         ):
