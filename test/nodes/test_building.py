@@ -253,14 +253,16 @@ main()
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_node_that_builds(tmp_path, number):
     log = tmp_path / 'log'
-    with log.open('w') as output:
-        process = subprocess.Popen(
+    with (
+        log.open('w') as output,
+        subprocess.Popen(
             [sys.executable, '-c', INTERRUPTED, '--ros-args', '-p', 'model:=any.onnx'],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'},
-        )
+        ) as process,
+    ):
         for line in process.stdout:
             output.write(line)
             if 'no image is taken until then' in line:
