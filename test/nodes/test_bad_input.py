@@ -59,7 +59,7 @@ def wait_for_error(peer, *texts):
         pytest.param({'data': b''}, 'takes 9216 bytes of data and has 0', id='no_data'),
         pytest.param({'step': 3 * WIDTH - 1}, 'a row takes at least 192', id='step_below_width'),
         pytest.param({'height': 0, 'width': 0}, '0×0, bgr8: it has no pixels', id='zero_size'),
-        pytest.param({'encoding': 'rgb8sum'}, "'rgb8sum', an encoding that is not", id='unknown'),
+        pytest.param({'encoding': 'rgb8sum'}, "'rgb8sum', an unknown encoding", id='unknown'),
         pytest.param(
             {'encoding': '16UC1'}, '16UC1, 16 bits per pixel, but its range', id='16_bit'
         ),
