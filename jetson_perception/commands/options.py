@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from jetson_perception.commands.renamed_options import add_old_options
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def add_model_options(
         '--set task=detect, --set input_size=[640,480], --set mean=[0.5,0.5,0.5]; repeatable',
     )
     parser.add_argument('-v', '--verbose', action='store_true', help='print more messages')
+    add_old_options(parser, runtimes)
 
 
 def add_precision_option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from jetson_perception.commands.renamed_options import add_old_options
 from jetson_perception.commands.version import package_version
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             option, choices=choices, nargs='+', default=default, help=f'{text} (default: all)'
         )
+        add_old_options(parser, (option,))
     parser.add_argument(
         '--pictures',
         type=int,

@@ -2,7 +2,8 @@
 
 from jetson_perception.models.base import Model
 from jetson_perception.models.classification import ClassificationModel
-from jetson_perception.models.opening import open_model, resolve_model
+from jetson_perception.models.model_file import resolve_model
+from jetson_perception.models.opening import open_model
 from jetson_perception.models.segmentation import SegmentationModel
 from jetson_perception.models.yolo import YoloModel
 

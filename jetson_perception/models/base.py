@@ -22,7 +22,7 @@ from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.arrays import as_bgr
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
-from jetson_perception.models.opening import open_file
+from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import looks_like, tasks, wrong_task
 from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
 

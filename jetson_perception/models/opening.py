@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.engines import open_engine
-from jetson_perception.errors import ModelError
-from jetson_perception.files.foreign_files import foreign_path
+from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import tasks, wrong_task
-from jetson_perception.resources import model_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,23 +58,6 @@ def open_model(
         engine.close()
         raise
     return model
-
-
-def open_file(
-    path: str | Path, runtime: str, threads: int, overrides: ModelInfo | None, **building: Any
-) -> Engine:
-    """The engine of a model file, or of a model that comes with the package."""
-    return open_engine(
-        resolve_model(path), runtime=runtime, threads=threads, overrides=overrides, **building
-    )
-
-
-def resolve_model(path: str | Path) -> Path:
-    """The file that a path, or the bare name of a model that comes with the package, means."""
-    given = foreign_path(path, what='model', error=ModelError)
-    if os.path.exists(given) or given.suffix or given.name != str(path):
-        return given
-    return model_path(str(path))
 
 
 def _task_of(engine: Engine, node: str) -> Task:

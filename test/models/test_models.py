@@ -26,7 +26,6 @@ from jetson_perception.models import (
     SegmentationModel,
     YoloModel,
     open_model,
-    opening,
 )
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
@@ -485,13 +484,13 @@ class TestOpenModel:
 
 def test_engine_is_closed_when_the_task_does_not_fit(tmp_path, monkeypatch):
     opened = []
-    original = opening.open_engine
+    original = model_file.open_engine
 
     def remember(*args, **kwargs):
         opened.append(original(*args, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(opening, 'open_engine', remember)
+    monkeypatch.setattr(model_file, 'open_engine', remember)
     for opener in (SegmentationModel.open, YoloModel.open, open_model):
         with pytest.raises(ModelError):
             opener(unknown_output(tmp_path / 'my.onnx'))

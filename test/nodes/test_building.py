@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import BuildCanceled, ModelError
-from jetson_perception.models import opening
+from jetson_perception.models import model_file
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.nodes.yolo_node import YoloNode
 
@@ -39,7 +39,7 @@ class StandInBuilder:
         self.error = None
         self.builds = 0
         self.cancelled = 0
-        self._open = opening.open_engine
+        self._open = model_file.open_engine
         self._busy = threading.Lock()
 
     def __call__(self, path, *, progress, cancel, **options):
@@ -64,7 +64,7 @@ class StandInBuilder:
 @pytest.fixture
 def builder(monkeypatch):
     stand_in = StandInBuilder()
-    monkeypatch.setattr(opening, 'open_engine', stand_in)
+    monkeypatch.setattr(model_file, 'open_engine', stand_in)
     yield stand_in
     stand_in.finish.set()
 
@@ -236,7 +236,7 @@ class TestRetry:
 
 INTERRUPTED = """
 import threading
-from jetson_perception.models import opening
+from jetson_perception.models import model_file
 from jetson_perception.errors import BuildCanceled
 from jetson_perception.nodes.seg_node import main
 
@@ -245,7 +245,7 @@ def build(path, *, progress, cancel, **_):
     cancel.wait()
     raise BuildCanceled('canceled')
 
-opening.open_engine = build
+model_file.open_engine = build
 main()
 """
 
