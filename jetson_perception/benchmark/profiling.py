@@ -64,7 +64,7 @@ class Sampler:
         sys.setswitchinterval(self._switch_interval)
 
     def shares(self, most: int = 12) -> dict[str, dict[str, float]]:
-        """Of each thread the places that it was seen at most, with the share of all looks.
+        """The places where each thread was seen most often, with their share of all looks.
 
         A place is the innermost line of this package, and what it had called.
         """

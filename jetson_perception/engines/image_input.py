@@ -1,4 +1,4 @@
-"""What a model's input must be: one colour image, at a size that is known in the end."""
+"""What a model's input must be: one color image, at a size that is settled when it is opened."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def require_one_input(path: Path, names: Sequence[str]) -> None:
 
 
 def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> None:
-    """Refuse an input that is not a batch of one colour image, channels first.
+    """Refuse an input that is not a batch of one color image, channels first.
 
     Parameters
     ----------
@@ -130,9 +130,9 @@ def _check_pixels(path: Path, spec: TensorSpec, size_wh: tuple[int, int]) -> Non
     )
     if -1 in spec.shape[2:]:
         raise ParameterError(
-            f"{found}. Set input_size, or mend 'imgsz' in the metadata", 'input_size'
+            f"{found}. Set input_size, or correct 'imgsz' in the metadata", 'input_size'
         )
-    raise ModelError(f'{found}. Export the model at the size that it is to run at')
+    raise ModelError(f'{found}. Export the model at the size it should run at')
 
 
 def _fitting_size_wh(

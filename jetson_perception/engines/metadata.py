@@ -1,4 +1,4 @@
-"""What a model says of itself: in the metadata of its ONNX file, or in a YAML file beside it.
+"""What is said of a model: in the metadata of its ONNX file, or in a YAML file beside it.
 
 The YAML file has the model's name (`my.onnx` and `my.yaml`) and the keys of `ModelInfo`; it wins
 over the ONNX metadata, and a node's parameters win over both.
@@ -33,7 +33,7 @@ from jetson_perception.printable import printable, quoted
 _log = logging.getLogger(__name__)
 
 METADATA_LIMITS = Limits(size_bytes=2 << 20)
-"""Of what a model says of itself: room for as many names as there may be."""
+"""Limits for metadata: room for as many names as a model may have."""
 
 
 # Each reader takes a parsed value and returns what `ModelInfo` holds. It raises ValueError with
@@ -114,7 +114,7 @@ def _read_name(value: object) -> str:
 def _read_index(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    # JSON has only texts as keys.
+    # JSON has only strings as keys.
     if isinstance(value, str) and re.fullmatch(r'-?\d{1,18}', value):
         return int(value)
     raise ValueError('expected whole numbers as keys of a dict of names')
@@ -166,7 +166,7 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'scale': ('scale', _read_float),
     'mean': ('mean', _read_triple),
     'std': ('std', _read_triple),
-    # The name of the nodes' parameter, which errors tell to set.
+    # The nodes' parameter, which errors tell the user to set.
     'input_size': ('input_size_wh', _read_size_wh),
     # As Ultralytics spells them in its data and model files.
     'names': ('class_names', _read_names),
@@ -181,7 +181,7 @@ def sidecar_path(model_path: str | Path) -> Path | None:
     """The YAML file beside a model, `my.yaml` or `my.yml` for `my.onnx`; None if there is none."""
     for suffix in ('.yaml', '.yml'):
         path = Path(model_path).with_suffix(suffix)
-        # What is there and no file is refused when it is read, rather than passed over.
+        # A folder or device of that name is refused when it is read, not passed over.
         if os.path.exists(path):
             return path
     return None

@@ -41,6 +41,6 @@ def _is_below(model: Path, location: Path) -> bool:
     folders = model.parent.resolve(), model.resolve().parent
     try:
         found = (model.parent / location).resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, a name that is none
+    except (OSError, RuntimeError, ValueError):  # a cycle of links, or a name that cannot be one
         return False
     return any(found.is_relative_to(folder) for folder in folders)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from jetson_perception.engines.base import TensorSpec
 
 LARGEST_SHARE = 0.25
-"""Of the machine's memory that the inputs and outputs of one model may take. What is made of the
-outputs takes as much again, and cameras, images and other models need some.
+"""Largest share of the machine's memory for the inputs and outputs of one model.
 
-The 150 classes of a segmentation at 3840×2160 in FP32 are 5 GB: on 20 GB and more they may.
+Decoding the outputs takes as much again, and cameras, images and other models need some.
+Segmentation of 150 classes at 3840×2160 in FP32 takes 5 GB, so it needs a machine with 20 GB.
 """
 
 # Where control groups, of version 2 and of version 1, say what this process's container may use.

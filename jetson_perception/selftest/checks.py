@@ -86,7 +86,7 @@ class Task:
 
 @dataclass
 class Verdict:
-    """What a check found; figures are added as it goes."""
+    """The outcome of a check; figures are added as it runs."""
 
     outcome: str = PASS
     reason: str = ''
@@ -134,7 +134,7 @@ def load_pictures(task: Task, model: Model) -> list[NDArray[np.uint8]]:
 
 
 def check_truth(task: Task, verdict: Verdict) -> None:
-    """Hold what the CPU finds against what a rendered scene knows of itself."""
+    """Compare what the CPU finds with the ground truth of a rendered scene."""
     (name,) = task.models
     with _open_on_cpu(name) as model:
         if isinstance(model, SegmentationModel):
@@ -170,7 +170,7 @@ def _recall(model: Model) -> float:
 
 
 def check_agreement(task: Task, verdict: Verdict) -> None:
-    """Hold an engine against the CPU on the same file, and time it."""
+    """Compare an engine with the CPU on the same file, and time it."""
     (name,) = task.models
     begun = time.perf_counter()
     with _open_on_cpu(name) as reference, _open(task, name) as model:
@@ -201,7 +201,7 @@ def _median_ms(work: Callable[[], object]) -> float:
 
 
 def check_pipeline(task: Task, verdict: Verdict) -> None:
-    """Run the nodes' pipeline, all models at once, and hold its results against the CPU's."""
+    """Run the nodes' pipeline with all models at once, and compare its results with the CPU's."""
     with ExitStack() as stack:
         references = [_closed_by(stack, _open_on_cpu(name)) for name in task.models]
         models = [_closed_by(stack, _open(task, name)) for name in task.models]
@@ -327,7 +327,7 @@ def check_cache(task: Task, verdict: Verdict) -> None:
     except ModelError as err:
         verdict.figures['refusal'] = str(err)
     else:
-        verdict.fail('a folder that others may write was used')
+        verdict.fail('a folder that others can write to was used')
     finally:
         folder.chmod(0o700)
     first, second = verdict.figures['first (s)'], verdict.figures['second (s)']
@@ -343,7 +343,7 @@ def _open_timed(task: Task, name: str) -> tuple[bool, float]:
 
 
 def check_refusals(task: Task, verdict: Verdict) -> None:
-    """Open what is no engine: each must be a ModelError that says why."""
+    """Open files that are no engines: each must raise a ModelError that says why."""
     (name,) = task.models
     with _open(task, name):
         plans = sorted(Path(os.environ['XDG_CACHE_HOME']).rglob('*.plan'))
@@ -368,7 +368,7 @@ def check_refusals(task: Task, verdict: Verdict) -> None:
             verdict.figures[case] = str(err)
         else:
             verdict.figures[case] = 'opened'
-            # The version's place in the header is known of 9.1 and later only.
+            # Where the header holds the version is known only for 9.1 and later.
             if case != 'another version':
                 verdict.fail(f'a file that is {case} was opened')
 

@@ -10,15 +10,16 @@ FAIL = 'FAIL'
 NOT_HERE = 'not here'
 
 CLAIMS = {
-    'machine': 'The machine has what running a model on images takes.',
-    'truth': 'On the CPU, the models of the package find what rendered scenes hold.',
-    'agrees': 'An engine gives what the CPU gives, in every precision.',
-    'pipeline': "The nodes' pipeline answers every frame, with what the CPU gives.",
-    'together': 'Models side by side on one device give what each gives on the CPU.',
-    'cache': 'An engine is built once, and anew when it is damaged; a folder that others may '
-    'write is refused.',
-    'refusals': 'What is no engine of this machine is refused with the reason; nothing crashes.',
-    'cancel': 'A build that is cancelled ends within 10 s.',
+    'machine': 'The machine has everything it takes to run a model on images.',
+    'truth': "On the CPU, the package's models find the objects in rendered scenes.",
+    'agrees': 'Engines agree with the CPU in every precision.',
+    'pipeline': "The nodes' pipeline answers every frame and agrees with the CPU.",
+    'together': 'Models that run side by side on one device agree with the CPU.',
+    'cache': 'An engine is built once, and rebuilt when its file is damaged; a folder that others '
+    'can write to is refused.',
+    'refusals': 'A file that is no engine for this machine is refused, with the reason; '
+    'nothing crashes.',
+    'cancel': 'A canceled build ends within 10 s.',
 }
 """By the name of the check."""
 

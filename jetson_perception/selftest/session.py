@@ -1,4 +1,4 @@
-"""Which checks this machine can run, and running them."""
+"""Choose the checks that this machine can run, and run them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run_session(
 
 
 def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[Task, str]]:
-    """Every check, and why it cannot be run here; empty where it can."""
+    """Every check, and the reason why it cannot run here; empty where it can."""
     for model in settings.models:
         yield Task('truth', (model,)), ''
     for runtime in settings.runtimes:
@@ -119,7 +119,7 @@ def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[T
             for claim in claims:
                 yield Task(claim, runtime=runtime), reason
             continue
-        # What is not built computes in the types of the file, which are fp32 but in INT8 models.
+        # Other runtimes compute in the file's types: fp32, except in INT8 models.
         precisions = settings.precisions if runtime == _BUILDER else ('fp32', 'int8')
         for precision in precisions:
             yield from _plan_precision(settings, runtime, precision, str(folder))
@@ -136,7 +136,7 @@ def _plan_precision(
 ) -> Iterator[tuple[Task, str]]:
     names, lacking = _models(settings.models, precision)
     for name in names:
-        if runtime != _CPU:  # it is what the others are held against
+        if runtime != _CPU:  # the CPU is the reference
             yield Task('agrees', (name,), runtime, precision, pictures), ''
         yield Task('pipeline', (name,), runtime, precision, pictures), ''
     if len(names) > 1:
@@ -197,7 +197,7 @@ def why_not_here(runtime: str, machine: Machine) -> str:
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """Pictures of every scene, once for all checks; lossless, as all are to see the same."""
+    """Pictures of every scene, lossless, so that all checks see the same pixels."""
     for scene in SCENES:
         pictures: Any = open_scene(f'scene://{scene}?count={count}').pictures
         for index, picture in enumerate(islice(pictures, count)):

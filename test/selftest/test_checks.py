@@ -242,7 +242,7 @@ class TestBuiltEngines:
             pytest.param('cache', 'mute', 'the first opening built nothing', id='not_told'),
             pytest.param('cache', 'forgets', 'built the engine again', id='not_kept'),
             pytest.param('cache', 'trusts', 'flipped byte was taken', id='not_checked'),
-            pytest.param('cache', 'shares', 'others may write was used', id='not_private'),
+            pytest.param('cache', 'shares', 'others can write to was used', id='not_private'),
             pytest.param('refusals', '', '', id='refusals'),
             pytest.param('refusals', 'opens_anything', 'cut off was opened', id='not_refused'),
             pytest.param('cancel', '', 'ended after 0.0 s', id='cancel'),

@@ -50,10 +50,10 @@ _DTYPES = {
 _SMALL_PIXELS = 1 << 20
 
 _OTHER_FORMATS = {
-    '.engine': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
-    'built from',
-    '.plan': 'a TensorRT engine, which this version cannot run; give the ONNX file that it was '
-    'built from',
+    '.engine': 'a TensorRT engine file, which ONNX Runtime cannot run; give the ONNX file that it '
+    'was built from',
+    '.plan': 'a TensorRT engine file, which ONNX Runtime cannot run; give the ONNX file that it '
+    'was built from',
     '.pt': 'PyTorch weights; export them to ONNX (Ultralytics: yolo export model=… format=onnx)',
     '.pth': 'PyTorch weights; export them to ONNX with torch.onnx.export',
     '.torchscript': 'a TorchScript model; export the original to ONNX',
@@ -310,7 +310,7 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
 
 
 def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
-    """The model's one input, checked to be a batch of one colour image, channels first."""
+    """The model's one input, checked to be a batch of one color image, channels first."""
     with _texts_of(path):
         names = [node.name for node in nodes]
     require_one_input(path, names)

@@ -23,7 +23,7 @@ _log = logging.getLogger('jetson_perception')
 
 _PROVIDER = 'CUDAExecutionProvider'
 
-# Of a run that the runtime is neither to record nor to answer from a recording.
+# Tells the runtime neither to record a run nor to replay a recording for it.
 _NO_GRAPH_ID = '-1'
 
 
