@@ -25,6 +25,7 @@ from jetson_perception.models import (
     ClassificationModel,
     SegmentationModel,
     YoloModel,
+    model_file,
     open_model,
 )
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
