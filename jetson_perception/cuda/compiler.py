@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import shutil
-import stat
 import struct
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.cuda.device import CudaDevice, translated
 from jetson_perception.errors import CudaError
+from jetson_perception.files.private_files import PrivateFolder, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,12 +117,12 @@ def compile_kernels(
         architecture = _architecture_of_first_gpu()
     target = _target(nvcc, architecture)
     arguments = [*_OPTIONS, *target, *options]
-    path = _cache_folder() / f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
+    folder, name = kernel_cache(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
     with _compiling:  # lanes ask for the same file at the same time
-        image = _read_kept(path)
+        image = _read_kept(folder, name)
         if image is None:
             image = _run_nvcc(nvcc, source, arguments)
-            _keep(path, image)
+            _keep(folder, name, image)
     return image
 
 
@@ -231,52 +231,34 @@ def _failure_of(command: list[str], folder: str) -> str:
     return (done.stderr + done.stdout).strip()[-4000:] or f'it ended with {done.returncode}'
 
 
-# What was compiled is kept behind its own SHA-256, in a folder that only the user may write: the
-# GPU runs whatever is in there.
+# What was compiled is kept behind its own SHA-256.
 
 
-def _cache_folder() -> Path:
-    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
-    if not base.is_absolute():
-        base = Path('~/.cache').expanduser()
-    return base / 'jetson_perception' / 'kernels'
+def kernel_cache() -> PrivateFolder:
+    """Where compiled kernels are kept."""
+    return PrivateFolder(cache_folder('kernels'), holds='kernels', error=CudaError)
 
 
-def _read_kept(path: Path) -> bytes | None:
+def _read_kept(folder: PrivateFolder, name: str) -> bytes | None:
     try:
-        if not (_is_private(path.parent) and _is_private(path)):
-            return None
-        content = path.read_bytes()
-    except OSError:
+        folder.check()
+        content = folder.read(name) or b''
+    except (CudaError, OSError):  # what others may have written is compiled again
         return None
     digest, image = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     return image if image and hashlib.sha256(image).digest() == digest else None
 
 
-def _keep(path: Path, image: bytes) -> None:
+def _keep(folder: PrivateFolder, name: str, image: bytes) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(path.parent):
-            raise PermissionError(0, 'others may write there; chmod 700 it')
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(descriptor, 'wb') as file:
-                file.write(hashlib.sha256(image).digest() + image)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as err:
+        folder.make()
+        folder.write(name, hashlib.sha256(image).digest() + image)
+    except (CudaError, OSError) as err:
         _log.warning(
             'compiled kernels are not kept in %s, and will be compiled at every start: %s',
-            path.parent,
-            err.strerror,
+            folder.path,
+            err,
         )
-
-
-def _is_private(path: Path) -> bool:
-    status = path.stat()
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> Module:

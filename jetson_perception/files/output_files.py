@@ -1,19 +1,16 @@
-"""Files that the user asks for, written whole: a full disk costs no old file, and is told."""
+"""Files that the user asks for, written whole: an old file survives a full disk."""
 
 from __future__ import annotations
 
 import errno
-import os
-import secrets
-import stat
-from contextlib import suppress
 from pathlib import Path
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.replacing import replace_file
 from jetson_perception.printable import printable
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the system says where a disk, a quota or a file's largest size is used up."""
+"""Errors of the system when a disk is full, a quota is used up, or a file is too large for it."""
 
 
 def write_output(
@@ -21,18 +18,18 @@ def write_output(
 ) -> None:
     """Write a file; whoever looks sees the old one or the whole new one.
 
-    What is no regular file, as /dev/stdout or a pipe, is written to as it is.
+    What is not a regular file, such as /dev/stdout or a pipe, is written to directly.
 
     Parameters
     ----------
     path : str or Path
-        In a folder that exists.
+        The file, in a folder that exists.
     content : bytes or str
-        A text is written as UTF-8; halves of surrogate pairs as escapes.
+        Text is written as UTF-8, with halves of surrogate pairs as escapes.
     parameter : str
-        Name of the setting that says where to write, for the error.
+        The setting that names the file, for the error.
     durable : bool
-        Wait until it is on the disk, for what takes minutes to make, or has to outlive a crash of
+        Wait until it is on the disk: for what takes minutes to make, or has to outlive a crash of
         the machine.
 
     Raises
@@ -47,7 +44,7 @@ def write_output(
         if file.is_relative_to('/dev') or (file.exists() and not file.is_file()):
             file.write_bytes(data)
         else:
-            _replace(file.resolve(), data, durable)
+            replace_file(file.resolve(), data, durable=durable)
     except (OSError, ValueError) as err:  # ValueError for a NUL in the name
         raise unwritable(file, err, parameter) from err
 
@@ -60,21 +57,3 @@ def unwritable(path: str | Path, err: Exception, parameter: str = '') -> Paramet
     return ParameterError(
         f'{printable(path)} cannot be written: {reason or err}; {way_out}', parameter
     )
-
-
-def _replace(file: Path, data: bytes, durable: bool) -> None:
-    # Short, as the file's own name may be as long as names can be.
-    temporary = file.parent / f'.{secrets.token_hex(8)}.part'
-    try:
-        with temporary.open('xb') as opened:
-            if file.exists():
-                os.fchmod(opened.fileno(), stat.S_IMODE(file.stat().st_mode))
-            opened.write(data)
-            if durable:
-                opened.flush()
-                os.fsync(opened.fileno())
-        temporary.replace(file)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

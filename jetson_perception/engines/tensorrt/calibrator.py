@@ -58,7 +58,7 @@ class DeviceMemory:
         source, size = ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes)
         self._call('cuMemcpyHtoD_v2', ctypes.c_void_p(self.address), source, size)
 
-    def free(self) -> None:
+    def close(self) -> None:
         """Give it back; calling it twice is harmless."""
         if self.address:
             self._call('cuMemFree_v2', ctypes.c_void_p(self.address))
@@ -116,9 +116,9 @@ def make_calibrator(
         def write_calibration_cache(self, cache: memoryview) -> None:
             _log.debug('calibration took %d images, %d bytes of ranges', self.count, len(cache))
 
-        def free(self) -> None:
+        def close(self) -> None:
             if self._memory is not None:
-                self._memory.free()
+                self._memory.close()
                 self._memory = None
 
         def _next(self, names: list[str]) -> list[int] | None:

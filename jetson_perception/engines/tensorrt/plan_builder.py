@@ -11,7 +11,6 @@ import ctypes
 import logging
 import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +48,7 @@ from jetson_perception.errors import (
 )
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.files.output_files import write_output
+from jetson_perception.files.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -172,7 +172,7 @@ def build_plan(
         plan.data = _serialize(builder, network, config, path, workspace, canceled)
     finally:
         if calibrator is not None:
-            calibrator.free()
+            calibrator.close()
     _check_calibration(calibrator, plan)
     if cache:
         _save_timing_cache(config, Path(options.timing_cache))
@@ -593,9 +593,7 @@ def _save_timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(memoryview(cache.serialize()))
-        os.replace(file.name, path)
+        replace_file(path.resolve(), memoryview(cache.serialize()), mode=0o600)
     except OSError as err:
         _log.warning('the timing cache %s cannot be written: %s', path, err)
 
