@@ -1,0 +1,93 @@
+"""What tells one built engine from another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.printable import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+"""Of the files that describe engines; part of every digest, so that a change builds all anew."""
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """What an engine depends on: a difference in any of these makes another engine.
+
+    Attributes
+    ----------
+    model_sha256 : str
+        Of the ONNX file and the weights beside it, by `onnx_file.header.model_digest`.
+    runtime : str
+        As 'TensorRT 10.3.0'.
+    gpu : str
+        As 'Orin'.
+    compute_capability : str
+        As '8.7'.
+    options : mapping
+        How it is built: precision, shapes, limits; only values that JSON has.
+    model : str
+        The model's path, for people; it makes no difference.
+    """
+
+    model_sha256: str
+    runtime: str
+    gpu: str
+    compute_capability: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    model: str = field(default='', compare=False)
+
+    def content(self) -> dict[str, Any]:
+        """What makes the difference, as JSON has it: tuples become lists."""
+        values = {
+            'model_sha256': self.model_sha256,
+            'runtime': self.runtime,
+            'gpu': self.gpu,
+            'compute_capability': self.compute_capability,
+            'options': dict(self.options),
+        }
+        return json.loads(json.dumps(values, sort_keys=True))
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits that differ for every key."""
+        text = json.dumps([FORMAT, self.content()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def name(self) -> str:
+        """The model's file name, for messages."""
+        return Path(self.model).name or self.digest
+
+
+def is_digest(name: str) -> bool:
+    """Whether a name is that of a key's digest."""
+    return re.fullmatch('[0-9a-f]{32}', name) is not None
+
+
+def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What differs between the contents of two keys, for people; '' if nothing does."""
+    parts = []
+    for name in sorted({*stored, *wanted}):
+        before, now = stored.get(name), wanted.get(name)
+        if before == now:
+            continue
+        if name == 'model_sha256':
+            parts.append('the model has changed')
+        elif isinstance(before, dict) and isinstance(now, dict):
+            parts += [
+                f'{option} was {quoted(before.get(option))}, now {quoted(now.get(option))}'
+                for option in sorted({*before, *now})
+                if before.get(option) != now.get(option)
+            ]
+        else:
+            parts.append(f'{name.replace("_", " ")} was {before}, now {now}')
+    return '; '.join(parts)
