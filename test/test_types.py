@@ -9,14 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 MISUSES = """
-from jetson_perception.engines.tensorrt.engine import TensorRTEngine
+from jetson_perception.cuda import DeviceBuffer
+from jetson_perception.engines.tensorrt.context import InferenceContext
 
 
-def misuse(engine: TensorRTEngine) -> None:
-    engine._engine.get_binding_name(0)  # gone in 10
-    engine._context.set_tensor_address('image', engine.input_buffer)
-    engine._context.execute_async_v3()
-    engine._context.set_input_shape('image', (1, 3, 640, 640))  # right
+def misuse(loaded: InferenceContext, buffer: DeviceBuffer) -> None:
+    loaded.engine.get_binding_name(0)  # gone in 10
+    loaded.context.set_tensor_address('image', buffer)
+    loaded.context.execute_async_v3()
+    loaded.context.set_input_shape('image', (1, 3, 640, 640))  # right
 """
 
 

@@ -15,10 +15,10 @@ from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.cuda import device as device_module
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import context as context_module
+from jetson_perception.engines.tensorrt import graph_runner as graph_runner_module
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
-from jetson_perception.engines.tensorrt.scratch import SharedScratch
 from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 
@@ -37,7 +37,7 @@ class Machine:
         self.trt = standin_tensorrt.install(monkeypatch, self.cuda, version)
         self.fail = self.trt.standin.fail
         self.calls = self.trt.standin.calls
-        monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
+        monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
 
     def plan(self, path, **facts):
         return make_plan(path, self.version, **facts)
@@ -299,7 +299,7 @@ class TestGraph:
         def fail(*_):
             raise CudaError('an illegal memory access', fatal=True)
 
-        monkeypatch.setattr(tensorrt_module, 'capture', fail)
+        monkeypatch.setattr(graph_runner_module, 'capture', fail)
         engine = one.open(model)
         with pytest.raises(CudaError, match='illegal memory access'):
             engine.infer(tensors(engine, 1)[0])
@@ -561,7 +561,8 @@ class TestFailures:
         with pytest.raises(CudaError):
             engine.close()
         engine.close()
-        assert '_context' not in vars(engine)
+        with pytest.raises(ModelError, match='the engine is closed'):
+            engine.bind_thread()
 
 
 class TestWeights:
@@ -599,7 +600,7 @@ class TestWeights:
 
     def test_for_a_deep_learning_accelerator(self, every, model):
         engines = [every.open(model), every.open(model, dla_core=1)]
-        assert [engine._engine.dla_core for engine in engines] == [-1, 1]
+        assert [engine._context.engine.dla_core for engine in engines] == [-1, 1]
         assert self.count(every) == 2
         for engine in engines:
             engine.close()
@@ -609,128 +610,6 @@ class TestWeights:
             every.open(model).close()
         assert every.calls.count('plugins') == every.calls.count('Runtime') == 1
         assert every.calls.index('plugins') < every.calls.index('deserialize_cuda_engine')
-
-
-class TestScratch:
-    def used(self, machine):
-        return sum(memory.nbytes for memory in machine.cuda.memory.values())
-
-    @pytest.mark.parametrize('use_graph', [False, True])
-    def test_is_that_of_the_largest(self, every, model, tmp_path, use_graph):
-        other = color_segmentation(tmp_path / 'ids.onnx', argmax=True)
-        scratch = SharedScratch()
-        first = every.open(model, {'scratch_bytes': 1 << 20}, scratch=scratch, use_graph=use_graph)
-        before = self.used(every)
-        second = every.open(
-            other, {'scratch_bytes': 1 << 19}, scratch=scratch, use_graph=use_graph
-        )
-        assert self.used(every) - before < 1 << 18
-        for _ in range(2):
-            assert_computes(first, model)
-            assert_computes(second, other)
-        first.close()
-        assert_computes(second, other)
-        second.close()
-
-    def test_is_asked_for_the_shapes_in_use(self, every, model):
-        scratch = SharedScratch()
-        engine = every.open(model, {'scratch_bytes': 1 << 20}, scratch=scratch)
-        older = every.version.startswith('8.')
-        assert engine._scratch_block.nbytes == (1 << 20 if older else 1 << 19)
-        engine.close()
-
-    def test_a_larger_one_is_made_beside_it(self, new, model, tmp_path):
-        other = color_segmentation(tmp_path / 'ids.onnx', argmax=True)
-        scratch = SharedScratch()
-        first = new.open(model, {'scratch_bytes': 1 << 19}, scratch=scratch)
-        assert_computes(first, model)
-        address = first._scratch_block.address
-        second = new.open(other, {'scratch_bytes': 1 << 20}, scratch=scratch)
-        assert first._scratch_block.address == address
-        assert_computes(first, model)
-        assert_computes(second, other)
-        second.close()
-        first.close()
-
-    def test_engines_take_turns_on_the_gpu(self, every, model, tmp_path):
-        """Both enqueue, the second is waited for first: the stand-in sees an overlap."""
-        scratch = SharedScratch()
-        paths = [model, color_segmentation(tmp_path / 'ids.onnx', argmax=True)]
-        engines = [every.open(path, scratch=scratch, use_graph=False) for path in paths]
-        for engine in engines:
-            engine.bind_thread()
-        with engines[0].device.pushed():
-            for _ in range(3):
-                for engine in engines:
-                    engine.enqueue()
-            engines[1].stream.synchronize()
-        for engine in engines:
-            engine.close()
-
-    def test_warming_up_is_a_turn_too(self, every, model, tmp_path):
-        scratch = SharedScratch()
-        paths = [model, color_segmentation(tmp_path / 'ids.onnx', argmax=True)]
-        first, second = (every.open(path, scratch=scratch, use_graph=False) for path in paths)
-        first.bind_thread()
-        with first.device.pushed():
-            first.enqueue()
-        second.bind_thread()  # waits for its own run, which waits for that of the first
-        assert every.cuda.failure is None
-        second.close()
-        first.close()
-
-    def test_without_turns_the_stand_in_sees_it(self, one, model, tmp_path):
-        scratch = SharedScratch()
-        paths = [model, color_segmentation(tmp_path / 'ids.onnx', argmax=True)]
-        engines = [one.open(path, scratch=scratch, use_graph=False) for path in paths]
-        for engine in engines:
-            engine.bind_thread()
-        with engines[0].device.pushed():
-            for engine in engines:
-                engine._execute()
-            with pytest.raises(CudaError):
-                engines[1].stream.synchronize()
-        assert 'used by two engines at once' in str(one.cuda.failure)
-        one.cuda.failure = None
-        for engine in engines:
-            engine.close()
-
-    def test_of_an_engine_that_needs_none(self, every, model):
-        scratch = SharedScratch()
-        engine = every.open(model, {'scratch_bytes': 0}, scratch=scratch)
-        assert engine._scratch_block is None
-        assert_computes(engine, model)
-        engine.close()
-
-    def test_of_an_unknown_size(self, new, model):
-        new.fail['update_device_memory_size_for_shapes'] = 'the moon is full'
-        with pytest.raises(ModelError, match=r'scratch memory is not known.*the moon is full'):
-            new.open(model, scratch=SharedScratch())
-
-    def test_that_does_not_fit(self, monkeypatch, model):
-        machine = Machine(monkeypatch, '10.3', total_memory=1 << 20)
-        with pytest.raises(CudaError, match='the GPU is full'):
-            machine.open(model, {'scratch_bytes': 1 << 22}, scratch=SharedScratch())
-        machine.cuda.check()
-
-    def test_of_another_gpu(self, monkeypatch, model):
-        machine = Machine(monkeypatch, '10.3', devices=2)
-        scratch = SharedScratch()
-        engine = machine.open(model, scratch=scratch)
-        with pytest.raises(ModelError, match='of GPU 0 cannot be shared with an engine on GPU 1'):
-            machine.open(model, scratch=scratch, device=1)
-        engine.close()
-        machine.open(model, scratch=scratch, device=1).close()
-        machine.cuda.check()
-
-    def test_context_that_cannot_be_made(self, every, model):
-        for call in (
-            'create_execution_context',
-            'create_execution_context_without_device_memory',
-        ):
-            every.fail[call] = 'the moon is full'
-        with pytest.raises(ModelError, match='the moon is full'):
-            every.open(model, scratch=SharedScratch())
 
 
 class TestClose:

@@ -18,7 +18,6 @@ from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import PlanRefusedError
 from jetson_perception.engines.tensorrt.opening import tensorrt_problem
-from jetson_perception.engines.tensorrt.scratch import SharedScratch
 from jetson_perception.errors import ModelError
 from jetson_perception.model_info import ModelInfo
 
@@ -63,15 +62,14 @@ def test_equals_onnx_runtime(tmp_path, precision, tolerance, dynamic):
     for _ in range(2):  # built, then from the cache
         engine = open_engine(path, runtime='tensorrt', precision=precision, input_size_wh=(64, 48))
         assert_computes(engine, path, tolerance)
-        assert engine._graph is not None
+        assert engine._runner.graph is not None
         engine.close()
 
 
-def test_without_a_graph_and_with_shared_scratch(plan):
+def test_with_and_without_a_graph(plan):
     content, path = plan
-    scratch = SharedScratch()
     engines = [
-        TensorRTEngine(content, path=path, info=ModelInfo(), scratch=scratch, use_graph=use_graph)
+        TensorRTEngine(content, path=path, info=ModelInfo(), use_graph=use_graph)
         for use_graph in (False, True)
     ]
     for engine in [*engines, *engines]:

@@ -21,7 +21,7 @@ from standin_tensorrt import make_plan
 from jetson_perception.engines import open_engine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.request import EngineRequest
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import context as context_module
 from jetson_perception.engines.tensorrt import opening as module
 from jetson_perception.engines.tensorrt.cache import EngineCache, plans_in_memory
 from jetson_perception.engines.tensorrt.cache.lock import locked
@@ -64,7 +64,7 @@ def machine(monkeypatch, tmp_path):
     plans_in_memory.clear()
     cuda = standin_pycuda.install(monkeypatch, devices=2)
     trt = standin_tensorrt.install(monkeypatch, cuda, '10.3')
-    monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
+    monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
     builder = Builder()
     monkeypatch.setattr(module, 'build_engine', builder)
     yield types.SimpleNamespace(cuda=cuda, trt=trt, builder=builder)
