@@ -1,4 +1,4 @@
-"""A TensorRT engine on a stream of its own; implements `engines.base.CudaEngine`.
+"""A TensorRT engine on a stream of its own.
 
 One path over named tensors from TensorRT 8.5 to 11 and TensorRT-RTX; what only some versions have
 is asked for with `hasattr`. Shapes and addresses are set once, when the engine is opened. The
@@ -18,7 +18,7 @@ import numpy as np
 
 from jetson_perception.cuda import CudaDevice, DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.graphs import BINDING, capture
-from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.base import CudaEngine, TensorSpec
 from jetson_perception.engines.image_input import (
     choose_size_wh,
     require_image,
@@ -55,7 +55,7 @@ _log = logging.getLogger('jetson_perception')
 _loaded = LoadedEngines()
 
 
-class TensorRTEngine:
+class TensorRTEngine(CudaEngine):
     """A serialized engine, ready to run.
 
     Parameters

@@ -68,7 +68,7 @@ class SharedScratch:
             if self._users:
                 return
             for block in self._blocks:
-                block.free()
+                block.close()
             self._blocks.clear()
             if self._done is not None:
                 self._done.close()
