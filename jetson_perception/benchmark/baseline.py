@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from jetson_perception.benchmark.inference import runs_on_device
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.models import SegmentationModel
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.engines.base import CudaEngine
     from jetson_perception.models import YoloModel
 
     Run = Callable[[Any], Sequence[Any]]
@@ -143,9 +144,10 @@ def plain_session(model: SegmentationModel | YoloModel) -> Run:
 
     engine = model.engine
     provider: Any = 'CPUExecutionProvider'
-    if runs_on_device(engine):
-        provider = ('CUDAExecutionProvider', {'use_tf32': str(int(getattr(engine, 'tf32', True)))})
-    content = getattr(engine, 'content', None) or model.info.path
+    content: Any = model.info.path
+    if isinstance(engine, OnnxRuntimeCudaEngine):
+        provider = ('CUDAExecutionProvider', {'use_tf32': str(int(engine.tf32))})
+        content = engine.content or content
     session: Any = onnxruntime.InferenceSession(content, providers=[provider])
     name = session.get_inputs()[0].name
     return lambda blob: session.run(None, {name: blob})
@@ -162,7 +164,7 @@ class OnStreams:
         Bound to the calling thread, which has to be the one that calls.
     """
 
-    def __init__(self, engines: Sequence[Any]) -> None:
+    def __init__(self, engines: Sequence[CudaEngine]) -> None:
         from jetson_perception.cuda import PinnedBuffer, Resources
 
         self._engines = engines

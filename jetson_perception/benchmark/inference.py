@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
+from jetson_perception.engines.base import CudaEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,11 +110,6 @@ def input_tensor(engine: Engine) -> Any:
     return np.random.default_rng(0).random(spec.shape, np.float32).astype(spec.dtype)
 
 
-def runs_on_device(engine: object) -> bool:
-    """Whether an engine enqueues on a CUDA stream, instead of computing when called."""
-    return hasattr(engine, 'enqueue')
-
-
 def together(
     engines: Sequence[Engine], frames: int = 0, seconds: float = 2.0, in_flight: int = 2
 ) -> tuple[Timing, list[Timing]]:
@@ -197,7 +193,9 @@ class _Crew:
 
     def __init__(self, engines: Sequence[Engine], in_flight: int) -> None:
         self._runners: list[_Runner] = [
-            _DeviceRunner(engine, in_flight) if runs_on_device(engine) else _HostRunner(engine)
+            _DeviceRunner(engine, in_flight)
+            if isinstance(engine, CudaEngine)
+            else _HostRunner(engine)
             for engine in engines
         ]
         self._preparing = threading.Lock()

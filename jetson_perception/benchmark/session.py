@@ -13,6 +13,7 @@ from jetson_perception.benchmark.machine import describe_machine
 from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
+from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.errors import ParameterError
@@ -174,7 +175,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     pictures = {size: _load(settings, size) for size in settings.sizes}
     # The first engine brings the runtime's own libraries, which are no memory of a set.
     with opened_engines(replace(settings, models=settings.models[:1])) as engines:
-        on_device = inference.runs_on_device(engines[0])
+        on_device = isinstance(engines[0], CudaEngine)
         engines[0].infer(inference.input_tensor(engines[0]))
     before = _memory(on_device)
     say('engines alone')
@@ -272,8 +273,9 @@ def _loop_inference(
     runtimes = (OnnxRuntimeEngine, OnnxRuntimeCudaEngine)
     if name == 'seed' and all(isinstance(engine, runtimes) for engine in engines):
         return baseline.InTurn([baseline.plain_session(model) for model in models])
-    if all(map(inference.runs_on_device, engines)):
-        return stack.enter_context(closing(baseline.OnStreams(engines)))
+    on_streams = [engine for engine in engines if isinstance(engine, CudaEngine)]
+    if len(on_streams) == len(engines):
+        return stack.enter_context(closing(baseline.OnStreams(on_streams)))
     return baseline.InTurn([engine.infer for engine in engines])
 
 

@@ -18,10 +18,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.benchmark import frames, inference, memory
+from jetson_perception.benchmark import frames, memory
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
 from jetson_perception.commands.bench import size_wh
+from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import PerceptionError
 from jetson_perception.model_info import RUNTIMES
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             opened_models(settings) as models,
             FullRate(models, options=model_options(settings)) as pipeline,
         ):
-            on_device = any(inference.runs_on_device(one.engine) for one in models.values())
+            on_device = any(isinstance(one.engine, CudaEngine) for one in models.values())
             with _Teller(pipeline, on_device) as teller, suppress(KeyboardInterrupt):
                 pipeline.run_forever(pictures)
             failed = teller.failed()

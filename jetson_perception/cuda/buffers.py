@@ -30,7 +30,7 @@ class DeviceBuffer:
     ----------
     device : CudaDevice
     address : int
-        On the device; 0 after `free`.
+        On the device; 0 after `close`.
     shape : tuple of int
     dtype : numpy dtype
     nbytes : int
@@ -128,15 +128,13 @@ class DeviceBuffer:
             finally:
                 stream.close()
 
-    def free(self) -> None:
+    def close(self) -> None:
         """Release the memory, from any thread; twice is harmless. No work may use it any more."""
         if self._allocation is None:
             return
         allocation, self._allocation, self.address = self._allocation, None, 0
         with self.device.pushed():
             allocation.free()
-
-    close = free
 
 
 class PinnedBuffer:
@@ -154,11 +152,11 @@ class PinnedBuffer:
     Attributes
     ----------
     array : ndarray
-        The memory; neither it nor a view of it may be touched after `free`.
+        The memory; neither it nor a view of it may be touched after `close`.
     bytes : ndarray
         The same memory as one row of uint8.
     address : int or None
-        Where the device sees it; None unless `mapped`, and after `free`.
+        Where the device sees it; None unless `mapped`, and after `close`.
     shape, dtype, nbytes
         As of `array`.
     """
@@ -187,7 +185,7 @@ class PinnedBuffer:
         self.bytes: NDArray[np.uint8] = memory[: self.nbytes]
         self.array: NDArray[Any] = self.bytes.view(self.dtype).reshape(self.shape)
 
-    def free(self) -> None:
+    def close(self) -> None:
         """Release the memory, from any thread; twice is harmless. No copy may be under way."""
         if self._allocation is None:
             return
@@ -197,8 +195,6 @@ class PinnedBuffer:
         self.array = np.empty(0, self.dtype)
         with self.device.pushed():
             allocation.free()
-
-    close = free
 
 
 _B = TypeVar('_B', DeviceBuffer, PinnedBuffer)
@@ -234,9 +230,7 @@ class GrowingBuffer(Generic[_B]):
         """Free it; twice is harmless."""
         buffer, self._buffer = self._buffer, None
         if buffer is not None:
-            buffer.free()
-
-    free = close
+            buffer.close()
 
 
 def _layout(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[tuple[int, ...], np.dtype, int]:

@@ -1,13 +1,14 @@
-"""What every engine gives: tensors in, tensors out, and what the model says of itself.
+"""What every engine offers: tensors in, tensors out, and what is known of its model.
 
-An engine knows nothing of images or boxes. `engines.onnxruntime.cpu` is one; engines on CUDA
-streams and TensorRT's implement the same protocol.
+An engine knows nothing of images or boxes. `Engine` is the protocol of all engines; those that run
+on a CUDA stream derive from `CudaEngine`, and `isinstance` tells them apart.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,20 @@ class Engine(Protocol):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
+    @abstractmethod
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that runs the engine; nothing to do on a CPU.
+
+        Raises
+        ------
+        ModelError
+            When the runtime fails; with its own text.
+        CudaError
+            When the GPU does.
+        """
+        ...
+
+    @abstractmethod
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor of shape (1, 3, h, w), in the order of `outputs`.
 
@@ -69,16 +84,21 @@ class Engine(Protocol):
         """
         ...
 
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Make a run that is under way fail soon, from any thread, where the runtime can."""
+        ...
+
+    @abstractmethod
     def close(self) -> None:
         """Release what the engine holds; calling it twice is harmless."""
         ...
 
 
-@runtime_checkable
-class CudaEngine(Engine, Protocol):
-    """An engine that can also run on buffers on the GPU, on a stream of its own.
+class CudaEngine(Engine):
+    """An engine that also runs on buffers on the GPU, on a stream of its own.
 
-    The way of a frame in a lane's thread, with the context pushed (`device.pushed()`)::
+    What a lane's thread does for a frame, with the context pushed (`device.pushed()`)::
 
         engine.bind_thread()                                   # once
         engine.input_buffer.copy_from_device(tensor, engine.stream)
@@ -104,11 +124,12 @@ class CudaEngine(Engine, Protocol):
     input_buffer: DeviceBuffer
     output_buffers: tuple[DeviceBuffer, ...]
 
+    @abstractmethod
     def bind_thread(self) -> None:
         """Make the calling thread the one that may `enqueue`; warms up, and captures the graph.
 
-        To be called once in that thread before the first `enqueue`; again where it is bound
-        already does nothing. One engine of the process at a time does this, and no other work
+        Call it once in that thread, before the first `enqueue`; in a thread that is bound already
+        it does nothing. Only one engine of the process does this at a time, and no other work
         should be under way on the GPU.
 
         Raises
@@ -120,6 +141,7 @@ class CudaEngine(Engine, Protocol):
         """
         ...
 
+    @abstractmethod
     def enqueue(self) -> None:
         """Put one inference on `stream`: `input_buffer` is read, `output_buffers` are written.
 
@@ -132,3 +154,6 @@ class CudaEngine(Engine, Protocol):
             When the runtime fails, the engine is closed, or the thread is another one.
         """
         ...
+
+    def interrupt(self) -> None:
+        """Do nothing: what is enqueued on a GPU cannot be called back."""

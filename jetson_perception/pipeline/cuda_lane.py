@@ -86,7 +86,7 @@ class DevicePath(Protocol):
         """Enqueue a frame's work from the tensor to the result."""
         ...
 
-    def finish(self, in_flight: InFlight) -> Any:
+    def finish(self, in_flight: Any, /) -> Any:
         """Wait for that work; returns the result."""
         ...
 
@@ -264,7 +264,7 @@ def make_lane(
     on_error: Callable[[PerceptionError], None] = lambda error: log.warning('%s', error),
 ) -> Lane:
     """A lane for a model: a CUDA lane where the model has a `device_path`."""
-    path: DevicePath | None = getattr(model, 'device_path', None)
+    path = model.device_path
     if path is None:
         return Lane(name, model, publish, options, on_error)
     return CudaLane(name, model, publish, options, on_error, path=path)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.pipeline.cuda_lane import DevicePath
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.slot import Slot
 
@@ -34,6 +35,19 @@ class Model(Protocol):
     @property
     def input_key(self) -> Hashable:
         """Models of equal keys take the same input tensor, so it is made once for all."""
+        ...
+
+    @property
+    def device_path(self) -> DevicePath | None:
+        """What a CUDA lane runs in place of the stages below; None for the stages below."""
+        ...
+
+    def bind_thread(self) -> None:
+        """Make the calling thread the one that calls `infer`; warms the engine up."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make an inference under way fail soon, where the runtime can do that; any thread."""
         ...
 
     def preprocess(
@@ -163,11 +177,9 @@ class Lane:
         PerceptionError
             When the lane cannot begin, or cannot go on after a frame.
         """
-        bind_thread = getattr(self.model, 'bind_thread', None)
-        if bind_thread is not None:
-            self.begin_first_run()
-            bind_thread()
-            self.activity.end()
+        self.begin_first_run()
+        self.model.bind_thread()
+        self.activity.end()
         line_up()
         while (frame := self.slot.take()) is not None:
             deliver(frame, self.process(frame))
@@ -207,9 +219,7 @@ class Lane:
     def interrupt(self) -> None:
         """Have an inference under way end soon, where the runtime can do that; any thread."""
         self._quiet = True
-        interrupt = getattr(self.model, 'interrupt', None)
-        if interrupt is not None:
-            interrupt()
+        self.model.interrupt()
 
     def record_wait(self, frame: Frame, begun_ns: int) -> None:
         """Time what was before a frame that the lane began at a monotonic time."""

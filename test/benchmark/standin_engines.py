@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.base import CudaEngine, TensorSpec
 
 
 class HostEngine:
@@ -19,6 +19,15 @@ class HostEngine:
         self.runs = 0
         self.threads = set()
         self._fails_at = fails_at
+
+    def bind_thread(self):
+        pass
+
+    def interrupt(self):
+        pass
+
+    def close(self):
+        pass
 
     def infer(self, tensor):
         assert tensor.shape == (1, 3, 8, 8)
@@ -90,7 +99,7 @@ class StreamStandIn:
         self.done = self.enqueued
 
 
-class DeviceEngine(HostEngine):
+class DeviceEngine(HostEngine, CudaEngine):
     """An engine that enqueues; knows the thread that it is bound to, and how far it is ahead."""
 
     def __init__(self, device):

@@ -34,7 +34,7 @@ class TestShapes:
     def test_sizes(self, device, kind, shape, dtype, nbytes):
         buffer = kind(device, shape, dtype)
         assert (buffer.shape, buffer.dtype, buffer.nbytes) == (shape, np.dtype(dtype), nbytes)
-        buffer.free()
+        buffer.close()
 
     @pytest.mark.parametrize('kind', [DeviceBuffer, PinnedBuffer])
     def test_negative_size(self, device, kind):
@@ -47,13 +47,13 @@ class TestShapes:
         assert buffer.array.shape == (2, 3)
         assert buffer.array.flags.c_contiguous
         assert (buffer.bytes.view(np.float32) == 7).all()
-        buffer.free()
+        buffer.close()
 
     def test_address_is_aligned(self, device):
         buffers = [DeviceBuffer(device, (3,), np.uint8) for _ in range(3)]
         assert all(buffer.address % 256 == 0 for buffer in buffers)
         for buffer in buffers:
-            buffer.free()
+            buffer.close()
 
 
 class TestCopies:
@@ -70,7 +70,7 @@ class TestCopies:
             stream.synchronize()
         np.testing.assert_array_equal(back.array, there.array)
         for buffer in (there, back, first, second):
-            buffer.free()
+            buffer.close()
 
     def test_what_is_in_no_buffer_of_its_own(self, device, stream):
         there, back = (PinnedBuffer(device, (8,), np.uint8) for _ in range(2))
@@ -86,11 +86,11 @@ class TestCopies:
                     target.copy_from_address(source.address, stream, nbytes)
             stream.synchronize()
             assert back.array.tolist() == [2, 3, 4, 5, 6, 0, 0, 0]
-            target.free()
+            target.close()
             with pytest.raises(CudaError, match='after it was freed'):
                 target.copy_from_address(source.address, stream, 5)
         for buffer in (there, back, source):
-            buffer.free()
+            buffer.close()
 
     def test_part_of_a_buffer(self, device, stream):
         host, memory = PinnedBuffer(device, (8,), np.uint8), DeviceBuffer(device, (8,), np.uint8)
@@ -103,8 +103,8 @@ class TestCopies:
             memory.copy_to_host(host, stream, 5)
             stream.synchronize()
         assert host.array.tolist() == [0, 1, 2, 0, 0, 99, 99, 99]
-        host.free()
-        memory.free()
+        host.close()
+        memory.close()
 
     def test_nothing(self, device, stream):
         host, memory = PinnedBuffer(device, (0,), np.uint8), DeviceBuffer(device, (0,), np.uint8)
@@ -114,8 +114,8 @@ class TestCopies:
             memory.copy_to_host(host, stream)
             memory.clear(stream)
             stream.synchronize()
-        host.free()
-        memory.free()
+        host.close()
+        memory.close()
 
     @pytest.mark.parametrize(('source', 'target', 'nbytes'), [(8, 4, None), (4, 8, 5), (4, 4, -1)])
     def test_beyond_the_end(self, device, stream, source, target, nbytes):
@@ -130,19 +130,19 @@ class TestCopies:
                 with pytest.raises(CudaError, match=rf'from a buffer of {source} to one of'):
                     copy()
         for buffer in (first, second, *hosts):
-            buffer.free()
+            buffer.close()
 
 
 class TestFreeing:
     def test_from_any_thread_twice(self, device):
         buffers = [kind(device, (4,), np.uint8) for kind in (DeviceBuffer, PinnedBuffer)]
 
-        def free():
+        def close():
             for buffer in buffers:
-                buffer.free()
+                buffer.close()
                 buffer.close()
 
-        thread = threading.Thread(target=free)
+        thread = threading.Thread(target=close)
         thread.start()
         thread.join()
         assert buffers[0].address == 0
@@ -151,11 +151,11 @@ class TestFreeing:
     @pytest.mark.parametrize('kind', [DeviceBuffer, PinnedBuffer])
     def test_used_afterwards(self, device, stream, kind):
         freed, other = kind(device, (4,), np.uint8), DeviceBuffer(device, (4,), np.uint8)
-        freed.free()
+        freed.close()
         copy = other.copy_from_device if kind is DeviceBuffer else other.copy_from_host
         with device.pushed(), pytest.raises(CudaError, match='was freed'):
             copy(freed, stream)
-        other.free()
+        other.close()
 
     def test_no_memory_left(self, monkeypatch):
         standin = standin_pycuda.install(monkeypatch, total_memory=1 << 20)
@@ -171,13 +171,13 @@ class TestMapped:
         buffer = PinnedBuffer(device, (4,), np.int32, mapped=True)
         buffer.array[:] = [1, 2, 3, 4]
         assert standin.view(buffer.address, (4,), np.int32).tolist() == [1, 2, 3, 4]
-        buffer.free()
+        buffer.close()
         assert buffer.address is None
 
     def test_has_no_address_unless_asked_for(self, device):
         buffer = PinnedBuffer(device, (4,), np.int32)
         assert buffer.address is None
-        buffer.free()
+        buffer.close()
 
 
 class TestGrowing:

@@ -21,14 +21,14 @@ def host(device):
     host = PinnedBuffer(device, (2,), np.int32)
     host.array[:] = [1, 2]
     yield host
-    host.free()
+    host.close()
 
 
 @pytest.fixture
 def memory(device):
     memory = DeviceBuffer(device, (2,), np.int32)
     yield memory
-    memory.free()
+    memory.close()
 
 
 def test_repeats_what_was_recorded(standin, device, stream, host, memory):
@@ -51,7 +51,7 @@ def test_repeats_what_was_recorded(standin, device, stream, host, memory):
             assert standin.view(other.address, (2,), np.int32).tolist() == numbers
     graph.close()
     graph.close()
-    other.free()
+    other.close()
 
 
 def test_kernels_and_launches_from_another_thread(standin, device, stream, memory):

@@ -148,7 +148,7 @@ class TestDevice:
             for _ in range(20):
                 with device.pushed(), device.pushed():
                     buffer = DeviceBuffer(device, (1000,), np.uint8)
-                    buffer.free()
+                    buffer.close()
 
         in_threads(*[use] * 8)
 
@@ -156,14 +156,14 @@ class TestDevice:
         before, _ = device.memory_info()
         buffer = DeviceBuffer(device, (256 << 20,), np.uint8)
         assert device.memory_info()[0] <= before - (200 << 20)
-        buffer.free()
+        buffer.close()
         assert device.memory_info()[0] >= before - (50 << 20)
 
     def test_more_memory_than_there_is(self, device):
         with pytest.raises(CudaError, match=r'out of memory; the GPU is full') as error:
             DeviceBuffer(device, (2 * device.total_memory,), np.uint8)
         assert not error.value.fatal
-        DeviceBuffer(device, (1,), np.uint8).free()
+        DeviceBuffer(device, (1,), np.uint8).close()
 
 
 class TestBuffers:
@@ -184,7 +184,7 @@ class TestBuffers:
         made = []
         in_threads(lambda: made.append(PinnedBuffer(device, (1000,), np.float16)))
         in_threads(lambda: made.append(DeviceBuffer(device, (1000,), np.float16)))
-        in_threads(*[each.free for each in made])
+        in_threads(*[each.close for each in made])
 
     def test_growing(self, device, owned):
         growing = owned.add(GrowingBuffer(lambda n: DeviceBuffer(device, (n,), np.uint8)))

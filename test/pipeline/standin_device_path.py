@@ -55,7 +55,7 @@ class StandInWork:
     def close(self):
         self.done.close()
         self.begun.close()
-        self.result.free()
+        self.result.close()
 
 
 class StandInPath(StandInPreprocess):

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 from pipeline.standin_device_path import StandInPath
+from pipeline.standin_model import StandInModel
 from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.errors import CudaError, ImageError, ModelError
@@ -73,7 +74,7 @@ class Setup:
     def lane(self, path, name='det', **options):
         options.setdefault('publish', Published())
         options.setdefault('on_error', lambda error: None)
-        return CudaLane(name, None, path=path, **options)
+        return CudaLane(name, StandInModel(), path=path, **options)
 
     def start(self, *lanes, **options):
         pipeline = Pipeline(lanes, **options)
@@ -144,7 +145,7 @@ def test_a_frame_goes_through_and_its_stages_are_timed_on_the_gpu(setup):
 
 
 def test_a_model_with_a_device_path_gets_a_lane_on_the_gpu(setup):
-    class Model:
+    class Model(StandInModel):
         device_path = setup.path()
 
     assert isinstance(make_lane('det', Model(), Published()), CudaLane)
@@ -235,7 +236,7 @@ def test_a_slow_lane_holds_no_other_back(setup):
 
 
 def test_lanes_on_the_gpu_and_on_the_cpu_run_side_by_side(setup):
-    class OnTheCpu:
+    class OnTheCpu(StandInModel):
         input_key = 'cpu'
 
         def preprocess(self, bgr, out=None):

@@ -233,7 +233,7 @@ def test_a_slot_whose_image_a_lane_still_has_to_read_is_not_used_again(standin, 
     lanes.take(first, 1, read)
     let_others_pass(lanes, standin, reading, held)
     assert (standin.view(mine.address, mine.shape, np.uint8) == 1).all()
-    mine.free()
+    mine.close()
 
 
 def test_a_frame_that_a_lane_has_not_begun_keeps_its_slot(standin, lanes_of):

@@ -26,6 +26,7 @@ class StandInModel:
     """A model on a GPU that is not here."""
 
     input_key = 'input'
+    device_path = None
 
     def __init__(self):
         self.raises = None
@@ -37,6 +38,9 @@ class StandInModel:
     def bind_thread(self):
         if self.cannot_begin is not None:
             raise self.cannot_begin
+
+    def interrupt(self):
+        pass
 
     def preprocess(self, bgr, out=None):
         return np.zeros(1, np.float32), None

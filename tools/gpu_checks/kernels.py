@@ -165,7 +165,7 @@ def _upload(timer: _Timer, array: NDArray[Any]) -> Any:
     pinned.array[...] = array
     buffer.copy_from_host(pinned, timer.stream)
     timer.stream.synchronize()
-    pinned.free()
+    pinned.close()
     return buffer
 
 
@@ -195,9 +195,9 @@ def _preprocess_ms(
                     lambda: preprocessor.enqueue(description, target, timer.stream)
                 )
             finally:
-                target.free()
+                target.close()
     finally:
-        image.free()
+        image.close()
 
 
 def _postprocess_ms(
@@ -229,7 +229,7 @@ def _postprocess_ms(
     finally:
         postprocessor.close()
         for buffer in buffers:
-            buffer.free()
+            buffer.close()
     expected: Any = model.postprocess(outputs, transform, options)
     if isinstance(model, SegmentationModel):
         differ = float(np.mean(found.mask != expected.mask))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.engines.base import TensorSpec
+from jetson_perception.engines.base import Engine, TensorSpec
 from jetson_perception.engines.image_input import (
     choose_size_wh,
     require_image,
@@ -63,8 +63,8 @@ _OTHER_FORMATS = {
 }
 
 
-class OnnxRuntimeEngine:
-    """An ONNX model on ONNX Runtime's CPU provider; implements `engines.base.Engine`.
+class OnnxRuntimeEngine(Engine):
+    """An ONNX model on ONNX Runtime's CPU provider.
 
     Parameters
     ----------
@@ -127,6 +127,9 @@ class OnnxRuntimeEngine:
         )
         self.outputs = tuple(tensor_spec(path, each) for each in self._session.get_outputs())
         check_tensor_memory(path, (*self.inputs, *self._outputs_in_use(path, threads)))
+
+    def bind_thread(self) -> None:
+        """Do nothing: any thread may run it."""
 
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor, as new arrays.

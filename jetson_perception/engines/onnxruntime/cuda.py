@@ -34,6 +34,7 @@ from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.cuda.graphs import BINDING, Graph, capture
 from jetson_perception.cuda.release import Resources
 from jetson_perception.cuda.yolo_head import CudaHead
+from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.channels import pad_channels
@@ -120,8 +121,8 @@ _VARIANTS = (_Variant('nchw'), _Variant('nhwc', fuses_bias=True), _Variant('nhwc
 _fastest: dict[tuple[Any, ...], _Variant] = {}
 
 
-class OnnxRuntimeCudaEngine:
-    """An ONNX model on ONNX Runtime's CUDA provider; implements `engines.base.CudaEngine`.
+class OnnxRuntimeCudaEngine(CudaEngine):
+    """An ONNX model on ONNX Runtime's CUDA provider.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A TensorRT engine on a stream of its own; implements `engines.base.CudaEngine`.
+"""A TensorRT engine on a stream of its own.
 
 One path over named tensors from TensorRT 8.5 to 11 and TensorRT-RTX; what only some versions have
 is asked for with `hasattr`. Shapes and addresses are set once, when the engine is opened.
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda import CudaDevice, Resources
+from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.image_input import require_tensor
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.engines.tensorrt.api import import_tensorrt
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
 
 
-class TensorRTEngine:
+class TensorRTEngine(CudaEngine):
     """A serialized engine, ready to run.
 
     Parameters

@@ -669,4 +669,4 @@ class TestClose:
         mine = DeviceBuffer(engine.device, (4,), np.uint8)
         engine.close()
         assert list(one.cuda.memory) == [mine.address]
-        mine.free()
+        mine.close()

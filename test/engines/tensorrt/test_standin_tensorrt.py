@@ -142,7 +142,7 @@ class TestOrder:
 class TestMemory:
     def test_freed(self, setup):
         setup.ready()
-        setup.buffers['scores'].free()
+        setup.buffers['scores'].close()
         with pytest.raises(MisuseError, match='not inside of any allocation'):
             setup.run()
         setup.context = None
@@ -152,7 +152,7 @@ class TestMemory:
         setup.ready()
         assert setup.run()
         with pytest.raises(MisuseError, match='freed while work on it was under way'):
-            setup.buffers['scores'].free()
+            setup.buffers['scores'].close()
         setup.buffers['scores'].__init__(setup.device, OUTPUT, np.float32)
 
     @pytest.mark.parametrize('dtype', [np.float16, np.float64])
@@ -161,14 +161,14 @@ class TestMemory:
         buffer = DeviceBuffer(setup.device, INPUT, dtype)
         with pytest.raises(MisuseError, match=r'not inside of any|takes \d+ bytes'):
             setup.context.set_tensor_address('image', buffer.address)
-        buffer.free()
+        buffer.close()
 
     def test_not_aligned(self, setup):
         setup.set_shape()
         buffer = DeviceBuffer(setup.device, (1 << 20,), np.uint8)
         with pytest.raises(MisuseError, match='not a multiple of 256'):
             setup.context.set_tensor_address('image', buffer.address + 128)
-        buffer.free()
+        buffer.close()
 
     def test_scratch_that_was_never_given(self, setup):
         if setup.trt.__version__.startswith('8.'):
