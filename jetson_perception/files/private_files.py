@@ -41,7 +41,7 @@ class PrivateFolder:
     holds : str
         What is kept in it, for errors, in the plural: 'engines'.
     error : callable
-        Makes the error of its text.
+        Makes the error from its text.
     """
 
     def __init__(self, path: Path, *, holds: str, error: MakeError) -> None:
@@ -117,7 +117,7 @@ class PrivateFolder:
         Parameters
         ----------
         name : str
-            Of the file. `make` the folder before.
+            The file's. `make` the folder before.
         content : bytes
             All of it.
         temporary : str

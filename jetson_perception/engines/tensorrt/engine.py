@@ -64,7 +64,7 @@ class TensorRTEngine(CudaEngine):
     PlanRefusedError
         When TensorRT does not take the plan; with what it logged, and what to do.
     ModelError
-        When TensorRT is not there, memory is short, or inputs or outputs cannot be used here.
+        When TensorRT is not installed, memory is short, or inputs or outputs cannot be used here.
     ParameterError
         When the input size is open and nobody says it, or the one given does not fit.
     CudaError

@@ -30,7 +30,7 @@ class GraphRunner:
     Attributes
     ----------
     graph : Graph or None
-        Of one run.
+        One recorded run; None before `prepare`, and where none can be made.
     """
 
     def __init__(self, context: InferenceContext, *, use_graph: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
-"""Of the files that describe engines; part of every digest, so that a change builds all anew."""
+"""Version of the JSON beside engines; part of every digest, so that a change builds all anew."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EngineKey:
     Attributes
     ----------
     model_sha256 : str
-        Of the ONNX file and the weights beside it, by `onnx_file.header.model_digest`.
+        The digest of the ONNX file and the weights beside it: `onnx_file.header.model_digest`.
     runtime : str
         As 'TensorRT 10.3.0'.
     gpu : str

@@ -53,4 +53,4 @@ class PlansInMemory:
 
 
 plans_in_memory = PlansInMemory()
-"""Of this process."""
+"""Those of this process."""

@@ -34,9 +34,9 @@ class PlanRecord:
     model : str
         The path of the model that it was built from.
     size : int
-        Of the plan in bytes; anything, as it was read, where somebody else wrote the file.
+        The plan's size in bytes; not checked to be a number.
     sha256 : str
-        Of the plan, as `size`.
+        The plan's digest; not checked to be a text.
     """
 
     key: Mapping[str, Any]
@@ -72,7 +72,7 @@ def parse_record(content: bytes, path: Path) -> PlanRecord:
     Parameters
     ----------
     content : bytes
-        Of the file.
+        What is in the file.
     path : Path
         The file, for the error.
 

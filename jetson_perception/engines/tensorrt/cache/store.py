@@ -41,13 +41,13 @@ class CacheEntry:
     Attributes
     ----------
     digest : str
-        Of its key; the name of its files.
+        That of its key; the name of its files.
     model, runtime, gpu : str
         As the JSON says; empty if it cannot be read.
     options : mapping
         As it was built.
     size_bytes : int
-        Of plan and JSON.
+        The size of plan and JSON.
     last_used : float
         Seconds since 1970.
     problem : str
