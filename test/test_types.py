@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MISUSES = """
 from jetson_perception.cuda import DeviceBuffer
-from jetson_perception.engines.tensorrt.plan_context import PlanContext
+from jetson_perception.engines.tensorrt.context import InferenceContext
 
 
-def misuse(context: PlanContext, buffer: DeviceBuffer) -> None:
-    context.engine.get_binding_name(0)  # gone in 10
-    context._context.set_tensor_address('image', buffer)
-    context._context.execute_async_v3()
-    context._context.set_input_shape('image', (1, 3, 640, 640))  # right
+def misuse(loaded: InferenceContext, buffer: DeviceBuffer) -> None:
+    loaded.engine.get_binding_name(0)  # gone in 10
+    loaded.context.set_tensor_address('image', buffer)
+    loaded.context.execute_async_v3()
+    loaded.context.set_input_shape('image', (1, 3, 640, 640))  # right
 """
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from jetson_perception.engines.tensorrt.engine_folder import CacheEntry
+    from jetson_perception.engines.tensorrt.cache import CacheEntry
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

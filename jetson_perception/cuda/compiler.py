@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.cuda.device import CudaDevice, translated
 from jetson_perception.errors import CudaError
-from jetson_perception.files.private_files import PrivateFolder, user_cache
+from jetson_perception.files.private_files import PrivateFolder, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,8 +117,7 @@ def compile_kernels(
         architecture = _architecture_of_first_gpu()
     target = _target(nvcc, architecture)
     arguments = [*_OPTIONS, *target, *options]
-    name = f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
-    folder = PrivateFolder(_cache_folder(), holds='compiled kernels', error=CudaError)
+    folder, name = kernel_cache(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
     with _compiling:  # lanes ask for the same file at the same time
         image = _read_kept(folder, name)
         if image is None:
@@ -232,20 +231,19 @@ def _failure_of(command: list[str], folder: str) -> str:
     return (done.stderr + done.stdout).strip()[-4000:] or f'it ended with {done.returncode}'
 
 
-# What was compiled is kept behind its own SHA-256, in a folder that only the user may write: the
-# GPU runs whatever is in there.
+# What was compiled is kept behind its own SHA-256.
 
 
-def _cache_folder() -> Path:
-    return user_cache('kernels')
+def kernel_cache() -> PrivateFolder:
+    """Where compiled kernels are kept."""
+    return PrivateFolder(cache_folder('kernels'), holds='kernels', error=CudaError)
 
 
 def _read_kept(folder: PrivateFolder, name: str) -> bytes | None:
-    """A compiled kernel; None if there is none, it is damaged, or others can write it."""
     try:
-        folder.prepare()
+        folder.check()
         content = folder.read(name) or b''
-    except (OSError, CudaError):
+    except (CudaError, OSError):  # what others may have written is compiled again
         return None
     digest, image = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     return image if image and hashlib.sha256(image).digest() == digest else None
@@ -253,13 +251,13 @@ def _read_kept(folder: PrivateFolder, name: str) -> bytes | None:
 
 def _keep(folder: PrivateFolder, name: str, image: bytes) -> None:
     try:
-        folder.prepare()
+        folder.make()
         folder.write(name, hashlib.sha256(image).digest() + image)
-    except (OSError, CudaError) as err:
+    except (CudaError, OSError) as err:
         _log.warning(
             'compiled kernels are not kept in %s, and will be compiled at every start: %s',
             folder.path,
-            err.strerror if isinstance(err, OSError) else err,
+            err,
         )
 
 

@@ -1,4 +1,4 @@
-"""Output files, written whole: a full disk destroys no old file, and is reported."""
+"""Files that the user asks for, written whole: an old file survives a full disk."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import errno
 from pathlib import Path
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.files.private_files import replace_file
+from jetson_perception.files.replacing import replace_file
 from jetson_perception.printable import printable
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""System errors for a full disk, an exhausted quota or a file size limit."""
+"""Errors of the system when a disk is full, a quota is used up, or a file is too large for it."""
 
 
 def write_output(
     path: str | Path, content: bytes | str, *, parameter: str = '', durable: bool = False
 ) -> None:
-    """Write a file; a reader sees the old file or the complete new one.
+    """Write a file; whoever looks sees the old one or the whole new one.
 
-    A path that is not a regular file, such as /dev/stdout or a pipe, is written to directly.
+    What is not a regular file, such as /dev/stdout or a pipe, is written to directly.
 
     Parameters
     ----------
     path : str or Path
-        In a folder that exists.
+        The file, in a folder that exists.
     content : bytes or str
-        A text is written as UTF-8; halves of surrogate pairs as escapes.
+        Text is written as UTF-8, with halves of surrogate pairs as escapes.
     parameter : str
-        Name of the setting that says where to write, for the error.
+        The setting that names the file, for the error.
     durable : bool
-        Wait until it is on the disk, for what takes minutes to make, or has to outlive a crash of
+        Wait until it is on the disk: for what takes minutes to make, or has to outlive a crash of
         the machine.
 
     Raises

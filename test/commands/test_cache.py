@@ -5,9 +5,8 @@ import json
 import pytest
 
 from jetson_perception.commands.main import main
-from jetson_perception.engines.tensorrt.cache import EngineCache
-from jetson_perception.engines.tensorrt.engine_folder import EngineFolder
-from jetson_perception.engines.tensorrt.engine_key import EngineKey
+from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
+from jetson_perception.engines.tensorrt.cache.lock import locked
 
 KEY = EngineKey(
     model_sha256='ab' * 32,
@@ -90,7 +89,7 @@ def test_clears_all_or_one_model(capsys, folder):
 def test_says_what_it_left(capsys):
     cache = EngineCache()
     cache.get_or_build(KEY, lambda: b'plan')
-    with EngineFolder(cache.folder).lock(KEY.digest):
+    with locked(cache.folder / f'{KEY.digest}.lock'):
         code, _, err = run(capsys, 'clear')
     assert code == 1
     assert err == 'left 1 engine: being built, or not to be locked\n'

@@ -137,12 +137,12 @@ class TestFreeing:
     def test_from_any_thread_twice(self, device):
         buffers = [kind(device, (4,), np.uint8) for kind in (DeviceBuffer, PinnedBuffer)]
 
-        def free():
+        def close():
             for buffer in buffers:
                 buffer.close()
                 buffer.close()
 
-        thread = threading.Thread(target=free)
+        thread = threading.Thread(target=close)
         thread.start()
         thread.join()
         assert buffers[0].address == 0

@@ -4,6 +4,8 @@ It is a shell script that writes its own arguments as the result. test_kernels_c
 real one.
 """
 
+import hashlib
+import re
 import stat
 import sys
 import threading
@@ -13,7 +15,13 @@ import pytest
 
 from jetson_perception.cuda import CudaError, DeviceBuffer
 from jetson_perception.cuda import compiler as compiler_module
-from jetson_perception.cuda.compiler import KERNELS, compile_kernels, find_nvcc, load_module
+from jetson_perception.cuda.compiler import (
+    KERNELS,
+    compile_kernels,
+    find_nvcc,
+    kernel_cache,
+    load_module,
+)
 
 SCRIPT = """#!/bin/sh
 case "$*" in
@@ -120,7 +128,7 @@ class TestArchitectures:
         assert f'-ptx -arch=compute_{target}' in nvcc.calls[0]
 
     def test_one_that_nvcc_no_longer_knows(self, nvcc, source):
-        with pytest.raises(CudaError, match='cannot compile for sm_53: it starts at sm_75'):
+        with pytest.raises(CudaError, match='makes no code for sm_53: it starts at sm_75'):
             compile_kernels(source, 'sm_53')
 
     @pytest.mark.usefixtures('standin')
@@ -128,6 +136,12 @@ class TestArchitectures:
         monkeypatch.setattr(compiler_module, 'compile_kernels', compile_kernels)
         compile_kernels(source)
         assert 'arch=sm_87' in nvcc.calls[0]
+
+
+def to_link(path):
+    """Put a link in a file's place."""
+    path.rename(path.with_suffix('.moved'))
+    path.symlink_to(path.with_suffix('.moved'))
 
 
 class TestCache:
@@ -155,7 +169,7 @@ class TestCache:
 
     def test_is_its_users_own(self, nvcc, source):
         compile_kernels(source, 'sm_87')
-        (kept,) = compiler_module._cache_folder().iterdir()
+        (kept,) = kernel_cache().path.iterdir()
         for path in (kept, kept.parent):
             assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
@@ -167,11 +181,12 @@ class TestCache:
             pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1] + b'?'), id='byte'),
             pytest.param(lambda path: path.unlink(), id='gone'),
             pytest.param(lambda path: path.chmod(0o666), id='others_may_write'),
+            pytest.param(to_link, id='link'),
         ],
     )
     def test_damage_is_compiled_again(self, nvcc, source, damage):
         first = compile_kernels(source, 'sm_87')
-        (kept,) = compiler_module._cache_folder().iterdir()
+        (kept,) = kernel_cache().path.iterdir()
         damage(kept)
         assert compile_kernels(source, 'sm_87')[:2] == first[:2]
         assert len(nvcc.calls) == 2
@@ -179,14 +194,33 @@ class TestCache:
         assert len(nvcc.calls) == 2
 
     def test_folder_that_others_may_write(self, nvcc, source, caplog):
-        folder = compiler_module._cache_folder()
+        folder = kernel_cache().path
         folder.mkdir(parents=True)
         folder.chmod(0o777)
         for _ in range(2):
             compile_kernels(source, 'sm_87')
         assert len(nvcc.calls) == 2
         assert list(folder.iterdir()) == []
-        assert 'may be written by others (mode 777), and compiled kernels' in caplog.text
+        assert 'may be written by others (mode 777), and kernels are executed' in caplog.text
+
+    def test_folder_that_others_may_exchange(self, nvcc, source, caplog):
+        compile_kernels(source, 'sm_87')
+        nvcc.path.parents[2].joinpath('cache').chmod(0o777)
+        for _ in range(2):
+            compile_kernels(source, 'sm_87')
+        assert len(nvcc.calls) == 3
+        assert 'any user of this machine can replace' in caplog.text
+
+    def test_what_users_have_kept_stays_valid(self, nvcc, source, tmp_path):
+        """Path and format of files that are on users' disks: they are not compiled again."""
+        compile_kernels(source, 'sm_87')
+        folder = tmp_path / 'cache/jetson_perception/kernels'
+        (kept,) = folder.iterdir()
+        assert re.fullmatch('my-[0-9a-f]{32}[.]bin', kept.name)
+        image = b'as an older version kept it'
+        kept.write_bytes(hashlib.sha256(image).digest() + image)
+        assert compile_kernels(source, 'sm_87') == image
+        assert len(nvcc.calls) == 1
 
     def test_folder_that_cannot_be_made(self, nvcc, source, caplog, tmp_path):
         (tmp_path / 'cache').write_text('a file')
@@ -234,7 +268,7 @@ class TestFailures:
 
 class TestModules:
     def test_unknown_name_tells_those_there_are(self, device):
-        with pytest.raises(CudaError, match=r"no kernels 'none'; it has: .*preprocess"):
+        with pytest.raises(CudaError, match=r"no kernels 'none' .*preprocess"):
             load_module(device, 'none')
 
     def test_launch(self, standin, device):

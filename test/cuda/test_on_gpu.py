@@ -186,7 +186,7 @@ class TestBuffers:
         made = []
         in_threads(lambda: made.append(PinnedBuffer(device, (1000,), np.float16)))
         in_threads(lambda: made.append(DeviceBuffer(device, (1000,), np.float16)))
-        in_threads(*[each.free for each in made])
+        in_threads(*[each.close for each in made])
 
     def test_growing(self, device, owned):
         growing = owned.add(GrowingBuffer(lambda n: DeviceBuffer(device, (n,), np.uint8)))

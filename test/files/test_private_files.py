@@ -1,129 +1,171 @@
-"""Files that nobody else may write: real files, with real permissions."""
+"""A folder that only its user can write: real files, real modes."""
 
 import os
 import stat
 
 import pytest
+from small_disk import small_disk
 
-from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.files.private_files import PrivateFolder, replace_file, user_cache
+from jetson_perception.errors import ModelError
+from jetson_perception.files.private_files import PrivateFolder, cache_folder
+
+
+def private(path):
+    return PrivateFolder(path, holds='engines', error=ModelError)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return PrivateFolder(tmp_path / 'a' / 'b', holds='engines', error=ModelError)
+    made = private(tmp_path / 'kept')
+    made.make()
+    return made
 
 
-class TestUserCache:
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class TestPlace:
     def test_follows_xdg(self, monkeypatch, tmp_path):
         monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-        assert user_cache('kernels') == tmp_path / 'jetson_perception' / 'kernels'
+        assert cache_folder('engines') == tmp_path / 'jetson_perception' / 'engines'
 
     @pytest.mark.parametrize('value', ['', 'relative/cache'])
     def test_ignores_what_is_no_absolute_path(self, monkeypatch, tmp_path, value):
         monkeypatch.setenv('XDG_CACHE_HOME', value)
         monkeypatch.setenv('HOME', str(tmp_path))
-        assert user_cache('x') == tmp_path / '.cache' / 'jetson_perception' / 'x'
+        assert cache_folder('kernels') == tmp_path / '.cache' / 'jetson_perception' / 'kernels'
 
 
-class TestPrivateFolder:
-    def test_what_is_not_there(self, folder):
-        assert folder.read('x') is None
-
-    @pytest.mark.parametrize('content', [b'', b'content'])
-    def test_what_is_written_is_read(self, folder, content):
-        folder.prepare()
-        folder.write('x', b'old')
-        folder.write('x', content)
-        assert folder.read('x') == content
-        assert [path.name for path in folder.path.iterdir()] == ['x']
-
-    def test_is_private_whatever_the_umask(self, folder):
-        folder.path.parent.mkdir()
+class TestFolder:
+    def test_is_made_with_those_above_it_whatever_the_umask(self, tmp_path):
+        path = tmp_path / 'cache' / 'jetson_perception' / 'engines'
         before = os.umask(0)
         try:
-            folder.prepare()
-            folder.write('x', b'content')
+            private(path).make()
         finally:
             os.umask(before)
-        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
-        assert stat.S_IMODE((folder.path / 'x').stat().st_mode) == 0o600
+        for each in (path, path.parent, path.parent.parent):
+            assert mode(each) == 0o700
+        private(path).make()
 
-    @pytest.mark.parametrize('mode', [0o720, 0o702, 0o777])
-    def test_a_folder_that_others_may_write_is_refused(self, folder, mode):
-        folder.prepare()
-        folder.path.chmod(mode)
-        for call in (folder.prepare, folder.check):
-            with pytest.raises(ModelError, match=rf'by others \(mode {mode:o}\), and engines'):
+    def test_that_is_there_keeps_its_mode(self, tmp_path):
+        tmp_path.chmod(0o755)
+        private(tmp_path).make()
+        assert mode(tmp_path) == 0o755
+
+    def test_that_is_not_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            private(tmp_path / 'none').check()
+
+    def test_that_cannot_be_made(self, tmp_path):
+        (tmp_path / 'file').touch()
+        with pytest.raises(OSError, match='file'):
+            private(tmp_path / 'file' / 'kept').make()
+
+    def test_in_a_circle_of_links(self, tmp_path):
+        (tmp_path / 'a').symlink_to(tmp_path / 'b')
+        (tmp_path / 'b').symlink_to(tmp_path / 'a')
+        for call in (private(tmp_path / 'a').make, private(tmp_path / 'a').check):
+            with pytest.raises(OSError, match='a'):
                 call()
 
-    def test_a_folder_that_others_may_exchange_is_refused(self, folder):
-        folder.prepare()
-        folder.path.parent.chmod(0o777)
-        with pytest.raises(ModelError, match=rf'`chmod o-w {folder.path.parent}`'):
-            folder.prepare()
-        folder.path.parent.chmod(0o1777)  # as /tmp is: only owners may rename
-        folder.prepare()
+    @pytest.mark.parametrize('others', [0o720, 0o702, 0o777])
+    def test_that_others_may_write(self, folder, others):
+        folder.path.chmod(others)
+        for call in (folder.make, folder.check):
+            with pytest.raises(
+                ModelError,
+                match=rf'may be written by others \(mode {others:o}\), and engines are executed.*'
+                rf'chmod go-w {folder.path}`',
+            ):
+                call()
 
-    def test_another_users_are_refused(self, folder, monkeypatch):
-        folder.prepare()
-        folder.write('x', b'content')
+    def test_that_others_may_exchange(self, folder):
+        folder.path.parent.chmod(0o777)
+        with pytest.raises(ModelError, match=rf'`chmod o-w {folder.path.parent}`, or set XDG'):
+            folder.check()
+        folder.path.parent.chmod(0o1777)  # as /tmp is: only owners may rename
+        folder.check()
+
+    def test_behind_a_link(self, tmp_path):
+        (tmp_path / 'real').mkdir()
+        (tmp_path / 'real').chmod(0o777)
+        (tmp_path / 'link').symlink_to(tmp_path / 'real')
+        with pytest.raises(ModelError, match='real may be written by others'):
+            private(tmp_path / 'link').make()
+
+    def test_of_another_user(self, folder, monkeypatch):
         user = os.geteuid()
         monkeypatch.setattr(os, 'geteuid', lambda: user + 1)
-        for call in (folder.prepare, folder.check, lambda: folder.read('x')):
-            with pytest.raises(ModelError, match=rf'belongs to user {user}, .*as {user + 1}'):
-                call()
-
-    @pytest.mark.parametrize('mode', [0o620, 0o602])
-    def test_a_file_that_others_may_write_is_refused(self, folder, mode):
-        folder.prepare()
-        folder.write('x', b'content')
-        (folder.path / 'x').chmod(mode)
-        with pytest.raises(ModelError, match=rf'x may be written by others \(mode {mode:o}\)'):
-            folder.read('x')
-
-    def test_links_folders_and_pipes_are_refused(self, folder):
-        folder.prepare()
-        folder.write('x', b'content')
-        (folder.path / 'link').symlink_to('x')
-        (folder.path / 'folder').mkdir(mode=0o700)
-        os.mkfifo(folder.path / 'pipe', 0o600)
-        for name in ('link', 'folder', 'pipe'):
-            with pytest.raises(ModelError, match=rf'{name} .*; remove it'):
-                folder.read(name)
-
-    def test_raises_what_it_is_told_to(self, tmp_path):
-        tmp_path.chmod(0o777)
-        with pytest.raises(CudaError, match='and compiled kernels execute code'):
-            PrivateFolder(tmp_path, holds='compiled kernels', error=CudaError).check()
+        with pytest.raises(
+            ModelError, match=rf'belongs to user {user}, .* runs as {user + 1}.*sudo chown -R'
+        ):
+            folder.check()
 
 
-class TestReplaceFile:
-    def test_permissions_stay(self, tmp_path):
-        path = tmp_path / 'x'
-        path.write_bytes(b'old')
-        path.chmod(0o640)
-        replace_file(path, b'new')
-        assert path.read_bytes() == b'new'
-        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+class TestFile:
+    @pytest.mark.parametrize('content', [pytest.param(b'', id='empty'), b'\0\xff'])
+    def test_is_written_for_its_user_alone(self, folder, content):
+        before = os.umask(0)
+        try:
+            folder.write('a', content)
+        finally:
+            os.umask(before)
+        assert folder.read('a') == content
+        assert mode(folder.path / 'a') == 0o600
+        assert os.listdir(folder.path) == ['a']
 
-    def test_of_a_private_file_they_do_not(self, tmp_path):
-        path = tmp_path / 'x'
-        path.write_bytes(b'old')
-        path.chmod(0o666)
-        replace_file(path, b'new', mode=0o600)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    def test_that_is_not_there(self, folder):
+        assert folder.read('none') is None
 
-    @pytest.mark.parametrize('durable', [False, True])
-    def test_what_fails_leaves_the_old_one_and_nothing_else(self, tmp_path, monkeypatch, durable):
-        path = tmp_path / 'x'
-        path.write_bytes(b'old')
+    def test_that_others_could_write_is_replaced_by_a_private_one(self, folder):
+        folder.write('a', b'old')
+        (folder.path / 'a').chmod(0o666)
+        folder.write('a', b'new')
+        assert mode(folder.path / 'a') == 0o600
+        assert folder.read('a') == b'new'
 
-        def no_space(*_):
-            raise OSError(28, 'No space left on device')
+    @pytest.mark.parametrize('others', [0o620, 0o602])
+    def test_that_others_may_write(self, folder, others):
+        folder.write('a', b'x')
+        (folder.path / 'a').chmod(others)
+        with pytest.raises(ModelError, match=rf'a may be written by others \(mode {others:o}\)'):
+            folder.read('a')
 
-        monkeypatch.setattr(os, 'replace', no_space)
-        with pytest.raises(OSError, match='No space'):
-            replace_file(path, b'new', durable=durable)
-        assert path.read_bytes() == b'old'
-        assert list(tmp_path.iterdir()) == [path]
+    def test_that_is_something_else(self, folder, tmp_path):
+        (tmp_path / 'elsewhere').touch()
+        path = folder.path / 'a'
+        path.symlink_to(tmp_path / 'elsewhere')
+        with pytest.raises(ModelError, match=r'a cannot be read: .*; remove it'):
+            folder.read('a')
+        path.unlink()
+        for make in (lambda: path.mkdir(mode=0o700), lambda: os.mkfifo(path, 0o600)):
+            make()
+            with pytest.raises(ModelError, match='a is not a file; remove it'):
+                folder.read('a')
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    def test_a_link_in_the_way_of_the_temporary_one_is_not_followed(self, folder, tmp_path):
+        (tmp_path / 'elsewhere').write_text('mine')
+        (folder.path / 'a.tmp').symlink_to(tmp_path / 'elsewhere')
+        folder.write('a', b'x', temporary='a.tmp')
+        assert (tmp_path / 'elsewhere').read_text() == 'mine'
+        assert os.listdir(folder.path) == ['a']
+
+    def test_a_link_in_its_place_is_replaced(self, folder, tmp_path):
+        (tmp_path / 'elsewhere').write_text('mine')
+        (folder.path / 'a').symlink_to(tmp_path / 'elsewhere')
+        folder.write('a', b'x')
+        assert (tmp_path / 'elsewhere').read_text() == 'mine'
+        assert folder.read('a') == b'x'
+
+    def test_a_disk_that_is_full_leaves_the_old_one(self, tmp_path):
+        with small_disk(tmp_path, 1):
+            folder = private(tmp_path)
+            tmp_path.chmod(0o700)
+            folder.write('a', b'old')
+            with pytest.raises(OSError, match='No space left on device'):
+                folder.write('a', bytes(2 << 20))
+            assert folder.read('a') == b'old'
+            assert os.listdir(tmp_path) == ['a']

@@ -54,8 +54,7 @@ from jetson_perception.engines.onnx_file.header import (
     read_head,
 )
 from jetson_perception.engines.tensorrt import plan_file
-from jetson_perception.engines.tensorrt.cache import EngineCache
-from jetson_perception.engines.tensorrt.engine_key import EngineKey
+from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.evaluation.opening import open_dataset
 from jetson_perception.files.foreign_data import parse_json, parse_literal, parse_yaml

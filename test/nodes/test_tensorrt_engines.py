@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / 'engines'))
 
 import standin_tensorrt
 
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import context as context_module
 from jetson_perception.engines.tensorrt import opening as tensorrt_opening
 from jetson_perception.engines.tensorrt.loading import LoadedEngines
 from jetson_perception.errors import ModelError
@@ -55,7 +55,7 @@ def build(monkeypatch, tmp_path):
     for name in ('preprocess', 'segmentation', 'yolo'):
         register_kernels(cuda, name)
     standin_tensorrt.install(monkeypatch, cuda, VERSION)
-    monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
+    monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
     made = StandInBuild()
     monkeypatch.setattr(tensorrt_opening, 'build_engine', made)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))

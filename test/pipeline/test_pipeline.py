@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from pipeline.standin_model import StandInModel
 from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.errors import CudaError, ImageError, ModelError, PerceptionError
@@ -14,7 +15,7 @@ from jetson_perception.pipeline import Counts, EveryFrame, Frame, Lane, Pipeline
 STAGES = ('preprocess', 'infer', 'postprocess')
 
 
-class Model:
+class Model(StandInModel):
     """Gives back a frame's number; waits in `infer` for `go`, and raises where it is told to."""
 
     device_path = None

@@ -16,7 +16,7 @@ import standin_tensorrt
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector
 
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
+from jetson_perception.engines.tensorrt import context as context_module
 from jetson_perception.engines.tensorrt import opening as tensorrt_opening
 from jetson_perception.engines.tensorrt.loading import LoadedEngines
 from jetson_perception.errors import BuildCanceled
@@ -41,7 +41,7 @@ def _jetson(monkeypatch, tmp_path):
     for name in ('preprocess', 'segmentation', 'yolo'):
         register_kernels(cuda, name)
     standin_tensorrt.install(monkeypatch, cuda, VERSION)
-    monkeypatch.setattr(tensorrt_module, '_loaded', LoadedEngines())
+    monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
     monkeypatch.setattr(tensorrt_opening, 'build_engine', build_for_standin)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
 

@@ -39,7 +39,8 @@ def import_tensorrt() -> Any:
     Raises
     ------
     ModelError
-        When none can be imported; says why for each that is there and broken, and what to install.
+        When none can be imported; says why for each that is installed and broken, and what to
+        install.
     """
     broken = []
     for name in MODULES:
@@ -57,9 +58,9 @@ def import_tensorrt() -> Any:
             broken.append(f'{name}: no Runtime in it ({getattr(module, "__path__", "?")})')
     if broken:
         reasons = '; '.join(' '.join(reason.split()) for reason in broken)
-        raise ModelError(f'TensorRT is there and cannot be imported: {reasons}')
+        raise ModelError(f'TensorRT is installed but cannot be imported: {reasons}')
     raise ModelError(
-        'TensorRT is not there: Python finds no module tensorrt. On a Jetson, JetPack has it: '
+        'TensorRT is not installed: Python finds no module tensorrt. On a Jetson, JetPack has it: '
         'sudo apt-get install python3-libnvinfer, and make a virtual environment with '
         '--system-site-packages so that it sees it'
     )
@@ -78,7 +79,7 @@ def describe_tensorrt(trt: Any) -> str:
 def has_precision_flags(trt: Any) -> bool:
     """Whether the builder chooses precisions by flags (8.5 to 10.x).
 
-    In 11 and in TensorRT-RTX the types in the ONNX file are the precisions.
+    In TensorRT 11 and TensorRT-RTX it follows the types in the ONNX file.
     """
     return hasattr(trt.BuilderFlag, 'FP16')
 
@@ -179,7 +180,7 @@ def collect_errors() -> Iterator[list[str]]:
             yield collected
         finally:
             with _logger_lock:
-                # By identity: two empty lists are equal.
+                # Compared by identity: two empty lists are equal.
                 _collectors[:] = [each for each in _collectors if each is not collected]
 
 
@@ -201,7 +202,7 @@ def first_error(errors: list[str]) -> str:
 
 # --- Data types ---------------------------------------------------------------------------------
 
-# By name: `trt.nptype` fails in 8.5.2 with NumPy from 1.24 on, and knows no INT64 before 10.
+# Keyed by name: `trt.nptype` fails in 8.5.2 with NumPy 1.24 and later, and lacks INT64 before 10.
 _DTYPES: dict[str, np.dtype] = {
     'FLOAT': np.dtype(np.float32),
     'HALF': np.dtype(np.float16),
@@ -226,7 +227,7 @@ def to_numpy_dtype(data_type: tensorrt.DataType, tensor: str = '') -> np.dtype:
     Raises
     ------
     ModelError
-        For one that NumPy has not: BF16, FP8, FP4, INT4, E8M0.
+        For a type that NumPy does not have: BF16, FP8, FP4, INT4, E8M0.
     """
     name = data_type.name
     if name not in _DTYPES:
@@ -279,8 +280,8 @@ class Gpu:
 def find_gpu(index: int = 0) -> Gpu:
     """A GPU of this machine. Asks the driver, and makes no CUDA context.
 
-    To be called before any TensorRT object is made: without a driver, 8.x raises TypeError then,
-    and 11 crashes.
+    Call it before any TensorRT object is made: without a driver, 8.x then raises TypeError, and 11
+    crashes.
 
     Raises
     ------
@@ -311,15 +312,6 @@ def find_gpu(index: int = 0) -> Gpu:
         memory.value,
         bool(attribute(_INTEGRATED)),
     )
-
-
-def cuda_problem() -> str:
-    """Why CUDA cannot be used here; '' when it can."""
-    try:
-        find_gpu()
-    except ModelError as err:
-        return str(err)
-    return ''
 
 
 def _load_driver() -> Any:

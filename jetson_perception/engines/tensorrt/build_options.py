@@ -109,12 +109,12 @@ class BuildOptions:
                 )
 
     def as_json(self) -> dict[str, Any]:
-        """In JSON's types; also what a cache's key is made of."""
+        """The options as values that JSON has; the key in the cache is made of them, too."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> BuildOptions:
-        """From what `as_json` gave, lists for tuples."""
+        """The options that `as_json` wrote, with lists made tuples."""
         made = dict(values)
         made['batch'] = tuple(made['batch'])
         made['size_wh'] = tuple((size[0], size[1]) for size in made['size_wh'])

@@ -20,9 +20,9 @@ class _Phase:
     children: list[_Phase] = field(default_factory=list)
 
     def fraction(self) -> float:
-        """Of this phase, 0 to 1.
+        """How much of this phase is done, 0 to 1.
 
-        How many phases a step will have is not said beforehand: each takes half of what is left.
+        How many phases a step has is not known beforehand: each takes half of what is left.
         """
         active = max((child.fraction() for child in self.children), default=0.0)
         within = 1 - 0.5 ** (self.ended + active)
@@ -92,17 +92,15 @@ class BuildProgress:
             self._report(fraction, name)
 
 
-def make_monitor(trt: Any, progress: BuildProgress, canceled: Callable[[], bool]) -> Any:
-    """A `trt.IProgressMonitor` that reports to `progress`, and ends the build when asked to.
+def make_monitor(trt: Any, progress: BuildProgress) -> Any:
+    """A `trt.IProgressMonitor` that reports to `progress`.
 
     Parameters
     ----------
     trt : module
         TensorRT, one that has IProgressMonitor (9.1 and later).
     progress : BuildProgress
-        Is told.
-    canceled : callable
-        Asked after each step; True ends the build.
+        What it reports to.
     """
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
@@ -114,7 +112,7 @@ def make_monitor(trt: Any, progress: BuildProgress, canceled: Callable[[], bool]
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             progress.step(phase_name, step)
-            return not canceled()
+            return True  # go on: a build is canceled by ending its process
 
         def phase_finish(self, phase_name: str) -> None:
             progress.finish(phase_name)

@@ -1,9 +1,8 @@
 """The process that builds an engine: `python -m jetson_perception.engines.tensorrt.build_worker`.
 
-Standard input has the request, a line of JSON. When it ends, the parent is gone or wants no engine
-any more, and so this process ends. What happens is told on the file descriptor `events`, a line of
-JSON each; the plan goes into the descriptor `plan`, tensors to calibrate on come from
-`calibration`.
+Standard input has the request, a line of JSON. When it ends, the parent is gone or no longer wants
+the engine, so this process ends. Events go to the file descriptor `events`, a line of JSON each;
+the plan goes to the descriptor `plan`, and tensors to calibrate on come from `calibration`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KILL_ME_FIRST = '800'
-"""Of 1000: when memory runs out, the kernel is to end this process and not the node."""
+"""The most is 1000: when memory runs out, the kernel is to end this process, not the node."""
 
 
 def main() -> None:

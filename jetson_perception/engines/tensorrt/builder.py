@@ -66,19 +66,19 @@ class BuiltEngine:
     gpu : str
         What it was built on; '' for TensorRT-RTX without a GPU.
     options : BuildOptions
-        As used.
+        How it was built.
     layers : int
-        Of the network, before TensorRT fuses them.
+        How many the network has, before TensorRT fuses them.
     workspace_mib : int
         The limit that was set.
     shapes : mapping of str to three lists
         Smallest, best and largest shape of each input with open dimensions.
     flags : tuple of str
-        Of the builder, as 'FP16'.
+        The builder's flags that were set, as 'FP16'.
     notes : tuple of str
-        What was done that a user may want to know of.
+        What was done that a user may want to know.
     elapsed_s : float
-        Start of the process included.
+        How long it took, with the start of the process.
     """
 
     plan: bytes
@@ -110,7 +110,7 @@ def build_engine(
     path : str or Path
         The ONNX file; external data beside it.
     options : BuildOptions, optional
-        How.
+        How to build it.
     size_wh : tuple of int, optional
         Width and height where the model leaves them open and the options name none: what the
         metadata say that it was trained at.
@@ -118,10 +118,10 @@ def build_engine(
         Input tensors to find INT8 ranges on, for a model without Q/DQ nodes. TensorRT up to 10.x
         measures them itself; for the others a quantized model is made first, by ONNX Runtime.
     progress : callable, optional
-        Called on this thread with the fraction that is done, None while nobody knows, and what is
+        Called on this thread with the fraction that is done (None while it is unknown) and what is
         going on.
     cancel : Event, optional
-        Set, it ends the build within a fraction of a second.
+        Once set, the build ends within a fraction of a second.
     device : int
         Index of the GPU to build on and for, as this process counts them.
 
@@ -318,9 +318,7 @@ def _error(event: Mapping[str, Any]) -> PerceptionError:
     if event['error'] == 'ParameterError':
         return ParameterError(event['text'], event['parameter'])
     if event['error'] == 'crash':
-        return ModelError(
-            'building the engine failed in a way that nobody foresaw:', printed=event['text']
-        )
+        return ModelError('building the engine failed unexpectedly:', printed=event['text'])
     return ModelError(event['text'])
 
 

@@ -175,6 +175,10 @@ class LoadedEngines:
         return self._runtime
 
 
+loaded_engines = LoadedEngines()
+"""Those of this process."""
+
+
 def _shares_profiles(trt: Any) -> bool:
     """Whether contexts of one engine may use the same optimization profile: from 10.0 on."""
     return hasattr(trt, 'ExecutionContextAllocationStrategy')

@@ -20,9 +20,8 @@ from jetson_perception.engines.onnx_file.header import model_digest, read_head
 from jetson_perception.engines.tensorrt.api import describe_tensorrt, import_tensorrt, is_rtx
 from jetson_perception.engines.tensorrt.build_options import BuildOptions
 from jetson_perception.engines.tensorrt.builder import build_engine
-from jetson_perception.engines.tensorrt.cache import EngineCache
+from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
-from jetson_perception.engines.tensorrt.engine_key import EngineKey
 from jetson_perception.engines.tensorrt.loading import PlanRefusedError
 from jetson_perception.engines.tensorrt.plan_file import read_plan_file
 from jetson_perception.errors import CudaError, ModelError
@@ -38,7 +37,7 @@ _log = logging.getLogger('jetson_perception')
 
 _PLAN_SUFFIXES = ('.engine', '.plan')
 
-# Of BuildOptions: where things are written, which makes no other engine.
+# Build options that say where to write things: they do not change the engine.
 _NOT_IN_KEY = ('timing_cache', 'save_onnx')
 
 
@@ -99,7 +98,7 @@ def open_tensorrt(request: EngineRequest) -> TensorRTEngine:
     Raises
     ------
     ModelError
-        When the file cannot be used, TensorRT cannot build or load it, or is not there.
+        When the file cannot be used, TensorRT cannot build or load it, or is not installed.
     ParameterError
         When the input size is open and nobody says it, or the one given does not fit.
     BuildCanceled
@@ -164,7 +163,7 @@ def _make_engine(plan: CachedPlan, request: EngineRequest, info: ModelInfo) -> T
 
 
 def _plan_build(request: EngineRequest) -> tuple[ModelInfo, BuildOptions]:
-    """What the model says of itself, with the size to run at, and how to build its engine."""
+    """What is known of the model, with the size to run at, and how to build its engine."""
     path = request.path
     head = read_head(path)
     require_one_input(path, [spec.name for spec in head.inputs])

@@ -41,14 +41,13 @@ from jetson_perception.engines.tensorrt.api import (
 from jetson_perception.engines.tensorrt.build_progress import BuildProgress, make_monitor
 from jetson_perception.engines.tensorrt.calibrator import has_calibrator, make_calibrator
 from jetson_perception.errors import (
-    BuildCanceled,
     ModelError,
     ParameterError,
     PerceptionError,
 )
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.files.output_files import write_output
-from jetson_perception.files.private_files import replace_file
+from jetson_perception.files.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,15 +81,15 @@ class Plan:
     gpu : str
         What it was built on; '' for TensorRT-RTX without a GPU.
     layers : int
-        Of the network, before TensorRT fuses them.
+        How many the network has, before TensorRT fuses them.
     shapes : mapping of str to three shapes
         Smallest, best and largest shape of each input with open dimensions.
     workspace_mib : int
         The limit that was set.
     flags : list of str
-        Of the builder, as 'FP16'.
+        The builder's flags that were set, as 'FP16'.
     notes : list of str
-        What was done that a user may want to know of.
+        What was done that a user may want to know.
     """
 
     data: Any
@@ -111,7 +110,6 @@ def build_plan(
     size_wh: tuple[int, int] | None = None,
     calibration: Iterator[NDArray[np.generic]] | None = None,
     report: Callable[[float | None, str], None] = lambda fraction, phase: None,
-    canceled: Callable[[], bool] = lambda: False,
 ) -> Plan:
     """Build an engine.
 
@@ -122,15 +120,13 @@ def build_plan(
     path : Path
         The ONNX file; external data beside it.
     options : BuildOptions
-        How.
+        How to build it.
     size_wh : tuple of int, optional
         Width and height where the model leaves them open and the options name none.
     calibration : iterator of ndarray, optional
         Input tensors to measure INT8 ranges on, where the version does that.
     report : callable
-        Called with the fraction that is done, None while nobody knows, and what is going on.
-    canceled : callable
-        Asked on the way; True ends the build, in versions that can.
+        Called with the fraction that is done (None while it is unknown) and what is going on.
 
     Raises
     ------
@@ -138,8 +134,6 @@ def build_plan(
         When the file cannot be used, or TensorRT cannot build it; with its own first error.
     ParameterError
         When an option does not fit the model or this TensorRT.
-    BuildCanceled
-        When it was canceled.
     """
     name = describe_tensorrt(trt)
     gpu = None if is_rtx(trt) else find_gpu()
@@ -166,10 +160,10 @@ def build_plan(
             config.set_calibration_profile(profile)
     _set_tuning(trt, config, options, plan)
     cache = _set_timing_cache(trt, config, options, notes)
-    monitor = _set_monitor(trt, config, report, canceled)
+    monitor = _set_monitor(trt, config, report)
     report(None if monitor is None else 0.0, 'building')
     try:
-        plan.data = _serialize(builder, network, config, path, workspace, canceled)
+        plan.data = _serialize(builder, network, config, path, workspace)
     finally:
         if calibrator is not None:
             calibrator.close()
@@ -383,7 +377,7 @@ def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -
         code = str(error.code()).rsplit('.', maxsplit=1)[-1]
         # Where there is no driver, that is appended to each error.
         desc = _NO_DRIVER.sub('', ' '.join(error.desc().split())).rstrip('. ')
-        # Of an unsupported node the description is "false".
+        # The description of an unsupported node is "false".
         text = _node_of(error) + (code if desc in ('', 'false') else f'{code}: {desc}')
         texts.append((text, f'{said} {code}'))
     if not texts:
@@ -593,7 +587,7 @@ def _save_timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_file(path, memoryview(cache.serialize()), mode=0o600)
+        replace_file(path.resolve(), memoryview(cache.serialize()), mode=0o600)
     except OSError as err:
         _log.warning('the timing cache %s cannot be written: %s', path, err)
 
@@ -602,11 +596,10 @@ def _set_monitor(
     trt: Any,
     config: tensorrt.IBuilderConfig,
     report: Callable[[float | None, str], None],
-    canceled: Callable[[], bool],
 ) -> Any:
     if not hasattr(trt, 'IProgressMonitor'):
         return None
-    monitor = make_monitor(trt, BuildProgress(report), canceled)
+    monitor = make_monitor(trt, BuildProgress(report))
     config.progress_monitor = monitor
     return monitor  # TensorRT keeps no reference that Python sees
 
@@ -627,14 +620,11 @@ def _serialize(
     config: tensorrt.IBuilderConfig,
     path: Path,
     workspace_mib: int,
-    canceled: Callable[[], bool],
 ) -> Any:
     with collect_errors() as errors:
         data = builder.build_serialized_network(network, config)
     if data is not None:
         return data
-    if canceled():
-        raise BuildCanceled(f'{path}: building the engine was canceled')
     everything = ' '.join(errors).lower()
     hint = next((hint for mark, hint in _BUILD_HINTS if mark in everything), '')
     way_out = {

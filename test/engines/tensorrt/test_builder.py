@@ -402,9 +402,9 @@ class TestTheChild:
             # Ends when nobody holds the other end any more: neither the parent, nor the child.
             assert parent.stdout.read() == b''
 
-    def test_what_nobody_foresaw(self, fails):
+    def test_an_unexpected_failure(self, fails):
         path = fails("__version__ = '10.3'\nRuntime = ILogger = object\n")
-        with pytest.raises(ModelError, match=r'CUDA cannot be used|nobody foresaw'):
+        with pytest.raises(ModelError, match=r'CUDA cannot be used|failed unexpectedly'):
             build_engine(path)
 
 

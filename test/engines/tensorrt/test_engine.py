@@ -15,8 +15,8 @@ from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.cuda import device as device_module
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
-from jetson_perception.engines.tensorrt import engine as tensorrt_module
-from jetson_perception.engines.tensorrt import plan_context as plan_context_module
+from jetson_perception.engines.tensorrt import context as context_module
+from jetson_perception.engines.tensorrt import graph_runner as graph_runner_module
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
 from jetson_perception.errors import CudaError, ModelError, ParameterError
@@ -37,7 +37,7 @@ class Machine:
         self.trt = standin_tensorrt.install(monkeypatch, self.cuda, version)
         self.fail = self.trt.standin.fail
         self.calls = self.trt.standin.calls
-        monkeypatch.setattr(plan_context_module, '_loaded', LoadedEngines())
+        monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
 
     def plan(self, path, **facts):
         return make_plan(path, self.version, **facts)
@@ -299,7 +299,7 @@ class TestGraph:
         def fail(*_):
             raise CudaError('an illegal memory access', fatal=True)
 
-        monkeypatch.setattr(tensorrt_module, 'capture', fail)
+        monkeypatch.setattr(graph_runner_module, 'capture', fail)
         engine = one.open(model)
         with pytest.raises(CudaError, match='illegal memory access'):
             engine.infer(tensors(engine, 1)[0])
@@ -561,7 +561,8 @@ class TestFailures:
         with pytest.raises(CudaError):
             engine.close()
         engine.close()
-        assert '_context' not in vars(engine)
+        with pytest.raises(ModelError, match='the engine is closed'):
+            engine.bind_thread()
 
 
 class TestWeights:
@@ -599,7 +600,7 @@ class TestWeights:
 
     def test_for_a_deep_learning_accelerator(self, every, model):
         engines = [every.open(model), every.open(model, dla_core=1)]
-        assert [engine._plan.engine.dla_core for engine in engines] == [-1, 1]
+        assert [engine._context.engine.dla_core for engine in engines] == [-1, 1]
         assert self.count(every) == 2
         for engine in engines:
             engine.close()

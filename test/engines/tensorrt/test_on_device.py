@@ -66,7 +66,7 @@ def test_equals_onnx_runtime(tmp_path, precision, tolerance, dynamic):
     for _ in range(2):  # built, then from the cache
         engine = open_engine(path, runtime='tensorrt', precision=precision, input_size_wh=(64, 48))
         assert_computes(engine, path, tolerance)
-        assert engine._graph is not None
+        assert engine._runner.graph is not None
         engine.close()
 
 

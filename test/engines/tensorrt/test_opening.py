@@ -21,12 +21,11 @@ from standin_tensorrt import make_plan
 from jetson_perception.engines import open_engine
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
 from jetson_perception.engines.request import EngineRequest
-from jetson_perception.engines.tensorrt import cache as cache_module
+from jetson_perception.engines.tensorrt import context as context_module
 from jetson_perception.engines.tensorrt import opening as module
-from jetson_perception.engines.tensorrt import plan_context as plan_context_module
-from jetson_perception.engines.tensorrt.cache import EngineCache
+from jetson_perception.engines.tensorrt.cache import EngineCache, plans_in_memory
+from jetson_perception.engines.tensorrt.cache.lock import locked
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
-from jetson_perception.engines.tensorrt.engine_folder import EngineFolder
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
 from jetson_perception.engines.tensorrt.opening import open_tensorrt, tensorrt_problem
 from jetson_perception.engines.tensorrt.plan_file import join_plan
@@ -62,10 +61,10 @@ class Builder:
 def machine(monkeypatch, tmp_path):
     """TensorRT 10.3 on an Orin, with an empty cache."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setattr(cache_module, '_in_memory', {})
+    plans_in_memory.clear()
     cuda = standin_pycuda.install(monkeypatch, devices=2)
     trt = standin_tensorrt.install(monkeypatch, cuda, '10.3')
-    monkeypatch.setattr(plan_context_module, '_loaded', LoadedEngines())
+    monkeypatch.setattr(context_module, 'loaded_engines', LoadedEngines())
     builder = Builder()
     monkeypatch.setattr(module, 'build_engine', builder)
     yield types.SimpleNamespace(cuda=cuda, trt=trt, builder=builder)
@@ -190,7 +189,7 @@ class TestOnnx:
             cancel.set()
 
         with (
-            EngineFolder(EngineCache().folder).lock(entry.digest),
+            locked(EngineCache().folder / f'{entry.digest}.lock'),
             caplog.at_level(logging.INFO, 'jetson_perception'),
             pytest.raises(BuildCanceled),
         ):

@@ -14,7 +14,7 @@ from standin_tensorrt_builder import VERSIONS, make_tensorrt
 from jetson_perception.engines.tensorrt import api, calibrator, plan_builder
 from jetson_perception.engines.tensorrt.build_options import BuildOptions
 from jetson_perception.engines.tensorrt.plan_builder import build_plan
-from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.resources import model_path
 
 FLAGGED = ['8.5', '8.6', '10.3', '10.13']
@@ -435,15 +435,6 @@ class TestFailures:
         StandInDriver(init=100).install(monkeypatch, api)
         with pytest.raises(ModelError, match='sees no GPU'):
             build('11')
-
-    def test_cancel(self, stand_in, tmp_path):
-        with pytest.raises(BuildCanceled, match='was canceled'):
-            build_plan(
-                stand_in('10.3'),
-                segmentation(tmp_path / 'm.onnx'),
-                BuildOptions(),
-                canceled=lambda: True,
-            )
 
     def test_a_plugin_library_that_is_not_there(self, stand_in, tmp_path, monkeypatch):
         def load(name, **_):

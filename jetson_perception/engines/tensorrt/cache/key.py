@@ -1,9 +1,10 @@
-"""What a kept engine depends on, and how two of them differ."""
+"""What tells one built engine from another."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
-"""Of what describes an engine; one with another is built again."""
+"""Version of the JSON beside engines; part of every digest, so that a change builds all anew."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class EngineKey:
     Attributes
     ----------
     model_sha256 : str
-        Of the ONNX file and the weights beside it, by `onnx_file.header.model_digest`.
+        The digest of the ONNX file and the weights beside it: `onnx_file.header.model_digest`.
     runtime : str
         As 'TensorRT 10.3.0'.
     gpu : str
@@ -32,7 +33,7 @@ class EngineKey:
     compute_capability : str
         As '8.7'.
     options : mapping
-        How it is built: precision, shapes, limits; of values that JSON has.
+        How it is built: precision, shapes, limits; only values that JSON has.
     model : str
         The model's path, for people; it makes no difference.
     """
@@ -57,18 +58,23 @@ class EngineKey:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits, other ones for another key."""
+        """32 hexadecimal digits that differ for every key."""
         text = json.dumps([FORMAT, self.content()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def name(self) -> str:
-        """The model's file name, for people; the digest where there is none."""
+        """The model's file name, for messages."""
         return Path(self.model).name or self.digest
 
 
+def is_digest(name: str) -> bool:
+    """Whether a name is that of a key's digest."""
+    return re.fullmatch('[0-9a-f]{32}', name) is not None
+
+
 def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What differs between two keys, for people; '' if nothing."""
+    """What differs between the contents of two keys, for people; '' if nothing does."""
     parts = []
     for name in sorted({*stored, *wanted}):
         before, now = stored.get(name), wanted.get(name)

@@ -1,41 +1,72 @@
-"""A lock that processes share, as a file that goes with its holder."""
+"""A lock between processes: a file, of which the kernel knows who holds it.
+
+The kernel drops it when its holder ends, in whatever way (flock).
+"""
 
 from __future__ import annotations
 
 import fcntl
 import logging
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from jetson_perception.errors import BuildCanceled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from threading import Event
 
 _log = logging.getLogger('jetson_perception')
 
+_POLL_SECONDS = 0.1
+
 
 @contextmanager
-def file_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Hold a lock; gives False if that cannot be, or not without waiting.
-
-    The kernel holds it (flock), and drops it when the process ends in whatever way.
+def locked(
+    path: Path,
+    *,
+    wait: bool = True,
+    cancel: Event | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Iterator[bool]:
+    """Hold a lock within the block; it is given False where it is not held.
 
     Parameters
     ----------
     path : Path
-        Its file, which is made, and removed at the end.
-    pause : callable, optional
-        Waits a little while another holds the lock; may raise to give up. Default: give up.
+        The lock's file, made and removed here.
+    wait : bool
+        Wait for whoever holds it.
+    cancel : threading.Event, optional
+        Once set, waiting ends.
+    on_wait : callable, optional
+        Called once before it waits.
+
+    Yields
+    ------
+    bool
+        Whether it is held: not where another holds it and `wait` is false, nor where the file
+        system has no locks, which is logged.
+
+    Raises
+    ------
+    BuildCanceled
+        When `cancel` was set while waiting.
     """
     descriptor = None
     try:
         while descriptor is None:
             descriptor = try_lock(path)
             if descriptor is None:
-                if pause is None:
+                if not wait:
                     break
-                pause()
+                if on_wait:
+                    on_wait()
+                    on_wait = None
+                _pause(cancel, path)
     except OSError as err:
         _log.warning('%s cannot be locked: %s', path, err.strerror)
     try:
@@ -48,7 +79,7 @@ def file_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[b
 
 
 def try_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None while another holds it."""
+    """A descriptor that holds the lock until it is closed, or None while another holds it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -67,3 +98,10 @@ def try_lock(path: Path) -> int | None:
         if current is not None and (current.st_dev, current.st_ino) == (held.st_dev, held.st_ino):
             return descriptor
         os.close(descriptor)  # its last holder removed it: lock the new one
+
+
+def _pause(cancel: Event | None, path: Path) -> None:
+    if cancel is None:
+        time.sleep(_POLL_SECONDS)
+    elif cancel.wait(_POLL_SECONDS):
+        raise BuildCanceled(f'canceled while another process was building {path.stem}')
