@@ -28,8 +28,14 @@ if TYPE_CHECKING:
         SourceError,
     )
     from jetson_perception.model_info import ModelInfo
-    from jetson_perception.models import SegmentationModel, YoloModel, open_model
-    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.models import (
+        ClassificationModel,
+        SegmentationModel,
+        YoloModel,
+        open_model,
+    )
+    from jetson_perception.tasks.classification import ClassificationOptions
+    from jetson_perception.tasks.results import Classification, Detections, Segmentation
     from jetson_perception.tasks.segmentation import SegmentationOptions
     from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -39,6 +45,9 @@ __path__ = extend_path(__path__, __name__)
 
 __all__ = [
     'BuildCanceled',
+    'Classification',
+    'ClassificationModel',
+    'ClassificationOptions',
     'CudaError',
     'DetectionOptions',
     'Detections',
@@ -57,6 +66,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    'Classification': 'tasks.results',
+    'ClassificationModel': 'models',
+    'ClassificationOptions': 'tasks.classification',
     'DetectionOptions': 'tasks.yolo',
     'Detections': 'tasks.results',
     'ModelInfo': 'model_info',

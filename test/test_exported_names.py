@@ -33,6 +33,9 @@ def names_for_type_checkers():
 def test_the_names():
     assert jetson_perception.__all__ == [
         'BuildCanceled',
+        'Classification',
+        'ClassificationModel',
+        'ClassificationOptions',
         'CudaError',
         'DetectionOptions',
         'Detections',

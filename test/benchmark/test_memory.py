@@ -27,7 +27,7 @@ def test_resident_memory_grows_by_what_is_touched():
 
 @pytest.mark.skipif('THP_enabled' not in STATUS.read_text(), reason='this kernel does not tell')
 def test_small_pages():
-    """Of a process whose resident memory would grow by itself otherwise."""
+    """Measured in its own process: the memory of this one grows by itself."""
     show = 'print([line.split()[1] for line in open("/proc/self/status") if "THP_" in line][0])'
     before, kept, after = printed(f'{show}; print(memory.keep_to_small_pages()); {show}')
     assert (before, kept, after) == ('1', 'True', '0')

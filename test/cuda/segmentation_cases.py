@@ -126,7 +126,7 @@ def all_nan(_rng, shape):
 
 
 def one_nan(rng, shape):
-    """Of a foreground, at one point."""
+    """A foreground's values at one point."""
     planes = smooth(rng, shape)
     planes[0, 40, 50] = np.nan
     return planes

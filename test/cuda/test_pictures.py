@@ -127,7 +127,7 @@ def test_what_nobody_wants_takes_no_memory(standin, device):
 
 
 def test_two_frames_under_way_keep_apart(shop):
-    """Of other sizes, colors and shares, each in its block."""
+    """Two frames of other sizes, colors and shares, each in its block."""
     turned = PictureOptions(True, True, COLORS[::-1], blend=0.2)
     for number in range(4):
         sources = [

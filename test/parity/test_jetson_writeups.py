@@ -181,7 +181,7 @@ class TestTheirMistakes:
         assert [COLOR_CLASSES[class_id] for class_id in np.unique(mask)] == ['red']
 
     def test_results_of_some_engines_never_drawn(self, tmp_path):
-        """Of four engines they draw the first detector twice and the second never."""
+        """With four engines they draw the first detector twice and the second never."""
         planted = {
             'det': detector(tmp_path / 'a.onnx', [(100, 100, 60, 60, 0, 0.9)]),
             'det_int8': detector(tmp_path / 'b.onnx', [(500, 100, 60, 60, 0, 0.9)]),

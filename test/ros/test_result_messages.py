@@ -34,7 +34,7 @@ def header(sec=1_700_000_000, nanosec=999_999_999, frame_id='camera_optical'):
 
 
 def detections(*rows, keypoints=None):
-    """Of rows of left, top, right, bottom, score, class."""
+    """Detections from rows of left, top, right, bottom, score, class."""
     values = np.asarray(rows, np.float32).reshape(-1, 6)
     points = None if keypoints is None else np.asarray(keypoints, np.float32)
     return Detections(values[:, :4], values[:, 4], values[:, 5].astype(np.int32), points)

@@ -15,7 +15,7 @@ from jetson_perception.ros.result_messages import DetectionMessage, KeypointMess
 from jetson_perception.ros.serialized_results import DetectionBytes, KeypointBytes
 from jetson_perception.tasks.results import Detections
 
-# Of every length up to two alignments, and not of ASCII only.
+# Every length up to two alignments, and not only ASCII.
 CLASSES = ('', 'a', 'ox', 'cat', 'bird', 'horse', 'person', 'bicycle', 'elephant', 'Äpfel', '馬')
 KEYPOINTS = ('nose', 'left_eye', '', 'right_ear')
 FRAME_IDS = ('', 'c', 'camera', 'camera_optical_frame', 'Kamera für oben')
@@ -35,7 +35,7 @@ def detections(count, seed=0, keypoint_count=None, tracked=False):
         numbers.random(count, np.float32),
         numbers.integers(0, len(CLASSES) + 2, count).astype(np.int32),
         keypoints,
-        # Of every length, the longest there is and none among them.
+        # Every length, the longest and the empty one among them.
         track_id=(2 ** numbers.integers(0, 63, count) - 2).astype(np.int64) if tracked else None,
     )
 

@@ -109,7 +109,7 @@ def test_images_of_every_shape(wh, resize):
 
 
 def reference_logit(logits, x, y, transform):
-    """Of the pixel (x, y) of the source image: its place in the input, then between the cells."""
+    """Where the pixel (x, y) of the source image lies in the input, then between the cells."""
     network = transform.source_to_network(np.array([x + 0.5, y + 0.5], np.float64))
     at, bounds = [], []
     for axis in (0, 1):

@@ -450,7 +450,7 @@ def test_classes_and_their_thresholds(layout, options, classes, dtype):
 @pytest.mark.parametrize('zero', [0, 0.0, np.float32(0), np.int64(0)], ids=repr)
 @pytest.mark.parametrize('own', [0.5, 1, np.float32(0.5)], ids=repr)
 def test_a_whole_number_is_as_good_as_any(zero, own):
-    """Of equal options the first is kept: a 0 is not to change what a 0.0 means, nor else."""
+    """The first of equal options is kept, so that a 0 does not change what a 0.0 means."""
     rows = {
         1: row(ANCHOR_FREE, (100, 200, 200, 300), 0.4, 3),
         2: row(ANCHOR_FREE, (300, 200, 400, 300), 0.4, 7),

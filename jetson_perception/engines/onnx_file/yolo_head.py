@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-# Of a row's largest value: what float32 loses over some thirty operators, many times over.
+# As a share of a row's largest value: many times what float32 loses over some thirty operators.
 _ROUNDING = 1e-3
 
 

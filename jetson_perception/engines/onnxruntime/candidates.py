@@ -106,7 +106,7 @@ class Candidates:
         except ModelError as err:
             if mode == 'plain':
                 raise
-            # Of a version that does not tell what it computes on the CPU.
+            # This version does not tell what it computes on the CPU.
             _log.debug('%s: no session for a graph: %s', self.source.path.name, str(err))
             return self.renew('plain')
 
