@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from jetson_perception.commands.terminal import counted, listed, print_pairs
+from jetson_perception.commands.terminal import print_pairs
 
 PAIRS = [('model', 'a.onnx'), ('classes', 'one, two, three, four, five, six, seven, eight, nine')]
 
@@ -61,24 +61,3 @@ class TestPairs:
             'model    a.onnx',
             f'classes  {PAIRS[1][1]}',
         ]
-
-
-@pytest.mark.parametrize(
-    ('number', 'text'),
-    [(0, 'classes unknown'), (1, '1 class'), (2, '2 classes')],
-)
-def test_counted(number, text):
-    assert counted(number, 'class', 'es') == text
-
-
-@pytest.mark.parametrize(
-    ('names', 'text'),
-    [
-        pytest.param([], '', id='none'),
-        pytest.param(['a', 'b'], 'a, b', id='all'),
-        pytest.param(['a', 'b', 'c', 'd'], 'a, b, c, … (4 in all)', id='the_first_of_many'),
-        pytest.param(['\x07'], r'\x07', id='not_printable'),
-    ],
-)
-def test_listed(names, text):
-    assert listed(names, most=3) == text

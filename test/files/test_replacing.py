@@ -14,7 +14,14 @@ def mode(path):
 
 
 @pytest.mark.parametrize('durable', [False, True])
-@pytest.mark.parametrize('content', [b'', b'new', memoryview(b'new')], ids=repr)
+@pytest.mark.parametrize(
+    'content',
+    [
+        pytest.param(b'', id='empty'),
+        pytest.param(b'new', id='bytes'),
+        pytest.param(memoryview(b'new'), id='memoryview'),
+    ],
+)
 def test_replaces(tmp_path, content, durable):
     path = tmp_path / 'a'
     for _ in range(2):
