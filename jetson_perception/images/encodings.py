@@ -207,7 +207,7 @@ def require_layout(
         raise ImageError(
             f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '
             f'{pixels.shape}; {rows} rows of {row_bytes} bytes are needed: pass the result of '
-            'images.view'
+            'images.encodings.view'
         )
     return rows, row_bytes
 

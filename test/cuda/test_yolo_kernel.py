@@ -231,7 +231,7 @@ def test_misuse_is_refused(device):
             on_device.decoder.enqueue(on_device.outputs, on_device.stream, 1)
         other = DeviceBuffer(device, (1, 84, 100), np.float32)
         on_device.decoder.prepare(case.transform, case.options)
-        with pytest.raises(CudaError, match=r'float32 \(1, 84, 100\); it was said'):
+        with pytest.raises(CudaError, match=r'float32 \(1, 84, 100\); expected float32'):
             on_device.decoder.enqueue([other], on_device.stream)
         other.close()
     on_device.decoder.close()

@@ -67,11 +67,13 @@ def test_told_to_end_before_python_has_started():
 
 
 def test_told_to_end_in_the_middle_of_imports():
-    programs = [Program(str(PREFIX / 'lib/jetson_perception/seg_node'))]
-    programs.append(Program(str(COMMAND), 'info', 'oranges'))
-    for program in programs:
+    for command, code in (
+        ([str(PREFIX / 'lib/jetson_perception/seg_node')], 0),
+        ([str(COMMAND), 'info', 'oranges'], 130),
+    ):
+        program = Program(*command)
         program.wait_until(imports('/cv2'))
-    assert [program.interrupt()[:2] for program in programs] == [(0, ''), (130, '')]
+        assert program.interrupt()[:2] == (code, '')
 
 
 def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path):

@@ -88,7 +88,7 @@ def test_pixels_that_are_not_what_they_are_said_to_be(lanes_of, raw):
     lanes = lanes_of('a')
     wrong = Frame(lambda: None, raw=raw)
     wrong.share(1, 1, TensorPool())
-    with pytest.raises(ImageError, match=r'take what images\.view gives'):
+    with pytest.raises(ImageError, match=r'pass the result of images\.encodings\.view'):
         lanes.take(wrong)
     lanes.release(wrong)
     lanes.take(frame(3))
