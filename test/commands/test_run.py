@@ -91,7 +91,9 @@ class TestRun:
         assert found() == found('--classes', 'name_1,name_0') == ['name_0', 'name_1']
         assert found('--classes', 'name_1') == ['name_1']
         assert main(['run', path, picture, '--classes', 'nam_1']) == 1
-        assert re.search(r"'nam_1', but the model has no class .*; did you mean 'n", capsys.readouterr().err)
+        assert re.search(
+            r"'nam_1', but the model has no class .*; did you mean 'n", capsys.readouterr().err
+        )
         assert main(['run', colors, picture, '--classes', 'red']) == 1
         assert '--classes is for detectors' in capsys.readouterr().err
 

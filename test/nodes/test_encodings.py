@@ -81,7 +81,14 @@ def test_encodings_that_do_not_say_all(peer, seg_node):
     def warm():
         return of_color('mono16', 31000, dtype=np.uint16)
 
-    refused(peer, node, images, masks, warm, 'set intensity_range to the values that become black and white')
+    refused(
+        peer,
+        node,
+        images,
+        masks,
+        warm,
+        'set intensity_range to the values that become black and white',
+    )
     answer = peer.set_parameter('seg_node', 'intensity_range', [5, 5])
     assert not answer.successful
     assert 'the first below the second' in answer.reason
