@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import itertools
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -16,16 +17,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.scene_kinds import scene_kind
+from jetson_perception.commands.options import positive
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.quantization import quantize_model
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import write_output
+from jetson_perception.files.private_files import PrivateFolder
 from jetson_perception.models import open_model
 from jetson_perception.resources import (
     INT8_TWINS,
     has_int8_twin,
     int8_twin_path,
-    is_private,
     model_path,
 )
 
@@ -57,14 +59,9 @@ def make_int8_twin(name: str, count: int = PICTURES) -> Path:
         When it cannot be made: the scenes or onnx are not installed, the cache cannot be written.
     """
     original, twin = model_path(INT8_TWINS[name]), int8_twin_path(name)
-    with _only_maker(twin.parent):
+    with only_maker(twin.parent):
         if has_int8_twin(name):
             return twin
-        if not is_private(twin.parent):
-            raise PerceptionError(
-                f'others may write to {twin.parent}, so what lies there is not used; '
-                f'chmod 700 it, or set XDG_CACHE_HOME to a folder of your own'
-            )
         _say(f'making {name} of {count} pictures of scene://{SCENE}, once for all …')
         begun = time.monotonic()
         with open_model(original, runtime='onnxruntime_cpu') as model:
@@ -89,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         '--count',
-        type=int,
+        type=positive,
         default=PICTURES,
         metavar='N',
         help=f'calibrate on so many pictures (default: {PICTURES})',
@@ -108,11 +105,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _only_maker(folder: Path) -> Iterator[None]:
+def only_maker(folder: Path) -> Iterator[None]:
     """Wait until no other process makes a model in a folder, which is made if need be."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / 'lock').open('a')
+        # Before the first file is opened in it: whoever can write the folder could plant a link.
+        PrivateFolder(folder, holds='models', error=PerceptionError).make()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.fdopen(os.open(folder / 'lock', flags, 0o600), 'w')
     except OSError as err:
         raise PerceptionError(
             f'{folder} cannot be written: {err.strerror}; set XDG_CACHE_HOME to a folder of your '

@@ -10,7 +10,7 @@ import threading
 import pytest
 from int8_twins import pretend_made
 
-from jetson_perception.commands.int8_twins import main, make_int8_twin
+from jetson_perception.commands.int8_twins import main, make_int8_twin, only_maker
 from jetson_perception.engines.onnx_file.graph import has_quantization
 from jetson_perception.errors import ModelError, PerceptionError
 from jetson_perception.models import open_model
@@ -86,8 +86,24 @@ def test_a_folder_that_others_can_write_to_is_refused():
     pretend_made(NAME)
     folder = int8_twin_path(NAME).parent
     folder.chmod(0o777)
-    with pytest.raises(PerceptionError, match=rf'others may write to {folder}.*chmod 700'):
+    with pytest.raises(PerceptionError, match=rf'{folder} may be written by others.*chmod go-w'):
         make_int8_twin(NAME)
+    assert not (folder / 'lock').exists()
+
+
+def test_the_folders_above_are_made_for_the_user_alone_whatever_the_umask(cache):
+    before = os.umask(0)
+    try:
+        with pytest.raises(SystemExit):
+            main(['--count', '0'])
+        assert not cache.exists()
+        with only_maker(int8_twin_path(NAME).parent):
+            pass
+    finally:
+        os.umask(before)
+    folder = int8_twin_path(NAME).parent
+    for each in (folder, *folder.parents[:2]):
+        assert each.stat().st_mode & 0o777 == 0o700, each
 
 
 def test_a_cache_that_cannot_be_written(cache, capsys):
@@ -95,7 +111,7 @@ def test_a_cache_that_cannot_be_written(cache, capsys):
     assert main([NAME]) == 1
     said = capsys.readouterr().err
     assert said.startswith('make_int8_models: ')
-    assert 'cannot be written: Not a directory; set XDG_CACHE_HOME' in said
+    assert 'cannot be written: File exists; set XDG_CACHE_HOME' in said
 
 
 def test_without_onnx_it_says_what_to_install(monkeypatch, capsys):

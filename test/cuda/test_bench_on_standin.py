@@ -15,11 +15,12 @@ import standin_onnxruntime
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector, pose_detector
 
-from jetson_perception.benchmark import end_to_end, memory
+from jetson_perception.benchmark import memory
 from jetson_perception.benchmark.baseline import OnStreams, plain_session, run_baseline
 from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, measure, opened_models
 from jetson_perception.drawing import draw_segmentation
+from jetson_perception.models import segmentation
 from jetson_perception.tasks.yolo import DetectionOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
@@ -104,7 +105,7 @@ def test_the_usual_loop_rounds_as_the_engines_do(models, provider, precision, tf
 
 def test_what_the_gpu_tinted_is_not_tinted_again(standin, models, monkeypatch, caplog):
     drawn, frames = [], [np.full((48, 64, 3), (20, 20, 220), np.uint8)]
-    draw_legend = end_to_end.draw_legend
+    draw_legend = segmentation.draw_legend
 
     def kept(canvas, result, colors, names):
         expected = frames[0].copy()
@@ -115,8 +116,8 @@ def test_what_the_gpu_tinted_is_not_tinted_again(standin, models, monkeypatch, c
     def on_cpu(*_):
         raise AssertionError('the CPU was asked')
 
-    monkeypatch.setattr(end_to_end, 'draw_legend', kept)
-    monkeypatch.setattr(end_to_end, 'draw_segmentation', on_cpu)
+    monkeypatch.setattr(segmentation, 'draw_legend', kept)
+    monkeypatch.setattr(segmentation, 'draw_segmentation', on_cpu)
     # The first of them is drawn on the image itself.
     settings = Settings((models[2], models[0]), runtime='onnxruntime_cuda')
     with opened_models(settings) as opened, FullRate(opened) as pipeline:

@@ -18,6 +18,7 @@ from jetson_perception.palette import palette
 from jetson_perception.pipeline import Frame, Pipeline, RawImage, make_lane
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
+from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from gpu_checks.checks import Checks, Options
     from jetson_perception.tasks.results import Detections
-    from jetson_perception.tasks.yolo import DetectionOptions
 
 _FRAMES = 200
 _BOX_PX = 0.5
@@ -67,7 +67,8 @@ def run(options: Options, checks: Checks) -> None:
             elif model == 'oranges':
                 compare_masks(checks, name, pairs)
             else:
-                compare_boxes(checks, name, pairs, model_options(settings)(None))
+                asked = DetectionOptions(score_threshold=settings.score_threshold)
+                compare_boxes(checks, name, pairs, asked)
         if options.on_gpu:
             if 'oranges' in models:
                 check_pictures(checks, replace(settings, runtime=options.runtime), frames)
