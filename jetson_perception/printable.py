@@ -104,8 +104,8 @@ def printable_line(message: str, limit: int = SHOWN_LINE_CHARACTERS) -> str:
 def printable_lines(text: str, limit: int = SHOWN_LINES) -> str:
     r"""What a program printed, or a traceback, as at most `limit` printable lines.
 
-    Lines after the first are indented, so that none can be taken for a line of the log itself. Of
-    a text that is too long the middle is left out: it ends with what went wrong.
+    Lines after the first are indented, so that none can pass for a line of the log itself. A
+    text that is too long loses its middle: its end says what went wrong.
 
     Examples
     --------

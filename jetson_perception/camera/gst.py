@@ -3,7 +3,7 @@
 This way no OpenCV built with GStreamer and no PyGObject is needed, and a driver that crashes takes
 a child process with it, not the node. The child writes each frame behind a multipart header with
 its length, so that a change of size cannot pass unnoticed. Width and height, where they are not
-known before, come from the caps that `gst-launch-1.0 -v` prints, held against that length.
+known before, come from the caps that `gst-launch-1.0 -v` prints, checked against that length.
 """
 
 from __future__ import annotations

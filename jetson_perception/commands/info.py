@@ -1,4 +1,4 @@
-"""`jetson-perception info`: what a model is taken for."""
+"""`jetson-perception info`: how a model file is interpreted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    """Show what a model is taken for: its task, input, outputs, classes and normalization."""
+    """Show how a model is interpreted: its task, input, outputs, classes and normalization."""
     # What is assumed has a line of its own here.
     with closing(open_asked(arguments, tell_assumptions=False)) as model:
         print_pairs(_describe(model))

@@ -22,7 +22,7 @@ class _Verb(NamedTuple):
 
 
 _VERBS = {
-    'info': _Verb('info', 'show what a model is taken for'),
+    'info': _Verb('info', 'show how a model file is interpreted'),
     'run': _Verb('run', 'run a model on pictures, folders, videos or cameras'),
     'evaluate': _Verb('evaluate', 'measure how good models are on a dataset'),
     'compare': _Verb('compare', 'compare two runtimes or files of one model'),

@@ -103,7 +103,7 @@ class VideoFile:
         Raises
         ------
         ParameterError
-            When they cannot, and no error told so before.
+            If they cannot, and no earlier error reported it.
         """
         if not self._problem and not self._complete():
             raise self._stopped('its end could not be written; is the disk full?', False)

@@ -2,9 +2,9 @@
 
 Color conversion, resize, padding and normalization are those of `images.encodings.to_bgr` and
 `tasks.preprocess.Preprocessor`, bit for bit where OpenCV runs its portable code, as it does on
-x86-64. The kernel is held against OpenCV 5.0 there. OpenCV built with another library for resizing
-(Carotene or KleidiCV on Arm, IPP when told that it need not be exact) may itself differ from that
-by 1 in a pixel value.
+x86-64. The kernel is tested against OpenCV 5.0 there. OpenCV built with another resizing library
+(Carotene or KleidiCV on Arm, IPP when allowed to be inexact) may itself differ from that by 1 in a
+pixel value.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit and what it was held against.
+    """One limit and the measured value.
 
     Attributes
     ----------

@@ -201,7 +201,7 @@ def _is_outline(value: object) -> bool:
     if len(size) != 2 or max(size) > _FARTHEST:
         return False
     if isinstance(runs, str):
-        # Numbers of six bits a character; the highest bit says that the number goes on.
+        # Numbers of six bits a character; the highest bit says that the number continues.
         return all('0' <= each <= 'o' for each in runs) and not (ord(runs[-1:] or '0') - 48) & 32
     return isinstance(runs, list) and _counts(runs, 0) and sum(runs) == size[0] * size[1]
 

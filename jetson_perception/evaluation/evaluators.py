@@ -1,4 +1,4 @@
-"""A model held against the truth, picture by picture; the figures at the end."""
+"""Compares a model with the truth, picture by picture; gives the figures at the end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FigureTable(NamedTuple):
 
 
 class Evaluator(Protocol):
-    """A model that is held against a dataset."""
+    """Compares a model with a dataset."""
 
     class_names: tuple[str, ...]
     picture_count: int
@@ -83,7 +83,7 @@ class PixelEvaluator:
     model : SegmentationModel
         What is evaluated.
     dataset : PixelDataset
-        What it is held against.
+        What it is compared with.
     ignored_id : int, optional
         Pixels of this class id in the truth do not count, as 255 in many datasets.
 
@@ -164,7 +164,7 @@ class ObjectEvaluator:
     model : YoloModel
         What is evaluated.
     dataset : ObjectDataset
-        What it is held against.
+        What it is compared with.
     options : DetectionOptions
         What counts as found.
 
@@ -307,7 +307,7 @@ class ClassEvaluator:
     model : ClassificationModel
         What is evaluated.
     dataset : ClassDataset
-        What it is held against.
+        What it is compared with.
 
     Raises
     ------

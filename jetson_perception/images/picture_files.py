@@ -1,7 +1,7 @@
 """Reading, decoding and writing picture files: the only place where OpenCV sees their bytes.
 
 OpenCV decodes whatever it knows and takes as much memory as the file claims to need, so the header
-comes first: its format and size are held against what is taken. Files are read and written as
+comes first: its format and size must be among the accepted ones. Files are read and written as
 bytes, since OpenCV crashes on a name that is not UTF-8.
 """
 

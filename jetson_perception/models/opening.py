@@ -29,9 +29,9 @@ def open_model(
 ) -> Model[Any, Any]:
     """Open a model file as what it is.
 
-    Its task decides. Where it names none, the shape of its first output does: floats of (1, n, m)
-    are YOLO's unless the YAML file says `output`, floats of (1, n) a classifier's, and all else is
-    taken for semantic segmentation's.
+    Its task decides. If it names none, the shape of its first output does: floats of (1, n, m) are
+    a YOLO model's unless the YAML file says `output`, floats of (1, n) a classifier's, and
+    anything else a semantic segmentation model's.
 
     Parameters
     ----------

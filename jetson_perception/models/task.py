@@ -199,7 +199,7 @@ class Task(ABC):
 
     @abstractmethod
     def describe(self, model: Any) -> Iterator[tuple[str, str]]:
-        """What a model is taken for, as rows of a name and a text."""
+        """How a model is interpreted, as rows of a name and a text."""
 
     def evaluator(
         self,
@@ -215,7 +215,7 @@ class Task(ABC):
         model : Model
             What is evaluated.
         dataset : Dataset
-            What it is held against.
+            What it is compared with.
         options : DetectionOptions
             What counts as found.
         ignored_id : int or None

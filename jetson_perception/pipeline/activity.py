@@ -1,4 +1,4 @@
-"""What threads are doing that may hang, since when, and what becomes of those that do.
+"""What threads that may hang are doing, since when, and what happens to those that do hang.
 
 A driver that hangs keeps the thread that called it, and nothing in Python gets it back. Such a
 thread is reported and left behind: nothing that it uses is closed.

@@ -289,7 +289,7 @@ class Pipeline:
 class _Start:
     """Where lanes wait for each other before the first frame.
 
-    An engine cannot capture its CUDA graph while other work goes on on the GPU.
+    An engine cannot capture its CUDA graph while other work runs on the GPU.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -328,7 +328,7 @@ class _Start:
             self._changed.notify_all()
 
     def prevented(self, problem: PerceptionError) -> bool:
-        """Whether this problem keeps lanes from beginning, and somebody waits who tells of it."""
+        """Whether this problem keeps lanes from beginning, and a caller waits who reports it."""
         with self._changed:
             if not self._missing:
                 return False

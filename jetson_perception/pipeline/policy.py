@@ -32,7 +32,7 @@ class FramePolicy(Protocol):
         ...
 
     def settled(self, frame: Frame, lane_count: int) -> bool:
-        """Whether nothing more is to come of a frame; asked after each of its results."""
+        """Whether a frame is finished; asked after each of its results."""
         ...
 
 

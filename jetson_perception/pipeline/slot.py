@@ -13,7 +13,7 @@ T = TypeVar('T')
 class Slot(ABC, Generic[T]):
     """Hands items from one thread to another, the oldest first.
 
-    A subclass says in `_add` what becomes of an item where others wait.
+    A subclass says in `_add` what happens to an item while others wait.
     """
 
     def __init__(self) -> None:

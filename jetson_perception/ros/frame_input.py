@@ -38,7 +38,7 @@ class FrameInput(Protocol):
         ...
 
     def done(self, header: Header) -> None:
-        """Hear that nothing more will come of the frame with this header."""
+        """Hear that the frame with this header is finished."""
         ...
 
     def silence(self) -> str:

@@ -31,7 +31,7 @@ def _answer(
 ) -> Any:
     try:
         return callback(request, response)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the node goes on
+    except Exception as error:  # noqa: BLE001 - whatever it is, the node keeps running
         reason = f'the request cannot be handled: {type(error).__name__}: {printable(error)}'
         node.get_logger().error(f'{name}: {reason}', throttle_duration_sec=5.0)
         refused = SetParametersResult(successful=False, reason=reason)

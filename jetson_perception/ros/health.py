@@ -65,7 +65,7 @@ class NodeHealth:
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for line in msg.status:
-            # Ours have the node's full name; what drivers make up has none to go by.
+            # Ours have the node's full name; those that drivers publish have none.
             if line.name.startswith('/') and (
                 line.name in self._lines or len(self._lines) < _MOST_LINES
             ):

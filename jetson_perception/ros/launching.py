@@ -36,7 +36,7 @@ def launch_description(
     arguments: Sequence[Argument],
     processes: Callable[[Mapping[str, str]], list[NodeProcess]],
 ) -> LaunchDescription:
-    """A launch file: its arguments, and the nodes that come of their values.
+    """A launch file: its arguments, and the nodes that their values give.
 
     Parameters
     ----------

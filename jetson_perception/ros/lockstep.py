@@ -75,7 +75,7 @@ class FrameAnswers:
         return False
 
     def done(self, header: Header) -> None:
-        """Say that nothing more will come of the image with this header; from any thread."""
+        """Say that the image with this header is finished; from any thread."""
         self._done_ns = stamp_ns(header)
         self._publisher.publish(FrameDone(header=header, node=self._name))
 

@@ -203,7 +203,7 @@ class ManagedNode(LifecycleNode):
         self.ending.set()
 
     def leave_behind(self, left: LeftBehind | None) -> None:
-        """Remember threads that did not end in time; None is taken for none."""
+        """Remember threads that did not end in time; None means that all did."""
         if left is not None:
             self._left_behind.append(left)
             at_work = left.at_work()

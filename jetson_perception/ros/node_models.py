@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline import Activity, LeftBehind
     from jetson_perception.ros.managed_node import ManagedNode
 
-#: How long `open` waits for models. What takes longer goes on behind it.
+#: How long `open` waits for models. What takes longer continues in the background.
 _PATIENCE_S = 10.0
 
 

@@ -98,7 +98,7 @@ class Parameters(Generic[P]):
         self._may_open = may_open
         self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         #: What is wrong with values that only their user can judge, such as names of a model's
-        #: classes; empty when nothing is. Set while there is such a user.
+        #: classes; empty when nothing is. Set only while there is such a user.
         self.check: Callable[[P], str] | None = None
         values = {name: self._declare(name) for name in self._fields}
         self.value: P = self._mended(cls(**values))

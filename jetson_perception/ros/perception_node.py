@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.frame_input import FrameInput
 
-#: How long transitions wait for the first runs of engines. What takes longer goes on behind them.
+#: How long transitions wait for the first runs of engines. What takes longer continues in the
+#: background.
 _FIRST_RUN_PATIENCE_S = 3.0
 #: How long `deactivate` waits for the lanes, and then for the drawing thread.
 _LANES_END_S = 1.2

@@ -1,4 +1,4 @@
-"""Results to messages. Every message gets the header of the image that it tells of, unchanged."""
+"""Results to messages. Every message gets the header of its image, unchanged."""
 
 from __future__ import annotations
 

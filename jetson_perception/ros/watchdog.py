@@ -95,7 +95,7 @@ class ImageWatchdog:
             return
         if silence_s < 3 * self._patience_s:
             if not self._names_known():
-                return  # discovery tells of topics first, and of the names of their nodes later
+                return  # discovery reports topics first, and their nodes' names later
             if not self._ever and self._is_offered():
                 return  # cameras and rendered scenes take seconds to their first image
         self.warned = True

@@ -410,7 +410,7 @@ def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]
     best = bits[:, first:last].max(axis=1)
     if not half:
         return best
-    # What is negative, or negative and no number, comes out above all others: looked at again.
+    # Negative values and negative NaNs rank above all others here, so they are looked at again.
     scores: NDArray[Any] = best.view(np.float16)
     again = np.flatnonzero(best > 0x7FFF)
     if len(again):

@@ -1,4 +1,4 @@
-"""What a part finds: figures, the bars that they are held against, and what to look at later."""
+"""What a part finds: figures, the bars that they must clear, and what to look at later."""
 
 from __future__ import annotations
 

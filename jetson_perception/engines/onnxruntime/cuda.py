@@ -1,7 +1,7 @@
 """ONNX Runtime's CUDA provider behind the engine protocol, on a stream and buffers of ours.
 
 What runs a frame is a CUDA graph wherever the model allows. There are three ways. They are tried
-in this order, and the results of a graph are held against those of plain runs before it is used:
+in this order, and the results of a graph are compared with those of plain runs before it is used:
 
 1. A graph of ours, recorded from a plain run. A launch takes microseconds, waits for nothing, and
    may come from any thread.
@@ -9,7 +9,7 @@ in this order, and the results of a graph are held against those of plain runs b
 3. Plain runs, every kernel launched anew: for models with operators that the provider lacks, which
    are computed on the CPU. They are waited for.
 
-A graph of ours is then tried in variants, which are held against the first, timed, and kept where
+A graph of ours is then tried in variants, which are compared with the first, timed, and kept where
 they are faster:
 
 - Tensors laid out as NHWC: tensor cores want channels last, and whether the transpositions pay

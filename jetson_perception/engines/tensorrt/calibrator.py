@@ -89,7 +89,7 @@ def make_calibrator(
     -------
     calibrator
         With the attributes `count`, the images taken, and `problem`, the exception that ended
-        it: TensorRT prints what is raised in it, and goes on with what it has.
+        it: TensorRT prints exceptions from it, and continues with what it has.
     """
     batch_size, image_shape = batch_shape[0], (1, *batch_shape[1:])
 

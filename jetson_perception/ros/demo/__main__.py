@@ -1,8 +1,8 @@
-"""Runs camera_node and a perception node for a while and tells how they did.
+"""Runs camera_node and a perception node for a while and reports how they did.
 
 The nodes are started as the launch files start them. This process subscribes as another node of a
-robot would: first to the results alone, which is what the table tells of, then to annotated images
-and the ground truth too, for the pictures and the video.
+robot would: first to the results alone, which the table reports, then also to annotated images
+and the ground truth, for the pictures and the video.
 """
 
 from __future__ import annotations

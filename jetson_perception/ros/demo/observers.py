@@ -115,7 +115,7 @@ class Observer(Node):
 
 
 class _Pairs:
-    """Messages of two topics that tell of the same image, as they come."""
+    """Pairs of messages from two topics about the same image, as they arrive."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, dict[str, Any]] = {}

@@ -80,7 +80,7 @@ class Stage:
     def stop_camera(self) -> None:
         """Stop the camera and wait for the last counts of all."""
         self._change_camera(Transition.TRANSITION_DEACTIVATE)
-        # Engines tell once a second. They never tell of a last image that was lost on the way.
+        # Engines report once a second. They never report a last image that was lost on the way.
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline and not self._observer.settled():
             self._executor.spin_once(timeout_sec=0.1)
