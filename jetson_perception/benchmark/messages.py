@@ -36,7 +36,7 @@ def new_header() -> Any:
 def message_builder(model: Model[Any, Any]) -> Callable[[Any, Any], Any]:
     """What makes the messages of one result, as (result, header) to messages.
 
-    They are those that the node of its task publishes to whoever listens. Without ROS the result
+    They are those that the node of its task publishes to its subscribers. Without ROS the result
     comes back as it is.
     """
     if not messages_available():

@@ -242,7 +242,7 @@ def _tensors(
 
 
 def _write(out: Path, built: BuiltEngine, path: Path) -> None:
-    """Write the engine; whoever looks sees the old file or the whole new one."""
+    """Write the engine file; readers see the old file or the whole new one."""
     content = built.plan if out.suffix == '.plan' else join_plan(built.plan, _metadata(path))
     write_output(out, content, parameter='output', durable=True)
 

@@ -16,7 +16,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 def write_output(
     path: str | Path, content: bytes | str, *, parameter: str = '', durable: bool = False
 ) -> None:
-    """Write a file; whoever looks sees the old one or the whole new one.
+    """Write a file; readers see the old one or the whole new one.
 
     What is not a regular file, such as /dev/stdout or a pipe, is written to directly.
 

@@ -24,7 +24,7 @@ def replace_file(
     mode: int | None = None,
     durable: bool = False,
 ) -> None:
-    """Write a file; whoever looks sees the old one or the whole new one.
+    """Write a file; readers see the old one or the whole new one.
 
     Parameters
     ----------

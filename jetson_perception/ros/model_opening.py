@@ -151,5 +151,5 @@ class ModelOpening:
             name, model = self._opened.popitem()
             try:
                 model.close()
-            except Exception:  # whoever waits for the others is to hear of their end
+            except Exception:  # waiters must hear that the others ended
                 log.exception('the model of engine %s could not be closed', name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: So long before it says why no image comes the watchdog asks who should send them.
 _LISTEN_S = 2.0
-#: It goes on so long when images come again: slow cameras are to have no subscription come and go.
+#: It stays this long after images return, so that a slow camera does not make it come and go.
 _LISTEN_ON_S = 10.0
 #: A Fast DDS participant's id begins with the vendor, then with what is the same on one host.
 _FAST_DDS = bytes((0x01, 0x0F))

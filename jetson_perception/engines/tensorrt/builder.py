@@ -201,7 +201,7 @@ def _in_a_child(
     stack: ExitStack,
     environment: Mapping[str, str],
 ) -> tuple[dict[str, Any], bytes]:
-    # Files without names: nothing is left, whoever is killed.
+    # Files without names: nothing is left, whichever process is killed.
     plan_file, output = (stack.enter_context(_nameless_file()) for _ in range(2))
     events, events_end = os.pipe()
     stack.callback(os.close, events)

@@ -31,7 +31,7 @@ class PlanRefusedError(ModelError):
 _MEMORY = ('could not be allocated', 'outofmemory', 'out of memory')
 _CUDA = ('cuda runtime', 'cudaerror', 'cuda initialization')
 _REASONS = (
-    (  # before the next, as it goes on to speak of versions
+    (  # before the next, because it also mentions versions
         ('magictag',),
         'it is no engine of this TensorRT; give an ONNX file, or an engine that was built here',
     ),

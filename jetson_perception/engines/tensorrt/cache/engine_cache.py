@@ -1,4 +1,4 @@
-"""An engine from the folder, or built: once a machine, whoever asks for it."""
+"""An engine from the folder, or built: once per machine, for all processes."""
 
 from __future__ import annotations
 
