@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from rclpy.subscription import Subscription
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-#: So long before it says why no image comes the watchdog asks who should send them.
+#: How long before it reports missing images the watchdog starts to ask who should send them.
 _LISTEN_S = 2.0
-#: It stays this long after images return, so that a slow camera does not make it come and go.
+#: How long it still listens after images return, so that a slow camera does not toggle it.
 _LISTEN_ON_S = 10.0
 #: A Fast DDS participant's id begins with the vendor, then with what is the same on one host.
 _FAST_DDS = bytes((0x01, 0x0F))
