@@ -9,7 +9,7 @@ Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each cla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from jetson_perception.drawing import (
-    color_mask,
-    draw_frame_rate,
-    draw_legend,
-    draw_segmentation,
-)
+from jetson_perception.drawing import color_mask, draw_frame_rate
 from jetson_perception.models import SegmentationModel
 from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
@@ -73,7 +68,7 @@ class SegNode(PerceptionNode):
             threads=params.threads,
             precision=params.precision,
             device=params.device,
-            overrides=params.overrides(output=params.output),
+            overrides=params.overrides(**SegmentationModel.task.overrides(params)),
         )
         return {'': opener}
 
@@ -103,21 +98,21 @@ class SegNode(PerceptionNode):
     def make_lanes(self) -> list[Lane]:
         """The one lane of the one model."""
         assert self._model is not None, 'configure comes before activate'
-        return [make_lane(LANE, self._model, self._publish, self._options, self.on_frame_error)]
+        options = partial(self._options, self._model)
+        return [make_lane(LANE, self._model, self._publish, options, self.on_frame_error)]
 
     def stats_topic(self, lane: Lane) -> str:
         """Where the lane's stats go."""
         return 'stats'
 
-    def _options(self) -> SegmentationOptions:
+    def _options(self, model: SegmentationModel) -> SegmentationOptions:
         params: SegParams = self.own.value
-        return SegmentationOptions(
-            params.mask_size, params.interpolation, self._pictures_wanted(params.blend)
-        )
+        options = model.task.options(model, params)
+        return replace(options, pictures=self._pictures_wanted(model, params.blend))
 
-    def _pictures_wanted(self, blend: float) -> PictureOptions | None:
+    def _pictures_wanted(self, model: SegmentationModel, blend: float) -> PictureOptions | None:
         """What a model on a GPU is to draw, for those who subscribe now."""
-        if self._model is None or self._model.device_path is None:
+        if model.device_path is None:
             return None
         return PictureOptions(
             colored=bool(self._color_masks.get_subscription_count()),
@@ -144,15 +139,13 @@ class SegNode(PerceptionNode):
                 colors = color_mask(result.mask, self._colors)
             self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
         if publisher.wanted():
-            picture = frame.bgr() if result.tinted is None else result.tinted
-            publisher.publish(picture, frame.header, lambda canvas: self._draw_on(canvas, result))
+            tinted = self._model.task.canvas(result)
+            picture = frame.bgr() if tinted is None else tinted
+            publisher.publish(picture, frame.header, partial(self._draw_on, self._model, result))
 
-    def _draw_on(self, canvas: Any, result: Segmentation) -> None:
+    def _draw_on(self, model: SegmentationModel, result: Segmentation, canvas: Any) -> None:
         params: SegParams = self.own.value
-        names = self._model.class_names if self._model is not None else ()
-        if result.tinted is None:
-            draw_segmentation(canvas, result, self._colors, params.blend)
-        draw_legend(canvas, result, self._colors, names)
+        model.task.draw(canvas, model, result, params)
         if params.draw_frame_rate:
             draw_frame_rate(canvas, self.frame_rate())
 

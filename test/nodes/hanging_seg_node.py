@@ -19,7 +19,7 @@ def hang():
 def install():
     from jetson_perception import models
     from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
-    from jetson_perception.nodes import seg_node
+    from jetson_perception.models import segmentation
 
     if where == 'open':
         models.SegmentationModel.open = lambda *args, **options: hang()
@@ -31,7 +31,7 @@ def install():
             hang() if tensor.max() > 0.5 else infer(self, tensor)
         )
     else:
-        seg_node.draw_legend = lambda *args: hang()
+        segmentation.draw_legend = lambda *args: hang()
 
 
 run_node_module('jetson_perception.nodes.seg_node', prepare=install)

@@ -13,6 +13,7 @@ from standin_fixtures import gpu_with_engines
 
 from jetson_perception import drawing
 from jetson_perception.images import encodings
+from jetson_perception.models import segmentation
 from jetson_perception.nodes import seg_node
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.palette import palette
@@ -118,7 +119,7 @@ def test_pictures_are_the_cpus_and_made_without_it(seen, monkeypatch, encoding, 
     with monkeypatch.context() as patches:
         patches.setattr(encodings, 'to_bgr', on_cpu)
         patches.setattr(seg_node, 'color_mask', on_cpu)
-        patches.setattr(seg_node, 'draw_segmentation', on_cpu)
+        patches.setattr(segmentation, 'draw_segmentation', on_cpu)
         found = seen.of(bgr, encoding)
     assert len(np.unique(found['mask'])) >= (1 if encoding == 'mono8' else 4)
     for topic, expected in seen.drawn(as_seen, found['mask']).items():
