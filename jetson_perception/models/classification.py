@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.drawing import draw_classification
-from jetson_perception.errors import ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
@@ -155,11 +154,8 @@ class ImageClassification(Task):
 
         if isinstance(dataset, ClassDataset):
             return ClassEvaluator(model, dataset)
-        raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
-            'with a folder of pictures for each class',
-            'dataset',
-        )
+        fitting = 'a folder with a folder of pictures for each class'
+        raise self.wrong_dataset(model, dataset, fitting)
 
     def agreement(
         self, one: ClassificationModel, other: ClassificationModel, options: Any, match_iou: float

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.drawing import draw_legend, draw_segmentation
-from jetson_perception.errors import ParameterError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.task import ResultTopic, Task
@@ -195,11 +194,7 @@ class SemanticSegmentation(Task):
 
         if isinstance(dataset, PixelDataset):
             return PixelEvaluator(model, dataset, ignored_id)
-        raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take a folder '
-            'with images/ and masks/',
-            'dataset',
-        )
+        raise self.wrong_dataset(model, dataset, 'a folder with images/ and masks/')
 
     def agreement(
         self, one: SegmentationModel, other: SegmentationModel, options: Any, match_iou: float

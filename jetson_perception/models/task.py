@@ -201,6 +201,14 @@ class Task(ABC):
     def describe(self, model: Any) -> Iterator[tuple[str, str]]:
         """How a model is interpreted, as rows of a name and a text."""
 
+    def wrong_dataset(self, model: Any, dataset: Dataset, fitting: str) -> ParameterError:
+        """The error for a dataset without truth of this kind; `fitting` names one that has it."""
+        return ParameterError(
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; '
+            f'take {fitting}',
+            'dataset',
+        )
+
     def evaluator(
         self,
         model: Any,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.drawing import draw_detections
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ModelError
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
@@ -209,11 +209,7 @@ class ObjectDetection(Task):
 
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
-        raise ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; take one with '
-            "boxes, in COCO's or YOLO's format",
-            'dataset',
-        )
+        raise self.wrong_dataset(model, dataset, "one with boxes, in COCO's or YOLO's format")
 
     def agreement(
         self, one: YoloModel, other: YoloModel, options: DetectionOptions, match_iou: float
