@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from importlib.util import find_spec
 from pathlib import Path
 
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
+from jetson_perception.files.private_files import PrivateFolder, cache_folder
 from jetson_perception.printable import quoted
 
 _PACKAGE = 'jetson_perception'
@@ -119,10 +119,7 @@ def int8_twin_path(name: str) -> Path:
     """
     original = model_path(INT8_TWINS[name])
     digest = hashlib.sha256(original.read_bytes()).hexdigest()[:16]
-    base = Path(os.environ.get('XDG_CACHE_HOME', ''))
-    if not base.is_absolute():  # the specification says to ignore such a value
-        base = Path('~/.cache').expanduser()
-    return base / 'jetson_perception' / 'models' / digest / f'{name}.onnx'
+    return cache_folder('models') / digest / f'{name}.onnx'
 
 
 def has_int8_twin(name: str) -> bool:
@@ -134,13 +131,12 @@ def has_int8_twin(name: str) -> bool:
         As `int8_twin_path`.
     """
     path = int8_twin_path(name)
-    return os.path.isfile(path) and all(is_private(each) for each in (path, path.parent))
-
-
-def is_private(path: Path) -> bool:
-    """Whether a file or folder is ours, and nobody else can write to it."""
-    status = path.stat()
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    folder = PrivateFolder(path.parent, holds='models', error=ModelError)
+    try:
+        folder.check()
+        return folder.read(path.name) is not None
+    except (ModelError, OSError):
+        return False
 
 
 def _model_folders() -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 import time
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
 from jetson_perception.errors import ModelError
 from jetson_perception.evaluation.scenes import open_scene
+from jetson_perception.files.private_files import PrivateFolder
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.model_info import RUNTIMES
 from jetson_perception.resources import INT8_TWINS, has_int8_twin, int8_twin_path, model_path
@@ -170,8 +170,11 @@ def _copy_int8_twins(cache: Path) -> None:
             return
         if made:
             folder = int8_twin_path(name).parent
-            target = cache / 'jetson_perception' / 'models' / folder.name
-            shutil.copytree(folder, target, dirs_exist_ok=True)
+            path = cache / 'jetson_perception' / 'models' / folder.name
+            target = PrivateFolder(path, holds='models', error=ModelError)
+            target.make()
+            for file in folder.glob(f'{name}.*'):
+                target.write(file.name, file.read_bytes())
 
 
 def why_not_here(runtime: str, machine: Machine) -> str:
