@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,3 +68,21 @@ def param(
             'example': example,
         },
     )
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A dataclass of parameters that checks what its fields say together."""
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        ...
+
+
+def problem_between_fields(params: Any) -> str:
+    """What is wrong between the fields of a dataclass of parameters; empty when nothing is.
+
+    Each class that it inherits from is asked: Python alone would ask the first one.
+    """
+    parts = (part for part in type(params).__mro__ if issubclass(part, Checked))
+    return next(filter(None, (part.problem(params) for part in parts)), '')

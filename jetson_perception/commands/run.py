@@ -21,6 +21,7 @@ from jetson_perception.commands.result_folder import ResultFolder, result_record
 from jetson_perception.commands.terminal import progress_bar, say
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
+from jetson_perception.models.registry import tasks
 from jetson_perception.process.executable import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -62,22 +63,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--score-threshold',
         type=float,
-        default=0.25,
         metavar='S',
-        help='drop boxes that score less, 0 to 1 (default: 0.25)',
+        help='drop objects, and classes of a classifier, that score less, 0 to 1 (default: 0.25)',
     )
     parser.add_argument(
         '--iou-threshold',
         type=float,
-        default=0.7,
         metavar='T',
-        help='drop a box that overlaps a better one by more than this IoU, 0 to 1 (default: 0.7)',
+        help='drop a box that overlaps a better one by more than this IoU, 0 to 1, for detectors '
+        '(default: 0.7)',
     )
     parser.add_argument(
         '--classes',
         type=lambda text: text.split(','),
         metavar='NAME,…',
-        help='only objects of these classes (default: all)',
+        help='only objects, or classes of a classifier, with these names (default: all)',
     )
     parser.set_defaults(command=_run)
 
@@ -127,16 +127,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
     task = model.task
-    params = task.params_with(
-        score_threshold=arguments.score_threshold,
-        iou_threshold=arguments.iou_threshold,
-        classes=tuple(arguments.classes or ()),
-    )
-    if arguments.classes and not hasattr(params, 'classes'):
-        raise ParameterError(
-            f'--classes is for detectors; {model.info.path} is {task.noun}', 'classes'
-        )
-    return task.options(model, params)
+    given = {
+        'score_threshold': arguments.score_threshold,
+        'iou_threshold': arguments.iou_threshold,
+        'classes': tuple(arguments.classes) if arguments.classes else None,
+    }
+    for name, value in given.items():
+        if value is not None and name not in task.settings:
+            takers = (each.noun for each in tasks() if name in each.settings)
+            raise ParameterError(
+                f'--{name.replace("_", "-")} has no effect on {model.info.path}, which is '
+                f'{task.noun}; it is for {", ".join(takers)}',
+                name,
+            )
+    return task.options(model, task.params_with(**given))
 
 
 def _timed(

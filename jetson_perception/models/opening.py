@@ -68,8 +68,10 @@ def _task_of(engine: Engine, node: str) -> Task:
         if named is None or node not in ('', named.node):
             raise wrong_task(info, node or 'jetson_perception')
         return named
+    among = [task for task in tasks() if node in ('', task.node)]
+    if len(among) == 1:
+        return among[0]
     spec = engine.inputs[0]
     output = engine.infer(np.zeros(spec.shape, spec.dtype))[0]
-    among = [task for task in tasks() if node in ('', task.node)]
     takers = (task for task in among if task.takes(output.shape, output.dtype, info))
     return next(takers, among[0])

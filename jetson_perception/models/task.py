@@ -79,6 +79,11 @@ class Task(ABC):
         return next(iter(self.nouns.values()))
 
     @property
+    def settings(self) -> frozenset[str]:
+        """The names of the fields of `params`."""
+        return frozenset(field.name for field in fields(self.params))
+
+    @property
     def runner(self) -> str:
         """What runs its models, for an error that names the way out."""
         return f'{self.node}, or {self.model_name} in Python'
@@ -143,9 +148,8 @@ class Task(ABC):
 
         Values that are None are left at their defaults.
         """
-        known = {field.name for field in fields(self.params)}
         given = {name: value for name, value in values.items() if value is not None}
-        return self.params(**{name: given[name] for name in known & given.keys()})
+        return self.params(**{name: given[name] for name in self.settings & given.keys()})
 
     def overrides(self, params: Any) -> dict[str, Any]:
         """What parameters say of the model itself, as fields of `ModelInfo`; 'auto' is nothing."""

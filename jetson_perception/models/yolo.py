@@ -326,6 +326,9 @@ def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
         'score': round(float(found.score[row]), 5),
         'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
     }
+    if found.track_id is not None:
+        track = int(found.track_id[row])
+        detection['track_id'] = track if track >= 0 else None
     if found.keypoints is not None:
         points = zip(model.keypoint_names, found.keypoints[row], strict=True)
         detection['keypoints'] = [

@@ -18,7 +18,6 @@ from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
 from jetson_perception.drawing import color_mask, draw_frame_rate
-from jetson_perception.models import SegmentationModel
 from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Frame, Lane, make_lane
@@ -30,14 +29,17 @@ from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
+from jetson_perception.ros.task_models import open_node_model
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from jetson_perception.models import Model, SegmentationModel
     from jetson_perception.ros.annotation import AnnotatedPublisher
     from jetson_perception.tasks.results import Segmentation
 
+NODE = 'seg_node'
 LANE = 'segmentation'
 # A network that ends in an argmax may give any id, whatever its names say.
 _CLASS_IDS = 256
@@ -55,22 +57,13 @@ class SegNode(PerceptionNode):
 
     def __init__(self, **options: Any) -> None:
         self._model: SegmentationModel | None = None
-        super().__init__('seg_node', SegParams, **options)
+        super().__init__(NODE, SegParams, **options)
 
-    def openers(self) -> dict[str, Callable[..., SegmentationModel]]:
+    def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the one model."""
         params: SegParams = self.own.value
         params.require_model('model')
-        opener = partial(
-            SegmentationModel.open,
-            params.model,
-            runtime=params.runtime,
-            threads=params.threads,
-            precision=params.precision,
-            device=params.device,
-            overrides=params.overrides(**SegmentationModel.task.overrides(params)),
-        )
-        return {'': opener}
+        return {'': partial(open_node_model, NODE, params)}
 
     def adopt(self, models: dict[str, SegmentationModel]) -> None:
         """Announce the model's classes."""
@@ -98,22 +91,28 @@ class SegNode(PerceptionNode):
     def make_lanes(self) -> list[Lane]:
         """The one lane of the one model."""
         assert self._model is not None, 'configure comes before activate'
-        options = partial(self._options, self._model)
-        return [make_lane(LANE, self._model, self._publish, options, self.on_frame_error)]
+        model = self._model
+
+        def options() -> SegmentationOptions:
+            # What is refined later cannot be in pictures that the GPU makes with the mask.
+            return self._options(model, on_gpu=lane.refine is None)
+
+        lane = make_lane(LANE, model, self._publish, options, self.on_frame_error)
+        return [lane]
 
     def stats_topic(self, lane: Lane) -> str:
         """Where the lane's stats go."""
         return 'stats'
 
-    def _options(self, model: SegmentationModel) -> SegmentationOptions:
+    def _options(self, model: SegmentationModel, *, on_gpu: bool) -> SegmentationOptions:
         params: SegParams = self.own.value
         options = model.task.options(model, params)
-        return replace(options, pictures=self._pictures_wanted(model, params.blend))
+        if not on_gpu or model.device_path is None:
+            return options
+        return replace(options, pictures=self._pictures_wanted(params.blend))
 
-    def _pictures_wanted(self, model: SegmentationModel, blend: float) -> PictureOptions | None:
+    def _pictures_wanted(self, blend: float) -> PictureOptions:
         """What a model on a GPU is to draw, for those who subscribe now."""
-        if model.device_path is None:
-            return None
         return PictureOptions(
             colored=bool(self._color_masks.get_subscription_count()),
             tinted=super().drawing_wanted(),

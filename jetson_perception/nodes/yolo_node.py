@@ -22,8 +22,6 @@ from vision_msgs.msg import LabelInfo
 
 from jetson_perception.drawing import draw_frame_rate
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.models import open_model
-from jetson_perception.models.registry import tasks
 from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
@@ -33,6 +31,7 @@ from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
+from jetson_perception.ros.task_models import open_node_model, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +81,7 @@ class YoloParams:
 
 
 NODE = 'yolo_node'
-TASKS = tuple(task for task in tasks() if task.node == NODE)
+TASKS = tasks_of(NODE)
 """What the engines of this node may do."""
 
 
@@ -98,13 +97,6 @@ class _AnyEngineParams(ModelParams):
     )
 
 
-def _engine_problem(self: Any) -> str:
-    """What is wrong between the fields; empty when nothing is."""
-    parts = (ModelParams, *(task.params for task in TASKS))
-    problems = (part.problem(self) for part in parts if hasattr(part, 'problem'))
-    return next(filter(None, problems), '')
-
-
 # A model is known only when it is open, so an engine has the parameters of every task.
 EngineParams: Any = make_dataclass(
     'EngineParams',
@@ -113,26 +105,9 @@ EngineParams: Any = make_dataclass(
     namespace={
         '__doc__': 'Parameters of one engine of yolo_node, under the name of the engine.',
         '__module__': __name__,
-        'problem': _engine_problem,
     },
     frozen=True,
 )
-
-
-def open_engine_model(name: str, params: Any, **building: Any) -> Model[Any, Any]:
-    """The model of an engine as its parameters say, with `progress` and `cancel` of a build."""
-    params.require_model(f'{name}.model')
-    said = {key: value for task in TASKS for key, value in task.overrides(params).items()}
-    return open_model(
-        params.model,
-        runtime=params.runtime,
-        threads=params.threads,
-        precision=params.precision,
-        device=params.device,
-        overrides=params.overrides(task=params.task, **said),
-        node=NODE,
-        **building,
-    )
 
 
 @contextmanager
@@ -219,12 +194,11 @@ class YoloNode(PerceptionNode):
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}
         self._drawn = 0
-        super().__init__('yolo_node', YoloParams, **options)
-        self._declare_engines()
+        super().__init__(NODE, YoloParams, **options)
+        self.declare_dependent()
 
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the model of each engine."""
-        self._declare_engines()
         return {name: partial(self._open, name) for name in self.own.value.engine_names()}
 
     def adopt(self, models: dict[str, Model[Any, Any]]) -> None:
@@ -241,7 +215,9 @@ class YoloNode(PerceptionNode):
 
     def _open(self, name: str, **building: Any) -> Model[Any, Any]:
         with _errors_of(name):
-            return open_engine_model(name, self._engine_params[name].value, **building)
+            params = self._engine_params[name].value
+            params.require_model(f'{name}.model')
+            return open_node_model(NODE, params, task=params.task, **building)
 
     def cleanup(self) -> None:
         """Close the engines."""
@@ -276,7 +252,8 @@ class YoloNode(PerceptionNode):
         if self.own.value.draw_frame_rate:
             draw_frame_rate(canvas, self.frame_rate())
 
-    def _declare_engines(self) -> None:
+    def declare_dependent(self) -> None:
+        """Declare the parameters of engines that are new in `engines`."""
         for name in self.own.value.engine_names():
             if name not in self._engine_params:
                 self._engine_params[name] = self.declare(EngineParams, name)

@@ -12,7 +12,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import PerceptionError
+from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.printable import printable
@@ -81,6 +81,7 @@ class ManagedNode(LifecycleNode):
         self._wanted_active = False
         self._declared: list[Parameters[Any]] = []
         self._unknown_parameters: list[str] = []
+        self._files_for_others: list[str] = []
         #: Set when the process is to end, so that nobody begins what takes long.
         self.ending = threading.Event()
         self._left_behind: list[LeftBehind] = []
@@ -108,7 +109,7 @@ class ManagedNode(LifecycleNode):
     def parameter_problems(self) -> list[str]:
         """What was wrong at start and has not been corrected yet."""
         given = [problem for declared in self._declared for problem in declared.problems]
-        return given + self._unknown_parameters
+        return given + self._unknown_parameters + self._files_for_others
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set all or none, as both services do; an empty list may come in another list's type."""
@@ -127,11 +128,11 @@ class ManagedNode(LifecycleNode):
         arguments : sequence of str
             Command line that the node was started with.
         """
-        self._unknown_parameters = [
-            *unknown_parameters(self, other_names=self._other_names()),
-            *files_for_others(given_files(arguments), self.get_fully_qualified_name()),
-        ]
-        for problem in self._unknown_parameters:
+        self._unknown_parameters = unknown_parameters(self, other_names=self._other_names())
+        self._files_for_others = files_for_others(
+            given_files(arguments), self.get_fully_qualified_name()
+        )
+        for problem in self._unknown_parameters + self._files_for_others:
             self.get_logger().warning(problem)
         if self._managed.value.autostart:
             self._wanted_active = True
@@ -147,6 +148,14 @@ class ManagedNode(LifecycleNode):
             for declared in self._declared
             for other, name in declared.other_names.items()
         }
+
+    def declare_dependent(self) -> None:
+        """Declare the parameters whose names depend on the values of others, as far as new."""
+
+    def _declare_dependent(self) -> None:
+        self.declare_dependent()
+        if self._unknown_parameters:  # some may be known by now
+            self._unknown_parameters = unknown_parameters(self, other_names=self._other_names())
 
     def _require_new_names(self) -> None:
         for declared in self._declared:
@@ -246,7 +255,12 @@ class ManagedNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._forget_destroyed()
-        steps = (self.refuse_after_hang, self._require_new_names, self.configure)
+        steps = (
+            self.refuse_after_hang,
+            self._declare_dependent,
+            self._require_new_names,
+            self.configure,
+        )
         if not self._succeeds('configured', *steps):
             return self._undone(self.cleanup)
         self.configured = True
@@ -381,7 +395,7 @@ class ManagedNode(LifecycleNode):
     def _way_out(self, what: str, error: Exception) -> str:
         if self.stuck():
             return 'Nothing else helps'
-        unset = getattr(error, 'parameter', '')
+        unset = error.parameter if isinstance(error, ParameterError) else ''
         if any(declared.waits_for_start(unset) for declared in self._declared):
             return (
                 f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '

@@ -28,6 +28,7 @@ from rclpy.parameter import Parameter
 from jetson_perception.errors import ParameterError
 from jetson_perception.parameter_fields import ALLOWS_CHANGES as ALLOWS_CHANGES
 from jetson_perception.parameter_fields import param as param
+from jetson_perception.parameter_fields import problem_between_fields
 from jetson_perception.printable import printable, printable_line, quoted
 from jetson_perception.renamed import new_parameter
 
@@ -72,8 +73,9 @@ class Parameters(Generic[P]):
     node : rclpy Node
         Where to declare.
     cls : type
-        Frozen dataclass whose fields are made by `param`. It may have a method `problem()` that
-        returns what is wrong between its fields, or an empty text.
+        Frozen dataclass whose fields are made by `param`. It, and each class that it inherits
+        from, may have a method `problem()` that returns what is wrong between its fields, or an
+        empty text.
     prefix : str
         Put before each name, with a dot.
     configured : callable
@@ -298,8 +300,7 @@ class Parameters(Generic[P]):
         return f'parameter {self._prefix}{field} is {quoted(value)}; expected one of {listed}'
 
     def _problem(self, value: P) -> str:
-        check = getattr(value, 'problem', None)
-        problem: str = check() if check else ''
+        problem = problem_between_fields(value)
         return problem or (self.check(value) if self.check else '')
 
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:

@@ -8,6 +8,8 @@ import pytest
 from bags import write_bag
 from command_output import cells, rows, stripes, write_picture, write_video
 from onnx_models import (
+    color_classifier,
+    color_segmentation,
     detector,
     instance_segmenter,
     pose_detector,
@@ -94,8 +96,40 @@ class TestRun:
         assert re.search(
             r"'nam_1', but the model has no class .*; did you mean 'n", capsys.readouterr().err
         )
-        assert main(['run', colors, picture, '--classes', 'red']) == 1
-        assert '--classes is for detectors' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ('write', 'options', 'kind', 'takers'),
+        [
+            pytest.param(
+                color_segmentation,
+                ['--classes', 'red'],
+                'a semantic segmentation model',
+                'a detector, an image classifier',
+                id='classes_of_pixels',
+            ),
+            pytest.param(
+                color_segmentation,
+                ['--score-threshold', '0.25'],
+                'a semantic segmentation model',
+                'a detector, an image classifier',
+                id='score_of_pixels',
+            ),
+            pytest.param(
+                color_classifier,
+                ['--iou-threshold', '0.7'],
+                'an image classifier',
+                'a detector',
+                id='overlap_of_a_classifier',
+            ),
+        ],
+    )
+    def test_an_option_of_another_task(self, tmp_path, write, options, kind, takers, capsys):
+        path = str(write(tmp_path / 'my.onnx'))
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', path, picture, *options]) == 1
+        told = capsys.readouterr().err
+        expected = f'{options[0]} has no effect on {path}, which is {kind}; it is for {takers}'
+        assert expected in ' '.join(told.split())
 
     def test_instances(self, tmp_path, capsys):
         """The mask has a detection's index plus 1, and JSON the pixels of each."""

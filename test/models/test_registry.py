@@ -1,6 +1,7 @@
 """The list of tasks: every word of metadata is one task's, and each says what is needed of it."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -111,3 +112,17 @@ def test_everything_but_messages_works_without_ros(tmp_path):
         'semantic segmentation classes',
         'classification classification',
     ]
+
+
+def test_ids_are_recorded_where_something_tracks(tmp_path):
+    boxes = [(100, 240, 100, 80, 0, 0.9), (500, 400, 60, 120, 0, 0.6)]
+    with open_model(pose_detector(tmp_path / 'my.onnx', boxes)) as model:
+        result = model(np.zeros((640, 640, 3), np.uint8))
+        untracked = model.task.record(model, result)['detections']
+        tracked = dataclasses.replace(result, track_id=np.array([7, -1], np.int64))
+        records = model.task.record(model, tracked)['detections']
+    assert [record['track_id'] for record in records] == [7, None]
+    assert json.loads(json.dumps(records)) == records
+    for record, plain in zip(records, untracked, strict=True):
+        assert 'track_id' not in plain
+        assert {key: record[key] for key in plain} == plain

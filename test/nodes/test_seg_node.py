@@ -21,7 +21,7 @@ from nodes.support import (
     value_of,
     with_stamp_of,
 )
-from onnx_models import COLOR_CLASSES, color_segmentation, slow_segmentation
+from onnx_models import COLOR_CLASSES, color_segmentation, detector, slow_segmentation
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from ros.encoded import encode, equivalent_bgr, padded
@@ -405,3 +405,8 @@ def test_a_warning_says_why_no_image_comes(peer, start, model, topic, kind, reas
     peer.wait_for_status(
         'seg_node: segmentation', lambda status: status.level == status.OK, 'diagnostics being OK'
     )
+
+
+def test_a_model_of_another_node_is_told_with_that_node(peer, run, tmp_path):
+    node = run(SegNode, model=str(detector(tmp_path / 'my.onnx')))
+    assert 'which seg_node does not run; use yolo_node' in node.problem

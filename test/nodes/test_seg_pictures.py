@@ -3,6 +3,8 @@
 GPU and CUDA provider are stand-ins, and an emulator runs the kernels; node and topics are real.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from nodes.support import image_message, pixels_of
@@ -175,6 +177,30 @@ def test_a_mask_of_the_networks_size_is_laid_over_the_image_by_the_cpu(seen, sta
     bgr = blocks(96, 128)
     found = seen.of(bgr)
     assert found['mask'].shape == (48, 64)
+    for topic, expected in seen.drawn(bgr, found['mask']).items():
+        assert np.array_equal(found[topic], expected), topic
+    assert tints(standin) == set()
+
+
+class WithoutRed(SegNode):
+    """Makes the background of what is red; keeps what else the result holds."""
+
+    def refiner(self, lane):
+        def refine(frame, result):
+            mask = np.where(result.mask == 1, 0, result.mask).astype(np.uint8)
+            return replace(result, mask=mask, pixels=np.bincount(mask.ravel(), minlength=4))
+
+        return refine
+
+
+def test_pictures_show_what_refine_made_of_the_mask(peer, standin, run, tmp_path):
+    model = str(color_segmentation(tmp_path / 'colors.onnx'))
+    node = run(WithoutRed, model=model, runtime='onnxruntime_cuda', draw_frame_rate=False)
+    seen = Seen(peer, node)
+    seen.look(*TOPICS)
+    bgr = blocks(96, 128)
+    found = seen.of(bgr)
+    assert set(np.unique(found['mask'])) == {0, 2, 3}
     for topic, expected in seen.drawn(bgr, found['mask']).items():
         assert np.array_equal(found[topic], expected), topic
     assert tints(standin) == set()

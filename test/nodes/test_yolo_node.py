@@ -32,7 +32,7 @@ from onnx_models import (
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Classification, Detection2DArray, LabelInfo
 
-from jetson_perception.nodes.yolo_node import YoloParams
+from jetson_perception.nodes.yolo_node import YoloNode, YoloParams
 from jetson_perception.ros import diagnostics
 
 #: In pixels of a 640×640 input; a 320×180 image lies in rows 140 to 500 of it, doubled.
@@ -472,6 +472,22 @@ class TestTrouble:
         assert peer.change_state('yolo_node', 'activate')
         found = peer.collect('front/detections', Detection2DArray)
         assert len(peer.ask(peer.image_publisher(), gray_image(), found).detections) == 1
+
+    def test_an_old_name_of_an_engine_that_comes_later(self, peer, run, tmp_path):
+        """Not dropped when the engine's parameters are declared, but told with the new name."""
+        model = str(detector(tmp_path / 'my.onnx', [LEFT]))
+        given = {'pose.model': model, 'pose.engine': 'onnxruntime_cpu', 'other.model': model}
+        node = run(YoloNode, autostart=False, **given)
+        assert 'no parameter pose.engine' in str(node.parameter_problems)
+        assert peer.set_parameter('yolo_node', 'engines', ['pose']).successful
+        assert not peer.change_state('yolo_node', 'configure')
+        told = 'parameter pose.engine is now called pose.runtime; set pose.runtime to'
+        assert node.problem.startswith(told)
+        (unknown,) = node.parameter_problems  # what is declared by now is none of them
+        assert 'no parameter other.model' in unknown
+        assert peer.set_parameter('yolo_node', 'pose.runtime', 'onnxruntime_cpu').successful
+        assert peer.change_state('yolo_node', 'configure')
+        assert node.problem == ''
 
     def test_an_ambiguous_output_names_the_parameter_that_mends_it(self, peer, start, tmp_path):
         """56 rows are 52 classes, or one class and 17 keypoints."""

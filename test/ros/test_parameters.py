@@ -1,7 +1,7 @@
 """Parameters of a dataclass on a real node."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 
 import pytest
 import rclpy
@@ -534,3 +534,50 @@ class TestOldNames:
         Parameters(node, Network, 'det')
         told = old_name_problem(node, [Parameter('det.engine', value='tensorrt')])
         assert told == 'det.engine is now called det.runtime; set det.runtime instead'
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Has a check of its own."""
+
+    low: int = param(0, 'Lowest.')
+
+    def problem(self):
+        return f'low is {self.low}; expected at least 0' if self.low < 0 else ''
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Has no check."""
+
+    plain: int = param(0, 'Anything.')
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Has another check."""
+
+    high: int = param(0, 'Highest.')
+
+    def problem(self):
+        return f'high is {self.high}; expected at most 9' if self.high > 9 else ''
+
+
+@pytest.mark.parametrize(
+    'parts',
+    [
+        pytest.param((Sides, Caps), id='two'),
+        pytest.param((Caps, Sides), id='the_other_first'),
+        pytest.param((Plain, Sides, Caps), id='one_without_in_front'),
+    ],
+)
+def test_every_part_of_the_parameters_is_asked(make_node, parts):
+    both = make_dataclass('Both', (), bases=parts, frozen=True)
+    node = make_node(high=11)
+    declared = Parameters(node, both)
+    assert declared.value.high == 0
+    assert 'high is 11; expected at most 9' in declared.problems[0]
+    for name, value in (('low', -1), ('high', 12)):
+        refused = set_one(node, name, value)
+        assert (refused.successful, f'{name} is {value}' in refused.reason) == (False, True)
+    assert set_one(node, 'high', 9).successful

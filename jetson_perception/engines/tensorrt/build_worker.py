@@ -47,7 +47,7 @@ def main() -> None:
         events.send(done=_build(request, events))
     except PerceptionError as err:
         kind = ParameterError if isinstance(err, ParameterError) else ModelError
-        parameter = getattr(err, 'parameter', '')
+        parameter = err.parameter if isinstance(err, ParameterError) else ''
         events.send(error=kind.__name__, text=str(err), parameter=parameter)
     except Exception:  # noqa: BLE001 - told to the parent, which raises it
         events.send(error='crash', text=traceback.format_exc())
