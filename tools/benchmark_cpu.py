@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Time the work around inference on the CPU, and its plain implementation, in one run.
+"""Time the work around inference on the CPU, against a plain implementation, in one run.
 
-The plain way is what tutorials do with OpenCV and NumPy: a padded copy and blobFromImage, boxes in
-Python lists for cv2.dnn.NMSBoxes, an argmax over enlarged probabilities, colors by indexing. Both
-are timed in turn, so that other load on the machine meets both.
+The plain implementation does what tutorials do with OpenCV and NumPy: a padded copy and
+blobFromImage, boxes in Python lists for cv2.dnn.NMSBoxes, an argmax over enlarged probabilities,
+colors by indexing. Both are timed in turn, so that other load on the machine affects both.
 
     python3 tools/benchmark_cpu.py --threads 2
 """
@@ -59,7 +59,7 @@ def main() -> None:
 def report(
     name: str, ours: Callable[[], Any], plain: Callable[[], Any] | None, repeats: int
 ) -> None:
-    """Print one line, with the runs of both taking turns."""
+    """Print one line, from runs of both in turn."""
     functions = [ours] if plain is None else [ours, plain]
     times_ms: list[list[float]] = [[] for _ in functions]
     for turn in range(repeats + 5):
@@ -103,7 +103,7 @@ def preprocessing() -> Iterator[Stage]:
 
 
 def boxes_of_a_frame(objects: int = 12, boxes_an_object: int = 8) -> np.ndarray:
-    """YOLOv8's output (1, 84, 8400): as many boxes around each object as trained networks give."""
+    """YOLOv8's output (1, 84, 8400): as many boxes around each object as from trained networks."""
     rng = np.random.default_rng(0)
     output = rng.uniform(0, 0.05, (1, 84, 8400)).astype(np.float32)
     anchors = iter(rng.permutation(8400))

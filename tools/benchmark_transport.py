@@ -3,9 +3,9 @@
 
     source tools/env.sh && python tools/benchmark_transport.py
 
-starts a publisher and a subscriber as processes of their own, for each setting in turn, and prints
-how many images arrived, how old they were in the callback, and what receiving them cost. Both do
-with an image what camera_node and the perception nodes do.
+starts a publisher and a subscriber process for each setting in turn, and prints how many images
+arrived, how old they were in the callback, and how much CPU time receiving them took. They handle
+images as camera_node and the perception nodes do.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def spread(values: list[float], form: str, unit: str = '') -> str:
 
 def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, float]:
     """One publisher and one subscriber with these variables; what the subscriber found."""
-    # Without this shell's settings, in a domain that nobody else uses.
+    # Without this shell's settings, in an unused domain.
     ours = transport_environment({})
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, f
 
 
 def publish(arguments: argparse.Namespace) -> None:
-    """Send images that differ, on time; those of the warm-up have negative numbers."""
+    """Send different images at the rate; those of the warm-up have negative numbers."""
     import numpy as np
     import rclpy
     from sensor_msgs.msg import Image
@@ -161,7 +161,7 @@ def publish(arguments: argparse.Namespace) -> None:
 
 
 def subscribe() -> None:
-    """Take images until standard input says the end; prints what was found as JSON."""
+    """Take images until standard input announces the end; print the results as JSON."""
     import select
 
     import rclpy

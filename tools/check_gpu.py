@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Hold this machine's GPU to every bar of the CUDA path, in one run.
+"""Check this machine's GPU against every bar of the CUDA path, in one run.
 
     python3 tools/check_gpu.py --models det.onnx det.onnx pose.onnx pose.onnx
 
 runs six parts, each in a process of its own with a time limit: kernels (GPU time of pre- and
 post-processing), parity (results equal the CPU's), concurrency, bench (against inference alone and
-against the usual loop), node (yolo_node with topics), soak (minutes at full rate). It prints as it
-goes, a table at the end, writes everything into a JSON file, and exits with 1 when a bar is missed
-or a part broke. `--only times` prints what the kernels take in many more cases, and judges none.
+against the usual loop), node (yolo_node with topics), soak (minutes at full rate). It prints
+progress and a final table, writes everything into a JSON file, and exits with 1 if a bar is missed
+or a part breaks. `--only times` prints kernel times for many more cases, without bars.
 `--device cpu --frames 5 --soak-seconds 5` rehearses it where there is no GPU.
 """
 
@@ -41,7 +41,7 @@ PARTS = {
     'soak': 180,
     'times': 180,
 }
-#: Judges nothing, so it runs only where it is asked for.
+#: Has no bars, so it runs only on request.
 OPTIONAL = ('times',)
 _BROKE = 3
 
@@ -92,7 +92,7 @@ def run_parts(arguments: argparse.Namespace) -> int:
 
 
 def run_part(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One part in a process of its own; what it found, also when it did not end well."""
+    """Run one part in its own process; return its findings, even if it failed."""
     limit = arguments.limit or PARTS[part]
     limit += arguments.soak_seconds if part == 'soak' else 0
     limit += arguments.node_seconds if part == 'node' else 0
@@ -142,7 +142,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             break
         os.killpg(process.pid, sign)
         try:
-            process.wait(45)  # nodes of its are ended in order
+            process.wait(45)  # so that it can end its nodes cleanly
         except subprocess.TimeoutExpired:
             continue
 

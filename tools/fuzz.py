@@ -4,9 +4,9 @@
     python tools/fuzz.py --inputs 1000000
     python tools/fuzz.py --only COCO --seconds 60 --seed 7
 
-Prints the inputs that each target took. A finding, that is an input that raises what is not of
-errors.py, hangs, or takes too much memory, is printed and saved to a file, one of a kind and
-target. The exit code is 1 when there is any.
+Prints how many inputs each target took. A finding is an input that raises an error not from
+errors.py, hangs, or takes too much memory. The first of each kind and target is printed and saved
+to a file. The exit code is 1 if there are any.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST_MEMORY = 4 << 30
 
 
 class Search:
-    """Runs one target again and again, and keeps one finding of each kind."""
+    """Runs one target repeatedly, and keeps one finding of each kind."""
 
     def __init__(self, target: Target, numbers: random.Random, folder: Path) -> None:
         self._target = target
@@ -93,14 +93,14 @@ class Search:
 
 
 def _run(searches: list[Search], most: int, until: float) -> None:
-    """Take inputs of each in turn, for about as long, so that quick parsers get more."""
+    """Give each target in turn about the same time, so that quick parsers get more inputs."""
     turn = min(_TURN, -(-most // len(searches)))
     while time.monotonic() < until:
         for search in searches:
             left = most - sum(each.count for each in searches)
             if left <= 0:
                 return
-            # For calls that do not return to Python, which `no_hang` cannot end.
+            # For calls that do not return to Python: `no_hang` cannot end those.
             faulthandler.dump_traceback_later(20 * HANG_S, exit=True)
             search.run(min(turn, left), min(until, time.monotonic() + _TURN_S))
 

@@ -1,7 +1,6 @@
-"""How fast a set of models runs together: `jetson-perception bench` and what it is made of.
+"""How fast a set of models runs together: `jetson-perception bench`.
 
-`inference` times engines alone, `end_to_end` images in and messages out, `baseline` a loop as it
-is usually written; `frames`, `messages` and `memory` serve them. `session` puts them together,
-`report` and `plot` show what came of it, `command` is the command. `soak` runs a set until it is
-stopped.
+`inference` times engines alone, `end_to_end` times images in and messages out, and `baseline`
+times the usual loop; `frames`, `messages` and `memory` serve them. `session` runs all,
+`report` and `plot` show the results. `soak` runs a set until it is stopped.
 """

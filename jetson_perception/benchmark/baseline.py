@@ -4,14 +4,14 @@ It has the structure of a published write-up that runs two detectors and two pos
 Jetson, written anew. For each frame: a letterbox by OpenCV into the upper left corner and
 `blobFromImage`; then the engines from host memory to host memory; then for each the whole output
 transposed, thresholds, boxes turned into Python lists for `cv2.dnn.NMSBoxes` (a detector) or
-suppressed by a NumPy loop (a pose model), and a Python tuple for every box and keypoint. Boxes go
-to NMSBoxes with width and height, as it wants them, which the write-up forgot; that does not
-change the time. A segmentation model ends as another write-up does it: softmax, an enlarged float
-for every class, argmax.
+suppressed by a NumPy loop (a pose model), and a Python tuple for every box and keypoint. NMSBoxes
+gets boxes with width and height, as it expects; the write-up did not do this, which makes no
+difference to the time. A segmentation model ends as in another write-up: softmax, an enlarged
+float for every class, argmax.
 
-The write-up's engines are TensorRT's, each with a stream and page-locked memory of its own, all
-enqueued before the first is waited for: `OnStreams`. ONNX Runtime has no call that returns before
-the result is there, so around it such a loop runs one session after another: `InTurn`.
+The write-up uses TensorRT engines, each with its own stream and page-locked memory, and enqueues
+all of them before it waits for the first: `OnStreams`. ONNX Runtime has no call that returns
+before the result is ready, so with it such a loop runs one session after another: `InTurn`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from jetson_perception.models import Model
 
     Run = Callable[[Any], Sequence[Any]]
-    #: What takes every model's blob and gives every model's outputs.
+    #: Maps the blobs of all models to the outputs of all models.
     RunAll = Callable[[Sequence[Any]], Sequence[Sequence[Any]]]
 
 SCORE_THRESHOLD = 0.3
@@ -58,22 +58,22 @@ def run_baseline(
     Parameters
     ----------
     models : sequence of model
-        Their engines are run by `infer`, one after another, unless `run_all` says otherwise.
+        Their engines run one after another with `infer`, unless `run_all` is given.
     frames : sequence of ndarray, shape (h, w, 3), uint8
-        Given in turn, again and again.
+        Used in turn, again and again.
     count : int
         Frames to run.
     seconds : float
-        Where to stop even if fewer frames were run, but for three; 0 for no such limit.
+        Stop after this time, even if fewer frames were run, but not before three; 0 for no limit.
     run_all : callable, optional
-        What takes every model's blob and gives every model's outputs, as `InTurn` and `OnStreams`.
+        Maps the blobs of all models to their outputs, like `InTurn` and `OnStreams`.
 
     Returns
     -------
     all_ : Timing
-        Time from one frame's end to the next one's.
+        Time from the end of one frame to the end of the next.
     stages : dict
-        Median milliseconds of each of `STAGES`, of all engines together.
+        Median milliseconds of each of `STAGES`, for all engines together.
     """
     run_all = run_all or InTurn([model.engine.infer for model in models])
     for index in range(2):  # warm-up
@@ -114,12 +114,12 @@ def _one_frame(
 
 
 class InTurn:
-    """Runs one after another, each from a blob on the host to outputs on the host.
+    """Runs models one after another, each from a blob on the host to outputs on the host.
 
     Parameters
     ----------
     runs : sequence of callable
-        A model's each.
+        One for each model.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -131,10 +131,10 @@ class InTurn:
 
 
 def plain_session(model: Model[Any, Any]) -> Run:
-    """A model's file in a session of ONNX Runtime as it comes, with its `run`.
+    """The `run` of a plain ONNX Runtime session for the model's file.
 
-    On the GPU where the model's engine is, in FP16 where that is, with its rounding. No stream,
-    buffer or graph of ours: as in a script of a few lines.
+    On the same device as the model's engine, and in FP16, with the same rounding, if the engine
+    is. Without our streams, buffers and graphs, as in a script of a few lines.
     """
     import onnxruntime
 
@@ -150,14 +150,14 @@ def plain_session(model: Model[Any, Any]) -> Run:
 
 
 class OnStreams:
-    """All engines at once, on their streams, from and to page-locked memory; one thread waits.
+    """Runs all engines at once, on their streams, with page-locked memory; one thread waits.
 
-    The most that such a loop can make of engines that are enqueued.
+    Such a loop cannot get more out of enqueued engines.
 
     Parameters
     ----------
     engines : sequence of CudaEngine
-        Bound to the calling thread, which has to be the one that calls.
+        They are bound to the calling thread, which must also make the calls.
     """
 
     def __init__(self, engines: Sequence[CudaEngine]) -> None:
@@ -176,7 +176,7 @@ class OnStreams:
                 self._memory.append((source, found))
 
     def __call__(self, blobs: Sequence[Any]) -> list[Sequence[Any]]:
-        """Every model's outputs, which the next call overwrites."""
+        """The outputs of every model; the next call overwrites them."""
         for (source, _), blob in zip(self._memory, blobs, strict=True):
             np.copyto(source.array, blob)
         for engine, (source, found) in zip(self._engines, self._memory, strict=True):
@@ -191,12 +191,12 @@ class OnStreams:
         return [[each.array for each in found] for _, found in self._memory]
 
     def close(self) -> None:
-        """Release the memory; twice is harmless."""
+        """Release the memory; may be called twice."""
         self._resources.close()
 
 
 def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any, float]:
-    """Blob (1, 3, h, w) of floats, and the factor that source pixels were multiplied by."""
+    """The blob (1, 3, h, w), float, and the scale from source pixels to input pixels."""
     height, width = bgr.shape[:2]
     scale = min(network_wh[0] / width, network_wh[1] / height)
     new_w, new_h = int(width * scale), int(height * scale)
@@ -207,12 +207,12 @@ def preprocess(bgr: NDArray[np.uint8], network_wh: tuple[int, int]) -> tuple[Any
 
 
 def anchor_rows(output: Any) -> Any:
-    """A row an anchor: channels come first in what YOLOv8 gives."""
+    """One row per anchor; YOLOv8 puts channels first."""
     return output.reshape(1, output.shape[1], -1).transpose(0, 2, 1).squeeze(0)
 
 
 def postprocess_detection(rows: Any, scale: float) -> list[tuple[Any, Any, Any]]:
-    """Box, score and class of what was found, rows of (cx, cy, w, h, score of each class)."""
+    """Box, score and class of each object, from rows of (cx, cy, w, h, score of each class)."""
     boxes, scores = rows[:, :4], rows[:, 4:]
     class_ids = np.argmax(scores, axis=1)
     confidences = scores[np.arange(len(rows)), class_ids]
@@ -233,7 +233,7 @@ def postprocess_detection(rows: Any, scale: float) -> list[tuple[Any, Any, Any]]
 def postprocess_pose(
     rows: Any, scale: float, keypoint_count: int
 ) -> list[list[tuple[int, int] | None]]:
-    """Points of each person, None for one that scores too little; one class, (x, y, score)."""
+    """Keypoints of each person, None for those that score too little; for one class."""
     scores = rows[:, 4]
     mask = scores >= POSE_SCORE_THRESHOLD
     if not np.any(mask):
@@ -253,7 +253,7 @@ def postprocess_pose(
 
 
 def postprocess_segmentation(output: Any, size_hw: tuple[int, ...]) -> tuple[Any, list[int]]:
-    """Class of each pixel of the picture, and how many pixels each has."""
+    """Class of each pixel of the picture, and pixels per class."""
     logits = output[0].transpose(1, 2, 0).astype(np.float32)
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
@@ -268,7 +268,7 @@ def _corners(rows: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _suppress(boxes: Any, scores: Any, iou_threshold: float) -> list[int]:
-    """Greedy non-maximum suppression, a NumPy pass a kept box."""
+    """Greedy non-maximum suppression, with one NumPy pass per kept box."""
     x1, y1, x2, y2 = boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3]
     areas = (x2 - x1) * (y2 - y1)
     order = scores.argsort()[::-1]

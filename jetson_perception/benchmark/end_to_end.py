@@ -1,9 +1,9 @@
-"""Image in, messages out: the pipeline of the nodes at full rate, with no topic around it.
+"""Image in, messages out: the pipeline of the nodes at full rate, without topics.
 
-A frame is offered as soon as every lane has taken the one before: nothing is skipped, no engine
-waits for want of frames, and none runs ahead of the slowest by more than a frame or two. What
-subscribers of a node would get is built for every result; drawing is, as in a node, a thread of
-its own that takes the newest frame.
+A frame is offered as soon as every lane has taken the previous one: no frame is skipped, no engine
+waits for a frame, and none is more than a frame or two ahead of the slowest. The messages that a
+node would publish are built for every result. As in a node, drawing has its own thread, which
+takes the newest frame.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline import Lane, StageSummary
 
 _WARM_UP = 4
-#: No engine here takes so long for a frame; a run that stands still is ended.
+#: No engine takes this long for a frame; a stalled run is ended.
 _STALLED_S = 60.0
 
 
@@ -41,19 +41,19 @@ class EndToEnd:
     Attributes
     ----------
     timing : Timing
-        Rate of frames that all engines are done with, and their latency: from the offer to the
-        last message, at full rate, when each frame waits for one before it.
+        Rate of frames that all engines have finished, and their latency, from the offer to the
+        last message; at full rate this includes waiting for the previous frame.
     stages : dict
-        The times of each engine's stages, by the engine's name, as the node's stats have them.
+        Times of each engine's stages, by the engine's name, as in the stats of a node.
     counts : dict
         What became of each engine's frames, warm-up included.
     drawn : int
-        Frames that were drawn meanwhile.
+        How many frames were drawn during the run.
     cpu_ms : dict
-        Time that each thread was on a core, by its name, milliseconds a frame; without the
-        threads that are the runtime's own.
+        CPU time of each thread, by its name, milliseconds per frame; without the runtime's own
+        threads.
     errors : list of str
-        What failed, the first twenty.
+        The first twenty errors.
     """
 
     timing: Timing
@@ -65,14 +65,14 @@ class EndToEnd:
 
 
 class FullRate:
-    """The pipeline of a set of models, ready to be run at full rate. Opens and closes with `with`.
+    """The pipeline of a set of models, to be run at full rate; a context manager.
 
     Parameters
     ----------
     models : dict
         Models by the names of their engines. They stay open.
     options : callable
-        Gives the options for a model, as `postprocess` takes them; None for the model's own.
+        Returns the options of a model's `postprocess`; None for the model's defaults.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class FullRate:
 
     @property
     def frames_done(self) -> int:
-        """Frames that every engine is done with, since the beginning."""
+        """Frames that every engine has finished so far."""
         return self._done
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What failed so far, the first twenty."""
+        """The first twenty errors so far."""
         return tuple(self._errors)
 
     def counts(self) -> dict[str, Counts]:
@@ -135,12 +135,12 @@ class FullRate:
         draw: bool = False,
         one_at_a_time: bool = False,
     ) -> EndToEnd:
-        """Take frames through, some first to warm up.
+        """Run frames through the pipeline, after a few to warm up.
 
         Parameters
         ----------
         frames : sequence of ndarray, shape (h, w, 3), uint8
-            BGR; given in turn, again and again. They are not changed.
+            BGR; used in turn, again and again. They are not changed.
         count : int
             Frames to time; 0 for as many as take about `seconds`.
         seconds : float
@@ -148,13 +148,13 @@ class FullRate:
         draw : bool
             Draw the newest frame that is done, over and over, in a thread of its own.
         one_at_a_time : bool
-            Offer a frame only when nothing is under way: not the full rate, but the times of
-            stages that nothing else runs beside, and the least latency.
+            Offer a frame only when no other is in progress. This is not the full rate, but gives
+            the times of undisturbed stages and the least latency.
 
         Raises
         ------
         PerceptionError
-            When nothing came back for a minute.
+            When no result came back for a minute.
         """
         self._one_at_a_time, self._drawing = one_at_a_time, draw
         if draw and self._drawer is None:
@@ -186,13 +186,13 @@ class FullRate:
         )
 
     def run_forever(self, frames: Sequence[NDArray[np.uint8]]) -> None:
-        """Take frames through until an exception, as KeyboardInterrupt, ends it."""
+        """Run frames until an exception such as KeyboardInterrupt ends it."""
         self._begin(1 << 62, keep_times=False)
         while True:
             self._offer(frames)
 
     def _take(self, frames: Sequence[NDArray[np.uint8]], count: int) -> float:
-        """Take so many frames through; returns when it began, by `time.perf_counter`."""
+        """Run `count` frames; return when the run began, by `time.perf_counter`."""
         begun = time.perf_counter()
         self._begin(count, keep_times=True)
         for _ in range(count):
@@ -207,7 +207,7 @@ class FullRate:
         self._finished.clear()
 
     def _offer(self, frames: Sequence[NDArray[np.uint8]]) -> None:
-        """Offer the next frame when every lane has taken the one before."""
+        """Offer the next frame when every lane has taken the previous one."""
         if self._one_at_a_time:
             while self._done < self._offered:
                 if not self._one_done.wait(_STALLED_S):
@@ -228,7 +228,7 @@ class FullRate:
         )
 
     def _on_settled(self, frame: Frame) -> None:
-        if len(frame.results) < len(self._lanes):  # an engine has not begun it yet
+        if len(frame.results) < len(self._lanes):  # an engine has not started it yet
             return
         if self._drawing and self._drawer is not None:
             self._drawer.give(frame)
@@ -255,7 +255,7 @@ class FullRate:
             build(result, frame.header)
 
         drawn = chosen
-        # What comes first is drawn on the image itself, which a GPU may have done already.
+        # The first is drawn on the image itself, unless a GPU has done so already.
         if name == next(iter(self._models)):
             drawn = model.task.options_to_draw(model, chosen)
 

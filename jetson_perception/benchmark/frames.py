@@ -1,4 +1,4 @@
-"""Pictures to measure with: of rendered scenes or of a folder, all different, all of one size."""
+"""Pictures to measure with, rendered or from files, all of one size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_SOURCE = 'scene://people'
 
 # A scene takes a second to build and milliseconds to render, so each gives several frames, far
-# enough apart that people have come and gone.
+# enough apart that different people are in view.
 _FRAMES_A_SCENE = 25
 _SECONDS_APART = 1.7
 _FIRST_SEED = 7000
@@ -33,8 +33,8 @@ def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArr
     Parameters
     ----------
     source : str
-        `scene://people` or another scene, or what `named_frames` takes: a folder of pictures, a
-        picture, a video. Its pictures are resized, and fewer than `count` are given again.
+        A scene such as `scene://people`, or any source of `named_frames`: a folder of pictures, a
+        picture, a video. Pictures are resized, and repeated if there are fewer than `count`.
     size_wh : tuple of int
         Width and height, pixels.
     count : int
@@ -48,7 +48,7 @@ def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArr
     Raises
     ------
     SourceError
-        When the source cannot be opened, or has no picture.
+        When the source cannot be opened, or has no pictures.
     ParameterError
         When the size is too small for the scene.
     """

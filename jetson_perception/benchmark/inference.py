@@ -1,8 +1,8 @@
-"""Engines alone: all at once, or one after another, with nothing before or behind them.
+"""Times engines alone: all at once or one after another, without pre- and postprocessing.
 
-An engine on a GPU takes work ahead: with two frames in flight it never waits for the host between
-them, which is the most that any program around it could reach. Every engine runs in a thread of
-its own, as in a pipeline; a CUDA graph belongs to the thread that captured it.
+An engine on a GPU accepts work in advance: with two frames in flight it never waits for the host
+between them, so no program can run it faster. As in a pipeline, every engine has its own thread,
+because a CUDA graph belongs to the thread that captured it.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ _WARM_UP = 3
 
 
 class _Runner(Protocol):
-    """Runs one engine on one input again and again; all from one thread."""
+    """Runs one engine on one input again and again; all calls come from one thread."""
 
     def prepare(self) -> None:
-        """Warm the engine up; no other runner works meanwhile."""
+        """Warm the engine up, while no other runner works."""
         ...
 
     def step(self) -> None:
-        """Begin one more frame, after the one that is `in_flight` frames older has ended."""
+        """Start another frame, once the frame `in_flight` frames before it has ended."""
         ...
 
     def finish(self) -> None:
-        """Wait for all that was begun."""
+        """Wait for all frames that were started."""
         ...
 
     def close(self) -> None:
-        """Release what `prepare` made, also when it did not get far; from the same thread."""
+        """Release what `prepare` made, even if it failed halfway; from the same thread."""
         ...
 
 
 class _HostRunner:
-    """An engine that computes while `infer` is called."""
+    """Runs an engine that computes while `infer` is called."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -67,7 +67,7 @@ class _HostRunner:
 
 
 class _DeviceRunner:
-    """An engine that enqueues on its CUDA stream."""
+    """Runs an engine that enqueues on its CUDA stream."""
 
     def __init__(self, engine: CudaEngine, in_flight: int) -> None:
         self._engine = engine
@@ -100,12 +100,12 @@ class _DeviceRunner:
         self._engine.stream.synchronize()
 
     def close(self) -> None:
-        # A thread must not end with a context on it.
+        # A thread must not end with a context pushed.
         self._made.close()
 
 
 def input_tensor(engine: Engine) -> Any:
-    """An input of noise for an engine, values 0 to 1."""
+    """Noise as the input of an engine, values 0 to 1."""
     spec = engine.inputs[0]
     return np.random.default_rng(0).random(spec.shape, np.float32).astype(spec.dtype)
 
@@ -118,21 +118,21 @@ def together(
     Parameters
     ----------
     engines : sequence of Engine
-        Fresh ones: on a GPU an engine stays with the first thread that runs it.
+        Unused ones: on a GPU an engine stays with the first thread that runs it.
     frames : int
         Frames that each engine runs; 0 for as many as take about `seconds`.
     seconds : float
         How long to run where `frames` is 0.
     in_flight : int
-        Frames that an engine on a GPU works ahead, 1 or 2.
+        Frames that an engine on a GPU has in progress, 1 or 2.
 
     Returns
     -------
     all_ : Timing
-        From the common start to the end of the last; its single times are the intervals between
-        the frames of the slowest engine.
+        From the common start to the end of the last engine; median and p99 are of the intervals
+        between frames of the slowest engine.
     each : list of Timing
-        Of each engine, with its own end.
+        For each engine, up to its own end.
     """
     with _Crew(engines, in_flight) as crew:
         count = frames or _count_for(seconds, crew.run_together)
@@ -145,9 +145,9 @@ def together(
 def in_turn(
     engines: Sequence[Engine], frames: int = 0, seconds: float = 2.0
 ) -> tuple[Timing, list[Timing]]:
-    """Time engines of which only one runs at a time, each frame waited for.
+    """Time engines one at a time, and wait for each frame.
 
-    Parameters are those of `together`. The first result is the sum: a frame through all engines,
+    Parameters are those of `together`. The first result is the sum: one frame through all engines,
     one after another.
     """
     with _Crew(engines, 1) as crew:
@@ -172,7 +172,7 @@ def in_turn(
 
 
 def _count_for(seconds: float, run: Callable[[int], tuple[float, list[list[float]]]]) -> int:
-    """How many frames take about so long, from a short run."""
+    """How many frames take about this long, estimated from a short run."""
     count = 4
     while True:
         begun, done = run(count)
@@ -183,7 +183,7 @@ def _count_for(seconds: float, run: Callable[[int], tuple[float, list[list[float
 
 
 class _Crew:
-    """A thread for each engine, that runs what it is told and then waits for more.
+    """A thread for each engine, which runs frames on request.
 
     Raises
     ------
@@ -230,7 +230,7 @@ class _Crew:
             thread.join()
 
     def run_together(self, count: int) -> tuple[float, list[list[float]]]:
-        """Run every engine on so many frames; when all began, and when each frame of each ended.
+        """Run `count` frames on every engine; return the start, and the end of each frame of each.
 
         Times are those of `time.perf_counter`.
         """
@@ -257,7 +257,7 @@ class _Crew:
                     runner.prepare()
                 self._ready[index].set()
                 self._obey(index, runner)
-        except BaseException as failure:  # noqa: BLE001 - told in the caller's thread
+        except BaseException as failure:  # noqa: BLE001 - raised in the caller's thread
             with self._start:
                 self._failure = self._failure or failure
                 self._start.notify_all()

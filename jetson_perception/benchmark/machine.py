@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Describes the machine that figures were measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jetson_perception.engines.onnxruntime.cpu import available_cores
 
 
 def describe_machine(*, gpu: bool, index: int = 0) -> dict[str, Any]:
-    """Processor, cores, versions and, where it is used, the GPU; for a file of figures."""
+    """Processor, cores, versions and, if used, the GPU; for a JSON file of figures."""
     described: dict[str, Any] = {
         'system': f'{platform.system()} {platform.machine()}',
         'processor': _processor(),

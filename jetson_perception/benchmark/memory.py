@@ -9,7 +9,7 @@ _PR_SET_THP_DISABLE = 41  # of linux/prctl.h
 
 
 def resident_mb() -> float:
-    """Resident memory of this process, MB of 10⁶ bytes; 0 where the system does not tell."""
+    """Resident memory of this process, MB of 10⁶ bytes; 0 if the system does not say."""
     try:
         text = Path('/proc/self/status').read_text(encoding='ascii', errors='replace')
     except OSError:
@@ -21,20 +21,20 @@ def resident_mb() -> float:
 
 
 def keep_to_small_pages() -> bool:
-    """Have the kernel leave this process's memory in pages of the usual size, where it can.
+    """Keep the kernel from giving this process huge pages, if possible.
 
-    Else it joins pages into huge ones of 2 MiB whenever it likes, and fills what the process never
-    touched: resident memory grows by itself, in steps of ten seconds (khugepaged's
-    scan_sleep_millisecs), and hides whether the process holds more.
+    Otherwise it merges pages into huge ones of 2 MiB and fills in what the process never touched.
+    Resident memory then grows every ten seconds (khugepaged's scan_sleep_millisecs), even if the
+    process uses no more.
 
     Returns
     -------
     bool
-        Whether the kernel does so.
+        Whether the kernel agreed.
     """
     try:
         return ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
-    except (OSError, AttributeError):  # no Linux
+    except (OSError, AttributeError):  # not Linux
         return False
 
 

@@ -1,4 +1,4 @@
-"""Results as the messages that a node would publish, where ROS is there to build them."""
+"""Builds the messages that a node would publish, if ROS is available."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def messages_available() -> bool:
 
 
 def what_is_built() -> str:
-    """What a measured result ends as, for people."""
-    return 'ROS messages' if messages_available() else 'result objects (ROS 2 is not there)'
+    """What is built from each result, for people."""
+    return 'ROS messages' if messages_available() else 'result objects (without ROS 2)'
 
 
 def new_header() -> Any:
-    """A header as an image brings it; None without ROS."""
+    """The header of an image; None without ROS."""
     if not messages_available():
         return None
     from std_msgs.msg import Header
@@ -34,10 +34,10 @@ def new_header() -> Any:
 
 
 def message_builder(model: Model[Any, Any]) -> Callable[[Any, Any], Any]:
-    """What makes the messages of one result, as (result, header) to messages.
+    """A function from (result, header) to the messages of the result.
 
-    They are those that the node of its task publishes to its subscribers. Without ROS the result
-    comes back as it is.
+    They are the messages that the node for this task publishes. Without ROS the function returns
+    the result unchanged.
     """
     if not messages_available():
         return lambda result, header: result

@@ -1,8 +1,8 @@
-"""Figures of a measurement as a picture: rates, and where the time of a frame goes.
+"""Plots a measurement: rates, and where the time of a frame goes.
 
     python -m jetson_perception.benchmark.plot bench.json bench.png
 
-draws what an earlier run wrote.
+plots the figures of an earlier run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STAGE_COLORS = {
 
 
 def write_plot(path: Path, record: dict[str, Any]) -> None:
-    """Draw what `session.measure` gave into a PNG, PDF or SVG file.
+    """Plot the figures of `session.measure` into a PNG, PDF or SVG file.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _draw_rates(axes: Any, record: dict[str, Any]) -> None:
 
 
 def _draw_stages(axes: Any, sizes: Sequence[dict[str, Any]]) -> None:
-    """A bar for each engine and size, of the medians of its stages."""
+    """A bar for each engine and size, stacked from the medians of its stages."""
     labels: list[str] = []
     for figures in sizes:
         for engine, stages in figures['end_to_end']['stages'].items():

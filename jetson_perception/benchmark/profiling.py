@@ -1,4 +1,4 @@
-"""Where the host's time goes, thread by thread: time on a core, and samples of what runs there."""
+"""Where each thread spends its time: CPU time, and samples of the code that runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def thread_cpu_ms() -> dict[str, float]:
-    """Milliseconds that each Python thread has spent on a core since it began, by its name.
+    """CPU time of each Python thread since it started, by its name; milliseconds.
 
-    Empty where Linux does not tell; threads of equal names are added up.
+    Empty if Linux does not say; threads with the same name are added up.
     """
     spent: defaultdict[str, float] = defaultdict(float)
     for thread in threading.enumerate():
@@ -34,15 +34,15 @@ def thread_cpu_ms() -> dict[str, float]:
 
 
 class Sampler:
-    """Looks at every thread again and again while a `with` block runs.
+    """Samples every thread while a `with` block runs.
 
-    It sees where threads wait, too. Python lets it look only where a thread lets others run: at
-    calls that wait, and in between every tenth of a millisecond, which it asks for meanwhile.
+    It also sees where threads wait. Python can sample only where a thread lets others run: at
+    calls that wait, and at switches, which are set to every 0.1 ms during the block.
 
     Parameters
     ----------
     interval_s : float
-        Time from one look to the next.
+        Time between samples.
     """
 
     def __init__(self, interval_s: float = 0.0007) -> None:
@@ -64,9 +64,9 @@ class Sampler:
         sys.setswitchinterval(self._switch_interval)
 
     def shares(self, most: int = 12) -> dict[str, dict[str, float]]:
-        """The places where each thread was seen most often, with their share of all looks.
+        """The places where each thread was seen most often, with their share of the samples.
 
-        A place is the innermost line of this package, and what it had called.
+        A place is the innermost line of this package, and what it was calling.
         """
         return {
             name: {place: count / self._looks for place, count in seen.most_common(most)}
@@ -98,6 +98,6 @@ def _place(innermost: FrameType) -> str:
 
 @cache
 def _file_in_package(name: str) -> str:
-    """A file's path in this package, also where it is installed as a link; empty for others."""
+    """The path of a file in this package, even if installed as a link; else empty."""
     path = Path(name).resolve()
     return str(path.relative_to(_PACKAGE)) if _PACKAGE in path.parents else ''

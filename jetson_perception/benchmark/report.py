@@ -1,4 +1,4 @@
-"""Figures of a measurement as tables."""
+"""Prints a measurement as tables."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def print_report(console: Console, record: dict[str, Any]) -> None:
-    """Print what `session.measure` gave."""
+    """Print the figures of `session.measure`."""
     _say(console, one_line(record['machine']))
     for name, description in record['engines'].items():
         _say(console, f'{name}: {description}')
-    _say(console, f'a result ends as: {record["built"]}')
+    _say(console, f'built from each result: {record["built"]}')
     console.print(_inference_table(record['inference']))
-    _say(console, 'image in to messages out: median and p99 are of the latency at full rate')
+    _say(console, 'image in to messages out: median and p99 of the latency at full rate')
     for figures in record['sizes']:
         console.print(_size_table(figures, record['inference']['together']))
         console.print(_stage_table(figures))
         cpu_ms = figures['end_to_end']['cpu_ms'].items()
         if cpu_ms:
             parts = ' · '.join(f'{name} {ms:.3f}' for name, ms in cpu_ms)
-            _say(console, f'ms a frame that threads were on a core: {parts}')
+            _say(console, f'CPU time of threads, ms per frame: {parts}')
         for line in _profile(figures):
             _say(console, line)
         for line in _troubles(figures):

@@ -1,4 +1,4 @@
-"""One measurement of a set of models: engines alone, image in to messages out, the usual loop."""
+"""Measures a set of models: engines alone, image in to messages out, the usual loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jetson_perception.models import Model
 
 BASELINES = ('seed', 'streams')
-"""Loops to compare with: as tutorials run such models, and the most that such a loop can be."""
+"""Loops to compare with: as in tutorials, and the fastest that such a loop can be."""
 
 _MOST_FRAMES_IN_MEMORY = 50
 
@@ -45,36 +45,36 @@ class Settings:
     Attributes
     ----------
     models : tuple of str
-        ONNX files, or names of shipped models; the same may stand there more than once.
+        ONNX files, or names of shipped models; a model may occur more than once.
     runtime : str
-        As `open_engine` takes it.
+        As in `open_engine`.
     threads : int
-        CPU threads of each engine; 0 for one a core.
+        CPU threads of each engine; 0 for one per core.
     overrides : ModelInfo or None
-        What the user says of the models.
+        What the user sets for the models.
     precision : str
-        Of engines that are built, as `open_engine` takes it.
+        Precision of engine files, as in `open_engine`.
     sizes : tuple of (int, int)
         Width and height of the images.
     source : str
-        Where images come from, as `frames.load_frames` takes it.
+        Where images come from, as in `frames.load_frames`.
     frames : int
         Frames of each run; 0 for as many as take about `seconds`.
     seconds : float
-        How long each run is where `frames` is 0.
+        Length of each run if `frames` is 0.
     draw : bool
-        Measure with drawing too.
+        Also measure with drawing.
     profile : bool
-        Run once more, and look where each thread's time goes.
+        Run once more, and sample where each thread spends its time.
     baselines : tuple of str
-        'seed' for the loop of `jetson_perception.benchmark.baseline` around the same models in
-        their runtime as it comes: sessions of ONNX Runtime one after another, engines of TensorRT
-        on their streams. 'streams' for that loop around our engines, all enqueued on their streams
-        from page-locked memory before the first is waited for.
+        'seed' for the loop of `jetson_perception.benchmark.baseline` with the same models in plain
+        runtimes: ONNX Runtime sessions one after another, TensorRT engines on their streams.
+        'streams' for that loop with our engines, all enqueued on their streams from page-locked
+        memory before it waits for the first.
     in_turn : bool
-        Time the engines one after another too.
+        Also time the engines one after another.
     score_threshold : float
-        Of boxes.
+        For boxes.
     """
 
     models: tuple[str, ...]
@@ -94,7 +94,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise ParameterError('there is no model to measure; name at least one', 'models')
+            raise ParameterError('no models to measure; name at least one', 'models')
         for name in self.baselines:
             if name not in BASELINES:
                 raise ParameterError(
@@ -102,7 +102,7 @@ class Settings:
                 )
 
     def opening(self) -> dict[str, Any]:
-        """What `open_engine` and `open_model` are told besides the path."""
+        """Arguments of `open_engine` and `open_model` besides the path."""
         return {
             'runtime': self.runtime,
             'threads': self.threads,
@@ -111,7 +111,7 @@ class Settings:
         }
 
     def names(self) -> list[str]:
-        """A name for each engine, told apart where a model stands there twice."""
+        """A name for each engine, numbered if a model occurs twice."""
         stems = [Path(path).stem for path in self.models]
         return [
             f'{stem} {stems[:index].count(stem) + 1}' if stems.count(stem) > 1 else stem
@@ -121,7 +121,7 @@ class Settings:
 
 @contextmanager
 def opened_engines(settings: Settings) -> Iterator[list[Engine]]:
-    """Fresh engines of the set, without anything around them; closed at the end."""
+    """New engines of the set, without models; closed at the end."""
     with ExitStack() as stack:
         yield [
             stack.enter_context(closing(open_engine(resolve_model(path), **settings.opening())))
@@ -131,7 +131,7 @@ def opened_engines(settings: Settings) -> Iterator[list[Engine]]:
 
 @contextmanager
 def opened_models(settings: Settings) -> Iterator[dict[str, Model[Any, Any]]]:
-    """Fresh models of the set by the names of their engines; closed at the end."""
+    """New models of the set, by the names of their engines; closed at the end."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(closing(open_model(path, **settings.opening())))
@@ -157,7 +157,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     settings : Settings
         What to measure.
     say : callable
-        Told what is measured next.
+        Called with the name of the next measurement.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     """
     say('reading images')
     pictures = {size: _load(settings, size) for size in settings.sizes}
-    # The first engine brings the runtime's own libraries, which are no memory of a set.
+    # The first engine loads the runtime's libraries, which do not count as memory of the set.
     with opened_engines(replace(settings, models=settings.models[:1])) as engines:
         on_device = isinstance(engines[0], CudaEngine)
         engines[0].infer(inference.input_tensor(engines[0]))
@@ -269,7 +269,7 @@ def _run_baseline(
 def _loop_inference(
     name: str, models: list[Model[Any, Any]], stack: ExitStack
 ) -> Callable[[Any], Any]:
-    """How a loop runs the models; what it made is closed with the stack."""
+    """The `run_all` of a loop for these models; the stack closes it."""
     engines = [model.engine for model in models]
     runtimes = (OnnxRuntimeEngine, OnnxRuntimeCudaEngine)
     if name == 'seed' and all(isinstance(engine, runtimes) for engine in engines):
@@ -320,7 +320,7 @@ def _memory(on_device: bool) -> dict[str, float]:
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
-    """Without what is None, and as JSON knows it."""
+    """The figures as JSON types, without those that are None."""
     return {
         name: str(value) if name == 'overrides' else value
         for name, value in asdict(settings).items()

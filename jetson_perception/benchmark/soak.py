@@ -1,9 +1,9 @@
-"""A set of models at full rate until it is stopped, with a line of figures every second.
+"""Runs a set of models at full rate until stopped; writes a line of figures every second.
 
     python -m jetson_perception.benchmark.soak people_detect people_pose --size 1280x720
 
 Each line is JSON: seconds since the start, frames done, memory of this process and of the GPU, and
-frames that failed. Ctrl-C (SIGINT) ends it in order, with a last line of the same and `"closed":
+frames that failed. Ctrl-C (SIGINT) ends it cleanly, with a last line that also has `"closed":
 true`, and exit code 0.
 """
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = Settings(tuple(arguments.models), runtime=arguments.runtime)
     failed = 0
     memory.keep_to_small_pages()
-    # A shell starts what is to run in the background with SIGINT ignored.
+    # A shell starts background processes with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         pictures = frames.load_frames(arguments.images, arguments.size, _FRAMES)
@@ -88,7 +88,7 @@ class _Teller:
         return sum(each.failed + each.skipped for each in self._pipeline.counts().values())
 
     def figures(self) -> dict[str, Any]:
-        """What a line says."""
+        """The contents of a line."""
         line: dict[str, Any] = {
             'seconds': round(time.monotonic() - self._begun, 2),
             'frames': self._pipeline.frames_done,

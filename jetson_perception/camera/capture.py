@@ -1,4 +1,4 @@
-"""A source read in a thread of its own, for whoever takes its frames; a live one is reopened."""
+"""Reads a source in its own thread and hands over its frames; reopens live sources."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class Capture:
         log.info('reading %s', self._source.uri)
         try:
             self._read()
-        except Exception as error:  # noqa: BLE001 - whoever takes the frames says what happened
-            if not self._stop.is_set():  # what it works with may be gone by then
+        except Exception as error:  # noqa: BLE001 - the owner reports it
+            if not self._stop.is_set():  # its resources may be closed by then
                 self._fail(error)
         else:
             if not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""Memory on the GPU, and memory of the host that the GPU copies from and to by itself.
+"""GPU memory, and page-locked host memory that the GPU copies from and to by itself.
 
 Buffers are made once and used for every frame. Copies are asynchronous, ordered by their stream;
 the context has to be current (`CudaDevice.pushed`).
@@ -85,12 +85,12 @@ class DeviceBuffer:
             self.copy_from_address(source.address, stream, nbytes)
 
     def copy_from_address(self, address: int, stream: Stream, nbytes: int) -> None:
-        """Copy on the device, asynchronously, what is not in a buffer of its own.
+        """Copy on the device, asynchronously, from an address.
 
         Parameters
         ----------
         address : int
-            On the device; that so many bytes are there is the caller's to see to.
+            On the device; the caller ensures that it has this many bytes.
         stream : Stream
             Where the copy goes.
         nbytes : int
@@ -105,7 +105,7 @@ class DeviceBuffer:
             raise CudaError('a buffer was used after it was freed')
         if not 0 < nbytes <= self.nbytes:
             raise CudaError(f'{nbytes} bytes to copy, to a buffer of {self.nbytes}')
-        # pycuda would give the interpreter away for it, and have to get it back.
+        # pycuda would release the GIL for this, and have to take it again.
         status = libcuda.quick_library().cuMemcpyDtoDAsync_v2(
             self.address, address, nbytes, stream.handle
         )
@@ -190,7 +190,7 @@ class PinnedBuffer:
         if self._allocation is None:
             return
         allocation, self._allocation, self.address = self._allocation, None, None
-        # Whoever touches these now gets an IndexError and not a crash.
+        # Later accesses raise IndexError instead of crashing.
         self.bytes = np.empty(0, np.uint8)
         self.array = np.empty(0, self.dtype)
         with self.device.pushed():
@@ -201,7 +201,7 @@ _B = TypeVar('_B', DeviceBuffer, PinnedBuffer)
 
 
 class GrowingBuffer(Generic[_B]):
-    """Bytes whose number is known only when they come, as those of an image.
+    """A buffer that grows, for data such as images whose size is known only on arrival.
 
     Parameters
     ----------
@@ -217,9 +217,9 @@ class GrowingBuffer(Generic[_B]):
         self._buffer: _B | None = None
 
     def ensure(self, nbytes: int) -> _B:
-        """A buffer of at least `nbytes`: the one there is, or a new one where that is too small.
+        """A buffer of at least `nbytes`: the present one, or a new one if that is too small.
 
-        No work may use the old one any more when it has to grow.
+        No work may still use the old one when it grows.
         """
         if self._buffer is None or self._buffer.nbytes < nbytes:
             self.close()  # first: the two together may not fit

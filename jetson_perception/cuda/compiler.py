@@ -1,7 +1,7 @@
-"""Kernels from source: compiled with the machine's nvcc on first use, kept for later.
+"""Compiles kernels from source with the machine's nvcc on first use, and caches them.
 
-What nvcc made is kept by what it was made from: source and headers, version of nvcc, architecture,
-options. Nothing has to be thrown away by hand when one of them changes.
+Cache keys cover source and headers, the version of nvcc, architecture and options, so nothing must
+be deleted by hand when one of them changes.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ _IN_WHEELS = ('nvidia/cu13', 'nvidia/cuda_nvcc')
 _SECONDS = 300  # a Jetson Nano takes some twenty for the largest file
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
-_SHARED_BYTES = 48 << 10  # what a block may have without being allowed more
+_SHARED_BYTES = 48 << 10  # what a block may use without opting in to more
 
 _compiling = threading.Lock()
 
 
 def find_nvcc() -> Path | None:
-    """The CUDA compiler; None when this machine has none.
+    """The CUDA compiler; None if this machine has none.
 
-    Looked for on PATH, in CUDA_HOME and CUDA_PATH, and where JetPack and NVIDIA's packages put it
-    (/usr/local/cuda, else the newest /usr/local/cuda-*): a Jetson has it there and not on PATH.
+    It is searched for on PATH, in CUDA_HOME and CUDA_PATH, and where JetPack and NVIDIA's packages
+    put it (/usr/local/cuda, else the newest /usr/local/cuda-*): a Jetson has it there and not on
+    PATH.
     """
     on_path = shutil.which('nvcc')
     if on_path:
@@ -133,7 +134,7 @@ def _architecture_of_first_gpu() -> str:
 
 
 def architecture_of(device: CudaDevice) -> str:
-    """Nvcc's name for what a device runs, as 'sm_87'."""
+    """Nvcc's name for a device's architecture, such as 'sm_87'."""
     major, minor = device.compute_capability
     return f'sm_{major}{minor}'
 
@@ -155,7 +156,7 @@ def _target(nvcc: Path, architecture: str) -> list[str]:
 
 @functools.cache
 def _known_architectures(nvcc: Path, modified: float) -> frozenset[int]:
-    """Numbers of the architectures that this nvcc makes code for; none when it doesn't tell."""
+    """Numbers of the architectures that this nvcc supports; none if it does not say."""
     listed = _output_of([str(nvcc), '--list-gpu-code'])
     return frozenset(int(number) for number in re.findall(r'\bsm_(\d+)\b', listed))
 
@@ -180,7 +181,7 @@ def _output_of(command: list[str]) -> str:
 
 
 def _key(source: Path, nvcc: Path, arguments: list[str]) -> str:
-    """What the result depends on, in short. Every header of the folder counts: few, and small."""
+    """Digest of everything that the result depends on, including all headers of the folder."""
     digest = hashlib.sha256()
     parts = [_nvcc_version(nvcc, _modified(nvcc)), *arguments]
     for path in [source, *sorted(source.parent.glob('*.cuh'))]:
@@ -200,7 +201,7 @@ def _run_nvcc(nvcc: Path, source: Path, arguments: list[str]) -> bytes:
         command = [str(nvcc), *arguments, '-o', str(target), str(source)]
         text = _failure_of(command, folder)
         if 'unsupported GNU version' in text:
-            # A host compiler that is newer than nvcc: of no matter, there is no host code in it.
+            # The host compiler is newer than nvcc, which does not matter: there is no host code.
             text = _failure_of([*command, '-allow-unsupported-compiler'], folder)
         if text:
             raise CudaError(f'{nvcc} could not compile {source.name}: {text}')
@@ -243,7 +244,7 @@ def _read_kept(folder: PrivateFolder, name: str) -> bytes | None:
     try:
         folder.check()
         content = folder.read(name) or b''
-    except (CudaError, OSError):  # what others may have written is compiled again
+    except (CudaError, OSError):  # files that others may have written are compiled again
         return None
     digest, image = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     return image if image and hashlib.sha256(image).digest() == digest else None
@@ -296,7 +297,7 @@ class Module:
         ----------
         name : str
         signature : str
-            A letter an argument, as Python's struct has them: 'P' address, 'i' int, 'I' unsigned,
+            One letter per argument, as in Python's struct: 'P' address, 'i' int, 'I' unsigned,
             'q' long long, 'f' float, 'd' double.
 
         Raises
@@ -365,7 +366,7 @@ class Kernel:
                 attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
                 self._function.set_attribute(attribute, shared_bytes)
                 self._shared_bytes = shared_bytes
-            # The launch below pycuda's own: that calls deprecated functions of the driver first.
+            # Not pycuda's own call, which first calls deprecated functions of the driver.
             self._function._launch_kernel(
                 grid, block, self._pack(*arguments), shared_bytes, stream.raw
             )

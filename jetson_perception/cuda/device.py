@@ -1,8 +1,8 @@
 """A GPU of this machine: its primary context, streams and events.
 
-The primary context is the one that ONNX Runtime and TensorRT use too; a context of our own would
-make their handles invalid in ours. It is current on a thread only inside `CudaDevice.pushed()`,
-and every call of CUDA has to be made there.
+ONNX Runtime and TensorRT use the primary context too; their handles would be invalid in a context
+of our own. It is current on a thread only inside `CudaDevice.pushed()`,
+and every CUDA call must be made there.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def driver() -> Any:
     Raises
     ------
     CudaError
-        When pycuda or the driver is not to be had; with what to do.
+        When pycuda or the driver is not available; the message says what to do.
     """
     try:
         with warnings.catch_warnings():
@@ -84,7 +84,7 @@ def _why_not_imported(err: ImportError) -> str:
 
 
 def translated(err: Exception, doing: str) -> CudaError:
-    """An error of pycuda as one of ours, with what to do where there is something."""
+    """A pycuda error as one of ours, with advice if there is any."""
     text = str(err)
     lower = text.lower()
     if 'out of memory' in lower:
@@ -124,7 +124,7 @@ def _no_such_device(index: int, count: int) -> str:
 
 
 class CudaDevice:
-    """A GPU and its primary context; `CudaDevice.get` gives the one object there is of each.
+    """A GPU and its primary context; `CudaDevice.get` returns the one object for each.
 
     Attributes
     ----------
@@ -166,12 +166,12 @@ class CudaDevice:
 
     @classmethod
     def get(cls, index: int = 0) -> CudaDevice:
-        """The device of this index; the caller is to `close` it once.
+        """The device of this index; the caller must `close` it once.
 
         Raises
         ------
         CudaError
-            When it is not to be had; with the reason and what to do.
+            When it is not available; the message says why, and what to do.
         """
         with cls._lock:
             device = cls._devices.get(index)
@@ -186,7 +186,7 @@ class CudaDevice:
     def pushed(self) -> AbstractContextManager[None]:
         """Make the context current on this thread inside a `with`; may be nested.
 
-        A thread must not end inside of it: pycuda would abort the process.
+        A thread must not end inside it: pycuda would abort the process.
         """
         return self._pushed
 
@@ -202,7 +202,7 @@ class CudaDevice:
         timing : bool
             Whether `Event.elapsed_ms` is wanted; costs a little.
         blocking : bool
-            Whether `synchronize` lets the core do other work meanwhile, rather than to spin.
+            Whether `synchronize` sleeps instead of spinning.
         """
         return Event(self, timing=timing, blocking=blocking)
 
@@ -224,10 +224,10 @@ class CudaDevice:
                 raise translated(err, 'waiting for the GPU') from err
 
     def close(self) -> None:
-        """Give back what one `get` gave.
+        """Release the reference that one `get` returned.
 
-        The context itself stays until the process ends, and is there at once for the next `get`:
-        ONNX Runtime and TensorRT keep things in it that outlive their sessions.
+        The context itself stays until the process ends, ready for the next `get`: ONNX Runtime and
+        TensorRT keep things in it that outlive their sessions.
         """
         with self._lock:
             if self._users == 0:
@@ -239,7 +239,7 @@ class CudaDevice:
 
 
 class _Pushed:
-    """Makes a context current; without a state of its own, so that one serves all threads."""
+    """Makes a context current; stateless, so that one object serves all threads."""
 
     def __init__(self, device: CudaDevice) -> None:
         self._device = device
@@ -271,10 +271,10 @@ _current = _Current()
 
 
 def _release_unused() -> None:
-    """Give the contexts back when the process ends.
+    """Release the contexts when the process ends.
 
-    One that is still in use is left to the operating system: its users have things in it that are
-    freed later than this, and would find it gone.
+    Contexts still in use are left to the operating system, because their users free things in them
+    later than this.
     """
     with CudaDevice._lock:
         for device in CudaDevice._devices.values():
@@ -295,9 +295,9 @@ class Stream:
     ----------
     device : CudaDevice
     handle : int
-        The driver's own, as other libraries want it.
+        The driver's handle, for other libraries.
     raw : pycuda.driver.Stream
-        What pycuda's functions want.
+        The stream for pycuda's functions.
     """
 
     __slots__ = ('device', 'handle', 'raw')
@@ -313,7 +313,7 @@ class Stream:
         self.handle = int(self.raw.handle)
 
     def wait_for_event(self, event: Event) -> None:
-        """Let what is enqueued from now on wait for what the event was recorded after."""
+        """Make later work on this stream wait for the work before the event."""
         try:
             self.raw.wait_for_event(event.raw)
         except self.device.driver.Error as err:
@@ -368,7 +368,7 @@ class Event:
                 raise translated(err, 'making an event') from err
 
     def record(self, stream: Stream) -> None:
-        """Put the mark behind everything that is on the stream now."""
+        """Place the mark after everything that is on the stream now."""
         try:
             self.raw.record(stream.raw)
         except self.device.driver.Error as err:

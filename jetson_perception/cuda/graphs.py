@@ -1,8 +1,8 @@
 """CUDA graphs: a stream's work recorded once and launched with one call.
 
-pycuda has none of this, so it goes to the driver's library itself, by ctypes. A graph repeats the
-very calls that were recorded: the same addresses, the same scalar arguments. What changes from
-frame to frame has to lie in memory that the recorded work reads.
+pycuda does not support graphs, so this calls the driver's library through ctypes. A graph repeats
+exactly the recorded calls, with the same addresses and scalar arguments. Whatever changes from
+frame to frame must be in memory that the recorded work reads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BINDING = threading.RLock()
 """Held while an engine warms up and records its graph: one engine of the process at a time."""
 
-# Other threads may allocate meanwhile without breaking this thread's capture.
+# Other threads may allocate without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
 
 # From cuda.h: kinds of nodes and of memory, and attributes of a pointer.
@@ -74,7 +74,7 @@ class Graph:
 
 
 def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = False) -> Graph:
-    """Record what a function enqueues on the stream; nothing of it runs yet.
+    """Record what a function enqueues on the stream, without running it.
 
     The function has to have run once before, with the stream synchronized: first runs allocate,
     and during a capture neither allocations nor synchronous calls are allowed on this thread.
@@ -95,7 +95,7 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
     ------
     CudaError
         When the driver refuses, as after a call that cannot be recorded, nothing was recorded,
-        or it is foreign and depends on the host. The stream can be used on.
+        or it is foreign and depends on the host. The stream remains usable.
     Exception
         Whatever `record` raises.
     """
@@ -114,7 +114,7 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
         finally:
             library.cuGraphDestroy(graph)  # the executable one lives on
         made = Graph(stream.device, executable.value or 0, len(nodes))
-        if hasattr(library, 'cuGraphUpload'):  # else the first launch does this
+        if hasattr(library, 'cuGraphUpload'):  # otherwise the first launch does this
             status = library.cuGraphUpload(executable, stream.handle)
             if status:
                 made.close()
@@ -129,7 +129,7 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
     try:
         record()
     except BaseException:
-        # A capture that is left open makes every later call on the stream fail.
+        # An unfinished capture makes every later call on the stream fail.
         library.cuStreamEndCapture(stream.handle, ctypes.byref(graph))
         if graph:
             library.cuGraphDestroy(graph)
@@ -158,7 +158,7 @@ def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
 
 
 def _detach_from_host(library: Any, nodes: list[int]) -> None:
-    """Leave out functions of the host at the end; refuse what else depends on the host."""
+    """Drop host functions at the end; refuse anything else that depends on the host."""
     kinds = {node: _kind(library, node) for node in nodes}
     for node in nodes:
         if kinds[node] == _NODE_GRAPH:

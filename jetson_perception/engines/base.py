@@ -1,7 +1,7 @@
-"""What every engine gives: tensors in, tensors out, and what the model says of itself.
+"""The protocols of engines: tensors in, tensors out, and the metadata of the model.
 
-An engine knows nothing of images or boxes. One that runs on a GPU is a `CudaEngine`, which is what
-`isinstance` tells.
+An engine knows nothing of images or boxes. One that runs on a GPU is a `CudaEngine`; check with
+`isinstance`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TensorSpec:
     Attributes
     ----------
     name : str
-        As the model names it.
+        Its name in the model.
     shape : tuple of int
         -1 for a dimension that is known only at run time.
     dtype : numpy dtype
@@ -40,12 +40,12 @@ class TensorSpec:
 
 
 class Engine(Protocol):
-    """What runs a model. One thread at a time may call `infer`.
+    """Runs a model. One thread at a time may call `infer`.
 
     Attributes
     ----------
     description : str
-        Runtime and device for people, as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
+        Runtime and device for people, such as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
     info : ModelInfo
         What the model's metadata says: task, class names, input size, normalization.
     inputs, outputs : tuple of TensorSpec
@@ -60,17 +60,17 @@ class Engine(Protocol):
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor of shape (1, 3, h, w), in the order of `outputs`.
 
-        The arrays are the caller's until the next call of `infer`; an engine may reuse them then.
+        The arrays are valid until the next call of `infer`, which may reuse them.
 
         Raises
         ------
         ModelError
-            When the tensor does not fit the model, or the runtime fails; with its own text.
+            When the tensor does not fit the model, or the runtime fails; with the runtime's text.
         """
         ...
 
     def bind_thread(self) -> None:
-        """Make the calling thread the one that runs frames; an engine on the CPU needs none.
+        """Make the calling thread the one that runs frames; does nothing on the CPU.
 
         Raises
         ------
@@ -80,37 +80,36 @@ class Engine(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Make an inference under way fail soon, if the runtime can; from any thread."""
+        """Make a running inference fail soon, if the runtime can; from any thread."""
         ...
 
     def close(self) -> None:
-        """Release what the engine holds; calling it twice is harmless."""
+        """Release all resources; may be called twice."""
         ...
 
 
 @runtime_checkable
 class CudaEngine(Engine, Protocol):
-    """An engine that can also run on buffers on the GPU, on a stream of its own.
+    """An engine that can also run on GPU buffers, on its own stream.
 
-    The way of a frame in a lane's thread, with the context pushed (`device.pushed()`)::
+    How a lane's thread runs a frame, with the context pushed (`device.pushed()`)::
 
         engine.bind_thread()                                   # once
         engine.input_buffer.copy_from_device(tensor, engine.stream)
         engine.enqueue()
         ...                                                    # kernels that read output_buffers
 
-    `infer` does all of that at once, for callers that have the tensor on the host.
+    `infer` does all of this at once, for a tensor on the host.
 
     Attributes
     ----------
     device : CudaDevice
     stream : Stream
-        Everything of this engine happens on it.
+        All work of this engine runs on it.
     input_buffer : DeviceBuffer
         Shape and dtype of `inputs[0]`; its address never changes.
     output_buffers : tuple of DeviceBuffer
-        In the order of `outputs`, with their shapes, none of them open; their addresses never
-        change.
+        In the order of `outputs`; their shapes are complete, and their addresses never change.
     """
 
     device: CudaDevice
@@ -121,16 +120,15 @@ class CudaEngine(Engine, Protocol):
     def bind_thread(self) -> None:
         """Make the calling thread the one that may `enqueue`; warms up, and captures the graph.
 
-        To be called once in that thread before the first `enqueue`; again where it is bound
-        already does nothing. One engine of the process at a time does this, and no other work
-        should be under way on the GPU.
+        Call it in that thread before the first `enqueue`; if the thread is bound already, it does
+        nothing. One engine per process may do this at a time, while the GPU does no other work.
 
         Raises
         ------
         ModelError
-            When the runtime fails; with its own text.
+            When the runtime fails; with the runtime's text.
         CudaError
-            When the GPU does.
+            When the GPU fails.
         """
         ...
 
@@ -143,6 +141,6 @@ class CudaEngine(Engine, Protocol):
         Raises
         ------
         ModelError
-            When the runtime fails, the engine is closed, or the thread is another one.
+            When the runtime fails, the engine is closed, or the thread is not the bound one.
         """
         ...

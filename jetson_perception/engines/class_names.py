@@ -1,4 +1,4 @@
-"""Class names from a file: a name a line, or YAML of a data set."""
+"""Reads class names from a file: one name per line, or the YAML file of a dataset."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
     ----------
     path : str or Path
         A file with the suffix `.yaml` or `.yml` has a list of names, or a mapping from class id to
-        name, at its top or under `names`, as the data files of Ultralytics. Any other is text
-        with a name a line, in UTF-8; blank lines at the end do not count.
+        name, at its top level or under `names`, like Ultralytics' data files. Any other file is
+        UTF-8 text with one name per line; blank lines at the end do not count.
 
     Raises
     ------
     ParameterError
-        When it cannot be read, holds no names, misses the name of a class, or has lines that look
-        like those of another file: the names are published, so a file of passwords would be.
-        What it holds is not quoted.
+        When it cannot be read, has no names, lacks the name of a class, or looks like another kind
+        of file: names are published, and a file of passwords must not be. For the same reason
+        the message does not quote the content.
     """
     content = read_foreign_file(path, what=PARAMETER, error=_error, limit_bytes=_LIMITS.size_bytes)
     is_yaml = Path(path).suffix.lower() in ('.yaml', '.yml')
@@ -57,14 +57,14 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
 
 
 def parse_class_names(content: bytes, *, is_yaml: bool, where: str) -> tuple[str, ...]:
-    """Names of a file's content.
+    """Class names from the content of a file.
 
     Parameters
     ----------
     content : bytes
-        Of the file.
+        The file's content.
     is_yaml : bool
-        Whether it is YAML, rather than a name a line.
+        Whether it is YAML, not one name per line.
     where : str
         The file, for errors.
 
@@ -110,12 +110,12 @@ def _of_lines(content: bytes, where: str) -> tuple[str, ...]:
         text = content.decode('utf-8-sig')
     except UnicodeDecodeError:
         text = None
-    if text is None:  # outside of the handler: the error holds the content
+    if text is None:  # outside the handler, because the exception contains the content
         raise _error(f'{where} cannot be read: it is not UTF-8 text')
     text = text.rstrip()
     if not text:
         return ()
-    # At most one line more than names may be: the rest is one piece, which is too long.
+    # Split off at most one line more than allowed; the rest stays in one piece.
     return tuple(line.strip(' \r') for line in text.split('\n', MOST_NAMES + 1))
 
 

@@ -1,4 +1,4 @@
-"""What a model's input must be: one color image, at a size that is settled when it is opened."""
+"""Checks a model's input: one color image, at a size that is fixed when it is opened."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 
 def require_one_input(path: Path, names: Sequence[str]) -> None:
-    """Refuse a model with other inputs than the image.
+    """Refuse a model whose inputs are not just one image.
 
     Raises
     ------
     ModelError
-        When there are none, or several; names them.
+        When there are none, or several; the message names them.
     """
     if len(names) != 1:
         listed = ', '.join(quoted(name, 60) for name in names[:10]) or 'none'
@@ -56,7 +56,7 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
     Raises
     ------
     ModelError
-        When it has another shape or element type; says what it has and what is expected.
+        When its shape or element type differs; the message names both.
     """
     found = f'{path}: input {quoted(spec.name)} is {spec.dtype} {_show_shape(shape or spec.shape)}'
     if len(spec.shape) != 4:
@@ -76,12 +76,12 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
 
 
 def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generic]) -> None:
-    """Refuse a tensor that is not what an engine's input takes.
+    """Refuse a tensor that does not fit an engine's input.
 
     Raises
     ------
     ModelError
-        When it has another shape or dtype; says both.
+        When its shape or dtype differs; the message names both.
     """
     if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
         raise ModelError(
@@ -93,7 +93,7 @@ def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generi
 def choose_size_wh(
     path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Width and height to run at: the model's own where it fixes them.
+    """Width and height to run at; those of the model if it fixes them.
 
     Parameters
     ----------
@@ -104,15 +104,15 @@ def choose_size_wh(
     info : ModelInfo
         What its metadata says.
     asked_wh : tuple of int or None
-        What the user asks for.
+        The size that the user asks for.
 
     Raises
     ------
     ParameterError
-        When the size is open and nobody says it, or the one asked for does not fit or is
-        absurdly large.
+        When the size is open and not given, or the given one does not fit or is absurdly
+        large.
     ModelError
-        When the model fixes one that is.
+        When the size that the model fixes is absurdly large.
     """
     size_wh = _fitting_size_wh(path, spec, info, asked_wh)
     _check_pixels(path, spec, size_wh)

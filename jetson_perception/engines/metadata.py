@@ -1,4 +1,4 @@
-"""What is said of a model: in the metadata of its ONNX file, or in a YAML file beside it.
+"""Reads what is known of a model: from its ONNX metadata, or from a YAML file beside it.
 
 The YAML file has the model's name (`my.onnx` and `my.yaml`) and the keys of `ModelInfo`; it wins
 over the ONNX metadata, and a node's parameters win over both.
@@ -36,8 +36,8 @@ METADATA_LIMITS = Limits(size_bytes=2 << 20)
 """Limits for metadata: room for as many names as a model may have."""
 
 
-# Each reader takes a parsed value and returns what `ModelInfo` holds. It raises ValueError with
-# what it expected. Bool is refused where a number is meant: YAML reads `yes` and `on` as True.
+# Each reader turns a parsed value into one for `ModelInfo`. It raises ValueError with what it
+# expected. Bool is refused for a number: YAML reads `yes` and `on` as True.
 
 
 def _read_text(value: object) -> str:
@@ -168,7 +168,7 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'std': ('std', _read_triple),
     # The nodes' parameter, which errors tell the user to set.
     'input_size': ('input_size_wh', _read_size_wh),
-    # As Ultralytics spells them in its data and model files.
+    # Ultralytics' spelling in data and model files.
     'names': ('class_names', _read_names),
     'imgsz': ('input_size_wh', _read_imgsz),
     'kpt_shape': ('keypoint_shape', _read_keypoint_shape),
@@ -188,19 +188,19 @@ def sidecar_path(model_path: str | Path) -> Path | None:
 
 
 def read_sidecar(path: str | Path) -> ModelInfo:
-    """What the YAML file beside a model says.
+    """Read the YAML file beside a model.
 
     Parameters
     ----------
     path : str or Path
-        The YAML file. An empty one says nothing, which is fine. `class_names_file` is relative
-        to its folder, and below it.
+        The YAML file; it may be empty. `class_names_file` is relative to its folder, and must be
+        below it.
 
     Raises
     ------
     ModelError
         When it cannot be read or is not YAML; for a key that is unknown, given twice under two
-        spellings, or holds a value of the wrong type or out of range. The key is named.
+        spellings, or has a value of the wrong type or out of range. The message names the key.
     """
     content = read_foreign_file(
         path, what='metadata', error=ModelError, limit_bytes=METADATA_LIMITS.size_bytes
@@ -209,7 +209,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
 
 
 def parse_sidecar(text: bytes, path: Path) -> ModelInfo:
-    """What the text of the YAML file of this path says; errors are those of `read_sidecar`."""
+    """Read the text of the YAML file at this path; raises the same errors as `read_sidecar`."""
     content = parse_yaml(
         text, where=f'metadata {printable(path)}', error=ModelError, limits=METADATA_LIMITS
     )
@@ -224,7 +224,7 @@ def parse_sidecar(text: bytes, path: Path) -> ModelInfo:
 def read_mapping(
     content: Mapping[Any, object], origin: str, model: Path | None = None
 ) -> ModelInfo:
-    """What a mapping with the keys of a sidecar file says.
+    """Read a mapping with the keys of a sidecar file.
 
     Parameters
     ----------
@@ -233,8 +233,8 @@ def read_mapping(
     origin : str
         Where it comes from, for errors.
     model : Path, optional
-        The file of a model that it comes from, in whose folder `class_names_file` is. Without
-        one the user says it, and may name any.
+        The model file that the mapping comes with; `class_names_file` must be in its folder.
+        Without it the mapping comes from the user, who may name any file.
 
     Raises
     ------
@@ -282,7 +282,7 @@ _ONNX_READERS: dict[str, tuple[str, _Reader]] = {
 
 
 def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
-    """What the metadata of an ONNX file says, in the keys that Ultralytics writes.
+    """Read the metadata of an ONNX file, with the keys that Ultralytics writes.
 
     A key that cannot be read is left out with a warning in the log: metadata is free text, and a
     model runs without it.
@@ -295,8 +295,8 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
     Notes
     -----
     Ultralytics writes Python literals (`str(value)` of a dict or list); other exporters JSON.
-    `task` is kept as it is. `end2end`, or `nms` among `args`, means that one row a box comes out
-    after suppression. `end2end: False` says only that it does not: shapes and names tell the rest.
+    `task` is kept as it is. `end2end`, or `nms` among `args`, means that the output is one row per
+    box, after suppression. `end2end: False` only excludes that: shapes and names decide the rest.
     """
     info = ModelInfo(task=printable(props.get('task', '').strip(), SHOWN_CHARACTERS))
     for key, (field, read) in _ONNX_READERS.items():

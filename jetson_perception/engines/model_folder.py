@@ -1,7 +1,7 @@
-"""Files that a model names: they stay in its folder.
+"""Keeps the files that a model names inside its folder.
 
-A model comes from elsewhere, as from an archive. What it names must not be a way to the rest of
-the machine: not by an absolute path, not by `..`, not by a link.
+A model may come from anywhere, such as an archive. It must not reach the rest of the machine
+through an absolute path, `..` or a link.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ def file_beside(model: Path, location: str) -> Path:
     model : Path
         The model, or the YAML file beside it.
     location : str
-        What it names: a path relative to its folder. Links are followed, and may lead to the
-        folder that the model itself is a link into, as in caches of downloads.
+        A path relative to the model's folder. Links are followed; if the model is a link itself,
+        they may lead to the folder of its target, as in download caches.
 
     Raises
     ------
     ValueError
-        When that is not below the folder.
+        When the path is not below the folder.
     """
     if not _is_below(model, Path(location)):
         raise ValueError(

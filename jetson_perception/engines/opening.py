@@ -1,4 +1,4 @@
-"""From a model file to an engine that is ready to run: which runtime, and what the model says."""
+"""Opens a model file as an engine: chooses the runtime, and combines what is known of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Runtime:
     open : callable
         Makes the engine.
     problem : callable
-        Given the index of a GPU, says why this cannot be used here; '' when it can.
+        Maps the index of a GPU to the reason why this cannot be used here; '' if it can.
     """
 
     open: Callable[[EngineRequest], Engine]
@@ -95,37 +95,37 @@ def open_engine(
     cancel: threading.Event | None = None,
     device: int = 0,
 ) -> Engine:
-    """A model on a runtime, ready to run. Building one may take minutes, the first time.
+    """Open a model on a runtime. The first time, building may take minutes.
 
-    Its `info` is what the ONNX metadata says, then the YAML file beside it, then `overrides`.
+    Its `info` combines the ONNX metadata, the YAML file beside it and `overrides`; later ones win.
 
     Parameters
     ----------
     path : str or Path
         The ONNX file, or an engine file that TensorRT built (.engine, .plan).
     runtime : str
-        One of `RUNTIMES`. 'auto' takes the fastest that is there and logs which, and why.
+        One of `RUNTIMES`. 'auto' takes the fastest that is available, and logs which and why.
     threads : int
         Threads that compute one frame on a CPU; 0 for as many as the cores this process may use.
     input_size_wh : tuple of int, optional
         Width and height of the input, for a model that leaves them open. Default: what
         `overrides`, the YAML file or the metadata say, in this order.
     overrides : ModelInfo, optional
-        What the user says of the model.
+        What the user sets for the model.
     precision : str
-        One of `PRECISIONS`. TensorRT builds an engine in it. ONNX Runtime on CUDA computes in the
-        types of the file, but converts FP32 to FP16 for 'fp16' and 'best' where the package onnx
-        is there, and lets FP32 convolutions round to TF32 unless it is 'fp32'. On the CPU only
-        'int8' matters: it is refused everywhere for a model that holds nothing quantized.
+        One of `PRECISIONS`. TensorRT builds an engine file in it. ONNX Runtime on CUDA computes in
+        the types of the file, but converts FP32 to FP16 for 'fp16' and 'best' if the package onnx
+        is installed, and lets FP32 convolutions round to TF32 unless it is 'fp32'. On the CPU only
+        'int8' matters; it is refused everywhere for a model without quantized layers.
     progress, cancel, device
-        As `EngineRequest` says.
+        See `EngineRequest`.
 
     Raises
     ------
     ModelError
-        When the file or the YAML beside it cannot be used, or the engine is not to be had.
+        When the file or the YAML beside it cannot be used, or the engine cannot be made.
     ParameterError
-        When a setting is out of range, or one is missing; the error names it.
+        When a setting is missing or out of range; the error names it.
     """
     if runtime not in RUNTIMES:
         raise ParameterError(
@@ -164,7 +164,7 @@ def open_engine(
 
 
 def _require_int8(request: EngineRequest) -> None:
-    """Refuse 'int8' where the runtime takes the file as it is and nothing in it is quantized."""
+    """Refuse 'int8' if the runtime takes the file as it is and nothing in it is quantized."""
     if request.precision == 'int8' and not has_quantization(request.path):
         raise ModelError(
             f'{request.path} is asked for in int8, and nothing in it is quantized; make an INT8 '
@@ -173,7 +173,7 @@ def _require_int8(request: EngineRequest) -> None:
 
 
 def _open(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
-    """The engine, and why this one where the choice was left open."""
+    """The engine, and why it was chosen if the choice was left open."""
     path, device = request.path, request.device
     is_plan = is_plan_file(path)
     if is_plan and runtime not in ('auto', 'tensorrt'):
@@ -206,9 +206,9 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
                 return _RUNTIMES[name].open(request), _reason(name, lacking)
             except BuildCanceled:
                 raise
-            except (CudaError, ModelError) as err:  # a full GPU, an operator that one lacks
+            except (CudaError, ModelError) as err:  # a full GPU, a missing operator
                 if name == 'tensorrt' and isinstance(err, ModelError):
-                    # Who has TensorRT wants it: a robot that runs on, many times slower, hides it.
+                    # If TensorRT is installed, it is wanted: a much slower runtime would hide it.
                     raise ModelError(
                         f"{err}. Without TensorRT it may run: set runtime to 'onnxruntime_cuda' "
                         "or 'onnxruntime_cpu'"
@@ -225,5 +225,5 @@ def _reason(name: str, lacking: list[str]) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    """What is wrong, without what to do about it, which would hide the rest of the line."""
+    """What is wrong, without the advice, which would bury the rest of the line."""
     return text.partition('. ')[0].partition('; ')[0]

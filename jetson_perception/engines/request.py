@@ -1,4 +1,4 @@
-"""What is asked of an engine when it is opened."""
+"""The settings with which an engine is opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def describe_progress(name: str, fraction: float | None, phase: str) -> str:
-    """How far a build is, for people: 'building engine det 43 %: timing tactics'."""
+    """The progress of a build, for people: 'building engine det 43 %: timing tactics'."""
     engine = f'engine {name}' if name else 'engine'
     share = '' if fraction is None else f' {fraction * 100:.0f} %'
     return f'building {engine}{share}' + (f': {phase}' if phase else '')
@@ -20,7 +20,7 @@ def describe_progress(name: str, fraction: float | None, phase: str) -> str:
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """How a model is to be opened; each runtime takes what concerns it.
+    """How to open a model; each runtime uses the settings that concern it.
 
     Attributes
     ----------
@@ -33,12 +33,12 @@ class EngineRequest:
     device : int
         Index of the GPU, for engines that run on one.
     precision : str
-        One of `PRECISIONS`, as `open_engine` says.
+        One of `PRECISIONS`; see `open_engine`.
     progress : callable or None
-        Told how far a build is, from any thread, as progress(fraction, phase): 0 to 1, or None
-        where the version does not tell, and what is going on, for people.
+        Called with the progress of a build, from any thread, as progress(fraction, phase): 0 to 1,
+        or None if the version does not report it; and the current phase, for people.
     cancel : threading.Event or None
-        Ends a build when set: BuildCanceled is raised.
+        When set, a build ends and raises BuildCanceled.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Whether a model's inputs and outputs fit into memory, asked before any of it is taken."""
+"""Checks that inputs and outputs of a model fit into memory, before allocating any."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 LARGEST_SHARE = 0.25
 """Largest share of the machine's memory for the inputs and outputs of one model.
 
-Decoding the outputs takes as much again, and cameras, images and other models need some.
+Decoding the outputs takes the same again, and cameras, images and other models need some too.
 Segmentation of 150 classes at 3840×2160 in FP32 takes 5 GB, so it needs a machine with 20 GB.
 """
 
-# Where control groups, of version 2 and of version 1, say what this process's container may use.
+# Memory limits of this process's container, from control groups version 2 and version 1.
 _CONTAINER_LIMITS = (
     '/sys/fs/cgroup/memory.max',
     '/sys/fs/cgroup/memory/memory.limit_in_bytes',
@@ -41,7 +41,7 @@ def memory_bytes() -> int:
 
 
 def tensor_bytes(specs: Iterable[TensorSpec]) -> int:
-    """Bytes of tensors; what a model leaves open counts as 1."""
+    """Bytes of tensors; open dimensions count as 1."""
     return sum(
         math.prod(max(size, 1) for size in spec.shape) * spec.dtype.itemsize for spec in specs
     )
@@ -55,12 +55,12 @@ def check_tensor_memory(path: str | Path, specs: Iterable[TensorSpec]) -> None:
     path : str or Path
         The model, for the error.
     specs : iterable of TensorSpec
-        All inputs and outputs, with the sizes in use; -1 for what is not known.
+        All inputs and outputs, with the sizes in use; -1 for unknown ones.
 
     Raises
     ------
     ModelError
-        When they take more than `LARGEST_SHARE` of the memory; names the largest.
+        When they take more than `LARGEST_SHARE` of memory; the message names the largest.
     """
     specs = list(specs)
     needed, limit = tensor_bytes(specs), int(LARGEST_SHARE * memory_bytes())

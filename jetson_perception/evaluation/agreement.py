@@ -1,6 +1,6 @@
 """How far two engines of one model agree on the same pictures.
 
-Which of two results is right is not asked: that is what a dataset is for.
+This does not show which of two results is right: measuring that takes a dataset.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
     from jetson_perception.tasks.results import Classification, Detections
 
-_KEYPOINT_SCORE = 0.5  # below it on both sides, where a keypoint lies means nothing
+_KEYPOINT_SCORE = 0.5  # if both scores are below it, the keypoint's position means nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ class Limits:
     Attributes
     ----------
     matched : float
-        At least this share of the boxes must have a partner, 0 to 1; of a classifier's pictures,
-        so many must have the same best class.
+        Least share of boxes with a partner, 0 to 1; for classifiers, least share of pictures with
+        the same best class.
     score_drift : float
-        The 99th percentile of score differences may be so large.
+        Largest 99th percentile of score differences.
     corner_drift : float
         The same for the corners of boxes, pixels of the picture.
     keypoint_drift : float
         The same for keypoints, pixels.
     mask_agreement : float
-        At least this share of the pixels must have the same class; of instance masks, the mean
-        IoU of partners' masks.
+        Least share of pixels with the same class; for instance masks, least mean IoU of partners'
+        masks.
     """
 
     matched: float = 0.95
@@ -83,9 +83,9 @@ class Limit:
     value : float
         What was measured.
     bound : float
-        What it may be.
+        Its limit.
     at_least : bool
-        True for a share, which must reach the bound; False for a drift, which must not pass it.
+        True for a share, which must reach the bound; False for a drift, which must not exceed it.
     """
 
     figure: str
@@ -95,7 +95,7 @@ class Limit:
 
     @property
     def kept(self) -> bool:
-        """Whether it holds; NaN never does."""
+        """Whether the value is within the limit; NaN never is."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ class Limit:
 
 @dataclass
 class _Values:
-    """Differences of one kind, and the picture that each is of."""
+    """Differences of one kind, and the picture that each belongs to."""
 
     values: list[float] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class _Values:
 
 
 class Agreement:
-    """What two engines agree on. Made for two models by `make_agreement`."""
+    """How far two models agree; `make_agreement` makes one."""
 
     def __init__(self) -> None:
         self.picture_count = 0
@@ -130,7 +130,7 @@ class Agreement:
         raise NotImplementedError
 
     def drifts(self) -> dict[str, Drift]:
-        """Differences by name; those that nothing was measured of are left out."""
+        """Differences by name, without those for which nothing was measured."""
         raise NotImplementedError
 
     def shares(self) -> dict[str, float]:
@@ -167,8 +167,8 @@ class Agreement:
 class DetectionAgreement(Agreement):
     """Boxes, keypoints and instance masks of two engines.
 
-    A pair of boxes has the same class and overlaps by more than any other pair that is left, with
-    an IoU of at least `match_iou`. Both engines are asked for boxes down to half the threshold: a
+    Boxes of the same class are paired, largest overlap first, down to an IoU of `match_iou`. Both
+    engines are asked for boxes down to half the threshold: a
     box that one scores just above it and the other just below has a partner, and the difference
     shows as drift. A box counts when it or its partner reaches the threshold.
 
@@ -241,7 +241,7 @@ class DetectionAgreement(Agreement):
         return {name: values.drift() for name, values in named.items() if values.values}
 
     def shares(self) -> dict[str, float]:
-        """Share of boxes with a partner, and the mean IoU of their masks."""
+        """Share of boxes with a partner, and mean IoU of partners' masks."""
         total = self.matched + self.only_one + self.only_other
         shares = {'boxes matched': self.matched / total if total else float('nan')}
         if self._mask_ious.values:
@@ -253,7 +253,7 @@ class DetectionAgreement(Agreement):
         if not self.matched + self.only_one + self.only_other:
             raise PerceptionError(
                 f'neither engine found anything in {self.picture_count} pictures at a score '
-                f'threshold of {self._options.score_threshold:g}, so nothing was compared; take '
+                f'threshold of {self._options.score_threshold:g}, so nothing was compared; use '
                 'other pictures or a lower --score-threshold'
             )
         bounds = {
@@ -322,7 +322,7 @@ class MaskAgreement(Agreement):
     def check(self, limits: Limits) -> list[Limit]:
         """Each limit that applies."""
         if not self.picture_count:
-            raise PerceptionError('there was not one picture to compare')
+            raise PerceptionError('there were no pictures to compare')
         name = 'mask agreement (pixels)'
         return [Limit(name, self.shares()[name], limits.mask_agreement, True)]
 
@@ -365,7 +365,7 @@ class ClassAgreement(Agreement):
     def check(self, limits: Limits) -> list[Limit]:
         """Each limit that applies."""
         if not self.picture_count:
-            raise PerceptionError('there was not one picture to compare')
+            raise PerceptionError('there were no pictures to compare')
         return [
             Limit(self._SHARE, self.shares()[self._SHARE], limits.matched, True),
             Limit(self._DRIFT, self.drifts()[self._DRIFT].p99, limits.score_drift, False),
@@ -387,7 +387,7 @@ def make_agreement(
     Raises
     ------
     ParameterError
-        When they are no two engines of one model: another task, other classes or keypoints.
+        When the models differ in task, classes or keypoints.
     """
     require_equal(one, other, 'task', one.task.title, other.task.title)
     require_equal(one, other, 'classes', one.class_names, other.class_names)
@@ -398,12 +398,12 @@ def make_agreement(
 def require_equal(
     one: Model[Any, Any], other: Model[Any, Any], what: str, first: object, second: object
 ) -> None:
-    """See that two models are alike in what a comparison takes for granted.
+    """Check that two models agree in what a comparison requires.
 
     Raises
     ------
     ParameterError
-        When they are not; says in what.
+        When they do not; the message says in what they differ.
     """
     if first != second:
         raise ParameterError(
@@ -415,7 +415,7 @@ def require_equal(
 def match_boxes(
     one: Detections, other: Detections, least_iou: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of boxes of one class that overlap, the best first; each box in at most one.
+    """Pairs of overlapping boxes of one class, best first; each box is in at most one pair.
 
     Parameters
     ----------

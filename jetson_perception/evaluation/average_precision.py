@@ -1,7 +1,7 @@
 """Average precision of boxes, keypoints and instance masks, by COCO's own evaluation.
 
 pycocotools computes it: IoU of boxes or masks, or object keypoint similarity (OKS), at thresholds
-from 0.50 to 0.95; precision at 101 recalls. It is imported only here, as nothing else needs it.
+from 0.50 to 0.95; precision at 101 recalls. Only this module imports it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.results import Detections
 
 KINDS: dict[str, str] = {'boxes': 'bbox', 'keypoints': 'keypoints', 'masks': 'segm'}
-"""What can be measured, and what pycocotools calls it."""
+"""What can be measured, with the name that pycocotools uses."""
 
-_MOST_A_CLASS = {'boxes': 100, 'keypoints': 20, 'masks': 100}  # in a picture, as COCO has it
+_MOST_A_CLASS = {'boxes': 100, 'keypoints': 20, 'masks': 100}  # per picture, as in COCO
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,9 +42,9 @@ class AveragePrecision:
     recall : ndarray, shape (101,), float
         0, 0.01, … 1.
     precision : ndarray, shape (101, classes), float
-        At threshold 0.50, the best at that recall or a higher one; 0 where it was not reached.
+        At threshold 0.50: the best precision at this recall or higher; 0 where it was not reached.
     score : ndarray, shape (101, classes), float
-        The lowest score that gives that recall; 0 where it was not reached.
+        The lowest score that gives this recall; 0 where it was not reached.
     """
 
     by_threshold: NDArray[np.float64]
@@ -84,7 +84,7 @@ def mean_of_known(values: NDArray[np.float64]) -> float:
 
 
 def require_pycocotools() -> None:
-    """Fail early, with the way to mend it.
+    """Fail early if pycocotools is missing, and say how to install it.
 
     Raises
     ------
@@ -101,18 +101,18 @@ def require_pycocotools() -> None:
 
 
 class ObjectMatches:
-    """Collects what is true and what was found, picture by picture.
+    """Collects the truth and the detections, picture by picture.
 
     Parameters
     ----------
     class_names : sequence of str
-        The dataset's.
+        Class names of the dataset.
     keypoint_count : int
-        Keypoints an object; 0 for none.
+        Keypoints per object; 0 for none.
 
     Notes
     -----
-    The tolerance of each keypoint is COCO's for its 17, else 1 / k for all, as Ultralytics has it.
+    With 17 keypoints, tolerances are COCO's; otherwise all are 1 / k, as in Ultralytics.
     """
 
     def __init__(self, class_names: Sequence[str], keypoint_count: int = 0) -> None:
@@ -130,18 +130,18 @@ class ObjectMatches:
         size_wh: tuple[int, int],
         masks: Iterable[NDArray[np.bool_]] | None = None,
     ) -> None:
-        """One picture.
+        """Add one picture.
 
         Parameters
         ----------
         truth : ObjectTruth
-            What is on it.
+            The objects in it.
         found : Detections
-            What was found; class ids are the dataset's.
+            What was found, with class ids of the dataset.
         size_wh : tuple of int
             Width and height, pixels.
         masks : iterable of ndarray, shape (h, w), bool, optional
-            One a detection.
+            One per detection.
         """
         image_id = len(self._images)
         width, height = size_wh
@@ -169,14 +169,14 @@ class ObjectMatches:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints on its way
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             sides = []
             for annotations in (self._truth, self._found):
                 side = COCO()
                 side.dataset = {
                     'images': self._images,
                     'categories': self._categories,
-                    # It marks what it has seen on the records.
+                    # pycocotools writes marks into the records.
                     'annotations': [dict(each) for each in annotations],
                 }
                 side.createIndex()

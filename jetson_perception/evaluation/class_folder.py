@@ -1,4 +1,4 @@
-"""A folder with a folder of pictures for each class, as trainers of classifiers take it."""
+"""A folder with one folder of pictures per class, as classifiers are trained on."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def is_class_folder(folder: Path) -> bool:
-    """Whether a folder has a folder of pictures."""
+    """Whether a folder contains a folder of pictures."""
     return bool(_class_folders(folder))
 
 
 def open_class_folder(folder: Path) -> ClassDataset:
-    """The dataset of a folder: a class is a folder in it, and has its name.
+    """The dataset in a folder: each folder in it is a class of that name.
 
-    Class ids follow the names' order, as trainers number them. Folders without pictures are no
+    Class ids follow the order of the names, as in training. Folders without pictures are not
     classes.
 
     Raises
     ------
     ParameterError
-        When the names of the folders cannot be names of classes.
+        When the names of the folders cannot be class names.
     """
     folders = _class_folders(folder)
     names = tuple(each.name for each in folders)

@@ -1,4 +1,4 @@
-"""Which class of a model is which class of a dataset."""
+"""Matches the classes of a model with those of a dataset."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 class ClassMap:
-    """From a model's class ids to a dataset's, by name.
+    """Maps class ids of a model to those of a dataset, by name.
 
-    Case and the choice between space, hyphen and underscore make no difference. A model that
-    names no class is taken to have the dataset's, in its order.
+    Case and the choice between space, hyphen and underscore make no difference. A model
+    without class names is assumed to have the classes of the dataset, in the same order.
 
     Parameters
     ----------
     model_names : sequence of str
-        The names that the model gives; empty for none.
+        Class names of the model; empty if it has none.
     model_count : int
         How many classes it has; 0 when unknown.
     dataset_names : sequence of str
-        The dataset's.
+        Class names of the dataset.
 
     Attributes
     ----------
     shared : tuple of int
         Class ids of the dataset that the model knows.
     missing : tuple of int
-        Those that it does not.
+        Class ids of the dataset that the model does not know.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class ClassMap:
         else:
             raise ParameterError(
                 f'the model has {model_count} classes without names, the dataset '
-                f'{len(dataset_names)}; name them, as --set class_names=[person,bicycle]',
+                f'{len(dataset_names)}; name them, for example --set class_names=[person,bicycle]',
                 'class_names',
             )
         self._ids = np.array(ids, np.int32)
@@ -62,13 +62,13 @@ class ClassMap:
         if not self.shared:
             raise ParameterError(
                 f'the model finds {_some(model_names)}, the dataset has {_some(dataset_names)}: '
-                'no class in common; take another dataset, or give the model the names that the '
+                'no class in common; use another dataset, or give the model the names that the '
                 'dataset uses with --set class_names=[…]',
                 'class_names',
             )
 
     def to_dataset(self, class_id: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The dataset's class ids, -1 for a class that it has not; shape (n,)."""
+        """The class ids in the dataset, -1 for classes that it lacks; shape (n,)."""
         known = (class_id >= 0) & (class_id < len(self._ids))
         return np.where(known, self._ids[np.where(known, class_id, 0)], -1).astype(np.int32)
 

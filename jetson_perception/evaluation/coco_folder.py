@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 _Record = dict[str, Any]
 
-# COCO's own, of 118,287 pictures, has 449 MB.
+# COCO's own file, for 118,287 pictures, has 449 MB.
 _LIMITS = Limits(size_bytes=4 << 30)
 
-_SHOWN = 60  # characters of a value in an error
-_FARTHEST = 1 << 17  # pixels from the picture's corner; whatever draws an outline walks along it
+_SHOWN = 60  # characters of a value shown in an error
+_FARTHEST = 1 << 17  # pixels from the picture's corner; long outlines take long to draw
 
 
 def find_coco_files(folder: Path) -> list[Path]:
-    """JSON files in a folder or its annotations/."""
+    """The JSON files in a folder or in its annotations/."""
     return sorted([*folder.glob('*.json'), *(folder / 'annotations').glob('*.json')])
 
 
@@ -47,11 +47,12 @@ def open_coco(path: Path, images: Path | None = None) -> ObjectDataset:
     Parameters
     ----------
     path : Path
-        The file: `images`, `categories`, and `annotations` with boxes, and keypoints and outlines
-        where there are.
+        The file: `images`, `categories`, and `annotations` with boxes, and optionally
+        keypoints and outlines.
     images : Path, optional
-        Folder of the pictures. Default: looked for beside the file, in `images`, in a folder named
-        as the end of the file's name (val2017 of instances_val2017.json), and the same a level up.
+        Folder of the pictures. By default it is searched for beside the file: in `images`, in a
+        folder named like the end of the file's name (val2017 for instances_val2017.json), and in
+        the same places one level up.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def _pictures(path: Path, entries: Sequence[_Record]) -> dict[Any, _Record]:
 
 
 def _keypoint_count(path: Path, content: Mapping[str, Any]) -> int:
-    """Keypoints an object; the longest list of the objects where no category names them."""
+    """Keypoints per object; if no category names them, the longest list of any object."""
     named = [len(each.get('keypoints') or ()) for each in content['categories']]
     lengths = {len(each['keypoints']) for each in content['annotations'] if each.get('keypoints')}
     counts = {count for count in named if count} or {length // 3 for length in lengths}
@@ -185,7 +186,7 @@ def _check(
 
 
 def _is_outline(value: object) -> bool:
-    """Whether pycocotools, which checks nothing, can take it."""
+    """Whether a segmentation is safe to pass to pycocotools, which checks nothing."""
     if isinstance(value, list):
         return all(
             isinstance(corners, list)
@@ -201,7 +202,7 @@ def _is_outline(value: object) -> bool:
     if len(size) != 2 or max(size) > _FARTHEST:
         return False
     if isinstance(runs, str):
-        # Numbers of six bits a character; the highest bit says that the number continues.
+        # Each character has six bits; the highest says that the number continues.
         return all('0' <= each <= 'o' for each in runs) and not (ord(runs[-1:] or '0') - 48) & 32
     return isinstance(runs, list) and _counts(runs, 0) and sum(runs) == size[0] * size[1]
 

@@ -1,4 +1,4 @@
-"""How well class masks agree with the truth: one confusion matrix, intersection over union."""
+"""How well class masks agree with the truth: confusion matrix and intersection over union."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ConfusionMatrix:
     Raises
     ------
     ValueError
-        When there is no class, or more than a byte can name.
+        When there is no class, or more classes than a byte can number.
 
     Examples
     --------
@@ -52,14 +52,14 @@ class ConfusionMatrix:
         Parameters
         ----------
         truth, mask : ndarray, shape (h, w), uint8
-            Class id of each pixel: as it is, and as it was found.
+            True and found class id of each pixel.
         ignored_id : int, optional
-            Pixels that are so in the truth do not count.
+            Pixels with this id in the truth do not count.
 
         Raises
         ------
         ValueError
-            When the shapes differ, or an id is not one of a class.
+            When the shapes differ, or an id is not a class.
         """
         if truth.shape != mask.shape:
             raise ValueError(
@@ -97,6 +97,6 @@ class ConfusionMatrix:
         return float(known.mean()) if known.size else float('nan')
 
     def accuracy(self) -> float:
-        """Share of pixels whose class was found; NaN when nothing was counted."""
+        """Share of pixels with the right class; NaN when nothing was counted."""
         total = int(self.counts.sum())
         return float(np.trace(self.counts) / total) if total else float('nan')

@@ -1,7 +1,7 @@
-"""What a dataset is: pictures, and the truth of each, in one of three kinds.
+"""The three kinds of datasets: pictures with the truth of each.
 
-A source of pictures makes a `PixelDataset`, an `ObjectDataset` or a `ClassDataset`; everything
-that measures takes these. Pictures come one at a time, so a dataset may be larger than the memory.
+Every format is read into a `PixelDataset`, an `ObjectDataset` or a `ClassDataset`. Pictures come
+one at a time, so a dataset may be larger than memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LabelledMask(NamedTuple):
 
 
 class LabelledObjects(NamedTuple):
-    """A picture with the objects that are on it."""
+    """A picture with the objects in it."""
 
     name: str
     bgr: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class LabelledClass(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ObjectTruth:
-    """The objects of one picture; entry i of everything is the same object.
+    """The objects of one picture; entry i of every attribute belongs to the same object.
 
     Attributes
     ----------
@@ -57,17 +57,17 @@ class ObjectTruth:
     class_id : ndarray, shape (n,), int
         Index into the dataset's class names.
     keypoints : ndarray, shape (n, k, 3), float, or None
-        x, y in pixels, and 0 where nobody labelled it, 1 for hidden, 2 for visible, as COCO does.
-        None where the dataset has none.
+        x, y in pixels, and COCO's visibility: 0 not labelled, 1 hidden, 2 visible. None if the
+        dataset has no keypoints.
     outlines : tuple or None
-        One an object, as COCO's `segmentation` has it: a list of polygons x, y, x, y, … in pixels,
-        or a run-length encoded mask. None where the dataset has none.
+        One per object, like COCO's `segmentation`: a list of polygons x, y, x, y, … in pixels, or
+        a run-length encoded mask. None if the dataset has no outlines.
     area : ndarray, shape (n,), float, or None
-        Pixels that the object covers; what a keypoint's error is measured by. None for
+        Pixels that the object covers; keypoint errors are relative to it. None to use
         `usual_areas`.
     crowd : ndarray, shape (n,), bool, or None
-        True for a region with many objects that were not told apart: what is found there counts
-        neither for nor against. None for none.
+        True for a region with many objects that are not labelled one by one: detections there
+        do not count. None if there are none.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class ObjectTruth:
 
 @dataclass(frozen=True, slots=True)
 class PixelDataset:
-    """Pictures with a class a pixel, for semantic segmentation.
+    """Pictures with a class for each pixel, for semantic segmentation.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class ObjectDataset:
     class_names : tuple of str
         Name of each class id.
     keypoint_count : int
-        Keypoints an object; 0 for none.
+        Keypoints per object; 0 for none.
     has_outlines : bool
         Whether every object has one.
     """
@@ -142,14 +142,14 @@ class ObjectDataset:
 
 @dataclass(frozen=True, slots=True)
 class ClassDataset:
-    """Pictures with a class each, for classification.
+    """Pictures with one class each, for classification.
 
     Attributes
     ----------
     count : int
         How many pictures there are.
     pictures : iterable of LabelledClass
-        Read when it is asked for; raises ImageError for one that cannot be used.
+        Each is read when it is asked for; raises ImageError for one that cannot be used.
     class_names : tuple of str
         Name of each class id.
     """
@@ -161,13 +161,13 @@ class ClassDataset:
     class_names: tuple[str, ...]
 
 
-Dataset = Union[PixelDataset, ObjectDataset, ClassDataset]  # noqa: UP007 - made at run time
+Dataset = Union[PixelDataset, ObjectDataset, ClassDataset]  # noqa: UP007 - evaluated at run time
 
 
 def usual_areas(xyxy: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Pixels that objects cover of which only the boxes are known, shape (n,).
+    """Estimated pixels that objects cover, from their boxes alone; shape (n,).
 
-    0.53 of the box, as Ultralytics has it: a person in COCO fills so much of theirs on average.
+    0.53 of the box, as in Ultralytics: people in COCO fill that much of theirs on average.
     """
     width, height = (xyxy[:, 2:] - xyxy[:, :2]).astype(np.float64).T
     return np.multiply(width, height) * 0.53

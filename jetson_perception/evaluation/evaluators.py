@@ -1,4 +1,4 @@
-"""Compares a model with the truth, picture by picture; gives the figures at the end."""
+"""Compare a model with the truth, picture by picture, and give figures at the end."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _TITLES = {'boxes': 'box', 'keypoints': 'OKS', 'masks': 'mask'}
 _PRECISIONS = ('AP50-95', 'AP50')
 
 EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
-"""Nearly everything counts: average precision looks at all thresholds from here up."""
+"""Low, because average precision covers all thresholds from here up."""
 
 
 class FigureTable(NamedTuple):
-    """Figures to be shown: a name, and a cell a column, in each row; NaN where there is none."""
+    """A table of figures: each row has a name and one cell per column; NaN if there is none."""
 
     columns: tuple[str, ...]
     classes: list[tuple[str, tuple[float | str, ...]]]
@@ -71,12 +71,12 @@ class Evaluator(Protocol):
         ...
 
     def classes_left_out(self) -> tuple[str, ...]:
-        """Names of classes that occur in the dataset, and the model does not know."""
+        """Names of classes that occur in the dataset but are unknown to the model."""
         ...
 
 
 class PixelEvaluator:
-    """Semantic segmentation against class masks.
+    """Evaluates semantic segmentation against class masks.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class PixelEvaluator:
     dataset : PixelDataset
         What it is compared with.
     ignored_id : int, optional
-        Pixels of this class id in the truth do not count, as 255 in many datasets.
+        Pixels with this class id in the truth do not count; often 255.
 
     Raises
     ------
@@ -98,8 +98,8 @@ class PixelEvaluator:
     ) -> None:
         if not model.class_names:
             raise ParameterError(
-                f'{model.info.path} gives class ids and does not say how many classes there are; '
-                'set class_names, as --set class_names=[background,ulcer]',
+                f'{model.info.path} gives class ids but does not say how many classes there are; '
+                'set class_names, for example --set class_names=[background,ulcer]',
                 'class_names',
             )
         self.class_names = model.class_names
@@ -114,7 +114,7 @@ class PixelEvaluator:
         Raises
         ------
         ImageError
-            When the truth has a class id that the model has not.
+            When the truth has a class id that the model lacks.
         """
         self.picture_count += 1
         try:
@@ -140,7 +140,7 @@ class PixelEvaluator:
         return {'mIoU': self.confusion.mean_iou(), 'pixels right': self.confusion.accuracy()}
 
     def classes_left_out(self) -> tuple[str, ...]:
-        """No name: ids of the truth that the model does not have are an error."""
+        """None: a class id in the truth that the model lacks is an error."""
         return ()
 
     def figures(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class PixelEvaluator:
 
 
 class ObjectEvaluator:
-    """A detector, pose or instance segmentation model against objects.
+    """Evaluates a detection, pose or instance segmentation model against objects.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class ObjectEvaluator:
     PerceptionError
         When pycocotools is missing.
     ParameterError
-        When model and dataset do not go together.
+        When model and dataset do not match.
     """
 
     def __init__(
@@ -190,8 +190,8 @@ class ObjectEvaluator:
         keypoint_count = model.layout.keypoint_count
         if keypoint_count and dataset.keypoint_count not in (0, keypoint_count):
             raise ParameterError(
-                f'{model.info.path} finds {keypoint_count} keypoints an object, the dataset has '
-                f'{dataset.keypoint_count}; take a dataset with the same keypoints',
+                f'{model.info.path} finds {keypoint_count} keypoints per object, the dataset has '
+                f'{dataset.keypoint_count}; use a dataset with the same keypoints',
                 'dataset',
             )
         self.class_names = dataset.class_names
@@ -300,7 +300,7 @@ class ObjectEvaluator:
 
 
 class ClassEvaluator:
-    """A classifier against pictures of known classes.
+    """Evaluates a classifier against pictures of known classes.
 
     Parameters
     ----------
@@ -338,12 +338,12 @@ class ClassEvaluator:
         self.counts[picture.truth] += 1, bool(right[:1].any()), bool(right.any())
 
     def accuracy(self) -> tuple[float, float]:
-        """Share of pictures whose class is the best one, and of those where it is among five."""
+        """Top-1 and top-5 accuracy: share of pictures whose class ranks first, and among five."""
         total, top1, top5 = self.counts[list(self.classes.shared)].sum(axis=0).tolist()
         return (top1 / total, top5 / total) if total else (math.nan, math.nan)
 
     def by_class(self) -> NDArray[np.float64]:
-        """The same two shares of each class, shape (classes, 2); NaN where it does not occur."""
+        """Top-1 and top-5 accuracy of each class, shape (classes, 2); NaN if it does not occur."""
         totals = self.counts[:, :1].astype(np.float64)
         unknown = np.full((len(self.counts), 2), np.nan)
         return np.divide(self.counts[:, 1:], totals, out=unknown, where=totals > 0)
@@ -395,14 +395,14 @@ def make_evaluator(
     options: DetectionOptions = EVALUATION_OPTIONS,
     ignored_id: int | None = None,
 ) -> Evaluator:
-    """The evaluator for this kind of model and of dataset.
+    """The evaluator for this kind of model and dataset.
 
     Raises
     ------
     ParameterError
-        When they do not go together.
+        When model and dataset do not match.
     PerceptionError
-        When what computes the figures is missing.
+        When a library that computes the figures is missing.
     """
     evaluator: Evaluator = model.task.evaluator(model, dataset, options, ignored_id)
     return evaluator
@@ -420,7 +420,7 @@ def _class_figures(ap: AveragePrecision, index: int, count: int) -> dict[str, An
 
 
 def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:
-    """Where object `row` is seen, shape (h, w), at the picture's size.
+    """The mask of object `row`, shape (h, w), at the size of the picture.
 
     Raises
     ------
@@ -434,5 +434,5 @@ def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:
 
 
 def or_none(value: float) -> float | None:
-    """JSON has no NaN."""
+    """None for NaN, which JSON lacks."""
     return None if math.isnan(value) else float(value)

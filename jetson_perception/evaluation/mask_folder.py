@@ -1,4 +1,4 @@
-"""A folder of pictures, and of masks with the class of each pixel."""
+"""Datasets of pictures and of masks with the class of each pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_mask_folder(folder: Path) -> bool:
 
 
 def open_mask_folder(folder: Path) -> PixelDataset:
-    """The dataset in images/*.png or *.jpg and, of the same names, masks/*.png with class ids.
+    """The dataset in images/*.png or *.jpg, with class ids in masks/*.png of the same names.
 
     Raises
     ------

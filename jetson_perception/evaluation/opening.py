@@ -1,4 +1,4 @@
-"""From the text that names a dataset to the dataset."""
+"""Finds out which kind of dataset a text names, and opens it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
     Parameters
     ----------
     text : str
-        One of these, the files also as file://…
+        One of these; files may also be given as file://…
 
         - a JSON file in COCO's format, or a folder with one, there or in its annotations/;
-        - a data.yaml as YOLO trainers read it, or a folder with one;
-        - a folder with images/ and masks/, PNGs of class ids;
-        - a folder with a folder of pictures for each class, which has its name;
+        - a data.yaml as used to train YOLO, or a folder with one;
+        - a folder with images/ and masks/, where masks are PNGs of class ids;
+        - a folder with one folder of pictures per class, named after the class;
         - `scene://oranges?count=200`, rendered.
     images : Path, optional
         Folder of the pictures of a JSON file.
@@ -42,7 +42,7 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
     Raises
     ------
     ParameterError
-        When it is none of these, or the dataset is broken; names file and line.
+        When it is none of these, or the dataset is broken; the message names file and line.
     SourceError
         When a folder has no pictures.
     """
@@ -74,7 +74,7 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
             return open_class_folder(path)
     scenes = ''.join(f'scene://{name}?count=200, ' for name in scene_names())
     raise ParameterError(
-        f'{shown(text)} is no dataset; expected {scenes}or a folder with images/*.png or '
+        f'{shown(text)} is not a dataset; expected {scenes}or a folder with images/*.png or '
         '*.jpg and, of the same names, masks/*.png that hold class ids, or with a JSON file in '
         "COCO's format, or with a data.yaml as YOLO's trainers read it, or with a folder of "
         'pictures for each class',

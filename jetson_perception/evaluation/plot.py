@@ -1,4 +1,4 @@
-"""Figures as a picture: a bar a class, and beside it how precision falls with recall."""
+"""Plots figures: a bar per class, and precision over recall."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TITLES = {'boxes': 'boxes', 'keypoints': 'keypoints (OKS)', 'masks': 'instance 
 
 
 def require_matplotlib() -> None:
-    """Fail early, with the way to mend it.
+    """Fail early if matplotlib is missing, and say how to install it.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def save_figure(figure: Any, path: Path) -> None:
     content = io.BytesIO()
     try:
         figure.savefig(content, format=path.suffix[1:], dpi=120)
-    except ValueError as err:  # an ending that matplotlib does not know
+    except ValueError as err:  # matplotlib does not know the file's extension
         raise ParameterError(f'{path} cannot be written: {err}', 'plot') from err
     write_output(path, content.getvalue(), parameter='plot')
 
@@ -191,7 +191,7 @@ def _draw_precision(
 
 
 def _bars(axes: Any, names: Sequence[str], values: dict[str, Any]) -> None:
-    """Horizontal bars, those of one class on each other; the later ones darker and narrower."""
+    """Horizontal bars; those of one class overlap, the later ones darker and narrower."""
     positions = np.arange(len(names))
     styles = (('#9dc3e6', 0.8), ('#1f4e79', 0.45)) if len(values) > 1 else (('#1f4e79', 0.6),)
     for (label, each), (color, height) in zip(values.items(), styles, strict=True):
@@ -200,7 +200,7 @@ def _bars(axes: Any, names: Sequence[str], values: dict[str, Any]) -> None:
         text = 'absent' if np.isnan(value) else f'{value:.3f}'
         axes.text(1.01, position, text, va='center', fontsize=7)
     axes.set_yticks(positions, names, fontsize=8)
-    axes.set_ylim(max(len(names), 4) - 0.5, -0.5)  # the first on top, few as thin as many
+    axes.set_ylim(max(len(names), 4) - 0.5, -0.5)  # the first on top; few bars are as thin as many
     axes.set_xlim(0, 1.12)
     axes.tick_params(axis='x', labelsize=8)
     axes.set_axisbelow(True)

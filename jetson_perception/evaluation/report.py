@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def class_table(evaluator: Evaluator) -> Table:
-    """A row a class, and the means."""
+    """A table with a row per class, and the means."""
     figures = evaluator.table()
     table = _table(*figures.columns)
     for rows in (figures.classes, figures.totals):
@@ -29,7 +29,7 @@ def class_table(evaluator: Evaluator) -> Table:
 
 
 def side_by_side(names: Sequence[str], evaluators: Sequence[Evaluator]) -> Table:
-    """The means of several models, a row each."""
+    """A table of the means of several models, a row each."""
     columns: list[str] = []
     rows = []
     for evaluator in evaluators:
@@ -45,7 +45,7 @@ def side_by_side(names: Sequence[str], evaluators: Sequence[Evaluator]) -> Table
 
 
 def agreement_table(agreement: Agreement, limits: Sequence[Limit]) -> Table:
-    """What two engines agree on, and whether that is enough."""
+    """How far two engines agree, and whether that is enough."""
     table = _table('figure', 'median', 'p99', 'largest', 'limit', '')
     by_figure = {limit.figure: limit for limit in limits}
     for figure, drift in agreement.drifts().items():

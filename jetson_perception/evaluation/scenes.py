@@ -29,8 +29,7 @@ def open_scene(text: str) -> PixelDataset | ObjectDataset:
     Raises
     ------
     ParameterError
-        When there is no such scene, it is not installed, or something else than a count is asked
-        for.
+        When there is no such scene, it is not installed, or the text sets anything but a count.
     """
     name, _, query = text.partition('://')[2].partition('?')
     try:

@@ -1,8 +1,8 @@
-"""Datasets as YOLO trainers read them: data.yaml, folders of pictures, a text file a picture.
+"""Datasets for training YOLO: data.yaml, folders of pictures, and a text file per picture.
 
-The format: https://docs.ultralytics.com/datasets/detect/. A line is an object: class id, then
-center x, center y, width, height; with keypoints behind it for poses; or the corners of an outline
-in place of the box. All are shares of the picture's width and height.
+The format: https://docs.ultralytics.com/datasets/detect/. Each line is an object: class id,
+then center x, center y, width, height, followed by keypoints in pose datasets; or the corners of
+an outline instead of the box. All are fractions of the picture's width and height.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPLITS = ('val', 'test', 'train')
-"""Parts of a dataset; without a choice the first that data.yaml has is taken."""
+"""Parts of a dataset; by default, the first of these that data.yaml has."""
 
 _LIMITS = Limits(size_bytes=4 << 20)
-_LARGEST_TEXT = 256 << 20  # of a list of pictures, or of a picture's labels
+_LARGEST_TEXT = 256 << 20  # for a list of pictures, or the labels of one picture
 _MOST_KEYPOINTS = 1 << 12
-_SHOWN = 60  # characters of a value in an error
-_SLACK = 0.01  # how far beyond the picture a share may lie, as rounding makes them
+_SHOWN = 60  # characters of a value shown in an error
+_SLACK = 0.01  # how far rounding may move a point out of the picture
 
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """What data.yaml says."""
+    """The contents of data.yaml."""
 
     path: Path
     class_names: tuple[str, ...]
@@ -52,7 +52,7 @@ class _Description:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Label:
-    """One line; shares of the picture's size."""
+    """One line, as fractions of the picture's size."""
 
     class_id: int
     xyxy: NDArray[np.float64]
@@ -81,7 +81,7 @@ def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
     Raises
     ------
     ParameterError
-        When it, a label file or a folder cannot be used; names file and line.
+        When it, a label file or a folder cannot be used; the message names file and line.
     """
     content = _load(path)
     description = _Description(path, _names(path, content), _keypoint_shape(path, content))
@@ -153,7 +153,7 @@ def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> l
         )
     chosen = content[split or there[0]]
     root = path.parent / str(content.get('path') or '.')
-    if not os.path.isdir(root):  # trainers keep data sets in a folder of their own
+    if not os.path.isdir(root):  # Ultralytics looks in its own folder for datasets
         root = path.parent
     pictures: list[Path] = []
     for entry in chosen if isinstance(chosen, list) else [chosen]:
@@ -163,7 +163,7 @@ def _split_pictures(path: Path, content: dict[str, Any], split: str | None) -> l
 
 def _pictures_of(path: Path, root: Path, entry: str) -> list[Path]:
     target = root / entry
-    if not os.path.exists(target) and entry.startswith('../'):  # as Roboflow writes them
+    if not os.path.exists(target) and entry.startswith('../'):  # Roboflow writes paths like this
         target = root / entry[3:]
     if os.path.isdir(target):
         try:
@@ -192,7 +192,7 @@ def _pictures_of(path: Path, root: Path, entry: str) -> list[Path]:
 
 
 def _label_path(picture: Path) -> Path:
-    """…/labels/….txt of …/images/….jpg: the last folder of that name counts."""
+    """…/labels/….txt for …/images/….jpg; only the last folder named images is replaced."""
     parts = list(picture.parts)
     for index in range(len(parts) - 2, -1, -1):
         if parts[index] == 'images':
@@ -202,7 +202,7 @@ def _label_path(picture: Path) -> Path:
 
 
 def _read_labels(path: Path, description: _Description) -> list[_Label]:
-    """Labels of a picture; none where there is no file, which means that nothing is on it."""
+    """The labels of a picture; without a file, there is nothing in it."""
     if not os.path.exists(path):
         return []
     return [
@@ -217,7 +217,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return content.decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as err:
-        raise _error(f'{path} is no text') from err
+        raise _error(f'{path} is not a text file') from err
 
 
 def _error(text: str) -> ParameterError:
@@ -233,7 +233,7 @@ def _parse(line: str, where: str, description: _Description) -> _Label:
     try:
         values = np.array(words, np.float64)
     except ValueError as err:
-        raise ParameterError(f'{where}: {_short(line)} is not all numbers', 'dataset') from err
+        raise ParameterError(f'{where}: {_short(line)} is not all numeric', 'dataset') from err
     class_id, numbers = int(np.nan_to_num(values[0], nan=-1)), values[1:]
     if class_id != values[0] or not 0 <= class_id < len(description.class_names):
         raise ParameterError(
@@ -288,7 +288,7 @@ def _truth(
         raw = np.array([label.keypoints for label in labels]).reshape(n, count, depth)
         keypoints = np.empty((n, count, 3))
         keypoints[..., :2] = raw[..., :2] * size
-        # Without a visibility, (0, 0) is how a point that nobody labelled is written.
+        # Without visibility values, (0, 0) means that a point is not labelled.
         keypoints[..., 2] = raw[..., 2] if depth == 3 else 2.0 * raw.any(axis=-1)
     elif all(label.outline is not None for label in labels):
         outlines = tuple(

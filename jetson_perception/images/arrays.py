@@ -1,7 +1,7 @@
-"""Whatever users pass as an image, as the BGR array that the package computes with.
+"""Turns whatever users pass as an image into the BGR array that the package computes with.
 
-OpenCV takes nearly everything, and leaves buffers alone that do not fit what it is given, without
-a word. So an image is looked at once where it comes in, which takes less than a microsecond.
+OpenCV accepts nearly everything, and silently ignores output buffers that do not fit. So images
+are checked once on entry, which takes less than a microsecond.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    #: What `as_bgr` takes.
+    #: What `as_bgr` accepts.
     ImageLike: TypeAlias = NDArray[np.uint8] | str | os.PathLike[str]
 
 _BYTE = np.dtype(np.uint8)
@@ -53,7 +53,7 @@ def as_bgr(image: ImageLike) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray, shape (h, w, 3), uint8
-        `image` itself where it is BGR, else a new array.
+        `image` itself if it is BGR, else a new array.
 
     Raises
     ------

@@ -4,8 +4,8 @@
 BGR already, `decode_compressed` unpacks JPEG and PNG. Encodings have the names that
 sensor_msgs/Image uses.
 
-YUV is taken as BT.601 with limited range (16 to 235), as V4L2 cameras and Jetson's ISP give it and
-as OpenCV reads it.
+YUV is read as BT.601 with limited range (16 to 235), which V4L2 cameras and Jetson's ISP produce
+and OpenCV assumes.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
 UNNAMED: dict[str, str] = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
-"""Encodings that say how many channels there are and not what they hold, as cv_bridge publishes
-where nobody names one; with what OpenCV's images hold."""
+"""Encodings that give a number of channels but no meaning, which cv_bridge publishes by default;
+mapped to what OpenCV images contain."""
 
 _COMPRESSED_FORMATS = ('JPEG', 'PNG')
 _DEPTH_MARKS = ('16', '32', '64')
@@ -137,13 +137,13 @@ def require_bytes(
     Parameters
     ----------
     nbytes : int
-        That there are.
+        How many there are.
     height, width, encoding, step
         As of `view`.
     row_bytes : int
-        Of a row without padding.
+        Bytes of a row without padding.
     rows : int
-        In memory.
+        Rows in memory.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def decode_compressed(
     format : str
         Its `format`; only for the error's text, as the file is recognized by its first bytes.
     max_image_pixels : int
-        The most that are decoded. The file's header is asked first: a few hundred bytes can claim
+        The most that are decoded. The header is checked first: a few hundred bytes can claim
         gigabytes.
 
     Returns

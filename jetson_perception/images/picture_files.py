@@ -1,7 +1,7 @@
-"""Reading, decoding and writing picture files: the only place where OpenCV sees their bytes.
+"""Reads, decodes and writes picture files: the only place where OpenCV sees their bytes.
 
-OpenCV decodes whatever it knows and takes as much memory as the file claims to need, so the header
-comes first: its format and size must be among the accepted ones. Files are read and written as
+OpenCV decodes every format it knows and takes as much memory as the file claims to need, so format
+and size in the header are checked first. Files are read and written as
 bytes, since OpenCV crashes on a name that is not UTF-8.
 """
 
@@ -104,7 +104,7 @@ def decode_picture(
     Parameters
     ----------
     data, formats, max_bits, max_image_pixels
-        As `check_picture` has them.
+        See `check_picture`.
     flags : int
         Of `cv2.imdecode`: `cv2.IMREAD_COLOR` gives BGR of 8 bits, turned as EXIF data say.
 
@@ -120,7 +120,7 @@ def decode_picture(
         data = _only_pixels_of_png(data)
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as err:  # also where memory runs out
+    except cv2.error as err:  # also if memory runs out
         raise ImageError(f'{header.format} that is damaged, or cannot be decoded here') from err
     if pixels is None:
         raise ImageError(f'{header.format} that is damaged, or cannot be decoded here')

@@ -1,4 +1,4 @@
-"""How frames flow: the newest wins, or none is left out; one thread per engine, one to publish.
+"""How frames flow: the newest wins, or none is skipped; one thread per engine, one to publish.
 
 ::
 

@@ -1,7 +1,7 @@
-"""What threads that may hang are doing, since when, and what happens to those that do hang.
+"""Tracks what threads that may hang are doing, and abandons those that hang.
 
-A driver that hangs keeps the thread that called it, and nothing in Python gets it back. Such a
-thread is reported and left behind: nothing that it uses is closed.
+A driver that hangs keeps the thread that called it, and Python cannot get it back. Such a thread
+is reported and abandoned: nothing that it uses is closed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_S = 3.0
-"""A call that takes longer counts as stuck, unless such calls took a third of that before."""
+"""A call that takes longer counts as stuck, unless earlier calls took a third of that."""
 
 SLOW_START_S = 300.0
-"""The limit for what is slow once: loading a model, and the first run of an engine."""
+"""The limit for calls that are slow once: loading a model, and the first run of an engine."""
 
 _LONGEST_LIMIT_S = 30.0
 
@@ -42,7 +42,7 @@ class Activity:
         self._limit_s = STUCK_S
 
     def begin(self, what: str, begun_ns: int | None = None, limit_s: float | None = None) -> None:
-        """Note what begins, such as 'an inference', in place of what was noted before.
+        """Record the call that begins, such as 'an inference', in place of the previous one.
 
         Parameters
         ----------
@@ -51,8 +51,8 @@ class Activity:
         begun_ns : int, optional
             Monotonic time; now by default.
         limit_s : float, optional
-            What takes longer counts as stuck; by default a limit that follows how long such calls
-            take, so that a model that is slow by nature does not count as stuck all the time.
+            A longer call counts as stuck; the default follows how long such calls usually take, so
+            that a slow model does not always count as stuck.
         """
         self._call = (
             what,
@@ -61,7 +61,7 @@ class Activity:
         )
 
     def end(self, begun_ns: int | None = None) -> None:
-        """Note that all that began at a monotonic time is over; by default the call under way."""
+        """Record the end of calls that began at a monotonic time; by default the current call."""
         call, self._call = self._call, None
         if call is None:
             return
@@ -71,17 +71,17 @@ class Activity:
             self._limit_s = min(3e-9 * elapsed_ns, _LONGEST_LIMIT_S)
 
     def elapsed_s(self) -> float:
-        """Seconds since the call under way began; 0 without one."""
+        """Seconds since the current call began; 0 without one."""
         call = self._call
         return 1e-9 * (time.monotonic_ns() - call[1]) if call is not None else 0.0
 
     def is_stuck(self) -> bool:
-        """Whether the call under way takes longer than it may."""
+        """Whether the current call takes longer than its limit."""
         call = self._call
         return call is not None and time.monotonic_ns() - call[1] > call[2] * 1e9
 
     def describe(self) -> str:
-        """Who does what and since when, for people; empty without a call under way."""
+        """Who does what and since when, for people; empty without a current call."""
         call = self._call
         if call is None:
             return ''
@@ -92,7 +92,7 @@ class Activity:
 
 
 class WatchedThread(threading.Thread):
-    """A thread that the interpreter does not wait for, and what it is doing.
+    """A thread that the interpreter does not wait for, and its activity.
 
     Parameters
     ----------
@@ -110,9 +110,9 @@ class WatchedThread(threading.Thread):
 
 
 class LeftBehind:
-    """Threads that did not end in time, and what is closed once they have ended.
+    """Threads that did not end in time, and what to close once they have ended.
 
-    Once one of them was stuck, nothing is closed any more: whatever it was in may be broken.
+    If one of them was stuck, nothing is closed: whatever it was calling may be broken.
 
     Parameters
     ----------
@@ -126,11 +126,11 @@ class LeftBehind:
         self._stuck = ''
 
     def close_later(self, close: Callable[[], None]) -> None:
-        """Have something closed when the threads have ended."""
+        """Close something once the threads have ended."""
         self._to_close.append(close)
 
     def stuck(self) -> str:
-        """Which of them was found stuck and since when, from then on; empty where none was."""
+        """Which thread was found stuck, and since when, even if it ended later; else empty."""
         for thread in self.threads:
             if not self._stuck and thread.is_alive() and thread.activity.is_stuck():
                 self._stuck = thread.activity.describe()
@@ -144,7 +144,7 @@ class LeftBehind:
         return ''
 
     def settle(self) -> bool:
-        """Close what was to be closed if all have ended; whether nothing is left of them."""
+        """If all have ended, close what is waiting for that; return whether all have ended."""
         if self.stuck() or self.at_work():
             return False
         while self._to_close:
@@ -170,11 +170,11 @@ def call_within(
     Parameters
     ----------
     call : callable
-        What it raises in time is raised here.
+        What it raises in time is raised again.
     who, what : str
-        As of `Activity`.
+        As in `Activity`.
     patience_s : float
-        How long it is waited for.
+        How long to wait for it.
     """
     activity = Activity(who)
     errors: list[Exception] = []

@@ -1,4 +1,4 @@
-"""A lane whose engine runs on a GPU: the next frame is enqueued before the last one is waited for.
+"""A lane whose engine runs on a GPU: it enqueues the next frame before it waits for the last.
 
 ::
 
@@ -6,8 +6,8 @@
     GPU    │         │ frame 1 ─────────│ frame 2 ──────────────────── │ frame 3 …
 
 So the GPU goes from one frame to the next without waiting for Python. A frame that is enqueued
-behind another one ages there, while newer ones could come: behind a slow engine the next frame is
-taken only shortly before the engine is free.
+behind another ages there while newer ones arrive, so with a slow engine the lane takes the next
+frame only shortly before the engine is free.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The next frame is taken when this share of an inference is over, less the time that it takes to
-#: upload, fit and enqueue a frame. An engine that is faster than that has its next frame at once.
+#: The lane takes the next frame when this share of an inference is over, less the time to upload,
+#: fit and enqueue a frame. Engines that are faster than that get the next frame at once.
 _SHARE_TO_WAIT = 0.8
 _LEAD_MS = 2.0
 #: If there is none by then, the lane looks for one until this share is over: while it waits for
@@ -42,7 +42,7 @@ _SHARE_TO_LOOK = 0.9
 
 
 class Clock:
-    """Time as the lane sees it; a test has its own."""
+    """The clock of a lane; tests replace it."""
 
     @staticmethod
     def now_ns() -> int:
@@ -51,7 +51,7 @@ class Clock:
 
     @staticmethod
     def pass_time(slot: Slot[Any], seconds: float) -> None:
-        """Return after so many seconds, or when the slot is closed."""
+        """Wait for so many seconds, or until the slot is closed."""
         slot.wait_until_closed(seconds)
 
     @staticmethod
@@ -61,7 +61,7 @@ class Clock:
 
 
 class _Begun(NamedTuple):
-    """A frame under way."""
+    """A frame in progress."""
 
     frame: Frame
     begun_ns: int
@@ -101,7 +101,7 @@ class CudaLane(Lane):
         self.expected = ExpectedTime()
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
-        """What the lane's thread does, until the slot is closed; see `Lane.run`."""
+        """Process frames until the slot is closed; see `Lane.run`."""
         with self.path.device.pushed():
             self.begin_first_run()
             self.path.bind_thread()
@@ -137,10 +137,10 @@ class CudaLane(Lane):
             under_way = begun
 
     def _next_frame(self, under_way: _Begun | None) -> Frame | None:
-        """The newest frame; while another is under way, only if one is there at the right time."""
+        """The newest frame; while another is in progress, only if one comes at the right time."""
         if under_way is None:
             return self.slot.take()
-        # When the engine began the frame, as far as that can be told without asking the GPU.
+        # When the engine started the frame, estimated without asking the GPU.
         began_ns = max(under_way.begun_ns, self._free_since_ns)
         wait_ms = self.expected.ms * _SHARE_TO_WAIT - _LEAD_MS
         if wait_ms > 0:
@@ -163,7 +163,7 @@ class CudaLane(Lane):
         try:
             tensor = frame.device_tensor(taker)
             work = self.path.begin(tensor, taker, self._options())
-        except Exception as error:  # noqa: BLE001 - a lane outlives whatever a frame does to it
+        except Exception as error:  # noqa: BLE001 - a frame must not end its lane
             self._tell(error)
             return None
         finally:
@@ -187,10 +187,10 @@ class CudaLane(Lane):
         return result
 
     def _tell(self, error: Exception) -> None:
-        """Report a frame that failed, and find out whether all others will too."""
+        """Report a failed frame, and check whether all others will fail too."""
         self.fail(error)
         if self.fatal is None and not isinstance(error, ImageError):
-            # An engine's own errors do not say whether the GPU still works.
+            # An engine's errors do not say whether the GPU still works.
             self.fatal = self.path.fatal_problem()
 
 
@@ -213,7 +213,7 @@ def share_device_frames(lanes: Iterable[Lane]) -> list[DeviceFrames]:
     shared: dict[CudaDevice, DeviceFrames] = {}
     for lane in lanes:
         if isinstance(lane, CudaLane):
-            # Late, as a machine without a GPU needs none of it.
+            # Imported late: machines without a GPU do not need it.
             from jetson_perception.pipeline.device_frames import DeviceFrames
 
             device = lane.path.device

@@ -1,10 +1,10 @@
 """Frames on a GPU: uploaded once, fitted to each distinct network input once, for all lanes.
 
-A frame that a lane begins gets a slot: a pinned buffer that its bytes are copied into, their copy
-on the device, and a tensor for each kind of input. Lanes copy the tensor into their engine's own
-input, and the image if they want it too, on their own streams, so that a slot is free again long
-before the engines have finished the frame. Nothing is allocated for a frame unless it is larger
-than all before it.
+A frame that a lane starts gets a slot: a pinned buffer for its bytes, their copy on the device,
+and a tensor for each kind of input. Lanes copy the tensor into their engine's own input, and the
+image if they want it too, on their own streams, so that a slot is free again long before the
+engines have finished the frame. Nothing is allocated for a frame unless it is larger than all
+before it.
 
 On a GPU that shares its memory with the CPU the kernel reads the pinned buffer in place.
 """
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class DevicePreprocess(Protocol):
-    """What fits images on a device to a network; used by one thread at a time."""
+    """Fits images on a device to a network; used by one thread at a time."""
 
     @property
     def input_key(self) -> Hashable:
-        """Equal keys fill tensors equally, so one does for all."""
+        """Objects with equal keys fill tensors equally, so one serves all."""
         ...
 
     def new_tensor(self) -> DeviceBuffer:
@@ -53,13 +53,13 @@ class DeviceInput:
     ----------
     frames : DeviceFrames
     preprocess : DevicePreprocess
-        The lane's own, as it is used in the lane's thread.
+        The lane's own, because the lane's thread uses it.
     index : int
         Position among the lanes.
     kind : int
         Equal for lanes whose tensors are equal.
     times : StageTimes
-        Where the GPU times of the lane's frames go.
+        Receives the GPU times of the lane's frames.
     """
 
     __slots__ = ('frames', 'index', 'kind', 'preprocess', 'times')
@@ -105,7 +105,7 @@ class DeviceFrames:
         return added
 
     def upload(self, raw: RawImage) -> DeviceSlot:
-        """A slot with this image on its way to the device; to be given back.
+        """Start uploading an image; the caller gives the slot back.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class DeviceFrames:
             self._changed.notify()
 
     def close(self) -> None:
-        """Release everything, after the lanes ended; twice is harmless."""
+        """Release everything, after the lanes have ended; may be called twice."""
         slots, self._slots = self._slots, []
         self._free.clear()
         if self._stream is not None:
@@ -156,11 +156,10 @@ class DeviceFrames:
         return slot
 
     def _past_or_none(self) -> DeviceSlot | None:
-        """The oldest slot that nothing on the GPU uses any more; None where there may be more.
+        """The oldest slot that the GPU no longer uses; None if another may be made.
 
-        Each lane keeps at most one slot waiting for its engine, and all of them two for frames
-        that not every lane has looked at. So one is free when there are enough of them; should it
-        not be so, it is waited for.
+        Each lane has at most one slot waiting for its engine, and all together two for frames that
+        not every lane has seen. So with enough slots one is free; otherwise this waits.
         """
         with self._changed:
             while True:
@@ -176,7 +175,7 @@ class DeviceFrames:
                 self._changed.wait()
 
     def _new_slot(self) -> DeviceSlot:
-        """Another slot; made without the lock that `give_back` needs, which must not wait."""
+        """Another slot; made without the lock, because `give_back` needs it and must not wait."""
         try:
             with self._making:
                 if self._stream is None:
@@ -191,7 +190,7 @@ class DeviceFrames:
 
 
 class DeviceSlot:
-    """Room for one frame; what is in it is guarded by the frame's lock."""
+    """Room for one frame; the frame's lock guards the contents."""
 
     def __init__(self, device: CudaDevice, stream: Stream, lanes: int, kinds: int) -> None:
         self._stream = stream
@@ -218,7 +217,7 @@ class DeviceSlot:
         pixels = raw.pixels
         rows, row_bytes = require_layout(pixels, raw.height, raw.width, raw.encoding)
         staging = self._staging.ensure(pixels.nbytes)
-        # Lets other threads run meanwhile, unlike a copy by the driver.
+        # Unlike a copy by the driver, this lets other threads run.
         np.copyto(
             staging.bytes[: pixels.nbytes].reshape(rows, row_bytes),
             pixels.reshape(rows, row_bytes),
@@ -262,7 +261,7 @@ class DeviceSlot:
     def record_times(self, inputs: list[DeviceInput]) -> None:
         """Hand the GPU times of the frame that was here to its lanes, and forget the frame.
 
-        Only now: the events are of the slot, and a lane that is slow would find those of the next.
+        Only now, because the events belong to the slot: later they are those of the next frame.
         """
         made, self._made, self._image = self._made, [], None
         takers = [(tensor, index) for tensor in made for index in tensor.forget()]

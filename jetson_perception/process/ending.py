@@ -1,11 +1,11 @@
-"""How a process ends on a signal, whatever its threads are doing.
+"""Ends a process on a signal, whatever its threads are doing.
 
 A thread that waits in a driver, a runtime or a file system cannot be ended from Python, and the
-interpreter cannot end while one is there: it joins it, or takes itself down under it, which aborts
-the process. So what can end in order does, for a while; then the process is left as it is, with a
-word on what was still running.
+interpreter cannot end while such a thread exists: it either waits for it, or shuts down under it,
+which aborts the process. So threads get some time to end cleanly; then the process ends by force
+and logs what was still running.
 
-Nothing but the standard library is imported here: what is heavy comes after `EndSignals`.
+Imports only the standard library: slow imports come after `EndSignals`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ ENDED_BY_FORCE = 70
 """Exit code of a node that had to leave a stuck thread behind."""
 
 GRACE_S = 2.5
-"""How long an orderly end may take, from the first signal."""
+"""How long a clean end may take, from the first signal."""
 
 _LAST_WORDS_S = 0.3
 _OWN_THREADS = ('signals', 'last words')
 
 
 class EndSignals:
-    """Signals that ask the process to end, told to a thread, and a limit on how long it takes.
+    """Passes signals that ask the process to end to a thread, and limits how long it may take.
 
-    The main thread may be in a foreign function, where no Python handler runs; a thread hears of
+    The main thread may be in a foreign function, where no Python handler runs; the thread gets
     the signal anyway. Further signals change nothing: Ctrl-C reaches a launched node twice, from
     the terminal and from launch. Made in the main thread.
 
@@ -48,9 +48,9 @@ class EndSignals:
     on_signal : callable
         Called once, in a thread, when the first has come.
     code : int
-        What the process exits with where it is still there `GRACE_S` later.
+        Exit code of the process if it still runs `GRACE_S` later.
     handler : callable
-        What Python calls in the main thread, when that comes to it: nothing at all by default.
+        Called in the main thread, once Python can run there; by default does nothing.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class EndSignals:
 def leave(code: int = 0) -> None:
     """End the process with this code if remaining threads would hang or abort it.
 
-    The last act of a program. Returns where the interpreter can end by itself.
+    Call it last. It returns if the interpreter can end by itself.
     """
     left = _other_threads()
     if left:
@@ -126,7 +126,7 @@ def _exit(code: int, say: Callable[[], object], text: str = '') -> None:
 
 
 def _other_threads() -> list[threading.Thread]:
-    """Threads that run Python, but for the main one and those of this module."""
+    """Threads that run Python, except the main one and those of this module."""
     return [
         thread
         for thread in threading.enumerate()
@@ -135,7 +135,7 @@ def _other_threads() -> list[threading.Thread]:
 
 
 def _place(frame: FrameType) -> str:
-    """Function and line of this package that a thread is in; its innermost where there is none."""
+    """Function and line of this package that a thread is in, or else its innermost frame."""
     inner: FrameType | None = frame
     while inner is not None:
         if f'{os.sep}jetson_perception{os.sep}' in inner.f_code.co_filename:
@@ -143,6 +143,6 @@ def _place(frame: FrameType) -> str:
             break
         inner = inner.f_back
     path = frame.f_code.co_filename
-    # A file's name alone, such as cpu.py, does not say which of the package's it is.
+    # A file name alone, such as cpu.py, is ambiguous in the package.
     file = path.rpartition(f'{os.sep}jetson_perception{os.sep}')[2] or os.path.basename(path)
     return f'{frame.f_code.co_name} ({file}:{frame.f_lineno})'

@@ -1,6 +1,6 @@
-"""How a program begins and ends: if told to end while it still imports, it does so silently.
+"""Starts and ends a program: if asked to end while it still imports, it ends silently.
 
-Little is imported here, so that signals are handled before what is heavy.
+Imports little, so that signals are handled before slow imports.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     prepare : callable, optional
         Called before the import.
     """
-    # launch takes any code but 0 for a crash.
+    # launch reports any code but 0 as a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
     if prepare is not None:
         prepare()
@@ -40,8 +40,8 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
 def run_command_module(module: str) -> NoReturn:
     """Import the module of a command, call its `main` and exit with what it returns.
 
-    SIGINT raises KeyboardInterrupt in it; where that does not end it, the process ends all the
-    same after a while.
+    SIGINT raises KeyboardInterrupt in it; if that does not end it, the process is ended after a
+    while.
     """
     _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
     main = importlib.import_module(module).main
@@ -60,7 +60,7 @@ def run_command_module(module: str) -> NoReturn:
         pass
     finally:
         signals.ignore()
-    if interrupted.is_set():  # also where an import made another error of it
+    if interrupted.is_set():  # even if an import turned it into another error
         code = INTERRUPTED
     ending.leave(code or 0)
     sys.exit(code)

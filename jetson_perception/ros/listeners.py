@@ -1,4 +1,4 @@
-"""The subscribers that a camera waits for: before it begins, and for every frame in lockstep."""
+"""Waits for the subscribers of a camera: at the start, and in lockstep for every frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str], None]
 
-#: A wait that takes longer is worth a warning; and so often is the log told of one.
+#: Waits longer than this are worth a warning, and the interval between warnings.
 _PATIENCE_S = 5.0
 _LOG_EVERY_S = 10.0
 #: How often subscribers are counted.
@@ -32,18 +32,18 @@ class Listeners:
     Parameters
     ----------
     node : rclpy Node
-        Which publishes images.
+        The node that publishes images.
     publishers : sequence of rclpy Publisher
-        Of images, the raw ones first.
+        Publishers of the images, raw ones first.
     enough : int
         Nodes to wait for.
     every_frame : bool
-        Whether they are to answer every frame; else they are to subscribe before the first one.
+        Whether they must answer every frame; otherwise they must subscribe before the first one.
 
     Attributes
     ----------
     waiting : str
-        What is waited for now; '' when nothing is.
+        What it waits for now; '' if nothing.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class Listeners:
 
     @property
     def are_late(self) -> bool:
-        """Whether they have been waited for so long, in lockstep, that something may be wrong."""
+        """Whether a wait in lockstep has taken so long that something may be wrong."""
         late = time.monotonic() - self._since_s > _PATIENCE_S
         return bool(self.waiting) and self._lockstep is not None and late
 
     def wait_to_begin(self, live: bool, stop: threading.Event) -> None:
-        """Return when a source is to give its first frame, or `stop` is set.
+        """Return when a source may give its first frame, or `stop` is set.
 
-        What is live does not wait, unless every frame is to be answered.
+        A live source does not wait, unless every frame must be answered.
         """
         if self._lockstep is not None:
             self._wait(self._lockstep.wait_for_takers, stop)
         elif not live and self._enough:
             self._wait(self._wait_for_subscribers, stop)
-            # They have yet to hear of us: what comes before that is lost to them.
+            # They have yet to discover this node, and miss what is sent before.
             stop.wait(_MATCHING_S)
 
     def wait_to_send(self, stop: threading.Event) -> None:
@@ -115,7 +115,7 @@ class Listeners:
             self.waiting = ''
 
     def _tell(self, what: str) -> None:
-        self.waiting = what = printable_line(what)  # it has names that other nodes gave themselves
+        self.waiting = what = printable_line(what)  # contains names that other nodes chose
         if self.are_late:
             waited_s = time.monotonic() - self._since_s
             self._node.get_logger().warning(

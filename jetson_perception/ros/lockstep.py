@@ -1,10 +1,10 @@
-"""No frame is lost on its way between processes: each is answered before the next one is sent.
+"""Delivers every frame between processes: each is answered before the next one is sent.
 
-DDS alone does not promise that: a queue that is full loses its oldest image, and a reader that was
-discovered a moment too late never hears of the first. So every node with `every_frame` that is
-ready for images publishes, beside the image topic, under which header it is done with a frame
-(`<image topic>/done`). Who publishes there is waited for; who no longer does has died, or was
-deactivated. What is not answered in time is sent again, and taken only once.
+DDS alone does not guarantee that: a full queue loses its oldest image, and a reader that is
+discovered a moment too late never gets the first one. So every node with `every_frame` that is
+ready for images publishes the header of each frame that it has finished on `<image topic>/done`.
+The sender waits for all nodes that publish there; one that no longer does has died or was
+deactivated. A frame that is not answered in time is sent again; nodes process it only once.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from std_msgs.msg import Header
 
-#: How often the graph is asked who takes part, and whether waiting is to end.
+#: Interval for looking up who takes part, and whether to stop waiting.
 _LOOK_S = 0.2
-#: A frame that was not answered is sent again after so long, then twice as long, and so on.
+#: An unanswered frame is sent again after this time, then after twice as long, and so on.
 _FIRST_RESEND_S = 1.0
 _LONGEST_RESEND_S = 16.0
 #: A publisher may claim any name. Beyond this many names, the oldest answers are forgotten; a node
@@ -37,17 +37,17 @@ _MOST_NAME_CHARACTERS = 512  # ROS allows half as many
 
 
 def done_topic(image_topic: str) -> str:
-    """Where nodes say that they are done with a frame of an image topic, raw or compressed."""
+    """The topic for answers to frames of an image topic, raw or compressed."""
     return f'{image_topic.removesuffix("/compressed")}/done'
 
 
 class FrameAnswers:
-    """The receiving side: announces the node, and says which frames it is done with.
+    """The receiving side: announces the node, and answers the frames that it has finished.
 
     Parameters
     ----------
     node : rclpy Node
-        Which takes the frames.
+        The node that takes the frames.
     image_topic : str
         Full name of the topic that it has subscribed to.
     """
@@ -62,9 +62,9 @@ class FrameAnswers:
         self._taken_ns = self._done_ns = -1
 
     def is_new(self, header: Header) -> bool:
-        """Whether an image is another one than the last; one that is done is answered again.
+        """Whether an image is new; if it repeats one that is done, answer it again.
 
-        Where no sender waits for answers, none sends an image twice, whatever its stamp.
+        If no sender waits for answers, every image is new, whatever its stamp.
         """
         stamp = stamp_ns(header)
         if stamp != self._taken_ns or not (stamp and self._sender_waits()):
@@ -75,14 +75,14 @@ class FrameAnswers:
         return False
 
     def done(self, header: Header) -> None:
-        """Say that the image with this header is finished; from any thread."""
+        """Answer that the image with this header is finished; from any thread."""
         self._done_ns = stamp_ns(header)
         self._publisher.publish(FrameDone(header=header, node=self._name))
 
     def _sender_waits(self) -> bool:
-        """Whether who sends images hears the answers; others may, as `ros2 topic echo` does."""
+        """Whether a sender of the images, and not only another node, hears the answers."""
         node = self._node
-        # What a republisher compressed has its sender on the raw topic.
+        # The sender of images that a republisher compresses is on the raw topic.
         raw = self._image_topic.removesuffix('/compressed')
         senders = [
             info
@@ -95,7 +95,7 @@ class FrameAnswers:
         return not set(map(node_name, senders)).isdisjoint(map(node_name, hearers))
 
     def close(self) -> None:
-        """Take no part any more."""
+        """Stop taking part."""
         self._node.destroy_publisher(self._publisher)
 
 
@@ -105,7 +105,7 @@ class Lockstep:
     Parameters
     ----------
     node : rclpy Node
-        Which sends.
+        The node that sends.
     image_topic : str
         Full name of the topic with the raw images.
     enough : int
@@ -128,12 +128,12 @@ class Lockstep:
         return set(self._endpoints().values())
 
     def _endpoints(self) -> dict[bytes, str]:
-        """By the id of each who answers frames, the full name of its node."""
+        """Full name of the node of each publisher of answers, by the publisher's id."""
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         return {bytes(info.endpoint_gid): node_name(info) for info in publishers if is_named(info)}
 
     def wait_for_takers(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
-        """Return when there are enough, or `stop` is set; `tell` is told what is waited for."""
+        """Return when there are enough, or `stop` is set; `tell` is called while waiting."""
         while not stop.is_set() and len(found := self.takers()) < self._enough:
             there = _listed(found) or 'none'
             wanted = 'a node' if self._enough == 1 else f'{self._enough} nodes'
@@ -150,20 +150,20 @@ class Lockstep:
         stop: threading.Event,
         tell: Callable[[str], None],
     ) -> None:
-        """Return when a frame was handled by all who are there, and by enough, or `stop` is set.
+        """Return when all nodes, and enough of them, have answered a frame, or `stop` is set.
 
         Parameters
         ----------
         stamp : int
-            The frame's, nanoseconds; another than that of the frame before.
+            Stamp of the frame, nanoseconds; differs from that of the previous frame.
         resend : callable
             Publishes the frame again.
         stop : threading.Event
             Ends the wait.
         tell : callable
-            Told from time to time who has not answered.
+            Called from time to time with the nodes that have not answered.
         """
-        with self._changed:  # of nodes that come and go nothing is kept
+        with self._changed:  # forgets nodes that have gone
             self._answers = {
                 name: newest for name, newest in self._answers.items() if newest == stamp
             }
@@ -181,14 +181,14 @@ class Lockstep:
             now_s = time.monotonic()
             before, endpoints = endpoints, self._endpoints()
             missing = _listed(set(endpoints.values()) - done)
-            if not endpoints.keys() <= before.keys():  # who has just come never heard of the frame
+            if not endpoints.keys() <= before.keys():  # new ones did not get the frame
                 resend_s, resend_at_s = _FIRST_RESEND_S, now_s
             if now_s - begun_s > _LOOK_S:
                 tell(
                     f'waits for {missing} to be done with a frame'
                     if missing
-                    else f'waits for a node with every_frame: true on {self._image_topic}: who '
-                    'was there left a frame unanswered'
+                    else f'waits for a node with every_frame: true on {self._image_topic}: the '
+                    'nodes that were there left a frame unanswered'
                 )
             if now_s >= resend_at_s and missing:
                 resend()
@@ -203,7 +203,7 @@ class Lockstep:
         if len(msg.node) > _MOST_NAME_CHARACTERS:
             return
         with self._changed:
-            self._answers.pop(msg.node, None)  # so that the newest stand last
+            self._answers.pop(msg.node, None)  # keeps the newest last
             self._answers[msg.node] = stamp_ns(msg.header)
             if len(self._answers) > _MOST_ANSWERS:
                 del self._answers[next(iter(self._answers))]

@@ -1,4 +1,4 @@
-"""The checks, each to run in a process of its own: `main` runs the one that a JSON text names."""
+"""The checks. Each runs in its own process: `main` runs the one that a JSON text describes."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _FRAME_TIMEOUT_S = 60.0
 _TIMED = 50
 _ALIKE = 0.95  # share of boxes or pixels that the pipeline must have in common with the CPU
 
-# What may differ from the CPU on the same file. Boxes of INT8 drift even between two runtimes that
-# round in the same places, for they round what differs in the last bit.
+# Allowed differences from the CPU on the same file. INT8 boxes drift even between two runtimes
+# that round in the same places, because the values that they round differ in the last bit.
 LIMITS = {
     'fp32': Limits(0.98, score_drift=0.03, corner_drift=2.0, keypoint_drift=3.0),
     'fp16': Limits(0.95, score_drift=0.05, corner_drift=3.0, keypoint_drift=4.0),
@@ -62,11 +62,11 @@ class Task:
     claim : str
         Name of the claim.
     models : tuple of str
-        Names of models that the package brings, or paths.
+        Names of the package's models, or paths.
     runtime, precision : str
-        As `open_model` takes them; empty where the claim has none.
+        As in `open_model`; empty if the claim has none.
     pictures : str
-        Folder with a picture file for each, lossless.
+        Folder of lossless picture files.
     folder : str
         The check may write there.
     """
@@ -93,13 +93,13 @@ class Verdict:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def fail(self, reason: str) -> None:
-        """Fail; the first reason is told."""
+        """Fail; only the first reason is reported."""
         if self.outcome == PASS:
             self.outcome, self.reason = FAIL, reason
 
 
 def run(task: Task) -> Verdict:
-    """Run a check. What it raises is a failure, told with its text."""
+    """Run a check. If it raises, it fails with the text of the exception."""
     verdict = Verdict()
     try:
         _CHECKS[task.claim](task, verdict)
@@ -125,7 +125,7 @@ def _closed_by(stack: ExitStack, model: Model) -> Model:
 
 
 def load_pictures(task: Task, model: Model) -> list[NDArray[np.uint8]]:
-    """Pictures of the scene that suits a model."""
+    """The pictures of the scene that suits a model."""
     scene = 'oranges' if isinstance(model, SegmentationModel) else 'people'
     files = sorted(Path(task.pictures).glob(f'{scene}_*.png'))
     if not files:
@@ -229,7 +229,7 @@ def check_pipeline(task: Task, verdict: Verdict) -> None:
 
 
 def likeness(one: Any, other: Any) -> float:
-    """Share of boxes with a partner, or of pixels of the same class; 1.0 for no box at all."""
+    """Share of matched boxes, or of pixels with the same class; 1.0 if there are no boxes."""
     if one is None:
         return 0.0
     if isinstance(one, Detections):
@@ -239,7 +239,7 @@ def likeness(one: Any, other: Any) -> float:
 
 
 class _Runner:
-    """Lanes as the nodes have them, fed with one frame at a time."""
+    """The lanes of the nodes, given one frame at a time."""
 
     def __init__(self, models: dict[str, Model]) -> None:
         self.errors: list[str] = []
@@ -258,7 +258,7 @@ class _Runner:
         self._pipeline.start()
 
     def run(self, bgr: NDArray[np.uint8]) -> dict[str, Any]:
-        """Results of every lane for an image; None of one that failed, or gave none in time."""
+        """The result of every lane for an image; None for a lane that failed or timed out."""
         with self._answered:
             self._results = {}
         self._pipeline.offer(Frame(lambda: bgr))
@@ -274,7 +274,7 @@ class _Runner:
         return (time.perf_counter() - begun) * 1e3
 
     def stages(self) -> dict[str, dict[str, float]]:
-        """Median of every stage, by lane, ms."""
+        """Median time of every stage, by lane, ms."""
         return {
             lane.name: {stage: each.median_ms for stage, each in lane.times.summary().items()}
             for lane in self._lanes
@@ -298,7 +298,7 @@ class _Runner:
 
 
 def check_cache(task: Task, verdict: Verdict) -> None:
-    """Build, find, damage and forbid a kept engine, in a folder of the check's own."""
+    """Build, reuse, damage and refuse an engine file, in the check's own folder."""
     os.environ['XDG_CACHE_HOME'] = task.folder
     (name,) = task.models
     built, seconds = _open_timed(task, name)
@@ -343,7 +343,7 @@ def _open_timed(task: Task, name: str) -> tuple[bool, float]:
 
 
 def check_refusals(task: Task, verdict: Verdict) -> None:
-    """Open files that are no engines: each must raise a ModelError that says why."""
+    """Open files that are not engine files: each must raise a ModelError that says why."""
     (name,) = task.models
     with _open(task, name):
         plans = sorted(Path(os.environ['XDG_CACHE_HOME']).rglob('*.plan'))
@@ -368,13 +368,13 @@ def check_refusals(task: Task, verdict: Verdict) -> None:
             verdict.figures[case] = str(err)
         else:
             verdict.figures[case] = 'opened'
-            # Where the header holds the version is known only for 9.1 and later.
+            # The position of the version in the header is known only for 9.1 and later.
             if case != 'another version':
                 verdict.fail(f'a file that is {case} was opened')
 
 
 def check_cancel(task: Task, verdict: Verdict) -> None:
-    """Cancel a build as soon as it reports."""
+    """Cancel a build as soon as it reports progress."""
     os.environ['XDG_CACHE_HOME'] = task.folder
     (name,) = task.models
     cancel, asked = threading.Event(), [0.0]
@@ -393,7 +393,7 @@ def check_cancel(task: Task, verdict: Verdict) -> None:
         if elapsed > CANCEL_WITHIN_S:
             verdict.fail(f'ended after {elapsed:.1f} s; expected {CANCEL_WITHIN_S:g} s at most')
     else:
-        verdict.fail('the build went on to its end' if asked[0] else 'the build told no progress')
+        verdict.fail('the build went on to its end' if asked[0] else 'no progress was reported')
 
 
 _CHECKS: dict[str, Callable[[Task, Verdict], None]] = {
@@ -408,7 +408,7 @@ _CHECKS: dict[str, Callable[[Task, Verdict], None]] = {
 
 
 def main() -> None:
-    """Run the task that the command line has as JSON; the last line printed is its verdict."""
+    """Run the task given as JSON on the command line; print its verdict as the last line."""
     logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s: %(message)s')
     content = json.loads(sys.argv[1])
     task = Task(**{**content, 'models': tuple(content['models'])})

@@ -26,22 +26,22 @@ CLAIMS = {
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check.
+    """The result of one check.
 
     Attributes
     ----------
     claim : str
         Name of the claim, one of `CLAIMS`.
     subject : str
-        What it was checked of, as 'people_pose, tensorrt, int8'; empty for the machine.
+        What was checked, such as 'people_pose, tensorrt, int8'; empty for the machine.
     outcome : str
         `PASS`, `FAIL` or `NOT_HERE`.
     reason : str
-        Why it failed or could not be checked; what is worth telling of one that passed.
+        Why it failed or could not run; for a check that passed, anything worth knowing.
     figures : dict
-        What was measured, in JSON's types; times in milliseconds.
+        Measurements, as JSON types; times in milliseconds.
     log : str
-        What the check's process logged last.
+        The last lines that the check's process logged.
     seconds : float
         How long it took.
     """

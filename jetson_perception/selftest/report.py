@@ -1,4 +1,4 @@
-"""The one file to send: what people read first, then the same as JSON."""
+"""The report: one file to send, with a summary for people followed by the same as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LIMITS = Limits(size_bytes=64 << 20)
 def write_report(
     path: Path, findings: Sequence[Finding], results: Sequence[Result], version: str
 ) -> None:
-    """Write the report; paths under the user's home begin with ~ in it.
+    """Write the report; in it, paths under the user's home begin with ~.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_report(path: Path) -> dict[str, Any]:
     _, _, text = content.partition(_JSON_BEGINS.encode())
     record = parse_json(text, where=f'report {path}', error=PerceptionError, limits=_LIMITS)
     if not isinstance(record, dict):
-        raise PerceptionError(f'report {path} holds no results; expected what selftest writes')
+        raise PerceptionError(f'{path} contains no results; expected a report that selftest wrote')
     return record
 
 

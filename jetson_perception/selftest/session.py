@@ -33,7 +33,7 @@ MODELS = ('oranges', 'people_detect', 'people_pose')
 SCENES = ('oranges', 'people')
 _CPU = 'onnxruntime_cpu'
 _BUILDER = 'tensorrt'
-_BUILT = ('cache', 'refusals', 'cancel')  # claims of engines that are built
+_BUILT = ('cache', 'refusals', 'cancel')  # claims about engine files
 _CHECKS_MODULE = 'jetson_perception.selftest.checks'
 _TENSORRT_MODULES = ('tensorrt', 'tensorrt_rtx', 'tensorrt_rtx_bindings')
 _LOG_LINES = 40
@@ -41,22 +41,22 @@ _LOG_LINES = 40
 
 @dataclass(frozen=True)
 class Settings:
-    """What is to be checked.
+    """What to check.
 
     Attributes
     ----------
     runtimes : tuple of str
-        Of `RUNTIMES`, 'auto' aside.
+        Some of `RUNTIMES`, without 'auto'.
     precisions : tuple of str
-        For engines that are built.
+        For engine files.
     models : tuple of str
-        Names of models that the package brings.
+        Names of the package's models.
     pictures : int
-        Of each scene.
+        How many of each scene.
     timeout_s : float
         For one check; building engines takes most of it.
     cache : Path or None
-        Folder for engines that are built; one that is removed at the end if None.
+        Folder for engine files; None for a temporary one.
     """
 
     runtimes: tuple[str, ...] = tuple(name for name in RUNTIMES if name != 'auto')
@@ -72,20 +72,20 @@ def run_session(
     on_findings: Callable[[list[Finding]], None] = lambda findings: None,
     machine: Machine | None = None,
 ) -> Iterator[Result]:
-    """Results, as they come.
+    """Run the checks and yield results as they come.
 
     Parameters
     ----------
     settings : Settings
     on_findings : callable
-        Given what the doctor finds, before the checks.
+        Called with the doctor's findings, before the checks.
     machine : Machine, optional
-        Where the checks run; this machine by default, with a cache of the session's own.
+        Where the checks run; by default this machine, with the session's own cache.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='selftest_')))
         cache = settings.cache or folder / 'cache'
-        # Nothing here damages what the user's nodes keep.
+        # The checks must not damage the cache of the user's nodes.
         _copy_int8_twins(cache)
         machine = machine or Machine(environ={**os.environ, 'XDG_CACHE_HOME': str(cache)})
         begun = time.perf_counter()
@@ -109,7 +109,7 @@ def run_session(
 
 
 def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[Task, str]]:
-    """Every check, and the reason why it cannot run here; empty where it can."""
+    """Every check, and why it cannot run here; empty if it can."""
     for model in settings.models:
         yield Task('truth', (model,)), ''
     for runtime in settings.runtimes:
@@ -119,7 +119,7 @@ def plan(settings: Settings, machine: Machine, folder: Path) -> Iterator[tuple[T
             for claim in claims:
                 yield Task(claim, runtime=runtime), reason
             continue
-        # Other runtimes compute in the file's types: fp32, except in INT8 models.
+        # Other runtimes compute in the types of the file: fp32, except for INT8 models.
         precisions = settings.precisions if runtime == _BUILDER else ('fp32', 'int8')
         for precision in precisions:
             yield from _plan_precision(settings, runtime, precision, str(folder))
@@ -146,7 +146,7 @@ def _plan_precision(
 
 
 def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], dict[str, str]]:
-    """Names of the models to run in a precision; of the others, why not."""
+    """Names of the models to run in a precision, and why the others are left out."""
     if precision != 'int8':
         return list(models), {}
     there, lacking = [], {}
@@ -155,14 +155,14 @@ def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], dict[st
             model_path(f'{name}_int8')
         except ModelError as err:
             is_twin = f'{name}_int8' in INT8_TWINS
-            lacking[name] = str(err) if is_twin else 'there is no INT8 twin of it'
+            lacking[name] = str(err) if is_twin else 'it has no INT8 twin'
         else:
             there.append(f'{name}_int8')
     return there, lacking
 
 
 def _copy_int8_twins(cache: Path) -> None:
-    """Bring the models that were made for the user to where the checks look for them."""
+    """Make the INT8 models in the user's cache available to the checks."""
     for name in INT8_TWINS:
         try:
             made = has_int8_twin(name)
@@ -178,7 +178,7 @@ def _copy_int8_twins(cache: Path) -> None:
 
 
 def why_not_here(runtime: str, machine: Machine) -> str:
-    """Why a runtime cannot be used on this machine; empty when it should."""
+    """Why a runtime cannot be used on this machine; empty if it should work."""
     if runtime == _CPU:
         return ''
     driver = machine.probe('cuda')

@@ -82,7 +82,7 @@ def test_picture_at_once_and_later(models, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('options', 'code', 'text'),
     [
-        pytest.param(['--size', '640'], 2, '640 is no size', id='size'),
+        pytest.param(['--size', '640'], 2, '640 is not a size', id='size'),
         pytest.param(['--size', '4x4'], 2, 'too small', id='small'),
         pytest.param(['--frames', '0'], 2, '0 is not 1 or more', id='frames'),
         pytest.param(['--seconds', '0'], 1, '--seconds is 0', id='seconds'),

@@ -101,8 +101,8 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ('dataset', 'message'),
         [
-            pytest.param('coco', r'coco is no dataset; expected scene://oranges', id='unknown'),
-            pytest.param('.', r'\. is no dataset', id='folder_without_masks'),
+            pytest.param('coco', r'coco is not a dataset; expected scene://oranges', id='unknown'),
+            pytest.param('.', r'\. is not a dataset', id='folder_without_masks'),
             pytest.param(
                 'scene://moon', r"scene is called 'moon'; scenes are oranges, people$", id='scene'
             ),
@@ -136,7 +136,7 @@ class TestEvaluate:
         dataset = self.dataset(tmp_path / 'set', [self.truth()])
         command = ['evaluate', '--model', path, '--dataset', dataset]
         assert main(command) == 1
-        assert 'set class_names, as --set class_names=' in capsys.readouterr().err
+        assert 'set class_names, for example --set class_names=' in capsys.readouterr().err
         assert main([*command, '--set', 'class_names=[none, red, green, blue]']) == 0
         assert cells(capsys.readouterr().out)['mean (mIoU)'] == '1.0000'
 
@@ -242,7 +242,7 @@ class TestEvaluateObjects:
         two = coco_objects(self.RIGHT, keypoints=labelled[:6])
         coco_folder(tmp_path / 'set', [two], names=['name_0'], keypoints=['a', 'b'])
         assert main(command) == 1
-        assert 'finds 3 keypoints an object, the dataset has 2;' in capsys.readouterr().err
+        assert 'finds 3 keypoints per object, the dataset has 2;' in capsys.readouterr().err
 
     def test_rendered_people(self, tmp_path, capsys):
         """A detector that finds one box in the middle whatever the picture shows."""

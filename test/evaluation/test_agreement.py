@@ -146,7 +146,7 @@ def test_class_masks(tmp_path):
     path = color_segmentation(tmp_path / 'a.onnx')
     agreement = make_agreement(open_model(path), open_model(path))
     assert isinstance(agreement, MaskAgreement)
-    with pytest.raises(PerceptionError, match='not one picture'):
+    with pytest.raises(PerceptionError, match='no pictures'):
         agreement.check(Limits())
     agreement.add('picture', PICTURE)
     assert agreement.shares() == {'mask agreement (pixels)': 1, 'mIoU': 1}

@@ -64,7 +64,7 @@ def test_boxes_among_outlines_leave_only_boxes(tmp_path):
     [
         pytest.param('1 0.5 0.5 0.1', r'3 values after the class; expected 4 of a box', id='few'),
         pytest.param('1 0.5 0.5 0.1 0.1 0.1', r'5 values after the class', id='odd'),
-        pytest.param('person 0.5 0.5 0.1 0.1', r"'person 0.5 .* is not all numbers", id='word'),
+        pytest.param('person 0.5 0.5 0.1 0.1', r"'person 0.5 .* is not all numeric", id='word'),
         pytest.param('2 0.5 0.5 0.1 0.1', r'class 2; data.yaml names classes 0 to 1', id='class'),
         pytest.param('-1 0.5 0.5 0.1 0.1', r'class -1;', id='negative_class'),
         pytest.param('0.5 0.5 0.5 0.1 0.1', r'class 0.5;', id='no_whole_class'),

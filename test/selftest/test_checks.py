@@ -247,7 +247,7 @@ class TestBuiltEngines:
             pytest.param('refusals', 'opens_anything', 'cut off was opened', id='not_refused'),
             pytest.param('cancel', '', 'ended after 0.0 s', id='cancel'),
             pytest.param('cancel', 'goes_on', 'went on to its end', id='not_cancelled'),
-            pytest.param('cancel', 'mute', 'told no progress', id='no_progress'),
+            pytest.param('cancel', 'mute', 'no progress was reported', id='no_progress'),
         ],
     )
     def test_what_is_wrong_is_found(self, monkeypatch, kept, colors, claim, fault, reason):

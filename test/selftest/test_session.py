@@ -129,7 +129,7 @@ class TestInt8Twins:
 
     def test_those_that_are_not_made_are_named(self, tmp_path):
         lacking = self.pipelines(tmp_path)
-        assert lacking['oranges'] == 'there is no INT8 twin of it'
+        assert lacking['oranges'] == 'it has no INT8 twin'
         assert 'make it once: ros2 run' in lacking['people_detect']
 
     def test_those_that_are_made_are_checked(self, tmp_path):

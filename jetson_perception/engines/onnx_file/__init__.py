@@ -1,1 +1,1 @@
-"""An ONNX file: what it holds, and what is changed in it before it runs."""
+"""Reads an ONNX file, and changes it before it runs."""

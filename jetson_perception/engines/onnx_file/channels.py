@@ -1,9 +1,9 @@
-"""Hidden channels of an ONNX model, padded to the multiples that tensor cores work in.
+"""Pads hidden channels of an ONNX model to the multiples that tensor cores work in.
 
-A convolution in half precision whose channels are no multiple of eight makes cuDNN pad its input
-and its weights anew for every frame, and take slower kernels besides. YOLOv8-pose has 51 channels
-in its keypoint branches, three for each of 17 keypoints. Channels that are added once, with zeros
-for weights before and behind them, cost less.
+If the channels of a half-precision convolution are not a multiple of eight, cuDNN pads its input
+and weights again for every frame, and uses slower kernels. YOLOv8-pose has 51 channels
+in its keypoint branches, three for each of 17 keypoints. Channels that are added once, with zero
+weights before and after them, cost less.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     import onnx
 
-# Values of 16 bits in the 16 bytes that a tensor core's operands are aligned to.
+# Tensor cores' operands are aligned to 16 bytes, which are 8 values of 16 bits.
 _MULTIPLE = 8
 
-# Activations and what they are made of: functions of single values, finite at zero.
+# Activations and their parts: element-wise functions, finite at zero.
 _ELEMENTWISE = {
     'Celu',
     'Clip',
@@ -43,15 +43,15 @@ _ELEMENTWISE = {
 
 
 def pad_channels(model: onnx.ModelProto) -> int:
-    """Add channels to convolutions whose output, activated, only other convolutions take.
+    """Add channels to convolutions whose activated output goes only into other convolutions.
 
-    What the model gives stays the same: the added channels are zero, what becomes of them behind
-    an activation is multiplied by zero, and sums have such terms more.
+    The model's outputs stay the same: the added channels are zero, and whatever an activation
+    turns them into is multiplied by zero weights, so sums only gain terms of zero.
 
     Parameters
     ----------
     model : ModelProto
-        It is changed. Fewer channels than eight are left as they are.
+        Changed in place. Convolutions with fewer than eight channels are left as they are.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def pad_channels(model: onnx.ModelProto) -> int:
                 _pad(weights[name], axis, missing)
         changed.update(values, own, taken)
         count += 1
-    # Some exporters write down the shapes of weights there too.
+    # Some exporters also list the shapes of weights there.
     stale = [each for each in model.graph.value_info if each.name in changed]
     for each in stale:
         model.graph.value_info.remove(each)
@@ -89,7 +89,7 @@ def pad_channels(model: onnx.ModelProto) -> int:
 
 
 def _own_weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    """Initializers that one node takes, and that no caller of the model can replace."""
+    """Initializers that exactly one node takes, and that callers of the model cannot replace."""
     uses = Counter(name for node in model.graph.node for name in needs(node))
     given = {each.name for each in [*model.graph.input, *model.graph.output]}
     return {
@@ -100,7 +100,7 @@ def _own_weights(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 
 def _is_plain(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> bool:
-    """Whether it is a convolution of all channels with weights of its own."""
+    """Whether a node is an ungrouped convolution with its own weights."""
     return (
         node.op_type == 'Conv'
         and all(name in weights for name in node.input[1:3] if name)
@@ -111,9 +111,9 @@ def _is_plain(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> boo
 def _way(
     name: str, nodes: Sequence[onnx.NodeProto], weights: dict[str, onnx.TensorProto]
 ) -> tuple[set[str], list[onnx.NodeProto]]:
-    """The values that added channels would be in, and the convolutions that take them.
+    """The values that would get the added channels, and the convolutions that take them.
 
-    No convolutions where something else would see those channels.
+    There are no convolutions if any other node would see those channels.
     """
     values, takers = {name}, []
     for node in nodes:

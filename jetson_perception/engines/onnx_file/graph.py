@@ -1,6 +1,6 @@
-"""What an ONNX graph is made of: which nodes carry weights, and which only decode what they give.
+"""Examines an ONNX graph: which nodes have weights, and which only decode their results.
 
-Takes `onnx.ModelProto`; nothing here runs a model. The package onnx is imported when it is needed.
+Takes `onnx.ModelProto`; nothing here runs a model. The package onnx is imported on demand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def require_onnx() -> Any:
     Raises
     ------
     PerceptionError
-        When it is not installed; says how to.
+        When it is not installed; the message says how to install it.
     """
     try:
         import onnx
@@ -45,12 +45,12 @@ def require_onnx() -> Any:
 
 
 def load_model(path: str | Path) -> onnx.ModelProto:
-    """An ONNX file with its external data; every node has a name of its own.
+    """Load an ONNX file with its external data; every node gets a unique name.
 
     Raises
     ------
     ModelError
-        When it cannot be read or is no ONNX model.
+        When it cannot be read or is not an ONNX model.
     """
     onnx = require_onnx()
     check_foreign_file(path, what='model', error=ModelError)
@@ -59,7 +59,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
         model = onnx.load(str(path))
     except OSError as err:
         raise ModelError(f'{path} cannot be read: {err}') from err
-    except Exception as err:  # of protobuf and of onnx, which share no other base
+    except Exception as err:  # protobuf's and onnx's have no other common base
         why = ' '.join(str(err).split())
         if 'external' in why.lower() or 'should be stored in' in why:
             raise ModelError(
@@ -74,7 +74,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
 
 
 def has_quantization(path: str | Path) -> bool:
-    """Whether an ONNX file holds QuantizeLinear nodes. Looks at its bytes, and needs no onnx."""
+    """Whether an ONNX file has QuantizeLinear nodes; searches its bytes, without onnx."""
     with open_foreign_file(path, what='model', error=ModelError) as descriptor:
         if not os.fstat(descriptor).st_size:
             return False
@@ -83,7 +83,7 @@ def has_quantization(path: str | Path) -> bool:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node a name of its own: lists of nodes are lists of names."""
+    """Give every node a unique name, because nodes are listed by name."""
     seen: set[str] = set()
     for index, node in enumerate(model.graph.node):
         if not node.name or node.name in seen:
@@ -96,8 +96,8 @@ def name_nodes(model: onnx.ModelProto) -> None:
 def weighted_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Convolutions and matrix products whose weights were learned, in the graph's order.
 
-    Left out is a convolution over a softmax, as YOLOv8 has one behind its box branches: it sums
-    up a distribution with the weights 0, 1, 2 … and belongs to the decoding.
+    A convolution over a softmax, like the one after YOLOv8's box branches, is left out: it takes
+    the mean of a distribution with the weights 0, 1, 2 … and belongs to the decoding.
     """
     makers = _makers(model)
     constants = {each.name for each in model.graph.initializer}
@@ -129,40 +129,40 @@ def weighted_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def first_convolutions(model: onnx.ModelProto, count: int) -> list[str]:
-    """Names of the convolutions that the image meets first, in the graph's order."""
+    """Names of the convolutions nearest to the image, in the graph's order."""
     return [node.name for node in model.graph.node if node.op_type == 'Conv'][:count]
 
 
 def last_weighted(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes with weights that no other one follows: the ends of the heads."""
+    """Names of the last nodes with weights: the ends of the heads."""
     weighted = {node.name for node in weighted_nodes(model)}
     leading = _leading_to(model, weighted)
     return [name for name in _names(model) if name in weighted and name not in leading]
 
 
 def decoding_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes behind the last weights: what decodes boxes, scores and keypoints."""
+    """Names of the nodes after the last weights, which decode boxes, scores and keypoints."""
     weighted = {node.name for node in weighted_nodes(model)}
     leading = _leading_to(model, weighted)
     return [name for name in _names(model) if name not in weighted | leading]
 
 
 def sort_nodes(nodes: Iterable[onnx.NodeProto], known: Iterable[str]) -> list[onnx.NodeProto]:
-    """Nodes in an order in which each input is made before it is used, else in their own.
+    """Sort nodes so that each input is made before it is used, otherwise in the given order.
 
-    A node that gives again what an earlier one gave is dropped.
+    A node that repeats the output of an earlier one is dropped.
 
     Parameters
     ----------
     nodes : iterable of NodeProto
-        Of one graph.
+        The nodes of one graph.
     known : iterable of str
         Names of the graph's inputs and initializers.
 
     Raises
     ------
     ModelError
-        When an input is made nowhere, or nodes wait for each other.
+        When nothing makes an input, or nodes depend on each other in a circle.
     """
     waiting = _without_repeats(nodes)
     made = set(known) | {''}  # an optional input that is left out
@@ -180,7 +180,7 @@ def sort_nodes(nodes: Iterable[onnx.NodeProto], known: Iterable[str]) -> list[on
             missing = [name for name in needs(node) if name not in made]
             raise ModelError(
                 f'node {quoted(node.name)} ({printable(node.op_type)}) takes '
-                f'{quoted(missing[0])}, which nothing gives'
+                f'{quoted(missing[0])}, which no node or input provides'
             )
         waiting = later
     return ordered
@@ -197,7 +197,7 @@ def _without_repeats(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
 
 
 def needs(node: onnx.NodeProto) -> Iterator[str]:
-    """Names that a node takes, those that graphs within it take from outside included."""
+    """Names that a node takes, including those that its subgraphs take from outside."""
     yield from node.input
     for attribute in node.attribute:
         for graph in [attribute.g, *attribute.graphs]:
@@ -216,7 +216,7 @@ def _makers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
 
 
 def _leading_to(model: onnx.ModelProto, targets: set[str]) -> set[str]:
-    """Names of the nodes that any of these nodes takes from, directly or by way of others."""
+    """Names of the nodes whose output these nodes take, directly or through others."""
     makers = _makers(model)
     found: set[str] = set()
     open_nodes = [node for node in model.graph.node if node.name in targets]

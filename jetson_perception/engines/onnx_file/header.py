@@ -1,7 +1,7 @@
-"""What an ONNX file holds, without a runtime: its content's digest, its metadata, its inputs.
+"""Reads digest, metadata and inputs of an ONNX file, without a runtime.
 
-Read from the protobuf itself, so that no machine that only runs models has to have the package
-onnx, and an engine from the cache opens without a session of ONNX Runtime.
+Reads the protobuf itself, so that machines that only run models do not need the package onnx, and
+a cached engine file opens without a session of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from jetson_perception.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Message type: field number of a part, and the part's type; from onnx.proto. Whatever is not named
-# here cannot hold a tensor and is skipped.
+# Message type: field number of a part, and the part's type; from onnx.proto. Fields that are not
+# named here cannot contain tensors and are skipped.
 _PARTS = {
     'model': {7: 'graph', 25: 'function'},
     'graph': {1: 'node', 5: 'tensor', 15: 'sparse_tensor'},
@@ -63,12 +63,12 @@ _ELEMENT_TYPES = {
 
 
 class NotOnnxError(ModelError):
-    """A file's bytes are not those of an ONNX model."""
+    """The bytes of a file are not an ONNX model."""
 
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """What an ONNX model says of itself.
+    """The header of an ONNX model.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class ModelHeader:
 
 
 def model_digest(path: str | Path) -> str:
-    """SHA-256 of a model's content, weights in files beside it included.
+    """SHA-256 of a model's content, including weights in files beside it.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def model_digest(path: str | Path) -> str:
     Raises
     ------
     ModelError
-        When the file or one with its weights cannot be read, or is no ONNX file.
+        When the file or one with its weights cannot be read, or it is not an ONNX file.
     """
     path = Path(path)
     digest = hashlib.sha256()
@@ -106,19 +106,19 @@ def model_digest(path: str | Path) -> str:
     for location in external_files(path):
         file = path.parent / location
         _require_weights(path, file)
-        # Name and size first, so that no two lists of files give the same stream of bytes.
+        # Name and size come first, so that different lists of files give different bytes.
         digest.update(f'\0{location}\0{file.stat().st_size}\0'.encode())
         _update(digest, file)
     return digest.hexdigest()
 
 
 def external_files(path: str | Path) -> tuple[str, ...]:
-    """Files with weights of an ONNX model, relative to its folder, sorted; mostly none.
+    """Files with weights of an ONNX model, relative to its folder, sorted; usually none.
 
     Raises
     ------
     ModelError
-        When the file cannot be read, is no ONNX file, or names a file outside its folder.
+        When the file cannot be read, is not an ONNX file, or names a file outside its folder.
     """
     path = Path(path)
     locations = set()
@@ -137,9 +137,9 @@ def external_files(path: str | Path) -> tuple[str, ...]:
 
 
 def check_external_files(path: str | Path) -> None:
-    """Refuse a model that keeps weights in what is no file: a runtime opens it by its path.
+    """Refuse a model whose weights are not in regular files, because runtimes open them by path.
 
-    What is no ONNX file is left to the runtime, which tells better what is wrong with it.
+    Files that are not ONNX are left to the runtime, which has better messages for them.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def read_head(path: str | Path) -> ModelHeader:
     Raises
     ------
     ModelError
-        When the file cannot be read, is no ONNX file, or an input is no tensor of numbers.
+        When the file cannot be read, is not ONNX, or an input is not a tensor of numbers.
     """
     path = Path(path)
     metadata: dict[str, str] = {}
@@ -189,17 +189,17 @@ def read_head(path: str | Path) -> ModelHeader:
                         constants.add(_parts(data, start, end, only=8).get(8, b'').decode())
     specs = []
     for name, element_type, shape in inputs:
-        if name in constants:  # up to IR version 3, weights are listed as inputs, too
+        if name in constants:  # up to IR version 3, weights are also listed as inputs
             continue
         if element_type not in _ELEMENT_TYPES:
-            raise ModelError(f"{path}: input '{name}' is no tensor of numbers")
+            raise ModelError(f"{path}: input '{name}' is not a tensor of numbers")
         specs.append(TensorSpec(name, shape, np.dtype(_ELEMENT_TYPES[element_type])))
     return ModelHeader(metadata, tuple(specs))
 
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    """A file's bytes; what goes wrong in the block means that it is no ONNX file."""
+    """The bytes of a file; parse errors in the block mean that it is not an ONNX file."""
     with open_foreign_file(path, what='model', error=ModelError) as descriptor:
         try:
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
@@ -211,7 +211,7 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
 
 
 def _read_input(data: mmap.mmap, start: int, end: int) -> tuple[str, int, tuple[int, ...]]:
-    """Name, element type and shape of a ValueInfoProto; type 0 for what is no tensor."""
+    """Name, element type and shape of a ValueInfoProto; type 0 if it is not a tensor."""
     name, element_type = '', 0
     shape: list[int] = []
     for number, kind, begin, stop in _fields(data, start, end):

@@ -1,8 +1,8 @@
-"""ONNX models as a given TensorRT takes them: in FP16, or of another opset.
+"""Converts ONNX models for a given TensorRT: to FP16, or to another opset.
 
-From TensorRT 11 on, and in TensorRT-RTX, the types in the ONNX file are the precisions that are
-computed in, so half precision is made here. NVIDIA's tool for that, nvidia-modelopt, pulls PyTorch
-in; ONNX Runtime's converter does not, and its flaw is mended below.
+TensorRT 11 and later and TensorRT-RTX compute in the types of the ONNX file, so FP16 is made here.
+NVIDIA's tool for this, nvidia-modelopt, requires PyTorch; ONNX Runtime's converter does not, and
+its faults are corrected below.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     import onnx
 
 WANTED_OPSET = 17
-"""What every TensorRT from 8.5 on reads, and what this package's own models are in."""
+"""The opset that every TensorRT from 8.5 on reads, and that this package's models use."""
 
 WANTED_IR = 8
 
 _DENSE = {'Resize', 'Upsample', 'ArgMax', 'DepthToSpace'}
 
-# Operators that move values and leave them as they are, or don't look at them.
+# Operators that move values unchanged, or do not read them.
 _MOVING = {
     'Concat',
     'Flatten',
@@ -48,14 +48,14 @@ _SCALES_IN_FP16 = 19  # the first opset whose QuantizeLinear has scales in half 
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """Version of ONNX's own operators; 0 for a model that uses none."""
+    """Version of the standard ONNX operators; 0 for a model that uses none."""
     return max(
         (each.version for each in model.opset_import if each.domain in ('', 'ai.onnx')), default=0
     )
 
 
 def is_fp16(model: onnx.ModelProto) -> bool:
-    """Whether a model is in half precision already, in part at least."""
+    """Whether a model is already in half precision, at least in part."""
     onnx = require_onnx()
     half = onnx.TensorProto.FLOAT16
     return any(each.data_type == half for each in model.graph.initializer) or bool(
@@ -64,9 +64,9 @@ def is_fp16(model: onnx.ModelProto) -> bool:
 
 
 def widen_weights(model: onnx.ModelProto) -> int:
-    """Make weights FP32 that are stored in FP16 and cast before they are used, to save space.
+    """Convert weights to FP32 that are stored in FP16 only to save space, and cast before use.
 
-    Such a model computes in FP32, whatever its weights look like.
+    Such a model computes in FP32.
 
     Parameters
     ----------
@@ -99,10 +99,9 @@ def widen_weights(model: onnx.ModelProto) -> int:
 def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes to keep in FP32: those that compute boxes and keypoints.
 
-    Between 512 and 1024 two neighbouring numbers in half precision lie half a pixel apart. What
-    only moves the values that convolutions gave is not kept, since they are in half precision
-    already. Of a network whose outputs are maps none is kept: logits have no such range, and maps
-    are large.
+    Between 512 and 1024, half-precision numbers are half a pixel apart. Nodes that only move the
+    results of convolutions are not kept, since those are in half precision already. If the outputs
+    are maps, no node is kept: logits have no such range, and maps are large.
     """
     names = decoding_nodes(model)
     inside = set(names)
@@ -113,7 +112,7 @@ def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
     moving: set[str] = set()
     for node in nodes:
         values = node.input if node.op_type == 'Concat' else node.input[:1]
-        # Constants are made by nobody, or inside.
+        # Initializers have no maker; other constants have one inside.
         given = {makers.get(name, '') for name in values} - moving
         if node.op_type in _MOVING and '' not in given and not given & inside:
             moving.add(node.name)
@@ -121,7 +120,7 @@ def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model in half precision; inputs and outputs stay in FP32, and so does the decoding.
+    """The model in half precision; inputs, outputs and the decoding stay in FP32.
 
     Parameters
     ----------
@@ -158,7 +157,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     kept = coordinates_in_float(model)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of each weight that is smaller than FP16's smallest
+            warnings.simplefilter('ignore')  # warns of each weight below FP16's smallest
             model = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
     except Exception as err:  # whatever its checks and onnx's shape inference raise
         why = ' '.join(str(err).split()) or type(err).__name__
@@ -176,7 +175,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _drop_round_trips(model: onnx.ModelProto) -> None:
-    """Let FP32 values that are cast to FP16 and back stay as they are."""
+    """Remove casts of FP32 values to FP16 and back."""
     from onnx import TensorProto
 
     halved = {node.output[0]: node.input[0] for node in _casts(model, TensorProto.FLOAT16)}
@@ -185,7 +184,7 @@ def _drop_round_trips(model: onnx.ModelProto) -> None:
         for node in _casts(model, TensorProto.FLOAT)
         if node.input[0] in halved
     }
-    # What the model gives keeps its name: there the value is renamed, and not what takes it.
+    # Outputs of the model keep their names, so there the value is renamed, not its users.
     outputs = {each.name for each in model.graph.output}
     renamed = {source: name for name, source in instead.items() if name in outputs}
     nodes = [node for node in model.graph.node if node.output[0] not in instead]
@@ -222,7 +221,7 @@ def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
 
 
 def float_weights(model: onnx.ModelProto) -> int:
-    """Give weights that are int8 in the file as floats that a QuantizeLinear makes int8 again.
+    """Turn int8 weights into floats followed by a QuantizeLinear that restores them.
 
     TensorRT 8.x takes quantized weights in this form only. The numbers are the same.
 
@@ -279,12 +278,12 @@ def _quantize_again(
 def convert_opset(
     model: onnx.ModelProto, opset: int = WANTED_OPSET, ir_version: int = WANTED_IR
 ) -> onnx.ModelProto:
-    """The model with operators of another version, checked.
+    """The model converted to another opset, and checked.
 
     Raises
     ------
     ModelError
-        When onnx cannot convert it; says which opset it has and which was wanted.
+        When onnx cannot convert it; the message names both opsets.
     """
     onnx = require_onnx()
     metadata = {each.key: each.value for each in model.metadata_props}

@@ -1,13 +1,13 @@
-"""INT8 models for every TensorRT: Q/DQ nodes in the ONNX file, with ranges measured on images.
+"""Makes INT8 models for every TensorRT: Q/DQ nodes in ONNX, with ranges measured on images.
 
-The settings are those that TensorRT's parsers take: int8 with a zero point of 0, for activations
-and weights; a scale for each channel of weights; biases in float. Only what multiplies by weights
-is quantized, at its inputs: what lies between is fused by TensorRT, and the values that it hands
-on are quantized once, where the next one takes them.
+The settings are those that TensorRT's parsers accept: int8 with a zero point of 0, for activations
+and weights; a scale for each channel of weights; biases in float. Only inputs of nodes that
+multiply by weights are quantized: TensorRT fuses the nodes between, and quantizes their results
+once, where the next such node takes them.
 
-Three parts stay in float, where INT8 costs most: the first convolutions, which see 128 steps of
-brightness; the last one of each head; and what decodes boxes, scores and keypoints behind it,
-whose values span the picture. The graph alone tells which these are, whatever their names.
+Three parts stay in float, because INT8 would cost most accuracy there: the first convolutions,
+which would see 128 steps of brightness; the last one of each head; and the decoding of boxes,
+scores and keypoints, whose values span the picture. They are found by the graph, not by name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ METHODS = ('minmax', 'entropy', 'percentile')
 """How a range is chosen from the values seen: all of them; the least loss of information; all but
 the largest 0.01 ‰."""
 
-_OLDEST_OPSET = 13  # the first with a scale a channel
+_OLDEST_OPSET = 13  # the first with one scale per channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class QuantizationOptions:
     method : str
         One of `METHODS`.
     float_first : int
-        So many convolutions that the image meets first stay in float.
+        How many of the convolutions nearest to the image stay in float.
     float_nodes : tuple of str
-        Names of further nodes that stay in float; `*` stands for anything.
+        Names of other nodes that stay in float; `*` matches anything.
     """
 
     method: str = 'minmax'
@@ -82,16 +82,16 @@ class QuantizationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """What became of a model.
+    """The result of quantizing a model.
 
     Attributes
     ----------
     pictures : int
-        That ranges were measured on.
+        How many pictures the ranges were measured on.
     nodes : int
-        With weights, that compute in INT8 now.
+        How many nodes with weights compute in INT8.
     kept : int
-        With weights, that stay in float.
+        How many nodes with weights stay in float.
     """
 
     pictures: int
@@ -113,13 +113,13 @@ def quantize_model(
     path : str or Path
         The ONNX file, in FP32.
     out : str or Path
-        The file to write; its metadata are the original's.
+        The file to write; it gets the original's metadata.
     tensors : iterable of ndarray, shape (1, 3, h, w), float32
-        Inputs of the network, of images as the camera will see them.
+        Inputs of the network, made from images such as the camera will take.
     options : QuantizationOptions, optional
-        How.
+        How to quantize.
     progress : callable, optional
-        Called with the number of images taken.
+        Called with the number of images used so far.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def quantize_model(
 
 @contextmanager
 def _room_for_files() -> Iterator[None]:
-    """Say of temporary files that cannot be written where they are, and what to do."""
+    """If temporary files cannot be written, say where, and what to do."""
     try:
         yield
     except OSError as err:
@@ -162,7 +162,7 @@ def _room_for_files() -> Iterator[None]:
 
 
 def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
-    """The model with shapes known and batch normalization folded, which ranges are measured on."""
+    """The model to measure ranges on: with known shapes and folded batch normalization."""
     onnx = require_onnx()
     try:
         from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -175,13 +175,13 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
     widen_weights(model)
     if 0 < opset_of(model) < _OLDEST_OPSET:
         model = convert_opset(model)
-    # As a file: of a model in memory it puts the weights into another, and loses them.
+    # Passed as a file: it moves the weights of a model in memory to another file, and loses them.
     original = prepared.with_name('original.onnx')
     onnx.save(model, str(original))
-    # Shapes computed from symbols need sympy, and are not needed where images fix them.
+    # Symbolic shapes need sympy, and are not needed because images fix the sizes.
     try:
         quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
-    except Exception as err:  # of ONNX Runtime and onnx, which share no other base
+    except Exception as err:  # ONNX Runtime's and onnx's have no other common base
         raise ModelError(
             f'{path} cannot be prepared for quantization: {" ".join(str(err).split())}'
         ) from err
@@ -193,7 +193,7 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
 def _choose(
     model: onnx.ModelProto, path: Path, options: QuantizationOptions
 ) -> tuple[list[str], list[str]]:
-    """Names of the nodes with weights: those to quantize, and those to keep."""
+    """Names of the nodes with weights: those to quantize, and those to keep in float."""
     names = [node.name for node in weighted_nodes(model)]
     sensitive = set(first_convolutions(model, options.float_first)) | set(last_weighted(model))
     for pattern in options.float_nodes:
@@ -217,17 +217,17 @@ def _choose(
 class _Reader:
     """Images for ONNX Runtime's calibration, one at a time; its CalibrationDataReader.
 
-    They lie in a file meanwhile: ONNX Runtime asks how many there are, and keeps what the network
-    makes of all that one range gives it, which for histograms is hundreds of megabytes an image.
+    They are kept in a file: ONNX Runtime asks how many there are, and holds the network's results
+    for a whole range of them, which for histograms takes hundreds of megabytes per image.
 
     Parameters
     ----------
     name : str
-        Of the network's input.
+        Name of the network's input.
     tensors : iterable of ndarray
-        All of one shape.
+        The inputs, all of one shape.
     file : Path
-        Where they are kept meanwhile.
+        Where they are kept.
     progress : callable, optional
         Called with the number of images taken.
     """
@@ -289,7 +289,7 @@ def _quantize(
         'percentile': CalibrationMethod.Percentile,
     }
     try:
-        with redirect_stdout(io.StringIO()):  # it prints what it does
+        with redirect_stdout(io.StringIO()):  # it prints progress
             quantize_static(
                 str(prepared),
                 str(out),
@@ -303,7 +303,7 @@ def _quantize(
                 op_types_to_quantize=_OPERATORS,
                 extra_options=_EXTRA,
             )
-    except Exception as err:  # of ONNX Runtime, NumPy and onnx
+    except Exception as err:  # from ONNX Runtime, NumPy or onnx
         why = ' '.join(str(err).split())
         if options.method != 'minmax':  # 1.19 fails at merging histograms
             why += '. The method minmax, or a newer ONNX Runtime, may do better'

@@ -1,7 +1,7 @@
-"""Where an anchor-free YOLO network's last convolutions end in an ONNX file, and how to cut there.
+"""Finds the end of the last convolutions of an anchor-free YOLO network, and cuts there.
 
-Exporters and versions write what follows in many ways, so it is not read: that the maps' sizes
-fit is a guess (`find_head`), which a run on the CPU confirms (`head_problem`).
+Exporters write what follows in many ways, so no code interprets it: the sizes of the maps suggest
+a head (`find_head`), and a run on the CPU confirms it (`head_problem`).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-# As a share of a row's largest value: many times what float32 loses over some thirty operators.
+# Relative to a row's largest value: many times the float32 error of some thirty operators.
 _ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
 class FoundHead:
-    """A head that may be in a model.
+    """A head that a model may have.
 
     Attributes
     ----------
     layout : HeadLayout
     maps : tuple of str
-        Names of the maps: of each level those of `HeadLayout.channels`.
+        Names of the maps: for each level, those of `HeadLayout.channels`.
     output : int
-        Which of the model's outputs is made of them.
+        Index of the model's output that is computed from them.
     is_half : bool
         Whether the maps are float16.
     """
@@ -55,20 +55,20 @@ def find_head(
     class_count: int = 0,
     keypoint_shape: tuple[int, int] | None = None,
 ) -> FoundHead | None:
-    """The head whose maps and output fit together; None where none does, or more than one.
+    """The head whose maps and output fit together; None if there is none, or more than one.
 
     Parameters
     ----------
     model : ModelProto
-        With names of its nodes.
+        Its nodes have names.
     size_wh : tuple of int
         Width and height of its input.
     output_shapes : sequence of tuple of int
-        Of all its outputs.
+        Shapes of all its outputs.
     class_count : int
-        How many classes there are; 0 where that is not known.
+        How many classes there are; 0 if unknown.
     keypoint_shape : tuple of int, optional
-        Keypoints, and values a keypoint.
+        Keypoints, and values per keypoint.
     """
     shapes, halves = _tensors(model, size_wh)
     levels: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
@@ -109,7 +109,7 @@ def find_head(
 
 
 def _readings(channels: list[int], values: int) -> Iterator[tuple[int, int, int]]:
-    """Bins, classes and extra values that maps of these sizes may have."""
+    """Possible bins, classes and extra values for maps of these sizes."""
     for box, classes, *extra in permutations(channels):
         bins, rest = divmod(box, 4)
         if (
@@ -124,7 +124,7 @@ def _readings(channels: list[int], values: int) -> Iterator[tuple[int, int, int]
 def _keypoint_depth(
     extra: int, keypoint_shape: tuple[int, int] | None, others: Sequence[tuple[int, ...]]
 ) -> int | None:
-    """Values a keypoint, 0 where there are none; None where the extra values mean nothing."""
+    """Values per keypoint, 0 without keypoints; None if the extra values have no meaning."""
     if keypoint_shape is not None:
         return keypoint_shape[1] if extra == keypoint_shape[0] * keypoint_shape[1] else None
     if not extra:
@@ -139,7 +139,7 @@ def head_problem(model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, in
     Parameters
     ----------
     model : ModelProto
-        Run on the CPU, as it is, with random pixels. It is not changed.
+        Run unchanged on the CPU, with random pixels.
     head : FoundHead
         From `find_head`.
     size_wh : tuple of int
@@ -153,24 +153,24 @@ def head_problem(model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, in
     levels = [maps[index : index + kinds] for index in range(0, len(maps), kinds)]
     with np.errstate(all='ignore'):
         found = decode_head(head.layout, levels)
-    # Scores are as small as boxes are large, so each row has its own measure.
+    # Scores are small and boxes large, so each row has its own tolerance.
     largest = np.abs(expected).max(axis=2, keepdims=True)
     is_near = np.abs(found - expected) <= np.maximum(_ROUNDING * largest, _ROUNDING**2)
     if is_near.all():
         return ''
     rows = np.count_nonzero(~is_near.all(axis=2))
-    return f'{rows} of {is_near.shape[1]} values an anchor are computed in another way'
+    return f'{rows} of {is_near.shape[1]} values per anchor are computed in another way'
 
 
 def _run_with_maps(
     model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, int]
 ) -> tuple[list[NDArray[np.floating]], NDArray[np.float32]]:
-    """The maps, and what the model makes of them."""
+    """The maps, and the output that the model computes from them."""
     import onnxruntime
 
     shown = _with_maps(_sized(model, size_wh), head, list(model.graph.output))
     options = onnxruntime.SessionOptions()
-    # Else values in FP16 are kept in FP32 between two operators.
+    # Otherwise FP16 values stay in FP32 between operators.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(
@@ -196,13 +196,13 @@ def cut_head(
     head : FoundHead
         From `find_head`.
     channels_last : bool
-        Whether the maps are to come as (1, height, width, channels): where a runtime computes so,
-        nothing is transposed then.
+        Whether the maps should be (1, height, width, channels), which saves transpositions in
+        runtimes that compute in this layout.
 
     Returns
     -------
     ModelProto
-        Its outputs: the maps, then the model's other outputs.
+        Its outputs are the maps, then the model's other outputs.
     """
     others = [each for index, each in enumerate(model.graph.output) if index != head.output]
     cut = _with_maps(model, head, others, channels_last=channels_last)
@@ -217,7 +217,7 @@ def _with_maps(
     *,
     channels_last: bool = False,
 ) -> onnx.ModelProto:
-    """The model whose outputs are the maps, and these others."""
+    """The model with the maps and these others as outputs."""
     onnx = require_onnx()
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
@@ -258,15 +258,15 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 def _tensors(
     model: onnx.ModelProto, size_wh: tuple[int, int]
 ) -> tuple[dict[str, tuple[int, ...]], set[str]]:
-    """Shapes of the tensors that onnx can tell, and the names of those in float16."""
+    """The tensor shapes that onnx can infer, and the names of tensors in float16."""
     onnx = require_onnx()
     sized = _sized(model, size_wh)
-    del sized.graph.value_info[:]  # they may be those of an earlier precision
+    del sized.graph.value_info[:]  # they may come from an earlier precision
     for each in sized.graph.output:
         each.type.tensor_type.ClearField('shape')
     try:
         inferred = onnx.shape_inference.infer_shapes(sized, data_prop=True)
-    except Exception:  # noqa: BLE001 - onnx's own, of a type that differs; then nothing is known
+    except Exception:  # noqa: BLE001 - onnx raises various types; then nothing is known
         return {}, set()
     shapes, halves = {}, set()
     for each in inferred.graph.value_info:

@@ -1,4 +1,4 @@
-"""The ways to run a model on CUDA, and which of them are allowed: by argument or environment."""
+"""The ways to run a model on CUDA, and which of them an argument or the environment allows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYOUTS = ('nchw', 'nhwc')
 LAYOUTS_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_LAYOUTS'
 
 HEADS = ('runtime', 'kernel')
-"""What computes the end of a YOLO network: ONNX Runtime, or a kernel of ours."""
+"""What computes the end of a YOLO network: ONNX Runtime or our kernel."""
 
 HEADS_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_HEADS'
 
@@ -48,7 +48,7 @@ class Choices:
         layouts: Sequence[str] | None = None,
         heads: Sequence[str] | None = None,
     ) -> Choices:
-        """What is given; otherwise what the environment lists; otherwise all.
+        """The given choices; otherwise those that the environment lists; otherwise all.
 
         Raises
         ------

@@ -46,7 +46,7 @@ _DTYPES = {
     'tensor(bool)': np.bool_,
 }
 
-# No network in use makes gigabytes of a smaller input.
+# No network in use needs gigabytes for a smaller input.
 _SMALL_PIXELS = 1 << 20
 
 _OTHER_FORMATS = {
@@ -79,15 +79,15 @@ class OnnxRuntimeEngine:
     Attributes
     ----------
     description, info, inputs, outputs
-        As `Engine` says; of an input with open dimensions, `inputs` holds the ones in use.
+        See `Engine`; if the input has open dimensions, `inputs` has the sizes in use.
 
     Raises
     ------
     ModelError
-        When the file is missing, not ONNX, its input is not one image, or its inputs and outputs
-        take too much memory.
+        When the file is missing or not ONNX, its input is not one image, or its inputs and
+        outputs take too much memory.
     ParameterError
-        When the input size is open and nobody says it, or the one given does not fit.
+        When the input size is open and not given, or the given one does not fit.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class OnnxRuntimeEngine:
         Parameters
         ----------
         tensor : ndarray, shape (1, 3, h, w)
-            Of the shape and dtype in `inputs`.
+            With the shape and dtype in `inputs`.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class OnnxRuntimeEngine:
             raise ModelError(f'{self.info.path}: the engine is closed')
         require_tensor(self.info.path, self.inputs[0], tensor)
         try:
-            # Outputs bound to buffers of ours were no faster: 88.9 and 88.1 ms for YOLOv8n, 3.28
+            # Binding outputs to our buffers was no faster: 88.9 and 88.1 ms for YOLOv8n, 3.28
             # and 3.30 ms for 22 MB of logits (medians, two cores). So each call returns new ones.
             outputs: list[NDArray[np.generic]] = session.run(
                 None, {self.inputs[0].name: tensor}, self._run_options
@@ -151,7 +151,7 @@ class OnnxRuntimeEngine:
         return outputs
 
     def _outputs_in_use(self, path: Path, threads: int) -> tuple[TensorSpec, ...]:
-        """The outputs, with the sizes that follow from the input's, as far as those are known."""
+        """The outputs, with sizes derived from the input's, as far as they are known."""
         if not any(-1 in spec.shape for spec in self.outputs):
             return self.outputs
         shape = self.inputs[0].shape
@@ -160,20 +160,20 @@ class OnnxRuntimeEngine:
         sizes = named_dimensions(self._session.get_inputs()[0].shape, shape)
         if not sizes:
             return self.outputs
-        # Only loaded, never run: sizes are passed on from node to node.
+        # Only loaded, never run: loading infers the sizes.
         session = _create_session(path, threads, sizes)
         return tuple(tensor_spec(path, each) for each in session.get_outputs())
 
     def bind_thread(self) -> None:
-        """Do nothing: any thread may run it."""
+        """Do nothing: any thread may run the engine."""
 
     def interrupt(self) -> None:
-        """Have an inference under way fail at its next operator; any thread may call it."""
+        """Make a running inference fail at its next operator; any thread may call this."""
         interrupted, self._run_options = self._run_options, self._new_run_options()
         interrupted.terminate = True
 
     def close(self) -> None:
-        """Release the model; calling it twice is harmless."""
+        """Release the model; may be called twice."""
         self._session = None
 
 
@@ -190,8 +190,8 @@ def check_model_file(path: str | Path) -> Path:
     Raises
     ------
     ModelError
-        When there is no such file (with names near it), it is a folder, a pipe, a device, empty,
-        or another format, or keeps weights in what is no file.
+        When there is no such file (the message lists similar names), it is a folder, a pipe, a
+        device, empty or in another format, or its weights are not in regular files.
     """
     path = absolute_foreign_path(path, what='model', error=ModelError)
     native_path(path, what='model', error=ModelError)
@@ -235,7 +235,7 @@ def named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, in
 
 
 def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | None = None) -> Any:
-    """A session; one that only tells the outputs' sizes where the input's dimensions are given."""
+    """A session; if the input's dimensions are given, one that only infers output sizes."""
     try:
         import onnxruntime
     except ImportError as err:
@@ -253,7 +253,7 @@ def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | No
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         for name, size in only_sizes.items():
             options.add_free_dimension_override_by_name(name, size)
-    options.log_severity_level = 4  # what it logs as an error it also raises
+    options.log_severity_level = 4  # errors that it logs are also raised
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     except Exception as err:  # ONNX Runtime's errors share no other base
@@ -271,7 +271,7 @@ def runtime_text(err: Exception) -> str:
 
 @contextmanager
 def _texts_of(path: Path) -> Iterator[None]:
-    """Names, dimensions and metadata are decoded when they are asked for, one by one."""
+    """Turn decoding errors into ModelError: ONNX Runtime decodes texts only on access."""
     try:
         yield
     except UnicodeDecodeError as err:
@@ -281,7 +281,7 @@ def _texts_of(path: Path) -> Iterator[None]:
 
 
 def session_metadata(path: Path, session: Any) -> dict[str, str]:
-    """What a session says that the model says of itself.
+    """The metadata of a session's model.
 
     Raises
     ------
@@ -294,12 +294,12 @@ def session_metadata(path: Path, session: Any) -> dict[str, str]:
 
 
 def tensor_spec(path: Path, node: Any) -> TensorSpec:
-    """An input or output as the runtime describes it; -1 for what the model leaves open.
+    """An input or output as the runtime describes it; -1 for open dimensions.
 
     Raises
     ------
     ModelError
-        When it is no tensor of numbers.
+        When it is not a tensor of numbers.
     """
     with _texts_of(path):
         name, kind, sizes = node.name, node.type, node.shape

@@ -1,4 +1,4 @@
-"""A model as sessions on CUDA are made from it: the file as it is, or converted to FP16."""
+"""The model that CUDA sessions are made from: the file as it is, or converted to FP16."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger('jetson_perception')
 
 
 class FileVersion(NamedTuple):
-    """A file, and what changes when its content does."""
+    """A file, and values that change with its content."""
 
     path: Path
     changed_ns: int
@@ -28,7 +28,7 @@ class FileVersion(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> FileVersion:
-        """The version that is there now."""
+        """The version of the file at present."""
         about = path.stat()
         return cls(path, about.st_mtime_ns, about.st_size)
 
@@ -82,7 +82,7 @@ class ModelSource:
         if self._converted is None:
             self._converted = self._convert()
         if self._converted is None:
-            raise ModelError(f'{self.path} cannot be converted to FP16 again; open it anew')
+            raise ModelError(f'{self.path} cannot be converted to FP16 again; open it again')
         return self._converted.content
 
     def load(self) -> onnx.ModelProto:
@@ -91,7 +91,7 @@ class ModelSource:
         return require_onnx().load_from_string(content) if content else load_model(self.path)
 
     def leave_half(self, why: str) -> None:
-        """Take the file as it is from now on, and log why."""
+        """Use the file as it is from now on, and log why."""
         _log.warning('%s: not run in FP16: %s', self.path.name, why)
         self.is_half, self._converted = False, None
 

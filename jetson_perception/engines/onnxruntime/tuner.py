@@ -1,4 +1,4 @@
-"""Which variant of a model is the fastest: each is checked, timed, and kept where it pays."""
+"""Finds the fastest variant of a model: checks and times each, and keeps it if faster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception')
 
-# A variant has to take less than this share of the time of the one there is.
+# A variant must take less than this share of the time of the present one.
 _WORTH_IT = 0.97
 
 # The fastest by file, size asked for, rounding and GPU: engines of one model need one trial.
@@ -29,7 +29,7 @@ class _Timed(NamedTuple):
 
 
 class Tuner:
-    """Times graphs of ours of one model.
+    """Times our graphs of one model.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class Tuner:
         self._choices = choices
 
     def is_tuned(self, key: Hashable) -> bool:
-        """Whether the fastest is known of what the key stands for."""
+        """Whether the fastest variant for this key is known."""
         return self._key(key) in _fastest
 
     def first_variant(self, key: Hashable) -> Variant:
-        """The fastest, where that is known; otherwise the one that others are compared with."""
+        """The fastest variant if known; otherwise the one that others are compared with."""
         known = _fastest.get(self._key(key))
         if known is not None and 'own_graph' in self._choices.modes:
             return known
@@ -64,7 +64,7 @@ class Tuner:
         make: Callable[[Variant], Candidate],
         knows_head: Callable[[], bool],
     ) -> Candidate:
-        """The candidate of the fastest variant; the first where no other is faster or works.
+        """The candidate of the fastest variant; the first if no other works and is faster.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Tuner:
 
 
 def _faster(best: _Timed, other: _Timed) -> _Timed:
-    """The one that is worth it; the other one is closed."""
+    """The faster of two candidates; closes the other one."""
     if other.ms < _WORTH_IT * best.ms:
         best.candidate.close()
         return other

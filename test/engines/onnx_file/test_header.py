@@ -261,7 +261,7 @@ class TestHead:
     def test_no_numbers(self, tmp_path, value):
         graph = helper.make_graph([], 'graph', [value], [])
         onnx.save(helper.make_model(graph), tmp_path / 'my.onnx')
-        with pytest.raises(ModelError, match="input 'x' is no tensor of numbers"):
+        with pytest.raises(ModelError, match="input 'x' is not a tensor of numbers"):
             read_head(tmp_path / 'my.onnx')
 
     def test_not_a_model(self, tmp_path):

@@ -469,7 +469,7 @@ class TestHalf:
         thread = threading.Thread(target=bind)
         thread.start()
         thread.join()
-        assert errors == [f'{path} cannot be converted to FP16 again; open it anew']
+        assert errors == [f'{path} cannot be converted to FP16 again; open it again']
         engine.close()
 
     def test_channels_are_padded_to_what_tensor_cores_take(self, provider, tmp_path):
@@ -735,7 +735,7 @@ class TestHead:
         engine = OnnxRuntimeCudaEngine(path)
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
-        assert 'its head is left to ONNX Runtime: 51 of 56 values an anchor' in caplog.text
+        assert 'its head is left to ONNX Runtime: 51 of 56 values per anchor' in caplog.text
         assert engine.mode == 'own_graph'
         assert 'head' not in engine.description
         self.is_right(engine, path)

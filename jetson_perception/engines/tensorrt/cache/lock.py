@@ -32,14 +32,14 @@ def locked(
     cancel: Event | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Iterator[bool]:
-    """Hold a lock within the block; it is given False where it is not held.
+    """Hold a lock within the block; yields False if the lock could not be taken.
 
     Parameters
     ----------
     path : Path
-        The lock's file, made and removed here.
+        The lock file, made and removed here.
     wait : bool
-        Wait for whoever holds it.
+        Wait until the lock is free.
     cancel : threading.Event, optional
         Once set, waiting ends.
     on_wait : callable, optional
