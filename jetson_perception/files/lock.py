@@ -117,4 +117,4 @@ def _pause(cancel: Event | None, path: Path) -> None:
     if cancel is None:
         time.sleep(_POLL_SECONDS)
     elif cancel.wait(_POLL_SECONDS):
-        raise BuildCanceled(f'canceled while another process was making {path.stem}')
+        raise BuildCanceled(f'canceled while another process was building {path.stem}')
