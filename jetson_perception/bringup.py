@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,8 @@ class NodeProcess:
         Variables added to those of the parent.
     preparation : Preparation or None
         A program that must end well before the process starts.
+    note : str
+        What the user is told when it starts, such as what is left out; empty for nothing.
     """
 
     executable: str
@@ -100,6 +103,7 @@ class NodeProcess:
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None
+    note: str = ''
 
     def command(self, prefix: str | Path) -> list[str]:
         """Command line for an installation under `prefix`, the folder with lib/ and share/."""
@@ -347,6 +351,7 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
                 f'makes the INT8 model',
                 lacking,
             )
+    own_file = not values['params_file']
     values['params_file'] = values['params_file'] or str(config_path('concurrent.yaml'))
     parameters = {
         f'{engine}.model': values[name]
@@ -357,7 +362,48 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
         parameters |= {
             f'{name}.runtime': values['runtime'] for name in _CONCURRENT_MODELS.values()
         }
+    if own_file and find_spec('onnx') is None:
+        left_out = _engines_of_twins(values['params_file'], parameters)
+        if left_out:
+            return _concurrent_without(left_out, values, parameters)
     return _perception(values, 'yolo_node', parameters)
+
+
+def _concurrent_without(
+    left_out: Sequence[str], values: Mapping[str, str], parameters: dict[str, Any]
+) -> list[NodeProcess]:
+    """The engines of concurrent.launch.py whose models are there; a note says why no more."""
+    engines = _parameters_in(values['params_file'])
+    kept = [name for name in engines.pop('engines') if name not in left_out]
+    # Not the file: the node refuses parameters of engines that it does not run.
+    flat = {f'{name}.{key}': value for name in kept for key, value in engines[name].items()}
+    given = {
+        name: value for name, value in parameters.items() if name.partition('.')[0] not in left_out
+    }
+    node, *others = _perception(
+        values, 'yolo_node', {'engines': kept, **flat, **given}, has_file=False
+    )
+    note = (
+        f'without {" and ".join(left_out)}: their INT8 models are made with the Python package '
+        'onnx, which is not installed here; pip install onnx'
+    )
+    return [replace(node, note=note), *others]
+
+
+def _engines_of_twins(file: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Engines of the package's file whose models are INT8 twins that are not made yet."""
+    engines = _parameters_in(file)
+    models = {
+        name: parameters.get(f'{name}.model', engines[name]['model'])
+        for name in engines['engines']
+    }
+    return [name for name, model in models.items() if model in INT8_TWINS and not _is_made(model)]
+
+
+def _parameters_in(file: str) -> dict[str, Any]:
+    """The parameters of every node, in a file of the package."""
+    content = read_yaml(Path(file), what='file of parameters', error=ParameterError)
+    return dict(content['/**']['ros__parameters'])
 
 
 def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -439,7 +485,7 @@ def _perception(
             parameters=parameters | given,
             remappings={'image': image, 'image/compressed': f'{image}/compressed'},
             environment=_environment(values),
-            preparation=_int8_twins(values['params_file'], parameters) if has_file else None,
+            preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
         )
     ]
     if own_camera:
@@ -463,13 +509,15 @@ def _perception(
 def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
     """What makes the INT8 twins of demo models that engines name, and that are not made yet.
 
-    A file names them as the models of its engines, where no parameter overrules it.
+    A parameter names them, or a file where no parameter overrules it.
     """
-    try:
-        content = read_yaml(Path(file), what='file of parameters', error=ParameterError)
-    except ParameterError:  # the node says so itself
-        return None
-    named = {
+    content = None
+    if file:
+        try:
+            content = read_yaml(Path(file), what='file of parameters', error=ParameterError)
+        except ParameterError:  # the node says so itself
+            return None
+    named = {value for value in parameters.values() if isinstance(value, str)} | {
         text
         for path, text in _texts(content)
         if not any(f'.{path}'.endswith(f'.{name}') for name in parameters)

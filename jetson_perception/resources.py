@@ -24,6 +24,14 @@ DEMO_PACKAGE = 'jetson_perception_scenes'
 
 _DEMO_MODELS = ('people_detect', 'people_pose')
 
+_TWIN_RECIPE = (
+    'commands/int8_twins.py',
+    'engines/onnx_file/graph.py',
+    'engines/onnx_file/precision.py',
+    'engines/onnx_file/quantization.py',
+)
+"""What decides, beside the scenes, what an INT8 twin is like: pictures, settings, float nodes."""
+
 INT8_TWINS = {f'{name}_int8': name for name in _DEMO_MODELS}
 """Demo models in INT8, made when they are first asked for, and what each is made of."""
 
@@ -110,7 +118,7 @@ def model_path(name: str) -> Path:
 def int8_twin_path(name: str) -> Path:
     """Where the INT8 twin of a demo model is kept, made or not: in the user's cache.
 
-    Of another original it is another file.
+    Of another original, or made in another way or on other scenes, it is another file.
 
     Raises
     ------
@@ -118,8 +126,17 @@ def int8_twin_path(name: str) -> Path:
         The original is not installed; the text says what to install.
     """
     original = model_path(INT8_TWINS[name])
-    digest = hashlib.sha256(original.read_bytes()).hexdigest()[:16]
-    return cache_folder('models') / digest / f'{name}.onnx'
+    digest = hashlib.sha256()
+    for file in (original, *_recipe_files(original)):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return cache_folder('models') / digest.hexdigest()[:16] / f'{name}.onnx'
+
+
+def _recipe_files(original: Path) -> list[Path]:
+    """The code that makes a twin, and that of the scenes, which lies beside the original."""
+    package = Path(__file__).parent
+    scenes = sorted(original.parent.parent.rglob('*.py'))
+    return [*(package / name for name in _TWIN_RECIPE), *scenes]
 
 
 def has_int8_twin(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -390,6 +391,43 @@ class TestFourEngines:
         for processes in (concurrent, yolo):
             preparation = processes(params_file=str(file), image='/i')[0].preparation
             assert (preparation and preparation.arguments) == lacking
+
+    @pytest.mark.usefixtures('cache')
+    @pytest.mark.parametrize('engine', ['det', 'other'])
+    def test_an_int8_model_that_an_argument_names_is_made(self, engine):
+        node = yolo(model='people_pose_int8', engine_name=engine, image='/i')[0]
+        assert node.preparation.arguments == ('people_pose_int8',)
+
+    @pytest.mark.usefixtures('cache')
+    def test_without_onnx_the_others_run_and_a_note_says_why(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'onnx', None)
+        node = concurrent(image='/i', runtime='onnxruntime_cpu')[0]
+        assert (node.preparation, node.parameter_file) == (None, None)
+        assert node.parameters == {
+            'autostart': True,
+            'use_sim_time': False,
+            'engines': ['det', 'pose'],
+            'det.model': 'people_detect',
+            'det.precision': 'fp16',
+            'det.runtime': 'onnxruntime_cpu',
+            'pose.model': 'people_pose',
+            'pose.precision': 'fp16',
+            'pose.runtime': 'onnxruntime_cpu',
+        }
+        assert node.note.startswith('without det_int8 and pose_int8: ')
+        assert node.note.endswith('pip install onnx')
+        node = concurrent(image='/i', detect_model='d.onnx', detect_int8_model='d8.onnx')[0]
+        assert node.parameters['engines'] == ['det', 'det_int8', 'pose']
+        assert node.parameters['det_int8.model'] == 'd8.onnx'
+        assert node.note.startswith('without pose_int8: ')
+
+    @pytest.mark.usefixtures('cache')
+    def test_models_that_are_made_need_no_onnx(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, 'onnx', None)
+        pretend_made()
+        node = concurrent(image='/i')[0]
+        assert (node.preparation, node.note) == (None, '')
+        assert node.parameter_file == config_path('concurrent.yaml')
 
     @pytest.mark.usefixtures('cache')
     def test_what_an_argument_overrules_is_not_made(self):

@@ -265,11 +265,11 @@ scenes=${SCENES:-$(cat install/scenes 2>/dev/null || echo ON)}
 build() {
   local generator=()
   command -v make >/dev/null || generator=(-G Ninja)
-  # What an earlier build has installed stays otherwise.
-  rm -rf install/jetson_perception/lib/python3*/site-packages/jetson_perception_scenes*
   colcon build --symlink-install --base-paths "${packages[@]}" --cmake-args "${generator[@]}" \
     -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
     -DWITH_SCENES="$scenes"
+  # Links to files that were moved or removed stay otherwise, and stand for modules that are none.
+  find install -xtype l -delete
   echo "$scenes" >install/scenes
 }
 

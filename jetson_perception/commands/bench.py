@@ -15,6 +15,7 @@ from jetson_perception.benchmark.report import print_report
 from jetson_perception.benchmark.session import BASELINES, Settings, measure
 from jetson_perception.benchmark.sizes import size_wh
 from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.errors import ParameterError
@@ -110,6 +111,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         require_matplotlib()
     if arguments.seconds <= 0:
         raise ParameterError(f'--seconds is {arguments.seconds:g}; expected more than 0')
+    make_lacking_twins(*arguments.models)
     settings = Settings(
         models=tuple(arguments.models),
         runtime=_runtime(arguments),

@@ -20,6 +20,7 @@ from jetson_perception.commands.calibration_options import (
 )
 from jetson_perception.commands.calibration_pictures import calibration_pictures, default_output
 from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.commands.running import run_command
 from jetson_perception.engines.image_input import choose_size_wh
@@ -178,6 +179,7 @@ def _build(arguments: argparse.Namespace) -> int:
     settings that nodes have no parameter for. Ctrl-C ends it and leaves no file.
     """
     check_counts(arguments)
+    make_lacking_twins(arguments.model)
     path = check_model_file(resolve_model(arguments.model))
     overrides = read_overrides(arguments.set)
     out: Path = arguments.output or default_output(path, '.engine')

@@ -1,26 +1,26 @@
 """`ros2 run jetson_perception make_int8_models`: the demo models in INT8, made once a user.
 
 They are not shipped, as making them takes seconds: the demo models are quantized on rendered
-scenes, into the user's cache. concurrent.launch.py has them made before its node starts.
+scenes, into the user's cache. Launch files have them made before a node starts that names them,
+and commands make them at their first use.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import itertools
-import os
 import sys
 import time
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.commands.options import positive
 from jetson_perception.engines.metadata import sidecar_path
+from jetson_perception.engines.onnx_file.graph import require_onnx
 from jetson_perception.engines.onnx_file.quantization import quantize_model
 from jetson_perception.errors import PerceptionError
+from jetson_perception.files.lock import locked
 from jetson_perception.files.output_files import write_output
 from jetson_perception.files.private_files import PrivateFolder
 from jetson_perception.models import open_model
@@ -32,7 +32,7 @@ from jetson_perception.resources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -59,9 +59,12 @@ def make_int8_twin(name: str, count: int = PICTURES) -> Path:
         When it cannot be made: the scenes or onnx are not installed, the cache cannot be written.
     """
     original, twin = model_path(INT8_TWINS[name]), int8_twin_path(name)
-    with only_maker(twin.parent):
+    make_folder(twin.parent)
+    with locked(twin.parent / 'lock', on_wait=lambda: _say_waiting(twin.parent)):
+        # Without a lock two may make it: each writes the whole file at once.
         if has_int8_twin(name):
             return twin
+        require_onnx()  # before pictures are rendered for nothing
         _say(f'making {name} of {count} pictures of scene://{SCENE}, once for all …')
         begun = time.monotonic()
         with open_model(original, runtime='onnxruntime_cpu') as model:
@@ -104,26 +107,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-@contextmanager
-def only_maker(folder: Path) -> Iterator[None]:
-    """Wait until no other process makes a model in a folder, which is made if need be."""
+def make_folder(folder: Path) -> None:
+    """Make the folder of a model, for its user alone.
+
+    Raises
+    ------
+    PerceptionError
+        When it cannot be made, or somebody else may write it.
+    """
     try:
-        # Before the first file is opened in it: whoever can write the folder could plant a link.
         PrivateFolder(folder, holds='models', error=PerceptionError).make()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock = os.fdopen(os.open(folder / 'lock', flags, 0o600), 'w')
     except OSError as err:
         raise PerceptionError(
             f'{folder} cannot be written: {err.strerror}; set XDG_CACHE_HOME to a folder of your '
             'own'
         ) from err
-    with lock:  # the kernel drops it when the process ends in whatever way
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(f'another process makes models in {folder}; waiting for it …')
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @lru_cache(maxsize=1)  # the same for every twin
@@ -131,9 +129,14 @@ def _pictures(count: int) -> tuple[NDArray[np.uint8], ...]:
     return tuple(bgr for _, bgr, _ in itertools.islice(scene_kind(SCENE).training(), count))
 
 
+def _say_waiting(folder: Path) -> None:
+    _say(f'another process makes models in {folder}; waiting for it …')
+
+
 def _say(text: str) -> None:
-    sys.stdout.write(f'{text}\n')
-    sys.stdout.flush()
+    """To standard error: a command's results go to standard output."""
+    sys.stderr.write(f'{text}\n')
+    sys.stderr.flush()
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from jetson_perception.commands.build_status import BuildStatus
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.commands.terminal import say
 from jetson_perception.models import open_model
+from jetson_perception.resources import INT8_TWINS
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +43,7 @@ def open_asked(
         When the model cannot be opened.
     """
     path = path or arguments.model
+    make_lacking_twins(path)
     with BuildStatus(Path(path).stem) as progress:
         model = open_model(
             path,
@@ -55,3 +58,18 @@ def open_asked(
 
         say(Console(stderr=True), f'{model.assumption_text} (here: --set NAME=VALUE)')
     return model
+
+
+def make_lacking_twins(*models: str) -> None:
+    """Make those of the models that are INT8 twins of demo models and are not made yet.
+
+    Raises
+    ------
+    PerceptionError
+        When one cannot be made.
+    """
+    for name in models:
+        if name in INT8_TWINS and not os.path.exists(name):  # a file of the user comes first
+            from jetson_perception.commands.int8_twins import make_int8_twin
+
+            make_int8_twin(name)

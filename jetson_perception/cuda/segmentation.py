@@ -62,6 +62,9 @@ class CudaSegmenter:
     Two frames may be under way, each in a result block of its own, 0 or 1. Of each frame, in this
     order: `prepare`, `enqueue` (or a graph that was captured from it), `collect`.
 
+    Where all grid points around a pixel have the same best class, so has the pixel, whatever the
+    weights. So the classes' scores are interpolated only along borders.
+
     Parameters
     ----------
     device : CudaDevice
@@ -79,11 +82,6 @@ class CudaSegmenter:
         When the output has another type.
     CudaError
         When the kernels cannot be compiled or loaded, or the GPU's memory is full.
-
-    Notes
-    -----
-    Where all grid points around a pixel have the same best class, so has the pixel, whatever the
-    weights. So the classes' scores are interpolated only along borders.
     """
 
     def __init__(

@@ -130,9 +130,8 @@ class CudaDecoder:
             self._class_ids = self._buffer((self._anchors,), np.int32)
             self._work = self._buffer((_WORKSPACE_BYTES,), np.uint8)
             self._detected = self._buffer((_DETECTED_BYTES,), np.uint8)
-            self._coefficients = self._buffer(
-                (self._max_rows, layout.coefficient_count), np.float32
-            )
+            coefficients = self._max_rows, layout.coefficient_count
+            self._coefficients = self._buffer(coefficients, np.float32)
             if layout.coefficient_count:
                 masks = self._resources.add(load_module(device, 'instance_masks'))
                 name = self._expected[layout.prototypes][1].name

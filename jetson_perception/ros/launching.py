@@ -8,6 +8,7 @@ from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
@@ -78,10 +79,11 @@ def _typed(value: Any) -> Any:
 
 
 def _actions(process: NodeProcess) -> list[Action]:
-    """What starts a node; first its preparation, which has to end well."""
+    """What starts a node; first its note, and its preparation, which has to end well."""
     node = _node(process)
+    note = [LogInfo(msg=f'{process.executable}: {process.note}')] if process.note else []
     if process.preparation is None:
-        return [node]
+        return [*note, node]
     program = process.preparation.executable
     prepare = ExecuteProcess(
         cmd=[ExecutableInPackage(program, PACKAGE), *process.preparation.arguments],
@@ -96,7 +98,8 @@ def _actions(process: NodeProcess) -> list[Action]:
             return None
         return Shutdown(reason=f'{program} failed, without which {process.executable} cannot run')
 
-    return [RegisterEventHandler(OnProcessExit(target_action=prepare, on_exit=go_on)), prepare]
+    handler = RegisterEventHandler(OnProcessExit(target_action=prepare, on_exit=go_on))
+    return [*note, handler, prepare]
 
 
 def _node(process: NodeProcess) -> Node:

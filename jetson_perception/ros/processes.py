@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from ament_index_python.packages import get_package_prefix
 
+from jetson_perception.bringup import PACKAGE
 from jetson_perception.errors import PerceptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from jetson_perception.bringup import NodeProcess
+    from jetson_perception.bringup import NodeProcess, Preparation
 
 
 class RunningProcess:
-    """A node that was started, and the file that it logs to.
+    """A node that was started after what prepares it, and the file that it logs to.
 
     Parameters
     ----------
@@ -30,6 +31,11 @@ class RunningProcess:
         Gets what the process prints; its folder exists.
     environ : mapping, optional
         Environment before the process's own; this process's by default.
+
+    Raises
+    ------
+    PerceptionError
+        When the preparation fails, with the end of what it printed.
     """
 
     def __init__(
@@ -39,7 +45,9 @@ class RunningProcess:
         self.log = log
         prefix = os.fspath(get_package_prefix(process.package))
         environment = {**(os.environ if environ is None else environ), **process.environment}
-        with log.open('w') as output:
+        if process.preparation is not None:
+            _prepare(process.preparation, log, environment)
+        with log.open('a' if process.preparation else 'w') as output:
             self._popen = subprocess.Popen(
                 process.command(prefix),
                 env=environment,
@@ -65,9 +73,8 @@ class RunningProcess:
         """
         code = self._popen.poll()
         if code is not None:
-            tail = '\n'.join(self.log.read_text(errors='replace').splitlines()[-15:])
             raise PerceptionError(
-                f'{self.name} ended with exit code {code}; its log:', printed=tail
+                f'{self.name} ended with exit code {code}; its log:', printed=_tail(self.log)
             )
 
     def end(self, timeout_s: float = 10.0) -> int:
@@ -85,6 +92,34 @@ class RunningProcess:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             return self._popen.wait()
+
+
+def _prepare(program: Preparation, log: Path, environment: Mapping[str, str]) -> None:
+    """Run the preparation of a node to its end.
+
+    Raises
+    ------
+    PerceptionError
+        With what it printed, when it failed.
+    """
+    with log.open('w') as output:
+        done = subprocess.run(
+            program.command(os.fspath(get_package_prefix(PACKAGE))),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise PerceptionError(
+            f'{program.executable} ended with exit code {done.returncode}; its log:',
+            printed=_tail(log),
+        )
+
+
+def _tail(log: Path) -> str:
+    return '\n'.join(log.read_text(errors='replace').splitlines()[-15:])
 
 
 @contextmanager

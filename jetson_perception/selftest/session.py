@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.doctor import Machine, can_do_main_job, examine
 from jetson_perception.doctor.machine import last_object
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.files.private_files import PrivateFolder
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.model_info import RUNTIMES
+from jetson_perception.printable import printable
 from jetson_perception.resources import INT8_TWINS, has_int8_twin, int8_twin_path, model_path
 from jetson_perception.selftest.checks import Task
 from jetson_perception.selftest.claims import FAIL, NOT_HERE, PASS, Result
@@ -85,6 +86,7 @@ def run_session(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='selftest_')))
         cache = settings.cache or folder / 'cache'
+        _require_folder(cache)
         # The checks must not damage the cache of the user's nodes.
         _copy_int8_twins(cache)
         machine = machine or Machine(environ={**os.environ, 'XDG_CACHE_HOME': str(cache)})
@@ -159,6 +161,27 @@ def _models(models: tuple[str, ...], precision: str) -> tuple[list[str], dict[st
         else:
             there.append(f'{name}_int8')
     return there, lacking
+
+
+def _require_folder(cache: Path) -> None:
+    """Make the folder for engines, and require that files can be written there.
+
+    Raises
+    ------
+    ParameterError
+        When they cannot.
+    """
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+    except (OSError, ValueError) as err:  # ValueError for a NUL in the name
+        reason = err.strerror if isinstance(err, OSError) else err
+        raise ParameterError(
+            f'--cache {printable(cache)} cannot be used: {reason}; expected a folder that you can '
+            'write to',
+            'cache',
+        ) from err
 
 
 def _copy_int8_twins(cache: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from jetson_perception.commands.main import main
 from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
-from jetson_perception.engines.tensorrt.cache.lock import locked
+from jetson_perception.files.lock import locked
 
 KEY = EngineKey(
     model_sha256='ab' * 32,

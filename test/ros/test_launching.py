@@ -86,6 +86,19 @@ def test_an_argument_under_its_old_name_is_an_error(name, arguments, processes):
         start.execute(context)
 
 
+def test_a_note_is_logged():
+    node = bringup.NodeProcess('seg_node', note='without this: that')
+    (start,) = [
+        entity
+        for entity in launch_description((), lambda values: [node]).entities
+        if isinstance(entity, OpaqueFunction)
+    ]
+    context = LaunchContext()
+    note, started = start.execute(context)
+    assert perform_substitutions(context, note.msg) == 'seg_node: without this: that'
+    assert started.node_executable == 'seg_node'
+
+
 class TestPreparation:
     """A program that ends before the node starts, by the real launch."""
 

@@ -10,6 +10,7 @@ from int8_twins import pretend_made
 
 from jetson_perception.commands.main import main
 from jetson_perception.doctor import Answer, Finding, Machine
+from jetson_perception.errors import ParameterError
 from jetson_perception.resources import has_int8_twin
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS, Result
 from jetson_perception.selftest.report import read_report, summary, write_report
@@ -143,6 +144,33 @@ class TestInt8Twins:
         monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'of_checks'))
         assert has_int8_twin('people_pose_int8')
         assert not has_int8_twin('people_detect_int8')
+
+
+class TestCache:
+    @pytest.mark.parametrize(
+        ('name', 'reason'),
+        [
+            pytest.param('file', 'File exists', id='a_file'),
+            pytest.param('file/below', 'Not a directory', id='below_a_file'),
+            pytest.param('nul\0', 'embedded null byte', id='no_name'),
+            pytest.param('/proc/selftest', 'No such file or directory', id='cannot_be_made'),
+            pytest.param('/proc/self', 'No such file or directory', id='cannot_be_written'),
+        ],
+    )
+    def test_that_is_no_folder_to_write_to_is_refused(self, name, reason, tmp_path):
+        (tmp_path / 'file').touch()
+        settings = replace(ONE, cache=tmp_path / name)
+        with pytest.raises(ParameterError, match=f'--cache .* cannot be used: {reason}; expected'):
+            next(run_session(settings, machine=StandInMachine(Answer('{}'))))
+
+    @pytest.mark.parametrize('below', ['', '/below'])
+    def test_a_file_in_the_place_of_the_users_cache_is_in_nobodys_way(
+        self, below, tmp_path, monkeypatch
+    ):
+        (tmp_path / 'file').touch()
+        monkeypatch.setenv('XDG_CACHE_HOME', f'{tmp_path}/file{below}')
+        result = next(run_session(ONE, machine=StandInMachine(Answer('{}'))))
+        assert result.claim == 'machine'
 
 
 ONE = Settings(runtimes=('onnxruntime_cpu',), models=('oranges',), pictures=1)

@@ -197,7 +197,8 @@ def _yolo_decoding(timer: GraphTimer, held: Resources, checks: Checks) -> None:
 
 def _enqueueing(device: CudaDevice, options: Options, checks: Checks) -> None:
     """The host's part of a run of ONNX Runtime, and the whole; plain runs are waited for."""
-    from jetson_perception.engines.onnxruntime.choices import MODES, OnnxRuntimeCudaEngine
+    from jetson_perception.engines.onnxruntime.choices import MODES
+    from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
     from jetson_perception.errors import CudaError, ModelError
     from jetson_perception.models import resolve_model
 

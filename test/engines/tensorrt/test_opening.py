@@ -24,12 +24,12 @@ from jetson_perception.engines.request import EngineRequest
 from jetson_perception.engines.tensorrt import context as context_module
 from jetson_perception.engines.tensorrt import opening as module
 from jetson_perception.engines.tensorrt.cache import EngineCache, plans_in_memory
-from jetson_perception.engines.tensorrt.cache.lock import locked
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
 from jetson_perception.engines.tensorrt.opening import open_tensorrt, tensorrt_problem
 from jetson_perception.engines.tensorrt.plan_file import join_plan
 from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
+from jetson_perception.files.lock import locked
 from jetson_perception.model_info import ModelInfo
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.tensorrt.cache.key import difference, is_digest
-from jetson_perception.engines.tensorrt.cache.lock import locked
 from jetson_perception.engines.tensorrt.cache.record import (
     BadRecordError,
     describe_plan,
     parse_record,
 )
 from jetson_perception.errors import ModelError
+from jetson_perception.files.lock import locked
 from jetson_perception.files.private_files import PrivateFolder
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from jetson_perception.engines.tensorrt.cache import (
     EngineKey,
     plans_in_memory,
 )
-from jetson_perception.engines.tensorrt.cache import lock as lock_module
-from jetson_perception.engines.tensorrt.cache.lock import locked
 from jetson_perception.errors import BuildCanceled, ModelError
+from jetson_perception.files import lock as lock_module
+from jetson_perception.files.lock import locked
 
 PLAN = bytes(range(256)) * 40
 KEY = EngineKey(

@@ -2,8 +2,8 @@
 
 import os
 
-from jetson_perception.engines.tensorrt.cache import lock as lock_module
-from jetson_perception.engines.tensorrt.cache.lock import locked, try_lock
+from jetson_perception.files import lock as lock_module
+from jetson_perception.files.lock import locked, try_lock
 
 
 def test_is_held_by_one_and_leaves_no_file(tmp_path):

@@ -23,6 +23,9 @@ _log = logging.getLogger('jetson_perception')
 
 _POLL_SECONDS = 0.1
 
+_without_locks: set[Path] = set()
+"""Folders of which this process has said that nothing in them can be locked."""
+
 
 @contextmanager
 def locked(
@@ -49,7 +52,7 @@ def locked(
     ------
     bool
         Whether it is held: not where another holds it and `wait` is false, nor where the file
-        system has no locks, which is logged.
+        system has no locks, as some network file systems. That is logged once a folder.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def locked(
                     on_wait = None
                 _pause(cancel, path)
     except OSError as err:
-        _log.warning('%s cannot be locked: %s', path, err.strerror)
+        _say_once(path, err)
     try:
         yield descriptor is not None
     finally:
@@ -98,6 +101,16 @@ def try_lock(path: Path) -> int | None:
         if current is not None and (current.st_dev, current.st_ino) == (held.st_dev, held.st_ino):
             return descriptor
         os.close(descriptor)  # its last holder removed it: lock the new one
+
+
+def _say_once(path: Path, err: OSError) -> None:
+    if path.parent not in _without_locks:
+        _without_locks.add(path.parent)
+        _log.warning(
+            '%s cannot be locked: %s; what two processes do there at a time is done twice',
+            path,
+            err.strerror,
+        )
 
 
 def _pause(cancel: Event | None, path: Path) -> None:
