@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that SIGINT ended, as in shells."""
 
+# Each OpenBLAS, NumPy's and OpenCV's, starts a thread a core when it is imported. They spin for
+# 2**26 cycles before they sleep, and use more of the CPU than all else that a start does; no
+# frame multiplies matrices. 2**4 is the least that can be set.
+_OPENBLAS_SPINNING = ('OPENBLAS_THREAD_TIMEOUT', '4')
+
 
 def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
     """Import the module of a node and call its `main`, which handles signals by itself.
@@ -29,6 +34,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     prepare : callable, optional
         Called before the import.
     """
+    os.environ.setdefault(*_OPENBLAS_SPINNING)
     # launch takes any code but 0 for a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
     if prepare is not None:
@@ -43,6 +49,7 @@ def run_command_module(module: str) -> NoReturn:
     SIGINT raises KeyboardInterrupt in it; where that does not end it, the process ends all the
     same after a while.
     """
+    os.environ.setdefault(*_OPENBLAS_SPINNING)
     _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
     main = importlib.import_module(module).main
     import threading
