@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from onnx_models import color_segmentation
 
 import jetson_perception
 from jetson_perception import errors
@@ -20,6 +21,16 @@ def loaded_after(code):
         [sys.executable, '-c', script], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
+
+
+def loaded_by_command(*argv):
+    """Modules that are there after the command has run in a process of its own."""
+    return loaded_after(
+        'import contextlib, io\n'
+        'from jetson_perception.commands.main import main\n'
+        'with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n'
+        f'    main({list(argv)})'
+    )
 
 
 def names_for_type_checkers():
@@ -98,3 +109,53 @@ def test_a_name_that_is_none():
 
 def test_modules_are_still_found_by_name():
     assert loaded_after('from jetson_perception import bringup, resources')
+
+
+# What runs models on a GPU, renders scenes, draws tables or looks at cameras.
+NOT_FOR_INFO = {
+    'jetson_perception.benchmark',
+    'jetson_perception.camera',
+    'jetson_perception.cuda.compiler',
+    'jetson_perception.cuda.graphs',
+    'jetson_perception.cuda.preprocess',
+    'jetson_perception.engines.onnxruntime.cuda',
+    'jetson_perception.engines.tensorrt.builder',
+    'jetson_perception.engines.tensorrt.cache',
+    'jetson_perception.engines.tensorrt.opening',
+    'jetson_perception.evaluation',
+    'jetson_perception.ros',
+    'jetson_perception_scenes',
+    'matplotlib',
+    'onnx',
+    'rclpy',
+    'rich',
+    'tensorrt',
+}
+
+
+def test_info_imports_what_opens_the_model_alone(tmp_path):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    loaded = set(loaded_by_command('info', str(path), '--runtime', 'onnxruntime_cpu'))
+    assert {'numpy', 'onnxruntime', 'jetson_perception.models'} <= loaded
+    assert not NOT_FOR_INFO & loaded
+
+
+@pytest.mark.parametrize(
+    'argv',
+    [
+        pytest.param(['--help'], id='help'),
+        pytest.param(['--version'], id='version'),
+        pytest.param([], id='no_command'),
+    ],
+)
+def test_what_needs_no_verb_imports_none(argv):
+    loaded = loaded_by_command(*argv)
+    assert not {'numpy', 'cv2', 'yaml', 'rich', 'onnxruntime', 'rclpy'} & set(loaded)
+    assert not {'jetson_perception.engines', 'jetson_perception.models'} & set(loaded)
+
+
+def test_cache_imports_no_engine(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    loaded = set(loaded_by_command('cache', 'ls'))
+    assert 'jetson_perception.engines.tensorrt.cache' in loaded
+    assert not {'cv2', 'onnxruntime', 'tensorrt', 'jetson_perception.models'} & loaded

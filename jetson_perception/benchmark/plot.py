@@ -47,10 +47,10 @@ def write_plot(path: Path, record: dict[str, Any]) -> None:
     from matplotlib.figure import Figure
 
     sizes = record['sizes']
-    height = 2.0 + 1.1 * len(sizes) * max(1, len(record['engines']) / 3)
+    height = 2.0 + 1.1 * len(sizes) * max(1, len(record['runtimes']) / 3)
     figure = Figure(figsize=(11, max(3.4, height)), layout='constrained')
     machine = record['machine']
-    names = ', '.join(record['engines'])
+    names = ', '.join(record['runtimes'])
     figure.suptitle(f'{names} · {machine.get("gpu") or machine["processor"]}', fontsize=10)
     rates, stages = figure.subplots(1, 2)
     _draw_rates(rates, record)

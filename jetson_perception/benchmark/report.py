@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def print_report(console: Console, record: dict[str, Any]) -> None:
     """Print the figures of `session.measure`."""
     _say(console, one_line(record['machine']))
-    for name, description in record['engines'].items():
+    for name, description in record['runtimes'].items():
         _say(console, f'{name}: {description}')
     _say(console, f'built from each result: {record["built"]}')
     console.print(_inference_table(record['inference']))

@@ -162,7 +162,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     Returns
     -------
     dict
-        Ready for JSON: `machine`, `settings`, `engines`, `inference` (`together` and each engine,
+        Ready for JSON: `machine`, `settings`, `runtimes`, `inference` (`together` and each engine,
         `in_turn`), `sizes` (for each: `end_to_end`, `drawn`, `profile`, each baseline by its
         name, and the ratios `of_inference` and `of_` each baseline) and `memory`. Times are
         milliseconds.
@@ -206,7 +206,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
         'device': 'cuda' if on_device else 'cpu',
         'settings': _settings(settings),
         'built': what_is_built(),
-        'engines': dict(zip(settings.names(), described, strict=True)),
+        'runtimes': dict(zip(settings.names(), described, strict=True)),
         'inference': alone,
         'sizes': list(sizes.values()),
         'memory': {'before': before, 'open': used},

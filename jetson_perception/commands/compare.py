@@ -96,8 +96,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     limits = Limits(**{field.name: getattr(arguments, field.name) for field in fields(Limits)})
     with ExitStack() as stack:
         one, other = (
-            stack.enter_context(closing(open_asked(arguments, path, engine, precision)))
-            for path, engine, precision in (
+            stack.enter_context(closing(open_asked(arguments, path, runtime, precision)))
+            for path, runtime, precision in (
                 (arguments.a, arguments.runtime_a, arguments.precision_a),
                 (arguments.b, arguments.runtime_b, arguments.precision_b),
             )
@@ -109,19 +109,19 @@ def _compare(arguments: argparse.Namespace) -> int:
         for name, bgr in itertools.islice(_pictures(arguments.images), arguments.frames):
             agreement.add(name, bgr)
             progress.advance(counter)
-        engines = [model.engine.description for model in (one, other)]
+        runtimes = [model.engine.description for model in (one, other)]
     checked = agreement.check(limits)
     console = Console()
-    say(console, f'A  {arguments.a}: {engines[0]}')
-    say(console, f'B  {arguments.b}: {engines[1]}')
+    say(console, f'A  {arguments.a}: {runtimes[0]}')
+    say(console, f'B  {arguments.b}: {runtimes[1]}')
     say(console, f'{counted(agreement.picture_count, "picture")} of {shown(arguments.images)}')
     console.print(agreement_table(agreement, checked))
     for figure, drift in agreement.drifts().items():
         say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
     past = [limit for limit in checked if not limit.kept]
     figures = {
-        'a': {'model': arguments.a, 'engine': engines[0]},
-        'b': {'model': arguments.b, 'engine': engines[1]},
+        'a': {'model': arguments.a, 'runtime': runtimes[0]},
+        'b': {'model': arguments.b, 'runtime': runtimes[1]},
         'images': arguments.images,
         'past': [limit.figure for limit in past],
         **agreement.figures(),

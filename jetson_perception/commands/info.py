@@ -52,7 +52,7 @@ def _describe(model: Model[Any, Any]) -> Iterator[tuple[str, str]]:
     if model.assumed:
         values = ', '.join(f'{name} {value}' for name, value in model.assumed.items())
         yield 'assumed', f'{values}, as nothing says otherwise'
-    yield 'engine', engine.description
+    yield 'runtime', engine.description
 
 
 _RESIZES = {

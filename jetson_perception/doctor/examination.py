@@ -48,7 +48,7 @@ def _examine_models(machine: Machine) -> Iterator[Finding]:
             advice = 'install the package anew' if works else 'see the lines above'
             yield Finding('models', name, model['error'], MISSING, advice, needed=True)
         else:
-            text = f'{model["ms"]:.1f} ms for a picture of 640×480 with {model["engine"]}'
+            text = f'{model["ms"]:.1f} ms for a picture of 640×480 with {model["runtime"]}'
             yield Finding('models', name, text)
     yield _examine_scenes(found.get('scenes', []))
 

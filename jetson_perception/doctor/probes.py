@@ -163,7 +163,7 @@ def models() -> dict[str, Any]:
                 begun = time.perf_counter()
                 model(picture)
                 elapsed_ms = (time.perf_counter() - begun) * 1e3
-                found[name] = {'engine': model.engine.description, 'ms': elapsed_ms}
+                found[name] = {'runtime': model.engine.description, 'ms': elapsed_ms}
         except Exception as err:  # noqa: BLE001 - whatever it is, it is the finding
             found[name] = {'error': f'{type(err).__name__}: {err}'}
     return {'folder': str(folder), 'models': found, 'scenes': scene_names()}

@@ -1,4 +1,8 @@
-"""Opens a model file as an engine: chooses the runtime, and combines what is known of it."""
+"""Opens a model file as an engine: chooses the runtime, and combines what is known of it.
+
+What runs on a GPU is imported only when it is opened: most of it, and all that builds engines,
+would be imported in vain on a machine without one.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jetson_perception.cuda.device import cuda_problem
 from jetson_perception.engines.metadata import read_sidecar, sidecar_path
 from jetson_perception.engines.onnx_file.graph import has_quantization
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine, check_model_file
-from jetson_perception.engines.onnxruntime.cuda import (
-    OnnxRuntimeCudaEngine,
-    onnxruntime_cuda_problem,
-)
+from jetson_perception.engines.onnxruntime.session import provider_problem
 from jetson_perception.engines.request import EngineRequest
-from jetson_perception.engines.tensorrt.opening import (
-    check_plan_file,
-    is_plan_file,
-    open_tensorrt,
-    tensorrt_problem,
-)
+from jetson_perception.engines.tensorrt.availability import tensorrt_problem
+from jetson_perception.engines.tensorrt.plan_file import check_plan_file, is_plan_file
 from jetson_perception.errors import BuildCanceled, CudaError, ModelError, ParameterError
 from jetson_perception.model_info import (
     PRECISIONS,
@@ -57,7 +55,15 @@ class _Runtime:
     problem: Callable[[int], str]
 
 
+def _open_tensorrt(request: EngineRequest) -> Engine:
+    from jetson_perception.engines.tensorrt.opening import open_tensorrt
+
+    return open_tensorrt(request)
+
+
 def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
+    from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
+
     _require_int8(request)
     return OnnxRuntimeCudaEngine(
         request.path,
@@ -75,10 +81,14 @@ def _open_onnxruntime_cpu(request: EngineRequest) -> Engine:
     )
 
 
+def _onnxruntime_cuda_problem(device: int) -> str:
+    return cuda_problem(device) or provider_problem()
+
+
 # Fastest first: the order in which 'auto' tries them.
 _RUNTIMES = {
-    'tensorrt': _Runtime(open_tensorrt, tensorrt_problem),
-    'onnxruntime_cuda': _Runtime(_open_onnxruntime_cuda, onnxruntime_cuda_problem),
+    'tensorrt': _Runtime(_open_tensorrt, tensorrt_problem),
+    'onnxruntime_cuda': _Runtime(_open_onnxruntime_cuda, _onnxruntime_cuda_problem),
     'onnxruntime_cpu': _Runtime(_open_onnxruntime_cpu, lambda device: ''),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -48,7 +47,7 @@ def replace_file(
     """
     if temporary is None:
         # Short, as the file's own name may be as long as names can be.
-        temporary = path.parent / f'.{secrets.token_hex(8)}.part'
+        temporary = path.parent / f'.{os.urandom(8).hex()}.part'
     else:
         temporary.unlink(missing_ok=True)  # never opened: it may be a link
     # Nobody else may read what is private before its mode is set.

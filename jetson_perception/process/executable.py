@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that SIGINT ended, as in shells."""
 
+# NumPy and OpenCV each bring an OpenBLAS, which starts a thread per core on import. The threads
+# spin for 2**26 cycles before they sleep, and use more CPU time than the rest of the start. No
+# frame multiplies matrices, so they sleep at once: 2**4 cycles is the least that can be set.
+_OPENBLAS_SPINNING = ('OPENBLAS_THREAD_TIMEOUT', '4')
+
 
 def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
     """Import the module of a node and call its `main`, which handles signals by itself.
@@ -29,6 +34,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     prepare : callable, optional
         Called before the import.
     """
+    os.environ.setdefault(*_OPENBLAS_SPINNING)
     # launch reports any code but 0 as a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
     if prepare is not None:
@@ -43,6 +49,7 @@ def run_command_module(module: str) -> NoReturn:
     SIGINT raises KeyboardInterrupt in it; if that does not end it, the process is ended after a
     while.
     """
+    os.environ.setdefault(*_OPENBLAS_SPINNING)
     _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
     main = importlib.import_module(module).main
     import threading

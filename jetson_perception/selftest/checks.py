@@ -175,7 +175,7 @@ def check_agreement(task: Task, verdict: Verdict) -> None:
     begun = time.perf_counter()
     with _open_on_cpu(name) as reference, _open(task, name) as model:
         verdict.figures['opened after (s)'] = time.perf_counter() - begun
-        verdict.figures['engine'] = model.engine.description
+        verdict.figures['runtime'] = model.engine.description
         pictures = load_pictures(task, model)
         agreement = make_agreement(reference, model)
         for index, bgr in enumerate(pictures):
@@ -214,7 +214,7 @@ def check_pipeline(task: Task, verdict: Verdict) -> None:
             for name, reference in zip(task.models, references, strict=True):
                 shares[name].append(likeness(results[name], reference(bgr)))
         latencies = [runner.timed(pictures[index % len(pictures)]) for index in range(_TIMED)]
-    verdict.figures['engines'] = [model.engine.description for model in models]
+    verdict.figures['runtimes'] = [model.engine.description for model in models]
     verdict.figures['stages (ms)'] = runner.stages()
     latency = float(np.median(latencies[_TIMED // 5 :]))
     verdict.figures['end to end (ms)'] = latency

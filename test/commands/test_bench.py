@@ -41,7 +41,7 @@ def test_figures(models, tmp_path, capsys):
     for text in ('inference alone', '320×240', '640×480', 'the usual loop', 'postprocess', 'MB'):
         assert text in printed
     record = json.loads(file.read_text())
-    assert list(record['engines']) == ['a 1', 'a 2', 'colors']
+    assert list(record['runtimes']) == ['a 1', 'a 2', 'colors']
     assert record['device'] == 'cpu'
     assert record['command'].startswith('jetson-perception')
     assert record['inference']['in_turn']['frames'] == 4

@@ -47,6 +47,8 @@ class TestCompare:
         assert figures['pictures'] == 2
         assert figures['boxes_matched'] == 1
         assert figures['past'] == []
+        assert [figures[each]['model'] for each in 'ab'] == [a, b]
+        assert all('CPU' in figures[each]['runtime'] for each in 'ab')
         assert figures['corner_drift_px']['largest'] == 0
 
     def test_past_a_limit(self, detectors, pictures, tmp_path, capsys):

@@ -25,7 +25,7 @@ class TestInfo:
         assert shown['output'] == 'scores: float32 1 × 4 × 48 × 64'
         assert shown['resize'].startswith('stretch')
         assert shown['normalization'] == 'value / 255'
-        assert re.match(r'ONNX Runtime .*, CPU, \d+ thread', shown['engine'])
+        assert re.match(r'ONNX Runtime .*, CPU, \d+ thread', shown['runtime'])
         assert 'keypoints' not in shown
         assert shown['assumed'].startswith('output logits, resize stretch, scale 1/255, mean 0')
 
@@ -39,7 +39,7 @@ class TestInfo:
         assert shown['keypoints'] == '3: tip, mid, tail'
         assert shown['skeleton'] == '1 line'
         assert shown['resize'].startswith('letterbox')
-        assert shown['engine'].endswith('CPU, 1 thread')
+        assert shown['runtime'].endswith('CPU, 1 thread')
         assert 'assumed' not in shown
 
     def test_settings(self, colors, capsys):

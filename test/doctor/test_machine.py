@@ -119,7 +119,7 @@ class TestProbes:
         assert {'oranges', 'people_detect', 'people_pose'} <= found['models'].keys()
         for model in found['models'].values():
             assert model['ms'] > 0
-            assert 'CPU' in model['engine']
+            assert 'CPU' in model['runtime']
 
     def test_every_probe_is_one_that_a_line_asks_for(self):
         assert set(probes._PROBES) == {

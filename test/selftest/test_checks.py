@@ -90,7 +90,7 @@ class TestAgreement:
         verdict = run(self.task(colors, pictures))
         assert (verdict.outcome, verdict.figures['pictures']) == ('pass', 2)
         assert verdict.figures['inference (ms)'] > 0
-        assert 'ONNX Runtime' in verdict.figures['engine']
+        assert 'ONNX Runtime' in verdict.figures['runtime']
 
     @pytest.mark.parametrize(
         ('precision', 'by', 'outcome'),

@@ -70,7 +70,7 @@ def pictures(tmp_path):
 def test_agrees(models, pictures, number):
     verdict = run(Task('agrees', (models[number],), 'tensorrt', 'fp16', pictures))
     assert verdict.outcome == 'pass', verdict.reason
-    assert 'TensorRT' in verdict.figures['engine']
+    assert 'TensorRT' in verdict.figures['runtime']
 
 
 def test_together_on_the_device(models, pictures):

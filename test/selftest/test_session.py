@@ -39,7 +39,7 @@ class StandInMachine(Machine):
             'opencv': {'error': 'not asked'},
             'ros': ABSENT,
             'cameras': {'devices': []},
-            'models': {'folder': '/m', 'models': {'oranges': {'engine': 'CPU', 'ms': 1.0}}},
+            'models': {'folder': '/m', 'models': {'oranges': {'runtime': 'CPU', 'ms': 1.0}}},
         } | {name.replace('__', '.'): probe for name, probe in probes.items()}
 
     def probe(self, name, *arguments, timeout_s=30.0):

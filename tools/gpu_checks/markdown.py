@@ -57,7 +57,7 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
             drawn, loop, streams = size.get('drawn'), size.get('seed'), size.get('streams')
             yield _row(
                 (
-                    f'{name}, {len(record["engines"])}',
+                    f'{name}, {len(record["runtimes"])}',
                     f'{size["width"]}×{size["height"]}',
                     _rate(alone),
                     _rate(size['end_to_end']),

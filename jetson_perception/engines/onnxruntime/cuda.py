@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda.buffers import DeviceBuffer
-from jetson_perception.cuda.device import CudaDevice, cuda_problem
+from jetson_perception.cuda.device import CudaDevice
 from jetson_perception.cuda.graphs import BINDING
 from jetson_perception.cuda.release import Resources
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
@@ -41,7 +41,6 @@ from jetson_perception.engines.onnxruntime.cpu import (
     session_metadata,
     tensor_spec,
 )
-from jetson_perception.engines.onnxruntime.session import provider_problem
 from jetson_perception.engines.onnxruntime.source import ModelSource
 from jetson_perception.engines.onnxruntime.starting import begin
 from jetson_perception.engines.onnxruntime.trial import Staging, Trial
@@ -337,8 +336,3 @@ def _known_outputs(
             )
     check_tensor_memory(path, (*inputs, *specs))
     return specs
-
-
-def onnxruntime_cuda_problem(device_index: int = 0) -> str:
-    """Why this engine cannot be used on a GPU of this machine; empty when it seems that it can."""
-    return cuda_problem(device_index) or provider_problem()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import stat
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.cuda import CudaDevice, cuda_problem
+from jetson_perception.cuda import CudaDevice
 from jetson_perception.engines.image_input import (
     choose_size_wh,
     require_image,
@@ -17,16 +14,13 @@ from jetson_perception.engines.image_input import (
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import model_digest, read_head
-from jetson_perception.engines.tensorrt.api import describe_tensorrt, import_tensorrt, is_rtx
+from jetson_perception.engines.tensorrt.api import describe_tensorrt, import_tensorrt
 from jetson_perception.engines.tensorrt.build_options import BuildOptions
 from jetson_perception.engines.tensorrt.builder import build_engine
 from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import PlanRefusedError
-from jetson_perception.engines.tensorrt.plan_file import read_plan_file
-from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.files.foreign_files import absolute_foreign_path, open_foreign_file
-from jetson_perception.printable import printable
+from jetson_perception.engines.tensorrt.plan_file import is_plan_file, read_plan_file
 
 if TYPE_CHECKING:
     from jetson_perception.engines.request import EngineRequest
@@ -35,61 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception')
 
-_PLAN_SUFFIXES = ('.engine', '.plan')
-
 # Build options that say where to write things: they do not change the engine.
 _NOT_IN_KEY = ('timing_cache', 'save_onnx')
-
-
-def is_plan_file(path: str | Path) -> bool:
-    """Whether a file holds an engine, rather than a model to build one from; by its name."""
-    return Path(path).suffix.lower() in _PLAN_SUFFIXES
-
-
-def check_plan_file(path: str | Path) -> Path:
-    """The absolute path of an engine file that nobody but its owner's group can have written.
-
-    Raises
-    ------
-    ModelError
-        When there is no such file, or every user may write it.
-    """
-    path = absolute_foreign_path(path, what='engine file', error=ModelError)
-    if not os.path.lexists(path):
-        raise ModelError(f'there is no engine file {printable(path)}')
-    with open_foreign_file(path, what='engine file', error=ModelError) as descriptor:
-        mode = os.fstat(descriptor).st_mode
-    if mode & stat.S_IWOTH:
-        raise ModelError(
-            f'{path} may be written by any user, and engines execute code; if you trust what is '
-            f'in it, run `chmod o-w {path}`'
-        )
-    return path
-
-
-def tensorrt_problem(device: int = 0) -> str:
-    """Why TensorRT cannot be used on the GPU of this index; empty when it can."""
-    problem = cuda_problem(device)
-    if problem:  # before hundreds of megabytes of libraries are loaded for nothing
-        return problem
-    try:
-        trt = import_tensorrt()
-    except ModelError as err:
-        return str(err)
-    if not is_rtx(trt) or not hasattr(trt, 'ComputeCapability'):
-        return ''
-    try:
-        gpu = CudaDevice.get(device)
-    except CudaError as err:
-        return str(err)
-    gpu.close()
-    major, minor = gpu.compute_capability
-    if hasattr(trt.ComputeCapability, f'SM{major}{minor}'):
-        return ''
-    return (
-        f'{describe_tensorrt(trt)} does not run on {gpu.name}, of compute capability '
-        f'{major}.{minor}; install TensorRT'
-    )
 
 
 def open_tensorrt(request: EngineRequest) -> TensorRTEngine:

@@ -8,6 +8,8 @@ writes and reads it.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +17,18 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.engines.metadata import read_mapping, read_onnx_metadata
 from jetson_perception.errors import ModelError
 from jetson_perception.files.foreign_data import Limits, parse_json
-from jetson_perception.files.foreign_files import read_foreign_file
+from jetson_perception.files.foreign_files import (
+    absolute_foreign_path,
+    open_foreign_file,
+    read_foreign_file,
+)
 from jetson_perception.model_info import ModelInfo, merge
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_SUFFIXES = ('.engine', '.plan')
 
 _MAGICS = {b'ftrt': 'TensorRT', b'vtrt': 'TensorRT-RTX'}
 
@@ -63,6 +72,32 @@ class PlanFile:
             read_mapping(said, origin, Path(origin)) if isinstance(said, dict) else ModelInfo()
         )
         return merge(read_onnx_metadata(props), sidecar)
+
+
+def is_plan_file(path: str | Path) -> bool:
+    """Whether a file holds an engine, rather than a model to build one from; by its name."""
+    return Path(path).suffix.lower() in _SUFFIXES
+
+
+def check_plan_file(path: str | Path) -> Path:
+    """The absolute path of an engine file that nobody but its owner's group can have written.
+
+    Raises
+    ------
+    ModelError
+        When there is no such file, or every user may write it.
+    """
+    path = absolute_foreign_path(path, what='engine file', error=ModelError)
+    if not os.path.lexists(path):
+        raise ModelError(f'there is no engine file {printable(path)}')
+    with open_foreign_file(path, what='engine file', error=ModelError) as descriptor:
+        mode = os.fstat(descriptor).st_mode
+    if mode & stat.S_IWOTH:
+        raise ModelError(
+            f'{path} may be written by any user, and engines execute code; if you trust what is '
+            f'in it, run `chmod o-w {path}`'
+        )
+    return path
 
 
 def split_plan(content: bytes) -> PlanFile:

@@ -14,10 +14,10 @@ from onnx_models import color_segmentation
 
 from jetson_perception.cuda import CudaDevice
 from jetson_perception.engines import open_engine
+from jetson_perception.engines.tensorrt.availability import tensorrt_problem
 from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import PlanRefusedError
-from jetson_perception.engines.tensorrt.opening import tensorrt_problem
 from jetson_perception.errors import ModelError
 from jetson_perception.model_info import ModelInfo
 

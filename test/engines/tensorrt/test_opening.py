@@ -26,7 +26,7 @@ from jetson_perception.engines.tensorrt import opening as module
 from jetson_perception.engines.tensorrt.cache import EngineCache, plans_in_memory
 from jetson_perception.engines.tensorrt.engine import TensorRTEngine
 from jetson_perception.engines.tensorrt.loading import LoadedEngines, PlanRefusedError
-from jetson_perception.engines.tensorrt.opening import open_tensorrt, tensorrt_problem
+from jetson_perception.engines.tensorrt.opening import open_tensorrt
 from jetson_perception.engines.tensorrt.plan_file import join_plan
 from jetson_perception.errors import BuildCanceled, ModelError, ParameterError
 from jetson_perception.files.lock import locked
@@ -297,40 +297,6 @@ class TestEngineFile:
             ModelError, match=r'my\.engine, of TensorRT 10\.13\.3\.9, cannot be loaded by TensorRT'
         ):
             open_engine(path)
-
-
-class TestProblem:
-    def test_none(self, machine):
-        assert tensorrt_problem() == ''
-
-    def test_no_such_gpu(self, machine):
-        assert 'there is no GPU 2' in tensorrt_problem(2)
-
-    def test_no_gpu(self, monkeypatch):
-        cuda = standin_pycuda.install(monkeypatch, devices=0)
-        standin_tensorrt.install(monkeypatch, cuda, '11')
-        assert 'there is no GPU 0' in tensorrt_problem()
-
-    def test_no_tensorrt(self, machine, monkeypatch):
-        def fail():
-            raise ModelError('TensorRT is not there')
-
-        monkeypatch.setattr(module, 'import_tensorrt', fail)
-        assert tensorrt_problem() == 'TensorRT is not there'
-
-    @pytest.mark.parametrize(
-        ('capability', 'problem'), [((8, 6), ''), ((9, 0), 'does not run on .* capability 9.0')]
-    )
-    def test_gpu_that_tensorrt_rtx_does_not_know(self, monkeypatch, capability, problem):
-        cuda = standin_pycuda.install(monkeypatch, compute_capability=capability)
-        trt = standin_tensorrt.install(monkeypatch, cuda, '11')
-        monkeypatch.setattr(trt, '__name__', 'tensorrt_rtx')
-        names = types.SimpleNamespace(SM75=0, SM86=1, SM120=2)
-        monkeypatch.setattr(trt, 'ComputeCapability', names, raising=False)
-        found = tensorrt_problem()
-        assert found.startswith('TensorRT-RTX 11') == bool(problem)
-        assert ('capability 9.0; install TensorRT' in found) == bool(problem)
-        cuda.check()
 
 
 class TestAuto:
