@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ament_index_python.packages import get_package_prefix
 
 from jetson_perception.errors import PerceptionError
+from jetson_perception.process.orphans import ends_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +42,7 @@ class RunningProcess:
         environment = {**(os.environ if environ is None else environ), **process.environment}
         with log.open('w') as output:
             self._popen = subprocess.Popen(
-                process.command(prefix),
+                [*ends_with_parent(), *process.command(prefix)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
