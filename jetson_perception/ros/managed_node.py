@@ -18,6 +18,7 @@ from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.guarded_services import guard_services
+from jetson_perception.ros.namesakes import Namesakes
 from jetson_perception.ros.parameters import (
     ALLOWS_CHANGES,
     Parameters,
@@ -90,6 +91,7 @@ class ManagedNode(LifecycleNode):
         service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
+        self._namesakes = Namesakes(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
         guard_services(self)
@@ -416,7 +418,7 @@ class ManagedNode(LifecycleNode):
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
-        facts = self.facts()
+        facts = self.facts() | self._namesakes.facts
         self._settle()
         hang = self._tell_hang()
         if hang:
@@ -433,4 +435,8 @@ class ManagedNode(LifecycleNode):
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN
             state.message = '; '.join(problems)
+        namesake = self._namesakes.problem()
+        if namesake:
+            said = f'{namesake}. {state.message}' if state.level != diagnostics.OK else namesake
+            state.level, state.message = diagnostics.ERROR, said
         return [state, *(self.diagnose() if self.active else [])]
