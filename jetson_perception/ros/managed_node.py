@@ -72,6 +72,9 @@ class ManagedNode(LifecycleNode):
         Of rclpy's Node.
     """
 
+    #: The parameter that lists the blocks of parameters that the node has; empty without blocks.
+    blocks_listed_in = ''
+
     def __init__(self, name: str, params: type, **options: Any) -> None:
         super().__init__(name, **options)
         self.configured = False
@@ -130,7 +133,11 @@ class ManagedNode(LifecycleNode):
             Command line that the node was started with.
         """
         self._unknown_parameters = [
-            *unknown_parameters(self, other_names=self._other_names()),
+            *unknown_parameters(
+                self,
+                other_names=self._other_names(),
+                blocks_listed_in=self.blocks_listed_in,
+            ),
             *files_for_others(given_files(arguments), self.get_fully_qualified_name()),
         ]
         for problem in self._unknown_parameters:
