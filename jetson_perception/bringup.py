@@ -22,11 +22,11 @@ from jetson_perception.launch_arguments import YOLO_ARGUMENTS as YOLO_ARGUMENTS
 from jetson_perception.launch_arguments import Argument as Argument
 from jetson_perception.launch_arguments import defaults as defaults
 from jetson_perception.parameter_sections import read_sections
-from jetson_perception.printable import quoted
+from jetson_perception.printable import printable, quoted
 from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,40 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
     for name in _CONCURRENT_MODELS.values():
         parameters |= _of_engine(name, values, runtime=str, score_threshold=_number)
     return _perception(values, 'yolo_node', parameters)
+
+
+def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[str]:
+    """What to warn of: nodes that files name, but in another namespace than they are started in.
+
+    Parameters
+    ----------
+    processes : iterable of NodeProcess
+        What is started. A node that is given a file says itself whether that is for it.
+    files : iterable of str
+        The user's files of parameters.
+    """
+    texts = []
+    sections = [(file, section) for file in files for section in read_sections(Path(file)) or ()]
+    for process in processes:
+        full_name = _topic(process.namespace, process.name)
+        named = [
+            (file, section.node)
+            for file, section in sections
+            if section.names_a_node and section.node.rpartition('/')[2] == process.name
+        ]
+        given = str(process.parameter_file)
+        is_for_it = any(section.is_for(full_name) for _, section in sections)
+        if (
+            named
+            and not is_for_it
+            and given not in (os.path.expanduser(file) for file, _ in named)
+        ):
+            file, node = named[0]
+            texts.append(
+                f'{printable(file)} has parameters for {printable(node)}, but this starts '
+                f'{full_name}, which does not get them; put them under {full_name}'
+            )
+    return texts
 
 
 def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

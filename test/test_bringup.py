@@ -226,6 +226,31 @@ class TestCameraOrTopic:
         explicit = processes(defaults(arguments, params_file=str(file), source='csi://0'))[1]
         assert explicit.parameters['source'] == 'csi://0'
 
+    @pytest.mark.parametrize(
+        ('text', 'warned'),
+        [
+            pytest.param('/camera/camera_node: {ros__parameters: {width: 8}}', True, id='other'),
+            pytest.param('camera_node: {ros__parameters: {width: 8}}', True, id='no_namespace'),
+            pytest.param('/seg/camera/camera_node: {ros__parameters: {w: 8}}', False, id='right'),
+            pytest.param('/**/camera_node: {ros__parameters: {w: 8}}', False, id='anywhere'),
+            pytest.param(
+                'camera_node: {ros__parameters: {w: 8}}\n/**: {ros__parameters: {source: a}}',
+                False,
+                id='one_of_two',
+            ),
+            pytest.param('/nav/controller: {ros__parameters: {w: 8}}', False, id='of_others'),
+            pytest.param('/x/seg_node: {ros__parameters: {w: 8}}', False, id='node_says_so'),
+            pytest.param('a: [', False, id='unreadable'),
+        ],
+    )
+    def test_parameters_for_a_camera_of_another_name_are_warned_of(self, tmp_path, text, warned):
+        file = tmp_path / 'mine.yaml'
+        file.write_text(text)
+        texts = bringup.overlooked(seg(params_file=str(file)), [str(file)])
+        assert len(texts) == warned
+        for told in texts:
+            assert 'but this starts /seg/camera/camera_node, which does not get them' in told
+
     @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
     def test_the_file_of_the_camera_may_name_the_node_too(self, arguments, processes, tmp_path):
         file = tmp_path / 'both.yaml'

@@ -17,13 +17,14 @@ from launch.actions import (
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 
-from jetson_perception.bringup import PACKAGE
+from jetson_perception.bringup import PACKAGE, overlooked
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.launch_arguments import unknown_argument_problem
 from jetson_perception.parameter_sections import require_parameter_file
@@ -68,6 +69,8 @@ def launch_description(
             if values.get(name):
                 require_parameter_file(values[name], name)
         wanted = processes(values)
+        for text in overlooked(wanted, filter(None, map(values.get, _FILES))):
+            get_logger('launch').warning(text)
         # Before anything starts: launch lets what it has started run on when an action fails.
         for process in wanted:
             _require_installed(process)

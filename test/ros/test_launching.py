@@ -301,7 +301,7 @@ class TestCommand:
             in launched(tmp_path, ours, 'robot:=r1')[1]
         )
 
-    @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
     def test_no_node_outlives_launch(self, peer, tmp_path, number):
         """Launch ends nobody when it is killed, and says so itself when it is terminated."""
         if not ends_with_parent():
