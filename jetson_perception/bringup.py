@@ -15,34 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_data import read_yaml
-from jetson_perception.model_info import RUNTIMES
+from jetson_perception.launch_arguments import CAMERA_ARGUMENTS as CAMERA_ARGUMENTS
+from jetson_perception.launch_arguments import CONCURRENT_ARGUMENTS as CONCURRENT_ARGUMENTS
+from jetson_perception.launch_arguments import PACKAGE as PACKAGE
+from jetson_perception.launch_arguments import SEG_ARGUMENTS as SEG_ARGUMENTS
+from jetson_perception.launch_arguments import YOLO_ARGUMENTS as YOLO_ARGUMENTS
+from jetson_perception.launch_arguments import Argument as Argument
+from jetson_perception.launch_arguments import defaults as defaults
 from jetson_perception.parameter_sections import read_sections
-from jetson_perception.printable import quoted
+from jetson_perception.printable import printable, quoted
 from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-PACKAGE = 'jetson_perception'
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One launch argument.
-
-    Attributes
-    ----------
-    name, default, description : str
-        As `ros2 launch --show-args` prints them; an empty default leaves the value to the node's
-        YAML file.
-    choices : tuple of str
-        The allowed values; empty for any.
-    """
-
-    name: str
-    default: str
-    description: str
-    choices: tuple[str, ...] = ()
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,136 +117,10 @@ def _yaml(value: Any) -> str:
     return ''.join(c if c.isprintable() else f'\\U{ord(c):08x}' for c in text)
 
 
-_COMMON = (
-    Argument(
-        'transport',
-        'shared_memory',
-        'shared_memory gives our processes a Fast DDS profile and allocator settings that do not '
-        'lose large images; system leaves everything as it is.',
-        ('shared_memory', 'system'),
-    ),
-    Argument(
-        'every_frame',
-        '',
-        'true: a file, folder, bag or scene waits until the node is done with each image, so that '
-        'no image is lost.',
-        ('', 'true', 'false'),
-    ),
-    Argument('use_sim_time', 'false', 'Use the time from /clock.', ('true', 'false')),
-)
-_CAMERA = (
-    Argument(
-        'source',
-        '',
-        'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
-        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
-        'scene://oranges. A rendered scene if this is empty and no file sets it.',
-    ),
-    Argument('width', '', 'Width to request from the source, pixels.'),
-    Argument('height', '', 'Height to request from the source, pixels.'),
-    Argument('frame_rate', '', 'Frames per second to request from the source.'),
-    Argument('loop', '', 'Restart a file, folder or bag at its end.', ('', 'true', 'false')),
-    Argument(
-        'wait_for_subscribers',
-        '',
-        'Number of subscribers that a file, folder, bag or scene with frames= waits for.',
-    ),
-    Argument('calibration', '', 'YAML file written by camera_calibration.'),
-    Argument(
-        'camera_params_file',
-        '',
-        'YAML file for camera_node; if empty, a params_file that names the camera or sets source, '
-        'otherwise config/camera_node.yaml.',
-    ),
-    Argument('camera_name', 'camera_node', 'Name of the camera node.'),
-    Argument('camera_namespace', 'camera', 'Namespace of the camera node and its topics.'),
-)
-_PERCEPTION = (
-    Argument(
-        'image',
-        '',
-        'Image topic of a camera that is already running. If it is empty, or source is set, '
-        'camera_node is started.',
-    ),
-    Argument(
-        'image_transport',
-        '',
-        'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage.',
-        ('', 'raw', 'compressed'),
-    ),
-    Argument(
-        'runtime',
-        '',
-        'Library that runs the model; auto takes the fastest one installed.',
-        ('', *RUNTIMES),
-    ),
-    Argument(
-        'autostart',
-        'true',
-        'Configure and activate at start; false leaves both to a lifecycle manager.',
-        ('true', 'false'),
-    ),
-    Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
-)
-
-CAMERA_ARGUMENTS = (
-    Argument('params_file', '', 'The same as camera_params_file, as in the other launch files.'),
-    *_CAMERA,
-    *_COMMON,
-)
-SEG_ARGUMENTS = (
-    Argument(
-        'model',
-        '',
-        'ONNX file, or name of a model that comes with the package. If this and params_file are '
-        'empty, the model for scene://oranges.',
-    ),
-    Argument('params_file', '', 'YAML file for seg_node; config/seg_node.yaml if empty.'),
-    Argument('name', 'seg_node', 'Name of the node.'),
-    Argument('namespace', 'seg', 'Namespace of the node and its topics.'),
-    *_PERCEPTION,
-    *_CAMERA,
-    *_COMMON,
-)
-YOLO_ARGUMENTS = (
-    Argument(
-        'model',
-        '',
-        'ONNX file for one engine; use params_file for several. If both are empty, the '
-        "package's detector and pose model run on scene://people.",
-    ),
-    Argument('engine_name', 'det', 'Name of that engine, which its topics begin with.'),
-    Argument('params_file', '', 'YAML file for yolo_node; config/yolo_node.yaml if empty.'),
-    Argument('name', 'yolo_node', 'Name of the node.'),
-    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
-    *_PERCEPTION,
-    *_CAMERA,
-    *_COMMON,
-)
-CONCURRENT_ARGUMENTS = (
-    Argument(
-        'detect_model',
-        '',
-        'ONNX file of a detector, for the engine det in FP16; needs detect_int8_model, too.',
-    ),
-    Argument(
-        'detect_int8_model',
-        '',
-        'The same detector quantized, for det_int8; jetson-perception quantize makes it.',
-    ),
-    Argument('pose_model', '', 'ONNX file of a pose model, for the engine pose in FP16.'),
-    Argument('pose_int8_model', '', 'The same pose model quantized, for pose_int8.'),
-    Argument(
-        'params_file',
-        '',
-        'YAML file for yolo_node with these engines; config/concurrent.yaml if empty.',
-    ),
-    Argument('name', 'yolo_node', 'Name of the node.'),
-    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
-    *_PERCEPTION,
-    *_CAMERA,
-    *_COMMON,
-)
+_ENGINE = 'det'
+"""The default of engine_name."""
+_CAMERA_NAME = 'camera_node'
+"""The default of camera_name."""
 _CONCURRENT_MODELS = {
     'detect_model': 'det',
     'detect_int8_model': 'det_int8',
@@ -270,26 +129,12 @@ _CONCURRENT_MODELS = {
 }
 
 
-def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
-    """Values of a launch file's arguments: those given, and defaults for the others.
-
-    Raises
-    ------
-    KeyError
-        For a name that is not an argument.
-    """
-    known = {argument.name: argument.default for argument in arguments}
-    for name in values:
-        if name not in known:
-            raise KeyError(f'{name} is not a launch argument; expected one of {", ".join(known)}')
-    return known | values
-
-
 def camera(values: Mapping[str, str]) -> list[NodeProcess]:
     """What camera.launch.py starts, for values of `CAMERA_ARGUMENTS`."""
     values = {
         **values,
         'camera_params_file': values['camera_params_file'] or values['params_file'],
+        'camera_namespace': values['camera_namespace'] or 'camera',
     }
     return [_camera(_with_scene(values, 'scene://oranges'))]
 
@@ -299,6 +144,9 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
         values, source=str, width=_whole, height=_whole, frame_rate=_number, loop=_flag
     )
     parameters |= _given(values, calibration=str, wait_for_subscribers=_whole, every_frame=_flag)
+    parameters |= _given(values, pixel_format=str, frame_id=str)
+    if 'frame_id' not in parameters and not _may_set_frame_id(values):
+        parameters['frame_id'] = _frame_id(values)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
@@ -311,25 +159,32 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
 
 def seg(values: Mapping[str, str]) -> list[NodeProcess]:
     """What seg.launch.py starts, for values of `SEG_ARGUMENTS`."""
-    values = _with_file(_with_scene(values, 'scene://oranges'), 'model')
+    values = _with_defaults(values, 'scene://oranges', 'model')
     values['model'] = values['model'] or ('' if values['params_file'] else 'oranges')
-    parameters = _given(values, model=str, runtime=str)
+    parameters = _given(values, model=str, runtime=str, precision=str)
     return _perception(values, 'seg_node', parameters)
 
 
 def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
     """What yolo.launch.py starts, for values of `YOLO_ARGUMENTS`."""
-    values = _with_file(_with_scene(values, 'scene://people'), 'engines')
-    if not values['model'] and not values['params_file']:
-        values['params_file'] = str(config_path('yolo_people.yaml'))
+    values = _with_defaults(values, 'scene://people', 'engines')
     name = values['engine_name']
-    parameters = {
-        f'{name}.{key}': value for key, value in _given(values, model=str, runtime=str).items()
-    }
+    if not values['model'] and not values['params_file']:
+        if name != _ENGINE:
+            raise ParameterError(
+                f'engine_name is {quoted(name)}, but no model is given for it; give model:= with '
+                'an ONNX file as well, or a params_file:= that has the engine',
+                'model',
+            )
+        values['params_file'] = str(config_path('yolo_people.yaml'))
+    parameters: dict[str, Any] = {}
     if values['model']:
-        parameters['engines'] = [name]
+        parameters = {f'{name}.model': values['model'], 'engines': [name]}
+    for engine in [name] if values['model'] else _listed_engines(values):
+        parameters |= _of_engine(engine, values, runtime=str, precision=str)
+        parameters |= _of_engine(engine, values, score_threshold=_number)
     # Our own file has the parameters of an engine called det, which another name makes unknown.
-    has_file = bool(values['params_file']) or name == 'det'
+    has_file = bool(values['params_file']) or name == _ENGINE
     return _perception(values, 'yolo_node', parameters, has_file)
 
 
@@ -341,7 +196,7 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
     ParameterError
         When a model is given in one precision only: the other engine would run another model.
     """
-    values = _with_file(_with_scene(values, 'scene://people'), 'engines')
+    values = _with_defaults(values, 'scene://people', 'engines')
     for float_model in ('detect_model', 'pose_model'):
         int8_model = float_model.replace('_model', '_int8_model')
         given, lacking = sorted((float_model, int8_model), key=lambda name: not values[name])
@@ -358,10 +213,8 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
         for name, engine in _CONCURRENT_MODELS.items()
         if values[name]
     }
-    if values['runtime']:
-        parameters |= {
-            f'{name}.runtime': values['runtime'] for name in _CONCURRENT_MODELS.values()
-        }
+    for name in _CONCURRENT_MODELS.values():
+        parameters |= _of_engine(name, values, runtime=str, score_threshold=_number)
     if own_file and find_spec('onnx') is None:
         left_out = _engines_of_twins(values['params_file'], parameters)
         if left_out:
@@ -406,6 +259,40 @@ def _parameters_in(file: str) -> dict[str, Any]:
     return dict(content['/**']['ros__parameters'])
 
 
+def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[str]:
+    """What to warn of: nodes that files name, but in another namespace than they are started in.
+
+    Parameters
+    ----------
+    processes : iterable of NodeProcess
+        What is started. A node that is given a file says itself whether that is for it.
+    files : iterable of str
+        The user's files of parameters.
+    """
+    texts = []
+    sections = [(file, section) for file in files for section in read_sections(Path(file)) or ()]
+    for process in processes:
+        full_name = _topic(process.namespace, process.name)
+        named = [
+            (file, section.node)
+            for file, section in sections
+            if section.names_a_node and section.node.rpartition('/')[2] == process.name
+        ]
+        given = str(process.parameter_file)
+        is_for_it = any(section.is_for(full_name) for _, section in sections)
+        if (
+            named
+            and not is_for_it
+            and given not in (os.path.expanduser(file) for file, _ in named)
+        ):
+            file, node = named[0]
+            texts.append(
+                f'{printable(file)} has parameters for {printable(node)}, but this starts '
+                f'{full_name}, which does not get them; put them under {full_name}'
+            )
+    return texts
+
+
 def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables to add so that large images arrive; those that the user set are left alone.
 
@@ -433,6 +320,17 @@ def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     return {**values, 'source': values['source'] if given else scene}
 
 
+def _with_defaults(values: Mapping[str, str], scene: str, parameter: str) -> dict[str, str]:
+    """The values of a node and its camera, with what follows from others of them.
+
+    `scene` is rendered unless something names another source; `parameter` is as of `_with_file`.
+    """
+    # In the node's namespace, so that two launch files do not start two cameras of one name.
+    own = f'{values["namespace"].rstrip("/")}/camera'
+    values = {**values, 'camera_namespace': values['camera_namespace'] or own}
+    return _with_file(_with_scene(values, scene), parameter)
+
+
 def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
     """The values, with the camera's file for the node too if it is for both.
 
@@ -441,6 +339,37 @@ def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
     name = _topic(values['namespace'], values['name'])
     shared = _meant_for(values['camera_params_file'], name, parameter)
     return {**values, 'params_file': values['params_file'] or shared}
+
+
+def _may_set_frame_id(values: Mapping[str, str]) -> bool:
+    """Whether the user's file for the camera sets its frame, as far as one can read it."""
+    file = _camera_file(values)
+    if not file:
+        return False
+    sections = read_sections(Path(file))
+    name = _topic(values['camera_namespace'], values['camera_name'])
+    return sections is None or any(
+        'frame_id' in section.parameters and section.is_for(name) for section in sections
+    )
+
+
+def _frame_id(values: Mapping[str, str]) -> str:
+    """A frame that no camera of another name has."""
+    parts = [part for part in values['camera_namespace'].split('/') if part]
+    if values['camera_name'] != _CAMERA_NAME:
+        parts.append(values['camera_name'])
+    return '_'.join(parts) or 'camera'
+
+
+def _listed_engines(values: Mapping[str, str]) -> list[str]:
+    """Names of the engines in the user's file for yolo_node."""
+    name = _topic(values['namespace'], values['name'])
+    listed: Any = None
+    for section in read_sections(Path(values['params_file'])) or ():
+        if section.is_for(name):
+            listed = section.values.get('engines', listed)
+    is_list = isinstance(listed, list) and all(isinstance(engine, str) for engine in listed)
+    return listed if listed and is_list else [values['engine_name']]
 
 
 def _camera_file(values: Mapping[str, str]) -> str:
@@ -473,6 +402,8 @@ def _perception(
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = camera_topic if own_camera else values['image']
+    # A topic that ends so is compressed itself.
+    compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
         values, image_transport=str, autostart=_flag, use_sim_time=_flag, every_frame=_flag
     )
@@ -483,7 +414,7 @@ def _perception(
             values['name'],
             parameter_file=_file(values['params_file'], executable) if has_file else None,
             parameters=parameters | given,
-            remappings={'image': image, 'image/compressed': f'{image}/compressed'},
+            remappings={'image': image, 'image/compressed': compressed},
             environment=_environment(values),
             preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
         )
@@ -546,8 +477,12 @@ def _environment(values: Mapping[str, str]) -> dict[str, str]:
     return transport_environment() if values['transport'] == 'shared_memory' else {}
 
 
+def _of_engine(engine: str, values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:
+    return {f'{engine}.{name}': value for name, value in _given(values, **kinds).items()}
+
+
 def _file(given: str, executable: str) -> Path:
-    return Path(given) if given else config_path(f'{executable}.yaml')
+    return Path(given).expanduser() if given else config_path(f'{executable}.yaml')
 
 
 def _topic(namespace: str, name: str) -> str:

@@ -7,12 +7,16 @@ names.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from jetson_perception.errors import ParameterError
-from jetson_perception.files.foreign_data import read_yaml
+from jetson_perception.files.foreign_data import SMALL, parse_yaml, read_yaml
+from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -32,10 +36,13 @@ class Section:
         Full name of the nodes: `*` stands for one part of it, `**` for any number of them.
     parameters : tuple of str
         The parameters' names, up to their first dot.
+    values : dict
+        What stands under the names, as the file has it.
     """
 
     node: str
     parameters: tuple[str, ...]
+    values: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def is_for(self, node_name: str) -> bool:
         """Whether rcl takes it for the node of this full name."""
@@ -78,6 +85,50 @@ def read_sections(path: Path) -> list[Section] | None:
     return list(_sections(content, ()))
 
 
+def require_parameter_file(path: str, argument: str) -> None:
+    """Check that a file can be one of ROS parameters, before a node is given it.
+
+    Whether it is for the node, and what ROS alone refuses, is told by the node.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    argument : str
+        What the user gave it as, for the error.
+
+    Raises
+    ------
+    ParameterError
+        It is missing, cannot be read, is not YAML, or has parameters of no node.
+    """
+    error = partial(ParameterError, parameter=argument)
+    content = read_foreign_file(path, what=argument, error=error, limit_bytes=SMALL.size_bytes)
+    where = f'{argument} {printable(path)}'
+    try:
+        value = parse_yaml(content, where=where, error=error)
+    except ParameterError:
+        if _is_yaml(content):
+            return  # it has what others need and we do not read, such as .inf
+        raise
+    if value is not None and not list(_sections(value, ())):
+        raise ParameterError(
+            f'{where} has parameters of no node; put them under a node and {_PARAMETERS}: '
+            f'`/**: {{{_PARAMETERS}: {{name: value}}}}` is for every node',
+            argument,
+        )
+
+
+def _is_yaml(content: bytes) -> bool:
+    """Whether it is YAML at all."""
+    try:
+        for _ in yaml.parse(content, Loader=yaml.SafeLoader):
+            pass
+    except (yaml.YAMLError, ValueError):
+        return False
+    return True
+
+
 def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
     """What to log for each file that sets nothing for a node.
 
@@ -113,4 +164,4 @@ def _sections(content: Any, names: tuple[str, ...]) -> Iterator[Section]:
             yield from _sections(value, (*names, str(key)))
         elif isinstance(value, dict):
             parameters = tuple(str(name).partition('.')[0] for name in value)
-            yield Section('/' + '/'.join(names).strip('/'), parameters)
+            yield Section('/' + '/'.join(names).strip('/'), parameters, value)

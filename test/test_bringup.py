@@ -120,6 +120,8 @@ class TestArguments:
             given = dict(process.parameters)
             assert given.pop('use_sim_time') is False
             if process.executable == 'camera_node':
+                frame_id = given.pop('frame_id', 'camera')
+                assert frame_id == process.namespace.replace('/', '_')
                 assert given == {'source': source}
             else:
                 assert given.pop('autostart') is True
@@ -129,6 +131,18 @@ class TestArguments:
             if process.executable == 'yolo_node':
                 name = shown[processes]
             assert process.parameter_file == config_path(name)
+
+    def test_launched_together_no_two_nodes_of_ours_share_a_name(self):
+        """But for yolo and concurrent, which run the same engines."""
+        started = [*seg(), *yolo(), camera()]
+        assert len({(node.namespace, node.name) for node in started}) == len(started)
+        assert len({node.remappings['image'] for node in started if node.remappings}) == 2
+        frames = [
+            node.parameters.get('frame_id', 'camera')
+            for node in started
+            if node.executable == 'camera_node'
+        ]
+        assert sorted(frames) == ['camera', 'seg_camera', 'yolo_camera']
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
     def test_defaults_start_what_is_installed(self, arguments, processes):
@@ -145,23 +159,25 @@ class TestCameraOrTopic:
     @pytest.mark.parametrize(
         ('values', 'expected', 'image'),
         [
-            pytest.param({}, True, '/camera/image_raw', id='neither'),
+            pytest.param({}, True, '/{own}/camera/image_raw', id='neither'),
+            pytest.param({'namespace': ''}, True, '/camera/image_raw', id='no_namespace_at_all'),
             pytest.param({'image': '/front/color'}, False, '/front/color', id='topic'),
             pytest.param({'image': 'color'}, False, 'color', id='relative_topic'),
-            pytest.param({'source': 'csi://0'}, True, '/camera/image_raw', id='source'),
+            pytest.param({'source': 'csi://0'}, True, '/{own}/camera/image_raw', id='source'),
             pytest.param(
                 {'image': '/front/color', 'source': 'csi://0'},
-                *(True, '/camera/image_raw'),
+                *(True, '/{own}/camera/image_raw'),
                 id='both',
             ),
             pytest.param(
                 {'camera_namespace': '/rig/left/'}, True, '/rig/left/image_raw', id='namespace'
             ),
-            pytest.param({'camera_namespace': ''}, True, '/image_raw', id='no_namespace'),
+            pytest.param({'camera_namespace': '/'}, True, '/image_raw', id='no_namespace'),
         ],
     )
     @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
     def test_who_publishes_the_images(self, arguments, processes, values, expected, image):
+        image = image.format(own=defaults(arguments)['namespace'])
         node, *others = processes(defaults(arguments, **values))
         assert executables(others) == ['camera_node'] * expected
         assert node.remappings == {'image': image, 'image/compressed': f'{image}/compressed'}
@@ -188,10 +204,10 @@ class TestCameraOrTopic:
     @pytest.mark.parametrize(
         ('text', 'for_the_camera'),
         [
-            pytest.param('/camera/camera_node: {ros__parameters: {width: 8}}', True, id='name'),
+            pytest.param('/*/camera/camera_node: {ros__parameters: {w: 8}}', True, id='name'),
             pytest.param('/**/camera_node: {ros__parameters: {source: 0}}', True, id='any_space'),
             pytest.param('/**: {ros__parameters: {source: 0}}', True, id='source_of_all'),
-            pytest.param('/*/*: {ros__parameters: {source: 0}}', True, id='source_of_many'),
+            pytest.param('/*/*/*: {ros__parameters: {source: 0}}', True, id='source_of_many'),
             pytest.param('/**: {ros__parameters: {device: 0}}', False, id='of_all'),
             pytest.param('camera_node: {ros__parameters: {source: 0}}', False, id='other_space'),
             pytest.param('/x/*: {ros__parameters: {source: 0}}', False, id='others'),
@@ -210,6 +226,31 @@ class TestCameraOrTopic:
         assert own.parameter_file == shared
         explicit = processes(defaults(arguments, params_file=str(file), source='csi://0'))[1]
         assert explicit.parameters['source'] == 'csi://0'
+
+    @pytest.mark.parametrize(
+        ('text', 'warned'),
+        [
+            pytest.param('/camera/camera_node: {ros__parameters: {width: 8}}', True, id='other'),
+            pytest.param('camera_node: {ros__parameters: {width: 8}}', True, id='no_namespace'),
+            pytest.param('/seg/camera/camera_node: {ros__parameters: {w: 8}}', False, id='right'),
+            pytest.param('/**/camera_node: {ros__parameters: {w: 8}}', False, id='anywhere'),
+            pytest.param(
+                'camera_node: {ros__parameters: {w: 8}}\n/**: {ros__parameters: {source: a}}',
+                False,
+                id='one_of_two',
+            ),
+            pytest.param('/nav/controller: {ros__parameters: {w: 8}}', False, id='of_others'),
+            pytest.param('/x/seg_node: {ros__parameters: {w: 8}}', False, id='node_says_so'),
+            pytest.param('a: [', False, id='unreadable'),
+        ],
+    )
+    def test_parameters_for_a_camera_of_another_name_are_warned_of(self, tmp_path, text, warned):
+        file = tmp_path / 'mine.yaml'
+        file.write_text(text)
+        texts = bringup.overlooked(seg(params_file=str(file)), [str(file)])
+        assert len(texts) == warned
+        for told in texts:
+            assert 'but this starts /seg/camera/camera_node, which does not get them' in told
 
     @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
     def test_the_file_of_the_camera_may_name_the_node_too(self, arguments, processes, tmp_path):
@@ -234,6 +275,8 @@ class TestCameraOrTopic:
             frame_rate='30',
             loop='false',
             calibration='/etc/front camera.yaml',
+            pixel_format='MJPG',
+            frame_id='front',
             use_sim_time='true',
         )
         expected = {
@@ -243,6 +286,8 @@ class TestCameraOrTopic:
             'frame_rate': 30.0,
             'loop': False,
             'calibration': '/etc/front camera.yaml',
+            'pixel_format': 'MJPG',
+            'frame_id': 'front',
             'use_sim_time': True,
         }
         assert process.parameters == expected
@@ -267,6 +312,43 @@ class TestCameraOrTopic:
             camera(**values)
 
 
+class TestFrame:
+    """The frame of a camera's images in tf, which tells two cameras apart."""
+
+    @pytest.mark.parametrize(
+        ('values', 'frame_id'),
+        [
+            pytest.param({}, 'camera', id='default'),
+            pytest.param({'camera_namespace': 'left'}, 'left', id='namespace'),
+            pytest.param({'camera_namespace': '/rig/left/'}, 'rig_left', id='nested'),
+            pytest.param({'camera_name': 'left'}, 'camera_left', id='name'),
+            pytest.param({'camera_namespace': '/'}, 'camera', id='no_namespace'),
+            pytest.param({'camera_namespace': '/', 'camera_name': 'a'}, 'a', id='name_alone'),
+            pytest.param(
+                {'frame_id': 'optical', 'camera_namespace': 'left'}, 'optical', id='given'
+            ),
+        ],
+    )
+    def test_follows_the_name(self, values, frame_id):
+        assert camera(**values).parameters['frame_id'] == frame_id
+
+    @pytest.mark.parametrize(
+        ('text', 'left_to_the_file'),
+        [
+            pytest.param('/**: {ros__parameters: {frame_id: mine}}', True, id='of_all'),
+            pytest.param('/left/*: {ros__parameters: {frame_id: mine}}', True, id='of_this_one'),
+            pytest.param('/**: {ros__parameters: {width: 8}}', False, id='nothing_of_it'),
+            pytest.param('/right/*: {ros__parameters: {frame_id: x}}', False, id='of_another'),
+            pytest.param('a: [', True, id='unreadable'),
+        ],
+    )
+    def test_is_left_to_a_file_that_sets_it(self, tmp_path, text, left_to_the_file):
+        file = tmp_path / 'my camera ü.yaml'
+        file.write_text(text)
+        given = camera(params_file=str(file), camera_namespace='left').parameters
+        assert given.get('frame_id') == (None if left_to_the_file else 'left')
+
+
 class TestModels:
     def test_of_seg(self):
         node = seg(model='/m/my net.onnx', runtime='onnxruntime_cpu', image='/i')[0]
@@ -288,6 +370,49 @@ class TestModels:
         node = yolo(params_file='/etc/engines.yaml', image='/i')[0]
         assert 'engines' not in node.parameters
         assert node.parameter_file == Path('/etc/engines.yaml')
+
+    @pytest.mark.parametrize(
+        ('engines', 'expected'),
+        [
+            pytest.param('[a, b]', ['a', 'b'], id='several'),
+            pytest.param('[]', ['det'], id='none'),
+            pytest.param('7', ['det'], id='no_list'),
+            pytest.param('[1, 2]', ['det'], id='no_names'),
+        ],
+    )
+    def test_what_is_given_for_all_engines_goes_to_those_of_the_file(
+        self, tmp_path, engines, expected
+    ):
+        file = tmp_path / 'engines.yaml'
+        file.write_text(f'/other/yolo_node: {{ros__parameters: {{engines: [x]}}}}\n'
+                        f'/**: {{ros__parameters: {{engines: {engines}}}}}\n')  # fmt: skip
+        node = yolo(
+            params_file=str(file), image='/i', runtime='auto', precision='fp32',
+            score_threshold='0.5',
+        )[0]  # fmt: skip
+        assert 'engines' not in node.parameters
+        for engine in expected:
+            assert node.parameters[f'{engine}.runtime'] == 'auto'
+            assert node.parameters[f'{engine}.precision'] == 'fp32'
+            assert node.parameters[f'{engine}.score_threshold'] == 0.5
+        names = {name.partition('.')[0] for name in node.parameters if '.' in name}
+        assert names == set(expected)
+
+    def test_runtime_and_threshold_go_to_both_engines_that_are_shown_by_default(self):
+        node = yolo(image='/i', runtime='onnxruntime_cpu', score_threshold='0.4')[0]
+        for engine in ('det', 'pose'):
+            assert node.parameters[f'{engine}.runtime'] == 'onnxruntime_cpu'
+            assert node.parameters[f'{engine}.score_threshold'] == 0.4
+        both = concurrent(image='/i', score_threshold='0.4')[0].parameters
+        assert sum(name.endswith('.score_threshold') for name in both) == 4
+
+    def test_precision_of_seg(self):
+        assert seg(precision='int8', image='/i')[0].parameters['precision'] == 'int8'
+
+    def test_an_engine_of_another_name_needs_a_model(self):
+        with pytest.raises(ParameterError, match="engine_name is 'front', but no model") as error:
+            yolo(engine_name='front')
+        assert error.value.parameter == 'model'
 
     def test_a_runtime_alone_leaves_the_engines_to_the_yaml(self):
         node = yolo(params_file='/etc/engines.yaml', runtime='onnxruntime_cpu', image='/i')[0]
@@ -326,6 +451,13 @@ class TestModels:
         assert node.parameters['every_frame'] is camera.parameters['every_frame'] is True
         assert camera.parameters['wait_for_subscribers'] == 2
         assert 'wait_for_subscribers' not in node.parameters
+
+    @pytest.mark.parametrize('image', ['/front/color/compressed', 'color/compressed'])
+    def test_a_topic_that_is_compressed_itself(self, image):
+        """It is the node that understands it, whichever of the two names it subscribes to."""
+        node = seg(image=image)[0]
+        assert node.remappings == {'image': image, 'image/compressed': image}
+        assert 'image_transport' not in node.parameters
 
     def test_compressed_images(self):
         node = seg(image='/front/color', image_transport='compressed')[0]

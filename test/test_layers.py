@@ -42,6 +42,7 @@ LAYERS = (
     'selftest',
     'commands',
     'parameter_sections',
+    'launch_arguments',
     'bringup',
     'ros',
     'nodes',

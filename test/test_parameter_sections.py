@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.parameter_sections import (
     Section,
     files_for_others,
     given_files,
     read_sections,
+    require_parameter_file,
 )
 
 NODE = '/front/seg/seg_node'
@@ -177,3 +179,47 @@ class TestFilesForOthers:
         assert ', …; put' in text
         assert text.isprintable()
         assert len(text) < 1000
+
+
+class TestRequired:
+    """What a launch file checks of a file before it starts anything."""
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            pytest.param('', id='empty'),
+            pytest.param('# nothing yet', id='comment'),
+            pytest.param('/**: {ros__parameters: {a: 1}}', id='for_all'),
+            pytest.param('a: {ros__parameters: {x: 1}}\nb: {}', id='for_one'),
+            pytest.param('a: {ros__parameters: {x: .inf}}', id='what_others_need'),
+        ],
+    )
+    def test_one_that_can_be(self, tmp_path, text):
+        file = tmp_path / 'my parameters ü.yaml'
+        file.write_text(text)
+        require_parameter_file(str(file), 'params_file')
+
+    @pytest.mark.parametrize(
+        ('text', 'reason'),
+        [
+            pytest.param('/**: [', 'cannot be read as YAML: line ', id='broken'),
+            pytest.param('a: 1\n\tb: 2', 'cannot be read as YAML: line 2: ', id='tab'),
+            pytest.param('\0', 'cannot be read as YAML: it has control', id='no_text'),
+            pytest.param('model: my.onnx', 'has parameters of no node; put', id='plain'),
+            pytest.param('/**: {model: x}', 'under a node and ros__parameters: ', id='one_short'),
+            pytest.param('[1, 2]', 'has parameters of no node', id='list'),
+        ],
+    )
+    def test_one_that_cannot(self, tmp_path, text, reason):
+        file = tmp_path / 'my parameters ü.yaml'
+        file.write_text(text)
+        with pytest.raises(ParameterError, match=reason) as error:
+            require_parameter_file(str(file), 'params_file')
+        assert str(error.value).startswith(f'params_file {file} ')
+        assert error.value.parameter == 'params_file'
+
+    def test_one_that_is_not_there(self, tmp_path):
+        with pytest.raises(ParameterError, match=r'params_file .*x.yaml cannot be read: No such'):
+            require_parameter_file(str(tmp_path / 'x.yaml'), 'params_file')
+        with pytest.raises(ParameterError, match='is a folder'):
+            require_parameter_file(str(tmp_path), 'params_file')

@@ -190,6 +190,8 @@ class _Engine:
 class YoloNode(PerceptionNode):
     """Image in; what each engine found in it out, as soon as that engine is done."""
 
+    blocks_listed_in = 'engines'
+
     def __init__(self, **options: Any) -> None:
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}

@@ -23,6 +23,7 @@ from jetson_perception.ros.image_messages import (
 )
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.parameters import Parameters, param
+from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class ImageInput:
         self._offer: Callable[[Frame], None] | None = None
         self._subscription: Any = None
         self._watchdog: ImageWatchdog | None = None
+        self._senders: Senders | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
@@ -124,6 +126,7 @@ class ImageInput:
             qos_overriding_options=qos.overridable(),
         )
         self.name = self._subscription.topic_name
+        self._senders = Senders(self._node, self._subscription)
         kind = 'CompressedImage' if compressed else 'Image'
         self._watchdog = ImageWatchdog(
             self._node,
@@ -154,9 +157,11 @@ class ImageInput:
         self._offer = None
         if self._watchdog is not None:
             self._watchdog.close()
+        if self._senders is not None:
+            self._senders.close()
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-        self._watchdog = self._subscription = None
+        self._watchdog = self._subscription = self._senders = None
 
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""

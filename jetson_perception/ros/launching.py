@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Any, List  # noqa: UP035 - launch knows no list[str]
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
+    IncludeLaunchDescription,
     LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
+from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 
-from jetson_perception.bringup import PACKAGE
-from jetson_perception.errors import ParameterError
+from jetson_perception.bringup import PACKAGE, overlooked
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.launch_arguments import unknown_argument_problem
+from jetson_perception.parameter_sections import require_parameter_file
+from jetson_perception.printable import printable
+from jetson_perception.process.orphans import ends_with_parent
 from jetson_perception.renamed import launch_argument_problem
 
 if TYPE_CHECKING:
@@ -31,6 +41,9 @@ if TYPE_CHECKING:
     from launch.events.process import ProcessExited
 
     from jetson_perception.bringup import Argument, NodeProcess
+
+_FILES = ('params_file', 'camera_params_file')
+_WITHOUT = {'rviz2': 'rviz:=false'}
 
 
 def launch_description(
@@ -52,10 +65,17 @@ def launch_description(
             argument.name: LaunchConfiguration(argument.name).perform(context)
             for argument in arguments
         }
-        new, problem = launch_argument_problem(context.launch_configurations, values)
-        if problem:
-            raise ParameterError(problem, new)
-        return [action for process in processes(values) for action in _actions(process)]
+        _refuse_wrong_names(context, arguments)
+        for name in _FILES:
+            if values.get(name):
+                require_parameter_file(values[name], name)
+        wanted = processes(values)
+        for text in overlooked(wanted, filter(None, map(values.get, _FILES))):
+            get_logger('launch').warning(text)
+        # Before anything starts: launch lets what it has started run on when an action fails.
+        for process in wanted:
+            _require_installed(process)
+        return [action for process in wanted for action in _actions(process, context)]
 
     declared = [
         DeclareLaunchArgument(
@@ -69,6 +89,68 @@ def launch_description(
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
+def _refuse_wrong_names(context: LaunchContext, arguments: Sequence[Argument]) -> None:
+    """Raise ParameterError where an argument is given that there is not, or not any more."""
+    known = {
+        argument.name: context.launch_configurations.get(argument.name, '')
+        for argument in arguments
+    }
+    new, problem = launch_argument_problem(context.launch_configurations, known)
+    if problem:
+        raise ParameterError(problem, new)
+    file, given = _given_by_the_user(context)
+    problem = unknown_argument_problem(file, given, arguments)
+    if problem:
+        raise ParameterError(problem)
+
+
+def _given_by_the_user(context: LaunchContext) -> tuple[str, list[str]]:
+    """The launch file's name, and the arguments that `ros2 launch` was given for it.
+
+    A launch file that includes ours has arguments of its own, which are not ours to judge: then
+    there are none here. What is launched first, the description in the event, includes this file
+    itself where it is the user's.
+    """
+    path = getattr(context.locals, 'current_launch_file_path', '')
+    first = getattr(context.locals, 'event', None)
+    names = []
+    for entity in getattr(getattr(first, 'launch_description', None), 'entities', ()):
+        if isinstance(entity, IncludeLaunchDescription) and _is_of(entity, path):
+            names += [
+                perform_substitutions(context, normalize_to_list_of_substitutions(name))
+                for name, _ in entity.launch_arguments
+            ]
+    return os.path.basename(path), names
+
+
+def _is_of(included: IncludeLaunchDescription, path: str) -> bool:
+    location = included.launch_description_source.location
+    return bool(path) and os.path.abspath(location) == os.path.abspath(path)
+
+
+def _require_installed(process: NodeProcess) -> None:
+    """Raise PerceptionError where there is no such program to start."""
+    name = f'{process.executable} of the package {process.package}'
+    try:
+        prefix = get_package_prefix(process.package)
+    except PackageNotFoundError:
+        how = ''
+        if process.package != PACKAGE:
+            debian = process.package.replace('_', '-')
+            distribution = os.environ.get('ROS_DISTRO', 'DISTRO')
+            how = f': `sudo apt install ros-{distribution}-{debian}`'
+        raise PerceptionError(
+            f'nothing is started: {name} is not installed. Install it{how}, or launch without it '
+            f'({_WITHOUT.get(process.package, "build the workspace and source it again")})'
+        ) from None
+    path = os.path.join(prefix, 'lib', process.package, process.executable)
+    if not os.access(path, os.X_OK):
+        raise PerceptionError(
+            f'nothing is started: {name} cannot be run: {printable(path)} is missing or not '
+            'executable; build or install the package again'
+        )
+
+
 def _typed(value: Any) -> Any:
     """A parameter's value that launch leaves as it is: of a text it would make what YAML makes."""
     if isinstance(value, str):
@@ -78,9 +160,17 @@ def _typed(value: Any) -> Any:
     return value
 
 
-def _actions(process: NodeProcess) -> list[Action]:
+def _prefix(executable: str, context: LaunchContext) -> str:
+    """What stands before the command of a process: what ends it with launch, and the user's."""
+    words = ' '.join(ends_with_parent())
+    given = context.launch_configurations.get('launch-prefix', '')
+    only = context.launch_configurations.get('launch-prefix-filter', '')
+    return f'{words} {given}' if given and re.match(only, executable) else words
+
+
+def _actions(process: NodeProcess, context: LaunchContext) -> list[Action]:
     """What starts a node; first its note, and its preparation, which has to end well."""
-    node = _node(process)
+    node = _node(process, context)
     note = [LogInfo(msg=f'{process.executable}: {process.note}')] if process.note else []
     if process.preparation is None:
         return [*note, node]
@@ -88,6 +178,7 @@ def _actions(process: NodeProcess) -> list[Action]:
     prepare = ExecuteProcess(
         cmd=[ExecutableInPackage(program, PACKAGE), *process.preparation.arguments],
         name=program,
+        prefix=_prefix(program, context),
         output='screen',
     )
 
@@ -102,7 +193,7 @@ def _actions(process: NodeProcess) -> list[Action]:
     return [*note, handler, prepare]
 
 
-def _node(process: NodeProcess) -> Node:
+def _node(process: NodeProcess, context: LaunchContext) -> Node:
     parameters: list[str | dict] = []
     if process.parameter_file is not None:
         parameters.append(str(process.parameter_file))
@@ -116,6 +207,8 @@ def _node(process: NodeProcess) -> Node:
         parameters=parameters,
         remappings=list(process.remappings.items()),
         arguments=list(process.arguments),
+        exec_name=process.executable,
+        prefix=_prefix(process.executable, context),
         additional_env=process.environment,
         output='screen',
     )

@@ -18,6 +18,7 @@ from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.printable import printable
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.guarded_services import guard_services
+from jetson_perception.ros.namesakes import Namesakes
 from jetson_perception.ros.parameters import (
     ALLOWS_CHANGES,
     Parameters,
@@ -71,6 +72,9 @@ class ManagedNode(LifecycleNode):
         Of rclpy's Node.
     """
 
+    #: The parameter that lists the blocks of parameters that the node has; empty without blocks.
+    blocks_listed_in = ''
+
     def __init__(self, name: str, params: type, **options: Any) -> None:
         super().__init__(name, **options)
         self.configured = False
@@ -91,6 +95,7 @@ class ManagedNode(LifecycleNode):
         service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
+        self._namesakes = Namesakes(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
         guard_services(self)
@@ -128,7 +133,9 @@ class ManagedNode(LifecycleNode):
         arguments : sequence of str
             Command line that the node was started with.
         """
-        self._unknown_parameters = unknown_parameters(self, other_names=self._other_names())
+        self._unknown_parameters = unknown_parameters(
+            self, other_names=self._other_names(), blocks_listed_in=self.blocks_listed_in
+        )
         self._files_for_others = files_for_others(
             given_files(arguments), self.get_fully_qualified_name()
         )
@@ -430,7 +437,7 @@ class ManagedNode(LifecycleNode):
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
-        facts = self.facts()
+        facts = self.facts() | self._namesakes.facts
         self._settle()
         hang = self._tell_hang()
         if hang:
@@ -447,4 +454,8 @@ class ManagedNode(LifecycleNode):
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN
             state.message = '; '.join(problems)
+        namesake = self._namesakes.problem()
+        if namesake:
+            said = f'{namesake}. {state.message}' if state.level != diagnostics.OK else namesake
+            state.level, state.message = diagnostics.ERROR, said
         return [state, *(self.diagnose() if self.active else [])]

@@ -51,6 +51,7 @@ _ARRAYS = {
     str: Parameter.Type.STRING_ARRAY,
 }
 # A client may send an empty list as one of any kind.
+_FIELDS_SHOWN = 3
 _ARRAY_TYPES = {kind.value for kind in Parameter.Type if kind.name.endswith('_ARRAY')}
 
 
@@ -389,7 +390,10 @@ def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:
 
 
 def unknown_parameters(
-    node: Node, ignore: Iterable[str] = (), other_names: Mapping[str, str] | None = None
+    node: Node,
+    ignore: Iterable[str] = (),
+    other_names: Mapping[str, str] | None = None,
+    blocks_listed_in: str = '',
 ) -> list[str]:
     """What to log for each parameter that was given to the node but that it does not have.
 
@@ -401,11 +405,25 @@ def unknown_parameters(
         Beginnings of names that something else will declare later.
     other_names : mapping of str to str, optional
         Names that other packages use, and the node's name for the same parameter.
+    blocks_listed_in : str
+        The parameter that lists the blocks of parameters of one kind, such as `engines`; a block
+        that it does not list is told of once, not for each parameter in it.
     """
     known = list(node._parameters)
-    texts = []
-    for name in node._parameter_overrides:
-        if name in known or name.startswith(('qos_overrides.', *ignore)):
+    unknown = [
+        name
+        for name in node._parameter_overrides
+        if name not in known and not name.startswith(('qos_overrides.', *ignore))
+    ]
+    blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
+    texts = [
+        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
+        f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
+        f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
+        for block, names in blocks.items()
+    ]
+    for name in unknown:
+        if name.partition('.')[0] in blocks:
             continue
         new = new_parameter(name, known)
         if new and new not in node._parameter_overrides:
@@ -419,3 +437,31 @@ def unknown_parameters(
             hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts
+
+
+def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
+    """What stands under each first part of a name that has a dot."""
+    blocks: dict[str, set[str]] = {}
+    for name in known:
+        block, dot, rest = name.partition('.')
+        if dot and block != 'qos_overrides':
+            blocks.setdefault(block, set()).add(rest)
+    return blocks
+
+
+def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
+    """Unknown names by their first part, where the node has such parameters under another."""
+    there = _blocks(known)
+    fields = set().union(*there.values())
+    return {
+        block: sorted(rest)
+        for block, rest in _blocks(unknown).items()
+        if block not in there and rest & fields
+    }
+
+
+def _listed(names: list[str]) -> str:
+    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
+    return shown + (
+        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
+    )

@@ -12,6 +12,7 @@ from ament_index_python.packages import get_package_prefix
 
 from jetson_perception.bringup import PACKAGE
 from jetson_perception.errors import PerceptionError
+from jetson_perception.process.orphans import ends_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ class RunningProcess:
             _prepare(process.preparation, log, environment)
         with log.open('a' if process.preparation else 'w') as output:
             self._popen = subprocess.Popen(
-                process.command(prefix),
+                [*ends_with_parent(), *process.command(prefix)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -15,6 +15,7 @@ from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
+from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
             node.end_soon()
 
     require_utf8(args)
+    require_log_folder()
     signals = ending.EndSignals(END_SIGNALS, end)
     # rclpy's own handlers take the context down at once: then results under way cannot be
     # published, nor a service call be answered, and each says so with a traceback.

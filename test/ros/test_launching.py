@@ -6,6 +6,8 @@ test_bringup.py starts the same processes without them.
 
 import importlib.util
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
@@ -23,7 +25,11 @@ from vision_msgs.msg import Detection2DArray
 if importlib.util.find_spec('launch_ros') is None:
     pytest.skip('launch_ros is not installed', allow_module_level=True)
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import (
+    PackageNotFoundError,
+    get_package_prefix,
+    get_package_share_directory,
+)
 from launch import LaunchContext, LaunchDescription, LaunchService
 from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessStart
@@ -32,6 +38,7 @@ from launch.utilities import perform_substitutions
 
 from jetson_perception import bringup
 from jetson_perception.errors import ParameterError
+from jetson_perception.process.orphans import ends_with_parent
 from jetson_perception.ros.launching import launch_description
 
 LAUNCH = Path(get_package_share_directory('jetson_perception'), 'launch')
@@ -97,6 +104,55 @@ def test_a_note_is_logged():
     note, started = start.execute(context)
     assert perform_substitutions(context, note.msg) == 'seg_node: without this: that'
     assert started.node_executable == 'seg_node'
+
+
+#: Includes one of our launch files, with an argument of its own that ours does not have.
+INCLUDING = """
+import os
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+def generate_launch_description():
+    folder = os.path.join(get_package_share_directory('jetson_perception'), 'launch')
+    ours = PythonLaunchDescriptionSource(os.path.join(folder, 'seg.launch.py'))
+    return LaunchDescription([
+        DeclareLaunchArgument('robot'),
+        DeclareLaunchArgument('file'),
+        IncludeLaunchDescription(ours, launch_arguments={'params_file': '/none.yaml'}.items()),
+    ])
+"""
+NAMES = 'launched'
+
+
+def ros2():
+    command = shutil.which('ros2')
+    if command is None:
+        pytest.skip('the command ros2 is not installed')
+    return command
+
+
+def is_installed(package):
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def launched(folder, file, *arguments):
+    """Exit code and output of `ros2 launch` that ends by itself."""
+    named = [file] if os.sep in file else ['jetson_perception', file]
+    ended = subprocess.run(
+        [ros2(), 'launch', *named, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        env=os.environ | {'ROS_LOG_DIR': str(folder / 'log')},
+    )
+    return ended.returncode, ended.stdout
 
 
 class TestPreparation:
@@ -199,7 +255,7 @@ class TestCommand:
         )
         found = peer.collect('eyes/detections', Detection2DArray)
         peer.wait_for(lambda: found, 'detections')
-        assert found[0].header.frame_id == 'camera'
+        assert found[0].header.frame_id == f'{peer.namespace}_cam'
         assert len(found[0].detections) == 1
 
     def test_show_args(self):
@@ -215,6 +271,77 @@ class TestCommand:
         for argument in bringup.SEG_ARGUMENTS:
             assert f"'{argument.name}'" in shown
             assert argument.description.split('.')[0][:40] in shown
+
+    @pytest.mark.parametrize(
+        ('name', 'arguments', 'said'),
+        [
+            pytest.param(
+                'seg',
+                ['rviz:=true'],
+                'nothing is started: rviz2 of the package rviz2 is not installed',
+                id='rviz2_is_missing',
+            ),
+            pytest.param('seg', ['modle:=x'], 'modle (did you mean model:=?)', id='unknown'),
+            pytest.param('camera', ['rate:=5'], 'mean frame_rate:=?)', id='unknown_to_camera'),
+            pytest.param(
+                'yolo', ['params_file:=/no file ü.yaml'], 'no file ü.yaml cannot', id='no_file'
+            ),
+            pytest.param('yolo', ['engine_name:=front'], 'no model is given', id='no_model'),
+        ],
+    )
+    def test_what_cannot_be_is_said_before_anything_starts(self, name, arguments, said, tmp_path):
+        """In one line, and with nothing left running."""
+        if 'rviz:=true' in arguments and is_installed('rviz2'):
+            pytest.skip('rviz2 is installed')
+        code, text = launched(tmp_path, f'{name}.launch.py', *arguments)
+        assert code == 1
+        lines = [line for line in text.splitlines() if '[INFO] [launch]' not in line]
+        assert len(lines) == 1, text
+        assert said in lines[0]
+        assert lines[0].startswith('[ERROR] [launch]: ')
+
+    def test_a_launch_file_that_includes_ours_has_arguments_of_its_own(self, tmp_path):
+        """So these are no errors; those that `ros2 launch` gives our own file are."""
+        outer = tmp_path / 'outer.launch.py'
+        outer.write_text(INCLUDING)
+        code, text = launched(tmp_path, str(outer), 'robot:=r1', 'file:=seg.launch.py')
+        assert 'params_file /none.yaml cannot be read' in text
+        assert 'robot' not in text.replace(str(tmp_path), '')
+        assert code == 1
+        ours = str(LAUNCH / 'seg.launch.py')
+        assert (
+            'seg.launch.py has no launch argument robot'
+            in launched(tmp_path, ours, 'robot:=r1')[1]
+        )
+
+    @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
+    def test_no_node_outlives_launch(self, peer, tmp_path, number):
+        """Launch ends nobody when it is killed, and says so itself when it is terminated."""
+        if not ends_with_parent():
+            pytest.skip('setpriv of util-linux is not installed')
+        log = tmp_path / 'launch.log'
+        with log.open('w') as output:
+            process = subprocess.Popen(
+                [ros2(), 'launch', 'jetson_perception', 'seg.launch.py', f'namespace:={NAMES}'],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            peer.wait_for(
+                lambda: log.read_text().count('process started with pid') == 2, 'both nodes'
+            )
+            pids = map(int, re.findall(r'started with pid \[(\d+)\]', log.read_text()))
+            nodes = [os.pidfd_open(pid) for pid in pids]
+            assert not select.select(nodes, [], [], 0)[0]
+            process.send_signal(number)
+            process.wait(60)
+            for node in nodes:
+                assert select.select([node], [], [], 60)[0], log.read_text()
+                os.close(node)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def test_an_argument_under_its_old_name_ends_it(self):
         command = shutil.which('ros2')

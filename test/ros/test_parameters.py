@@ -473,6 +473,37 @@ def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make
     assert told in text
 
 
+class TestBlocks:
+    """Parameters of one engine, say, under its name."""
+
+    def unknown(self, make_node, *names):
+        node = make_node(**dict.fromkeys(names, 1))
+        Parameters(node, Settings, 'front')
+        return unknown_parameters(node, blocks_listed_in='engines')
+
+    def test_one_that_is_not_listed_is_told_in_one_line(self, make_node):
+        fields = ('blend', 'count', 'mode', 'names')
+        (text,) = self.unknown(make_node, *(f'det.{field}' for field in fields))
+        assert text == (
+            'configured was given parameters for det (blend, count, mode and 1 more), which '
+            'engines does not list; it lists front. Add det to engines, or rename the block; it '
+            'is ignored'
+        )
+
+    def test_each_has_a_line(self, make_node):
+        texts = self.unknown(make_node, 'det.blend', 'pose.blend', 'pose.count')
+        assert len(texts) == 2
+        assert 'for pose (blend, count), which engines does not list;' in texts[1]
+
+    def test_a_wrong_name_in_one_that_is_listed_is_told_as_ever(self, make_node):
+        (text,) = self.unknown(make_node, 'front.blent')
+        assert 'no parameter front.blent; did you mean front.blend?' in text
+
+    def test_what_has_no_such_parameters_is_no_block(self, make_node):
+        (text,) = self.unknown(make_node, 'camera.zzzz')
+        assert 'no parameter camera.zzzz;' in text
+
+
 def test_the_name_of_another_package_is_told_with_the_one_here(make_node):
     node = make_node(video_device='/dev/video0')
     settings = Parameters(node, Settings, 'front')

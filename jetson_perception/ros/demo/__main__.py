@@ -28,6 +28,7 @@ from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.stage import Stage
+from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.processes import running
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(args: argparse.Namespace, console: Console) -> None:
+    require_log_folder()
     processes = _processes(args)
     source = args.source or SCENES[args.node]
     console.print(

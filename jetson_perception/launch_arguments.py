@@ -1,0 +1,272 @@
+"""The arguments of the launch files, and what is wrong with those that a user gives.
+
+Nothing here imports launch or rclpy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jetson_perception.model_info import PRECISIONS, RUNTIMES
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+PACKAGE = 'jetson_perception'
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One launch argument.
+
+    Attributes
+    ----------
+    name, default, description : str
+        As `ros2 launch --show-args` prints them; an empty default leaves the value to the node's
+        YAML file.
+    choices : tuple of str
+        The allowed values; empty for any.
+    """
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+_COMMON = (
+    Argument(
+        'transport',
+        'shared_memory',
+        'shared_memory gives our processes a Fast DDS profile and allocator settings that do not '
+        'lose large images; system leaves everything as it is.',
+        ('shared_memory', 'system'),
+    ),
+    Argument(
+        'every_frame',
+        '',
+        'true: a file, folder, bag or scene waits until the node is done with each image, so that '
+        'no image is lost.',
+        ('', 'true', 'false'),
+    ),
+    Argument('use_sim_time', 'false', 'Use the time from /clock.', ('true', 'false')),
+)
+_CAMERA = (
+    Argument(
+        'source',
+        '',
+        'Camera, file or stream to open: v4l2:///dev/video0, csi://0, rtsp://host/path, '
+        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
+        'scene://oranges. A rendered scene if this is empty and no file sets it.',
+    ),
+    Argument('width', '', 'Width to request from the source, pixels.'),
+    Argument('height', '', 'Height to request from the source, pixels.'),
+    Argument('frame_rate', '', 'Frames per second to request from the source.'),
+    Argument('pixel_format', '', 'Four-letter code of a v4l2 format, such as MJPG.'),
+    Argument('loop', '', 'Restart a file, folder or bag at its end.', ('', 'true', 'false')),
+    Argument(
+        'wait_for_subscribers',
+        '',
+        'Number of subscribers that a file, folder, bag or scene with frames= waits for.',
+    ),
+    Argument('calibration', '', 'YAML file written by camera_calibration.'),
+    Argument(
+        'frame_id',
+        '',
+        "Frame of the images in tf; if this is empty and no file sets it, the camera's namespace, "
+        'with _ for each /.',
+    ),
+    Argument(
+        'camera_params_file',
+        '',
+        'YAML file for camera_node; if empty, a params_file that names the camera or sets source, '
+        'otherwise config/camera_node.yaml.',
+    ),
+    Argument('camera_name', 'camera_node', 'Name of the camera node.'),
+    Argument(
+        'camera_namespace',
+        '',
+        'Namespace of the camera node and its topics; / for none. If it is empty, camera, in the '
+        'namespace of the other node if there is one: seg/camera, yolo/camera.',
+    ),
+)
+_PERCEPTION = (
+    Argument(
+        'image',
+        '',
+        'Image topic of a camera that is already running, raw or compressed. If it is empty, or '
+        'source is set, camera_node is started.',
+    ),
+    Argument(
+        'image_transport',
+        '',
+        'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage.',
+        ('', 'raw', 'compressed'),
+    ),
+    Argument(
+        'runtime',
+        '',
+        'Library that runs the model; auto takes the fastest one installed.',
+        ('', *RUNTIMES),
+    ),
+    Argument(
+        'autostart',
+        'true',
+        'Configure and activate at start; false leaves both to a lifecycle manager.',
+        ('true', 'false'),
+    ),
+    Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
+)
+
+_PRECISION = Argument(
+    'precision',
+    '',
+    'Number type that TensorRT builds the engine for, and that ONNX Runtime computes in on CUDA.',
+    ('', *PRECISIONS),
+)
+_SCORE_THRESHOLD = Argument('score_threshold', '', 'Results that score less are dropped; 0 to 1.')
+
+CAMERA_ARGUMENTS = (
+    Argument('params_file', '', 'The same as camera_params_file, as in the other launch files.'),
+    *_CAMERA,
+    *_COMMON,
+)
+SEG_ARGUMENTS = (
+    Argument(
+        'model',
+        '',
+        'ONNX file, or name of a model that comes with the package. If this and params_file are '
+        'empty, the model for scene://oranges.',
+    ),
+    Argument('params_file', '', 'YAML file for seg_node; config/seg_node.yaml if empty.'),
+    Argument('name', 'seg_node', 'Name of the node.'),
+    Argument('namespace', 'seg', 'Namespace of the node and its topics.'),
+    _PRECISION,
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+YOLO_ARGUMENTS = (
+    Argument(
+        'model',
+        '',
+        'ONNX file for one engine; use params_file for several. If both are empty, the '
+        "package's detector and pose model run on scene://people.",
+    ),
+    Argument('engine_name', 'det', 'Name of the engine of model, which its topics begin with.'),
+    Argument('params_file', '', 'YAML file for yolo_node; config/yolo_node.yaml if empty.'),
+    Argument('name', 'yolo_node', 'Name of the node.'),
+    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
+    _PRECISION,
+    _SCORE_THRESHOLD,
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+CONCURRENT_ARGUMENTS = (
+    Argument(
+        'detect_model',
+        '',
+        'ONNX file of a detector, for the engine det in FP16; needs detect_int8_model, too.',
+    ),
+    Argument(
+        'detect_int8_model',
+        '',
+        'The same detector quantized, for det_int8; jetson-perception quantize makes it.',
+    ),
+    Argument('pose_model', '', 'ONNX file of a pose model, for the engine pose in FP16.'),
+    Argument('pose_int8_model', '', 'The same pose model quantized, for pose_int8.'),
+    Argument(
+        'params_file',
+        '',
+        'YAML file for yolo_node with these engines; config/concurrent.yaml if empty.',
+    ),
+    Argument('name', 'yolo_node', 'Name of the node.'),
+    Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
+    _SCORE_THRESHOLD,
+    *_PERCEPTION,
+    *_CAMERA,
+    *_COMMON,
+)
+
+
+OF_LAUNCH = frozenset(
+    ('launch-prefix', 'launch-prefix-filter', 'emulate_tty', 'sigterm_timeout', 'sigkill_timeout')
+)
+"""Arguments that every launch file takes, as launch itself reads them."""
+
+_OTHER_WORDS = {
+    'camera_frame_id': 'frame_id',
+    'camera_info_url': 'calibration',
+    'compressed': 'image_transport',
+    'conf': 'score_threshold',
+    'confidence': 'score_threshold',
+    'device': 'source',
+    'fps': 'frame_rate',
+    'image_topic': 'image',
+    'image_height': 'height',
+    'image_width': 'width',
+    'input': 'source',
+    'input_topic': 'image',
+    'params': 'params_file',
+    'rate': 'frame_rate',
+    'threshold': 'score_threshold',
+    'topic': 'image',
+    'url': 'source',
+    'video': 'source',
+    'video_device': 'source',
+    'weights': 'model',
+}
+"""What others call an argument."""
+
+
+def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
+    """Values of a launch file's arguments: those given, and defaults for the others.
+
+    Raises
+    ------
+    KeyError
+        For a name that is not an argument.
+    """
+    known = {argument.name: argument.default for argument in arguments}
+    for name in values:
+        if name not in known:
+            raise KeyError(f'{name} is not a launch argument; expected one of {", ".join(known)}')
+    return known | values
+
+
+def unknown_argument_problem(
+    file: str, given: Collection[str], arguments: Sequence[Argument]
+) -> str:
+    """What to tell who gives a launch file arguments that it does not have; '' if it has all.
+
+    Parameters
+    ----------
+    file : str
+        Name of the launch file.
+    given : collection of str
+        Names of the arguments that it was given.
+    arguments : sequence of Argument
+        Those that it has.
+    """
+    known = [argument.name for argument in arguments]
+    unknown = [name for name in given if name not in known and name not in OF_LAUNCH]
+    if not unknown:
+        return ''
+    return (
+        f'{file} has no launch argument {", ".join(_with_hint(name, known) for name in unknown)}; '
+        f'`ros2 launch {PACKAGE} {file} --show-args` lists those that it has'
+    )
+
+
+def _with_hint(name: str, known: Sequence[str]) -> str:
+    """An unknown name, with the known one that was probably meant."""
+    plain = name.lower().replace('-', '_')
+    close = difflib.get_close_matches(plain, known, n=1)
+    # What others call a thing that this launch file has not is like no other argument either.
+    meant = [_OTHER_WORDS[plain]] if plain in _OTHER_WORDS else close
+    meant = [one for one in meant if one in known]
+    return printable(name, 60) + (f' (did you mean {meant[0]}:=?)' if meant else '')

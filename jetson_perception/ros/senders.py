@@ -1,0 +1,145 @@
+"""Two publishers that send on one topic: their images alternate, and so do the results."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.subscription import Subscription
+
+from jetson_perception.printable import printable, printable_line
+from jetson_perception.ros.endpoint_names import node_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+#: So many messages out of order, in so many seconds, are of two publishers: one that was started
+#: anew begins to count anew once.
+_TIMES, _WITHIN_S = 4, 10.0
+#: Longer than a publisher that was killed stays in discovery: 20 s with Fast DDS.
+_LEASE_S = 30.0
+_CHECK_S = 5.0
+_MOST_NAMED = 4
+
+
+class Senders:
+    """Warns once when the messages of a subscription come from several publishers.
+
+    That a publisher is in discovery says little: it may be idle, or was killed. Publishers number
+    their messages, each from 1, so the numbers of one rise, and those of two are out of order.
+    rclpy tells numbers from Iron on, and not with every middleware; without them publishers count
+    that have been there together for longer than any lease, and the warning is a supposition.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which logs the warning.
+    subscription : rclpy Subscription
+        Whose callback takes a message; it is looked over until there is something to say.
+    numbers : bool
+        Whether rclpy can tell numbers.
+    now_s : callable
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        subscription: Subscription,
+        *,
+        numbers: bool = hasattr(Subscription, 'CallbackType'),
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._subscription = subscription
+        self._topic = subscription.topic_name
+        self._deliver = subscription.callback
+        self._now_s = now_s
+        self._number = 0
+        self._out_of_order_s: deque[float] = deque(maxlen=_TIMES)
+        self._arrived = False
+        self._several_since_s: float | None = None
+        subscription.callback = self._on_numbered if numbers else self._on_message
+        # Steady, as simulated time may stand still.
+        self._timer: Any = None
+        if not numbers:
+            self._begin_to_count()
+
+    def close(self) -> None:
+        """Look no longer; the subscription has its own callback again."""
+        self._subscription.callback = self._deliver
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+
+    def _on_numbered(self, msg: Any, info: Any) -> None:
+        number = info['publication_sequence_number']
+        if number is None:
+            self._subscription.callback = self._on_message
+            self._begin_to_count()
+        else:
+            if number <= self._number:
+                self._out_of_order()
+            self._number = number
+        self._deliver(msg)
+
+    def _on_message(self, msg: Any) -> None:
+        self._arrived = True
+        self._deliver(msg)
+
+    def _out_of_order(self) -> None:
+        now_s = self._now_s()
+        self._out_of_order_s.append(now_s)
+        if len(self._out_of_order_s) == _TIMES and now_s - self._out_of_order_s[0] < _WITHIN_S:
+            names = self._names()
+            if len(names) > 1:  # else discovery has yet to name the second one
+                self._warn(
+                    f'images on {printable(self._topic)} come from {len(names)} publishers, and '
+                    'results alternate between them',
+                    names,
+                )
+
+    def _begin_to_count(self) -> None:
+        self._timer = self._node.create_timer(
+            _CHECK_S, self.check, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def check(self) -> None:
+        """See whether several publishers have been there for long; where there are no numbers."""
+        names = self._names()
+        if len(names) < 2 or not self._arrived:
+            self._several_since_s = None
+            return
+        self._arrived = False
+        now_s = self._now_s()
+        if self._several_since_s is None:
+            self._several_since_s = now_s
+        elif now_s - self._several_since_s > _LEASE_S:
+            self._warn(
+                f'{printable(self._topic)} has {len(names)} publishers; if more than one of them '
+                'sends, results alternate between them',
+                names,
+            )
+
+    def _names(self) -> list[str]:
+        found = self._node.get_publishers_info_by_topic(self._topic)
+        return sorted(printable(node_name(info), 80) for info in found)
+
+    def _warn(self, what: str, names: list[str]) -> None:
+        self.close()
+        each = dict.fromkeys(names)
+        shown = [
+            name if names.count(name) == 1 else f'{name} ({names.count(name)} times)'
+            for name in list(each)[:_MOST_NAMED]
+        ]
+        more = ', …' if len(each) > _MOST_NAMED else ''
+        self._node.get_logger().warning(
+            printable_line(
+                f'{what}: {", ".join(shown)}{more}. End all but one, or have each publish on a '
+                'topic of its own, such as by camera_namespace:= of a launch file'
+            )
+        )

@@ -1,0 +1,158 @@
+"""Several publishers on one input: named once, when both really send."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+from nodes.support import Peer, image_message, log_lines, node_process, starter
+from onnx_models import color_segmentation
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from std_msgs.msg import String
+
+from jetson_perception.ros.senders import Senders
+
+HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
+
+
+@pytest.fixture
+def peer():
+    with closing(Peer()) as made:
+        yield made
+
+
+class Listener:
+    """A subscription that is looked over, in time that the test has in its hands."""
+
+    def __init__(self, peer, **options):
+        self.peer = peer
+        self.now_s = 0.0
+        self.heard = []
+        self.warned = []
+        self.others = []
+        subscription = peer.node.create_subscription(String, 'topic', self.heard.append, 50)
+        self.senders = Senders(self, subscription, now_s=lambda: self.now_s, **options)
+
+    def publisher(self, name):
+        node = Node(name, namespace=self.peer.namespace, context=self.peer._context)
+        self.others.append(node)
+        publisher = node.create_publisher(String, 'topic', 50)
+        self.peer.wait_for_subscriber(publisher)
+        return publisher
+
+    def hear(self, *publishers):
+        for publisher in publishers:
+            before = len(self.heard)
+            publisher.publish(String(data=str(before)))
+            self.peer.wait_for(lambda: len(self.heard) > before, 'a message')  # noqa: B023
+
+    def close(self):
+        self.senders.close()
+        for node in self.others:
+            node.destroy_node()
+
+    # What Senders uses of a node: its own, but for the log.
+
+    def get_publishers_info_by_topic(self, topic):
+        return self.peer.node.get_publishers_info_by_topic(topic)
+
+    def get_logger(self):
+        return self
+
+    def warning(self, text):
+        self.warned.append(text)
+
+    def create_timer(self, *arguments, **options):
+        return self.peer.node.create_timer(*arguments, **options)
+
+    def destroy_timer(self, timer):
+        self.peer.node.destroy_timer(timer)
+
+
+@pytest.mark.skipif(not HAS_NUMBERS, reason='this rclpy does not tell numbers')
+class TestByNumbers:
+    def test_two_that_send_are_named_once(self, peer):
+        with closing(Listener(peer)) as listener:
+            left, right = listener.publisher('left'), listener.publisher('right')
+            listener.hear(*[left, right] * 10)
+            (text,) = listener.warned
+            assert text.startswith(
+                f'images on /{peer.namespace}/topic come from 2 publishers, and results alternate '
+                f'between them: /{peer.namespace}/left, /{peer.namespace}/right. '
+            )
+            assert len({msg.data for msg in listener.heard}) == 20, 'each is delivered once'
+
+    def test_two_of_one_name_and_unequal_rates(self, peer):
+        with closing(Listener(peer)) as listener:
+            fast, slow = listener.publisher('camera'), listener.publisher('camera')
+            listener.hear(*[*[fast] * 5, slow] * 5)
+            assert '/camera (2 times)' in listener.warned[0]
+
+    def test_one_that_is_there_and_sends_nothing_does_not_count(self, peer):
+        with closing(Listener(peer)) as listener:
+            sends, _idle = listener.publisher('sends'), listener.publisher('idle')
+            listener.hear(*[sends] * 20)
+            assert not listener.warned
+
+    def test_one_that_takes_over_does_not_count(self, peer):
+        """As a driver that was started anew, while the old one is still in discovery."""
+        with closing(Listener(peer)) as listener:
+            listener.hear(*[listener.publisher('camera')] * 10)
+            listener.hear(*[listener.publisher('camera')] * 20)
+            assert not listener.warned
+
+    def test_now_and_then_is_no_alternation(self, peer):
+        with closing(Listener(peer)) as listener:
+            usual, seldom = listener.publisher('usual'), listener.publisher('seldom')
+            for _ in range(6):
+                listener.hear(usual, usual, seldom)
+                listener.now_s += 60.0
+            assert not listener.warned
+
+
+class TestWithoutNumbers:
+    """As with Humble's rclpy, and with Cyclone DDS."""
+
+    def checked(self, listener, seconds, *publishers):
+        for _ in range(0, seconds, 5):
+            listener.hear(*publishers)
+            listener.now_s += 5.0
+            listener.senders.check()
+
+    def test_two_that_stay_are_named_once(self, peer):
+        with closing(Listener(peer, numbers=False)) as listener:
+            left, right = listener.publisher('left'), listener.publisher('right')
+            self.checked(listener, 30, left, right)
+            assert not listener.warned, 'one may have been killed, and be in discovery still'
+            self.checked(listener, 30, left, right)
+            (text,) = listener.warned
+            assert '/topic has 2 publishers; if more than one of them sends, ' in text
+            assert f': /{peer.namespace}/left, /{peer.namespace}/right. ' in text
+
+    def test_nothing_while_nothing_comes(self, peer):
+        with closing(Listener(peer, numbers=False)) as listener:
+            listener.publisher('left')
+            listener.publisher('right')
+            self.checked(listener, 60)
+            assert not listener.warned
+
+
+def test_a_node_names_two_cameras_on_its_topic(peer, tmp_path):
+    if not HAS_NUMBERS:
+        pytest.skip('this rclpy does not tell numbers')
+    with starter(peer, tmp_path) as start:
+        model = color_segmentation(tmp_path / 'my.onnx')
+        node = start(node_process('seg_node', peer.namespace, model=str(model)))
+        publishers = [peer.image_publisher(), peer.image_publisher()]
+        for publisher in publishers:
+            peer.wait_for_subscriber(publisher)
+        said = r'images on .*/image come from 2 publishers.*: .*/peer \(2 times\)\. End all but'
+        black = np.zeros((48, 64, 3), np.uint8)
+        for publisher in publishers * 100:
+            publisher.publish(image_message(black))
+            try:
+                peer.wait_for(lambda: log_lines(node, said), 'the warning', 0.1)
+                break
+            except AssertionError:
+                continue
+        assert len(log_lines(node, said)) == 1

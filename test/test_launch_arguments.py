@@ -1,0 +1,75 @@
+"""What is told to who gives a launch file an argument that it does not have."""
+
+from __future__ import annotations
+
+import pytest
+
+from jetson_perception.launch_arguments import (
+    CAMERA_ARGUMENTS,
+    CONCURRENT_ARGUMENTS,
+    OF_LAUNCH,
+    SEG_ARGUMENTS,
+    YOLO_ARGUMENTS,
+    unknown_argument_problem,
+)
+
+ALL = {
+    'seg.launch.py': SEG_ARGUMENTS,
+    'yolo.launch.py': YOLO_ARGUMENTS,
+    'concurrent.launch.py': CONCURRENT_ARGUMENTS,
+    'camera.launch.py': CAMERA_ARGUMENTS,
+}
+OF_CAMERAS = {'source', 'width', 'height', 'frame_rate', 'pixel_format', 'frame_id', 'calibration'}
+
+
+def problem(*given, file='yolo.launch.py'):
+    return unknown_argument_problem(file, given, ALL[file])
+
+
+@pytest.mark.parametrize('file', ALL)
+def test_nothing_where_all_are_known(file):
+    assert unknown_argument_problem(file, [], ALL[file]) == ''
+    names = [argument.name for argument in ALL[file]]
+    assert unknown_argument_problem(file, [*names, *OF_LAUNCH], ALL[file]) == ''
+
+
+@pytest.mark.parametrize('file', ALL)
+def test_every_launch_file_has_those_of_cameras(file):
+    assert {argument.name for argument in ALL[file]} >= OF_CAMERAS
+
+
+@pytest.mark.parametrize(
+    ('given', 'meant'),
+    [
+        pytest.param('modle', 'model', id='swapped_letters'),
+        pytest.param('Model', 'model', id='case'),
+        pytest.param('engine-name', 'engine_name', id='hyphen'),
+        pytest.param('rate', 'frame_rate', id='short'),
+        pytest.param('fps', 'frame_rate', id='another_word'),
+        pytest.param('weights', 'model', id='word_of_others'),
+        pytest.param('conf', 'score_threshold', id='word_of_yolo'),
+        pytest.param('topic', 'image', id='word_of_ros'),
+    ],
+)
+def test_names_the_one_that_was_meant(given, meant):
+    text = problem(given)
+    assert f'yolo.launch.py has no launch argument {given} (did you mean {meant}:=?)' in text
+    assert 'ros2 launch jetson_perception yolo.launch.py --show-args' in text
+
+
+@pytest.mark.parametrize('given', ['', 'xyzzy', 'a\nb\x1b[2J', 'ü' * 500])
+def test_says_nothing_else_of_one_that_is_like_none(given):
+    text = problem(given)
+    assert 'did you mean' not in text
+    assert text.isprintable()
+    assert len(text) < 300
+
+
+def test_a_word_for_what_this_launch_file_has_not():
+    """camera.launch.py has no model, so weights is not called one."""
+    assert 'did you mean' not in problem('weights', file='camera.launch.py')
+
+
+def test_names_all_that_are_unknown():
+    text = problem('model', 'modle', 'xyzzy')
+    assert 'modle (did you mean model:=?), xyzzy;' in text
