@@ -83,6 +83,8 @@ class ManagedNode(LifecycleNode):
         self._unknown_parameters: list[str] = []
         #: Set when the process is to end, so that nobody begins what takes long.
         self.ending = threading.Event()
+        self._failure: Exception | None = None
+        self._failed = self.create_guard_condition(self._on_failure)
         self._left_behind: list[LeftBehind] = []
         self._to_close: list[tuple[str, Callable[[], None]]] = []
         self._hang_told = ''
@@ -243,6 +245,16 @@ class ManagedNode(LifecycleNode):
             self._go('deactivate')
         self._explain('active any more', error)
 
+    def fail_soon(self, error: Exception) -> None:
+        """Have the executor make an active node go inactive; any thread may call it."""
+        self._failure = error
+        self._failed.trigger()
+
+    def _on_failure(self) -> None:
+        error, self._failure = self._failure, None
+        if error is not None and self.active:
+            self.go_inactive(error)
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._forget_destroyed()
@@ -256,6 +268,7 @@ class ManagedNode(LifecycleNode):
         """Transition of the lifecycle."""
         self._forget_destroyed()
         self._wanted_active = True
+        self._failure = None  # of the activation before
         if not self._succeeds('activated', self.refuse_after_hang, self.activate):
             return self._undone(self.deactivate)
         self.active = True
