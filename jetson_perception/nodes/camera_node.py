@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rclpy.clock import Clock, ClockType
+
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import load_calibration
 from jetson_perception.camera.capture import Capture
@@ -99,8 +101,9 @@ class CameraParams:
         'then; false stamps them when they are played.',
     )
     frame_id: str = param(
-        'camera',
-        'Frame of the images in tf.',
+        '',
+        "Frame of the images in tf; empty for the node's namespace, as front/camera, and camera "
+        'where that is /.',
         at_configure=True,
         other_names=('camera_frame_id',),
     )
@@ -139,7 +142,8 @@ class CameraNode(ManagedNode):
         self._publisher: CameraPublisher | None = None
         self._capture: Capture | None = None
         super().__init__('camera_node', CameraParams, **options)
-        self.create_timer(1.0, self._publish_stats)
+        # Not the node's clock: simulated time may stand still, or come late.
+        self.create_timer(1.0, self._publish_stats, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def configure(self) -> None:
         """Make the source and the topics."""
@@ -161,7 +165,9 @@ class CameraNode(ManagedNode):
             max_image_pixels=params.max_image_pixels,
             pace=Pace.EVERY_FRAME if params.every_frame else Pace.LIVE,
         )
-        self._publisher = CameraPublisher(self, self._source, lambda: self.own.value, calibration)
+        self._publisher = CameraPublisher(
+            self, self._source, lambda: self.own.value, calibration, on_failure=self.fail_soon
+        )
 
     def activate(self) -> None:
         """Start reading."""

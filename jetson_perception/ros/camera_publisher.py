@@ -17,6 +17,7 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.frame_ids import usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message, stamp_ns
 from jetson_perception.ros.listeners import Listeners
@@ -47,6 +48,8 @@ class CameraPublisher:
         Gives the node's CameraParams; asked for every frame.
     calibration : Calibration, optional
         Of the camera.
+    on_failure : callable
+        Told, in the capturing thread, why no frame will come any more.
 
     Attributes
     ----------
@@ -66,11 +69,15 @@ class CameraPublisher:
         source: FrameSource,
         params: Callable[[], Any],
         calibration: Calibration | None = None,
+        *,
+        on_failure: Callable[[PerceptionError], None],
     ) -> None:
         self._node = node
+        self._on_failure = on_failure
         self._source = source
         self._params = params
         self._calibration = calibration
+        self._frame_id = usable_frame_id(node, params().frame_id)
         every_frame = params().every_frame
         images_qos = qos.EVERY_IMAGE if every_frame else qos.SENSOR_DATA
         self._message = ImageMessage()
@@ -130,8 +137,8 @@ class CameraPublisher:
         )
 
     def failed(self, error: PerceptionError) -> None:
-        """Say so, with the way out."""
-        self._node.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+        """Have the node go inactive, and say why."""
+        self._on_failure(error)
 
     def ended(self) -> None:
         """Say so."""
@@ -159,7 +166,7 @@ class CameraPublisher:
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
         stamp = self._stamp(frame, age_ns)
-        header = Header(stamp=stamp.to_msg(), frame_id=self._params().frame_id)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id)
         self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
         if self._truth is not None:

@@ -22,8 +22,10 @@ from nodes.support import (
     wait_for_exit,
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
+from jetson_perception.nodes.camera_node import CameraNode
 from jetson_perception.ros import diagnostics
 
 SIZE_WH = (64, 48)
@@ -181,6 +183,38 @@ class TestSources:
             assert pixels_of(image).std() > 0
 
 
+class TestFrames:
+    @pytest.mark.parametrize(
+        ('given', 'expected'),
+        [
+            pytest.param({'frame_id': '/front/optical'}, 'front/optical', id='leading_slash'),
+            pytest.param({'frame_id': '/'}, 'camera', id='slash_alone'),
+            pytest.param({'frame_id': 'front'}, 'front', id='plain'),
+            pytest.param({}, None, id='by_the_namespace'),
+        ],
+    )
+    def test_are_named_as_tf2_takes_them(self, peer, run, pictures, given, expected):
+        node = run(CameraNode, source=f'images://{pictures}', wait_for_subscribers=0, **given)
+        assert node.active
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        node.trigger_deactivate()
+        node.trigger_activate()
+        peer.wait_for(lambda: infos, 'camera_info')
+        assert infos[0].header.frame_id == (expected or peer.namespace)
+
+    def test_a_slash_that_is_removed_is_told_once(self, peer, start, pictures):
+        node = start(camera(peer, f'images://{pictures}', frame_id='/belt'))
+        assert len(pairs(peer, 3)) >= 3
+        assert len(log_lines(node, 'frame_id /belt begins with a slash, which tf2 refuses')) == 1
+
+
+class TestSimulatedTime:
+    def test_stats_come_without_a_clock(self, peer, start, pictures):
+        start(camera(peer, f'images://{pictures}', use_sim_time=True))
+        stats = peer.collect('stats', PipelineStats)
+        peer.wait_for(lambda: len(stats) >= 2, 'stats')
+
+
 class TestCalibration:
     def test_fields_scaled_to_the_size_of_the_images(self, peer, start, pictures, tmp_path):
         """The calibration was made at twice the size; pixel centers lie at whole numbers."""
@@ -256,16 +290,20 @@ class TestLosses:
         path = tmp_path / 'later.avi'
         node = start(camera(peer, f'file://{path}'))
         status = peer.wait_for_status(
-            'camera_node: source', lambda status: status.level == diagnostics.ERROR, 'the error'
+            'camera_node', lambda status: status.level == diagnostics.ERROR, 'the error'
         )
+        assert 'there is no' in status.message
         assert 'later.avi' in status.message
-        assert 'Once mended, deactivate and activate this node' in peer.wait_for_log(
-            node, 'later.avi.*ERROR|ERROR.*later.avi'
-        )
-        assert peer.state('camera_node') == 'active'
+        told = peer.wait_for_log(node, 'ERROR.*not active any more: there is no .*later.avi')
+        assert f'/{peer.namespace}/camera_node/retry std_srvs/srv/Trigger' in told
+        assert peer.state('camera_node') == 'inactive'
+        name = 'camera_node/retry'
+        answer = peer.call(Trigger, name, Trigger.Request())
+        peer.wait_for(lambda: len(log_lines(node, 'not active any more')) == 2, 'the error again')
+        peer.wait_for_state('camera_node', 'inactive')
         shutil.copy(video, path)
-        assert peer.change_state('camera_node', 'deactivate')
-        assert peer.change_state('camera_node', 'activate')
+        answer = peer.call(Trigger, name, Trigger.Request())
+        assert (answer.success, answer.message) == (True, 'active')
         assert len(pairs(peer, 3)) >= 3
         status = peer.wait_for_status(
             'camera_node: source', lambda status: status.level == diagnostics.OK, 'recovery'
