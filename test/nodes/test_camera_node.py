@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from camera.standin_rtsp import StandInRtspServer
+from camera.timed_videos import write_matroska
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
     BEST_EFFORT,
@@ -27,6 +28,7 @@ from vision_msgs.msg import LabelInfo
 
 from jetson_perception.nodes.camera_node import CameraNode
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.image_messages import stamp_ns
 
 SIZE_WH = (64, 48)
 GRAYS = (40, 120, 200)
@@ -131,6 +133,20 @@ class TestSources:
         for (image, _), index in zip(found, shown, strict=True):
             off = np.abs(pixels_of(image).astype(int) - GRAYS[index])
             assert off.max() <= (0 if scheme == 'images' else 4)
+
+    def test_a_video_is_played_by_the_times_of_its_frames(self, peer, start, tmp_path):
+        times_ms = [0, 33, 70, 75, 80, 200, 210, 230, 280, 300]
+        picture = np.zeros((48, 64, 3), np.uint8)
+        path = write_matroska(tmp_path / 'browser.webm', [picture] * 10, times_ms)
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.collect('image_raw', Image, BEST_EFFORT)
+        node = start(camera(peer, f'file://{path}', loop=False, wait_for_subscribers=1))
+        peer.wait_for_log(node, 'came to its end after 10 frames')
+        peer.wait_for(lambda: len(infos) > 1, 'camera_info')
+        first, last = (stamp_ns(infos[place].header) for place in (0, -1))
+        # Of ten that are sent, the first or the last may be lost; by the container it is 9 ms.
+        assert (last - first) / 1e6 > 200
+        assert not log_lines(node, 'damaged|WARN')
 
     def test_pictures_of_several_sizes_each_with_its_own_info(self, peer, start, pictures):
         cv2.imwrite(str(pictures / '3.png'), np.zeros((30, 20, 3), np.uint8))
