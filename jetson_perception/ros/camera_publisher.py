@@ -108,6 +108,11 @@ class CameraPublisher:
         self.problem = ''
         #: The message for the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
+        self._info_of: Calibration | None = None
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Publish this calibration from the next frame on; any thread may call it."""
+        self._calibration = calibration
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -200,17 +205,23 @@ class CameraPublisher:
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]
-        info = self._info
-        if info is None or (info.width, info.height) != (width, height):
-            info = self._info = camera_info_message(self._calibration_for((width, height)))
+        info, calibration = self._info, self._calibration
+        if (
+            info is None
+            or (info.width, info.height) != (width, height)
+            or calibration is not self._info_of
+        ):
+            scaled = self._scaled(calibration, (width, height))
+            info = self._info = camera_info_message(scaled)
+            self._info_of = calibration
         info.header = header
         return info
 
-    def _calibration_for(self, size_wh: tuple[int, int]) -> Calibration:
+    def _scaled(self, calibration: Calibration | None, size_wh: tuple[int, int]) -> Calibration:
         self.problem = ''
-        if self._calibration is not None:
+        if calibration is not None:
             try:
-                return self._calibration.scaled_to(size_wh)
+                return calibration.scaled_to(size_wh)
             except ParameterError as error:
                 # Images are worth having without one; wrong geometry would be worse than none.
                 self.problem = f'camera_info says uncalibrated: {error}'

@@ -1,5 +1,6 @@
 """camera_node as a process: sources to topics, calibrations, ends and losses."""
 
+import math
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from nodes.support import (
     wait_for_exit,
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.srv import SetCameraInfo
 from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
@@ -299,6 +301,91 @@ class TestCalibration:
         assert peer.change_state('camera_node', 'activate')
         _, info = pairs(peer, 1)[0]
         assert info.k[0] == 100
+
+
+def camera_info(**changed):
+    """A calibration for images of 64×48, as camera_calibration sends it."""
+    info = {
+        'width': 64,
+        'height': 48,
+        'distortion_model': 'plumb_bob',
+        'd': [-0.25, 0.125, 0.001, 1e-05, 0.0],
+        'k': [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0],
+        'r': [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        'p': [45.0, 0.0, 29.75, 0.0, 0.0, 46.0, 22.25, 0.0, 0.0, 0.0, 1.0, 0.0],
+    }
+    return CameraInfo(**info | changed)
+
+
+class TestSetCameraInfo:
+    @staticmethod
+    def set_info(peer, info):
+        request = SetCameraInfo.Request(camera_info=info)
+        return peer.call(SetCameraInfo, 'set_camera_info', request)
+
+    def test_is_published_kept_and_read_again(self, peer, run, pictures, tmp_path):
+        kept = tmp_path / 'front camera.yaml'
+        given = write_calibration(tmp_path / 'given.yaml', SIZE_WH)
+        settings = {
+            'source': f'images://{pictures}',
+            'loop': True,
+            'wait_for_subscribers': 0,
+            'calibration': f'file://localhost{given}',
+            'calibration_output': f'file://{kept}',
+        }
+        node = run(CameraNode, **settings)
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.wait_for(lambda: infos and infos[-1].k[0] == 100, 'the calibration that was given')
+        answer = self.set_info(peer, camera_info())
+        assert (answer.success, answer.status_message) == (True, '')
+        peer.wait_for(lambda: infos[-1].k[0] == 50, 'the calibration that was set')
+        assert list(infos[-1].d) == [-0.25, 0.125, 0.001, 1e-05, 0.0]
+        assert yaml.safe_load(kept.read_text())['camera_name'] == 'front'
+        # The file, not the memory, is what the next start has.
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+        infos.clear()
+        node.trigger_configure()
+        node.trigger_activate()
+        peer.wait_for(lambda: infos, 'camera_info')
+        assert infos[0].k[0] == 50
+
+    def test_is_refused_where_nothing_may_be_written(self, peer, run, pictures):
+        run(CameraNode, source=f'images://{pictures}', allow_source_changes=True)
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'calibration_output:=/path/of/camera.yaml' in answer.status_message
+        name = f'{peer.namespace}_camera.yaml'
+        assert not peer.set_parameter('camera_node', 'calibration_output', name).successful
+
+    @pytest.mark.parametrize(
+        ('changed', 'text'),
+        [
+            pytest.param({'k': [0.0] * 9}, 'focal lengths of 0 and 0', id='zeros'),
+            pytest.param({'k': [math.nan] * 9}, 'not finite', id='nan'),
+            pytest.param({'distortion_model': ''}, "has distortion_model: ''", id='no_model'),
+            pytest.param({'distortion_model': '\x1b[2J'}, 'printable', id='terminal_code'),
+            pytest.param({'d': [0.0] * 100_000}, 'd has 100000 values', id='many'),
+            pytest.param({'width': 0}, 'has image_width: 0', id='no_size'),
+        ],
+    )
+    def test_one_that_is_none_is_refused(self, peer, run, pictures, tmp_path, changed, text):
+        kept = tmp_path / 'camera.yaml'
+        run(CameraNode, source=f'images://{pictures}', calibration_output=str(kept))
+        answer = self.set_info(peer, camera_info(**changed))
+        assert not answer.success
+        assert text in answer.status_message
+        assert not kept.exists()
+
+    def test_a_folder_that_is_missing_is_told(self, peer, run, pictures, tmp_path):
+        run(
+            CameraNode,
+            source=f'images://{pictures}',
+            calibration_output=str(tmp_path / 'none' / 'camera.yaml'),
+        )
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'camera.yaml cannot be written: No such file' in answer.status_message
 
 
 class TestLosses:
