@@ -220,6 +220,13 @@ class CameraNode(ManagedNode):
         """Where images come, for those who wait for them."""
         return {'image topic': self.resolve_topic_name('image_raw')}
 
+    def trying_again(self) -> str:
+        """Why a source that was lost, or is not there yet, is opened again now and then."""
+        capture = self._capture
+        if capture is None or capture.at_end or not capture.problem:
+            return ''
+        return f'the source is opened again by itself; at present: {capture.problem}'
+
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
         source, publisher, capture = self._source, self._publisher, self._capture

@@ -196,6 +196,10 @@ class ManagedNode(LifecycleNode):
         """What the node waits for before it can work, and values to report; '' for nothing."""
         return '', {}
 
+    def trying_again(self) -> str:
+        """What an active node tries again by itself, and why, for people; empty for nothing."""
+        return ''
+
     def hang(self) -> str:
         """What has not returned for longer than it may, for people; empty when nothing hangs."""
         return ''
@@ -377,7 +381,8 @@ class ManagedNode(LifecycleNode):
             response.message = f'{self.stuck()}; restart this node'
             return response
         if not self.problem or self.active:
-            response.message = f'nothing to try again: the node is {self._state_label()}'
+            reason = self.trying_again() or f'the node is {self._state_label()}'
+            response.message = f'nothing to try again: {reason}'
             return response
         self.get_logger().info('trying again, as asked')
         if self.configured:
