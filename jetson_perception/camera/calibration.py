@@ -26,13 +26,22 @@ _COEFFICIENTS = {
     'plumb_bob': (4, 5),
     'rational_polynomial': (8, 12, 14),
     'equidistant': (4,),
-    'fisheye': (4,),
 }
+# image_geometry and image_proc refuse all other names.
+_NAMES_IN_ROS = {
+    **{name: name for name in _COEFFICIENTS},
+    'fisheye': 'equidistant',  # of OpenCV, and of camera_calibration before Foxy
+    'kannala_brandt': 'equidistant',
+    'radtan': 'plumb_bob',  # of Kalibr
+}
+_NO_DISTORTION = 'none'
+_FOCAL_LENGTHS = {'camera_matrix': (0, 4), 'projection_matrix': (0, 5)}
 
 # CameraInfo carries these with every picture.
 _LARGEST_SIDE = 1 << 16
 _LONGEST_TEXT = 200
-_MOST_COEFFICIENTS = 64
+MOST_COEFFICIENTS = 64
+"""More than any model of distortion has."""
 
 _SHOWN = 60  # characters of a value in an error
 
@@ -48,7 +57,7 @@ class Calibration:
     camera_name : str
         As the file gives it; may be empty.
     distortion_model : str
-        'plumb_bob', 'rational_polynomial', 'equidistant', …; empty if uncalibrated.
+        'plumb_bob', 'rational_polynomial' or 'equidistant'; empty if uncalibrated.
     distortion : tuple of float
         Coefficients of that model (`d`).
     camera_matrix : tuple of 9 floats
@@ -115,14 +124,15 @@ def load_calibration(path: str | Path) -> Calibration:
     Parameters
     ----------
     path : str or Path
-        A path, or a file:// URL. `package://` is for the caller to resolve.
+        A path, or a file:// URL. `package://` is for who knows where ROS packages are:
+        `jetson_perception.ros.calibration_files`.
 
     Raises
     ------
     ParameterError
         When it cannot be read; the text names the field that is wrong.
     """
-    file = _file(path)
+    file = calibration_path(path)
     content = read_foreign_file(
         file, what='calibration', error=_parameter_error, limit_bytes=SMALL.size_bytes
     )
@@ -142,39 +152,84 @@ def parse_calibration(text: bytes, file: Path) -> Calibration:
         raise _error(
             file, 'holds no calibration; expected image_width, image_height, camera_matrix, …'
         )
-    model = _text(file, content, 'distortion_model', required=True)
-    distortion = _matrix(file, content, 'distortion_coefficients')
-    if len(distortion) > _MOST_COEFFICIENTS:
-        raise _error(
-            file,
-            f'has {len(distortion)} distortion_coefficients; expected at most '
-            f'{_MOST_COEFFICIENTS}',
-        )
-    counts = _COEFFICIENTS.get(model)
-    if counts is not None and len(distortion) not in counts:
-        raise _error(
-            file,
-            f'distortion_coefficients has {len(distortion)} values; {model} takes '
-            f'{" or ".join(map(str, counts))}',
-        )
+    model, distortion = _distortion(file, content)
+    matrices = {name: _matrix(file, content, name) for name in _MATRICES}
+    _check_matrices(file, matrices)
     return Calibration(
         size_wh=(_side(file, content, 'image_width'), _side(file, content, 'image_height')),
         camera_name=_text(file, content, 'camera_name', required=False),
         distortion_model=model,
         distortion=distortion,
-        **{name: _matrix(file, content, name) for name in _MATRICES},
+        **matrices,
     )
 
 
-def _file(path: str | Path) -> Path:
+def calibration_path(path: str | Path) -> Path:
+    """The file that a path or file:// URL names.
+
+    Raises
+    ------
+    ParameterError
+        When it is another URL, or can name no file.
+    """
     text = str(path)
     if text.startswith('file://'):
         text = unquote(text.removeprefix('file://'))
+        text = text.removeprefix('localhost') if text.startswith('localhost/') else text
     elif '://' in text:
         raise ParameterError(
             f'{shown(text)}: expected a path or file:///… of a calibration YAML', 'calibration'
         )
     return foreign_path(text, what='calibration', error=_parameter_error)
+
+
+def _distortion(file: Path, content: dict[Any, Any]) -> tuple[str, tuple[float, ...]]:
+    """The model of the distortion, as ROS calls it, and its coefficients."""
+    field = 'distortion_model'
+    if field not in content and 'camera_model' in content:  # as Melodic's camera_calibration
+        field = 'camera_model'
+    given = _text(file, content, field, required=True)
+    distortion = _matrix(file, content, 'distortion_coefficients')
+    if len(distortion) > MOST_COEFFICIENTS:
+        raise _error(
+            file,
+            f'has {len(distortion)} distortion_coefficients; expected at most {MOST_COEFFICIENTS}',
+        )
+    plain = given.lower().replace(' ', '_').replace('-', '_')
+    if plain == _NO_DISTORTION and not any(distortion):
+        return 'plumb_bob', (0.0,) * 5
+    model = _NAMES_IN_ROS.get(plain)
+    if model is None:
+        zeros = ' with coefficients that are not 0' if plain == _NO_DISTORTION else ''
+        raise _error(
+            file, f'has {field}: {_show(given)}{zeros}; expected {", ".join(_COEFFICIENTS)}'
+        )
+    counts = _COEFFICIENTS[model]
+    if len(distortion) not in counts:
+        raise _error(
+            file,
+            f'distortion_coefficients has {len(distortion)} values; {model} takes '
+            f'{" or ".join(map(str, counts))}',
+        )
+    return model, distortion
+
+
+def _check_matrices(file: Path, matrices: dict[str, tuple[float, ...]]) -> None:
+    """Refuse what ROS takes for a camera that is not calibrated, or draws nothing by."""
+    for name, places in _FOCAL_LENGTHS.items():
+        lengths = [matrices[name][place] for place in places]
+        if min(lengths) <= 0:
+            raise _error(
+                file,
+                f'has focal lengths of {lengths[0]:g} and {lengths[1]:g} in its {name}; expected '
+                'more than 0: calibrate the camera, or leave the calibration empty',
+            )
+    if not any(matrices['rectification_matrix']):
+        raise _error(
+            file,
+            'has a rectification_matrix of zeros; expected a rotation, 1 0 0 0 1 0 0 0 1 for a '
+            'camera by itself',
+        )
 
 
 def _parameter_error(text: str) -> ParameterError:

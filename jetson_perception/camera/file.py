@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from jetson_perception.camera.frame_rates import MAX_RATE_HZ, is_frame_rate
 from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import parse
+from jetson_perception.camera.video_container import read_video_container
 from jetson_perception.camera.video_size import check_video_size
+from jetson_perception.camera.video_times import VideoTimes
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
@@ -35,15 +38,19 @@ _PIPE_HINT = (
     'a pipe comes in on the standard input, by gst://fdsrc ! decodebin ! videoconvert, and a '
     'camera by v4l2:///dev/video0'
 )
+_FASTEST_LIKELY_HZ = 120.0
+_FIRST_FRAMES = 10
 _MOST_UNDECODABLE = 300  # reads in a row that fail before the file counts as over
 _VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
 
 
 class FileSource:
-    """Every frame of a video file, at its own rate.
+    """Every frame of a video file, when it is shown by the file's own times.
 
-    A reader that is slower than the rate gets every frame all the same, later. Frames that cannot
-    be decoded are left out, with a warning; those behind them keep their numbers.
+    Containers also tell a rate and a number of frames, which are guesses in WebM and Matroska, and
+    averages in an MP4 of a phone. A reader that is slower gets every frame all the same, later.
+    Frames that cannot be decoded are left out, with a warning; those behind them keep their
+    numbers.
 
     Parameters
     ----------
@@ -52,7 +59,7 @@ class FileSource:
     size_wh : tuple of int, optional
         Frames are scaled to this width and height; the file's own if not given.
     frame_rate : float, optional
-        Frames a second; the file's own rate if None, as fast as they are read if 0.
+        Frames a second; by the file's own times if None, as fast as they are read if 0.
     loop : bool
         Begin again at the end.
     max_image_pixels : int
@@ -81,7 +88,8 @@ class FileSource:
         self._closed = threading.Event()
         self._capture: Any = None
         self._pacer = Pacer(0)
-        self._counted = _Counted()
+        self._times = VideoTimes(_RATE_IF_UNKNOWN)
+        self._told: set[str] = set()
         self.rate_hz = 0.0
         self._decoded: NDArray[np.uint8] | None = None
         self._resized: NDArray[np.uint8] | None = None
@@ -97,12 +105,22 @@ class FileSource:
         self.close()
         with self._lock:
             self._closed.clear()
+            self._told.clear()
             self._capture = _open_video(self._path, self._max_image_pixels)
-            own_rate_hz = self._own_rate_hz(self._capture)
-            paced_hz = own_rate_hz if self._frame_rate is None else self._frame_rate
-            self.rate_hz = paced_hz or own_rate_hz
-            self._pacer = Pacer(paced_hz)
-            self._counted = _Counted(own_rate_hz)
+            own_rate_hz = _own_rate_hz(self._capture)
+            if not _is_likely(own_rate_hz):
+                own_rate_hz = _rate_of_first_frames(self._capture)
+                self._capture.release()
+                self._capture = None  # in case it can no longer be opened
+                self._capture = _open_video(self._path, self._max_image_pixels)
+            self.rate_hz = self._frame_rate or own_rate_hz or _RATE_IF_UNKNOWN
+            self._pacer = Pacer(own_rate_hz if self._frame_rate is None else self._frame_rate)
+            self._times = VideoTimes(own_rate_hz or _RATE_IF_UNKNOWN)
+            if not own_rate_hz and self._frame_rate is None:
+                self._warn(
+                    f'{self.uri} says neither its frame rate nor when its frames are shown; it '
+                    f'plays at {_RATE_IF_UNKNOWN:g} Hz; set a frame rate to change that'
+                )
 
     def read(self) -> CapturedFrame:
         """The next frame, when it is due.
@@ -118,10 +136,17 @@ class FileSource:
             if self._capture is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
             pixels = self._next(self._capture)
-            self._pacer.wait(self._closed)
+            times = self._times
+            gap_s = times.gap_s if self._frame_rate is None else None
+            late_s = self._pacer.wait(self._closed, gap_s)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
-            return CapturedFrame(pixels, time.time_ns(), index=self._counted.last)
+            return CapturedFrame(
+                pixels,
+                time.time_ns() - round(late_s * 1e9),  # as far apart as they are in the file
+                index=times.last,
+                offset_ns=round(times.offset_s * 1e9),
+            )
 
     def close(self) -> None:
         """Release the file; a `read` that waits for its time ends."""
@@ -136,7 +161,7 @@ class FileSource:
         if not usable:
             self._end_of_file(capture)
             capture = self._capture = _open_video(self._path, self._max_image_pixels)
-            self._counted = _Counted(self._counted.rate_hz)
+            self._times.begin_again()
             usable, pixels = self._decode(capture)
             if not usable:
                 raise SourceError(f'{self.uri} can no longer be read from its beginning')
@@ -146,78 +171,87 @@ class FileSource:
 
     def _decode(self, capture: Any) -> tuple[bool, Any]:
         """The next frame that can be decoded, if there is one."""
-        counted = self._counted
-        announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        times = self._times
+        announced = _announced(capture)
         for failed in range(_MOST_UNDECODABLE):
             usable, pixels = capture.read(self._decoded)
             if usable:
-                lost = counted.decoded(capture.get(cv2.CAP_PROP_POS_MSEC), failed)
+                lost = times.decoded(_time_ms(capture), failed)
                 if lost:
-                    _log.warning(
-                        '%s: %d frames from number %d on cannot be decoded; left out',
-                        *(self.uri, lost, counted.last - lost),
+                    self._warn(
+                        f'{self.uri}: {lost} frames from number {times.last - lost} on cannot be '
+                        'decoded; left out'
                     )
                 return True, pixels
             # OpenCV does not tell the end from damage, nor always know the number of frames.
-            if self._closed.is_set() or counted.last + 1 + failed >= announced:
+            if self._closed.is_set() or times.last + 1 + failed >= announced:
                 break
         return False, None
 
     def _end_of_file(self, capture: Any) -> None:
         """Return when the file begins again, raise otherwise."""
-        if not self._counted.frames:
+        times = self._times
+        if not times.frames:
             raise SourceError(
                 f'{self.uri} opens as a video but has no frames; it is damaged, or was cut off '
                 'while it was written'
             )
-        announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        if self._counted.frames < 0.98 * announced:
-            _log.warning(
-                '%s ended after %d of %d frames; it is damaged, or was cut off while it was '
-                'written',
-                *(self.uri, self._counted.frames, announced),
-            )
+        self._warn_if_damaged(_announced(capture))
         if not self._loop:
-            raise EndOfStream(f'{self.uri} ended after {self._counted.frames} frames')
+            raise EndOfStream(f'{self.uri} ended after {times.frames} frames')
         capture.release()
 
-    def _own_rate_hz(self, capture: Any) -> float:
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-        if math.isfinite(rate) and 0 < rate <= 1000:
-            return rate
-        if self._frame_rate is None:
-            _log.warning(
-                '%s does not say its frame rate (%g); it plays at %g Hz; set a frame rate to '
-                'change that',
-                *(self.uri, rate, _RATE_IF_UNKNOWN),
+    def _warn_if_damaged(self, announced: float) -> None:
+        times, container = self._times, read_video_container(self._path)
+        counted = container.counts_frames and math.isfinite(announced)
+        if container.cut_off or (counted and times.last + 1 < 0.98 * announced):
+            of_all = f' of {announced:.0f}' if counted else ''
+            self._warn(
+                f'{self.uri} ended after {times.frames}{of_all} frames; it is damaged, or was cut '
+                'off while it was written'
             )
-        return _RATE_IF_UNKNOWN
+
+    def _warn(self, text: str) -> None:
+        """Say something, but not again whenever the file loops."""
+        if text not in self._told:
+            self._told.add(text)
+            _log.warning('%s', text)
 
 
-class _Counted:
-    """The frames of a video that were decoded, and the number of the last one in the file."""
+def _announced(capture: Any) -> float:
+    """How many frames there should be; a guess, if the container does not count them."""
+    count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    return count if count > 0 else math.inf
 
-    def __init__(self, rate_hz: float = _RATE_IF_UNKNOWN) -> None:
-        self.rate_hz = rate_hz
-        self.frames = 0
-        self.last = -1
-        self._last_ms = 0.0
 
-    def decoded(self, time_ms: float, failed: int) -> int:
-        """Number a frame that came after so many reads that failed; returns how many it skips.
+def _time_ms(capture: Any) -> float:
+    """When the frame that was read last is shown; NaN where this OpenCV does not know.
 
-        A decoder may drop several frames in one read, or none. The times tell, where they are
-        those of frames at a constant rate.
-        """
-        lost = failed
-        if failed and self.frames:
-            steps = (time_ms - self._last_ms) * self.rate_hz / 1e3
-            if steps > 0.75 and abs(steps - round(steps)) < 0.25:
-                lost = round(steps) - 1
-        self.frames += 1
-        self.last += 1 + lost
-        self._last_ms = time_ms
-        return lost
+    FFmpeg's are the frames' own, in OpenCV 4.5.4 and later. Other backends count frames, or say
+    how far the pipeline is.
+    """
+    if capture.getBackendName() != 'FFMPEG':
+        return math.nan
+    return float(capture.get(cv2.CAP_PROP_POS_MSEC))
+
+
+def _own_rate_hz(capture: Any) -> float:
+    """Frames a second by the container; 0 where it does not say."""
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    return rate if math.isfinite(rate) and 0 < rate <= MAX_RATE_HZ else 0.0
+
+
+def _is_likely(rate_hz: float) -> bool:
+    """Whether a rate is one of frames: WebM of a browser has 1000, the ticks of its clock."""
+    return 0 < rate_hz <= _FASTEST_LIKELY_HZ
+
+
+def _rate_of_first_frames(capture: Any) -> float:
+    """Frames a second by their times, of a video at its beginning; 0 where they have none."""
+    times_ms = [_time_ms(capture) for _ in range(_FIRST_FRAMES) if capture.grab()]
+    lasts_s = (times_ms[-1] - times_ms[0]) / 1e3 if times_ms else 0.0
+    rate_hz = (len(times_ms) - 1) / lasts_s if lasts_s > 0 else 0.0
+    return rate_hz if is_frame_rate(rate_hz) else 0.0
 
 
 def _open_video(path: Path, max_image_pixels: int) -> Any:

@@ -26,6 +26,10 @@ class Pace(Enum):
     """Every frame, in order, as fast as the reader takes them."""
 
 
+#: What frames with times of their own may be late: some follow each other at once.
+_MOST_LATE_S = 0.1
+
+
 class Pacer:
     """A schedule of frames.
 
@@ -45,7 +49,7 @@ class Pacer:
         self._clock_s = clock_s
         self._due_s: float | None = None
 
-    def wait(self, cancelled: threading.Event, gap_s: float | None = None) -> None:
+    def wait(self, cancelled: threading.Event, gap_s: float | None = None) -> float:
         """Return when the next frame is due, or at once when `cancelled` is set.
 
         Parameters
@@ -54,15 +58,23 @@ class Pacer:
             Ends the wait.
         gap_s : float, optional
             Seconds from the frame before to this one; a period of the rate if not given.
+
+        Returns
+        -------
+        float
+            Seconds since the frame was due.
         """
+        most_late_s = self._period_s if gap_s is None else max(gap_s, _MOST_LATE_S)
         if gap_s is None:
             if not self._period_s:
-                return
+                return 0.0
             gap_s = self._period_s
         now_s = self._clock_s()
         due_s = now_s if self._due_s is None else self._due_s + gap_s
-        if now_s - due_s > gap_s:
+        if now_s - due_s > most_late_s:
             due_s = now_s
         elif due_s > now_s:
             cancelled.wait(due_s - now_s)
+            now_s = self._clock_s()
         self._due_s = due_s
+        return max(now_s - due_s, 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import cv2
 from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.resizing import resized
+from jetson_perception.camera.rtsp_describe import DescribeAnswer, describe, host_and_port
 from jetson_perception.camera.shown import address, quotes_secret, shown
 from jetson_perception.camera.uri import ESCAPES
 from jetson_perception.camera.video_size import check_video_size
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
-_DEFAULT_PORT = {'rtsp': 554, 'rtsps': 322}
 
 
 class RtspSource(LiveSource):
@@ -150,22 +149,20 @@ def _open_parameters(open_timeout_s: float, read_timeout_s: float) -> list[int]:
     ]
 
 
-def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or '', parts.port or _DEFAULT_PORT[parts.scheme.lower()]
-
-
 def _check_reachable(url: str, timeout_s: float) -> None:
     """Connect once, because OpenCV does not say why it failed."""
     try:
-        socket.create_connection(_address(url), timeout_s).close()
+        socket.create_connection(host_and_port(url), timeout_s).close()
     # UnicodeError: the host is not a valid domain name. Its text quotes the host, which may be
     # part of a password, so neither error has a cause.
     except (OSError, UnicodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else 'no name of a host'
-        where, advice = address(url), 'is the camera on, and are address and port right?'
-        if not where:
-            where, advice = 'its host', f'{advice} Or {ESCAPES}'
+        where, advice = (
+            address(url) or 'its host',
+            'is the camera on, and are address and port right?',
+        )
+        if '@' in urlsplit(url)._replace(netloc='').geturl():  # maybe of a password that was split
+            advice = f'{advice} Or {ESCAPES}'
         raise SourceError(
             f'{shown(url)}: no connection to {where} ({reason or "it timed out"}); {advice}'
         ) from None
@@ -174,46 +171,28 @@ def _check_reachable(url: str, timeout_s: float) -> None:
 def _why_not(url: str, timeout_s: float) -> str:
     """The server's response when asked to describe the stream, as text."""
     name = shown(url)
-    if url.lower().startswith('rtsps'):
-        status, phrase = 0, ''
-    else:
-        status, phrase = _describe(url, timeout_s)
-    if status in (401, 403):
-        given = 'these are wrong' if urlsplit(url).username else 'none are given'
-        return f'{name}: the server wants a user and a password, and {given}'
-    if status in (404, 454):
+    answer = DescribeAnswer() if url.lower().startswith('rtsps') else describe(url, timeout_s)
+    if answer.status == 401:
+        return f'{name}: {_about_login(url, answer)}'
+    if answer.status == 403:
+        who = 'the user that was given' if urlsplit(url).username else 'those who give no user'
+        return f"{name}: the server forbids the stream to {who} (403); see the camera's settings"
+    if answer.status in (404, 454):
         return f"{name}: the server has no such stream; check the path in the camera's manual"
-    if status == 200:
+    if answer.status == 200:
         return f'{name}: the server has the stream, but OpenCV cannot decode or receive it'
-    if status:
-        answer = str(status) if quotes_secret(phrase, url) else f'{status} {printable(phrase)}'
-        return f'{name}: the server refuses the stream: {answer.rstrip()}'
+    if answer.status:
+        said = str(answer.status)
+        if not quotes_secret(answer.phrase, url):
+            said = f'{said} {printable(answer.phrase)}'.rstrip()
+        return f'{name}: the server refuses the stream: {said}'
     return f'{name}: something listens there, but does not answer as an RTSP server'
 
 
-def _describe(url: str, timeout_s: float) -> tuple[int, str]:
-    """Status and phrase of the answer to DESCRIBE (RFC 2326, 10.2); 0 for no such answer."""
-    parts = urlsplit(url)
-    bare = parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()
-    request = f'DESCRIBE {bare} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n'
-    try:
-        with socket.create_connection(_address(url), timeout_s) as connection:
-            connection.settimeout(timeout_s)
-            connection.sendall(request.encode())
-            return status_of(connection.makefile('rb').readline(1000))
-    except (OSError, UnicodeError):
-        return 0, ''
-
-
-def status_of(line: bytes) -> tuple[int, str]:
-    r"""Status and phrase in the first line of an RTSP answer (RFC 2326, 7.1); 0 if it is none.
-
-    Examples
-    --------
-    >>> status_of(b'RTSP/1.0 453 Not Enough Bandwidth\r\n')
-    (453, 'Not Enough Bandwidth')
-    """
-    match = re.fullmatch(rb'RTSP/\d\.\d +(\d{3})(?: (.*))?', line.rstrip(), re.DOTALL)
-    if match is None:
-        return 0, ''
-    return int(match[1]), (match[2] or b'').decode('utf-8', 'replace')
+def _about_login(url: str, answer: DescribeAnswer) -> str:
+    if urlsplit(url).username is None:
+        return 'the server wants a user and a password, and none are given'
+    if answer.schemes and not answer.logged_in:
+        ways = printable(', '.join(answer.schemes))
+        return f'the server wants a login by {ways}; expected Basic or Digest'
+    return 'the server wants a user and a password, and these are wrong'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -182,6 +183,22 @@ def _check_rtsp(text: str) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         # Without the cause: its text quotes part of the password as a port.
-        raise SourceError(f'{shown(text)}: host and port are ambiguous; {ESCAPES}') from None
+        raise SourceError(f'{shown(text)}: {_about_port(text)}') from None
+    if host in ('rtsp', 'rtsps') and text[len(parts.scheme) + 3 :].startswith(f'{host}:/'):
+        raise SourceError(f'{host}://… has {host}:// twice; expected e.g. {EXAMPLES["rtsp"]}')
     if not host:
         raise SourceError(f'{shown(text)} has no host; expected e.g. {EXAMPLES["rtsp"]}')
+
+
+def _about_port(text: str) -> str:
+    """What is wrong with the host or port of an RTSP URL that cannot be taken apart."""
+    where, _, path = text.partition('://')[2].partition('/')
+    if '@' in path or '?' in where or '#' in where:  # the password may have been cut there
+        return f'host and port are ambiguous; {ESCAPES}'
+    host_and_port = where.rpartition('@')[2]
+    if host_and_port.count(':') > 1 and not re.search(r'\[[^]]*\]', host_and_port):
+        return 'host and port have more than one colon; an IPv6 address is written [fe80::1]'
+    digits = host_and_port.rpartition(':')[2]
+    if digits.isdecimal():
+        return 'the port is over 65535; expected 1 to 65535'
+    return 'behind the colon of the host is no port; expected a number, 1 to 65535'

@@ -5,13 +5,17 @@ Out: `image_raw` and `camera_info`, one each a frame, stamped when the frame was
 `image_raw/compressed` while somebody subscribes; `stats`; for a scene also the truth, under
 `ground_truth/`: `mask`, or `detections` and `keypoints`, and `label_info` (latched).
 In:  with `every_frame`, `image_raw/done` (FrameDone) from the nodes that process every frame.
+The service `set_camera_info` takes a calibration over, as camera_info_manager does.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
 
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import load_calibration
@@ -20,6 +24,8 @@ from jetson_perception.camera.pace import Pace
 from jetson_perception.errors import ParameterError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.calibration_files import calibration_file
+from jetson_perception.ros.calibration_service import CalibrationService
 from jetson_perception.ros.camera_publisher import CameraPublisher
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 from jetson_perception.ros.managed_node import ManagedNode
@@ -28,9 +34,11 @@ from jetson_perception.ros.run import run_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from diagnostic_msgs.msg import DiagnosticStatus
 
+    from jetson_perception.camera.calibration import Calibration
     from jetson_perception.camera.source import FrameSource
 
 #: How long `deactivate` waits for the capturing thread.
@@ -99,17 +107,24 @@ class CameraParams:
         'then; false stamps them when they are played.',
     )
     frame_id: str = param(
-        'camera',
-        'Frame of the images in tf.',
+        '',
+        "Frame of the images in tf; empty for the node's namespace, as front/camera, and camera "
+        'where that is /.',
         at_configure=True,
         other_names=('camera_frame_id',),
     )
     calibration: str = param(
         '',
-        'YAML that camera_calibration wrote; empty for none.',
+        'YAML that camera_calibration wrote: a path, file:// or package://; empty for none.',
         at_configure=True,
         opens=True,
         other_names=('camera_info_url',),
+    )
+    calibration_output: str = param(
+        '',
+        'YAML that the service set_camera_info writes, and that is read instead of calibration '
+        'once it is there; empty to refuse. Can be set only at start.',
+        read_only=True,
     )
     max_image_pixels: int = param(
         MAX_IMAGE_PIXELS,
@@ -137,9 +152,11 @@ class CameraNode(ManagedNode):
     def __init__(self, **options: Any) -> None:
         self._source: FrameSource | None = None
         self._publisher: CameraPublisher | None = None
+        self._calibrations: CalibrationService | None = None
         self._capture: Capture | None = None
         super().__init__('camera_node', CameraParams, **options)
-        self.create_timer(1.0, self._publish_stats)
+        # Not the node's clock: simulated time may stand still, or come late.
+        self.create_timer(1.0, self._publish_stats, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def configure(self) -> None:
         """Make the source and the topics."""
@@ -151,7 +168,8 @@ class CameraNode(ManagedNode):
                 'is a rendered scene',
                 'source',
             )
-        calibration = load_calibration(params.calibration) if params.calibration else None
+        output = calibration_file(params.calibration_output) if params.calibration_output else None
+        calibration = _calibration(params, output)
         self._source = open_source(
             params.source,
             size_wh=(params.width, params.height) if params.width else None,
@@ -161,7 +179,16 @@ class CameraNode(ManagedNode):
             max_image_pixels=params.max_image_pixels,
             pace=Pace.EVERY_FRAME if params.every_frame else Pace.LIVE,
         )
-        self._publisher = CameraPublisher(self, self._source, lambda: self.own.value, calibration)
+        self._publisher = CameraPublisher(
+            self, self._source, lambda: self.own.value, calibration, on_failure=self.fail_soon
+        )
+
+        self._calibrations = CalibrationService(
+            self,
+            output,
+            calibration.camera_name if calibration else self.get_namespace().strip('/'),
+            self._publisher.calibrate,
+        )
 
     def activate(self) -> None:
         """Start reading."""
@@ -183,12 +210,22 @@ class CameraNode(ManagedNode):
     def cleanup(self) -> None:
         """Take the topics down."""
         publisher, self._publisher, self._source = self._publisher, None, None
+        calibrations, self._calibrations = self._calibrations, None
+        if calibrations is not None:
+            calibrations.close()
         if publisher is not None:
             publisher.destroy()
 
     def facts(self) -> dict[str, Any]:
         """Where images come, for those who wait for them."""
         return {'image topic': self.resolve_topic_name('image_raw')}
+
+    def trying_again(self) -> str:
+        """Why a source that was lost, or is not there yet, is opened again now and then."""
+        capture = self._capture
+        if capture is None or capture.at_end or not capture.problem:
+            return ''
+        return f'the source is opened again by itself; at present: {capture.problem}'
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """Whether frames come, and how fast."""
@@ -213,6 +250,15 @@ class CameraNode(ManagedNode):
     def _publish_stats(self) -> None:
         if self._capture is not None and self._publisher is not None and self.context.ok():
             self._publisher.publish_stats()
+
+
+def _calibration(params: CameraParams, output: Path | None) -> Calibration | None:
+    """The calibration to begin with: the one that was set by the service, or the one given."""
+    if output is not None and os.path.lexists(output):
+        return load_calibration(output)
+    if params.calibration:
+        return load_calibration(calibration_file(params.calibration))
+    return None
 
 
 def _situation(capture: Capture, publisher: CameraPublisher) -> tuple[Any, str, str]:

@@ -17,6 +17,7 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.frame_ids import usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import ImageMessage, jpeg_message, stamp_ns
 from jetson_perception.ros.listeners import Listeners
@@ -47,6 +48,8 @@ class CameraPublisher:
         Gives the node's CameraParams; asked for every frame.
     calibration : Calibration, optional
         Of the camera.
+    on_failure : callable
+        Told, in the capturing thread, why no frame will come any more.
 
     Attributes
     ----------
@@ -66,11 +69,15 @@ class CameraPublisher:
         source: FrameSource,
         params: Callable[[], Any],
         calibration: Calibration | None = None,
+        *,
+        on_failure: Callable[[PerceptionError], None],
     ) -> None:
         self._node = node
+        self._on_failure = on_failure
         self._source = source
         self._params = params
         self._calibration = calibration
+        self._frame_id = usable_frame_id(node, params().frame_id)
         every_frame = params().every_frame
         images_qos = qos.EVERY_IMAGE if every_frame else qos.SENSOR_DATA
         self._message = ImageMessage()
@@ -101,6 +108,11 @@ class CameraPublisher:
         self.problem = ''
         #: The message for the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
+        self._info_of: Calibration | None = None
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Publish this calibration from the next frame on; any thread may call it."""
+        self._calibration = calibration
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -130,8 +142,8 @@ class CameraPublisher:
         )
 
     def failed(self, error: PerceptionError) -> None:
-        """Say so, with the way out."""
-        self._node.get_logger().error(f'{error}. Once mended, deactivate and activate this node')
+        """Have the node go inactive, and say why."""
+        self._on_failure(error)
 
     def ended(self) -> None:
         """Say so."""
@@ -159,7 +171,7 @@ class CameraPublisher:
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
         stamp = self._stamp(frame, age_ns)
-        header = Header(stamp=stamp.to_msg(), frame_id=self._params().frame_id)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id)
         self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
         if self._truth is not None:
@@ -193,17 +205,23 @@ class CameraPublisher:
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]
-        info = self._info
-        if info is None or (info.width, info.height) != (width, height):
-            info = self._info = camera_info_message(self._calibration_for((width, height)))
+        info, calibration = self._info, self._calibration
+        if (
+            info is None
+            or (info.width, info.height) != (width, height)
+            or calibration is not self._info_of
+        ):
+            scaled = self._scaled(calibration, (width, height))
+            info = self._info = camera_info_message(scaled)
+            self._info_of = calibration
         info.header = header
         return info
 
-    def _calibration_for(self, size_wh: tuple[int, int]) -> Calibration:
+    def _scaled(self, calibration: Calibration | None, size_wh: tuple[int, int]) -> Calibration:
         self.problem = ''
-        if self._calibration is not None:
+        if calibration is not None:
             try:
-                return self._calibration.scaled_to(size_wh)
+                return calibration.scaled_to(size_wh)
             except ParameterError as error:
                 # Images are worth having without one; wrong geometry would be worse than none.
                 self.problem = f'camera_info says uncalibrated: {error}'

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 def guard_services(node: Node) -> None:
     """Have every service that the node has so far refuse a request instead of raising."""
     for service in node.services:
-        service.callback = partial(_answer, node, service.srv_name, service.callback)
+        service.callback = guarded(node, service.srv_name, service.callback)
+
+
+def guarded(node: Node, name: str, callback: Callable[..., Any]) -> Callable[..., Any]:
+    """The callback of a service of this name, refusing a request instead of raising."""
+    return partial(_answer, node, name, callback)
 
 
 def _answer(

@@ -88,6 +88,8 @@ class ManagedNode(LifecycleNode):
         self._files_for_others: list[str] = []
         #: Set when the process is to end, so that nobody begins what takes long.
         self.ending = threading.Event()
+        self._failure: Exception | None = None
+        self._failed = self.create_guard_condition(self._on_failure)
         self._left_behind: list[LeftBehind] = []
         self._to_close: list[tuple[str, Callable[[], None]]] = []
         self._hang_told = ''
@@ -210,6 +212,10 @@ class ManagedNode(LifecycleNode):
         """What the node waits for before it can work, and values to report; '' for nothing."""
         return '', {}
 
+    def trying_again(self) -> str:
+        """What an active node tries again by itself, and why, for people; empty for nothing."""
+        return ''
+
     def hang(self) -> str:
         """What has not returned for longer than it may, for people; empty when nothing hangs."""
         return ''
@@ -259,6 +265,16 @@ class ManagedNode(LifecycleNode):
             self._go('deactivate')
         self._explain('active any more', error)
 
+    def fail_soon(self, error: Exception) -> None:
+        """Have the executor make an active node go inactive; any thread may call it."""
+        self._failure = error
+        self._failed.trigger()
+
+    def _on_failure(self) -> None:
+        error, self._failure = self._failure, None
+        if error is not None and self.active:
+            self.go_inactive(error)
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
         self._forget_destroyed()
@@ -277,6 +293,7 @@ class ManagedNode(LifecycleNode):
         """Transition of the lifecycle."""
         self._forget_destroyed()
         self._wanted_active = True
+        self._failure = None  # of the activation before
         if not self._succeeds('activated', self.refuse_after_hang, self.activate):
             return self._undone(self.deactivate)
         self.active = True
@@ -385,7 +402,8 @@ class ManagedNode(LifecycleNode):
             response.message = f'{self.stuck()}; restart this node'
             return response
         if not self.problem or self.active:
-            response.message = f'nothing to try again: the node is {self._state_label()}'
+            reason = self.trying_again() or f'the node is {self._state_label()}'
+            response.message = f'nothing to try again: {reason}'
             return response
         self.get_logger().info('trying again, as asked')
         if self.configured:

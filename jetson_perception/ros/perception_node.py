@@ -49,13 +49,11 @@ class PerceptionNode(ManagedNode):
         self._pipeline: Pipeline | None = None
         self._drawer: NewestWorker[Frame] | None = None
         self._annotated: AnnotatedPublisher | None = None
-        self._stop_reason = ''
         super().__init__(name, params, **options)
         self._input_params = self.declare(ImageInputParams)
         self._input: FrameInput = ImageInput(self, self._input_params, self.on_frame_error)
         self._reports = LaneReports(self, self._input)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
-        self._stopped = self.create_guard_condition(self._give_up)
 
     def openers(self) -> dict[str, Callable[..., Any]]:
         """What opens the model of each engine in a thread, with keywords as for `open_engine`."""
@@ -143,7 +141,6 @@ class PerceptionNode(ManagedNode):
         if not self._models.ready and not self._models.opening:
             raise PerceptionError(self.problem or 'the engines are not ready')
         self._reports.forget_errors()
-        self._stop_reason = ''
         self._annotated = AnnotatedPublisher(self)
         self._drawer = NewestWorker(self._draw, 'drawing')
         if self._models.ready:
@@ -207,14 +204,7 @@ class PerceptionNode(ManagedNode):
 
     def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:
         """A lane cannot go on; called in its thread, which `deactivate` would wait for."""
-        self._stop_reason = f'{lane.name} stopped: {error}'
-        self._stopped.trigger()
-
-    def _give_up(self) -> None:
-        if self.active and self._stop_reason:
-            self.get_logger().fatal(f'{self._stop_reason}. The node becomes inactive')
-            self.trigger_deactivate()
-            self.problem = self.problem or self._stop_reason
+        self.fail_soon(PerceptionError(f'{lane.name} stopped: {error}'))
 
     def _draw(self, frame: Frame) -> None:
         try:

@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from camera.timed_videos import set_mp4_times, write_matroska
 
 STEP = 20
 
@@ -31,3 +32,16 @@ def frame_number():
         return round(float(pixels.mean()) / STEP)
 
     return number
+
+
+@pytest.fixture
+def make_timed_video(tmp_path, make_video):
+    """A function that writes such a video with a frame at each of the times given, ms."""
+
+    def make(name, times_ms, **more) -> Path:
+        if name.endswith('.mp4'):
+            return set_mp4_times(make_video(name, count=len(times_ms), codec='mp4v'), times_ms)
+        pictures = [np.full((48, 64, 3), i * STEP, np.uint8) for i in range(len(times_ms))]
+        return write_matroska(tmp_path / name, pictures, times_ms, **more)
+
+    return make

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from jetson_perception.camera.calibration import Calibration, load_calibration
+from jetson_perception.camera.calibration_text import calibration_text
 from jetson_perception.errors import ParameterError
 
 # As camera_calibration writes it.
@@ -67,6 +68,56 @@ def test_path_may_be_a_url(load, tmp_path):
     assert load_calibration(str(tmp_path / 'camera.yaml')) == calibration
 
 
+def test_url_may_name_this_host(load, tmp_path):
+    calibration = load(WRITTEN)
+    assert load_calibration(f'file://localhost{tmp_path}/camera.yaml') == calibration
+
+
+FOUR, FIVE, EIGHT = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.4, 0.5], [0.125] * 8
+
+
+@pytest.mark.parametrize(
+    ('given', 'coefficients', 'model'),
+    [
+        pytest.param('plumb_bob', FIVE, 'plumb_bob', id='plumb_bob'),
+        pytest.param('Plumb Bob', FIVE, 'plumb_bob', id='as_people_write_it'),
+        pytest.param('radtan', FOUR, 'plumb_bob', id='kalibr'),
+        pytest.param('rational_polynomial', EIGHT, 'rational_polynomial', id='rational'),
+        pytest.param('Rational-Polynomial', EIGHT, 'rational_polynomial', id='hyphen'),
+        pytest.param('equidistant', FOUR, 'equidistant', id='equidistant'),
+        pytest.param('fisheye', FOUR, 'equidistant', id='fisheye'),
+        pytest.param('kannala_brandt', FOUR, 'equidistant', id='its_inventors'),
+    ],
+)
+@pytest.mark.parametrize('field', ['distortion_model', 'camera_model'])
+def test_models_have_their_names_in_ros(load, content, field, given, coefficients, model):
+    """image_geometry refuses all others; camera_calibration of Melodic writes camera_model."""
+    del content['distortion_model']
+    content[field] = given
+    content['distortion_coefficients'] = {
+        'rows': 1,
+        'cols': len(coefficients),
+        'data': coefficients,
+    }
+    calibration = load(content)
+    assert calibration.distortion_model == model
+    assert calibration.distortion == tuple(coefficients)
+
+
+@pytest.mark.parametrize('count', [0, 4, 5])
+def test_no_distortion_is_one_of_zeros(load, content, count):
+    content['distortion_model'] = 'none'
+    content['distortion_coefficients'] = {'rows': 1, 'cols': count, 'data': [0.0] * count}
+    calibration = load(content)
+    assert calibration.distortion_model == 'plumb_bob'
+    assert calibration.distortion == (0, 0, 0, 0, 0)
+
+
+def test_what_is_written_is_read_again(load):
+    calibration = load(WRITTEN.replace('0.001014', '1e-05'))
+    assert load(calibration_text(calibration)) == calibration
+
+
 def test_exponents_without_a_point(load):
     assert load(WRITTEN.replace('0.001014', '1e-05')).distortion[2] == 1e-5
 
@@ -84,6 +135,39 @@ def test_camera_name_may_be_missing(load, content):
         pytest.param(['image_height'], True, 'has image_height: True', id='bool'),
         pytest.param(['camera_name'], 7, 'has camera_name: 7; expected a name', id='name'),
         pytest.param(['distortion_model'], '', "has distortion_model: ''", id='no_model'),
+        pytest.param(
+            ['distortion_model'],
+            'omni',
+            "has distortion_model: 'omni'; expected plumb_bob, rational_polynomial, equidistant",
+            id='unknown_model',
+        ),
+        pytest.param(
+            ['distortion_model'], 'none', "'none' with coefficients that are not 0", id='none'
+        ),
+        pytest.param(
+            ['camera_matrix', 'data'],
+            [0.0] * 9,
+            'focal lengths of 0 and 0 in its camera_matrix; .* calibrate the camera, or leave',
+            id='camera_matrix_of_zeros',
+        ),
+        pytest.param(
+            ['camera_matrix', 'data'],
+            [400.0, 0, 1, 0, -400.0, 1, 0, 0, 1],
+            'focal lengths of 400 and -400',
+            id='negative_focal_length',
+        ),
+        pytest.param(
+            ['projection_matrix', 'data'],
+            [0.0] * 12,
+            'focal lengths of 0 and 0 in its projection_matrix',
+            id='projection_of_zeros',
+        ),
+        pytest.param(
+            ['rectification_matrix', 'data'],
+            [0.0] * 9,
+            'rectification_matrix of zeros; expected a rotation',
+            id='rectification_of_zeros',
+        ),
         pytest.param(['camera_matrix'], [1.0] * 9, 'camera_matrix that is not rows', id='list'),
         pytest.param(
             ['camera_matrix', 'data'], [1.0] * 8, '3 rows, 3 cols and 8 values', id='too_few'

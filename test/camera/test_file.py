@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 import time
 
@@ -20,6 +21,19 @@ def read_all(source, limit=100):
     except EndOfStream as end:
         return pictures, str(end)
     return pictures, 'no end'
+
+
+def empty_frames(path, damaged):
+    """Fill frames of an AVI of ten with zeros."""
+    content = bytearray(path.read_bytes())
+    place, chunks = content.index(b'movi'), []
+    while (place := content.find(b'00dc', place + 1)) >= 0 and len(chunks) < 10:
+        chunks.append(place)
+    for index in damaged:
+        begin = chunks[index] + 8
+        size = int.from_bytes(content[begin - 4 : begin], 'little')
+        content[begin : begin + size] = bytes(size)
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +93,108 @@ def test_rate(make_video, monkeypatch, asked, expected):
     assert rates == [pytest.approx(expected)]
 
 
+#: As cameras of phones and browsers give them: uneven, some at once, a long one.
+TIMES_MS = [0, 33, 70, 75, 80, 200, 210, 230, 280, 300]
+
+
+@pytest.mark.parametrize('name', ['browser.webm', 'variable.mkv', 'phone.mp4'])
+def test_frames_are_shown_at_their_own_times(make_timed_video, frame_number, caplog, name):
+    source = FileSource(f'file://{make_timed_video(name, TIMES_MS)}')
+    source.open()
+    assert 25 < source.rate_hz < 40
+    begun_s = time.monotonic()
+    frames = [source.read() for _ in TIMES_MS]
+    assert time.monotonic() - begun_s > 0.29
+    assert [frame.index for frame in frames] == list(range(10))
+    assert frame_number(frames[-1].pixels) == 9
+    assert [frame.offset_ns / 1e6 for frame in frames] == pytest.approx(TIMES_MS, abs=0.1)
+    stamps_ms = np.array([frame.captured_ns for frame in frames]) / 1e6
+    # Further apart only where this machine was late.
+    assert (np.diff(stamps_ms) > np.diff(TIMES_MS) - 2.0).all()
+    with pytest.raises(EndOfStream, match='ended after 10 frames'):
+        source.read()
+    assert caplog.messages == []
+
+
+def test_a_rate_that_was_asked_for_replaces_the_times(make_timed_video):
+    source = FileSource(f'file://{make_timed_video("a.webm", TIMES_MS)}', frame_rate=500.0)
+    source.open()
+    frames = [source.read() for _ in TIMES_MS]
+    assert source.rate_hz == 500.0
+    stamps_ms = np.array([frame.captured_ns for frame in frames]) / 1e6
+    assert np.diff(stamps_ms).min() > 1.0
+    assert [frame.offset_ns / 1e6 for frame in frames] == pytest.approx(TIMES_MS, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'more'),
+    [
+        pytest.param('browser.webm', {'lasts_ms': 320}, id='webm'),
+        pytest.param('screen.mkv', {'lasts_ms': 9000}, id='last_frame_stands_long'),
+        pytest.param('stream.webm', {'size_known': False}, id='without_a_duration'),
+        pytest.param('phone.mp4', {}, id='mp4'),
+    ],
+)
+def test_whole_files_are_not_called_damaged(make_timed_video, caplog, name, more):
+    source = FileSource(
+        f'file://{make_timed_video(name, TIMES_MS, **more)}', frame_rate=0, loop=True
+    )
+    source.open()
+    assert [source.read().index for _ in range(30)] == list(range(10)) * 3
+    assert caplog.messages == []
+
+
+def test_an_edit_list_that_leaves_frames_out_is_no_damage(make_timed_video, caplog):
+    """That of OpenCV lasts 10 frames at 30 Hz; those behind are not shown."""
+    path = make_timed_video('trimmed.mp4', [100 * i for i in range(10)])
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    pictures, _ = read_all(source)
+    assert 2 < len(pictures) < 6
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        pytest.param('drive.avi', r'ended after \d of 10 frames; it is damaged', id='avi'),
+        pytest.param('drive.mkv', r'ended after \d frames; it is damaged', id='mkv'),
+    ],
+)
+def test_a_file_that_was_cut_off_is_told_once(make_video, make_timed_video, caplog, name, text):
+    if name.endswith('.avi'):
+        path = make_video(name, size_wh=(640, 480))
+    else:
+        path = make_timed_video(name, TIMES_MS, lasts_ms=330)
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    source = FileSource(f'file://{path}', frame_rate=0, loop=True)
+    source.open()
+    assert [source.read().index for _ in range(30)].count(0) > 2
+    assert len(caplog.messages) == 1
+    assert re.search(text, caplog.text)
+
+
+def test_frames_that_cannot_be_decoded_are_told_once(make_video, caplog):
+    path = make_video()
+    empty_frames(path, [1])
+    source = FileSource(f'file://{path}', frame_rate=0, loop=True)
+    source.open()
+    assert [source.read().index for _ in range(27)].count(2) == 3
+    assert len(caplog.messages) == 1
+    assert '1 frames from number 1 on cannot be decoded; left out' in caplog.text
+
+
+def test_a_stream_without_a_duration_goes_on_behind_a_damaged_frame(make_timed_video):
+    path = make_timed_video('stream.webm', TIMES_MS, size_known=False)
+    content = bytearray(path.read_bytes())
+    begin = [match.start() for match in re.finditer(b'\xff\xd8\xff\xe0', content)][4]
+    content[begin : begin + 200] = bytes(200)
+    path.write_bytes(content)
+    source = FileSource(f'file://{path}', frame_rate=0)
+    source.open()
+    assert [source.read().index for _ in range(9)] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+
+
 def test_opening_again_begins_again(make_video, frame_number):
     source = FileSource(f'file://{make_video()}', frame_rate=0)
     source.open()
@@ -111,15 +227,7 @@ def test_frames_that_cannot_be_decoded_are_left_out(
     make_video, frame_number, caplog, damaged, left
 ):
     path = make_video()
-    content = bytearray(path.read_bytes())
-    place, chunks = content.index(b'movi'), []
-    while (place := content.find(b'00dc', place + 1)) >= 0 and len(chunks) < 10:
-        chunks.append(place)
-    for index in damaged:
-        begin = chunks[index] + 8
-        size = int.from_bytes(content[begin - 4 : begin], 'little')
-        content[begin : begin + size] = bytes(size)
-    path.write_bytes(content)
+    empty_frames(path, damaged)
     source = FileSource(f'file://{path}', frame_rate=0)
     source.open()
     frames = []

@@ -45,3 +45,25 @@ def test_rate_zero_never_waits():
     for _ in range(5):
         pacer.wait(clock)
     assert clock.waited_s == []
+
+
+@pytest.mark.parametrize(
+    ('work_s', 'gaps_s', 'waits_s', 'late_s'),
+    [
+        pytest.param([0, 0, 0], [1, 0.02, 0.5], [0.02, 0.5], [0, 0, 0], id='as_they_are'),
+        pytest.param(
+            [0, 0.05, 0, 0], [1, 0.01, 0.01, 0.5], [0.47], [0, 0.04, 0.03, 0], id='caught_up'
+        ),
+        pytest.param([0, 0, 0], [1, 0, 0], [], [0, 0, 0], id='at_once'),
+        pytest.param([0, 0.3, 0], [1, 0.1, 0.1], [0.1], [0, 0, 0], id='a_long_stop_is_not'),
+    ],
+)
+def test_gaps_of_the_frames(work_s, gaps_s, waits_s, late_s):
+    clock = StandInClock()
+    pacer = Pacer(30.0, clock)
+    late = []
+    for seconds, gap_s in zip(work_s, gaps_s, strict=True):
+        clock.now_s += seconds
+        late.append(pacer.wait(clock, gap_s))
+    assert clock.waited_s == pytest.approx(waits_s)
+    assert late == pytest.approx(late_s)

@@ -1,13 +1,16 @@
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import cv2
 import pytest
+from camera.login_server import LoginServer
 from camera.standin_rtsp import StandInRtspServer
 
 from jetson_perception.camera import frames
@@ -190,6 +193,73 @@ def test_answers_that_are_no_stream(answer_with, answer, match):
     with pytest.raises(SourceError, match=match) as caught:
         source.open()
     assert 's3cret' not in str(caught.value)
+
+
+@pytest.fixture
+def login_server():
+    """A function that starts a `LoginServer`."""
+    with ExitStack() as stack:
+        yield lambda *given, **more: stack.enter_context(closing(LoginServer(*given, **more)))
+
+
+RIGHT, WRONG = 'admin:g%3Ao%40od@', 'admin:g%3Ao%40ne@'
+
+
+def why_not(server, user_info):
+    """What is said of a stream that cannot be opened; never with a password."""
+    source = RtspSource(
+        f'rtsp://{user_info}{server.address}/live', open_timeout_s=5.0, read_timeout_s=5.0
+    )
+    with pytest.raises(SourceError) as caught:
+        source.open()
+    for secret in ('g%3Ao', 'g:o', 'YWRtaW46', *(login[6:] for login in server.logins)):
+        assert secret not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('status', 'text'),
+    [
+        pytest.param('404 Not Found', 'has no such stream; check the path', id='404'),
+        pytest.param('453 Not Enough Bandwidth', 'refuses the stream: 453 Not Eno', id='453'),
+        pytest.param('403 Forbidden', 'forbids the stream to the user that was given', id='403'),
+        pytest.param('200 OK', 'OpenCV cannot decode or receive it', id='200'),
+        pytest.param('453 for admin:g:o@od', 'refuses the stream: 453$', id='quotes_password'),
+        pytest.param(
+            '453 YWRtaW46ZzpvQG9k', 'refuses the stream: 453$', id='quotes_the_whole_login'
+        ),
+    ],
+)
+def test_behind_a_login_what_the_server_says_is_told(login_server, status, text):
+    server = login_server(['Basic'], status)
+    assert re.search(text, why_not(server, RIGHT))
+    assert any(login.startswith('right') for login in server.logins)
+
+
+@pytest.mark.parametrize('hangs_up', [False, True], ids=['goes_on', 'hangs_up'])
+@pytest.mark.parametrize(
+    'ways',
+    [
+        pytest.param(['Basic'], id='basic'),
+        pytest.param(['Digest'], id='digest'),
+        pytest.param(['Digest MD5 auth'], id='digest_qop'),
+        pytest.param(['Digest SHA-256'], id='digest_sha256'),
+        pytest.param(['Basic', 'Digest MD5'], id='both'),
+    ],
+)
+def test_each_way_of_a_login(login_server, ways, hangs_up):
+    server = login_server(ways, hangs_up=hangs_up)
+    assert 'has no such stream' in why_not(server, RIGHT)
+    ours = server.logins[-1]  # FFmpeg's came before
+    assert ours.startswith('right Digest' if 'Digest' in ways[-1] else 'right Basic')
+    assert 'and these are wrong' in why_not(server, WRONG)
+    assert 'and none are given' in why_not(server, '')
+
+
+def test_a_login_that_is_neither_basic_nor_digest(login_server):
+    server = login_server(['Bearer'])
+    assert 'wants a login by Bearer; expected Basic or Digest' in why_not(server, RIGHT)
+    assert server.logins == []
 
 
 def test_nobody_listens():

@@ -39,7 +39,7 @@ from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import parse_calibration
 from jetson_perception.camera.gst import caps_size_wh, split_pipeline
 from jetson_perception.camera.images import picture_paths
-from jetson_perception.camera.rtsp import status_of
+from jetson_perception.camera.rtsp_describe import status_of
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.v4l2_formats import describe_device

@@ -1,8 +1,10 @@
 """camera_node as a process: sources to topics, calibrations, ends and losses."""
 
+import math
 import os
 import shutil
 import signal
+import socket
 import time
 from contextlib import closing
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from camera.standin_rtsp import StandInRtspServer
+from camera.timed_videos import write_matroska
 from jetson_perception.msg import PipelineStats
 from nodes.support import (
     BEST_EFFORT,
@@ -22,9 +25,13 @@ from nodes.support import (
     wait_for_exit,
 )
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.srv import SetCameraInfo
+from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
+from jetson_perception.nodes.camera_node import CameraNode
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.image_messages import stamp_ns
 
 SIZE_WH = (64, 48)
 GRAYS = (40, 120, 200)
@@ -130,6 +137,20 @@ class TestSources:
             off = np.abs(pixels_of(image).astype(int) - GRAYS[index])
             assert off.max() <= (0 if scheme == 'images' else 4)
 
+    def test_a_video_is_played_by_the_times_of_its_frames(self, peer, start, tmp_path):
+        times_ms = [0, 33, 70, 75, 80, 200, 210, 230, 280, 300]
+        picture = np.zeros((48, 64, 3), np.uint8)
+        path = write_matroska(tmp_path / 'browser.webm', [picture] * 10, times_ms)
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.collect('image_raw', Image, BEST_EFFORT)
+        node = start(camera(peer, f'file://{path}', loop=False, wait_for_subscribers=1))
+        peer.wait_for_log(node, 'came to its end after 10 frames')
+        peer.wait_for(lambda: len(infos) > 1, 'camera_info')
+        first, last = (stamp_ns(infos[place].header) for place in (0, -1))
+        # Of ten that are sent, the first or the last may be lost; by the container it is 9 ms.
+        assert (last - first) / 1e6 > 200
+        assert not log_lines(node, 'damaged|WARN')
+
     def test_pictures_of_several_sizes_each_with_its_own_info(self, peer, start, pictures):
         cv2.imwrite(str(pictures / '3.png'), np.zeros((30, 20, 3), np.uint8))
         start(camera(peer, f'images://{pictures}'))
@@ -179,6 +200,42 @@ class TestSources:
             assert (mask.encoding, mask.width, mask.height) == ('mono8', 320, 240)
             assert pixels_of(mask).max() < len(names)
             assert pixels_of(image).std() > 0
+
+
+class TestFrames:
+    @pytest.mark.parametrize(
+        ('given', 'expected'),
+        [
+            pytest.param({'frame_id': '/front/optical'}, 'front/optical', id='leading_slash'),
+            pytest.param({'frame_id': '/'}, 'camera', id='slash_alone'),
+            pytest.param({'frame_id': 'front'}, 'front', id='plain'),
+            pytest.param({}, None, id='by_the_namespace'),
+        ],
+    )
+    def test_are_named_as_tf2_takes_them(self, peer, run, pictures, given, expected):
+        node = run(CameraNode, source=f'images://{pictures}', wait_for_subscribers=0, **given)
+        assert node.active
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        node.trigger_deactivate()
+        node.trigger_activate()
+        peer.wait_for(lambda: infos, 'camera_info')
+        assert infos[0].header.frame_id == (expected or peer.namespace)
+
+    def test_a_slash_that_is_removed_is_told_once(self, peer, run, pictures, capfd):
+        run(CameraNode, source=f'images://{pictures}', loop=True, frame_id='/belt')
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.collect('image_raw', Image, BEST_EFFORT)
+        peer.wait_for(lambda: len(infos) > 3, 'camera_info')
+        told = 'frame_id /belt begins with a slash, which tf2 refuses; images are in belt'
+        assert capfd.readouterr().err.count(told) == 1
+
+
+class TestSimulatedTime:
+    def test_stats_come_without_a_clock(self, peer, run, pictures):
+        source = f'images://{pictures}'
+        run(CameraNode, source=source, loop=True, wait_for_subscribers=0, use_sim_time=True)
+        stats = peer.collect('stats', PipelineStats)
+        peer.wait_for(lambda: len(stats) >= 2, 'stats')
 
 
 class TestCalibration:
@@ -251,26 +308,128 @@ class TestCalibration:
         assert info.k[0] == 100
 
 
+def camera_info(**changed):
+    """A calibration for images of 64×48, as camera_calibration sends it."""
+    info = {
+        'width': 64,
+        'height': 48,
+        'distortion_model': 'plumb_bob',
+        'd': [-0.25, 0.125, 0.001, 1e-05, 0.0],
+        'k': [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0],
+        'r': [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        'p': [45.0, 0.0, 29.75, 0.0, 0.0, 46.0, 22.25, 0.0, 0.0, 0.0, 1.0, 0.0],
+    }
+    return CameraInfo(**info | changed)
+
+
+class TestSetCameraInfo:
+    @staticmethod
+    def set_info(peer, info):
+        request = SetCameraInfo.Request(camera_info=info)
+        return peer.call(SetCameraInfo, 'set_camera_info', request)
+
+    def test_is_published_kept_and_read_again(self, peer, run, pictures, tmp_path):
+        kept = tmp_path / 'front camera.yaml'
+        given = write_calibration(tmp_path / 'given.yaml', SIZE_WH)
+        settings = {
+            'source': f'images://{pictures}',
+            'loop': True,
+            'wait_for_subscribers': 0,
+            'calibration': f'file://localhost{given}',
+            'calibration_output': f'file://{kept}',
+        }
+        node = run(CameraNode, **settings)
+        infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
+        peer.wait_for(lambda: infos and infos[-1].k[0] == 100, 'the calibration that was given')
+        answer = self.set_info(peer, camera_info())
+        assert (answer.success, answer.status_message) == (True, '')
+        peer.wait_for(lambda: infos[-1].k[0] == 50, 'the calibration that was set')
+        assert list(infos[-1].d) == [-0.25, 0.125, 0.001, 1e-05, 0.0]
+        assert yaml.safe_load(kept.read_text())['camera_name'] == 'front'
+        # The file, not the memory, is what the next start has.
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+        infos.clear()
+        node.trigger_configure()
+        node.trigger_activate()
+        peer.wait_for(lambda: infos, 'camera_info')
+        assert infos[0].k[0] == 50
+
+    def test_is_refused_where_nothing_may_be_written(self, peer, run, pictures):
+        run(CameraNode, source=f'images://{pictures}', allow_source_changes=True)
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'calibration_output:=/path/of/camera.yaml' in answer.status_message
+        name = f'{peer.namespace}_camera.yaml'
+        assert not peer.set_parameter('camera_node', 'calibration_output', name).successful
+
+    @pytest.mark.parametrize(
+        ('changed', 'text'),
+        [
+            pytest.param({'k': [0.0] * 9}, 'focal lengths of 0 and 0', id='zeros'),
+            pytest.param({'k': [math.nan] * 9}, 'not finite', id='nan'),
+            pytest.param({'distortion_model': ''}, "has distortion_model: ''", id='no_model'),
+            pytest.param({'distortion_model': '\x1b[2J'}, 'printable', id='terminal_code'),
+            pytest.param({'d': [0.0] * 100_000}, 'd has 100000 values', id='many'),
+            pytest.param({'width': 0}, 'has image_width: 0', id='no_size'),
+        ],
+    )
+    def test_one_that_is_none_is_refused(self, peer, run, pictures, tmp_path, changed, text):
+        kept = tmp_path / 'camera.yaml'
+        run(CameraNode, source=f'images://{pictures}', calibration_output=str(kept))
+        answer = self.set_info(peer, camera_info(**changed))
+        assert not answer.success
+        assert text in answer.status_message
+        assert not kept.exists()
+
+    def test_a_folder_that_is_missing_is_told(self, peer, run, pictures, tmp_path):
+        run(
+            CameraNode,
+            source=f'images://{pictures}',
+            calibration_output=str(tmp_path / 'none' / 'camera.yaml'),
+        )
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'camera.yaml cannot be written: No such file' in answer.status_message
+
+
 class TestLosses:
     def test_a_missing_source_is_told_and_can_come_later(self, peer, start, video, tmp_path):
         path = tmp_path / 'later.avi'
         node = start(camera(peer, f'file://{path}'))
         status = peer.wait_for_status(
-            'camera_node: source', lambda status: status.level == diagnostics.ERROR, 'the error'
+            'camera_node', lambda status: status.level == diagnostics.ERROR, 'the error'
         )
+        assert 'there is no' in status.message
         assert 'later.avi' in status.message
-        assert 'Once mended, deactivate and activate this node' in peer.wait_for_log(
-            node, 'later.avi.*ERROR|ERROR.*later.avi'
-        )
-        assert peer.state('camera_node') == 'active'
+        told = peer.wait_for_log(node, 'ERROR.*not active any more: there is no .*later.avi')
+        assert f'/{peer.namespace}/camera_node/retry std_srvs/srv/Trigger' in told
+        assert peer.state('camera_node') == 'inactive'
+        name = 'camera_node/retry'
+        answer = peer.call(Trigger, name, Trigger.Request())
+        peer.wait_for(lambda: len(log_lines(node, 'not active any more')) == 2, 'the error again')
+        peer.wait_for_state('camera_node', 'inactive')
         shutil.copy(video, path)
-        assert peer.change_state('camera_node', 'deactivate')
-        assert peer.change_state('camera_node', 'activate')
+        answer = peer.call(Trigger, name, Trigger.Request())
+        assert (answer.success, answer.message) == (True, 'active')
         assert len(pairs(peer, 3)) >= 3
         status = peer.wait_for_status(
             'camera_node: source', lambda status: status.level == diagnostics.OK, 'recovery'
         )
         assert value_of(status, 'source') == f'file://{path}'
+
+    def test_one_that_is_opened_again_by_itself_says_so_when_asked(self, peer, run):
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            port = listener.getsockname()[1]
+        run(CameraNode, source=f'rtsp://127.0.0.1:{port}/live')
+        peer.wait_for_status(
+            'camera_node: source', lambda status: 'no connection' in status.message, 'the loss'
+        )
+        answer = peer.call(Trigger, 'camera_node/retry', Trigger.Request())
+        assert not answer.success
+        assert 'the source is opened again by itself' in answer.message
+        assert f'no connection to 127.0.0.1 port {port}' in answer.message
+        assert peer.state('camera_node') == 'active'
 
     def test_a_source_that_is_none_is_told_and_mended(self, peer, start, pictures):
         node = start(camera(peer, 'webcam://0', allow_source_changes=True))

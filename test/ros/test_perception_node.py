@@ -12,6 +12,7 @@ from pipeline.waiting import DEADLINE_S, wait_until
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
 
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.pipeline import Frame, Lane, activity
@@ -116,6 +117,12 @@ def test_a_lane_whose_gpu_failed_makes_the_node_inactive_with_the_reason(node):
     status = node._diagnose()[0]
     assert status.level == status.ERROR
     assert status.message == 'poor stopped: an illegal memory access'
+    node.models['poor'].raises = None
+    client = node.create_client(Trigger, '~/retry')
+    spin_until(node, client.service_is_ready)
+    answer = client.call_async(Trigger.Request())
+    spin_until(node, answer.done)
+    assert (answer.result().success, node.state()) == (True, 'active')
 
 
 def test_a_frame_that_fails_for_another_reason_leaves_the_node_active(node):

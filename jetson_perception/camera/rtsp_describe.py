@@ -1,0 +1,201 @@
+"""Ask an RTSP server about a stream, with user and password where it wants them.
+
+OpenCV does not say why a stream cannot be opened; the server's answer to DESCRIBE does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import socket
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import parse_http_list, parse_keqv_list
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_DEFAULT_PORT = {'rtsp': 554, 'rtsps': 322}
+
+_LONGEST_LINE = 4096
+_MOST_HEADERS = 100
+_MOST_BODY_BYTES = 1 << 16
+
+_HASHES = {'': hashlib.md5, 'md5': hashlib.md5, 'sha-256': hashlib.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeAnswer:
+    """What a server says about a stream.
+
+    Attributes
+    ----------
+    status : int
+        As RFC 2326, 7.1.1, has it; 0 where something answers that is no RTSP server, or nothing.
+    phrase : str
+        The words beside it; they may quote what was asked, with the password.
+    logged_in : bool
+        Whether it was asked with the user and password of the URL, in the way that it wanted.
+    schemes : tuple of str
+        In which ways it wants a login, where it wants one: 'Basic', 'Digest', ….
+    """
+
+    status: int = 0
+    phrase: str = ''
+    logged_in: bool = False
+    schemes: tuple[str, ...] = ()
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where the server of a URL listens."""
+    parts = urlsplit(url)
+    return parts.hostname or '', parts.port or _DEFAULT_PORT[parts.scheme.lower()]
+
+
+def describe(url: str, timeout_s: float) -> DescribeAnswer:
+    """The answer to DESCRIBE (RFC 2326, 10.2), with the login that the server asks for.
+
+    The password is sent as it is only to a server that takes no other way, as OpenCV's FFmpeg
+    does.
+    """
+    parts = urlsplit(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()
+    with _Dialogue(host_and_port(url), bare, timeout_s) as server:
+        status, phrase, challenges = server.ask()
+        schemes = tuple(challenge.partition(' ')[0] for challenge in challenges)
+        login = _login(parts, bare, challenges) if status == 401 else ''
+        if not login:
+            return DescribeAnswer(status, phrase, schemes=schemes)
+        status, phrase, _ = server.ask(login)
+        if any(part in phrase for part in login.split()[1:]):
+            phrase = ''
+        return DescribeAnswer(status, phrase, logged_in=True, schemes=schemes)
+
+
+def status_of(line: bytes) -> tuple[int, str]:
+    r"""Status and phrase in the first line of an RTSP answer (RFC 2326, 7.1); 0 if it is none.
+
+    Examples
+    --------
+    >>> status_of(b'RTSP/1.0 453 Not Enough Bandwidth\r\n')
+    (453, 'Not Enough Bandwidth')
+    """
+    match = re.fullmatch(rb'RTSP/\d\.\d +(\d{3})(?: (.*))?', line.rstrip(), re.DOTALL)
+    if match is None:
+        return 0, ''
+    return int(match[1]), (match[2] or b'').decode('utf-8', 'replace')
+
+
+class _Dialogue:
+    """Requests for one stream on one connection, which is made anew where the server hangs up."""
+
+    def __init__(self, where: tuple[str, int], bare_url: str, timeout_s: float) -> None:
+        self._where = where
+        self._bare_url = bare_url
+        self._timeout_s = timeout_s
+        self._count = 0
+        self._connection: socket.socket | None = None
+
+    def __enter__(self) -> _Dialogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hang_up()
+
+    def ask(self, login: str = '') -> tuple[int, str, list[str]]:
+        """Status, phrase and challenges of the answer; 0 for none."""
+        for _ in range(2):
+            again = self._connection is not None
+            try:
+                answer = self._ask(login)
+            except (OSError, UnicodeError):
+                answer = 0, '', []
+            if answer[0] or not again:
+                return answer
+            self._hang_up()
+        return answer
+
+    def _ask(self, login: str) -> tuple[int, str, list[str]]:
+        if self._connection is None:
+            self._connection = socket.create_connection(self._where, self._timeout_s)
+        self._count += 1
+        lines = [
+            f'DESCRIBE {self._bare_url} RTSP/1.0',
+            f'CSeq: {self._count}',
+            'Accept: application/sdp',
+            *([f'Authorization: {login}'] if login else []),
+        ]
+        self._connection.sendall(''.join(f'{line}\r\n' for line in [*lines, '']).encode())
+        with self._connection.makefile('rb') as stream:
+            status, phrase = status_of(stream.readline(_LONGEST_LINE))
+            return status, phrase, _challenges(stream) if status == 401 else []
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _challenges(stream: BinaryIO) -> list[str]:
+    """Values of the headers WWW-Authenticate; headers and body are taken off the stream."""
+    found, body_bytes = [], 0
+    for _ in range(_MOST_HEADERS):
+        line = stream.readline(_LONGEST_LINE).decode('utf-8', 'replace')
+        name, _, value = line.partition(':')
+        if not line.strip():
+            break
+        if name.strip().lower() == 'www-authenticate':
+            found.append(value.strip())
+        elif name.strip().lower() == 'content-length' and value.strip().isdecimal():
+            body_bytes = min(int(value.strip()[:9]), _MOST_BODY_BYTES)
+    stream.read(body_bytes)
+    return found
+
+
+def _login(parts: SplitResult, bare_url: str, challenges: list[str]) -> str:
+    """The value of Authorization that answers the best challenge; '' if none can be answered."""
+    if parts.username is None:
+        return ''
+    user, password = unquote(parts.username), unquote(parts.password or '')
+    by_scheme: dict[str, str] = {}
+    for challenge in challenges:
+        scheme, _, rest = challenge.partition(' ')
+        by_scheme.setdefault(scheme.lower(), rest)
+    digest = _digest(user, password, bare_url, by_scheme.get('digest'))
+    if digest or 'basic' not in by_scheme:
+        return digest
+    return f'Basic {b64encode(f"{user}:{password}".encode()).decode()}'
+
+
+def _digest(user: str, password: str, url: str, challenge: str | None) -> str:
+    """The answer to a Digest challenge (RFC 2617, 3.2.2; RFC 7616); '' if it asks for others."""
+    try:
+        asked = parse_keqv_list(parse_http_list(challenge or ''))
+        realm, nonce = asked['realm'], asked['nonce']
+        make_hash = _HASHES[asked.get('algorithm', '').lower()]
+    except (KeyError, ValueError):
+        return ''
+    if any(character in text for text in (realm, nonce, user) for character in '"\r\n'):
+        return ''
+
+    def hashed(*texts: str) -> str:
+        return make_hash(':'.join(texts).encode(), usedforsecurity=False).hexdigest()
+
+    secret, request = hashed(user, realm, password), hashed('DESCRIBE', url)
+    given = {'username': user, 'realm': realm, 'nonce': nonce, 'uri': url}
+    more = ''
+    if 'auth' in [kind.strip() for kind in asked.get('qop', '').split(',')]:
+        count, own_nonce = '00000001', secrets.token_hex(8)
+        given['response'] = hashed(secret, nonce, count, own_nonce, 'auth', request)
+        given['cnonce'] = own_nonce
+        more = f', qop=auth, nc={count}'
+    else:
+        given['response'] = hashed(secret, nonce, request)
+    if 'opaque' in asked and '"' not in asked['opaque']:
+        given['opaque'] = asked['opaque']
+    if asked.get('algorithm'):
+        more += f', algorithm={asked["algorithm"]}'
+    return 'Digest ' + ', '.join(f'{name}="{value}"' for name, value in given.items()) + more

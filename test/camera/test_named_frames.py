@@ -1,0 +1,41 @@
+"""named_frames: when each frame is shown, for videos that are written of them."""
+
+import cv2
+import numpy as np
+import pytest
+from bags import write_bag
+
+from jetson_perception.camera.bag import BagReader
+from jetson_perception.camera.named_frames import named_frames
+
+TIMES_MS = [0, 33, 70, 120]
+
+
+@pytest.mark.parametrize('name', ['browser.webm', 'phone.mp4'])
+def test_frames_of_a_video_say_when_they_are_shown(make_timed_video, name):
+    frames = list(named_frames(str(make_timed_video(name, TIMES_MS))))
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert [frame.offset_ns / 1e6 for frame in frames] == pytest.approx(TIMES_MS, abs=0.1)
+    assert len({frame.rate_hz for frame in frames}) == 1
+    assert frames[0].rate_hz < 100
+
+
+def test_images_of_a_bag_are_as_far_apart_as_they_were_recorded(tmp_path):
+    path = write_bag(tmp_path / 'drive', [40, 120, 200])
+    reader = BagReader(path)
+    logged = [image.logged_ns for image in reader.images()]
+    reader.close()
+    frames = list(named_frames(str(path)))
+    assert [frame.offset_ns for frame in frames] == [each - logged[0] for each in logged]
+    assert frames[-1].offset_ns > 0
+
+
+def test_frames_of_a_scene_follow_its_rate():
+    frames = list(named_frames('scene://oranges?fps=10&frames=3&width=64&height=64'))
+    assert [frame.offset_ns for frame in frames] == [0, 100_000_000, 200_000_000]
+
+
+def test_a_picture_is_shown_at_no_time(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    (frame,) = named_frames(str(tmp_path / 'a.png'))
+    assert (frame.rate_hz, frame.offset_ns) == (0, 0)
