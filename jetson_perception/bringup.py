@@ -27,7 +27,7 @@ from jetson_perception.printable import printable, quoted
 from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
