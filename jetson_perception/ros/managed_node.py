@@ -12,16 +12,15 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import PerceptionError
+from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.pipeline import LeftBehind, call_within
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.guarded_services import guard_services
 from jetson_perception.ros.parameters import (
     ALLOWS_CHANGES,
     Parameters,
-    as_declared,
     old_name_problem,
     param,
     unknown_parameters,
@@ -111,11 +110,16 @@ class ManagedNode(LifecycleNode):
         return given + self._unknown_parameters
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """Set all or none, as both services do; an empty list may come in another list's type."""
+        """Set all or none, as both services do; 1 is taken for 1.0, and [] for any list."""
         problem = old_name_problem(self, parameter_list)
         if problem:
             return SetParametersResult(successful=False, reason=problem)
-        return super().set_parameters_atomically(as_declared(self, parameter_list))
+        try:
+            for declared in self._declared:
+                parameter_list = declared.as_meant(parameter_list)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=printable_line(str(error)))
+        return super().set_parameters_atomically(parameter_list)
 
     def bring_up(self, arguments: Sequence[str] = ()) -> None:
         """Configure and activate, unless the user wants to do that; call it once, before spinning.
