@@ -26,6 +26,7 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.images import encodings
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
+from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.stage import Stage
 from jetson_perception.ros.processes import running
@@ -43,6 +44,7 @@ SCENES = {'seg': 'scene://oranges', 'yolo': 'scene://people'}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo. Returns the exit code."""
+    replace_what_cannot_be_shown()
     args = _parser().parse_args(argv)
     console = Console()
     try:
