@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
 from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
+from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
@@ -21,6 +21,7 @@ from jetson_perception.ros.image_messages import (
     frame_from_image,
     stamp_ns,
 )
+from jetson_perception.ros.image_topic import ImageTopic, image_topic
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.watchdog import ImageWatchdog
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
+    from sensor_msgs.msg import CompressedImage, Image
 
     from jetson_perception.errors import PerceptionError
     from jetson_perception.pipeline import Frame
@@ -41,7 +43,8 @@ class ImageInputParams:
     image_transport: str = param(
         'raw',
         'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
-        'image/compressed.',
+        'image/compressed. Where image is remapped to a topic that ends in /compressed, or that '
+        'only compressed images are sent on, they are taken either way.',
         choices=('raw', 'compressed'),
         at_configure=True,
     )
@@ -84,7 +87,7 @@ class ImageInput:
     on_error : callable
         Called as on_error(error) for an image that cannot be used.
     topic : str
-        Where raw images are; compressed ones are under `<topic>/compressed`.
+        Where images are, as `image_topic` finds it.
     """
 
     def __init__(
@@ -114,26 +117,37 @@ class ImageInput:
     def start(self, offer: Callable[[Frame], None]) -> None:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
-        compressed = params.image_transport == 'compressed'
         self._offer, self.rejected = offer, 0
-        self._subscription = self._node.create_subscription(
-            CompressedImage if compressed else Image,
-            f'{self._topic}/compressed' if compressed else self._topic,
-            self._on_compressed if compressed else self._on_image,
-            qos.EVERY_IMAGE if params.every_frame else qos.IMAGE_INPUT,
-            qos_overriding_options=qos.overridable(),
-        )
+        self._subscribe(image_topic(self._node, self._topic, params.image_transport))
         self.name = self._subscription.topic_name
-        kind = 'CompressedImage' if compressed else 'Image'
-        self._watchdog = ImageWatchdog(
-            self._node,
-            self._subscription,
-            f'sensor_msgs/msg/{kind}',
-            every_frame=params.every_frame,
-        )
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)
         self._node.get_logger().info(f'waiting for images on {self.name}')
+
+    def _subscribe(self, topic: ImageTopic) -> None:
+        every_frame = self._params.value.every_frame
+        self._subscription = self._node.create_subscription(
+            topic.message_type,
+            topic.name,
+            self._on_compressed if topic.compressed else self._on_image,
+            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
+            qos_overriding_options=qos.overridable(),
+        )
+        self._watchdog = ImageWatchdog(
+            self._node,
+            self._subscription,
+            topic,
+            every_frame=every_frame,
+            on_other_type=partial(self._take_the_other_type, topic),
+        )
+
+    def _take_the_other_type(self, topic: ImageTopic) -> None:
+        """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
+        self._node.get_logger().info(
+            f'on {printable(topic.name)} there is {topic.other.type_name}: taking that'
+        )
+        self._unsubscribe()
+        self._subscribe(topic.other)
 
     def done(self, header: Header) -> None:
         """Answer a frame, where its sender may wait for that."""
@@ -152,6 +166,9 @@ class ImageInput:
     def stop(self) -> None:
         """Unsubscribe."""
         self._offer = None
+        self._unsubscribe()
+
+    def _unsubscribe(self) -> None:
         if self._watchdog is not None:
             self._watchdog.close()
         if self._subscription is not None:
