@@ -19,11 +19,11 @@ from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
     frame_from_compressed,
     frame_from_image,
-    stamp_ns,
 )
 from jetson_perception.ros.image_topic import ImageTopic, image_topic
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.parameters import Parameters, param
+from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class ImageInput:
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
-        self._stamp_missing = False
+        self._stamps: StampCheck | None = None
         #: Encodings whose assumed meaning was logged already.
         self._taken_as: set[str] = set()
         self.name = ''
@@ -120,6 +120,7 @@ class ImageInput:
         self._offer, self.rejected = offer, 0
         self._subscribe(image_topic(self._node, self._topic, params.image_transport))
         self.name = self._subscription.topic_name
+        self._stamps = StampCheck(self._node, self.name)
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)
         self._node.get_logger().info(f'waiting for images on {self.name}')
@@ -159,6 +160,10 @@ class ImageInput:
         watchdog = self._watchdog
         return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
 
+    def clock_problem(self) -> str:
+        """Why the newest image's age is not known; empty when it is."""
+        return self._stamps.problem() if self._stamps is not None else ''
+
     def at_end(self) -> bool:
         """Whether all who publish the topic have played what they had to its end."""
         return self._watchdog is not None and self._watchdog.at_end()
@@ -194,19 +199,18 @@ class ImageInput:
 
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._watchdog is None or self._offer is None:
+        if self._watchdog is None or self._offer is None or self._stamps is None:
             return
         self._watchdog.image_arrived()
         if self._answers is not None and not self._answers.is_new(msg.header):
             return
-        if not self._stamp_missing and not stamp_ns(msg.header):
-            self._say_that_stamps_are_missing()
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
         except ImageError as error:
             self._reject(msg.header, error)
             return
         self.newest_header = msg.header
+        frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
         self._offer(frame)
 
@@ -226,11 +230,4 @@ class ImageInput:
             f'images on {self.name} are {encoding}, which does not say what the channels hold; '
             f'they are taken as {taken}. Have the publisher name the encoding, as with '
             f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
-        )
-
-    def _say_that_stamps_are_missing(self) -> None:
-        self._stamp_missing = True
-        self._node.get_logger().warning(
-            f'images on {self.name} have no stamp: results carry none either, and latency is not '
-            'known; have the camera driver set header.stamp'
         )

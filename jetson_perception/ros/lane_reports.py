@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.clock import Clock, ClockType
 
 from jetson_perception.msg import PipelineStats
+from jetson_perception.printable import counted
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
 
@@ -106,8 +107,11 @@ class LaneReports:
             level = diagnostics.OK if self._source.at_end() else diagnostics.WARN
             return diagnostics.status(level, name, silence, values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
-            message = f'{failed} frames failed, the last: {self.last_error}'
+            message = f'{counted(failed, "frame")} failed, the last: {self.last_error}'
             return diagnostics.status(diagnostics.WARN, name, message, values)
+        clock_problem = self._source.clock_problem()
+        if clock_problem:
+            return diagnostics.status(diagnostics.WARN, name, clock_problem, values)
         return diagnostics.status(
             diagnostics.OK, name, f'{lane.frame_rate():.1f} results a second', values
         )

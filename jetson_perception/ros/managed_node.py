@@ -25,6 +25,7 @@ from jetson_perception.ros.parameters import (
     param,
     unknown_parameters,
 )
+from jetson_perception.ros.stamps import clock_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RELEASE_S = 0.8  # what releasing an engine may take in the executor's thread
+_CLOCK_PATIENCE_S = 3  # a simulation that starts together with the node takes a while
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class ManagedNode(LifecycleNode):
         self._left_behind: list[LeftBehind] = []
         self._to_close: list[tuple[str, Callable[[], None]]] = []
         self._hang_told = ''
+        self._seconds_without_time = 0
         service = self._service_change_state
         service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
@@ -417,6 +420,14 @@ class ManagedNode(LifecycleNode):
                 self.get_logger().error(f'{hang}; restart this node if it stays so')
         return hang
 
+    def _tell_clock(self) -> str:
+        """What keeps the node from knowing the time; logged when it lasts."""
+        problem = clock_problem(self)
+        self._seconds_without_time = self._seconds_without_time + 1 if problem else 0
+        if self._seconds_without_time == _CLOCK_PATIENCE_S:
+            self.get_logger().warning(problem)
+        return problem
+
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
@@ -433,7 +444,7 @@ class ManagedNode(LifecycleNode):
             state = diagnostics.status(diagnostics.OK, name, 'active', facts)
         else:
             state = diagnostics.status(diagnostics.STALE, name, self._state_label(), facts)
-        problems = self.parameter_problems
+        problems = list(filter(None, [self._tell_clock(), *self.parameter_problems]))
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN
             state.message = '; '.join(problems)
