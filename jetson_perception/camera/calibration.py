@@ -12,7 +12,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import SMALL, parse_yaml
 from jetson_perception.files.foreign_files import foreign_path, read_foreign_file
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import counted, printable, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ def parse_calibration(text: bytes, file: Path) -> Calibration:
     if counts is not None and len(distortion) not in counts:
         raise _error(
             file,
-            f'distortion_coefficients has {len(distortion)} values; {model} takes '
+            f'distortion_coefficients has {counted(len(distortion), "value")}; {model} takes '
             f'{" or ".join(map(str, counts))}',
         )
     return Calibration(
@@ -229,8 +229,8 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
     if found != (rows, columns) or len(data) != rows * columns:
         raise _error(
             file,
-            f'has a {name} of {_show(found[0])} rows, {_show(found[1])} cols and {len(data)} '
-            f'values; expected {rows} by {columns}',
+            f'has a {name} of {_show(found[0])} rows, {_show(found[1])} cols and '
+            f'{counted(len(data), "value")}; expected {rows} by {columns}',
         )
     return data
 

@@ -23,7 +23,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,7 +178,7 @@ class FileSource:
                 *(self.uri, self._counted.frames, announced),
             )
         if not self._loop:
-            raise EndOfStream(f'{self.uri} ended after {self._counted.frames} frames')
+            raise EndOfStream(f'{self.uri} ended after {counted(self._counted.frames, "frame")}')
         capture.release()
 
     def _own_rate_hz(self, capture: Any) -> float:

@@ -13,6 +13,7 @@ from rich.table import Table
 from jetson_perception.doctor.examination import can_do_main_job, examine
 from jetson_perception.doctor.finding import MISSING, OK, WARNING
 from jetson_perception.doctor.machine import Machine
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -72,5 +73,4 @@ def summary(findings: Sequence[Finding]) -> str:
         names = [each.name for each in findings if each.needed and each.verdict == MISSING]
         return f'No model can be run on images here. Fix first: {", ".join(names)}.'
     warnings = sum(finding.verdict == WARNING for finding in findings)
-    noun = 'warning' if warnings == 1 else 'warnings'
-    return f'Models run on images here. {warnings} {noun}.'
+    return f'Models run on images here. {counted(warnings, "warning")}.'

@@ -15,6 +15,7 @@ from jetson_perception.evaluation.average_precision import (
 )
 from jetson_perception.evaluation.classes import ClassMap
 from jetson_perception.evaluation.confusion import ConfusionMatrix
+from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -190,7 +191,8 @@ class ObjectEvaluator:
         keypoint_count = model.layout.keypoint_count
         if keypoint_count and dataset.keypoint_count not in (0, keypoint_count):
             raise ParameterError(
-                f'{model.info.path} finds {keypoint_count} keypoints an object, the dataset has '
+                f'{model.info.path} finds {counted(keypoint_count, "keypoint")} an object, the '
+                'dataset has '
                 f'{dataset.keypoint_count}; take a dataset with the same keypoints',
                 'dataset',
             )

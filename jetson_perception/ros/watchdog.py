@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.health import NodeHealth
 
@@ -177,7 +177,7 @@ class ImageWatchdog:
                 f'`ros2 topic hz {topic}`{self._transport_advice(publishers)}'
             )
         lines = [_described(info) for info in publishers]
-        count = f'{len(publishers)} publisher{"s" if len(publishers) > 1 else ""}'
+        count = counted(len(publishers), 'publisher')
         # Many publishers are as good as long names.
         described = printable_line('; '.join(lines), 1000)
         return f'{start}{count} ({described}); {"; ".join((fixes + said)[:_MOST_FIXES])}'

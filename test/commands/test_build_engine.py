@@ -57,7 +57,7 @@ class TestQuantize:
         assert main(['quantize', deep_colors, '--images', pictures, '--json', 'out.json']) == 0
         said = capsys.readouterr().out
         assert 'colors_int8.onnx:' in said
-        assert re.search(r'\d layers compute in INT8, \d stay in float; calibrated on 8 ', said)
+        assert re.search(r'\d layers in INT8, \d in float; calibrated on 8 pictures ', said)
         assert 'on 2 other pictures' in said
         assert 'mask agreement' in said
         record = json.loads(Path('out.json').read_text())

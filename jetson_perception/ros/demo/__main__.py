@@ -26,6 +26,7 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.images import encodings
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
+from jetson_perception.printable import counted
 from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.stage import Stage
@@ -150,7 +151,7 @@ def _processes(args: argparse.Namespace) -> list[NodeProcess]:
 def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
     any_window = next(iter(windows.values()))
     table = Table(
-        title=f'{size}, {any_window.published} frames in {any_window.seconds:.1f} s',
+        title=f'{size}, {counted(any_window.published, "frame")} in {any_window.seconds:.1f} s',
         title_justify='left',
     )
     table.add_column('stage')
