@@ -181,7 +181,7 @@ def _report(console: Console, agreement: Agreement) -> list[str]:
     try:
         checked = agreement.check(Limits())
     except PerceptionError as err:  # nothing on the pictures: the model is made all the same
-        _say(console, f'{err}')
+        _say(console, f'{err}: --held-out takes others')
         return []
     console.print(agreement_table(agreement, checked))
     past = [limit for limit in checked if not limit.kept]

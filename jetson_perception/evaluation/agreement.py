@@ -254,9 +254,8 @@ class DetectionAgreement(Agreement):
         if not self.matched + self.only_one + self.only_other:
             raise PerceptionError(
                 f'neither engine found anything in {counted(self.picture_count, "picture")} at '
-                'a score '
-                f'threshold of {self._options.score_threshold:g}, so nothing was compared; take '
-                'other pictures or a lower --score-threshold'
+                f'a score threshold of {self._options.score_threshold:g}, so nothing was '
+                'compared; take pictures of what the model finds'
             )
         bounds = {
             'score drift': limits.score_drift,
