@@ -171,6 +171,9 @@ class CameraPublisher:
         self.rate.tick(now)
         self._header = header
         self.published += 1
+        if self.published == 1:
+            height, width = frame.pixels.shape[:2]
+            self._node.get_logger().info(f'first image {width}×{height} {frame.encoding}')
         return header
 
     def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:

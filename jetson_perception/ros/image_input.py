@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
-    from sensor_msgs.msg import CompressedImage, Image
+    from sensor_msgs.msg import Image
 
     from jetson_perception.errors import PerceptionError
     from jetson_perception.pipeline import Frame
@@ -212,6 +213,7 @@ class ImageInput:
         self.newest_header = msg.header
         frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
+        frame.encoding = msg.format if isinstance(msg, CompressedImage) else msg.encoding
         self._offer(frame)
 
     def _reject(self, header: Header, error: ImageError) -> None:

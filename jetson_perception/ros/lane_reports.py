@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 
 from jetson_perception.msg import PipelineStats
-from jetson_perception.printable import counted
+from jetson_perception.printable import counted, printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
     from jetson_perception.errors import PerceptionError
-    from jetson_perception.pipeline import Lane
+    from jetson_perception.pipeline import Frame, Lane
     from jetson_perception.ros.frame_input import FrameInput
 
 #: Seconds between two log lines about frames that failed, and for which one failure is news.
@@ -57,7 +58,18 @@ class LaneReports:
             lane.name: self._node.create_publisher(PipelineStats, topic(lane), qos.RESULTS)
             for lane in lanes
         }
+        for lane in lanes:
+            lane.on_first_result = partial(self._tell_that_it_works, lane)
         self._lanes = tuple(lanes)
+
+    def _tell_that_it_works(self, lane: Lane, frame: Frame, elapsed_ms: float) -> None:
+        """One line, which nobody has to look at topics for; in the publisher's thread."""
+        image = frame.raw()
+        encoding = printable(frame.encoding or image.encoding, 40)
+        self._node.get_logger().info(
+            f'{lane.name}: first image {image.width}×{image.height} {encoding}, first result '
+            f'after {elapsed_ms:.0f} ms'
+        )
 
     def close(self) -> None:
         """Take the topics down."""
