@@ -213,7 +213,7 @@ class ImageInput:
         self.newest_header = msg.header
         frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
-        frame.encoding = msg.format if isinstance(msg, CompressedImage) else msg.encoding
+        frame.encoding = _encoding(msg)
         self._offer(frame)
 
     def _reject(self, header: Header, error: ImageError) -> None:
@@ -233,3 +233,11 @@ class ImageInput:
             f'they are taken as {taken}. Have the publisher name the encoding, as with '
             f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
         )
+
+
+def _encoding(msg: Image | CompressedImage) -> str:
+    """What an image came as: 'bgr8', 'jpeg', 'jpeg compressed bgr8'."""
+    if isinstance(msg, CompressedImage):
+        # ROS has 'bgr8; jpeg compressed bgr8': what it was, and what it is.
+        return str(msg.format.partition('; ')[2] or msg.format)
+    return str(msg.encoding)

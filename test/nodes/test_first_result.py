@@ -44,7 +44,7 @@ def test_of_compressed_images_and_again_after_a_pause(peer, start, tmp_path):
         for _ in range(3):
             msg = jpeg_message(np.zeros((48, 64, 3), np.uint8), unique_header())
             peer.ask(images, msg, masks)
-        line = 'first image 64×48 bgr8; jpeg'
+        line = 'first image 64×48 jpeg compressed bgr8,'
         peer.wait_for(lambda n=times, text=line: len(log_lines(seg, text)) == n, 'the line')
         assert peer.change_state('seg_node', 'deactivate')
         assert peer.change_state('seg_node', 'activate')
