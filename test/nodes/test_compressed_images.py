@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nodes.support import image_message, log_lines, node_process, unique_header
+from nodes.support import log_lines, node_process, unique_header
 from onnx_models import color_segmentation
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -16,7 +16,6 @@ def jpeg():
 @pytest.mark.parametrize(
     ('topic', 'remapped', 'given'),
     [
-        pytest.param('camera/image_raw/compressed', ['image'], {}, id='remapped'),
         pytest.param(
             'camera/image_raw/compressed',
             ['image'],
@@ -43,19 +42,3 @@ def test_are_taken(peer, start, tmp_path, topic, remapped, given):
     assert (masks[0].width, masks[0].height) == (64, 48)
     assert masks[0].header == msg.header
     assert log_lines(seg, 'WARN') == []
-
-
-def test_raw_ones_are_taken_where_compressed_ones_were_asked_for(peer, start, tmp_path):
-    model = color_segmentation(tmp_path / 'colors.onnx')
-    process = node_process('seg_node', peer.namespace, model=str(model))
-    process.remappings['image'] = f'/{peer.namespace}/raw/compressed'
-    images = peer.image_publisher('raw/compressed', Image)
-    masks = peer.collect('mask', Image)
-    seg = start(process)
-
-    def answered():
-        images.publish(image_message(np.zeros((48, 64, 3), np.uint8)))
-        return masks
-
-    peer.wait_for(answered, 'a mask')
-    assert len(log_lines(seg, 'there is sensor_msgs/msg/Image: taking that')) == 1
