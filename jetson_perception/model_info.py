@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ModelError
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +135,10 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
                 '(x, y, score) values each'
             )
         if info.keypoint_names and len(info.keypoint_names) != count:
-            return 'keypoint_names', f'{len(info.keypoint_names)} names for {count} keypoints'
+            return (
+                'keypoint_names',
+                f'{counted(len(info.keypoint_names), "name")} for {counted(count, "keypoint")}',
+            )
         worst = max((max(pair) for pair in info.skeleton), default=0)
         if worst >= count:
             return 'skeleton', f'joins keypoint {worst}; the model has 0 to {count - 1}'

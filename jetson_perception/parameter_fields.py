@@ -48,7 +48,7 @@ def param(
     read_only : bool
         True when only the start can set it.
     takes_integer : bool
-        True when a text may be given as an integer at start, as YAML reads `source: 0`.
+        True when a text may be given as an integer, as YAML reads `source: 0`.
     other_names : sequence of str
         What other packages call it, for those who come from there.
     example : str, optional

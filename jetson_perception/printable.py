@@ -78,6 +78,32 @@ def quoted(value: object, limit: int = SHOWN_CHARACTERS) -> str:
     return printable_line(_told(value, _BRIEF.repr), limit)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts, in the singular or plural.
+
+    Examples
+    --------
+    >>> print(counted(1, 'picture'), counted(2, 'class'), counted(0, 'frame of a camera'))
+    1 picture 2 classes 0 frames of a camera
+    """
+    if count == 1:
+        return f'1 {noun}'
+    begin, of, rest = noun.partition(' of ')
+    end = 'es' if begin.endswith(('s', 'x', 'ch')) else 's'
+    return f'{count} {begin}{end}{of}{rest}'
+
+
+def none_of(count: int, noun: str) -> str:
+    """The subject of what holds for none of so many.
+
+    Examples
+    --------
+    >>> print(f'{none_of(1, "picture")} can be read, {none_of(3, "picture")} can be read')
+    not one picture can be read, none of the 3 pictures can be read
+    """
+    return f'not one {noun}' if count == 1 else f'none of the {counted(count, noun)}'
+
+
 def _told(value: object, tell: Callable[[object], str]) -> str:
     try:
         return tell(value)

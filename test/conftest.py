@@ -27,7 +27,7 @@ for _name, _folder in (
         sys.path.insert(0, str(_folder))
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
-NEEDS_ROS = ('ros', 'nodes', 'launch')
+NEEDS_ROS = ('ros', 'nodes')
 collect_ignore = [] if HAS_ROS else list(NEEDS_ROS)
 
 # Domains whose UDP ports stay below Linux's ephemeral ones.

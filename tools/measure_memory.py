@@ -51,8 +51,8 @@ def main() -> int:
     )
     parser.add_argument('--rate', type=float, default=200.0, help='images per second (200)')
     parser.add_argument(
-        '--lifecycle-rounds', type=int, default=0, metavar='N',
-        help='run N rounds through the states instead; a quarter as many warm up',
+        "--lifecycle-rounds", type=int, default=0, metavar="N",
+        help="run N rounds through the states instead; a quarter as many warm up",
     )  # fmt: skip
     parser.add_argument(
         '--limit', type=float, default=1.0, metavar='MB', help='allowed growth (1)'

@@ -18,6 +18,7 @@ from jetson_perception.benchmark.profiling import thread_cpu_ms
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, make_lane
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -223,7 +224,7 @@ class FullRate:
     def _stalled(self) -> PerceptionError:
         problem = self._errors[-1] if self._errors else 'no engine said why'
         return PerceptionError(
-            f'of {self._offered} frames {self._done} came back, and none in the last '
+            f'of {counted(self._offered, "frame")} {self._done} came back, and none in the last '
             f'{_STALLED_S:.0f} s: {problem}'
         )
 

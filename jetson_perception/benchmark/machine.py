@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.engines.onnxruntime.cpu import available_cores
+from jetson_perception.printable import counted
 
 
 def describe_machine(*, gpu: bool, index: int = 0) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def one_line(machine: dict[str, Any]) -> str:
     """The same for people."""
     parts = [
         machine.get('gpu'),
-        f'{machine["processor"]}, {machine["cores"]} cores',
+        f'{machine["processor"]}, {counted(machine["cores"], "core")}',
         f'Python {machine["python"]}',
         f'ONNX Runtime {machine["onnxruntime"]}' if 'onnxruntime' in machine else None,
     ]

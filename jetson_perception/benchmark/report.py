@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from jetson_perception.benchmark.machine import one_line
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,7 +115,8 @@ def _troubles(figures: dict[str, Any]) -> list[str]:
         for engine, counts in figures.get(run, {}).get('counts', {}).items():
             if counts['failed'] or counts['skipped']:
                 lines.append(
-                    f'{engine}: {counts["failed"]} frames failed, {counts["skipped"]} were skipped'
+                    f'{engine}: {counted(counts["failed"], "frame")} failed, '
+                    f'{counts["skipped"]} skipped'
                 )
         lines += figures.get(run, {}).get('errors', [])[:3]
     return lines

@@ -35,7 +35,7 @@ from jetson_perception.images.encodings import (
     view,
 )
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, none_of, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -307,11 +307,11 @@ class BagSource:
             if image is None:
                 if not self._read:
                     raise SourceError(
-                        f'{self.uri}: none of the {bag.count} images can be used; expected '
+                        f'{self.uri}: {none_of(bag.count, "image")} can be used; expected '
                         'sensor_msgs/Image or CompressedImage in a supported encoding'
                     )
                 if not self._loop:
-                    raise EndOfStream(f'{self.uri} ended after {self._read} images')
+                    raise EndOfStream(f'{self.uri} ended after {counted(self._read, "image")}')
                 self._begin(bag)
                 continue
             try:

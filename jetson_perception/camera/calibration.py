@@ -12,7 +12,7 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import SMALL, parse_yaml
 from jetson_perception.files.foreign_files import foreign_path, read_foreign_file
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import counted, printable, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -284,8 +284,8 @@ def _matrix(file: Path, content: dict[Any, Any], name: str) -> tuple[float, ...]
     if found != (rows, columns) or len(data) != rows * columns:
         raise _error(
             file,
-            f'has a {name} of {_show(found[0])} rows, {_show(found[1])} cols and {len(data)} '
-            f'values; expected {rows} by {columns}',
+            f'has a {name} of {_show(found[0])} rows, {_show(found[1])} cols and '
+            f'{counted(len(data), "value")}; expected {rows} by {columns}',
         )
     return data
 

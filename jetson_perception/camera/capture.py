@@ -17,7 +17,7 @@ from jetson_perception.pipeline.activity import (
     call_within,
     join_until,
 )
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,9 @@ class Capture:
                 self._fail(error)
         else:
             if not self._stop.is_set():
-                self.problem = f'{self._source.uri} came to its end after {self._count} frames'
+                self.problem = (
+                    f'{self._source.uri} came to its end after {counted(self._count, "frame")}'
+                )
                 self.at_end = True
                 self._taker.ended()
 

@@ -26,7 +26,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,7 +198,7 @@ class FileSource:
             )
         self._warn_if_damaged(_announced(capture))
         if not self._loop:
-            raise EndOfStream(f'{self.uri} ended after {times.frames} frames')
+            raise EndOfStream(f'{self.uri} ended after {counted(times.frames, "frame")}')
         capture.release()
 
     def _warn_if_damaged(self, announced: float) -> None:

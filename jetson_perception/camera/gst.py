@@ -32,7 +32,7 @@ from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -419,7 +419,7 @@ class _GstProcess:
         except subprocess.TimeoutExpired:
             return SourceError(f'{self._uri}: the pipeline closed its output but goes on')
         if status == 0 and self._received:
-            return EndOfStream(f'{self._uri} ended after {self._received} frames')
+            return EndOfStream(f'{self._uri} ended after {counted(self._received, "frame")}')
         if status == 0:
             return SourceError(
                 f'{self._uri}: the pipeline ended without a frame; gst-launch-1.0 printed:',
@@ -428,8 +428,8 @@ class _GstProcess:
         what = f'signal {-status}' if status < 0 else f'status {status}'
         printed = self._printed.tail()
         return SourceError(
-            f'{self._uri}: gst-launch-1.0 ended with {what} after {self._received} '
-            f'frames{_advice(printed)}; it printed:',
+            f'{self._uri}: gst-launch-1.0 ended with {what} after '
+            f'{counted(self._received, "frame")}{_advice(printed)}; it printed:',
             printed=printed,
         )
 

@@ -20,7 +20,7 @@ from jetson_perception.errors import EndOfStream, ImageError, SourceError
 from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.images.picture_files import read_picture
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, none_of, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,11 +121,13 @@ class ImagesSource:
         while True:
             if self._unreadable_in_a_row == len(self._paths):
                 raise SourceError(
-                    f'{self.uri}: none of the {len(self._paths)} pictures can be read'
+                    f'{self.uri}: {none_of(len(self._paths), "picture")} can be read'
                 )
             if self._next == len(self._paths):
                 if not self._loop:
-                    raise EndOfStream(f'{self.uri} ended after {len(self._paths)} pictures')
+                    raise EndOfStream(
+                        f'{self.uri} ended after {counted(len(self._paths), "picture")}'
+                    )
                 self._next = 0
             path = self._paths[self._next]
             self._next += 1

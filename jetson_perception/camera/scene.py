@@ -18,7 +18,7 @@ from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.video_size import require_frame_size
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,7 @@ class SceneSource:
             index = max(index, math.floor((now_s - self._start_s) * self._rate + 1e-6))
             due_s = self._start_s + index / self._rate
         if self._frame_count is not None and index >= self._frame_count:
-            raise EndOfStream(f'{self.uri} ended after {self._frame_count} frames')
+            raise EndOfStream(f'{self.uri} ended after {counted(self._frame_count, "frame")}')
         if not skipping:
             self._pacer.wait(self._closed)
         elif due_s > now_s:

@@ -127,7 +127,9 @@ def _devices_there_are() -> str:
     found = []
     for device in sorted(Path('/dev').glob('video*')):
         name_file = Path('/sys/class/video4linux') / device.name / 'name'
-        name = name_file.read_text().strip() if name_file.is_file() else 'unknown'
+        name = (
+            name_file.read_text('utf-8', 'replace').strip() if name_file.is_file() else 'unknown'
+        )
         found.append(f'{device} ({name})')
     if found:
         return f'devices here are {", ".join(found)}'

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from jetson_perception.commands.terminal import folded
 from jetson_perception.doctor.examination import can_do_main_job, examine
-from jetson_perception.doctor.finding import MISSING, OK, WARNING
+from jetson_perception.doctor.finding import MISSING, OK, VERDICTS, WARNING
 from jetson_perception.doctor.machine import Machine
+from jetson_perception.printable import counted, printable_line
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +27,7 @@ _COLORS = {OK: 'green', WARNING: 'yellow', MISSING: 'red'}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
     parser.description = _run.__doc__
-    parser.add_argument('--json', action='store_true', help='print JSON instead of a table')
+    parser.add_argument('--json', action='store_true', help='print JSON instead of text')
     parser.set_defaults(command=_run)
 
 
@@ -40,30 +41,37 @@ def _run(arguments: argparse.Namespace) -> int:
         record = {'main_job': works, 'findings': [asdict(finding) for finding in findings]}
         console.out(json.dumps(record, indent=2), highlight=False)
     else:
-        console.print(findings_table(findings))
+        print_findings(console, findings)
+        console.print()
         console.print(summary(findings), highlight=False, soft_wrap=True)
     return 0 if works else 1
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
-    """The findings as people read them."""
-    table = Table(show_lines=False)
-    table.add_column('')
-    table.add_column('verdict', no_wrap=True)
-    table.add_column('found', overflow='fold', ratio=3)
-    table.add_column('what to do', overflow='fold', ratio=2)
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """The findings as people read them.
+
+    Lines and no table: a path or a variable's name that is cut by a column cannot be copied.
+    """
+    names = max((len(finding.name) for finding in findings), default=0)
+    verdicts = max(map(len, VERDICTS))
+    indent = names + verdicts + 4
     group = ''
     for finding in findings:
         if group and finding.group != group:
-            table.add_section()
+            console.print()
         group = finding.group
-        table.add_row(
-            finding.name,
-            f'[{_COLORS[finding.verdict]}]{finding.verdict}[/]',
-            escape(finding.found),
-            escape(finding.advice),
+        texts = [finding.found]
+        if finding.advice:
+            texts.append(f'what to do: {finding.advice}')
+        first, *others = (
+            line for text in texts for line in folded(printable_line(text), console.width - indent)
         )
-    return table
+        verdict = Text(finding.verdict.ljust(verdicts), _COLORS[finding.verdict])
+        console.print(
+            Text.assemble(f'{finding.name:{names}}  ', verdict, f'  {first}'), soft_wrap=True
+        )
+        for line in others:
+            console.print(Text(f'{"":{indent}}{line}'), soft_wrap=True)
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -72,5 +80,4 @@ def summary(findings: Sequence[Finding]) -> str:
         names = [each.name for each in findings if each.needed and each.verdict == MISSING]
         return f'No model can be run on images here. Fix first: {", ".join(names)}.'
     warnings = sum(finding.verdict == WARNING for finding in findings)
-    noun = 'warning' if warnings == 1 else 'warnings'
-    return f'Models run on images here. {warnings} {noun}.'
+    return f'Models run on images here. {counted(warnings, "warning")}.'

@@ -33,7 +33,7 @@ def _info(arguments: argparse.Namespace) -> int:
     """Show how a model is interpreted: its task, input, outputs, classes and normalization."""
     # What is assumed has a line of its own here.
     with closing(open_asked(arguments, tell_assumptions=False)) as model:
-        print_pairs(_describe(model))
+        print_pairs(_describe(model), whole=('model',))
     return 0
 
 

@@ -24,6 +24,7 @@ from jetson_perception.files.lock import locked
 from jetson_perception.files.output_files import write_output
 from jetson_perception.files.private_files import PrivateFolder
 from jetson_perception.models import open_model
+from jetson_perception.printable import counted
 from jetson_perception.resources import (
     INT8_TWINS,
     has_int8_twin,
@@ -65,7 +66,7 @@ def make_int8_twin(name: str, count: int = PICTURES) -> Path:
         if has_int8_twin(name):
             return twin
         require_onnx()  # before pictures are rendered for nothing
-        _say(f'making {name} of {count} pictures of scene://{SCENE}, once for all …')
+        _say(f'making {name} of {counted(count, "picture")} of scene://{SCENE}, once for all …')
         begun = time.monotonic()
         with open_model(original, runtime='onnxruntime_cpu') as model:
             tensors = (model.preprocess(bgr)[0] for bgr in _pictures(count))

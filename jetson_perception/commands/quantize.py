@@ -32,6 +32,7 @@ from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.files.output_files import write_output
 from jetson_perception.models import open_model, resolve_model
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -123,8 +124,8 @@ def _quantize(arguments: argparse.Namespace) -> int:
         _say(console, f'{out}: {after / 1e6:.2f} MB, {path.name} is {before / 1e6:.2f} MB')
         _say(
             console,
-            f'{made.nodes} layers compute in INT8, {made.kept} stay in float; calibrated on '
-            f'{made.pictures} pictures ({options.method})',
+            f'{counted(made.nodes, "layer")} in INT8, {made.kept} in float; calibrated on '
+            f'{counted(made.pictures, "picture")} ({options.method})',
         )
         with closing(open_model(out, runtime=_ENGINE, overrides=overrides)) as quantized:
             try:
@@ -173,11 +174,14 @@ def _report(console: Console, agreement: Agreement) -> list[str]:
     """Print what INT8 costs; return the limits that are exceeded."""
     if not agreement.picture_count:
         return []
-    _say(console, f'compared with the original on {agreement.picture_count} other pictures')
+    _say(
+        console,
+        f'compared with the original on {counted(agreement.picture_count, "other picture")}',
+    )
     try:
         checked = agreement.check(Limits())
     except PerceptionError as err:  # nothing on the pictures: the model is made all the same
-        _say(console, f'{err}')
+        _say(console, f'{err}: --held-out takes others')
         return []
     console.print(agreement_table(agreement, checked))
     past = [limit for limit in checked if not limit.kept]

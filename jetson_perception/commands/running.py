@@ -5,7 +5,6 @@ Little is imported here, so that `--help` and `doctor` start even on a broken in
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import NO_ROOM
 from jetson_perception.printable import PrintableFormatter, printable
 from jetson_perception.process.executable import INTERRUPTED
+from jetson_perception.process.streams import replace_what_cannot_be_shown
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +27,7 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
 
     An error ends it with `error_code`, Ctrl-C with 130, wrong usage by SystemExit with 2.
     """
+    replace_what_cannot_be_shown()
     arguments = parser.parse_args(argv)
     error_code: int = getattr(arguments, 'error_code', 1)
     handler = logging.StreamHandler()
@@ -36,9 +37,6 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         handlers=[handler],
         force=True,
     )
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # File names need not be UTF-8. Standard error does this by itself.
-        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()

@@ -173,7 +173,12 @@ def _modified(path: Path) -> float:
 def _output_of(command: list[str]) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors='replace',
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ''
@@ -186,7 +191,7 @@ def _key(source: Path, nvcc: Path, arguments: list[str]) -> str:
     parts = [_nvcc_version(nvcc, _modified(nvcc)), *arguments]
     for path in [source, *sorted(source.parent.glob('*.cuh'))]:
         try:
-            parts += [path.name, path.read_text()]
+            parts += [path.name, path.read_text('utf-8')]
         except OSError as err:
             raise CudaError(f'the kernel file {path} cannot be read: {err.strerror}') from err
     for part in parts:

@@ -16,6 +16,7 @@ from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBu
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.printable import counted
 from jetson_perception.tasks.finite import not_finite, require_finite
 from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
 from jetson_perception.tasks.results import Detections
@@ -393,7 +394,8 @@ class _Block:
         count = int(count_and_more['count'])
         if not 0 <= count <= self._wanted_rows:
             raise CudaError(
-                f'the GPU reports {count} detections of at most {self._wanted_rows}; collect '
+                f'the GPU reports {counted(count, "detection")} of at most {self._wanted_rows}; '
+                'collect '
                 'after the stream is past the frame'
             )
         return count_and_more

@@ -16,6 +16,7 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.preprocess import upload
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.printable import counted
 from jetson_perception.tasks.yolo_head import MAX_BINS
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class CudaHead:
     ) -> None:
         if len(layout.grids_wh) > MAX_LEVELS or layout.bins > MAX_BINS:
             raise ModelError(
-                f'{len(layout.grids_wh)} levels of {layout.bins} bins; the kernel takes '
+                f'{counted(len(layout.grids_wh), "level")} of {counted(layout.bins, "bin")}; '
+                'the kernel takes '
                 f'{MAX_LEVELS} and {MAX_BINS}'
             )
         self._layout = layout

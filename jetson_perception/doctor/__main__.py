@@ -7,8 +7,10 @@ import argparse
 import sys
 
 from jetson_perception.commands.doctor import configure
+from jetson_perception.process.streams import replace_what_cannot_be_shown
 
 if __name__ == '__main__':
+    replace_what_cannot_be_shown()
     parser = argparse.ArgumentParser(prog='python3 -m jetson_perception.doctor')
     configure(parser)
     arguments = parser.parse_args()

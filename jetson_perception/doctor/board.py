@@ -169,7 +169,7 @@ def _memory(machine: Machine) -> Iterator[Finding]:
 def _swap(sizes: dict[str, int], total: int) -> Finding:
     swap = sizes.get('SwapTotal', 0)
     if swap:
-        return Finding(_GROUP, 'swap', f'{sizes.get("SwapFree", 0) / _GIB:.1f} of '
+        return Finding(_GROUP, "swap", f'{sizes.get("SwapFree", 0) / _GIB:.1f} of '
                        f'{swap / _GIB:.1f} GiB free')  # fmt: skip
     if total < 12 * _GIB:
         return Finding(

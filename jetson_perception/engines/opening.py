@@ -207,7 +207,7 @@ def _open(runtime: str, request: EngineRequest) -> tuple[Engine, str]:
 
 
 def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
-    lacking: list[str] = []
+    lacking: dict[str, list[str]] = {}
     *faster, last = _RUNTIMES
     for name in faster:
         problem = _RUNTIMES[name].problem(request.device)
@@ -225,13 +225,22 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
                     ) from err
                 _log.warning('%s: runtime %s is not used: %s', request.path.name, name, err)
                 problem = str(err)
-        lacking.append(f'not {name}: {_first_sentence(problem)}')
+        lacking.setdefault(_first_sentence(problem), []).append(name)
     return _RUNTIMES[last].open(request), _reason(last, lacking)
 
 
-def _reason(name: str, lacking: list[str]) -> str:
-    why = '; '.join(lacking) or 'it is the fastest'
-    return f" (runtime 'auto' took {name}; {why})"
+#: What was said already in this process, which opens several engines for the same reasons.
+_told: set[str] = set()
+
+
+def _reason(name: str, lacking: dict[str, list[str]]) -> str:
+    """Why this one was taken, given the runtimes that each problem keeps from running."""
+    why = '; '.join(f'not {" or ".join(names)}: {each}' for each, names in lacking.items())
+    if why in _told:
+        why = 'as before'
+    elif why:
+        _told.add(why)
+    return f" (runtime 'auto' took {name}; {why or 'it is the fastest'})"
 
 
 def _first_sentence(text: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.evaluators import instance_mask
+from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.yolo import DetectionOptions
 
@@ -252,9 +253,9 @@ class DetectionAgreement(Agreement):
         """Each limit that applies."""
         if not self.matched + self.only_one + self.only_other:
             raise PerceptionError(
-                f'neither engine found anything in {self.picture_count} pictures at a score '
-                f'threshold of {self._options.score_threshold:g}, so nothing was compared; use '
-                'other pictures or a lower --score-threshold'
+                f'neither engine found anything in {counted(self.picture_count, "picture")} at '
+                f'a score threshold of {self._options.score_threshold:g}, so nothing was '
+                'compared; use pictures of what the model finds'
             )
         bounds = {
             'score drift': limits.score_drift,

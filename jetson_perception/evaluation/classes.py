@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class ClassMap:
             ids = list(range(len(dataset_names)))
         else:
             raise ParameterError(
-                f'the model has {model_count} classes without names, the dataset '
+                f'the model has {counted(model_count, "class")} without names, the dataset '
                 f'{len(dataset_names)}; name them, for example --set class_names=[person,bicycle]',
                 'class_names',
             )

@@ -21,7 +21,7 @@ from jetson_perception.evaluation.datasets import (
 )
 from jetson_perception.files.foreign_data import Limits, read_json
 from jetson_perception.images.picture_files import read_picture
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,7 +171,8 @@ def _check(
     if points and not _numbers(points, 3 * keypoint_count):
         raise _unusable(
             path,
-            f'{where} has {len(points)} keypoint values; expected x, y and visibility of '
+            f'{where} has {counted(len(points), "keypoint value")}; expected x, y and '
+            'visibility of '
             f'{keypoint_count}',
         )
     area = annotation.get('area')
@@ -233,7 +234,8 @@ def _locate(path: Path, pictures: Mapping[Any, _Record], images: Path | None) ->
             lacking = next(each for each in paths.values() if not os.path.isfile(each))
             raise _unusable(
                 path,
-                f'lists {len(paths)} images, of which {len(paths) - there} are missing, such as '
+                f'lists {counted(len(paths), "image")}, {len(paths) - there} of which cannot be '
+                'found, such as '
                 f'{lacking}',
             )
     searched = folders[0] if images else f'{path.parent} and the folders around it'

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jetson_perception.printable import counted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -67,16 +69,16 @@ class ConfusionMatrix:
                 "truth's size"
             )
         if ignored_id is not None:
-            counted = truth != ignored_id
-            truth, mask = truth[counted], mask[counted]
+            used = truth != ignored_id
+            truth, mask = truth[used], mask[used]
         if truth.size == 0:
             return
         classes = len(self.counts)
         for name, ids in (('truth', truth), ('mask', mask)):
             if int(ids.max()) >= classes:
                 raise ValueError(
-                    f'the {name} has class id {int(ids.max())}; with {classes} classes the '
-                    f'highest is {classes - 1}'
+                    f'the {name} has class id {int(ids.max())}; with '
+                    f'{counted(classes, "class")} the highest is {classes - 1}'
                 )
         pairs = truth.ravel().astype(np.intp) * classes + mask.ravel()
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
 
 import numpy as np
 
+from jetson_perception.printable import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -89,7 +91,9 @@ class ObjectTruth:
         for name in ('keypoints', 'outlines', 'area', 'crowd'):
             value = getattr(self, name)
             if value is not None and len(value) != n:
-                raise ValueError(f'{name} has {len(value)} entries; expected {n} as of class_id')
+                raise ValueError(
+                    f'{name} has {counted(len(value), "row")}; expected {n} as of class_id'
+                )
 
     def __len__(self) -> int:
         return len(self.class_id)

@@ -15,6 +15,7 @@ from jetson_perception.evaluation.average_precision import (
 )
 from jetson_perception.evaluation.classes import ClassMap
 from jetson_perception.evaluation.confusion import ConfusionMatrix
+from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import DetectionOptions
@@ -190,8 +191,8 @@ class ObjectEvaluator:
         keypoint_count = model.layout.keypoint_count
         if keypoint_count and dataset.keypoint_count not in (0, keypoint_count):
             raise ParameterError(
-                f'{model.info.path} finds {keypoint_count} keypoints per object, the dataset has '
-                f'{dataset.keypoint_count}; use a dataset with the same keypoints',
+                f'{model.info.path} finds {counted(keypoint_count, "keypoint")} per object, the '
+                f'dataset has {dataset.keypoint_count}; use a dataset with the same keypoints',
                 'dataset',
             )
         self.class_names = dataset.class_names

@@ -24,7 +24,7 @@ from jetson_perception.evaluation.datasets import (
 from jetson_perception.files.foreign_data import Limits, read_yaml
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.images.picture_files import read_picture
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import counted, none_of, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +90,7 @@ def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
     if not any(labels):
         folder = _label_path(pictures[0]).parent
         raise ParameterError(
-            f'none of the {len(pictures)} pictures of {path} has a label; expected text files of '
+            f'{none_of(len(pictures), "picture")} of {path} has a label; expected text files of '
             f'their names in {folder}',
             'dataset',
         )
@@ -251,7 +251,7 @@ def _parse(line: str, where: str, description: _Description) -> _Label:
             else '4 of a box, or an even number from 6 on of an outline'
         )
         raise ParameterError(
-            f'{where}: {count} values after the class; expected {expected}', 'dataset'
+            f'{where}: {counted(count, "value")} after the class; expected {expected}', 'dataset'
         )
     shares = numbers if is_outline else numbers[:4]
     if not np.isfinite(numbers).all() or shares.min() < -_SLACK or shares.max() > 1 + _SLACK:

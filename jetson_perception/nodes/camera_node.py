@@ -103,8 +103,8 @@ class CameraParams:
     )
     recorded_stamps: bool = param(
         True,
-        'Give images of a bag the stamps that they were recorded with, so that ages count from '
-        'then; false stamps them when they are played.',
+        'Give images of a bag the stamps that they were recorded with; false stamps them when '
+        'they are played, so that latency is known.',
     )
     frame_id: str = param(
         '',

@@ -85,6 +85,8 @@ class Frame:
         self.age_ms = age_ms
         #: Which input of a node it came from, by the input's name; set by the input.
         self.input_name = ''
+        #: What the image came as, for people: 'yuyv', 'jpeg'; set by the input.
+        self.encoding = ''
         self.received_ns = time.monotonic_ns()
         #: Position among the frames that were offered, from 1.
         self.index = 0

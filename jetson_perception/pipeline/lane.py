@@ -144,6 +144,9 @@ class Lane:
         #: refine(frame, result) in the lane's thread for every result, empty ones too, in the
         #: order of the frames; what it gives back is published, drawn and kept. Set before start.
         self.refine: Refine | None = None
+        #: Called once, as on_first_result(frame, elapsed_ms) in the publisher's thread, when the
+        #: first result is out, so long after its image came. Set before start.
+        self.on_first_result: Callable[[Frame, float], None] | None = None
         #: Why no frame can succeed any more; None while one can.
         self.fatal: PerceptionError | None = None
         #: What the lane's thread is doing.
@@ -294,3 +297,6 @@ class Lane:
         self.results.tick(now)
         with self._lock:
             self._processed += 1
+        if self.on_first_result is not None:
+            tell, self.on_first_result = self.on_first_result, None
+            tell(frame, (now - frame.received_ns) / 1e6)

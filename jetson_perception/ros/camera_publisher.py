@@ -15,6 +15,7 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.frame_ids import usable_frame_id
@@ -148,7 +149,7 @@ class CameraPublisher:
     def ended(self) -> None:
         """Say so."""
         self._node.get_logger().info(
-            f'{self._source.uri} came to its end after {self.published} frames'
+            f'{self._source.uri} came to its end after {counted(self.published, "frame")}'
         )
 
     def publish_stats(self) -> None:
@@ -182,6 +183,9 @@ class CameraPublisher:
         self.rate.tick(now)
         self._header = header
         self.published += 1
+        if self.published == 1:
+            height, width = frame.pixels.shape[:2]
+            self._node.get_logger().info(f'first image {width}×{height} {frame.encoding}')
         return header
 
     def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:

@@ -45,6 +45,10 @@ class FrameInput(Protocol):
         """Why no image comes, for people; empty while images come, or are not yet missed."""
         ...
 
+    def clock_problem(self) -> str:
+        """Why latencies are not known, for people; empty while they are."""
+        ...
+
     def at_end(self) -> bool:
         """Whether no image comes because the recording is over, which is no fault."""
         ...

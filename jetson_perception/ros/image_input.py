@@ -6,30 +6,33 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from jetson_perception.errors import ImageError
 from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
+from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
     frame_from_compressed,
     frame_from_image,
-    stamp_ns,
 )
+from jetson_perception.ros.image_topic import ImageTopic, image_topic
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
+from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
+    from sensor_msgs.msg import Image
 
     from jetson_perception.errors import PerceptionError
     from jetson_perception.pipeline import Frame
@@ -42,7 +45,8 @@ class ImageInputParams:
     image_transport: str = param(
         'raw',
         'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
-        'image/compressed.',
+        'image/compressed. Where image is remapped to a topic that ends in /compressed, or that '
+        'only compressed images are sent on, they are taken either way.',
         choices=('raw', 'compressed'),
         at_configure=True,
     )
@@ -85,7 +89,7 @@ class ImageInput:
     on_error : callable
         Called as on_error(error) for an image that cannot be used.
     topic : str
-        Where raw images are; compressed ones are under `<topic>/compressed`.
+        Where images are, as `image_topic` finds it.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class ImageInput:
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
-        self._stamp_missing = False
+        self._stamps: StampCheck | None = None
         #: Encodings whose assumed meaning was logged already.
         self._taken_as: set[str] = set()
         self.name = ''
@@ -116,27 +120,39 @@ class ImageInput:
     def start(self, offer: Callable[[Frame], None]) -> None:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
-        compressed = params.image_transport == 'compressed'
         self._offer, self.rejected = offer, 0
-        self._subscription = self._node.create_subscription(
-            CompressedImage if compressed else Image,
-            f'{self._topic}/compressed' if compressed else self._topic,
-            self._on_compressed if compressed else self._on_image,
-            qos.EVERY_IMAGE if params.every_frame else qos.IMAGE_INPUT,
-            qos_overriding_options=qos.overridable(),
-        )
+        self._subscribe(image_topic(self._node, self._topic, params.image_transport))
         self.name = self._subscription.topic_name
-        self._senders = Senders(self._node, self._subscription)
-        kind = 'CompressedImage' if compressed else 'Image'
-        self._watchdog = ImageWatchdog(
-            self._node,
-            self._subscription,
-            f'sensor_msgs/msg/{kind}',
-            every_frame=params.every_frame,
-        )
+        self._stamps = StampCheck(self._node, self.name)
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)
         self._node.get_logger().info(f'waiting for images on {self.name}')
+
+    def _subscribe(self, topic: ImageTopic) -> None:
+        every_frame = self._params.value.every_frame
+        self._subscription = self._node.create_subscription(
+            topic.message_type,
+            topic.name,
+            self._on_compressed if topic.compressed else self._on_image,
+            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
+            qos_overriding_options=qos.overridable(),
+        )
+        self._watchdog = ImageWatchdog(
+            self._node,
+            self._subscription,
+            topic,
+            every_frame=every_frame,
+            on_other_type=partial(self._take_the_other_type, topic),
+        )
+        self._senders = Senders(self._node, self._subscription)
+
+    def _take_the_other_type(self, topic: ImageTopic) -> None:
+        """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
+        self._node.get_logger().info(
+            f'on {printable(topic.name)} there is {topic.other.type_name}: taking that'
+        )
+        self._unsubscribe()
+        self._subscribe(topic.other)
 
     def done(self, header: Header) -> None:
         """Answer a frame, where its sender may wait for that."""
@@ -148,6 +164,10 @@ class ImageInput:
         watchdog = self._watchdog
         return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
 
+    def clock_problem(self) -> str:
+        """Why the newest image's age is not known; empty when it is."""
+        return self._stamps.problem() if self._stamps is not None else ''
+
     def at_end(self) -> bool:
         """Whether all who publish the topic have played what they had to its end."""
         return self._watchdog is not None and self._watchdog.at_end()
@@ -155,6 +175,9 @@ class ImageInput:
     def stop(self) -> None:
         """Unsubscribe."""
         self._offer = None
+        self._unsubscribe()
+
+    def _unsubscribe(self) -> None:
         if self._watchdog is not None:
             self._watchdog.close()
         if self._senders is not None:
@@ -182,20 +205,20 @@ class ImageInput:
 
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._watchdog is None or self._offer is None:
+        if self._watchdog is None or self._offer is None or self._stamps is None:
             return
         self._watchdog.image_arrived()
         if self._answers is not None and not self._answers.is_new(msg.header):
             return
-        if not self._stamp_missing and not stamp_ns(msg.header):
-            self._say_that_stamps_are_missing()
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
         except ImageError as error:
             self._reject(msg.header, error)
             return
         self.newest_header = msg.header
+        frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
+        frame.encoding = _encoding(msg)
         self._offer(frame)
 
     def _reject(self, header: Header, error: ImageError) -> None:
@@ -216,9 +239,10 @@ class ImageInput:
             f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
         )
 
-    def _say_that_stamps_are_missing(self) -> None:
-        self._stamp_missing = True
-        self._node.get_logger().warning(
-            f'images on {self.name} have no stamp: results carry none either, and latency is not '
-            'known; have the camera driver set header.stamp'
-        )
+
+def _encoding(msg: Image | CompressedImage) -> str:
+    """What an image came as: 'bgr8', 'jpeg', 'jpeg compressed bgr8'."""
+    if isinstance(msg, CompressedImage):
+        # ROS has 'bgr8; jpeg compressed bgr8': what it was, and what it is.
+        return str(msg.format.partition('; ')[2] or msg.format)
+    return str(msg.encoding)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 
 from jetson_perception.msg import PipelineStats
+from jetson_perception.printable import counted, printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
     from jetson_perception.errors import PerceptionError
-    from jetson_perception.pipeline import Lane
+    from jetson_perception.pipeline import Frame, Lane
     from jetson_perception.ros.frame_input import FrameInput
 
 #: Seconds between two log lines about frames that failed, and for which one failure is news.
@@ -56,7 +58,18 @@ class LaneReports:
             lane.name: self._node.create_publisher(PipelineStats, topic(lane), qos.RESULTS)
             for lane in lanes
         }
+        for lane in lanes:
+            lane.on_first_result = partial(self._tell_that_it_works, lane)
         self._lanes = tuple(lanes)
+
+    def _tell_that_it_works(self, lane: Lane, frame: Frame, elapsed_ms: float) -> None:
+        """One line, which nobody has to look at topics for; in the publisher's thread."""
+        image = frame.raw()
+        encoding = printable(frame.encoding or image.encoding, 40)
+        self._node.get_logger().info(
+            f'{lane.name}: first image {image.width}×{image.height} {encoding}, first result '
+            f'after {elapsed_ms:.0f} ms'
+        )
 
     def close(self) -> None:
         """Take the topics down."""
@@ -106,8 +119,11 @@ class LaneReports:
             level = diagnostics.OK if self._source.at_end() else diagnostics.WARN
             return diagnostics.status(level, name, silence, values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
-            message = f'{failed} frames failed, the last: {self.last_error}'
+            message = f'{counted(failed, "frame")} failed, the last: {self.last_error}'
             return diagnostics.status(diagnostics.WARN, name, message, values)
+        clock_problem = self._source.clock_problem()
+        if clock_problem:
+            return diagnostics.status(diagnostics.WARN, name, clock_problem, values)
         return diagnostics.status(
             diagnostics.OK, name, f'{lane.frame_rate():.1f} results a second', values
         )

@@ -15,18 +15,18 @@ from std_srvs.srv import Trigger
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.pipeline import LeftBehind, call_within
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.guarded_services import guard_services
 from jetson_perception.ros.namesakes import Namesakes
 from jetson_perception.ros.parameters import (
     ALLOWS_CHANGES,
     Parameters,
-    as_declared,
     old_name_problem,
     param,
     unknown_parameters,
 )
+from jetson_perception.ros.stamps import clock_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RELEASE_S = 0.8  # what releasing an engine may take in the executor's thread
+_CLOCK_PATIENCE_S = 3  # a simulation that starts together with the node takes a while
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class ManagedNode(LifecycleNode):
         self._left_behind: list[LeftBehind] = []
         self._to_close: list[tuple[str, Callable[[], None]]] = []
         self._hang_told = ''
+        self._seconds_without_time = 0
         service = self._service_change_state
         service.callback = partial(self._on_change_state, service.callback)
         self._managed = self.declare(ManagedParams)
@@ -119,11 +121,16 @@ class ManagedNode(LifecycleNode):
         return given + self._unknown_parameters + self._files_for_others
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """Set all or none, as both services do; an empty list may come in another list's type."""
+        """Set all or none, as both services do; 1 is taken for 1.0, and [] for any list."""
         problem = old_name_problem(self, parameter_list)
         if problem:
             return SetParametersResult(successful=False, reason=problem)
-        return super().set_parameters_atomically(as_declared(self, parameter_list))
+        try:
+            for declared in self._declared:
+                parameter_list = declared.as_meant(parameter_list)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=printable_line(str(error)))
+        return super().set_parameters_atomically(parameter_list)
 
     def bring_up(self, arguments: Sequence[str] = ()) -> None:
         """Configure and activate, unless the user wants to do that; call it once, before spinning.
@@ -452,6 +459,14 @@ class ManagedNode(LifecycleNode):
                 self.get_logger().error(f'{hang}; restart this node if it stays so')
         return hang
 
+    def _tell_clock(self) -> str:
+        """What keeps the node from knowing the time; logged when it lasts."""
+        problem = clock_problem(self)
+        self._seconds_without_time = self._seconds_without_time + 1 if problem else 0
+        if self._seconds_without_time == _CLOCK_PATIENCE_S:
+            self.get_logger().warning(problem)
+        return problem
+
     def _diagnose(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name()
         busy, values = self.busy()
@@ -468,7 +483,7 @@ class ManagedNode(LifecycleNode):
             state = diagnostics.status(diagnostics.OK, name, 'active', facts)
         else:
             state = diagnostics.status(diagnostics.STALE, name, self._state_label(), facts)
-        problems = self.parameter_problems
+        problems = list(filter(None, [self._tell_clock(), *self.parameter_problems]))
         if problems and state.level == diagnostics.OK:
             state.level = diagnostics.WARN
             state.message = '; '.join(problems)

@@ -15,6 +15,7 @@ from jetson_perception.model_info import (
     RUNTIMES,
     ModelInfo,
 )
+from jetson_perception.printable import counted
 from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
 
@@ -119,7 +120,7 @@ class ModelParams:
         for name, count in (('input_size', 2), ('mean', 3), ('std', 3)):
             value = getattr(self, name)
             if value and len(value) != count:
-                return f'{name} has {len(value)} values; expected {count}'
+                return f'{name} has {counted(len(value), "value")}; expected {count}'
             if not all(map(math.isfinite, value)):
                 return f'{name} is {list(value)}; expected finite numbers'
         if any(side < 1 for side in self.input_size):

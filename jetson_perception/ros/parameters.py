@@ -31,6 +31,7 @@ from jetson_perception.parameter_fields import param as param
 from jetson_perception.parameter_fields import problem_between_fields
 from jetson_perception.printable import printable, printable_line, quoted
 from jetson_perception.renamed import new_parameter
+from jetson_perception.ros.parameter_values import in_declared_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,9 +51,7 @@ _ARRAYS = {
     float: Parameter.Type.DOUBLE_ARRAY,
     str: Parameter.Type.STRING_ARRAY,
 }
-# A client may send an empty list as one of any kind.
 _FIELDS_SHOWN = 3
-_ARRAY_TYPES = {kind.value for kind in Parameter.Type if kind.name.endswith('_ARRAY')}
 
 
 def parameter_type(cls: type, field: str) -> Parameter.Type:
@@ -143,15 +142,36 @@ class Parameters(Generic[P]):
         for new, text in self._under_old_names.items():
             raise ParameterError(text, new)
 
+    def as_meant(self, parameters: Iterable[Parameter]) -> list[Parameter]:
+        """Parameters as a client sent them, with those of this dataclass in their types.
+
+        Raises
+        ------
+        ParameterError
+            For the first one whose value means nothing of its type.
+        """
+        found = []
+        for parameter in parameters:
+            field = self._field(parameter.name)
+            if field and parameter.type_ != Parameter.Type.NOT_SET:
+                parameter = self._meant(field, parameter)
+                if parameter.type_ != parameter_type(self._cls, field):
+                    raise ParameterError(
+                        f'parameter {parameter.name} is {quoted(parameter.value)}; '
+                        f'{self._expected(field)}',
+                        parameter.name,
+                    )
+            found.append(parameter)
+        return found
+
     def waits_for_start(self, name: str) -> bool:
         """Whether this is one of these parameters, is empty, and can be set only at start."""
-        field = self._fields.get(name.removeprefix(self._prefix))
+        field = self._field(name)
         return (
-            field is not None
-            and name in self.names
-            and field.metadata['opens']
+            field != ''
+            and self._fields[field].metadata['opens']
             and not self._may_open()
-            and not getattr(self.value, field.name)
+            and not getattr(self.value, field)
         )
 
     def _given_under_old_names(self) -> dict[str, str]:
@@ -201,18 +221,9 @@ class Parameters(Generic[P]):
         return value
 
     def _meant(self, field: str, given: Parameter) -> Parameter:
-        """The value given at start, converted where YAML read it as another type."""
+        """The value given, in the field's type where it means one of that type."""
         kind = parameter_type(self._cls, field)
-        types = (given.type_, kind)
-        # YAML reads 1 as an integer, which rclpy refuses for a double; the user means 1.0.
-        if types == (Parameter.Type.INTEGER, Parameter.Type.DOUBLE):
-            return Parameter(given.name, kind, float(given.value))
-        if types == (Parameter.Type.INTEGER_ARRAY, Parameter.Type.DOUBLE_ARRAY):
-            return Parameter(given.name, kind, [float(value) for value in given.value])
-        takes_integer = self._fields[field].metadata['takes_integer']
-        if types == (Parameter.Type.INTEGER, Parameter.Type.STRING) and takes_integer:
-            return Parameter(given.name, kind, str(given.value))
-        return given
+        return in_declared_type(given, kind, self._fields[field].metadata['takes_integer'])
 
     def _reset(self, field: str) -> None:
         """Give a parameter its default, whatever the user gave."""
@@ -334,11 +345,16 @@ class Parameters(Generic[P]):
         """The parameters that belong to this dataclass, by field."""
         changes = {}
         for parameter in parameters:
-            field = parameter.name.removeprefix(self._prefix)
-            if parameter.name.startswith(self._prefix) and field in self._fields:
+            field = self._field(parameter.name)
+            if field:
                 is_list = isinstance(self._fields[field].default, tuple)
                 changes[field] = tuple(parameter.value or ()) if is_list else parameter.value
         return changes
+
+    def _field(self, name: str) -> str:
+        """The field of a parameter by its full name; '' for the parameters of others."""
+        field = name.removeprefix(self._prefix)
+        return field if name.startswith(self._prefix) and field in self._fields else ''
 
     def _refusal(self, field: str) -> str:
         """Why the parameter cannot be changed now, to whatever value; empty when it can."""
@@ -362,22 +378,6 @@ class Parameters(Generic[P]):
 def _using(default: Any) -> str:
     value = 'using an empty list' if default == () else f'using {quoted(default)}'
     return f'{value} until it is corrected'
-
-
-def as_declared(node: Node, parameters: Iterable[Parameter]) -> list[Parameter]:
-    """Parameters as a client sent them, with empty lists in the type that the node declared.
-
-    `ros2 param set … '[]'` and `ros2 param load` send an empty list as one of bool.
-    """
-    found = []
-    for parameter in parameters:
-        descriptor = node._descriptors.get(parameter.name)
-        is_list = descriptor is not None and descriptor.type in _ARRAY_TYPES
-        if is_list and parameter.type_.value in _ARRAY_TYPES and not parameter.value:
-            kind = Parameter.Type(descriptor.type)
-            parameter = Parameter(parameter.name, kind, [])
-        found.append(parameter)
-    return found
 
 
 def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:

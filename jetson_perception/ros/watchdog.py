@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.health import NodeHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.node import Node
     from rclpy.subscription import Subscription
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+    from jetson_perception.ros.image_topic import ImageTopic
+
 #: How long before it reports missing images the watchdog starts to ask who should send them.
 _LISTEN_S = 2.0
+_CHECK_S = 0.5
 #: How long it still listens after images return, so that a slow camera does not toggle it.
 _LISTEN_ON_S = 10.0
 #: A Fast DDS participant's id begins with the vendor, then with what is the same on one host.
@@ -36,29 +41,33 @@ class ImageWatchdog:
         Which logs the warning.
     subscription : rclpy Subscription
         That is watched.
-    type_name : str
-        Its message type, as 'sensor_msgs/msg/Image'.
+    topic : ImageTopic
+        What it is subscribed to.
     patience_s : float
         Seconds without an image before the warning; three times as long for the first image of
         somebody who publishes what is subscribed to, as cameras take seconds to start.
     every_frame : bool
         Whether the subscription is reliable so that no frame is lost.
+    on_other_type : callable
+        Called where all who publish send images of the other kind; it may close the watchdog.
     """
 
     def __init__(
         self,
         node: Node,
         subscription: Subscription,
-        type_name: str,
+        topic: ImageTopic,
         patience_s: float = 3.0,
         *,
         every_frame: bool = False,
+        on_other_type: Callable[[], None] = lambda: None,
     ) -> None:
         self._node = node
         self._subscription = subscription
-        self._type_name = type_name
+        self._topic = topic
         self._patience_s = patience_s
         self._every_frame = every_frame
+        self._on_other_type = on_other_type
         self._health: NodeHealth | None = None
         self._silent_s = 0.0
         self._last_s = time.monotonic()
@@ -66,7 +75,7 @@ class ImageWatchdog:
         self.warned = False
         # Steady: with use_sim_time and nobody publishing /clock a ROS timer would never fire.
         self._timer = node.create_timer(
-            0.5, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            _CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     def image_arrived(self) -> None:
@@ -90,6 +99,9 @@ class ImageWatchdog:
 
     def _check(self) -> None:
         silence_s = time.monotonic() - self._last_s
+        if silence_s >= _CHECK_S and self._all_send_the_other_type():
+            self._on_other_type()
+            return
         self._listen_if(silence_s >= self._patience_s - _LISTEN_S)
         if self.warned or silence_s < self._patience_s:
             return
@@ -127,10 +139,14 @@ class ImageWatchdog:
     def _names_known(self) -> bool:
         return all(map(is_named, self._publishers()))
 
+    def _all_send_the_other_type(self) -> bool:
+        types = {info.topic_type for info in self._publishers()}
+        return types == {self._topic.other.type_name}
+
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
         return any(
-            info.topic_type == self._type_name
+            info.topic_type == self._topic.type_name
             and qos_check_compatible(info.qos_profile, self._subscription.qos_profile)[0]
             != QoSCompatibility.ERROR
             for info in self._publishers()
@@ -142,7 +158,7 @@ class ImageWatchdog:
         since = 'no image any more' if self._ever else 'no image yet'
         waited_s = time.monotonic() - self._last_s
         silence_s = 3 * self._patience_s if waited_s >= 3 * self._patience_s else self._patience_s
-        start = f'{since} on {topic} ({self._type_name}) for {silence_s:.0f} s: '
+        start = f'{since} on {topic} ({self._topic.type_name}) for {silence_s:.0f} s: '
         publishers = self._publishers()
         if not publishers:
             where = self._not_ready(topic) or self._elsewhere(topic)
@@ -161,7 +177,7 @@ class ImageWatchdog:
                 f'`ros2 topic hz {topic}`{self._transport_advice(publishers)}'
             )
         lines = [_described(info) for info in publishers]
-        count = f'{len(publishers)} publisher{"s" if len(publishers) > 1 else ""}'
+        count = counted(len(publishers), 'publisher')
         # Many publishers are as good as long names.
         described = printable_line('; '.join(lines), 1000)
         return f'{start}{count} ({described}); {"; ".join((fixes + said)[:_MOST_FIXES])}'
@@ -169,15 +185,8 @@ class ImageWatchdog:
     def _mismatch(self, info: TopicEndpointInfo) -> str:
         """Why nothing that this publisher sends can be taken, with the fix; '' when it can."""
         topic = self._subscription.topic_name
-        if info.topic_type != self._type_name:
-            compressed = 'Compressed' in info.topic_type
-            transport, name = (
-                ('compressed', 'image/compressed') if compressed else ('raw', 'image')
-            )
-            return (
-                f'{_name(info)} sends another type: set image_transport to {transport} and remap '
-                f'{name} to {topic}, or remap image to another topic'
-            )
+        if info.topic_type != self._topic.type_name:
+            return f'{_name(info)} sends another type: {self._elsewhere(topic)}'
         compatible, reason = qos_check_compatible(info.qos_profile, self._subscription.qos_profile)
         if compatible != QoSCompatibility.ERROR:
             return ''
@@ -234,14 +243,17 @@ class ImageWatchdog:
         )
 
     def _elsewhere(self, topic: str) -> str:
-        others = [
-            name
-            for name, types in self._node.get_topic_names_and_types()
-            if self._type_name in types and name != topic and self._others_publish(name)
-        ]
-        if others:
-            listed = printable(', '.join(others), 1000)
-            return f'such images are on {listed}: remap image to one of them'
+        # Both kinds are taken, by whatever name; those of the kind that was looked for come first.
+        for kind in (self._topic, self._topic.other):
+            others = [
+                name
+                for name, types in self._node.get_topic_names_and_types()
+                if kind.type_name in types and name != topic and self._others_publish(name)
+            ]
+            if others:
+                listed = printable(', '.join(others), 1000)
+                what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
+                return f'{what} are on {listed}: remap image to one of them'
         return 'start the camera driver, or remap image to the topic that it publishes'
 
     def _others_publish(self, topic: str) -> bool:

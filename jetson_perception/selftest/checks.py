@@ -25,6 +25,7 @@ from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.images.picture_files import read_picture
 from jetson_perception.models import SegmentationModel, open_model
 from jetson_perception.pipeline import Frame, Pipeline, make_lane
+from jetson_perception.printable import counted
 from jetson_perception.selftest.claims import FAIL, PASS
 from jetson_perception.tasks.results import Detections
 
@@ -220,7 +221,9 @@ def check_pipeline(task: Task, verdict: Verdict) -> None:
     verdict.figures['end to end (ms)'] = latency
     verdict.reason = f'end to end {latency:.2f} ms'
     if runner.errors:
-        verdict.fail(f'{len(runner.errors)} frames failed, the first: {runner.errors[0]}')
+        verdict.fail(
+            f'{counted(len(runner.errors), "frame")} failed, the first: {runner.errors[0]}'
+        )
     for name, values in shares.items():
         share = float(np.mean(values))
         verdict.figures[f'{name}: alike'] = share
@@ -307,7 +310,7 @@ def check_cache(task: Task, verdict: Verdict) -> None:
         verdict.fail('the first opening built nothing')
     plans = sorted(Path(task.folder).rglob('*.plan'))
     if len(plans) != 1:
-        verdict.fail(f'{len(plans)} engines are kept under {task.folder}; expected 1')
+        verdict.fail(f'{counted(len(plans), "engine")} under {task.folder}; expected 1')
         return
     built, seconds = _open_timed(task, name)
     verdict.figures['second (s)'] = seconds

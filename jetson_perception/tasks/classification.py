@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 from jetson_perception.tasks.finite import require_finite
 from jetson_perception.tasks.numbers import is_number, is_whole_number
 from jetson_perception.tasks.results import Classification
@@ -135,7 +135,8 @@ def recognize_classification_layout(
     named = len(info.class_names)
     if named and named != count:
         raise ModelError(
-            f'{found} has {count} classes, but class_names has {named}; correct the names, or '
+            f'{found} has {counted(count, "class")}, but class_names has {named}; correct the '
+            'names, or '
             'take the model that they belong to'
         )
     usual = 'probabilities' if info.stride else 'logits'
@@ -165,7 +166,8 @@ def classify(
     scores = np.asarray(output, np.float32).reshape(-1)
     if len(scores) != layout.class_count:
         raise ModelError(
-            f'output {output.shape} does not hold {layout.class_count} classes as it did when the '
+            f'output {output.shape} does not hold {counted(layout.class_count, "class")} as it '
+            'did when the '
             'model was loaded; export it with fixed shapes'
         )
     broken = len(scores) - int(np.count_nonzero(np.isfinite(scores)))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 from jetson_perception.tasks.finite import require_finite
 from jetson_perception.tasks.numbers import is_number
 from jetson_perception.tasks.results import Segmentation
@@ -228,7 +228,8 @@ def _scores_layout(
     classes = 2 if binary else channels
     if named and named != classes:
         raise ModelError(
-            f'{found} has {classes} classes, but class_names has {named}; correct the names, or '
+            f'{found} has {counted(classes, "class")}, but class_names has {named}; correct the '
+            'names, or '
             'take the model that they belong to'
         )
     return SegmentationLayout(info.output or 'logits', classes, channels_last, binary)
@@ -258,7 +259,8 @@ def _fits(grid_hw: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
 
 def _too_many(found: str, count: int) -> ModelError:
     return ModelError(
-        f'{found} has {count} classes; a mask holds at most {MAX_CLASSES}, one byte a pixel: '
+        f'{found} has {counted(count, "class")}; a mask holds at most {MAX_CLASSES}, one byte a '
+        'pixel: '
         'export the model with fewer'
     )
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 from jetson_perception.tasks.classes import MAX_CLASSES
 from jetson_perception.tasks.finite import all_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
@@ -671,7 +671,7 @@ def _described(layouts: list[YoloLayout]) -> str:
             else ''
         )
         + (
-            f' and {layout.coefficient_count} mask coefficients'
+            f' and {counted(layout.coefficient_count, "mask coefficient")}'
             if layout.coefficient_count
             else ''
         )

@@ -67,8 +67,8 @@ _PEOPLE_SHARES = (0.1, 0.24, 0.21, 0.15, 0.11, 0.07, 0.05, 0.04, 0.03)
 _THING_SHARES = (0.14, 0.2, 0.2, 0.17, 0.13, 0.09, 0.07)
 # Typical heights, meters: they decide from how far away a thing is seen.
 _HEIGHTS = {
-    'person': 1.7, 'cone': 0.55, 'box': 0.4, 'ball': 0.3, 'door': 2.1, 'chair': 0.9, 'bin': 0.65,
-    'plant': 0.9, 'table': 0.75, 'post': 1.8,
+    "person": 1.7, "cone": 0.55, "box": 0.4, "ball": 0.3, "door": 2.1, "chair": 0.9, "bin": 0.65,
+    "plant": 0.9, "table": 0.75, "post": 1.8,
 }  # fmt: skip
 _NEAREST = 0.8
 

@@ -108,7 +108,7 @@ def test_a_pipeline_that_stands_still_is_no_hang(models, monkeypatch):
     with FullRate(models) as pipeline:
         pipeline._pipeline.close()  # nobody takes frames any more
         pipeline._lanes[0].slot = LatestSlot()
-        with pytest.raises(PerceptionError, match=r'of 1 frames 0 came back'):
+        with pytest.raises(PerceptionError, match=r'of 1 frame 0 came back'):
             pipeline.run(FRAMES, count=3)
 
 

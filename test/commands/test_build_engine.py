@@ -57,7 +57,7 @@ class TestQuantize:
         assert main(['quantize', deep_colors, '--images', pictures, '--json', 'out.json']) == 0
         said = capsys.readouterr().out
         assert 'colors_int8.onnx:' in said
-        assert re.search(r'\d layers compute in INT8, \d stay in float; calibrated on 8 ', said)
+        assert re.search(r'\d layers in INT8, \d in float; calibrated on 8 pictures ', said)
         assert 'on 2 other pictures' in said
         assert 'mask agreement' in said
         record = json.loads(Path('out.json').read_text())
@@ -87,7 +87,12 @@ class TestQuantize:
                 each.CopyFrom(onnx.numpy_helper.from_array(np.full(2, -50, np.float32), each.name))
         onnx.save(model, path)
         assert main(['quantize', str(path), '--images', pictures]) == 0
-        assert 'neither engine found anything' in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert 'neither engine found anything' in said
+        (option,) = re.findall(r'--[a-z-]+', said)
+        with pytest.raises(SystemExit, match='0'):
+            main(['quantize', '--help'])
+        assert option in capsys.readouterr().out
         assert has_quantization('m_int8.onnx')
 
     def test_too_few_pictures_to_compare_on(self, deep_colors, pictures, capsys):

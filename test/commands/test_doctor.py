@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
-from jetson_perception.commands.doctor import findings_table, summary
+from jetson_perception.commands.doctor import print_findings, summary
 from jetson_perception.commands.main import main
 from jetson_perception.doctor.finding import MISSING, WARNING, Finding
 
@@ -71,9 +72,48 @@ def test_what_must_be_mended_first_is_named():
 
 
 def test_brackets_of_paths_are_shown(capsys):
-    from rich.console import Console
-
-    Console().print(findings_table([Finding('a', 'b', '/dev/[red]video0', WARNING, '[x]')]))
+    print_findings(Console(), [Finding('a', 'b', '/dev/[red]video0', WARNING, '[x]')])
     output = capsys.readouterr().out
     assert '/dev/[red]video0' in output
     assert '[x]' in output
+
+
+class TestNarrowTerminal:
+    PROFILE = '/opt/ros/jazzy/share/jetson_perception/config/fastdds-for-large-images.xml'
+    SETTING = f'FASTRTPS_DEFAULT_PROFILES_FILE={PROFILE}'
+
+    @pytest.fixture
+    def printed(self, capsys):
+        """Lines of findings in a terminal of so many columns."""
+
+        def lines(columns, *findings):
+            print_findings(Console(width=columns), findings)
+            return capsys.readouterr().out.splitlines()
+
+        return lines
+
+    def test_nothing_found(self, printed):
+        assert printed(40) == []
+
+    @pytest.mark.parametrize('columns', [10, 40, 60, 80])
+    def test_paths_and_names_of_variables_stay_whole(self, printed, columns):
+        finding = Finding(
+            'ROS', 'profile', self.PROFILE, WARNING, f'set it: export {self.SETTING}'
+        )
+        lines = [line.split() for line in printed(columns, finding)]
+        assert self.PROFILE in [word for line in lines for word in line]
+        assert self.SETTING in [word for line in lines for word in line]
+
+    def test_texts_are_folded_below_each_other(self, printed):
+        advice = 'install one thing, and then the other'
+        assert printed(46, Finding('a', 'name', 'not there at all', MISSING, advice)) == [
+            'name  missing  not there at all',
+            '               what to do: install one thing,',
+            '               and then the other',
+        ]
+
+    def test_groups_stand_apart(self, printed):
+        lines = printed(
+            80, Finding('a', 'one', ''), Finding('a', 'two', ''), Finding('b', 'x', '')
+        )
+        assert [line.rstrip() for line in lines] == ['one  ok', 'two  ok', '', 'x    ok']

@@ -1,8 +1,10 @@
+import io
 import json
 import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +17,19 @@ from jetson_perception.commands.main import main
 from jetson_perception.commands.result_folder import ResultFolder
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
+
+VERBS = (
+    'info',
+    'run',
+    'evaluate',
+    'compare',
+    'bench',
+    'quantize',
+    'build-engine',
+    'doctor',
+    'selftest',
+    'cache',
+)
 
 pytestmark = pytest.mark.usefixtures('wide_terminal')
 
@@ -104,3 +119,83 @@ class TestFullDisk:
         assert main([*arguments, '--json', '/dev/full']) in (1, 2)
         error = capsys.readouterr().err.splitlines()[-1]
         assert '/dev/full cannot be written: No space left on device; make room' in error
+
+
+class TestPlainTerminal:
+    """Every verb, where standard output and error are ASCII and a file's name is not."""
+
+    @pytest.fixture
+    def said(self, monkeypatch):
+        """Runs a command; returns its exit code and what it wrote."""
+
+        def run(*arguments):
+            streams = [io.TextIOWrapper(io.BytesIO(), 'ascii') for _ in range(2)]
+            with monkeypatch.context() as patched:
+                for name, stream in zip(('stdout', 'stderr'), streams, strict=True):
+                    patched.setattr(sys, name, stream)
+                try:
+                    code = main([str(argument) for argument in arguments])
+                except SystemExit as exited:
+                    code = exited.code
+                for stream in streams:
+                    stream.flush()
+            return code, *(stream.buffer.getvalue().decode() for stream in streams)
+
+        return run
+
+    @pytest.fixture
+    def model(self, colors, tmp_path):
+        return Path(colors).rename(tmp_path / 'modèle.onnx')
+
+    @pytest.fixture
+    def pictures(self, tmp_path):
+        for index in range(3):
+            write_picture(tmp_path / 'été' / 'images' / f'人{index}.png')
+            mask = np.ones((48, 64), np.uint8)
+            write_picture(tmp_path / 'été' / 'masks' / f'人{index}.png', mask)
+        return tmp_path / 'été'
+
+    @pytest.mark.parametrize('verb', VERBS)
+    def test_help_and_wrong_usage(self, said, verb):
+        code, out, _ = said(verb, '--help')
+        assert (code, 'usage: jetson-perception' in out) == (0, True)
+        code, _, err = said(verb, '--×')
+        assert (code, 'usage: jetson-perception' in err) == (2, True)
+
+    @pytest.mark.parametrize(
+        'arguments',
+        [
+            pytest.param(['info', 'MODEL'], id='info'),
+            pytest.param(['run', 'MODEL', 'PICTURES/images', '--json'], id='run'),
+            pytest.param(['run', 'MODEL', 'PICTURES/images', '--output', 'OUT'], id='run_output'),
+            pytest.param(['evaluate', '--model', 'MODEL', '--dataset', 'PICTURES'], id='evaluate'),
+            pytest.param(
+                ['compare', 'MODEL', 'MODEL', '--images', 'PICTURES/images'], id='compare'
+            ),
+            pytest.param(['bench', 'MODEL', '--frames', '3', '--size', '64x64'], id='bench'),
+            pytest.param(['cache', 'ls'], id='cache'),
+        ],
+    )
+    def test_what_works_elsewhere_works(self, said, model, pictures, tmp_path, arguments):
+        places = {'MODEL': model, 'PICTURES': pictures, 'OUT': tmp_path / 'sortie'}
+        for name, place in places.items():
+            arguments = [each.replace(name, str(place)) for each in arguments]
+        code, out, err = said(*arguments)
+        assert code == 0, err
+        assert out or err
+
+    @pytest.mark.parametrize(
+        'arguments',
+        [
+            pytest.param(['info'], id='info'),
+            pytest.param(['run'], id='run'),
+            pytest.param(['build-engine'], id='build_engine'),
+            pytest.param(['quantize', '--images', 'été'], id='quantize'),
+        ],
+    )
+    def test_an_error_is_said(self, said, arguments):
+        code, _, err = said(
+            *arguments, 'modèle.onnx', *(['x.png'] if arguments == ['run'] else [])
+        )
+        assert code == 1
+        assert 'mod\\xe8le.onnx' in err

@@ -12,10 +12,13 @@ from jetson_perception.commands.terminal import print_pairs
 PAIRS = [('model', 'a.onnx'), ('classes', 'one, two, three, four, five, six, seven, eight, nine')]
 
 
-def in_a_terminal(columns, **environment):
-    """What a terminal of so many columns gets of PAIRS."""
+def in_a_terminal(columns, pairs=PAIRS, whole=(), **environment):
+    """What a terminal of so many columns gets of pairs."""
     leader, follower = pty.openpty()
-    script = f'from jetson_perception.commands.terminal import print_pairs; print_pairs({PAIRS})'
+    script = (
+        'from jetson_perception.commands.terminal import print_pairs; '
+        f'print_pairs({pairs}, {whole})'
+    )
     kept = {name: value for name, value in os.environ.items() if name != 'NO_COLOR'}
     with os.fdopen(leader, 'rb', buffering=0) as terminal:
         subprocess.run(
@@ -48,6 +51,16 @@ class TestPairs:
             '\x1b[1mclasses\x1b[0m  one, two, three, four, five,',
             '         six, seven, eight, nine',
         ]
+
+    def test_what_has_no_space_is_not_cut_in_a_terminal(self):
+        path = '/srv/robot-7/models-of-2026/yolo11n-pose-640.onnx'
+        lines = in_a_terminal(40, [('file', f'made of {path}, in FP16')], NO_COLOR='1')
+        assert lines == ['file  made of', f'      {path},', '      in FP16']
+
+    def test_paths_with_spaces_are_not_cut_either(self):
+        pairs = [('model', '/srv/models of the robot/my own detector.onnx')]
+        (line,) = in_a_terminal(30, pairs, ('model',), NO_COLOR='1')
+        assert line == f'model  {pairs[0][1]}'
 
     @pytest.mark.parametrize(
         'environment',

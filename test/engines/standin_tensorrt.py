@@ -643,8 +643,8 @@ class _Context:
     def _numpy(self, name):
         kind = self.engine.get_tensor_dtype(name).name
         return {
-            'FLOAT': np.float32, 'HALF': np.float16, 'INT8': np.int8, 'INT32': np.int32,
-            'INT64': np.int64, 'BOOL': np.bool_, 'UINT8': np.uint8,
+            "FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32,
+            "INT64": np.int64, "BOOL": np.bool_, "UINT8": np.uint8,
         }[kind]  # fmt: skip
 
     def set_tensor_address(self, name, memory):

@@ -33,6 +33,24 @@ def test_auto_says_what_it_took_and_why(tmp_path, caplog, monkeypatch):
     ]
 
 
+def test_auto_gives_a_reason_once(tmp_path, caplog, monkeypatch):
+    """Where it keeps several runtimes from running, and where several engines are opened."""
+    for runtime in ('tensorrt', 'onnxruntime_cuda'):
+        monkeypatch.setitem(opening_module._RUNTIMES, runtime, lacking('no pycuda; install it'))
+    path = color_segmentation(tmp_path / 'my.onnx')
+    with caplog.at_level(logging.INFO, 'jetson_perception'):
+        for _ in range(3):
+            open_engine(path, threads=1).close()
+    first, *others = caplog.messages
+    assert first.endswith(
+        "(runtime 'auto' took onnxruntime_cpu; not tensorrt or onnxruntime_cuda: no pycuda)"
+    )
+    assert all(
+        each.endswith("(runtime 'auto' took onnxruntime_cpu; as before)") for each in others
+    )
+    assert len(others) == 2
+
+
 def lacking(problem):
     return opening_module._Runtime(None, lambda device: problem)
 

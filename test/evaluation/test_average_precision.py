@@ -221,8 +221,8 @@ def test_nothing_is_printed(capsys):
         pytest.param(
             {'xyxy': np.zeros((2, 4))}, r'xyxy is \(2, 4\); expected \(1, 4\)', id='xyxy'
         ),
-        pytest.param({'area': np.zeros(3)}, r'area has 3 entries; expected 1', id='area'),
-        pytest.param({'outlines': ()}, r'outlines has 0 entries; expected 1', id='outlines'),
+        pytest.param({'area': np.zeros(3)}, r'area has 3 rows; expected 1', id='area'),
+        pytest.param({'outlines': ()}, r'outlines has 0 rows; expected 1', id='outlines'),
     ],
 )
 def test_truth_of_different_lengths(arguments, text):

@@ -229,7 +229,8 @@ def test_some_pictures_missing(tmp_path):
     path = coco_folder(tmp_path, [OBJECT] * 3)
     (tmp_path / 'images' / '1.png').unlink()
     with pytest.raises(
-        ParameterError, match=r'lists 3 images, of which 1 are missing, such as .*/images/1\.png'
+        ParameterError,
+        match=r'lists 3 images, 1 of which cannot be found, such as .*/images/1\.png',
     ):
         open_coco(path)
 

@@ -90,9 +90,9 @@ def qos_overrides(peer, topic, **policies):
 
 
 def unique_header(frame_id='camera_optical'):
-    """A header that no other message of the tests has; its stamp is nothing that a clock says."""
-    number = next(_stamps)
-    return Header(stamp=Time(sec=1_234_567 + number, nanosec=987_654_321), frame_id=frame_id)
+    """A header that no other message of the tests has; its stamp is of this second."""
+    stamp = Time(sec=int(time.time()), nanosec=1000 * next(_stamps))
+    return Header(stamp=stamp, frame_id=frame_id)
 
 
 def image_message(pixels, encoding='bgr8', header=None):

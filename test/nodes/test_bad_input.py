@@ -226,25 +226,25 @@ def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
 
 
 @pytest.mark.parametrize(
-    ('yaml', 'told', 'level'),
+    ("yaml", "told", "level"),
     [
         pytest.param(
-            'blent: 0.5', 'seg_node has no parameter blent; did you mean blend?', 'WARN', id='typo'
+            "blent: 0.5", "seg_node has no parameter blent; did you mean blend?", "WARN", id="typo"
         ),
         pytest.param(
-            'frobnicate: {deeply: 1}', 'no parameter frobnicate.deeply', 'WARN', id='unknown'
+            "frobnicate: {deeply: 1}", "no parameter frobnicate.deeply", "WARN", id="unknown"
         ),
         pytest.param(
-            'blend: 1.5', 'blend is 1.5; expected a value of type double from 0.0 to 1.0; using '
-            '0.6', 'ERROR', id='out_of_range',
+            "blend: 1.5", "blend is 1.5; expected a value of type double from 0.0 to 1.0; using "
+            "0.6", "ERROR", id="out_of_range",
         ),
-        pytest.param('blend: .nan', 'blend is nan', 'ERROR', id='nan'),
-        pytest.param('blend: half', "blend is 'half'", 'ERROR', id='text_for_a_number'),
+        pytest.param("blend: .nan", "blend is nan", "ERROR", id="nan"),
+        pytest.param("blend: half", "blend is 'half'", "ERROR", id="text_for_a_number"),
         pytest.param(
-            'mask_size: tiny', "mask_size is 'tiny'; expected one of image, network", 'ERROR',
-            id='no_choice',
+            "mask_size: tiny", "mask_size is 'tiny'; expected one of image, network", "ERROR",
+            id="no_choice",
         ),
-        pytest.param('mean: [0.5]', 'mean has 1 values; expected 3', 'ERROR', id='too_few'),
+        pytest.param("mean: [0.5]", "mean has 1 value; expected 3", "ERROR", id="too_few"),
     ],
 )  # fmt: skip
 def test_a_file_with_a_bad_parameter_is_told_and_the_node_runs(

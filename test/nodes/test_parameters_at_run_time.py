@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from nodes.support import image_message, node_process
 from onnx_models import color_segmentation
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 
@@ -30,7 +32,7 @@ def test_what_is_wrong_is_refused_with_the_reason(peer, running_seg):
         ('blend', 1.5, 'out of range'),
         ('blend', -0.1, 'out of range'),
         ('blend', math.nan, 'out of range'),
-        ('blend', 'half', 'type'),
+        ('blend', 'half', "parameter blend is 'half'; expected a value of type double"),
         ('mask_size', 'tiny', "mask_size is 'tiny'; expected one of image, network"),
         ('no_such_parameter', 1, 'undeclared'),
     ):
@@ -82,3 +84,60 @@ def test_a_value_that_was_wrong_at_start_is_forgiven_when_set_right(peer, start,
     peer.wait_for_status(
         'seg_node', lambda status: status.level == status.OK, 'diagnostics being OK'
     )
+
+
+@pytest.fixture
+def asked(peer):
+    """What both services answer that set a parameter, sent in the type that a text has in YAML."""
+
+    def ask(node, name, value):
+        parameter = Parameter(name, value=value).to_parameter_msg()
+        one, all_ = (
+            (SetParameters, f'{node}/set_parameters'),
+            (SetParametersAtomically, f'{node}/set_parameters_atomically'),
+        )
+        (result,) = peer.call(*one, SetParameters.Request(parameters=[parameter])).results
+        together = SetParametersAtomically.Request(parameters=[parameter])
+        return [result, peer.call(*all_, together).result]
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ('executable', 'given', 'values'),
+    [
+        pytest.param(
+            'camera_node',
+            {'allow_source_changes': True, 'autostart': False},
+            {'frame_rate': (30, 30.0), 'source': (0, '0')},
+            id='camera',
+        ),
+        pytest.param(
+            'seg_node',
+            {'autostart': False},
+            {'blend': (1, 1.0), 'mean': ([], []), 'std': ([1, 2, 3], [1.0, 2.0, 3.0])},
+            id='seg',
+        ),
+        pytest.param(
+            'yolo_node',
+            {'autostart': False, 'engines': ['det']},
+            {
+                'det.score_threshold': (1, 1.0),
+                'det.iou_threshold': ('1e-1', 0.1),
+                'det.class_score_thresholds': ([], []),
+                'det.mean': ([0, 0, 0], [0.0, 0.0, 0.0]),
+            },
+            id='yolo',
+        ),
+    ],
+)
+def test_what_yaml_reads_as_another_type_is_taken_as_from_a_file(
+    peer, start, asked, executable, given, values
+):
+    start(node_process(executable, peer.namespace, **given))
+    for name, (sent, value) in values.items():
+        for result in asked(executable, name, sent):
+            assert result.successful, (name, result.reason)
+        got = peer.get_parameter(executable, name)
+        assert (list(got) if isinstance(value, list) else got) == value
+        assert type(got) is not int

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jetson_perception.msg import FrameDone
 from nodes.support import EVERY_RESULT, Peer, image_message, unique_header, with_stamp_of
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS, jpeg_message
@@ -20,6 +20,13 @@ def gray(value=90, header=None):
 @pytest.fixture
 def camera():
     with closing(Peer(name='camera')) as made:
+        yield made
+
+
+@pytest.fixture
+def driver(camera):
+    """Another participant in the namespace: each has one type on a topic."""
+    with closing(Peer(camera.namespace, 'driver')) as made:
         yield made
 
 
@@ -83,6 +90,37 @@ def test_compressed_images_are_under_the_topic(camera, take):
     taking.send_until(images, lambda: msg, lambda: taking.frames, 'a frame')
     assert taking.frames[0].input_name == f'/{camera.namespace}/image/compressed'
     assert taking.frames[0].bgr().shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ('transport', 'kind', 'topic'),
+    [
+        pytest.param('raw', CompressedImage, 'image', id='compressed_where_raw_was_expected'),
+        pytest.param('compressed', Image, 'image/compressed', id='raw_where_compressed_was'),
+    ],
+)
+def test_what_is_sent_on_the_topic_is_taken(camera, driver, take, transport, kind, topic):
+    taking = take(image_transport=transport)
+    images = driver.image_publisher(topic, kind)
+    taking.start()
+    bgr = np.full((8, 8, 3), 90, np.uint8)
+    header = unique_header()
+    msg = (
+        jpeg_message(bgr, header)
+        if kind is CompressedImage
+        else image_message(bgr, 'bgr8', header)
+    )
+
+    def sent():
+        images.publish(msg)
+        return taking.frames
+
+    camera.wait_for(sent, 'a frame')
+    assert taking.frames[0].bgr().shape == (8, 8, 3)
+    assert taking.frames[0].input_name == taking.input.name == f'/{camera.namespace}/{topic}'
+    assert taking.input.silence() == ''
+    taking.input.close()
+    assert not list(camera.node.subscriptions)
 
 
 def test_two_inputs_of_one_node_name_their_frames_each(camera):

@@ -1,6 +1,7 @@
 """Parameters of a dataclass on a real node."""
 
 import math
+import re
 from dataclasses import dataclass, make_dataclass
 
 import pytest
@@ -14,7 +15,6 @@ from rclpy.signals import SignalHandlerOptions
 from jetson_perception.errors import ParameterError
 from jetson_perception.ros.parameters import (
     Parameters,
-    as_declared,
     old_name_problem,
     param,
     parameter_type,
@@ -412,25 +412,57 @@ class TestEmptyLists:
         assert stored(node, 'blend') == 0.6
         node.destroy_node()
 
-    @pytest.mark.parametrize(('name', 'kind', 'some'), FIELDS)
-    @pytest.mark.parametrize('sent', [Type.BOOL_ARRAY, Type.BYTE_ARRAY, Type.STRING_ARRAY])
-    def test_can_be_sent_as_of_another_type(self, declared, name, kind, some, sent):
-        node, parameters = declared(**{name: some})
-        (meant,) = as_declared(node, [Parameter(name, sent, [])])
-        assert node.set_parameters([meant])[0].successful
-        assert parameters.value == Settings()
-        assert node.get_parameter(name).type_ == kind
 
-    def test_of_what_is_no_list_or_not_declared_stay(self, declared):
-        node, _ = declared()
+class TestWhatAClientSends:
+    @pytest.mark.parametrize(
+        ('sent', 'value'),
+        [
+            pytest.param(Parameter('names', Type.BOOL_ARRAY, []), (), id='empty_list'),
+            pytest.param(Parameter('blend', value=1), 1.0, id='integer_for_a_double'),
+            pytest.param(Parameter('blend', value='1e-1'), 0.1, id='exponent_for_a_double'),
+            pytest.param(Parameter('mean', value=[0, 0, 1]), (0.0, 0.0, 1.0), id='integers'),
+            pytest.param(Parameter('source', value=0), '0', id='integer_for_a_device'),
+        ],
+    )
+    def test_is_taken_in_the_type_that_was_declared(self, declared, sent, value):
+        node, parameters = declared(names=['a'], mean=[1.0, 2.0, 3.0])
+        parameters = Parameters(node, Settings, 'mine', may_open=lambda: True)
+        (meant,) = parameters.as_meant([Parameter(f'mine.{sent.name}', sent.type_, sent.value)])
+        assert node.set_parameters([meant])[0].successful
+        assert getattr(parameters.value, sent.name) == value
+        assert type(getattr(parameters.value, sent.name)) is type(value)
+
+    @pytest.mark.parametrize(
+        ('sent', 'told'),
+        [
+            pytest.param(
+                Parameter('blend', value='half'),
+                "parameter blend is 'half'; expected a value of type double from 0.0 to 1.0",
+                id='text_for_a_double',
+            ),
+            pytest.param(Parameter('count', value=2.0), 'count is 2.0', id='double_for_int'),
+            pytest.param(Parameter('draw', value=1), 'draw is 1', id='integer_for_a_bool'),
+            pytest.param(Parameter('model', value=3), 'model is 3', id='integer_for_a_text'),
+            pytest.param(Parameter('names', value=3), 'names is 3', id='one_for_a_list'),
+            pytest.param(Parameter('blend', Type.BOOL_ARRAY, []), 'blend is []', id='list'),
+        ],
+    )
+    def test_is_refused_in_our_words_where_it_means_nothing_of_the_type(
+        self, declared, sent, told
+    ):
+        _, parameters = declared()
+        with pytest.raises(ParameterError, match=re.escape(told)) as raised:
+            parameters.as_meant([Parameter('offset', value=1), sent])
+        assert raised.value.parameter == sent.name
+
+    def test_stays_as_it_is_where_it_fits_or_is_of_others(self, declared):
+        _, parameters = declared()
         sent = [
-            Parameter('blend', Type.BOOL_ARRAY, []),
             Parameter('nobody', Type.BOOL_ARRAY, []),
             Parameter('names', Type.STRING_ARRAY, ['a']),
-            Parameter('names', value=3),
             Parameter('names', Type.NOT_SET, None),
         ]
-        assert as_declared(node, sent) == sent
+        assert parameters.as_meant(sent) == sent
 
 
 def test_two_sets_under_prefixes_do_not_meet(make_node):

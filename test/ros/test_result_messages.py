@@ -292,7 +292,7 @@ class TestStatsMessage:
         assert msg.frames_failed == 1 + 4
         names = [stage.name for stage in msg.stages]
         assert names == [
-            'transport', 'wait', 'preprocess', 'inference', 'postprocess', 'publish', 'total'
+            "transport", "wait", "preprocess", "inference", "postprocess", "publish", "total"
         ]  # fmt: skip
         assert {stage.samples for stage in msg.stages} == {2}
         transport = msg.stages[0]

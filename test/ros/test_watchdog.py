@@ -1,7 +1,7 @@
 """Why no image comes: what the one warning says in each case, and when it comes again."""
 
 import re
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from nodes.support import BEST_EFFORT, Peer
@@ -10,6 +10,7 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 RELIABLE = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.RELIABLE)
@@ -38,8 +39,8 @@ def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, **options):
     subscription = watched.node.create_subscription(
         message_type, f'/{peer.namespace}/image', lambda msg: None, qos
     )
-    kind = f'sensor_msgs/msg/{message_type.__name__}'
-    return ImageWatchdog(watched.node, subscription, kind, **options)
+    topic = ImageTopic(subscription.topic_name, message_type is CompressedImage)
+    return ImageWatchdog(watched.node, subscription, topic, **options)
 
 
 def explanation(watched, dog, pattern):
@@ -79,23 +80,15 @@ class TestExplanation:
         assert 'annotated' not in text
         assert 'wanted' not in text
 
-    @pytest.mark.parametrize(
-        ('sent', 'expected', 'setting', 'name'),
-        [
-            pytest.param(
-                CompressedImage, Image, 'compressed', 'image/compressed', id='compressed_for_raw'
-            ),
-            pytest.param(Image, CompressedImage, 'raw', 'image', id='raw_for_compressed'),
-        ],
-    )
-    def test_another_type(self, watched, peer, sent, expected, setting, name):
+    def test_another_type(self, watched, peer):
         who = f'/{peer.namespace}/peer'
-        peer.image_publisher('image', sent)
-        text = explanation(watched, watch(watched, peer, expected), who)
-        assert f'1 publisher ({who} as sensor_msgs/msg/{sent.__name__}, best_effort, ' in text
+        peer.node.create_publisher(String, 'image', 10)
+        peer.image_publisher('image_raw/compressed', CompressedImage)
+        text = explanation(watched, watch(watched, peer), f'{who} as .*image_raw')
+        assert f'1 publisher ({who} as std_msgs/msg/String, reliable, ' in text
         assert text.endswith(
-            f'{who} sends another type: set image_transport to {setting} and remap {name} to '
-            f'/{peer.namespace}/image, or remap image to another topic'
+            f'{who} sends another type: messages of sensor_msgs/msg/CompressedImage are on '
+            f'/{peer.namespace}/image_raw/compressed: remap image to one of them'
         )
 
     @pytest.mark.parametrize(
@@ -247,3 +240,37 @@ class TestWarning:
         assert len(list(watched.node.timers)) == 1
         dog.close()
         assert list(watched.node.timers) == []
+
+
+class TestOtherKindOfImages:
+    """Raw images where compressed ones are looked for, or the other way round."""
+
+    @pytest.mark.parametrize(
+        ('sent', 'expected'),
+        [
+            pytest.param(CompressedImage, Image, id='compressed'),
+            pytest.param(Image, CompressedImage, id='raw'),
+        ],
+    )
+    def test_is_told_to_who_subscribes(self, watched, peer, sent, expected):
+        told = []
+        peer.image_publisher('image', sent)
+        watch(watched, peer, expected, on_other_type=lambda: told.append(1))
+        watched.wait_for(lambda: told, 'the other kind')
+
+    @pytest.mark.parametrize('others', [[], [Image], [Image, CompressedImage], [String]])
+    def test_is_not_told_where_it_is_not_all_that_is_sent(self, watched, peer, others):
+        told = []
+        dog = watch(watched, peer, on_other_type=lambda: told.append(1))
+        topic = f'/{peer.namespace}/image'
+        with ExitStack() as stack:
+            for message_type in others:  # a participant has one type on a topic
+                other = stack.enter_context(closing(Peer(peer.namespace, 'other')))
+                other.node.create_publisher(message_type, 'image', 10)
+            watched.wait_for(
+                lambda: watched.node.count_publishers(topic) == len(others), 'all publishers'
+            )
+            dog._last_s -= 1.0
+            told.clear()  # the one may have been heard of before the other
+            dog._check()
+            assert told == []

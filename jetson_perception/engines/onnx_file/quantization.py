@@ -34,7 +34,7 @@ from jetson_perception.engines.onnx_file.graph import (
 from jetson_perception.engines.onnx_file.precision import convert_opset, opset_of, widen_weights
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.files.output_files import write_output
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -208,8 +208,9 @@ def _choose(
     chosen = [name for name in names if name not in sensitive]
     if not chosen:
         raise ModelError(
-            f'{path} has {len(names)} nodes with weights, and all of them stay in float: the '
-            f'first {options.float_first} and the ends of heads. There is nothing to quantize'
+            f'{path} has {counted(len(names), "node")} with weights, and all of them stay in '
+            f'float: the first {options.float_first} and the ends of heads. There is nothing to '
+            'quantize'
         )
     return chosen, [name for name in names if name in sensitive]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import did_you_mean
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,8 @@ class BuildOptions:
             return
         if len(self.size_wh) != 3:
             raise ParameterError(
-                f'size_wh has {len(self.size_wh)} sizes; expected smallest, best, largest',
+                f'size_wh has {counted(len(self.size_wh), "size")}; expected smallest, best, '
+                'largest',
                 'size_wh',
             )
         for axis, name in enumerate(('widths', 'heights')):

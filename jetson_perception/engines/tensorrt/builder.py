@@ -35,6 +35,7 @@ from jetson_perception.errors import (
     ParameterError,
     PerceptionError,
 )
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -186,7 +187,8 @@ def _quantized(
     quantized = Path(folder) / path.name
     made = quantize_model(path, quantized, calibration)
     notes.append(
-        f'quantized on {made.pictures} images before it was built; {made.kept} nodes stay in float'
+        f'quantized on {counted(made.pictures, "image")} before it was built; '
+        f'{counted(made.kept, "node")} in float'
     )
     return quantized
 

@@ -48,6 +48,7 @@ from jetson_perception.errors import (
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.files.output_files import write_output
 from jetson_perception.files.replacing import replace_file
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -646,4 +647,4 @@ def _check_calibration(calibrator: Any, plan: Plan) -> None:
         raise ModelError(f'calibration failed: {calibrator.problem}') from calibrator.problem
     if not calibrator.count:
         raise ParameterError('calibration had no images, or fewer than one batch', 'calibration')
-    plan.notes.append(f'INT8 ranges were measured on {calibrator.count} images')
+    plan.notes.append(f'INT8 ranges were measured on {counted(calibrator.count, "image")}')

@@ -26,6 +26,8 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.images import encodings
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
+from jetson_perception.printable import counted
+from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.stage import Stage
 from jetson_perception.ros.log_folder import require_log_folder
@@ -44,6 +46,7 @@ SCENES = {'seg': 'scene://oranges', 'yolo': 'scene://people'}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo. Returns the exit code."""
+    replace_what_cannot_be_shown()
     args = _parser().parse_args(argv)
     console = Console()
     try:
@@ -150,7 +153,7 @@ def _processes(args: argparse.Namespace) -> list[NodeProcess]:
 def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
     any_window = next(iter(windows.values()))
     table = Table(
-        title=f'{size}, {any_window.published} frames in {any_window.seconds:.1f} s',
+        title=f'{size}, {counted(any_window.published, "frame")} in {any_window.seconds:.1f} s',
         title_justify='left',
     )
     table.add_column('stage')

@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from jetson_perception.evaluation import ConfusionMatrix
 from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats, SegmentationSummary
+from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import stamp_ns
 
@@ -228,9 +229,10 @@ class YoloObserver(Observer):
     def agreement(self) -> list[str]:
         """How many of the true objects were found, and how much else."""
         return [
-            f'{engine}, against the scene: {self._matched[engine] / true:.0%} of {true} objects '
+            f'{engine}, against the scene: {self._matched[engine] / true:.0%} of '
+            f'{counted(true, "object")} '
             f'found, {self._matched[engine] / max(self._found[engine], 1):.0%} of '
-            f'{self._found[engine]} boxes right (IoU {MATCH_IOU} and class)'
+            f'{counted(self._found[engine], "box")} right (IoU {MATCH_IOU} and class)'
             for engine, true in self._true.items()
             if true
         ]

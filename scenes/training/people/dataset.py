@@ -47,8 +47,8 @@ _IMAGE_SIZES = (
 )
 
 TRAINING_PHOTOGRAPHS = (
-    'brick.png', 'chelsea.png', 'coffee.png', 'grass.png', 'hubble_deep_field.jpg', 'ihc.png',
-    'retina.jpg', 'color.png', 'page.png', 'text.png', 'coins.png',
+    "brick.png", "chelsea.png", "coffee.png", "grass.png", "hubble_deep_field.jpg", "ihc.png",
+    "retina.jpg", "color.png", "page.png", "text.png", "coins.png",
 )  # fmt: skip
 TEST_PHOTOGRAPHS = (
     'motorcycle_left.png',

@@ -172,7 +172,7 @@ class Emulated:
         ]
         pointers = (ctypes.c_void_p * max(len(values), 1))(*(v.ctypes.data for v in values))
         with _in_library:
-            failed = getattr(self._library, f'emulate_{kernel}')(
+            failed = getattr(self._library, f"emulate_{kernel}")(
                 pointers, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block),
                 ctypes.c_uint(shared_bytes), ctypes.c_uint(ORDERS[order]),
             )  # fmt: skip

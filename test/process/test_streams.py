@@ -1,0 +1,90 @@
+"""Text that a terminal's encoding cannot show."""
+
+import ast
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jetson_perception.process.streams import PLAIN, replace_what_cannot_be_shown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def streams(monkeypatch):
+    """Makes standard output and error of an encoding; both end as bytes."""
+
+    def make(encoding):
+        made = [io.TextIOWrapper(io.BytesIO(), encoding, write_through=True) for _ in range(2)]
+        for name, stream in zip(('stdout', 'stderr'), made, strict=True):
+            monkeypatch.setattr(sys, name, stream)
+        replace_what_cannot_be_shown()
+        return [stream.buffer for stream in made]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'text', 'shown'),
+    [
+        pytest.param('ascii', 'plain', b'plain', id='plain'),
+        pytest.param('ascii', '1280×720 …', b'1280x720 ...', id='ours'),
+        pytest.param('ascii', 'café.png', b'caf\\xe9.png', id='foreign'),
+        pytest.param('ascii', '人×\U0001f600', b'\\u4ebax\\U0001f600', id='mixed'),
+        pytest.param('latin-1', '×é…', b'\xd7\xe9...', id='part_of_them'),
+        pytest.param('utf-8', '×é…', '×é…'.encode(), id='all_of_them'),
+        pytest.param('utf-8', 'caf\udce9', b'caf\\udce9', id='no_utf8'),
+    ],
+)
+def test_what_the_encoding_lacks_is_replaced_on_both(streams, encoding, text, shown):
+    out, err = streams(encoding)
+    sys.stdout.write(text)
+    sys.stderr.write(text)
+    assert out.getvalue() == err.getvalue() == shown
+
+
+def test_what_is_no_stream_of_python_is_left_alone(monkeypatch):
+    class Notebook:
+        def write(self, text):
+            return len(text)
+
+    monkeypatch.setattr(sys, 'stdout', Notebook())
+    monkeypatch.setattr(sys, 'stderr', None)
+    replace_what_cannot_be_shown()
+
+
+def test_every_character_that_the_package_prints_has_one_in_ascii():
+    """Characters of its texts, but those that say which characters are not to be printed."""
+    found = set()
+    for path in (ROOT / 'jetson_perception').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= {each for each in node.value if not each.isascii()}
+    assert len(found) > 5
+    assert {each for each in found if each.isprintable()} - set(PLAIN) == set()
+    assert all(plain.isascii() for plain in PLAIN.values())
+
+
+ENVIRONMENTS = [
+    pytest.param({'PYTHONIOENCODING': 'ascii'}, id='PYTHONIOENCODING'),
+    pytest.param(
+        {'LC_ALL': 'POSIX', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}, id='POSIX_locale'
+    ),
+    pytest.param({'PYTHONIOENCODING': 'latin-1'}, id='latin_1'),
+]
+
+
+@pytest.mark.parametrize('environment', ENVIRONMENTS)
+def test_a_command_in_such_a_terminal(environment):
+    command = [sys.executable, '-m', 'jetson_perception', 'info', 'oranges']
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    size = b'1 \xd7 3 \xd7' if environment.get('PYTHONIOENCODING') == 'latin-1' else b'1 x 3 x'
+    assert size in done.stdout
+    assert done.stderr == b''
