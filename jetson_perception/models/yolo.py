@@ -9,6 +9,7 @@ import numpy as np
 
 from jetson_perception.drawing import draw_detections
 from jetson_perception.errors import ModelError
+from jetson_perception.model_info import keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
@@ -262,7 +263,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
             self.keypoint_names = COCO_KEYPOINT_NAMES
             self.skeleton = self.skeleton or COCO_SKELETON
         elif not self.keypoint_names:
-            self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+            self.keypoint_names = tuple(keypoint_name_of((), index) for index in range(count))
 
     @property
     def has_masks(self) -> bool:
