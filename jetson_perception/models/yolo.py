@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing import Overlay
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import DetectionAgreement
     from jetson_perception.evaluation.datasets import Dataset
@@ -143,6 +144,7 @@ class ObjectDetection(Task):
         model: YoloModel,
         result: Detections,
         params: DetectionParams | None = None,
+        overlay: Overlay | None = None,
     ) -> None:
         """Draw boxes, keypoints and masks."""
         shown = DetectionParams if params is None else params
@@ -152,6 +154,7 @@ class ObjectDetection(Task):
             model.class_names,
             skeleton=model.skeleton,
             keypoint_score_threshold=shown.keypoint_score_threshold,
+            overlay=overlay,
         )
 
     def record(self, model: YoloModel, result: Detections) -> dict[str, Any]:
