@@ -43,6 +43,8 @@ class NamedFrame:
         Its pixels; valid until the next frame is asked for.
     rate_hz : float
         Frames a second of the video that it belongs to; 0 for a picture.
+    time_s : float or None
+        When it was taken or is shown, as the recording says, seconds; None where it does not.
     """
 
     source: str
@@ -50,6 +52,7 @@ class NamedFrame:
     index: int
     bgr: NDArray[np.uint8]
     rate_hz: float = 0.0
+    time_s: float | None = None
 
 
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
@@ -91,7 +94,8 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
             except EndOfStream:
                 return
             index = count if frame.index is None else frame.index
-            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz)
+            time_s = None if frame.recorded_ns is None else frame.recorded_ns / 1e9
+            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz, time_s)
 
 
 def _name(uri: SourceUri) -> str:
