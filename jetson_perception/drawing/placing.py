@@ -30,13 +30,14 @@ class Places:
     def place(self, box: tuple[int, ...], width: int) -> tuple[int, int]:
         """Take a place for the label of a box: left and top.
 
-        Above the box is best, then inside its upper edge, under it, inside its lower edge. Where
-        all are taken, labels overlap.
+        Above the box is best, then inside its upper edge, under it, inside its lower edge, and
+        further above. Where all are taken, labels overlap.
         """
         height = self._label_h
         left = self._within(box[0], width, self._width)
         first: tuple[int, int] | None = None
-        for top in (box[1] - height, box[1], box[3] + 1, box[3] - height):
+        near = box[1] - height, box[1], box[3] + 1, box[3] - height
+        for top in (*near, box[1] - 2 * height, box[1] - 3 * height):
             if not 0 <= top <= self._height - height:
                 continue
             first = first or (left, top)
