@@ -107,7 +107,8 @@ class Overlay:
         places = Places((canvas.shape[1], canvas.shape[0]), text_height(sizes.text))
         corners = whole_corners(np.array([box.xyxy for box in self._boxes]).reshape(-1, 4))
         for box, at in zip(reversed(self._boxes), reversed(corners), strict=True):
-            cv2.rectangle(canvas, at[:2], at[2:], box.color, sizes.line, cv2.LINE_AA)
+            # Straight lines need no anti-aliasing, which takes twice as long.
+            cv2.rectangle(canvas, at[:2], at[2:], box.color, sizes.line)
         self._draw_frame_rate(canvas, sizes, places)
         self._draw_panel(canvas, sizes, places)
         labels = []
