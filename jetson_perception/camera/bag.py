@@ -235,6 +235,7 @@ class BagSource:
         self._images: Iterator[BagImage] = iter(())
         self._pacer = Pacer(0)
         self._logged_ns: int | None = None
+        self._first_ns = 0
         self._read = 0
 
     def open(self) -> None:
@@ -273,6 +274,8 @@ class BagSource:
             if self._bag is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
             image, pixels, stamp_ns = self._next_usable(self._bag)
+            if self._logged_ns is None:
+                self._first_ns = image.logged_ns
             self._wait_for(image.logged_ns)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
@@ -281,6 +284,7 @@ class BagSource:
                 time.time_ns(),
                 index=image.index,
                 recorded_ns=stamp_ns,
+                offset_ns=image.logged_ns - self._first_ns,
             )
 
     def close(self) -> None:

@@ -42,9 +42,9 @@ class NamedFrame:
     bgr : ndarray, shape (h, w, 3), uint8
         Its pixels; valid until the next frame is asked for.
     rate_hz : float
-        Frames a second of the video that it belongs to; 0 for a picture.
-    time_s : float or None
-        When it was taken or is shown, as the recording says, seconds; None where it does not.
+        Frames a second of the video that it belongs to, often a guess; 0 for a picture.
+    offset_ns : int
+        When it is shown, nanoseconds after the first frame of its video, bag or camera.
     """
 
     source: str
@@ -52,7 +52,7 @@ class NamedFrame:
     index: int
     bgr: NDArray[np.uint8]
     rate_hz: float = 0.0
-    time_s: float | None = None
+    offset_ns: int = 0
 
 
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
@@ -86,6 +86,7 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
     with closing(open_source(source, pace=Pace.OFFLINE)) as opened:
         opened.open()
         rate_hz = opened.rate_hz or _RATE_IF_UNKNOWN_HZ
+        first_ns = None
         for count in itertools.count():
             if count == most:
                 return
@@ -94,8 +95,12 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
             except EndOfStream:
                 return
             index = count if frame.index is None else frame.index
-            time_s = None if frame.recorded_ns is None else frame.recorded_ns / 1e9
-            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz, time_s)
+            first_ns = frame.captured_ns if first_ns is None else first_ns
+            offset_ns = frame.offset_ns
+            if offset_ns is None:
+                taken_ns = frame.captured_ns - first_ns
+                offset_ns = taken_ns if opened.live else round(index * 1e9 / rate_hz)
+            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz, offset_ns)
 
 
 def _name(uri: SourceUri) -> str:

@@ -39,6 +39,9 @@ class CapturedFrame:
         decoded or were skipped count too. None where nobody numbers them, as cameras.
     recorded_ns : int or None
         The stamp that a recording gives the frame, nanoseconds; None where it is none.
+    offset_ns : int or None
+        When it is shown, nanoseconds after the first frame of its video or bag, whatever the rate
+        at which it is played; None of other sources.
     """
 
     pixels: NDArray[np.uint8]
@@ -48,6 +51,7 @@ class CapturedFrame:
     truth_detections: Detections | None = None
     index: int | None = None
     recorded_ns: int | None = None
+    offset_ns: int | None = None
 
 
 class FrameSource(Protocol):
