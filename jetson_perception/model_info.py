@@ -95,6 +95,23 @@ class ModelInfo:
     std: tuple[float, float, float] | None = None
 
 
+def class_name_of(class_names: Sequence[str], class_id: int) -> str:
+    """Name of a class, 'class_<id>' where the names have none for it.
+
+    Outputs may hold ids beyond the names. Messages, records, drawings and settings all use this.
+    """
+    if 0 <= class_id < len(class_names):
+        return class_names[class_id]
+    return f'class_{class_id}'
+
+
+def keypoint_name_of(keypoint_names: Sequence[str], index: int) -> str:
+    """Name of a keypoint, 'keypoint_<index>' where the names have none for it."""
+    if 0 <= index < len(keypoint_names):
+        return keypoint_names[index]
+    return f'keypoint_{index}'
+
+
 def merge(*infos: ModelInfo) -> ModelInfo:
     """One `ModelInfo` of several: for each key, the last one that says something."""
     merged: dict[str, Any] = {}

@@ -95,9 +95,10 @@ class TestWheel:
         names = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
         data = files_under('models', '*.onnx', '*.yaml')
         data |= files_under('config', '*.yaml', '*.rviz', '*.xml')
-        assert names == files_under('jetson_perception', '*.py', 'py.typed', '*.cu', '*.cuh') | {
-            f'jetson_perception/share/{name}' for name in data
-        }
+        code = files_under('jetson_perception', '*.py', 'py.typed', '*.cu', '*.cuh')
+        fonts = files_under('jetson_perception/drawing/fonts', '*.ttf', '*.txt')
+        assert len(fonts) == 2
+        assert names == code | fonts | {f'jetson_perception/share/{name}' for name in data}
 
     def test_carries_the_license_and_the_command(self, wheel):
         archive = zipfile.ZipFile(wheel)

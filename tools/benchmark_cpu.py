@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from jetson_perception.drawing import color_mask, draw_segmentation
+from jetson_perception.drawing import color_mask, draw_detections, draw_segmentation
 from jetson_perception.images.encodings import to_bgr, view
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.palette import palette
 from jetson_perception.tasks.preprocess import Preprocessor, fit
+from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.segmentation import (
     SegmentationLayout,
     SegmentationOptions,
@@ -51,7 +52,7 @@ def main() -> None:
         f'{WIDTH}×{HEIGHT}, median (lowest) of {arguments.repeats} in ms'
     )
     print(f'{"":34}{"here":>16}{"plain":>16}{"ratio":>8}')
-    for stages in (preprocessing(), detection(), segmentation(), conversion()):
+    for stages in (preprocessing(), detection(), boxes(), segmentation(), conversion()):
         for name, ours, plain in stages:
             report(name, ours, plain, arguments.repeats)
 
@@ -151,6 +152,35 @@ def detection() -> Iterator[Stage]:
             return decode([output], layout, transform, options)
 
         yield f'{name}, {len(ours())} found', ours, plain if output is channels_first else None
+
+
+def boxes() -> Iterator[Stage]:
+    """Boxes and labels on an image; scores change from frame to frame."""
+    numbers = np.random.default_rng(0)
+    names = ('person', 'bicycle', 'car', 'traffic light', 'dog')
+    canvas = picture()
+    for count in (12, 50):
+        center = numbers.uniform((100, 100), (WIDTH - 100, HEIGHT - 100), (count, 2))
+        half = numbers.uniform(20, 100, (count, 2))
+        corners = np.hstack((center - half, center + half)).astype(np.float32)
+        class_ids = numbers.integers(0, len(names), count).astype(np.int32)
+
+        def ours(corners: Any = corners, class_ids: Any = class_ids) -> Any:
+            scores = numbers.uniform(0.3, 1, len(corners)).astype(np.float32)
+            draw_detections(canvas, Detections(corners, scores, class_ids), names)
+
+        def plain(corners: Any = corners, class_ids: Any = class_ids) -> Any:
+            scores = numbers.uniform(0.3, 1, len(corners))
+            for box, score, class_id in zip(corners.astype(int).tolist(), scores, class_ids):  # noqa: B905
+                text = f'{names[class_id]} {score:.2f}'
+                (width, height), below = cv2.getTextSize(text, 0, 0.55, 1)
+                cv2.rectangle(canvas, box[:2], box[2:], (0, 0, 255), 2, cv2.LINE_AA)
+                end = (box[0] + width, box[1] - height - below)
+                cv2.rectangle(canvas, box[:2], end, (0, 0, 255), -1)
+                at = (box[0], box[1] - below)
+                cv2.putText(canvas, text, at, 0, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
+
+        yield f'draw {count} boxes with labels', ours, plain
 
 
 def spots() -> np.ndarray:

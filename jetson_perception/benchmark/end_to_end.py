@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.benchmark.messages import message_builder, new_header
 from jetson_perception.benchmark.profiling import thread_cpu_ms
 from jetson_perception.benchmark.timing import Timing, intervals_ms, timing
+from jetson_perception.drawing import Overlay
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import Counts, Frame, NewestWorker, Pipeline, make_lane
 from jetson_perception.printable import counted
@@ -274,8 +275,11 @@ class FullRate:
         result: Any = frame.results.get(first)
         begun = None if result is None else model.task.canvas(result)
         canvas = (frame.bgr() if begun is None else begun).copy()
+        overlay = Overlay(name_engines=len(self._models) > 1)
         for name, model in self._models.items():
             result = frame.results.get(name)
             if result is not None:
-                model.task.draw(canvas, model, result)
+                overlay.engine = name
+                model.task.draw(canvas, model, result, overlay=overlay)
+        overlay.draw(canvas)
         self._drawn += 1

@@ -1,18 +1,17 @@
-"""Write a video with whatever codec this OpenCV has, the most widely played first."""
+"""Write a video with whatever codec there is, the most widely played first."""
 
 from __future__ import annotations
 
+import logging
 import os
-import subprocess
-import sys
-import tempfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 
+from jetson_perception.commands.video_codecs import CODECS, Codec, Encoder
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.files.native_paths import is_utf8, native_path_to_read, native_path_to_write
 from jetson_perception.printable import printable
@@ -23,25 +22,35 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Browsers play H.264 and VP8; VLC and mpv play all of these. pip's OpenCV has no H.264 encoder.
-# At 1280x720 VP8 takes ten times the processor time of the others.
-CODECS = (('avc1', '.mp4'), ('mp4v', '.mp4'), ('MJPG', '.avi'))
-"""Codecs with the suffixes of their files, the best first."""
-
-CODECS_FOR_BROWSERS = (('avc1', '.mp4'), ('VP80', '.webm'), *CODECS[1:])
-"""The same for files that browsers play."""
-
-_PROBE = """
-import sys, cv2
-writer = cv2.VideoWriter(sys.argv[1], cv2.VideoWriter.fourcc(*'avc1'), 30.0, (64, 64))
-sys.exit(not writer.isOpened())
-"""
-
+_log = logging.getLogger(__name__)
 
 # What the end of a file needs, its index, when the disk is nearly full: without it none of the
 # frames can be read.
 _RESERVE_BYTES = 1 << 20
 _INDEX_BYTES_A_FRAME = 64
+# A longer one comes of a clock that was set.
+_LONGEST_GAP_S = 3600.0
+
+
+class _Times:
+    """Times of frames from the first one's on, seconds; they only go forward.
+
+    A clock that was set, or a recording that begins anew, makes a step of one frame.
+    """
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._now_s = -step_s
+        self._last_s: float | None = None
+
+    def next(self, time_s: float | None) -> float:
+        step_s = self._step_s
+        if time_s is not None and self._last_s is not None:
+            passed_s = time_s - self._last_s
+            step_s = passed_s if 0 < passed_s <= _LONGEST_GAP_S else step_s
+        self._last_s = time_s
+        self._now_s += step_s
+        return self._now_s
 
 
 class VideoFile:
@@ -52,27 +61,32 @@ class VideoFile:
     path : Path
         The file.
     codec : str
-        Its four characters.
+        Its name.
     frames : int
         How many were written.
     """
 
-    def __init__(self, path: Path, codec: str, size_wh: tuple[int, int], writer: Any) -> None:
+    def __init__(
+        self, path: Path, codec: str, size_wh: tuple[int, int], rate: float, encoder: Encoder
+    ) -> None:
         self.path = path
         self.codec = codec
         self.frames = 0
         self._size_wh = size_wh
-        self._writer = writer
-        self._is_ffmpeg = writer.getBackendName() == 'FFMPEG'
+        self._times = _Times(1 / rate)
+        self._encoder = encoder
         self._problem = ''
 
-    def write(self, pixels: NDArray[np.uint8]) -> None:
+    def write(self, pixels: NDArray[np.uint8], time_s: float | None = None) -> None:
         """Append a picture.
 
         Parameters
         ----------
         pixels : ndarray, shape (h, w, 3), uint8
             BGR, of the video's size; an odd last row or column is left out.
+        time_s : float, optional
+            When it was taken, seconds by any clock; by default as long after the one before as
+            the rate says. OpenCV's encoders always do that.
 
         Raises
         ------
@@ -91,9 +105,8 @@ class VideoFile:
             raise ParameterError(self._problem, 'output')
         if not self._has_room(pixels.nbytes):
             raise self._stopped('the disk is full', self._complete())
-        # From OpenCV 5 on it says whether it could; None before.
-        if self._writer.write(_even(pixels)) is False:
-            reason = 'OpenCV cannot write on; is the disk full, or a quota used up?'
+        if not self._encoder.write(_even(pixels), self._times.next(time_s)):
+            reason = 'the encoder cannot write on; is the disk full, or a quota used up?'
             raise self._stopped(reason, self._complete())
         self.frames += 1
 
@@ -110,9 +123,10 @@ class VideoFile:
 
     def _complete(self) -> bool:
         """Write the end of the file; whether its frames can be read, as far as that is known."""
-        self._writer.release()
+        if not self._encoder.close():
+            return False
         # OpenCV does not report whether that worked.
-        return not (self._is_ffmpeg and self.frames) or _is_whole(self.path, self.frames)
+        return not (self._encoder.countable and self.frames) or _is_whole(self.path, self.frames)
 
     def _has_room(self, frame_bytes: int) -> bool:
         try:
@@ -133,9 +147,7 @@ class VideoFile:
 
 
 @contextmanager
-def write_video(
-    path: str | Path, size_wh: tuple[int, int], rate: float, *, for_browsers: bool = False
-) -> Iterator[VideoFile]:
+def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iterator[VideoFile]:
     """A video file to write to, complete when the block ends.
 
     Parameters
@@ -146,9 +158,7 @@ def write_video(
     size_wh : tuple of int
         Width and height of the pictures, pixels.
     rate : float
-        Pictures a second.
-    for_browsers : bool
-        Take a codec that browsers play even if it is slow.
+        Pictures a second, of those that come without a time.
 
     Raises
     ------
@@ -168,32 +178,39 @@ def write_video(
             f'{printable(wanted)}: the name is not UTF-8, which OpenCV needs; choose another'
         )
     with native_path_to_write(wanted) as native:
-        file, codec, writer = _open_writer(wanted, Path(native), size_wh, rate, for_browsers)
-        video = VideoFile(file, codec, size_wh, writer)
+        file, codec, encoder = _open_encoder(wanted, Path(native), size_wh, rate)
+        if not codec.in_browsers:
+            warn_of_browsers()
+        video = VideoFile(file, codec.name, size_wh, rate, encoder)
         try:
             yield video
         except BaseException:
-            writer.release()
+            encoder.close()
             raise
         video.finish()
 
 
-def _open_writer(
-    wanted: Path, native: Path, size_wh: tuple[int, int], rate: float, for_browsers: bool
-) -> tuple[Path, str, Any]:
-    """The file with its codec's suffix, the codec, and what writes it as `native`."""
+def _open_encoder(
+    wanted: Path, native: Path, size_wh: tuple[int, int], rate: float
+) -> tuple[Path, Codec, Encoder]:
+    """The file with its codec's suffix, the codec, and what writes the file as `native`."""
     even_wh = size_wh[0] & ~1, size_wh[1] & ~1
-    for codec, suffix in CODECS_FOR_BROWSERS if for_browsers else CODECS:
-        if codec == 'avc1' and not has_h264():
-            continue
-        fourcc = cv2.VideoWriter.fourcc(*codec)
-        writer: Any = cv2.VideoWriter(str(native.with_suffix(suffix)), fourcc, rate, even_wh)
-        if writer.isOpened():
-            return wanted.with_suffix(suffix), codec, writer
-        writer.release()
+    for codec in CODECS:
+        encoder = codec.open(codec, native.with_suffix(codec.suffix), even_wh, rate)
+        if encoder is not None:
+            return wanted.with_suffix(codec.suffix), codec, encoder
     raise ParameterError(
-        f'{printable(wanted)} cannot be written: this OpenCV has none of the codecs H.264, MPEG-4 '
-        'and Motion JPEG, or the folder is full or not writable'
+        f'{printable(wanted)} cannot be written: neither PyAV nor OpenCV has any of the codecs '
+        'H.264, VP9, MPEG-4 and Motion JPEG here, or the folder is full or not writable'
+    )
+
+
+@cache
+def warn_of_browsers() -> None:
+    """Say once how to get videos that browsers play."""
+    _log.warning(
+        'videos are written as MPEG-4 part 2 or Motion JPEG, which VLC and mpv play and browsers '
+        'do not; `pip install av` brings H.264'
     )
 
 
@@ -210,18 +227,3 @@ def _is_whole(path: Path, frames: int) -> bool:
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
     return pixels[: height & ~1, : width & ~1]
-
-
-@cache
-def has_h264() -> bool:
-    """Whether this OpenCV writes H.264; found out in a process of its own.
-
-    Where it does not, OpenCV and FFmpeg print half a dozen lines of errors, which no setting
-    silences once they are loaded.
-    """
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, '-c', _PROBE, f'{folder}/probe.mp4']
-            return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:  # no room for temporary files
-        return False

@@ -137,7 +137,7 @@ class ResultFolder:
             self._video = self._open_video.enter_context(
                 write_video(path, self._video_size_wh, frame.rate_hz)
             )
-        self._video.write(canvas)
+        self._video.write(canvas, frame.offset_ns / 1e9)
         return self._video.path.name
 
     def _unused(self, name: str) -> str:

@@ -24,6 +24,7 @@ from jetson_perception.model_info import (
     SHOWN_CHARACTERS,
     TASKS,
     ModelInfo,
+    class_name_of,
     did_you_mean,
     find_problem,
     validate,
@@ -99,7 +100,7 @@ def _read_names(value: object) -> tuple[str, ...]:
                 f'found {min(by_index)} to {max(by_index)}'
             )
         count = max(by_index, default=-1) + 1
-        return tuple(by_index.get(index, f'class_{index}') for index in range(count))
+        return tuple(by_index.get(index, class_name_of((), index)) for index in range(count))
     if not isinstance(value, (list, tuple)):
         raise ValueError(f'expected a list of names, or index: name, found {_show(value)}')
     return tuple(map(_read_name, value))

@@ -21,6 +21,7 @@ import numpy as np
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.arrays import as_bgr
+from jetson_perception.model_info import class_name_of
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import looks_like, tasks, wrong_task
@@ -109,8 +110,8 @@ class Model(Generic[Result, Options]):
         self.layout = self._recognize([output.shape for output in outputs], outputs[0].dtype)
         named = self.info.class_names
         count = self.layout.class_count
-        self.class_names: tuple[str, ...] = named + tuple(
-            f'class_{index}' for index in range(len(named), count)
+        self.class_names: tuple[str, ...] = tuple(
+            class_name_of(named, index) for index in range(max(len(named), count))
         )
         self.assumed: dict[str, str] = self._assume()
         if self.assumption_text:
@@ -232,9 +233,7 @@ class Model(Generic[Result, Options]):
 
     def class_name(self, class_id: int) -> str:
         """Name of a class, also of an id beyond `class_names`, which outputs may hold."""
-        if 0 <= class_id < len(self.class_names):
-            return self.class_names[class_id]
-        return f'class_{class_id}'
+        return class_name_of(self.class_names, class_id)
 
     def bind_thread(self) -> None:
         """Make the calling thread the one that calls `infer`."""

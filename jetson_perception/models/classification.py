@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing import Overlay
     from jetson_perception.engines.base import Engine
     from jetson_perception.evaluation.agreement import ClassAgreement
     from jetson_perception.evaluation.datasets import Dataset
@@ -107,9 +108,10 @@ class ImageClassification(Task):
         model: ClassificationModel,
         result: Classification,
         params: ClassificationParams | None = None,
+        overlay: Overlay | None = None,
     ) -> None:
         """Write the classes into the image."""
-        draw_classification(canvas, result, model.class_names)
+        draw_classification(canvas, result, model.class_names, overlay)
 
     def record(self, model: ClassificationModel, result: Classification) -> dict[str, Any]:
         """The classes with their scores, the best first."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing import Overlay
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import MaskAgreement
     from jetson_perception.evaluation.datasets import Dataset
@@ -124,13 +125,14 @@ class SemanticSegmentation(Task):
         model: SegmentationModel,
         result: Segmentation,
         params: SegmentationParams | None = None,
+        overlay: Overlay | None = None,
     ) -> None:
         """Tint the image, where that is not done, and add the legend."""
         colors = _colors(len(result.pixels))
         if result.tinted is None:
             blend = SegmentationParams.blend if params is None else params.blend
             draw_segmentation(canvas, result, colors, blend)
-        draw_legend(canvas, result, colors, model.class_names)
+        draw_legend(canvas, result, colors, model.class_names, overlay)
 
     def record(self, model: SegmentationModel, result: Segmentation) -> dict[str, Any]:
         """The area of each class."""

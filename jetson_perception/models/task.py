@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing import Overlay
     from jetson_perception.engines import Engine
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.model_info import ModelInfo
@@ -174,7 +175,14 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def draw(self, canvas: NDArray[np.uint8], model: Any, result: Any, params: Any = None) -> None:
+    def draw(
+        self,
+        canvas: NDArray[np.uint8],
+        model: Any,
+        result: Any,
+        params: Any = None,
+        overlay: Overlay | None = None,
+    ) -> None:
         """Draw a result on an image, in place.
 
         Parameters
@@ -187,6 +195,8 @@ class Task(ABC):
             What the model's `postprocess` gave for the image.
         params : object, optional
             An instance of `params`; its defaults where none is given.
+        overlay : Overlay, optional
+            Takes boxes and texts, for the caller to draw when all results are.
         """
 
     @abstractmethod

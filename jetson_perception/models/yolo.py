@@ -9,6 +9,7 @@ import numpy as np
 
 from jetson_perception.drawing import draw_detections
 from jetson_perception.errors import ModelError
+from jetson_perception.model_info import keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing import Overlay
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import DetectionAgreement
     from jetson_perception.evaluation.datasets import Dataset
@@ -142,6 +144,7 @@ class ObjectDetection(Task):
         model: YoloModel,
         result: Detections,
         params: DetectionParams | None = None,
+        overlay: Overlay | None = None,
     ) -> None:
         """Draw boxes, keypoints and masks."""
         shown = DetectionParams if params is None else params
@@ -151,6 +154,7 @@ class ObjectDetection(Task):
             model.class_names,
             skeleton=model.skeleton,
             keypoint_score_threshold=shown.keypoint_score_threshold,
+            overlay=overlay,
         )
 
     def record(self, model: YoloModel, result: Detections) -> dict[str, Any]:
@@ -262,7 +266,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
             self.keypoint_names = COCO_KEYPOINT_NAMES
             self.skeleton = self.skeleton or COCO_SKELETON
         elif not self.keypoint_names:
-            self.keypoint_names = tuple(f'keypoint_{index}' for index in range(count))
+            self.keypoint_names = tuple(keypoint_name_of((), index) for index in range(count))
 
     @property
     def has_masks(self) -> bool:

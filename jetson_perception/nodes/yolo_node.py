@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from jetson_perception.drawing import draw_frame_rate
+from jetson_perception.drawing import Overlay
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.printable import quoted
@@ -145,7 +145,6 @@ class _Engine:
         self._topics = ResultPublishers(node, model.task.topics(model), f'{name}/')
         self._labels = node.create_publisher(LabelInfo, f'{name}/label_info', qos.LATCHED)
         self._announce()
-        self.newest: Any = None
         params.check = self._problem
 
     def options(self) -> Any:
@@ -171,14 +170,14 @@ class _Engine:
         return ''
 
     def publish(self, frame: Frame, result: Any) -> None:
-        self.newest = result
         self._topics.publish(result, frame.header)
 
-    def draw(self, canvas: Any, frame: Frame) -> None:
-        """Draw the engine's result for this frame, or its newest if it is slower than others."""
-        result = frame.results.get(self.name, self.newest)
+    def draw(self, canvas: Any, frame: Frame, overlay: Overlay) -> None:
+        """Draw the engine's result for this frame; nothing where it has none."""
+        result = frame.results.get(self.name)
         if result is not None:
-            self.model.task.draw(canvas, self.model, result, self.params.value)
+            overlay.engine = self.name
+            self.model.task.draw(canvas, self.model, result, self.params.value, overlay)
 
     def close(self) -> None:
         self.params.check = None
@@ -195,7 +194,6 @@ class YoloNode(PerceptionNode):
     def __init__(self, **options: Any) -> None:
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}
-        self._drawn = 0
         super().__init__(NODE, YoloParams, **options)
         self.declare_dependent()
 
@@ -229,7 +227,6 @@ class YoloNode(PerceptionNode):
 
     def make_lanes(self) -> list[Lane]:
         """A lane an engine."""
-        self._drawn = 0
         return [
             make_lane(
                 engine.name, engine.model, engine.publish, engine.options, self.on_frame_error
@@ -243,16 +240,15 @@ class YoloNode(PerceptionNode):
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the annotated image with the results of every engine."""
-        if frame.index <= self._drawn:
-            return
-        self._drawn = frame.index
         publisher.publish(frame.bgr(), frame.header, partial(self._draw_on, frame))
 
     def _draw_on(self, frame: Frame, canvas: Any) -> None:
+        overlay = Overlay(name_engines=len(self._engines) > 1)
         for engine in self._engines:
-            engine.draw(canvas, frame)
+            engine.draw(canvas, frame, overlay)
         if self.own.value.draw_frame_rate:
-            draw_frame_rate(canvas, self.frame_rate())
+            overlay.add_frame_rate(self.frame_rate())
+        overlay.draw(canvas)
 
     def declare_dependent(self) -> None:
         """Declare the parameters of engines that are new in `engines`."""

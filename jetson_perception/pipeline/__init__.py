@@ -16,6 +16,7 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
+from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
 from jetson_perception.pipeline.pipeline import Pipeline
@@ -31,6 +32,7 @@ __all__ = [
     'Activity',
     'Counts',
     'CudaLane',
+    'DrawnFrames',
     'EveryFrame',
     'Frame',
     'Lane',

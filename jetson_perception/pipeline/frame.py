@@ -93,6 +93,8 @@ class Frame:
         #: Names of the lanes that took the frame, and what came of it: None where a lane failed.
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
+        #: Names of the lanes that will not take it: a newer frame came before they were free.
+        self.skipped_by: set[str] = set()
         self._load = load
         self._raw = raw
         self._lock = threading.Lock()

@@ -245,6 +245,7 @@ class Pipeline:
 
     def _leave_out(self, lane: Lane, frame: Frame) -> None:
         """A lane will not take a frame: where every one is waited for, that is an outcome too."""
+        frame.skipped_by.add(lane.name)
         if self._policy.every_frame:
             self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns(), has_room=False))
 

@@ -31,7 +31,8 @@ class GroundTruthPublisher:
     """Topics under `ground_truth/`, each filled while somebody subscribes.
 
     `mask` (mono8) of a scene that knows its pixels; `detections`, and `keypoints` of those that
-    have any, of one that knows its objects; `label_info` (latched) of both.
+    have any, of one that knows its objects; `label_info` (latched) of both. A topic is there from
+    the first frame on that has what it is for.
 
     Parameters
     ----------
@@ -43,13 +44,7 @@ class GroundTruthPublisher:
 
     def __init__(self, node: Node, class_names: Sequence[str]) -> None:
         self._node = node
-        self._masks = node.create_publisher(Image, 'ground_truth/mask', qos.RESULTS)
-        self._detections = node.create_publisher(
-            Detection2DArray, 'ground_truth/detections', qos.RESULTS
-        )
-        self._keypoints = node.create_publisher(
-            KeypointDetection2DArray, 'ground_truth/keypoints', qos.RESULTS
-        )
+        self._publishers: dict[str, Any] = {}
         self._labels = node.create_publisher(LabelInfo, 'ground_truth/label_info', qos.LATCHED)
         self._mask_message = ImageMessage()
         self._detection_message = DetectionMessage(class_names)
@@ -59,18 +54,33 @@ class GroundTruthPublisher:
 
     def publish(self, frame: CapturedFrame, header: Any) -> None:
         """Publish the truth of a frame under the header of its image."""
-        if frame.truth_mask is not None and self._masks.get_subscription_count():
-            self._masks.publish(self._mask_message.fill(frame.truth_mask, 'mono8', header))
+        if frame.truth_mask is not None:
+            masks = self._publisher('mask', Image)
+            if masks.get_subscription_count():
+                masks.publish(self._mask_message.fill(frame.truth_mask, 'mono8', header))
         truth = frame.truth_detections
         if truth is None:
             return
-        if self._detections.get_subscription_count():
-            self._detections.publish(self._detection_message.fill(truth, header))
-        if truth.keypoints is not None and self._keypoints.get_subscription_count():
+        objects = self._publisher('detections', Detection2DArray)
+        if objects.get_subscription_count():
+            objects.publish(self._detection_message.fill(truth, header))
+        if truth.keypoints is None:
+            return
+        people = self._publisher('keypoints', KeypointDetection2DArray)
+        if people.get_subscription_count():
             articulated = truth[np.any(truth.keypoints != 0, axis=(1, 2))]
-            self._keypoints.publish(self._keypoint_message.fill(articulated, header))
+            people.publish(self._keypoint_message.fill(articulated, header))
 
     def destroy(self) -> None:
         """Take the topics down."""
-        for publisher in (self._masks, self._detections, self._keypoints, self._labels):
+        for publisher in (*self._publishers.values(), self._labels):
             self._node.destroy_publisher(publisher)
+
+    def _publisher(self, name: str, message_type: type) -> Any:
+        """That of a topic; made when the source first has something for it."""
+        publisher = self._publishers.get(name)
+        if publisher is None:
+            topic = f'ground_truth/{name}'
+            publisher = self._node.create_publisher(message_type, topic, qos.RESULTS)
+            self._publishers[name] = publisher
+        return publisher

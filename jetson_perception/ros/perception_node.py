@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import (
+    DrawnFrames,
     EveryFrame,
     Frame,
     Lane,
@@ -48,6 +49,7 @@ class PerceptionNode(ManagedNode):
     def __init__(self, name: str, params: type, **options: Any) -> None:
         self._pipeline: Pipeline | None = None
         self._drawer: NewestWorker[Frame] | None = None
+        self._drawn_frames = DrawnFrames(())
         self._annotated: AnnotatedPublisher | None = None
         super().__init__(name, params, **options)
         self._input_params = self.declare(ImageInputParams)
@@ -155,6 +157,7 @@ class PerceptionNode(ManagedNode):
         self._pipeline = pipeline = Pipeline(
             lanes, self._on_settled, self._on_lane_stopped, policy
         )
+        self._drawn_frames = DrawnFrames(lane.name for lane in lanes)
         self._reports.start(lanes, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')
@@ -197,9 +200,11 @@ class PerceptionNode(ManagedNode):
         return self._reports.diagnose()
 
     def _on_settled(self, frame: Frame) -> None:
-        if self._drawer is not None and self.drawing_wanted():
-            self._drawer.give(frame)
-        else:
+        drawer = self._drawer if self.drawing_wanted() else None
+        chosen = None if drawer is None else self._drawn_frames.choose(frame)
+        if drawer is not None and chosen is not None:
+            drawer.give(chosen)
+        if chosen is not frame:
             self._input.done(frame.header)
 
     def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:

@@ -13,6 +13,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from jetson_perception.model_info import class_name_of
 from jetson_perception.msg import (
     ClassArea,
     Keypoint2D,
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 
     from jetson_perception.pipeline import Lane, StageTimes
     from jetson_perception.tasks.results import Detections, Segmentation
-
-
-def class_name_of(class_names: Sequence[str], class_id: int) -> str:
-    """Name of a class, also of one beyond those named, which outputs may hold."""
-    if 0 <= class_id < len(class_names):
-        return class_names[class_id]
-    return f'class_{class_id}'
 
 
 def _set_box(box: Any, xyxy: Sequence[float]) -> None:

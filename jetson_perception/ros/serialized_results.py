@@ -23,11 +23,8 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from jetson_perception.ros.result_messages import (
-    DetectionMessage,
-    KeypointMessage,
-    class_name_of,
-)
+from jetson_perception.model_info import class_name_of
+from jetson_perception.ros.result_messages import DetectionMessage, KeypointMessage
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
 import re
+import sys
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ from small_disk import file_size_limit, small_disk
 
 from jetson_perception.commands import recording
 from jetson_perception.commands.recording import write_video
+from jetson_perception.commands.video_codecs import CODECS, has_h264
 from jetson_perception.errors import ImageError, ParameterError
 
 
@@ -23,11 +25,23 @@ def gray(level, size_wh):
     return np.full((size_wh[1], size_wh[0], 3), level, np.uint8)
 
 
-@pytest.mark.parametrize('for_browsers', [False, True])
+def use(monkeypatch, *names):
+    """Have these codecs alone."""
+    chosen = tuple(codec for codec in CODECS if codec.name in names)
+    monkeypatch.setattr(recording, 'CODECS', chosen)
+
+
+WITH_OR_WITHOUT_AV = pytest.mark.parametrize(
+    'names', [('libx264',), ('libvpx-vp9',), ('mp4v',), ('MJPG',)], ids=lambda names: names[0]
+)
+
+
+@WITH_OR_WITHOUT_AV
 @pytest.mark.parametrize('size_wh', [(64, 48), (65, 49)], ids=['even', 'odd'])
-def test_what_was_written_can_be_read(tmp_path, for_browsers, size_wh):
+def test_what_was_written_can_be_read(tmp_path, monkeypatch, names, size_wh):
+    use(monkeypatch, *names)
     levels = range(0, 200, 20)
-    with write_video(tmp_path / 'demo.mp4', size_wh, 15.0, for_browsers=for_browsers) as video:
+    with write_video(tmp_path / 'demo.mp4', size_wh, 15.0) as video:
         for level in levels:
             video.write(gray(level, size_wh))
     assert video.frames == 10
@@ -38,38 +52,84 @@ def test_what_was_written_can_be_read(tmp_path, for_browsers, size_wh):
     assert rate == pytest.approx(15.0)
 
 
-@pytest.mark.parametrize(
-    ('for_browsers', 'codecs'),
-    [(False, {'avc1', 'mp4v', 'MJPG'}), (True, {'avc1', 'VP80', 'mp4v', 'MJPG'})],
-)
-def test_suffix_is_the_codecs(tmp_path, for_browsers, codecs):
-    with write_video(tmp_path / 'demo.xyz', (64, 48), 30.0, for_browsers=for_browsers) as video:
-        pass
-    assert video.codec in codecs
-    suffix = {'avc1': '.mp4', 'mp4v': '.mp4', 'VP80': '.webm', 'MJPG': '.avi'}[video.codec]
-    assert video.path == tmp_path / f'demo{suffix}'
-
-
-def test_falls_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, 'CODECS', (('none', '.mp4'), ('MJPG', '.avi')))
-    with write_video(tmp_path / 'demo.mp4', (64, 48), 30.0) as video:
+def test_a_video_is_one_that_browsers_play(tmp_path):
+    """PyAV is there in tests; a codec of OpenCV's that browsers play would do."""
+    with write_video(tmp_path / 'demo.xyz', (64, 48), 30.0) as video:
         video.write(gray(100, (64, 48)))
-    assert video.path.name == 'demo.avi'
-    assert len(pictures_in(video.path)[0]) == 1
+    assert video.path == tmp_path / 'demo.mp4'
+    capture = cv2.VideoCapture(str(video.path))
+    assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, 'little') in (b'avc1', b'h264')
+
+
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [
+        ('libx264', 'demo.mp4'),
+        ('libvpx-vp9', 'demo.webm'),
+        ('mp4v', 'demo.mp4'),
+        ('MJPG', 'demo.avi'),
+    ],
+)
+def test_suffix_is_the_codecs(tmp_path, monkeypatch, name, file):
+    use(monkeypatch, name)
+    with write_video(tmp_path / 'demo.xyz', (64, 48), 30.0) as video:
+        pass
+    assert (video.codec, video.path) == (name, tmp_path / file)
+
+
+def times_in(path):
+    """Times of the frames, milliseconds."""
+    capture = cv2.VideoCapture(str(path))
+    times = []
+    while capture.read()[0]:
+        times.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
+    return times
+
+
+@pytest.mark.parametrize('name', ['libx264', 'libvpx-vp9'])
+@pytest.mark.parametrize(
+    ('times_s', 'expected'),
+    [
+        pytest.param((None, None, None), [0, 100, 200], id='none'),
+        pytest.param((5.0, 5.04, 5.44, 5.5), [0, 40, 440, 500], id='uneven'),
+        pytest.param((1.7e9, 1.7e9 + 0.25, 1.7e9 + 2), [0, 250, 2000], id='of_a_clock'),
+        pytest.param((5.0, 5.2, 1.0, 1.2), [0, 200, 300, 500], id='a_recording_that_begins_anew'),
+        pytest.param((5.0, 5.0, 5.0), [0, 100, 200], id='a_clock_that_stands_still'),
+        pytest.param((0.0, 94608000.0, 94608000.5), [0, 100, 600], id='a_clock_that_was_set'),
+        pytest.param((5.0, None, 7.0), [0, 100, 200], id='one_without'),
+    ],
+)
+def test_frames_keep_their_own_times(tmp_path, monkeypatch, name, times_s, expected):
+    use(monkeypatch, name)
+    with write_video(tmp_path / 'demo.mp4', (64, 48), 10.0) as video:
+        for index, time_s in enumerate(times_s):
+            video.write(gray(20 * index, (64, 48)), time_s)
+    assert times_in(video.path) == pytest.approx(expected, abs=1)
+
+
+def test_without_pyav_it_is_said_what_browsers_need(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, 'av', None)
+    use(monkeypatch, 'libx264', 'libvpx-vp9', 'mp4v')
+    recording.warn_of_browsers.cache_clear()
+    for name in ('a', 'b'):
+        with write_video(tmp_path / f'{name}.mp4', (64, 48), 30.0) as video:
+            video.write(gray(100, (64, 48)))
+    assert video.codec == 'mp4v'
+    assert caplog.text.count('pip install av') == 1
 
 
 def test_no_codec(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, 'CODECS', (('none', '.mp4'),))
+    use(monkeypatch)
     with (
-        pytest.raises(ParameterError, match='cannot be written: this OpenCV has none of the co'),
+        pytest.raises(ParameterError, match='neither PyAV nor OpenCV has any of the codecs'),
         write_video(tmp_path / 'demo.mp4', (64, 48), 30.0),
     ):
         pass
 
 
 def test_looking_for_h264_prints_nothing(capfd):
-    recording.has_h264.cache_clear()
-    assert recording.has_h264() in (True, False)
+    has_h264.cache_clear()
+    assert has_h264() in (True, False)
     assert capfd.readouterr() == ('', '')
 
 
@@ -129,7 +189,7 @@ def fill(path, count=300, size_wh=(320, 240)):
     with write_video(path, size_wh, 30.0) as video:
         try:
             for index in range(count):
-                video.write(np.roll(picture, 7 * index, axis=1))
+                video.write(noise(size_wh, index))
         except ParameterError as error:
             with pytest.raises(ParameterError, match='writing ended after'):
                 video.write(picture)
@@ -137,7 +197,9 @@ def fill(path, count=300, size_wh=(320, 240)):
     return video, ''
 
 
-def test_a_full_disk_is_told_and_the_frames_before_can_be_read(tmp_path):
+@WITH_OR_WITHOUT_AV
+def test_a_full_disk_is_told_and_the_frames_before_can_be_read(tmp_path, monkeypatch, names):
+    use(monkeypatch, *names)
     with small_disk(tmp_path, 4):
         video, error = fill(tmp_path / 'demo.mp4')
         assert 10 < video.frames < 290
@@ -153,10 +215,9 @@ def test_a_disk_that_is_full_from_the_start(tmp_path):
         assert 'writing ended after 0 frames' in error
 
 
-@pytest.mark.parametrize('codecs', [None, (('MJPG', '.avi'),)], ids=['first', 'mjpeg'])
-def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, codecs):
-    monkeypatch.setattr(recording, 'CODECS', codecs or recording.CODECS)
-    recording.has_h264()  # in a process of its own, without the limit
+@WITH_OR_WITHOUT_AV
+def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, names):
+    use(monkeypatch, *names)
     with file_size_limit(60_000):
         try:
             _, error = fill(tmp_path / 'demo.mp4', 100)

@@ -195,6 +195,15 @@ class TestRun:
             count += 1
         assert count == 7
 
+    def test_annotated_frames_of_a_bag_keep_their_times(self, colors, tmp_path):
+        bag = write_bag(tmp_path / 'drive', [60, 90, 120], gap_ns=250_000_000)
+        assert main(['run', colors, str(bag), '--output', str(tmp_path / 'out')]) == 0
+        capture = cv2.VideoCapture(str(tmp_path / 'out' / 'drive.mp4'))
+        times_ms = []
+        while capture.read()[0]:
+            times_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+        assert times_ms == pytest.approx([0, 250, 500], abs=1)
+
     def test_video_that_changes_size_begins_a_new_one(self, colors, tmp_path):
         model = open_model(colors)
         folder = ResultFolder(tmp_path / 'out')

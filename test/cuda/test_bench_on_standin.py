@@ -107,11 +107,11 @@ def test_what_the_gpu_tinted_is_not_tinted_again(standin, models, monkeypatch, c
     drawn, frames = [], [np.full((48, 64, 3), (20, 20, 220), np.uint8)]
     draw_legend = segmentation.draw_legend
 
-    def kept(canvas, result, colors, names):
+    def kept(canvas, result, colors, *rest):
         expected = frames[0].copy()
         draw_segmentation(expected, result, colors, 0.6)
         drawn.append(np.array_equal(canvas, expected))
-        draw_legend(canvas, result, colors, names)
+        draw_legend(canvas, result, colors, *rest)
 
     def on_cpu(*_):
         raise AssertionError('the CPU was asked')

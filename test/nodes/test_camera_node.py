@@ -191,6 +191,12 @@ class TestSources:
             return found if len(found) >= 3 and labels else None
 
         found = peer.wait_for(both, 'images with their truth')
+        # It knows its pixels and no objects, and promises nothing else.
+        topics = peer.node.get_publisher_names_and_types_by_node(
+            'camera_node', peer.node.get_namespace()
+        )
+        truth = [name.rpartition('/') for name, _ in topics if '/ground_truth/' in name]
+        assert {name for _, _, name in truth} == {'mask', 'label_info'}
         names = [entry.class_name for entry in labels[0].class_map]
         assert names[0] == 'background'
         assert len(names) > 1

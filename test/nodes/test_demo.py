@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
 from onnx_models import detector, slow_segmentation
 
 
 def run_demo(folder, *options):
-    command = [sys.executable, '-m', 'jetson_perception.ros.demo', '--output', str(folder)]
     return subprocess.run(
-        [*command, '--duration', '2', '--record', '1', *options],
+        demo_command('--output', str(folder), '--duration', '2', '--record', '1', *options),
         capture_output=True,
         text=True,
         timeout=240,
@@ -25,6 +25,10 @@ def run_demo(folder, *options):
 def number(text, what):
     """The number behind some words of the output."""
     return int(re.search(rf'{what} (\d+)', text)[1])
+
+
+def demo_command(*options):
+    return [sys.executable, '-m', 'jetson_perception.ros.demo', *options]
 
 
 def assert_saved(folder):
@@ -59,6 +63,37 @@ def test_yolo_with_a_model_of_the_users_own(tmp_path):
     assert re.search(r'^det: results [\d.]+ Hz · frames lost', done.stdout, re.MULTILINE)
     assert 'det, objects per frame: ' in done.stdout
     assert_saved(tmp_path / 'out')
+
+
+@pytest.mark.slow
+def test_pictures_of_several_sizes_fit_into_one_video(tmp_path):
+    model = detector(tmp_path / 'boxes.onnx')
+    for index, size_wh in enumerate([(320, 240), (240, 320), (100, 30), (639, 361)]):
+        pixels = np.full((size_wh[1], size_wh[0], 3), 60 * index, np.uint8)
+        cv2.imwrite(str(tmp_path / f'{index}.png'), pixels)
+    source = f'images://{tmp_path}'
+    done = run_demo(tmp_path / 'out', '--node', 'yolo', '--model', str(model), '--source', source)
+    assert done.returncode == 0, done.stdout + done.stderr
+    capture = cv2.VideoCapture(str(tmp_path / 'out' / 'annotated.mp4'))
+    while (read := capture.read())[0]:
+        last = read[1]
+    assert last.shape[:2] in {(240, 320), (320, 240), (30, 100), (360, 638)}
+
+
+@pytest.mark.parametrize('node', ['seg', 'yolo'])
+def test_each_demo_has_a_folder_of_its_own(tmp_path, node):
+    (tmp_path / 'demo_output').touch()
+    done = subprocess.run(
+        demo_command('--node', node),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+        env={**os.environ, 'COLUMNS': '120'},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f'demo_output/{node}' in done.stdout
 
 
 def test_a_node_that_cannot_start_is_told_with_its_log(tmp_path):

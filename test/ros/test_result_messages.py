@@ -1,6 +1,7 @@
 """Results as messages: boxes, names, headers, and what is left over from the frame before."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
+from jetson_perception.drawing.text import drawn_name
 from jetson_perception.errors import PerceptionError
+from jetson_perception.model_info import keypoint_name_of
 from jetson_perception.pipeline import Frame, Lane
 from jetson_perception.ros.result_messages import (
     DetectionMessage,
@@ -21,8 +24,10 @@ from jetson_perception.ros.result_messages import (
     stats_message,
     summary_message,
 )
+from jetson_perception.tasks.classes import class_ids
 from jetson_perception.tasks.results import Detections, Segmentation
 
+MESSAGES = Path(__file__).resolve().parents[2] / 'msg'
 NAMES = ('person', 'dog', 'traffic light')
 TRACKS = np.array([7, -1, 123456789012], np.int64)
 
@@ -105,6 +110,20 @@ class TestDetectionMessage:
         assert msg.detections[0].results[0].hypothesis.class_id == expected
         msg = over_the_wire(KeypointMessage(names, ['nose']).fill(points, header()))
         assert msg.detections[0].hypothesis.class_id == expected
+
+    def test_a_class_without_a_name_is_called_the_same_everywhere(self):
+        mask = np.full((2, 2), 7, np.uint8)
+        area = summary_message(Segmentation(mask, np.bincount(mask.ravel())), NAMES, header())
+        found = detections((0, 0, 1, 1, 0.5, 7))
+        msg = DetectionMessage(NAMES).fill(found, header())
+        name = msg.detections[0].results[0].hypothesis.class_id
+        assert name == area.classes[7].class_name == drawn_name(NAMES, 7)
+        assert class_ids([name], ()) == (7,)
+        assert f'"{name}"' in (MESSAGES / 'ClassArea.msg').read_text()
+
+    def test_keypoints_without_names_are_called_as_the_message_says(self):
+        comments = (MESSAGES / 'Keypoint2D.msg').read_text()
+        assert [f'"{keypoint_name_of((), index)}"' in comments for index in (0, 1)] == [True, True]
 
     def test_every_header_is_the_image_header(self):
         filler = DetectionMessage(NAMES)

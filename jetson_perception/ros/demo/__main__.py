@@ -20,15 +20,13 @@ from rich.table import Table
 
 from jetson_perception import bringup
 from jetson_perception.camera.shown import shown
-from jetson_perception.commands.recording import write_video
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import unwritable
-from jetson_perception.images import encodings
-from jetson_perception.images.picture_files import write_picture
 from jetson_perception.pipeline import STAGES
 from jetson_perception.printable import counted
 from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
+from jetson_perception.ros.demo.pictures import save
 from jetson_perception.ros.demo.stage import Stage
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.processes import running
@@ -48,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo. Returns the exit code."""
     replace_what_cannot_be_shown()
     args = _parser().parse_args(argv)
+    args.output = args.output or Path('demo_output', args.node)
     console = Console()
     try:
         try:
@@ -78,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         '--record', type=float, default=4.0, help='seconds to record pictures and a video for'
     )
     parser.add_argument(
-        '--output', type=Path, default=Path('demo_output'), help='folder for pictures and logs'
+        '--output',
+        type=Path,
+        help='folder for pictures, video and logs; by default demo_output/seg or demo_output/yolo',
     )
     return parser
 
@@ -114,21 +115,19 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         stage.start_camera()
         stage.await_results()
         stage.spin(args.record)
-    pictures = [encodings.decode_compressed(jpeg, 'jpeg') for jpeg in observer.pictures]
-    if not pictures:
+    if not observer.pictures:
         raise PerceptionError(f'no annotated image arrived; the logs are in {args.output}')
-    height, width = pictures[0].shape[:2]
+    rate = len(observer.pictures) / args.record
+    video, (width, height) = save(observer.pictures, args.output, rate)
     _report(console, f'{width}×{height}', windows)
     for line in (*findings, *observer.agreement()):
         console.print(line, highlight=False, soft_wrap=True)
-    for number, picture in enumerate(pictures[:: max(len(pictures) // 3, 1)][:3], start=1):
-        write_picture(args.output / f'annotated_{number}.png', picture)
-    rate = len(pictures) / args.record
-    with write_video(args.output / 'annotated.mp4', (width, height), rate) as video:
-        for picture in pictures:
-            video.write(picture)
     where = args.output.resolve()
-    console.print(f'Pictures, video and logs are in {where}', highlight=False, soft_wrap=True)
+    console.print(
+        f'Pictures, the video {video.name} and logs are in {where}',
+        highlight=False,
+        soft_wrap=True,
+    )
     observer.destroy_node()
 
 

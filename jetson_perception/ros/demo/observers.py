@@ -48,7 +48,7 @@ class Observer(Node):
         The newest of each engine, by its name.
     results : dict
         Of each engine the results since the last `clear`.
-    pictures : list of bytes
+    pictures : list of CompressedImage
         Annotated images, JPEG.
     """
 
@@ -58,7 +58,7 @@ class Observer(Node):
         self.camera_stats = PipelineStats()
         self.stats = {engine: PipelineStats() for engine in stats}
         self.results: dict[str, list[Any]] = {engine: [] for engine in stats}
-        self.pictures: list[bytes] = []
+        self.pictures: list[CompressedImage] = []
         self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
         #: What a node says is wrong with it; empty while nothing is.
         self.problem = ''
@@ -112,7 +112,7 @@ class Observer(Node):
             self.stats[msg.engine] = msg
 
     def _on_picture(self, msg: CompressedImage) -> None:
-        self.pictures.append(bytes(msg.data))
+        self.pictures.append(msg)
 
 
 class _Pairs:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 60.0
 SETTLE_S = 3.0
+_ATTEMPTS = 6
 
 
 class Stage:
@@ -54,16 +55,7 @@ class Stage:
             When a node ends or says that it cannot do its work, or `until` does not come true in
             time; the last with the nodes' logs.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.1)
-            for node in self._nodes:
-                node.check()
-            if self._observer.problem:
-                raise PerceptionError(self._observer.problem)
-            if until is not None and until():
-                return
-        if until is not None:
+        if not self._listen(seconds, until) and until is not None:
             logs = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in self._nodes)
             raise PerceptionError(
                 f'{what} did not come within {seconds:.0f} s; the logs:', printed=logs
@@ -102,5 +94,25 @@ class Stage:
     def _change_camera(self, transition: int) -> None:
         service = self._observer.camera_service
         self.spin(START_TIMEOUT_S, service.service_is_ready, 'the lifecycle of camera_node')
-        done = service.call_async(ChangeState.Request(transition=Transition(id=transition)))
-        self.spin(START_TIMEOUT_S, done.done, 'an answer of camera_node')
+        request = ChangeState.Request(transition=Transition(id=transition))
+        for _ in range(_ATTEMPTS):
+            done = service.call_async(request)
+            if self._listen(START_TIMEOUT_S / _ATTEMPTS, done.done):
+                return
+            # An answer gets lost where the server has not discovered who listens. A transition
+            # that was taken is not taken again.
+            service.remove_pending_request(done)
+        self.spin(0, done.done, 'an answer of camera_node')
+
+    def _listen(self, seconds: float, until: Callable[[], bool] | None) -> bool:
+        """Listen for some time, or until something came; whether it did."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.1)
+            for node in self._nodes:
+                node.check()
+            if self._observer.problem:
+                raise PerceptionError(self._observer.problem)
+            if until is not None and until():
+                return True
+        return False

@@ -1,0 +1,25 @@
+"""Results drawn on BGR images, in place: masks, boxes, keypoints, classes, the frame rate.
+
+Line width and text grow with the image, so that a drawing reads the same at 320×240 and 4K.
+Colors are those of `jetson_perception.palette` unless the caller gives others.
+"""
+
+from jetson_perception.drawing.masks import color_mask
+from jetson_perception.drawing.overlay import Overlay
+from jetson_perception.drawing.results import (
+    draw_classification,
+    draw_detections,
+    draw_frame_rate,
+    draw_legend,
+    draw_segmentation,
+)
+
+__all__ = [
+    'Overlay',
+    'color_mask',
+    'draw_classification',
+    'draw_detections',
+    'draw_frame_rate',
+    'draw_legend',
+    'draw_segmentation',
+]

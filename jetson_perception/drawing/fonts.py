@@ -1,0 +1,107 @@
+"""Fonts that have the letters of a text: the package's own, else one that is installed.
+
+DejaVu Sans comes with the package: Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew, Arabic and
+Lao letters, among others. For the rest, Chinese and Japanese for example, fontconfig is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+_log = logging.getLogger(__name__)
+
+_TRIAL_PX = 16
+_FONTCONFIG_TIMEOUT_S = 10.0  # it may have to read all fonts first
+_MOST_INSTALLED = 16  # a vocabulary needs one or two
+
+
+class FontFile(NamedTuple):
+    """A file, and which of its fonts."""
+
+    path: str
+    face: int = 0
+
+
+PACKAGED = FontFile(str(Path(__file__).parent / 'fonts' / 'DejaVuSans.ttf'))
+"""The font that always is there."""
+
+_lock = threading.Lock()
+_installed: list[FontFile] = []
+
+
+@lru_cache(maxsize=64)
+def sized(file: FontFile, px: int) -> FreeTypeFont:
+    """A font in a size."""
+    from PIL import ImageFont  # takes as long as drawing a frame: not where nothing is written
+
+    return ImageFont.truetype(file.path, px, index=file.face)
+
+
+@lru_cache(maxsize=4096)
+def font_for(text: str) -> FontFile | None:
+    """A font that has every letter of a text; None where none is found.
+
+    The first text that the package's font cannot write takes as long as fontconfig does.
+    """
+    letters = frozenset(letter for letter in text if _is_drawn(letter))
+    if _has(PACKAGED, letters):
+        return PACKAGED
+    with _lock:
+        known = next((file for file in _installed if _has(file, letters)), None)
+        if known is not None:
+            return known
+        found = _ask_fontconfig(letters)
+        if found is None or not _has(found, letters):
+            _log.info(
+                'no font has all letters of %s: its class is drawn by its id; a font that has '
+                'them, installed where fontconfig finds it, mends that',
+                printable(text),
+            )
+            return None
+        _installed[:] = [found, *_installed[: _MOST_INSTALLED - 1]]
+        return found
+
+
+def _is_drawn(letter: str) -> bool:
+    """Whether a character needs a glyph: joiners and spaces do not."""
+    return unicodedata.category(letter) not in ('Cf', 'Zs', 'Cc', 'Cs')
+
+
+def _has(file: FontFile, letters: frozenset[str]) -> bool:
+    try:
+        return all(_glyph(file, letter) != _glyph(file, '\U0010fffd') for letter in letters)
+    except (OSError, ValueError):  # a font of bitmaps, or a file that FreeType cannot read
+        return False
+
+
+@lru_cache(maxsize=8192)
+def _glyph(file: FontFile, letter: str) -> tuple[bytes, tuple[int, int]]:
+    """What a font draws for a character; for those that it lacks, always the same."""
+    mask = sized(file, _TRIAL_PX).getmask(letter)
+    return bytes(mask), mask.size
+
+
+def _ask_fontconfig(letters: frozenset[str]) -> FontFile | None:
+    """The installed font that fits best, which may lack some letters."""
+    wanted = ' '.join(f'{ord(letter):x}' for letter in sorted(letters))
+    command = ['fc-match', '-f', '%{file}\n%{index}', f'sans-serif:charset={wanted}']
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, timeout=_FONTCONFIG_TIMEOUT_S, check=True
+        ).stdout.decode()
+        path, _, index = answer.partition('\n')
+        # The upper half counts variants of a variable font.
+        return FontFile(path, int(index) & 0xFFFF) if path else None
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

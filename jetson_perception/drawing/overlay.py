@@ -1,0 +1,183 @@
+"""What is laid over a picture when the rest is drawn: boxes, labels, panel and frame rate.
+
+Several engines may have something to say of one picture. What they agree on is drawn once, and
+says which engines it is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.drawing.placing import Places
+from jetson_perception.drawing.sizes import Sizes
+from jetson_perception.drawing.text import on_ground, put_light, put_line, rendered, text_height
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.drawing.colors import Color
+
+EQUAL_IOU = 0.8
+"""Overlap (IoU) from which boxes of one class by different engines are drawn as one."""
+
+_FAR_PX = 1_000_000  # beyond any image, within what OpenCV's drawing takes
+_DARKENED = 0.35  # what remains of the image under white text
+
+
+@dataclass(slots=True)
+class _Box:
+    xyxy: NDArray[np.float32]
+    name: str
+    value: str
+    color: Color
+    engines: list[str] = field(default_factory=list)
+
+
+def whole_corners(values: NDArray[np.float32]) -> list[tuple[int, ...]]:
+    """Rows of coordinates as whole pixels, near enough for OpenCV."""
+    return [*map(tuple, np.clip(np.rint(values), -_FAR_PX, _FAR_PX).astype(int).tolist())]
+
+
+class Overlay:
+    """Boxes and texts of one picture.
+
+    Parameters
+    ----------
+    name_engines : bool
+        Whether labels say which engine they are of: where there are several.
+
+    Attributes
+    ----------
+    engine : str
+        Whose boxes and rows are added from now on.
+    """
+
+    def __init__(self, *, name_engines: bool = False) -> None:
+        self.engine = ''
+        self._name_engines = name_engines
+        self._boxes: list[_Box] = []
+        self._rows: list[tuple[Color, str]] = []
+        self._frame_rate: float | None = None
+
+    def add_boxes(
+        self,
+        xyxy: NDArray[np.float32],
+        names: Sequence[str],
+        values: Sequence[str],
+        colors: Sequence[Color],
+    ) -> None:
+        """Add the boxes of the engine, best first.
+
+        Parameters
+        ----------
+        xyxy : ndarray, shape (n, 4)
+            Left, top, right, bottom, in the picture's pixels.
+        names, values : sequence of str
+            What each label says: the class, and what is said of the object.
+        colors : sequence of tuple of int
+            BGR of each.
+        """
+        others = list(self._boxes)
+        overlaps = _iou(xyxy, np.array([box.xyxy for box in others])) if others else None
+        for row, (name, value, color) in enumerate(zip(names, values, colors, strict=True)):
+            twin = None if overlaps is None else self._twin(others, overlaps[row], name)
+            if twin is None:
+                self._boxes.append(_Box(xyxy[row], name, value, color, [self.engine]))
+            else:
+                twin.engines.append(self.engine)
+
+    def add_row(self, color: Color, name: str, value: str) -> None:
+        """Add a line to the panel in the lower left corner: a color, a name, a number."""
+        prefix = f'{self.engine}: ' if self._name_engines else ''
+        self._rows.append((color, f'{prefix}{name} {value}'))
+
+    def add_frame_rate(self, hz: float) -> None:
+        """Write the frame rate into the upper left corner."""
+        self._frame_rate = hz
+
+    def draw(self, canvas: NDArray[np.uint8]) -> None:
+        """Draw it all, in place: the best boxes on top, labels over all boxes."""
+        sizes = Sizes.for_image(canvas)
+        places = Places((canvas.shape[1], canvas.shape[0]), text_height(sizes.text))
+        corners = whole_corners(np.array([box.xyxy for box in self._boxes]).reshape(-1, 4))
+        for box, at in zip(reversed(self._boxes), reversed(corners), strict=True):
+            # Straight lines need no anti-aliasing, which takes twice as long.
+            cv2.rectangle(canvas, at[:2], at[2:], box.color, sizes.line)
+        self._draw_frame_rate(canvas, sizes, places)
+        self._draw_panel(canvas, sizes, places)
+        labels = []
+        for box, at in zip(self._boxes, corners, strict=True):
+            pieces = self._label(box, sizes)
+            labels.append((places.place(at, sum(piece.shape[1] for piece in pieces)), pieces))
+        for place, pieces in reversed(labels):
+            put_line(canvas, place, pieces)
+
+    def _label(self, box: _Box, sizes: Sizes) -> list[NDArray[np.uint8]]:
+        px, margin = sizes.text, sizes.margin
+        label = [
+            on_ground(box.name, px, box.color, left=margin),
+            on_ground(f' {box.value}', px, box.color, right=margin),
+        ]
+        if self._name_engines:
+            engines = f'{", ".join(box.engines)}: '
+            label.insert(0, on_ground(engines, px, box.color, left=margin))
+            label[1] = on_ground(box.name, px, box.color)
+        return label
+
+    def _twin(self, others: list[_Box], overlaps: NDArray[np.float32], name: str) -> _Box | None:
+        """The box of another engine that this one equals, where it is not yet another's twin."""
+        for index in np.argsort(-overlaps):
+            if overlaps[index] < EQUAL_IOU:
+                return None
+            box = others[index]
+            if box.name == name and self.engine not in box.engines:
+                return box
+        return None
+
+    def _draw_frame_rate(self, canvas: NDArray[np.uint8], sizes: Sizes, places: Places) -> None:
+        if self._frame_rate is None:
+            return
+        margin, text = sizes.margin, f'{self._frame_rate:.1f} FPS'
+        ink_h, ink_w = rendered(text, sizes.text).shape
+        width, height = ink_w + 4 * margin, ink_h + margin
+        _darken(canvas[:height, :width])
+        put_light(canvas, (2 * margin, margin // 2), text, sizes.text)
+        places.take(0, 0, width, height)
+
+    def _draw_panel(self, canvas: NDArray[np.uint8], sizes: Sizes, places: Places) -> None:
+        if not self._rows:
+            return
+        px, margin = sizes.text, sizes.margin
+        row_h = text_height(px) + margin // 2
+        panel_w = 4 * margin + px + max(rendered(text, px).shape[1] for _, text in self._rows)
+        panel_h = row_h * len(self._rows) + margin
+        left, top = 2 * margin, max(canvas.shape[0] - 2 * margin - panel_h, 0)
+        _darken(canvas[top : top + panel_h, left : left + panel_w])
+        places.take(left, top, panel_w, panel_h)
+        for row, (color, text) in enumerate(self._rows):
+            x, y = left + margin, top + margin // 2 + row * row_h
+            below = y + (row_h - px) // 2
+            cv2.rectangle(canvas, (x, below), (x + px, below + px), color, -1)
+            put_light(canvas, (x + px + margin, y), text, px)
+
+
+def _darken(part: NDArray[np.uint8]) -> None:
+    """Make a ground for white text."""
+    if part.size:
+        part[:] = cv2.convertScaleAbs(part, alpha=_DARKENED)
+
+
+def _iou(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Overlap of each of some boxes with each of others."""
+    corner = np.maximum(some[:, None, :2], others[None, :, :2])
+    end = np.minimum(some[:, None, 2:], others[None, :, 2:])
+    both = np.clip(end - corner, 0, None).prod(axis=2)
+    areas = [np.clip(each[:, 2:] - each[:, :2], 0, None).prod(axis=1) for each in (some, others)]
+    together = areas[0][:, None] + areas[1][None] - both
+    return np.divide(both, together, out=np.zeros_like(both), where=together > 0)

@@ -1,0 +1,196 @@
+"""Results drawn on BGR images, in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from jetson_perception.drawing.colors import WHITE, folded, vivid
+from jetson_perception.drawing.masks import color_mask, draw_instances
+from jetson_perception.drawing.overlay import Overlay, whole_corners
+from jetson_perception.drawing.sizes import Sizes
+from jetson_perception.drawing.text import drawn_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tasks.results import Classification, Detections, Segmentation
+
+
+def draw_segmentation(
+    canvas: NDArray[np.uint8],
+    segmentation: Segmentation,
+    colors: NDArray[np.uint8],
+    blend: float = 0.6,
+    class_names: Sequence[str] = (),
+) -> None:
+    """Tint the pixels of every class but 0, the background, which stays as it is.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    segmentation : Segmentation
+        Its mask is enlarged when it has another size than the canvas.
+    colors : ndarray, shape (classes, 3), uint8
+        BGR of each class.
+    blend : float
+        Share of the image that remains, 0 to 1.
+    class_names : sequence of str
+        When given, `draw_legend` follows.
+    """
+    height, width = canvas.shape[:2]
+    mask = segmentation.mask
+    if mask.shape != (height, width):
+        mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    left, top, box_w, box_h = cv2.boundingRect(mask)
+    if box_w:
+        inside = np.s_[top : top + box_h, left : left + box_w]
+        part, part_mask = canvas[inside], mask[inside]
+        tinted = color_mask(part_mask, colors)
+        cv2.addWeighted(part, blend, tinted, 1 - blend, 0, dst=tinted)
+        cv2.copyTo(tinted, part_mask, part)
+    if class_names:
+        draw_legend(canvas, segmentation, colors, class_names)
+
+
+def draw_legend(
+    canvas: NDArray[np.uint8],
+    segmentation: Segmentation,
+    colors: NDArray[np.uint8],
+    class_names: Sequence[str],
+    overlay: Overlay | None = None,
+) -> None:
+    """Draw a panel in the lower left corner: name, color and share of each class that is there.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    segmentation : Segmentation
+        Only its counts are looked at.
+    colors : ndarray, shape (classes, 3), uint8
+        BGR of each class; those beyond them, and the background, are left out.
+    class_names : sequence of str
+        Name of class i at index i.
+    overlay : Overlay, optional
+        Takes the rows, for the caller to draw.
+    """
+    own = overlay or Overlay()
+    for i in np.flatnonzero(segmentation.pixels[: len(colors)]).tolist():
+        if i:
+            blue, green, red = colors[i].tolist()
+            share = f'{100 * segmentation.ratio[i]:.1f}%'
+            own.add_row((blue, green, red), drawn_name(class_names, i), share)
+    if overlay is None:
+        own.draw(canvas)
+
+
+def draw_classification(
+    canvas: NDArray[np.uint8],
+    classification: Classification,
+    class_names: Sequence[str],
+    overlay: Overlay | None = None,
+) -> None:
+    """Draw a panel in the lower left corner: the classes with their scores, the best on top.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    classification : Classification
+        What the image shows.
+    class_names : sequence of str
+        Name of class i at index i; 'class_<i>' for a class beyond them.
+    overlay : Overlay, optional
+        Takes the rows, for the caller to draw.
+    """
+    own = overlay or Overlay()
+    found = zip(classification.class_id.tolist(), classification.score.tolist(), strict=True)
+    for i, score in found:
+        own.add_row(vivid(i + 1), drawn_name(class_names, i), f'{score:.2f}')
+    if overlay is None:
+        own.draw(canvas)
+
+
+def draw_detections(
+    canvas: NDArray[np.uint8],
+    detections: Detections,
+    class_names: Sequence[str],
+    *,
+    skeleton: Sequence[tuple[int, int]] = (),
+    keypoint_score_threshold: float = 0.5,
+    overlay: Overlay | None = None,
+) -> None:
+    """Draw boxes with class, score and id, keypoints joined by the skeleton, and instance masks.
+
+    A box has the color of its class, or that of its instance where there are masks.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    detections : Detections
+        In the canvas's pixels. The best is drawn last, on top. Its masks are enlarged when they
+        have another size than the canvas.
+    class_names : sequence of str
+        Name of class i at index i; 'class_<i>' for a class beyond them.
+    skeleton : sequence of (int, int)
+        Pairs of keypoint indices, from 0, to join by lines.
+    keypoint_score_threshold : float
+        Keypoints that score less are left out, with their lines.
+    overlay : Overlay, optional
+        Takes boxes and labels, for the caller to draw.
+    """
+    own = overlay or Overlay()
+    sizes = Sizes.for_image(canvas)
+    if detections.instance_ids is not None:
+        draw_instances(canvas, detections.instance_ids, sizes.line)
+    if detections.keypoints is not None:
+        for points in detections.keypoints[::-1]:
+            _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, sizes.line)
+    class_ids = detections.class_id.tolist()
+    by_instance = detections.instance_ids is not None
+    scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
+    own.add_boxes(
+        detections.xyxy,
+        [drawn_name(class_names, class_id) for class_id in class_ids],
+        [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
+        [
+            vivid(folded(row + 1) if by_instance else class_id + 1)
+            for row, class_id in enumerate(class_ids)
+        ],
+    )
+    if overlay is None:
+        own.draw(canvas)
+
+
+def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:
+    """Write the frame rate into the upper left corner, in place."""
+    overlay = Overlay()
+    overlay.add_frame_rate(hz)
+    overlay.draw(canvas)
+
+
+def _draw_keypoints(
+    canvas: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    skeleton: Sequence[tuple[int, int]],
+    score_threshold: float,
+    line_px: int,
+) -> None:
+    at = whole_corners(points[:, :2])
+    shown = [score >= score_threshold for score in points[:, 2]]
+    for first, second in skeleton:
+        if max(first, second) < len(at) and shown[first] and shown[second]:
+            shade = vivid(second + 1)
+            cv2.line(canvas, at[first], at[second], shade, line_px, cv2.LINE_AA)
+    radius = line_px + 1
+    for index, (point, visible) in enumerate(zip(at, shown, strict=True)):
+        if visible:
+            cv2.circle(canvas, point, radius + 1, WHITE, -1, cv2.LINE_AA)
+            cv2.circle(canvas, point, radius, vivid(index + 1), -1, cv2.LINE_AA)

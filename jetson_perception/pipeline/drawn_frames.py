@@ -1,0 +1,87 @@
+"""Which frames are drawn: those that every engine has a result for, where that is possible."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from jetson_perception.pipeline.frame import Frame
+
+WAIT_S = 2.0
+"""How long an engine is waited for: one that takes longer for a frame is drawn by itself, or not
+at all."""
+
+
+class DrawnFrames:
+    """Chooses frames to draw among those that are settled, each newer than the one before.
+
+    What is drawn on a picture is of this picture. Engines of different speed take different
+    frames; so a frame that all took is waited for, and the slowest engine sets the pace. An engine
+    that takes longer than `WAIT_S` is not waited for, until it is faster.
+
+    Parameters
+    ----------
+    engines : iterable of str
+        Names of the lanes.
+    now_s : callable
+        Gives a monotonic time, seconds.
+    """
+
+    def __init__(
+        self, engines: Iterable[str], now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engines = frozenset(engines)
+        self._now_s = now_s
+        self._drawn_index = 0
+        # Since when each engine has had no result in time, of those that have none.
+        self._missed_since_s: dict[str, float] = {}
+        self._refused_since_s: float | None = None
+        #: The best frame that was not drawn yet.
+        self._held: Frame | None = None
+
+    def choose(self, frame: Frame) -> Frame | None:
+        """What to draw now that a frame is settled, which may happen to it more than once.
+
+        Returns
+        -------
+        Frame or None
+            This frame, or an older one that was held back for engines that did not take it.
+        """
+        now_s = self._now_s()
+        if now_s - frame.received_ns / 1e9 <= WAIT_S:
+            for name in frame.results:
+                self._missed_since_s.pop(name, None)
+        if frame.index <= self._drawn_index:
+            return None
+        held = self._held
+        if not self._is_waited_for(frame, now_s):
+            return self._draw(frame)
+        if held is not None and not self._is_waited_for(held, now_s):
+            self._draw(held)
+            self._held = frame
+            return held
+        best = frame if held is None or len(held.results) <= len(frame.results) else held
+        if self._refused_since_s is None:
+            self._refused_since_s = now_s
+        elif now_s - self._refused_since_s > WAIT_S:
+            return self._draw(best)
+        self._held = best
+        return None
+
+    def _is_waited_for(self, frame: Frame, now_s: float) -> bool:
+        """Whether an engine will take a frame, or is so fast that it takes one soon."""
+        missing = self._engines - frame.results.keys()
+        if not missing <= frame.skipped_by:
+            return True
+        since_s = [self._missed_since_s.setdefault(name, now_s) for name in missing]
+        return any(now_s - each <= WAIT_S for each in since_s)
+
+    def _draw(self, frame: Frame) -> Frame:
+        self._drawn_index = frame.index
+        self._refused_since_s = None
+        if self._held is not None and self._held.index <= frame.index:
+            self._held = None
+        return frame

@@ -1,0 +1,84 @@
+"""Text as pixels."""
+
+import numpy as np
+import pytest
+
+from jetson_perception.drawing.fonts import font_for
+from jetson_perception.drawing.text import (
+    drawn_name,
+    on_ground,
+    put_light,
+    put_line,
+    rendered,
+    text_height,
+)
+
+
+@pytest.mark.parametrize('px', [10, 17, 36])
+@pytest.mark.parametrize(
+    'text', ['a', 'traffic light', 'Ångström', 'қоян', 'γάτα', 'قطة', 'ỚỘ', 'gjpqy', '|']
+)
+def test_every_text_of_a_size_is_as_high_and_has_its_own_pixels(text, px):
+    ink = rendered(text, px)
+    assert ink.shape[0] == text_height(px)
+    assert ink.max() > 150
+    question_marks = rendered('?' * len(text), px)
+    assert ink.shape != question_marks.shape or (ink != question_marks).any()
+
+
+def test_spaces_take_room():
+    assert rendered('   ', 20).shape[1] > rendered(' ', 20).shape[1] > 2
+    assert not rendered('   ', 20).any()
+
+
+def test_what_is_kept_cannot_be_written_to():
+    for pixels in (rendered('cat', 20), on_ground('cat', 20, (0, 0, 255))):
+        with pytest.raises(ValueError, match='read-only'):
+            pixels[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ('ground', 'ink'),
+    [
+        pytest.param((0, 0, 0), 255, id='black'),
+        pytest.param((255, 255, 255), 0, id='white'),
+        pytest.param((0, 0, 255), 255, id='red'),
+        pytest.param((0, 255, 255), 0, id='yellow'),
+        pytest.param((255, 0, 0), 255, id='blue'),
+    ],
+)
+def test_text_stands_out_from_its_ground(ground, ink):
+    pixels = on_ground('|||', 36, ground, left=5, right=7)
+    assert (pixels[:, :5] == ground).all()
+    assert (pixels[:, -7:] == ground).all()
+    assert (pixels == ink).all(axis=2).any()
+
+
+@pytest.mark.parametrize('at', [(0, 0), (95, 5), (5, 95), (99, 99), (100, 100)], ids=str)
+def test_what_is_outside_the_image_is_left_out(at):
+    whole = np.full((140, 140, 3), 100, np.uint8)
+    canvas = whole[20:120, 20:120]
+    put_light(canvas, at, 'wide', 20)
+    put_line(canvas, at, [on_ground('a', 20, (0, 0, 255)), on_ground('b', 20, (0, 0, 255))])
+    canvas[:] = 100
+    assert (whole == 100).all()
+
+
+@pytest.mark.parametrize(
+    ('names', 'class_id', 'expected'),
+    [
+        pytest.param(('cat',), 0, 'cat', id='named'),
+        pytest.param((), 0, 'class_0', id='unnamed'),
+        pytest.param(('cat',), 7, 'class_7', id='beyond_the_names'),
+        pytest.param(('cat',), -1, 'class_-1', id='negative'),
+        pytest.param(('кошка',), 0, 'кошка', id='another_script'),
+        pytest.param(('dog', '𒀀'), 1, 'class_1', id='letters_that_no_font_has'),
+        pytest.param(('a\nb\x1b',), 0, 'a\\nb\\x1b', id='control_characters'),
+        pytest.param(('half \ud83d',), 0, 'half \\ud83d', id='half_of_a_pair'),
+        pytest.param(('x' * 99,), 0, 'x' * 59 + '…', id='long'),
+    ],
+)
+def test_name_of_a_class(names, class_id, expected, monkeypatch):
+    monkeypatch.setenv('PATH', '')  # without fontconfig, so without fonts that are installed
+    font_for.cache_clear()
+    assert drawn_name(names, class_id) == expected

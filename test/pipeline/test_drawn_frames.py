@@ -1,0 +1,143 @@
+"""Which frames are drawn where engines take different ones."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from jetson_perception.pipeline import DrawnFrames, Frame
+
+PERIOD_S = 1 / 30
+
+
+class Engines:
+    """Engines that take so many seconds a frame, on a camera of 30 Hz.
+
+    A frame is settled when those that began it are done, as in a pipeline.
+    """
+
+    def __init__(self, **seconds):
+        self.seconds = seconds
+        self.now_s = 100.0  # long after the lanes were started
+        self.chooser = DrawnFrames(seconds, lambda: self.now_s)
+        self.offered = 0
+        self.drawn = []
+        self.waiting = dict.fromkeys(seconds)
+        self.working = dict.fromkeys(seconds)  # the frame, and when it is done
+
+    def run(self, frames):
+        """When pictures were drawn of so many frames more, of which, with which results."""
+        before = len(self.drawn)
+        for _ in range(frames):
+            self.offered += 1
+            frame = Frame(lambda: np.zeros((4, 4, 3), np.uint8))
+            frame.index, frame.received_ns = self.offered, int(self.now_s * 1e9)
+            for name in self.seconds:
+                if self.waiting[name] is not None:
+                    self.waiting[name].skipped_by.add(name)
+                self.waiting[name] = frame
+                self._begin(name)
+            self.go_on(PERIOD_S)
+        return self.drawn[before:]
+
+    def _begin(self, name):
+        frame = self.waiting[name]
+        if self.working[name] is None and frame is not None:
+            frame.begun.add(name)
+            self.waiting[name] = None
+            self.working[name] = frame, self.now_s + self.seconds[name]
+
+    def go_on(self, seconds):
+        """Let time pass."""
+        end_s = self.now_s + seconds
+        while due := [(work[1], name) for name, work in self.working.items() if work]:
+            if min(due)[0] > end_s:
+                break
+            self.now_s, name = min(due)
+            frame, _ = self.working[name]
+            self.working[name] = None
+            frame.results[name] = f'{name} in {frame.index}'
+            if frame.begun <= frame.results.keys():
+                chosen = self.chooser.choose(frame)
+                if chosen is not None:
+                    self.drawn.append((self.now_s, chosen.index, set(chosen.results)))
+            self._begin(name)
+        self.now_s = end_s
+
+
+BOTH = {'det', 'pose'}
+
+
+def test_engines_that_keep_up_have_every_frame_drawn():
+    drawn = Engines(det=0.01, pose=0.02).run(60)
+    assert [index for _, index, _ in drawn] == list(range(1, 61))
+    assert all(names == BOTH for _, _, names in drawn)
+
+
+@pytest.mark.parametrize(
+    ('det', 'pose'),
+    [
+        pytest.param(0.01, 0.1, id='one_keeps_up'),
+        pytest.param(0.07, 0.11, id='none_keeps_up'),
+        pytest.param(0.4, 0.03, id='much_slower'),
+        pytest.param(0.9, 0.01, id='just_in_time'),
+    ],
+)
+def test_a_slower_engine_is_waited_for(det, pose):
+    drawn = Engines(det=det, pose=pose).run(300)
+    together = [index for _, index, names in drawn if names == BOTH]
+    assert together == [index for _, index, _ in drawn]
+    assert len(drawn) >= 10 / max(det, pose) / 4
+    assert together == sorted(set(together))
+
+
+def test_one_engine_draws_what_it_has():
+    drawn = Engines(det=0.05).run(30)
+    assert len(drawn) > 10
+    assert all(names == {'det'} for _, _, names in drawn)
+
+
+def test_an_engine_slower_than_the_limit_stops_no_other():
+    drawn = Engines(det=0.01, slow=3.0).run(300)
+    assert sum(names == {'det'} for _, _, names in drawn) > 200
+    assert max(b[0] - a[0] for a, b in pairwise(drawn)) < 1.2
+
+
+def test_an_engine_that_hangs_is_waited_for_once():
+    engines = Engines(det=0.01, pose=0.02)
+    engines.run(30)
+    engines.seconds['pose'] = 1e9
+    assert engines.run(20) == engines.drawn[30:31]  # of the frame before
+    assert all(names == {'det'} for _, _, names in engines.run(100)[-90:])
+    assert len(engines.run(30)) == 30
+
+
+def test_a_slow_engine_that_becomes_fast_is_drawn_again():
+    engines = Engines(det=0.01, pose=2.0)
+    assert engines.run(150)[-1][2] == {'det'}
+    engines.seconds['pose'] = 0.1
+    engines.run(90)
+    assert all(names == BOTH for _, _, names in engines.run(60))
+
+
+def test_after_a_pause_engines_are_waited_for_as_before():
+    engines = Engines(det=0.01, pose=0.2)
+    engines.run(30)
+    engines.go_on(10.0)
+    assert all(names == BOTH for _, _, names in engines.run(30))
+
+
+def test_a_single_frame_is_drawn_with_all_engines():
+    engines = Engines(det=0.01, pose=0.3)
+    engines.run(1)
+    engines.go_on(10.0)
+    assert [(index, names) for _, index, names in engines.drawn] == [(1, BOTH)]
+
+
+def test_an_engine_that_failed_on_a_frame_is_done_with_it():
+    chooser = DrawnFrames(['det', 'pose'])
+    frame = Frame(lambda: np.zeros((4, 4, 3), np.uint8))
+    frame.index = 1
+    frame.results |= {'det': 'boxes', 'pose': None}
+    assert chooser.choose(frame) is frame
+    assert chooser.choose(frame) is None
