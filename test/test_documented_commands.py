@@ -110,6 +110,8 @@ def test_verbs_and_their_options(page):
 def test_launch_files_and_their_arguments(page):
     for words in words_of(page, 'ros2', 'launch', 'jetson_perception'):
         file, *arguments = words
+        if file == '<file>':  # any of them
+            continue
         assert (ROOT / 'launch' / file).is_file(), file
         known = {one.name for one in LAUNCH_ARGUMENTS[file.partition('.')[0]]}
         named = {word.partition(':=')[0] for word in arguments if ':=' in word}
@@ -189,7 +191,7 @@ def test_dependencies_of_the_package_are_what_it_imports():
     package = ElementTree.parse(ROOT / 'package.xml').getroot()
     named = {each.text for each in package.iter() if each.tag.endswith('depend')}
     by_key = {'python3-numpy': 'numpy', 'python3-opencv': 'cv2', 'python3-yaml': 'yaml'}
-    by_key |= {'python3-rich': 'rich'}
+    by_key |= {'python3-rich': 'rich', 'python3-pil': 'PIL'}
     no_module = {'ament_cmake', 'ament_cmake_python', 'ros2launch'}
     no_module |= {'rosidl_default_generators', 'rosidl_default_runtime'}
     assert {by_key.get(name, name) for name in named - no_module} - ros_imports() == set()

@@ -179,8 +179,8 @@ class FileSource:
                 lost = times.decoded(_time_ms(capture), failed)
                 if lost:
                     self._warn(
-                        f'{self.uri}: {lost} frames from number {times.last - lost} on cannot be '
-                        'decoded; left out'
+                        f'{self.uri}: {counted(lost, "frame")} from number {times.last - lost} on '
+                        'cannot be decoded; left out'
                     )
                 return True, pixels
             # OpenCV does not tell the end from damage, nor always know the number of frames.
@@ -203,12 +203,14 @@ class FileSource:
 
     def _warn_if_damaged(self, announced: float) -> None:
         times, container = self._times, read_video_container(self._path)
-        counted = container.counts_frames and math.isfinite(announced)
-        if container.cut_off or (counted and times.last + 1 < 0.98 * announced):
-            of_all = f' of {announced:.0f}' if counted else ''
+        is_counted = container.counts_frames and math.isfinite(announced)
+        if container.cut_off or (is_counted and times.last + 1 < 0.98 * announced):
+            decoded = counted(times.frames, 'frame')
+            if is_counted:
+                decoded = f'{times.frames} of {counted(round(announced), "frame")}'
             self._warn(
-                f'{self.uri} ended after {times.frames}{of_all} frames; it is damaged, or was cut '
-                'off while it was written'
+                f'{self.uri} ended after {decoded}; it is damaged, or was cut off while it was '
+                'written'
             )
 
     def _warn(self, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.clock import Clock, ClockType
 from rclpy.subscription import Subscription
 
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import node_name
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class Senders:
             names = self._names()
             if len(names) > 1:  # else discovery has yet to name the second one
                 self._warn(
-                    f'images on {printable(self._topic)} come from {len(names)} publishers, and '
-                    'results alternate between them',
+                    f'images on {printable(self._topic)} come from '
+                    f'{counted(len(names), "publisher")}, and results alternate between them',
                     names,
                 )
 
@@ -120,8 +120,8 @@ class Senders:
             self._several_since_s = now_s
         elif now_s - self._several_since_s > _LEASE_S:
             self._warn(
-                f'{printable(self._topic)} has {len(names)} publishers; if more than one of them '
-                'sends, results alternate between them',
+                f'{printable(self._topic)} has {counted(len(names), "publisher")}; if more than '
+                'one of them sends, results alternate between them',
                 names,
             )
 
