@@ -313,7 +313,7 @@ def test_a_size_that_changes_is_a_loss(stand_in, open_source):
 def test_a_crash_shows_what_was_printed(stand_in, open_source):
     source = open_source('gst://crash user-pw=s3cret')
     source.read()
-    with pytest.raises(SourceError, match=r'ended with status 1 after 1 frames') as caught:
+    with pytest.raises(SourceError, match=r'ended with status 1 after 1 frame') as caught:
         source.read()
     assert str(caught.value).endswith(
         'it printed:\n'

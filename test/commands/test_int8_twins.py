@@ -54,7 +54,7 @@ def test_a_twin_is_made_once_and_found_by_its_name(capsys, cache):
     assert path.is_relative_to(cache / 'jetson_perception/models')
     out, said = capsys.readouterr()
     assert out == ''  # results of commands go there
-    assert f'making {NAME} of 1 pictures of scene://people' in said
+    assert f'making {NAME} of 1 picture of scene://people' in said
     assert re.search(rf'made {path}: \d\.\d\d MB, \d+ s', said)
     assert has_quantization(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

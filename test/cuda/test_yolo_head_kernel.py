@@ -33,7 +33,7 @@ def test_one_launch(standin, device):
 
 @pytest.mark.parametrize(
     ('levels', 'bins', 'text'),
-    [(5, 16, '5 levels of 16 bins; the kernel takes 4 and 16'), (1, 17, '1 levels of 17 bins')],
+    [(5, 16, '5 levels of 16 bins; the kernel takes 4 and 16'), (1, 17, '1 level of 17 bins')],
 )
 def test_beyond_the_kernel(device, levels, bins, text):
     layout = HeadLayout(((2, 2),) * levels, (8,) * levels, bins, 1)

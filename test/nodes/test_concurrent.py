@@ -1,5 +1,7 @@
 """concurrent.launch.py: four engines side by side, the INT8 ones of quantized models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from jetson_perception.msg import KeypointDetection2DArray
@@ -84,10 +86,16 @@ def test_the_models_that_the_package_brings(peer, launch, tmp_path, monkeypatch)
     peer.wait_for_state('yolo_node', 'active')
 
 
-def test_an_int8_model_that_is_not_made_is_named(peer, launch, tmp_path, monkeypatch):
+def test_an_int8_model_that_is_not_made_is_named(peer, start, tmp_path, monkeypatch):
     """By a node alone, which makes none."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    launch()
+    values = bringup.defaults(
+        bringup.CONCURRENT_ARGUMENTS,
+        image=f'/{peer.namespace}/image',
+        namespace=peer.namespace,
+    )
+    (process,) = bringup.concurrent(values)
+    start(replace(process, preparation=None))
     status = peer.wait_for_status(
         'yolo_node', lambda status: status.level == status.ERROR, 'the reason in diagnostics'
     )

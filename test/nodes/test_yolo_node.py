@@ -480,13 +480,13 @@ class TestTrouble:
         model = str(detector(tmp_path / 'my.onnx', [LEFT]))
         given = {'pose.model': model, 'pose.engine': 'onnxruntime_cpu', 'other.model': model}
         node = run(YoloNode, autostart=False, **given)
-        assert 'no parameter pose.engine' in str(node.parameter_problems)
+        assert 'parameters for pose (engine, model)' in str(node.parameter_problems)
         assert peer.set_parameter('yolo_node', 'engines', ['pose']).successful
         assert not peer.change_state('yolo_node', 'configure')
         told = 'parameter pose.engine is now called pose.runtime; set pose.runtime to'
         assert node.problem.startswith(told)
         (unknown,) = node.parameter_problems  # what is declared by now is none of them
-        assert 'no parameter other.model' in unknown
+        assert 'parameters for other (model)' in unknown
         assert peer.set_parameter('yolo_node', 'pose.runtime', 'onnxruntime_cpu').successful
         assert peer.change_state('yolo_node', 'configure')
         assert node.problem == ''

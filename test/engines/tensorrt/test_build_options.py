@@ -21,7 +21,7 @@ def test_precisions(precision):
         pytest.param({'batch': (0, 1, 1)}, 'batch', 'from 1 up', id='batch_of_none'),
         pytest.param({'batch': (2, 1, 4)}, 'batch', 'smallest, best, largest', id='batch_order'),
         pytest.param({'batch': (1, 8, 4)}, 'batch', 'smallest, best, largest', id='batch_largest'),
-        pytest.param({'size_wh': ((64, 64),)}, 'size_wh', 'has 1 sizes', id='one_size'),
+        pytest.param({'size_wh': ((64, 64),)}, 'size_wh', 'has 1 size;', id='one_size'),
         pytest.param({'size_wh': ((64, 64),) * 4}, 'size_wh', 'has 4 sizes', id='four_sizes'),
         pytest.param({'size_wh': ((0, 64),) * 3}, 'size_wh', 'widths 0, 0, 0', id='no_width'),
         pytest.param(
