@@ -195,7 +195,7 @@ class CameraNode(ManagedNode):
         assert self._source is not None, 'configure comes before activate'
         assert self._publisher is not None, 'as the source'
         self._publisher.begin()
-        self._capture = Capture(self._source, self._publisher, self.left_at_work)
+        self._capture = Capture(self._source, self._publisher, self.left_behind.at_work)
         self._capture.start()
 
     def deactivate(self) -> None:
@@ -203,7 +203,7 @@ class CameraNode(ManagedNode):
         if self._capture is None:
             return
         for left in self._capture.close(_CAPTURE_END_S):
-            self.leave_behind(left)
+            self.left_behind.add(left)
         self._publish_stats()  # the count of all frames, for those who compare
         self._capture = None
 

@@ -13,7 +13,6 @@ A tuple field is an array parameter; its default is (), the empty list.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from rcl_interfaces.msg import (
@@ -34,7 +33,7 @@ from jetson_perception.renamed import new_parameter
 from jetson_perception.ros.parameter_values import in_declared_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from rclpy.node import Node
 
@@ -51,7 +50,6 @@ _ARRAYS = {
     float: Parameter.Type.DOUBLE_ARRAY,
     str: Parameter.Type.STRING_ARRAY,
 }
-_FIELDS_SHOWN = 3
 
 
 def parameter_type(cls: type, field: str) -> Parameter.Type:
@@ -378,90 +376,3 @@ class Parameters(Generic[P]):
 def _using(default: Any) -> str:
     value = 'using an empty list' if default == () else f'using {quoted(default)}'
     return f'{value} until it is corrected'
-
-
-def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:
-    """What to answer a client that sets a parameter under an old name; '' when none is old."""
-    for parameter in parameters:
-        new = new_parameter(parameter.name, node._parameters)
-        if new:
-            return printable_line(f'{parameter.name} is now called {new}; set {new} instead')
-    return ''
-
-
-def unknown_parameters(
-    node: Node,
-    ignore: Iterable[str] = (),
-    other_names: Mapping[str, str] | None = None,
-    blocks_listed_in: str = '',
-) -> list[str]:
-    """What to log for each parameter that was given to the node but that it does not have.
-
-    Parameters
-    ----------
-    node : rclpy Node
-        With all its parameters declared.
-    ignore : iterable of str
-        Beginnings of names that something else will declare later.
-    other_names : mapping of str to str, optional
-        Names that other packages use, and the node's name for the same parameter.
-    blocks_listed_in : str
-        The parameter that lists the blocks of parameters of one kind, such as `engines`; a block
-        that it does not list is told of once, not for each parameter in it.
-    """
-    known = list(node._parameters)
-    unknown = [
-        name
-        for name in node._parameter_overrides
-        if name not in known and not name.startswith(('qos_overrides.', *ignore))
-    ]
-    blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
-    texts = [
-        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
-        f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
-        f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
-        for block, names in blocks.items()
-    ]
-    for name in unknown:
-        if name.partition('.')[0] in blocks:
-            continue
-        new = new_parameter(name, known)
-        if new and new not in node._parameter_overrides:
-            continue  # `require_new_names` makes an error of it
-        same = new or (other_names or {}).get(name)
-        close = [same] if same else difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
-        # YAML has a mapping where a list is meant, such as class_score_thresholds.
-        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
-        if no_mapping:
-            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
-        texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
-    return texts
-
-
-def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
-    """What stands under each first part of a name that has a dot."""
-    blocks: dict[str, set[str]] = {}
-    for name in known:
-        block, dot, rest = name.partition('.')
-        if dot and block != 'qos_overrides':
-            blocks.setdefault(block, set()).add(rest)
-    return blocks
-
-
-def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
-    """Unknown names by their first part, where the node has such parameters under another."""
-    there = _blocks(known)
-    fields = set().union(*there.values())
-    return {
-        block: sorted(rest)
-        for block, rest in _blocks(unknown).items()
-        if block not in there and rest & fields
-    }
-
-
-def _listed(names: list[str]) -> str:
-    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
-    return shown + (
-        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
-    )
