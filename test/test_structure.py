@@ -17,7 +17,6 @@ MOST_LINES = 250
 # Classes that were longer already. None of them is to grow.
 LONGER = {
     'ManagedNode': 295,  # rclpy's lifecycle, whose transitions each need a method
-    'Parameters': 295,  # declares, checks and sets: of three rclpy callbacks
 }
 
 TOOLS = [

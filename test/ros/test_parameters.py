@@ -13,11 +13,8 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.ros.parameters import (
-    Parameters,
-    param,
-    parameter_type,
-)
+from jetson_perception.ros.parameter_spec import parameter_type
+from jetson_perception.ros.parameters import Parameters, param
 
 Type = Parameter.Type
 
