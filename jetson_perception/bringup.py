@@ -119,8 +119,6 @@ def _yaml(value: Any) -> str:
 
 _ENGINE = 'det'
 """The default of engine_name."""
-_CAMERA_NAME = 'camera_node'
-"""The default of camera_name."""
 _CONCURRENT_MODELS = {
     'detect_model': 'det',
     'detect_int8_model': 'det_int8',
@@ -140,13 +138,9 @@ def camera(values: Mapping[str, str]) -> list[NodeProcess]:
 
 
 def _camera(values: Mapping[str, str]) -> NodeProcess:
-    parameters = _given(
-        values, source=str, width=_whole, height=_whole, frame_rate=_number, loop=_flag
-    )
-    parameters |= _given(values, calibration=str, wait_for_subscribers=_whole, every_frame=_flag)
-    parameters |= _given(values, pixel_format=str, frame_id=str)
-    if 'frame_id' not in parameters and not _may_set_frame_id(values):
-        parameters['frame_id'] = _frame_id(values)
+    parameters = _given(values, source=str, pixel_format=str, calibration=str, frame_id=str)
+    parameters |= _given(values, width=_whole, height=_whole, frame_rate=_number)
+    parameters |= _given(values, loop=_flag, wait_for_subscribers=_whole, every_frame=_flag)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
@@ -339,26 +333,6 @@ def _with_file(values: Mapping[str, str], parameter: str) -> dict[str, str]:
     name = _topic(values['namespace'], values['name'])
     shared = _meant_for(values['camera_params_file'], name, parameter)
     return {**values, 'params_file': values['params_file'] or shared}
-
-
-def _may_set_frame_id(values: Mapping[str, str]) -> bool:
-    """Whether the user's file for the camera sets its frame, as far as one can read it."""
-    file = _camera_file(values)
-    if not file:
-        return False
-    sections = read_sections(Path(file))
-    name = _topic(values['camera_namespace'], values['camera_name'])
-    return sections is None or any(
-        'frame_id' in section.parameters and section.is_for(name) for section in sections
-    )
-
-
-def _frame_id(values: Mapping[str, str]) -> str:
-    """A frame that no camera of another name has."""
-    parts = [part for part in values['camera_namespace'].split('/') if part]
-    if values['camera_name'] != _CAMERA_NAME:
-        parts.append(values['camera_name'])
-    return '_'.join(parts) or 'camera'
 
 
 def _listed_engines(values: Mapping[str, str]) -> list[str]:

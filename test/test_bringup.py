@@ -16,6 +16,7 @@ from jetson_perception import bringup
 from jetson_perception.bringup import NodeProcess, Preparation, defaults
 from jetson_perception.errors import ParameterError
 from jetson_perception.resources import config_path
+from jetson_perception.ros.frame_ids import frame_of_camera
 
 ALLOCATOR = {
     'MALLOC_ARENA_MAX',
@@ -120,8 +121,6 @@ class TestArguments:
             given = dict(process.parameters)
             assert given.pop('use_sim_time') is False
             if process.executable == 'camera_node':
-                frame_id = given.pop('frame_id', 'camera')
-                assert frame_id == process.namespace.replace('/', '_')
                 assert given == {'source': source}
             else:
                 assert given.pop('autostart') is True
@@ -138,7 +137,7 @@ class TestArguments:
         assert len({(node.namespace, node.name) for node in started}) == len(started)
         assert len({node.remappings['image'] for node in started if node.remappings}) == 2
         frames = [
-            node.parameters.get('frame_id', 'camera')
+            frame_of_camera(node.namespace, node.name)
             for node in started
             if node.executable == 'camera_node'
         ]
@@ -310,43 +309,6 @@ class TestCameraOrTopic:
     def test_a_number_that_is_none(self, values, reason):
         with pytest.raises(ParameterError, match=reason):
             camera(**values)
-
-
-class TestFrame:
-    """The frame of a camera's images in tf, which tells two cameras apart."""
-
-    @pytest.mark.parametrize(
-        ('values', 'frame_id'),
-        [
-            pytest.param({}, 'camera', id='default'),
-            pytest.param({'camera_namespace': 'left'}, 'left', id='namespace'),
-            pytest.param({'camera_namespace': '/rig/left/'}, 'rig_left', id='nested'),
-            pytest.param({'camera_name': 'left'}, 'camera_left', id='name'),
-            pytest.param({'camera_namespace': '/'}, 'camera', id='no_namespace'),
-            pytest.param({'camera_namespace': '/', 'camera_name': 'a'}, 'a', id='name_alone'),
-            pytest.param(
-                {'frame_id': 'optical', 'camera_namespace': 'left'}, 'optical', id='given'
-            ),
-        ],
-    )
-    def test_follows_the_name(self, values, frame_id):
-        assert camera(**values).parameters['frame_id'] == frame_id
-
-    @pytest.mark.parametrize(
-        ('text', 'left_to_the_file'),
-        [
-            pytest.param('/**: {ros__parameters: {frame_id: mine}}', True, id='of_all'),
-            pytest.param('/left/*: {ros__parameters: {frame_id: mine}}', True, id='of_this_one'),
-            pytest.param('/**: {ros__parameters: {width: 8}}', False, id='nothing_of_it'),
-            pytest.param('/right/*: {ros__parameters: {frame_id: x}}', False, id='of_another'),
-            pytest.param('a: [', True, id='unreadable'),
-        ],
-    )
-    def test_is_left_to_a_file_that_sets_it(self, tmp_path, text, left_to_the_file):
-        file = tmp_path / 'my camera ü.yaml'
-        file.write_text(text)
-        given = camera(params_file=str(file), camera_namespace='left').parameters
-        assert given.get('frame_id') == (None if left_to_the_file else 'left')
 
 
 class TestModels:

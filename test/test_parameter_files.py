@@ -14,13 +14,13 @@ if importlib.util.find_spec('rclpy') is None:
     pytest.skip('the parameters are declared with rclpy', allow_module_level=True)
 
 from jetson_perception import bringup
-from jetson_perception.nodes.camera_node import CameraParams
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
 from jetson_perception.parameter_fields import problem_between_fields
+from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
-from jetson_perception.ros.parameters import parameter_type
+from jetson_perception.ros.parameter_spec import parameter_type
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = ROOT / 'tools' / 'generate_parameter_files.py'

@@ -16,8 +16,7 @@ MOST_LINES = 250
 
 # Classes that were longer already. None of them is to grow.
 LONGER = {
-    'ManagedNode': 380,  # rclpy's lifecycle, whose transitions are taken here alone
-    'Parameters': 295,  # declares, checks and sets: of three rclpy callbacks
+    'ManagedNode': 295,  # rclpy's lifecycle, whose transitions each need a method
 }
 
 TOOLS = [

@@ -15,12 +15,12 @@ import sys
 import textwrap
 from pathlib import Path
 
-from jetson_perception.nodes.camera_node import CameraParams
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
+from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
-from jetson_perception.ros.parameters import parameter_type
+from jetson_perception.ros.parameter_spec import parameter_type
 
 ROOT = Path(__file__).resolve().parent.parent
 #: For each node its groups of parameters: what they are, their dataclass, their prefix.

@@ -82,7 +82,7 @@ class SegNode(PerceptionNode):
         super().cleanup()
         if self._model is None:
             return
-        self.close_when_free('the engine', self._model.close)
+        self.left_behind.close_when_free('the engine', self._model.close)
         self._model = None
         self._topics.destroy()
         for publisher in (self._color_masks, self._labels):

@@ -181,7 +181,7 @@ class _Engine:
 
     def close(self) -> None:
         self.params.check = None
-        self._node.close_when_free(f'engine {self.name}', self.model.close)
+        self._node.left_behind.close_when_free(f'engine {self.name}', self.model.close)
         self._topics.destroy()
         self._node.destroy_publisher(self._labels)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
-from jetson_perception.camera.calibration import calibration_path
+from jetson_perception.camera.calibration import calibration_path, load_calibration
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jetson_perception.camera.calibration import Calibration
 
 _PACKAGE_URL = re.compile(r'package://([A-Za-z][A-Za-z0-9_-]*)/(.+)', re.DOTALL)
 
@@ -43,3 +46,18 @@ def calibration_file(given: str) -> Path:
             'calibration',
         ) from err
     return calibration_path(f'{share}/{match[2]}')
+
+
+def first_calibration(given: str, output: Path | None) -> Calibration | None:
+    """The calibration that a camera begins with: the one that was set once, or the one given.
+
+    Parameters
+    ----------
+    given : str
+        As for `calibration_file`; empty for none.
+    output : Path, optional
+        Where `set_camera_info` writes, if it may.
+    """
+    if output is not None and os.path.lexists(output):
+        return load_calibration(output)
+    return load_calibration(calibration_file(given)) if given else None

@@ -87,8 +87,13 @@ class CalibrationService:
                 'calibration',
             )
         given = Calibration(
-            *((info.width, info.height), self._camera_name, info.distortion_model),
-            *(tuple(map(float, values)) for values in (info.d, info.k, info.r, info.p)),
+            size_wh=(info.width, info.height),
+            camera_name=self._camera_name,
+            distortion_model=info.distortion_model,
+            distortion=tuple(map(float, info.d)),
+            camera_matrix=tuple(map(float, info.k)),
+            rectification_matrix=tuple(map(float, info.r)),
+            projection_matrix=tuple(map(float, info.p)),
         )
         # Read as it will be at the next start: what is wrong with it is told now.
         calibration = parse_calibration(calibration_text(given).encode(), self._file)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
 
 from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.ros import qos
+from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,8 +57,7 @@ class DiagnosticsPublisher:
         self._node = node
         self._collect = collect
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos.RESULTS)
-        # Steady: health must be published even while simulated time stands still.
-        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady_timer(node, 1.0, self.publish)
 
     def publish(self) -> None:
         """Publish now."""

@@ -9,25 +9,39 @@ from jetson_perception.printable import printable
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-_IN_NO_NAMESPACE = 'camera'
+_USUAL_NAME = 'camera_node'
+_ALONE = 'camera'
+
+
+def frame_of_camera(namespace: str, name: str) -> str:
+    """A frame that no camera in another namespace, or of another name, has.
+
+    Examples
+    --------
+    >>> print(frame_of_camera('/rig/left', 'camera_node'), frame_of_camera('/', 'left'))
+    rig_left left
+    """
+    parts = [part for part in namespace.split('/') if part]
+    if name != _USUAL_NAME:
+        parts.append(name)
+    return '_'.join(parts) or _ALONE
 
 
 def usable_frame_id(node: Node, given: str) -> str:
-    """The frame of a camera's images: as given, but without a leading slash, or by the namespace.
+    """The frame of a camera's images: as given, but without a leading slash, or by its name.
 
-    tf2 refuses names that begin with a slash, and then nobody can use the images' place. Two
-    cameras in two namespaces have two frames, whoever started them.
+    tf2 refuses names that begin with a slash, and then nobody can use the images' place.
 
     Parameters
     ----------
     node : rclpy Node
-        Whose log tells what was removed, and whose namespace stands in for an empty name.
+        Whose log tells what was removed, and whose full name stands in for an empty one.
     given : str
-        As the user wrote it; empty for the namespace.
+        As the user wrote it; empty for `frame_of_camera`.
     """
     if not given:
-        return node.get_namespace().strip('/') or _IN_NO_NAMESPACE
-    plain = given.lstrip('/') or _IN_NO_NAMESPACE
+        return frame_of_camera(node.get_namespace(), node.get_name())
+    plain = given.lstrip('/') or _ALONE
     if plain != given:
         node.get_logger().warning(
             f'frame_id {printable(given)} begins with a slash, which tf2 refuses; images are in '

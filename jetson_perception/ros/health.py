@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 
 from jetson_perception.printable import printable
+from jetson_perception.ros import qos
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-#: Best effort, which matches every publisher; what is lost is said again a second later.
-_QOS = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT
-)
 #: Lines that are kept; a robot has hundreds.
 _MOST_LINES = 1000
 
@@ -33,7 +29,7 @@ class NodeHealth:
         self._node = node
         self._lines: dict[str, DiagnosticStatus] = {}
         self._subscription = node.create_subscription(
-            DiagnosticArray, '/diagnostics', self._on_diagnostics, _QOS
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS_INPUT
         )
 
     def close(self) -> None:

@@ -7,12 +7,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rclpy.clock import Clock, ClockType
-
 from jetson_perception.msg import PipelineStats
 from jetson_perception.printable import counted, printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
+from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,8 +44,7 @@ class LaneReports:
         self._lanes: tuple[Lane, ...] = ()
         self._publishers: dict[str, Any] = {}
         self.forget_errors()
-        # Steady: with use_sim_time and nobody publishing /clock a ROS timer would never fire.
-        node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady_timer(node, 1.0, self.publish)
 
     def forget_errors(self) -> None:
         """Begin without an error."""

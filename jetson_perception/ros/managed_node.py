@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -13,20 +12,14 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.parameter_sections import files_for_others, given_files
-from jetson_perception.pipeline import LeftBehind, call_within
 from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros import diagnostics
+from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
-from jetson_perception.ros.namesakes import Namesakes
-from jetson_perception.ros.parameters import (
-    ALLOWS_CHANGES,
-    Parameters,
-    old_name_problem,
-    param,
-    unknown_parameters,
-)
-from jetson_perception.ros.stamps import clock_problem
+from jetson_perception.ros.left_behind import LeftBehindThreads
+from jetson_perception.ros.parameters import ALLOWS_CHANGES, Parameters, param
+from jetson_perception.ros.state_report import Condition, StateReport
+from jetson_perception.ros.transitions import Transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,9 +29,6 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter
 
 log = logging.getLogger(__name__)
-
-_RELEASE_S = 0.8  # what releasing an engine may take in the executor's thread
-_CLOCK_PATIENCE_S = 3  # a simulation that starts together with the node takes a while
 
 
 @dataclass(frozen=True)
@@ -84,22 +74,17 @@ class ManagedNode(LifecycleNode):
         self.problem = ''
         #: Whether to activate when the user has the node try again.
         self._wanted_active = False
-        self._declared: list[Parameters[Any]] = []
-        self._unknown_parameters: list[str] = []
-        self._files_for_others: list[str] = []
+        self._given = GivenParameters(self)
         #: Set when the process is to end, so that nobody begins what takes long.
         self.ending = threading.Event()
         self._failure: Exception | None = None
         self._failed = self.create_guard_condition(self._on_failure)
-        self._left_behind: list[LeftBehind] = []
-        self._to_close: list[tuple[str, Callable[[], None]]] = []
-        self._hang_told = ''
-        self._seconds_without_time = 0
-        service = self._service_change_state
-        service.callback = partial(self._on_change_state, service.callback)
+        #: Threads that did not end in time.
+        self.left_behind = LeftBehindThreads(self.get_logger())
+        self._lifecycle = Transitions(self)
         self._managed = self.declare(ManagedParams)
         self.own = self.declare(params)
-        self._namesakes = Namesakes(self)
+        self._state_report = StateReport(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
         guard_services(self)
@@ -111,23 +96,18 @@ class ManagedNode(LifecycleNode):
         )
         for problem in declared.problems:
             self.get_logger().error(problem)
-        self._declared.append(declared)
+        self._given.add(declared)
         return declared
 
     @property
     def parameter_problems(self) -> list[str]:
         """What was wrong at start and has not been corrected yet."""
-        given = [problem for declared in self._declared for problem in declared.problems]
-        return given + self._unknown_parameters + self._files_for_others
+        return self._given.problems
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """Set all or none, as both services do; 1 is taken for 1.0, and [] for any list."""
-        problem = old_name_problem(self, parameter_list)
-        if problem:
-            return SetParametersResult(successful=False, reason=problem)
         try:
-            for declared in self._declared:
-                parameter_list = declared.as_meant(parameter_list)
+            parameter_list = self._given.as_meant(parameter_list)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=printable_line(str(error)))
         return super().set_parameters_atomically(parameter_list)
@@ -142,13 +122,7 @@ class ManagedNode(LifecycleNode):
         arguments : sequence of str
             Command line that the node was started with.
         """
-        self._unknown_parameters = unknown_parameters(
-            self, other_names=self._other_names(), blocks_listed_in=self.blocks_listed_in
-        )
-        self._files_for_others = files_for_others(
-            given_files(arguments), self.get_fully_qualified_name()
-        )
-        for problem in self._unknown_parameters + self._files_for_others:
+        for problem in self._given.look_over(arguments, self.blocks_listed_in):
             self.get_logger().warning(problem)
         if self._managed.value.autostart:
             self._wanted_active = True
@@ -158,42 +132,12 @@ class ManagedNode(LifecycleNode):
         allowed: bool = getattr(self._managed.value, ALLOWS_CHANGES)
         return allowed
 
-    def _other_names(self) -> dict[str, str]:
-        return {
-            other: name
-            for declared in self._declared
-            for other, name in declared.other_names.items()
-        }
-
     def declare_dependent(self) -> None:
         """Declare the parameters whose names depend on the values of others, as far as new."""
 
-    def _declare_dependent(self) -> None:
-        self.declare_dependent()
-        if self._unknown_parameters:  # some may be known by now
-            self._unknown_parameters = unknown_parameters(self, other_names=self._other_names())
-
-    def _require_new_names(self) -> None:
-        for declared in self._declared:
-            declared.require_new_names()
-
     def _start(self) -> None:
-        if self._go('configure') and self._wanted_active:
-            self._go('activate')
-
-    def _go(self, transition: str) -> bool:
-        """Take a transition if the state has it, and tell whether it succeeded.
-
-        rclpy raises if the state does not have it, and that would end the process.
-        """
-        if transition not in self._transitions():
-            return False
-        trigger = getattr(self, f'trigger_{transition}')
-        return bool(trigger() == TransitionCallbackReturn.SUCCESS)
-
-    def _transitions(self) -> dict[str, int]:
-        """Number of each transition that the state has, by its name."""
-        return {name: number for number, name, *_ in self._state_machine.available_transitions}
+        if self._lifecycle.take('configure') and self._wanted_active:
+            self._lifecycle.take('activate')
 
     def configure(self) -> None:
         """Open what takes time: models, cameras. May raise PerceptionError."""
@@ -231,45 +175,13 @@ class ManagedNode(LifecycleNode):
         """Cut short what takes long; called in another thread, when the process is to end."""
         self.ending.set()
 
-    def leave_behind(self, left: LeftBehind | None) -> None:
-        """Remember threads that did not end in time; None means that all did."""
-        if left is not None:
-            self._left_behind.append(left)
-            at_work = left.at_work()
-            if at_work:  # it may have ended this moment
-                self.get_logger().error(f'{at_work}; it is left behind')
-
-    def close_when_free(self, who: str, close: Callable[[], None]) -> None:
-        """Close what threads that were left behind may use: now, or when they have ended.
-
-        Never once one of them was stuck: its memory stays until the process ends.
-        """
-        if self.left_at_work() or self.stuck():
-            self._to_close.append((who, close))
-        else:
-            self.leave_behind(call_within(close, who, 'its release', _RELEASE_S))
-
-    def left_at_work(self) -> str:
-        """What threads that were left behind still do, for people; empty without any."""
-        return next(filter(None, (left.at_work() for left in self._left_behind)), '')
-
-    def stuck(self) -> str:
-        """Which thread was left behind because it hung, from then on; empty without one."""
-        return next(filter(None, (left.stuck() for left in self._left_behind)), '')
-
-    def refuse_after_hang(self) -> None:
-        """Raise PerceptionError where a thread hung, which only a new process mends."""
-        stuck = self.stuck()
-        if stuck:
-            raise PerceptionError(f'{stuck}. What it hung in may be broken: restart this node')
-
     def go_inactive(self, error: Exception) -> None:
         """Go inactive for an error that came after `configure`; call it in the executor's thread.
 
         Diagnostics tell the reason until the node is configured or activated again.
         """
         if self.active:
-            self._go('deactivate')
+            self._lifecycle.take('deactivate')
         self._explain('active any more', error)
 
     def fail_soon(self, error: Exception) -> None:
@@ -284,11 +196,12 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
-        self._forget_destroyed()
+        self._lifecycle.forget_destroyed()
         steps = (
-            self.refuse_after_hang,
-            self._declare_dependent,
-            self._require_new_names,
+            self.left_behind.refuse_after_hang,
+            self.declare_dependent,
+            self._given.look_again,
+            self._given.require_new_names,
             self.configure,
         )
         if not self._succeeds('configured', *steps):
@@ -298,10 +211,10 @@ class ManagedNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Transition of the lifecycle."""
-        self._forget_destroyed()
+        self._lifecycle.forget_destroyed()
         self._wanted_active = True
         self._failure = None  # of the activation before
-        if not self._succeeds('activated', self.refuse_after_hang, self.activate):
+        if not self._succeeds('activated', self.left_behind.refuse_after_hang, self.activate):
             return self._undone(self.deactivate)
         self.active = True
         return super().on_activate(state)
@@ -354,28 +267,6 @@ class ManagedNode(LifecycleNode):
             self.configured = False
             self._undone(self.cleanup)
 
-    def _forget_destroyed(self) -> None:
-        """Drop what rclpy keeps of publishers, timers and the like that are gone.
-
-        Its callback groups hold a weak reference to each that ever was.
-        """
-        group = self.default_callback_group
-        if isinstance(group.entities, set):
-            group.entities = {entity for entity in group.entities if entity() is not None}
-
-    def _on_change_state(self, change: Callable[..., Any], request: Any, response: Any) -> Any:
-        """Refuse a transition that the state does not have; rclpy lets it end the process."""
-        wanted = request.transition
-        possible = self._transitions()
-        if wanted.label in possible or (not wanted.label and wanted.id in possible.values()):
-            return change(request, response)
-        self.get_logger().warning(
-            f'transition {printable(wanted.label or wanted.id)} refused: in state '
-            f'{self._state_label()} there are {", ".join(possible) or "none"}'
-        )
-        response.success = False
-        return response
-
     def _succeeds(self, what: str, *steps: Callable[[], None]) -> bool:
         """Whether steps of the lifecycle came through; if not, say why."""
         try:
@@ -405,90 +296,54 @@ class ManagedNode(LifecycleNode):
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
         """Configure anew, and activate if the node was to be active, after a failure."""
-        if not self.active and self.stuck():
-            response.message = f'{self.stuck()}; restart this node'
+        if not self.active and self.left_behind.stuck():
+            response.message = f'{self.left_behind.stuck()}; restart this node'
             return response
         if not self.problem or self.active:
-            reason = self.trying_again() or f'the node is {self._state_label()}'
+            reason = self.trying_again() or f'the node is {self._lifecycle.state}'
             response.message = f'nothing to try again: {reason}'
             return response
         self.get_logger().info('trying again, as asked')
         if self.configured:
-            self._go('cleanup')
+            self._lifecycle.take('cleanup')
         self._start()
         response.success = not self.problem
-        response.message = self.problem or self.busy()[0] or self._state_label()
+        response.message = self.problem or self.busy()[0] or self._lifecycle.state
         return response
 
-    def _state_label(self) -> str:
-        label: str = self._state_machine.current_state[1]
-        return label
-
     def _way_out(self, what: str, error: Exception) -> str:
-        if self.stuck():
+        if self.left_behind.stuck():
             return 'Nothing else helps'
         unset = error.parameter if isinstance(error, ParameterError) else ''
-        if any(declared.waits_for_start(unset) for declared in self._declared):
+        if self._given.waits_for_start(unset):
             return (
                 f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
                 'the graph'
             )
-        name = self.get_fully_qualified_name()
-        retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
-        if what in ('configured', 'activated'):
-            step = what.removesuffix('d')
-            return f'Once mended: `ros2 lifecycle set {name} {step}`, or {retry}'
-        if what == 'active any more':
-            return f'Once mended: {retry}'
-        return 'The node goes back to unconfigured'
-
-    def _settle(self) -> None:
-        """Close what threads that were left behind have let go of by now."""
-        self._left_behind = [left for left in self._left_behind if not left.settle()]
-        while self._to_close and not self._left_behind:
-            who, close = self._to_close.pop(0)
-            self.leave_behind(call_within(close, who, 'its release', _RELEASE_S))
-
-    def _tell_hang(self) -> str:
-        """What hangs, or was left behind because it did; logged when it is new."""
-        hang = self.stuck() or self.hang()
-        begin = hang.partition('(')[0]
-        if begin != self._hang_told:
-            self._hang_told = begin
-            if hang:
-                self.get_logger().error(f'{hang}; restart this node if it stays so')
-        return hang
-
-    def _tell_clock(self) -> str:
-        """What keeps the node from knowing the time; logged when it lasts."""
-        problem = clock_problem(self)
-        self._seconds_without_time = self._seconds_without_time + 1 if problem else 0
-        if self._seconds_without_time == _CLOCK_PATIENCE_S:
-            self.get_logger().warning(problem)
-        return problem
+        return _way_back(self.get_fully_qualified_name(), what)
 
     def _diagnose(self) -> list[DiagnosticStatus]:
-        name = self.get_fully_qualified_name()
+        self.left_behind.settle()
         busy, values = self.busy()
-        facts = self.facts() | self._namesakes.facts
-        self._settle()
-        hang = self._tell_hang()
-        if hang:
-            state = diagnostics.status(diagnostics.ERROR, name, hang, facts | values)
-        elif self.problem:
-            state = diagnostics.status(diagnostics.ERROR, name, self.problem, facts)
-        elif busy:
-            state = diagnostics.status(diagnostics.WARN, name, busy, facts | values)
-        elif self.active:
-            state = diagnostics.status(diagnostics.OK, name, 'active', facts)
-        else:
-            state = diagnostics.status(diagnostics.STALE, name, self._state_label(), facts)
-        problems = list(filter(None, [self._tell_clock(), *self.parameter_problems]))
-        if problems and state.level == diagnostics.OK:
-            state.level = diagnostics.WARN
-            state.message = '; '.join(problems)
-        namesake = self._namesakes.problem()
-        if namesake:
-            said = f'{namesake}. {state.message}' if state.level != diagnostics.OK else namesake
-            state.level, state.message = diagnostics.ERROR, said
-        return [state, *(self.diagnose() if self.active else [])]
+        condition = Condition(
+            state=self._lifecycle.state,
+            active=self.active,
+            hang=self.left_behind.stuck() or self.hang(),
+            problem=self.problem,
+            busy=busy,
+            busy_values=values,
+            facts=self.facts(),
+            parameter_problems=self.parameter_problems,
+        )
+        return [self._state_report.status(condition), *(self.diagnose() if self.active else [])]
+
+
+def _way_back(name: str, what: str) -> str:
+    """How to bring a node of this name back to work that is not configured, say."""
+    retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
+    if what in ('configured', 'activated'):
+        step = what.removesuffix('d')
+        return f'Once mended: `ros2 lifecycle set {name} {step}`, or {retry}'
+    if what == 'active any more':
+        return f'Once mended: {retry}'
+    return 'The node goes back to unconfigured'

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 
 from jetson_perception.printable import printable
+from jetson_perception.ros import qos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +20,11 @@ if TYPE_CHECKING:
     from rclpy.subscription import Subscription
 
 #: Longer than a node that was killed stays in discovery: 20 s with Fast DDS, 10 s with others.
-_LEASE_S = 30.0
+LEASE_S = 30.0
 #: How long a node that spoke counts as alive; ours speak once a second.
 _ALIVE_S = 5.0
 _MOST_HEARD = 16
 _KEY = 'process'
-#: Best effort matches every publisher; what is lost is said again a second later.
-_QOS = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT
-)
 
 
 class Namesakes:
@@ -92,7 +88,7 @@ class Namesakes:
         if self._since_s is None:
             self._since_s = now_s
             self._subscription = self._node.create_subscription(
-                DiagnosticArray, '/diagnostics', self._on_diagnostics, _QOS
+                DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS_INPUT
             )
         alive = [
             process for process, heard_s in self._heard_s.items() if now_s - heard_s < _ALIVE_S
@@ -100,7 +96,7 @@ class Namesakes:
         earlier = [process for process in alive if process < self._process]
         if earlier:
             return self._explanation(f' (since {printable(min(earlier), 120)})')
-        if not alive and now_s - self._since_s > _LEASE_S:
+        if not alive and now_s - self._since_s > LEASE_S:
             return self._explanation('')
         return ''
 

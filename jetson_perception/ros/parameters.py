@@ -13,15 +13,9 @@ A tuple field is an array parameter; its default is (), the empty list.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
 
@@ -31,35 +25,14 @@ from jetson_perception.parameter_fields import param as param
 from jetson_perception.parameter_fields import problem_between_fields
 from jetson_perception.printable import printable, printable_line, quoted
 from jetson_perception.renamed import new_parameter
-from jetson_perception.ros.parameter_values import in_declared_type
+from jetson_perception.ros.parameter_spec import parameter_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from rclpy.node import Node
 
 P = TypeVar('P')
-
-_SCALARS = {
-    bool: Parameter.Type.BOOL,
-    int: Parameter.Type.INTEGER,
-    float: Parameter.Type.DOUBLE,
-    str: Parameter.Type.STRING,
-}
-_ARRAYS = {
-    int: Parameter.Type.INTEGER_ARRAY,
-    float: Parameter.Type.DOUBLE_ARRAY,
-    str: Parameter.Type.STRING_ARRAY,
-}
-_FIELDS_SHOWN = 3
-
-
-def parameter_type(cls: type, field: str) -> Parameter.Type:
-    """ROS type of a dataclass field's parameter."""
-    hint = get_type_hints(cls)[field]
-    if get_origin(hint) is tuple:
-        return _ARRAYS[get_args(hint)[0]]
-    return _SCALARS[hint]
 
 
 class Parameters(Generic[P]):
@@ -98,11 +71,11 @@ class Parameters(Generic[P]):
         self._prefix = f'{prefix}.' if prefix else ''
         self._configured = configured
         self._may_open = may_open
-        self._fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        self._specs = parameter_specs(cls, self._prefix)
         #: What is wrong with values that only their user can judge, such as names of a model's
         #: classes; empty when nothing is. Set only while there is such a user.
         self.check: Callable[[P], str] | None = None
-        values = {name: self._declare(name) for name in self._fields}
+        values = {name: self._declare(name) for name in self._specs}
         self.value: P = self._mended(cls(**values))
         self._under_old_names = self._given_under_old_names()
         node.add_on_set_parameters_callback(self._on_set)
@@ -115,15 +88,13 @@ class Parameters(Generic[P]):
     @property
     def names(self) -> list[str]:
         """Full names of the parameters."""
-        return [self._prefix + name for name in self._fields]
+        return [spec.name for spec in self._specs.values()]
 
     @property
     def other_names(self) -> dict[str, str]:
         """What other packages call the parameters: the full name here by the one there."""
         return {
-            other: self._prefix + name
-            for name, field in self._fields.items()
-            for other in field.metadata['other_names']
+            other: spec.name for spec in self._specs.values() for other in spec.meta['other_names']
         }
 
     @property
@@ -154,13 +125,10 @@ class Parameters(Generic[P]):
         for parameter in parameters:
             field = self._field(parameter.name)
             if field and parameter.type_ != Parameter.Type.NOT_SET:
-                parameter = self._meant(field, parameter)
-                if parameter.type_ != parameter_type(self._cls, field):
-                    raise ParameterError(
-                        f'parameter {parameter.name} is {quoted(parameter.value)}; '
-                        f'{self._expected(field)}',
-                        parameter.name,
-                    )
+                spec = self._specs[field]
+                parameter = spec.meant(parameter)
+                if parameter.type_ != spec.kind:
+                    raise ParameterError(spec.refusal(parameter.value), spec.name)
             found.append(parameter)
         return found
 
@@ -169,7 +137,7 @@ class Parameters(Generic[P]):
         field = self._field(name)
         return (
             field != ''
-            and self._fields[field].metadata['opens']
+            and self._specs[field].meta['opens']
             and not self._may_open()
             and not getattr(self.value, field)
         )
@@ -189,56 +157,45 @@ class Parameters(Generic[P]):
         return texts
 
     def _declare(self, field: str) -> Any:
-        name = self._prefix + field
-        default = self._fields[field].default
-        kind = parameter_type(self._cls, field)
+        spec = self._specs[field]
         overrides = self._node._parameter_overrides  # rclpy has no public way to look
-        given = overrides.get(name)
+        given = overrides.get(spec.name)
         if given is not None and (given.value is None or given.value == []):
             # An empty list has no type, and none at all from YAML: rclpy would store that.
-            del overrides[name]
-            if default != ():
+            del overrides[spec.name]
+            if not spec.is_list:
                 self._problems[field] = (
-                    f'parameter {name} is an empty list; {self._expected(field)}; '
-                    f'{_using(default)}'
+                    f'parameter {spec.name} is an empty list; expected {spec.expected}; '
+                    f'{_using(spec.default)}'
                 )
         elif given is not None:
-            overrides[name] = self._meant(field, given)
+            overrides[spec.name] = spec.meant(given)
         try:
-            value = self._declare_as(name, kind, default, self._descriptor(field), False)
+            value = spec.declare(self._node)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            self._problems[field] = (
-                f'parameter {name} is {quoted(given.value)}; {self._expected(field)}; '
-                f'{_using(default)}'
-            )
+            self._problems[field] = f'{spec.refusal(given.value)}; {_using(spec.default)}'
             self._node.get_logger().debug(printable(error))
-            return self._declare_as(name, kind, default, self._descriptor(field), True)
-        problem = self._choice_problem(field, value)
+            return spec.declare(self._node, ignore_override=True)
+        problem = spec.choice_problem(value)
         if problem:
-            self._problems[field] = f'{problem}; {_using(default)}'
+            self._problems[field] = f'{problem}; {_using(spec.default)}'
             self._reset(field)
-            return default
+            return spec.default
         return value
-
-    def _meant(self, field: str, given: Parameter) -> Parameter:
-        """The value given, in the field's type where it means one of that type."""
-        kind = parameter_type(self._cls, field)
-        return in_declared_type(given, kind, self._fields[field].metadata['takes_integer'])
 
     def _reset(self, field: str) -> None:
         """Give a parameter its default, whatever the user gave."""
-        name, default = self._prefix + field, self._fields[field].default
-        self._node.undeclare_parameter(name)
-        kind = parameter_type(self._cls, field)
-        self._declare_as(name, kind, default, self._descriptor(field), True)
+        spec = self._specs[field]
+        self._node.undeclare_parameter(spec.name)
+        spec.declare(self._node, ignore_override=True)
 
     def _mended(self, value: P) -> P:
         """The values, with as few as possible replaced by defaults so that none contradict."""
         while problem := self._problem(value):
             suspects = [
-                name
-                for name, field in self._fields.items()
-                if getattr(value, name) != field.default
+                field
+                for field, spec in self._specs.items()
+                if getattr(value, field) != spec.default
             ]
             if not suspects:
                 raise AssertionError(f'the defaults of {self._cls.__name__} do not fit: {problem}')
@@ -247,69 +204,14 @@ class Parameters(Generic[P]):
                 (n for n in suspects if self._problem(self._with_default(value, n)) != problem),
                 suspects[0],
             )
-            self._problems[field] = f'{problem}; {self._prefix}{field}: ' + _using(
-                self._fields[field].default
-            )
+            spec = self._specs[field]
+            self._problems[field] = f'{problem}; {spec.name}: {_using(spec.default)}'
             self._reset(field)
             value = self._with_default(value, field)
         return value
 
     def _with_default(self, value: P, field: str) -> P:
-        return dataclasses.replace(value, **{field: self._fields[field].default})  # type: ignore[type-var]
-
-    def _declare_as(
-        self,
-        name: str,
-        kind: Parameter.Type,
-        default: Any,
-        descriptor: ParameterDescriptor,
-        ignore_override: bool,
-    ) -> Any:
-        if default == ():
-            parameter = self._node.declare_parameter(
-                name, kind, descriptor, ignore_override=ignore_override
-            )
-            if parameter.value is not None:
-                return tuple(parameter.value)
-            # rclpy accepts no empty list as a default, because it has no type. The parameter must
-            # not stay unset: a client that asks for all of them gets none when one has no value.
-            self._node.set_parameters([Parameter(name, kind, [])])
-            return ()
-        return self._node.declare_parameter(
-            name, default, descriptor, ignore_override=ignore_override
-        ).value
-
-    def _descriptor(self, field: str) -> ParameterDescriptor:
-        # A fresh one each time: rclpy writes the name and type into the object it is given.
-        meta = self._fields[field].metadata
-        descriptor = ParameterDescriptor(
-            description=meta['description'], read_only=meta['read_only']
-        )
-        if meta['choices']:
-            descriptor.additional_constraints = 'one of: ' + ', '.join(meta['choices'])
-        if meta['between']:
-            low, high = meta['between']
-            if parameter_type(self._cls, field) == Parameter.Type.INTEGER:
-                descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
-            else:
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=float(low), to_value=float(high))
-                ]
-        return descriptor
-
-    def _expected(self, field: str) -> str:
-        meta = self._fields[field].metadata
-        expected = f'a value of type {parameter_type(self._cls, field).name.lower()}'
-        if meta['between']:
-            expected += ' from {} to {}'.format(*meta['between'])
-        return f'expected {expected}'
-
-    def _choice_problem(self, field: str, value: Any) -> str:
-        choices = self._fields[field].metadata['choices']
-        if not choices or value in choices:
-            return ''
-        listed = ', '.join(choices)
-        return f'parameter {self._prefix}{field} is {quoted(value)}; expected one of {listed}'
+        return dataclasses.replace(value, **{field: self._specs[field].default})  # type: ignore[type-var]
 
     def _problem(self, value: P) -> str:
         problem = problem_between_fields(value)
@@ -318,7 +220,7 @@ class Parameters(Generic[P]):
     def _on_set(self, parameters: list[Parameter]) -> SetParametersResult:
         changes = self._changes(parameters)
         for field, value in changes.items():
-            problem = self._choice_problem(field, value)
+            problem = self._specs[field].choice_problem(value)
             if not problem and value != getattr(self.value, field):
                 problem = self._refusal(field)
             if problem:
@@ -339,7 +241,7 @@ class Parameters(Generic[P]):
             self.value = dataclasses.replace(self.value, **changes)  # type: ignore[type-var]
             for field in changes:
                 self._problems.pop(field, None)
-                self._under_old_names.pop(self._prefix + field, None)
+                self._under_old_names.pop(self._specs[field].name, None)
 
     def _changes(self, parameters: list[Parameter]) -> dict[str, Any]:
         """The parameters that belong to this dataclass, by field."""
@@ -347,18 +249,18 @@ class Parameters(Generic[P]):
         for parameter in parameters:
             field = self._field(parameter.name)
             if field:
-                is_list = isinstance(self._fields[field].default, tuple)
+                is_list = self._specs[field].is_list
                 changes[field] = tuple(parameter.value or ()) if is_list else parameter.value
         return changes
 
     def _field(self, name: str) -> str:
         """The field of a parameter by its full name; '' for the parameters of others."""
         field = name.removeprefix(self._prefix)
-        return field if name.startswith(self._prefix) and field in self._fields else ''
+        return field if name.startswith(self._prefix) and field in self._specs else ''
 
     def _refusal(self, field: str) -> str:
         """Why the parameter cannot be changed now, to whatever value; empty when it can."""
-        name, meta = self._prefix + field, self._fields[field].metadata
+        name, meta = self._specs[field].name, self._specs[field].meta
         node = self._node.get_fully_qualified_name()
         if meta['opens'] and not self._may_open():
             return (
@@ -378,90 +280,3 @@ class Parameters(Generic[P]):
 def _using(default: Any) -> str:
     value = 'using an empty list' if default == () else f'using {quoted(default)}'
     return f'{value} until it is corrected'
-
-
-def old_name_problem(node: Node, parameters: Iterable[Parameter]) -> str:
-    """What to answer a client that sets a parameter under an old name; '' when none is old."""
-    for parameter in parameters:
-        new = new_parameter(parameter.name, node._parameters)
-        if new:
-            return printable_line(f'{parameter.name} is now called {new}; set {new} instead')
-    return ''
-
-
-def unknown_parameters(
-    node: Node,
-    ignore: Iterable[str] = (),
-    other_names: Mapping[str, str] | None = None,
-    blocks_listed_in: str = '',
-) -> list[str]:
-    """What to log for each parameter that was given to the node but that it does not have.
-
-    Parameters
-    ----------
-    node : rclpy Node
-        With all its parameters declared.
-    ignore : iterable of str
-        Beginnings of names that something else will declare later.
-    other_names : mapping of str to str, optional
-        Names that other packages use, and the node's name for the same parameter.
-    blocks_listed_in : str
-        The parameter that lists the blocks of parameters of one kind, such as `engines`; a block
-        that it does not list is told of once, not for each parameter in it.
-    """
-    known = list(node._parameters)
-    unknown = [
-        name
-        for name in node._parameter_overrides
-        if name not in known and not name.startswith(('qos_overrides.', *ignore))
-    ]
-    blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
-    texts = [
-        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
-        f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
-        f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
-        for block, names in blocks.items()
-    ]
-    for name in unknown:
-        if name.partition('.')[0] in blocks:
-            continue
-        new = new_parameter(name, known)
-        if new and new not in node._parameter_overrides:
-            continue  # `require_new_names` makes an error of it
-        same = new or (other_names or {}).get(name)
-        close = [same] if same else difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
-        # YAML has a mapping where a list is meant, such as class_score_thresholds.
-        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
-        if no_mapping:
-            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
-        texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
-    return texts
-
-
-def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
-    """What stands under each first part of a name that has a dot."""
-    blocks: dict[str, set[str]] = {}
-    for name in known:
-        block, dot, rest = name.partition('.')
-        if dot and block != 'qos_overrides':
-            blocks.setdefault(block, set()).add(rest)
-    return blocks
-
-
-def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
-    """Unknown names by their first part, where the node has such parameters under another."""
-    there = _blocks(known)
-    fields = set().union(*there.values())
-    return {
-        block: sorted(rest)
-        for block, rest in _blocks(unknown).items()
-        if block not in there and rest & fields
-    }
-
-
-def _listed(names: list[str]) -> str:
-    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
-    return shown + (
-        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
-    )

@@ -73,7 +73,7 @@ class PerceptionNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Cancel what is being built. A subclass also closes the models that it adopted."""
-        self.leave_behind(self._models.close())
+        self.left_behind.add(self._models.close())
 
     def end_soon(self) -> None:
         """Cut openings, builds and first runs short."""
@@ -90,7 +90,7 @@ class PerceptionNode(ManagedNode):
         if not progress and pipeline is not None and not pipeline.begun:
             texts = (activity.describe() for activity in pipeline.activities)
             progress = next(filter(None, texts), '')
-        return progress or self.left_at_work(), {}
+        return progress or self.left_behind.at_work(), {}
 
     def hang(self) -> str:
         """What has not returned of an opening, a lane, the publisher or the drawing."""
@@ -103,7 +103,7 @@ class PerceptionNode(ManagedNode):
 
     def _refuse_while_left_at_work(self) -> None:
         """Raise if a thread that was left behind still uses the engines."""
-        at_work = self.left_at_work()
+        at_work = self.left_behind.at_work()
         if at_work:
             raise PerceptionError(
                 f'{at_work}; try again when it has, or restart this node if it never does'
@@ -182,9 +182,9 @@ class PerceptionNode(ManagedNode):
         """Unsubscribe, then end the threads."""
         self._input.stop()
         if self._pipeline is not None:
-            self.leave_behind(self._pipeline.close(_LANES_END_S))
+            self.left_behind.add(self._pipeline.close(_LANES_END_S))
         if self._drawer is not None:
-            self.leave_behind(self._drawer.close(_DRAWING_END_S))
+            self.left_behind.add(self._drawer.close(_DRAWING_END_S))
         if self._annotated is not None:
             self._annotated.destroy()
         self._input.close()

@@ -31,6 +31,10 @@ EVERY_IMAGE = QoSProfile(
 RESULTS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
 )
+#: For /diagnostics of others: matches every publisher; what is lost is said again a second later.
+DIAGNOSTICS_INPUT = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
 #: For what is published once and must reach late subscribers too.
 LATCHED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,

@@ -95,4 +95,4 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
             rclpy.try_shutdown()
         finally:
             signals.ignore()  # only now: what hangs so far ends by a signal
-    ending.leave(ending.ENDED_BY_FORCE if node is not None and node.stuck() else 0)
+    ending.leave(ending.ENDED_BY_FORCE if node is not None and node.left_behind.stuck() else 0)

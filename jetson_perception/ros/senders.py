@@ -6,11 +6,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.subscription import Subscription
 
 from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import node_name
+from jetson_perception.ros.namesakes import LEASE_S
+from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 #: So many messages out of order, in so many seconds, are of two publishers: one that was started
 #: anew begins to count anew once.
 _TIMES, _WITHIN_S = 4, 10.0
-#: Longer than a publisher that was killed stays in discovery: 20 s with Fast DDS.
-_LEASE_S = 30.0
 _CHECK_S = 5.0
 _MOST_NAMED = 4
 
@@ -64,7 +63,6 @@ class Senders:
         self._arrived = False
         self._several_since_s: float | None = None
         subscription.callback = self._on_numbered if numbers else self._on_message
-        # Steady, as simulated time may stand still.
         self._timer: Any = None
         if not numbers:
             self._begin_to_count()
@@ -104,9 +102,7 @@ class Senders:
                 )
 
     def _begin_to_count(self) -> None:
-        self._timer = self._node.create_timer(
-            _CHECK_S, self.check, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = steady_timer(self._node, _CHECK_S, self.check)
 
     def check(self) -> None:
         """See whether several publishers have been there for long; where there are no numbers."""
@@ -118,7 +114,7 @@ class Senders:
         now_s = self._now_s()
         if self._several_since_s is None:
             self._several_since_s = now_s
-        elif now_s - self._several_since_s > _LEASE_S:
+        elif now_s - self._several_since_s > LEASE_S:
             self._warn(
                 f'{printable(self._topic)} has {counted(len(names), "publisher")}; if more than '
                 'one of them sends, results alternate between them',

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
 from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.health import NodeHealth
+from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,10 +73,7 @@ class ImageWatchdog:
         self._last_s = time.monotonic()
         self._ever = False
         self.warned = False
-        # Steady: with use_sim_time and nobody publishing /clock a ROS timer would never fire.
-        self._timer = node.create_timer(
-            _CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = steady_timer(node, _CHECK_S, self._check)
 
     def image_arrived(self) -> None:
         """Start the patience anew."""

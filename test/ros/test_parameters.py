@@ -13,13 +13,8 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.ros.parameters import (
-    Parameters,
-    old_name_problem,
-    param,
-    parameter_type,
-    unknown_parameters,
-)
+from jetson_perception.ros.parameter_spec import parameter_type
+from jetson_perception.ros.parameters import Parameters, param
 
 Type = Parameter.Type
 
@@ -484,72 +479,6 @@ def test_names_of_others_pass(declared):
     assert parameters.value == Settings()
 
 
-def test_without_unknown_parameters_nothing_is_said(declared):
-    node, _ = declared(blend=0.5)
-    assert unknown_parameters(node) == []
-
-
-@pytest.mark.parametrize(
-    ('name', 'told'),
-    [
-        pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
-        pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
-        pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
-        pytest.param('names.person', 'names is not a mapping: config/ shows', id='mapping'),
-    ],
-)
-def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
-    node = make_node(**{name: 1})
-    Parameters(node, Settings)
-    (text,) = unknown_parameters(node)
-    assert told in text
-
-
-class TestBlocks:
-    """Parameters of one engine, say, under its name."""
-
-    def unknown(self, make_node, *names):
-        node = make_node(**dict.fromkeys(names, 1))
-        Parameters(node, Settings, 'front')
-        return unknown_parameters(node, blocks_listed_in='engines')
-
-    def test_one_that_is_not_listed_is_told_in_one_line(self, make_node):
-        fields = ('blend', 'count', 'mode', 'names')
-        (text,) = self.unknown(make_node, *(f'det.{field}' for field in fields))
-        assert text == (
-            'configured was given parameters for det (blend, count, mode and 1 more), which '
-            'engines does not list; it lists front. Add det to engines, or rename the block; it '
-            'is ignored'
-        )
-
-    def test_each_has_a_line(self, make_node):
-        texts = self.unknown(make_node, 'det.blend', 'pose.blend', 'pose.count')
-        assert len(texts) == 2
-        assert 'for pose (blend, count), which engines does not list;' in texts[1]
-
-    def test_a_wrong_name_in_one_that_is_listed_is_told_as_ever(self, make_node):
-        (text,) = self.unknown(make_node, 'front.blent')
-        assert 'no parameter front.blent; did you mean front.blend?' in text
-
-    def test_what_has_no_such_parameters_is_no_block(self, make_node):
-        (text,) = self.unknown(make_node, 'camera.zzzz')
-        assert 'no parameter camera.zzzz;' in text
-
-
-def test_the_name_of_another_package_is_told_with_the_one_here(make_node):
-    node = make_node(video_device='/dev/video0')
-    settings = Parameters(node, Settings, 'front')
-    assert settings.other_names == {'video_device': 'front.source'}
-    (text,) = unknown_parameters(node, other_names=settings.other_names)
-    assert text.startswith('configured has no parameter video_device; did you mean front.source?')
-
-
-def test_qos_overrides_and_ignored_prefixes_are_not_unknown(make_node):
-    node = make_node(**{'qos_overrides./image.subscription.depth': 3, 'later.thing': 1})
-    Parameters(node, Settings)
-    assert unknown_parameters(node, ignore=('later.',)) == []
-
-
 @dataclass(frozen=True)
 class Network:
     """Has a parameter that once had another name."""
@@ -562,7 +491,6 @@ class TestOldNames:
         node = make_node(det__runtime='tensorrt')
         network = Parameters(node, Network, 'det')
         network.require_new_names()
-        assert old_name_problem(node, [Parameter('det.runtime', value='auto')]) == ''
 
     def test_one_given_at_start_is_an_error_until_the_new_one_is_set(self, make_node):
         node = make_node(det__engine='tensor\nrt')
@@ -573,30 +501,21 @@ class TestOldNames:
             network.require_new_names()
         assert e.value.parameter == 'det.runtime'
         assert "to 'tensor\\nrt' instead" in str(e.value)
-        assert unknown_parameters(node) == []
         assert not set_one(node, 'det.runtime', 'none').successful
         with pytest.raises(ParameterError):
             network.require_new_names()
         assert set_one(node, 'det.runtime', 'tensorrt').successful
         network.require_new_names()
 
-    def test_beside_the_new_one_it_is_told_and_ignored(self, make_node):
+    def test_beside_the_new_one_it_is_ignored(self, make_node):
         node = make_node(engine='auto', runtime='tensorrt')
         network = Parameters(node, Network)
         network.require_new_names()
         assert network.value.runtime == 'tensorrt'
-        (text,) = unknown_parameters(node)
-        assert 'no parameter engine; did you mean runtime?' in text
 
     def test_for_other_nodes_is_their_matter(self, declared):
         _, settings = declared(engine='tensorrt')
         settings.require_new_names()
-
-    def test_a_client_is_told_the_new_one(self, make_node):
-        node = make_node()
-        Parameters(node, Network, 'det')
-        told = old_name_problem(node, [Parameter('det.engine', value='tensorrt')])
-        assert told == 'det.engine is now called det.runtime; set det.runtime instead'
 
 
 @dataclass(frozen=True)

@@ -171,14 +171,14 @@ def hung(node, monkeypatch):
 def test_what_a_slow_inference_uses_is_closed_when_it_has_returned(hung):
     node, model = hung
     closed = []
-    node.close_when_free('engine poor', lambda: closed.append('poor'))
+    node.left_behind.close_when_free('engine poor', lambda: closed.append('poor'))
     node.trigger_activate()
     assert node.state() == 'inactive'
     assert 'engine poor: an inference has not returned since' in node.problem
     assert 'try again when it has' in node.problem
     assert not closed
     model.go.set()
-    wait_until(lambda: not node.left_at_work())
+    wait_until(lambda: not node.left_behind.at_work())
     node._diagnose()
     assert closed == ['poor']
     node.trigger_activate()
@@ -191,10 +191,10 @@ def test_after_a_stuck_inference_nothing_is_closed_nor_activated_though_it_retur
     node, model = hung
     closed = []
     monkeypatch.setattr(activity.Activity, 'is_stuck', lambda self: bool(self.describe()))
-    assert 'engine poor: an inference has not returned since' in node.stuck()
+    assert 'engine poor: an inference has not returned since' in node.left_behind.stuck()
     model.go.set()
-    wait_until(lambda: not node.left_at_work())
-    node.close_when_free('engine poor', lambda: closed.append('poor'))
+    wait_until(lambda: not node.left_behind.at_work())
+    node.left_behind.close_when_free('engine poor', lambda: closed.append('poor'))
     status = node._diagnose()[0]
     assert (status.level, closed) == (status.ERROR, [])
     node.trigger_activate()

@@ -1,0 +1,110 @@
+"""Parameters of camera_node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
+from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
+from jetson_perception.ros.parameters import param
+
+
+@dataclass(frozen=True)
+class CameraParams:
+    """Parameters of camera_node."""
+
+    source: str = param(
+        '',
+        'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
+        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, '
+        'gst://pipeline, scene://oranges; required.',
+        at_configure=True,
+        opens=True,
+        takes_integer=True,
+        other_names=('video_device', 'camera_device', 'device', 'device_id', 'gscam_config'),
+    )
+    width: int = param(
+        0,
+        'Width in pixels; 0 for what the source gives.',
+        between=(0, 16384),
+        at_configure=True,
+        other_names=('image_width',),
+    )
+    height: int = param(
+        0,
+        'Height in pixels; 0 for what the source gives.',
+        between=(0, 16384),
+        at_configure=True,
+        other_names=('image_height',),
+    )
+    frame_rate: float = param(
+        0.0,
+        'Frames a second; 0 for what the source gives.',
+        between=(0.0, 1000.0),
+        at_configure=True,
+        other_names=('framerate', 'fps'),
+    )
+    pixel_format: str = param(
+        '',
+        'Four-letter code of a v4l2 format, such as MJPG; empty for the default.',
+        at_configure=True,
+    )
+    loop: bool = param(False, 'Restart a file, folder or bag at its end.', at_configure=True)
+    wait_for_subscribers: int = param(
+        1,
+        'A file, folder, bag, or scene with frames= starts once this many nodes subscribe to its '
+        'images; seg_node and yolo_node do so when their engines are ready. With every_frame, '
+        'only nodes that process every frame count, and no image is sent while there are fewer. '
+        '0 starts at once.',
+        between=(0, 100),
+        at_configure=True,
+    )
+    every_frame: bool = param(
+        False,
+        'Send the next image only when every node that runs with every_frame has finished the '
+        'last one: no image is lost, whatever the rate. Images are then published reliable.',
+        at_configure=True,
+    )
+    recorded_stamps: bool = param(
+        True,
+        'Give images of a bag the stamps that they were recorded with; false stamps them when '
+        'they are played, so that latency is known.',
+    )
+    frame_id: str = param(
+        '',
+        "Frame of the images in tf; empty for the node's namespace and name, as rig_left for "
+        '/rig/left/camera_node: camera_node is left out, and alone it is camera.',
+        at_configure=True,
+        other_names=('camera_frame_id',),
+    )
+    calibration: str = param(
+        '',
+        'YAML that camera_calibration wrote: a path, file:// or package://; empty for none.',
+        at_configure=True,
+        opens=True,
+        other_names=('camera_info_url',),
+    )
+    calibration_output: str = param(
+        '',
+        'YAML that the service set_camera_info writes, and that is read instead of calibration '
+        'once it is there; empty to refuse. Can be set only at start.',
+        read_only=True,
+    )
+    max_image_pixels: int = param(
+        MAX_IMAGE_PIXELS,
+        'Larger pictures of a folder are skipped, and larger videos, streams and sizes refused, '
+        'before they take memory.',
+        between=(1, MOST_IMAGE_PIXELS),
+        at_configure=True,
+    )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        if bool(self.width) != bool(self.height):
+            return f'width is {self.width} and height {self.height}; set both or neither'
+        if len(self.frame_id) > MOST_FRAME_ID_CHARACTERS:
+            return (
+                f'frame_id has {len(self.frame_id)} characters; at most '
+                f'{MOST_FRAME_ID_CHARACTERS} are taken'
+            )
+        return ''

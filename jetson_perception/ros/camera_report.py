@@ -1,0 +1,48 @@
+"""The line of diagnostics that says whether frames come from a source, and how fast."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.ros import diagnostics
+
+if TYPE_CHECKING:
+    from diagnostic_msgs.msg import DiagnosticStatus
+
+    from jetson_perception.camera.capture import Capture
+    from jetson_perception.ros.camera_publisher import CameraPublisher
+
+
+def source_status(
+    name: str, uri: str, publisher: CameraPublisher, capture: Capture
+) -> DiagnosticStatus:
+    """A line of this name about a source that is read and published."""
+    rate = publisher.rate.rate(time.monotonic_ns())
+    level, phase, message = _situation(capture, publisher)
+    values: dict[str, Any] = {
+        'source': uri,
+        'state': phase,
+        'frame rate (Hz)': rate,
+        'frames published': publisher.published,
+        'times lost': capture.times_lost,
+    }
+    for stage, times in publisher.times.summary().items():
+        values[f'{stage} median (ms)'] = times.median_ms
+        values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+    return diagnostics.status(level, name, message or f'{rate:.1f} frames a second', values)
+
+
+def _situation(capture: Capture, publisher: CameraPublisher) -> tuple[bytes, str, str]:
+    """Level of what a source is at, a word for programs, and for people; '' while frames come."""
+    listeners = publisher.listeners
+    if capture.at_end:
+        return diagnostics.OK, 'ended', capture.problem
+    if capture.problem:
+        return diagnostics.ERROR, 'lost', capture.problem
+    if listeners.waiting:
+        level = diagnostics.WARN if listeners.are_late else diagnostics.OK
+        return level, 'waiting', listeners.waiting
+    if publisher.problem:
+        return diagnostics.WARN, 'playing', publisher.problem
+    return diagnostics.OK, 'playing', ''

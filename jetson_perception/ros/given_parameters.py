@@ -1,0 +1,185 @@
+"""What a node was given at its start and by clients, against the parameters that it has."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.parameter_sections import files_for_others, given_files
+from jetson_perception.printable import printable
+from jetson_perception.renamed import new_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+    from jetson_perception.ros.parameters import Parameters
+
+_FIELDS_SHOWN = 3
+
+
+class GivenParameters:
+    """All parameters of a node, dataclass by dataclass, and what it was given besides.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Whose parameters they are.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._declared: list[Parameters[Any]] = []
+        self._unknown: list[str] = []
+        self._files_for_others: list[str] = []
+
+    def add(self, declared: Parameters[Any]) -> None:
+        """Count the parameters of one more dataclass among the node's."""
+        self._declared.append(declared)
+
+    def look_over(self, arguments: Sequence[str], blocks_listed_in: str) -> list[str]:
+        """What to log of the command line that the node was started with, once all is declared.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            The command line.
+        blocks_listed_in : str
+            As for `unknown_parameters`.
+        """
+        self._unknown = unknown_parameters(
+            self._node, other_names=self._other_names(), blocks_listed_in=blocks_listed_in
+        )
+        self._files_for_others = files_for_others(
+            given_files(arguments), self._node.get_fully_qualified_name()
+        )
+        return self._unknown + self._files_for_others
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong at start and has not been corrected yet."""
+        wrong = [problem for declared in self._declared for problem in declared.problems]
+        return wrong + self._unknown + self._files_for_others
+
+    def look_again(self) -> None:
+        """Forget what was unknown at the start and has been declared since."""
+        if self._unknown:
+            self._unknown = unknown_parameters(self._node, other_names=self._other_names())
+
+    def require_new_names(self) -> None:
+        """Check that nothing was given at start under its old name.
+
+        Raises
+        ------
+        ParameterError
+            As of `Parameters.require_new_names`.
+        """
+        for declared in self._declared:
+            declared.require_new_names()
+
+    def as_meant(self, parameters: list[Parameter]) -> list[Parameter]:
+        """Parameters as a client sent them, in the types that the node has them in.
+
+        Raises
+        ------
+        ParameterError
+            For the first one that is under an old name, or whose value means nothing of its type.
+        """
+        for parameter in parameters:
+            new = new_parameter(parameter.name, self._node._parameters)
+            if new:
+                raise ParameterError(
+                    f'{parameter.name} is now called {new}; set {new} instead', parameter.name
+                )
+        for declared in self._declared:
+            parameters = declared.as_meant(parameters)
+        return parameters
+
+    def waits_for_start(self, name: str) -> bool:
+        """Whether a parameter is empty, and can be set only as the node starts."""
+        return any(declared.waits_for_start(name) for declared in self._declared)
+
+    def _other_names(self) -> dict[str, str]:
+        return {
+            other: name
+            for declared in self._declared
+            for other, name in declared.other_names.items()
+        }
+
+
+def unknown_parameters(
+    node: Node,
+    other_names: Mapping[str, str] | None = None,
+    blocks_listed_in: str = '',
+) -> list[str]:
+    """What to log for each parameter that was given to the node but that it does not have.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        With all its parameters declared.
+    other_names : mapping of str to str, optional
+        Names that other packages use, and the node's name for the same parameter.
+    blocks_listed_in : str
+        The parameter that lists the blocks of parameters of one kind, such as `engines`; a block
+        that it does not list is told of once, not for each parameter in it.
+    """
+    known = list(node._parameters)
+    unknown = [
+        name
+        for name in node._parameter_overrides
+        if name not in known and not name.startswith('qos_overrides.')
+    ]
+    blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
+    texts = [
+        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
+        f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
+        f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
+        for block, names in blocks.items()
+    ]
+    for name in unknown:
+        if name.partition('.')[0] in blocks:
+            continue
+        new = new_parameter(name, known)
+        if new and new not in node._parameter_overrides:
+            continue  # `require_new_names` makes an error of it
+        same = new or (other_names or {}).get(name)
+        close = [same] if same else difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
+        # YAML has a mapping where a list is meant, such as class_score_thresholds.
+        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
+        if no_mapping:
+            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
+        texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
+    return texts
+
+
+def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
+    """What stands under each first part of a name that has a dot."""
+    blocks: dict[str, set[str]] = {}
+    for name in known:
+        block, dot, rest = name.partition('.')
+        if dot and block != 'qos_overrides':
+            blocks.setdefault(block, set()).add(rest)
+    return blocks
+
+
+def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
+    """Unknown names by their first part, where the node has such parameters under another."""
+    there = _blocks(known)
+    fields = set().union(*there.values())
+    return {
+        block: sorted(rest)
+        for block, rest in _blocks(unknown).items()
+        if block not in there and rest & fields
+    }
+
+
+def _listed(names: list[str]) -> str:
+    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
+    return shown + (
+        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
+    )

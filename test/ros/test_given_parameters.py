@@ -1,0 +1,173 @@
+"""What a real node was given, against the parameters that it has."""
+
+from dataclasses import dataclass
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.ros.given_parameters import GivenParameters, unknown_parameters
+from jetson_perception.ros.parameters import Parameters, param
+
+
+@dataclass(frozen=True)
+class Settings:
+    source: str = param('', 'Camera.', opens=True, other_names=('video_device',))
+    runtime: str = param('auto', 'Library.', choices=('auto', 'tensorrt'))
+    mode: str = param('fast', 'How to go about it.', choices=('fast', 'exact'))
+    blend: float = param(0.6, 'Share of the image.', between=(0.0, 1.0))
+    count: int = param(5, 'How many.', between=(1, 10))
+    names: tuple[str, ...] = param((), 'Names.')
+
+
+@pytest.fixture(scope='module')
+def context():
+    made = Context()
+    rclpy.init(context=made, signal_handler_options=SignalHandlerOptions.NO)
+    yield made
+    rclpy.shutdown(context=made)
+
+
+@pytest.fixture
+def make_node(context):
+    """Makes a node that was given parameters at start, as from a YAML file."""
+    nodes = []
+
+    def make(**given):
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        node = rclpy.create_node('configured', context=context, parameter_overrides=overrides)
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+
+
+def test_without_unknown_parameters_nothing_is_said(make_node):
+    node = make_node(blend=0.5)
+    Parameters(node, Settings)
+    assert unknown_parameters(node) == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        pytest.param('blent', 'no parameter blent; did you mean blend?', id='typing_error'),
+        pytest.param('zzzzzz', 'no parameter zzzzzz; config/ lists', id='nothing_near'),
+        pytest.param('det.blend', 'did you mean blend?', id='prefix_too_many'),
+        pytest.param('names.person', 'names is not a mapping: config/ shows', id='mapping'),
+    ],
+)
+def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
+    node = make_node(**{name: 1})
+    Parameters(node, Settings)
+    (text,) = unknown_parameters(node)
+    assert told in text
+
+
+class TestBlocks:
+    """Parameters of one engine, say, under its name."""
+
+    def unknown(self, make_node, *names):
+        node = make_node(**dict.fromkeys(names, 1))
+        Parameters(node, Settings, 'front')
+        return unknown_parameters(node, blocks_listed_in='engines')
+
+    def test_one_that_is_not_listed_is_told_in_one_line(self, make_node):
+        fields = ('blend', 'count', 'mode', 'names')
+        (text,) = self.unknown(make_node, *(f'det.{field}' for field in fields))
+        assert text == (
+            'configured was given parameters for det (blend, count, mode and 1 more), which '
+            'engines does not list; it lists front. Add det to engines, or rename the block; it '
+            'is ignored'
+        )
+
+    def test_each_has_a_line(self, make_node):
+        texts = self.unknown(make_node, 'det.blend', 'pose.blend', 'pose.count')
+        assert len(texts) == 2
+        assert 'for pose (blend, count), which engines does not list;' in texts[1]
+
+    def test_a_wrong_name_in_one_that_is_listed_is_told_as_ever(self, make_node):
+        (text,) = self.unknown(make_node, 'front.blent')
+        assert 'no parameter front.blent; did you mean front.blend?' in text
+
+    def test_what_has_no_such_parameters_is_no_block(self, make_node):
+        (text,) = self.unknown(make_node, 'camera.zzzz')
+        assert 'no parameter camera.zzzz;' in text
+
+
+def test_the_name_of_another_package_is_told_with_the_one_here(make_node):
+    node = make_node(video_device='/dev/video0')
+    settings = Parameters(node, Settings, 'front')
+    assert settings.other_names == {'video_device': 'front.source'}
+    (text,) = unknown_parameters(node, other_names=settings.other_names)
+    assert text.startswith('configured has no parameter video_device; did you mean front.source?')
+
+
+def test_qos_overrides_are_not_unknown(make_node):
+    node = make_node(**{'qos_overrides./image.subscription.depth': 3})
+    Parameters(node, Settings)
+    assert unknown_parameters(node) == []
+
+
+class TestOldNames:
+    def test_one_that_needs_an_error_is_not_told_as_unknown(self, make_node):
+        node = make_node(**{'det.engine': 'tensorrt'})
+        given = GivenParameters(node)
+        given.add(Parameters(node, Settings, 'det'))
+        assert given.look_over((), '') == []
+        with pytest.raises(ParameterError, match=r'det\.engine is now called det\.runtime'):
+            given.require_new_names()
+
+    def test_beside_the_new_one_it_is_told(self, make_node):
+        node = make_node(engine='auto', runtime='tensorrt')
+        Parameters(node, Settings)
+        (text,) = unknown_parameters(node)
+        assert 'no parameter engine; did you mean runtime?' in text
+
+    def test_a_client_is_told_the_new_one(self, make_node):
+        node = make_node()
+        given = GivenParameters(node)
+        given.add(Parameters(node, Settings, 'det'))
+        text = r'^det\.engine is now called det\.runtime; set det\.runtime instead$'
+        with pytest.raises(ParameterError, match=text):
+            given.as_meant([Parameter('det.engine', value='tensorrt')])
+
+
+def test_what_is_declared_later_is_unknown_no_more(make_node):
+    node = make_node(**{'det.blend': 0.5})
+    given = GivenParameters(node)
+    given.add(Parameters(node, Settings))
+    (problem,) = given.look_over((), '')
+    assert 'no parameter det.blend' in problem
+    given.look_again()
+    assert given.problems == [problem]
+    given.add(Parameters(node, Settings, 'det'))
+    given.look_again()
+    assert given.problems == []
+
+
+def test_a_client_may_send_values_for_several_dataclasses_at_once(make_node):
+    node = make_node()
+    given = GivenParameters(node)
+    for prefix in ('det', 'pose'):
+        given.add(Parameters(node, Settings, prefix))
+    sent = [Parameter(f'{prefix}.blend', value=1) for prefix in ('det', 'pose')]
+    assert [parameter.value for parameter in given.as_meant(sent)] == [1.0, 1.0]
+    assert {parameter.type_ for parameter in given.as_meant(sent)} == {Parameter.Type.DOUBLE}
+
+
+def test_what_only_the_start_may_set_is_known_in_whatever_dataclass(make_node):
+    node = make_node(**{'det.source': 'csi://0'})
+    given = GivenParameters(node)
+    for prefix in ('det', 'pose'):
+        given.add(Parameters(node, Settings, prefix))
+    assert [given.waits_for_start(f'{each}.source') for each in ('det', 'pose', 'x')] == [
+        False,
+        True,
+        False,
+    ]
