@@ -35,6 +35,7 @@ class GivenParameters:
         self._declared: list[Parameters[Any]] = []
         self._unknown: list[str] = []
         self._files_for_others: list[str] = []
+        self._blocks_listed_in = ''
 
     def add(self, declared: Parameters[Any]) -> None:
         """Count the parameters of one more dataclass among the node's."""
@@ -50,9 +51,8 @@ class GivenParameters:
         blocks_listed_in : str
             As for `unknown_parameters`.
         """
-        self._unknown = unknown_parameters(
-            self._node, other_names=self._other_names(), blocks_listed_in=blocks_listed_in
-        )
+        self._blocks_listed_in = blocks_listed_in
+        self._unknown = self._find_unknown()
         self._files_for_others = files_for_others(
             given_files(arguments), self._node.get_fully_qualified_name()
         )
@@ -67,7 +67,14 @@ class GivenParameters:
     def look_again(self) -> None:
         """Forget what was unknown at the start and has been declared since."""
         if self._unknown:
-            self._unknown = unknown_parameters(self._node, other_names=self._other_names())
+            self._unknown = self._find_unknown()
+
+    def _find_unknown(self) -> list[str]:
+        return unknown_parameters(
+            self._node,
+            other_names=self._other_names(),
+            blocks_listed_in=self._blocks_listed_in,
+        )
 
     def require_new_names(self) -> None:
         """Check that nothing was given at start under its old name.
