@@ -208,7 +208,7 @@ def _distortion(file: Path, content: dict[Any, Any]) -> tuple[str, tuple[float, 
     if len(distortion) not in counts:
         raise _error(
             file,
-            f'distortion_coefficients has {len(distortion)} values; {model} takes '
+            f'distortion_coefficients has {counted(len(distortion), "value")}; {model} takes '
             f'{" or ".join(map(str, counts))}',
         )
     return model, distortion

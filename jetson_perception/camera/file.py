@@ -26,7 +26,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import counted, printable
+from jetson_perception.printable import counted, listed, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,8 +179,8 @@ class FileSource:
                 lost = times.decoded(_time_ms(capture), failed)
                 if lost:
                     self._warn(
-                        f'{self.uri}: {lost} frames from number {times.last - lost} on cannot be '
-                        'decoded; left out'
+                        f'{self.uri}: {counted(lost, "frame")} from number {times.last - lost} on '
+                        'cannot be decoded; left out'
                     )
                 return True, pixels
             # OpenCV does not tell the end from damage, nor always know the number of frames.
@@ -203,12 +203,13 @@ class FileSource:
 
     def _warn_if_damaged(self, announced: float) -> None:
         times, container = self._times, read_video_container(self._path)
-        counted = container.counts_frames and math.isfinite(announced)
-        if container.cut_off or (counted and times.last + 1 < 0.98 * announced):
-            of_all = f' of {announced:.0f}' if counted else ''
+        knows_count = container.counts_frames and math.isfinite(announced)
+        if container.cut_off or (knows_count and times.last + 1 < 0.98 * announced):
+            of_all = f'{times.frames} of ' if knows_count else ''
+            whole = counted(round(announced) if knows_count else times.frames, 'frame')
             self._warn(
-                f'{self.uri} ended after {times.frames}{of_all} frames; it is damaged, or was cut '
-                'off while it was written'
+                f'{self.uri} ended after {of_all}{whole}; it is damaged, or was cut off while it '
+                'was written'
             )
 
     def _warn(self, text: str) -> None:
@@ -298,6 +299,4 @@ def _videos_beside(path: Path) -> str:
         return f'; there is no folder {shown(str(path.parent))} either'
     if not names:
         return ''
-    more = ', …' if len(names) > 5 else ''
-    listed = printable(', '.join(names[:5]))
-    return f'; videos in {shown(str(path.parent))} are {listed}{more}'
+    return f'; videos in {shown(str(path.parent))} are {printable(listed(names, 5))}'

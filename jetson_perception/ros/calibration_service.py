@@ -14,7 +14,7 @@ from jetson_perception.camera.calibration import (
 from jetson_perception.camera.calibration_text import calibration_text
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.files.output_files import write_output
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 from jetson_perception.ros.guarded_services import guarded
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class CalibrationService:
             )
         if len(info.d) > MOST_COEFFICIENTS:
             raise ParameterError(
-                f'd has {len(info.d)} values; expected at most {MOST_COEFFICIENTS}', 'calibration'
+                f'd has {counted(len(info.d), "value")}; expected at most {MOST_COEFFICIENTS}',
+                'calibration',
             )
         given = Calibration(
             size_wh=(info.width, info.height),

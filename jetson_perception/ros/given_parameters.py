@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.parameter_sections import files_for_others, given_files
-from jetson_perception.printable import printable
+from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def unknown_parameters(
     ]
     blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
     texts = [
-        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
+        f'{node.get_name()} was given parameters for {printable(block)} '
+        f'({listed([printable(name, 40) for name in names], _FIELDS_SHOWN)}), which '
         f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
         f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
         for block, names in blocks.items()
@@ -176,10 +177,3 @@ def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, 
         for block, rest in _blocks(unknown).items()
         if block not in there and rest & fields
     }
-
-
-def _listed(names: list[str]) -> str:
-    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
-    return shown + (
-        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
-    )

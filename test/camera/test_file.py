@@ -181,7 +181,7 @@ def test_frames_that_cannot_be_decoded_are_told_once(make_video, caplog):
     source.open()
     assert [source.read().index for _ in range(27)].count(2) == 3
     assert len(caplog.messages) == 1
-    assert '1 frames from number 1 on cannot be decoded; left out' in caplog.text
+    assert '1 frame from number 1 on cannot be decoded; left out' in caplog.text
 
 
 def test_a_stream_without_a_duration_goes_on_behind_a_damaged_frame(make_timed_video):
