@@ -147,15 +147,19 @@ def unknown_parameters(
         new = new_parameter(name, known)
         if new and new not in node._parameter_overrides:
             continue  # `require_new_names` makes an error of it
-        same = new or (other_names or {}).get(name)
-        close = [same] if same else difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
-        # YAML has a mapping where a list is meant, such as class_score_thresholds.
-        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
-        if no_mapping:
-            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
+        hint = _hint(name, known, new or (other_names or {}).get(name, ''))
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts
+
+
+def _hint(name: str, known: Sequence[str], same: str) -> str:
+    """What may have been meant by an unknown name; `same` if that is known."""
+    # YAML has a mapping where a list is meant, such as class_score_thresholds.
+    no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
+    if no_mapping:
+        return f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
+    close = [same] if same else difflib.get_close_matches(name, known, n=1)
+    return f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
 
 
 def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
