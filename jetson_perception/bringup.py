@@ -249,8 +249,7 @@ def _engines_of_twins(file: str, parameters: Mapping[str, Any]) -> list[str]:
 
 def _parameters_in(file: str) -> dict[str, Any]:
     """The parameters of every node, in a file of the package."""
-    content = read_yaml(Path(file), what='file of parameters', error=ParameterError)
-    return dict(content['/**']['ros__parameters'])
+    return dict(next(section.values for section in read_sections(Path(file)) or ()))
 
 
 def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[str]:

@@ -17,7 +17,7 @@ import yaml
 from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import SMALL, parse_yaml, read_yaml
 from jetson_perception.files.foreign_files import read_foreign_file
-from jetson_perception.printable import printable
+from jetson_perception.printable import listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,8 +145,7 @@ def files_for_others(files: Sequence[Path], node_name: str) -> list[str]:
         if sections is None or any(section.is_for(node_name) for section in sections):
             continue
         names = list(dict.fromkeys(printable(section.node, 80) for section in sections))
-        more = ', …' if len(names) > _NAMES_SHOWN else ''
-        found = f'has parameters of {", ".join(names[:_NAMES_SHOWN])}{more}' if names else ''
+        found = f'has parameters of {listed(names, _NAMES_SHOWN)}' if names else ''
         texts.append(
             f'{printable(file)} sets nothing for {node_name}: it '
             f'{found or "has parameters of no node"}; put them under {node_name}, or under /** '

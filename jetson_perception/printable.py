@@ -11,7 +11,7 @@ import reprlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SHOWN_CHARACTERS = 200
 """Characters of a foreign text that are shown, unless a caller asks for another number."""
@@ -102,6 +102,18 @@ def none_of(count: int, noun: str) -> str:
     not one picture can be read, none of the 3 pictures can be read
     """
     return f'not one {noun}' if count == 1 else f'none of the {counted(count, noun)}'
+
+
+def listed(texts: Sequence[str], most: int) -> str:
+    """The first of some texts, and how many more there are.
+
+    Examples
+    --------
+    >>> print(listed(['a', 'b'], 2), listed(['a', 'b', 'c'], 2), sep='; ')
+    a, b; a, b and 1 more
+    """
+    more = len(texts) - most
+    return ', '.join(texts[:most]) + (f' and {more} more' if more > 0 else '')
 
 
 def _told(value: object, tell: Callable[[object], str]) -> str:

@@ -176,7 +176,7 @@ class TestFilesForOthers:
         file = write(''.join(f'{key}: {{ros__parameters: {{a: 1}}}}\n' for key in keys))
         (text,) = files_for_others([file], NODE)
         assert r'parameters of /a\x1b[2J\nb, /n0, ' in text
-        assert ', …; put' in text
+        assert ' more; put' in text
         assert text.isprintable()
         assert len(text) < 1000
 

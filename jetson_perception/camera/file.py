@@ -26,7 +26,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.files.foreign_files import read_foreign_head
 from jetson_perception.files.native_paths import native_path_to_read
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import counted, printable
+from jetson_perception.printable import counted, listed, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -300,6 +300,4 @@ def _videos_beside(path: Path) -> str:
         return f'; there is no folder {shown(str(path.parent))} either'
     if not names:
         return ''
-    more = ', …' if len(names) > 5 else ''
-    listed = printable(', '.join(names[:5]))
-    return f'; videos in {shown(str(path.parent))} are {listed}{more}'
+    return f'; videos in {shown(str(path.parent))} are {printable(listed(names, 5))}'

@@ -69,7 +69,8 @@ class RtspSource(LiveSource):
         if frame_rate:
             _log.warning(
                 '%s: the server sets the rate; the frame rate of %g is not used',
-                *(shown(uri), frame_rate),
+                shown(uri),
+                frame_rate,
             )
 
         def connect(_cancelled: threading.Event) -> _RtspGrabber:

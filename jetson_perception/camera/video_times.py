@@ -26,8 +26,6 @@ class VideoTimes:
         Number of the last one in the file, from 0.
     offset_s, gap_s : float
         When it is shown, from the first one on, and how long after the one before it.
-    untimed : int
-        How many had no time of their own.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -42,7 +40,6 @@ class VideoTimes:
         self.last = -1
         self.offset_s = 0.0
         self.gap_s = self._usual_gap_s
-        self.untimed = 0
         self._last_ms = math.nan
         self._constant = True
 
@@ -72,7 +69,6 @@ class VideoTimes:
         if not self.frames:
             return
         if gap_s is None:
-            self.untimed += 1
             gap_s = self._usual_gap_s * (1 + lost)
         elif not lost:
             self._usual_gap_s = gap_s

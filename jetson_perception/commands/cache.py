@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from jetson_perception.engines.tensorrt.cache import EngineCache
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +62,7 @@ def _ls(arguments: argparse.Namespace) -> int:
             console.out(f'built again when needed: {entry.problem}', highlight=False)
     total = sum(entry.size_bytes for entry in entries)
     console.out(
-        f'{_count(len(entries))} in {cache.folder}, {_megabytes(total)} of '
+        f'{counted(len(entries), "engine")} in {cache.folder}, {_megabytes(total)} of '
         f'{_megabytes(cache.max_bytes)}',
         highlight=False,
     )
@@ -74,12 +75,12 @@ def _clear(arguments: argparse.Namespace) -> int:
     removed, busy = cache.clear(arguments.model)
     total = sum(entry.size_bytes for entry in removed)
     Console().out(
-        f'removed {_count(len(removed))}, {_megabytes(total)}, from {cache.folder}',
+        f'removed {counted(len(removed), "engine")}, {_megabytes(total)}, from {cache.folder}',
         highlight=False,
     )
     if busy:
         Console(stderr=True).out(
-            f'left {_count(busy)}: being built, or not to be locked', highlight=False
+            f'left {counted(busy, "engine")}: being built, or not to be locked', highlight=False
         )
     return 1 if busy else 0
 
@@ -118,10 +119,6 @@ def _text(value: object) -> str:
     if isinstance(value, list) and not any(isinstance(each, (list, dict)) for each in value):
         return '×'.join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _count(number: int) -> str:
-    return f'{number} engine' + 's' * (number != 1)
 
 
 def _megabytes(size: int) -> str:

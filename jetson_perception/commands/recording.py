@@ -14,7 +14,7 @@ import cv2
 from jetson_perception.commands.video_codecs import CODECS, Codec, Encoder
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.files.native_paths import is_utf8, native_path_to_read, native_path_to_write
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ class VideoFile:
         return about.f_bavail * about.f_frsize >= needed
 
     def _stopped(self, reason: str, whole: bool) -> ParameterError:
-        frames = f'{self.frames} frame{"s" * (self.frames != 1)}'
+        frames = counted(self.frames, 'frame')
         outcome = 'which can be read' if whole else 'and the file is cut off'
         self._problem = (
             f'{printable(self.path)}: writing ended after {frames}, {outcome}: {reason}; make '
@@ -219,9 +219,9 @@ def _is_whole(path: Path, frames: int) -> bool:
     with native_path_to_read(path) as native:
         capture = cv2.VideoCapture(native, cv2.CAP_FFMPEG)
         # For WebM, OpenCV estimates the number from the duration.
-        counted = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+        claimed = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
         capture.release()
-    return counted >= 0.9 * frames - 2
+    return claimed >= 0.9 * frames - 2
 
 
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

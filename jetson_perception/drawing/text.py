@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Color = tuple[int, int, int]
+    from jetson_perception.drawing.colors import Color
 
 _NAME_CHARACTERS = 60  # of a class that are drawn
 # Letters of all scripts stay within these parts of the size; what does not, is cut.

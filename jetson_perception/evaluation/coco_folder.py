@@ -21,7 +21,7 @@ from jetson_perception.evaluation.datasets import (
 )
 from jetson_perception.files.foreign_data import Limits, read_json
 from jetson_perception.images.picture_files import read_picture
-from jetson_perception.printable import counted, quoted
+from jetson_perception.printable import counted, listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -296,8 +296,7 @@ def _numbers(values: object, count: int) -> bool:
 
 
 def _listed(keys: Mapping[Any, int]) -> str:
-    shown = [str(key) for key in keys]
-    return ', '.join(shown[:10]) + (', …' if len(shown) > 10 else '')
+    return listed([str(key) for key in keys], 10)
 
 
 def _show(value: object) -> str:

@@ -27,9 +27,7 @@ def source_status(
         'frames published': publisher.published,
         'times lost': capture.times_lost,
     }
-    for stage, times in publisher.times.summary().items():
-        values[f'{stage} median (ms)'] = times.median_ms
-        values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+    values |= diagnostics.stage_values(publisher.times)
     return diagnostics.status(level, name, message or f'{rate:.1f} frames a second', values)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.pipeline import StageTimes
+
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
@@ -36,6 +38,15 @@ def status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> 
             KeyValue(key=printable_line(key), value=_told(value)) for key, value in values.items()
         ],
     )
+
+
+def stage_values(times: StageTimes) -> dict[str, float]:
+    """What a line tells of how long stages take."""
+    values = {}
+    for stage, spent in times.summary().items():
+        values[f'{stage} median (ms)'] = spent.median_ms
+        values[f'{stage} 99th percentile (ms)'] = spent.p99_ms
+    return values
 
 
 def _told(value: Any) -> str:

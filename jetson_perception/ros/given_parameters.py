@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.parameter_sections import files_for_others, given_files
-from jetson_perception.printable import printable
+from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ def unknown_parameters(
     ]
     blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
     texts = [
-        f'{node.get_name()} was given parameters for {printable(block)} ({_listed(names)}), which '
+        f'{node.get_name()} was given parameters for {printable(block)} '
+        f'({listed([printable(name, 40) for name in names], _FIELDS_SHOWN)}), which '
         f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
         f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
         for block, names in blocks.items()
@@ -153,15 +154,19 @@ def unknown_parameters(
         new = new_parameter(name, known)
         if new and new not in node._parameter_overrides:
             continue  # `require_new_names` makes an error of it
-        same = new or (other_names or {}).get(name)
-        close = [same] if same else difflib.get_close_matches(name, known, n=1)
-        hint = f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
-        # YAML has a mapping where a list is meant, such as class_score_thresholds.
-        no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
-        if no_mapping:
-            hint = f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
+        hint = _hint(name, known, new or (other_names or {}).get(name, ''))
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts
+
+
+def _hint(name: str, known: Sequence[str], same: str) -> str:
+    """What may have been meant by an unknown name; `same` if that is known."""
+    # YAML has a mapping where a list is meant, such as class_score_thresholds.
+    no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
+    if no_mapping:
+        return f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
+    close = [same] if same else difflib.get_close_matches(name, known, n=1)
+    return f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
 
 
 def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
@@ -183,10 +188,3 @@ def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, 
         for block, rest in _blocks(unknown).items()
         if block not in there and rest & fields
     }
-
-
-def _listed(names: list[str]) -> str:
-    shown = ', '.join(printable(name, 40) for name in names[:_FIELDS_SHOWN])
-    return shown + (
-        f' and {len(names) - _FIELDS_SHOWN} more' if len(names) > _FIELDS_SHOWN else ''
-    )

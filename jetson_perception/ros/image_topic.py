@@ -44,6 +44,11 @@ class ImageTopic(NamedTuple):
         return ImageTopic(self.name, not self.compressed)
 
 
+def raw_topic(name: str) -> str:
+    """The topic of raw images that belongs to an image topic, itself if that is one."""
+    return name.removesuffix(SUFFIX)
+
+
 def image_topic(node: Node, topic: str, transport: str) -> ImageTopic:
     """Where a node finds the images that its user means.
 

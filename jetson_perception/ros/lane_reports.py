@@ -106,9 +106,7 @@ class LaneReports:
             'frames failed': failed,
             'last error': self.last_error or 'none',
         }
-        for stage, times in lane.times.summary().items():
-            values[f'{stage} median (ms)'] = times.median_ms
-            values[f'{stage} 99th percentile (ms)'] = times.p99_ms
+        values |= diagnostics.stage_values(lane.times)
         name = f'{self._node.get_fully_qualified_name()}: {lane.name}'
         if lane.activity.is_stuck():
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)

@@ -18,6 +18,7 @@ from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.image_topic import raw_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ _MOST_NAME_CHARACTERS = 512  # ROS allows half as many
 
 def done_topic(image_topic: str) -> str:
     """The topic for answers to frames of an image topic, raw or compressed."""
-    return f'{image_topic.removesuffix("/compressed")}/done'
+    return f'{raw_topic(image_topic)}/done'
 
 
 class FrameAnswers:
@@ -83,10 +84,9 @@ class FrameAnswers:
         """Whether a sender of the images, and not only another node, hears the answers."""
         node = self._node
         # The sender of images that a republisher compresses is on the raw topic.
-        raw = self._image_topic.removesuffix('/compressed')
         senders = [
             info
-            for topic in {self._image_topic, raw}
+            for topic in {self._image_topic, raw_topic(self._image_topic)}
             for info in node.get_publishers_info_by_topic(topic)
         ]
         hearers = node.get_subscriptions_info_by_topic(done_topic(self._image_topic))

@@ -90,9 +90,8 @@ class Namesakes:
             self._subscription = self._node.create_subscription(
                 DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS_INPUT
             )
-        alive = [
-            process for process, heard_s in self._heard_s.items() if now_s - heard_s < _ALIVE_S
-        ]
+        self._forget_silent(now_s)
+        alive = list(self._heard_s)
         earlier = [process for process in alive if process < self._process]
         if earlier:
             return self._explanation(f' (since {printable(min(earlier), 120)})')
@@ -118,13 +117,16 @@ class Namesakes:
 
     def _hear(self, process: str) -> None:
         now_s = self._now_s()
+        self._forget_silent(now_s)
+        if process in self._heard_s or len(self._heard_s) < _MOST_HEARD:
+            self._heard_s[process] = now_s
+
+    def _forget_silent(self, now_s: float) -> None:
         self._heard_s = {
-            other: heard_s
-            for other, heard_s in self._heard_s.items()
+            process: heard_s
+            for process, heard_s in self._heard_s.items()
             if now_s - heard_s < _ALIVE_S
         }
-        if len(self._heard_s) < _MOST_HEARD:
-            self._heard_s[process] = now_s
 
     def _stop_listening(self) -> None:
         self._since_s = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rclpy.subscription import Subscription
 
-from jetson_perception.printable import counted, printable, printable_line
+from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import node_name
 from jetson_perception.ros.namesakes import LEASE_S
 from jetson_perception.ros.steady_timer import steady_timer
@@ -130,12 +130,11 @@ class Senders:
         each = dict.fromkeys(names)
         shown = [
             name if names.count(name) == 1 else f'{name} ({names.count(name)} times)'
-            for name in list(each)[:_MOST_NAMED]
+            for name in each
         ]
-        more = ', …' if len(each) > _MOST_NAMED else ''
         self._node.get_logger().warning(
             printable_line(
-                f'{what}: {", ".join(shown)}{more}. End all but one, or have each publish on a '
-                'topic of its own, such as by camera_namespace:= of a launch file'
+                f'{what}: {listed(shown, _MOST_NAMED)}. End all but one, or have each publish on '
+                'a topic of its own, such as by camera_namespace:= of a launch file'
             )
         )

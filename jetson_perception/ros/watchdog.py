@@ -10,6 +10,7 @@ from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatib
 from jetson_perception.printable import counted, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.health import NodeHealth
+from jetson_perception.ros.image_topic import raw_topic
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class ImageWatchdog:
         """Who would publish the topic, and what keeps it from that; '' when nobody is known."""
         if self._health is None:
             return ''
-        names = self._health.would_publish(topic.removesuffix('/compressed'))
+        names = self._health.would_publish(raw_topic(topic))
         return '; '.join(
             f'{name} would, but is not ready: {self._health.of(name) or "starting"}'
             for name in names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import did_you_mean
-from jetson_perception.printable import quoted
+from jetson_perception.printable import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -105,5 +105,4 @@ def _ids(name: str, class_names: Sequence[str], parameter: str) -> list[int]:
 def _known(class_names: Sequence[str]) -> str:
     if not class_names:
         return "it names none: set class_names, or write 'class_0' for the first class, and so on"
-    more = ', …' if len(class_names) > 10 else ''
-    return f'it has {", ".join(class_names[:10])}{more}'
+    return f'it has {listed(class_names, 10)}'

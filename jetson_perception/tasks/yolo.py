@@ -682,7 +682,7 @@ def _described(layouts: list[YoloLayout]) -> str:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return f'with {len(names)} name{"s" * (len(names) != 1)}' if names else ''
+    return f'with {counted(len(names), "name")}' if names else ''
 
 
 def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
