@@ -9,22 +9,31 @@ import hashlib
 import re
 import secrets
 import socket
+import time
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.request import parse_http_list
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Callable
 
 _DEFAULT_PORT = {'rtsp': 554, 'rtsps': 322}
 
 _LONGEST_LINE = 4096
-_MOST_HEADERS = 100
+_LONGEST_HEAD = 1 << 16
 _MOST_BODY_BYTES = 1 << 16
+_HEAD_ENDS = re.compile(rb'\r?\n\r?\n')
 
 _HASHES = {'': hashlib.md5, 'md5': hashlib.md5, 'sha-256': hashlib.sha256}
+
+
+class _Challenge(NamedTuple):
+    """One way to log in that a server takes (RFC 7235, 2.1), and what it says for that."""
+
+    scheme: str
+    asked: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ def describe(url: str, timeout_s: float) -> DescribeAnswer:
     bare = parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()
     with _Dialogue(host_and_port(url), bare, timeout_s) as server:
         status, phrase, challenges = server.ask()
-        schemes = tuple(challenge.partition(' ')[0] for challenge in challenges)
+        schemes = tuple(challenge.scheme for challenge in challenges)
         login = _login(parts, bare, challenges) if status == 401 else ''
         if not login:
             return DescribeAnswer(status, phrase, schemes=schemes)
@@ -105,7 +114,7 @@ class _Dialogue:
     def __exit__(self, *_: object) -> None:
         self._hang_up()
 
-    def ask(self, login: str = '') -> tuple[int, str, list[str]]:
+    def ask(self, login: str = '') -> tuple[int, str, list[_Challenge]]:
         """Status, phrase and challenges of the answer; 0 for none."""
         for _ in range(2):
             again = self._connection is not None
@@ -118,7 +127,7 @@ class _Dialogue:
             self._hang_up()
         return answer
 
-    def _ask(self, login: str) -> tuple[int, str, list[str]]:
+    def _ask(self, login: str) -> tuple[int, str, list[_Challenge]]:
         if self._connection is None:
             self._connection = socket.create_connection(self._where, self._timeout_s)
         self._count += 1
@@ -129,9 +138,25 @@ class _Dialogue:
             *([f'Authorization: {login}'] if login else []),
         ]
         self._connection.sendall(''.join(f'{line}\r\n' for line in [*lines, '']).encode())
-        with self._connection.makefile('rb') as stream:
-            status, phrase = status_of(stream.readline(_LONGEST_LINE))
-            return status, phrase, _challenges(stream) if status == 401 else []
+        return self._answer(self._connection)
+
+    def _answer(self, connection: socket.socket) -> tuple[int, str, list[_Challenge]]:
+        """The answer as far as it comes; a part of it tells something too."""
+        deadline_s = time.monotonic() + self._timeout_s
+
+        def receive(so_far: bytes, is_enough: Callable[[bytes], object]) -> bytes:
+            return _received(connection, so_far, deadline_s, is_enough)
+
+        head = receive(b'', lambda found: b'\n' in found or len(found) >= _LONGEST_LINE)
+        status, phrase = status_of(head.partition(b'\n')[0])
+        if status != 401:
+            return status, phrase, []
+        head = receive(head, lambda found: _HEAD_ENDS.search(found) or len(found) >= _LONGEST_HEAD)
+        end = _HEAD_ENDS.search(head)
+        challenges, body_bytes = _headers(head[: end.start()] if end else head)
+        whole_bytes = end.end() + body_bytes if end else 0
+        receive(head, lambda found: len(found) >= whole_bytes)  # off the way of the next answer
+        return status, phrase, challenges
 
     def _hang_up(self) -> None:
         if self._connection is not None:
@@ -139,44 +164,75 @@ class _Dialogue:
             self._connection = None
 
 
-def _challenges(stream: BinaryIO) -> list[str]:
-    """Values of the headers WWW-Authenticate; headers and body are taken off the stream."""
-    found, body_bytes = [], 0
-    for _ in range(_MOST_HEADERS):
-        line = stream.readline(_LONGEST_LINE).decode('utf-8', 'replace')
-        name, _, value = line.partition(':')
-        if not line.strip():
+def _received(
+    connection: socket.socket,
+    so_far: bytes,
+    deadline_s: float,
+    is_enough: Callable[[bytes], object],
+) -> bytes:
+    """More of an answer: until it is enough, the server hangs up, or the time is over.
+
+    The time is for all of it: a server that sends a byte now and then is not waited for.
+    """
+    while not is_enough(so_far):
+        connection.settimeout(max(deadline_s - time.monotonic(), 1e-3))
+        try:
+            more = connection.recv(_LONGEST_LINE)
+        except OSError:
             break
+        if not more:
+            break
+        so_far += more
+    return so_far
+
+
+def _headers(head: bytes) -> tuple[list[_Challenge], int]:
+    """The challenges in the headers WWW-Authenticate, and how many bytes the body has."""
+    found, body_bytes = [], 0
+    for line in head.decode('utf-8', 'replace').split('\n')[1:]:
+        name, _, value = line.partition(':')
         if name.strip().lower() == 'www-authenticate':
-            found.append(value.strip())
+            found += _challenges(value.strip())
         elif name.strip().lower() == 'content-length' and value.strip().isdecimal():
             body_bytes = min(int(value.strip()[:9]), _MOST_BODY_BYTES)
-    stream.read(body_bytes)
+    return found, body_bytes
+
+
+def _challenges(header: str) -> list[_Challenge]:
+    """The challenges in one header, which may hold several: `Basic realm="a", Digest …`."""
+    found: list[_Challenge] = []
+    for item in parse_http_list(header):
+        word, _, rest = item.partition(' ')
+        if '=' not in word and not rest.lstrip().startswith('='):
+            found.append(_Challenge(word, {}))
+            item = rest
+        name, _, value = (part.strip() for part in item.partition('='))
+        if found and name:
+            quoted = len(value) > 1 and value[0] == value[-1] == '"'
+            found[-1].asked[name.lower()] = value[1:-1] if quoted else value
     return found
 
 
-def _login(parts: SplitResult, bare_url: str, challenges: list[str]) -> str:
+def _login(parts: SplitResult, bare_url: str, challenges: list[_Challenge]) -> str:
     """The value of Authorization that answers the best challenge; '' if none can be answered."""
     if parts.username is None:
         return ''
     user, password = unquote(parts.username), unquote(parts.password or '')
-    by_scheme: dict[str, str] = {}
+    by_scheme: dict[str, dict[str, str]] = {}
     for challenge in challenges:
-        scheme, _, rest = challenge.partition(' ')
-        by_scheme.setdefault(scheme.lower(), rest)
-    digest = _digest(user, password, bare_url, by_scheme.get('digest'))
+        by_scheme.setdefault(challenge.scheme.lower(), challenge.asked)
+    digest = _digest(user, password, bare_url, by_scheme.get('digest', {}))
     if digest or 'basic' not in by_scheme:
         return digest
     return f'Basic {b64encode(f"{user}:{password}".encode()).decode()}'
 
 
-def _digest(user: str, password: str, url: str, challenge: str | None) -> str:
+def _digest(user: str, password: str, url: str, asked: dict[str, str]) -> str:
     """The answer to a Digest challenge (RFC 2617, 3.2.2; RFC 7616); '' if it asks for others."""
     try:
-        asked = parse_keqv_list(parse_http_list(challenge or ''))
         realm, nonce = asked['realm'], asked['nonce']
         make_hash = _HASHES[asked.get('algorithm', '').lower()]
-    except (KeyError, ValueError):
+    except KeyError:
         return ''
     if any(character in text for text in (realm, nonce, user) for character in '"\r\n'):
         return ''

@@ -57,6 +57,8 @@ class DrawnFrames:
         if frame.index <= self._drawn_index:
             return None
         held = self._held
+        if held is not None and frame.received_ns - held.received_ns > 2 * WAIT_S * 1e9:
+            held = self._held = None  # of before a pause, or before anybody looked again
         if not self._is_waited_for(frame, now_s):
             return self._draw(frame)
         if held is not None and not self._is_waited_for(held, now_s):

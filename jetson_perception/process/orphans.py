@@ -15,8 +15,9 @@ def ends_with_parent() -> tuple[str, ...]:
 
     A parent that is killed, or that gives up, ends nobody: its nodes would run on, and answer
     beside those of the next start. The signal is SIGTERM, which ends nodes in order. The process
-    stays the same one, with its pid. Empty where the program that asks for the signal, which is in
-    util-linux, is missing or is another's.
+    stays the same one, with its pid. To Linux the parent is the thread that starts the process, so
+    one that ends takes the process along. Empty where the program that asks for the signal, which
+    is in util-linux, is missing or is another's.
     """
     if shutil.which(_ASKS_FOR_A_SIGNAL[0]) is None:
         return ()

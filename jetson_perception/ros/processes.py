@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class RunningProcess:
             _prepare(process.preparation, log, environment)
         with log.open('a' if process.preparation else 'w') as output:
             self._popen = subprocess.Popen(
-                [*ends_with_parent(), *process.command(prefix)],
+                [*_ends_with_us(), *process.command(prefix)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -93,6 +94,15 @@ class RunningProcess:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             return self._popen.wait()
+
+
+def _ends_with_us() -> tuple[str, ...]:
+    """`ends_with_parent`, where the parent is not gone before this process is.
+
+    To Linux the parent is the thread that starts a process; another than the main one may end as
+    soon as that is done, and the node with it.
+    """
+    return ends_with_parent() if threading.current_thread() is threading.main_thread() else ()
 
 
 def _prepare(program: Preparation, log: Path, environment: Mapping[str, str]) -> None:

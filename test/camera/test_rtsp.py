@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,7 @@ from camera.standin_rtsp import StandInRtspServer
 
 from jetson_perception.camera import frames
 from jetson_perception.camera.rtsp import RtspSource
+from jetson_perception.camera.rtsp_describe import describe
 from jetson_perception.errors import SourceError
 
 SERVER = Path(__file__).with_name('rtsp_server.py')
@@ -260,6 +261,61 @@ def test_a_login_that_is_neither_basic_nor_digest(login_server):
     server = login_server(['Bearer'])
     assert 'wants a login by Bearer; expected Basic or Digest' in why_not(server, RIGHT)
     assert server.logins == []
+
+
+@pytest.mark.parametrize(
+    'asks',
+    [
+        pytest.param(['Digest realm=, nonce="a1b2"'], id='value_empty'),
+        pytest.param(['Digest realm="c", nonce="a"', 'Content-Length: 100'], id='body_missing'),
+        pytest.param(['Digest Realm="c", NONCE="a"'], id='names_in_capitals'),
+        pytest.param(
+            ['Basic realm="\\", Digest x", Digest realm="c", nonce="a"'], id='one_header'
+        ),
+    ],
+)
+def test_challenges_that_are_untidy(asks):
+    asked = b'RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: %s\r\n\r\n'
+    answers = [asked % '\r\n'.join(asks).encode(), b'RTSP/1.0 404 Not Found\r\n\r\n']
+    heard = []
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            for answer in answers:
+                heard.append(connection.recv(4096))
+                connection.sendall(answer)
+
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        port = listener.getsockname()[1]
+        answer = describe(f'rtsp://me:s3cret@127.0.0.1:{port}/live', 0.5)
+        server.join(10)
+    assert (answer.status, answer.logged_in) == (404, True)
+    assert b'Authorization: Digest username="me"' in heard[1]
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up():
+    asked = b'RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="c"\r\nX: '
+    over = threading.Event()
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(asked)
+            while not over.wait(0.1):
+                connection.sendall(b'x')
+
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            answer = describe(f'rtsp://127.0.0.1:{listener.getsockname()[1]}/live', 0.5)
+            assert answer.status == 401
+        finally:
+            over.set()
+            server.join(10)
 
 
 def test_nobody_listens():

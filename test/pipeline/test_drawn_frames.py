@@ -20,6 +20,7 @@ class Engines:
         self.seconds = seconds
         self.now_s = 100.0  # long after the lanes were started
         self.chooser = DrawnFrames(seconds, lambda: self.now_s)
+        self.watched = True  # while nobody subscribes, nothing is chosen
         self.offered = 0
         self.drawn = []
         self.waiting = dict.fromkeys(seconds)
@@ -57,7 +58,7 @@ class Engines:
             frame, _ = self.working[name]
             self.working[name] = None
             frame.results[name] = f'{name} in {frame.index}'
-            if frame.begun <= frame.results.keys():
+            if self.watched and frame.begun <= frame.results.keys():
                 chosen = self.chooser.choose(frame)
                 if chosen is not None:
                     self.drawn.append((self.now_s, chosen.index, set(chosen.results)))
@@ -125,6 +126,18 @@ def test_after_a_pause_engines_are_waited_for_as_before():
     engines.run(30)
     engines.go_on(10.0)
     assert all(names == BOTH for _, _, names in engines.run(30))
+
+
+@pytest.mark.parametrize('frames', range(1, 12))
+def test_who_looks_again_later_sees_no_frame_of_before(frames):
+    engines = Engines(det=0.01, pose=0.2)
+    engines.run(30 + frames)
+    engines.watched = False
+    engines.run(8)
+    engines.go_on(60.0)
+    engines.watched = True
+    before = engines.offered
+    assert min(index for _, index, _ in engines.run(90)) > before
 
 
 def test_a_single_frame_is_drawn_with_all_engines():

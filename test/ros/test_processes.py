@@ -1,13 +1,16 @@
 """Processes started without `ros2 launch`, and what prepares them."""
 
 import os
+import select
+import threading
+import time
 
 import pytest
 from int8_twins import pretend_made
 
 from jetson_perception import bringup
 from jetson_perception.errors import PerceptionError
-from jetson_perception.ros.processes import running
+from jetson_perception.ros.processes import RunningProcess, running
 
 
 @pytest.fixture
@@ -33,3 +36,25 @@ def test_it_does_not_start_when_that_fails(environ, tmp_path):
     ):
         pass
     assert 'none: expected some of people_detect_int8' in str(error.value)
+
+
+def test_it_outlives_the_thread_that_started_it(environ, tmp_path):
+    node = bringup.NodeProcess('seg_node')
+    log = tmp_path / 'log'
+    started = []
+
+    def start():
+        started.append(RunningProcess(node, log, environ))
+        while not log.stat().st_size:  # until it is at work
+            started[0].check()
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    ended = os.pidfd_open(started[0].pid)
+    try:
+        assert not select.select([ended], [], [], 2)[0], log.read_text()
+    finally:
+        os.close(ended)
+        started[0].end()
