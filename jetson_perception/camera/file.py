@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from jetson_perception.camera.frame_rates import MAX_RATE_HZ, is_frame_rate
+from jetson_perception.camera.frame_rates import is_frame_rate
 from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
@@ -240,7 +240,7 @@ def _time_ms(capture: Any) -> float:
 def _own_rate_hz(capture: Any) -> float:
     """Frames a second by the container; 0 where it does not say."""
     rate = float(capture.get(cv2.CAP_PROP_FPS))
-    return rate if math.isfinite(rate) and 0 < rate <= MAX_RATE_HZ else 0.0
+    return rate if is_frame_rate(rate) else 0.0
 
 
 def _is_likely(rate_hz: float) -> bool:

@@ -6,6 +6,8 @@ import math
 
 _LONGEST_GAP_S = 60.0  # a longer one is a clock that was set, not a picture that stood so long
 
+_LONGEST_USUAL_GAP_S = 1.0  # a longer one is a pause, which frames without times don't repeat
+
 
 class VideoTimes:
     """Frames of a video, one after another, by the times that they carry.
@@ -70,7 +72,7 @@ class VideoTimes:
             return
         if gap_s is None:
             gap_s = self._usual_gap_s * (1 + lost)
-        elif not lost:
+        elif not lost and gap_s <= max(_LONGEST_USUAL_GAP_S, 1 / self.rate_hz):
             self._usual_gap_s = gap_s
         self.gap_s = gap_s
         self.offset_s += gap_s

@@ -45,10 +45,11 @@ def drawn_name(class_names: Sequence[str], class_id: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _writable(name: str) -> str:
-    """A name as one short line; empty where no font has its letters."""
+    """A name as one short line; empty where no font has its letters, or it has none."""
     if len(name) > _NAME_CHARACTERS or not _is_printable(name):
         name = printable(name, _NAME_CHARACTERS)
-    return name if font_for(name) is not None else ''
+    is_seen = name.strip(f' {_JOINERS}') != ''
+    return name if is_seen and font_for(name) is not None else ''
 
 
 def text_height(px: int) -> int:

@@ -116,6 +116,17 @@ def test_frames_are_shown_at_their_own_times(make_timed_video, frame_number, cap
     assert caplog.messages == []
 
 
+def test_a_rate_at_which_no_frame_ever_comes_is_not_taken(make_video):
+    path = make_video('drive.avi', codec='MJPG')
+    content = bytearray(path.read_bytes())
+    scale = content.index(b'strh') + 28
+    content[scale : scale + 8] = (0x7FFFFFFF).to_bytes(4, 'little') + (1).to_bytes(4, 'little')
+    path.write_bytes(content)
+    source = FileSource(f'file://{path}')
+    source.open()
+    assert source.rate_hz >= 1e-3
+
+
 def test_a_rate_that_was_asked_for_replaces_the_times(make_timed_video):
     source = FileSource(f'file://{make_timed_video("a.webm", TIMES_MS)}', frame_rate=500.0)
     source.open()

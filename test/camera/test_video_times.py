@@ -25,6 +25,7 @@ def offsets(rate_hz, times_ms):
         pytest.param([0, 50, 50, 150], [0, 50, 100, 200], id='twice_the_same'),
         pytest.param([9000, 9050, 0, 40], [0, 50, 100, 140], id='begins_anew'),
         pytest.param([0, 50, 9e7, 9e7 + 40], [0, 50, 100, 140], id='clock_that_was_set'),
+        pytest.param([0, 50, 30050, 0, 0], [0, 50, 30050, 30100, 30150], id='pause_then_none'),
         pytest.param([math.nan] * 3, [0, 100, 200], id='unknown'),
     ],
 )

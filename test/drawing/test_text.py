@@ -82,3 +82,8 @@ def test_name_of_a_class(names, class_id, expected, monkeypatch):
     monkeypatch.setenv('PATH', '')  # without fontconfig, so without fonts that are installed
     font_for.cache_clear()
     assert drawn_name(names, class_id) == expected
+
+
+@pytest.mark.parametrize('name', [' ', '\u200d', '\u200c \u200d'], ids=ascii)
+def test_a_name_that_nobody_can_see_is_drawn_as_its_id(name):
+    assert drawn_name([name], 0) == 'class_0'
