@@ -17,12 +17,12 @@ def hang():
 
 
 def install():
-    from jetson_perception import models
     from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine
     from jetson_perception.models import segmentation
+    from jetson_perception.ros import task_models
 
     if where == 'open':
-        models.SegmentationModel.open = lambda *args, **options: hang()
+        task_models.open_model = lambda *args, **options: hang()
     elif where == 'bind':
         OnnxRuntimeEngine.bind_thread = lambda self: hang()
     elif where == 'infer':
