@@ -6,6 +6,7 @@ import json
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 #: Four engines that take so long each take 8 ms or more together, overlap and all.
 _HEAVY_MS = 4.5
 _LEAST_TOGETHER_MS = 8.0
+#: A frame of one small engine takes less than 1 ms, so other work of the host shows in a round.
+_ROUNDS = 3
 
 
 def run(options: Options, checks: Checks) -> None:
@@ -63,13 +66,16 @@ def _finding_set(checks: Checks, options: Options) -> None:
 def _one_engine(checks: Checks, options: Options) -> None:
     for model in dict.fromkeys(options.models):
         settings = Settings(**{**_common(options), 'models': (model,)})
-        record = _measure(checks, options, f'one: {Path(model).stem}', settings)
-        for size in record['sizes']:
-            checks.at_least(
-                f'{Path(model).stem} alone, {size["width"]}×{size["height"]}: of inference alone',
-                size['of_inference'],
-                0.85,
-            )
+        records = [
+            _measure(checks, options, f'one: {Path(model).stem}, round {number + 1}', settings)
+            for number in range(_ROUNDS)
+        ]
+        for sizes in zip(*(record['sizes'] for record in records), strict=True):
+            name = f'{Path(model).stem} alone, {sizes[0]["width"]}×{sizes[0]["height"]}'
+            shares = [size['of_inference'] for size in sizes]
+            for number, share in enumerate(shares, 1):
+                checks.note(f'{name}: of inference alone, round {number}', share)
+            checks.at_least(f'{name}: of inference alone, median', median(shares), 0.85)
 
 
 def _heavy_set(checks: Checks, options: Options) -> None:
