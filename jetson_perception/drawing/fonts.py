@@ -80,7 +80,7 @@ def _tell_of_lack(text: str) -> None:
         _log.warning(
             'no font has all letters of %s: classes without a font are drawn by their ids; '
             'sudo apt install fonts-noto-cjk fontconfig, and start again; for scripts other than '
-            'Chinese, Japanese and Korean, install a font that has them',
+            'Chinese, Japanese and Korean, install fonts-noto-core too',
             printable(text),
         )
 
