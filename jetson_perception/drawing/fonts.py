@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRIAL_PX = 16
-_FONTCONFIG_TIMEOUT_S = 10.0  # it may have to read all fonts first
+_FONTCONFIG_TIMEOUT_S = 2.0  # drawing waits for it
 _MOST_INSTALLED = 16  # a vocabulary needs one or two
 
 
@@ -38,6 +38,8 @@ PACKAGED = FontFile(str(Path(__file__).parent / 'fonts' / 'DejaVuSans.ttf'))
 
 _lock = threading.Lock()
 _installed: list[FontFile] = []
+_is_asked = True  # until fontconfig does not answer in time
+_is_lack_told = False
 
 
 @lru_cache(maxsize=64)
@@ -52,7 +54,8 @@ def sized(file: FontFile, px: int) -> FreeTypeFont:
 def font_for(text: str) -> FontFile | None:
     """A font that has every letter of a text; None where none is found.
 
-    The first text that the package's font cannot write takes as long as fontconfig does.
+    The first text that the package's font cannot write takes as long as fontconfig does, which is
+    not asked again once it took too long. The first text without a font is logged.
     """
     letters = frozenset(letter for letter in text if _is_drawn(letter))
     if _has(PACKAGED, letters):
@@ -61,16 +64,25 @@ def font_for(text: str) -> FontFile | None:
         known = next((file for file in _installed if _has(file, letters)), None)
         if known is not None:
             return known
-        found = _ask_fontconfig(letters)
+        found = _ask_fontconfig(letters) if _is_asked else None
         if found is None or not _has(found, letters):
-            _log.info(
-                'no font has all letters of %s: its class is drawn by its id; a font that has '
-                'them, installed where fontconfig finds it, mends that',
-                printable(text),
-            )
+            _tell_of_lack(text)
             return None
         _installed[:] = [found, *_installed[: _MOST_INSTALLED - 1]]
         return found
+
+
+def _tell_of_lack(text: str) -> None:
+    """Once: what mends it for one name mends it for most."""
+    global _is_lack_told
+    if not _is_lack_told:
+        _is_lack_told = True
+        _log.warning(
+            'no font has all letters of %s: classes without a font are drawn by their ids; '
+            'sudo apt install fonts-noto-cjk fontconfig, and start again; for scripts other than '
+            'Chinese, Japanese and Korean, install fonts-noto-core too',
+            printable(text),
+        )
 
 
 def _is_drawn(letter: str) -> bool:
@@ -94,6 +106,7 @@ def _glyph(file: FontFile, letter: str) -> tuple[bytes, tuple[int, int]]:
 
 def _ask_fontconfig(letters: frozenset[str]) -> FontFile | None:
     """The installed font that fits best, which may lack some letters."""
+    global _is_asked
     wanted = ' '.join(f'{ord(letter):x}' for letter in sorted(letters))
     command = ['fc-match', '-f', '%{file}\n%{index}', f'sans-serif:charset={wanted}']
     try:
@@ -103,5 +116,13 @@ def _ask_fontconfig(letters: frozenset[str]) -> FontFile | None:
         path, _, index = answer.partition('\n')
         # The upper half counts variants of a variable font.
         return FontFile(path, int(index) & 0xFFFF) if path else None
+    except subprocess.TimeoutExpired:
+        _is_asked = False
+        _log.warning(
+            'fc-match took more than %g s to find a font and is not asked again; where it reads '
+            'fonts for the first time, run fc-cache once and start again',
+            _FONTCONFIG_TIMEOUT_S,
+        )
+        return None
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

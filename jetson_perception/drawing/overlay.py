@@ -33,6 +33,7 @@ _DARKENED = 0.35  # what remains of the image under white text
 @dataclass(slots=True)
 class _Box:
     xyxy: NDArray[np.float32]
+    class_name: str
     name: str
     value: str
     color: Color
@@ -68,6 +69,7 @@ class Overlay:
     def add_boxes(
         self,
         xyxy: NDArray[np.float32],
+        class_names: Sequence[str],
         names: Sequence[str],
         values: Sequence[str],
         colors: Sequence[Color],
@@ -78,6 +80,8 @@ class Overlay:
         ----------
         xyxy : ndarray, shape (n, 4)
             Left, top, right, bottom, in the picture's pixels.
+        class_names : sequence of str
+            Of the class of each, which may differ where what is drawn of them is equal.
         names, values : sequence of str
             What each label says: the class, and what is said of the object.
         colors : sequence of tuple of int
@@ -85,10 +89,12 @@ class Overlay:
         """
         others = list(self._boxes)
         overlaps = _iou(xyxy, np.array([box.xyxy for box in others])) if others else None
-        for row, (name, value, color) in enumerate(zip(names, values, colors, strict=True)):
-            twin = None if overlaps is None else self._twin(others, overlaps[row], name)
+        labels = zip(class_names, names, values, colors, strict=True)
+        for row, (class_name, name, value, color) in enumerate(labels):
+            twin = None if overlaps is None else self._twin(others, overlaps[row], class_name)
             if twin is None:
-                self._boxes.append(_Box(xyxy[row], name, value, color, [self.engine]))
+                box = _Box(xyxy[row], class_name, name, value, color, [self.engine])
+                self._boxes.append(box)
             else:
                 twin.engines.append(self.engine)
 
@@ -130,13 +136,15 @@ class Overlay:
             label[1] = on_ground(box.name, px, box.color)
         return label
 
-    def _twin(self, others: list[_Box], overlaps: NDArray[np.float32], name: str) -> _Box | None:
+    def _twin(
+        self, others: list[_Box], overlaps: NDArray[np.float32], class_name: str
+    ) -> _Box | None:
         """The box of another engine that this one equals, where it is not yet another's twin."""
         for index in np.argsort(-overlaps):
             if overlaps[index] < EQUAL_IOU:
                 return None
             box = others[index]
-            if box.name == name and self.engine not in box.engines:
+            if box.class_name == class_name and self.engine not in box.engines:
                 return box
         return None
 

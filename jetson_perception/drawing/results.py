@@ -12,6 +12,7 @@ from jetson_perception.drawing.masks import color_mask, draw_instances
 from jetson_perception.drawing.overlay import Overlay, whole_corners
 from jetson_perception.drawing.sizes import Sizes
 from jetson_perception.drawing.text import drawn_name
+from jetson_perception.model_info import class_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,6 +159,7 @@ def draw_detections(
     scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
     own.add_boxes(
         detections.xyxy,
+        [class_name_of(class_names, class_id) for class_id in class_ids],
         [drawn_name(class_names, class_id) for class_id in class_ids],
         [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
         [

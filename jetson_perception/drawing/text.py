@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from jetson_perception.drawing.fonts import PACKAGED, font_for, sized
+from jetson_perception.drawing.kept import KeptPixels
 from jetson_perception.model_info import class_name_of
 from jetson_perception.printable import printable
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 60  # of a class that are drawn
 # Letters of all scripts stay within these parts of the size; what does not, is cut.
 _ASCENT, _DESCENT = 1.0, 0.28
+_kept = KeptPixels(32 << 20)  # a label of a 4K picture takes about 100 KiB
 _JOINERS = '\u200c\u200d'  # letters of Persian and of Indian scripts need them
 
 
@@ -57,7 +59,6 @@ def text_height(px: int) -> int:
     return round(px * _ASCENT) + round(px * _DESCENT)
 
 
-@lru_cache(maxsize=2048)
 def rendered(text: str, px: int) -> NDArray[np.uint8]:
     """A line of text, shape (text_height(px), width), 0 to 255: how much of each pixel is ink.
 
@@ -73,18 +74,7 @@ def rendered(text: str, px: int) -> NDArray[np.uint8]:
     ndarray, uint8
         Read-only.
     """
-    from PIL import Image, ImageDraw
-
-    font = sized(font_for(text) or PACKAGED, px)
-    left, _, right, _ = font.getbbox(text, anchor='ls')
-    start = min(left, 0)
-    width = max(int(np.ceil(max(right, font.getlength(text)) - start)), 1)
-    image = Image.new('L', (width, text_height(px)))
-    baseline = round(px * _ASCENT)
-    ImageDraw.Draw(image).text((-start, baseline), text, fill=255, font=font, anchor='ls')
-    ink = np.asarray(image, np.uint8)
-    ink.setflags(write=False)
-    return ink
+    return _kept.get((text, px), lambda: _render(text, px))
 
 
 def put_line(
@@ -108,7 +98,6 @@ def put_line(
         left += piece.shape[1]
 
 
-@lru_cache(maxsize=2048)
 def on_ground(
     text: str, px: int, ground: Color, left: int = 0, right: int = 0
 ) -> NDArray[np.uint8]:
@@ -128,13 +117,8 @@ def on_ground(
     left, right : int
         Pixels of ground at the ends.
     """
-    margins = cv2.copyMakeBorder(rendered(text, px), 0, 0, left, right, cv2.BORDER_CONSTANT)
-    blue, green, red = ground
-    ink = 0 if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else 255
-    share = margins[..., None].astype(np.float32) / 255
-    pixels = np.rint(np.array(ground) * (1 - share) + ink * share).astype(np.uint8)
-    pixels.setflags(write=False)
-    return pixels
+    key = text, px, ground, left, right
+    return _kept.get(key, lambda: _lay(*key))
 
 
 def put_light(canvas: NDArray[np.uint8], at: tuple[int, int], text: str, px: int) -> None:
@@ -149,3 +133,24 @@ def put_light(canvas: NDArray[np.uint8], at: tuple[int, int], text: str, px: int
 
 def _is_printable(name: str) -> bool:
     return name.isprintable() or ''.join(c for c in name if c not in _JOINERS).isprintable()
+
+
+def _render(text: str, px: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageDraw
+
+    font = sized(font_for(text) or PACKAGED, px)
+    left, _, right, _ = font.getbbox(text, anchor='ls')
+    start = min(left, 0)
+    width = max(int(np.ceil(max(right, font.getlength(text)) - start)), 1)
+    image = Image.new('L', (width, text_height(px)))
+    baseline = round(px * _ASCENT)
+    ImageDraw.Draw(image).text((-start, baseline), text, fill=255, font=font, anchor='ls')
+    return np.array(image, np.uint8)
+
+
+def _lay(text: str, px: int, ground: Color, left: int, right: int) -> NDArray[np.uint8]:
+    margins = cv2.copyMakeBorder(rendered(text, px), 0, 0, left, right, cv2.BORDER_CONSTANT)
+    blue, green, red = ground
+    ink = 0 if 0.114 * blue + 0.587 * green + 0.299 * red > 128 else 255
+    share = margins[..., None].astype(np.float32) / 255
+    return np.rint(np.array(ground) * (1 - share) + ink * share).astype(np.uint8)

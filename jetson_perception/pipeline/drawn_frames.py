@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,12 +16,17 @@ WAIT_S = 2.0
 at all."""
 
 
+_CHANCES = 2  # results of each engine for a picture, where all hardly ever take the same frame
+_CONVINCED = 2  # frames in a row, until it is believed that such frames come, or do not
+
+
 class DrawnFrames:
     """Chooses frames to draw among those that are settled, each newer than the one before.
 
     What is drawn on a picture is of this picture. Engines of different speed take different
     frames; so a frame that all took is waited for, and the slowest engine sets the pace. An engine
-    that takes longer than `WAIT_S` is not waited for, until it is faster.
+    that takes longer than `WAIT_S` is not waited for, until it is faster. Where engines hardly
+    ever take the same frame, each is waited for twice, and what most took is drawn.
 
     Parameters
     ----------
@@ -39,6 +45,10 @@ class DrawnFrames:
         # Since when each engine has had no result in time, of those that have none.
         self._missed_since_s: dict[str, float] = {}
         self._refused_since_s: float | None = None
+        self._newest: dict[str, int] = {}  # frame that each engine had a result for
+        self._results: Counter[str] = Counter()  # of each engine since a frame was drawn
+        self._is_patient = True
+        self._against = 0  # how many frames in a row spoke against it
         #: The best frame that was not drawn yet.
         self._held: Frame | None = None
 
@@ -51,6 +61,7 @@ class DrawnFrames:
             This frame, or an older one that was held back for engines that did not take it.
         """
         now_s = self._now_s()
+        self._count_results(frame)
         if now_s - frame.received_ns / 1e9 <= WAIT_S:
             for name in frame.results:
                 self._missed_since_s.pop(name, None)
@@ -68,8 +79,8 @@ class DrawnFrames:
         best = frame if held is None or len(held.results) <= len(frame.results) else held
         if self._refused_since_s is None:
             self._refused_since_s = now_s
-        elif now_s - self._refused_since_s > WAIT_S:
-            return self._draw(best)
+        elif self._is_enough(now_s - self._refused_since_s, now_s):
+            return self._draw(best, is_whole=False)
         self._held = best
         return None
 
@@ -81,7 +92,27 @@ class DrawnFrames:
         since_s = [self._missed_since_s.setdefault(name, now_s) for name in missing]
         return any(now_s - each <= WAIT_S for each in since_s)
 
-    def _draw(self, frame: Frame) -> Frame:
+    def _count_results(self, frame: Frame) -> None:
+        for name in frame.results:
+            if frame.index > self._newest.get(name, 0):
+                self._newest[name] = frame.index
+                self._results[name] += 1
+
+    def _is_enough(self, waited_s: float, now_s: float) -> bool:
+        """Whether a frame that not all took is drawn."""
+        if self._is_patient or waited_s > WAIT_S:
+            return waited_s > WAIT_S
+        return all(
+            self._results[name] >= _CHANCES
+            for name in self._engines
+            if now_s - self._missed_since_s.get(name, now_s) <= WAIT_S
+        )
+
+    def _draw(self, frame: Frame, *, is_whole: bool = True) -> Frame:
+        self._against = 0 if is_whole == self._is_patient else self._against + 1
+        if self._against >= _CONVINCED:
+            self._is_patient, self._against = is_whole, 0
+        self._results.clear()
         self._drawn_index = frame.index
         self._refused_since_s = None
         if self._held is not None and self._held.index <= frame.index:

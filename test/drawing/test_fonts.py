@@ -19,6 +19,8 @@ def forgetful(monkeypatch):
     """Nothing is remembered of fonts, before and after."""
     font_for.cache_clear()
     monkeypatch.setattr(fonts, '_installed', [])
+    monkeypatch.setattr(fonts, '_is_asked', True)
+    monkeypatch.setattr(fonts, '_is_lack_told', False)
     yield monkeypatch
     font_for.cache_clear()
 
@@ -65,6 +67,24 @@ def test_the_packaged_font_has_its_license_beside_it():
 def test_without_fontconfig_other_letters_have_no_font(forgetful):
     forgetful.setenv('PATH', '')
     assert font_for(JAPANESE) is None
+
+
+def test_of_names_without_a_font_one_line_is_logged_with_what_to_install(forgetful, caplog):
+    forgetful.setenv('PATH', '')
+    assert [font_for(name) for name in ('の', '人', '人间', 'ไทย')] == [None] * 4
+    assert len(caplog.messages) == 1
+    assert 'sudo apt install fonts-noto-cjk fontconfig' in caplog.text
+
+
+def test_fontconfig_that_hangs_is_asked_once(forgetful, tmp_path, caplog):
+    hanging = tmp_path / 'fc-match'  # stands in for one on a network drive that is gone
+    hanging.write_text(f'#!/bin/sh\necho asked >> {tmp_path}/log\nexec sleep 600\n')
+    hanging.chmod(0o755)
+    forgetful.setenv('PATH', f'{tmp_path}:/usr/bin:/bin')
+    forgetful.setattr(fonts, '_FONTCONFIG_TIMEOUT_S', 0.5)
+    assert [font_for(name) for name in ('の', '人', '人间')] == [None] * 3
+    assert (tmp_path / 'log').read_text() == 'asked\n'
+    assert 'fc-cache' in caplog.text
 
 
 @pytest.mark.skipif(not shutil.which('fc-match'), reason='no fontconfig here')

@@ -65,6 +65,24 @@ def test_what_two_engines_agree_on_is_drawn_once(other, lines):
     assert box_lines(drawn(det=found(BOX), pose=other)) == lines
 
 
+@pytest.mark.parametrize(
+    ('other_name', 'lines'),
+    [
+        pytest.param('𒀀', 2, id='equal'),
+        pytest.param('𒀁', 4, id='another'),
+        pytest.param('class_0', 4, id='called_as_the_first_is_drawn'),
+    ],
+)
+def test_names_without_a_font_are_compared_by_their_letters(other_name, lines, monkeypatch):
+    monkeypatch.setenv('PATH', '')  # without fontconfig, so without fonts that are installed
+    canvas = gray()
+    overlay = Overlay(name_engines=True)
+    for overlay.engine, box, name in [('zh', BOX, '𒀀'), ('th', (110, 98, 311, 405), other_name)]:
+        draw_detections(canvas, found(box), [name], overlay=overlay)
+    overlay.draw(canvas)
+    assert box_lines(canvas) == lines
+
+
 def test_equal_boxes_of_one_engine_are_both_drawn():
     """It has a threshold of its own for that, which is to be seen."""
     assert box_lines(drawn(det=found(BOX, (106, 100, 310, 400)))) == 4

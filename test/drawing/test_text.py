@@ -1,5 +1,7 @@
 """Text as pixels."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,15 @@ def test_what_is_kept_cannot_be_written_to():
     for pixels in (rendered('cat', 20), on_ground('cat', 20, (0, 0, 255))):
         with pytest.raises(ValueError, match='read-only'):
             pixels[0, 0] = 1
+
+
+def test_long_labels_of_large_pictures_are_not_all_kept():
+    tracemalloc.start()
+    for number in range(150):
+        on_ground(f'{number}' + 'W' * 60, 60, (0, 0, 255))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 40 << 20
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,30 @@ def test_a_slower_engine_is_waited_for(det, pose):
     assert together == sorted(set(together))
 
 
+FOUR = {'a': 0.31, 'b': 0.37, 'c': 0.43, 'd': 0.52}
+
+
+def test_engines_that_hardly_ever_take_the_same_frame_are_not_waited_for_each_time():
+    engines = Engines(**FOUR)
+    engines.run(200)
+    drawn = engines.run(600)
+    assert len(drawn) > 15  # in 20 s
+    assert max(b[0] - a[0] for a, b in pairwise(drawn)) < 1.6
+    assert sum(len(names) > 1 for _, _, names in drawn) > len(drawn) / 2
+    assert set.union(*(names for _, _, names in drawn)) == FOUR.keys()
+    assert all(a[1] < b[1] for a, b in pairwise(drawn))
+
+
+def test_engines_that_take_the_same_frames_again_are_waited_for_again():
+    engines = Engines(**FOUR)
+    engines.run(300)
+    engines.seconds |= {'a': 0.01, 'b': 0.01, 'c': 0.01, 'd': 0.4}
+    engines.run(90)
+    drawn = engines.run(300)
+    assert len(drawn) > 20
+    assert all(names == FOUR.keys() for _, _, names in drawn)
+
+
 def test_one_engine_draws_what_it_has():
     drawn = Engines(det=0.05).run(30)
     assert len(drawn) > 10
