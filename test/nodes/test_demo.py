@@ -65,6 +65,19 @@ def test_yolo_with_a_model_of_the_users_own(tmp_path):
     assert_saved(tmp_path / 'out')
 
 
+@pytest.mark.parametrize('output', ['seg', '.'])
+def test_a_source_in_the_output_folder_is_kept(tmp_path, output):
+    """As the video of an earlier demo."""
+    folder = tmp_path / output
+    folder.mkdir(exist_ok=True)
+    video = folder / 'annotated.mp4'
+    video.write_bytes(b'mine')
+    done = run_demo(folder, '--source', str(video))
+    assert done.returncode == 1
+    assert 'holds annotated.mp4, which is one of the sources' in ' '.join(done.stdout.split())
+    assert video.read_bytes() == b'mine'
+
+
 @pytest.mark.slow
 def test_pictures_of_several_sizes_fit_into_one_video(tmp_path):
     model = detector(tmp_path / 'boxes.onnx')

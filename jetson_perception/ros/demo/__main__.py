@@ -20,6 +20,7 @@ from rich.table import Table
 
 from jetson_perception import bringup
 from jetson_perception.camera.shown import shown
+from jetson_perception.commands.result_folder import refuse_sources_in
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import unwritable
 from jetson_perception.pipeline import STAGES
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.output = args.output or Path('demo_output', args.node)
     console = Console()
     try:
+        # The demo also removes what it finds under its names.
+        refuse_sources_in(args.output, [args.source or SCENES[args.node]])
         try:
             args.output.mkdir(parents=True, exist_ok=True)
         except OSError as err:
