@@ -293,7 +293,7 @@ class TestRun:
         ('source', 'message'),
         [
             pytest.param('none.png', r'none\.png', id='missing_picture'),
-            pytest.param('none.mp4', r'none\.mp4 is neither a file', id='missing_video'),
+            pytest.param('none.mp4', r'there is no none\.mp4(; videos in|$)', id='missing_video'),
             pytest.param('ftp://x/y', r'no source is called ftp://', id='scheme'),
         ],
     )
