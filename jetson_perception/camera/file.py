@@ -18,7 +18,7 @@ from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
-from jetson_perception.camera.uri import parse
+from jetson_perception.camera.uri import VIDEO_SUFFIXES, parse
 from jetson_perception.camera.video_container import read_video_container
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.camera.video_times import VideoTimes
@@ -41,7 +41,6 @@ _PIPE_HINT = (
 _FASTEST_LIKELY_HZ = 120.0
 _FIRST_FRAMES = 10
 _MOST_UNDECODABLE = 300  # reads in a row that fail before the file counts as over
-_VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
 
 
 class FileSource:
@@ -293,9 +292,7 @@ def _check_file(path: Path) -> None:
 
 def _videos_beside(path: Path) -> str:
     try:
-        names = sorted(
-            p.name for p in path.parent.iterdir() if p.suffix.lower() in _VIDEO_SUFFIXES
-        )
+        names = sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
     except OSError:
         return f'; there is no folder {shown(str(path.parent))} either'
     if not names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,25 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
                 taken_ns = frame.captured_ns - first_ns
                 offset_ns = taken_ns if opened.live else round(index * 1e9 / rate_hz)
             yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz, offset_ns)
+
+
+def source_files(source: str) -> list[Path]:
+    """The files that a source reads; none of a camera, a scene, a stream or a pipeline.
+
+    Raises
+    ------
+    SourceError
+        When it is no source, or names no picture.
+    """
+    uri = parse(source)
+    if uri.scheme == 'images':
+        return picture_paths(uri.target)
+    if uri.scheme == 'file':
+        return [Path(uri.target)]
+    if uri.scheme == 'bag':
+        bag = Path(bag_and_topic(uri.target)[0])
+        return [*bag.iterdir()] if os.path.isdir(bag) else [bag]
+    return []
 
 
 def _name(uri: SourceUri) -> str:

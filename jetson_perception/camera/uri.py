@@ -22,6 +22,9 @@ PICTURE_SUFFIXES = frozenset(
 )
 """File name endings, in lower case, that `images://` reads."""
 
+VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpg', '.ts', '.webm'})
+"""Usual endings of videos, in lower case."""
+
 ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts are ambiguous."""
 
@@ -138,7 +141,8 @@ def _from_path(text: str) -> SourceUri:
     is_pattern = not os.path.exists(path) and any(character in text for character in '*?[')
     if os.path.isdir(path) or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))
-    if os.path.exists(path):  # a pipe, too: whoever opens it says what to do
+    # A pipe or a missing video, too: whoever opens it says what to do.
+    if os.path.exists(path) or path.suffix.lower() in VIDEO_SUFFIXES:
         return SourceUri('file', str(path))
     raise SourceError(
         f'{shown(text)} is neither a file, a folder nor a device on this machine, '

@@ -9,11 +9,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.camera.named_frames import source_files
 from jetson_perception.commands.recording import write_video
+from jetson_perception.commands.video_codecs import CODECS
+from jetson_perception.errors import ParameterError
 from jetson_perception.files.output_files import unwritable
 from jetson_perception.images.picture_files import write_picture
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -34,6 +40,48 @@ def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dic
     return record | model.task.record(model, result)
 
 
+def refuse_sources_in(folder: Path, sources: Iterable[str]) -> None:
+    """Refuse to write results to a folder that holds a file of a source, or a link to one.
+
+    Results are named after their sources, so they would replace them, or mix with them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the results go; it may be missing.
+    sources : iterable of str
+        What `jetson_perception.camera.open_source` takes.
+
+    Raises
+    ------
+    ParameterError
+        When there is such a file.
+    SourceError
+        When a source is none.
+    """
+    files = [path for source in sources for path in source_files(source)]
+    if not os.path.isdir(folder):
+        return
+    read = {identity for path in files if (identity := _identity(path))}
+    for entry in folder.iterdir():
+        if _identity(entry) in read:
+            raise ParameterError(
+                f'the output folder {printable(folder.resolve())} holds {printable(entry.name)}, '
+                'which is one of the sources, and results could replace it; give another folder, '
+                'or a new one',
+                'output',
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, through links; None where there is none that can be seen."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 class ResultFolder:
     """Annotated pictures and videos, masks of pictures, and results.jsonl, in a folder.
 
@@ -41,6 +89,7 @@ class ResultFolder:
     the index of the detection plus 1, in 16 bits where there are more than 255.
 
     Names are those of the pictures and videos; of two equal ones the second gets a number.
+    So does one that equals a file in a folder without results.jsonl, which no earlier run wrote.
 
     Parameters
     ----------
@@ -57,6 +106,7 @@ class ResultFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self._has_results = os.path.lexists(path / 'results.jsonl')
             # Without a buffer, whose rest would be lost, or fail when the file is closed.
             self._lines = (path / 'results.jsonl').open('wb', buffering=0)
         except OSError as err:
@@ -143,6 +193,16 @@ class ResultFolder:
     def _unused(self, name: str) -> str:
         path = Path(name)
         numbered = (f'{path.stem}_{number}{path.suffix}' for number in itertools.count(2))
-        free = next(each for each in itertools.chain([name], numbered) if each not in self._names)
+        names = itertools.chain([name], numbered)
+        free = next(each for each in names if each not in self._names and not self._is_kept(each))
         self._names.add(free)
         return free
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether a file of this name is somebody else's."""
+        if self._has_results:
+            return False
+        path = self.path / name
+        # Which codec a video gets shows when it is opened.
+        suffixes = {codec.suffix for codec in CODECS} if path.suffix == '.mp4' else {path.suffix}
+        return any(os.path.lexists(path.with_suffix(suffix)) for suffix in suffixes)

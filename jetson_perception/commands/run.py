@@ -17,7 +17,11 @@ from jetson_perception.camera.named_frames import named_frames
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
-from jetson_perception.commands.result_folder import ResultFolder, result_record
+from jetson_perception.commands.result_folder import (
+    ResultFolder,
+    refuse_sources_in,
+    result_record,
+)
 from jetson_perception.commands.terminal import progress_bar, say
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
@@ -88,6 +92,8 @@ def _run(arguments: argparse.Namespace) -> int:
     unreadable = 0
     interrupted = False
     console = Console(stderr=True)
+    if arguments.output:
+        refuse_sources_in(arguments.output, arguments.sources)
     with ExitStack() as stack:
         model = stack.enter_context(closing(open_asked(arguments)))
         options = _task_options(model, arguments)

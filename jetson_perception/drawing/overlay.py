@@ -104,8 +104,8 @@ class Overlay:
         self._rows.append((color, f'{prefix}{name} {value}'))
 
     def add_frame_rate(self, hz: float) -> None:
-        """Write the frame rate into the upper left corner."""
-        self._frame_rate = hz
+        """Write the frame rate into the upper left corner; none while it is 0, not yet known."""
+        self._frame_rate = hz if hz > 0 else None
 
     def draw(self, canvas: NDArray[np.uint8]) -> None:
         """Draw it all, in place: the best boxes on top, labels over all boxes."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _BYTE = np.dtype(np.uint8)
 _TAKEN = (
-    'expected a uint8 array of shape (h, w, 3) in BGR, (h, w) and (h, w, 1) in gray, (h, w, 4) in '
-    'BGRA, and the path of a picture'
+    'expected a uint8 array of shape (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, or (h, w, 4) '
+    'in BGRA, or the path of a picture'
 )
 
 

@@ -87,7 +87,8 @@ class Task(ABC):
     @property
     def runner(self) -> str:
         """What runs its models, for an error that names the way out."""
-        return f'{self.node}, or {self.model_name} in Python'
+        launch_file = f'{self.node.removesuffix("_node")}.launch.py'
+        return f'{self.node} ({launch_file}), or {self.model_name} in Python'
 
     @abstractmethod
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:

@@ -24,6 +24,8 @@ from jetson_perception.errors import SourceError
         pytest.param('file:///a/b.PNG', 'images', '/a/b.PNG', id='file_that_is_a_picture'),
         pytest.param('images:///a', 'images', '/a', id='images'),
         pytest.param('frames/*.png', 'images', 'frames/*.png', id='pattern'),
+        pytest.param('/a/nope.MP4', 'file', '/a/nope.MP4', id='video_that_is_not_there'),
+        pytest.param('nope.webm', 'file', 'nope.webm', id='relative_video_that_is_not_there'),
         pytest.param('photo.jpg', 'images', 'photo.jpg', id='picture'),
         pytest.param(
             'gst://videotestsrc ! video/x-raw', 'gst', 'videotestsrc ! video/x-raw', id='gst'
@@ -69,7 +71,7 @@ def test_home(tmp_path, monkeypatch):
         pytest.param('n' * 256, 'is neither a file', id='long_name'),
         pytest.param('n/' * 2500, 'is neither a file', id='long_path'),
         pytest.param(f'csi://{"9" * 5000}', 'expected the number of a sensor', id='digits'),
-        pytest.param('nope.mp4', 'nope.mp4 is neither a file, .*gst://', id='no_such_file'),
+        pytest.param('nope.pt', 'nope.pt is neither a file, .*gst://', id='no_such_file'),
         pytest.param('file://', r'file:// names nothing .* file:///home/me/drive.mp4', id='bare'),
         pytest.param('csi://left', 'number of a sensor, e.g. csi://0', id='csi_name'),
         pytest.param('v4l2://dev/video0', 'v4l2:///dev/video0', id='two_slashes'),

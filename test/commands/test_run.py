@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -21,6 +22,20 @@ from jetson_perception.commands.result_folder import ResultFolder
 from jetson_perception.models import open_model
 
 pytestmark = pytest.mark.usefixtures('wide_terminal')
+
+
+def _linked(link, folder):
+    link.symlink_to(folder)
+    return link
+
+
+def _full_of(folder, files, link):
+    """A folder of links to the files of another, under other names."""
+    folder.mkdir()
+    for path in files.iterdir():
+        if path.is_file():
+            link(folder / f'link_{path.name}', path)
+    return folder
 
 
 class TestRun:
@@ -278,7 +293,7 @@ class TestRun:
         ('source', 'message'),
         [
             pytest.param('none.png', r'none\.png', id='missing_picture'),
-            pytest.param('none.mp4', r'none\.mp4 is neither a file', id='missing_video'),
+            pytest.param('none.mp4', r'there is no none\.mp4(; videos in|$)', id='missing_video'),
             pytest.param('ftp://x/y', r'no source is called ftp://', id='scheme'),
         ],
     )
@@ -287,6 +302,63 @@ class TestRun:
         assumed, error = capsys.readouterr().err.splitlines()
         assert 'assumed' in assumed
         assert re.search(message, error)
+
+    @pytest.mark.parametrize(
+        'place',
+        [
+            pytest.param(lambda media, out: media, id='same_folder'),
+            pytest.param(lambda media, out: media / '..' / media.name, id='other_spelling'),
+            pytest.param(lambda media, out: _linked(out, media), id='link_to_the_folder'),
+            pytest.param(lambda media, out: _full_of(out, media, Path.symlink_to), id='links'),
+            pytest.param(lambda media, out: _full_of(out, media, Path.hardlink_to), id='twins'),
+        ],
+    )
+    @pytest.mark.parametrize('source', ['a.jpg', 'drive.mp4', 'b', 'file', 'pattern', 'bag'])
+    def test_sources_are_never_replaced(self, colors, tmp_path, capsys, place, source):
+        media = tmp_path / 'media'
+        write_picture(media / 'a.jpg')
+        write_video(media / 'drive.mp4', 3)
+        if source == 'bag':
+            media = write_bag(media / 'bag', [10, 20])
+        asked = {
+            'b': f'images://{media}',
+            'file': f'file://{media}/drive.mp4',
+            'pattern': f'{media}/*.jpg',
+            'bag': str(media),
+        }.get(source, str(media / source))
+        before = {path: path.read_bytes() for path in media.iterdir() if path.is_file()}
+        out = place(media, tmp_path / 'out')
+        names = sorted(os.listdir(out))
+        assert main(['run', colors, asked, '--output', str(out)]) == 1
+        error = capsys.readouterr().err
+        assert re.search(r'the output folder .* holds \S+, which is one of the sources', error)
+        assert 'give another folder' in error
+        assert 'assumed' not in error  # nothing was opened yet
+        assert {path: path.read_bytes() for path in before} == before
+        assert sorted(os.listdir(out)) == names
+
+    @pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.webm'])
+    def test_files_of_others_are_kept(self, colors, tmp_path, suffix):
+        sources = [write_picture(tmp_path / 'a.png'), write_video(tmp_path / 'drive.mp4', 3)]
+        out = tmp_path / 'out'
+        out.mkdir()
+        mine = [out / name for name in ('a.jpg', 'a_2_mask.png', f'drive{suffix}')]
+        for path in mine:
+            path.write_text('mine')
+        assert main(['run', colors, *sources, '--output', str(out)]) == 0
+        lines = (out / 'results.jsonl').read_text().splitlines()
+        assert [path.read_text() for path in mine] == ['mine'] * 3
+        assert json.loads(lines[0])['annotated'] == 'a_2.jpg'
+        assert json.loads(lines[0])['mask'] == 'a_2_mask_2.png'
+        assert Path(json.loads(lines[1])['annotated']).stem == 'drive_2'
+
+    def test_results_of_an_earlier_run_are_replaced(self, colors, tmp_path):
+        sources = [write_picture(tmp_path / 'a.png'), write_video(tmp_path / 'drive.mp4', 3)]
+        out = tmp_path / 'out'
+        for _ in range(2):
+            assert main(['run', colors, *sources, '--output', str(out)]) == 0
+        names = sorted(path.name for path in out.iterdir())
+        assert names == ['a.jpg', 'a_mask.png', 'drive.mp4', 'results.jsonl']
 
     def test_output_that_is_a_file(self, colors, tmp_path, capsys):
         picture = write_picture(tmp_path / 'a.png')

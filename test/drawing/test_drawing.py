@@ -310,6 +310,13 @@ def test_keypoints_far_outside_and_skeletons_of_other_models(x):
     assert (canvas[100, 160] != 100).any()
 
 
+@pytest.mark.parametrize('hz', [0.0, -1.0, float('nan')])
+def test_no_frame_rate_before_it_is_known(hz):
+    canvas = np.full((120, 160, 3), 99, np.uint8)
+    draw_frame_rate(canvas, hz)
+    assert (canvas == 99).all()
+
+
 def test_frame_rate_stays_in_its_corner():
     canvas = gray(1280, 720)
     draw_frame_rate(canvas, 29.97)

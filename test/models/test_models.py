@@ -182,7 +182,7 @@ class TestImagesAsPeopleGiveThem:
         ],
     )
     def test_is_refused(self, model, image):
-        with pytest.raises(ImageError, match='expected a uint8 array'):
+        with pytest.raises(ImageError, match=r'expected a uint8 .*, or the path of a picture'):
             model(image)
         with pytest.raises(ImageError, match='expected a uint8 array'):
             model.preprocess(image)
@@ -367,7 +367,7 @@ class TestWrongTask:
                 SegmentationModel,
                 'detect',
                 r"is a detector \(task 'detect'\), which SegmentationModel does not run; use "
-                r'yolo_node, or YoloModel in Python',
+                r'yolo_node \(yolo\.launch\.py\), or YoloModel in Python',
                 id='detector_to_segment',
             ),
             pytest.param(
@@ -376,20 +376,20 @@ class TestWrongTask:
             pytest.param(
                 YoloModel,
                 'semantic',
-                r'is a semantic segmentation model .*; use seg_node, or SegmentationModel',
+                r'is a semantic segmentation model .*; use seg_node \(seg.*, or SegmentationModel',
                 id='semantic_to_yolo',
             ),
             pytest.param(
                 SegmentationModel,
                 'segment',
-                r'is an instance segmentation model .*; use yolo_node, or YoloModel',
+                r'is an instance segmentation model .*; use yolo_node \(yolo.*, or YoloModel',
                 id='instances',
             ),
             pytest.param(YoloModel, 'obb', r'a detector of rotated boxes .* yet', id='obb'),
             pytest.param(
                 YoloModel,
                 'classify',
-                r'is an image classifier .*; use yolo_node, or ClassificationModel in Python',
+                r'is an image classifier .*; use yolo_node .*, or ClassificationModel in Python',
                 id='classify_to_yolo',
             ),
             pytest.param(

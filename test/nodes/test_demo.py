@@ -8,7 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from onnx_models import detector, slow_segmentation
+from onnx_models import color_segmentation, detector, slow_segmentation
 
 
 def run_demo(folder, *options):
@@ -63,6 +63,35 @@ def test_yolo_with_a_model_of_the_users_own(tmp_path):
     assert re.search(r'^det: results [\d.]+ Hz · frames lost', done.stdout, re.MULTILINE)
     assert 'det, objects per frame: ' in done.stdout
     assert_saved(tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    ('node', 'make', 'command', 'launch_file'),
+    [
+        pytest.param('seg', detector, 'make demo-yolo', 'yolo.launch.py', id='yolo_for_seg'),
+        pytest.param('yolo', color_segmentation, 'make demo', 'seg.launch.py', id='seg_for_yolo'),
+    ],
+)
+def test_a_model_of_the_other_demo(tmp_path, node, make, command, launch_file):
+    model = tmp_path / 'my.onnx'
+    make(model)
+    done = run_demo(tmp_path / 'out', '--node', node, '--model', str(model))
+    assert done.returncode == 1
+    assert f'Here: {command} MODEL={model}' in done.stdout
+    assert f'({launch_file})' in done.stdout
+
+
+@pytest.mark.parametrize('output', ['seg', '.'])
+def test_a_source_in_the_output_folder_is_kept(tmp_path, output):
+    """As the video of an earlier demo."""
+    folder = tmp_path / output
+    folder.mkdir(exist_ok=True)
+    video = folder / 'annotated.mp4'
+    video.write_bytes(b'mine')
+    done = run_demo(folder, '--source', str(video))
+    assert done.returncode == 1
+    assert 'holds annotated.mp4, which is one of the sources' in ' '.join(done.stdout.split())
+    assert video.read_bytes() == b'mine'
 
 
 @pytest.mark.slow

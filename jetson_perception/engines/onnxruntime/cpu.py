@@ -48,6 +48,7 @@ _DTYPES = {
 
 # No network in use needs gigabytes for a smaller input.
 _SMALL_PIXELS = 1 << 20
+_MOST_NAMES = 3  # of files that a missing one is compared with
 
 _OTHER_FORMATS = {
     '.engine': 'a TensorRT engine file, which ONNX Runtime cannot run; give the ONNX file that it '
@@ -219,10 +220,10 @@ def _near_names(path: Path) -> str:
         names = [each.name for each in path.parent.iterdir() if each.is_file()]
     except OSError:
         return ''
-    near = difflib.get_close_matches(path.name, names, n=3) or sorted(
-        name for name in names if name.endswith('.onnx')
-    )
-    return f'; in its folder there is {", ".join(map(printable, near[:5]))}' if near else ''
+    near = difflib.get_close_matches(path.name, names, n=_MOST_NAMES)
+    others = sorted(name for name in names if name.endswith('.onnx') and name not in near)
+    shown = [*near, *others][:_MOST_NAMES]
+    return f'; in its folder there is {", ".join(map(printable, shown))}' if shown else ''
 
 
 def named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, int]:

@@ -20,10 +20,11 @@ from rich.table import Table
 
 from jetson_perception import bringup
 from jetson_perception.camera.shown import shown
+from jetson_perception.commands.result_folder import refuse_sources_in
 from jetson_perception.errors import PerceptionError
 from jetson_perception.files.output_files import unwritable
 from jetson_perception.pipeline import STAGES
-from jetson_perception.printable import counted
+from jetson_perception.printable import counted, printable
 from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.pictures import save
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.output = args.output or Path('demo_output', args.node)
     console = Console()
     try:
+        # The demo also removes what it finds under its names.
+        refuse_sources_in(args.output, [args.source or SCENES[args.node]])
         try:
             args.output.mkdir(parents=True, exist_ok=True)
         except OSError as err:
@@ -56,13 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         _demo(args, console)
     except PerceptionError as error:
         console.print('[red]demo failed:[/]', end=' ')
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        text = f'{error}{_other_demo(args, str(error))}'
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+def _other_demo(args: argparse.Namespace, error: str) -> str:
+    """The command whose node runs the user's model, where the node's error names that one."""
+    other, command = ('yolo', 'make demo-yolo') if args.node == 'seg' else ('seg', 'make demo')
+    if not args.model or f'use {other}_node' not in error:
+        return ''
+    return f'. Here: {command} MODEL={printable(args.model)}'
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -155,6 +155,12 @@ class TestFiles:
         ):
             OnnxRuntimeEngine('zebra.onnx')
 
+    def test_missing_file_names_three_at_most_the_nearest_first(self, tmp_path):
+        for name in ('people_pose', 'oranges_seg', 'nape', 'robots'):
+            (tmp_path / f'{name}.onnx').touch()
+        with pytest.raises(ModelError, match=r'there is nape\.onnx(, \w+\.onnx){2}$'):
+            OnnxRuntimeEngine(tmp_path / 'nope.onnx')
+
     def test_missing_file_in_a_folder_without_models(self, tmp_path):
         with pytest.raises(ModelError, match=r'there is no model file .*/my\.onnx$'):
             OnnxRuntimeEngine(tmp_path / 'my.onnx')

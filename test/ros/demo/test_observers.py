@@ -1,8 +1,17 @@
 """True boxes against found ones, as the demo counts them."""
 
-import pytest
+import time
 
-from jetson_perception.ros.demo.observers import matched_boxes
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from jetson_perception.ros import qos
+from jetson_perception.ros.demo.observers import YoloObserver, matched_boxes
 
 A = ('dog', (0.0, 0.0, 10.0, 10.0))
 A_SHIFTED = ('dog', (2.0, 0.0, 12.0, 10.0))
@@ -30,3 +39,52 @@ FLAT = ('dog', (0.0, 0.0, 0.0, 10.0))
 )
 def test_matched_boxes(truth, found, matched):
     assert matched_boxes(truth, found) == matched
+
+
+@pytest.mark.parametrize(
+    ('shown', 'kept'),
+    [
+        pytest.param([7, 8, 9, 13, 14], [13, 14], id='left_over'),
+        pytest.param([13, 14], [13, 14], id='nothing_left_over'),
+        pytest.param([3, 8, 9], [3, 8, 9], id='a_recording_again'),
+        pytest.param([9, 9, 9], [9, 9], id='a_recording_of_one_frame'),
+    ],
+)
+def test_pictures_begin_with_the_first_new_frame(shown, kept):
+    """Of results of 9 frames that were measured, a node may still draw the last ones."""
+    rclpy.init()
+    observer, peer = YoloObserver(['det']), rclpy.create_node('peer', namespace='/demo/yolo')
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    results = peer.create_publisher(Detection2DArray, 'det/detections', qos.RESULTS)
+    pictures = peer.create_publisher(CompressedImage, 'annotated/compressed', qos.RESULTS)
+
+    def send(publisher, message_type, numbers, done):
+        deadline = time.monotonic() + 20
+        while not publisher.get_subscription_count():
+            assert time.monotonic() < deadline
+            executor.spin_once(timeout_sec=0.05)
+        for number in numbers:
+            publisher.publish(message_type(header=Header(stamp=Time(sec=number))))
+            executor.spin_once(timeout_sec=1)  # one at a time: the newest replaces others
+        while not done():
+            assert time.monotonic() < deadline
+            executor.spin_once(timeout_sec=0.05)
+
+    try:
+        send(results, Detection2DArray, range(1, 10), lambda: len(observer.results['det']) == 9)
+        observer.watch_pictures()
+        observer.clear()
+        end = 99  # always new: all before it came
+        send(
+            pictures,
+            CompressedImage,
+            [*shown, end],
+            lambda: observer.pictures and observer.pictures[-1].header.stamp.sec == end,
+        )
+        assert [msg.header.stamp.sec for msg in observer.pictures] == [*kept, end]
+    finally:
+        executor.shutdown()
+        observer.destroy_node()
+        peer.destroy_node()
+        rclpy.shutdown()
