@@ -398,6 +398,18 @@ class TestSetCameraInfo:
         assert not answer.success
         assert 'camera.yaml cannot be written: No such file' in answer.status_message
 
+    def test_a_pipe_that_nobody_reads_does_not_stop_the_node(
+        self, peer, start, pictures, tmp_path
+    ):
+        kept = tmp_path / 'camera.yaml'
+        start(camera(peer, f'images://{pictures}', calibration_output=str(kept)))
+        peer.wait_for_state('camera_node', 'active')
+        os.mkfifo(kept)
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'camera.yaml is a pipe (FIFO); expected a regular file' in answer.status_message
+        assert peer.state('camera_node') == 'active'
+
 
 class TestLosses:
     def test_a_missing_source_is_told_and_can_come_later(self, peer, start, video, tmp_path):
