@@ -142,6 +142,10 @@ class Parameters(Generic[P]):
             and not getattr(self.value, field)
         )
 
+    def was_refused(self, name: str) -> bool:
+        """Whether this is one of these parameters, was wrong at start, and still is."""
+        return self._field(name) in self._problems
+
     def _given_under_old_names(self) -> dict[str, str]:
         """For each parameter that was given under an old name alone, what to tell the user."""
         overrides = self._node._parameter_overrides
