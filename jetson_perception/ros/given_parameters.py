@@ -116,6 +116,10 @@ class GivenParameters:
             parameters = declared.as_meant(parameters)
         return parameters
 
+    def is_empty(self, name: str) -> bool:
+        """Whether this is a parameter of the node that names what it opens, and is empty."""
+        return any(declared.is_empty(name) for declared in self._declared)
+
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""
         return any(declared.waits_for_start(name) for declared in self._declared)
