@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_data import read_yaml
 from jetson_perception.launch_arguments import CAMERA_ARGUMENTS as CAMERA_ARGUMENTS
@@ -371,7 +372,14 @@ def _perception(
     parameters: dict[str, Any],
     has_file: bool = True,
 ) -> list[NodeProcess]:
-    own_camera = bool(values['source']) or not values['image']
+    if values['image'] and values['source']:
+        raise ParameterError(
+            f'image:={printable(values["image"])} and source:={shown(values["source"])} are both '
+            'given; give one of them: image for a camera that is already running, source for one '
+            'to start',
+            'image',
+        )
+    own_camera = not values['image']
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = camera_topic if own_camera else values['image']

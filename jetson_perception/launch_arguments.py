@@ -97,8 +97,8 @@ _PERCEPTION = (
     Argument(
         'image',
         '',
-        'Image topic of a camera that is already running, raw or compressed. If it is empty, or '
-        'source is set, camera_node is started.',
+        'Image topic of a camera that is already running, raw or compressed; not together with '
+        'source. If it is empty, camera_node is started.',
     ),
     Argument(
         'image_transport',

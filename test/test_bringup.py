@@ -164,11 +164,6 @@ class TestCameraOrTopic:
             pytest.param({'image': 'color'}, False, 'color', id='relative_topic'),
             pytest.param({'source': 'csi://0'}, True, '/{own}/camera/image_raw', id='source'),
             pytest.param(
-                {'image': '/front/color', 'source': 'csi://0'},
-                *(True, '/{own}/camera/image_raw'),
-                id='both',
-            ),
-            pytest.param(
                 {'camera_namespace': '/rig/left/'}, True, '/rig/left/image_raw', id='namespace'
             ),
             pytest.param({'camera_namespace': '/'}, True, '/image_raw', id='no_namespace'),
@@ -185,6 +180,18 @@ class TestCameraOrTopic:
             assert f'{"/" * bool(namespace)}{namespace}/image_raw' == image
             shown = 'scene://oranges' if processes is bringup.seg else 'scene://people'
             assert others[0].parameters.get('source', '') == values.get('source', shown)
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_both_are_refused(self, arguments, processes):
+        """One of them would be ignored."""
+        given = {'image': '/front/color', 'source': 'rtsp://me:s3cret@front/live/1'}
+        match = (
+            r'^image:=/front/color and source:=rtsp://front/live/… are both given; give one of '
+            r'them: [^\n]*$'
+        )
+        with pytest.raises(ParameterError, match=match) as caught:
+            processes(defaults(arguments, **given))
+        assert caught.value.parameter == 'image'
 
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
     def test_a_file_of_the_user_says_what_the_camera_opens(self, arguments, processes):

@@ -46,6 +46,10 @@ MOST_COEFFICIENTS = 64
 _SHOWN = 60  # characters of a value in an error
 
 
+class UncalibratedError(ParameterError):
+    """A file that is well written, and says that its camera is not calibrated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What is known of a camera's geometry; the fields are those of sensor_msgs/CameraInfo.
@@ -129,6 +133,8 @@ def load_calibration(path: str | Path) -> Calibration:
 
     Raises
     ------
+    UncalibratedError
+        When its camera matrix is of zeros, which is how ROS says that a camera is not calibrated.
     ParameterError
         When it cannot be read; the text names the field that is wrong.
     """
@@ -144,7 +150,7 @@ def parse_calibration(text: bytes, file: Path) -> Calibration:
 
     Raises
     ------
-    ParameterError
+    UncalibratedError, ParameterError
         As `load_calibration`.
     """
     content = parse_yaml(text, where=f'calibration {printable(file)}', error=_parameter_error)
@@ -152,8 +158,11 @@ def parse_calibration(text: bytes, file: Path) -> Calibration:
         raise _error(
             file, 'holds no calibration; expected image_width, image_height, camera_matrix, …'
         )
-    model, distortion = _distortion(file, content)
     matrices = {name: _matrix(file, content, name) for name in _MATRICES}
+    if not any(matrices['camera_matrix']):
+        # First, as the rest of such a file is empty too.
+        raise UncalibratedError(str(_no_focal_length(file, 'camera_matrix', 0, 0)), 'calibration')
+    model, distortion = _distortion(file, content)
     _check_matrices(file, matrices)
     return Calibration(
         size_wh=(_side(file, content, 'image_width'), _side(file, content, 'image_height')),
@@ -219,17 +228,21 @@ def _check_matrices(file: Path, matrices: dict[str, tuple[float, ...]]) -> None:
     for name, places in _FOCAL_LENGTHS.items():
         lengths = [matrices[name][place] for place in places]
         if min(lengths) <= 0:
-            raise _error(
-                file,
-                f'has focal lengths of {lengths[0]:g} and {lengths[1]:g} in its {name}; expected '
-                'more than 0: calibrate the camera, or leave the calibration empty',
-            )
+            raise _no_focal_length(file, name, *lengths)
     if not any(matrices['rectification_matrix']):
         raise _error(
             file,
             'has a rectification_matrix of zeros; expected a rotation, 1 0 0 0 1 0 0 0 1 for a '
             'camera by itself',
         )
+
+
+def _no_focal_length(file: Path, name: str, x: float, y: float) -> ParameterError:
+    return _error(
+        file,
+        f'has focal lengths of {x:g} and {y:g} in its {name}; expected more than 0: calibrate the '
+        'camera, or leave the calibration empty',
+    )
 
 
 def _parameter_error(text: str) -> ParameterError:

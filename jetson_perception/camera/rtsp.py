@@ -194,6 +194,8 @@ def _about_login(url: str, answer: DescribeAnswer) -> str:
     if urlsplit(url).username is None:
         return 'the server wants a user and a password, and none are given'
     if answer.schemes and not answer.logged_in:
-        ways = printable(', '.join(answer.schemes))
-        return f'the server wants a login by {ways}; expected Basic or Digest'
+        ways = ', '.join(answer.schemes)
+        if quotes_secret(ways, url):
+            return 'the server wants a login of a kind other than Basic or Digest'
+        return f'the server wants a login by {printable(ways)}; expected Basic or Digest'
     return 'the server wants a user and a password, and these are wrong'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from base64 import b64encode
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -111,7 +112,7 @@ def quotes_secret(text: str, source: str) -> bool:
     """Whether a text, such as a program's output about a source, may quote one of its secrets.
 
     Four characters in a row, of what `shown` leaves out, are enough; also with %40 and the like
-    decoded, and in other letter case.
+    decoded, in other letter case, and of user and password as HTTP's Basic login encodes them.
     """
     secrets = _secrets(source)
     lowered = text.lower()
@@ -157,7 +158,9 @@ def _hidden_of_url(url: str) -> list[str]:
         return [url.partition('://')[2] or url]
     user_info, first, rest = match['user_info'], match['first'], match['rest'] or match['none']
     plain = _PLAIN_PART.fullmatch(first or '')
-    return [user_info or '', '' if plain else first, rest or '']
+    # As the header Authorization has it, which a server may send back.
+    login = b64encode(unquote(user_info or '').encode('utf-8', 'replace')).decode().rstrip('=')
+    return [user_info or '', login, '' if plain else first, rest or '']
 
 
 def _shown_rtsp(url: str) -> str:

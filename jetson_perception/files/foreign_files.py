@@ -108,13 +108,13 @@ def open_foreign_file(
     shown = f'{what} {printable(file)}'
     try:
         # Check the name first: opening a device can move a tape or start a watchdog.
-        _require_regular(os.stat(file), shown, error, hint)
+        require_regular(os.stat(file), shown, error, hint)
         descriptor = os.open(file, _FLAGS)
     except OSError as err:
         raise error(f'{shown} cannot be read: {_reason(err)}') from err
     try:
         # Then check the open file, which may be another one by now.
-        _require_regular(os.fstat(descriptor), shown, error, hint)
+        require_regular(os.fstat(descriptor), shown, error, hint)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -185,7 +185,8 @@ def _read_at_most(descriptor: int, most_bytes: int, likely_bytes: int = 0) -> by
     return b''.join(pieces)
 
 
-def _require_regular(found: os.stat_result, shown: str, error: MakeError, hint: str) -> None:
+def require_regular(found: os.stat_result, shown: str, error: MakeError, hint: str = '') -> None:
+    """Raise `error` where what was found under a name is no regular file."""
     if stat.S_ISREG(found.st_mode):
         return
     kind = next((name for is_kind, name in _OTHER_KINDS if is_kind(found.st_mode)), 'no file')

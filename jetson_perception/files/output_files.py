@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from pathlib import Path
 
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.foreign_files import require_regular
 from jetson_perception.files.replacing import replace_file
 from jetson_perception.printable import printable
 
@@ -14,7 +16,12 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def write_output(
-    path: str | Path, content: bytes | str, *, parameter: str = '', durable: bool = False
+    path: str | Path,
+    content: bytes | str,
+    *,
+    parameter: str = '',
+    durable: bool = False,
+    regular_only: bool = False,
 ) -> None:
     """Write a file; readers see the old one or the whole new one.
 
@@ -31,6 +38,9 @@ def write_output(
     durable : bool
         Wait until it is on the disk: for what takes minutes to make, or has to outlive a crash of
         the machine.
+    regular_only : bool
+        Refuse what is not a regular file, rather than write to it: a pipe that nobody reads blocks
+        for ever.
 
     Raises
     ------
@@ -40,8 +50,13 @@ def write_output(
     file = Path(path)
     data = content.encode('utf-8', 'backslashreplace') if isinstance(content, str) else content
     try:
+        if regular_only and file.exists():
+            # Looks at the name alone: to open a pipe that nobody reads would never return.
+            error = partial(ParameterError, parameter=parameter)
+            require_regular(file.stat(), printable(file), error)
         # /dev/stdout may be a file that others write to as well.
-        if file.is_relative_to('/dev') or (file.exists() and not file.is_file()):
+        is_special = file.is_relative_to('/dev') or (file.exists() and not file.is_file())
+        if is_special and not regular_only:
             file.write_bytes(data)
         else:
             replace_file(file.resolve(), data, durable=durable)

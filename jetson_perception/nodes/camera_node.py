@@ -74,7 +74,7 @@ class CameraNode(ManagedNode):
         self._calibrations = CalibrationService(
             self,
             output,
-            calibration.camera_name if calibration else self.get_namespace().strip('/'),
+            getattr(calibration, 'camera_name', '') or self.get_namespace().strip('/'),
             self._publisher.calibrate,
         )
 

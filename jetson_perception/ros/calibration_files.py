@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
-from jetson_perception.camera.calibration import calibration_path, load_calibration
+from jetson_perception.camera.calibration import (
+    UncalibratedError,
+    calibration_path,
+    load_calibration,
+)
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable
 
@@ -48,7 +52,7 @@ def calibration_file(given: str) -> Path:
     return calibration_path(f'{share}/{match[2]}')
 
 
-def first_calibration(given: str, output: Path | None) -> Calibration | None:
+def first_calibration(given: str, output: Path | None) -> Calibration | str | None:
     """The calibration that a camera begins with: the one that was set once, or the one given.
 
     Parameters
@@ -57,7 +61,24 @@ def first_calibration(given: str, output: Path | None) -> Calibration | None:
         As for `calibration_file`; empty for none.
     output : Path, optional
         Where `set_camera_info` writes, if it may.
+
+    Returns
+    -------
+    Calibration or str or None
+        Why the camera runs uncalibrated, where the file says that it is; None without a file.
+
+    Raises
+    ------
+    ParameterError
+        When a file cannot be read, or is none.
     """
     if output is not None and os.path.lexists(output):
-        return load_calibration(output)
-    return load_calibration(calibration_file(given)) if given else None
+        file = output
+    elif given:
+        file = calibration_file(given)
+    else:
+        return None
+    try:
+        return load_calibration(file)
+    except UncalibratedError as error:
+        return str(error)

@@ -98,6 +98,8 @@ class CalibrationService:
         # Read as it will be at the next start: what is wrong with it is told now.
         calibration = parse_calibration(calibration_text(given).encode(), self._file)
         text = calibration_text(calibration)
-        write_output(self._file, text, parameter='calibration_output', durable=True)
+        write_output(
+            self._file, text, parameter='calibration_output', durable=True, regular_only=True
+        )
         self._take(calibration)
         return self._file

@@ -47,8 +47,8 @@ class CameraPublisher:
         Whose frames they are.
     params : callable
         Gives the node's CameraParams; asked for every frame.
-    calibration : Calibration, optional
-        Of the camera.
+    calibration : Calibration or str, optional
+        Of the camera; a text is why there is none, which is told as an error.
     on_failure : callable
         Told, in the capturing thread, why no frame will come any more.
 
@@ -69,7 +69,7 @@ class CameraPublisher:
         node: Node,
         source: FrameSource,
         params: Callable[[], Any],
-        calibration: Calibration | None = None,
+        calibration: Calibration | str | None = None,
         *,
         on_failure: Callable[[PerceptionError], None],
     ) -> None:
@@ -109,7 +109,7 @@ class CameraPublisher:
         self.problem = ''
         #: The message for the newest frame; made anew when the size changes.
         self._info: CameraInfo | None = None
-        self._info_of: Calibration | None = None
+        self._info_of: Calibration | str | None = None
 
     def calibrate(self, calibration: Calibration) -> None:
         """Publish this calibration from the next frame on; any thread may call it."""
@@ -221,13 +221,18 @@ class CameraPublisher:
         info.header = header
         return info
 
-    def _scaled(self, calibration: Calibration | None, size_wh: tuple[int, int]) -> Calibration:
+    def _scaled(
+        self, calibration: Calibration | str | None, size_wh: tuple[int, int]
+    ) -> Calibration:
         self.problem = ''
-        if calibration is not None:
+        problem = calibration
+        if isinstance(calibration, Calibration):
             try:
                 return calibration.scaled_to(size_wh)
             except ParameterError as error:
-                # Images are worth having without one; wrong geometry would be worse than none.
-                self.problem = f'camera_info says uncalibrated: {error}'
-                self._node.get_logger().error(self.problem, throttle_duration_sec=_LOG_EVERY_S)
+                problem = str(error)
+        if problem:
+            # Images are worth having without one; wrong geometry would be worse than none.
+            self.problem = f'camera_info says uncalibrated: {problem}'
+            self._node.get_logger().error(self.problem, throttle_duration_sec=_LOG_EVERY_S)
         return Calibration.uncalibrated(size_wh)

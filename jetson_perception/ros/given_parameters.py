@@ -70,10 +70,12 @@ class GivenParameters:
             self._unknown = self._find_unknown()
 
     def _find_unknown(self) -> list[str]:
+        listed_in = self._blocks_listed_in
         return unknown_parameters(
             self._node,
             other_names=self._other_names(),
-            blocks_listed_in=self._blocks_listed_in,
+            blocks_listed_in=listed_in,
+            refused_blocks=any(declared.was_refused(listed_in) for declared in self._declared),
         )
 
     def require_new_names(self) -> None:
@@ -93,17 +95,30 @@ class GivenParameters:
         Raises
         ------
         ParameterError
-            For the first one that is under an old name, or whose value means nothing of its type.
+            For the first one that is under an old name, that the node does not have, or whose
+            value means nothing of its type.
         """
+        known = self._node._parameters
         for parameter in parameters:
-            new = new_parameter(parameter.name, self._node._parameters)
+            new = new_parameter(parameter.name, known)
             if new:
                 raise ParameterError(
                     f'{parameter.name} is now called {new}; set {new} instead', parameter.name
                 )
+            if parameter.name not in known:  # rclpy's own error does not name it
+                name, other = parameter.name, self._other_names().get(parameter.name, '')
+                raise ParameterError(
+                    f'{self._node.get_name()} has no parameter {printable(name)}; '
+                    f'{_hint(name, list(known), other)}',
+                    name,
+                )
         for declared in self._declared:
             parameters = declared.as_meant(parameters)
         return parameters
+
+    def is_empty(self, name: str) -> bool:
+        """Whether this is a parameter of the node that names what it opens, and is empty."""
+        return any(declared.is_empty(name) for declared in self._declared)
 
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""
@@ -121,6 +136,7 @@ def unknown_parameters(
     node: Node,
     other_names: Mapping[str, str] | None = None,
     blocks_listed_in: str = '',
+    refused_blocks: bool = False,
 ) -> list[str]:
     """What to log for each parameter that was given to the node but that it does not have.
 
@@ -133,6 +149,9 @@ def unknown_parameters(
     blocks_listed_in : str
         The parameter that lists the blocks of parameters of one kind, such as `engines`; a block
         that it does not list is told of once, not for each parameter in it.
+    refused_blocks : bool
+        Whether the list that was given was refused, which is told by itself: then nothing is said
+        of blocks, as to add them to the list may be just what was wrong.
     """
     known = list(node._parameters)
     unknown = [
@@ -147,6 +166,7 @@ def unknown_parameters(
         f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
         f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
         for block, names in blocks.items()
+        if not refused_blocks
     ]
     for name in unknown:
         if name.partition('.')[0] in blocks:

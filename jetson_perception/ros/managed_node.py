@@ -122,11 +122,13 @@ class ManagedNode(LifecycleNode):
         arguments : sequence of str
             Command line that the node was started with.
         """
-        for problem in self._given.look_over(arguments, self.blocks_listed_in):
-            self.get_logger().warning(problem)
+        problems = self._given.look_over(arguments, self.blocks_listed_in)
         if self._managed.value.autostart:
             self._wanted_active = True
             self._start()
+        for problem in problems:
+            if problem not in self.problem:  # else the error has told it, as its cause
+                self.get_logger().warning(problem)
 
     def _may_open(self) -> bool:
         allowed: bool = getattr(self._managed.value, ALLOWS_CHANGES)
@@ -290,8 +292,13 @@ class ManagedNode(LifecycleNode):
             log.error('unexpected error', exc_info=error)
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
         if what == 'configured' and self.parameter_problems:
-            # It often fails for what it was not given, as the user gave it under another name.
-            self.problem += f'. At its start: {"; ".join(self.parameter_problems)}'
+            at_start = '; '.join(self.parameter_problems)
+            unset = error.parameter if isinstance(error, ParameterError) else ''
+            if self._given.is_empty(unset):
+                # It was given under another name or to another node: the cause comes first.
+                self.problem = f'{at_start.rstrip(".")}. So {self.problem}'
+            else:
+                self.problem += f'. At its start: {at_start}'
         self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what, error)}')
 
     def _on_retry(self, _request: Any, response: Any) -> Any:

@@ -132,15 +132,18 @@ class Parameters(Generic[P]):
             found.append(parameter)
         return found
 
+    def is_empty(self, name: str) -> bool:
+        """Whether this is one of these parameters, names what the node opens, and is empty."""
+        field = self._field(name)
+        return field != '' and self._specs[field].meta['opens'] and not getattr(self.value, field)
+
     def waits_for_start(self, name: str) -> bool:
         """Whether this is one of these parameters, is empty, and can be set only at start."""
-        field = self._field(name)
-        return (
-            field != ''
-            and self._specs[field].meta['opens']
-            and not self._may_open()
-            and not getattr(self.value, field)
-        )
+        return self.is_empty(name) and not self._may_open()
+
+    def was_refused(self, name: str) -> bool:
+        """Whether this is one of these parameters, was wrong at start, and still is."""
+        return self._field(name) in self._problems
 
     def _given_under_old_names(self) -> dict[str, str]:
         """For each parameter that was given under an old name alone, what to tell the user."""

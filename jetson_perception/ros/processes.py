@@ -115,7 +115,7 @@ def _prepare(program: Preparation, log: Path, environment: Mapping[str, str]) ->
     """
     with log.open('w') as output:
         done = subprocess.run(
-            program.command(os.fspath(get_package_prefix(PACKAGE))),
+            [*_ends_with_us(), *program.command(os.fspath(get_package_prefix(PACKAGE)))],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _TIMES, _WITHIN_S = 4, 10.0
 _CHECK_S = 5.0
 _MOST_NAMED = 4
+#: Of an endpoint's id: RTPS (8.2.4) puts that of the process's participant first.
+_PARTICIPANT_BYTES = 12
 
 
 class Senders:
@@ -125,13 +127,28 @@ class Senders:
         found = self._node.get_publishers_info_by_topic(self._topic)
         return sorted(printable(node_name(info), 80) for info in found)
 
+    def _processes(self, name: str) -> int:
+        """How many processes have a publisher of this name."""
+        found = self._node.get_publishers_info_by_topic(self._topic)
+        return len(
+            {
+                bytes(info.endpoint_gid[:_PARTICIPANT_BYTES])
+                for info in found
+                if printable(node_name(info), 80) == name
+            }
+        )
+
+    def _shown(self, name: str, count: int) -> str:
+        if count == 1:
+            return name
+        processes = self._processes(name)
+        if processes < 2:
+            return f'{name} ({count} times)'
+        return f'{name} ({"two" if processes == 2 else processes} processes of this name)'
+
     def _warn(self, what: str, names: list[str]) -> None:
         self.close()
-        each = dict.fromkeys(names)
-        shown = [
-            name if names.count(name) == 1 else f'{name} ({names.count(name)} times)'
-            for name in each
-        ]
+        shown = [self._shown(name, names.count(name)) for name in dict.fromkeys(names)]
         self._node.get_logger().warning(
             printable_line(
                 f'{what}: {listed(shown, _MOST_NAMED)}. End all but one, or have each publish on '

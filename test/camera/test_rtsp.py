@@ -264,6 +264,23 @@ def test_a_login_that_is_neither_basic_nor_digest(login_server):
 
 
 @pytest.mark.parametrize(
+    'scheme',
+    [
+        pytest.param('s3cret', id='password'),
+        pytest.param('S3CRET', id='in_capitals'),
+        pytest.param('bWU6czNjcmV0', id='whole_login'),
+    ],
+)
+def test_a_server_that_asks_for_the_password_as_a_kind_of_login(answer_with, scheme):
+    answer = f'RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: {scheme} realm="c"\r\n\r\n'
+    url = f'rtsp://me:s3cret@127.0.0.1:{answer_with(answer.encode())}/live'
+    source = RtspSource(url, open_timeout_s=1.0, read_timeout_s=1.0)
+    with pytest.raises(SourceError, match='a login') as caught:
+        source.open()
+    assert scheme.lower() not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
     'asks',
     [
         pytest.param(['Digest realm=, nonce="a1b2"'], id='value_empty'),

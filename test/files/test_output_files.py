@@ -59,6 +59,19 @@ def test_a_device_is_written_to(tmp_path):
     assert not Path('/dev/full').is_file()
 
 
+def test_a_pipe_that_nobody_reads_is_refused_at_once_where_a_file_must_be(tmp_path):
+    pipe = tmp_path / 'a.yaml'
+    os.mkfifo(pipe)
+    with pytest.raises(ParameterError, match=r'a\.yaml is a pipe \(FIFO\); expected a regular'):
+        write_output(pipe, 'x', parameter='calibration_output', regular_only=True)
+    assert pipe.is_fifo()
+    with pytest.raises(ParameterError, match=r'^/dev/null is a device'):
+        write_output('/dev/null', 'x', regular_only=True)
+    write_output(tmp_path / 'b.yaml', 'x', regular_only=True)
+    write_output(tmp_path / 'b.yaml', 'y', regular_only=True)
+    assert (tmp_path / 'b.yaml').read_text() == 'y'
+
+
 @pytest.mark.parametrize(
     ('name', 'match'),
     [

@@ -282,6 +282,30 @@ class TestCalibration:
         assert peer.change_state('camera_node', 'activate')
         peer.wait_for_status('camera_node: source', warns, 'the warning again')
 
+    def test_of_zeros_leaves_the_images_uncalibrated(self, peer, start, pictures, tmp_path):
+        """As ROS has it of a camera that nobody calibrated; until somebody does."""
+        file = write_calibration(tmp_path / 'zeros.yaml', SIZE_WH)
+        content = yaml.safe_load(file.read_text()) | {'distortion_model': ''}
+        for name in ('camera_matrix', 'rectification_matrix', 'projection_matrix'):
+            content[name]['data'] = [0.0] * len(content[name]['data'])
+        file.write_text(yaml.safe_dump(content))
+        kept = tmp_path / 'kept.yaml'
+        settings = {'calibration': str(file), 'calibration_output': str(kept)}
+        node = start(camera(peer, f'images://{pictures}', **settings))
+        _, info = pairs(peer, 3)[0]
+        assert (info.width, info.height) == SIZE_WH
+        assert not info.k.any()
+        status = peer.wait_for_status(
+            'camera_node: source', lambda status: status.level == diagnostics.WARN, 'the warning'
+        )
+        told = f'camera_info says uncalibrated: calibration {file} has focal lengths of 0 and 0'
+        assert status.message.startswith(told)
+        assert len(log_lines(node, f'ERROR.*{told}')) == 1
+        assert TestSetCameraInfo.set_info(peer, camera_info()).success
+        peer.wait_for_status(
+            'camera_node: source', lambda status: status.level == diagnostics.OK, 'the end of it'
+        )
+
     def test_a_warning_ends_with_its_cause(self, peer, start, pictures, tmp_path):
         """Two sizes, one of which the calibration fits: what holds now is what is told."""
         cv2.imwrite(str(pictures / '3.png'), np.zeros((48, 48, 3), np.uint8))
@@ -397,6 +421,18 @@ class TestSetCameraInfo:
         answer = self.set_info(peer, camera_info())
         assert not answer.success
         assert 'camera.yaml cannot be written: No such file' in answer.status_message
+
+    def test_a_pipe_that_nobody_reads_does_not_stop_the_node(
+        self, peer, start, pictures, tmp_path
+    ):
+        kept = tmp_path / 'camera.yaml'
+        start(camera(peer, f'images://{pictures}', calibration_output=str(kept)))
+        peer.wait_for_state('camera_node', 'active')
+        os.mkfifo(kept)
+        answer = self.set_info(peer, camera_info())
+        assert not answer.success
+        assert 'camera.yaml is a pipe (FIFO); expected a regular file' in answer.status_message
+        assert peer.state('camera_node') == 'active'
 
 
 class TestLosses:

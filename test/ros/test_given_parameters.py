@@ -86,6 +86,17 @@ class TestBlocks:
             'is ignored'
         )
 
+    def test_of_those_whose_list_was_refused_only_that_is_told(self, make_node):
+        """To add the block to the list again would not help."""
+        node = make_node(mode='my-det', **{'my-det.blend': 0.5})
+        given = GivenParameters(node)
+        settings = Parameters(node, Settings)
+        given.add(settings)
+        given.add(Parameters(node, Settings, 'det'))
+        assert given.look_over((), 'mode') == []
+        (problem,) = given.problems
+        assert "mode is 'my-det'" in problem
+
     def test_each_has_a_line(self, make_node):
         texts = self.unknown(make_node, 'det.blend', 'pose.blend', 'pose.count')
         assert len(texts) == 2
@@ -136,6 +147,27 @@ class TestOldNames:
         text = r'^det\.engine is now called det\.runtime; set det\.runtime instead$'
         with pytest.raises(ParameterError, match=text):
             given.as_meant([Parameter('det.engine', value='tensorrt')])
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'),
+    [
+        pytest.param(
+            'det.blent', r'has no parameter det\.blent; did you mean det\.blend\?$', id='near'
+        ),
+        pytest.param('video_device', r'; did you mean det\.source\?$', id='other_package'),
+        pytest.param(
+            'zzzzzz', 'no parameter zzzzzz; config/ lists the existing', id='nothing_near'
+        ),
+        pytest.param('a\x1b[2J', r'no parameter a\\x1b\[2J; ', id='unprintable'),
+    ],
+)
+def test_a_client_is_told_of_a_name_that_is_none(make_node, name, told):
+    node = make_node()
+    given = GivenParameters(node)
+    given.add(Parameters(node, Settings, 'det'))
+    with pytest.raises(ParameterError, match=told):
+        given.as_meant([Parameter('det.blend', value=0.5), Parameter(name, value=1)])
 
 
 def test_what_is_declared_later_is_unknown_no_more(make_node):

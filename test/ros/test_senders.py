@@ -88,6 +88,17 @@ class TestByNumbers:
             listener.hear(*[*[fast] * 5, slow] * 5)
             assert '/camera (2 times)' in listener.warned[0]
 
+    def test_two_processes_of_one_name_are_told_as_such(self, peer):
+        """A second peer has a DDS participant of its own, as a second process has."""
+        with closing(Peer()) as second, closing(Listener(peer)) as listener:
+            left = listener.publisher('camera')
+            node = Node('camera', namespace=peer.namespace, context=second._context)
+            listener.others.append(node)
+            right = node.create_publisher(String, 'topic', 50)
+            peer.wait_for_subscriber(right)
+            listener.hear(*[left, right] * 10)
+            assert '/camera (two processes of this name). End all but' in listener.warned[0]
+
     def test_one_that_is_there_and_sends_nothing_does_not_count(self, peer):
         with closing(Listener(peer)) as listener:
             sends, _idle = listener.publisher('sends'), listener.publisher('idle')
