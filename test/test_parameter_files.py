@@ -101,8 +101,11 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
         argument.name: argument.default or (argument.choices or ('1',))[-1]
         for argument in arguments
     }
+    values |= {'source': 'csi://0', 'rviz': 'false'}
+    if 'image' in values:  # a camera is started, or one that runs is named
+        values['image'] = ''
     seen = 0
-    for process in processes(values | {'source': 'csi://0', 'rviz': 'false'}):
+    for process in processes(values):
         known = {
             field.name: parameter_type(cls, field.name)
             for cls in NODES[process.executable]

@@ -116,9 +116,16 @@ class GivenParameters:
             parameters = declared.as_meant(parameters)
         return parameters
 
-    def is_empty(self, name: str) -> bool:
-        """Whether this is a parameter of the node that names what it opens, and is empty."""
-        return any(declared.is_empty(name) for declared in self._declared)
+    def beside_problems(self, text: str, error: Exception) -> str:
+        """An error of `configure` with what was wrong at start, as that may be its cause."""
+        if not self.problems:
+            return text
+        at_start = '; '.join(self.problems)
+        unset = error.parameter if isinstance(error, ParameterError) else ''
+        if any(declared.is_empty(unset) for declared in self._declared):
+            # It was given under another name or to another node: the cause comes first.
+            return f'{at_start.rstrip(".")}. So {text}'
+        return f'{text}. At its start: {at_start}'
 
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""

@@ -291,14 +291,8 @@ class ManagedNode(LifecycleNode):
         else:
             log.error('unexpected error', exc_info=error)
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
-        if what == 'configured' and self.parameter_problems:
-            at_start = '; '.join(self.parameter_problems)
-            unset = error.parameter if isinstance(error, ParameterError) else ''
-            if self._given.is_empty(unset):
-                # It was given under another name or to another node: the cause comes first.
-                self.problem = f'{at_start.rstrip(".")}. So {self.problem}'
-            else:
-                self.problem += f'. At its start: {at_start}'
+        if what == 'configured':
+            self.problem = self._given.beside_problems(self.problem, error)
         self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what, error)}')
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
