@@ -34,7 +34,7 @@ def test_what_is_wrong_is_refused_with_the_reason(peer, running_seg):
         ('blend', math.nan, 'out of range'),
         ('blend', 'half', "parameter blend is 'half'; expected a value of type double"),
         ('mask_size', 'tiny', "mask_size is 'tiny'; expected one of image, network"),
-        ('no_such_parameter', 1, 'undeclared'),
+        ('no_such_parameter', 1, 'has no parameter no_such_parameter; config/ lists'),
     ):
         result = peer.set_parameter('seg_node', name, value)
         assert not result.successful, (name, value)
