@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,7 +16,7 @@ from jetson_perception.drawing.text import drawn_name
 from jetson_perception.model_info import class_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,6 +60,17 @@ def draw_segmentation(
         draw_legend(canvas, segmentation, colors, class_names)
 
 
+@contextmanager
+def _taken_by(overlay: Overlay | None, canvas: NDArray[np.uint8]) -> Iterator[Overlay]:
+    """The caller's overlay, or one that is drawn at the end."""
+    if overlay is not None:
+        yield overlay
+        return
+    own = Overlay()
+    yield own
+    own.draw(canvas)
+
+
 def draw_legend(
     canvas: NDArray[np.uint8],
     segmentation: Segmentation,
@@ -81,14 +93,12 @@ def draw_legend(
     overlay : Overlay, optional
         Takes the rows, for the caller to draw.
     """
-    own = overlay or Overlay()
-    for i in np.flatnonzero(segmentation.pixels[: len(colors)]).tolist():
-        if i:
-            blue, green, red = colors[i].tolist()
-            share = f'{100 * segmentation.ratio[i]:.1f}%'
-            own.add_row((blue, green, red), drawn_name(class_names, i), share)
-    if overlay is None:
-        own.draw(canvas)
+    with _taken_by(overlay, canvas) as rows:
+        for i in np.flatnonzero(segmentation.pixels[: len(colors)]).tolist():
+            if i:
+                blue, green, red = colors[i].tolist()
+                share = f'{100 * segmentation.ratio[i]:.1f}%'
+                rows.add_row((blue, green, red), drawn_name(class_names, i), share)
 
 
 def draw_classification(
@@ -110,12 +120,10 @@ def draw_classification(
     overlay : Overlay, optional
         Takes the rows, for the caller to draw.
     """
-    own = overlay or Overlay()
     found = zip(classification.class_id.tolist(), classification.score.tolist(), strict=True)
-    for i, score in found:
-        own.add_row(vivid(i + 1), drawn_name(class_names, i), f'{score:.2f}')
-    if overlay is None:
-        own.draw(canvas)
+    with _taken_by(overlay, canvas) as rows:
+        for i, score in found:
+            rows.add_row(vivid(i + 1), drawn_name(class_names, i), f'{score:.2f}')
 
 
 def draw_detections(
@@ -147,7 +155,6 @@ def draw_detections(
     overlay : Overlay, optional
         Takes boxes and labels, for the caller to draw.
     """
-    own = overlay or Overlay()
     sizes = Sizes.for_image(canvas)
     if detections.instance_ids is not None:
         draw_instances(canvas, detections.instance_ids, sizes.line)
@@ -157,18 +164,17 @@ def draw_detections(
     class_ids = detections.class_id.tolist()
     by_instance = detections.instance_ids is not None
     scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
-    own.add_boxes(
-        detections.xyxy,
-        [class_name_of(class_names, class_id) for class_id in class_ids],
-        [drawn_name(class_names, class_id) for class_id in class_ids],
-        [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
-        [
-            vivid(folded(row + 1) if by_instance else class_id + 1)
-            for row, class_id in enumerate(class_ids)
-        ],
-    )
-    if overlay is None:
-        own.draw(canvas)
+    with _taken_by(overlay, canvas) as boxes:
+        boxes.add_boxes(
+            detections.xyxy,
+            [class_name_of(class_names, class_id) for class_id in class_ids],
+            [drawn_name(class_names, class_id) for class_id in class_ids],
+            [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
+            [
+                vivid(folded(row + 1) if by_instance else class_id + 1)
+                for row, class_id in enumerate(class_ids)
+            ],
+        )
 
 
 def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:
