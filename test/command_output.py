@@ -5,6 +5,19 @@ import re
 import cv2
 import numpy as np
 
+VERBS = (
+    'info',
+    'run',
+    'evaluate',
+    'compare',
+    'bench',
+    'quantize',
+    'build-engine',
+    'doctor',
+    'selftest',
+    'cache',
+)
+
 
 def stripes(width=64, height=48):
     """Left half red, right half green; BGR."""

@@ -7,23 +7,12 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from command_output import VERBS
 
 from jetson_perception.commands.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTION = re.compile(r'(?<![\w-])--[a-z][a-z-]+')
-VERBS = (
-    'info',
-    'run',
-    'evaluate',
-    'compare',
-    'bench',
-    'quantize',
-    'build-engine',
-    'doctor',
-    'selftest',
-    'cache',
-)
 
 
 def options_of(verb):

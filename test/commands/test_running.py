@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from command_output import stripes, write_picture
+from command_output import VERBS, stripes, write_picture
 from small_disk import small_disk
 
 from jetson_perception.camera.named_frames import NamedFrame
@@ -17,19 +17,6 @@ from jetson_perception.commands.main import main
 from jetson_perception.commands.result_folder import ResultFolder
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
-
-VERBS = (
-    'info',
-    'run',
-    'evaluate',
-    'compare',
-    'bench',
-    'quantize',
-    'build-engine',
-    'doctor',
-    'selftest',
-    'cache',
-)
 
 pytestmark = pytest.mark.usefixtures('wide_terminal')
 

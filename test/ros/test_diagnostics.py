@@ -1,19 +1,10 @@
 """Health on /diagnostics: once a second, in every state, in words and numbers."""
 
-from contextlib import closing
-
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from nodes.support import Peer
 from rclpy.parameter import Parameter
 
 from jetson_perception.ros import diagnostics
-
-
-@pytest.fixture
-def peer():
-    with closing(Peer()) as made:
-        yield made
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-import rclpy
-from rclpy.context import Context
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.ros.given_parameters import GivenParameters, unknown_parameters
@@ -21,30 +18,6 @@ class Settings:
     blend: float = param(0.6, 'Share of the image.', between=(0.0, 1.0))
     count: int = param(5, 'How many.', between=(1, 10))
     names: tuple[str, ...] = param((), 'Names.')
-
-
-@pytest.fixture(scope='module')
-def context():
-    made = Context()
-    rclpy.init(context=made, signal_handler_options=SignalHandlerOptions.NO)
-    yield made
-    rclpy.shutdown(context=made)
-
-
-@pytest.fixture
-def make_node(context):
-    """Makes a node that was given parameters at start, as from a YAML file."""
-    nodes = []
-
-    def make(**given):
-        overrides = [Parameter(name, value=value) for name, value in given.items()]
-        node = rclpy.create_node('configured', context=context, parameter_overrides=overrides)
-        nodes.append(node)
-        return node
-
-    yield make
-    for node in nodes:
-        node.destroy_node()
 
 
 def test_without_unknown_parameters_nothing_is_said(make_node):

@@ -6,11 +6,9 @@ from dataclasses import dataclass, make_dataclass
 
 import pytest
 import rclpy
-from rclpy.context import Context
 from rclpy.exceptions import ParameterImmutableException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.ros.parameter_spec import parameter_type
@@ -40,30 +38,6 @@ class Settings:
         if self.mean and len(self.mean) != 3:
             return f'mean has {len(self.mean)} values; expected 3'
         return ''
-
-
-@pytest.fixture(scope='module')
-def context():
-    made = Context()
-    rclpy.init(context=made, signal_handler_options=SignalHandlerOptions.NO)
-    yield made
-    rclpy.shutdown(context=made)
-
-
-@pytest.fixture
-def make_node(context):
-    """Makes a node that was given parameters at start, as from a YAML file."""
-    nodes = []
-
-    def make(**given):
-        overrides = [Parameter(name.replace('__', '.'), value=v) for name, v in given.items()]
-        node = rclpy.create_node('configured', context=context, parameter_overrides=overrides)
-        nodes.append(node)
-        return node
-
-    yield make
-    for node in nodes:
-        node.destroy_node()
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from jetson_perception.ros.senders import Senders
 HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
 
 
-@pytest.fixture
-def peer():
-    with closing(Peer()) as made:
-        yield made
-
-
 class Listener:
     """A subscription that is looked over, in time that the test has in its hands."""
 

@@ -24,12 +24,6 @@ ROSOUT = QoSProfile(
 
 
 @pytest.fixture
-def peer():
-    with closing(Peer()) as made:
-        yield made
-
-
-@pytest.fixture
 def simulation():
     """Another node, which publishes /clock."""
     with closing(Peer(name='simulation')) as made:

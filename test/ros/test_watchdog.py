@@ -22,12 +22,6 @@ LATCHED = QoSProfile(
 
 
 @pytest.fixture
-def peer():
-    with closing(Peer()) as made:
-        yield made
-
-
-@pytest.fixture
 def watched():
     """A peer whose subscription is watched."""
     with closing(Peer()) as made:
