@@ -75,7 +75,10 @@ class ImageSubscription:
         It is not where its publisher is new, and calls for another subscription, which this makes:
         what follows comes by that one.
         """
-        return self._fit.judged or not self._fit.check()
+        if not self._fit.judged and self._fit.check():
+            return False
+        self._fit.message_arrived()
+        return True
 
     def close(self) -> None:
         """Unsubscribe."""

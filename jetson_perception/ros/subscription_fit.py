@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from rclpy.qos import QoSReliabilityPolicy
 
 from jetson_perception.dds import segments, sockets, transports
 from jetson_perception.dds.guids import Guid
+from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
 from jetson_perception.dds.ways import Way, way_from
 from jetson_perception.ros.endpoint_names import own_endpoint
 from jetson_perception.ros.steady_timer import steady_timer
@@ -73,12 +75,18 @@ class SubscriptionFit:
         self._reliable = reliable
         self.wanted = Fit(bool(reliable))
         self._judged: frozenset[bytes] = frozenset()
+        self._trial: SharedMemoryTrial | None = None
         self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
 
     @property
     def judged(self) -> bool:
         """Whether a publisher has been seen; until then `wanted` is a guess."""
         return bool(self._judged)
+
+    def message_arrived(self) -> None:
+        """Trust the way by which a message has come."""
+        if self._trial is not None:
+            self._trial.message_arrived()
 
     def close(self) -> None:
         """Follow no longer."""
@@ -90,16 +98,25 @@ class SubscriptionFit:
         self._judged = frozenset(bytes(info.endpoint_gid) for info in publishers)
         if not publishers:
             return False  # the subscription stays, as whoever comes may be like who left
-        wanted = Fit(self._reliable_for(publishers), self._way_from(publishers))
+        guids = [Guid(each) for each in self._judged]
+        way = self._way_from(guids)
+        self._trial = None if way.over_udp or not self._share_host(guids) else SharedMemoryTrial()
+        return self._want(Fit(self._reliable_for(publishers), way))
+
+    def _check_if_changed(self) -> None:
+        if frozenset(bytes(info.endpoint_gid) for info in self._publishers()) != self._judged:
+            self.check()
+        elif self._trial is not None:
+            tried = self._trial.needs_udp()
+            way = Way(tried, 'nothing comes through its shared memory' if tried else '')
+            self._want(Fit(self.wanted.reliable, way))
+
+    def _want(self, wanted: Fit) -> bool:
         changed = wanted.differs_from(self.wanted)
         self.wanted = wanted
         if changed:
             self._on_change()
         return changed
-
-    def _check_if_changed(self) -> None:
-        if frozenset(bytes(info.endpoint_gid) for info in self._publishers()) != self._judged:
-            self.check()
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return [
@@ -115,13 +132,21 @@ class SubscriptionFit:
             info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
         )
 
-    def _way_from(self, publishers: list[TopicEndpointInfo]) -> Way:
-        own = own_endpoint(self._node)
+    def _way_from(self, publishers: list[Guid]) -> Way:
+        own = self._own()
         if own is None or not transports.udp_alone():
             return Way(over_udp=False)
-        return way_from(
-            [Guid(bytes(info.endpoint_gid)) for info in publishers],
-            Guid(bytes(own.endpoint_gid)),
-            segments.segments(),
-            sockets.receive_limit(),
-        )
+        # A process of another container may have the same id as this one.
+        known = [each for each in segments.segments() if each.pid != os.getpid()]
+        return way_from(publishers, own, known, sockets.receive_limit())
+
+    def _share_host(self, publishers: list[Guid]) -> bool:
+        """Whether any publisher is to be heard through shared memory, and UDP could be tried."""
+        own = self._own()
+        if own is None or not transports.udp_alone():
+            return False
+        return any(each.on_host_of(own) and not each.in_process_of(own) for each in publishers)
+
+    def _own(self) -> Guid | None:
+        own = own_endpoint(self._node)
+        return None if own is None else Guid(bytes(own.endpoint_gid))
