@@ -387,7 +387,7 @@ class TestRefused:
             ([(1, 8, 8, 3)], 'channels last'),
             ([(1, 1, 8, 8)], 'expected 3 channels'),
             ([(3, 8, 8)], 'expected an image'),
-            ([(2, 3, 8, 8)], 'one image is run at a time'),
+            ([(2, 3, 8, 8)], 'only one image runs at a time'),
         ],
     )
     def test_inputs_that_are_no_image(self, one, tmp_path, shapes, text):
