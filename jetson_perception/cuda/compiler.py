@@ -1,7 +1,7 @@
 """Compiles kernels from source with the machine's nvcc on first use, and caches them.
 
 A cache key covers the source and its headers, nvcc's version, the architecture and the options, so
-nothing has to be deleted by hand when one of them changes.
+nothing must be deleted by hand when one of them changes.
 """
 
 from __future__ import annotations
