@@ -135,7 +135,7 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
         value = getattr(info, key)
         if value and value not in allowed:
             near = did_you_mean(value, allowed)
-            return key, f'{_shown(value)} is none of {", ".join(allowed)}{near}'
+            return key, f'{_shown(value)} is not one of {", ".join(allowed)}{near}'
     for key in ('class_names', 'keypoint_names'):
         problem = names_problem(getattr(info, key))
         if problem:

@@ -1,11 +1,11 @@
 """The GPU, through pycuda: context, streams, buffers, graphs, and kernels compiled on first use.
 
-Nothing of CUDA is imported before a `CudaDevice` is asked for, so that every module here can be
-imported on a machine without a GPU. `cuda_problem` says whether there is one, and if not, why.
+CUDA is imported only when someone asks for a `CudaDevice`, so that every module here can be
+imported on a machine without a GPU. `cuda_problem` says why a GPU cannot be used.
 
-The order of closing matters, and `Resources` keeps it: what was made last is closed first. A CUDA
-object is closed by its owner, never left to the garbage collector: pycuda can free it only where
-the context is current.
+Objects must be closed in the reverse of the order in which they were made; `Resources` does that.
+The owner of a CUDA object closes it and never leaves it to the garbage collector: pycuda can free
+it only where the context is current.
 """
 
 from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer

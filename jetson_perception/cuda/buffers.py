@@ -1,7 +1,7 @@
-"""GPU memory, and page-locked host memory that the GPU copies from and to by itself.
+"""GPU memory, and page-locked host memory, to and from which the GPU copies by itself.
 
-Buffers are made once and used for every frame. Copies are asynchronous, ordered by their stream;
-the context has to be current (`CudaDevice.pushed`).
+Buffers are allocated once and used for every frame. Copies are asynchronous, in the order of their
+stream; the context must be current (`CudaDevice.pushed`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DeviceBuffer:
     ----------
     device : CudaDevice
     address : int
-        On the device; 0 after `close`.
+        Its address on the device; 0 after `close`.
     shape : tuple of int
     dtype : numpy dtype
     nbytes : int
@@ -52,7 +52,7 @@ class DeviceBuffer:
     def copy_from_host(
         self, source: PinnedBuffer, stream: Stream, nbytes: int | None = None
     ) -> None:
-        """Upload, asynchronously, the first `nbytes` (default: the source's all).
+        """Upload the first `nbytes` (default: all of the source), asynchronously.
 
         The source must not be written before the stream has passed this copy.
         """
@@ -67,7 +67,7 @@ class DeviceBuffer:
     def copy_to_host(
         self, target: PinnedBuffer, stream: Stream, nbytes: int | None = None
     ) -> None:
-        """Download, asynchronously, the first `nbytes` (default: the buffer's all)."""
+        """Download the first `nbytes` (default: all of the buffer), asynchronously."""
         nbytes = _checked(self, target, nbytes)
         if not nbytes:
             return
@@ -79,20 +79,20 @@ class DeviceBuffer:
     def copy_from_device(
         self, source: DeviceBuffer, stream: Stream, nbytes: int | None = None
     ) -> None:
-        """Copy on the device, asynchronously, the first `nbytes` (default: the source's all)."""
+        """Copy the first `nbytes` (default: all of the source) on the device, asynchronously."""
         nbytes = _checked(source, self, nbytes)
         if nbytes:
             self.copy_from_address(source.address, stream, nbytes)
 
     def copy_from_address(self, address: int, stream: Stream, nbytes: int) -> None:
-        """Copy on the device, asynchronously, from an address.
+        """Copy from an address on the device, asynchronously.
 
         Parameters
         ----------
         address : int
-            On the device; the caller ensures that it has this many bytes.
+            On the device; the caller ensures that this many bytes follow.
         stream : Stream
-            Where the copy goes.
+            The copy runs on it.
         nbytes : int
             At least 1.
 
@@ -104,8 +104,8 @@ class DeviceBuffer:
         if self._allocation is None:
             raise CudaError('a buffer was used after it was freed')
         if not 0 < nbytes <= self.nbytes:
-            raise CudaError(f'{nbytes} bytes to copy, to a buffer of {self.nbytes}')
-        # pycuda would release the GIL for this, and have to take it again.
+            raise CudaError(f'cannot copy {nbytes} bytes to a buffer of {self.nbytes}')
+        # pycuda would release the GIL for this, and would have to take it again.
         status = libcuda.quick_library().cuMemcpyDtoDAsync_v2(
             self.address, address, nbytes, stream.handle
         )
@@ -116,7 +116,7 @@ class DeviceBuffer:
         try:
             self.device.driver.memset_d8_async(self.address, 0, self.nbytes, stream.raw)
         except self.device.driver.Error as err:
-            raise translated(err, 'clearing memory of the GPU') from err
+            raise translated(err, 'clearing GPU memory') from err
 
     def clear_and_wait(self) -> None:
         """Set every byte to 0, on a stream of its own; nothing else may use the buffer."""
@@ -129,7 +129,7 @@ class DeviceBuffer:
                 stream.close()
 
     def close(self) -> None:
-        """Release the memory, from any thread; twice is harmless. No work may use it any more."""
+        """Release the memory, from any thread; may be called twice. No work may still use it."""
         if self._allocation is None:
             return
         allocation, self._allocation, self.address = self._allocation, None, 0
@@ -138,7 +138,7 @@ class DeviceBuffer:
 
 
 class PinnedBuffer:
-    """An array in page-locked memory of the host, which the GPU reads and writes by itself.
+    """An array in page-locked host memory, which the GPU reads and writes by itself.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ class PinnedBuffer:
     shape : tuple of int
     dtype : numpy dtype
     mapped : bool
-        Whether kernels are to use it in place, at `address`. On an integrated GPU that saves the
-        copy; on others every access goes over the bus.
+        Whether kernels may use it in place, at `address`. On an integrated GPU that saves the
+        copy; on others, every access goes over the bus.
 
     Attributes
     ----------
@@ -156,9 +156,9 @@ class PinnedBuffer:
     bytes : ndarray
         The same memory as one row of uint8.
     address : int or None
-        Where the device sees it; None unless `mapped`, and after `close`.
+        Its address on the device; None unless `mapped`, and after `close`.
     shape, dtype, nbytes
-        As of `array`.
+        Those of `array`.
     """
 
     __slots__ = ('_allocation', 'address', 'array', 'bytes', 'device', 'dtype', 'nbytes', 'shape')
@@ -186,7 +186,7 @@ class PinnedBuffer:
         self.array: NDArray[Any] = self.bytes.view(self.dtype).reshape(self.shape)
 
     def close(self) -> None:
-        """Release the memory, from any thread; twice is harmless. No copy may be under way."""
+        """Release the memory, from any thread; may be called twice. No copy may be under way."""
         if self._allocation is None:
             return
         allocation, self._allocation, self.address = self._allocation, None, None
@@ -206,11 +206,11 @@ class GrowingBuffer(Generic[_B]):
     Parameters
     ----------
     make : callable
-        Makes a buffer of this many bytes, as
+        Makes a buffer of a given number of bytes, such as
         ``lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8)``.
     """
 
-    _STEP = 1 << 16  # sizes that differ by a little share a buffer
+    _STEP = 1 << 16  # sizes that differ only a little share a buffer
 
     def __init__(self, make: Callable[[int], _B]) -> None:
         self._make: Callable[[int], _B] = make
@@ -219,15 +219,15 @@ class GrowingBuffer(Generic[_B]):
     def ensure(self, nbytes: int) -> _B:
         """A buffer of at least `nbytes`: the present one, or a new one if that is too small.
 
-        No work may still use the old one when it grows.
+        When it grows, no work may still use the old buffer.
         """
         if self._buffer is None or self._buffer.nbytes < nbytes:
-            self.close()  # first: the two together may not fit
+            self.close()  # first, because both may not fit at once
             self._buffer = self._make(-(-max(nbytes, 1) // self._STEP) * self._STEP)
         return self._buffer
 
     def close(self) -> None:
-        """Free it; twice is harmless."""
+        """Free the buffer; may be called twice."""
         buffer, self._buffer = self._buffer, None
         if buffer is not None:
             buffer.close()
@@ -236,7 +236,7 @@ class GrowingBuffer(Generic[_B]):
 def _layout(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[tuple[int, ...], np.dtype, int]:
     shape = tuple(int(size) for size in shape)
     if any(size < 0 for size in shape):
-        raise CudaError(f'a buffer of shape {shape} was asked for; no size may be negative')
+        raise CudaError(f'a buffer of shape {shape} was requested; no size may be negative')
     dtype = np.dtype(dtype)
     return shape, dtype, math.prod(shape) * dtype.itemsize
 
@@ -244,14 +244,15 @@ def _layout(shape: tuple[int, ...], dtype: DTypeLike) -> tuple[tuple[int, ...], 
 def _checked(
     source: DeviceBuffer | PinnedBuffer, target: DeviceBuffer | PinnedBuffer, nbytes: int | None
 ) -> int:
-    """How many bytes to copy, checked: pycuda would copy beyond the end of either."""
+    """How many bytes to copy, checked, because pycuda would copy beyond the end of a buffer."""
     if source._allocation is None or target._allocation is None:
         raise CudaError('a buffer was used after it was freed')
     if nbytes is None:
         nbytes = source.nbytes
     if not 0 <= nbytes <= min(source.nbytes, target.nbytes):
         raise CudaError(
-            f'{nbytes} bytes to copy, from a buffer of {source.nbytes} to one of {target.nbytes}'
+            f'cannot copy {nbytes} bytes from a buffer of {source.nbytes} to one of '
+            f'{target.nbytes}'
         )
     return nbytes
 

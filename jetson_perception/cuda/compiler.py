@@ -1,7 +1,7 @@
 """Compiles kernels from source with the machine's nvcc on first use, and caches them.
 
-Cache keys cover source and headers, the version of nvcc, architecture and options, so nothing must
-be deleted by hand when one of them changes.
+A cache key covers the source and its headers, nvcc's version, the architecture and the options, so
+nothing must be deleted by hand when one of them changes.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _log = logging.getLogger('jetson_perception')
 KERNELS = Path(__file__).resolve().parent / 'kernels'
 """Where the package's own .cu and .cuh files are."""
 
-# Without contraction to fused multiply-adds, results are NumPy's to the last bit.
+# Without contraction to fused multiply-adds, results equal NumPy's to the last bit.
 _OPTIONS = ('-O3', '-std=c++17', '--fmad=false')
 
 _NEWEST_FIRST_PATTERNS = ('/usr/local/cuda-*', '/opt/nvidia/cuda-*', '/opt/cuda-*')
 _TOOLKITS = ('/usr/local/cuda', '/opt/cuda', '/usr/lib/cuda', '/usr/lib/nvidia-cuda-toolkit')
 _IN_WHEELS = ('nvidia/cu13', 'nvidia/cuda_nvcc')
 
-_SECONDS = 300  # a Jetson Nano takes some twenty for the largest file
+_SECONDS = 300  # a Jetson Nano takes some 20 s for the largest file
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
-_SHARED_BYTES = 48 << 10  # what a block may use without opting in to more
+_SHARED_BYTES = 48 << 10  # what a block may use without asking for more
 
 _compiling = threading.Lock()
 
@@ -53,8 +53,8 @@ def find_nvcc() -> Path | None:
     """The CUDA compiler; None if this machine has none.
 
     It is searched for on PATH, in CUDA_HOME and CUDA_PATH, and where JetPack and NVIDIA's packages
-    put it (/usr/local/cuda, else the newest /usr/local/cuda-*): a Jetson has it there and not on
-    PATH.
+    install it (/usr/local/cuda, else the newest /usr/local/cuda-*): on a Jetson it is there, but
+    not on PATH.
     """
     on_path = shutil.which('nvcc')
     if on_path:
@@ -93,20 +93,20 @@ def compile_kernels(
     source : Path
         The .cu file. Headers beside it (.cuh) may be included.
     architecture : str, optional
-        As 'sm_87'. One that is newer than nvcc gets PTX, which the driver translates. Default:
-        that of GPU 0.
+        Such as 'sm_87'. If nvcc does not know it yet, the result is PTX, which the driver
+        translates. Default: that of GPU 0.
     options : sequence of str
-        More options of nvcc, as '-DNAME=1'.
+        More options for nvcc, such as '-DNAME=1'.
 
     Returns
     -------
     bytes
-        A cubin, or PTX, as the driver loads it.
+        A cubin or PTX, for the driver to load.
 
     Raises
     ------
     CudaError
-        When there is no nvcc, or it refuses; with its own text.
+        When there is no nvcc, or it fails; the message has its text.
     """
     nvcc = find_nvcc()
     if nvcc is None:
@@ -119,7 +119,7 @@ def compile_kernels(
     target = _target(nvcc, architecture)
     arguments = [*_OPTIONS, *target, *options]
     folder, name = kernel_cache(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
-    with _compiling:  # lanes ask for the same file at the same time
+    with _compiling:  # lanes may ask for the same file at the same time
         image = _read_kept(folder, name)
         if image is None:
             image = _run_nvcc(nvcc, source, arguments)
@@ -140,7 +140,7 @@ def architecture_of(device: CudaDevice) -> str:
 
 
 def _target(nvcc: Path, architecture: str) -> list[str]:
-    """Options that make code for an architecture, whether or not this nvcc knows it."""
+    """Options for an architecture, whether or not this nvcc knows it."""
     known = _known_architectures(nvcc, _modified(nvcc))
     number = int(re.sub(r'\D', '', architecture) or 0)
     if number in known or not known:
@@ -148,7 +148,7 @@ def _target(nvcc: Path, architecture: str) -> list[str]:
     older = [each for each in known if each < number]
     if not older:
         raise CudaError(
-            f'{nvcc} cannot compile for {architecture}: it starts at sm_{min(known)}; install a '
+            f'{nvcc} cannot compile for {architecture}, only from sm_{min(known)} on; install a '
             'CUDA toolkit that still supports this GPU'
         )
     return ['-ptx', f'-arch=compute_{max(older)}']
@@ -156,7 +156,7 @@ def _target(nvcc: Path, architecture: str) -> list[str]:
 
 @functools.cache
 def _known_architectures(nvcc: Path, modified: float) -> frozenset[int]:
-    """Numbers of the architectures that this nvcc supports; none if it does not say."""
+    """Numbers of the architectures that this nvcc supports; empty if it does not say."""
     listed = _output_of([str(nvcc), '--list-gpu-code'])
     return frozenset(int(number) for number in re.findall(r'\bsm_(\d+)\b', listed))
 
@@ -206,7 +206,7 @@ def _run_nvcc(nvcc: Path, source: Path, arguments: list[str]) -> bytes:
         command = [str(nvcc), *arguments, '-o', str(target), str(source)]
         text = _failure_of(command, folder)
         if 'unsupported GNU version' in text:
-            # The host compiler is newer than nvcc, which does not matter: there is no host code.
+            # The host compiler is too new for this nvcc, which does not matter without host code.
             text = _failure_of([*command, '-allow-unsupported-compiler'], folder)
         if text:
             raise CudaError(f'{nvcc} could not compile {source.name}: {text}')
@@ -217,7 +217,7 @@ def _run_nvcc(nvcc: Path, source: Path, arguments: list[str]) -> bytes:
 
 
 def _failure_of(command: list[str], folder: str) -> str:
-    """What nvcc says when it fails; empty when it does not."""
+    """What nvcc prints when it fails; empty if it succeeds."""
     try:
         done = subprocess.run(
             command,
@@ -237,7 +237,7 @@ def _failure_of(command: list[str], folder: str) -> str:
     return (done.stderr + done.stdout).strip()[-4000:] or f'it ended with {done.returncode}'
 
 
-# What was compiled is kept behind its own SHA-256.
+# A cached file is the SHA-256 of the compiled code, then the code.
 
 
 def kernel_cache() -> PrivateFolder:
@@ -268,12 +268,12 @@ def _keep(folder: PrivateFolder, name: str, image: bytes) -> None:
 
 
 def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> Module:
-    """A kernel file of the package, 'preprocess' for preprocess.cu, ready to launch on a device.
+    """A kernel file of this package, such as 'preprocess' for preprocess.cu, loaded on a device.
 
     Raises
     ------
     CudaError
-        As `compile_kernels`, or when the driver does not take it.
+        See `compile_kernels`; also when the driver refuses the code.
     """
     source = KERNELS / f'{name}.cu'
     if not source.is_file():
@@ -283,7 +283,7 @@ def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> M
 
 
 class Module:
-    """Kernels of one file on one device; from `load_module`."""
+    """The kernels of one file on one device; made by `load_module`."""
 
     def __init__(self, device: CudaDevice, image: bytes, name: str) -> None:
         self.device = device
@@ -296,7 +296,7 @@ class Module:
                 raise translated(err, f'loading the kernels {name!r}') from err
 
     def get_function(self, name: str, signature: str) -> Kernel:
-        """A kernel by its `extern "C"` name.
+        """The kernel with this `extern "C"` name.
 
         Parameters
         ----------
@@ -308,7 +308,7 @@ class Module:
         Raises
         ------
         CudaError
-            When there is none of this name, or the module is closed.
+            When there is no kernel with this name, or the module is closed.
         """
         if self._module is None:
             raise CudaError(f'the kernels {self.name!r} were closed')
@@ -322,7 +322,7 @@ class Module:
         return kernel
 
     def close(self) -> None:
-        """Unload it, from any thread; twice is harmless. None of its kernels may be running."""
+        """Unload it, from any thread; may be called twice. No kernel of it may be running."""
         if self._module is None:
             return
         with self.device.pushed():
@@ -332,7 +332,7 @@ class Module:
 
 
 class Kernel:
-    """One kernel, launched as ``kernel.launch(stream, (blocks_x,), (threads_x,), address, 3)``."""
+    """One kernel, launched by ``kernel.launch(stream, (blocks_x,), (threads_x,), address, 3)``."""
 
     __slots__ = ('_function', '_module', '_pack', '_shared_bytes', 'name')
 
@@ -351,17 +351,17 @@ class Kernel:
         *arguments: float,
         shared_bytes: int = 0,
     ) -> None:
-        """Enqueue it on a stream; the context has to be current.
+        """Enqueue it on a stream; the context must be current.
 
         Parameters
         ----------
         stream : Stream
         grid, block : tuple of int
-            Blocks, and threads in a block; one to three dimensions, Python ints.
+            Blocks, and threads per block; one to three dimensions, Python ints.
         *arguments : int or float
-            As the signature says; Python's numbers or NumPy's.
+            According to the signature; Python or NumPy numbers.
         shared_bytes : int
-            Dynamic shared memory of a block.
+            Dynamic shared memory per block.
         """
         driver = self._module.device.driver
         if self._function is None:
@@ -371,7 +371,7 @@ class Kernel:
                 attribute = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
                 self._function.set_attribute(attribute, shared_bytes)
                 self._shared_bytes = shared_bytes
-            # Not pycuda's own call, which first calls deprecated functions of the driver.
+            # Not pycuda's public call, which first calls deprecated functions of the driver.
             self._function._launch_kernel(
                 grid, block, self._pack(*arguments), shared_bytes, stream.raw
             )

@@ -1,8 +1,8 @@
 """A GPU of this machine: its primary context, streams and events.
 
 ONNX Runtime and TensorRT use the primary context too; their handles would be invalid in a context
-of our own. It is current on a thread only inside `CudaDevice.pushed()`,
-and every CUDA call must be made there.
+of our own. It is current in a thread only inside `CudaDevice.pushed()`, and every CUDA call must
+be made there.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ['CudaDevice', 'CudaError', 'Event', 'Stream', 'cuda_problem']
 
-# The driver's own numbers; pycuda has no names for all of them in every version.
+# The driver's own numbers; not every version of pycuda has names for all of them.
 _STREAM_NON_BLOCKING = 1
 _EVENT_BLOCKING_SYNC = 1
 _EVENT_DISABLE_TIMING = 2
 
-# pycuda refuses this where it wants a stream or event; None would be the default stream.
+# pycuda refuses this as a stream or event; None would be the default stream.
 _CLOSED = object()
 
-# After one of these every later call in the context fails with the same error.
+# After one of these errors, every later call in the context fails with the same one.
 _FATAL = (
     'illegal memory access',
     'misaligned address',
@@ -54,7 +54,7 @@ def driver() -> Any:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # the error that follows says the same
+            warnings.simplefilter('ignore')  # the error below says the same
             import pycuda.driver
     except ImportError as err:
         raise CudaError(_why_not_imported(err)) from err
@@ -69,22 +69,22 @@ def _why_not_imported(err: ImportError) -> str:
     text = str(err)
     if 'libcuda' in text:
         return (
-            f'there is no NVIDIA driver on this machine ({text}); install it, or in a container '
-            'start that with the NVIDIA runtime (docker run --runtime nvidia)'
+            f'there is no NVIDIA driver on this machine ({text}); install it, or start the '
+            'container with the NVIDIA runtime (docker run --runtime nvidia)'
         )
     if 'undefined symbol' in text:
         return (
-            f'pycuda was built for another CUDA than the one of this driver ({text}); update the '
+            f'pycuda was built for another CUDA version than this driver has ({text}); update the '
             'driver, or build pycuda again: pip install --force-reinstall --no-cache-dir pycuda'
         )
     return (
         f'pycuda cannot be imported ({text}); pip install pycuda (it is built against the CUDA '
-        'toolkit of the machine: nvcc has to be on PATH for that)'
+        'toolkit of the machine, for which nvcc must be on PATH)'
     )
 
 
 def translated(err: Exception, doing: str) -> CudaError:
-    """A pycuda error as one of ours, with advice if there is any."""
+    """A `CudaError` for an error of pycuda, with advice if there is any."""
     text = str(err)
     lower = text.lower()
     if 'out of memory' in lower:
@@ -98,8 +98,8 @@ def translated(err: Exception, doing: str) -> CudaError:
         advice = 'the NVIDIA driver is older than the CUDA toolkit; update the driver'
     elif any(each in lower for each in _FATAL):
         return CudaError(
-            f'{doing} failed: {text}; the GPU cannot be used again before this process is '
-            'started anew',
+            f'{doing} failed: {text}; the GPU cannot be used again until this process is '
+            'restarted',
             fatal=True,
         )
     else:
@@ -108,7 +108,7 @@ def translated(err: Exception, doing: str) -> CudaError:
 
 
 def cuda_problem(index: int = 0) -> str:
-    """Why the GPU of this index cannot be used; empty when it can."""
+    """Why the GPU with this index cannot be used; empty when it can."""
     try:
         count = driver().Device.count()
     except CudaError as err:
@@ -120,20 +120,20 @@ def cuda_problem(index: int = 0) -> str:
 
 def _no_such_device(index: int, count: int) -> str:
     there = f'0 to {count - 1}' if count > 1 else '0' if count else 'none'
-    return f'there is no GPU {index}; of this machine the driver shows: {there}'
+    return f'there is no GPU {index}; the driver of this machine shows: {there}'
 
 
 class CudaDevice:
-    """A GPU and its primary context; `CudaDevice.get` returns the one object for each.
+    """A GPU and its primary context; `CudaDevice.get` returns the only object for each GPU.
 
     Attributes
     ----------
     index : int
         Position among the GPUs that the driver shows, from 0.
     name : str
-        As 'Orin' or 'NVIDIA H100 80GB HBM3'.
+        Such as 'Orin' or 'NVIDIA H100 80GB HBM3'.
     compute_capability : tuple of int
-        Major and minor, as (8, 7).
+        Major and minor, such as (8, 7).
     integrated : bool
         Whether it shares its memory with the CPU, as on every Jetson.
     total_memory : int
@@ -166,7 +166,7 @@ class CudaDevice:
 
     @classmethod
     def get(cls, index: int = 0) -> CudaDevice:
-        """The device of this index; the caller must `close` it once.
+        """The device with this index; the caller must `close` it once.
 
         Raises
         ------
@@ -184,23 +184,23 @@ class CudaDevice:
             return device
 
     def pushed(self) -> AbstractContextManager[None]:
-        """Make the context current on this thread inside a `with`; may be nested.
+        """Make the context current in this thread inside a `with`; may be nested.
 
         A thread must not end inside it: pycuda would abort the process.
         """
         return self._pushed
 
     def new_stream(self) -> Stream:
-        """A stream that doesn't wait for the default one."""
+        """A new stream, which does not wait for the default one."""
         return Stream(self)
 
     def new_event(self, *, timing: bool = False, blocking: bool = True) -> Event:
-        """An event.
+        """A new event.
 
         Parameters
         ----------
         timing : bool
-            Whether `Event.elapsed_ms` is wanted; costs a little.
+            Whether `Event.elapsed_ms` will be called; costs a little.
         blocking : bool
             Whether `synchronize` sleeps instead of spinning.
         """
@@ -216,7 +216,7 @@ class CudaDevice:
         return int(free), int(total)
 
     def synchronize(self) -> None:
-        """Wait for everything on the device, of every stream."""
+        """Wait for all work on the device, on every stream."""
         with self.pushed():
             try:
                 self._context.synchronize()
@@ -261,7 +261,7 @@ class _Pushed:
 
 
 class _Current(threading.local):
-    """The devices that are pushed on this thread, the current one last."""
+    """The devices that are pushed in this thread, the current one last."""
 
     def __init__(self) -> None:
         self.stack: list[CudaDevice] = []
@@ -273,23 +273,23 @@ _current = _Current()
 def _release_unused() -> None:
     """Release the contexts when the process ends.
 
-    Contexts still in use are left to the operating system, because their users free things in them
-    later than this.
+    Contexts that are still in use are left to the operating system, because their users free
+    things in them later.
     """
     with CudaDevice._lock:
         for device in CudaDevice._devices.values():
             context = device._context
             if device._users or _current.stack:
-                # One reference that nobody drops, so that pycuda does not release it either.
+                # A reference that nobody drops, so that pycuda does not release it either.
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
                 continue
             context.push()
-            context.detach()  # takes it off the stack as well
+            context.detach()  # also takes it off the stack
         CudaDevice._devices.clear()
 
 
 class Stream:
-    """Work in order on the GPU; from `CudaDevice.new_stream`.
+    """Runs work on the GPU in order; made by `CudaDevice.new_stream`.
 
     Attributes
     ----------
@@ -309,7 +309,7 @@ class Stream:
             try:
                 self.raw: Any = cuda.Stream(_STREAM_NON_BLOCKING)
             except cuda.Error as err:
-                raise translated(err, 'making a stream') from err
+                raise translated(err, 'creating a stream') from err
         self.handle = int(self.raw.handle)
 
     def wait_for_event(self, event: Event) -> None:
@@ -320,21 +320,21 @@ class Stream:
             raise translated(err, 'waiting for an event on a stream') from err
 
     def synchronize(self) -> None:
-        """Wait here until everything on the stream is done."""
+        """Block until all work on the stream is done."""
         try:
             self.raw.synchronize()
         except self.device.driver.Error as err:
             raise translated(err, 'waiting for a stream') from err
 
     def is_done(self) -> bool:
-        """Whether nothing is waiting or running on it."""
+        """Whether no work is waiting or running on it."""
         try:
             return bool(self.raw.is_done())
         except self.device.driver.Error as err:
             raise translated(err, 'asking a stream') from err
 
     def close(self) -> None:
-        """Release it, from any thread, after waiting for its work; twice is harmless."""
+        """Wait for its work and release it, from any thread; may be called twice."""
         if self.raw is _CLOSED:
             return
         with self.device.pushed():
@@ -346,7 +346,7 @@ class Stream:
 
 
 class Event:
-    """A mark in a stream's work; from `CudaDevice.new_event`.
+    """A mark in a stream's work; made by `CudaDevice.new_event`.
 
     Attributes
     ----------
@@ -365,17 +365,17 @@ class Event:
             try:
                 self.raw: Any = cuda.Event(flags)
             except cuda.Error as err:
-                raise translated(err, 'making an event') from err
+                raise translated(err, 'creating an event') from err
 
     def record(self, stream: Stream) -> None:
-        """Place the mark after everything that is on the stream now."""
+        """Place the mark behind all work that is on the stream now."""
         try:
             self.raw.record(stream.raw)
         except self.device.driver.Error as err:
             raise translated(err, 'recording an event') from err
 
     def synchronize(self) -> None:
-        """Wait here until the work before the mark is done; at once if it was never recorded."""
+        """Block until the work before the mark is done; return at once if it was never placed."""
         try:
             self.raw.synchronize()
         except self.device.driver.Error as err:
@@ -389,14 +389,14 @@ class Event:
             raise translated(err, 'asking an event') from err
 
     def elapsed_ms(self, since: Event) -> float:
-        """Milliseconds on the GPU from `since` to this one; both made with `timing`, and done."""
+        """GPU time in ms from `since` to this event; both must have `timing`, and be done."""
         try:
             return float(self.raw.time_since(since.raw))
         except self.device.driver.Error as err:
             raise translated(err, 'reading the time between two events') from err
 
     def close(self) -> None:
-        """Release it, from any thread; twice is harmless."""
+        """Release it, from any thread; may be called twice."""
         if self.raw is _CLOSED:
             return
         with self.device.pushed():

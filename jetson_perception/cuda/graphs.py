@@ -1,8 +1,8 @@
-"""CUDA graphs: a stream's work recorded once and launched with one call.
+"""CUDA graphs: a stream's work, captured once and launched with one call.
 
 pycuda does not support graphs, so this calls the driver's library through ctypes. A graph repeats
-exactly the recorded calls, with the same addresses and scalar arguments. Whatever changes from
-frame to frame must be in memory that the recorded work reads.
+exactly the captured calls, with the same addresses and scalar arguments. Whatever changes from
+frame to frame must be in memory that the captured work reads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
 
 BINDING = threading.RLock()
-"""Held while an engine warms up and records its graph: one engine of the process at a time."""
+"""Held while an engine warms up and captures its graph: one engine per process at a time."""
 
 # Other threads may allocate without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1
@@ -32,13 +32,13 @@ _POINTER_MEMORY_TYPE = 2
 
 
 class Graph:
-    """Recorded work; from `capture`.
+    """Captured work; made by `capture`.
 
     Attributes
     ----------
     device : CudaDevice
     nodes : int
-        Kernels, copies and the like in it.
+        How many kernels, copies and other nodes it has.
     """
 
     __slots__ = ('_executable', '_launch', 'device', 'nodes')
@@ -50,7 +50,7 @@ class Graph:
         self._launch = libcuda.quick_library().cuGraphLaunch
 
     def launch(self, stream: Stream) -> None:
-        """Enqueue the recorded work on the stream, from any thread; the context must be current.
+        """Enqueue the captured work on the stream, from any thread; the context must be current.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Graph:
             raise libcuda.error(status, 'launching a CUDA graph')
 
     def close(self) -> None:
-        """Release it; twice is harmless. None of its launches may be under way."""
+        """Release it; may be called twice. No launch may be under way."""
         executable, self._executable = self._executable, 0
         if executable:
             with self.device.pushed():
@@ -74,28 +74,28 @@ class Graph:
 
 
 def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = False) -> Graph:
-    """Record what a function enqueues on the stream, without running it.
+    """Capture what a function enqueues on the stream, without running it.
 
-    The function has to have run once before, with the stream synchronized: first runs allocate,
-    and during a capture neither allocations nor synchronous calls are allowed on this thread.
+    The function must have run once before, and the stream must have been synchronized: first runs
+    allocate, and during a capture this thread may make neither allocations nor synchronous calls.
 
     Parameters
     ----------
     stream : Stream
         Nothing else may be enqueued on it meanwhile.
     record : callable
-        Enqueues the work, on this stream and this thread.
+        Enqueues the work, on this stream and in this thread.
     foreign : bool
-        The work is that of a library, whose host memory may be gone by the time the graph is
-        launched. Copies to the host, and from memory that is not page-locked, are refused.
-        Functions of the host at the end are left out: they would release, after every launch,
-        the page-locked memory that the recorded copies read.
+        Whether the work is a library's, whose host memory may be gone when the graph is launched.
+        Then copies to the host, and from memory that is not page-locked, are refused. Host
+        functions at the end are dropped: after every launch they would release the page-locked
+        memory that the captured copies read.
 
     Raises
     ------
     CudaError
-        When the driver refuses, as after a call that cannot be recorded, nothing was recorded,
-        or it is foreign and depends on the host. The stream remains usable.
+        When the driver refuses, for example after a call that cannot be captured; when nothing was
+        enqueued; or when foreign work depends on the host. The stream remains usable.
     Exception
         Whatever `record` raises.
     """
@@ -106,13 +106,13 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
         try:
             nodes = _nodes(library, graph)
             if not nodes:
-                raise CudaError('recording a CUDA graph failed: nothing was put on the stream')
+                raise CudaError('capturing a CUDA graph failed: nothing was enqueued')
             if foreign:
                 _detach_from_host(library, nodes)
             status = library.cuGraphInstantiateWithFlags(ctypes.byref(executable), graph, 0)
-            libcuda.check(status, 'making a CUDA graph ready')
+            libcuda.check(status, 'instantiating a CUDA graph')
         finally:
-            library.cuGraphDestroy(graph)  # the executable one lives on
+            library.cuGraphDestroy(graph)  # the executable graph does not need it
         made = Graph(stream.device, executable.value or 0, len(nodes))
         if hasattr(library, 'cuGraphUpload'):  # otherwise the first launch does this
             status = library.cuGraphUpload(executable, stream.handle)
@@ -124,7 +124,7 @@ def capture(stream: Stream, record: Callable[[], object], *, foreign: bool = Fal
 
 def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctypes.c_void_p:
     status = library.cuStreamBeginCapture_v2(stream.handle, _CAPTURE_MODE_THREAD_LOCAL)
-    libcuda.check(status, 'starting to record a CUDA graph')
+    libcuda.check(status, 'starting to capture a CUDA graph')
     graph = ctypes.c_void_p()
     try:
         record()
@@ -137,9 +137,9 @@ def _record(library: Any, stream: Stream, record: Callable[[], object]) -> ctype
     status = library.cuStreamEndCapture(stream.handle, ctypes.byref(graph))
     if status and graph:
         library.cuGraphDestroy(graph)
-    libcuda.check(status, 'recording a CUDA graph')
+    libcuda.check(status, 'capturing a CUDA graph')
     if not graph:
-        raise CudaError('recording a CUDA graph failed: the driver returned no graph')
+        raise CudaError('capturing a CUDA graph failed: the driver returned no graph')
     return graph
 
 
@@ -158,18 +158,18 @@ def _nodes(library: Any, graph: ctypes.c_void_p) -> list[int]:
 
 
 def _detach_from_host(library: Any, nodes: list[int]) -> None:
-    """Drop host functions at the end; refuse anything else that depends on the host."""
+    """Drop host functions at the end; refuse other work that depends on the host."""
     kinds = {node: _kind(library, node) for node in nodes}
     for node in nodes:
         if kinds[node] == _NODE_GRAPH:
-            raise CudaError('the recorded work contains another graph, which is not inspected')
+            raise CudaError('the captured work contains another graph, which cannot be inspected')
         if kinds[node] == _NODE_MEMCPY:
             _require_lasting_memory(library, node)
     for node in nodes:
         if kinds[node] != _NODE_HOST:
             continue
         if _dependents(library, node):
-            raise CudaError('the recorded work waits for a host function')
+            raise CudaError('the captured work waits for a host function')
         libcuda.check(library.cuGraphDestroyNode(node), 'changing a CUDA graph')
 
 
@@ -190,20 +190,20 @@ def _kind(library: Any, node: int) -> int:
 
 
 def _require_lasting_memory(library: Any, node: int) -> None:
-    """Refuse copies whose memory on the host may be gone: page-locked memory is kept for them."""
+    """Refuse copies whose host memory may be gone; page-locked memory is kept for them."""
     copy = _Memcpy3D()
     status = library.cuGraphMemcpyNodeGetParams(node, ctypes.byref(copy))
     libcuda.check(status, 'reading a copy in a CUDA graph')
     source = copy.srcHost if copy.srcMemoryType == _MEMORY_HOST else copy.srcDevice
     target = copy.dstHost if copy.dstMemoryType == _MEMORY_HOST else copy.dstDevice
     if _host_memory(library, copy.dstMemoryType, target):
-        raise CudaError('the recorded work copies to host memory')
+        raise CudaError('the captured work copies to host memory')
     if _host_memory(library, copy.srcMemoryType, source) == 'pageable':
-        raise CudaError('the recorded work copies from pageable host memory')
+        raise CudaError('the captured work copies from pageable host memory')
 
 
 def _host_memory(library: Any, memory_type: int, address: int | None) -> str:
-    """Which memory of the host this is, 'page-locked' or 'pageable'; empty when it is not."""
+    """'page-locked' or 'pageable' for an address in host memory; empty for other memory."""
     if memory_type not in (_MEMORY_HOST, _MEMORY_UNIFIED):
         return ''
     found = ctypes.c_int()

@@ -1,4 +1,4 @@
-"""The CUDA driver's own library, by ctypes: for what pycuda has not, or does with a detour."""
+"""The CUDA driver's library through ctypes, for what pycuda lacks or does in a roundabout way."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jetson_perception.errors import CudaError
 
 
 def check(status: int, doing: str) -> None:
-    """Raise what the driver says of a call that failed."""
+    """Raise the driver's error if a call failed."""
     if status:
         raise error(status, doing)
 
 
 def error(status: int, doing: str) -> CudaError:
-    """What the driver says of a status."""
+    """The error that the driver gives for a status."""
     text = ctypes.c_char_p()
     library().cuGetErrorString(status, ctypes.byref(text))
     said = text.value.decode() if text.value else 'unknown error'
@@ -26,7 +26,7 @@ def error(status: int, doing: str) -> CudaError:
 
 @functools.cache
 def library() -> Any:
-    """The library; its calls let other Python threads run."""
+    """The library; its calls release the GIL, so other Python threads can run."""
     library = _load(ctypes.CDLL)
     pointer, number = ctypes.c_void_p, ctypes.c_int
     to_pointer, to_number = ctypes.POINTER(pointer), ctypes.POINTER(number)
@@ -59,10 +59,10 @@ def library() -> Any:
 
 @functools.cache
 def quick_library() -> Any:
-    """The same library for what is enqueued for each frame, a few microseconds a call.
+    """The same library, for what is enqueued for each frame, at a few microseconds per call.
 
-    Its calls keep the interpreter's lock: to give it up would mean to queue for it again behind
-    threads that may hold it for milliseconds.
+    Its calls keep the GIL: a thread that releases it may then have to wait behind threads that
+    hold it for milliseconds.
     """
     library = _load(ctypes.PyDLL)
     pointer, address = ctypes.c_void_p, ctypes.c_ulonglong

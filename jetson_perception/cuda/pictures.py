@@ -1,8 +1,8 @@
 """Pictures of class masks, on the GPU: a color for each class, alone or over the image.
 
-They come and go with those who look at them, so they are no part of the graph that makes the mask,
-and what fails here costs a picture, never a mask. The frame's image is copied first, as its slot
-is used again long before there is a mask to lay over it.
+They come and go with subscribers, so they are not part of the graph that makes the mask, and a
+failure here costs a picture, never a mask. The frame's image is copied first, because its slot is
+used again long before there is a mask to lay over the image.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 class Pictures(NamedTuple):
-    """What was made of one frame.
+    """The pictures of one frame.
 
     Attributes
     ----------
     colored, tinted : ndarray, shape (h, w, 3), uint8, or None
-        BGR, as of `tasks.results.Segmentation`.
+        BGR; see `tasks.results.Segmentation`.
     """
 
     colored: NDArray[np.uint8] | None = None
@@ -42,27 +42,28 @@ class Pictures(NamedTuple):
 
 
 class CudaPictures:
-    """Pictures of one engine's frames. One thread at a time may call it.
+    """Makes pictures of one engine's frames. One thread at a time may call it.
 
-    Two frames may be under way, each in a block of its own, 0 or 1. Of each frame, in this order:
-    `begin`, `enqueue`, `collect`. After a failure there are no pictures any more; the log says so.
+    Two frames may be under way, each in a block of its own, 0 or 1. For each frame, call `begin`,
+    `enqueue` and `collect`, in this order. After a failure it makes no more pictures, which is
+    logged.
 
     Parameters
     ----------
     device : CudaDevice
         The GPU.
     name : str
-        Whose frames they are, for the log.
+        The engine's name, for the log.
 
     Raises
     ------
     CudaError
-        When the GPU failed for good; so do all calls.
+        When the GPU failed for good; so do all other calls.
 
     Notes
     -----
-    The kernels are compiled here, as a lane that runs cannot wait for that. Memory is asked for
-    when the first picture of its kind is wanted, and kept.
+    The kernels are compiled on construction, because a running lane cannot wait for that. Memory
+    is allocated for the first picture of its kind, and kept.
     """
 
     def __init__(self, device: CudaDevice, name: str) -> None:
@@ -79,18 +80,18 @@ class CudaPictures:
     def begin(
         self, image: DeviceImage, wanted: PictureOptions | None, stream: Stream, block: int = 0
     ) -> None:
-        """Set up the next frame of a block, and enqueue a copy of its image where that is needed.
+        """Set up the next frame of a block, and enqueue a copy of its image if it is needed.
 
         Parameters
         ----------
         image : DeviceImage
-            The frame's; it is not read by what comes later on the stream.
+            The frame's image; work that is enqueued later does not read it.
         wanted : PictureOptions or None
-            None where no picture is; nor is one where it asks for none.
+            The wanted pictures; None for none.
         stream : Stream
-            Where copies and launches of this frame go; the context has to be current.
+            Copies and launches of this frame run on it; the context must be current.
         block : int
-            0 or 1. Its last frame must have been collected, as buffers grow here.
+            0 or 1. Its last frame must have been collected, because buffers may grow here.
         """
         mine = self._blocks[block]
         mine.forget()
@@ -102,14 +103,14 @@ class CudaPictures:
             self._give_up(error)
 
     def enqueue(self, mask_address: int, stream: Stream, block: int = 0) -> None:
-        """Let the GPU make the pictures that are wanted, and copy them to the host.
+        """Enqueue the work that makes the wanted pictures and copies them to the host.
 
         Parameters
         ----------
         mask_address : int
-            On the device, of (h, w) class ids, uint8, of the image's size.
+            Address on the device of (h, w) class ids, uint8, at the image's size.
         stream : Stream
-            That of `begin`, behind what makes the mask.
+            The stream given to `begin`, behind the work that makes the mask.
         block : int
             The block that was begun.
         """
@@ -121,19 +122,19 @@ class CudaPictures:
             self._give_up(error)
 
     def collect(self, block: int = 0) -> Pictures:
-        """The pictures of a block's frame, once the stream is past it; in arrays of their own."""
+        """The pictures of a block's frame, as new arrays, once the stream has passed it."""
         return self._blocks[block].collect()
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No work may be under way."""
+        """Release what is on the GPU; may be called twice. No work may be under way."""
         self._tinter = None
         self._resources.close()
 
     def _give_up(self, error: PerceptionError) -> None:
         if isinstance(error, CudaError) and error.fatal:
             raise error
-        self._tinter = None  # closed with the rest, as a launch may be under way
-        # As text: the error refers to what is on the GPU, and somebody may keep the record.
+        self._tinter = None  # closed later with the rest, since a launch may be under way
+        # As text: the error refers to objects on the GPU, and someone may keep the log record.
         text = f'{self._name}: pictures are drawn on the CPU from now on: {error}'
         _log.warning('%s', text)
 
@@ -152,7 +153,7 @@ class _Block:
         self._image: DeviceImage | None = None
 
     def forget(self) -> None:
-        """There are no pictures in this block, and none to be made."""
+        """Drop the block's pictures, and want none."""
         self._image = None
         for picture in (self._colored, self._tinted):
             picture.wanted = picture.made = False
@@ -190,11 +191,11 @@ class _Block:
         self._resources.close()
 
     def _set_tables(self, wanted: PictureOptions) -> None:
-        """Have the tables for these colors; the block's last frame is past them."""
+        """Fill the tables for these colors, which the block's last frame no longer reads."""
         of = (wanted.colors, wanted.blend)
         if self._tables_of == of:
             return
-        self._tables_of = None  # should what follows fail
+        self._tables_of = None  # in case the rest fails
         if self._tables is None:
             self._tables = self._resources.add(TintTables(self._device, *of))
         else:
@@ -203,12 +204,12 @@ class _Block:
 
 
 class _Picture:
-    """A picture on the GPU and on the host, in memory that the next one has again.
+    """A picture on the GPU and on the host, in memory that the next picture reuses.
 
     Attributes
     ----------
     wanted, made : bool
-        Whether it is to be made of the frame, and whether that is enqueued.
+        Whether the frame needs it, and whether it has been enqueued.
     """
 
     def __init__(self, device: CudaDevice) -> None:

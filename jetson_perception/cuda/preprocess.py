@@ -1,9 +1,9 @@
-"""Images on the GPU into input tensors, in one launch: the twin of `tasks.preprocess`.
+"""Turns images on the GPU into input tensors, in one launch: the twin of `tasks.preprocess`.
 
-Color conversion, resize, padding and normalization are those of `images.encodings.to_bgr` and
-`tasks.preprocess.Preprocessor`, bit for bit where OpenCV runs its portable code, as it does on
-x86-64. The kernel is tested against OpenCV 5.0 there. OpenCV built with another resizing library
-(Carotene or KleidiCV on Arm, IPP when allowed to be inexact) may itself differ from that by 1 in a
+Color conversion, resize, padding and normalization equal `images.encodings.to_bgr` and
+`tasks.preprocess.Preprocessor` bit for bit where OpenCV runs its portable code, as it does on
+x86-64; there the kernel is tested against OpenCV 5.0. With another resizing library (Carotene or
+KleidiCV on Arm, IPP when allowed to be inexact), OpenCV itself may differ from that by 1 in a
 pixel value.
 """
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.preprocess import ImageTransform, Normalization
 
-# For each encoding: the kernel's family, and its number for what differs within the family, as
-# kernels/pixels.cuh says. Of Bayer patterns that is where in 2×2 pixels the red one is.
+# For each encoding: the kernel's family, and the variant within it; see kernels/pixels.cuh. The
+# variant of a Bayer pattern is the position of the red pixel among 2×2.
 FAMILIES: dict[str, tuple[str, int]] = {
     'bgr8': ('interleaved3', 0),
     'rgb8': ('interleaved3', 1),
@@ -49,30 +49,30 @@ FAMILIES: dict[str, tuple[str, int]] = {
     'bayer_bggr8': ('bayer', 3),
 }
 
-# As in preprocess.cu.
+# The same as in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _SIGNATURE = 'PiiiiPiiiiiiddPi'
 _PIXEL_VALUES = 256
 
-# Cameras change their size seldom; a source that always does must not fill the memory.
+# Cameras rarely change their image size; a source that always does must not fill the memory.
 _KEPT_PLANS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceImage:
-    """An image in memory that the GPU reads, as it is in the message.
+    """An image as in its message, in memory that the GPU reads.
 
     Attributes
     ----------
     address : int
-        Of the first byte, in device memory.
+        Address of the first byte, in device memory.
     width, height : int
         Pixels; for nv12 and nv21 without the chroma rows.
     step : int
         Bytes from one row to the next.
     encoding : str
-        One of `images.encodings.ENCODINGS`. That the bytes suffice is the caller's to see to:
+        One of `images.encodings.ENCODINGS`. The caller must make sure that there are enough bytes;
         `images.encodings.view` checks it.
     """
 
@@ -84,7 +84,7 @@ class DeviceImage:
 
     @property
     def nbytes(self) -> int:
-        """From its first byte to its last, as of `images.encodings.byte_count`."""
+        """Bytes from the first to the last; see `images.encodings.byte_count`."""
         return byte_count(self.height, self.width, self.encoding, self.step)
 
 
@@ -96,21 +96,21 @@ class CudaPreprocessor:
     device : CudaDevice
         The GPU.
     network_wh : tuple of int
-        Width and height of the network's input, pixels.
+        Width and height of the network's input in pixels.
     resize, normalization, dtype, pad_value
-        As of `Preprocessor`.
+        See `Preprocessor`.
 
     Raises
     ------
     ParameterError
-        As `Preprocessor`.
+        See `Preprocessor`.
     CudaError
         When the kernels cannot be compiled or loaded.
 
     Notes
     -----
-    Each channel has a table with the value that each of the 256 pixel values becomes. It
-    is made by `Preprocessor`, so that the numbers are the same to the last bit.
+    For each channel, a table maps the 256 pixel values to normalized ones. `Preprocessor` fills
+    it, so that the numbers are the same to the last bit.
     """
 
     def __init__(
@@ -146,20 +146,20 @@ class CudaPreprocessor:
             upload(table, self._table)
 
     def new_tensor(self) -> DeviceBuffer:
-        """An input tensor in the GPU's memory, (1, 3, h, w), for `enqueue` to fill."""
+        """An input tensor in GPU memory, (1, 3, h, w), for `enqueue` to fill."""
         return DeviceBuffer(self.device, self._shape, self.dtype)
 
     def enqueue(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> ImageTransform:
-        """Let the GPU make the input tensor of an image; the context has to be current.
+        """Enqueue the work that makes an image's input tensor; the context must be current.
 
         Parameters
         ----------
         image : DeviceImage
-            Its bytes must stay as they are until the stream has passed this.
+            Its bytes must not change until the stream has passed this work.
         target : DeviceBuffer, shape (1, 3, H, W)
             At the network's size, in this preprocessor's dtype; completely overwritten.
         stream : Stream
-            Where the launch goes.
+            The launch runs on it.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class CudaPreprocessor:
         return plan.transform
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        """Release what is on the GPU; may be called twice. No launch may be under way."""
         self._resources.close()
 
     def _new_plan(self, image: DeviceImage) -> _Plan:
@@ -215,7 +215,7 @@ class CudaPreprocessor:
             content_w,
             content_h,
             *transform.offset_xy,
-            # As OpenCV divides, which is not always image.width / content_w.
+            # OpenCV divides like this, which does not always give image.width / content_w.
             1 / (content_w / image.width),
             1 / (content_h / image.height),
             self._table.address,
@@ -236,7 +236,7 @@ class CudaPreprocessor:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What launches for images of one size and encoding have in common."""
+    """What all launches for images of one size and encoding have in common."""
 
     kernel: Kernel
     variant: int
@@ -245,7 +245,7 @@ class _Plan:
 
 
 def _table(twin: Preprocessor) -> NDArray[Any]:
-    """3 × 256 + 3 values: what `twin` makes of each pixel value in each plane, and its padding."""
+    """3 × 256 + 3 values: what each pixel value becomes in each plane, then the padding."""
     ramp = np.arange(_PIXEL_VALUES, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=2)
     args = twin.normalization, twin.dtype, twin.pad_value
     values, _ = Preprocessor((_PIXEL_VALUES, 1), 'stretch', *args)(ramp)
@@ -254,15 +254,15 @@ def _table(twin: Preprocessor) -> NDArray[Any]:
 
 
 def not_converted(encoding: str) -> ImageError:
-    """The error about an encoding that no kernel takes."""
+    """The error for an encoding that no kernel takes."""
     return ImageError(
-        f'image is {quoted(encoding)}, which is not converted on the GPU; supported are '
+        f'image is {quoted(encoding)}, which cannot be converted on the GPU; supported are '
         f"{', '.join(ENCODINGS)}: set the driver's pixel format to one of them"
     )
 
 
 def upload(array: NDArray[Any], buffer: DeviceBuffer) -> None:
-    """Copy the array into the GPU's memory, and wait for that."""
+    """Copy the array to GPU memory, and wait for the copy."""
     temporary = Resources()
     with temporary.closed_on_error(), buffer.device.pushed():
         staging = temporary.add(PinnedBuffer(buffer.device, array.shape, array.dtype))

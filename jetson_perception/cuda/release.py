@@ -1,4 +1,4 @@
-"""Closing things in the reverse of the order in which they were made, whatever happens."""
+"""Closes resources in the reverse of the order in which they were made, whatever happens."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _C = TypeVar('_C', bound=_Closable)
 
 
 class Resources:
-    """A last-in, first-out list of what has to be closed.
+    """A last-in, first-out list of resources to close.
 
-    So a constructor leaves nothing behind when it fails half-way::
+    With it, a constructor leaves nothing behind when it fails halfway::
 
         self._resources = Resources()
         with self._resources.closed_on_error():
@@ -31,17 +31,17 @@ class Resources:
         self._closers: list[Callable[[], None]] = []
 
     def add(self, resource: _C) -> _C:
-        """Close this one before everything that was added earlier; returns it."""
+        """Add a resource, to be closed before all earlier ones; returns it."""
         self._closers.append(resource.close)
         return resource
 
     def call(self, closer: Callable[[], None]) -> None:
-        """Have a function called at its turn."""
+        """Add a function, to be called before all earlier resources are closed."""
         self._closers.append(closer)
 
     @contextmanager
     def closed_on_error(self) -> Iterator[None]:
-        """Close everything when the block raises; its error is the one that is told."""
+        """Close everything if the block raises, and raise the block's error."""
         try:
             yield
         except BaseException as error:
@@ -49,22 +49,22 @@ class Resources:
                 self.close()
             except Exception as err:  # noqa: BLE001 - the first error matters more
                 if hasattr(error, 'add_note'):  # Python 3.11
-                    error.add_note(f'and while closing what was open: {err}')
+                    error.add_note(f'and then closing failed: {err}')
             raise
 
     def close(self) -> None:
-        """Close everything, the newest first; calling it twice is harmless.
+        """Close everything, the newest first; may be called twice.
 
         Raises
         ------
         Exception
-            The first error of a closer, after all were called.
+            The first error, after everything else has been closed, too.
         """
         first: Exception | None = None
         while self._closers:
             try:
                 self._closers.pop()()
-            except Exception as err:  # noqa: BLE001 - the rest has to be closed all the same
+            except Exception as err:  # noqa: BLE001 - the rest must still be closed
                 first = first or err
         if first is not None:
             raise first

@@ -1,10 +1,10 @@
-"""Class masks from score tensors, on the GPU: the twin of `tasks.segmentation.segment`.
+"""Makes class masks from score tensors on the GPU: the twin of `tasks.segmentation.segment`.
 
-Masks of class ids, and masks of the network's size, equal the twin's. Enlarged masks of scores may
-differ from it where two classes are as good as equal: exponentials and averages are rounded
-differently, and OpenCV's own averages are off by up to 3e-5 of the scores' range. Where the edge
-of the image lies between grid points, as a letterboxed image's may on a coarse grid, OpenCV before
-5 moves positions by up to a 64th of a grid point, and the kernel does not: up to 0.3 % of the
+Masks from class ids, and masks at the network's size, equal the twin's. Enlarged masks from scores
+may differ where two classes are almost equal: exponentials and averages are rounded differently,
+and OpenCV's own averages are off by up to 3e-5 of the scores' range. If the edge of the image lies
+between grid points, as with a letterboxed image on a coarse grid, OpenCV before version 5 moves
+positions by up to 1/64 of a grid point, which the kernel does not: that changes up to 0.3 % of the
 pixels.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.segmentation import SegmentationOptions
 
-# As in segmentation.cu.
+# The same as in segmentation.cu.
 _TILE = 32
 _BLOCK = (32, 8)
 _GRID_THREADS = 256
@@ -53,28 +53,28 @@ _SIGNATURES = {
     'clear_counts': 'P',
 }
 _BAD_POINTS = _MAX_CLASSES  # index among the counts
-_COUNTS_NBYTES = 4 * (_MAX_CLASSES + 64)  # a result: the counts, then the mask; both aligned
+_COUNTS_NBYTES = 4 * (_MAX_CLASSES + 64)  # a result has the counts, then the mask, both aligned
 
 
 class CudaSegmenter:
-    """Class masks of one engine's frames. One thread at a time may call it.
+    """Makes class masks of one engine's frames. One thread at a time may call it.
 
-    Two frames may be under way, each in a result block of its own, 0 or 1. Of each frame, in this
-    order: `prepare`, `enqueue` (or a graph that was captured from it), `collect`.
+    Two frames may be under way, each in a result block of its own, 0 or 1. For each frame, call
+    `prepare`, `enqueue` (or launch a graph captured from it) and `collect`, in this order.
 
-    Where all grid points around a pixel have the same best class, so has the pixel, whatever the
-    weights. So the classes' scores are interpolated only along borders.
+    If all grid points around a pixel have the same best class, it is the pixel's best class too,
+    whatever the weights. So the classes' scores are interpolated only along borders.
 
     Parameters
     ----------
     device : CudaDevice
         The GPU.
     layout : SegmentationLayout
-        What the engine's output holds.
+        What the engine's output contains.
     output_shape : tuple of int
-        Of that output, as a run gave it.
+        The output's shape, from a run.
     output_dtype : dtype
-        float16 or float32; integers of any size where it holds class ids.
+        float16 or float32; for class ids, also integers of any size.
 
     Raises
     ------
@@ -99,10 +99,10 @@ class CudaSegmenter:
         with self._resources.closed_on_error():
             self._module = self._resources.add(load_module(device, 'segmentation'))
             points = self._grid.height * self._grid.width
-            # For one frame at a time: frames follow each other on the stream.
+            # For one frame at a time, because frames follow each other on the stream.
             self._labels = self._resources.add(DeviceBuffer(device, (points,), np.uint16))
             self._softmax = self._resources.add(DeviceBuffer(device, (points, 2), np.float32))
-            # Zero at the start and at the end of every frame.
+            # Zero at the start and the end of every frame.
             self._bad = self._resources.add(DeviceBuffer(device, (1,), np.uint32))
             self._blocks = tuple(self._resources.add(_Block(device)) for _ in range(2))
             self._bad.clear_and_wait()
@@ -119,15 +119,15 @@ class CudaSegmenter:
         options : SegmentationOptions
             Size of the mask, and what is interpolated.
         block : int
-            0 or 1. Its last frame must have been collected, as buffers grow here when a mask is
-            larger than all before.
+            0 or 1. Its last frame must have been collected, because buffers grow here if the mask
+            is larger than all before.
 
         Returns
         -------
         bool
-            Whether a graph that was captured from `enqueue` of this block is out of date, as the
-            image's size or the options are others than before: the size of the mask and the
-            arguments of launches are part of the graph.
+            Whether a graph that was captured from this block's `enqueue` is out of date, because
+            the image's size or the options have changed: the size of the mask and the arguments of
+            launches are part of the graph.
 
         Raises
         ------
@@ -135,11 +135,11 @@ class CudaSegmenter:
             When the GPU's memory is full.
         """
         mine = self._blocks[block]
-        # Not of the pictures, which are made apart from the mask.
+        # Without the options for pictures, which are made apart from the mask.
         key = (transform, options.mask_size, options.interpolation)
         if mine.key == key:
             return False
-        mine.key = None  # should what follows fail
+        mine.key = None  # in case the rest fails
         if self.layout.output == 'class_ids':
             mine.launches = self._repetition(mine, transform, options)
         else:
@@ -148,23 +148,23 @@ class CudaSegmenter:
         return True
 
     def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Let the GPU make mask and counts and copy them to the host; this can be captured.
+        """Enqueue the work that makes mask and counts and copies them to the host; capturable.
 
         Parameters
         ----------
         outputs : sequence of DeviceBuffer
-            The engine's; the first is read.
+            The engine's outputs, of which the first is read.
         stream : Stream
-            Where the launches go, behind the engine's own work. Always the same one, or in order
-            with it. The context has to be current.
+            The launches run on it, behind the engine's own work. Always the same stream, or one in
+            order with it. The context must be current.
         block : int
             The block that was prepared.
 
         Raises
         ------
         CudaError
-            When the block was not prepared, the output has another shape or type than it was said
-            to have, or a launch fails.
+            When the block was not prepared, the output does not have the expected shape or type,
+            or a launch fails.
         """
         self.enqueue_kernels(outputs, stream, block)
         self._blocks[block].download(stream)
@@ -172,10 +172,10 @@ class CudaSegmenter:
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
     ) -> None:
-        """`enqueue` but for the copy to the host."""
+        """`enqueue` without the copy to the host."""
         mine, output = self._blocks[block], outputs[0]
         if mine.key is None:
-            raise CudaError(f'block {block} was enqueued without having been prepared')
+            raise CudaError(f'block {block} was enqueued before it was prepared')
         if output.shape != self._grid.shape or output.dtype != self._grid.dtype:
             raise CudaError(
                 f'the output is {output.dtype} {output.shape}; expected '
@@ -186,16 +186,16 @@ class CudaSegmenter:
             launch.enqueue(output.address, stream)
 
     def mask_address(self, block: int = 0) -> int:
-        """Where on the device the mask of a block's frame is, (h, w) uint8, once it is made."""
+        """Address on the device of a block's mask, (h, w) uint8, once it is made."""
         return self._blocks[block].mask_arguments[0]
 
     def collect(self, block: int = 0) -> Segmentation:
-        """The result of a block's frame, once the stream is past it; in arrays of its own.
+        """The result of a block's frame, as new arrays, once the stream has passed it.
 
         Raises
         ------
         ModelError
-            When the output is not finite, as of `segment`.
+            When the output is not finite; see `segment`.
         """
         mine = self._blocks[block]
         counts, mask = mine.result()
@@ -208,13 +208,13 @@ class CudaSegmenter:
         return Segmentation(mask.copy(), pixels)
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No work may be under way."""
+        """Release what is on the GPU; may be called twice. No work may be under way."""
         self._resources.close()
 
     def _interpolation(
         self, block: _Block, transform: ImageTransform, options: SegmentationOptions
     ) -> list[_Launch]:
-        """The launches that make a mask of scores."""
+        """The launches that make a mask from scores."""
         grid = self._grid
         window = window_on_grid((grid.height, grid.width), transform)
         part = grid
@@ -227,7 +227,7 @@ class CudaSegmenter:
         else:
             width, height = transform.source_wh
             block.set_mask(transform.source_wh)
-            if window.is_whole:  # as OpenCV's resize divides
+            if window.is_whole:  # OpenCV's resize divides like this
                 place = (1 / (width / part.width), 1 / (height / part.height), 0.0, 0.0)
             else:
                 steps = window.width / width, window.height / height
@@ -267,7 +267,7 @@ class CudaSegmenter:
     def _repetition(
         self, block: _Block, transform: ImageTransform, options: SegmentationOptions
     ) -> list[_Launch]:
-        """The launches that make a mask of class ids."""
+        """The launches that make a mask from class ids."""
         columns, rows = _repeated(self._grid, transform, options)
         block.set_mask((columns.size, rows.size))
         block.set_tables(columns, rows)
@@ -310,7 +310,7 @@ class CudaSegmenter:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """An output tensor, or a part of it, as planes of scores; or as one plane of class ids."""
+    """An output tensor or a part of it: planes of scores, or one plane of class ids."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -325,8 +325,8 @@ class _Grid:
         ids = layout.output == 'class_ids'
         if dtype not in (np.float16, np.float32) and not (ids and dtype.kind in 'iub'):
             raise ModelError(
-                f'the output is {dtype} {shape}; float16 and float32 are decoded on the GPU, and '
-                'integers where they are class ids: export the model with one of them'
+                f'the output is {dtype} {shape}; the GPU decodes float16 and float32, and '
+                'integers if they are class ids: export the model with one of these types'
             )
         if ids:
             sides = without_ones(shape)
@@ -362,7 +362,7 @@ class _Launch:
     grid: tuple[int, ...]
     block: tuple[int, ...]
     arguments: tuple[float, ...]
-    offset_bytes: int | None  # of what it reads of the output, which is its first argument
+    offset_bytes: int | None  # of its first argument in the output; None if it does not read it
 
     def enqueue(self, output_address: int, stream: Stream) -> None:
         if self.offset_bytes is None:
@@ -373,17 +373,17 @@ class _Launch:
 
 
 class _Block:
-    """Where the result of one frame goes, on the GPU and on the host; counts, then the mask."""
+    """Memory for the result of one frame, on the GPU and on the host: counts, then the mask."""
 
     def __init__(self, device: CudaDevice) -> None:
         self.key: tuple[ImageTransform, str, str] | None = None
         self.launches: list[_Launch] = []
-        #: Grid points that the mask is made of.
+        #: Number of grid points that the mask is made from.
         self.points = 0
         self._mask_wh = (0, 0)
         self._on_device = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
         self._on_host = GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
-        # Only for class ids: which column and row of the grid each column and row repeats.
+        # Only for class ids: the column and row of the grid that each column and row repeats.
         self._tables = GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
         self._host_tables = GrowingBuffer(lambda nbytes: PinnedBuffer(device, (nbytes,), np.uint8))
         self._tables_nbytes = 0
@@ -395,7 +395,7 @@ class _Block:
         self._on_host.ensure(self._nbytes)
 
     def set_tables(self, columns: NDArray[np.int32], rows: NDArray[np.int32]) -> None:
-        """Have these uploaded with each frame."""
+        """Set the tables that are uploaded with each frame."""
         tables = np.concatenate([columns, rows]).view(np.uint8)
         self._tables_nbytes = tables.size
         self._tables.ensure(tables.size)
@@ -412,13 +412,13 @@ class _Block:
 
     @property
     def table_addresses(self) -> tuple[int, int]:
-        """Interpolation taps of the columns and the rows."""
+        """Addresses of the tables of columns and of rows."""
         columns = self._tables.ensure(self._tables_nbytes).address
         return columns, columns + self._mask_wh[0] * np.dtype(np.int32).itemsize
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Blocks across and down that cover the mask."""
+        """Number of blocks across and down that cover the mask."""
         width, height = self._mask_wh
         return -(-width // _TILE), -(-height // _TILE)
 
@@ -437,7 +437,7 @@ class _Block:
         result.copy_to_host(self._on_host.ensure(self._nbytes), stream, self._nbytes)
 
     def result(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Counts and mask, in memory that the next frame of the block overwrites."""
+        """Counts and mask, in memory that the block's next frame overwrites."""
         data = self._on_host.ensure(self._nbytes).array
         width, height = self._mask_wh
         mask = data[_COUNTS_NBYTES : self._nbytes].reshape(height, width)
@@ -454,10 +454,10 @@ class _Block:
 def _repeated(
     grid: _Grid, transform: ImageTransform, options: SegmentationOptions
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Which column and row of the grid each column and row of the mask repeats.
+    """The column and row of the grid that each column and row of the mask repeats.
 
-    The twin is asked: it gets grids whose class ids are the columns' and rows' own numbers, a byte
-    at a time. OpenCV's nearest neighbors are not the same in all of its versions.
+    The twin computes them, from grids whose class ids are the numbers of the columns and rows, one
+    byte at a time, because OpenCV's nearest neighbors differ between its versions.
     """
     layout = SegmentationLayout('class_ids', 0)
     rows, columns = np.indices((grid.height, grid.width), np.int32)

@@ -1,4 +1,4 @@
-"""Class masks as pictures, on the GPU: twins of `drawing.color_mask` and `draw_segmentation`."""
+"""Draws class masks on the GPU: twins of `drawing.color_mask` and `draw_segmentation`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.cuda.preprocess import DeviceImage
 
-# As in tint.cu.
+# The same as in tint.cu.
 _BLOCK = (32, 8)
 _COLOR_SIGNATURE = 'PiiPP'
 _TINT_SIGNATURE = 'PiiiiPPP'
@@ -29,14 +29,14 @@ _PIXEL_VALUES = 256
 
 
 class TintTables:
-    """What classes look like, on the GPU: their colors, and these over every pixel value.
+    """Tables on the GPU: the colors of classes, and each color blended with every pixel value.
 
     Parameters
     ----------
     device : CudaDevice
         The GPU.
     colors, blend
-        As of `set`.
+        See `set`.
 
     Raises
     ------
@@ -48,12 +48,12 @@ class TintTables:
     Attributes
     ----------
     colors_address, tinted_address : int
-        On the device; the same as long as the tables are there.
+        Addresses on the device, which never change.
 
     Notes
     -----
-    What each pixel value becomes under each class is a table of 192 KiB that `cv2.addWeighted`
-    makes.
+    The table of what each pixel value becomes under each class has 192 KiB; `cv2.addWeighted`
+    computes it.
     """
 
     def __init__(self, device: CudaDevice, colors: ArrayLike, blend: float = 0.6) -> None:
@@ -67,19 +67,19 @@ class TintTables:
         self.colors_address, self.tinted_address = self._colors.address, self._tinted.address
 
     def set(self, colors: ArrayLike, blend: float) -> None:
-        """Fill the tables, and wait for that. No launch that reads them may be under way.
+        """Fill the tables, and wait for the copy. No launch that reads them may be under way.
 
         Parameters
         ----------
         colors : array-like, shape (classes, 3), uint8
-            BGR of each class; classes beyond them are black.
+            BGR of each class; classes without a color are black.
         blend : float
             Share of the image that remains under a color, 0 to 1.
 
         Raises
         ------
         ParameterError
-            When `blend` is out of range; then the tables are as before.
+            When `blend` is out of range; then the tables do not change.
         CudaError
             When the upload fails.
         """
@@ -94,12 +94,12 @@ class TintTables:
         upload(_tinted(palette, blend), self._tinted)
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        """Release what is on the GPU; may be called twice. No launch may be under way."""
         self._resources.close()
 
 
 class CudaTinter:
-    """Colors classes, alone or over the image. One thread at a time may call it.
+    """Draws classes in their colors, alone or over the image. One thread at a time may call it.
 
     Parameters
     ----------
@@ -126,20 +126,20 @@ class CudaTinter:
         target: DeviceBuffer,
         stream: Stream,
     ) -> None:
-        """Let the GPU fill the target with the color of each pixel's class.
+        """Enqueue the work that fills the target with the color of each pixel's class.
 
         Parameters
         ----------
         mask_address : int
-            On the device, of (h, w) class ids, uint8, as of `CudaSegmenter.mask_address`.
+            Address on the device of (h, w) class ids, uint8; see `CudaSegmenter.mask_address`.
         mask_wh : tuple of int
             Width and height of the mask.
         tables : TintTables
             The colors.
         target : DeviceBuffer, uint8
-            Gets BGR, (h, w, 3), from its beginning; it may be larger.
+            Filled with BGR, (h, w, 3), from its beginning; it may be larger.
         stream : Stream
-            Where the launch goes. The context has to be current.
+            The launch runs on it. The context must be current.
 
         Raises
         ------
@@ -167,14 +167,14 @@ class CudaTinter:
         target: DeviceBuffer,
         stream: Stream,
     ) -> None:
-        """Let the GPU fill the target with the image, tinted where the class is not 0.
+        """Enqueue the work that fills the target with the image, tinted where the class is not 0.
 
         Parameters
         ----------
         image : DeviceImage
             In any encoding that `CudaPreprocessor` takes, at the mask's size.
         mask_address, tables, target, stream
-            As of `enqueue_colors`.
+            See `enqueue_colors`.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class CudaTinter:
         )
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        """Release what is on the GPU; may be called twice. No launch may be under way."""
         self._resources.close()
 
     def _kernel(self, name: str, signature: str) -> Kernel:
@@ -213,7 +213,7 @@ class CudaTinter:
 
 
 def _tinted(palette: NDArray[np.uint8], blend: float) -> NDArray[np.uint8]:
-    """What each pixel value becomes, (class, channel, value), as `draw_segmentation` blends."""
+    """What each pixel value becomes, (class, channel, value); blended like `draw_segmentation`."""
     values = np.arange(_PIXEL_VALUES, dtype=np.uint8)
     shape = (_CLASSES * 3, _PIXEL_VALUES)
     pixels = np.ascontiguousarray(np.broadcast_to(values, shape))

@@ -1,9 +1,10 @@
-"""Detections out of YOLO outputs on the GPU: the twin of `tasks.yolo.decode`.
+"""Decodes YOLO outputs into detections on the GPU: the twin of `tasks.yolo.decode`.
 
-Boxes, scores, classes and keypoints are the twin's to the last bit, and so is what is refused as
-not finite, but for corners that no network reaches: a score of -0 counts as 0 also in float16; of
-an end-to-end output at most `MAX_CANDIDATES` rows are taken. Pixels of instance masks may differ
-where a logit is as good as 0, since the order in which NumPy adds products depends on the machine.
+Boxes, scores, classes and keypoints equal the twin's to the last bit, and the same values are
+refused as not finite, except in cases that no network produces: a score of -0 counts as 0 even in
+float16, and at most `MAX_CANDIDATES` rows of an end-to-end output are used. Pixels of instance
+masks may differ where a logit is almost 0, since the order in which NumPy adds products depends on
+the machine.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout
 
-# As in yolo.cu.
+# The same as in yolo.cu.
 _THREADS = 512
 _BLOCK_ANCHORS = 64
 _OVERLAP_BLOCKS = 136
@@ -65,36 +66,36 @@ _FRAME = np.dtype(
         ('threshold_count', np.int32),
     ]
 )  # the thresholds follow
-# As in instance_masks.cu.
+# The same as in instance_masks.cu.
 _TILE_WH = (32, 16)
 _TILE_BLOCK = (32, 8)
 
-_MAX_BYTE = 255  # objects that a byte tells apart
-_FIRST_FRAME_NBYTES = 1024  # with room for as many thresholds as most models have classes
+_MAX_BYTE = 255  # the most objects whose ids fit into a byte
+_FIRST_FRAME_NBYTES = 1024  # room for a threshold per class in most models
 _FIRST_VALUE = {'anchor_free': 4, 'objectness': 5, 'end_to_end': 6}  # of the classes, or keypoints
 
 
 class CudaDecoder:
-    """Detections of one engine's frames. One thread at a time may call it.
+    """Decodes one engine's frames. One thread at a time may call it.
 
-    Two frames may be under way, each in a result block of its own, 0 or 1. Of each frame, in this
-    order: `prepare`, `enqueue` (or a graph that was captured from it), `collect`.
+    Two frames may be under way, each in a result block of its own, 0 or 1. For each frame, call
+    `prepare`, `enqueue` (or launch a graph captured from it) and `collect`, in this order.
 
     Parameters
     ----------
     device : CudaDevice
         The GPU.
     layout : YoloLayout
-        What the engine's outputs hold.
+        What the engine's outputs contain.
     output_shapes : sequence of tuple of int
-        Of all outputs, as a run gave them.
+        The shapes of all outputs, from a run.
     output_dtypes : sequence of dtype
-        Of all outputs; those that the layout names are float32 or float16.
+        The types of all outputs; those that the layout names must be float32 or float16.
 
     Raises
     ------
     ModelError
-        When an output does not have the layout's shape, or another type.
+        When an output does not have the layout's shape, or has another type.
     CudaError
         When the kernels cannot be compiled or loaded, or the GPU's memory is full.
     """
@@ -126,7 +127,7 @@ class CudaDecoder:
             else:
                 self._find = module.get_function(f'find_candidates_{dtype.name}', 'PiiiiiPPPP')
                 self._suppress = module.get_function(f'suppress_{dtype.name}', 'PiiiiiiPPPPP')
-            # For one frame at a time: frames follow each other on the stream.
+            # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((self._anchors,), np.uint64)
             self._class_ids = self._buffer((self._anchors,), np.int32)
             self._work = self._buffer((_WORKSPACE_BYTES,), np.uint8)
@@ -160,9 +161,9 @@ class CudaDecoder:
         Returns
         -------
         bool
-            Whether a graph that was captured from `enqueue` of this block is out of date, as
-            `max_detections` is another than before or, for a model with masks, the image's size.
-            All else is read from memory by the kernels.
+            Whether a graph that was captured from this block's `enqueue` is out of date, because
+            `max_detections` has changed or, for a model with masks, the image's size. The kernels
+            read everything else from memory.
 
         Raises
         ------
@@ -172,27 +173,27 @@ class CudaDecoder:
         return self._blocks[block].prepare(transform, options)
 
     def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Let the GPU find the detections and copy them to the host; this can be captured.
+        """Enqueue the work that finds detections and copies them to the host; capturable.
 
         Parameters
         ----------
         outputs : sequence of DeviceBuffer
-            All of the engine's.
+            All of the engine's outputs.
         stream : Stream
-            Where the launches go, behind the engine's own work. Always the same one, or in order
-            with it. The context has to be current.
+            The launches run on it, behind the engine's own work. Always the same stream, or one in
+            order with it. The context must be current.
         block : int
             The block that was prepared.
 
         Raises
         ------
         CudaError
-            When the block was not prepared, an output has another shape or type than it was said
-            to have, or a launch fails.
+            When the block was not prepared, an output does not have the expected shape or type, or
+            a launch fails.
         """
         mine = self._blocks[block]
         if not mine.is_prepared:
-            raise CudaError(f'block {block} was enqueued without having been prepared')
+            raise CudaError(f'block {block} was enqueued before it was prepared')
         for index, (shape, dtype) in self._expected.items():
             output = outputs[index]
             if output.shape != shape or output.dtype != dtype:
@@ -206,7 +207,7 @@ class CudaDecoder:
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
     ) -> None:
-        """The launches of `enqueue` without its copies, for measuring."""
+        """`enqueue` without the copies, for measurements."""
         mine = self._blocks[block]
         if self.layout.family == 'end_to_end':
             self._enqueue_end_to_end(outputs[self.layout.output], mine, stream)
@@ -216,21 +217,21 @@ class CudaDecoder:
             self._enqueue_masks(outputs[self.layout.prototypes], mine, stream)
 
     def collect(self, block: int = 0) -> Detections:
-        """The detections of a block's frame, once the stream is past it.
+        """The detections of a block's frame, once the stream has passed it.
 
-        In arrays of their own; as `tasks.yolo.decode` would return them.
+        They are new arrays, equal to what `tasks.yolo.decode` would return.
 
         Raises
         ------
         ModelError
-            When values are not finite, as `tasks.yolo.decode` does.
+            When values are not finite; see `tasks.yolo.decode`.
         """
         mine = self._blocks[block]
         self._require_finite(mine.header())
         return mine.result()
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No work may be under way."""
+        """Release what is on the GPU; may be called twice. No work may be under way."""
         self._resources.close()
 
     def _enqueue_anchors(self, output: DeviceBuffer, block: _Block, stream: Stream) -> None:
@@ -302,7 +303,7 @@ class CudaDecoder:
         )
 
     def _require_finite(self, header: Any) -> None:
-        """Refuse a result that the kernels met values for that are not finite."""
+        """Refuse a result if the kernels met values that are not finite."""
         layout, count = self.layout, int(header['count'])
         unit, boxes = 'anchors', 'boxes'
         if layout.family == 'end_to_end':
@@ -327,7 +328,7 @@ class CudaDecoder:
 
 
 class _Block:
-    """What one frame brings along and where its result goes, on the GPU and on the host."""
+    """Memory for one frame's settings and for its result, on the GPU and on the host."""
 
     def __init__(
         self,
@@ -352,9 +353,9 @@ class _Block:
             self._ids = self._resources.add(_Download(device))
 
     def prepare(self, transform: ImageTransform, options: DetectionOptions) -> bool:
-        """Write what the kernels read; returns whether launches or copies change by it."""
+        """Write what the kernels read; returns whether that changes launches or copies."""
         before = self._launched
-        self.is_prepared = False  # should what follows fail
+        self.is_prepared = False  # in case the rest fails
         self._wanted_rows = min(options.max_detections, self._max_rows)
         self._source_wh = transform.source_wh
         self._write_frame(transform, options)
@@ -377,7 +378,7 @@ class _Block:
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Blocks across and down that cover the source image."""
+        """Number of blocks across and down that cover the source image."""
         width, height = self._source_wh
         return -(-width // _TILE_WH[0]), -(-height // _TILE_WH[1])
 
@@ -396,7 +397,7 @@ class _Block:
             raise CudaError(
                 f'the GPU reports {counted(count, "detection")} of at most {self._wanted_rows}; '
                 'collect '
-                'after the stream is past the frame'
+                'after the stream has passed the frame'
             )
         return count_and_more
 
@@ -418,7 +419,7 @@ class _Block:
 
     @property
     def _launched(self) -> tuple[object, ...]:
-        """What differs between two graphs of this block."""
+        """What a graph of this block depends on."""
         masks_wh = self._source_wh if self._grid_wh is not None else None
         return self.is_prepared, self._wanted_rows, self._frame.nbytes, masks_wh
 
@@ -463,7 +464,7 @@ class _Block:
 
 
 class _Upload:
-    """Bytes that go to the GPU with each frame."""
+    """Bytes that are uploaded to the GPU with each frame."""
 
     def __init__(self, device: CudaDevice) -> None:
         self.nbytes = 0
@@ -479,7 +480,7 @@ class _Upload:
         return self._on_device.ensure(self.nbytes).address
 
     def ensure(self, nbytes: int) -> None:
-        """Have room for so many; more in few steps, since each makes graphs out of date."""
+        """Make room for this many bytes, in few steps, since each makes graphs out of date."""
         if self.nbytes < nbytes:
             self.nbytes = 1 << (nbytes - 1).bit_length()
             self._on_host.ensure(self.nbytes)
@@ -497,7 +498,7 @@ class _Upload:
 
 
 class _Download:
-    """Bytes that kernels write for the host: right there, where the GPU shares its memory."""
+    """Bytes that kernels write for the host; directly there, if the GPU shares its memory."""
 
     def __init__(self, device: CudaDevice) -> None:
         mapped = self._is_shared = device.integrated
@@ -517,14 +518,14 @@ class _Download:
         return on.ensure(self._nbytes).address or 0
 
     def ensure(self, nbytes: int) -> None:
-        """Have room for so many."""
+        """Make room for this many bytes."""
         self._nbytes = max(self._nbytes, nbytes)
         self._on_host.ensure(self._nbytes)
         if not self._is_shared:
             self._on_device.ensure(self._nbytes)
 
     def enqueue(self, stream: Stream, nbytes: int) -> None:
-        """Copy the first `nbytes` to the host, where that is needed."""
+        """Copy the first `nbytes` to the host, if that is needed."""
         if not self._is_shared:
             host = self._on_host.ensure(self._nbytes)
             self._on_device.ensure(self._nbytes).copy_to_host(host, stream, nbytes)
@@ -537,7 +538,7 @@ class _Download:
 
 
 def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any, ...]]:
-    """What `_AXIS` holds, for columns and rows."""
+    """The values of `_AXIS`, for columns and for rows."""
     axes = (axis_on_grid(*sizes) for sizes in axis_sizes(transform, grid_wh))
     return [(axis.begin, axis.step, (axis.first, axis.last)) for axis in axes]
 
@@ -545,13 +546,13 @@ def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any
 def _checked(
     layout: YoloLayout, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[DTypeLike]
 ) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the output that holds the boxes."""
+    """Shape and type of the output with the boxes."""
     shape, dtype = tuple(shapes[layout.output]), np.dtype(dtypes[layout.output])
     if (
         len(shape) != 3
         or shape[0] != 1
         or shape[2 if layout.channels_last else 1] != (layout.value_count)
-        or 0 in shape  # what a black image gives, of a model that drops rows by itself
+        or 0 in shape  # for a black image, from a model that drops rows by itself
     ):
         raise ModelError(
             f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values per '
@@ -564,7 +565,7 @@ def _checked(
 def _checked_prototypes(
     layout: YoloLayout, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[DTypeLike]
 ) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the output that holds the mask prototypes."""
+    """Shape and type of the output with the mask prototypes."""
     shape, dtype = tuple(shapes[layout.prototypes]), np.dtype(dtypes[layout.prototypes])
     if len(shape) != 4 or shape[:2] != (1, layout.coefficient_count) or 0 in shape:
         raise ModelError(
@@ -578,6 +579,6 @@ def _checked_prototypes(
 def _require_float(output: int, dtype: np.dtype) -> None:
     if dtype not in (np.float16, np.float32):
         raise ModelError(
-            f'output {output} is {dtype}; float16 and float32 are decoded on the GPU: export the '
-            'model with one of them'
+            f'output {output} is {dtype}; the GPU decodes float16 and float32: export the model '
+            'with one of these types'
         )

@@ -1,7 +1,7 @@
 """The end of an anchor-free YOLO network on the GPU: the twin of `tasks.yolo_head.decode_head`.
 
-Some thirty small operators behind the last convolutions become one launch. It takes the order of
-axes in which the convolutions leave their maps.
+One launch replaces some thirty small operators after the last convolutions. It accepts the maps in
+either order of axes, just as the convolutions leave them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.yolo_head import HeadLayout
 
-# As in yolo_head.cu.
+# The same as in yolo_head.cu.
 _THREADS = 256
 _CELLS = 64
 _CHUNK = 64
@@ -65,12 +65,12 @@ _HEAD = np.dtype(
     ]
 )
 
-# Bytes that a map's address is a multiple of, as an allocation's is.
+# The address of a map is a multiple of this, like that of an allocation.
 _ALIGNMENT = 256
 
 
 class CudaHead:
-    """Memory for a network's last maps, and what makes its output of them.
+    """Memory for a network's last maps, and the kernel that computes its output from them.
 
     Parameters
     ----------
@@ -79,21 +79,22 @@ class CudaHead:
     layout : HeadLayout
         At most `MAX_LEVELS` levels, and `tasks.yolo_head.MAX_BINS` bins.
     dtype, output_dtype : dtype
-        Of the maps and the output: float32 or float16, but not a float16 output of float32 maps.
+        Types of the maps and of the output: float32 or float16, but not a float16 output of
+        float32 maps.
     channels_last : bool
-        Whether maps are (1, height, width, channels), and not (1, channels, height, width).
+        Whether maps are (1, height, width, channels) instead of (1, channels, height, width).
 
     Attributes
     ----------
     shapes : tuple of tuple of int
-        Of the maps: for each level, those of `HeadLayout.channels`.
+        Shapes of the maps: for each level, those of `HeadLayout.channels`.
     addresses : tuple of int
-        Where each of them lies.
+        Addresses of the maps.
 
     Raises
     ------
     ModelError
-        When the layout is beyond that, or there is no kernel for these types.
+        When the layout exceeds these limits, or there is no kernel for these types.
     CudaError
         When the kernel cannot be compiled or loaded, or the GPU's memory is full.
     """
@@ -110,14 +111,14 @@ class CudaHead:
         if len(layout.grids_wh) > MAX_LEVELS or layout.bins > MAX_BINS:
             raise ModelError(
                 f'{counted(len(layout.grids_wh), "level")} of {counted(layout.bins, "bin")}; '
-                'the kernel takes '
+                'the kernel takes at most '
                 f'{MAX_LEVELS} and {MAX_BINS}'
             )
         self._layout = layout
         self._output_dtype = np.dtype(output_dtype)
         item = np.dtype(dtype)
         if (item.name, self._output_dtype.name) not in _KERNELS:
-            raise ModelError(f'no kernel makes {self._output_dtype} of {item} maps')
+            raise ModelError(f'no kernel makes {self._output_dtype} outputs from {item} maps')
         self.shapes = tuple(layout.map_shapes(channels_last=channels_last))
         begins, end = [], 0
         for shape in self.shapes:
@@ -137,7 +138,7 @@ class CudaHead:
             self._grid = blocks, 1 + chunks
 
     def enqueue(self, output: DeviceBuffer, stream: Stream) -> None:
-        """Make the network's output of what is in the maps; this can be captured.
+        """Enqueue the work that computes the network's output from the maps; capturable.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class CudaHead:
         """
         if output.shape != self._layout.output_shape or output.dtype != self._output_dtype:
             raise CudaError(
-                f'the output is {output.dtype} {output.shape}; the head makes '
+                f'the output is {output.dtype} {output.shape}; expected '
                 f'{self._output_dtype} {self._layout.output_shape}'
             )
         self._decode.launch(
@@ -159,11 +160,11 @@ class CudaHead:
         )
 
     def close(self) -> None:
-        """Release what is on the GPU; twice is harmless. No launch may be under way."""
+        """Release what is on the GPU; may be called twice. No launch may be under way."""
         self._resources.close()
 
     def _describe(self, begins: list[int], channels_last: bool) -> int:
-        """Tell the kernel what lies where; returns how many blocks that are."""
+        """Upload the description of the maps for the kernel; returns the number of blocks."""
         layout = self._layout
         head = np.zeros(1, _HEAD)
         head['level_count'] = len(layout.grids_wh)

@@ -45,7 +45,7 @@ class Engine(Protocol):
     Attributes
     ----------
     description : str
-        Runtime and device for people, such as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
+        Runtime and device in words, such as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
     info : ModelInfo
         What the model's metadata says: task, class names, input size, normalization.
     inputs, outputs : tuple of TensorSpec
@@ -65,7 +65,8 @@ class Engine(Protocol):
         Raises
         ------
         ModelError
-            When the tensor does not fit the model, or the runtime fails; with the runtime's text.
+            When the tensor does not fit the model, or the runtime fails; the message has the
+        runtime's text.
         """
         ...
 
@@ -126,17 +127,17 @@ class CudaEngine(Engine, Protocol):
         Raises
         ------
         ModelError
-            When the runtime fails; with the runtime's text.
+            When the runtime fails; the message has the runtime's text.
         CudaError
             When the GPU fails.
         """
         ...
 
     def enqueue(self) -> None:
-        """Put one inference on `stream`: `input_buffer` is read, `output_buffers` are written.
+        """Enqueue one inference on `stream`: it reads `input_buffer` and writes `output_buffers`.
 
-        Returns without waiting for the GPU. Only from the thread that called `bind_thread`, with
-        the context pushed.
+        Returns without waiting for the GPU. Call it only from the thread that called
+        `bind_thread`, with the context pushed.
 
         Raises
         ------

@@ -18,16 +18,16 @@ _LIMITS = Limits(size_bytes=4 << 20)
 _SIGNS_OF_OTHER_FILES = tuple(
     (re.compile(pattern), what)
     for pattern, what in (
-        (r'(?::[^:\s]*){3}', 'has fields between colons, as files of users'),
-        (r'\b\d\d:\d\d:\d\d\b', 'has a time of day, as logs'),
-        (r'-----(?:BEGIN|END)', 'has the border of a key'),
-        (r'\$[0-9A-Za-z-]{1,12}\$', 'has a hash of a password'),
+        (r'(?::[^:\s]*){3}', 'has fields between colons, like a file of user accounts'),
+        (r'\b\d\d:\d\d:\d\d\b', 'has a time of day, like a log'),
+        (r'-----(?:BEGIN|END)', 'looks like the first or last line of a key'),
+        (r'\$[0-9A-Za-z-]{1,12}\$', 'has a password hash'),
         (r'\b(?:login|user)\s+\S+\s+password\s', 'has a password'),
-        (r'://', 'has an address'),
+        (r'://', 'has a URL'),
         (r'^(?:export\s+)?[\w.-]+\s*=', 'sets a variable'),
-        (r'^(?:#(?:$|[\s!]|include|define)|//|/\*|\*/|---)', 'is a comment or a rule'),
+        (r'^(?:#(?:$|[\s!]|include|define)|//|/\*|\*/|---)', 'is a comment or a separator'),
         (r'^<[A-Za-z!?/]', 'is markup'),
-        (r'[{}\\`]|\$\(|[;:]$', 'has signs of code or data'),
+        (r'[{}\\`]|\$\(|[;:]$', 'looks like code or data'),
     )
 )
 _LONG_WORD = re.compile(r'[A-Za-z0-9+/=]{20,}')
@@ -71,11 +71,11 @@ def parse_class_names(content: bytes, *, is_yaml: bool, where: str) -> tuple[str
     Raises
     ------
     ParameterError
-        As `read_class_names`.
+        See `read_class_names`.
     """
     names = _of_yaml(content, where) if is_yaml else _of_lines(content, where)
     if not names:
-        raise _error(f'{where} holds no names')
+        raise _error(f'{where} contains no names')
     problem = names_problem(names)
     if problem:
         raise _error(f'{where} {problem}')
@@ -85,8 +85,8 @@ def parse_class_names(content: bytes, *, is_yaml: bool, where: str) -> tuple[str
         sign = _sign_of_another_file(name)
         if sign:
             raise _error(
-                f'{where} is no list of names: that of class {class_id} {sign}; expected a name '
-                'a line, or YAML in a .yaml file'
+                f'{where} is not a list of class names: the name of class {class_id} {sign}; '
+                'expected one name per line, or YAML in a .yaml file'
             )
     return names
 
@@ -128,6 +128,6 @@ def _of_yaml(content: bytes, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or any(isinstance(name, list | dict) for name in value):
         raise _error(
             f'{where} has no list of names, nor a mapping from class ids 0, 1, 2 … to names, at '
-            'its top or under `names`'
+            'its top level or under `names`'
         )
     return tuple('' if name is None else str(name).strip() for name in value)

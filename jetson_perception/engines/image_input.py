@@ -1,4 +1,4 @@
-"""Checks a model's input: one color image, at a size that is fixed when it is opened."""
+"""Checks a model's input: one color image, at a size that is fixed when the model is opened."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
 
 
 def require_one_input(path: Path, names: Sequence[str]) -> None:
-    """Refuse a model whose inputs are not just one image.
+    """Refuse a model that does not have exactly one input.
 
     Raises
     ------
     ModelError
-        When there are none, or several; the message names them.
+        When there is no input, or more than one; the message names them.
     """
     if len(names) != 1:
         listed = ', '.join(quoted(name, 60) for name in names[:10]) or 'none'
@@ -49,7 +49,7 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
     path : Path
         The model, for errors.
     spec : TensorSpec
-        Its input; -1 for what it leaves open.
+        Its input; -1 for open dimensions.
     shape : sequence, optional
         The shape to show in errors, with the names that the model gives to open dimensions.
 
@@ -70,7 +70,9 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
             )
         raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width)')
     if batch not in (-1, 1):
-        raise ModelError(f'{found}; one image is run at a time. Export it with batch 1 or dynamic')
+        raise ModelError(
+            f'{found}; only one image runs at a time. Export it with batch size 1 or dynamic'
+        )
     if spec.dtype not in _IMAGE_DTYPES:
         raise ModelError(f'{found}; expected float32 or float16')
 
@@ -93,14 +95,14 @@ def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generi
 def choose_size_wh(
     path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Width and height to run at; those of the model if it fixes them.
+    """Width and height to run the model at; its own if it fixes them.
 
     Parameters
     ----------
     path : Path
         The model, for errors.
     spec : TensorSpec
-        Its input; -1 for what it leaves open.
+        Its input; -1 for open dimensions.
     info : ModelInfo
         What its metadata says.
     asked_wh : tuple of int or None
@@ -109,7 +111,7 @@ def choose_size_wh(
     Raises
     ------
     ParameterError
-        When the size is open and not given, or the given one does not fit or is absurdly
+        When the size is open and none is given, or the given one does not fit or is absurdly
         large.
     ModelError
         When the size that the model fixes is absurdly large.
@@ -126,7 +128,7 @@ def _check_pixels(path: Path, spec: TensorSpec, size_wh: tuple[int, int]) -> Non
     needed = 3 * width * height * spec.dtype.itemsize
     found = (
         f'{path}: the input would be {width} x {height} pixels, {needed / 1e9:.1f} GB; expected '
-        f'at most {MAX_IMAGE_PIXELS}, as 8192 x 8192 has'
+        f'at most {MAX_IMAGE_PIXELS} pixels, such as 8192 x 8192'
     )
     if -1 in spec.shape[2:]:
         raise ParameterError(
@@ -143,7 +145,7 @@ def _fitting_size_wh(
     if size_wh is None:
         if -1 in (width, height):
             raise ParameterError(
-                f'{path} leaves the size of its input open and does not say the one it was '
+                f'{path} leaves the size of its input open and does not say which size it was '
                 'trained at; set input_size to [width, height]',
                 'input_size',
             )
@@ -151,7 +153,7 @@ def _fitting_size_wh(
     fits = (width in (-1, size_wh[0])) and (height in (-1, size_wh[1]))
     if not fits and asked_wh is None and -1 not in (width, height):
         _log.warning(
-            "%s: metadata 'imgsz' says %dx%d, the input is %dx%d; the input counts",
+            "%s: metadata 'imgsz' says %dx%d, but the input is %dx%d, which is used",
             path,
             *size_wh,
             width,

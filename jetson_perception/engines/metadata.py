@@ -1,4 +1,4 @@
-"""Reads what is known of a model: from its ONNX metadata, or from a YAML file beside it.
+"""Reads what is known about a model: from its ONNX metadata, or from a YAML file beside it.
 
 The YAML file has the model's name (`my.onnx` and `my.yaml`) and the keys of `ModelInfo`; it wins
 over the ONNX metadata, and a node's parameters win over both.
@@ -81,12 +81,12 @@ def _read_imgsz(value: object) -> tuple[int, int]:
 
 
 def _read_keypoint_shape(value: object) -> tuple[int, int]:
-    count, values = _read_list(value, 2, '[keypoints, values a keypoint]')
+    count, values = _read_list(value, 2, '[keypoints, values per keypoint]')
     return _read_int(count), _read_int(values)
 
 
 def _read_triple(value: object) -> tuple[float, float, float]:
-    one, two, three = _read_list(value, 3, 'three numbers, one a channel')
+    one, two, three = _read_list(value, 3, 'three numbers, one per channel')
     return _read_float(one), _read_float(two), _read_float(three)
 
 
@@ -96,7 +96,7 @@ def _read_names(value: object) -> tuple[str, ...]:
         by_index = {_read_index(index): _read_name(name) for index, name in value.items()}
         if by_index and not 0 <= min(by_index) <= max(by_index) < MOST_NAMES:
             raise ValueError(
-                f'expected indices of 0 to {MOST_NAMES - 1}, '
+                f'expected indices from 0 to {MOST_NAMES - 1}, '
                 f'found {min(by_index)} to {max(by_index)}'
             )
         count = max(by_index, default=-1) + 1
@@ -122,7 +122,7 @@ def _read_index(value: object) -> int:
 
 
 def _read_keypoint_names(value: object) -> tuple[str, ...]:
-    """A list of names, or Ultralytics' dict of class index to such a list: the first class's."""
+    """A list of names; of Ultralytics' dict from class index to such a list, the first one."""
     if isinstance(value, Mapping) and value:
         first = value[min(value, key=_read_index)]
         if isinstance(first, (list, tuple)):
@@ -167,7 +167,7 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'scale': ('scale', _read_float),
     'mean': ('mean', _read_triple),
     'std': ('std', _read_triple),
-    # The nodes' parameter, which errors tell the user to set.
+    # The node parameter that errors tell the user to set.
     'input_size': ('input_size_wh', _read_size_wh),
     # Ultralytics' spelling in data and model files.
     'names': ('class_names', _read_names),
@@ -200,7 +200,7 @@ def read_sidecar(path: str | Path) -> ModelInfo:
     Raises
     ------
     ModelError
-        When it cannot be read or is not YAML; for a key that is unknown, given twice under two
+        When it cannot be read or is not YAML, or when a key is unknown, appears under two
         spellings, or has a value of the wrong type or out of range. The message names the key.
     """
     content = read_foreign_file(
@@ -240,7 +240,7 @@ def read_mapping(
     Raises
     ------
     ModelError
-        As `read_sidecar`.
+        See `read_sidecar`.
     """
     values: dict[str, Any] = {}
     said_as: dict[str, str] = {}
@@ -254,7 +254,7 @@ def read_mapping(
         field, read = _SIDECAR_READERS[key]
         if field in values:
             raise ModelError(
-                f'{origin}: {key} says again what {said_as[field]} said; keep one of them'
+                f'{origin}: {key} and {said_as[field]} set the same value; keep one of them'
             )
         said_as[field] = key
         try:
@@ -266,7 +266,7 @@ def read_mapping(
     info = ModelInfo(**values)
     if info.task and info.task not in TASKS:
         raise ModelError(
-            f'{origin}: task: {_show(info.task)} is none of {", ".join(TASKS)}'
+            f'{origin}: task: {_show(info.task)} is not one of {", ".join(TASKS)}'
             f'{did_you_mean(info.task, TASKS)}'
         )
     validate(info, origin)
@@ -285,7 +285,7 @@ _ONNX_READERS: dict[str, tuple[str, _Reader]] = {
 def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
     """Read the metadata of an ONNX file, with the keys that Ultralytics writes.
 
-    A key that cannot be read is left out with a warning in the log: metadata is free text, and a
+    A key that cannot be read is ignored, with a warning in the log: metadata is free text, and a
     model runs without it.
 
     Parameters
@@ -309,7 +309,7 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
             if problem:
                 raise ValueError(problem[1])
         except (ValueError, ModelError) as err:
-            _log.warning('metadata %r of the model is left out: %s', key, err)
+            _log.warning("the model's metadata %r is ignored: %s", key, err)
         else:
             info = candidate
     return replace(info, layout=_read_layout(props))
@@ -322,7 +322,7 @@ def _read_layout(props: Mapping[str, str]) -> str:
             try:
                 values[key] = _parse(props[key])
             except ModelError as err:
-                _log.warning('metadata %r of the model is left out: %s', key, err)
+                _log.warning("the model's metadata %r is ignored: %s", key, err)
     args = values.get('args')
     suppressed = isinstance(args, dict) and args.get('nms') is True
     return 'end_to_end' if suppressed or values.get('end2end') is True else ''

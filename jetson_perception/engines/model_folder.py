@@ -1,4 +1,4 @@
-"""Keeps the files that a model names inside its folder.
+"""Checks that the files a model refers to are inside its folder.
 
 A model may come from anywhere, such as an archive. It must not reach the rest of the machine
 through an absolute path, `..` or a link.

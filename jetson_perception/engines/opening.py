@@ -1,7 +1,7 @@
-"""Opens a model file as an engine: chooses the runtime, and combines what is known of it.
+"""Opens a model file as an engine: chooses the runtime, and combines the sources of metadata.
 
-What runs on a GPU is imported only when it is opened: most of it, and all that builds engines,
-would be imported in vain on a machine without one.
+Code for a GPU is imported only when an engine on a GPU is opened: a machine without one does not
+need most of it, nor anything that builds engines.
 """
 
 from __future__ import annotations
@@ -168,17 +168,17 @@ def open_engine(
         opened.close()
         raise ModelError(
             f'{path}: {problem[0]}: {problem[1]}, when metadata, {beside or "YAML file"} and '
-            'parameters are put together'
+            'parameters are combined'
         )
     return opened
 
 
 def _require_int8(request: EngineRequest) -> None:
-    """Refuse 'int8' if the runtime takes the file as it is and nothing in it is quantized."""
+    """Refuse 'int8' for a runtime that takes the file as it is, if nothing in it is quantized."""
     if request.precision == 'int8' and not has_quantization(request.path):
         raise ModelError(
-            f'{request.path} is asked for in int8, and nothing in it is quantized; make an INT8 '
-            f'model of it: jetson-perception quantize {request.path}, or set precision to fp16'
+            f'{request.path}: precision is int8, but nothing in it is quantized; make it INT8: '
+            f'jetson-perception quantize {request.path}, or set precision to fp16'
         )
 
 
@@ -218,9 +218,10 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
                 raise
             except (CudaError, ModelError) as err:  # a full GPU, a missing operator
                 if name == 'tensorrt' and isinstance(err, ModelError):
-                    # If TensorRT is installed, it is wanted: a much slower runtime would hide it.
+                    # If TensorRT is installed, the user wants it; a much slower runtime would
+                    # hide the failure.
                     raise ModelError(
-                        f"{err}. Without TensorRT it may run: set runtime to 'onnxruntime_cuda' "
+                        f"{err}. It may run without TensorRT: set runtime to 'onnxruntime_cuda' "
                         "or 'onnxruntime_cpu'"
                     ) from err
                 _log.warning('%s: runtime %s is not used: %s', request.path.name, name, err)
@@ -229,12 +230,12 @@ def _open_fastest(request: EngineRequest) -> tuple[Engine, str]:
     return _RUNTIMES[last].open(request), _reason(last, lacking)
 
 
-#: What was said already in this process, which opens several engines for the same reasons.
+#: Reasons that this process has logged already: it opens several engines for the same reasons.
 _told: set[str] = set()
 
 
 def _reason(name: str, lacking: dict[str, list[str]]) -> str:
-    """Why this one was taken, given the runtimes that each problem keeps from running."""
+    """Why this runtime was taken, given the runtimes that each problem rules out."""
     why = '; '.join(f'not {" or ".join(names)}: {each}' for each, names in lacking.items())
     if why in _told:
         why = 'as before'
@@ -244,5 +245,5 @@ def _reason(name: str, lacking: dict[str, list[str]]) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    """What is wrong, without the advice, which would bury the rest of the line."""
+    """What is wrong, without the advice, which would make the line too long."""
     return text.partition('. ')[0].partition('; ')[0]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def describe_progress(name: str, fraction: float | None, phase: str) -> str:
-    """The progress of a build, for people: 'building engine det 43 %: timing tactics'."""
+    """The progress of a build in words: 'building engine det 43 %: timing tactics'."""
     engine = f'engine {name}' if name else 'engine'
     share = '' if fraction is None else f' {fraction * 100:.0f} %'
     return f'building {engine}{share}' + (f': {phase}' if phase else '')
@@ -36,7 +36,7 @@ class EngineRequest:
         One of `PRECISIONS`; see `open_engine`.
     progress : callable or None
         Called with the progress of a build, from any thread, as progress(fraction, phase): 0 to 1,
-        or None if the version does not report it; and the current phase, for people.
+        or None if this TensorRT does not report it; and the current phase in words.
     cancel : threading.Event or None
         When set, a build ends and raises BuildCanceled.
     """

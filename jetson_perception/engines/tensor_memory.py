@@ -1,4 +1,4 @@
-"""Checks that inputs and outputs of a model fit into memory, before allocating any."""
+"""Checks that a model's inputs and outputs fit into memory, before any are allocated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST_SHARE = 0.25
 """Largest share of the machine's memory for the inputs and outputs of one model.
 
-Decoding the outputs takes the same again, and cameras, images and other models need some too.
+Decoding the outputs takes as much again, and cameras, images and other models need some too.
 Segmentation of 150 classes at 3840×2160 in FP32 takes 5 GB, so it needs a machine with 20 GB.
 """
 

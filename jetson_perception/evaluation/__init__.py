@@ -1,4 +1,4 @@
-"""How good a model is: results against the truth of a dataset, or against another engine's."""
+"""Measures how good a model is: against the truth of a dataset, or against another engine."""
 
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
     from jetson_perception.tasks.results import Classification, Detections
 
-_KEYPOINT_SCORE = 0.5  # if both scores are below it, the keypoint's position means nothing
+_KEYPOINT_SCORE = 0.5  # if both scores are below it, the keypoint's position is meaningless
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Drift:
     median, p99, largest : float
         Statistics of the absolute differences.
     where : str
-        The picture with the largest.
+        The picture with the largest difference.
     """
 
     median: float
@@ -48,7 +48,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What still counts as agreement.
+    """The limits of what counts as agreement.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Limits:
     score_drift : float
         Largest 99th percentile of score differences.
     corner_drift : float
-        The same for the corners of boxes, pixels of the picture.
+        The same for the corners of boxes, in pixels of the picture.
     keypoint_drift : float
-        The same for keypoints, pixels.
+        The same for keypoints, in pixels.
     mask_agreement : float
         Least share of pixels with the same class; for instance masks, least mean IoU of partners'
         masks.
@@ -131,7 +131,7 @@ class Agreement:
         raise NotImplementedError
 
     def drifts(self) -> dict[str, Drift]:
-        """Differences by name, without those for which nothing was measured."""
+        """Differences by name; only those that were measured."""
         raise NotImplementedError
 
     def shares(self) -> dict[str, float]:
@@ -169,9 +169,9 @@ class DetectionAgreement(Agreement):
     """Boxes, keypoints and instance masks of two engines.
 
     Boxes of the same class are paired, largest overlap first, down to an IoU of `match_iou`. Both
-    engines are asked for boxes down to half the threshold: a
-    box that one scores just above it and the other just below has a partner, and the difference
-    shows as drift. A box counts when it or its partner reaches the threshold.
+    engines are asked for boxes down to half the score threshold: a box that one engine scores just
+    above the threshold and the other just below has a partner, and the difference shows as drift.
+    A box counts if it or its partner reaches the threshold.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class DetectionAgreement(Agreement):
     options : DetectionOptions
         Thresholds.
     match_iou : float
-        0 to 1.
+        Least IoU of a pair, 0 to 1.
     """
 
     def __init__(
@@ -255,7 +255,7 @@ class DetectionAgreement(Agreement):
             raise PerceptionError(
                 f'neither engine found anything in {counted(self.picture_count, "picture")} at '
                 f'a score threshold of {self._options.score_threshold:g}, so nothing was '
-                'compared; use pictures of what the model finds'
+                'compared; use pictures that show what the model finds'
             )
         bounds = {
             'score drift': limits.score_drift,
@@ -383,7 +383,7 @@ def make_agreement(
     options: DetectionOptions | None = None,
     match_iou: float = 0.5,
 ) -> Agreement:
-    """The comparison for these two.
+    """The comparison for these two models.
 
     Raises
     ------
@@ -399,12 +399,12 @@ def make_agreement(
 def require_equal(
     one: Model[Any, Any], other: Model[Any, Any], what: str, first: object, second: object
 ) -> None:
-    """Check that two models agree in what a comparison requires.
+    """Check that two models have equal values of what a comparison requires.
 
     Raises
     ------
     ParameterError
-        When they do not; the message says in what they differ.
+        When they do not; the message says how they differ.
     """
     if first != second:
         raise ParameterError(
@@ -416,14 +416,14 @@ def require_equal(
 def match_boxes(
     one: Detections, other: Detections, least_iou: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of overlapping boxes of one class, best first; each box is in at most one pair.
+    """Pairs of overlapping boxes of the same class, best first; each box is in at most one pair.
 
     Parameters
     ----------
     one, other : Detections
         What two engines found in the same picture.
     least_iou : float
-        0 to 1.
+        Least IoU of a pair, 0 to 1.
 
     Returns
     -------

@@ -78,7 +78,7 @@ class AveragePrecision:
 
 
 def mean_of_known(values: NDArray[np.float64]) -> float:
-    """Mean without the NaN; NaN when nothing is left."""
+    """Mean of the values that are not NaN; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float('nan')
 
@@ -95,7 +95,7 @@ def require_pycocotools() -> None:
         import pycocotools.cocoeval  # noqa: F401
     except ImportError as err:
         raise PerceptionError(
-            f'average precision is computed by pycocotools, which cannot be imported ({err}): '
+            f'average precision needs pycocotools, which cannot be imported ({err}): '
             "pip install pycocotools, or pip install 'jetson-perception[evaluate]'"
         ) from err
 
@@ -247,7 +247,7 @@ class ObjectMatches:
     @staticmethod
     def _record(image_id: int, index: int, xyxy: NDArray[np.floating]) -> dict[str, Any]:
         left, top, right, bottom = map(float, xyxy)
-        # Ids from 1: pycocotools takes 0 for 'not matched'.
+        # Ids start at 1, because 0 means 'not matched' to pycocotools.
         return {
             'id': index + 1,
             'image_id': image_id,

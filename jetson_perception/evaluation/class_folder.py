@@ -1,4 +1,4 @@
-"""A folder with one folder of pictures per class, as classifiers are trained on."""
+"""Datasets in a folder with one folder of pictures per class, as used to train classifiers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_class_folder(folder: Path) -> bool:
 
 
 def open_class_folder(folder: Path) -> ClassDataset:
-    """The dataset in a folder: each folder in it is a class of that name.
+    """The dataset in a folder: each folder in it is a class with that name.
 
     Class ids follow the order of the names, as in training. Folders without pictures are not
     classes.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ClassMap:
     """Maps class ids of a model to those of a dataset, by name.
 
-    Case and the choice between space, hyphen and underscore make no difference. A model
+    Case makes no difference, nor does the choice between space, hyphen and underscore. A model
     without class names is assumed to have the classes of the dataset, in the same order.
 
     Parameters
@@ -26,7 +26,7 @@ class ClassMap:
     model_names : sequence of str
         Class names of the model; empty if it has none.
     model_count : int
-        How many classes it has; 0 when unknown.
+        How many classes it has; 0 if unknown.
     dataset_names : sequence of str
         Class names of the dataset.
 
@@ -53,8 +53,9 @@ class ClassMap:
             ids = list(range(len(dataset_names)))
         else:
             raise ParameterError(
-                f'the model has {counted(model_count, "class")} without names, the dataset '
-                f'{len(dataset_names)}; name them, for example --set class_names=[person,bicycle]',
+                f'the model has {counted(model_count, "class")} without names, but the dataset '
+                f'has {len(dataset_names)}; name them, for example '
+                '--set class_names=[person,bicycle]',
                 'class_names',
             )
         self._ids = np.array(ids, np.int32)
@@ -63,8 +64,8 @@ class ClassMap:
         if not self.shared:
             raise ParameterError(
                 f'the model finds {_some(model_names)}, the dataset has {_some(dataset_names)}: '
-                'no class in common; use another dataset, or give the model the names that the '
-                'dataset uses with --set class_names=[…]',
+                'they have no class in common; use another dataset, or give the model the names '
+                'that the dataset uses with --set class_names=[…]',
                 'class_names',
             )
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _Record = dict[str, Any]
 
-# COCO's own file, for 118,287 pictures, has 449 MB.
+# COCO's own file has 449 MB for 118,287 pictures.
 _LIMITS = Limits(size_bytes=4 << 30)
 
 _SHOWN = 60  # characters of a value shown in an error
-_FARTHEST = 1 << 17  # pixels from the picture's corner; long outlines take long to draw
+_FARTHEST = 1 << 17  # pixels from the picture's corner, because long outlines take long to draw
 
 
 def find_coco_files(folder: Path) -> list[Path]:
@@ -57,14 +57,14 @@ def open_coco(path: Path, images: Path | None = None) -> ObjectDataset:
     Raises
     ------
     ParameterError
-        When the file is not in that format, or pictures are missing; names the entry.
+        When the file is not in that format, or pictures are missing; the message names the entry.
     """
     content = _load(path)
     pictures = _pictures(path, content['images'])
     class_ids = {category['id']: index for index, category in enumerate(content['categories'])}
     annotations = content['annotations']
     if not annotations:
-        raise _unusable(path, 'has no annotations, so there is nothing to measure by')
+        raise _unusable(path, 'has no annotations, so there is nothing to compare with')
     keypoint_count = _keypoint_count(path, content)
     by_picture: Mapping[Any, list[_Record]] = defaultdict(list)
     for index, annotation in enumerate(annotations):
@@ -137,8 +137,8 @@ def _keypoint_count(path: Path, content: Mapping[str, Any]) -> int:
     if len(counts) > 1:
         raise _unusable(
             path,
-            f'has objects of {", ".join(map(str, sorted(counts)))} keypoints; expected one number '
-            'for all',
+            f'has objects with {", ".join(map(str, sorted(counts)))} keypoints; expected the same '
+            'number for all',
         )
     return int(counts.pop())
 
@@ -172,7 +172,7 @@ def _check(
         raise _unusable(
             path,
             f'{where} has {counted(len(points), "keypoint value")}; expected x, y and '
-            'visibility of '
+            'visibility for '
             f'{keypoint_count}',
         )
     area = annotation.get('area')

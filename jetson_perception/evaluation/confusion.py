@@ -1,4 +1,4 @@
-"""How well class masks agree with the truth: confusion matrix and intersection over union."""
+"""Compares class masks with the truth: confusion matrix and intersection over union."""
 
 from __future__ import annotations
 

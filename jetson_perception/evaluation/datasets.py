@@ -87,12 +87,12 @@ class ObjectTruth:
     def __post_init__(self) -> None:
         n = len(self.class_id)
         if self.xyxy.shape != (n, 4):
-            raise ValueError(f'xyxy is {self.xyxy.shape}; expected ({n}, 4) as of class_id')
+            raise ValueError(f'xyxy is {self.xyxy.shape}; expected ({n}, 4), like class_id')
         for name in ('keypoints', 'outlines', 'area', 'crowd'):
             value = getattr(self, name)
             if value is not None and len(value) != n:
                 raise ValueError(
-                    f'{name} has {counted(len(value), "row")}; expected {n} as of class_id'
+                    f'{name} has {counted(len(value), "row")}; expected {n}, like class_id'
                 )
 
     def __len__(self) -> int:
@@ -108,7 +108,7 @@ class PixelDataset:
     count : int
         How many pictures there are.
     pictures : iterable of LabelledMask
-        Made or read when it is asked for; raises ImageError for one that cannot be used.
+        Each is rendered or read when it is needed; raises ImageError if it cannot be used.
     """
 
     kind: ClassVar[str] = 'a class for each pixel'
@@ -126,13 +126,13 @@ class ObjectDataset:
     count : int
         How many pictures there are.
     pictures : iterable of LabelledObjects
-        Made or read when it is asked for; raises ImageError for one that cannot be used.
+        Each is rendered or read when it is needed; raises ImageError if it cannot be used.
     class_names : tuple of str
         Name of each class id.
     keypoint_count : int
         Keypoints per object; 0 for none.
     has_outlines : bool
-        Whether every object has one.
+        Whether every object has an outline.
     """
 
     kind: ClassVar[str] = 'boxes'
@@ -153,7 +153,7 @@ class ClassDataset:
     count : int
         How many pictures there are.
     pictures : iterable of LabelledClass
-        Each is read when it is asked for; raises ImageError for one that cannot be used.
+        Each is read when it is needed; raises ImageError if it cannot be used.
     class_names : tuple of str
         Name of each class id.
     """

@@ -1,4 +1,4 @@
-"""Compare a model with the truth, picture by picture, and give figures at the end."""
+"""Compares a model with the truth, picture by picture, and gives figures at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TITLES = {'boxes': 'box', 'keypoints': 'OKS', 'masks': 'mask'}
 _PRECISIONS = ('AP50-95', 'AP50')
 
 EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
-"""Low, because average precision covers all thresholds from here up."""
+"""Low, because average precision covers all score thresholds from here up."""
 
 
 class FigureTable(NamedTuple):
@@ -68,7 +68,7 @@ class Evaluator(Protocol):
         ...
 
     def means(self) -> dict[str, float]:
-        """What several models are put side by side by."""
+        """The figures that tables show for several models side by side."""
         ...
 
     def classes_left_out(self) -> tuple[str, ...]:
@@ -82,9 +82,9 @@ class PixelEvaluator:
     Parameters
     ----------
     model : SegmentationModel
-        What is evaluated.
+        The model to evaluate.
     dataset : PixelDataset
-        What it is compared with.
+        The dataset to compare it with.
     ignored_id : int, optional
         Pixels with this class id in the truth do not count; often 255.
 
@@ -137,11 +137,11 @@ class PixelEvaluator:
         return FigureTable(('class', 'IoU'), rows, totals)
 
     def means(self) -> dict[str, float]:
-        """What several models are put side by side by."""
+        """The figures that tables show for several models side by side."""
         return {'mIoU': self.confusion.mean_iou(), 'pixels right': self.confusion.accuracy()}
 
     def classes_left_out(self) -> tuple[str, ...]:
-        """None: a class id in the truth that the model lacks is an error."""
+        """Always empty: a class id in the truth that the model lacks is an error."""
         return ()
 
     def figures(self) -> dict[str, Any]:
@@ -163,16 +163,16 @@ class ObjectEvaluator:
     Parameters
     ----------
     model : YoloModel
-        What is evaluated.
+        The model to evaluate.
     dataset : ObjectDataset
-        What it is compared with.
+        The dataset to compare it with.
     options : DetectionOptions
         What counts as found.
 
     Attributes
     ----------
     kinds : tuple of str
-        What is measured: 'boxes', and 'keypoints' and 'masks' where both sides have them.
+        What is measured: 'boxes', and 'keypoints' and 'masks' if both sides have them.
 
     Raises
     ------
@@ -191,8 +191,8 @@ class ObjectEvaluator:
         keypoint_count = model.layout.keypoint_count
         if keypoint_count and dataset.keypoint_count not in (0, keypoint_count):
             raise ParameterError(
-                f'{model.info.path} finds {counted(keypoint_count, "keypoint")} per object, the '
-                f'dataset has {dataset.keypoint_count}; use a dataset with the same keypoints',
+                f'{model.info.path} finds {counted(keypoint_count, "keypoint")} per object, but '
+                f'the dataset has {dataset.keypoint_count}; use a dataset with the same keypoints',
                 'dataset',
             )
         self.class_names = dataset.class_names
@@ -242,7 +242,7 @@ class ObjectEvaluator:
         return self._measured
 
     def classes_left_out(self) -> tuple[str, ...]:
-        """Names of classes that occur in the dataset, and the model does not know."""
+        """Names of classes that occur in the dataset but are unknown to the model."""
         counts = self.matches.truth_counts()
         return tuple(self.class_names[i] for i in self.classes.missing if counts[i])
 
@@ -268,7 +268,7 @@ class ObjectEvaluator:
         )
 
     def means(self) -> dict[str, float]:
-        """What several models are put side by side by."""
+        """The figures that tables show for several models side by side."""
         return {
             f'{_TITLES[kind]} m{figure}': mean_of_known(values)
             for kind, ap in self.measured().items()
@@ -306,9 +306,9 @@ class ClassEvaluator:
     Parameters
     ----------
     model : ClassificationModel
-        What is evaluated.
+        The model to evaluate.
     dataset : ClassDataset
-        What it is compared with.
+        The dataset to compare it with.
 
     Raises
     ------
@@ -339,7 +339,7 @@ class ClassEvaluator:
         self.counts[picture.truth] += 1, bool(right[:1].any()), bool(right.any())
 
     def accuracy(self) -> tuple[float, float]:
-        """Top-1 and top-5 accuracy: share of pictures whose class ranks first, and among five."""
+        """Top-1 and top-5 accuracy: share of pictures whose class ranks first, or among five."""
         total, top1, top5 = self.counts[list(self.classes.shared)].sum(axis=0).tolist()
         return (top1 / total, top5 / total) if total else (math.nan, math.nan)
 
@@ -362,11 +362,11 @@ class ClassEvaluator:
         )
 
     def means(self) -> dict[str, float]:
-        """What several models are put side by side by."""
+        """The figures that tables show for several models side by side."""
         return dict(zip(('top-1', 'top-5'), self.accuracy(), strict=True))
 
     def classes_left_out(self) -> tuple[str, ...]:
-        """Names of classes that occur in the dataset, and the model does not know."""
+        """Names of classes that occur in the dataset but are unknown to the model."""
         return tuple(self.class_names[i] for i in self.classes.missing if self.counts[i, 0])
 
     def figures(self) -> dict[str, Any]:
@@ -426,7 +426,7 @@ def instance_mask(found: Detections, row: int) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        When the model gives no masks.
+        When the detections have no masks.
     """
     if found.instance_ids is None:
         raise ValueError('these detections have no masks')

@@ -1,4 +1,4 @@
-"""Datasets of pictures and of masks with the class of each pixel."""
+"""Datasets of pictures, with masks that give the class of each pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_mask_folder(folder: Path) -> bool:
 
 
 def open_mask_folder(folder: Path) -> PixelDataset:
-    """The dataset in images/*.png or *.jpg, with class ids in masks/*.png of the same names.
+    """The dataset in images/*.png or *.jpg, with class ids in masks/*.png with the same names.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def _read(paths: Sequence[Path], masks: Path) -> Iterator[LabelledMask]:
         truth = _read_mask(mask_path)
         if truth.shape != bgr.shape[:2]:
             raise ImageError(
-                f'{mask_path} is {truth.shape[1]}×{truth.shape[0]}, its picture '
+                f'{mask_path} is {truth.shape[1]}×{truth.shape[0]}, but its picture is '
                 f'{bgr.shape[1]}×{bgr.shape[0]}; expected the same size'
             )
         yield LabelledMask(path.name, bgr, truth)

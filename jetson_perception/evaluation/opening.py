@@ -30,7 +30,7 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
         One of these; files may also be given as file://…
 
         - a JSON file in COCO's format, or a folder with one, there or in its annotations/;
-        - a data.yaml as used to train YOLO, or a folder with one;
+        - a data.yaml for training YOLO, or a folder with one;
         - a folder with images/ and masks/, where masks are PNGs of class ids;
         - a folder with one folder of pictures per class, named after the class;
         - `scene://oranges?count=200`, rendered.
@@ -75,8 +75,8 @@ def open_dataset(text: str, *, images: Path | None = None, split: str | None = N
     scenes = ''.join(f'scene://{name}?count=200, ' for name in scene_names())
     raise ParameterError(
         f'{shown(text)} is not a dataset; expected {scenes}or a folder with images/*.png or '
-        '*.jpg and, of the same names, masks/*.png that hold class ids, or with a JSON file in '
-        "COCO's format, or with a data.yaml as YOLO's trainers read it, or with a folder of "
-        'pictures for each class',
+        '*.jpg and masks/*.png with the same names that hold class ids, or with a JSON file in '
+        "COCO's format, or with a data.yaml for training YOLO, or with a folder of pictures for "
+        'each class',
         'dataset',
     )

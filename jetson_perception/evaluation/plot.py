@@ -36,7 +36,7 @@ def require_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as err:
         raise PerceptionError(
-            f'plots are drawn by matplotlib, which cannot be imported ({err}): pip install '
+            f'plots need matplotlib, which cannot be imported ({err}): pip install '
             "matplotlib, or pip install 'jetson-perception[evaluate]'"
         ) from err
 
@@ -47,7 +47,7 @@ def write_plot(
     names: Sequence[str],
     evaluators: Sequence[Evaluator],
 ) -> None:
-    """Draw a row for each model and kind of result into a PNG, PDF or SVG file.
+    """Write a PNG, PDF or SVG file with a row of plots for each model and kind of result.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def write_plot(
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a matplotlib figure into a file.
+    """Write a matplotlib figure to a file.
 
     Raises
     ------
@@ -200,7 +200,9 @@ def _bars(axes: Any, names: Sequence[str], values: dict[str, Any]) -> None:
         text = 'absent' if np.isnan(value) else f'{value:.3f}'
         axes.text(1.01, position, text, va='center', fontsize=7)
     axes.set_yticks(positions, names, fontsize=8)
-    axes.set_ylim(max(len(names), 4) - 0.5, -0.5)  # the first on top; few bars are as thin as many
+    axes.set_ylim(
+        max(len(names), 4) - 0.5, -0.5
+    )  # the first on top; a few bars are as thin as many
     axes.set_xlim(0, 1.12)
     axes.tick_params(axis='x', labelsize=8)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""Figures as tables for people."""
+"""Shows figures as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def class_table(evaluator: Evaluator) -> Table:
-    """A table with a row per class, and the means."""
+    """A table with a row for each class, and the means."""
     figures = evaluator.table()
     table = _table(*figures.columns)
     for rows in (figures.classes, figures.totals):
@@ -29,7 +29,7 @@ def class_table(evaluator: Evaluator) -> Table:
 
 
 def side_by_side(names: Sequence[str], evaluators: Sequence[Evaluator]) -> Table:
-    """A table of the means of several models, a row each."""
+    """A table with the means of several models, one row each."""
     columns: list[str] = []
     rows = []
     for evaluator in evaluators:

@@ -1,4 +1,4 @@
-"""Rendered scenes as datasets: their truth is exact, and no training has seen them."""
+"""Rendered scenes as datasets: their truth is exact, and no model was trained on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZE_WH = (1280, 720)
 
 
 def open_scene(text: str) -> PixelDataset | ObjectDataset:
-    """The dataset that `scene://oranges?count=200` means; always the same pictures.
+    """The dataset that a text such as `scene://oranges?count=200` names; always the same pictures.
 
     Raises
     ------

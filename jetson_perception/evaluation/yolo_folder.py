@@ -74,7 +74,7 @@ def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
     Parameters
     ----------
     path : Path
-        The YAML file: `names`, `val` and others of `SPLITS`, `path`, and `kpt_shape` of poses.
+        The YAML file: `names`, `val` and others of `SPLITS`, `path`, and `kpt_shape` for poses.
     split : str, optional
         One of `SPLITS`.
 
@@ -90,7 +90,7 @@ def open_yolo(path: Path, split: str | None = None) -> ObjectDataset:
     if not any(labels):
         folder = _label_path(pictures[0]).parent
         raise ParameterError(
-            f'{none_of(len(pictures), "picture")} of {path} has a label; expected text files of '
+            f'{none_of(len(pictures), "picture")} of {path} has a label; expected text files with '
             f'their names in {folder}',
             'dataset',
         )
@@ -172,7 +172,7 @@ def _pictures_of(path: Path, root: Path, entry: str) -> list[Path]:
             raise ParameterError(f'{path}: {err}', 'dataset') from err
     if not os.path.exists(target):
         raise ParameterError(
-            f'{path} names {printable(entry)}, and there is no {printable(target)}; correct the '
+            f'{path} names {printable(entry)}, but there is no {printable(target)}; correct the '
             'path there',
             'dataset',
         )
@@ -202,7 +202,7 @@ def _label_path(picture: Path) -> Path:
 
 
 def _read_labels(path: Path, description: _Description) -> list[_Label]:
-    """The labels of a picture; without a file, there is nothing in it."""
+    """The labels of a picture; a picture without a file has no objects."""
     if not os.path.exists(path):
         return []
     return [
@@ -246,9 +246,9 @@ def _parse(line: str, where: str, description: _Description) -> _Label:
     is_outline = shape is None and count >= 6 and count % 2 == 0
     if not is_outline and count != 4 + (shape[0] * shape[1] if shape else 0):
         expected = (
-            f'4 and {shape[0]} × {shape[1]} of keypoints'
+            f'4 for the box and {shape[0]} × {shape[1]} for keypoints'
             if shape
-            else '4 of a box, or an even number from 6 on of an outline'
+            else '4 for a box, or an even number of at least 6 for an outline'
         )
         raise ParameterError(
             f'{where}: {counted(count, "value")} after the class; expected {expected}', 'dataset'
@@ -256,7 +256,8 @@ def _parse(line: str, where: str, description: _Description) -> _Label:
     shares = numbers if is_outline else numbers[:4]
     if not np.isfinite(numbers).all() or shares.min() < -_SLACK or shares.max() > 1 + _SLACK:
         raise ParameterError(
-            f"{where}: {_short(line)}; expected shares of the picture's size, 0 to 1, not pixels",
+            f"{where}: {_short(line)}; expected fractions of the picture's size, 0 to 1, not "
+            'pixels',
             'dataset',
         )
     if is_outline:

@@ -1,4 +1,4 @@
-"""How frames flow: the newest wins, or none is skipped; one thread per engine, one to publish.
+"""How frames flow: engines take the newest, or every one; a thread per engine, one to publish.
 
 ::
 

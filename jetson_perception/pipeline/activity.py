@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_S = 3.0
-"""A call that takes longer counts as stuck, unless earlier calls took a third of that."""
+"""A call that takes longer counts as stuck, unless earlier ones took more than a third of that."""
 
 SLOW_START_S = 300.0
 """The limit for calls that are slow once: loading a model, and the first run of an engine."""
@@ -31,13 +31,13 @@ class Activity:
     Parameters
     ----------
     who : str
-        For people, such as 'engine det'.
+        Who it is, for messages, such as 'engine det'.
     """
 
     def __init__(self, who: str) -> None:
         self.who = who
-        # What is called, when that began (monotonic, ns), and its limit in s: one object, so that
-        # a reader never sees parts of two calls.
+        # What is called, when it began (monotonic, ns), and its limit in s: one object, so that a
+        # reader never sees parts of two calls.
         self._call: tuple[str, int, float] | None = None
         self._limit_s = STUCK_S
 
@@ -47,7 +47,7 @@ class Activity:
         Parameters
         ----------
         what : str
-            For people, with its article.
+            The call, for messages, with its article.
         begun_ns : int, optional
             Monotonic time; now by default.
         limit_s : float, optional
@@ -71,7 +71,7 @@ class Activity:
             self._limit_s = min(3e-9 * elapsed_ns, _LONGEST_LIMIT_S)
 
     def elapsed_s(self) -> float:
-        """Seconds since the current call began; 0 without one."""
+        """Seconds since the current call began; 0 if there is none."""
         call = self._call
         return 1e-9 * (time.monotonic_ns() - call[1]) if call is not None else 0.0
 
@@ -81,7 +81,7 @@ class Activity:
         return call is not None and time.monotonic_ns() - call[1] > call[2] * 1e9
 
     def describe(self) -> str:
-        """Who does what and since when, for people; empty without a current call."""
+        """Who is doing what, and since when; empty if there is no current call."""
         call = self._call
         if call is None:
             return ''
@@ -92,16 +92,16 @@ class Activity:
 
 
 class WatchedThread(threading.Thread):
-    """A thread that the interpreter does not wait for, and its activity.
+    """A thread that the interpreter does not wait for at exit, with its activity.
 
     Parameters
     ----------
     target : callable
-        What it runs.
+        Runs in the thread.
     name : str
         The thread's name.
     activity : Activity
-        What `target` keeps up to date.
+        Kept up to date by `target`.
     """
 
     def __init__(self, target: Callable[[], None], name: str, activity: Activity) -> None:
@@ -112,7 +112,7 @@ class WatchedThread(threading.Thread):
 class LeftBehind:
     """Threads that did not end in time, and what to close once they have ended.
 
-    If one of them was stuck, nothing is closed: whatever it was calling may be broken.
+    If one of them was stuck, nothing is closed: what it called may be broken.
 
     Parameters
     ----------
@@ -137,14 +137,14 @@ class LeftBehind:
         return self._stuck
 
     def at_work(self) -> str:
-        """What they are still doing, for people; empty when all have ended."""
+        """What the threads are still doing, in words; empty when all have ended."""
         for thread in self.threads:
             if thread.is_alive():
                 return thread.activity.describe() or f'{thread.activity.who} has not ended yet'
         return ''
 
     def settle(self) -> bool:
-        """If all have ended, close what is waiting for that; return whether all have ended."""
+        """If all threads have ended, close what waits for that; returns whether they have."""
         if self.stuck() or self.at_work():
             return False
         while self._to_close:
@@ -165,14 +165,14 @@ def call_within(
 ) -> LeftBehind | None:
     """Make a call that may hang; returns its thread if it does not return in time.
 
-    It counts as stuck only after half a minute, since releasing things may be slow.
+    The call counts as stuck only after half a minute, since a release may be slow.
 
     Parameters
     ----------
     call : callable
-        What it raises in time is raised again.
+        If it raises in time, the exception is raised again.
     who, what : str
-        As in `Activity`.
+        See `Activity`.
     patience_s : float
         How long to wait for it.
     """

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The lane takes the next frame when this share of an inference is over, less the time to upload,
-#: fit and enqueue a frame. Engines that are faster than that get the next frame at once.
+#: The lane takes the next frame after this share of an inference, less the time to upload, fit and
+#: enqueue a frame. Engines that are faster than that get the next frame at once.
 _SHARE_TO_WAIT = 0.8
 _LEAD_MS = 2.0
-#: If there is none by then, the lane looks for one until this share is over: while it waits for
-#: the GPU, it does not see a frame come.
+#: If there is no frame by then, the lane looks for one until this share is over: while it waits
+#: for the GPU, it does not notice a new frame.
 _SHARE_TO_LOOK = 0.9
 
 
@@ -46,17 +46,17 @@ class Clock:
 
     @staticmethod
     def now_ns() -> int:
-        """Monotonic."""
+        """Monotonic time in nanoseconds."""
         return time.monotonic_ns()
 
     @staticmethod
     def pass_time(slot: Slot[Any], seconds: float) -> None:
-        """Wait for so many seconds, or until the slot is closed."""
+        """Wait for this many seconds, or until the slot is closed."""
         slot.wait_until_closed(seconds)
 
     @staticmethod
     def next_frame(slot: Slot[Frame], seconds: float) -> Frame | None:
-        """The frame that arrives within so many seconds; None without one, or once closed."""
+        """The frame that arrives within this many seconds; None if none does, or once closed."""
         return slot.take_within(seconds)
 
 
@@ -74,11 +74,11 @@ class CudaLane(Lane):
     Parameters
     ----------
     name, model, publish, options, on_error
-        As of `Lane`.
+        See `Lane`.
     path : DevicePath
-        What runs. The lane does not close it.
+        What the lane runs; it does not close it.
     clock : Clock
-        For tests.
+        Replaced by tests.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class CudaLane(Lane):
         """The newest frame; while another is in progress, only if one comes at the right time."""
         if under_way is None:
             return self.slot.take()
-        # When the engine started the frame, estimated without asking the GPU.
+        # An estimate of when the engine started the frame, made without asking the GPU.
         began_ns = max(under_way.begun_ns, self._free_since_ns)
         wait_ms = self.expected.ms * _SHARE_TO_WAIT - _LEAD_MS
         if wait_ms > 0:
@@ -155,7 +155,7 @@ class CudaLane(Lane):
         return self._clock.next_frame(self.slot, wait_ms / 1e3) if wait_ms > 0 else None
 
     def _begin(self, frame: Frame) -> _Begun | None:
-        """Enqueue a frame's work; None when that failed."""
+        """Enqueue a frame's work; returns None if that fails."""
         begun_ns = self._clock.now_ns()
         frame.begun.add(self.name)
         taker = self.input
@@ -171,7 +171,7 @@ class CudaLane(Lane):
         return _Begun(frame, begun_ns, work)
 
     def _finish(self, begun: _Begun) -> Any:
-        """Wait for a frame's work. Returns the result, None if it failed."""
+        """Wait for a frame's work; returns the result, or None if it failed."""
         work = begun.work
         try:
             result = self.path.finish(work)
@@ -201,7 +201,7 @@ def make_lane(
     options: Callable[[], Any] = lambda: None,
     on_error: Callable[[PerceptionError], None] = lambda error: log.warning('%s', error),
 ) -> Lane:
-    """A lane for a model: a CUDA lane where the model has a `device_path`."""
+    """A lane for a model: a CUDA lane if the model has a `device_path`."""
     path = model.device_path
     if path is None:
         return Lane(name, model, publish, options, on_error)

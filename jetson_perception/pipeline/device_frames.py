@@ -1,12 +1,11 @@
-"""Frames on a GPU: uploaded once, fitted to each distinct network input once, for all lanes.
+"""Frames on a GPU: uploaded once, and fitted once to each distinct network input, for all lanes.
 
 A frame that a lane starts gets a slot: a pinned buffer for its bytes, their copy on the device,
-and a tensor for each kind of input. Lanes copy the tensor into their engine's own input, and the
-image if they want it too, on their own streams, so that a slot is free again long before the
-engines have finished the frame. Nothing is allocated for a frame unless it is larger than all
-before it.
+and a tensor for each kind of input. Lanes copy the tensor, and the image if they want it too, into
+their engine's own memory on their own streams, so that a slot is free again long before the
+engines have finished the frame. A frame allocates memory only if it is larger than all before it.
 
-On a GPU that shares its memory with the CPU the kernel reads the pinned buffer in place.
+On a GPU that shares its memory with the CPU, the kernel reads the pinned buffer in place.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class DevicePreprocess(Protocol):
 
     @property
     def input_key(self) -> Hashable:
-        """Objects with equal keys fill tensors equally, so one serves all."""
+        """Objects with equal keys fill tensors in the same way, so one tensor serves all."""
         ...
 
     def new_tensor(self) -> DeviceBuffer:
@@ -42,20 +41,20 @@ class DevicePreprocess(Protocol):
         ...
 
     def preprocess(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> Any:
-        """Enqueue filling `target`; returns how the image was fitted."""
+        """Enqueue the work that fills `target`; returns how the image is fitted."""
         ...
 
 
 class DeviceInput:
-    """One lane's part in `DeviceFrames`; from `DeviceFrames.add`.
+    """One lane's part in `DeviceFrames`; made by `DeviceFrames.add`.
 
     Attributes
     ----------
     frames : DeviceFrames
     preprocess : DevicePreprocess
-        The lane's own, because the lane's thread uses it.
+        The lane's own, because only the lane's thread uses it.
     index : int
-        Position among the lanes.
+        The lane's position among the lanes.
     kind : int
         Equal for lanes whose tensors are equal.
     times : StageTimes
@@ -80,9 +79,9 @@ class DeviceInput:
 
 
 class DeviceFrames:
-    """The slots of one device and the stream that fills them. Any thread may call it.
+    """The slots of one device, and the stream that fills them. Any thread may call it.
 
-    Every call needs the device's context current on the calling thread.
+    The device's context must be current in the calling thread.
     """
 
     def __init__(self, device: CudaDevice) -> None:
@@ -105,12 +104,12 @@ class DeviceFrames:
         return added
 
     def upload(self, raw: RawImage) -> DeviceSlot:
-        """Start uploading an image; the caller gives the slot back.
+        """Start uploading an image; the caller returns the slot with `give_back`.
 
         Raises
         ------
         ImageError
-            When the pixels are not those of an image of this size and encoding.
+            When the pixels do not fit an image of this size and encoding.
         CudaError
             When there is no memory for it, or the GPU failed.
         """
@@ -123,7 +122,7 @@ class DeviceFrames:
         return slot
 
     def give_back(self, slot: DeviceSlot) -> None:
-        """Let a slot be used again: every lane has enqueued its copies."""
+        """Let a slot be used again, now that every lane has enqueued its copies."""
         with self._changed:
             self._free.append(slot)
             self._changed.notify()
@@ -156,10 +155,10 @@ class DeviceFrames:
         return slot
 
     def _past_or_none(self) -> DeviceSlot | None:
-        """The oldest slot that the GPU no longer uses; None if another may be made.
+        """The oldest slot that the GPU no longer uses; None if another one may be made.
 
-        Each lane has at most one slot waiting for its engine, and all together two for frames that
-        not every lane has seen. So with enough slots one is free; otherwise this waits.
+        Each lane has at most one slot waiting for its engine, and all together have two for frames
+        that not every lane has seen. So with enough slots one is free; otherwise this waits.
         """
         with self._changed:
             while True:
@@ -175,7 +174,7 @@ class DeviceFrames:
                 self._changed.wait()
 
     def _new_slot(self) -> DeviceSlot:
-        """Another slot; made without the lock, because `give_back` needs it and must not wait."""
+        """Make a slot, without the lock, because `give_back` needs it and must not wait."""
         try:
             with self._making:
                 if self._stream is None:
@@ -229,11 +228,11 @@ class DeviceSlot:
             target.copy_from_host(staging, self._stream, pixels.nbytes)
             self._uploaded.record(self._stream)
             address = target.address
-        assert address is not None, 'mapped memory has one'
+        assert address is not None, 'mapped memory has an address'
         self._image = DeviceImage(address, raw.width, raw.height, row_bytes, raw.encoding)
 
     def tensor(self, wanted: DeviceInput) -> DeviceTensor:
-        """The image fitted to a network's input; made for the first lane that asks."""
+        """The image fitted to a network's input; enqueued for the first lane that asks."""
         tensor = self._tensors[wanted.kind]
         if tensor is None:
             buffer = wanted.preprocess.new_tensor()
@@ -259,9 +258,9 @@ class DeviceSlot:
             tensor.wait_until_past()
 
     def record_times(self, inputs: list[DeviceInput]) -> None:
-        """Hand the GPU times of the frame that was here to its lanes, and forget the frame.
+        """Give the lanes the GPU times of the frame that was here, and forget the frame.
 
-        Only now, because the events belong to the slot: later they are those of the next frame.
+        This must come before the slot is used again: then its events time the next frame.
         """
         made, self._made, self._image = self._made, [], None
         takers = [(tensor, index) for tensor in made for index in tensor.forget()]
@@ -287,11 +286,11 @@ class DeviceTensor:
     ----------
     buffer : DeviceBuffer
     image : DeviceImage or None
-        What it was made of.
+        The image that it was made from.
     transform : object
         How the image was fitted.
     made : bool
-        Whether it is of the frame that has the slot.
+        Whether it was made from the frame that is in the slot now.
     """
 
     def __init__(self, device: CudaDevice, buffer: DeviceBuffer, lanes: int) -> None:
@@ -307,7 +306,7 @@ class DeviceTensor:
         self._takers: list[int] = []
 
     def make(self, image: DeviceImage, preprocess: DevicePreprocess, stream: Stream) -> None:
-        """Enqueue filling it."""
+        """Enqueue the work that fills the tensor."""
         self._begun.record(stream)
         self.transform = preprocess.preprocess(image, self.buffer, stream)
         self._ready.record(stream)
@@ -320,19 +319,19 @@ class DeviceTensor:
         stream: Stream,
         read_image: Callable[[DeviceImage], None] | None = None,
     ) -> None:
-        """Enqueue copying it, once it is ready, to where the lane wants it.
+        """Enqueue a copy of the tensor to a lane's own buffer, once the tensor is ready.
 
         Parameters
         ----------
         taker : DeviceInput
-            The lane's.
+            The lane.
         target : DeviceBuffer
-            Of the tensor's shape and type.
+            With the tensor's shape and type.
         stream : Stream
-            Where the copy goes.
+            The copy runs on it.
         read_image : callable, optional
-            Called as read_image(image), to enqueue on the stream what else reads the image. What
-            is enqueued later may find another frame's.
+            Called as read_image(image), to enqueue on the stream what else reads the image. Work
+            enqueued later may find another frame's image.
         """
         stream.wait_for_event(self._ready)
         target.copy_from_device(self.buffer, stream)
@@ -343,7 +342,7 @@ class DeviceTensor:
         self._takers.append(taker.index)
 
     def is_past(self) -> bool:
-        """Whether it is made, and copied by everyone who took it."""
+        """Whether the GPU has made it, and copied it for every lane that took it."""
         if not self._takers:
             return self._ready.query()
         return all(self._taken[index].query() for index in self._takers)
@@ -355,12 +354,12 @@ class DeviceTensor:
             self._taken[index].synchronize()
 
     def forget(self) -> list[int]:
-        """Free it for the next frame; returns the indices of the lanes that took it."""
+        """Free the tensor for the next frame; returns the indices of the lanes that took it."""
         takers, self._takers, self.made, self.image = self._takers, [], False, None
         return takers
 
     def elapsed_ms(self) -> float:
-        """How long making it took on the GPU."""
+        """How long the GPU took to make it."""
         return self._ready.elapsed_ms(self._begun)
 
     def close(self) -> None:

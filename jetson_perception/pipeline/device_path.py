@@ -1,4 +1,4 @@
-"""What a model gives a CUDA lane to run."""
+"""The protocol of what a model gives a CUDA lane to run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class InFlight(Protocol):
     Attributes
     ----------
     inference_ms, postprocess_ms : float
-        Times on the GPU, after `finish`.
+        Times on the GPU, set by `finish`.
     """
 
     inference_ms: float
@@ -27,16 +27,16 @@ class InFlight(Protocol):
 
 
 class DevicePath(Protocol):
-    """What a CUDA lane runs; `jetson_perception.models.cuda` has them.
+    """What a CUDA lane runs; the implementations are in `jetson_perception.models.cuda`.
 
-    Up to two frames may be between `begin` and `finish`, which come in the same order.
+    Up to two frames may be between `begin` and `finish`, which are called in the same order.
     """
 
     device: CudaDevice
 
     @property
     def input_key(self) -> Hashable:
-        """Equal keys take the same input tensor, so it is made once for all."""
+        """Paths with equal keys take the same input tensor, so it is made once for all."""
         ...
 
     def new_tensor(self) -> DeviceBuffer:
@@ -44,15 +44,15 @@ class DevicePath(Protocol):
         ...
 
     def preprocess(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> Any:
-        """Enqueue fitting an image to the network; returns how it was fitted."""
+        """Enqueue the work that fits an image to the network; returns how it is fitted."""
         ...
 
     def bind_thread(self) -> None:
-        """Make the calling thread the one that calls `begin` and `finish`; warms the engine up."""
+        """Make the calling thread the one that calls `begin` and `finish`; warm up the engine."""
         ...
 
     def begin(self, tensor: DeviceTensor, taker: DeviceInput, options: Any) -> InFlight:
-        """Enqueue a frame's work from the tensor to the result."""
+        """Enqueue a frame's work, from the tensor to the result."""
         ...
 
     def finish(self, in_flight: Any) -> Any:
@@ -60,5 +60,5 @@ class DevicePath(Protocol):
         ...
 
     def fatal_problem(self) -> CudaError | None:
-        """Why nothing can run on this GPU any more; None when it can."""
+        """Why nothing can run on this GPU any more; None if it still can."""
         ...

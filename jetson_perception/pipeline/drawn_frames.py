@@ -1,4 +1,4 @@
-"""Which frames are drawn: those that every engine has a result for, where that is possible."""
+"""Chooses the frames to draw: those for which every engine has a result, if possible."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline.frame import Frame
 
 WAIT_S = 2.0
-"""How long an engine is waited for: one that takes longer for a frame is drawn by itself, or not
-at all."""
+"""How long to wait for an engine; one that takes longer for a frame is drawn by itself, or not at
+all."""
 
 
-_CHANCES = 2  # results of each engine for a picture, where all hardly ever take the same frame
-_CONVINCED = 2  # frames in a row, until it is believed that such frames come, or do not
+_CHANCES = 2  # results of each engine before a frame is drawn, if engines rarely share one
+_CONVINCED = 2  # frames in a row that change the belief whether engines share frames
 
 
 class DrawnFrames:
     """Chooses frames to draw among those that are settled, each newer than the one before.
 
-    What is drawn on a picture is of this picture. Engines of different speed take different
-    frames; so a frame that all took is waited for, and the slowest engine sets the pace. An engine
-    that takes longer than `WAIT_S` is not waited for, until it is faster. Where engines hardly
-    ever take the same frame, each is waited for twice, and what most took is drawn.
+    What is drawn on an image was found in that image. Engines of different speed take different
+    frames, so the class waits for a frame that all of them took, and the slowest engine sets the
+    pace. It does not wait for an engine that takes longer than `WAIT_S`, until that is faster. If
+    engines rarely take the same frame, it waits for two results of each, and chooses the frame
+    that most of them took.
 
     Parameters
     ----------
     engines : iterable of str
         Names of the lanes.
     now_s : callable
-        Gives a monotonic time, seconds.
+        Returns a monotonic time in seconds.
     """
 
     def __init__(
@@ -42,18 +43,18 @@ class DrawnFrames:
         self._engines = frozenset(engines)
         self._now_s = now_s
         self._drawn_index = 0
-        # Since when each engine has had no result in time, of those that have none.
+        # Since when each engine has had no result in time; engines that are in time are missing.
         self._missed_since_s: dict[str, float] = {}
         self._refused_since_s: float | None = None
-        self._newest: dict[str, int] = {}  # frame that each engine had a result for
-        self._results: Counter[str] = Counter()  # of each engine since a frame was drawn
+        self._newest: dict[str, int] = {}  # the newest frame that each engine has a result for
+        self._results: Counter[str] = Counter()  # how many each engine had since the last drawing
         self._is_patient = True
-        self._against = 0  # how many frames in a row spoke against it
-        #: The best frame that was not drawn yet.
+        self._against = 0  # how many frames in a row spoke against `_is_patient`
+        #: The best frame that has not been drawn yet.
         self._held: Frame | None = None
 
     def choose(self, frame: Frame) -> Frame | None:
-        """What to draw now that a frame is settled, which may happen to it more than once.
+        """Choose what to draw now that a frame is settled; called each time that one is.
 
         Returns
         -------
@@ -69,7 +70,7 @@ class DrawnFrames:
             return None
         held = self._held
         if held is not None and frame.received_ns - held.received_ns > 2 * WAIT_S * 1e9:
-            held = self._held = None  # of before a pause, or before anybody looked again
+            held = self._held = None  # from before a pause, or before someone subscribed again
         if not self._is_waited_for(frame, now_s):
             return self._draw(frame)
         if held is not None and not self._is_waited_for(held, now_s):
@@ -85,7 +86,7 @@ class DrawnFrames:
         return None
 
     def _is_waited_for(self, frame: Frame, now_s: float) -> bool:
-        """Whether an engine will take a frame, or is so fast that it takes one soon."""
+        """Whether an engine will still take this frame, or is fast enough to take another soon."""
         missing = self._engines - frame.results.keys()
         if not missing <= frame.skipped_by:
             return True
@@ -99,7 +100,7 @@ class DrawnFrames:
                 self._results[name] += 1
 
     def _is_enough(self, waited_s: float, now_s: float) -> bool:
-        """Whether a frame that not all took is drawn."""
+        """Whether to draw a frame that not all engines took."""
         if self._is_patient or waited_s > WAIT_S:
             return waited_s > WAIT_S
         return all(

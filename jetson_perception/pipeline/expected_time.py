@@ -1,17 +1,17 @@
-"""How long the next of many like things will take, from how long those before it took."""
+"""Predicts how long the next of many similar tasks will take, from the times of earlier ones."""
 
 from __future__ import annotations
 
-_RISE = 0.1  # of what a time is above the expected one
+_RISE = 0.1  # share by which a longer time raises the expected one
 
 
 class ExpectedTime:
-    """Falls at once, since waiting too long costs a frame its age; rises slowly.
+    """An expected time that falls at once, since too long a wait makes a frame old; rises slowly.
 
     Attributes
     ----------
     ms : float
-        The time that is expected, milliseconds; 0 until something was measured.
+        The expected time in milliseconds; 0 until something has been measured.
     """
 
     def __init__(self) -> None:

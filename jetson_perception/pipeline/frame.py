@@ -30,14 +30,14 @@ class Preprocess(Protocol):
     def __call__(
         self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], Any]:
-        """Write into `out` where it is given."""
+        """Write the tensor into `out`, if given."""
         ...
 
 
 class TensorPool:
-    """Input tensors that are free to be written again, by the key of the input they are for.
+    """Input tensors that are free for reuse, by the key of their network input.
 
-    Fresh memory costs a page fault every 4 KiB, about as much as preprocessing itself.
+    Fresh memory costs a page fault every 4 KiB, which takes about as long as preprocessing itself.
     """
 
     def __init__(self) -> None:
@@ -45,33 +45,33 @@ class TensorPool:
         self._free: defaultdict[Hashable, list[NDArray[Any]]] = defaultdict(list)
 
     def take(self, key: Hashable) -> NDArray[Any] | None:
-        """A tensor to write into, or None when none is free."""
+        """A tensor to write into; None if no tensor is free."""
         with self._lock:
             free = self._free[key]
             return free.pop() if free else None
 
     def give_back(self, key: Hashable, tensor: NDArray[Any]) -> None:
-        """Let a tensor be written again; the caller must not read it any more."""
+        """Free a tensor for reuse; the caller must not read it any more."""
         with self._lock:
             self._free[key].append(tensor)
 
 
 class Frame:
-    """An image that came in, and what the lanes share of it.
+    """An image that came in, and what the lanes share about it.
 
     Parameters
     ----------
     load : callable
-        Gives the image as (h, w, 3) uint8 in bgr8 order, or as `as_bgr` takes it; called once, by
-        the first lane that needs it, so that decoding stays out of the caller's thread. May raise
-        ImageError.
+        Returns the image as (h, w, 3) uint8 in bgr8 order, or in another form that `as_bgr` takes.
+        Called once, by the first lane that needs it, so that decoding stays out of the caller's
+        thread. May raise ImageError.
     header : object
-        Comes back with every result, untouched.
+        Returned with every result, untouched.
     age_ms : float or None
-        How old the image was when it was received, milliseconds; None if nobody knows.
+        How old the image was when it was received, in milliseconds; None if unknown.
     raw : RawImage, optional
         The same image before its conversion, for lanes that convert it on a GPU; without it they
-        take what `load` gives.
+        use what `load` returns.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class Frame:
     ) -> None:
         self.header = header
         self.age_ms = age_ms
-        #: Which input of a node it came from, by the input's name; set by the input.
+        #: Name of the node's input that it came from; set by the input.
         self.input_name = ''
-        #: What the image came as, for people: 'yuyv', 'jpeg'; set by the input.
+        #: The encoding that the image came in, for messages: 'yuyv', 'jpeg'; set by the input.
         self.encoding = ''
         self.received_ns = time.monotonic_ns()
         #: Position among the frames that were offered, from 1.
         self.index = 0
-        #: Names of the lanes that took the frame, and what came of it: None where a lane failed.
+        #: Names of the lanes that took the frame, and their results: None if a lane failed.
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
         #: Names of the lanes that will not take it: a newer frame came before they were free.
@@ -102,12 +102,12 @@ class Frame:
         self._tensors: dict[Hashable, tuple[NDArray[Any], Any]] = {}
         self._pool: TensorPool | None = None
         self._device_slots: dict[DeviceFrames, DeviceSlot] = {}
-        # Apart from the other lock, which a lane holds while it fills a tensor.
+        # Not the other lock, which a lane holds while it fills a tensor.
         self._counting = threading.Lock()
         self._users = 0
 
     def bgr(self) -> NDArray[np.uint8]:
-        """The image, shape (h, w, 3), uint8; read it, don't write it.
+        """The image, shape (h, w, 3), uint8; it must not be written.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Frame:
             return self._loaded()
 
     def raw(self) -> RawImage:
-        """The image as it came, or as bgr8 where it has to be decoded on the CPU.
+        """The image as it came in, or as bgr8 if it must be decoded on the CPU.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Frame:
     def tensor(self, key: Hashable, preprocess: Preprocess) -> tuple[NDArray[Any], Any]:
         """The network input for `key` and how it was fitted; made by the first lane that asks.
 
-        Only between `share` and this lane's `release`.
+        Call it only between `share` and this lane's `release`.
         """
         with self._lock:
             if key not in self._tensors:
@@ -142,7 +142,7 @@ class Frame:
     def device_tensor(self, wanted: DeviceInput) -> DeviceTensor:
         """The network input on a GPU, or on its way there; made by the first lane that asks.
 
-        Only between `share` and this lane's `release`, and with the GPU's context current.
+        Call it only between `share` and this lane's `release`, with the GPU's context current.
 
         Raises
         ------
@@ -160,13 +160,13 @@ class Frame:
             return slot.tensor(wanted)
 
     def share(self, index: int, users: int, pool: TensorPool) -> None:
-        """Number the frame and say how many lanes get it; each is to call `release` once."""
+        """Number the frame, and set how many lanes get it; each must call `release` once."""
         self.index, self._users, self._pool = index, users, pool
 
     def release(self) -> None:
-        """A lane is done with the tensors; after the last one they go back to the pool.
+        """Count one lane as done with the tensors; after the last, they go back to the pool.
 
-        Never waits for a lane that is making one.
+        Never waits for a lane that is making a tensor.
         """
         with self._counting:
             self._users -= 1

@@ -1,4 +1,4 @@
-"""A queue that gives every item, in order, for frames that must not be left out."""
+"""A queue that delivers every item in order, for frames that must not be skipped."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from jetson_perception.pipeline.slot import Slot, T
 
 
 class ItemQueue(Slot[T]):
-    """A slot that replaces nothing.
+    """A slot that replaces no item.
 
-    Whoever puts is to wait for answers before more items come than fit: an item that finds the
-    queue full comes back.
+    Producers should wait for answers before the queue is full: `put` returns an item that does not
+    fit.
 
     Parameters
     ----------
     most : int
-        Items that may wait.
+        How many items may wait.
     """
 
     def __init__(self, most: int) -> None:

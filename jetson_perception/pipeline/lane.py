@@ -36,18 +36,18 @@ class Runs(Protocol):
     Attributes
     ----------
     description : str
-        Runtime and device for people, as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
+        Runtime and device in words, such as 'ONNX Runtime 1.31.1, CPU, 2 threads'.
     """
 
     description: str
 
 
 class Model(Protocol):
-    """What a lane runs, stage by stage; `jetson_perception.models` has them."""
+    """What a lane runs, stage by stage; the implementations are in `jetson_perception.models`."""
 
     @property
     def engine(self) -> Runs:
-        """What runs it."""
+        """The engine that runs it."""
         ...
 
     @property
@@ -57,23 +57,23 @@ class Model(Protocol):
 
     @property
     def input_key(self) -> Hashable:
-        """Models of equal keys take the same input tensor, so it is made once for all."""
+        """Models with equal keys take the same input tensor, so it is made once for all."""
         ...
 
     def preprocess(
         self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], Any]:
-        """Input tensor for a (h, w, 3) bgr8 image, and how the image was fitted to it."""
+        """The input tensor for a (h, w, 3) bgr8 image, and how the image was fitted to it."""
         ...
 
     def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Outputs of the network."""
+        """The outputs of the network."""
         ...
 
     def postprocess(
         self, outputs: Sequence[NDArray[Any]], transform: Any, options: Any = None
     ) -> Any:
-        """What the outputs mean in the source image."""
+        """The result, in coordinates of the source image."""
         ...
 
     def bind_thread(self) -> None:
@@ -81,13 +81,13 @@ class Model(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Make an inference under way fail soon, if the runtime can; from any thread."""
+        """Make a running inference fail soon, if the runtime can; from any thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the frames of one lane since it was made.
+    """What happened to the frames of one lane since it was made.
 
     Attributes
     ----------
@@ -113,14 +113,14 @@ class Lane:
     Parameters
     ----------
     name : str
-        Engine's name, for messages and thread names.
+        The engine's name, for messages and thread names.
     model : Model
-        What runs. The lane does not close it.
+        What the lane runs; it does not close it.
     publish : callable
         Called as publish(frame, result) in the publisher's thread.
     options : callable
-        Gives the options of `model.postprocess`; read once a frame, so that a change of parameters
-        takes effect with the next one.
+        Returns the options for `model.postprocess`; called once per frame, so that a change of
+        parameters takes effect with the next one.
     on_error : callable
         Called as on_error(error) in the lane's thread for a frame that failed.
     """
@@ -137,21 +137,21 @@ class Lane:
         self.model = model
         self.times = StageTimes()
         self.results = RateMeter()
-        #: Where frames wait; a pipeline gives lanes that of its policy.
+        #: Where frames wait; a pipeline replaces it according to its policy.
         self.slot: Slot[Frame] = LatestSlot()
         self.publish = publish
-        #: What a result passes before it is published, a tracker for example: called as
-        #: refine(frame, result) in the lane's thread for every result, empty ones too, in the
-        #: order of the frames; what it gives back is published, drawn and kept. Set before start.
+        #: Refines each result before it is published; a tracker, for example. Called as
+        #: refine(frame, result) in the lane's thread for every result, even an empty one, in the
+        #: order of the frames; what it returns is published, drawn and kept. Set before start.
         self.refine: Refine | None = None
         #: Called once, as on_first_result(frame, elapsed_ms) in the publisher's thread, when the
-        #: first result is out, so long after its image came. Set before start.
+        #: first result is out, elapsed_ms after its image came in. Set before start.
         self.on_first_result: Callable[[Frame, float], None] | None = None
-        #: Why no frame can succeed any more; None while one can.
+        #: Why no frame can succeed any more; None while frames still can.
         self.fatal: PerceptionError | None = None
         #: What the lane's thread is doing.
         self.activity = Activity(f'engine {name}')
-        #: Whether failures are no longer reported, since the lane was told to end.
+        #: Whether failures are no longer reported, because the lane is ending.
         self._quiet = False
         self._options = options
         self._on_error = on_error
@@ -160,17 +160,17 @@ class Lane:
 
     @property
     def counts(self) -> Counts:
-        """What became of the frames so far."""
+        """What happened to the frames so far."""
         with self._lock:
             return Counts(self._received, self._processed, self._skipped, self._failed)
 
     @property
     def runtime(self) -> str:
-        """What runs the model, for people."""
+        """Runtime and device of the model, in words."""
         return self.model.engine.description
 
     def frame_rate(self) -> float:
-        """Results a second lately, Hz."""
+        """The present rate of results, in Hz."""
         return self.results.rate(time.monotonic_ns())
 
     def offer(self, frame: Frame) -> Frame | None:
@@ -179,8 +179,8 @@ class Lane:
         Returns
         -------
         Frame or None
-            One that the lane will not take, and is counted as skipped: the frame that this one
-            replaces, or itself where the lane has ended, or too many wait.
+            A frame that the lane will not take, which counts as skipped: the frame that this one
+            replaces, or this one if the lane has ended or too many frames wait.
         """
         left_out = self.slot.put(frame)
         with self._lock:
@@ -191,21 +191,21 @@ class Lane:
         return left_out
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
-        """What the lane's thread does, until the slot is closed.
+        """Process frames until the slot is closed; runs in the lane's thread.
 
         Parameters
         ----------
         line_up : callable
-            Called once, when everything is ready for the first frame; it returns when that holds
-            for every lane, and raises when the pipeline is not to begin.
+            Called once, when this lane is ready for its first frame. It returns when all lanes are
+            ready, and raises if the pipeline will not begin.
         deliver : callable
-            Called as deliver(frame, result) for every frame that was begun, in their order, with
-            None for one that failed.
+            Called as deliver(frame, result) for every frame that the lane began, in order, with
+            None for a frame that failed.
 
         Raises
         ------
         PerceptionError
-            When the lane cannot begin, or cannot go on after a frame.
+            When the lane cannot begin, or cannot continue after a frame.
         """
         self.begin_first_run()
         self.model.bind_thread()
@@ -217,7 +217,7 @@ class Lane:
                 raise self.fatal
 
     def process(self, frame: Frame) -> Any:
-        """Take a frame through the stages and time them. Returns the result, None if it failed."""
+        """Take a frame through the stages and time them; returns the result, None if one fails."""
         begun = time.monotonic_ns()
         self.activity.begin('fitting an image', begun)
         frame.begun.add(self.name)
@@ -230,7 +230,7 @@ class Lane:
             self.activity.begin('decoding a result', inferred)
             result = self.model.postprocess(outputs, transform, self._options())
             postprocessed = time.monotonic_ns()
-        except Exception as error:  # noqa: BLE001 - a lane outlives whatever a frame does to it
+        except Exception as error:  # noqa: BLE001 - no frame may end its lane
             self.fail(error)
             return None
         finally:
@@ -243,14 +243,14 @@ class Lane:
         return result
 
     def refined(self, frame: Frame, result: Any) -> Any:
-        """What `refine` makes of a result; None where that fails, or the frame has failed."""
+        """The result after `refine`; None if that fails, or the frame has failed."""
         if self.refine is None or result is None:
             return result
         begun = time.monotonic_ns()
         self.activity.begin('refining a result', begun)
         try:
             result = self.refine(frame, result)
-        except Exception as error:  # noqa: BLE001 - a lane outlives it, as all that a frame does
+        except Exception as error:  # noqa: BLE001 - no frame may end its lane
             self.fail(error)
             return None
         finally:
@@ -259,26 +259,26 @@ class Lane:
         return result
 
     def begin_first_run(self) -> None:
-        """Note that the engine's first run begins, which may be slow: a search for algorithms."""
+        """Record that the engine's first run begins; it may be slow, since it tries algorithms."""
         self.activity.begin('the first run', limit_s=SLOW_START_S)
 
     def interrupt(self) -> None:
-        """Make an inference under way end soon, if the runtime can; from any thread."""
+        """Make a running inference end soon, if the runtime can; from any thread."""
         self._quiet = True
         self.model.interrupt()
 
     def record_wait(self, frame: Frame, begun_ns: int) -> None:
-        """Record the times before the lane began a frame, at a monotonic time."""
+        """Record the times before the lane began a frame, which it did at a monotonic time."""
         if frame.age_ms is not None:
             self.times.record('transport', frame.age_ms)
         self.times.record('wait', (begun_ns - frame.received_ns) / 1e6)
 
     def fail(self, error: Exception) -> None:
-        """Count a frame that failed and report why."""
+        """Count a failed frame, and report why it failed."""
         if self._quiet:
             return
         if not isinstance(error, PerceptionError):
-            log.error('%s: unexpected error on a frame', self.name, exc_info=error)
+            log.error('%s: unexpected error with a frame', self.name, exc_info=error)
             error = PerceptionError(
                 f'{self.name}: unexpected {type(error).__name__}: {printable(error)}'
             )
@@ -289,7 +289,7 @@ class Lane:
         self._on_error(error)
 
     def published(self, frame: Frame, ready_ns: int) -> None:
-        """Count and time a frame whose result, ready at a monotonic time, is out."""
+        """Count and time a frame whose result was ready at a monotonic time and is now out."""
         now = time.monotonic_ns()
         self.times.record('publish', (now - ready_ns) / 1e6)
         if frame.age_ms is not None:

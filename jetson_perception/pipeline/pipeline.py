@@ -1,4 +1,4 @@
-"""Lanes that run engines side by side, and the publisher that hands their results on."""
+"""Lanes that run engines side by side, and the publisher that passes on their results."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SWITCH_INTERVAL_S = 0.0005
-#: How long a frame under way may take when a pipeline is closed, until its engine is interrupted
-#: where the runtime can do that; how often that is done, and what a thread may take to end then.
+#: When a pipeline is closed: how long a frame under way may take before its engine is interrupted
+#: (if the runtime can do that), how often that is repeated, and how long a thread may take to end.
 _FINISH_S = 0.5
 _INTERRUPT_EVERY_S = 0.1
 _END_S = 0.1
 
 
 class _Outcome(NamedTuple):
-    """What a lane made of a frame, for the publisher."""
+    """The outcome of a frame in one lane, for the publisher."""
 
     lane: Lane
     frame: Frame
     result: Any
     ready_ns: int
-    #: Whether it takes up room that is to be given back; a frame that was not begun does not.
+    #: Whether it takes up room, which must be returned; a frame that was not begun takes none.
     has_room: bool = True
 
 
 class Pipeline:
     """Runs lanes side by side. `offer` never waits, so a ROS callback may call it.
 
-    A slow lane holds no other back: each takes the newest frame when it is free, or, where the
-    policy says so, every frame in order.
+    A slow lane does not hold back the others: each takes the newest frame when it is free, or
+    every frame in order, depending on the policy.
 
     Parameters
     ----------
     lanes : sequence of Lane
-        What runs.
+        The lanes to run.
     on_settled : callable, optional
         Called as on_settled(frame) in the publisher's thread when every lane that began the frame
-        is done with it; `frame.results` has what they found. A lane that was busy with an older
-        frame is not waited for, unless lanes are to take every frame.
+        is done with it; `frame.results` has their results. It does not wait for lanes that were
+        busy with an older frame, unless lanes take every frame.
     on_stopped : callable, optional
         Called as on_stopped(lane, error) in the lane's thread, as its last act, when a lane cannot
-        go on: a GPU that failed, for one, works again only in a new process. The other lanes run
-        on. Not to call `close`, which waits for this thread.
+        continue; for example, a failed GPU works again only in a new process. The other lanes
+        continue. It must not call `close`, which waits for this thread.
     policy : FramePolicy, optional
-        Which frames lanes take; the newest by default.
+        Which frames lanes take; by default the newest.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Pipeline:
     ) -> None:
         self.lanes = tuple(lanes)
         self._policy: FramePolicy = policy or NewestFrame()
-        if policy is not None:  # a lane has a place for the newest frame of its own
+        if policy is not None:  # by default, a lane's slot keeps the newest frame
             for lane in self.lanes:
                 lane.slot = policy.make_slot()
         self._on_settled = on_settled
@@ -92,8 +92,8 @@ class Pipeline:
         self._device_frames = share_device_frames(self.lanes)
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
-        # A result being published and two behind it; then lanes wait, not memory. Two queues
-        # without a bound cost a fraction of one that has it.
+        # Room for a result being published and two behind it; then lanes wait, so that memory does
+        # not grow. Two unbounded queues cost a fraction of a bounded one.
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(3):
             self._room.put(None)
@@ -101,20 +101,20 @@ class Pipeline:
             WatchedThread(partial(self._run_lane, lane), f'lane {lane.name}', lane.activity)
             for lane in self.lanes
         ]
-        #: What the publisher's thread is at.
+        #: What the publisher's thread is doing.
         self.publishing = Activity('the publisher')
         self._publisher = WatchedThread(self._run_publisher, 'publisher', self.publishing)
         self._left = False
 
     @property
     def activities(self) -> list[Activity]:
-        """What each thread is at."""
+        """What each thread is doing."""
         return [thread.activity for thread in (*self._workers, self._publisher)]
 
     def start(self, timeout_s: float | None = None) -> bool:
         """Start the threads, and return when every lane can take its first frame.
 
-        Lanes on a GPU shorten the interpreter's switch interval, which is the whole process's.
+        Lanes on a GPU shorten the interpreter's switch interval, for the whole process.
 
         Parameters
         ----------
@@ -124,17 +124,17 @@ class Pipeline:
         Returns
         -------
         bool
-            False when some were not ready in time. They begin when all are; where one cannot,
-            `on_stopped` is called, and none begins.
+            False if some were not ready in time. All begin once the last one is ready; if one
+            cannot begin, `on_stopped` is called, and none begins.
 
         Raises
         ------
         PerceptionError
-            When a lane cannot begin; then none has, and the threads are ended.
+            When a lane cannot begin; then no lane begins, and the threads end.
         """
         if self._device_frames:
-            # A lane that comes back from the GPU asks for the interpreter; the thread that has it
-            # is made to give it up after this long, 5 ms by default: several inferences.
+            # A lane that returns from the GPU asks for the GIL; the thread that holds it must give
+            # it up only after this interval, by default 5 ms: several inferences.
             sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_INTERVAL_S))
         for thread in (self._publisher, *self._workers):
             thread.start()
@@ -150,7 +150,7 @@ class Pipeline:
         return self._start.is_over
 
     def call_off(self) -> None:
-        """End a `start` under way; lanes that have not begun won't. Any thread may call it."""
+        """Cancel a `start` under way; lanes that have not begun will not. From any thread."""
         self._start.call_off()
 
     def offer(self, frame: Frame) -> None:
@@ -173,14 +173,14 @@ class Pipeline:
         Returns
         -------
         LeftBehind or None
-            Threads that did not end in time; nothing that they use may be closed before. What they
-            still come to is dropped.
+            Threads that did not end in time; until they end, nothing that they use may be closed.
+            Their later results are dropped.
         """
         deadline_s = time.monotonic() + patience_s
         self._start.call_off()
         for lane in self.lanes:
             for waiting in lane.slot.close():
-                waiting.release()  # a lane that goes on may wait for what it holds
+                waiting.release()  # a lane that still runs may wait for what it holds
         self._end_lanes(deadline_s)
         if self._publisher.is_alive():
             self._ready.put(None)
@@ -189,7 +189,7 @@ class Pipeline:
             return self._close_device_frames_within(deadline_s + _END_S)
         self._left = True
         self._interrupt_lanes()
-        for _ in self._workers:  # of lanes that wait for a publisher that is stuck
+        for _ in self._workers:  # lanes may be waiting for a stuck publisher
             self._room.put(None)
         left = join_until((*self._workers, self._publisher), time.monotonic() + _END_S)
         left_behind = LeftBehind(left)
@@ -217,7 +217,7 @@ class Pipeline:
         for frames in self._device_frames:
             try:
                 frames.close()
-            except PerceptionError as error:  # of a GPU that failed, which was told already
+            except PerceptionError as error:  # the GPU has failed, which was reported already
                 log.warning('buffers on the GPU were not released: %s', error)
 
     def _run_lane(self, lane: Lane) -> None:
@@ -225,11 +225,11 @@ class Pipeline:
             lane.run(self._start.line_up, partial(self._deliver, lane))
         except _NotBegunError:
             return
-        except Exception as error:  # noqa: BLE001 - it is told, and the other lanes run on
+        except Exception as error:  # noqa: BLE001 - it is reported, and the other lanes continue
             self._stop(lane, error)
 
     def _stop(self, lane: Lane, error: Exception) -> None:
-        """A lane ended before it was told to."""
+        """Handle a lane that ended by itself, with an error."""
         if self._left:
             return
         if not isinstance(error, PerceptionError):
@@ -237,14 +237,14 @@ class Pipeline:
             error = PerceptionError(
                 f'{lane.name}: unexpected {type(error).__name__}: {printable(error)}'
             )
-        for waiting in lane.slot.close():  # frames that are offered from now on count as skipped
+        for waiting in lane.slot.close():  # frames offered from now on count as skipped
             waiting.release()
             self._leave_out(lane, waiting)
         if not self._start.prevented(error) and self._on_stopped is not None:
             self._on_stopped(lane, error)
 
     def _leave_out(self, lane: Lane, frame: Frame) -> None:
-        """A lane will not take a frame: where every one is waited for, that is an outcome too."""
+        """Record that a lane will not take a frame: an outcome, if lanes take every frame."""
         frame.skipped_by.add(lane.name)
         if self._policy.every_frame:
             self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns(), has_room=False))
@@ -268,8 +268,8 @@ class Pipeline:
             if self._on_settled is not None and settled:
                 try:
                     self._on_settled(frame)
-                except Exception:  # the results are out and counted already
-                    log.exception('what follows the results of a frame failed')
+                except Exception:  # the results are already out and counted
+                    log.exception('an error after the results of a frame were published')
             self.publishing.end()
             if has_room:
                 self._room.put(None)
@@ -277,7 +277,7 @@ class Pipeline:
     def _publish(self, lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
         try:
             lane.publish(frame, result)
-        except Exception as error:  # the next result may well go out
+        except Exception as error:  # the next result may succeed
             if self._left:
                 return False
             log.exception('%s: a result could not be published', lane.name)
@@ -298,7 +298,7 @@ class _Start:
         self._missing = lanes
         self._problem: PerceptionError | None = None
         self._is_called_off = False
-        self._awaited = True  # who starts the lanes waits for them first
+        self._awaited = True  # `start` is waiting for the lanes
 
     def line_up(self) -> None:
         """Wait for the other lanes; raises `_NotBegunError` when one of them cannot begin."""
@@ -315,7 +315,7 @@ class _Start:
         return not self._missing and not self._is_called_off
 
     def wait(self, timeout_s: float | None) -> PerceptionError | None:
-        """Wait for all lanes, so long at most; why they don't begin, None when they do or may."""
+        """Wait for all lanes; returns why they do not begin, or None if they do or still may."""
         with self._changed:
             self._changed.wait_for(self._is_decided, timeout_s)
             self._awaited = False
@@ -324,12 +324,12 @@ class _Start:
     def call_off(self) -> None:
         """Let no lane begin that has not begun."""
         with self._changed:
-            # For good: the last lane may have come by the second call, and those before it wait.
+            # Kept: by a second call the last lane may have arrived, while the others still wait.
             self._is_called_off = self._is_called_off or bool(self._missing)
             self._changed.notify_all()
 
     def prevented(self, problem: PerceptionError) -> bool:
-        """Whether this problem keeps lanes from beginning, and a caller waits who reports it."""
+        """Whether this problem keeps lanes from beginning, and needs no further report."""
         with self._changed:
             if not self._missing:
                 return False

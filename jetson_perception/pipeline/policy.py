@@ -1,4 +1,4 @@
-"""Which frames lanes take: the newest, as robots want it, or every one, as evaluations do."""
+"""Which frames lanes take: the newest, as robots need, or every one, as evaluations need."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.slot import Slot
 
-#: Frames that may wait for a lane that is to take every one. Who sends them waits for answers, so
-#: there is one, seldom two; a sender that does not is to be noticed before memory is full.
+#: How many frames may wait for a lane that takes every one. A sender that waits for answers has
+#: one waiting, rarely two; one that does not wait should be noticed before memory is full.
 MOST_WAITING = 100
 
 
 class FramePolicy(Protocol):
-    """How frames come to lanes, and when a pipeline is through with one.
+    """How frames reach lanes, and when a pipeline has finished one.
 
     Attributes
     ----------
     every_frame : bool
-        Whether a frame that a lane will not take is to be reported as one that it is done with.
+        Whether a frame that a lane will not take counts as one that the lane is done with.
     """
 
     every_frame: bool
 
     def make_slot(self) -> Slot[Frame]:
-        """What a lane takes its frames from."""
+        """The slot from which a lane takes its frames."""
         ...
 
     def settled(self, frame: Frame, lane_count: int) -> bool:
-        """Whether a frame is finished; asked after each of its results."""
+        """Whether a frame is finished; called after each of its results."""
         ...
 
 
 class NewestFrame:
-    """A lane takes the newest frame when it is free; a frame is settled by those that began it."""
+    """A lane takes the newest frame when free; only lanes that began a frame must finish it."""
 
     every_frame = False
 
     def make_slot(self) -> LatestSlot[Frame]:
-        """A place for one frame."""
+        """A slot for one frame."""
         return LatestSlot()
 
     def settled(self, frame: Frame, lane_count: int) -> bool:
-        """Whether all lanes that began it are done: others are busy with an older one."""
+        """Whether all lanes that began it are done; the others are busy with an older one."""
         return frame.begun <= frame.results.keys()
 
 
 class EveryFrame:
-    """Every lane takes every frame in order; one is settled when all lanes are done with it."""
+    """Every lane takes every frame in order; a frame is settled when all are done with it."""
 
     every_frame = True
 
@@ -60,5 +60,5 @@ class EveryFrame:
         return ItemQueue(MOST_WAITING)
 
     def settled(self, frame: Frame, lane_count: int) -> bool:
-        """Whether every lane has published it, failed on it, or will not take it."""
+        """Whether every lane has published a result, has failed, or will not take the frame."""
         return len(frame.results) == lane_count

@@ -1,4 +1,4 @@
-"""An image as it came in, before anything is made of it."""
+"""An image as it came in, before any conversion."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class RawImage(NamedTuple):
-    """An image as it came, not converted.
+    """An image as it came in, not converted.
 
     Attributes
     ----------
     pixels : ndarray, uint8
-        As `images.encodings.view` gives it for the encoding; rows may be padded, within a row
-        there are no gaps.
+        In the shape that `images.encodings.view` gives the encoding; rows may be padded, but have
+        no gaps within.
     encoding : str
-        By its name in sensor_msgs/Image.
+        Its name in sensor_msgs/Image.
     width, height : int
-        Of the image, pixels; nv12 and nv21 have rows of chroma besides.
+        Size of the image in pixels; nv12 and nv21 have additional rows for chroma.
     """
 
     pixels: NDArray[np.uint8]

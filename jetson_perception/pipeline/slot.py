@@ -1,4 +1,4 @@
-"""Where one thread leaves items for another: what slots share, and the one for the newest item."""
+"""Slots, where one thread leaves items for another: the base, and one for the newest item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar('T')
 class Slot(ABC, Generic[T]):
     """Hands items from one thread to another, the oldest first.
 
-    A subclass says in `_add` what happens to an item while others wait.
+    A subclass decides in `_add` what happens to an item while others wait.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Slot(ABC, Generic[T]):
 
     @abstractmethod
     def _add(self, item: T) -> T | None:
-        """Put an item with those that wait, or hand back what nobody will take for it."""
+        """Add an item to those that wait; return the item that nobody will take because of it."""
 
     def put(self, item: T) -> T | None:
         """Leave `item` to be taken, without waiting, so that a ROS callback may call it.
@@ -38,7 +38,7 @@ class Slot(ABC, Generic[T]):
             if self._closed:
                 return item
             left_out = self._add(item)
-            self._changed.notify_all()  # takers, and those who wait for a taker
+            self._changed.notify_all()  # takers, and those that wait for a taker
             return left_out
 
     def take(self) -> T | None:
@@ -46,7 +46,7 @@ class Slot(ABC, Generic[T]):
         return self.take_within(None)
 
     def take_within(self, timeout_s: float | None) -> T | None:
-        """As `take`, but None also when no item came in time."""
+        """Like `take`, but also None if no item comes in time."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
             return self._pop()
@@ -62,7 +62,7 @@ class Slot(ABC, Generic[T]):
             return self._changed.wait_for(lambda: self._closed, timeout_s)
 
     def wait_until_taken(self, timeout_s: float) -> bool:
-        """Wait until no item is waiting, for who must not lose any; False when one still was."""
+        """Wait until all items are taken, so that none is lost; False if one is left."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._items, timeout_s)
 
@@ -84,7 +84,7 @@ class Slot(ABC, Generic[T]):
 
 
 class LatestSlot(Slot[T]):
-    """A place for one item, where a newer one replaces one that nobody took yet."""
+    """A slot for one item; a newer item replaces one that has not been taken yet."""
 
     def _add(self, item: T) -> T | None:
         replaced = self._items.popleft() if self._items else None

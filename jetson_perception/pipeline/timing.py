@@ -1,4 +1,4 @@
-"""How long each stage takes, and how often results come."""
+"""Measures how long each stage takes, and how often results come."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: In the order in which a frame passes them. `transport` is the frame's age when it was received
-#: (stamp to callback), `wait` the time until its lane was free, `total` stamp to published. What
-#: runs on a GPU is timed there; only there is an `upload`. `refine` is only where results pass
-#: something before they are published.
+#: The stages, in the order in which a frame passes them. `transport` is the frame's age when it
+#: was received (stamp to callback), `wait` the time until its lane was free, and `total` the time
+#: from the stamp until the result was published. What runs on a GPU is timed there, and only there
+#: is an `upload`. `refine` exists only for lanes that refine their results.
 STAGES = (
     'transport',
     'wait',
@@ -31,9 +31,9 @@ class StageSummary(NamedTuple):
     Attributes
     ----------
     median_ms, p99_ms : float
-        Median and 99th percentile, milliseconds.
+        Median and 99th percentile in milliseconds.
     samples : int
-        How many frames they are over.
+        The number of frames that they cover.
     """
 
     median_ms: float
@@ -42,11 +42,11 @@ class StageSummary(NamedTuple):
 
 
 class StageTimes:
-    """The newest `window` times of each stage: 10 s at 30 Hz. Threads may use it at once."""
+    """The newest `window` times of each stage, by default 10 s at 30 Hz. Thread-safe."""
 
     def __init__(self, window: int = 300) -> None:
-        # Several are recorded for every frame: appending is one step of the interpreter, and so
-        # is copying, which makes a lock needless.
+        # Every frame records several times. Appending is one step of the interpreter, and so is
+        # copying, so no lock is needed.
         self._times_ms = {stage: deque[float](maxlen=window) for stage in STAGES}
 
     def record(self, stage: str, elapsed_ms: float) -> None:
@@ -59,7 +59,7 @@ class StageTimes:
             times_ms.clear()
 
     def summary(self) -> dict[str, StageSummary]:
-        """Median and 99th percentile of each stage that has any time yet, in stage order."""
+        """Median and 99th percentile of each stage that has any times, in stage order."""
         summary = {}
         for stage, times_ms in self._times_ms.items():
             newest = times_ms.copy()
@@ -70,7 +70,7 @@ class StageTimes:
 
 
 class RateMeter:
-    """Events a second over the last `window_s` seconds, or since the first event if that is less.
+    """Events per second over the last `window_s` seconds, or since the first event if later.
 
     Parameters
     ----------
@@ -90,12 +90,12 @@ class RateMeter:
             self._forget(now_ns)
 
     def rate(self, now_ns: int) -> float:
-        """Events a second, in Hz; 0 until two events fell into the window."""
+        """Events per second, in Hz; 0 with fewer than two events in the window."""
         with self._lock:
             self._forget(now_ns)
             if len(self._ticks_ns) < 2:
                 return 0.0
-            # Intervals, not events: three events a second apart are one a second, not 1.5.
+            # Count intervals, not events: three events at 0, 1 and 2 s are 1 Hz, not 1.5 Hz.
             elapsed_ns = self._ticks_ns[-1] - self._ticks_ns[0]
             return (len(self._ticks_ns) - 1) * 1e9 / elapsed_ns if elapsed_ns else 0.0
 

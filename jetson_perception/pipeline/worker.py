@@ -1,4 +1,4 @@
-"""A thread for work that nobody waits for, as drawing: the newest item, or none."""
+"""A thread for work that nobody waits for, such as drawing: it takes the newest item, or none."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar('T')
 
 
 class NewestWorker(Generic[T]):
-    """Runs `work` on the newest item given, in a thread of its own; older ones are dropped.
+    """Runs `work` on the newest item, in a thread of its own; older items are dropped.
 
     Parameters
     ----------
     work : callable
-        Called with an item. What it raises is logged, and the next item runs.
+        Called with an item. If it raises, that is logged, and the thread continues.
     name : str
         The thread's name.
     """
@@ -35,18 +35,18 @@ class NewestWorker(Generic[T]):
     def __init__(self, work: Callable[[T], None], name: str) -> None:
         self._work = work
         self._slot: LatestSlot[T] = LatestSlot()
-        #: What the thread is at.
+        #: What the thread is doing.
         self.activity = Activity(name)
         self._left = False
         self._thread = WatchedThread(self._run, name, self.activity)
         self._thread.start()
 
     def give(self, item: T) -> None:
-        """Leave an item to be worked on; never waits."""
+        """Leave an item to work on; never waits."""
         self._slot.put(item)
 
     def close(self, patience_s: float = 1.0) -> LeftBehind | None:
-        """End the thread after the item under way; the thread, if that takes longer than this."""
+        """End the thread after the item under way; returns the thread if that takes too long."""
         self._slot.close()
         if join_until([self._thread], time.monotonic() + patience_s):
             self._left = True
@@ -59,6 +59,6 @@ class NewestWorker(Generic[T]):
             try:
                 self._work(item)
             except Exception:
-                if not self._left:  # what it works with is gone by then
+                if not self._left:  # after that, what it uses may be gone
                     log.exception('%s failed', self._thread.name)
             self.activity.end()

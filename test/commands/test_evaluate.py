@@ -76,7 +76,7 @@ class TestEvaluate:
         [
             pytest.param(
                 np.zeros((48, 60), np.uint8),
-                r'0\.png is 60×48, its picture 64×48; expected the same size',
+                r'0\.png is 60×48, but its picture is 64×48; expected the same size',
                 id='size',
             ),
             pytest.param(np.zeros((48, 64, 3), np.uint8), r'one channel of 8 bits', id='color'),
@@ -242,7 +242,7 @@ class TestEvaluateObjects:
         two = coco_objects(self.RIGHT, keypoints=labelled[:6])
         coco_folder(tmp_path / 'set', [two], names=['name_0'], keypoints=['a', 'b'])
         assert main(command) == 1
-        assert 'finds 3 keypoints per object, the dataset has 2;' in capsys.readouterr().err
+        assert 'finds 3 keypoints per object, but the dataset has 2;' in capsys.readouterr().err
 
     def test_rendered_people(self, tmp_path, capsys):
         """A detector that finds one box in the middle whatever the picture shows."""

@@ -68,7 +68,9 @@ class TestInfo:
         ('settings', 'message'),
         [
             pytest.param(['task'], r'--set task: expected KEY=VALUE', id='no_value'),
-            pytest.param(['task=dtect'], r"--set: task: 'dtect' is none .*'detect'\?", id='task'),
+            pytest.param(
+                ['task=dtect'], r"--set: task: 'dtect' is not one .*'detect'\?", id='task'
+            ),
             pytest.param(['tusk=detect'], r"unknown key 'tusk'; did you mean 'task'\?", id='key'),
             pytest.param(['mean=[1, 2'], r'--set mean=\[1, 2: the value cannot be', id='yaml'),
             pytest.param(['scale=-0'], r'--set: scale: -?0\.0 must be a number', id='range'),

@@ -214,8 +214,12 @@ class TestErrors:
         ('text', 'fatal', 'advice'),
         [
             ('cuMemAlloc failed: out of memory', False, 'the GPU is full'),
-            ('cuEventSynchronize failed: an illegal memory access was encountered', True, 'anew'),
-            ('cuStreamSynchronize failed: unspecified launch failure', True, 'anew'),
+            (
+                'cuEventSynchronize failed: an illegal memory access was encountered',
+                True,
+                'restarted',
+            ),
+            ('cuStreamSynchronize failed: unspecified launch failure', True, 'restarted'),
             ('cuLaunchKernel failed: invalid argument', False, 'invalid argument'),
             ('cuInit failed: no CUDA-capable device is detected', False, 'CUDA_VISIBLE_DEVICES'),
         ],

@@ -80,7 +80,7 @@ def test_kernels_and_launches_from_another_thread(standin, device, stream, memor
 
 
 def test_nothing_recorded(stream):
-    with pytest.raises(CudaError, match='nothing was put on the stream'):
+    with pytest.raises(CudaError, match='nothing was enqueued'):
         capture(stream, lambda: None)
 
 
@@ -118,7 +118,7 @@ def test_swallowed_error_is_noticed_at_the_end(stream, host, memory):
         with pytest.raises(CudaError):
             stream.synchronize()
 
-    with pytest.raises(CudaError, match=r'recording a CUDA graph failed: .*901'):
+    with pytest.raises(CudaError, match=r'capturing a CUDA graph failed: .*901'):
         capture(stream, record)
 
 

@@ -142,7 +142,9 @@ def test_a_graph_holds_for_one_size_of_image(standin, device):
     [
         pytest.param((1, 31, 160, 160), 'f4', '(1, 32, …) mask prototypes', id='channels'),
         pytest.param((32, 160, 160), 'f4', '(1, 32, …) mask prototypes', id='dimensions'),
-        pytest.param((1, 32, 160, 160), 'i4', 'int32; float16 and float32', id='type'),
+        pytest.param(
+            (1, 32, 160, 160), 'i4', 'int32; the GPU decodes float16 and float32', id='type'
+        ),
     ],
 )
 @pytest.mark.parametrize('standin', [False], indirect=True)

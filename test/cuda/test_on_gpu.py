@@ -452,7 +452,7 @@ class TestOnnxRuntime:
         try:
             engine.bind_thread()
             print(engine.description)  # noqa: T201
-            assert 'head by one kernel' in engine.description, 'thirty launches take longer'
+            assert 'head in one kernel' in engine.description, 'thirty launches take longer'
             for seed in range(3):
                 tensor = picture(engine, seed)
                 (wanted,), (found,) = cpu.infer(tensor), engine.infer(tensor)

@@ -153,7 +153,7 @@ def test_nothing_is_allocated_for_masks_no_larger_than_before(standin, stage):
 def test_a_block_that_was_not_prepared(stage):
     segmenter, output, stream = stage
     segmenter.prepare(transform_of(Case()), SegmentationOptions(), 0)
-    with pytest.raises(CudaError, match='block 1 was enqueued without having been prepared'):
+    with pytest.raises(CudaError, match='block 1 was enqueued before it was prepared'):
         segmenter.enqueue([output], stream, 1)
 
 
@@ -182,5 +182,5 @@ def test_an_output_that_is_not_the_one_announced(device, stage, shape, dtype):
     ],
 )
 def test_a_type_that_no_kernel_takes(device, layout, dtype):
-    with pytest.raises(ModelError, match='float16 and float32 are decoded on the GPU'):
+    with pytest.raises(ModelError, match='the GPU decodes float16 and float32'):
         CudaSegmenter(device, layout, (1, 5, 48, 64), dtype)

@@ -33,7 +33,10 @@ def test_one_launch(standin, device):
 
 @pytest.mark.parametrize(
     ('levels', 'bins', 'text'),
-    [(5, 16, '5 levels of 16 bins; the kernel takes 4 and 16'), (1, 17, '1 level of 17 bins')],
+    [
+        (5, 16, '5 levels of 16 bins; the kernel takes at most 4 and 16'),
+        (1, 17, '1 level of 17 bins'),
+    ],
 )
 def test_beyond_the_kernel(device, levels, bins, text):
     layout = HeadLayout(((2, 2),) * levels, (8,) * levels, bins, 1)
@@ -48,12 +51,12 @@ def test_an_output_of_another_shape(device):
         output = held.add(DeviceBuffer(device, (1, 84, 97), np.float32))
         stream = held.add(device.new_stream())
         with pytest.raises(
-            CudaError, match=r'float32 \(1, 84, 97\); the head makes float32 \(1, 84, 98\)'
+            CudaError, match=r'float32 \(1, 84, 97\); expected float32 \(1, 84, 98\)'
         ):
             head.enqueue(output, stream)
     held.close()
 
 
 def test_no_kernel_for_halves_of_floats(device):
-    with pytest.raises(ModelError, match='no kernel makes float16 of float32 maps'):
+    with pytest.raises(ModelError, match='no kernel makes float16 outputs from float32 maps'):
         CudaHead(device, DETECT, np.float32, np.float16)

@@ -34,11 +34,11 @@ def test_names(tmp_path, file, text, names):
 @pytest.mark.parametrize(
     ('file', 'text', 'message'),
     [
-        pytest.param('a.txt', '', 'holds no names', id='empty'),
-        pytest.param('a.txt', '\n \n', 'holds no names', id='blank'),
+        pytest.param('a.txt', '', 'contains no names', id='empty'),
+        pytest.param('a.txt', '\n \n', 'contains no names', id='blank'),
         pytest.param('a.txt', 'cat\n\ndog\n', 'has no name for class 1', id='gap'),
         pytest.param('a.yaml', '', 'has no list of names', id='empty_yaml'),
-        pytest.param('a.yaml', 'names: []', 'holds no names', id='empty_list'),
+        pytest.param('a.yaml', 'names: []', 'contains no names', id='empty_list'),
         pytest.param('a.yaml', '[cat, null]', 'has no name for class 1', id='yaml_gap'),
         pytest.param('a.yaml', 'nc: 80', 'has no list of names, nor a mapping', id='no_names'),
         pytest.param('a.yaml', '{0: cat, 2: dog}', 'has no list of names, nor', id='missing_id'),

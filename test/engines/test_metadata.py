@@ -94,7 +94,7 @@ def test_metadata_that_cannot_be_read_is_left_out_with_a_warning(key, text, capl
         info = read_onnx_metadata({'task': 'detect', key: text})
     assert info == ModelInfo(task='detect')
     assert [record.levelname for record in caplog.records] == ['WARNING']
-    assert f"metadata '{key}' of the model is left out" in caplog.text
+    assert f"the model's metadata '{key}' is ignored" in caplog.text
 
 
 # Neither time limit: Hypothesis builds its tables of Unicode on the first run.
@@ -201,7 +201,7 @@ def test_sidecar_spellings(tmp_path, text, expected):
         pytest.param('path: x.onnx', r"unknown key 'path'", id='path_is_not_a_key'),
         pytest.param(
             'names: [a]\nclass_names: [b]',
-            r'class_names says again what names said; keep one of them',
+            r'class_names and names set the same value; keep one of them',
             id='said_twice',
         ),
         pytest.param('just text', r'holds one value; expected lines of `key: value`', id='text'),
@@ -212,7 +212,7 @@ def test_sidecar_spellings(tmp_path, text, expected):
         ),
         pytest.param(
             'task: detection',
-            r"task: 'detection' is none of detect, pose, segment, semantic, classify; "
+            r"task: 'detection' is not one of detect, pose, segment, semantic, classify; "
             r"did you mean 'detect'\?",
             id='task_unknown',
         ),
@@ -236,7 +236,7 @@ def test_sidecar_spellings(tmp_path, text, expected):
         pytest.param('names: {a: b}', 'expected whole numbers as keys', id='names_by_text'),
         pytest.param('names: {yes: b}', 'expected whole numbers as keys', id='names_by_bool'),
         pytest.param('names: {1.5: b}', 'expected whole numbers as keys', id='names_by_float'),
-        pytest.param('names: {65536: b}', 'expected indices of 0 to 65535', id='far_index'),
+        pytest.param('names: {65536: b}', 'expected indices from 0 to 65535', id='far_index'),
         pytest.param('names: [[a]]', r"expected a name, found \['a'\]", id='names_of_lists'),
         pytest.param('names: ["a\\nb"]', 'a control character in the name', id='newline'),
         pytest.param(f'names: [{"x" * 201}]', 'a name of 201 characters', id='long_name'),
@@ -258,10 +258,12 @@ def test_sidecar_spellings(tmp_path, text, expected):
         pytest.param('std: [1, 1, 0]', r'std: .* values are divided by them', id='std_zero'),
         pytest.param(
             'resize: letterboxed',
-            r"resize: 'letterboxed' is none of letterbox, .*did you mean 'letterbox'\?",
+            r"resize: 'letterboxed' is not one of letterbox, .*did you mean 'letterbox'\?",
             id='resize_unknown',
         ),
-        pytest.param('layout: yolov8', r"layout: 'yolov8' is none of objectness, ", id='layout'),
+        pytest.param(
+            'layout: yolov8', r"layout: 'yolov8' is not one of objectness, ", id='layout'
+        ),
         pytest.param('kpt_shape: [3, 4]', r'keypoint_shape: \(3, 4\) must be', id='kpt_shape'),
         pytest.param(
             'kpt_shape: [3, 2]\nkeypoint_names: [a, b]', r'2 names for 3 keypoints', id='kpt_names'
@@ -295,7 +297,7 @@ def test_names_in_a_file_beside_the_sidecar(tmp_path, monkeypatch):
     (tmp_path / 'coco.names').write_text('person\ntraffic light\n')
     assert read_sidecar(path) == ModelInfo(class_names=('person', 'traffic light'))
     path.write_text('class_names_file: coco.names\nnames: [a]')
-    with pytest.raises(ModelError, match='names says again what class_names_file said'):
+    with pytest.raises(ModelError, match='names and class_names_file set the same value'):
         read_sidecar(path)
     path.write_text('class_names_file: [a]')
     with pytest.raises(ModelError, match='class_names_file: expected text, found'):
@@ -363,7 +365,7 @@ def test_sidecar_path(tmp_path):
 def test_validate_names_the_origin():
     good = ModelInfo(path='a.onnx', layout='end_to_end', std=(1.0, 1.0, 2.0))
     validate(good)
-    with pytest.raises(ModelError, match=r'a\.onnx: color_order: .gray. is none of rgb, bgr'):
+    with pytest.raises(ModelError, match=r'a\.onnx: color_order: .gray. is not one of rgb, bgr'):
         validate(replace(good, color_order='gray'))
     with pytest.raises(ModelError, match=r'^overrides: mean: '):
         validate(ModelInfo(mean=(0.0, float('inf'), 0.0)), 'overrides')

@@ -201,7 +201,7 @@ def test_broken_yaml_beside_the_model(tmp_path):
 
 def test_override_out_of_range_names_the_parameter(tmp_path):
     path = color_segmentation(tmp_path / 'my.onnx')
-    with pytest.raises(ParameterError, match=r"resize: 'fit' is none of letterbox, ") as error:
+    with pytest.raises(ParameterError, match=r"resize: 'fit' is not one of letterbox, ") as error:
         open_engine(path, overrides=ModelInfo(resize='fit'))
     assert error.value.parameter == 'resize'
 
@@ -209,7 +209,7 @@ def test_override_out_of_range_names_the_parameter(tmp_path):
 def test_values_that_contradict_each_other_only_together(tmp_path):
     path = detector(tmp_path / 'my.onnx', metadata={'kpt_shape': '[3, 3]'})
     (tmp_path / 'my.yaml').write_text('skeleton: [[0, 5]]')
-    with pytest.raises(ModelError, match=r'skeleton: joins keypoint 5; .* are put together'):
+    with pytest.raises(ModelError, match=r'skeleton: joins keypoint 5; .* are combined'):
         open_engine(path)
 
 

@@ -36,9 +36,13 @@ def test_no_detections_and_ids_beyond_the_names():
     ('model', 'count', 'dataset', 'text'),
     [
         pytest.param(
-            ['cat'], 1, ['dog'], 'the model finds cat, the dataset has dog: no class in', id='none'
+            ['cat'],
+            1,
+            ['dog'],
+            'the model finds cat, the dataset has dog: they have no class in',
+            id='none',
         ),
-        pytest.param([], 3, ['dog'], '3 classes without names, the dataset 1', id='count'),
+        pytest.param([], 3, ['dog'], '3 classes without names, but the dataset has 1', id='count'),
     ],
 )
 def test_no_way_to_bring_them_together(model, count, dataset, text):

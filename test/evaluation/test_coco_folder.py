@@ -187,7 +187,7 @@ def edited(path, edit):
                 c['annotations'][0].update(keypoints=[1, 2, 2] * 3),
                 c['categories'][0].update(keypoints=['head', 'tail']),
             ),
-            r'annotations\[0\] has 9 keypoint values; expected .* of 2',
+            r'annotations\[0\] has 9 keypoint values; expected .* for 2',
             id='keypoints',
         ),
         pytest.param(
@@ -195,7 +195,7 @@ def edited(path, edit):
                 c['annotations'][0].update(keypoints=[1, 2, 2]),
                 c['annotations'][1].update(keypoints=[1, 2, 2] * 2),
             ),
-            r'objects of 1, 2 keypoints; expected one number',
+            r'objects with 1, 2 keypoints; expected the same',
             id='keypoint_counts',
         ),
     ],

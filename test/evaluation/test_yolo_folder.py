@@ -62,16 +62,16 @@ def test_boxes_among_outlines_leave_only_boxes(tmp_path):
 @pytest.mark.parametrize(
     ('line', 'text'),
     [
-        pytest.param('1 0.5 0.5 0.1', r'3 values after the class; expected 4 of a box', id='few'),
+        pytest.param('1 0.5 0.5 0.1', r'3 values after the class; expected 4 for a box', id='few'),
         pytest.param('1 0.5 0.5 0.1 0.1 0.1', r'5 values after the class', id='odd'),
         pytest.param('person 0.5 0.5 0.1 0.1', r"'person 0.5 .* is not all numeric", id='word'),
         pytest.param('2 0.5 0.5 0.1 0.1', r'class 2; data.yaml names classes 0 to 1', id='class'),
         pytest.param('-1 0.5 0.5 0.1 0.1', r'class -1;', id='negative_class'),
         pytest.param('0.5 0.5 0.5 0.1 0.1', r'class 0.5;', id='no_whole_class'),
         pytest.param(
-            '1 320 240 64 48', r"'1 320 .*; expected shares .* 0 to 1, not p", id='pixels'
+            '1 320 240 64 48', r"'1 320 .*; expected fractions .* 0 to 1, not p", id='pixels'
         ),
-        pytest.param('1 nan 0.5 0.1 0.1', r'.*; expected shares', id='nan'),
+        pytest.param('1 nan 0.5 0.1 0.1', r'.*; expected fractions', id='nan'),
         pytest.param('nan 0.5 0.5 0.1 0.1', r'class nan;', id='nan_class'),
     ],
 )
@@ -83,7 +83,9 @@ def test_broken_lines(tmp_path, line, text):
 
 def test_too_few_keypoints(tmp_path):
     path = yolo_folder(tmp_path, [LINE], kpt_shape=[17, 3])
-    with pytest.raises(ParameterError, match=r'line 1: 4 values after .* 4 and 17 × 3 of keyp'):
+    with pytest.raises(
+        ParameterError, match=r'line 1: 4 values after .* 4 for the box and 17 × 3 for keyp'
+    ):
         open_yolo(path)
 
 
@@ -94,12 +96,12 @@ def test_too_few_keypoints(tmp_path):
         pytest.param({'names': {1: 'a', 5: 'b'}}, r"'names' is .* 0, 1, 2, …", id='names'),
         pytest.param({'kpt_shape': [17]}, r"'kpt_shape' is \[17\]; expected", id='shape'),
         pytest.param({'kpt_shape': [10**9, 3]}, r"'kpt_shape' is \[1000000000", id='many_points'),
-        pytest.param({'val': 'n' * 256}, 'names nnn.*…, and there is no', id='long_folder'),
-        pytest.param({'val': 'a\0b'}, r'names a\\x00b, and there is no', id='nul_in_a_folder'),
-        pytest.param({'path': 'n' * 256, 'val': 'x'}, 'names x, and there', id='long_root'),
+        pytest.param({'val': 'n' * 256}, 'names nnn.*…, but there is no', id='long_folder'),
+        pytest.param({'val': 'a\0b'}, r'names a\\x00b, but there is no', id='nul_in_a_folder'),
+        pytest.param({'path': 'n' * 256, 'val': 'x'}, 'names x, but there', id='long_root'),
         pytest.param({'kpt_shape': [17, 4]}, r"'kpt_shape' is \[17, 4\]", id='depth'),
         pytest.param({'val': None}, r"has no 'val'; it has no split", id='no_split'),
-        pytest.param({'val': 'other'}, r'names other, and there is no .*/other; c', id='folder'),
+        pytest.param({'val': 'other'}, r'names other, but there is no .*/other; c', id='folder'),
     ],
 )
 def test_broken_descriptions(tmp_path, more, text):

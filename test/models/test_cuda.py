@@ -423,7 +423,7 @@ def test_a_capture_that_the_driver_refuses_leaves_plain_launches(
     standin, tmp_path, monkeypatch, caplog
 ):
     def refuse(*_, **__):
-        raise CudaError('recording a CUDA graph failed: not permitted')
+        raise CudaError('capturing a CUDA graph failed: not permitted')
 
     path = detector(tmp_path / 'detector.onnx', BOXES, size_wh=(64, 64))
     monkeypatch.setattr(cuda_models, 'capture', refuse)

@@ -1,4 +1,4 @@
-// What kernels of float32 and float16 values read as float.
+// Reads float32 and float16 values as float.
 #pragma once
 
 #include <cuda_fp16.h>

@@ -1,41 +1,42 @@
-// The object that each pixel of the source image belongs to, of networks that segment instances.
+// The object that each pixel of the source image belongs to, for networks that segment instances.
 // Twin: tasks/instance_masks.py instance_ids. Tied by test/cuda/test_instance_masks_kernel.py.
 //
 // prototypes    (channels, grid_h, grid_w), float32 or float16
 // coefficients  (objects, channels), float32, the best object first
-// ids           (source_h, source_w), the object's row plus 1, or 0; bytes, or 16 bits each where
-//               there are more than 255 objects
-// header        of the result: told where a prototype is not finite and there are objects
+// ids           (source_h, source_w), the object's row plus 1, or 0; one byte each, or two if there
+//               are more than 255 objects
+// header        of the result; bad_prototypes is set if a prototype is not finite and there are
+//               objects
 //
 // An object's logit in a cell is the sum of coefficient × prototype; a pixel's is interpolated
-// between four cells. A block makes a tile of the image: of the objects whose boxes touch it, as
-// many at a time as there is room for, first the logits in the cells around, then of each pixel the
-// first object with a logit above 0.
+// between four cells. A block makes one tile of the image. It takes the objects whose boxes touch
+// the tile, as many at a time as there is room for. For these it first computes the logits in the
+// cells around, then finds for each pixel the first object with a logit above 0.
 #include "detections.cuh"
 #include "floats.cuh"
 
 constexpr int TILE_W = 32, TILE_H = 16;
 constexpr int THREADS_DOWN = 8;
 constexpr int THREADS = TILE_W * THREADS_DOWN;
-constexpr int PIXELS = TILE_H / THREADS_DOWN;     // of a thread
-constexpr int LOGITS = 2 * TILE_W * 2 * TILE_H;   // room for two cells a pixel and axis
+constexpr int PIXELS = TILE_H / THREADS_DOWN;     // per thread
+constexpr int LOGITS = 2 * TILE_W * 2 * TILE_H;   // room for two cells per pixel and axis
 
-// The cells that the pixels of one axis of a tile need: all between the first and the last, or
-// where the grid is finer than the image, two of each pixel.
+// The cells that the pixels of one axis of a tile need: all from the first to the last or, if the
+// grid is finer than the image, two for each pixel.
 template <int SIZE>
 struct Cells {
     int cell[2 * SIZE];               // of the grid
-    int lower[SIZE], upper[SIZE];     // for each pixel, where its two stand in `cell`
+    int lower[SIZE], upper[SIZE];     // for each pixel, the indices of its two in `cell`
     float share[SIZE];                // weight of the upper one
     int count;
 };
 
-// For threads 0 … SIZE - 1; a barrier before, and one after.
+// Called by threads 0 … SIZE - 1; needs a barrier before and after.
 template <int SIZE>
 __device__ inline void find_cells(int thread, int first_pixel, int pixels, const Axis& axis, Cells<SIZE>& cells) {
     if (thread < 0 || thread >= SIZE) return;
     const int here = min(SIZE, pixels - first_pixel);
-    int lower[3];  // of this pixel, the tile's first and its last
+    int lower[3];  // for this pixel, the tile's first and the tile's last
     double position = 0;
     for (int i = 2; i >= 0; --i) {
         const int pixel = first_pixel + (i == 0 ? min(thread, here - 1) : i == 1 ? 0 : here - 1);
@@ -53,10 +54,10 @@ __device__ inline void find_cells(int thread, int first_pixel, int pixels, const
     if (thread == 0) cells.count = all ? last - lower[1] + 1 : 2 * SIZE;
 }
 
-// Pixels whose center is inside.
+// The first pixel whose center is inside an edge.
 __device__ inline int first_inside(float edge) { return static_cast<int>(ceilf(edge - 0.5f)); }
 
-// Objects whose boxes touch the tile, in order, into `objects`. Returns how many.
+// Writes the objects whose boxes touch the tile to `objects`, in order. Returns how many.
 __device__ inline int objects_at(
     const Detected& detected, int left, int top, int right, int bottom, int thread,
     short (&objects)[Detected::CAPACITY]) {
@@ -85,7 +86,7 @@ __device__ inline int objects_at(
     return found;
 }
 
-// Whether all prototypes are finite; the threads of all blocks share them among them.
+// Sets bad_prototypes unless all prototypes are finite; the threads of all blocks share the work.
 template <typename T>
 __device__ inline void check_prototypes(const T* prototypes, int count, int thread, Header* header) {
     const int first = (blockIdx.y * gridDim.x + blockIdx.x) * THREADS + thread;

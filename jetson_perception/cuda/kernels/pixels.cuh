@@ -1,9 +1,10 @@
-// Pixels of images as cameras deliver them, one at a time, as blue, green and red of 8 bits.
-// Twin: images.to_bgr, that is OpenCV's cvtColor, bit for bit. Tied by
+// Reads pixels of images as cameras deliver them, one at a time, as 8 bits of blue, green and red.
+// Twin: images.to_bgr, which uses OpenCV's cvtColor, bit for bit. Tied by
 // test/cuda/test_preprocess_kernel.py.
 //
-// A reader is made of the image's first byte, its step (bytes from one row to the next), its size,
-// and a number for what differs between encodings of one family. `at(x, y)` wants a pixel inside.
+// A reader has the image's first byte, its step (bytes from one row to the next), its size, and the
+// variant: a number for what differs between encodings of one family. `at(x, y)` takes only pixels
+// inside the image.
 #pragma once
 
 struct Pixel {
@@ -14,7 +15,7 @@ __device__ inline int clamped(int value, int low, int high) {
     return value < low ? low : (value > high ? high : value);
 }
 
-// bgr8, rgb8, bgra8, rgba8: `channels` bytes a pixel, red before blue where red_first is not 0.
+// bgr8, rgb8, bgra8, rgba8: `channels` bytes per pixel, red before blue if red_first is not 0.
 template <int channels>
 struct Interleaved {
     const unsigned char* bytes;
@@ -51,7 +52,7 @@ __device__ inline Pixel from_yuv(int y, int u, int v) {
     };
 }
 
-// yuyv: Y U Y V for two pixels; uyvy, where light_second is not 0: U Y V Y.
+// yuyv: Y U Y V for two pixels; uyvy, if light_second is not 0: U Y V Y.
 struct PackedYuv {
     const unsigned char* bytes;
     int step, width, height, light_second;
@@ -63,7 +64,7 @@ struct PackedYuv {
     }
 };
 
-// nv12: a plane of Y, then one of U V at half the size; nv21, where v_first is not 0: of V U.
+// nv12: a plane of Y, then one of U V at half the size; nv21, if v_first is not 0: one of V U.
 struct SemiPlanarYuv {
     const unsigned char* bytes;
     int step, width, height, v_first;
@@ -76,7 +77,7 @@ struct SemiPlanarYuv {
 };
 
 // Bayer patterns, interpolated bilinearly; the outermost rows and columns repeat those next to
-// them. Of each 2×2 pixels the red one is at column red_at & 1 and row red_at >> 1.
+// them. In each 2×2 pixels, the red one is at column red_at & 1 and row red_at >> 1.
 struct Bayer {
     const unsigned char* bytes;
     int step, width, height, red_at;

@@ -1,23 +1,23 @@
-// An image of any encoding into an input tensor: color conversion, bilinear resize, padding and
-// normalization in one launch. Twin: images.to_bgr and tasks/preprocess.py, Preprocessor, bit for
-// bit. Tied by test/cuda/test_preprocess_kernel.py.
+// Turns an image of any encoding into an input tensor: color conversion, bilinear resize, padding
+// and normalization in one launch. Twin: images.to_bgr and tasks/preprocess.py, Preprocessor, bit
+// for bit. Tied by test/cuda/test_preprocess_kernel.py.
 //
-// image    (source_h rows of `step` bytes), uint8, as pixels.cuh says for the family and variant
+// image    (source_h rows of `step` bytes), uint8; see pixels.cuh for the family and variant
 // target   (3, network_h, network_w), float32 or float16, contiguous, planes in the network's order
-// table    (3 × 256 + 3) of the target's type: for each plane the value of each pixel value, then
-//          for each plane that of the padding. Values are only moved here, never computed, so a
-//          float16 is a 16-bit integer.
+// table    (3 × 256 + 3) of the target's type: for each plane, what each pixel value becomes; then
+//          for each plane, the padding. The kernel only moves these values and never computes with
+//          them, so it treats a float16 as a 16-bit integer.
 //
-// The content, content_w × content_h, lies at (left, top) in the target; one of its pixels is
-// step_x × step_y of the source's.
+// The content, content_w × content_h, lies at (left, top) in the target; one of its pixels covers
+// step_x × step_y source pixels.
 #include "pixels.cuh"
 #include "taps.cuh"
 
-constexpr int TILE = 32;        // a block's pixels of the target, across and down
-constexpr int THREADS_DOWN = 8;  // a block's threads, each for TILE / THREADS_DOWN pixels of a column
+constexpr int TILE = 32;         // pixels of the target per block, across and down
+constexpr int THREADS_DOWN = 8;  // each thread handles TILE / THREADS_DOWN pixels of a column
 constexpr int PIXEL_VALUES = 256;
 
-// OpenCV interpolates bytes in integers: weights have 11 bits of fraction, each rounded to even.
+// OpenCV interpolates bytes with integers: weights have 11 fraction bits, each rounded to even.
 struct IntegerTaps {
     int first, second, first_weight, second_weight;
 };

@@ -1,32 +1,32 @@
-// Class masks from the scores of a segmentation network: bilinear enlargement, the best class of
-// each pixel, and how many pixels each class has. Twin: tasks/segmentation.py, segment. Tied by
+// Makes class masks from the scores of a segmentation network: bilinear enlargement, the best class
+// of each pixel, and how many pixels each class has. Twin: tasks/segmentation.py, segment. Tied by
 // test/cuda/test_segmentation_kernel.py.
 //
 // scores   (classes, grid_h, grid_w) in any order of axes: element (c, y, x) is at c × class_stride
-//          + y × row_stride + x × column_stride. float32 or float16. What is padding around the
-//          image is left out by the first element's address and the grid's size.
+//          + y × row_stride + x × column_stride. float32 or float16. The address of the first
+//          element and the grid's size exclude the padding around the image.
 // labels   (grid_h, grid_w) uint16: the best class at each grid point, and UNSURE
 // softmax  (grid_h, grid_w): what turns the logits of a grid point into probabilities
 // mask     (mask_h, mask_w) uint8
 // counts   (257) uint32: pixels of each class, then the grid points where the highest score is
-//          infinite or no number. Where there are any, mask and counts mean nothing.
-// bad      (1) uint32: these points as they are found. Zero before the first frame; every frame
-//          leaves it so.
+//          infinite or NaN. If there are any, mask and counts are meaningless.
+// bad      (1) uint32: the number of such points found so far. Zero before the first frame and
+//          after every frame.
 //
-// First one thread a grid point finds the best class there; then one thread a few pixels of the
-// mask. Where the grid points around a pixel have the same best class, this is the pixel's too: an
-// average of four with positive weights keeps the order. So only along borders between classes is
-// anything interpolated.
+// First, each thread finds the best class at one grid point; then each thread finds the class of a
+// few pixels of the mask. If the grid points around a pixel have the same best class, it is the
+// pixel's too, since averages with positive weights keep the order. So scores are interpolated only
+// along borders between classes.
 #include "floats.cuh"
 #include "taps.cuh"
 
 constexpr int MAX_CLASSES = 256;
-constexpr int TILE = 32;         // a block's pixels of the mask, across and down
-constexpr int THREADS_DOWN = 8;  // a block's threads, each for TILE / THREADS_DOWN pixels of a column
+constexpr int TILE = 32;         // pixels of the mask per block, across and down
+constexpr int THREADS_DOWN = 8;  // each thread handles TILE / THREADS_DOWN pixels of a column
 constexpr int GRID_THREADS = 256;
-constexpr int BAD_POINTS = MAX_CLASSES;  // where in `counts` these are
+constexpr int BAD_POINTS = MAX_CLASSES;  // index of the bad points in `counts`
 
-// A flag of a label: some score here is infinite or no number, and averages don't keep the order.
+// A flag in a label: a score here is infinite or NaN, so that averages may not keep the order.
 constexpr unsigned short UNSURE = 256;
 
 struct Softmax {
@@ -35,7 +35,7 @@ struct Softmax {
 
 __device__ inline bool is_nan(float value) { return value != value; }
 
-// Whether `value` comes after `best` in a search for the highest that NaN ends, as NumPy's does.
+// Whether `value` replaces `best` in a search for the highest value; NaN ends it, as in NumPy.
 __device__ inline bool is_higher(float value, float best) {
     return value > best || (is_nan(value) && !is_nan(best));
 }
@@ -69,8 +69,8 @@ __device__ inline unsigned short best_score(const Grid<Score>& grid, const Score
     return finite ? label : (label | UNSURE);
 }
 
-// The best class as its probability says it: of logits that differ by less than a probability can
-// show the lower class is the best.
+// The class with the highest probability. If logits differ by less than probabilities can show, the
+// class with the lower id wins.
 template <typename Score>
 __device__ inline unsigned short best_probability(
     const Grid<Score>& grid, const Score* point, float highest, Softmax* softmax) {
@@ -85,7 +85,7 @@ __device__ inline unsigned short best_probability(
         }
     }
     *softmax = {highest, 1.0f / sum};
-    return isfinite(sum) ? label : UNSURE;  // else no probability is a number, and 0 the first
+    return isfinite(sum) ? label : UNSURE;  // otherwise all probabilities are NaN, 0 the first
 }
 
 template <bool with_softmax, typename Score>
@@ -113,12 +113,12 @@ struct Mask {
     unsigned int* counts;
 };
 
-// Where the mask lies on the grid: a pixel of it is step_x × step_y grid points.
+// Where the mask lies on the grid: one of its pixels covers step_x × step_y grid points.
 struct Place {
     double step_x, step_y, origin_x, origin_y;
 };
 
-// Calls best_at(x, y) for each pixel of the block's tile, writes the classes and counts them.
+// Calls best_at(x, y) for each pixel of the block's tile, writes the classes, and counts them.
 template <typename BestAt>
 __device__ inline void fill_tile(const Mask& mask, const BestAt& best_at) {
     __shared__ unsigned int counts[MAX_CLASSES];
@@ -127,7 +127,7 @@ __device__ inline void fill_tile(const Mask& mask, const BestAt& best_at) {
     __syncthreads();
     const int x = blockIdx.x * TILE + threadIdx.x, tile_y = blockIdx.y * TILE;
     if (x < mask.width) {
-        // Neighbours mostly have the same class: one addition for a run of them.
+        // Neighbors mostly have the same class, so a run of them needs only one addition.
         int run_class = 0, run = 0;
         for (int i = threadIdx.y; i < TILE && tile_y + i < mask.height; i += THREADS_DOWN) {
             const int best = best_at(int(threadIdx.x), i);
@@ -147,14 +147,14 @@ __device__ inline void fill_tile(const Mask& mask, const BestAt& best_at) {
     }
 }
 
-// One grid point is enough where the other has no weight.
+// One grid point is enough if the other has no weight.
 __device__ inline Taps of_weight(Taps taps) {
     if (taps.weight == 0.0f) taps.second = taps.first;
     return taps;
 }
 
-// Counts the values that are not finite, which the threads of all blocks share among them. at(i) is
-// one of `count`.
+// Counts the values that are not finite; the threads of all blocks share the work. at(i) returns
+// one of `count` values.
 template <typename At>
 __device__ inline void count_bad(int count, unsigned int* counts, const At& at) {
     const int block = blockIdx.y * gridDim.x + blockIdx.x, thread = threadIdx.y * TILE + threadIdx.x;
@@ -164,7 +164,7 @@ __device__ inline void count_bad(int count, unsigned int* counts, const At& at) 
     }
 }
 
-// The taps of the tile's columns and rows. Threads must meet (__syncthreads) before using them.
+// Finds the taps of the tile's columns and rows. Threads must synchronize before they use them.
 template <typename Score>
 __device__ inline void find_taps(const Grid<Score>& grid, const Place& place, Taps* columns, Taps* rows) {
     const int thread = threadIdx.y * TILE + threadIdx.x;
@@ -177,7 +177,7 @@ __device__ inline void find_taps(const Grid<Score>& grid, const Place& place, Ta
     }
 }
 
-// A neighbor without weight does not count: nothing times infinity would be no number.
+// A neighbor without weight does not count: 0 × infinity would be NaN.
 __device__ inline float between(float first, float second, float weight_of_second) {
     const float mean = first * (1.0f - weight_of_second) + second * weight_of_second;
     return weight_of_second == 0.0f ? first : mean;
@@ -205,13 +205,13 @@ struct BestOfScores {
         const bool everywhere = label == labels[upper + column.second] &&
                                 label == labels[lower + column.first] &&
                                 label == labels[lower + column.second];
-        // With one grid point for a pixel its class is the pixel's, unsure or not.
+        // If a pixel has only one grid point, it has the class of that point, unsure or not.
         const bool one_point = column.first == column.second && upper == lower;
         if (everywhere && (label < UNSURE || one_point)) return label % UNSURE;
         return best_between(column, row);
     }
 
-    // The first class that no other surpasses. No class surpasses NaN.
+    // The first class that no other class surpasses. No class surpasses NaN.
     __device__ int best_between(const Taps& column, const Taps& row) const {
         const Score* corner[4] = {
             grid.at(column.first, row.first), grid.at(column.second, row.first),
@@ -262,8 +262,8 @@ struct Foreground {
     }
 };
 
-// ---- The kernels. Grid: GRID_THREADS grid points a block; or the mask's tiles, with blocks of
-// (TILE, THREADS_DOWN).
+// ---- The kernels. Grid: GRID_THREADS grid points per block; or the mask's tiles, with blocks of
+// (TILE, THREADS_DOWN) threads.
 
 #define GRID_ARGUMENTS(Score)                                                                  \
     const Score *scores, int class_count, int class_stride, int row_stride, int column_stride, \
@@ -298,7 +298,7 @@ BEST_CLASS(float16, __half, false)
 BEST_CLASS(softmax_float32, float, true)
 BEST_CLASS(softmax_float16, __half, true)
 
-// The one channel of a network with a foreground and a background.
+// For the single channel of a network that separates foreground from background.
 #define FOREGROUND(suffix, Score)                                                               \
     extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) foreground_##suffix(       \
         GRID_ARGUMENTS(Score), int with_sigmoid, float threshold, MASK_ARGUMENTS) {             \
@@ -314,13 +314,14 @@ FOREGROUND(float32, float)
 FOREGROUND(float16, __half)
 
 // ids      (…, grid_w) contiguous: class ids instead of scores, which can only be repeated
-// points   how many there are
-// columns  (mask_w) int32: the column of the grid that each of the mask repeats; rows (mask_h)
+// points   how many ids there are
+// columns  (mask_w) int32: the column of the grid that each column of the mask repeats
+// rows     (mask_h) int32: the same for rows
 struct Integers {
     const unsigned char* ids;
     int item_bytes;
 
-    // The lowest byte, as a conversion to uint8 gives it.
+    // The lowest byte, like a conversion to uint8.
     __device__ unsigned char at(size_t i) const { return ids[i * item_bytes]; }
 };
 

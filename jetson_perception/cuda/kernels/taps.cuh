@@ -1,4 +1,4 @@
-// Where bilinear interpolation reads: two neighbours on each axis, and the weight of the second.
+// Where bilinear interpolation reads: two neighbors on each axis, and the weight of the second.
 #pragma once
 
 struct Taps {
@@ -6,16 +6,18 @@ struct Taps {
     float weight;       // of the second, 0 up to but not including 1
 };
 
-// Position of element `i` of an axis that begins `origin` elements into the source, each of its
-// elements `step` source elements wide, less half an element: a whole number at an element's center.
+// Position in the source of element `i` of an axis that begins `origin` source elements into it and
+// whose elements are `step` source elements wide; minus 0.5, so that centers of source elements are
+// at whole numbers.
 //
-// OpenCV's resize computes so, in double and then float; the product is not to be contracted into
-// a fused multiply-add, which rounds once where the CPU rounds twice.
+// OpenCV's resize computes it like this, in double and then float. The product must not be
+// contracted into a fused multiply-add, which would round once where the CPU rounds twice.
 __device__ inline float source_position(int i, double step, double origin) {
     return static_cast<float>(__dadd_rn(__dmul_rn(i + 0.5, step), origin - 0.5));
 }
 
-// Beyond the outermost elements the source repeats them. Here all the weight goes to one of them,
+// Beyond the outermost elements, the source repeats them. For columns, all the weight goes to the
+// first tap.
 __device__ inline Taps column_taps(int x, double step, double origin, int source_w) {
     const float position = source_position(x, step, origin);
     const int first = static_cast<int>(floorf(position));
@@ -24,8 +26,8 @@ __device__ inline Taps column_taps(int x, double step, double origin, int source
     return {first, first + 1, position - floorf(position)};
 }
 
-// and here both taps are the same element. OpenCV does the one across and the other down, and with
-// integer weights the results differ by their rounding.
+// For rows, both taps are the same element. OpenCV also treats columns and rows differently in this
+// way, and with integer weights the two round differently.
 __device__ inline Taps row_taps(int y, double step, double origin, int source_h) {
     const float position = source_position(y, step, origin);
     const int first = static_cast<int>(floorf(position)), last = source_h - 1;

@@ -1,11 +1,11 @@
-// Class masks as pictures: a color for each class, alone or over the image. Twins: drawing.py,
-// color_mask and draw_segmentation, bit for bit. Tied by test/cuda/test_tint_kernel.py.
+// Draws class masks as pictures: a color for each class, alone or over the image. Twins:
+// drawing.py, color_mask and draw_segmentation, bit for bit. Tied by test/cuda/test_tint_kernel.py.
 //
 // mask     (height, width) uint8: class ids
 // target   (height, width, 3) uint8: BGR, contiguous
 #include "pixels.cuh"
 
-constexpr int THREADS_ACROSS = 32, THREADS_DOWN = 8;  // of a block, each for one pixel
+constexpr int THREADS_ACROSS = 32, THREADS_DOWN = 8;  // per block; each thread handles one pixel
 constexpr int PIXEL_VALUES = 256;
 
 __device__ inline bool my_pixel(int width, int height, int* x, int* y) {
@@ -25,7 +25,7 @@ extern "C" __global__ void color_classes(
     for (int c = 0; c < 3; ++c) target[3 * i + c] = color[c];
 }
 
-// image    (height rows of `step` bytes), uint8, as pixels.cuh says for the family and variant
+// image    (height rows of `step` bytes), uint8; see pixels.cuh for the family and variant
 // tinted   (256, 3, 256) uint8: what each pixel value of each channel becomes under each class
 #define TINT(family, Reader)                                                                     \
     extern "C" __global__ void tint_##family(                                                    \

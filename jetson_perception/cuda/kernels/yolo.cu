@@ -1,23 +1,26 @@
-// Detections out of a YOLO network's output: scores, suppression, boxes and keypoints in pixels of
-// the source image. Twin: tasks/yolo.py decode, with tasks/nms.py. Tied by
+// Decodes a YOLO network's output into detections: scores, suppression, boxes and keypoints in
+// pixels of the source image. Twin: tasks/yolo.py decode, with tasks/nms.py. Tied by
 // test/cuda/test_yolo_kernel.py.
 //
-// Two launches for outputs of anchors, one for end-to-end outputs:
-//   find_candidates   all blocks: best class, score and thresholds of each anchor; what passes goes
-//                     on a list in any order. The last block to end: the best MAX_CANDIDATES of
-//                     them, sorted by score and then by row, so that the order is always the same.
-//   suppress          all blocks: which candidate covers which, a bit each. The last block to end:
-//                     keeps the best, drops what they cover, and so on; writes the result.
-//   read_end_to_end   one block: thresholds, sorts and writes rows that need no suppression.
+// There are two launches for outputs with anchors, one for end-to-end outputs:
+//   find_candidates   All blocks compare the best class of each anchor with its score threshold,
+//                     and list the anchors that pass, in any order. The last block to end selects
+//                     the best MAX_CANDIDATES and sorts them by score and then by row, so that the
+//                     order is always the same.
+//   suppress          All blocks find which candidate covers which, a bit each. The last block to
+//                     end keeps the best, drops those that it covers, and so on; it writes the
+//                     result.
+//   read_end_to_end   One block applies score thresholds to rows that need no suppression, sorts
+//                     them and writes the result.
 //
 // output     values of `anchors` rows: value v of row r at r × row_stride + v × value_stride
-// frame      what may change from frame to frame, in memory, so that launches can be repeated
-// coefficients  of the detections' masks, (detections, coefficient_count), where there are any
+// frame      what may change from frame to frame; it is in memory, so that launches can be repeated
+// coefficients  of the detections' masks, (detections, coefficient_count), if there are any
 // result     a Header, then rows of ROW_VALUES + 3 × keypoints floats: left, top, right, bottom,
 //            score, class id (an int's bits), then x, y, score of each keypoint
 //
-// float32 and float16 outputs; everything is computed in float32, rounded where NumPy rounds.
-// Differs from the twin where a score is -0, which counts as 0 also in float16.
+// Outputs are float32 or float16; everything is computed in float32, rounded where NumPy rounds.
+// The kernels differ from the twin if a score is -0, which counts as 0 even in float16.
 #include "detections.cuh"
 #include "floats.cuh"
 
@@ -28,22 +31,23 @@ constexpr int MAX_CANDIDATES = 1000;                     // as in tasks/yolo.py
 constexpr int SORTED = Detected::CAPACITY;               // a power of two that holds them
 constexpr int WORD = 64;                                 // candidates in a word of overlaps
 constexpr int WORDS = SORTED / WORD;
-constexpr int OVERLAP_BLOCKS = WORDS * (WORDS + 1) / 2;  // of WORD × WORD pairs, no pair twice
+constexpr int OVERLAP_BLOCKS = WORDS * (WORDS + 1) / 2;  // each for WORD × WORD pairs, none twice
 constexpr int ROW_VALUES = 6;
 constexpr float INFINITE = __builtin_huge_valf();
 
 typedef unsigned long long Bits;
 
-// Zero before the first frame; every frame leaves the counters so. In the order of the score.
+// Zero before the first frame; every frame leaves the counters at zero. Candidates are in the order
+// of their scores.
 struct Workspace {
     unsigned candidate_count, find_blocks_ended, suppress_blocks_ended, sorted_count;
     int bad_scores, bad_boxes, bad_keypoints, bad_coefficients;  // as in a Header
     float4 box[SORTED];     // left, top, right, bottom, network pixels
-    float needed[SORTED];   // of two boxes, the sum is the intersection above which one covers
+    float needed[SORTED];   // a box covers another if they intersect by more than the sum of theirs
     float score[SORTED];
     int class_id[SORTED];
     int row[SORTED];
-    Bits overlaps[SORTED * WORDS];  // word w of candidate i: which of w × 64 + 0 … 63 it covers
+    Bits overlaps[SORTED * WORDS];  // word w of candidate i: which of w × 64 + (0 … 63) it covers
 };
 static_assert(sizeof(Workspace) <= 1 << 18, "cuda/yolo.py reserves 256 KiB");
 
@@ -58,7 +62,7 @@ struct Output {
     __device__ float at(int row, int value) const { return widened(raw(row, value)); }
 };
 
-// Whether an objectness leaves any class a chance, as the twin sees it before it multiplies.
+// Whether any class can pass with this objectness, as the twin checks it before it multiplies.
 __device__ inline bool is_likely(float value, const Frame& frame) { return value >= frame.lowest; }
 __device__ inline bool is_likely(__half value, const Frame& frame) {
     return static_cast<short>(__half_as_ushort(value)) >= frame.lowest_half;
@@ -68,7 +72,7 @@ __device__ inline bool passes(float score, int class_id, const Frame& frame) {
     return score >= frame.thresholds[min(class_id, frame.threshold_count - 1)];
 }
 
-// Larger is better: by score, which is not negative, then by the lower row. Never 0.
+// Larger is better: first the higher score, which is not negative, then the lower row. Never 0.
 __device__ inline Bits key_of(float score, int row) {
     return static_cast<Bits>(__float_as_uint(score + 0.0f)) << 32 | ~static_cast<unsigned>(row);
 }
@@ -77,11 +81,11 @@ __device__ inline float score_of(Bits key) { return __uint_as_float(static_cast<
 
 // ---------------------------------------------------------------- selecting and sorting
 
-// The value that exactly `wanted` of the keys, all different, reach. Digit by digit from the
-// highest: a histogram tells in which digit's bin the value lies.
+// The value that exactly `wanted` of the keys reach; all keys differ. It is found digit by digit,
+// from the highest: a histogram shows in which digit's bin the value lies.
 __device__ inline Bits selection_limit(const Bits* keys, int count, int wanted) {
     constexpr int BINS = 256;
-    __shared__ int at_least[BINS];  // keys of this bin and those above
+    __shared__ int at_least[BINS];  // number of keys in this bin and those above
     __shared__ int chosen;
     Bits prefix = 0;
     for (int shift = 56;; shift -= 8) {
@@ -113,7 +117,7 @@ __device__ inline Bits selection_limit(const Bits* keys, int count, int wanted) 
     }
 }
 
-// The best keys of a list into `sorted`, best first. Returns how many. For a whole block.
+// Writes the best keys of a list to `sorted`, best first. Returns how many. For a whole block.
 __device__ inline int select_and_sort(const Bits* keys, int count, Bits (&sorted)[SORTED]) {
     __shared__ int taken;
     const bool all = count <= MAX_CANDIDATES;
@@ -129,7 +133,7 @@ __device__ inline int select_and_sort(const Bits* keys, int count, Bits (&sorted
     while (size < found) size *= 2;
     for (int i = found + threadIdx.x; i < size; i += THREADS) sorted[i] = 0;
     __syncthreads();
-    // Bitonic: runs of `run` keys, up and down in turn, are merged into runs of twice that.
+    // Bitonic sort: runs of `run` keys, alternately down and up, are merged into runs of twice that.
     for (int run = 2; run <= size; run *= 2) {
         for (int distance = run / 2; distance; distance /= 2) {
             for (int pair = threadIdx.x; pair < size / 2; pair += THREADS) {
@@ -146,7 +150,7 @@ __device__ inline int select_and_sort(const Bits* keys, int count, Bits (&sorted
     return found;
 }
 
-// Whether this is the last of `blocks` blocks to come here; it sees what the others wrote.
+// Whether this is the last of `blocks` blocks to reach this point; it sees what the others wrote.
 __device__ inline bool is_last_block(unsigned* ended, unsigned blocks) {
     __shared__ bool last;
     __threadfence();
@@ -159,7 +163,7 @@ __device__ inline bool is_last_block(unsigned* ended, unsigned blocks) {
 
 // ---------------------------------------------------------------- anchors
 
-// Center and size into corners.
+// Converts center and size to corners.
 template <typename T>
 __device__ inline float4 box_of_anchor(const Output<T>& output, int row) {
     const float x = output.at(row, 0), y = output.at(row, 1);
@@ -171,7 +175,7 @@ __device__ inline bool is_finite(const float4& box) {
     return isfinite(box.x) && isfinite(box.y) && isfinite(box.z) && isfinite(box.w);
 }
 
-// Best of this thread's share of the classes, infinite where one of them is no number.
+// The best of this thread's share of the classes; infinite if one of their scores is NaN.
 template <typename T>
 __device__ inline void best_class(
     const Output<T>& output, int row, int first, int class_count, int lane, float& best, int& best_id) {
@@ -194,7 +198,7 @@ __device__ inline void find_candidates(
     Bits* keys, int* class_ids, Workspace* work) {
     __shared__ float scores[CLASS_LANES][BLOCK_ANCHORS + 1];
     __shared__ int ids[CLASS_LANES][BLOCK_ANCHORS + 1];
-    // Threads that follow each other read values that do.
+    // Consecutive threads read consecutive values.
     const bool values_follow = output.value_stride == 1;
     const int lane = values_follow ? threadIdx.x % CLASS_LANES : threadIdx.x / BLOCK_ANCHORS;
     const int slot = values_follow ? threadIdx.x / CLASS_LANES : threadIdx.x % BLOCK_ANCHORS;
@@ -241,7 +245,7 @@ __device__ inline void find_candidates(
     }
 }
 
-// The list of candidates, best first, with what the suppression needs. For a whole block.
+// Writes the list of candidates, best first, with what suppression needs. For a whole block.
 template <typename T>
 __device__ inline void sort_candidates(
     const Output<T>& output, const Frame& frame, const Bits* keys, const int* class_ids, Workspace* work) {
@@ -265,9 +269,9 @@ __device__ inline void sort_candidates(
 
 // ---------------------------------------------------------------- suppression
 
-// Bits of the candidates of column block `columns` that each of row block `rows` covers.
+// Sets the bits of the candidates of column block `columns` that each of row block `rows` covers.
 __device__ inline void compare(int rows, int columns, int count, bool any_class, Workspace* work) {
-    constexpr int PARTS = THREADS / WORD, PART = WORD / PARTS;  // a byte of the word a thread
+    constexpr int PARTS = THREADS / WORD, PART = WORD / PARTS;  // a byte of the word per thread
     __shared__ float4 box[WORD];
     __shared__ float needed[WORD];
     __shared__ int class_id[WORD];
@@ -301,7 +305,7 @@ __device__ inline void compare(int rows, int columns, int count, bool any_class,
         work->overlaps[(rows * WORD + threadIdx.x) * WORDS + columns] = words[threadIdx.x];
 }
 
-// Candidates that stay, in order, into `kept`. Returns how many. For a whole block.
+// Writes the candidates that stay to `kept`, in order. Returns how many. For a whole block.
 __device__ inline int keep_best(const Workspace* work, int count, int most, int (&kept)[SORTED]) {
     __shared__ Bits dropped[WORDS], own_word[WORD], stays;
     __shared__ int kept_count;
@@ -350,7 +354,7 @@ __device__ inline float4 box_in_source(const float4& box, const Frame& frame) {
                        fminf(fmaxf(right, 0.0f), frame.source_w), fminf(fmaxf(bottom, 0.0f), frame.source_h));
 }
 
-// Position of each thread with a flag among the threads with one. For a whole block.
+// Position of each thread with a flag among all threads with a flag. For a whole block.
 __device__ inline int compacted(bool flag, int& total) {
     constexpr int WARPS = THREADS / 32;
     __shared__ int in_warp[WARPS];
@@ -368,7 +372,8 @@ __device__ inline int compacted(bool flag, int& total) {
     return before;
 }
 
-// Kept candidates, `kept_count` of them, that show in the image. For a whole block.
+// Writes those of the `kept_count` kept candidates that are visible in the image. For a whole
+// block.
 template <typename T>
 __device__ inline void write_result(
     const Output<T>& output, const Frame& frame, const int* kept, int kept_count, int first_keypoint_value,
@@ -434,7 +439,7 @@ __device__ inline void write_result(
 
 // ---------------------------------------------------------------- launches
 
-// Grid: BLOCK_ANCHORS anchors a block. keys and class_ids have room for all anchors.
+// Grid: BLOCK_ANCHORS anchors per block. keys and class_ids have room for all anchors.
 template <typename T>
 __device__ inline void find_and_sort(
     const Output<T>& output, int anchors, int class_count, int has_objectness, const Frame& frame,
@@ -460,7 +465,8 @@ __device__ inline void suppress(
                  work, detected, coefficients, result);
 }
 
-// Grid: one block. keys has room for all rows. Left, top, right, bottom, score, class; keypoints.
+// Grid: one block. keys has room for all rows. A row has left, top, right, bottom, score, class,
+// and keypoints or coefficients.
 template <typename T>
 __device__ inline void read_end_to_end(
     const Output<T>& output, int count, float class_limit, int keypoints, int keypoint_depth,

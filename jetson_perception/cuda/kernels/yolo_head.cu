@@ -2,24 +2,24 @@
 // boxes, scores and keypoints of every anchor. Twin: tasks/yolo_head.py decode_head. Tied by
 // test/cuda/test_yolo_head_kernel.py.
 //
-// maps     of each level: 4 × bins values a cell that say how far the left, top, right and bottom
-//          edge is, a logit of each class, and extra values; each map (channels, cells), or with
-//          channels_last (cells, channels), float32 or float16
+// maps     for each level: 4 × bins values per cell, for the distances to the left, top, right and
+//          bottom edges; a logit for each class; and extra values. Each map is (channels, cells)
+//          or, with channels_last, (cells, channels), float32 or float16
 // output   (4 + class_count + extra_count, anchors): center x, y, width, height in pixels of the
 //          network's input, scores, extra values; float32 or float16
 //
-// A block does CELLS cells of one level: their boxes, or CHUNK of the other values. Values go
-// through shared memory, so that neighbouring threads read and write neighbouring addresses in both
+// A block handles CELLS cells of one level: their boxes, or CHUNK of the other values. Values go
+// through shared memory, so that neighboring threads read and write neighboring addresses in both
 // orders of axes.
 #include "floats.cuh"
 
 constexpr int THREADS = 256;
 constexpr int WARP = 32;
-constexpr int CELLS = 64;   // a block's
+constexpr int CELLS = 64;   // per block
 constexpr int CHUNK = 64;   // channels in shared memory, and 4 × the most bins
 constexpr int LEVELS = 4;   // at most
 
-// Where a level's maps begin, in values from `maps`; its cells, anchors and blocks.
+// Where a level's maps begin, counted in values from `maps`; its cells, anchors and blocks.
 struct Level {
     int boxes, scores, extras, width, cells, first_anchor, first_block, stride;
 };
@@ -34,10 +34,10 @@ __device__ inline void narrow(float value, __half* to) { *to = __float2half_rn(v
 
 __device__ inline float sigmoid(float logit) { return 1.0f / (1.0f + expf(-logit)); }
 
-typedef float Tile[CELLS][CHUNK + 1];  // one more: threads of a warp meet different banks
+typedef float Tile[CELLS][CHUNK + 1];  // one more, so that threads of a warp use different banks
 
-// Channels `first` to `first + count` of a map at `here` cells from `first_cell` on. For a whole
-// block.
+// Loads channels `first` to `first + count` of a map at `here` cells from `first_cell` on. For a
+// whole block.
 template <typename T>
 __device__ inline void load(const T* map, int channels, int cells, bool channels_last, int first_cell,
                             int here, int first, int count, Tile& tile) {
@@ -55,7 +55,7 @@ __device__ inline void load(const T* map, int channels, int cells, bool channels
     __syncthreads();
 }
 
-// How far an edge is, in cells: the mean of the distribution that the logits are.
+// The distance to an edge, in cells: the mean of the distribution that the logits describe.
 __device__ inline float distance(const float* logits, int bins) {
     if (bins == 1) return logits[0];
     float highest = logits[0];
@@ -69,7 +69,7 @@ __device__ inline float distance(const float* logits, int bins) {
     return weighted / sum;
 }
 
-// Which cells a block does, and a thread's own.
+// The cells that a block handles, and the thread's own cell.
 struct Place {
     Level level;
     int first_cell, here;  // the block's
@@ -97,7 +97,7 @@ __device__ inline void decode_boxes(const T* maps, const Head& head, const Place
     if (at.cell < at.here) sides[at.group][at.cell] = distance(&tile[at.cell][at.group * head.bins], head.bins);
     __syncthreads();
     if (at.cell >= at.here) return;
-    // Groups of threads: center x, y, width, height.
+    // The four groups of threads compute center x, center y, width and height.
     const int axis = at.group % 2;
     const float center = (axis ? at.y : at.x) + 0.5f;
     const float low = center - sides[axis][at.cell], high = center + sides[axis + 2][at.cell];
@@ -131,8 +131,8 @@ __device__ inline void decode(const T* maps, const Head& head, Out* output) {
     }
 }
 
-// Grid: across, CELLS cells of each level a block; down, boxes, then chunks of scores, then of extra
-// values.
+// Grid: across, CELLS cells of one level per block; down, boxes, then chunks of scores, then chunks
+// of extra values.
 #define DECODE(name, T, Out)                                                     \
     extern "C" __global__ void __launch_bounds__(THREADS)                        \
         decode_head_##name(const T* maps, const Head* head, Out* output) {       \

@@ -1,9 +1,9 @@
 """Pads hidden channels of an ONNX model to the multiples that tensor cores work in.
 
 If the channels of a half-precision convolution are not a multiple of eight, cuDNN pads its input
-and weights again for every frame, and uses slower kernels. YOLOv8-pose has 51 channels
-in its keypoint branches, three for each of 17 keypoints. Channels that are added once, with zero
-weights before and after them, cost less.
+and weights again for every frame, and uses slower kernels. YOLOv8-pose has 51 channels in its
+keypoint branches, three for each of 17 keypoints. Channels that are added once, with zero weights
+before and after them, cost less.
 """
 
 from __future__ import annotations

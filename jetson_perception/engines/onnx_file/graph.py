@@ -59,7 +59,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
         model = onnx.load(str(path))
     except OSError as err:
         raise ModelError(f'{path} cannot be read: {err}') from err
-    except Exception as err:  # protobuf's and onnx's have no other common base
+    except Exception as err:  # protobuf's and onnx's share no other base class
         why = ' '.join(str(err).split())
         if 'external' in why.lower() or 'should be stored in' in why:
             raise ModelError(
@@ -68,7 +68,7 @@ def load_model(path: str | Path) -> onnx.ModelProto:
             ) from err
         raise ModelError(f'{path} is not an ONNX model, or is damaged: {why}') from err
     if not model.graph.node:
-        raise ModelError(f'{path} holds no nodes; export the model again')
+        raise ModelError(f'{path} has no nodes; export the model again')
     name_nodes(model)
     return model
 
@@ -162,7 +162,7 @@ def sort_nodes(nodes: Iterable[onnx.NodeProto], known: Iterable[str]) -> list[on
     Raises
     ------
     ModelError
-        When nothing makes an input, or nodes depend on each other in a circle.
+        When nothing makes an input, or nodes depend on each other in a cycle.
     """
     waiting = _without_repeats(nodes)
     made = set(known) | {''}  # an optional input that is left out

@@ -1,7 +1,7 @@
-"""Reads digest, metadata and inputs of an ONNX file, without a runtime.
+"""Reads the digest, metadata and inputs of an ONNX file, without a runtime.
 
-Reads the protobuf itself, so that machines that only run models do not need the package onnx, and
-a cached engine file opens without a session of ONNX Runtime.
+It parses the protobuf itself, so that machines that only run models do not need the package onnx,
+and a cached engine file opens without a session of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from jetson_perception.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Message type: field number of a part, and the part's type; from onnx.proto. Fields that are not
-# named here cannot contain tensors and are skipped.
+# Message type: field numbers of its parts, and their types; from onnx.proto. Fields that are not
+# listed here cannot contain tensors and are skipped.
 _PARTS = {
     'model': {7: 'graph', 25: 'function'},
     'graph': {1: 'node', 5: 'tensor', 15: 'sparse_tensor'},
@@ -59,7 +59,7 @@ _ELEMENT_TYPES = {
     12: np.uint32,
     13: np.uint64,
 }
-"""TensorProto.DataType: NumPy's."""
+"""The NumPy type of each TensorProto.DataType."""
 
 
 class NotOnnxError(ModelError):
@@ -98,7 +98,7 @@ def model_digest(path: str | Path) -> str:
     Raises
     ------
     ModelError
-        When the file or one with its weights cannot be read, or it is not an ONNX file.
+        When the file or a file with its weights cannot be read, or it is not an ONNX file.
     """
     path = Path(path)
     digest = hashlib.sha256()
@@ -113,7 +113,7 @@ def model_digest(path: str | Path) -> str:
 
 
 def external_files(path: str | Path) -> tuple[str, ...]:
-    """Files with weights of an ONNX model, relative to its folder, sorted; usually none.
+    """Files that hold weights of an ONNX model, relative to its folder, sorted; usually none.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def _read_dimension(data: mmap.mmap, start: int, end: int) -> int:
 
 
 def _parts(data: mmap.mmap, start: int, end: int, only: int = 0) -> dict[int, bytes]:
-    """Texts of a message by field number; all, or one."""
+    """Strings and submessages of a message by field number; all of them, or only one."""
     return {
         number: data[begin:stop]
         for number, kind, begin, stop in _fields(data, start, end)

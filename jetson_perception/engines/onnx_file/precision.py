@@ -1,8 +1,8 @@
-"""Converts ONNX models for a given TensorRT: to FP16, or to another opset.
+"""Converts ONNX models for a TensorRT version: to FP16, or to another opset.
 
 TensorRT 11 and later and TensorRT-RTX compute in the types of the ONNX file, so FP16 is made here.
-NVIDIA's tool for this, nvidia-modelopt, requires PyTorch; ONNX Runtime's converter does not, and
-its faults are corrected below.
+NVIDIA's tool for this, nvidia-modelopt, requires PyTorch. ONNX Runtime's converter does not; this
+module corrects its faults.
 """
 
 from __future__ import annotations
@@ -64,19 +64,19 @@ def is_fp16(model: onnx.ModelProto) -> bool:
 
 
 def widen_weights(model: onnx.ModelProto) -> int:
-    """Convert weights to FP32 that are stored in FP16 only to save space, and cast before use.
+    """Convert to FP32 the weights that are stored in FP16 only to save space and cast before use.
 
     Such a model computes in FP32.
 
     Parameters
     ----------
     model : ModelProto
-        It is changed.
+        Changed in place.
 
     Returns
     -------
     int
-        How many weights that were.
+        How many weights were converted.
     """
     onnx = require_onnx()
     stored = {
@@ -112,7 +112,7 @@ def coordinates_in_float(model: onnx.ModelProto) -> list[str]:
     moving: set[str] = set()
     for node in nodes:
         values = node.input if node.op_type == 'Concat' else node.input[:1]
-        # Initializers have no maker; other constants have one inside.
+        # An initializer has no maker, ''; the maker of any other constant is one of `inside`.
         given = {makers.get(name, '') for name in values} - moving
         if node.op_type in _MOVING and '' not in given and not given & inside:
             moving.add(node.name)
@@ -125,7 +125,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     Parameters
     ----------
     model : ModelProto
-        In FP32, with Q/DQ nodes or without. It is changed.
+        In FP32, with Q/DQ nodes or without; changed in place.
 
     Raises
     ------
@@ -139,8 +139,8 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     ONNX Runtime 1.31's converter gives an initializer that two Resize nodes share two Cast nodes
     of the same name, which TensorRT and ONNX Runtime refuse, and appends nodes out of order. So
     repeated nodes are dropped, and the rest is sorted. Between two nodes that stay in FP32 it
-    converts to FP16 and back, which would lose what they are kept for, and break the arithmetic of
-    shapes; so both nodes take the value as it is.
+    casts to FP16 and back, which would lose the precision that they are kept for, and break the
+    arithmetic of shapes; so these casts are removed.
     """
     require_onnx()
     try:
@@ -157,7 +157,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     kept = coordinates_in_float(model)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # warns of each weight below FP16's smallest
+            warnings.simplefilter('ignore')  # one for each weight below FP16's smallest
             model = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
     except Exception as err:  # whatever its checks and onnx's shape inference raise
         why = ' '.join(str(err).split()) or type(err).__name__
@@ -223,17 +223,17 @@ def _refuse_infinite_weights(model: onnx.ModelProto) -> None:
 def float_weights(model: onnx.ModelProto) -> int:
     """Turn int8 weights into floats followed by a QuantizeLinear that restores them.
 
-    TensorRT 8.x takes quantized weights in this form only. The numbers are the same.
+    TensorRT 8.x takes quantized weights only in this form. Their values stay the same.
 
     Parameters
     ----------
     model : ModelProto
-        It is changed.
+        Changed in place.
 
     Returns
     -------
     int
-        How many weights that were.
+        How many weights were converted.
     """
     onnx = require_onnx()
     values = {each.name: each for each in model.graph.initializer}
@@ -255,7 +255,7 @@ def float_weights(model: onnx.ModelProto) -> int:
 def _quantize_again(
     stored: onnx.TensorProto, dequantize: onnx.NodeProto, values: dict[str, onnx.TensorProto]
 ) -> onnx.NodeProto:
-    """The QuantizeLinear for a weight, which becomes a float."""
+    """Make a weight a float; return the QuantizeLinear that restores it."""
     onnx = require_onnx()
     integers = onnx.numpy_helper.to_array(stored)
     scale = onnx.numpy_helper.to_array(values[dequantize.input[1]])
@@ -291,7 +291,7 @@ def convert_opset(
         converted = onnx.version_converter.convert_version(model, opset)
         converted.ir_version = ir_version
         onnx.checker.check_model(converted)
-    except Exception as err:  # its C++ converter raises RuntimeError, its checker another
+    except Exception as err:  # its converter raises RuntimeError, its checker a type of its own
         why = ' '.join(str(err).split())[:300]
         raise ModelError(
             f'the model has opset {opset_of(model)} and IR version {model.ir_version}; onnx '

@@ -2,12 +2,13 @@
 
 The settings are those that TensorRT's parsers accept: int8 with a zero point of 0, for activations
 and weights; a scale for each channel of weights; biases in float. Only inputs of nodes that
-multiply by weights are quantized: TensorRT fuses the nodes between, and quantizes their results
+multiply by weights are quantized: TensorRT fuses the nodes in between, and quantizes their results
 once, where the next such node takes them.
 
 Three parts stay in float, because INT8 would cost most accuracy there: the first convolutions,
 which would see 128 steps of brightness; the last one of each head; and the decoding of boxes,
-scores and keypoints, whose values span the picture. They are found by the graph, not by name.
+scores and keypoints, whose values span the picture. They are found by their place in the graph,
+not by name.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger('jetson_perception')
 
 METHODS = ('minmax', 'entropy', 'percentile')
-"""How a range is chosen from the values seen: all of them; the least loss of information; all but
-the largest 0.01 ‰."""
+"""How a range is chosen from the values seen: it covers them all; it loses the least information;
+it covers all but the largest 0.01 ‰."""
 
 _OLDEST_OPSET = 13  # the first with one scale per channel
 
@@ -115,7 +116,7 @@ def quantize_model(
     out : str or Path
         The file to write; it gets the original's metadata.
     tensors : iterable of ndarray, shape (1, 3, h, w), float32
-        Inputs of the network, made from images such as the camera will take.
+        Inputs of the network, made from images like those that the camera will take.
     options : QuantizationOptions, optional
         How to quantize.
     progress : callable, optional
@@ -150,7 +151,7 @@ def quantize_model(
 
 @contextmanager
 def _room_for_files() -> Iterator[None]:
-    """If temporary files cannot be written, say where, and what to do."""
+    """Turn errors from writing temporary files into one that says where, and what to do."""
     try:
         yield
     except OSError as err:
@@ -175,13 +176,13 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
     widen_weights(model)
     if 0 < opset_of(model) < _OLDEST_OPSET:
         model = convert_opset(model)
-    # Passed as a file: it moves the weights of a model in memory to another file, and loses them.
+    # Passed as a file: it moves the weights of a model in memory to another file and loses them.
     original = prepared.with_name('original.onnx')
     onnx.save(model, str(original))
     # Symbolic shapes need sympy, and are not needed because images fix the sizes.
     try:
         quant_pre_process(str(original), str(prepared), skip_symbolic_shape=True)
-    except Exception as err:  # ONNX Runtime's and onnx's have no other common base
+    except Exception as err:  # ONNX Runtime's and onnx's share no other base class
         raise ModelError(
             f'{path} cannot be prepared for quantization: {" ".join(str(err).split())}'
         ) from err
@@ -216,10 +217,10 @@ def _choose(
 
 
 class _Reader:
-    """Images for ONNX Runtime's calibration, one at a time; its CalibrationDataReader.
+    """Gives ONNX Runtime's calibration one image at a time; a CalibrationDataReader.
 
-    They are kept in a file: ONNX Runtime asks how many there are, and holds the network's results
-    for a whole range of them, which for histograms takes hundreds of megabytes per image.
+    The images are kept in a file: ONNX Runtime asks how many there are, and holds the network's
+    results for a whole range of them, which for histograms takes hundreds of megabytes per image.
 
     Parameters
     ----------
@@ -260,7 +261,7 @@ class _Reader:
         return self.count
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Give these next."""
+        """Choose the inputs that `get_next` returns from now on."""
         self._next, self._end = start_index, end_index
 
     def get_next(self) -> dict[str, NDArray[np.generic]] | None:
@@ -306,8 +307,8 @@ def _quantize(
             )
     except Exception as err:  # from ONNX Runtime, NumPy or onnx
         why = ' '.join(str(err).split())
-        if options.method != 'minmax':  # 1.19 fails at merging histograms
-            why += '. The method minmax, or a newer ONNX Runtime, may do better'
+        if options.method != 'minmax':  # ONNX Runtime 1.19 cannot merge histograms
+            why += '. It may work with the method minmax, or a newer ONNX Runtime'
         raise ModelError(f'{path} cannot be quantized: {why}') from err
 
 
@@ -318,7 +319,7 @@ _EXTRA: dict[str, Any] = {
     'WeightSymmetric': True,
     'QuantizeBias': False,
     'OpTypesToExcludeOutputQuantization': _OPERATORS,
-    'CalibStridedMinMax': 1,  # image by image, of all methods
+    'CalibStridedMinMax': 1,  # despite its name, makes every method read image by image
 }
 
 

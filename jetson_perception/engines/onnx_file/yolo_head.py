@@ -1,4 +1,4 @@
-"""Finds the end of the last convolutions of an anchor-free YOLO network, and cuts there.
+"""Finds the last convolutions of an anchor-free YOLO network, and cuts the model behind them.
 
 Exporters write what follows in many ways, so no code interprets it: the sizes of the maps suggest
 a head (`find_head`), and a run on the CPU confirms it (`head_problem`).
@@ -89,7 +89,7 @@ def find_head(
     ):
         return None
     if any(len(maps) != len(by_channels[0]) for maps in levels.values()):
-        return None  # two of one size
+        return None  # two maps of the same size
     anchors = sum(width * height for width, height in grids)
     found = []
     for output, shape in enumerate(output_shapes):
@@ -129,7 +129,7 @@ def _keypoint_depth(
         return keypoint_shape[1] if extra == keypoint_shape[0] * keypoint_shape[1] else None
     if not extra:
         return 0
-    # Coefficients: one for each prototype of masks.
+    # Mask coefficients, one for each prototype.
     return 0 if any(len(shape) == 4 and shape[1] == extra for shape in others) else None
 
 
@@ -147,7 +147,7 @@ def head_problem(model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, in
     """
     try:
         maps, expected = _run_with_maps(model, head, size_wh)
-    except Exception as err:  # noqa: BLE001 - of onnx and ONNX Runtime, which share no other base
+    except Exception as err:  # noqa: BLE001 - onnx's and ONNX Runtime's share no other base class
         return f'it does not run on the CPU: {" ".join(str(err).split())[:200]}'
     kinds = len(head.layout.channels)
     levels = [maps[index : index + kinds] for index in range(0, len(maps), kinds)]
@@ -159,7 +159,7 @@ def head_problem(model: onnx.ModelProto, head: FoundHead, size_wh: tuple[int, in
     if is_near.all():
         return ''
     rows = np.count_nonzero(~is_near.all(axis=2))
-    return f'{rows} of {is_near.shape[1]} values per anchor are computed in another way'
+    return f'{rows} of {is_near.shape[1]} values per anchor are computed differently'
 
 
 def _run_with_maps(
@@ -192,7 +192,7 @@ def cut_head(
     Parameters
     ----------
     model : ModelProto
-        It is not changed.
+        Not changed.
     head : FoundHead
         From `find_head`.
     channels_last : bool
@@ -217,7 +217,7 @@ def _with_maps(
     *,
     channels_last: bool = False,
 ) -> onnx.ModelProto:
-    """The model with the maps and these others as outputs."""
+    """The model with the maps, then `others`, as its outputs."""
     onnx = require_onnx()
     changed = onnx.ModelProto()
     changed.CopyFrom(model)

@@ -1,4 +1,4 @@
-"""One way to compute a model on CUDA: a session, what goes with it, and the graph of its runs."""
+"""One way to run a model on CUDA: a session, its resources, and the CUDA graph of a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Variant(NamedTuple):
     fuses_bias : bool
         Whether a convolution adds its bias in the same kernel.
     decodes_head : bool
-        Whether a kernel of ours computes the end of a YOLO network.
+        Whether our kernel computes the YOLO head.
     """
 
     layout: str
@@ -41,18 +41,18 @@ class Variant(NamedTuple):
     decodes_head: bool = False
 
     def __str__(self) -> str:
-        fused = ' with the bias fused' * self.fuses_bias
-        return self.layout.upper() + fused + ', head by one kernel' * self.decodes_head
+        fused = ' with fused bias' * self.fuses_bias
+        return self.layout.upper() + fused + ', head in one kernel' * self.decodes_head
 
 
-# In FP16 and NCHW cuDNN has no kernel that adds the bias (ONNX Runtime 1.31), and for others it is
-# no faster.
+# For FP16 in NCHW, cuDNN has no kernel that adds the bias (ONNX Runtime 1.31); for other types it
+# is no faster.
 VARIANTS = (Variant('nchw'), Variant('nhwc', fuses_bias=True), Variant('nhwc'))
-"""Those that are tried, without a head of ours."""
+"""The variants to try before our kernel for the head comes in."""
 
 
 class Tensors(NamedTuple):
-    """What every candidate of an engine reads and writes."""
+    """The tensors that every candidate of an engine reads and writes."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -61,18 +61,18 @@ class Tensors(NamedTuple):
 
 
 class Candidate:
-    """A session for a variant and a mode. The context has to be current for every call.
+    """A session for a variant and a mode. The CUDA context must be current for every call.
 
     Parameters
     ----------
     source : ModelSource
     stream : Stream
-        Everything happens on it; has to live longer.
+        All work runs on it; it must outlive the candidate.
     variant : Variant
     mode : str
         One of `choices.MODES`.
     cut : CutModel, optional
-        What to run in place of the source; closed with this.
+        The model to run in place of the source; closed with the candidate.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa.
     dimensions : mapping
@@ -126,7 +126,7 @@ class Candidate:
             )
 
     def bind(self, tensors: Tensors) -> None:
-        """Say where the input is read and the outputs are written, in every run to come."""
+        """Set the buffers that every later run reads and writes."""
         specs = list(tensors.outputs)
         addresses = [buffer.address for buffer in tensors.output_buffers]
         if self._cut is not None:
@@ -139,20 +139,20 @@ class Candidate:
         self.session.bind(tensors.inputs[0], tensors.input_buffer, specs, addresses)
 
     def run_plainly(self) -> None:
-        """Launch every kernel anew, and wait for the session's."""
+        """Run without a graph, and wait for the session's kernels."""
         self._run(self.session.run_and_wait)
 
     def run(self) -> None:
-        """Enqueue a run; the runtime records it, or replays what it recorded, in its own mode."""
+        """Enqueue a run, which the runtime records or replays in mode 'runtime_graph'."""
         self._run(self.session.run)
 
     def record(self) -> None:
-        """Make a graph of a run, after some plain ones.
+        """Capture a run as a graph; some plain runs must come first.
 
         Raises
         ------
         ModelError, CudaError
-            When a run cannot be recorded.
+            When a run cannot be captured.
         """
         self._graph = self._resources.add(
             capture(self._stream, partial(self._run, self.session.run), foreign=True)
@@ -164,7 +164,7 @@ class Candidate:
         self._graph.launch(self._stream)
 
     def launch_ms(self) -> float:
-        """How long a launch takes on the GPU, the best of some."""
+        """How long a launch of the graph takes on the GPU: the best of some rounds."""
         device = self._stream.device
         begun, done = (device.new_event(timing=True) for _ in range(2))
         try:
@@ -182,18 +182,18 @@ class Candidate:
             done.close()
 
     def close(self) -> None:
-        """Wait for the stream and release all, the graph first; twice is harmless."""
-        self._resources.call(self._stream.synchronize)  # the first to be called
+        """Wait for the stream and release everything, the graph first; may be called twice."""
+        self._resources.call(self._stream.synchronize)  # added last, so it is called first
         with self._stream.device.pushed():
             self._resources.close()
 
     def _run(self, run: Callable[[], None]) -> None:
-        """The session's work, and what the kernel makes of it."""
+        """Run the session, then our kernel on the maps that it computes."""
         run()
         if self._cut is not None and self._head_output is not None:
             self._cut.kernel.enqueue(self._head_output, self._stream)
 
 
 def allowed_variants(layouts: Sequence[str]) -> list[Variant]:
-    """Those of these layouts."""
+    """The variants that have one of these layouts."""
     return [each for each in VARIANTS if each.layout in layouts]

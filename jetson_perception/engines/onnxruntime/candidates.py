@@ -1,4 +1,4 @@
-"""The candidates of one engine: how they are made, and the one in use."""
+"""The candidates of one engine: makes them, and keeps the one in use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger('jetson_perception')
 
 
 class Candidates:
-    """Makes candidates, and owns the one in use. The context has to be current for every call.
+    """Makes candidates, and owns the one in use. The CUDA context must be current for every call.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Candidates:
     stream : Stream
     choices : Choices
     tuner : Tuner
-        Knows what engines of the same model found out.
+        Knows the results of earlier engines of the same model.
     asked_size_wh : tuple of int, optional
         Input size that the user asked for.
     tf32 : bool
@@ -37,7 +37,7 @@ class Candidates:
     Attributes
     ----------
     variant : Variant
-        Of the next one to be made.
+        The variant of the next candidate.
     dimensions : dict of str to int
         Sizes of open dimensions, by name.
     in_use : Candidate or None
@@ -64,11 +64,11 @@ class Candidates:
         self._on_cpu: list[str] = []
         self._info: ModelInfo | None = None
         self._tensors: Tensors | None = None
-        # The whole model says what its outputs are.
+        # The first candidate runs the whole model, to find out what its outputs are.
         self.variant = self.first_variant()._replace(decodes_head=False)
 
     def describe(self, info: ModelInfo, tensors: Tensors) -> None:
-        """Say what is known since the model was opened; candidates are bound from now on."""
+        """Set what is known once the model is open; candidates are bound from now on."""
         self._info, self._tensors = info, tensors
 
     def tuning_key(self) -> tuple[Any, ...]:
@@ -77,11 +77,11 @@ class Candidates:
         return self.source.version, self._asked_size_wh, rounding, self._stream.device.index
 
     def first_variant(self) -> Variant:
-        """The fastest, where that is known; otherwise the one that others are compared with."""
+        """The fastest variant if known; otherwise the one that others are compared with."""
         return self._tuner.first_variant(self.tuning_key())
 
     def first_mode(self) -> str:
-        """The mode of a session that plain runs share with a graph, if that is known to work."""
+        """'own_graph' if a graph is known to work; its session also does plain runs."""
         if self._first_mode_asked != 'own_graph':
             return 'plain'
         tuned = self._tuner.is_tuned(self.tuning_key())
@@ -89,7 +89,7 @@ class Candidates:
         return 'own_graph' if captures else 'plain'
 
     def open(self) -> Candidate:
-        """The first candidate of all; from the file as it is where the runtime refuses FP16."""
+        """The very first candidate; from the file as it is if the runtime refuses FP16."""
         try:
             return self.first()
         except ModelError as err:
@@ -99,19 +99,19 @@ class Candidates:
             return self.first()
 
     def first(self) -> Candidate:
-        """The candidate to begin with, in place of the one in use."""
+        """Make the candidate to begin with, in place of the one in use."""
         mode = self.first_mode()
         try:
             return self.renew(mode)
         except ModelError as err:
             if mode == 'plain':
                 raise
-            # This version does not tell what it computes on the CPU.
+            # This ONNX Runtime does not report which operators it computes on the CPU.
             _log.debug('%s: no session for a graph: %s', self.source.path.name, str(err))
             return self.renew('plain')
 
     def renew(self, mode: str) -> Candidate:
-        """A candidate of the variant, in place of the one in use."""
+        """Make a candidate of `variant`, in place of the one in use."""
         self.drop()
         self.in_use = self.make(self.variant, mode)
         return self.in_use
@@ -148,22 +148,22 @@ class Candidates:
         return candidate
 
     def keep(self, candidate: Candidate) -> None:
-        """Use this one; the one before it is closed by who chose."""
+        """Use this candidate; whoever chose it closes the one before."""
         self.in_use, self.variant = candidate, candidate.variant
 
     def has_known_head(self) -> bool:
-        """Whether our kernel computes what the model does behind its last convolutions."""
+        """Whether our kernel computes the same as the model does after its last convolutions."""
         info, tensors = self._described()
         return has_known_head(self.source, info, tensors.outputs)
 
     def nodes_on_cpu(self) -> list[str]:
-        """Operators that the runtime leaves to the CPU, in the session in use or the last one."""
+        """Operators that the runtime runs on the CPU, in the session in use or the last one."""
         if self.in_use is not None:
             self._on_cpu = self.in_use.session.nodes_on_cpu()
         return self._on_cpu
 
     def drop(self) -> None:
-        """Close the one in use; twice is harmless."""
+        """Close the candidate in use, if there is one."""
         candidate, self.in_use = self.in_use, None
         if candidate is not None:
             candidate.close()

@@ -48,7 +48,7 @@ _DTYPES = {
 
 # No network in use needs gigabytes for a smaller input.
 _SMALL_PIXELS = 1 << 20
-_MOST_NAMES = 3  # of files that a missing one is compared with
+_MOST_NAMES = 3  # of other files, in the error for a missing one
 
 _OTHER_FORMATS = {
     '.engine': 'a TensorRT engine file, which ONNX Runtime cannot run; give the ONNX file that it '
@@ -227,7 +227,7 @@ def _near_names(path: Path) -> str:
 
 
 def named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, int]:
-    """Sizes of the input's open dimensions by name; none when one name has two sizes."""
+    """Sizes of the input's open dimensions by name; empty if one name has two sizes."""
     sizes: dict[str, int] = {}
     for name, size in zip(names, shape, strict=True):
         if isinstance(name, str) and sizes.setdefault(name, size) != size:
@@ -272,12 +272,12 @@ def runtime_text(err: Exception) -> str:
 
 @contextmanager
 def _texts_of(path: Path) -> Iterator[None]:
-    """Turn decoding errors into ModelError: ONNX Runtime decodes texts only on access."""
+    """Turn decoding errors into ModelError: ONNX Runtime decodes strings only on access."""
     try:
         yield
     except UnicodeDecodeError as err:
         raise ModelError(
-            f'{path} is not an ONNX model, or is damaged: a text in it is not UTF-8'
+            f'{path} is not an ONNX model, or is damaged: a string in it is not UTF-8'
         ) from err
 
 
@@ -311,7 +311,7 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
 
 
 def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
-    """The model's one input, checked to be a batch of one color image, channels first."""
+    """The model's only input, checked to be a batch of one color image, channels first."""
     with _texts_of(path):
         names = [node.name for node in nodes]
     require_one_input(path, names)

@@ -1,21 +1,22 @@
-"""ONNX Runtime's CUDA provider behind the engine protocol, on a stream and buffers of ours.
+"""ONNX Runtime's CUDA provider behind the engine protocol, on a stream and buffers of our own.
 
-What runs a frame is a CUDA graph wherever the model allows. There are three ways. They are tried
-in this order, and the results of a graph are compared with those of plain runs before it is used:
+Frames run as a CUDA graph wherever the model allows it. There are three modes, tried in this
+order. Before a graph is used, its results are compared with those of plain runs:
 
-1. A graph of ours, recorded from a plain run. A launch takes microseconds, waits for nothing, and
+1. Our own graph, captured from a plain run. A launch takes microseconds, waits for nothing, and
    may come from any thread.
-2. The runtime's own graph. It belongs to the thread that recorded it.
-3. Plain runs, every kernel launched anew: for models with operators that the provider lacks, which
-   are computed on the CPU. They are waited for.
+2. The runtime's graph. It belongs to the thread that captured it.
+3. Plain runs, which launch every kernel anew: for models with operators that the provider lacks
+   and the CPU computes. Each run is waited for.
 
-A graph of ours is then tried in variants, which are compared with the first, timed, and kept where
-they are faster:
+Our own graph is then tried in variants, which are compared with the first, timed, and kept if they
+are faster:
 
-- Tensors laid out as NHWC: tensor cores want channels last, and whether the transpositions pay
-  depends on the network. Convolutions add their bias in the same kernel there, where cuDNN has one
-  for that.
-- What follows a YOLO network's last convolutions, some thirty small kernels, done by one of ours.
+- Tensors laid out as NHWC: tensor cores want channels last, and whether the transpositions pay off
+  depends on the network. In this layout convolutions add their bias in the same kernel, if cuDNN
+  has one for that.
+- One kernel of our own for what follows a YOLO network's last convolutions, in place of some
+  thirty small ones.
 """
 
 from __future__ import annotations
@@ -71,31 +72,31 @@ class OnnxRuntimeCudaEngine:
     path : str or Path
         The ONNX file.
     device_index : int
-        Which GPU.
+        Index of the GPU.
     input_size_wh : tuple of int, optional
         Width and height of the input, for a model that leaves them open. Default: what the
         metadata says.
     half : bool
-        Whether an FP32 file is to compute in FP16, but for its inputs, outputs and the decoding of
-        boxes. The package onnx converts it; without that, and where FP16 does not do, the file is
-        taken as it is, and the log says so.
+        Whether to run an FP32 file in FP16, except for its inputs, its outputs and the decoding of
+        boxes. The package onnx converts it; without onnx, or if FP16 does not work, the file runs
+        as it is, and the log says so.
     tf32 : bool
-        Whether FP32 convolutions may round to 10 bits of mantissa: faster from Ampere on, and
+        Whether FP32 convolutions may round to 10 bits of mantissa: faster from Ampere on, but
         scores then differ from the CPU's in the third digit.
     modes : sequence of str, optional
-        Which of `choices.MODES` to try, in this order. Default: what the environment's
-        `MODES_VARIABLE` lists, separated by commas, else all.
+        Which of `choices.MODES` to try, in this order. Default: those that the environment
+        variable `MODES_VARIABLE` lists, separated by commas, else all.
     layouts : sequence of str, optional
-        Which of `choices.LAYOUTS` to choose from. Default: what the environment's
+        Which of `choices.LAYOUTS` to choose from. Default: those that the environment variable
         `LAYOUTS_VARIABLE` lists, else both.
     heads : sequence of str, optional
-        Which of `choices.HEADS` to choose from; 'runtime' is always one of them. Default: what
-        the environment's `HEADS_VARIABLE` lists, else both.
+        Which of `choices.HEADS` to choose from; 'runtime' is always one of them. Default: those
+        that the environment variable `HEADS_VARIABLE` lists, else both.
 
     Attributes
     ----------
     description, info, inputs, outputs, device, stream, input_buffer, output_buffers
-        As `CudaEngine` says.
+        See `CudaEngine`.
     is_half : bool
         Whether the model was converted to FP16.
     tf32 : bool
@@ -110,7 +111,7 @@ class OnnxRuntimeCudaEngine:
     ModelError
         When the file is missing, not ONNX, or its input is not one image.
     ParameterError
-        When the input size is open and nobody says it, or the one given does not fit.
+        When the input size is open and not given, or the given one does not fit.
     CudaError
         When there is no usable GPU or CUDA provider, or the GPU's memory is full.
     """
@@ -135,7 +136,7 @@ class OnnxRuntimeCudaEngine:
         self.tf32 = tf32
         self.mode = ''
         self._run: Callable[[], None] | None = None
-        self._thread: int | None = None  # that may run; None for any
+        self._thread: int | None = None  # the only one that may enqueue; None for any
         self._staging: Staging | None = None
         self._closed = False
         self._resources = Resources()
@@ -151,10 +152,10 @@ class OnnxRuntimeCudaEngine:
                 tf32=tf32,
             )
             self._resources.call(self._candidates.drop)
-            # Allocations would break the recording of another engine.
+            # Allocations would break another engine's graph capture.
             with BINDING, self.device.pushed():
                 self._open(input_size_wh)
-            # Before the buffers that it is bound to.
+            # Closed before the buffers that it is bound to.
             self._resources.call(self._candidates.drop)
 
     @property
@@ -182,9 +183,9 @@ class OnnxRuntimeCudaEngine:
         shape = (1, 3, size_wh[1], size_wh[0])
         self.inputs: tuple[TensorSpec, ...] = (replace(spec, shape=shape),)
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
-        self._resources.call(self._candidates.drop)  # which reads it once more
+        self._resources.call(self._candidates.drop)  # a candidate may still read the buffer
         self._candidates.dimensions = named_dimensions(nodes[0].shape, shape)
-        if self._candidates.dimensions:  # known sizes: it can plan memory, and record graphs
+        if self._candidates.dimensions:  # with known sizes it can plan memory and capture graphs
             candidate = self._candidates.first()
         self.outputs = _known_outputs(
             self._path, candidate.session, self.inputs, self.input_buffer, self.stream
@@ -198,12 +199,12 @@ class OnnxRuntimeCudaEngine:
         candidate.bind(tensors)
 
     def bind_thread(self) -> None:
-        """Warm up and record the graph, in the thread that is going to call `enqueue`.
+        """Warm up and capture the graph, in the thread that will call `enqueue`.
 
         Raises
         ------
         ModelError
-            When the engine is closed, or the runtime fails; with its own text.
+            When the engine is closed, or the runtime fails; the message has the runtime's text.
         CudaError
             When the GPU fails.
         """
@@ -214,9 +215,9 @@ class OnnxRuntimeCudaEngine:
             self._prepare()
 
     def enqueue(self) -> None:
-        """Put one inference on `stream`, without waiting; the context has to be current.
+        """Enqueue one inference on `stream`; the CUDA context must be current.
 
-        In mode 'plain' it is waited for.
+        Returns without waiting for the GPU, except in mode 'plain'.
 
         Raises
         ------
@@ -236,17 +237,17 @@ class OnnxRuntimeCudaEngine:
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor, both on the host; from any thread, one at a time.
 
-        Runs plainly in a thread that may not `enqueue`.
+        In a thread that may not `enqueue`, it runs without a graph.
 
         Parameters
         ----------
         tensor : ndarray, shape (1, 3, h, w)
-            Of the shape and dtype in `inputs`.
+            With the shape and dtype in `inputs`.
 
         Returns
         -------
         sequence of ndarray
-            The caller's until the next call.
+            Valid until the next call.
 
         Raises
         ------
@@ -264,12 +265,12 @@ class OnnxRuntimeCudaEngine:
             return self._staged().run(tensor, self._run_plainly, self.stream)
 
     def interrupt(self) -> None:
-        """Do nothing: what a GPU has begun it finishes."""
+        """Do nothing: a GPU finishes what it has begun."""
 
     def close(self) -> None:
-        """Release the model and its memory, from any thread; calling it twice is harmless.
+        """Release the model and its memory, from any thread; may be called twice.
 
-        Nothing may be enqueued any more; what is under way is waited for.
+        Waits for work under way; nothing may be enqueued from now on.
         """
         if self._closed:
             return
@@ -277,14 +278,14 @@ class OnnxRuntimeCudaEngine:
         with self.device.pushed():
             try:
                 self._resources.close()
-            except CudaError as err:  # it was told where it happened
-                _log.warning('%s: closing on the GPU: %s', self._path.name, err)
+            except CudaError as err:  # an earlier call has raised it already
+                _log.warning('%s: the engine was not closed cleanly: %s', self._path.name, err)
 
     def _may_enqueue(self) -> bool:
         return self._run is not None and self._thread in (None, threading.get_ident())
 
     def _prepare(self) -> None:
-        """Find the first way that works in this thread, and keep it."""
+        """Find the first mode that works in this thread, and keep it."""
         self._run, self._thread, self.mode = None, None, ''
         trial = Trial(self._staged(), self.stream, self.inputs[0], self.outputs)
         way = begin(self._candidates, self._tuner, self._modes, trial)
@@ -293,14 +294,14 @@ class OnnxRuntimeCudaEngine:
         half = ', converted to FP16' if self.is_half else ''
         shown = f'{way.mode.replace("_", " ")}, {self._candidates.variant}{half}'
         self.description = f'{self._runtime}, {shown}'
-        _log.info('%s: run as %s', self._path.name, shown)
+        _log.info('%s: runs as %s', self._path.name, shown)
 
     def _run_plainly(self) -> None:
         assert self._candidates.in_use is not None
         self._candidates.in_use.run_plainly()
 
     def _staged(self) -> Staging:
-        """Page-locked memory for `infer`, made when it is needed first."""
+        """Page-locked memory for `infer`, allocated on first use."""
         if self._staging is None:
             self._staging = self._resources.add(Staging(self.input_buffer, self.output_buffers))
         return self._staging
@@ -317,7 +318,7 @@ def _known_outputs(
     input_buffer: DeviceBuffer,
     stream: Stream,
 ) -> tuple[TensorSpec, ...]:
-    """The outputs, with the sizes that a run has where the model leaves them open."""
+    """The outputs; if the model leaves a size open, a run shows it."""
     specs = tuple(tensor_spec(path, each) for each in session.raw.get_outputs())
     check_tensor_memory(path, (*inputs, *specs))
     if any(-1 in spec.shape for spec in specs):
@@ -331,8 +332,8 @@ def _known_outputs(
         if 0 in spec.shape:
             raise ModelError(
                 f'{path}: output {quoted(spec.name)} has the shape {spec.shape} for a '
-                'black image; where the size of an output depends on what is seen, the model '
-                "runs on runtime 'onnxruntime_cpu', or export it without suppression inside"
+                'black image, so its size depends on what is in the image; use runtime '
+                "'onnxruntime_cpu', or export the model without suppression in it"
             )
     check_tensor_memory(path, (*inputs, *specs))
     return specs

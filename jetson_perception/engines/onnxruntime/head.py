@@ -1,4 +1,4 @@
-"""The end of a YOLO network cut off a model, for a kernel of ours to compute."""
+"""Cuts the head off a YOLO model, for a kernel of our own to compute."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CutModel(NamedTuple):
 
 
 def has_known_head(source: ModelSource, info: ModelInfo, outputs: Sequence[TensorSpec]) -> bool:
-    """Whether our kernel computes what the model does behind its last convolutions."""
+    """Whether our kernel computes the same as the model does after its last convolutions."""
     path = source.path
     if has_quantization(path):
         return False
@@ -57,9 +57,9 @@ def has_known_head(source: ModelSource, info: ModelInfo, outputs: Sequence[Tenso
         problem = head_problem(model, head, info.input_size_wh or (0, 0))
         if not problem:
             return True
-        _log.info('%s: its head is left to ONNX Runtime: %s', path.name, problem)
+        _log.info('%s: ONNX Runtime computes its head: %s', path.name, problem)
     except PerceptionError as err:  # no onnx, or a model that it cannot read
-        _log.info('%s: its head is not looked for: %s', path.name, str(err))
+        _log.info('%s: its head cannot be examined: %s', path.name, str(err))
     return False
 
 
@@ -76,14 +76,14 @@ def cut_model(
     Raises
     ------
     ModelError
-        When there is no head in it.
+        When no head is found in it.
     CudaError
         When the kernel cannot be made.
     """
     model = source.load()
     head = _find(model, info, outputs)
     if head is None:
-        raise ModelError(f'{source.path}: converted to FP16 its head is not found any more')
+        raise ModelError(f'{source.path}: its head is not found after the conversion to FP16')
     dtype = np.float16 if head.is_half else np.float32
     output = outputs[head.output]
     kernel = CudaHead(device, head.layout, dtype, output.dtype, channels_last=channels_last)
@@ -96,7 +96,7 @@ def _find(
 ) -> FoundHead | None:
     return find_head(
         model,
-        info.input_size_wh or (0, 0),  # every engine has one
+        info.input_size_wh or (0, 0),  # every engine has a size
         [each.shape for each in outputs],
         class_count=len(info.class_names),
         keypoint_shape=info.keypoint_shape,

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime's CUDA provider: whether there can be one, how it is set up and run."""
+"""Sessions of ONNX Runtime's CUDA provider: checks for it, sets them up and runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger('jetson_perception')
 
 _PROVIDER = 'CUDAExecutionProvider'
 
-# Tells the runtime neither to record a run nor to replay a recording for it.
+# With this id the runtime neither captures a run nor replays a graph.
 _NO_GRAPH_ID = '-1'
 
 
@@ -42,32 +42,33 @@ def provider_problem() -> str:
 
 
 class CudaSession:
-    """A model loaded by the CUDA provider, which computes on a stream of ours.
+    """A model loaded by the CUDA provider, which computes on a stream of our own.
 
-    Whoever calls anything of it has the context pushed.
+    The CUDA context must be pushed for every call.
 
     Kernels read small arrays from page-locked memory, which the runtime keeps after a run that is
-    not waited for. A session without graphs that goes while it has some hands it to a function
-    that the driver calls later. Where that is the last to hold it, its owner ends in there, where
-    nothing can be freed, and the process aborts (ONNX Runtime 1.31). A run that is waited for
-    releases it, though, as far as could be seen, only what runs of the same thread left. So
-    without a graph each run is waited for; with one, the runtime calls no such function.
+    not waited for. If a session without graphs is released while it has such memory, it hands the
+    memory to a function that the driver calls later. If that function holds the last reference,
+    the memory's owner is destroyed inside it, where nothing can be freed, and the process aborts
+    (ONNX Runtime 1.31). A run that is waited for releases such memory, but apparently only what
+    runs of the same thread left. So without a graph each run is waited for; with one, the runtime
+    uses no such function.
 
     Parameters
     ----------
     path : Path
         The ONNX file.
     stream : Stream
-        Has to live longer than the session.
+        It must outlive the session.
     mode : str
-        'own_graph' where `run` is for a graph of ours, 'runtime_graph' where the runtime is to
-        record one, 'plain' where there is only `run_and_wait`.
+        'own_graph' if we capture `run` as a graph, 'runtime_graph' if the runtime captures it,
+        'plain' if only `run_and_wait` is called.
     content : bytes, optional
-        The model itself, in place of what the file holds.
+        The model itself, in place of the file's content.
     tf32 : bool
         Whether FP32 convolutions may round to 10 bits of mantissa.
     channels_last : bool
-        Whether the runtime lays tensors out as NHWC inside, between transpositions.
+        Whether the runtime uses the layout NHWC inside, between transpositions.
     fuses_bias : bool
         Whether a convolution adds its bias in the same kernel.
     dimensions : mapping
@@ -81,8 +82,8 @@ class CudaSession:
     Raises
     ------
     ModelError
-        When the file is no model, or the runtime refuses it, as it does graphs of models that it
-        computes on the CPU in part; with its own text.
+        When the file is not a model, or the runtime refuses it; the message has the runtime's
+        text. It refuses graphs for models that it computes partly on the CPU.
     CudaError
         When the CUDA provider does not start.
     """
@@ -131,7 +132,7 @@ class CudaSession:
         output_specs: Sequence[TensorSpec],
         output_addresses: Sequence[int],
     ) -> None:
-        """Say where the input is read and the outputs are written, in every run to come."""
+        """Set the buffers that every later run reads and writes."""
         self._binding = self._bound_to(input_spec, input_buffer)
         for spec, address in zip(output_specs, output_addresses, strict=True):
             self._binding.bind_output(
@@ -144,30 +145,30 @@ class CudaSession:
             )
 
     def run(self) -> None:
-        """Put a run on the stream, to be recorded or replayed; not of a session in mode 'plain'.
+        """Enqueue a run, to be captured or replayed; not for a session in mode 'plain'.
 
         Raises
         ------
         ModelError
-            When the runtime fails; with its own text.
+            When the runtime fails; the message has its text.
         """
         assert self.mode != 'plain', 'it would hold page-locked memory'
         self._run(self._binding, self._options)
 
     def run_and_wait(self) -> None:
-        """Launch every kernel anew, leave a graph of the runtime alone, and wait for the end.
+        """Launch every kernel anew, without the runtime's graph, and wait for the end.
 
         Raises
         ------
         ModelError
-            When the runtime fails; with its own text.
+            When the runtime fails; the message has its text.
         """
         self._run(self._binding, self._waiting_options)
 
     def output_shapes(
         self, input_spec: TensorSpec, input_buffer: DeviceBuffer, names: Sequence[str]
     ) -> list[tuple[int, ...]]:
-        """Shapes of the outputs in a run on what is in the buffer; waits for it."""
+        """Shapes of the outputs for what is in the buffer; runs the model, and waits for it."""
         binding = self._bound_to(input_spec, input_buffer)
         for name in names:
             binding.bind_output(name, 'cuda', self._stream.device.index)
@@ -175,7 +176,7 @@ class CudaSession:
         return [tuple(int(size) for size in value.shape()) for value in binding.get_outputs()]
 
     def nodes_on_cpu(self) -> list[str]:
-        """Operators that the runtime computes on the CPU; none where it does not tell."""
+        """Operators that the runtime computes on the CPU; empty if it does not report them."""
         if not hasattr(self.raw, 'get_provider_graph_assignment_info'):
             return []
         try:
@@ -185,8 +186,8 @@ class CudaSession:
                 if subgraph.ep_name != _PROVIDER
                 for node in subgraph.get_nodes()
             ]
-        except Exception as err:  # noqa: BLE001 - it is the check of results that counts
-            _log.debug('ONNX Runtime does not tell what it computes where: %s', err)
+        except Exception as err:  # noqa: BLE001 - the check of results decides anyway
+            _log.debug('ONNX Runtime does not report which operators run on the CPU: %s', err)
             return []
 
     def close(self) -> None:
@@ -221,15 +222,15 @@ def _create(
 ) -> Any:
     import onnxruntime
 
-    # Its default logger, which knows of no session, complains before one is there.
+    # Before there is a session, it logs warnings through its default logger.
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the CPU only launches
+    options.intra_op_num_threads = 1  # the CPU only launches kernels
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 4  # what it logs as an error it also raises
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
-    # Joined with what they surround, Q/DQ nodes become operators that the provider lacks.
+    # Fused with the nodes between them, Q/DQ nodes become operators that the provider lacks.
     options.add_session_config_entry('session.disable_quant_qdq', '1')
     for name, size in dimensions.items():
         options.add_free_dimension_override_by_name(name, size)
@@ -238,7 +239,7 @@ def _create(
             content or str(path),
             options,
             providers=[(_PROVIDER, dict(settings))],
-            enable_fallback=0,  # it would print, and go on without a GPU
+            enable_fallback=0,  # it would print a message and go on without a GPU
         )
     except Exception as err:  # ONNX Runtime's errors share no other base
         text = runtime_text(err)
@@ -248,7 +249,7 @@ def _create(
     if _PROVIDER not in session.get_providers():
         raise CudaError(
             f"ONNX Runtime {onnxruntime.__version__}'s CUDA provider did not start"
-            f'{_why_not_loaded()}; it wants the CUDA and cuDNN that it was built for '
+            f'{_why_not_loaded()}; it needs the CUDA and cuDNN that it was built for '
             "(python3 -c 'import onnxruntime; onnxruntime.print_debug_info()' shows which)"
         )
     return session
@@ -267,22 +268,22 @@ def _run_options(graph_id: str = '', *, wait: bool = False) -> Any:
 
 @functools.cache
 def _preload() -> None:
-    """Load the CUDA and cuDNN that come as Python packages, where they do."""
+    """Load CUDA and cuDNN from Python packages, if they are installed as such."""
     import onnxruntime
 
     if not hasattr(onnxruntime, 'preload_dlls'):  # before 1.21
         return
     site_packages = Path(onnxruntime.__file__).resolve().parent.parent
     if not any(site_packages.glob('nvidia/*/lib/lib*.so*')):
-        return  # the system's are found anyway; looking for others would only print complaints
+        return  # the system's are found anyway; looking for others would only print warnings
     try:
         onnxruntime.preload_dlls()
     except Exception as err:  # noqa: BLE001 - the session says what it lacks
-        _log.debug('ONNX Runtime could not load CUDA ahead: %s', err)
+        _log.debug('ONNX Runtime could not preload CUDA: %s', err)
 
 
 def _why_not_loaded() -> str:
-    """What the loader says of the provider's library, which the runtime keeps to itself."""
+    """The loader's error for the provider's library, which the runtime does not report."""
     import onnxruntime
 
     folder = Path(onnxruntime.__file__).resolve().parent / 'capi'

@@ -52,13 +52,13 @@ class ModelSource:
     path : Path
         The ONNX file.
     half : bool
-        Whether to convert an FP32 file. Where that cannot be done, the log says why, and the file
-        is taken as it is.
+        Whether to convert an FP32 file. If that cannot be done, the log says why, and the file is
+        used as it is.
 
     Attributes
     ----------
     version : FileVersion
-        Of the file when this was made.
+        The file's version when this object was made.
     is_half : bool
         Whether sessions are made from a conversion.
     """
@@ -70,7 +70,7 @@ class ModelSource:
         self.is_half = self._converted is not None
 
     def content(self) -> bytes | None:
-        """The converted model, converted anew after `forget`; None where the file is taken.
+        """The converted model, converted again after `forget`; None if the file is used as it is.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class ModelSource:
 
     def leave_half(self, why: str) -> None:
         """Use the file as it is from now on, and log why."""
-        _log.warning('%s: not run in FP16: %s', self.path.name, why)
+        _log.warning('%s: does not run in FP16: %s', self.path.name, why)
         self.is_half, self._converted = False, None
 
     def forget(self) -> None:
@@ -110,7 +110,7 @@ class ModelSource:
 
 
 def convert_to_half(path: Path) -> bytes | None:
-    """An FP32 model in FP16; None for one that is not, or cannot be converted: the log says why.
+    """An FP32 model in FP16; None if it is not in FP32, or cannot be converted, which is logged.
 
     Its inputs, its outputs and the decoding of boxes stay in FP32.
     """
@@ -124,5 +124,5 @@ def convert_to_half(path: Path) -> bytes | None:
         pad_channels(model)
         return to_fp16(model).SerializeToString()
     except PerceptionError as err:
-        _log.info('%s: not run in FP16: %s', path.name, str(err))
+        _log.info('%s: does not run in FP16: %s', path.name, str(err))
         return None

@@ -1,4 +1,4 @@
-"""The first way to run a model that works in the calling thread."""
+"""Finds the first mode in which a model runs in the calling thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Way(NamedTuple):
     mode : str
         One of `choices.MODES`.
     run : callable
-        Puts a run on the stream.
+        Enqueues a run on the stream.
     is_of_thread : bool
         Whether only the thread that made it may call `run`.
     """
@@ -36,9 +36,9 @@ class Way(NamedTuple):
 
 
 def begin(candidates: Candidates, tuner: Tuner, modes: Sequence[str], trial: Trial) -> Way:
-    """Try modes in their order; the candidate of the first that works is the one in use then.
+    """Try the modes in order; the candidate of the first one that works stays in use.
 
-    The source's conversion is forgotten, as sessions have copies.
+    The source's conversion is freed, because sessions have copies.
 
     Raises
     ------
@@ -53,9 +53,9 @@ def begin(candidates: Candidates, tuner: Tuner, modes: Sequence[str], trial: Tri
         except (ModelError, CudaError) as err:
             if mode == modes[-1] or (isinstance(err, CudaError) and err.fatal):
                 raise
-            # As text: a record that keeps the error would keep the session.
-            _log.info('%s: not run as %s: %s', name, mode.replace('_', ' '), str(err))
-            candidates.drop()  # whatever state it is in now
+            # As text: a log record that keeps the error would keep the session, too.
+            _log.info('%s: does not run as %s: %s', name, mode.replace('_', ' '), str(err))
+            candidates.drop()  # its state is unknown
         else:
             candidates.source.forget()
             return way
@@ -63,7 +63,7 @@ def begin(candidates: Candidates, tuner: Tuner, modes: Sequence[str], trial: Tri
 
 
 def _warm_up(candidates: Candidates, trial: Trial) -> None:
-    """Run the first candidate plainly; in the types of the file where FP16 overflows."""
+    """Run the first candidate without a graph; in the types of the file if FP16 overflows."""
     known = candidates.first_variant()
     candidate = candidates.in_use
     if (
@@ -75,15 +75,15 @@ def _warm_up(candidates: Candidates, trial: Trial) -> None:
         candidate = candidates.first()
     trial.warm_up(candidate)
     if candidates.source.is_half and not trial.is_finite():
-        candidates.source.leave_half('what comes out is not finite')
+        candidates.source.leave_half('its results are not finite')
         trial.warm_up(candidates.first())
 
 
 def _begin(mode: str, candidates: Candidates, tuner: Tuner, trial: Trial) -> Way:
-    """Make frames run in a mode; a graph of ours in the fastest variant."""
+    """Make frames run in one mode; our own graph uses the fastest variant."""
     on_cpu = candidates.nodes_on_cpu() if mode != 'plain' else []
     if on_cpu:  # a graph would leave their work out
-        raise ModelError(f'computed on the CPU: {", ".join(on_cpu[:3])}')
+        raise ModelError(f'the CPU computes {", ".join(on_cpu[:3])}')
     if mode != 'own_graph':
         candidates.variant = candidates.variant._replace(decodes_head=False)
     candidate = candidates.in_use

@@ -1,4 +1,4 @@
-"""Runs from host to host, and whether two ways to compute a model give the same."""
+"""Trial runs from host to host, which show whether two ways to compute a model agree."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 # ONNX Runtime plans its memory in the second run; after the third nothing is allocated.
 _WARM_UP_RUNS = 3
 
-# Kernels that add up in another order each time differ a little; old results differ everywhere.
+# Kernels that sum in another order each time differ slightly; stale results differ everywhere.
 _TOLERATED_SHARE = 0.01
 
-# Another layout means other kernels, which round differently where they may round at all.
+# Another layout means other kernels, which may round differently.
 _ROUNDING = {'share': 0.05, 'relative': 0.1, 'of_largest': 0.01}
 
 
@@ -47,7 +47,7 @@ class Staging:
     def run(
         self, tensor: NDArray[Any], run: Callable[[], None], stream: Stream
     ) -> Sequence[NDArray[np.generic]]:
-        """From the host through a run to the host; the arrays are written again next time."""
+        """Copy the input to the GPU, run, and copy the outputs back; the next call reuses them."""
         source, *outputs = self._buffers
         pinned_source, *pinned_outputs = self._pinned
         np.copyto(pinned_source.array, tensor)
@@ -66,7 +66,7 @@ class Staging:
 
 
 class Trial:
-    """Two inputs that every candidate computes, and what plain runs give for the first.
+    """Two inputs that every candidate runs on, and the results of plain runs for the first.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Trial:
     Attributes
     ----------
     expected : list of ndarray
-        What graphs have to give; of the candidate that `warm_up` had last.
+        The results that graphs must give: those of the last candidate that `warm_up` ran.
     """
 
     def __init__(
@@ -99,40 +99,40 @@ class Trial:
         self.expected: list[NDArray[Any]] = []
 
     def warm_up(self, candidate: Candidate) -> None:
-        """Run a candidate plainly, and expect its results of graphs."""
+        """Run a candidate without a graph, and keep its results as `expected`."""
         for _ in range(_WARM_UP_RUNS):
             results = self._through(self._noise, candidate.run_plainly)
         self.expected = [result.copy() for result in results]
-        self._through(self._black, candidate.run_plainly)  # what a graph must not leave there
+        self._through(self._black, candidate.run_plainly)  # so that no old results look right
 
     def warm_up_again(self, run: Callable[[], None]) -> None:
-        """Run another session of the same variant; what is expected stays."""
-        for _ in range(_WARM_UP_RUNS):  # in the last of them the runtime records
+        """Run another session of the same variant; `expected` stays as it is."""
+        for _ in range(_WARM_UP_RUNS):  # in the last of them the runtime captures its graph
             self._through(self._black, run)
 
     def is_finite(self) -> bool:
-        """Whether all that is expected is."""
+        """Whether all expected values are finite."""
         return all(bool(np.isfinite(each).all()) for each in self.expected)
 
     def check(self, run: Callable[[], None]) -> None:
-        """Fail where a graph gives something else than plain runs.
+        """Fail if a graph's results differ from those of plain runs.
 
         Raises
         ------
         CudaError
-            When it does; says which output.
+            When they do; the message names the output.
         """
-        for tensor in (self._black, self._noise):  # what ran once need not run twice
+        for tensor in (self._black, self._noise):  # a graph that runs once may not run twice
             found = self._through(tensor, run)
         _require_equal(self._outputs, self.expected, found)
 
     def check_rounding(self, reference: Sequence[NDArray[Any]]) -> None:
-        """Fail where what is expected differs from another variant's by more than rounding.
+        """Fail if `expected` differs from another variant's results by more than rounding.
 
         Raises
         ------
         CudaError
-            When it does; says which output.
+            When it does; the message names the output.
         """
         _require_equal(self._outputs, reference, self.expected, **_ROUNDING)
 
@@ -149,7 +149,7 @@ def _require_equal(
     relative: float = 1e-2,
     of_largest: float = 1e-4,
 ) -> None:
-    """Fail where more than a share of the values differ by more than that."""
+    """Fail if more than `share` of an output's values differ by more than the tolerances."""
     for spec, wanted, got in zip(specs, expected, found, strict=True):
         differing = _share_that_differs(wanted, got, relative, of_largest)
         if differing > share:

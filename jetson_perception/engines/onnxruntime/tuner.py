@@ -1,4 +1,4 @@
-"""Finds the fastest variant of a model: checks and times each, and keeps it if faster."""
+"""Finds the fastest variant of a model: checks and times each, and keeps it if it is faster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception')
 
-# A variant must take less than this share of the time of the present one.
+# A variant must take less than this share of the current one's time.
 _WORTH_IT = 0.97
 
-# The fastest by file, size asked for, rounding and GPU: engines of one model need one trial.
+# The fastest variant by file, requested size, rounding and GPU, for all engines of a model.
 _fastest: dict[tuple[Any, ...], Variant] = {}
 
 
@@ -29,12 +29,12 @@ class _Timed(NamedTuple):
 
 
 class Tuner:
-    """Times our graphs of one model.
+    """Times our own graphs of one model.
 
     Parameters
     ----------
     name : str
-        The model's, for the log.
+        The model's name, for the log.
     choices : Choices
         What to choose from.
     """
@@ -64,25 +64,25 @@ class Tuner:
         make: Callable[[Variant], Candidate],
         knows_head: Callable[[], bool],
     ) -> Candidate:
-        """The candidate of the fastest variant; the first if no other works and is faster.
+        """The candidate of the fastest variant; `first` if no other works and is faster.
 
         Parameters
         ----------
         key : hashable
             What the choice depends on.
         first : Candidate
-            Recorded and checked. Closed where another is returned.
+            Captured and checked; closed if another one is returned.
         trial : Trial
             What `first` was checked with.
         make : callable
-            A candidate of a variant, for a graph of ours.
+            Makes a candidate of a variant, for a graph of our own.
         knows_head : callable
             Whether our kernel computes the model's head.
 
         Raises
         ------
         CudaError
-            When the GPU failed for good.
+            When the GPU fails for good.
         """
         if self.is_tuned(key):
             return first
@@ -124,8 +124,8 @@ class Tuner:
                 candidate.close()
             if not isinstance(err, (ModelError, CudaError)) or _is_fatal(err):
                 raise
-            # As text: a record that keeps the error would keep the session.
-            _log.info('%s: not run in %s: %s', self._name, variant, str(err))
+            # As text: a log record that keeps the error would keep the session, too.
+            _log.info('%s: does not run in %s: %s', self._name, variant, str(err))
             return None
         finally:
             trial.expected = reference
@@ -138,7 +138,7 @@ class Tuner:
 
 
 def _faster(best: _Timed, other: _Timed) -> _Timed:
-    """The faster of two candidates; closes the other one."""
+    """The faster of two candidates; the other one is closed."""
     if other.ms < _WORTH_IT * best.ms:
         best.candidate.close()
         return other

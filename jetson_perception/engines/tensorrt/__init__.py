@@ -1,1 +1,1 @@
-"""TensorRT: engines that run, their building and keeping."""
+"""TensorRT: builds engines, keeps them in a cache, and runs them."""

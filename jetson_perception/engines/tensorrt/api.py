@@ -1,8 +1,8 @@
 """TensorRT as this package uses it: the module, one logger for the process, its data types, CUDA.
 
-From 8.5 to 11 and in TensorRT-RTX the names differ, so features are asked for with `hasattr`, and
-versions appear in messages only. TensorRT answers failure with None or False and says why in its
-log: `collect_errors` keeps what it says.
+Names differ between TensorRT 8.5, 11 and TensorRT-RTX, so `hasattr` decides which features there
+are, and versions appear only in messages. When TensorRT fails, it returns None or False and logs
+the reason, which `collect_errors` keeps.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def import_tensorrt() -> Any:
     Raises
     ------
     ModelError
-        When none can be imported; says why for each that is installed and broken, and what to
-        install.
+        When none can be imported. The message says why for each one that is installed but broken,
+        or what to install.
     """
     broken = []
     for name in MODULES:
@@ -61,8 +61,8 @@ def import_tensorrt() -> Any:
         raise ModelError(f'TensorRT is installed but cannot be imported: {reasons}')
     raise ModelError(
         'TensorRT is not installed: Python finds no module tensorrt. On a Jetson, JetPack has it: '
-        'sudo apt-get install python3-libnvinfer, and make a virtual environment with '
-        '--system-site-packages so that it sees it'
+        'sudo apt-get install python3-libnvinfer, and make virtual environments with '
+        '--system-site-packages so that they see it'
     )
 
 
@@ -72,12 +72,12 @@ def is_rtx(trt: Any) -> bool:
 
 
 def describe_tensorrt(trt: Any) -> str:
-    """Name and version for people, as 'TensorRT 10.3.0' or 'TensorRT-RTX 1.7.1.116'."""
+    """Name and version in words, such as 'TensorRT 10.3.0' or 'TensorRT-RTX 1.7.1.116'."""
     return f'TensorRT{"-RTX" if is_rtx(trt) else ""} {trt.__version__}'
 
 
 def has_precision_flags(trt: Any) -> bool:
-    """Whether the builder chooses precisions by flags (8.5 to 10.x).
+    """Whether flags set the precisions that the builder may use (8.5 to 10.x).
 
     In TensorRT 11 and TensorRT-RTX it follows the types in the ONNX file.
     """
@@ -85,9 +85,9 @@ def has_precision_flags(trt: Any) -> bool:
 
 
 def creation_flag(trt: Any, name: str) -> int:
-    """Bit of a `NetworkDefinitionCreationFlag`; 0 where this version has no flag of that name.
+    """Bit of a `NetworkDefinitionCreationFlag`; 0 if this version has no flag of that name.
 
-    STRONGLY_TYPED has another value in 10 than in 11, hence never a literal.
+    STRONGLY_TYPED has different values in 10 and 11, so it is never written as a literal.
     """
     flag = getattr(trt.NetworkDefinitionCreationFlag, name, None)
     return 0 if flag is None else 1 << int(flag)
@@ -96,7 +96,7 @@ def creation_flag(trt: Any, name: str) -> int:
 # --- The logger ---------------------------------------------------------------------------------
 
 _LEVELS = (logging.ERROR, logging.ERROR, logging.WARNING, logging.DEBUG, logging.DEBUG)
-"""By TensorRT's severity: INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE. Its INFO is chatter."""
+"""For TensorRT's INTERNAL_ERROR, ERROR, WARNING, INFO and VERBOSE. Its INFO is too chatty."""
 
 _MOST_ERRORS = 20
 
@@ -108,10 +108,10 @@ _logger: Any = None
 
 
 def process_logger() -> tensorrt.ILogger:
-    """The one logger that TensorRT objects of this process are given.
+    """The one logger that all TensorRT objects of this process get.
 
-    TensorRT keeps the first that it sees while any builder or runtime lives. It forwards to
-    `logging` as 'jetson_perception.tensorrt', and keeps the last errors.
+    TensorRT keeps the first logger that it sees while any builder or runtime lives. This one
+    forwards to the Python logger 'jetson_perception.tensorrt', and keeps the last errors.
     """
     global _logger
     with _logger_lock:
@@ -122,7 +122,7 @@ def process_logger() -> tensorrt.ILogger:
 
 def _make_logger(trt: Any) -> Any:
     class ForwardingLogger(trt.ILogger):  # type: ignore[misc]
-        """Called on the caller's thread and on TensorRT's own; exceptions would be swallowed."""
+        """Called in the caller's thread and in TensorRT's own; exceptions would be swallowed."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -135,14 +135,14 @@ def _make_logger(trt: Any) -> Any:
 
 
 def take_log_message(severity: int, text: str) -> None:
-    """Forward one message of TensorRT, and keep it if it is an error.
+    """Forward one message from TensorRT, and keep it if it is an error.
 
     Parameters
     ----------
     severity : int
         0 INTERNAL_ERROR, 1 ERROR, 2 WARNING, 3 INFO, 4 VERBOSE.
     text : str
-        What it says.
+        The message.
     """
     level = _LEVELS[min(max(severity, 0), len(_LEVELS) - 1)]
     if level < logging.ERROR:
@@ -154,7 +154,7 @@ def take_log_message(severity: int, text: str) -> None:
         for collected in collectors:
             if len(collected) < _MOST_ERRORS:
                 collected.append(text)
-    # Who collects errors raises them; said twice they would look like two.
+    # Whoever collects errors raises them; logged as well, one error would look like two.
     _log.log(logging.DEBUG if collectors else level, '%s', text)
 
 
@@ -162,8 +162,8 @@ def take_log_message(severity: int, text: str) -> None:
 def collect_errors() -> Iterator[list[str]]:
     """Errors that TensorRT logs within the block, oldest first; for building and loading.
 
-    One thread at a time is inside, so the errors are of its own doing (unless an engine that runs
-    meanwhile fails).
+    Only one thread at a time is in such a block, so the errors are its own (unless an engine that
+    runs meanwhile fails).
 
     Examples
     --------
@@ -185,15 +185,15 @@ def collect_errors() -> Iterator[list[str]]:
 
 
 def last_errors() -> list[str]:
-    """The last errors of the process, oldest first: for calls on the hot path that fail."""
+    """The last errors of the process, oldest first: for failing calls on the hot path."""
     with _logger_lock:
         return list(_errors)
 
 
 def first_error(errors: list[str]) -> str:
-    """The error that explains the others, on one line; what to say when there is none.
+    """The error that explains the others, on one line; a substitute if there is none.
 
-    The first: those that follow are often about something else, such as a missing driver.
+    It is the first one: later ones are often about something else, such as a missing driver.
     """
     if not errors:
         return 'TensorRT did not say why'
@@ -202,7 +202,7 @@ def first_error(errors: list[str]) -> str:
 
 # --- Data types ---------------------------------------------------------------------------------
 
-# Keyed by name: `trt.nptype` fails in 8.5.2 with NumPy 1.24 and later, and lacks INT64 before 10.
+# By name: `trt.nptype` fails in 8.5.2 with NumPy 1.24 and later, and lacks INT64 before 10.
 _DTYPES: dict[str, np.dtype] = {
     'FLOAT': np.dtype(np.float32),
     'HALF': np.dtype(np.float16),
@@ -215,12 +215,12 @@ _DTYPES: dict[str, np.dtype] = {
 
 
 def to_numpy_dtype(data_type: tensorrt.DataType, tensor: str = '') -> np.dtype:
-    """NumPy's dtype for TensorRT's.
+    """The NumPy dtype for a TensorRT data type.
 
     Parameters
     ----------
     data_type : tensorrt.DataType
-        As `get_tensor_dtype` gives it.
+        From `get_tensor_dtype`.
     tensor : str
         Name of the tensor, for the error.
 
@@ -232,7 +232,7 @@ def to_numpy_dtype(data_type: tensorrt.DataType, tensor: str = '') -> np.dtype:
     name = data_type.name
     if name not in _DTYPES:
         raise ModelError(
-            f"tensor '{tensor}' is {name}, which NumPy has no type for; expected one of "
+            f"tensor '{tensor}' is {name}, for which NumPy has no type; expected one of "
             f'{", ".join(_DTYPES)}. Export the model with float32 or float16 inputs and outputs'
         )
     return _DTYPES[name]
@@ -242,12 +242,12 @@ def to_numpy_dtype(data_type: tensorrt.DataType, tensor: str = '') -> np.dtype:
 
 _CUDA_ERRORS = {
     3: 'the driver is not initialized',
-    34: 'the driver is a stub library; LD_LIBRARY_PATH names the folder "stubs" of a CUDA toolkit',
+    34: 'the driver is a stub library; remove "stubs" of the CUDA toolkit from LD_LIBRARY_PATH',
     35: 'the driver is older than this CUDA',
     100: 'the driver sees no GPU (in a container: start it with --runtime nvidia or --gpus all)',
-    803: 'the driver and its libraries are of different versions; reboot after an update',
+    803: 'the driver and its libraries have different versions; reboot after an update',
     804: 'CUDA forward compatibility is not possible on this GPU',
-    999: 'the driver failed; are the device files there and may this user open them?',
+    999: 'the driver failed; do the device files exist, and may this user open them?',
 }
 
 _COMPUTE_CAPABILITY_MAJOR = 75
@@ -262,11 +262,11 @@ class Gpu:
     Attributes
     ----------
     name : str
-        As 'Orin' or 'NVIDIA H100 80GB HBM3'.
+        Such as 'Orin' or 'NVIDIA H100 80GB HBM3'.
     compute_capability : tuple of int
-        As (8, 7).
+        Such as (8, 7).
     memory_bytes : int
-        In all; on a Jetson the system's memory, which the GPU shares.
+        Total memory; on a Jetson, the system's, which the GPU shares.
     integrated : bool
         Whether it shares the system's memory.
     """
@@ -278,22 +278,24 @@ class Gpu:
 
 
 def find_gpu(index: int = 0) -> Gpu:
-    """A GPU of this machine. Asks the driver, and makes no CUDA context.
+    """A GPU of this machine. Asks the driver, and creates no CUDA context.
 
-    Call it before any TensorRT object is made: without a driver, 8.x then raises TypeError, and 11
-    crashes.
+    Call it before you create a TensorRT object: without a driver, 8.x raises TypeError there, and
+    11 crashes.
 
     Raises
     ------
     ModelError
-        When there is no driver, no GPU, or the driver fails; says what to look at.
+        When there is no driver, no GPU, or the driver fails; the message says what to check.
     """
     driver = _load_driver()
     count = ctypes.c_int()
     _check(driver.cuDeviceGetCount(ctypes.byref(count)))
     if not 0 <= index < count.value:
         _check(100 if count.value == 0 else 0)
-        raise ModelError(f'there is no GPU {index}; this machine has {count.value}, from 0 on')
+        raise ModelError(
+            f'there is no GPU {index}; this machine has {count.value}, numbered from 0'
+        )
     device = ctypes.c_int()
     _check(driver.cuDeviceGet(ctypes.byref(device), index))
     name = ctypes.create_string_buffer(256)
@@ -319,8 +321,8 @@ def _load_driver() -> Any:
         driver = ctypes.CDLL('libcuda.so.1')
     except OSError as err:
         raise ModelError(
-            f'CUDA cannot be used: there is no driver ({err}). A Jetson has it from JetPack; in a '
-            'container, start it with --runtime nvidia'
+            f'CUDA cannot be used: there is no driver ({err}). On a Jetson, JetPack installs it; '
+            'start containers with --runtime nvidia'
         ) from err
     _check(driver.cuInit(0))
     return driver

@@ -1,4 +1,4 @@
-"""Whether TensorRT can be used here: asked of every model, so it imports nothing that builds."""
+"""Checks whether TensorRT can be used here; imports nothing that builds, as every model asks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jetson_perception.errors import CudaError, ModelError
 
 
 def tensorrt_problem(device: int = 0) -> str:
-    """Why TensorRT cannot be used on the GPU of this index; empty when it can."""
+    """Why TensorRT cannot be used on the GPU with this index; empty when it can."""
     problem = cuda_problem(device)
     if problem:  # before hundreds of megabytes of libraries are loaded for nothing
         return problem
@@ -27,6 +27,6 @@ def tensorrt_problem(device: int = 0) -> str:
     if hasattr(trt.ComputeCapability, f'SM{major}{minor}'):
         return ''
     return (
-        f'{describe_tensorrt(trt)} does not run on {gpu.name}, of compute capability '
-        f'{major}.{minor}; install TensorRT'
+        f'{describe_tensorrt(trt)} does not run on {gpu.name}, which has compute capability '
+        f'{major}.{minor}; install TensorRT instead'
     )

@@ -1,4 +1,4 @@
-"""Which inputs and outputs an engine has, and in which shapes; refuses what cannot be used."""
+"""Reads an engine's inputs and outputs, sets their shapes, and refuses those we cannot use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def read_tensors(loaded: InferenceContext) -> tuple[TensorSpec, list[TensorSpec]
     Raises
     ------
     ModelError
-        When the input is no image, or a tensor cannot be used here; says what to do.
+        When the input is not an image, or a tensor cannot be used here; the message says what to
+        do.
     """
     inputs: list[TensorSpec] = []
     outputs: list[TensorSpec] = []
@@ -45,7 +46,7 @@ def read_tensors(loaded: InferenceContext) -> tuple[TensorSpec, list[TensorSpec]
 def _read_tensor(loaded: InferenceContext, name: str, kind: str) -> TensorSpec:
     if loaded.engine.get_tensor_location(name) == loaded.trt.TensorLocation.HOST:
         raise ModelError(
-            f"{loaded.path}: {kind} '{name}' holds sizes, on the host; expected images and "
+            f"{loaded.path}: {kind} '{name}' is a shape tensor on the host; expected images and "
             'results on the GPU. Export the model with fixed sizes'
         )
     layout = loaded.engine.get_tensor_format(name)
@@ -67,12 +68,12 @@ def choose_input_size_wh(
     info: ModelInfo,
     asked_wh: tuple[int, int] | None,
 ) -> tuple[int, int]:
-    """Width and height to run at: those asked for, else the model's, else those tuned for.
+    """Width and height to run at: the requested ones, else the model's, else the profile's best.
 
     Raises
     ------
     ParameterError
-        When the size asked for does not fit, or nobody says one.
+        When the requested size does not fit, or no size is known.
     """
     if -1 in image.shape[2:] and asked_wh is None and info.input_size_wh is None:
         _, best, _ = loaded.engine.get_tensor_profile_shape(image.name, 0)
@@ -83,7 +84,7 @@ def choose_input_size_wh(
 def set_input_shape(
     loaded: InferenceContext, image: TensorSpec, shape: tuple[int, ...]
 ) -> TensorSpec:
-    """The input with the shape that it now has; nothing is set where it is fixed.
+    """Set the input's shape, unless it is fixed; returns the input with that shape.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def _choose_profile(loaded: InferenceContext, name: str, shape: tuple[int, ...])
             return index
         ranges.append(f'{low} to {high}')
     raise ParameterError(
-        f'input_size is {shape[3]} x {shape[2]} (width x height), and {loaded.path} was built '
+        f'input_size is {shape[3]} x {shape[2]} (width x height), but {loaded.path} was built '
         f'for inputs of {", or ".join(ranges)}; change input_size, or build the engine for it',
         'input_size',
     )
@@ -115,7 +116,7 @@ def _choose_profile(loaded: InferenceContext, name: str, shape: tuple[int, ...])
 def resolve_outputs(
     loaded: InferenceContext, outputs: Sequence[TensorSpec]
 ) -> tuple[TensorSpec, ...]:
-    """The outputs with the shapes that they have for the input's shape.
+    """The outputs with the shapes that follow from the input's shape.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def resolve_outputs(
         if any(size < 0 for size in shape):
             raise ModelError(
                 f'{loaded.path}: the size of output {quoted(spec.name)} depends on what is in '
-                'the image; expected a fixed one. Export the model without suppression in it '
+                'the image; expected a fixed size. Export the model without suppression in it '
                 '(Ultralytics: nms=False)'
             )
         resolved.append(replace(spec, shape=shape))

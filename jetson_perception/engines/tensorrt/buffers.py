@@ -1,4 +1,4 @@
-"""Memory of an engine's tensors, on the GPU and, for callers that have them there, on the host."""
+"""Memory for an engine's tensors: on the GPU, and on the host for callers that need it there."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class TensorBuffers:
     Attributes
     ----------
     input : DeviceBuffer
-        From `allocate` on.
+        Set by `allocate`.
     outputs : tuple of DeviceBuffer
-        In the order of the specs.
+        Set by `allocate`, in the order of the specs.
     """
 
     input: DeviceBuffer
@@ -38,29 +38,29 @@ class TensorBuffers:
         self._host_outputs: tuple[PinnedBuffer, ...] = ()
 
     def allocate(self, image: TensorSpec, outputs: Sequence[TensorSpec]) -> dict[str, int]:
-        """Make the buffers on the GPU; gives their addresses by the tensors' names."""
+        """Allocate the buffers on the GPU; returns their addresses by tensor name."""
         self.input = self._on_device(image)
         self.outputs = tuple(map(self._on_device, outputs))
         specs, buffers = (image, *outputs), (self.input, *self.outputs)
         return {spec.name: buffer.address for spec, buffer in zip(specs, buffers, strict=True)}
 
     def upload(self, tensor: NDArray[np.generic], stream: Stream) -> None:
-        """Put a tensor of the host into the input, on a stream."""
-        if self._host_input is None:  # made when it is needed first: lanes never call this
+        """Copy a tensor from the host to the input, on a stream."""
+        if self._host_input is None:  # allocated on first use: lanes never call this
             self._host_outputs = tuple(map(self._on_host, self.outputs))
             self._host_input = self._on_host(self.input)
         np.copyto(self._host_input.array, tensor)
         self.input.copy_from_host(self._host_input, stream)
 
     def download(self, stream: Stream) -> list[NDArray[np.generic]]:
-        """Wait for the outputs, on a stream; in page-locked memory that the next call uses."""
+        """Copy the outputs to the host and wait; the next call reuses the page-locked memory."""
         for buffer, target in zip(self.outputs, self._host_outputs, strict=True):
             buffer.copy_to_host(target, stream)
         stream.synchronize()
         return [target.array for target in self._host_outputs]
 
     def close(self) -> None:
-        """Free all; twice is harmless."""
+        """Free everything; may be called twice."""
         self._resources.close()
 
     def _on_device(self, spec: TensorSpec) -> DeviceBuffer:

@@ -1,4 +1,4 @@
-"""How an engine is to be built."""
+"""The options with which an engine is built."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
-"""What an engine computes in: 'int8' has FP16 where the model is not quantized, and 'best' is int8
-for a model that is quantized (or images to calibrate on), else fp16."""
+"""What an engine computes in: 'int8' uses FP16 for layers that are not quantized; 'best' is int8
+for a quantized model (or with images to calibrate on), else fp16."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """How an engine is to be built; checked when made.
+    """How to build an engine; the values are checked on construction.
 
     Attributes
     ----------
     precision : str
         One of `PRECISIONS`.
     batch : tuple of int
-        Smallest, best and largest number of images at once, for a model that leaves it open.
+        Smallest, best and largest batch size, for a model that leaves it open.
     size_wh : tuple of (int, int)
         Smallest, best and largest width and height, for a model that leaves them open; empty for
-        what the model says it was trained at.
+        the size that the model says it was trained at.
     workspace_mib : int
-        Memory that one layer may use while it runs, MiB; 0 for a quarter of the GPU's, at most
-        4096. TensorRT's own default is all, which on a Jetson is the system's memory.
+        Memory in MiB that one layer may use while it runs; 0 for a quarter of the GPU's, at most
+        4096. TensorRT's own default is all of it, which on a Jetson is the system's memory.
     timing_cache : str
-        File with the times of kernels, read and written, which makes later builds faster; '' for
-        none.
+        File with the times of kernels, which makes later builds faster; it is read and written.
+        '' for none.
     dla_core : int
         Deep learning accelerator to build for; -1 for the GPU.
     strongly_typed : bool
-        Take the types in the ONNX file as the precisions, also where a flag could choose them.
-        From TensorRT 11 on there is nothing else.
+        Whether the types in the ONNX file decide the precision even where flags could. From
+        TensorRT 11 on they always do.
     optimization_level : int
         0 builds fastest, 5 runs fastest; -1 for TensorRT's default.
     max_aux_streams : int
-        Streams that one engine may use beside its own; -1 for TensorRT's choice.
+        Streams that an engine may use beside its own; -1 for TensorRT's choice.
     plugins : tuple of str
-        Libraries with operators that TensorRT has not.
+        Libraries with operators that TensorRT lacks.
     save_onnx : str
-        File to write the ONNX model to that TensorRT is given, where that is a converted one.
+        File to save the ONNX model in that TensorRT gets, if it is a converted one; '' for none.
     """
 
     precision: str = 'fp16'
@@ -72,7 +72,7 @@ class BuildOptions:
             )
         if not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
             raise ParameterError(
-                f'batch is {list(self.batch)}; expected smallest, best, largest, from 1 up',
+                f'batch is {list(self.batch)}; expected smallest, best, largest, each 1 or more',
                 'batch',
             )
         self._check_sizes()
@@ -87,7 +87,7 @@ class BuildOptions:
             )
         if self.dla_core >= 0 and self.precision == 'fp32':
             raise ParameterError(
-                'a DLA core computes in FP16 and INT8, and precision is fp32; take another',
+                'a DLA core computes in FP16 and INT8, but precision is fp32; choose another one',
                 'precision',
             )
 
@@ -105,17 +105,17 @@ class BuildOptions:
             if not 1 <= low <= best <= high:
                 raise ParameterError(
                     f'size_wh has the {name} {low}, {best}, {high}; expected smallest, best, '
-                    'largest, from 1 up',
+                    'largest, each 1 or more',
                     'size_wh',
                 )
 
     def as_json(self) -> dict[str, Any]:
-        """The options as values that JSON has; the key in the cache is made of them, too."""
+        """The options as JSON values; the key in the cache contains them, too."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> BuildOptions:
-        """The options that `as_json` wrote, with lists made tuples."""
+        """The options from what `as_json` returned, with tuples for lists."""
         made = dict(values)
         made['batch'] = tuple(made['batch'])
         made['size_wh'] = tuple((size[0], size[1]) for size in made['size_wh'])

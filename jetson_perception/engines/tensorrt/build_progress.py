@@ -1,4 +1,4 @@
-"""How far a build is, from the nested phases that TensorRT reports."""
+"""Computes how far a build has come, from the nested phases that TensorRT reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Phase:
     def fraction(self) -> float:
         """How much of this phase is done, 0 to 1.
 
-        How many phases a step has is not known beforehand: each takes half of what is left.
+        The number of phases in a step is not known beforehand; each counts for half of the rest.
         """
         active = max((child.fraction() for child in self.children), default=0.0)
         within = 1 - 0.5 ** (self.ended + active)
@@ -30,16 +30,16 @@ class _Phase:
 
 
 class BuildProgress:
-    """The fraction of a build that is done; never goes back.
+    """The fraction of a build that is done; it never decreases.
 
-    TensorRT calls from threads of its own, hence the lock. Phases start within a phase by name;
-    one whose parent is unknown counts as the build itself.
+    TensorRT calls this from its own threads, hence the lock. A phase names its parent; the first
+    one with an unknown parent counts as the build itself.
 
     Parameters
     ----------
     report : callable
         Called with the fraction, 0 to 1, and the name of the phase, when the fraction has grown by
-        a thousandth or the phase is another.
+        a thousandth or the phase has changed.
     """
 
     def __init__(self, report: Callable[[float, str], None]) -> None:
@@ -51,7 +51,7 @@ class BuildProgress:
         self._named = ''
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        """A phase begins."""
+        """Begin a phase."""
         with self._lock:
             phase = _Phase(name, parent, steps)
             within = self._phases.get(parent) if parent is not None else None
@@ -63,7 +63,7 @@ class BuildProgress:
             self._say(name)
 
     def step(self, name: str, step: int) -> None:
-        """Step number `step` of a phase, from 0 on, is done."""
+        """Count step number `step` of a phase, from 0 on, as done."""
         with self._lock:
             phase = self._phases.get(name)
             if phase is not None:
@@ -72,7 +72,7 @@ class BuildProgress:
                 self._say(name)
 
     def finish(self, name: str) -> None:
-        """A phase ends, also one that was canceled."""
+        """End a phase, even a canceled one."""
         with self._lock:
             phase = self._phases.pop(name, None)
             if phase is None:
@@ -98,7 +98,7 @@ def make_monitor(trt: Any, progress: BuildProgress) -> Any:
     Parameters
     ----------
     trt : module
-        TensorRT, one that has IProgressMonitor (9.1 and later).
+        A TensorRT that has IProgressMonitor (9.1 and later).
     progress : BuildProgress
         What it reports to.
     """

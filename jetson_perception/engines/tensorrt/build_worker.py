@@ -1,8 +1,9 @@
 """The process that builds an engine: `python -m jetson_perception.engines.tensorrt.build_worker`.
 
-Standard input has the request, a line of JSON. When it ends, the parent is gone or no longer wants
-the engine, so this process ends. Events go to the file descriptor `events`, a line of JSON each;
-the plan goes to the descriptor `plan`, and tensors to calibrate on come from `calibration`.
+The request comes on standard input, as a line of JSON that names three file descriptors. Events go
+to `events`, a line of JSON each; the plan goes to `plan`; tensors to calibrate on come from
+`calibration`. When standard input ends, the parent is gone or no longer wants the engine, so this
+process ends, too.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KILL_ME_FIRST = '800'
-"""The most is 1000: when memory runs out, the kernel is to end this process, not the node."""
+"""Of at most 1000: when memory runs out, the kernel should kill this process, not the node."""
 
 
 def main() -> None:
-    """Build what standard input asks for, and end."""
+    """Build what standard input asks for, and end the process."""
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, name='parent', daemon=True).start()
     with contextlib.suppress(OSError):
@@ -49,7 +50,7 @@ def main() -> None:
         kind = ParameterError if isinstance(err, ParameterError) else ModelError
         parameter = err.parameter if isinstance(err, ParameterError) else ''
         events.send(error=kind.__name__, text=str(err), parameter=parameter)
-    except Exception:  # noqa: BLE001 - told to the parent, which raises it
+    except Exception:  # noqa: BLE001 - sent to the parent, which raises it
         events.send(error='crash', text=traceback.format_exc())
     # TensorRT's and CUDA's own clean-up at exit takes long, and can crash after a failed build.
     os._exit(0)
@@ -61,23 +62,23 @@ def _end_with_parent() -> None:
 
 
 class Events:
-    """Lines of JSON to the parent; from any thread."""
+    """Sends lines of JSON to the parent, from any thread."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._lock = threading.Lock()
 
     def send(self, **event: Any) -> None:
-        """Tell one thing."""
+        """Send one event."""
         with self._lock:
             self._file.write(json.dumps(event) + '\n')
             self._file.flush()
 
 
 class EventHandler(logging.Handler):
-    """Log records as events, so that they appear in the parent's log, each text once.
+    """Sends log records as events to the parent's log, each text once.
 
-    TensorRT says some things of every layer.
+    TensorRT repeats some messages for every layer.
     """
 
     def __init__(self, events: Events) -> None:
@@ -86,7 +87,7 @@ class EventHandler(logging.Handler):
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass one on."""
+        """Send one record, unless its text was sent before."""
         text = record.getMessage().strip()
         if text not in self._said:
             self._said.add(text)
@@ -121,7 +122,7 @@ def _build(request: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def _read_tensors(file: BinaryIO, shape: Sequence[int]) -> Iterator[NDArray[np.generic]]:
-    """Float32 tensors of one shape, as the parent writes them, one after another."""
+    """Float32 tensors of one shape, which the parent writes one after another."""
     size = int(np.prod(shape)) * 4
     while len(content := file.read(size)) == size:
         yield np.frombuffer(content, np.float32).reshape(shape)

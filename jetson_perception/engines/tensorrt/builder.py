@@ -1,8 +1,8 @@
-"""Engines from ONNX files, built by TensorRT in a process of its own.
+"""Builds TensorRT engines from ONNX files, in a separate process.
 
-A build takes minutes, and gigabytes that the parent would never get back; on a Jetson the kernel
-may kill it for memory, and before version 9.1 nothing cancels it. In a process of its own each of
-these ends the build and nothing else.
+A build takes minutes, and gigabytes that the parent would never get back. On a Jetson the kernel
+may kill it when memory runs out, and before version 9.1 nothing can cancel it. In a separate
+process, all this affects only the build.
 """
 
 from __future__ import annotations
@@ -50,36 +50,36 @@ _log = logging.getLogger('jetson_perception.tensorrt')
 
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
 
-_POLL_S = 0.1  # how long a wish to cancel may wait
-_END_S = 5.0  # how long what has nothing left to do may take to end
+_POLL_S = 0.1  # how soon a cancellation takes effect
+_END_S = 5.0  # how long a process or thread that is done may take to end
 
 
 @dataclass(frozen=True)
 class BuiltEngine:
-    """An engine, and how it came about.
+    """An engine, and how it was built.
 
     Attributes
     ----------
     plan : bytes
         For `deserialize_cuda_engine`.
     tensorrt : str
-        What built it, as 'TensorRT 10.3.0'.
+        The version that built it, such as 'TensorRT 10.3.0'.
     gpu : str
-        What it was built on; '' for TensorRT-RTX without a GPU.
+        The GPU that it was built on; '' for TensorRT-RTX without a GPU.
     options : BuildOptions
         How it was built.
     layers : int
-        How many the network has, before TensorRT fuses them.
+        Number of layers in the network, before TensorRT fuses them.
     workspace_mib : int
         The limit that was set.
     shapes : mapping of str to three lists
         Smallest, best and largest shape of each input with open dimensions.
     flags : tuple of str
-        The builder's flags that were set, as 'FP16'.
+        The builder flags that were set, such as 'FP16'.
     notes : tuple of str
-        What was done that a user may want to know.
+        What else a user may want to know about the build.
     elapsed_s : float
-        How long it took, with the start of the process.
+        How long it took, including the start of the process.
     """
 
     plan: bytes
@@ -104,32 +104,33 @@ def build_engine(
     cancel: threading.Event | None = None,
     device: int = 0,
 ) -> BuiltEngine:
-    """Build an engine in a process of its own.
+    """Build an engine in a separate process.
 
     Parameters
     ----------
     path : str or Path
-        The ONNX file; external data beside it.
+        The ONNX file, with its external data beside it.
     options : BuildOptions, optional
         How to build it.
     size_wh : tuple of int, optional
-        Width and height where the model leaves them open and the options name none: what the
-        metadata say that it was trained at.
+        Width and height if the model leaves them open and the options do not set them: the size
+        that it was trained at, according to the metadata.
     calibration : iterable of ndarray, shape (1, 3, h, w), float32
-        Input tensors to find INT8 ranges on, for a model without Q/DQ nodes. TensorRT up to 10.x
-        measures them itself; for the others a quantized model is made first, by ONNX Runtime.
+        Input tensors to measure INT8 ranges on, for a model without Q/DQ nodes. TensorRT up to
+        10.x measures them itself; for other versions, ONNX Runtime quantizes the model first.
     progress : callable, optional
-        Called on this thread with the fraction that is done (None while it is unknown) and what is
-        going on.
+        Called in this thread with the fraction that is done (None while it is unknown) and the
+        current phase.
     cancel : Event, optional
         Once set, the build ends within a fraction of a second.
     device : int
-        Index of the GPU to build on and for, as this process counts them.
+        Index of the GPU to build on and for, in this process's numbering.
 
     Raises
     ------
     ModelError
-        When the file cannot be used, or TensorRT cannot build it; with its own first error.
+        When the file cannot be used, or TensorRT cannot build it; the message has TensorRT's
+        first error.
     ParameterError
         When an option does not fit the model or this TensorRT; the error names it.
     BuildCanceled
@@ -178,7 +179,7 @@ def _quantized(
     stack: ExitStack,
     notes: list[str],
 ) -> Path | None:
-    """A quantized model for a version without calibrators; None where none is wanted."""
+    """A quantized model for a TensorRT without calibrators; None if INT8 is not wanted."""
     from jetson_perception.engines.onnx_file.quantization import quantize_model
 
     if options.precision not in ('int8', 'best') or has_quantization(path):
@@ -187,7 +188,7 @@ def _quantized(
     quantized = Path(folder) / path.name
     made = quantize_model(path, quantized, calibration)
     notes.append(
-        f'quantized on {counted(made.pictures, "image")} before it was built; '
+        f'quantized on {counted(made.pictures, "image")} before the build; '
         f'{counted(made.kept, "node")} in float'
     )
     return quantized
@@ -203,7 +204,7 @@ def _in_a_child(
     stack: ExitStack,
     environment: Mapping[str, str],
 ) -> tuple[dict[str, Any], bytes]:
-    # Files without names: nothing is left, whichever process is killed.
+    # Files without names: nothing is left behind, whichever process is killed.
     plan_file, output = (stack.enter_context(_nameless_file()) for _ in range(2))
     events, events_end = os.pipe()
     stack.callback(os.close, events)
@@ -229,7 +230,7 @@ def _in_a_child(
             stderr=output,
             pass_fds=passed,
             env=environment,
-            # Ctrl-C is for the parent, which then ends the child.
+            # Ctrl-C reaches only the parent, which then ends the child.
             start_new_session=True,
         )
     finally:
@@ -238,10 +239,10 @@ def _in_a_child(
             feeder.close_read_end()
     if feeder:
         feeder.start()
-        stack.callback(feeder.join)  # after the child's end, without which it may wait to write
+        stack.callback(feeder.join)  # after the child's end: until then it may wait to write
     stack.callback(_end, child)
     assert child.stdin is not None
-    with suppress(BrokenPipeError):  # what it printed says why
+    with suppress(BrokenPipeError):  # the child ended early; its output says why
         child.stdin.write(json.dumps(request).encode() + b'\n')
         child.stdin.flush()
     done = None
@@ -268,7 +269,7 @@ def _nameless_file() -> Any:
 
 
 def _environment(device: int = 0) -> dict[str, str]:
-    """The environment here, with the package found as it was found here, and one GPU first."""
+    """The child's environment: ours, with this package on its path and the wanted GPU first."""
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(dict.fromkeys(paths))}
@@ -281,7 +282,7 @@ def _environment(device: int = 0) -> dict[str, str]:
 def _events(
     descriptor: int, cancel: threading.Event | None, path: Path
 ) -> Iterator[dict[str, Any]]:
-    """What the child tells, until it closes its end."""
+    """The child's events, until it closes its end of the pipe."""
     received = b''
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
@@ -303,12 +304,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     if child.stdin is not None:
         with suppress(BrokenPipeError):
             child.stdin.close()
-    with suppress(subprocess.TimeoutExpired):  # in a driver that hangs not even that ends it
+    with suppress(subprocess.TimeoutExpired):  # in a hanging driver, not even SIGKILL ends it
         child.wait(_END_S)
 
 
 def _exit_code(child: subprocess.Popen[bytes]) -> int:
-    """The exit code of a child that has told all; it is killed where it does not end."""
+    """The exit code of a child that has sent its last event; it is killed if it does not end."""
     try:
         return child.wait(_END_S)
     except subprocess.TimeoutExpired:
@@ -325,17 +326,17 @@ def _error(event: Mapping[str, Any]) -> PerceptionError:
 
 
 def _died(path: Path, code: int, said: str) -> ModelError:
-    """The child ended without a word of its own."""
+    """The error for a child that ended without sending a result or an error."""
     if code == -signal.SIGKILL:
         return ModelError(
             f'{path}: the process that built the engine was killed, most likely by the kernel for '
-            'lack of memory (sudo dmesg | grep -i oom). Close what else uses memory, add swap, '
-            'lower the workspace limit, or build at a smaller size or batch'
+            'lack of memory (sudo dmesg | grep -i oom). Close other programs, add swap, lower the '
+            'workspace limit, or build at a smaller size or batch'
         )
     how = signal.Signals(-code).name if code < 0 else f'exit code {code}'
     return ModelError(
-        f'{path}: the process that built the engine ended with {how}; it said last: '
-        f'{said or "nothing"}'
+        f'{path}: the process that built the engine ended with {how}; its last output: '
+        f'{said or "none"}'
     )
 
 
@@ -347,7 +348,7 @@ def _tail(file: Any, most: int = 2000) -> str:
 
 
 class _Feeder:
-    """Writes tensors to the child on a thread of its own; the pipe sets the pace."""
+    """Writes tensors to the child in a thread of its own; the pipe sets the pace."""
 
     def __init__(self, tensors: Iterable[NDArray[np.generic]]) -> None:
         self.problem: Exception | None = None
@@ -381,14 +382,14 @@ class _Feeder:
                     file.write(np.ascontiguousarray(tensor, np.float32).tobytes())
         except BrokenPipeError:  # the child has enough, or is gone
             pass
-        except Exception as err:  # noqa: BLE001 - raised on the thread that builds
+        except Exception as err:  # noqa: BLE001 - raised in the thread that builds
             self.problem = err
 
 
 def trtexec_line(path: str | Path, engine_path: str | Path, built: BuiltEngine) -> str:
     """The command line of NVIDIA's trtexec that builds the same engine.
 
-    It needs the ONNX file that TensorRT was given: `BuildOptions.save_onnx` keeps a converted one.
+    It needs the ONNX file that TensorRT got: `BuildOptions.save_onnx` saves a converted one.
     """
     options = built.options
     words = ['tensorrt_rtx' if 'RTX' in built.tensorrt else 'trtexec']

@@ -1,4 +1,4 @@
-"""INT8 ranges from images, for the TensorRT versions that measure them while they build (to 10.x).
+"""Measures INT8 ranges on images, for TensorRT versions that do so while they build (up to 10.x).
 
 A model with Q/DQ nodes needs none of this: see `jetson_perception.engines.onnx_file.quantization`.
 """
@@ -27,14 +27,14 @@ def has_calibrator(trt: Any) -> bool:
 
 
 class DeviceMemory:
-    """One buffer on the GPU, through the driver alone, so that building needs no pycuda.
+    """One buffer on the GPU, made through the driver alone, so that building needs no pycuda.
 
-    The primary context of the device, which TensorRT uses too, is made current on this thread.
+    It makes the primary context of the device, which TensorRT also uses, current in this thread.
 
     Parameters
     ----------
     nbytes : int
-        Its size.
+        Its size in bytes.
     """
 
     def __init__(self, nbytes: int) -> None:
@@ -51,7 +51,7 @@ class DeviceMemory:
         self.address = int(address.value or 0)
 
     def write(self, array: NDArray[np.generic]) -> None:
-        """Copy an array to its start."""
+        """Copy an array to the start of the buffer."""
         if array.nbytes > self.nbytes:
             raise ValueError(f'{array.nbytes} bytes do not fit into {self.nbytes}')
         array = np.ascontiguousarray(array)
@@ -59,7 +59,7 @@ class DeviceMemory:
         self._call('cuMemcpyHtoD_v2', ctypes.c_void_p(self.address), source, size)
 
     def close(self) -> None:
-        """Give it back; calling it twice is harmless."""
+        """Free the buffer; may be called twice."""
         if self.address:
             self._call('cuMemFree_v2', ctypes.c_void_p(self.address))
             self._call('cuDevicePrimaryCtxRelease_v2', self._device)
@@ -79,17 +79,17 @@ def make_calibrator(
     Parameters
     ----------
     trt : module
-        TensorRT, to 10.x.
+        TensorRT, up to 10.x.
     tensors : iterator of ndarray, shape (1, 3, h, w), float32
-        Inputs, one image each. A last batch that is not full is left out.
+        Inputs, one image each. A last batch that is not full is skipped.
     batch_shape : tuple of int
-        (n, 3, h, w), the shape that TensorRT calibrates at: the best of the profile.
+        (n, 3, h, w), the shape that TensorRT calibrates at: the profile's best.
 
     Returns
     -------
     calibrator
-        With the attributes `count`, the images taken, and `problem`, the exception that ended
-        it: TensorRT prints exceptions from it, and continues with what it has.
+        Its attribute `count` is the number of images taken, and `problem` is the exception that
+        ended it: TensorRT only prints exceptions, and continues with what it has.
     """
     batch_size, image_shape = batch_shape[0], (1, *batch_shape[1:])
 
@@ -123,14 +123,14 @@ def make_calibrator(
 
         def _next(self, names: list[str]) -> list[int] | None:
             if len(names) != 1:
-                raise ModelError(f'calibration knows one input, and the model has {names}')
+                raise ModelError(f'calibration takes one input, but the model has {names}')
             images = [tensor for _, tensor in zip(range(batch_size), tensors, strict=False)]
             if len(images) < batch_size:
                 return None
             for image in images:
                 if image.shape != image_shape:
                     raise ModelError(
-                        f'an image came as {image.shape}, and the engine is built for '
+                        f'a calibration image is {image.shape}, but the engine is built for '
                         f'{image_shape}; prepare images at that size'
                     )
             batch = np.concatenate(images).astype(np.float32, copy=False)

@@ -1,6 +1,6 @@
-"""A plan on the GPU, and TensorRT's context to run it.
+"""An engine on the GPU, and TensorRT's execution context to run it.
 
-TensorRT answers failure with None or False; here it becomes an error with what TensorRT logged.
+When TensorRT fails, it returns None or False; here that becomes an error with what it logged.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class InferenceContext:
-    """What TensorRT holds of one engine; `load`, then `make_context`.
+    """TensorRT's two objects for one engine. Call `load`, then `make_context`.
 
-    Its two objects are attributes, never variables or arguments: an exception keeps those, and
-    with them GPU memory. TensorRT frees with the last reference, so `close` drops both, where CUDA
-    is current.
+    They are attributes, never variables or arguments: an exception keeps those alive, and GPU
+    memory with them. TensorRT frees an object with its last reference, so `close`, called with the
+    CUDA context current, drops both.
 
     Parameters
     ----------
@@ -40,16 +40,16 @@ class InferenceContext:
     path : Path
         The model, for errors.
     device : CudaDevice
-        The GPU; its context has to be current in every call.
+        The GPU; its context must be current for every call.
     stream : Stream
-        Where it runs.
+        The stream that it runs on.
 
     Attributes
     ----------
     trt, path, stream
         As given.
     description : str
-        Runtime and device for people.
+        Runtime and device in words.
     engine : ICudaEngine
         From `load` to `close`.
     context : IExecutionContext
@@ -72,13 +72,13 @@ class InferenceContext:
         return 'context' in self.__dict__
 
     def load(self, plan: bytes, *, dla_core: int = -1) -> None:
-        """Put a plan on the GPU; errors as of `LoadedEngines.load`."""
+        """Load a plan onto the GPU; raises what `LoadedEngines.load` raises."""
         self.engine = loaded_engines.load(
             self.trt, plan, self.path, device=self._device_index, dla_core=dla_core
         )
 
     def make_context(self) -> None:
-        """Make what runs it, with the memory that its layers need."""
+        """Create the execution context, with the memory that its layers need."""
         with collect_errors() as errors:
             context = self.engine.create_execution_context()
             if context is None:
@@ -86,9 +86,9 @@ class InferenceContext:
         self.context = context
 
     def set_shape(self, name: str, shape: tuple[int, ...], profile: int) -> None:
-        """Set the shape of an input that has open dimensions, by a profile that allows it."""
+        """Set the shape of an input that has open dimensions, with a profile that allows it."""
         with collect_errors() as errors:
-            # No profile (-1) is active in further contexts of 8.x, and profile 0 in others.
+            # Contexts start with profile 0; in 8.x all but an engine's first start with none (-1).
             if self.context.active_optimization_profile != profile:
                 if not self.context.set_optimization_profile_async(profile, self.stream.handle):
                     raise explain(errors, f'{self.path}: profile {profile} cannot be used')
@@ -97,32 +97,32 @@ class InferenceContext:
                 raise explain(errors, f'{self.path} does not take an input of {shape}')
 
     def set_addresses(self, addresses: Mapping[str, int]) -> None:
-        """Say once and for all where the tensors are, by their names."""
+        """Set the tensors' addresses, by name, once and for all."""
         with collect_errors() as errors:
             for name, address in addresses.items():
                 if not self.context.set_tensor_address(name, address):
                     raise explain(errors, f'{self.path}: tensor {quoted(name)} takes no address')
 
     def execute(self) -> None:
-        """Put one run on the stream, without waiting for it."""
+        """Enqueue one run on the stream, without waiting for it."""
         if not self.context.execute_async_v3(self.stream.handle):
             said = first_error(last_errors()[-1:])
             raise ModelError(f'{self.path}: TensorRT cannot run it: {said}')
 
     def execute_first(self) -> None:
-        """Run once and wait: first runs allocate, and their errors say what is missing."""
+        """Run once and wait: the first run allocates, and its errors say what is missing."""
         with collect_errors() as errors:
             if not self.context.execute_async_v3(self.stream.handle):
                 raise explain(errors, f'{self.path} cannot be run by {self.description}')
             self.stream.synchronize()
 
     def is_capturable(self) -> bool:
-        """Whether a run may be captured; TensorRT-RTX says so, of others it shows."""
+        """Whether a run may be captured; only TensorRT-RTX says so beforehand."""
         ask = getattr(self.context, 'is_stream_capturable', None)
         return ask is None or bool(ask(self.stream.handle))
 
     def close(self) -> None:
-        """Give all of it back; no run may be under way, nor a graph of one be left."""
+        """Release both objects; no run may be under way, and no graph of a run may be left."""
         self.__dict__.pop('context', None)
         if 'engine' in self.__dict__:
             loaded_engines.release(self.engine)

@@ -1,7 +1,7 @@
 """A TensorRT engine on a stream of its own.
 
-One path over named tensors from TensorRT 8.5 to 11 and TensorRT-RTX; what only some versions have
-is asked for with `hasattr`. Shapes and addresses are set once, when the engine is opened.
+The same code, with named tensors, serves TensorRT 8.5 to 11 and TensorRT-RTX; `hasattr` decides
+what a version has. Shapes and addresses are set once, when the engine is opened.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class TensorRTEngine(CudaEngine):
     Parameters
     ----------
     plan : bytes
-        What TensorRT serialized. Loading may execute code that is in it: give only what nobody
-        else could write.
+        What TensorRT serialized. Loading may execute code in it, so it must come from a file that
+        nobody else could write.
     path : Path
         The model, for errors.
     info : ModelInfo
@@ -62,13 +62,13 @@ class TensorRTEngine(CudaEngine):
     Raises
     ------
     PlanRefusedError
-        When TensorRT does not take the plan; with what it logged, and what to do.
+        When TensorRT refuses the plan; the message has what it logged, and what to do.
     ModelError
         When TensorRT is not installed, memory is short, or inputs or outputs cannot be used here.
     ParameterError
-        When the input size is open and nobody says it, or the one given does not fit.
+        When the input size is open and not given, or the given one does not fit.
     CudaError
-        When the GPU is not to be had.
+        When the GPU cannot be used.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class TensorRTEngine(CudaEngine):
         trt = import_tensorrt()
         self._path = path
         self._thread: int | None = None
-        # Before anything of TensorRT, which crashes where there is no CUDA.
+        # Before any TensorRT object: without CUDA, TensorRT crashes.
         self.device = CudaDevice.get(device)
         self._resources = Resources()
         self._resources.call(self.device.close)
         with self.device.pushed(), self._resources.closed_on_error():
-            # In the order in which they have to go, the last first.
+            # They are closed in reverse order.
             self.stream = self._resources.add(self.device.new_stream())
             self._buffers = self._resources.add(TensorBuffers(self.device))
             self._context = self._resources.add(
@@ -103,7 +103,7 @@ class TensorRTEngine(CudaEngine):
             self._bind(info, input_size_wh)
 
     def _bind(self, info: ModelInfo, input_size_wh: tuple[int, int] | None) -> None:
-        """Choose the shapes of inputs and outputs, and give them memory."""
+        """Choose the shapes of inputs and outputs, and allocate them."""
         image, outputs = read_tensors(self._context)
         size_wh = choose_input_size_wh(self._context, image, info, input_size_wh)
         self.info = replace(info, path=str(self._path), input_size_wh=size_wh)
@@ -117,7 +117,7 @@ class TensorRTEngine(CudaEngine):
         self.output_buffers = self._buffers.outputs
 
     def bind_thread(self) -> None:
-        """Make the calling thread the one that may `enqueue`; the first one warms up."""
+        """Make the calling thread the one that may `enqueue`; the first call warms up."""
         thread = threading.get_ident()
         if thread == self._thread:
             return
@@ -127,16 +127,16 @@ class TensorRTEngine(CudaEngine):
         self._thread = thread
 
     def enqueue(self) -> None:
-        """Put one inference on `stream`; returns without waiting for the GPU."""
+        """Enqueue one inference on `stream`; returns without waiting for the GPU."""
         if threading.get_ident() != self._thread:
             self._require_open()
-            raise ModelError(f'{self._path}: call bind_thread on this thread before enqueue')
+            raise ModelError(f'{self._path}: call bind_thread() in this thread before enqueue()')
         self._runner.launch()
 
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
-        """Outputs for one input tensor on the host, in page-locked memory that the next call uses.
+        """Outputs for one input tensor, both on the host; the next call overwrites them.
 
-        The tensor has the shape and dtype in `inputs`.
+        The tensor must have the shape and dtype in `inputs`.
         """
         self._require_open()
         require_tensor(self._path, self.inputs[0], tensor)
@@ -147,12 +147,12 @@ class TensorRTEngine(CudaEngine):
             return self._buffers.download(self.stream)
 
     def interrupt(self) -> None:
-        """Do nothing: what a GPU has begun it finishes."""
+        """Do nothing: a GPU finishes what it has begun."""
 
     def close(self) -> None:
-        """Release what the engine holds; calling it twice is harmless.
+        """Release what the engine holds; may be called twice.
 
-        Nothing that reads `output_buffers` may be under way on other streams.
+        No other stream may still be reading `output_buffers`.
         """
         self._thread = None
         with self.device.pushed():

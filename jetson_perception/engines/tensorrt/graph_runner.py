@@ -1,4 +1,4 @@
-"""Running an engine: the first run warms up, the second is captured, later ones launch it."""
+"""Runs an engine: the first run warms up, the second is captured, later ones launch the graph."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _log = logging.getLogger('jetson_perception')
 
 
 class GraphRunner:
-    """Launches an engine's graph, or the engine itself where no graph can be made.
+    """Launches an engine's graph, or the engine itself if no graph can be captured.
 
     Parameters
     ----------
     context : InferenceContext
-        What runs. The GPU's context has to be current in every call.
+        What to run. The GPU's context must be current for every call.
     use_graph : bool
         Whether to capture a CUDA graph.
 
     Attributes
     ----------
     graph : Graph or None
-        One recorded run; None before `prepare`, and where none can be made.
+        One captured run; None before `prepare`, or if no run can be captured.
     """
 
     def __init__(self, context: InferenceContext, *, use_graph: bool) -> None:
@@ -40,12 +40,12 @@ class GraphRunner:
         self._is_warm = False
 
     def prepare(self, input_buffer: DeviceBuffer) -> None:
-        """Run once on zeros, and capture the next run; does nothing once that has been done.
+        """Run once on zeros, and capture the next run; does nothing once that is done.
 
         Raises
         ------
         ModelError
-            When TensorRT cannot run the engine; with what it logged.
+            When TensorRT cannot run the engine; the message has what it logged.
         CudaError
             When the GPU fails.
         """
@@ -53,13 +53,13 @@ class GraphRunner:
             if self._is_warm:
                 return
             input_buffer.clear(self._context.stream)
-            # First: it allocates, which a capture does not survive.
+            # Not captured: the first run allocates, which would break a capture.
             self._context.execute_first()
             self.graph = self._capture() if self._use_graph else None
             self._is_warm = True
 
     def launch(self) -> None:
-        """Put one run on the stream, without waiting for it."""
+        """Enqueue one run on the stream, without waiting for it."""
         if self.graph is not None:
             self.graph.launch(self._context.stream)
         else:
@@ -72,7 +72,7 @@ class GraphRunner:
             graph.close()
 
     def _capture(self) -> Graph | None:
-        """A graph of one run; None where that does not work, which is logged."""
+        """A graph of one run; None if that does not work, which is logged."""
         if not self._context.is_capturable():
             self._log_without_graph('this engine cannot be captured')
             return None
@@ -87,7 +87,7 @@ class GraphRunner:
 
     def _log_without_graph(self, reason: str) -> None:
         _log.info(
-            '%s: runs without a CUDA graph, each launch takes longer: %s',
+            '%s: runs without a CUDA graph, so each launch takes longer: %s',
             self._context.path.name,
             reason,
         )

@@ -1,4 +1,4 @@
-"""From TensorRT's serialized plan to an engine on the GPU, or to an error that says what to do."""
+"""Loads a serialized plan as an engine on the GPU, or raises an error that says what to do."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class PlanRefusedError(ModelError):
-    """TensorRT does not take a plan: of another version or GPU, or damaged. Building helps."""
+    """TensorRT refuses a plan: of another version or GPU, or damaged. Building again helps."""
 
 
-# What TensorRT logs, in lower case, and what it means; the first that fits. From 8.5 to 11.
+# What TensorRT 8.5 to 11 logs, in lower case, and what it means; the first match counts.
 _MEMORY = ('could not be allocated', 'outofmemory', 'out of memory')
 _CUDA = ('cuda runtime', 'cudaerror', 'cuda initialization')
 _REASONS = (
     (  # before the next, because it also mentions versions
         ('magictag',),
-        'it is no engine of this TensorRT; give an ONNX file, or an engine that was built here',
+        'it is not an engine of this TensorRT; give an ONNX file, or an engine built here',
     ),
     (
         ('version tag does not match', 'serialization version'),
@@ -54,21 +54,21 @@ _REASONS = (
     ),
     (
         ('plugin',),
-        'it has an operator of a plugin that is not loaded; build it from the ONNX file without '
+        'it has an operator from a plugin that is not loaded; build it from an ONNX file without '
         'that operator',
     ),
 )
 
 
 def explain(errors: list[str], what: str) -> ModelError:
-    """The error for what TensorRT refused, from what it logged.
+    """The error for something that TensorRT refused, from what it logged.
 
     Parameters
     ----------
     errors : list of str
-        Oldest first; the first is the one that explains the others.
+        Oldest first; the first one explains the others.
     what : str
-        What was done, as 'my.engine cannot be loaded by TensorRT 10.3.0'.
+        What failed, such as 'my.engine cannot be loaded by TensorRT 10.3.0'.
     """
     said = first_error(errors)
     lower = said.lower()
@@ -79,8 +79,8 @@ def explain(errors: list[str], what: str) -> ModelError:
         )
     if any(text in lower for text in _CUDA):
         return ModelError(
-            f'{what}: CUDA fails; `jetson-perception doctor` looks for the reason. TensorRT says: '
-            f'{said}'
+            f'{what}: CUDA failed; `jetson-perception doctor` looks for the reason. TensorRT '
+            f'says: {said}'
         )
     for texts, meaning in _REASONS:
         if any(text in lower for text in texts):
@@ -89,7 +89,7 @@ def explain(errors: list[str], what: str) -> ModelError:
 
 
 class LoadedEngines:
-    """Engines on the GPU by the content of their plans, so that weights are there once.
+    """Engines on the GPU by the content of their plans, so that weights are loaded once.
 
     Contexts of one engine share its weights. Before TensorRT 10 each context of an engine with
     dynamic shapes needs an optimization profile of its own, so nothing is shared there.
@@ -104,7 +104,7 @@ class LoadedEngines:
     def load(
         self, trt: Any, plan: bytes, path: Path, *, device: int, dla_core: int = -1
     ) -> tensorrt.ICudaEngine:
-        """An engine, to be given back with `release`; the context has to be current.
+        """An engine; the caller returns it with `release`. The CUDA context must be current.
 
         Parameters
         ----------
@@ -114,14 +114,14 @@ class LoadedEngines:
         path : Path
             For errors.
         device : int
-            Index of the GPU that is current.
+            Index of the current GPU.
         dla_core : int
             Deep learning accelerator that it was built for; -1 for none.
 
         Raises
         ------
         PlanRefusedError
-            When TensorRT does not take it.
+            When TensorRT refuses the plan.
         ModelError
             When memory is short, or TensorRT does not start.
         """
@@ -136,7 +136,7 @@ class LoadedEngines:
             return engine
 
     def release(self, engine: tensorrt.ICudaEngine) -> None:
-        """Give an engine back; the context has to be current when the caller drops it, too."""
+        """Return an engine; the context must still be current when the caller drops it."""
         with self._lock:
             for key, (loaded, users) in list(self._loaded.items()):
                 if loaded is engine:
@@ -166,28 +166,28 @@ class LoadedEngines:
                 trt.init_libnvinfer_plugins(logger, '')
             try:
                 self._runtime = trt.Runtime(logger)
-            except TypeError as err:  # what pybind11 makes of a null pointer
+            except TypeError as err:  # pybind11 raises it for a null pointer
                 raise ModelError(f'{describe_tensorrt(trt)} does not start: {err}') from err
             self._module = trt
-            # One reference that nobody drops: what TensorRT would do at the end of the process
-            # would come after CUDA and the logger are gone.
+            # A reference that nobody drops: at the end of the process, TensorRT would clean up
+            # after CUDA and the logger are gone.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._runtime))
         return self._runtime
 
 
 loaded_engines = LoadedEngines()
-"""Those of this process."""
+"""The engines that this process has loaded."""
 
 
 def _shares_profiles(trt: Any) -> bool:
-    """Whether contexts of one engine may use the same optimization profile: from 10.0 on."""
+    """Whether contexts of one engine may share an optimization profile: from 10.0 on."""
     return hasattr(trt, 'ExecutionContextAllocationStrategy')
 
 
 def _what(trt: Any, plan: bytes, path: Path) -> str:
     """'my.engine, of TensorRT 8.6.1, cannot be loaded by TensorRT 10.3.0', as far as known."""
     built_by = plan_version(plan)
-    rtx = ' (engines of the one do not run on the other)'
+    rtx = ' (neither runs engines of the other)'
     other = built_by and built_by.startswith('TensorRT-RTX') != is_rtx(trt)
     return (
         f'{path}{f", of {built_by}," if built_by else ""} cannot be loaded by '

@@ -1,4 +1,4 @@
-"""From a model file to a TensorRT engine: from the cache, built, or the file itself."""
+"""Opens a model file as a TensorRT engine: from the cache, newly built, or the file itself."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _NOT_IN_KEY = ('timing_cache', 'save_onnx')
 
 
 def open_tensorrt(request: EngineRequest) -> TensorRTEngine:
-    """A model on TensorRT: an ONNX file, built once a machine and kept, or an engine file.
+    """A model on TensorRT: an ONNX file, built once per machine and kept, or an engine file.
 
     Raises
     ------
     ModelError
         When the file cannot be used, TensorRT cannot build or load it, or is not installed.
     ParameterError
-        When the input size is open and nobody says it, or the one given does not fit.
+        When the input size is open and not given, or the given one does not fit.
     BuildCanceled
         When `request.cancel` was set.
     CudaError
-        When the GPU is not to be had, or full.
+        When the GPU cannot be used, or its memory is full.
     """
     if is_plan_file(request.path):
         return _open_plan_file(request)
@@ -82,9 +82,9 @@ def _open_onnx(request: EngineRequest) -> TensorRTEngine:
         return built.plan
 
     def on_wait() -> None:
-        _log.info('%s: another process builds its engine; waiting for it', request.path.name)
+        _log.info('%s: another process is building its engine; waiting', request.path.name)
         if request.progress is not None:
-            request.progress(None, 'waiting for another process that builds this engine')
+            request.progress(None, 'waiting for another process that is building this engine')
 
     plan = cache.get_or_build(key, build, cancel=request.cancel, on_wait=on_wait)
     try:
@@ -92,7 +92,7 @@ def _open_onnx(request: EngineRequest) -> TensorRTEngine:
     except PlanRefusedError as err:
         if plan.built:
             raise
-        # Undamaged, of this version and GPU, and refused: as some engines with plugins are.
+        # Undamaged, and for this version and GPU, but refused, as some engines with plugins are.
         plan = cache.replace(key, build, str(err))
     return _make_engine(plan, request, info)
 
@@ -104,7 +104,7 @@ def _make_engine(plan: CachedPlan, request: EngineRequest, info: ModelInfo) -> T
 
 
 def _plan_build(request: EngineRequest) -> tuple[ModelInfo, BuildOptions]:
-    """What is known of the model, with the size to run at, and how to build its engine."""
+    """What is known about the model, with the size to run at, and how to build its engine."""
     path = request.path
     head = read_head(path)
     require_one_input(path, [spec.name for spec in head.inputs])

@@ -1,8 +1,8 @@
-"""ONNX in, TensorRT's serialized plan out, in this process: what the child of `builder` does.
+"""Builds TensorRT's serialized plan from an ONNX file, in this process: the child of `builder`.
 
-One path from 8.5 to 11 and TensorRT-RTX. Two ways to precision: where the builder has flags for
-FP16 and INT8 they choose; where it has none, and for strongly typed networks, the types in the
-ONNX file are the precisions, so the file is converted first.
+The same code serves TensorRT 8.5 to 11 and TensorRT-RTX. There are two ways to set the precision:
+by the builder's flags for FP16 and INT8, if it has them; otherwise, and for strongly typed
+networks, by the types in the ONNX file, so the file is converted first.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception.tensorrt')
 
-_OLDEST_OPSET = 7  # the parser warns of older ones, and reads some of them wrong
+_OLDEST_OPSET = 7  # the parser warns about older ones, and misreads some of them
 
 _MIB = 1 << 20
 _LARGEST_TIMING_CACHE = 1 << 30
@@ -71,26 +71,26 @@ _LARGEST_TIMING_CACHE = 1 << 30
 
 @dataclass
 class Plan:
-    """A serialized engine, and how it came about.
+    """A serialized engine, and how it was built.
 
     Attributes
     ----------
     data : buffer
-        What `deserialize_cuda_engine` takes.
+        For `deserialize_cuda_engine`.
     tensorrt : str
-        What built it, as 'TensorRT 10.3.0'.
+        The version that built it, such as 'TensorRT 10.3.0'.
     gpu : str
-        What it was built on; '' for TensorRT-RTX without a GPU.
+        The GPU that it was built on; '' for TensorRT-RTX without a GPU.
     layers : int
-        How many the network has, before TensorRT fuses them.
+        Number of layers in the network, before TensorRT fuses them.
     shapes : mapping of str to three shapes
         Smallest, best and largest shape of each input with open dimensions.
     workspace_mib : int
         The limit that was set.
     flags : list of str
-        The builder's flags that were set, as 'FP16'.
+        The builder flags that were set, such as 'FP16'.
     notes : list of str
-        What was done that a user may want to know.
+        What else a user may want to know about the build.
     """
 
     data: Any
@@ -119,20 +119,21 @@ def build_plan(
     trt : module
         TensorRT.
     path : Path
-        The ONNX file; external data beside it.
+        The ONNX file, with its external data beside it.
     options : BuildOptions
         How to build it.
     size_wh : tuple of int, optional
-        Width and height where the model leaves them open and the options name none.
+        Width and height if the model leaves them open and the options do not set them.
     calibration : iterator of ndarray, optional
-        Input tensors to measure INT8 ranges on, where the version does that.
+        Input tensors to measure INT8 ranges on, if this TensorRT does that.
     report : callable
-        Called with the fraction that is done (None while it is unknown) and what is going on.
+        Called with the fraction that is done (None while it is unknown) and the current phase.
 
     Raises
     ------
     ModelError
-        When the file cannot be used, or TensorRT cannot build it; with its own first error.
+        When the file cannot be used, or TensorRT cannot build it; the message has TensorRT's
+        first error.
     ParameterError
         When an option does not fit the model or this TensorRT.
     """
@@ -171,7 +172,7 @@ def build_plan(
     _check_calibration(calibrator, plan)
     if cache:
         _save_timing_cache(config, Path(options.timing_cache))
-    # The parser reads on in its network's memory, and both go before the builder.
+    # The parser uses its network's memory, so it goes first; both go before the builder.
     del parser, network
     return plan
 
@@ -206,12 +207,13 @@ def _check_dla(trt: Any, builder: tensorrt.Builder, options: BuildOptions) -> No
     if not cores:
         raise ParameterError(
             f'{describe_tensorrt(trt)} finds no DLA core on this machine. AGX Orin and Orin NX '
-            'have them, with TensorRT to 10.7 and from 11.4.1 on; leave dla_core out elsewhere',
+            'have them, with TensorRT to 10.7 and from 11.4.1 on; elsewhere, leave out dla_core',
             'dla_core',
         )
     if options.dla_core >= cores:
         raise ParameterError(
-            f'dla_core is {options.dla_core}; this machine has {cores}, from 0 on', 'dla_core'
+            f'dla_core is {options.dla_core}; this machine has {cores}, numbered from 0',
+            'dla_core',
         )
 
 
@@ -221,14 +223,14 @@ def _is_typed(trt: Any, options: BuildOptions) -> bool:
     if options.strongly_typed and not creation_flag(trt, 'STRONGLY_TYPED'):
         raise ParameterError(
             f'{describe_tensorrt(trt)} has no strongly typed networks, which came with 9.1; leave '
-            'strongly_typed out',
+            'out strongly_typed',
             'strongly_typed',
         )
     return options.strongly_typed
 
 
 def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | None:
-    """The model in half precision where that is wanted and it is not so already."""
+    """The model in the wanted precision, converted if needed; None if the file itself is."""
     if options.precision == 'fp32':
         return _widened(path)
     model = load_model(path)
@@ -245,9 +247,9 @@ def _converted(path: Path, options: BuildOptions, notes: list[str]) -> bytes | N
 
 
 def _widened(path: Path) -> bytes | None:
-    """The model with its weights in FP32, where the file has them in FP16 behind casts.
+    """The model with its weights in FP32 if the file has them in FP16 behind casts; else None.
 
-    TensorRT wants weights that are constants; whether 8.x and 10.x fold casts of them is unknown.
+    TensorRT wants constant weights; whether 8.x and 10.x fold casts of constants is unknown.
     """
     try:
         model = load_model(path)
@@ -264,7 +266,7 @@ def _parse(
     typed: bool,
     notes: list[str],
 ) -> tuple[tensorrt.INetworkDefinition, tensorrt.OnnxParser]:
-    """The network of a model; one of an opset that TensorRT does not read is converted."""
+    """The network of a model, which is converted first if TensorRT cannot read its opset."""
     flags = creation_flag(trt, 'EXPLICIT_BATCH')
     if typed:
         flags |= creation_flag(trt, 'STRONGLY_TYPED')
@@ -279,7 +281,7 @@ def _parse(
                 parsed = parser.parse(content, str(path))
         problem = '' if parsed else describe_parser_errors(parser, errors)
         if parsed and not network.num_outputs:
-            problem = 'it holds no network; export the model again'
+            problem = 'it has no outputs; export the model again'
         return network, parser, problem
 
     network, parser, problem = attempt(content)
@@ -306,20 +308,20 @@ def _model_of(path: Path, content: bytes | None) -> Any:
 def _is_old(path: Path, content: bytes | None) -> bool:
     try:
         return 0 < opset_of(_model_of(path, content)) < _OLDEST_OPSET
-    except PerceptionError:  # no onnx: the parser warns of it, too
+    except PerceptionError:  # no onnx: the parser warns about it, too
         return False
 
 
 def _mended(
     path: Path, content: bytes | None, *, quantized: bool
 ) -> Iterator[tuple[bytes | None, str]]:
-    """A model that the parser refused, changed in ways that may help; None and why not."""
+    """A refused model, changed in ways that may help, with a note; or None and why it failed."""
     try:
         model = _model_of(path, content)
-    except ModelError:  # no model: what the parser said has to do
+    except ModelError:  # not a model: the parser's errors must do
         return
     except PerceptionError as err:
-        yield None, f'in opset {WANTED_OPSET} it may be read, and {err}'
+        yield None, f'it may be readable in opset {WANTED_OPSET}, but {err}'
         return
     if quantized and float_weights(model):
         yield model.SerializeToString(), 'quantized weights were written as floats'
@@ -348,16 +350,16 @@ _PARSER_HINTS = (
     ('failed to import initializer', 'its external data is missing or cut off; copy it again'),
     (
         'zero point',
-        'it was quantized in a way that TensorRT does not take; make it with '
+        'it was quantized in a way that TensorRT does not accept; quantize it with '
         'jetson-perception quantize',
     ),
     (
         'must have type fp8',
-        'it was quantized in a way that TensorRT does not take (biases in '
-        'int32); make it with jetson-perception quantize',
+        'it was quantized in a way that TensorRT does not accept (biases in '
+        'int32); quantize it with jetson-perception quantize',
     ),
     ('input file cannot be found', 'the file is gone, or may not be read'),
-    ('model_deserialize_failed', 'the file is damaged or no ONNX model; copy or export it again'),
+    ('model_deserialize_failed', 'the file is damaged or not ONNX; copy or export it again'),
     (
         'unsupported_node',
         'TensorRT does not support this operator, or not with these types; export '
@@ -370,13 +372,13 @@ _NO_DRIVER = re.compile(r'\[\S*catchCudaError\S*\] .*')
 
 
 def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -> str:
-    """What the parser said, with the node that it is about, and what to do."""
+    """The parser's first error, with the node that it is about, and what to do."""
     texts = []
     for index in range(parser.num_errors):
         error = parser.get_error(index)
         said = ' '.join(str(error).split())
         code = str(error.code()).rsplit('.', maxsplit=1)[-1]
-        # Where there is no driver, that is appended to each error.
+        # Without a driver, each error ends with a message about that.
         desc = _NO_DRIVER.sub('', ' '.join(error.desc().split())).rstrip('. ')
         # The description of an unsupported node is "false".
         text = _node_of(error) + (code if desc in ('', 'false') else f'{code}: {desc}')
@@ -392,7 +394,7 @@ def describe_parser_errors(parser: tensorrt.OnnxParser, logged: Sequence[str]) -
 
 
 def _node_of(error: Any) -> str:
-    """'node 'name' (operator): '; 8.x knows the node's index only."""
+    """'node 'name' (operator): '; 8.x reports only the node's index."""
     if not hasattr(error, 'node_name'):
         return f'node {error.node()}: ' if error.node() >= 0 else ''
     name, operator = error.node_name(), error.node_operator()
@@ -413,16 +415,16 @@ def _add_profile(
     size_wh: tuple[int, int] | None,
     plan: Plan,
 ) -> tensorrt.IOptimizationProfile | None:
-    """Smallest, best and largest shape of inputs that leave some of it open."""
+    """Add a profile with the smallest, best and largest shape of inputs with open dimensions."""
     for index in range(network.num_inputs):
-        tensor: Any = network.get_input(index)  # its types say less than Dims can
+        tensor: Any = network.get_input(index)  # its type stubs lack what Dims can do
         shape = _shape_of(tensor)
         found = _image_shapes(tensor.name, shape, options, size_wh)
         if -1 in shape:
             plan.shapes[tensor.name] = found
     if not plan.shapes:
         return None
-    profile: Any = builder.create_optimization_profile()  # takes tuples for Dims
+    profile: Any = builder.create_optimization_profile()  # accepts tuples as Dims
     with collect_errors() as errors:
         for name, (low, best, high) in plan.shapes.items():
             profile.set_shape(name, low, best, high)
@@ -439,14 +441,14 @@ def _image_shapes(
         if -1 not in shape:
             return shape, shape, shape
         raise ModelError(
-            f"input '{name}' is {list(shape)}, with open dimensions, and no image; export the "
-            'model with a fixed shape'
+            f"input '{name}' is {list(shape)}, with open dimensions, and is not an image; export "
+            'the model with a fixed shape'
         )
     sizes = options.size_wh or ((size_wh,) * 3 if size_wh else ())
     if not sizes and -1 in shape[2:]:
         raise ParameterError(
-            f"input '{name}' leaves its size open, and nothing says the one the model was trained "
-            'at; set size_wh',
+            f"input '{name}' leaves its size open, and the size that the model was trained at is "
+            'unknown; set size_wh',
             'size_wh',
         )
     made = []
@@ -456,14 +458,14 @@ def _image_shapes(
         fixed = tuple(want if size < 0 else size for size, want in zip(shape, wanted, strict=True))
         if options.size_wh and fixed[2:] != wanted[2:]:
             raise ParameterError(
-                f"size_wh has {width}x{height}, and input '{name}' is fixed at "
-                f'{shape[3]}x{shape[2]}; leave it out, or export the model with open sizes',
+                f"size_wh has {width}x{height}, but input '{name}' is fixed at "
+                f'{shape[3]}x{shape[2]}; leave out size_wh, or export the model with open sizes',
                 'size_wh',
             )
         if options.batch != (1, 1, 1) and fixed[0] != wanted[0]:
             raise ParameterError(
-                f"batch is {list(options.batch)}, and input '{name}' is fixed at {shape[0]}; "
-                'leave it out, or export the model with an open batch',
+                f"batch is {list(options.batch)}, but input '{name}' is fixed at {shape[0]}; "
+                'leave out batch, or export the model with an open batch size',
                 'batch',
             )
         made.append(fixed)
@@ -471,12 +473,12 @@ def _image_shapes(
 
 
 def _shape_of(tensor: tensorrt.ITensor) -> tuple[int, ...]:
-    dims = tensor.shape  # no sequence by its type
+    dims = tensor.shape  # not a sequence according to its type stub
     return tuple(int(dims[index]) for index in range(len(dims)))
 
 
 def _best_shape(network: tensorrt.INetworkDefinition, plan: Plan) -> tuple[int, ...]:
-    """Shape of the first input that the engine is tuned for."""
+    """The shape of the first input for which the engine is tuned."""
     tensor = network.get_input(0)
     return plan.shapes[tensor.name][1] if tensor.name in plan.shapes else _shape_of(tensor)
 
@@ -490,7 +492,7 @@ def _set_flags(
     best_shape: tuple[int, ...],
     plan: Plan,
 ) -> Any:
-    """Precisions by flags, where there are flags; returns the calibrator, if one is used."""
+    """Set the flags for the precision; returns the calibrator, if one is used."""
     if options.precision == 'fp32':
         return None
     wanted = ['FP16']
@@ -500,7 +502,7 @@ def _set_flags(
         if quantized:
             if options.dla_core >= 0:
                 raise ParameterError(
-                    f'{path} is quantized by Q/DQ nodes, which DLA takes from TensorRT 11 on; '
+                    f'{path} is quantized with Q/DQ nodes, which DLA takes from TensorRT 11 on; '
                     'give the model in FP32 and images to calibrate on',
                     'dla_core',
                 )
@@ -525,7 +527,7 @@ def _set_flags(
 
 def _not_quantized(path: Path, tensorrt_name: str) -> ParameterError:
     return ParameterError(
-        f'precision is int8, and {path} is not quantized: {tensorrt_name} would have nothing to '
+        f'precision is int8, but {path} is not quantized: {tensorrt_name} would have nothing to '
         f'take the ranges from. Make a quantized model: jetson-perception quantize {path.name} '
         '--images FOLDER, or give images to calibrate on (build-engine --calibration FOLDER)',
         'precision',
@@ -549,15 +551,16 @@ def _set_tuning(
         if hasattr(config, attribute):
             setattr(config, attribute, value)
         else:
-            plan.notes.append(
-                f'{plan.tensorrt} has no {name}, which came with 8.6; it is left out'
-            )
+            plan.notes.append(f'{plan.tensorrt} has no {name}, which came with 8.6; it is ignored')
 
 
 def _set_timing_cache(
     trt: Any, config: tensorrt.IBuilderConfig, options: BuildOptions, notes: list[str]
 ) -> bool:
-    """Whether a timing cache is in use. One of another device or version begins anew."""
+    """Load the timing cache; returns whether one is in use.
+
+    A cache from another device or version is replaced by an empty one.
+    """
     if not options.timing_cache or is_rtx(trt):  # TensorRT-RTX times nothing while it builds
         return False
     path = Path(options.timing_cache)
@@ -575,8 +578,8 @@ def _set_timing_cache(
             return True
         if content:
             notes.append(
-                f'the timing cache {path} is not of this GPU and TensorRT, or damaged; it '
-                f'begins anew ({first_error(errors)})'
+                f'the timing cache {path} is damaged, or from another GPU or TensorRT; starting '
+                f'with an empty one ({first_error(errors)})'
             )
         cache = config.create_timing_cache(b'')
         return cache is not None and bool(config.set_timing_cache(cache, False))
@@ -630,7 +633,7 @@ def _serialize(
     hint = next((hint for mark, hint in _BUILD_HINTS if mark in everything), '')
     way_out = {
         '': '',
-        'memory': '. Memory ran out: close what else uses it, add swap, build at a smaller size, '
+        'memory': '. Memory ran out: close other programs, add swap, build at a smaller size, '
         f'or change the workspace limit (now {workspace_mib} MiB)',
         'workspace': f'. Allow more workspace (now {workspace_mib} MiB); if that does not help, '
         'this GPU has no kernel for that layer in this precision',

@@ -1,8 +1,8 @@
-"""Engine files: TensorRT's plan, with what the model says of itself in front.
+"""Engine files: TensorRT's plan, preceded by the model's metadata.
 
-The front is Ultralytics' (https://docs.ultralytics.com/integrations/tensorrt/): four bytes, little
-endian, the length of a JSON object, and that object. A file without it is a bare plan, as trtexec
-writes and reads it.
+The metadata are in Ultralytics' format (https://docs.ultralytics.com/integrations/tensorrt/): four
+bytes, little endian, with the length of a JSON object, and that object. A file without them is a
+bare plan, which is what trtexec writes and reads.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LIMITS = Limits(size_bytes=1 << 20)
 _LARGEST_FILE = 16 << 30
 
 SIDECAR_KEY = 'jetson_perception'
-"""In the JSON: what the YAML file beside the ONNX file said, in its own words."""
+"""Key in the JSON for the content of the YAML file beside the ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class PlanFile:
     Attributes
     ----------
     plan : bytes
-        For `deserialize_cuda_engine`, as it is.
+        For `deserialize_cuda_engine`.
     metadata : mapping
-        The JSON in front; empty where there is none.
+        The JSON in front; empty if there is none.
     """
 
     plan: bytes
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def info(self, origin: str) -> ModelInfo:
-        """What the metadata says of the model.
+        """What the metadata says about the model.
 
         Parameters
         ----------
@@ -75,12 +75,12 @@ class PlanFile:
 
 
 def is_plan_file(path: str | Path) -> bool:
-    """Whether a file holds an engine, rather than a model to build one from; by its name."""
+    """Whether a file is an engine, according to its name, and not a model to build one from."""
     return Path(path).suffix.lower() in _SUFFIXES
 
 
 def check_plan_file(path: str | Path) -> Path:
-    """The absolute path of an engine file that nobody but its owner's group can have written.
+    """The absolute path of an engine file that only its owner and group may write.
 
     Raises
     ------
@@ -94,14 +94,14 @@ def check_plan_file(path: str | Path) -> Path:
         mode = os.fstat(descriptor).st_mode
     if mode & stat.S_IWOTH:
         raise ModelError(
-            f'{path} may be written by any user, and engines execute code; if you trust what is '
-            f'in it, run `chmod o-w {path}`'
+            f'any user may write {path}, and engines execute code; if you trust what is in it, '
+            f'run `chmod o-w {path}`'
         )
     return path
 
 
 def split_plan(content: bytes) -> PlanFile:
-    """The parts of an engine file's content; all of it is the plan where no JSON is in front."""
+    """The parts of an engine file's content; without JSON in front, all of it is the plan."""
     length = int.from_bytes(content[:4], 'little')
     front = content[4 : 4 + length]
     if content[:4] in _MAGICS or not 2 <= length <= min(len(content) - 4, _LIMITS.size_bytes):
@@ -116,7 +116,7 @@ def split_plan(content: bytes) -> PlanFile:
 
 
 def join_plan(plan: bytes, metadata: Mapping[str, Any]) -> bytes:
-    """Content of an engine file that says what the model is."""
+    """Content of an engine file: the metadata, then the plan."""
     front = json.dumps(dict(metadata)).encode()
     return len(front).to_bytes(4, 'little') + front + plan
 
@@ -138,7 +138,7 @@ def read_plan_file(path: str | Path) -> PlanFile:
 
 
 def plan_version(plan: bytes) -> str:
-    """What built a plan, as 'TensorRT 10.3.0.26'; '' where its head does not say.
+    """The version that built a plan, such as 'TensorRT 10.3.0.26'; '' if its header lacks it.
 
     TensorRT 9.1 and later, and TensorRT-RTX, write it in bytes 24 to 27. 8.x writes it elsewhere.
     """

@@ -42,7 +42,7 @@ class TestLoading:
         ('content', 'problem'),
         [
             pytest.param(None, 'cannot be read', id='missing'),
-            pytest.param(b'', 'holds no nodes', id='empty'),
+            pytest.param(b'', 'has no nodes', id='empty'),
             pytest.param(b'\xff' * 100, 'is not an ONNX model, or is damaged', id='other'),
         ],
     )

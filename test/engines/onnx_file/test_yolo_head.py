@@ -118,7 +118,7 @@ class TestProblem:
         model = load_model(yolo(tmp_path / 'm.onnx', 'pose', class_count=1))
         head = find_head(model, (64, 64), [(1, 56, 84)], keypoint_shape=(17, 3))
         assert head is not None
-        expected = '51 of 56 values per anchor are computed in another way'
+        expected = '51 of 56 values per anchor are computed differently'
         assert head_problem(model, head, (64, 64)) == expected
 
     @pytest.mark.parametrize(

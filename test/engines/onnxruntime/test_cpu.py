@@ -317,7 +317,9 @@ class TestInputs:
             ),
             pytest.param([(1, 8, 8, 3)], r'channels last; .*--inputs-as-nchw', id='nhwc'),
             pytest.param([(1, 1, 8, 8)], r"'in0' is float32 \(1, 1, 8, 8\); .*3 ch", id='gray'),
-            pytest.param([(4, 3, 8, 8)], r'Export it with batch 1 or dynamic', id='batch_of_4'),
+            pytest.param(
+                [(4, 3, 8, 8)], r'Export it with batch size 1 or dynamic', id='batch_of_4'
+            ),
             pytest.param([(3, 8, 8)], r'expected an image, \(1, 3, height', id='no_batch'),
             pytest.param([()], r"'in0' is float32 \(\); expected an image", id='scalar'),
         ],
@@ -392,7 +394,9 @@ class TestOpenSizes:
     def test_fixed_model_whose_metadata_is_wrong(self, tmp_path, caplog):
         path = color_segmentation(tmp_path / 'a.onnx', metadata={'imgsz': '[320, 320]'})
         assert OnnxRuntimeEngine(path).info.input_size_wh == (64, 48)
-        assert "metadata 'imgsz' says 320x320, the input is 64x48; the input counts" in caplog.text
+        assert (
+            "metadata 'imgsz' says 320x320, but the input is 64x48, which is used" in caplog.text
+        )
 
 
 @pytest.mark.parametrize('name', ['people_detect', 'oranges'])

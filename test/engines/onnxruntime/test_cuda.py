@@ -285,14 +285,14 @@ class TestWaysToRun:
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
         assert engine.mode == 'own_graph'
-        assert 'my.onnx: run as own graph' in caplog.text
+        assert 'my.onnx: runs as own graph' in caplog.text
 
     @pytest.mark.parametrize(
         ('options', 'mode', 'reason'),
         [
             ({'refuses_recording': True}, 'runtime_graph', 'CUDA failure 900'),
             ({'records_nothing': True}, 'runtime_graph', "'scores' differs from that of a plain"),
-            ({'on_cpu': ['topk']}, 'plain', 'computed on the CPU: topk'),
+            ({'on_cpu': ['topk']}, 'plain', 'the CPU computes topk'),
         ],
     )
     def test_next_choice_and_why(self, monkeypatch, standin, path, caplog, options, mode, reason):
@@ -314,7 +314,7 @@ class TestWaysToRun:
         assert not any(session.records for session in provider.sessions)
         engine.close()
         engine = OnnxRuntimeCudaEngine(path, modes=['runtime_graph'])
-        with pytest.raises(ModelError, match=r'computed on the CPU: topk'):
+        with pytest.raises(ModelError, match=r'the CPU computes topk'):
             engine.bind_thread()
         engine.close()
 
@@ -500,18 +500,18 @@ class TestHalf:
         monkeypatch.setitem(sys.modules, 'onnx', None)
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine = OnnxRuntimeCudaEngine(path, half=True)
-        assert 'not run in FP16: the package onnx is needed' in caplog.text
+        assert 'does not run in FP16: the package onnx is needed' in caplog.text
         assert all(self.is_near(engine, path))
         engine.close()
 
     @pytest.mark.parametrize(
-        ('half', 'reason'), [('refused', 'Op with float16'), ('overflow', 'is not finite')]
+        ('half', 'reason'), [('refused', 'Op with float16'), ('overflow', 'are not finite')]
     )
     def test_where_fp16_does_not_do(self, monkeypatch, standin, path, caplog, half, reason):
         standin_onnxruntime.install(monkeypatch, standin, half=half)
         engine = OnnxRuntimeCudaEngine(path, half=True)
         engine.bind_thread()
-        assert 'my.onnx: not run in FP16' in caplog.text
+        assert 'my.onnx: does not run in FP16' in caplog.text
         assert reason in caplog.text
         assert not engine.is_half
         assert all(self.is_near(engine, path))
@@ -558,9 +558,9 @@ class TestLayouts:
             engine.bind_thread()
         assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
         assert asked_of(provider) == [[], ['prefer_nhwc', 'fuse_conv_bias']]
-        assert 'NCHW 2.000 ms, NHWC with the bias fused 1.000 ms' in caplog.text
-        assert 'run as own graph, NHWC with the bias fused' in caplog.text
-        assert engine.description.endswith('no GPU, own graph, NHWC with the bias fused')
+        assert 'NCHW 2.000 ms, NHWC with fused bias 1.000 ms' in caplog.text
+        assert 'runs as own graph, NHWC with fused bias' in caplog.text
+        assert engine.description.endswith('no GPU, own graph, NHWC with fused bias')
         self.results_are_right(engine, path)
 
     @pytest.mark.parametrize('ms', [1.99, 3.0])
@@ -581,7 +581,7 @@ class TestLayouts:
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
         assert (engine.mode, engine.layout) == ('own_graph', 'nchw')
-        assert 'not run in NHWC' in caplog.text
+        assert 'does not run in NHWC' in caplog.text
         assert reason in caplog.text
         self.results_are_right(engine, path)
         engine.close()
@@ -599,7 +599,7 @@ class TestLayouts:
             with caplog.at_level(logging.INFO, 'jetson_perception'):
                 engine.bind_thread()
             assert (engine.mode, engine.layout) == ('own_graph', 'nhwc')
-            assert 'not run in NHWC with the bias fused' in caplog.text
+            assert 'does not run in NHWC with fused bias' in caplog.text
             assert reason in caplog.text
             self.results_are_right(engine, path)
             engine.close()
@@ -683,8 +683,8 @@ class TestHead:
         outputs = engine.outputs
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
-        assert 'NCHW 2.000 ms, NCHW, head by one kernel 1.000 ms' in caplog.text
-        assert 'NCHW, head by one kernel' in engine.description
+        assert 'NCHW 2.000 ms, NCHW, head in one kernel 1.000 ms' in caplog.text
+        assert 'NCHW, head in one kernel' in engine.description
         assert engine.outputs == outputs
         assert [each.name for each in provider.sessions[-1].get_outputs()] != ['output0']
         if half:
@@ -704,7 +704,7 @@ class TestHead:
         )
         engine = OnnxRuntimeCudaEngine(path)
         engine.bind_thread()
-        assert engine.description.endswith('NHWC with the bias fused, head by one kernel')
+        assert engine.description.endswith('NHWC with fused bias, head in one kernel')
         maps = provider.sessions[-1].get_outputs()
         assert [each.shape for each in maps][:2] == [[1, 4, 8, 64], [1, 4, 8, 2]]
         self.is_right(engine, path)
@@ -735,7 +735,7 @@ class TestHead:
         engine = OnnxRuntimeCudaEngine(path)
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
-        assert 'its head is left to ONNX Runtime: 51 of 56 values per anchor' in caplog.text
+        assert 'ONNX Runtime computes its head: 51 of 56 values per anchor' in caplog.text
         assert engine.mode == 'own_graph'
         assert 'head' not in engine.description
         self.is_right(engine, path)
@@ -748,14 +748,14 @@ class TestHead:
         monkeypatch.setattr('jetson_perception.cuda.yolo_head.load_module', refuse)
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             engine.bind_thread()
-        assert 'not run in NCHW, head by one kernel: nvcc was not found' in caplog.text
+        assert 'does not run in NCHW, head in one kernel: nvcc was not found' in caplog.text
         self.is_right(engine, path)
 
     def test_engines_of_one_model_try_once(self, provider, path):
         for count in (3, 5, 7):  # the whole model tells its outputs; of the first, two trials
             engine = OnnxRuntimeCudaEngine(path)
             engine.bind_thread()
-            assert 'head by one kernel' in engine.description
+            assert 'head in one kernel' in engine.description
             self.is_right(engine, path)
             engine.close()
             assert len(asked_of(provider)) == count
@@ -763,7 +763,7 @@ class TestHead:
     def test_a_file_that_another_one_replaces(self, provider, path):
         first = OnnxRuntimeCudaEngine(path)
         first.bind_thread()
-        assert 'head by one kernel' in first.description
+        assert 'head in one kernel' in first.description
         first.close()
         small_networks.yolo(path, 'pose', class_count=1, size_wh=(64, 32))
         second = OnnxRuntimeCudaEngine(path)
@@ -786,7 +786,7 @@ class TestHead:
     def test_no_graph_of_ours_no_head(self, provider, path):
         first = OnnxRuntimeCudaEngine(path)
         first.bind_thread()
-        assert 'head by one kernel' in first.description
+        assert 'head in one kernel' in first.description
         for mode in ('runtime_graph', 'plain'):
             engine = OnnxRuntimeCudaEngine(path, modes=[mode])
             engine.bind_thread()
@@ -844,4 +844,4 @@ class TestClosing:
         with engine.device.pushed(), pytest.raises(CudaError):
             engine.enqueue()
         engine.close()
-        assert 'closing on the GPU' in caplog.text
+        assert 'was not closed cleanly' in caplog.text

@@ -18,7 +18,7 @@ def test_precisions(precision):
     [
         pytest.param({'precision': ''}, 'precision', 'expected one of fp32', id='no_precision'),
         pytest.param({'precision': 'fp61'}, 'precision', "did you mean 'fp16'", id='misspelt'),
-        pytest.param({'batch': (0, 1, 1)}, 'batch', 'from 1 up', id='batch_of_none'),
+        pytest.param({'batch': (0, 1, 1)}, 'batch', 'each 1 or more', id='batch_of_none'),
         pytest.param({'batch': (2, 1, 4)}, 'batch', 'smallest, best, largest', id='batch_order'),
         pytest.param({'batch': (1, 8, 4)}, 'batch', 'smallest, best, largest', id='batch_largest'),
         pytest.param({'size_wh': ((64, 64),)}, 'size_wh', 'has 1 size;', id='one_size'),

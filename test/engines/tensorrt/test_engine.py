@@ -263,7 +263,7 @@ class TestGraph:
         every.fail['capture'] = 'a loop cannot be captured'
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             assert_computes(engine, model)
-        assert 'without a CUDA graph, each launch takes longer: ' in caplog.text
+        assert 'without a CUDA graph, so each launch takes longer: ' in caplog.text
         assert 'a loop cannot be captured' in caplog.text
         engine.close()
 
@@ -373,7 +373,7 @@ class TestRefused:
 
     @pytest.mark.parametrize('tensor', ['image', 'scores'])
     def test_sizes_as_tensors(self, every, model, tensor):
-        with pytest.raises(ModelError, match=rf"put '{tensor}' holds sizes, on the host"):
+        with pytest.raises(ModelError, match=rf"put '{tensor}' is a shape tensor on the host"):
             every.open(model, {'locations': {tensor: 'HOST'}})
 
     def test_packed_formats(self, every, model):
@@ -387,7 +387,7 @@ class TestRefused:
             ([(1, 8, 8, 3)], 'channels last'),
             ([(1, 1, 8, 8)], 'expected 3 channels'),
             ([(3, 8, 8)], 'expected an image'),
-            ([(2, 3, 8, 8)], 'one image is run at a time'),
+            ([(2, 3, 8, 8)], 'only one image runs at a time'),
         ],
     )
     def test_inputs_that_are_no_image(self, one, tmp_path, shapes, text):
@@ -437,24 +437,24 @@ class TestPlan:
         self.refused(every, model, every.plan(model)[:length], 'it is cut off')
 
     def test_no_engine_at_all(self, every, model):
-        self.refused(every, model, model.read_bytes(), 'it is no engine of this TensorRT')
+        self.refused(every, model, model.read_bytes(), 'it is not an engine of this TensorRT')
 
     def test_of_tensorrt_rtx(self, every, model):
         plan = b'vtrt' + every.plan(model)[4:]
-        self.refused(every, model, plan, r'of TensorRT-RTX .*\(engines of the one do not run on')
+        self.refused(every, model, plan, r'of TensorRT-RTX .*\(neither runs engines of')
 
     def test_plugin_that_is_not_there(self, every, model):
         every.fail['deserialize_cuda_engine'] = (
             'Error Code 1: Cannot find plugin: MyPlugin, version: 1, namespace:'
         )
-        self.refused(every, model, every.plan(model), 'an operator of a plugin .*MyPlugin')
+        self.refused(every, model, every.plan(model), 'an operator from a plugin .*MyPlugin')
 
     def test_for_a_failure_of_cuda(self, every, model):
         every.fail['deserialize_cuda_engine'] = (
             'IRuntime::deserializeCudaEngine: Error Code 1: Cuda Runtime (In ScopedCudaStream at '
             'cudaResources.cpp:25 (cudaError 35: CUDA driver version is insufficient))'
         )
-        with pytest.raises(ModelError, match='CUDA fails; `jetson-perception doctor`') as error:
+        with pytest.raises(ModelError, match='CUDA failed; `jetson-perception doctor`') as error:
             every.open(model)
         assert type(error.value) is ModelError
 

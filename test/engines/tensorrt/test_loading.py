@@ -43,11 +43,11 @@ def plan(rtx, path):
         pytest.param(lambda plan: plan[:40], 'it is cut off, or', id='short'),
         pytest.param(lambda plan: plan[: len(plan) // 2], 'it is cut off, or', id='cut_off'),
         pytest.param(lambda plan: plan + b'more', 'it is cut off, or', id='longer'),
-        pytest.param(lambda plan: b'no engine ' * 100, 'it is no engine of this', id='text'),
+        pytest.param(lambda plan: b'no engine ' * 100, 'it is not an engine of this', id='text'),
         pytest.param(
             lambda plan: b'ftrt' + plan[4:],
             r'of TensorRT 1\.7\.1\.\d+, cannot be loaded by TensorRT-RTX 1\.7\.1\.\d+ '
-            r'\(engines of the one do not run on the other\): it is no engine of this',
+            r'\(neither runs engines of the other\): it is not an engine of this',
             id='of_tensorrt',
         ),
     ],
@@ -68,7 +68,7 @@ def skip_where_cuda_can_be_used():
 def test_undamaged_where_cuda_cannot_be_used(rtx, path, plan):
     """Not refused: to build it again would not help."""
     skip_where_cuda_can_be_used()
-    with pytest.raises(ModelError, match=r'CUDA fails; .*cudaError 35') as error:
+    with pytest.raises(ModelError, match=r'CUDA failed; .*cudaError 35') as error:
         LoadedEngines().load(rtx, plan, path, device=0)
     assert type(error.value) is ModelError
 
@@ -92,7 +92,7 @@ def test_a_model_is_built_and_kept(rtx, monkeypatch, tmp_path, precision, dynami
     )
     for builds in (True, False):
         told.clear()
-        with pytest.raises(ModelError, match='CUDA fails'):
+        with pytest.raises(ModelError, match='CUDA failed'):
             open_tensorrt(request)
         assert bool(told) == builds
         [entry] = EngineCache().entries()

@@ -194,8 +194,8 @@ class TestOnnx:
             pytest.raises(BuildCanceled),
         ):
             opened(model, progress=progress, cancel=cancel)
-        assert told == [(None, 'waiting for another process that builds this engine')]
-        assert 'my.onnx: another process builds its engine' in caplog.text
+        assert told == [(None, 'waiting for another process that is building this engine')]
+        assert 'my.onnx: another process is building its engine' in caplog.text
 
 
 class TestPlanThatIsRefused:
@@ -219,7 +219,10 @@ class TestPlanThatIsRefused:
         run(engine)
         engine.close()
         assert len(machine.builder.calls) == 2
-        assert 'kept in memory and is built again at the next start: magicTag' in caplog.text
+        assert (
+            'kept only in memory and will be built again at the next start: magicTag'
+            in caplog.text
+        )
         opened(model).close()
         assert len(machine.builder.calls) == 2
         assert EngineCache().entries() == []
@@ -279,8 +282,8 @@ class TestEngineFile:
         [
             (b'', 'is empty; build the engine again'),
             (b'ftrt', 'it is cut off'),
-            (bytes(4096), 'it is no engine of this TensorRT'),
-            (json.dumps(METADATA).encode() * 20, 'it is no engine of this TensorRT'),
+            (bytes(4096), 'it is not an engine of this TensorRT'),
+            (json.dumps(METADATA).encode() * 20, 'it is not an engine of this TensorRT'),
         ],
         ids=['empty', 'short', 'zeros', 'text'],
     )

@@ -216,7 +216,7 @@ class TestCalibration:
             build('10.3', path, precision='int8', images=images(count))
 
     def test_images_of_another_size(self, build):
-        with pytest.raises(ModelError, match=r'came as \(1, 3, 32, 32\), .* \(1, 3, 64, 64\)'):
+        with pytest.raises(ModelError, match=r'image is \(1, 3, 32, 32\), .* \(1, 3, 64, 64\)'):
             build('10.3', precision='int8', images=images(2, (1, 3, 32, 32)))
 
     def test_a_picture_that_cannot_be_read(self, build, driver):
@@ -305,7 +305,7 @@ class TestTuning:
             build('10.13', dla_core=0)
 
     def test_a_dla_core_too_many(self, build):
-        with pytest.raises(ParameterError, match='dla_core is 2; this machine has 2, from 0 on'):
+        with pytest.raises(ParameterError, match='dla_core is 2; this machine has 2, numbered'):
             build('10.3', dla_core=2, facts={'dla_cores': 2})
 
     def test_dla_takes_no_quantized_model_before_11(self, build, quantized):
@@ -333,7 +333,7 @@ class TestTimingCache:
         cache.write_bytes(b'times of Xavier')
         told, plan = build('10.3', timing_cache=str(cache))
         assert told['timing']
-        assert 'begins anew (Timing cache was made on another device)' in plan.notes[0]
+        assert 'an empty one (Timing cache was made on another device)' in plan.notes[0]
         assert cache.read_bytes() == b'times of Orin, and more'
 
     def test_a_folder_in_its_place(self, build, tmp_path):
@@ -380,7 +380,7 @@ class TestParserErrors:
         monkeypatch.setitem(sys.modules, 'onnx', None)
         with pytest.raises(
             ModelError,
-            match=r"'spell' .*Besides, in opset 17 it may be read, and .*pip install onnx",
+            match=r"'spell' .*Besides, it may be readable in opset 17, but .*pip install onnx",
         ):
             build('10.3', custom, precision='fp32')
 
@@ -398,7 +398,7 @@ class TestFailures:
         [
             pytest.param(
                 'Error Code 2: OutOfMemory (no further information)',
-                'OutOfMemory .*Memory ran out: close what else',
+                'OutOfMemory .*Memory ran out: close other programs',
                 id='memory',
             ),
             pytest.param(

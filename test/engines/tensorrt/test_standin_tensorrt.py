@@ -224,7 +224,7 @@ class TestGraphs:
         setup.set_shape()
         setup.set_addresses()
         refused = []
-        with pytest.raises(CudaError, match='recording a CUDA graph failed'):
+        with pytest.raises(CudaError, match='capturing a CUDA graph failed'):
             capture(setup.stream, lambda: refused.append(setup.run()))
         assert refused == [False]
         assert 'capturing' in setup.logged[-1]

@@ -1,8 +1,8 @@
-"""Built engines kept on disk, so that a model is built once on a machine and not at every start.
+"""Keeps built engines on disk, so that a model is built once on a machine and not at every start.
 
-`EngineCache` is what callers use; it puts together the key of an engine (`key`), its files and
-whether they are whole (`store`, `record`), what is kept in memory where it cannot be stored
-(`memory`), and the folder's size (`pruning`).
+Callers use `EngineCache`. It combines the key of an engine (`key`), its files and their checks
+(`store`, `record`), engines that cannot be stored and stay in memory (`memory`), and the folder's
+size limit (`pruning`).
 """
 
 from jetson_perception.engines.tensorrt.cache.engine_cache import CachedPlan, EngineCache

@@ -1,4 +1,4 @@
-"""An engine from the folder, or built: once per machine, for all processes."""
+"""Gets an engine from the folder, or builds it: once per machine, for all processes."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class EngineCache:
     Parameters
     ----------
     folder : Path, optional
-        Default: `engines` in this package's cache. It is made when something is to be stored.
+        Default: `engines` in this package's cache. It is created when something is stored.
     max_bytes : int, optional
-        Size limit; past it the engines that were not used for the longest time go. Default: the
+        Size limit; beyond it, the least recently used engines are removed. Default: the
         environment variable JETSON_PERCEPTION_CACHE_MB, else `pruning.MAX_BYTES`.
     """
 
@@ -64,28 +64,29 @@ class EngineCache:
         cancel: threading.Event | None = None,
         on_wait: Callable[[], None] | None = None,
     ) -> CachedPlan:
-        """The engine of a key: from the folder, else built, by one process of all that ask.
+        """The engine of a key: from the folder, else built by one of the processes that ask.
 
         Parameters
         ----------
         key : EngineKey
         build : callable
-            Gives the serialized engine. What it raises goes to the caller, and nothing is stored.
+            Returns the serialized engine. If it raises, the caller gets the exception, and nothing
+            is stored.
         cancel : threading.Event, optional
             Once set, waiting for another process's build ends.
         on_wait : callable, optional
-            Called once when another process builds this engine already.
+            Called once if another process is already building this engine.
 
         Returns
         -------
         CachedPlan
-            Also when it could not be stored (disk full, or read-only): it is kept in memory then,
-            for as long as the process lives, which is logged.
+            If it cannot be stored (the disk is full or read-only), it is kept in memory for as
+            long as the process lives, which is logged.
 
         Raises
         ------
         ModelError
-            When others may write the folder or a file in it; says what to do.
+            When others may write the folder or a file in it; the message says what to do.
         BuildCanceled
             When `cancel` was set while waiting.
         """
@@ -95,7 +96,7 @@ class EngineCache:
         try:
             self._store.make()
         except OSError as err:
-            return self._build_in_memory(key, build, f'{self.folder} cannot be made: {err}')
+            return self._build_in_memory(key, build, f'{self.folder} cannot be created: {err}')
         plan, _ = self._store.load(key)
         if plan is not None:
             return CachedPlan(plan, built=False)
@@ -113,14 +114,14 @@ class EngineCache:
         return CachedPlan(plan, built=True)
 
     def replace(self, key: EngineKey, build: Callable[[], bytes], reason: str) -> CachedPlan:
-        """Build an engine again although it is there undamaged, and keep the new one in memory.
+        """Build an engine again although the stored one is undamaged; keep the new one in memory.
 
-        For one that TensorRT built and cannot load: stored again, it would be refused again.
+        For an engine that TensorRT built but cannot load: stored again, it would be refused again.
 
         Parameters
         ----------
         key, build
-            As `get_or_build` has them.
+            See `get_or_build`.
         reason : str
             Why the stored one cannot be used.
         """
@@ -129,7 +130,7 @@ class EngineCache:
         return self._build_in_memory(key, build, reason)
 
     def entries(self) -> list[CacheEntry]:
-        """Every engine of the folder, the one used last first; damaged ones too.
+        """All engines in the folder, the most recently used first; damaged ones, too.
 
         Raises
         ------
@@ -148,13 +149,13 @@ class EngineCache:
         Parameters
         ----------
         model : str
-            Only those of the model of this file name or path; default: all.
+            Remove only engines of the model with this file name or path; default: all.
 
         Returns
         -------
         removed : list of CacheEntry
         busy : int
-            How many stay, as a process builds them right now.
+            How many stay because a process is building them right now.
         """
         removed: list[CacheEntry] = []
         busy = 0

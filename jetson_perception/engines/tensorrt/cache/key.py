@@ -1,4 +1,4 @@
-"""What tells one built engine from another."""
+"""The key that distinguishes one built engine from another."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
-"""Version of the JSON beside engines; part of every digest, so that a change builds all anew."""
+"""Version of the JSON beside engines; part of every digest, so a new one rebuilds all engines."""
 
 
 @dataclass(frozen=True)
 class EngineKey:
-    """What an engine depends on: a difference in any of these makes another engine.
+    """What an engine depends on: if any of these differs, it is another engine.
 
     Attributes
     ----------
     model_sha256 : str
         The digest of the ONNX file and the weights beside it: `onnx_file.header.model_digest`.
     runtime : str
-        As 'TensorRT 10.3.0'.
+        Such as 'TensorRT 10.3.0'.
     gpu : str
-        As 'Orin'.
+        Such as 'Orin'.
     compute_capability : str
-        As '8.7'.
+        Such as '8.7'.
     options : mapping
-        How it is built: precision, shapes, limits; only values that JSON has.
+        How it is built: precision, shapes, limits; only JSON values.
     model : str
-        The model's path, for people; it makes no difference.
+        The model's path, for messages; it makes no difference.
     """
 
     model_sha256: str
@@ -46,7 +46,7 @@ class EngineKey:
     model: str = field(default='', compare=False)
 
     def content(self) -> dict[str, Any]:
-        """What makes the difference, as JSON has it: tuples become lists."""
+        """The values that make the difference, as in JSON: tuples become lists."""
         values = {
             'model_sha256': self.model_sha256,
             'runtime': self.runtime,
@@ -69,12 +69,12 @@ class EngineKey:
 
 
 def is_digest(name: str) -> bool:
-    """Whether a name is that of a key's digest."""
+    """Whether a name has the form of a key's digest."""
     return re.fullmatch('[0-9a-f]{32}', name) is not None
 
 
 def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What differs between the contents of two keys, for people; '' if nothing does."""
+    """The differences between the contents of two keys, in words; '' if there are none."""
     parts = []
     for name in sorted({*stored, *wanted}):
         before, now = stored.get(name), wanted.get(name)

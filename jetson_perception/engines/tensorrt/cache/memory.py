@@ -1,4 +1,4 @@
-"""Plans that cannot be stored, for as long as the process lives."""
+"""Keeps plans that cannot be stored, for as long as the process lives."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _log = logging.getLogger('jetson_perception')
 
 
 class PlansInMemory:
-    """Serialized engines by folder and key; any thread may use it."""
+    """Serialized engines by folder and key; any thread may use this class."""
 
     def __init__(self) -> None:
         self._plans: dict[tuple[Path, str], bytes] = {}
         self._building = threading.Lock()
 
     def get(self, folder: Path, key: EngineKey) -> bytes | None:
-        """The plan that would be in a folder; None if there is none."""
+        """The plan that would be in the folder; None if there is none."""
         return self._plans.get((folder, key.digest))
 
     def keep(self, folder: Path, key: EngineKey, plan: bytes, reason: str) -> None:
-        """Keep a plan, and log that and why it is only kept here."""
+        """Keep a plan, and log why it is kept only here."""
         self._plans[folder, key.digest] = plan
         _log.warning(
-            '%s: its engine is kept in memory and is built again at the next start: %s',
+            '%s: its engine is kept only in memory and will be built again at the next start: %s',
             key.name,
             reason,
         )
@@ -38,7 +38,7 @@ class PlansInMemory:
     def get_or_build(
         self, folder: Path, key: EngineKey, build: Callable[[], bytes], reason: str
     ) -> tuple[bytes, bool]:
-        """The plan, and whether this call built it: of several threads that ask, one builds."""
+        """The plan, and whether this call built it; if several threads ask, only one builds."""
         with self._building:
             kept = self.get(folder, key)
             if kept is not None:
@@ -48,9 +48,9 @@ class PlansInMemory:
         return plan, True
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all plans."""
         self._plans.clear()
 
 
 plans_in_memory = PlansInMemory()
-"""Those of this process."""
+"""The plans that this process keeps."""

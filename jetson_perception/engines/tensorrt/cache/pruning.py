@@ -1,4 +1,4 @@
-"""How large the folder of kept engines may become, and which of them go."""
+"""Limits the size of the folder of kept engines, and removes old ones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger('jetson_perception')
 
 MAX_BYTES = 2 << 30
-"""Size limit of the folder, unless the environment says another: some fifty engines of YOLO's size
+"""Size limit of the folder, unless the environment sets another: room for some fifty YOLO engines
 in FP16, and little beside the system on the smallest Jetson's 16 GB."""
 
 MAX_BYTES_VARIABLE = 'JETSON_PERCEPTION_CACHE_MB'
 
 
 def limit_of_environment() -> int:
-    """The size limit in bytes: that of the environment variable, else `MAX_BYTES`.
+    """The size limit in bytes: from the environment variable, else `MAX_BYTES`.
 
     Raises
     ------
@@ -35,20 +35,20 @@ def limit_of_environment() -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ModelError(
             f'the environment variable {MAX_BYTES_VARIABLE} is {quoted(text)}; expected '
-            f'megabytes, as {MAX_BYTES >> 20}'
+            f'megabytes, such as {MAX_BYTES >> 20}'
         )
     return int(text) << 20
 
 
 def prune(store: EngineStore, max_bytes: int, *, keep: str) -> None:
-    """Remove the engines that were not used for the longest time until the rest fits.
+    """Remove the least recently used engines until the rest fits.
 
     Parameters
     ----------
     store : EngineStore
-        Where they are.
+        Where the engines are.
     max_bytes : int
-        Size limit; logged where it cannot be kept.
+        Size limit; if it cannot be met, that is logged.
     keep : str
         Digest of an engine that stays.
     """
@@ -65,13 +65,13 @@ def prune(store: EngineStore, max_bytes: int, *, keep: str) -> None:
                 total -= store.size(digest)
                 store.remove(digest)
                 _log.info(
-                    'engine cache %s: removed %s, unused for the longest time',
+                    'engine cache %s: removed %s, the least recently used engine',
                     store.folder,
                     digest,
                 )
     if total > max_bytes:
         _log.warning(
-            'the engine cache %s holds %d MB, more than its limit of %d MB; %s raises it',
+            'the engine cache %s holds %d MB, more than its limit of %d MB; raise it with %s',
             store.folder,
             total >> 20,
             max_bytes >> 20,
@@ -80,7 +80,7 @@ def prune(store: EngineStore, max_bytes: int, *, keep: str) -> None:
 
 
 def sweep(store: EngineStore) -> None:
-    """Remove what killed processes left: half-written files, and locks that nobody holds."""
+    """Remove what killed processes left behind: half-written files, and locks nobody holds."""
     for digest in store.unfinished():
         with store.lock(digest, wait=False) as locked:
             if locked:

@@ -1,4 +1,4 @@
-"""What is written down about an engine, and whether its plan is still what it was."""
+"""The JSON record about an engine, which shows whether its plan is still intact."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class BadRecordError(Exception):
-    """A record cannot be used; says why. The engine is built again."""
+    """A record cannot be used, and why. The engine is built again."""
 
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """What the JSON file of an engine says.
+    """The content of an engine's JSON file.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class PlanRecord:
     model : str
         The path of the model that it was built from.
     size : int
-        The plan's size in bytes; not checked to be a number.
+        The plan's size in bytes; its type is not checked.
     sha256 : str
-        The plan's digest; not checked to be a text.
+        The plan's digest; its type is not checked.
     """
 
     key: Mapping[str, Any]
@@ -47,14 +47,14 @@ class PlanRecord:
     def damage(self, plan: bytes) -> str:
         """How a plan differs from the one that was written; '' if it is the same."""
         if len(plan) != self.size:
-            return f'it has {len(plan)} bytes, and had {self.size}'
+            return f'it has {len(plan)} bytes instead of {self.size}'
         if hashlib.sha256(plan).hexdigest() != self.sha256:
-            return 'its SHA-256 is not the one it had'
+            return 'its SHA-256 has changed'
         return ''
 
 
 def describe_plan(key: EngineKey, plan: bytes, build_seconds: float) -> bytes:
-    """Content of the JSON file for an engine that was just built."""
+    """Content of the JSON file for a newly built engine."""
     record = {
         'format': FORMAT,
         'key': key.content(),
@@ -67,24 +67,24 @@ def describe_plan(key: EngineKey, plan: bytes, build_seconds: float) -> bytes:
 
 
 def parse_record(content: bytes, path: Path) -> PlanRecord:
-    """What a JSON file says.
+    """The record in a JSON file.
 
     Parameters
     ----------
     content : bytes
-        What is in the file.
+        The file's content.
     path : Path
         The file, for the error.
 
     Raises
     ------
     BadRecordError
-        When it is damaged, or of another version of this package.
+        When it is damaged, or was written by another version of this package.
     """
     try:
         record = parse_json(content, where=str(path), error=ModelError)
         if record['format'] != FORMAT:
-            raise BadRecordError(f'{path} is of another version of this package')
+            raise BadRecordError(f'{path} was written by another version of this package')
         key, plan = record['key'], record['plan']
         if not isinstance(key, dict) or not isinstance(plan, dict):
             raise TypeError

@@ -1,8 +1,8 @@
 """The files of kept engines, in a folder that is private to its user.
 
-Each engine has `<digest>.plan`, what TensorRT serialized, and `<digest>.json`: what it is, and the
-plan's size and SHA-256. The JSON is written last: without it, or with one that does not fit, the
-plan does not count and is built again.
+Each engine has two files: `<digest>.plan` has what TensorRT serialized, and `<digest>.json` has
+its key and the plan's size and SHA-256. The JSON is written last: if it is missing or does not
+match, the plan does not count and is built again.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from jetson_perception.engines.tensorrt.cache.key import EngineKey
     from jetson_perception.engines.tensorrt.cache.record import PlanRecord
 
-# The JSON is removed first: what an interruption leaves does not count.
+# The JSON is removed first, so what an interruption leaves does not count.
 _SUFFIXES = ('json', 'plan', 'json.tmp', 'plan.tmp')
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What `cache ls` shows of an engine.
+    """What `cache ls` shows about an engine.
 
     Attributes
     ----------
     digest : str
-        That of its key; the name of its files.
+        The digest of its key, and the name of its files.
     model, runtime, gpu : str
-        As the JSON says; empty if it cannot be read.
+        From the JSON; empty if it cannot be read.
     options : mapping
-        As it was built.
+        How it was built.
     size_bytes : int
         The size of plan and JSON.
     last_used : float
@@ -67,12 +67,12 @@ class CacheEntry:
 class EngineStore:
     """Reads, checks and writes the files of engines; the caller locks what it writes or removes.
 
-    Every call raises ModelError when others may have written what it reads.
+    Every call raises ModelError if others may have written what it reads.
 
     Parameters
     ----------
     folder : Path
-        Where they are; made when something is to be stored.
+        Where the files are; created when something is stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,16 +80,16 @@ class EngineStore:
         self._files = PrivateFolder(folder, holds='engines', error=ModelError)
 
     def make(self) -> None:
-        """Make the folder; OSError when that cannot be."""
+        """Create the folder; raises OSError if that fails."""
         self._files.make()
 
     def digests(self) -> list[str]:
-        """Names of the engines that are there, wholly or in part."""
+        """Digests of the engines in the folder, complete or not."""
         paths = [*self.folder.glob('*.json'), *self.folder.glob('*.plan')]
         return sorted({path.stem for path in paths if is_digest(path.stem)})
 
     def unfinished(self) -> set[str]:
-        """Names of engines of which there is a half-written file, or a lock."""
+        """Digests of engines that have a half-written file or a lock."""
         left = [*self.folder.glob('*.lock'), *self.folder.glob('*.tmp')]
         return set(filter(is_digest, (path.name.partition('.')[0] for path in left)))
 
@@ -101,13 +101,13 @@ class EngineStore:
         *,
         wait: bool = True,
     ) -> AbstractContextManager[bool]:
-        """Hold an engine's lock within the block, as `lock.locked`."""
+        """Hold an engine's lock within the block; see `lock.locked`."""
         return locked(self._path(digest, 'lock'), wait=wait, cancel=cancel, on_wait=on_wait)
 
     # --- One engine -----------------------------------------------------------------------------
 
     def load(self, key: EngineKey) -> tuple[bytes | None, str]:
-        """The plan and '', or None and why there is none; it counts as used now."""
+        """The plan and '', or None and the reason; a plan that is returned counts as used now."""
         try:
             record = self._read_record(key.digest)
             if record is None:
@@ -115,7 +115,7 @@ class EngineStore:
             differs = difference(record.key, key.content())
             if differs:
                 path = self._path(key.digest, 'json')
-                return None, f'{path} is of another engine: {differs}'
+                return None, f'{path} describes another engine: {differs}'
             plan = self._read_plan(key.digest, record)
         except BadRecordError as err:
             return None, str(err)
@@ -123,7 +123,7 @@ class EngineStore:
         return plan, ''
 
     def save(self, key: EngineKey, plan: bytes, build_seconds: float) -> None:
-        """Write an engine; OSError when that cannot be, and nothing of it is left then."""
+        """Write an engine; if that fails, raises OSError and leaves nothing behind."""
         record = describe_plan(key, plan, build_seconds)
         try:
             for suffix, content in (('plan', plan), ('json', record)):
@@ -142,15 +142,15 @@ class EngineStore:
         self._unlink(digest, _SUFFIXES[2:])
 
     def size(self, digest: str) -> int:
-        """Bytes of plan and JSON."""
+        """Size of plan and JSON in bytes."""
         return sum(status.st_size for status in self._statuses(digest))
 
     def last_used(self, digest: str) -> float:
-        """Seconds since 1970."""
+        """When the engine was last used, in seconds since 1970."""
         return max((status.st_mtime for status in self._statuses(digest)), default=0.0)
 
     def entry(self, digest: str) -> CacheEntry:
-        """What is known of an engine, damaged or not."""
+        """What is known about an engine, damaged or not."""
         record, problem = None, ''
         try:
             record = self._read_record(digest)
@@ -172,7 +172,7 @@ class EngineStore:
         )
 
     def check(self) -> None:
-        """Require that the folder, which has to be there, is private."""
+        """Require that the folder, which must exist, is private."""
         self._files.check()
 
     # --- Files ----------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ class EngineStore:
         return self.folder / f'{digest}.{suffix}'
 
     def _read_record(self, digest: str) -> PlanRecord | None:
-        """What the JSON says; None if there is no engine."""
+        """The record of an engine; None if there is no engine."""
         path, plan = self._path(digest, 'json'), self._path(digest, 'plan')
         content = self._files.read(path.name)
         if content is not None:
@@ -201,12 +201,12 @@ class EngineStore:
         return plan
 
     def _why_missing(self, key: EngineKey) -> str:
-        """What differs from the engine that was built of this model last, if there is one."""
+        """How the wanted engine differs from the most similar one of its model."""
         nearest: tuple[int, float, str] | None = None
         for digest in self.digests():
             try:
                 record = self._read_record(digest)
-            except (ModelError, BadRecordError):  # another engine's: it is not in the way
+            except (ModelError, BadRecordError):  # another engine's problem
                 continue
             if record is None:
                 continue
@@ -231,7 +231,7 @@ class EngineStore:
     def _touch(self, digest: str) -> None:
         try:
             os.utime(self._path(digest, 'json'))
-        except OSError:  # removed meanwhile, or read-only: it counts as older than it is
+        except OSError:  # removed meanwhile, or read-only: then it counts as used longer ago
             return
 
     def _unlink(self, digest: str, suffixes: tuple[str, ...]) -> None:

@@ -225,11 +225,11 @@ def rewrite(path, change):
 DAMAGES = {
     'plan_truncated': (
         lambda plan, _: os.truncate(plan, 100),
-        r'plan is damaged: it has 100 bytes, and had 10240',
+        r'plan is damaged: it has 100 bytes instead of 10240',
     ),
     'plan_longer': (lambda plan, _: plan.write_bytes(PLAN + b'x'), 'it has 10241 bytes'),
-    'plan_first_byte': (lambda plan, _: flip(plan, 0), 'its SHA-256 is not the one it had'),
-    'plan_last_byte': (lambda plan, _: flip(plan, -1), 'its SHA-256 is not the one it had'),
+    'plan_first_byte': (lambda plan, _: flip(plan, 0), 'its SHA-256 has changed'),
+    'plan_last_byte': (lambda plan, _: flip(plan, -1), 'its SHA-256 has changed'),
     'plan_empty': (lambda plan, _: os.truncate(plan, 0), 'it has 0 bytes'),
     'plan_missing': (lambda plan, _: plan.unlink(), r'plan is missing'),
     'json_missing': (lambda _, record: record.unlink(), r'json, which describes .* is missing'),
@@ -247,7 +247,7 @@ DAMAGES = {
     ),
     'json_other_format': (
         lambda _, record: rewrite(record, lambda r: r.update(format=99)),
-        'is of another version of this package',
+        'was written by another version of this package',
     ),
     'other_version': (
         lambda _, record: rewrite(record, lambda r: r['key'].update(runtime='TensorRT 8.6.2')),
@@ -330,7 +330,7 @@ class TestMemory:
         assert cache.get_or_build(KEY, build) == CachedPlan(PLAN, built=True)
         assert cache.get_or_build(KEY, build) == CachedPlan(PLAN, built=False)
         assert build.calls == 1
-        assert 'kept in memory and is built again at the next start' in caplog.text
+        assert 'kept only in memory and will be built again at the next start' in caplog.text
         assert 'cannot be written: No space left on device' in caplog.text
         assert names(cache) == []
 
@@ -346,7 +346,7 @@ class TestMemory:
         for thread in threads:
             thread.join()
         assert build.calls == 1
-        assert 'engines cannot be made' in caplog.text
+        assert 'engines cannot be created' in caplog.text
 
     def test_serves_where_nothing_can_be_locked(self, cache, monkeypatch, caplog):
         def no_locks(*_):
@@ -403,7 +403,7 @@ class TestSize:
         second = self.build(cache, 'b', 20)
         assert [entry.digest for entry in cache.entries()] == [second.digest]
         assert first.digest not in str(names(cache))
-        assert 'JETSON_PERCEPTION_CACHE_MB raises it' in caplog.text
+        assert 'raise it with JETSON_PERCEPTION_CACHE_MB' in caplog.text
 
     def test_one_that_is_being_built_stays(self, tmp_path):
         cache = EngineCache(tmp_path / 'engines', max_bytes=1 << 19)
@@ -418,7 +418,7 @@ class TestSize:
         assert EngineCache(tmp_path).max_bytes == 7 << 20
         for text in ('0', '-1', '2 GB'):
             monkeypatch.setenv('JETSON_PERCEPTION_CACHE_MB', text)
-            with pytest.raises(ModelError, match=r'expected megabytes, as 2048'):
+            with pytest.raises(ModelError, match=r'expected megabytes, such as 2048'):
                 EngineCache(tmp_path)
 
 
