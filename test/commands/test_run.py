@@ -281,7 +281,7 @@ class TestRun:
         assert main(['run', colors, str(tmp_path / 'in'), '--json']) == 1
         captured = capsys.readouterr()
         assert len(captured.out.splitlines()) == 1
-        assert 'a.png is damaged or no picture: it begins' in captured.err
+        assert 'a.png is damaged or not a picture: it begins' in captured.err
 
     def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
         path = tmp_path / 'a.png'

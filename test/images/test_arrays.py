@@ -92,7 +92,7 @@ def test_a_picture_in_gray(tmp_path):
     [
         pytest.param('', 'is a folder; expected a regular file', id='folder'),
         pytest.param('missing.png', 'missing.png cannot be read: No such file', id='missing'),
-        pytest.param('text.png', 'text.png is damaged or no picture', id='text'),
+        pytest.param('text.png', 'text.png is damaged or not a picture', id='text'),
         pytest.param('empty.png', 'empty.png is empty', id='empty'),
         pytest.param('fifo.png', r'is a pipe \(FIFO\)', id='fifo'),
         pytest.param('n' * 300, 'picture', id='long_name'),

@@ -163,7 +163,7 @@ def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model
     peer.wait_for_subscriber(images)
     for data, told in (
         (b'', 'has no data'),
-        (b'not a picture', 'damaged or no picture'),
+        (b'not a picture', 'damaged or not a picture'),
         (jpeg_claiming(65500, 65500), '65500×65500 pixels; max_image_pixels is 100000'),
         (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not supported'),
     ):
