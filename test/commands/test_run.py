@@ -58,7 +58,7 @@ class TestRun:
         }
         assumed = [line for line in captured.err.splitlines() if 'assumed' in line]
         assert len(assumed) == 1
-        assert 'colors.onnx does not say its output, resize, scale' in assumed[0]
+        assert 'colors.onnx does not specify output, resize, scale' in assumed[0]
         assert '--set NAME=VALUE' in assumed[0]
 
     def test_json_lines_of_a_pose_model(self, tmp_path, capsys):

@@ -260,7 +260,7 @@ class TestYolo:
         assert YoloModel.open(path).class_names == ('class_0', 'class_1')
 
     def test_ambiguous_output_names_the_parameter(self, tmp_path):
-        # 56 values an anchor: 52 classes, or one class and 17 keypoints.
+        # 56 values per anchor: 52 classes, or one class and 17 keypoints.
         path = detector(tmp_path / 'my.onnx', class_count=52, metadata={})
         with pytest.raises(ParameterError, match=r"my\.onnx may hold .*; set 'task'") as error:
             YoloModel.open(path)
@@ -520,7 +520,7 @@ class TestAssumptions:
             }
         (line,) = (line for line in caplog.messages if 'assumed' in line)
         assert line.startswith(
-            'my.onnx does not say its output, resize, scale, mean, std, color_order; assumed: '
+            'my.onnx does not specify output, resize, scale, mean, std, color_order; assumed: '
             'output logits, resize stretch, scale 1/255, mean 0, std 1, color_order rgb. '
         )
         assert 'my.yaml' in line

@@ -126,7 +126,7 @@ def test_a_network_that_overflows_gives_failed_frames_and_no_mask(peer, start, m
     dark = np.zeros_like(red())
     peer.ask(images, image_message(dark), masks)
     # What neither the model nor a parameter says is told, once.
-    (line,) = log_lines(node, 'does not say its output, resize, scale, mean, color_order; assumed')
+    (line,) = log_lines(node, 'does not specify output, resize, scale, mean, color_order; assumed')
     assert 'colors.yaml' in line
     bad = image_message(red())
     peer.send_until(images, lambda: bad, lambda: log_lines(node, told), 'a line about the frame')

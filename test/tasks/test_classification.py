@@ -150,5 +150,5 @@ def test_options_out_of_range(options, parameter):
 
 def test_arrays_of_a_result_go_together():
     assert len(Classification(np.zeros(0, np.int32), np.zeros(0, np.float32))) == 0
-    with pytest.raises(ValueError, match='of the same n'):
+    with pytest.raises(ValueError, match='with the same n'):
         Classification(np.zeros(2, np.int32), np.zeros(3, np.float32))

@@ -308,7 +308,7 @@ def test_padding_is_normalized_like_pixels(pad_value):
     ],
 )
 def test_out_must_fit(out):
-    with pytest.raises(ValueError, match=r'float32 \(1, 3, 8, 8\) is needed'):
+    with pytest.raises(ValueError, match=r'expected float32 \(1, 3, 8, 8\)'):
         Preprocessor((8, 8))(picture(4, 4), out)
 
 
@@ -358,13 +358,13 @@ def test_unusable_preprocessor(arguments, text):
 def test_what_is_no_bgr_image_is_refused_and_not_the_last_one_again(image):
     preprocess = Preprocessor((32, 32))
     preprocess(np.full((30, 40, 3), 200, np.uint8))
-    with pytest.raises(ImageError, match=r'\(h, w, 3\) uint8 in BGR is fitted'):
+    with pytest.raises(ImageError, match=r'expected \(h, w, 3\) uint8 in BGR'):
         preprocess(image)
 
 
 def test_a_tensor_with_gaps_is_refused():
     gaps = np.zeros((1, 3, 32, 64), np.float32)[..., ::2]
-    with pytest.raises(ValueError, match='has to be contiguous'):
+    with pytest.raises(ValueError, match='must be contiguous'):
         Preprocessor((32, 32))(np.zeros((30, 40, 3), np.uint8), gaps)
 
 

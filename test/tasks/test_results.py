@@ -30,7 +30,7 @@ def test_empty():
 @pytest.mark.parametrize(
     ('more', 'text'),
     [
-        ({'score': np.zeros(2, np.float32)}, r'score \(2,\) .* of the same n'),
+        ({'score': np.zeros(2, np.float32)}, r'score \(2,\) .* with the same n'),
         ({'keypoints': np.zeros((2, 5, 3), np.float32)}, r'keypoints \(2, 5, 3\) must be \(3, k'),
         ({'instance_ids': np.zeros((3, 2, 2), np.uint8)}, r'uint8 \(3, 2, 2\) must be \(h, w\)'),
         (

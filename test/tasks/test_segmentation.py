@@ -96,20 +96,26 @@ def test_recognized(shape, dtype, info, layout):
 def test_inputs_that_are_not_square():
     assert recognize((1, 19, 128, 256), network_wh=(1024, 512)).class_count == 19
     assert recognize((1, 19, 129, 257), network_wh=(1025, 513)).class_count == 19
-    with pytest.raises(ModelError, match='no axes in the proportions of the 1024×512 input'):
+    with pytest.raises(ModelError, match='no two axes with the aspect ratio of the 1024×512'):
         recognize((1, 19, 256, 128), network_wh=(1024, 512))
 
 
 @pytest.mark.parametrize(
     ('shape', 'dtype', 'info', 'error', 'text'),
     [
-        pytest.param((1, 1000), np.float32, {}, ModelError, 'not a score for each', id='classes'),
+        pytest.param(
+            (1, 1000), np.float32, {}, ModelError, 'does not hold a score for each', id='classes'
+        ),
         pytest.param((2, 4, 224, 224), np.float32, {}, ModelError, 'one image', id='batch'),
         pytest.param(
-            (1, 4, 100, 224), np.float32, {}, ModelError, 'proportions', id='proportions'
+            (1, 4, 100, 224), np.float32, {}, ModelError, 'aspect ratio', id='aspect_ratio'
         ),
-        pytest.param((1, 84, 8400), np.float32, {}, ModelError, 'not a score', id='detector'),
-        pytest.param((1, 3, 224, 224), np.int64, {}, ModelError, 'not a class id', id='many_ids'),
+        pytest.param(
+            (1, 84, 8400), np.float32, {}, ModelError, 'does not hold a score', id='detector'
+        ),
+        pytest.param(
+            (1, 3, 224, 224), np.int64, {}, ModelError, 'does not hold a class id', id='many_ids'
+        ),
         pytest.param(
             (1, 4, 224, 224),
             np.float32,

@@ -326,7 +326,7 @@ def test_arrays_are_the_callers_own():
     'shape', [(1, 85, 8400), (84, 8400), (1, 8400, 84)], ids=['values', 'axes', 'transposed']
 )
 def test_an_output_that_changed_its_shape(shape):
-    with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values an anchor'):
+    with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values per anchor'):
         decode([np.zeros(shape, np.float32)], ANCHOR_FREE, LETTERBOX, DetectionOptions())
 
 
@@ -491,12 +491,12 @@ def test_a_box_is_of_its_best_class_alone():
     [
         ({'class_score_thresholds': ((3, 1.5),)}, 'has 1.5 for class 3; give a number from 0'),
         ({'class_score_thresholds': ((3, np.nan),)}, 'has nan for class 3'),
-        ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is no class id; they are 0 to 65535'),
-        ({'class_ids': (0, -1)}, '-1 is no class id'),
-        ({'class_ids': (1 << 40,)}, 'is no class id'),
-        ({'class_ids': (True,)}, 'True is no class id'),
-        ({'class_ids': (0.5,)}, '0.5 is no class id'),
-        ({'class_ids': ('person',)}, "'person' is no class id"),
+        ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is not a class id; expected 0 to 65535'),
+        ({'class_ids': (0, -1)}, '-1 is not a class id'),
+        ({'class_ids': (1 << 40,)}, 'is not a class id'),
+        ({'class_ids': (True,)}, 'True is not a class id'),
+        ({'class_ids': (0.5,)}, '0.5 is not a class id'),
+        ({'class_ids': ('person',)}, "'person' is not a class id"),
         ({'class_score_thresholds': ((3, True),)}, 'has True for class 3; give a number'),
         ({'class_score_thresholds': ((3, '0.5'),)}, "has '0.5' for class 3; give a number"),
     ],
