@@ -3,9 +3,9 @@
 
     source tools/env.sh && python tools/benchmark_transport.py
 
-starts a publisher and a subscriber process for each setting in turn, and prints how many images
-arrived, how old they were in the callback, and how much CPU time receiving them took. They handle
-images as camera_node and the perception nodes do.
+For each setting in turn, this starts a publisher and a subscriber process, and prints how many
+images arrived, how old they were in the callback, and how much CPU time it took to receive them.
+The processes handle images as camera_node and the perception nodes do.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def main() -> int:
     parser.add_argument('--height', type=int, default=720)
     parser.add_argument('--rate', type=float, default=50.0, help='images per second (50)')
     parser.add_argument('--frames', type=int, default=200, help='images to count (200)')
-    parser.add_argument('--runs', type=int, default=3, help='of each setting, in turn (3)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument('--runs', type=int, default=3, help='runs per setting, in turn (3)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
     parser.add_argument('--role', choices=['publish', 'subscribe'], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role == 'publish':
@@ -55,19 +55,19 @@ def main() -> int:
 
 
 def settings() -> dict[str, dict[str, str]]:
-    """Variables of each setting, by its name."""
+    """Environment variables of each setting, by its name."""
     ours = transport_environment({})
     profile = {name: value for name, value in ours.items() if 'PROFILES' in name}
     assert profile
     return {
-        'Fast DDS as it comes': {},
+        "Fast DDS's defaults": {},
         f'shared memory ({config_path("fastdds.xml").name})': profile,
-        'that, and the allocator settings of the launch files': ours,
+        'the same, with the allocator settings of the launch files': ours,
     }
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Run every setting and print a row for each."""
+    """Run every setting, and print a row for each."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in settings()}
     for _ in range(arguments.runs):
         for name, variables in settings().items():
@@ -77,7 +77,7 @@ def compare(arguments: argparse.Namespace) -> int:
     print(f'{size} at {arguments.rate:g} Hz, best effort, {arguments.runs} runs')
     print(
         f'| settings | images that arrive, of {arguments.frames} | median latency '
-        "| 99 % | receiver's CPU an image |"
+        "| 99 % | receiver's CPU time per image |"
     )
     print('| --- | --- | --- | --- | --- |')
     for name, runs in found.items():
@@ -94,14 +94,14 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def spread(values: list[float], form: str, unit: str = '') -> str:
-    """The least and the largest value, or one where both read the same."""
+    """The lowest and the highest value, or only one if both look the same."""
     low, high = format(min(values), form), format(max(values), form)
     return (low if low == high else f'{low} to {high}') + unit
 
 
 def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, float]:
-    """One publisher and one subscriber with these variables; what the subscriber found."""
-    # Without this shell's settings, in an unused domain.
+    """Run a publisher and a subscriber with these variables; returns the figures."""
+    # Without this shell's settings, in a domain that is probably unused.
     ours = transport_environment({})
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, f
 
 
 def publish(arguments: argparse.Namespace) -> None:
-    """Send different images at the rate; those of the warm-up have negative numbers."""
+    """Send varying images at the given rate; warm-up images have negative numbers."""
     import numpy as np
     import rclpy
     from sensor_msgs.msg import Image
@@ -161,7 +161,7 @@ def publish(arguments: argparse.Namespace) -> None:
 
 
 def subscribe() -> None:
-    """Take images until standard input announces the end; print the results as JSON."""
+    """Receive images until standard input has a line; print the figures as JSON."""
     import select
 
     import rclpy

@@ -55,7 +55,7 @@ class TestCommand:
             tmp_path, '--models', model, model, '--only', 'concurrency'
         )
         assert code == 0, text
-        assert 'together of one after another' in text
+        assert 'together, ratio to one after another' in text
         part = content['parts']['concurrency']
         assert part['problem'] == ''
         assert all(check['kept'] is None for check in part['checks'])
@@ -77,7 +77,7 @@ class TestCommand:
         code, text, content = check_gpu(tmp_path, '--only', 'parity', '--limit', '0.2')
         assert code == 1
         assert content['parts']['parity']['problem'] == 'took longer than 0 s'
-        assert 'is ended' in text
+        assert 'is stopped' in text
 
     def test_an_unknown_part(self, tmp_path):
         code, text, _ = check_gpu(tmp_path, '--only', 'speed')
@@ -95,7 +95,7 @@ class TestChecks:
         checks.note('just so', 5)
         assert missed(checks) == ['large', 'little', 'so']
         printed = capsys.readouterr().out.splitlines()
-        assert printed[1] == '  MISS  large: 0.2   (asked: ≤ 0.1)'
+        assert printed[1] == '  MISS  large: 0.2   (required: ≤ 0.1)'
         assert printed[5] == '        just so: 5'
         assert len(json.loads((tmp_path / 'found.json').read_text())['checks']) == 6
 
@@ -176,7 +176,7 @@ class TestMasks:
         parity.compare_masks(checks, 'm', [(one, two)])
         assert len(missed(checks)) == 2
         parity.compare_masks(checks, 'm', [(one, replace(one, pixels=np.array([9999, 1])))])
-        assert missed(checks)[-1] == 'm: pixels of each class are those of the mask'
+        assert missed(checks)[-1] == 'm: pixel counts of classes agree with the mask'
 
 
 def test_frames_vary_and_can_be_read():
