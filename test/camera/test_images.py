@@ -137,7 +137,7 @@ def test_no_pictures(tmp_path, target, text):
         picture_paths(f'{tmp_path}/{target}')
 
 
-def test_brackets_in_a_name_are_no_pattern(tmp_path):
+def test_brackets_in_a_name_are_not_a_pattern(tmp_path):
     write(tmp_path, ['shots [1]/a.png'])
     assert picture_paths(f'{tmp_path}/shots [1]') == [tmp_path / 'shots [1]' / 'a.png']
 

@@ -232,7 +232,7 @@ class TestRun:
         assert [Path(name).stem for name in names] == ['rtsp', 'rtsp', 'rtsp_2']
         assert all((tmp_path / 'out' / name).stat().st_size for name in names)
 
-    def test_at_most_so_many_frames_of_each_source(self, colors, tmp_path, capsys):
+    def test_the_number_of_frames_per_source_is_limited(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 9)
         for name in 'abc':
             write_picture(tmp_path / 'in' / f'{name}.png')

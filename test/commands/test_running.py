@@ -180,7 +180,7 @@ class TestPlainTerminal:
             pytest.param(['quantize', '--images', 'été'], id='quantize'),
         ],
     )
-    def test_an_error_is_said(self, said, arguments):
+    def test_an_error_is_printed(self, said, arguments):
         code, _, err = said(
             *arguments, 'modèle.onnx', *(['x.png'] if arguments == ['run'] else [])
         )

@@ -211,7 +211,7 @@ class TestCache:
         assert len(nvcc.calls) == 3
         assert 'any user of this machine can replace' in caplog.text
 
-    def test_what_users_have_kept_stays_valid(self, nvcc, source, tmp_path):
+    def test_files_kept_by_users_stay_valid(self, nvcc, source, tmp_path):
         """Path and format of files that are on users' disks: they are not compiled again."""
         compile_kernels(source, 'sm_87')
         folder = tmp_path / 'cache/jetson_perception/kernels'
@@ -267,7 +267,7 @@ class TestFailures:
 
 
 class TestModules:
-    def test_unknown_name_tells_those_there_are(self, device):
+    def test_an_unknown_name_is_refused_with_the_known_ones(self, device):
         with pytest.raises(CudaError, match=r"no kernels 'none'; it has: .*preprocess"):
             load_module(device, 'none')
 

@@ -254,7 +254,7 @@ class TestKernels:
     def test_every_file_compiles_and_loads(self, device, owned, path):
         owned.add(load_module(device, path.stem))
 
-    def test_what_an_older_nvcc_makes_is_translated(self, device, owned, tmp_path, monkeypatch):
+    def test_output_of_an_older_nvcc_is_translated(self, device, owned, tmp_path, monkeypatch):
         source = tmp_path / 'add.cu'
         source.write_text(ADD)
         known = sorted(compiler_module._known_architectures(find_nvcc(), 0.0))

@@ -55,7 +55,7 @@ def test_a_file_that_grows_is_read_up_to_the_limit(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('function', [_read, pytest.param(None, id='check_foreign_file')])
-def test_what_is_no_file_is_refused_at_once(tmp_path, function):
+def test_anything_but_a_file_is_refused_at_once(tmp_path, function):
     def take(path):
         if function is not None:
             return function(path, hint='a pipe comes in elsewhere')

@@ -145,7 +145,7 @@ class AsArray:
         pytest.param(BGR.ravel(), r'shape \(144,\)', id='flat'),
     ],
 )
-def test_what_is_no_image_is_refused_with_what_would_do(image, told):
+def test_anything_but_an_image_is_refused_with_what_is_accepted(image, told):
     assert not is_bgr(image)
     with pytest.raises(ImageError, match=told) as caught:
         as_bgr(image)

@@ -65,7 +65,7 @@ def wait_for_error(peer, *texts):
         ),
     ],
 )
-def test_bad_frames_are_told_once_and_counted_and_the_next_good_one_is_handled(
+def test_bad_frames_are_logged_once_and_counted_and_the_next_good_one_is_handled(
     peer, start, model, wrong, told
 ):
     parameters = qos_overrides(peer, 'image', depth=100)  # so that none is lost on the way
@@ -148,7 +148,7 @@ def jpeg_claiming(width, height):
     return bytes(data)
 
 
-def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model):
+def test_invalid_compressed_images_are_reported_and_counted(peer, start, model):
     start(
         node_process(
             'seg_node',
@@ -201,7 +201,7 @@ def make_text_file(path):
         pytest.param(detector, 'use yolo_node', id='another_task'),
     ],
 )
-def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
+def test_a_node_with_an_unusable_model_says_so_and_accepts_a_good_one(
     peer, start, model, tmp_path, make, told
 ):
     bad = make(tmp_path / 'bad.onnx')
@@ -247,7 +247,7 @@ def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
         pytest.param("mean: [0.5]", "mean has 1 value; expected 3", "ERROR", id="too_few"),
     ],
 )  # fmt: skip
-def test_a_file_with_a_bad_parameter_is_told_and_the_node_runs(
+def test_a_file_with_a_bad_parameter_is_reported_and_the_node_runs(
     peer, start, model, tmp_path, yaml, told, level
 ):
     file = tmp_path / 'seg.yaml'

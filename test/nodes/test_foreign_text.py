@@ -113,7 +113,7 @@ def camera_that_refuses():
     thread.join(10)
 
 
-def test_a_stream_that_cannot_be_opened_is_told_without_its_secrets(
+def test_a_stream_that_cannot_be_opened_is_reported_without_its_secrets(
     peer, start, camera_that_refuses
 ):
     diagnostics = peer.collect('/diagnostics', DiagnosticArray)

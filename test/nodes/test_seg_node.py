@@ -174,7 +174,7 @@ def test_class_names_reach_a_subscriber_that_comes_late(seg):
     )
 
 
-def test_an_image_without_a_stamp_is_answered_and_told_once(seg):
+def test_an_image_without_a_stamp_is_answered_and_logged_once(seg):
     for _ in range(2):
         seg.masks.clear()
         msg = image_message(quarters()[0], header=Header(frame_id='unstamped'))
@@ -344,7 +344,7 @@ def seg_here(peer, model):
         pytest.param('mask/color', Image, id='color'),
     ],
 )
-def test_nothing_is_drawn_while_nobody_looks(peer, seg_here, topic, kind):
+def test_nothing_is_drawn_without_subscribers(peer, seg_here, topic, kind):
     masks, images = peer.collect('mask', Image), peer.image_publisher()
     for _ in range(3):
         peer.ask(images, image_message(quarters()[0]), masks)
@@ -407,6 +407,6 @@ def test_a_warning_says_why_no_image_comes(peer, start, model, topic, kind, reas
     )
 
 
-def test_a_model_of_another_node_is_told_with_that_node(peer, run, tmp_path):
+def test_a_model_for_another_node_is_refused_with_that_nodes_name(peer, run, tmp_path):
     node = run(SegNode, model=str(detector(tmp_path / 'my.onnx')))
     assert 'which seg_node does not run; use yolo_node' in node.problem

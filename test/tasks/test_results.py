@@ -84,7 +84,7 @@ def test_rows_take_their_tracks_along(rows, names):
     assert tracked[rows].track_names() == names
 
 
-def test_what_nothing_tracks_has_no_names():
+def test_without_a_tracker_track_names_are_empty():
     assert detections(2).track_names() == ['', '']
 
 

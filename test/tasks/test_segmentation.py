@@ -414,7 +414,7 @@ def test_an_output_of_nothing_but_garbage_fails_the_frame(value, options, dtype)
 
 @pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf], ids=str)
 @ANY_OPTIONS
-def test_one_class_that_is_no_number_at_one_point_fails_the_frame(value, options):
+def test_a_nan_score_at_one_point_fails_the_frame(value, options):
     transform = fit((320, 180), (56, 56), 'stretch')
     logits = smooth_logits(4, 56, 56)
     logits[0, 2, 10, 10] = value
@@ -433,7 +433,7 @@ def test_a_class_may_be_ruled_out_by_minus_infinity(options):
     assert found.pixels.sum() == found.mask.size
 
 
-def test_what_is_no_number_in_the_padding_counts_for_nothing():
+def test_nan_in_the_padding_is_ignored():
     transform = fit((320, 160), (64, 64), 'letterbox')
     logits = smooth_logits(4, 64, 64)
     expected = segment(logits, LOGITS, transform, IMAGE)
@@ -480,7 +480,7 @@ def test_unusable_options(arguments, text):
 
 
 @pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan'), True, '0.5', None])
-def test_a_share_of_the_image_that_is_none(blend):
+def test_an_invalid_blend_is_refused(blend):
     with pytest.raises(ParameterError, match='0 to 1') as caught:
         PictureOptions(tinted=True, blend=blend)
     assert caught.value.parameter == 'blend'

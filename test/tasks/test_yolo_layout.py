@@ -259,7 +259,7 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
         ),
     ],
 )
-def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, text):
+def test_ambiguous_shapes_name_the_parameter_to_set(shape, info, parameter, text):
     with pytest.raises(ParameterError, match=text) as caught:
         recognize(shape, **info)
     assert caught.value.parameter == parameter

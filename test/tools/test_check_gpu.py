@@ -61,7 +61,7 @@ class TestCommand:
         assert all(check['kept'] is None for check in part['checks'])
         assert len(part['checks']) >= 4
 
-    def test_a_part_that_breaks_is_told_and_the_next_one_runs(self, tmp_path):
+    def test_a_part_that_breaks_is_reported_and_the_next_one_runs(self, tmp_path):
         model = str(tmp_path / 'none.onnx')
         code, text, content = check_gpu(
             tmp_path, '--models', model, '--only', 'concurrency,kernels'
@@ -99,7 +99,7 @@ class TestChecks:
         assert printed[5] == '        just so: 5'
         assert len(json.loads((tmp_path / 'found.json').read_text())['checks']) == 6
 
-    def test_a_value_that_is_no_number_is_a_miss(self, checks):
+    def test_nan_is_a_miss(self, checks):
         checks.at_most('broken', float('nan'), 1)
         checks.at_least('broken too', float('nan'), 1)
         assert len(missed(checks)) == 2
@@ -159,7 +159,7 @@ class TestBoxes:
         assert len(misses) == bool(expected), misses
         assert all(expected in name for name in misses)
 
-    def test_nothing_found_is_said(self, checks):
+    def test_nothing_found_is_noted(self, checks):
         parity.compare_boxes(checks, 'model', [(found(), found())], DetectionOptions())
         assert 'none found' in checks.checks[0].value
 
