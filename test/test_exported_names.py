@@ -15,7 +15,7 @@ from jetson_perception import errors
 
 
 def loaded_after(code):
-    """Modules that are there after some code has run in a process of its own."""
+    """Modules that are there after some code has run in its own process."""
     script = f'{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))'
     done = subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, check=True
@@ -24,7 +24,7 @@ def loaded_after(code):
 
 
 def loaded_by_command(*argv):
-    """Modules that are there after the command has run in a process of its own."""
+    """Modules that are there after the command has run in its own process."""
     return loaded_after(
         'import contextlib, io\n'
         'from jetson_perception.commands.main import main\n'

@@ -1,4 +1,4 @@
-"""The pipeline at full rate: every frame through every engine, none skipped, failures told."""
+"""The pipeline at full rate: every frame through every engine, none skipped, failures reported."""
 
 import cv2
 import numpy as np

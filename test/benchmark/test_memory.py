@@ -1,4 +1,4 @@
-"""What a process learns about its own memory; each test asks a process of its own."""
+"""What a process learns about its own memory; each test uses a separate process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A set of models that runs until SIGINT, told of line by line."""
+"""A set of models that runs until SIGINT and reports line by line."""
 
 import json
 import os

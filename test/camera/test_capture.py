@@ -1,4 +1,4 @@
-"""A source read in a thread: what its taker is told, and what ends the reading."""
+"""A source read in a thread: what its taker receives, and what ends the reading."""
 
 import threading
 

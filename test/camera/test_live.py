@@ -9,7 +9,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 
 
 class StandInGrabber:
-    """A stand-in for a camera: `script` gives it frames and errors, one a grab.
+    """A stand-in for a camera: `script` gives it frames and errors, one per grab.
 
     It writes into the buffers that it is given, and complains when it is used after its release.
     """

@@ -35,7 +35,7 @@ def _has_server() -> bool:
 
 
 class Server:
-    """The server of rtsp_server.py, in a process of its own."""
+    """The server of rtsp_server.py, in its own process."""
 
     def __init__(self, *credentials: str) -> None:
         self._credentials = credentials

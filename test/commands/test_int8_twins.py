@@ -1,4 +1,4 @@
-"""INT8 twins of the demo models: made once, whole, by one process, where nobody else can write."""
+"""INT8 twins of the demo models: made once, completely, by one process, in a private folder."""
 
 import errno
 import fcntl

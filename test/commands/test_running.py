@@ -109,7 +109,7 @@ class TestFullDisk:
 
 
 class TestPlainTerminal:
-    """Every verb, where standard output and error are ASCII and a file's name is not."""
+    """Every verb, with ASCII standard output and error and a file name that is not ASCII."""
 
     @pytest.fixture
     def said(self, monkeypatch):

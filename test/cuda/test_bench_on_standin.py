@@ -1,6 +1,6 @@
 """What measures a GPU, run through with the stand-in: `bench`, the soak, and check_gpu's parts.
 
-Figures mean nothing here; that every call is made rightly does.
+The figures mean nothing here; only whether every call is correct counts.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Finding nvcc, keeping what it made, telling why it failed: with a stand-in for nvcc.
+"""Finding nvcc, keeping its output, reporting why it failed: with a stand-in for nvcc.
 
 It is a shell script that writes its own arguments as the result. test_kernels_compile.py has the
 real one.
@@ -36,7 +36,7 @@ echo "$*" > "$2"
 
 
 class Nvcc:
-    """A made-up nvcc in a folder of its own."""
+    """A made-up nvcc in its own folder."""
 
     def __init__(self, folder):
         self.path = folder / 'bin' / 'nvcc'

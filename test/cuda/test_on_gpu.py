@@ -1,6 +1,6 @@
 """The CUDA path's ground on a real GPU: context, buffers, streams, graphs, kernels, ONNX Runtime.
 
-Left out with the reason where there is no GPU. What pycuda or Python warns of is an error here.
+Skipped with the reason if there is no GPU. Warnings of pycuda and Python are errors here.
 """
 
 import gc
@@ -118,7 +118,7 @@ def download(buffer, stream):
 
 
 def in_threads(*functions):
-    """Run each in a thread of its own; raises the first error."""
+    """Run each in its own thread; raises the first error."""
     errors = []
 
     def guarded(function):

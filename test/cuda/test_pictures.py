@@ -1,4 +1,4 @@
-"""Pictures of class masks on the emulator, held against `drawing`: equal to the last bit."""
+"""Pictures of class masks on the emulator, compared with `drawing`: equal to the last bit."""
 
 import logging
 

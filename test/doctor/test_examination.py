@@ -1,4 +1,4 @@
-"""What the doctor says of machines of many kinds."""
+"""What the doctor says about many kinds of machines."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_csi_sensor_is_not_taken_for_a_usb_camera(findings):
 
 
 class TestBareMachine:
-    """Nothing is there, and every probe fails: each line still stands, and says so."""
+    """Nothing is installed, and every probe fails: each line is still there, and says so."""
 
     class Bare(CapturedMachine):
         def __init__(self, root):

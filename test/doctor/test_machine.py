@@ -1,4 +1,4 @@
-"""The machine is asked for real: programs that hang, fail, print nonsense or are not there."""
+"""Probes of the real machine: programs that hang, fail, print nonsense or do not exist."""
 
 from __future__ import annotations
 

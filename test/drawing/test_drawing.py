@@ -1,4 +1,4 @@
-"""Pixels that drawings change, and those that they leave alone."""
+"""Which pixels drawings change, and which they do not."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Pixels that are kept up to so many bytes."""
+"""A cache of pixels, limited in bytes."""
 
 import numpy as np
 import pytest

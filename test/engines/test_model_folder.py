@@ -1,4 +1,4 @@
-"""What a model names is a file in its folder, whatever the way."""
+"""Files that a model names must be in its folder."""
 
 from pathlib import Path
 

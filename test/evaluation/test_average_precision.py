@@ -22,13 +22,13 @@ SIZE_WH = (640, 480)
 
 
 def truth(*rows, **more):
-    """From rows of a box and a class."""
+    """A truth from rows of a box and a class."""
     boxes = np.array([row[:4] for row in rows], float).reshape(-1, 4)
     return ObjectTruth(boxes, np.array([row[4] for row in rows], int), **more)
 
 
 def found(*rows, keypoints=None):
-    """From rows of a box, a class and a score."""
+    """Detections from rows of a box, a class and a score."""
     return Detections(
         np.array([row[:4] for row in rows], np.float32).reshape(-1, 4),
         np.array([row[5] for row in rows], np.float32),

@@ -1,4 +1,4 @@
-"""What others wrote is parsed within limits, or is an error of ours that quotes nothing of it."""
+"""Foreign data is parsed within limits, or gives an error of ours that does not quote it."""
 
 from __future__ import annotations
 

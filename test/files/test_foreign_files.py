@@ -1,4 +1,4 @@
-"""What is no regular file is refused at once, and what is one is read up to a limit."""
+"""Anything but a regular file is refused at once; regular files are read up to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that only its user can write: real files, real modes."""
+"""A folder that only its user can write to: real files, real modes."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What people give as an image: taken as BGR, or refused with what would do."""
+"""What users pass as an image: accepted as BGR, or refused with what is accepted."""
 
 import os
 from pathlib import Path

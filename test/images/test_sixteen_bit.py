@@ -1,4 +1,4 @@
-"""16 bits a pixel: viewed where they lie, and a range of values as 8 bits."""
+"""16 bits per pixel: viewed without a copy, and a range of values as 8 bits."""
 
 import array
 

@@ -1,4 +1,4 @@
-"""What is wrong is told in one line and counted, and the node goes on."""
+"""Errors are reported in one line and counted, and the node continues."""
 
 import struct
 

@@ -117,7 +117,7 @@ ENDED_S = 3.0
 class TestSources:
     @pytest.mark.parametrize('scheme', ['images', 'file'])
     def test_images_with_their_info(self, peer, start, pictures, video, scheme):
-        """In the order of the source, under one header a frame, with stamps that increase."""
+        """In the order of the source, under one header per frame, with stamps that increase."""
         source = f'images://{pictures}' if scheme == 'images' else f'file://{video}'
         start(camera(peer, source, frame_id='front_optical'))
         found = pairs(peer, 8)

@@ -1,4 +1,4 @@
-"""Programs that are told to end before they have begun, or in the middle of what takes long."""
+"""Programs that get SIGINT before they have started, or during something slow."""
 
 import json
 import os

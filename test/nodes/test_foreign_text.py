@@ -1,4 +1,4 @@
-"""What others send is told on one short line; what is secret is not told at all."""
+"""Text from others appears on one short line, and secrets do not appear at all."""
 
 import socket
 import threading

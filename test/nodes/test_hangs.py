@@ -1,4 +1,4 @@
-"""Real nodes in which something never returns: they say so, obey, and end when told to."""
+"""Real nodes in which a call never returns: they report it, obey, and end on request."""
 
 import os
 import signal

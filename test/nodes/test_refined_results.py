@@ -1,4 +1,4 @@
-"""What refines a node's results shows in messages, drawings and stats alike."""
+"""Refined results appear in messages, drawings and stats alike."""
 
 from dataclasses import replace
 from itertools import count

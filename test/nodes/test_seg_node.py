@@ -1,4 +1,4 @@
-"""seg_node as its users have it: a process that gets images and publishes masks."""
+"""seg_node as users run it: a process that gets images and publishes masks."""
 
 import re
 from contextlib import closing
@@ -39,7 +39,7 @@ COLORS = ((30, 30, 30), (20, 20, 220), (20, 220, 20), (220, 20, 20))  # BGR of C
 
 
 def quarters(height=HEIGHT, width=WIDTH, order=(0, 1, 2, 3)):
-    """A picture with one class a quarter, and its mask."""
+    """A picture with one class per quarter, and its mask."""
     ids = np.zeros((height, width), np.uint8)
     ids[: height // 2, : width // 2], ids[: height // 2, width // 2 :] = order[:2]
     ids[height // 2 :, : width // 2], ids[height // 2 :, width // 2 :] = order[2:]

@@ -1,4 +1,4 @@
-"""Q/DQ models: what is quantized, how, and that results stay near."""
+"""Q/DQ models: what is quantized, how, and that results stay similar."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""What each TensorRT is told, through the stand-in for builders, and what a user is told."""
+"""What each TensorRT version is asked for, with the stand-in for builders, and what users see."""
 
 import json
 import sys

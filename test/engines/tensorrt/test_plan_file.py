@@ -1,4 +1,4 @@
-"""Engine files: a plan, and in front what the model says of itself."""
+"""Engine files: a plan, with the metadata of the model in front of it."""
 
 import json
 import os

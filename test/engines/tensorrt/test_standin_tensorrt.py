@@ -1,4 +1,4 @@
-"""The stand-in for TensorRT is strict: what TensorRT would not survive raises."""
+"""The stand-in for TensorRT is strict: it raises where TensorRT would crash."""
 
 import ast
 import gc
