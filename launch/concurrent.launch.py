@@ -1,4 +1,4 @@
-"""A detector and a pose model, each in FP16 and in INT8, side by side on a camera's images."""
+"""A detector and a pose model, each in FP16 and INT8, side by side on a camera's images."""
 
 from jetson_perception import bringup
 from jetson_perception.ros.launching import launch_description

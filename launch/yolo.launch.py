@@ -1,4 +1,4 @@
-"""Detection and pose estimation on a camera's images by YOLO engines side by side."""
+"""Detection and pose estimation on a camera's images, with YOLO engines side by side."""
 
 from jetson_perception import bringup
 from jetson_perception.ros.launching import launch_description

@@ -1,4 +1,4 @@
-"""Bags for tests: pictures as image messages, with stamps of their own."""
+"""Bags for tests: pictures as image messages, with their own stamps."""
 
 import cv2
 import numpy as np

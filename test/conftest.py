@@ -116,7 +116,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is there by now out of `gc.collect`, which ends thousands of tests."""
+    """Exclude existing objects from `gc.collect`, which runs after thousands of tests."""
     gc.collect()
     gc.freeze()
 

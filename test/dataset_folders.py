@@ -28,7 +28,7 @@ def coco_objects(*boxes, **more):
 
 
 def coco_folder(folder, pictures, *, names=('name_0', 'name_1'), size_wh=(640, 480), **category):
-    """A COCO-format folder: a list of annotations a picture; categories have ids 10, 20, …"""
+    """A COCO-format folder: a list of annotations per picture; categories have ids 10, 20, …"""
     images, annotations = [], []
     for index, objects in enumerate(pictures):
         images.append(
@@ -56,7 +56,7 @@ def coco_folder(folder, pictures, *, names=('name_0', 'name_1'), size_wh=(640, 4
 
 
 def yolo_folder(folder, pictures, *, names=('name_0', 'name_1'), size_wh=(640, 480), **more):
-    """A YOLO-format folder: text of the label file a picture, or None for no file."""
+    """A YOLO-format folder: text of the label file per picture, or None for no file."""
     for index, text in enumerate(pictures):
         write_picture(folder / 'images' / 'val' / f'{index}.png', size_wh)
         if text is not None:

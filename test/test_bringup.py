@@ -74,14 +74,14 @@ class TestArguments:
                 assert argument.default in argument.choices, argument.name
 
     @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
-    def test_the_camera_takes_what_camera_launch_takes(self, arguments, processes):
+    def test_the_camera_accepts_the_arguments_of_camera_launch(self, arguments, processes):
         """So that whoever knows one launch file knows them all."""
         known = {argument.name: argument for argument in arguments}
         for argument in bringup.CAMERA_ARGUMENTS:
             if argument.name != 'params_file':  # that of the node that the launch file is of
                 assert known[argument.name] == argument
 
-    def test_a_name_that_is_none_is_refused_with_those_that_are(self):
+    def test_an_unknown_name_is_refused_with_the_known_ones(self):
         with pytest.raises(
             KeyError, match='modle is not a launch argument; expected one of model, '
         ):
@@ -306,7 +306,7 @@ class TestCameraOrTopic:
             ),
         ],
     )
-    def test_a_number_that_is_none(self, values, reason):
+    def test_an_invalid_number_is_refused(self, values, reason):
         with pytest.raises(ParameterError, match=reason):
             camera(**values)
 

@@ -40,7 +40,7 @@ def in_repository(path, page):
 
 
 @pytest.mark.parametrize('page', STRUCTURE, ids=lambda page: page.name)
-def test_files_that_a_page_names_are_there(page):
+def test_files_named_on_a_page_exist(page):
     files = named_files(page)
     assert len(files) > 5
     assert [each for each in files if not in_repository(each, page)] == []

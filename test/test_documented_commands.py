@@ -173,7 +173,7 @@ def test_paths(path):
     assert named - there == set()
 
 
-def test_folders_whose_tests_need_ros_are_there():
+def test_folders_whose_tests_need_ros_exist():
     conftest = ast.parse((ROOT / 'test/conftest.py').read_text('utf-8'))
     (folders,) = [
         ast.literal_eval(node.value)
@@ -191,7 +191,7 @@ def ros_imports():
     return found
 
 
-def test_dependencies_of_the_package_are_what_it_imports():
+def test_dependencies_of_the_package_match_its_imports():
     """Each is imported, or needed to build, start or link what is; none is only named."""
     package = ElementTree.parse(ROOT / 'package.xml').getroot()
     named = {each.text for each in package.iter() if each.tag.endswith('depend')}

@@ -15,7 +15,7 @@ from jetson_perception import errors
 
 
 def loaded_after(code):
-    """Modules that are there after some code has run in a process of its own."""
+    """Modules that are there after some code has run in its own process."""
     script = f'{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))'
     done = subprocess.run(
         [sys.executable, '-c', script], capture_output=True, text=True, check=True
@@ -24,7 +24,7 @@ def loaded_after(code):
 
 
 def loaded_by_command(*argv):
-    """Modules that are there after the command has run in a process of its own."""
+    """Modules that are there after the command has run in its own process."""
     return loaded_after(
         'import contextlib, io\n'
         'from jetson_perception.commands.main import main\n'
@@ -66,7 +66,7 @@ def test_the_names():
     assert set(jetson_perception.__all__) <= set(dir(jetson_perception))
 
 
-def test_every_error_is_there():
+def test_every_error_is_exported():
     own = [
         name
         for name, value in vars(errors).items()
@@ -77,17 +77,17 @@ def test_every_error_is_there():
 
 
 @pytest.mark.parametrize('name', jetson_perception.__all__)
-def test_type_checkers_are_told_of_the_same_object(name):
+def test_type_checkers_see_the_same_objects(name):
     modules = dict(names_for_type_checkers())
     module = __import__(modules[name], fromlist=[name])
     assert getattr(jetson_perception, name) is getattr(module, name)
 
 
-def test_type_checkers_are_told_of_nothing_else():
+def test_type_checkers_see_nothing_else():
     assert sorted(name for name, _ in names_for_type_checkers()) == jetson_perception.__all__
 
 
-def test_importing_the_package_imports_no_more_than_python_has():
+def test_importing_the_package_imports_only_the_standard_library():
     loaded = loaded_after('import jetson_perception')
     own = [name for name in loaded if name.startswith('jetson_perception')]
     assert own == ['jetson_perception']
@@ -100,7 +100,7 @@ def test_an_error_costs_no_numpy():
     assert 'numpy' not in loaded
 
 
-def test_a_name_that_is_none():
+def test_an_unknown_name_is_refused():
     with pytest.raises(AttributeError, match="module 'jetson_perception' has no attribute 'Yolo'"):
         jetson_perception.Yolo  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'Yolo'"):
@@ -133,7 +133,7 @@ NOT_FOR_INFO = {
 }
 
 
-def test_info_imports_what_opens_the_model_alone(tmp_path):
+def test_info_imports_only_what_opens_the_model(tmp_path):
     path = color_segmentation(tmp_path / 'my.onnx')
     loaded = set(loaded_by_command('info', str(path), '--runtime', 'onnxruntime_cpu'))
     assert {'numpy', 'onnxruntime', 'jetson_perception.models'} <= loaded
@@ -148,7 +148,7 @@ def test_info_imports_what_opens_the_model_alone(tmp_path):
         pytest.param([], id='no_command'),
     ],
 )
-def test_what_needs_no_verb_imports_none(argv):
+def test_names_that_need_no_verb_import_none(argv):
     loaded = loaded_by_command(*argv)
     assert not {'numpy', 'cv2', 'yaml', 'rich', 'onnxruntime', 'rclpy'} & set(loaded)
     assert not {'jetson_perception.engines', 'jetson_perception.models'} & set(loaded)

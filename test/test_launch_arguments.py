@@ -65,7 +65,7 @@ def test_says_nothing_else_of_one_that_is_like_none(given):
     assert len(text) < 300
 
 
-def test_a_word_for_what_this_launch_file_has_not():
+def test_an_argument_that_this_launch_file_lacks():
     """camera.launch.py has no model, so weights is not called one."""
     assert 'did you mean' not in problem('weights', file='camera.launch.py')
 

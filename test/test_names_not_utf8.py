@@ -152,7 +152,7 @@ def test_commands(folder):
     done = run(COMMANDS, folder, json.dumps([arguments for arguments, _ in commands]))
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / 'codes.json').read_text()) == [code for _, code in commands]
-    assert r'caf\xe9_damaged.png is damaged or no picture' in done.stderr
+    assert r'caf\xe9_damaged.png is damaged or not a picture' in done.stderr
     assert r'caf\xe9.onnx: the path is not UTF-8, which libraries need; rename' in done.stderr
     assert set(os.listdir(folder / output)) == {
         *(f'{NAME}.jpg', f'{NAME}_mask.png'),

@@ -217,13 +217,13 @@ class TestResources:
         ],
     )
     @pytest.mark.usefixtures('no_ros_prefix')
-    def test_a_model_that_is_not_there(self, name):
+    def test_a_model_that_does_not_exist(self, name):
         with pytest.raises(ModelError, match=r'no model .* there are: .*oranges'):
             model_path(name)
 
     @pytest.mark.parametrize('name', ['', 'bananas', '../package.xml'])
     @pytest.mark.usefixtures('no_ros_prefix')
-    def test_a_configuration_that_is_not_there(self, name):
+    def test_a_configuration_that_does_not_exist(self, name):
         with pytest.raises(
             ParameterError, match=r'no configuration .* there are: .*seg_node\.yaml'
         ):

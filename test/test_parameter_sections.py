@@ -68,7 +68,7 @@ class TestSections:
     def test_of_a_file(self, write, text, sections):
         assert read_sections(write(text)) == sections
 
-    def test_of_what_is_no_file(self, tmp_path):
+    def test_anything_but_a_file_is_ignored(self, tmp_path):
         os.mkfifo(tmp_path / 'pipe')
         for name in ('none', '', 'pipe'):
             assert read_sections(tmp_path / name) is None
@@ -149,16 +149,16 @@ class TestGivenFiles:
 
 
 class TestFilesForOthers:
-    def test_nothing_is_said_of_a_file_for_the_node(self, write):
+    def test_a_file_for_the_node_gives_no_warning(self, write):
         file = write('other: {ros__parameters: {a: 1}}\n/**: {ros__parameters: {b: 1}}')
         assert files_for_others([], NODE) == []
         assert files_for_others([file, file], NODE) == []
 
-    def test_nothing_is_said_of_a_file_that_cannot_be_judged(self, write):
+    def test_a_file_that_cannot_be_judged_gives_no_warning(self, write):
         huge = write('x: {ros__parameters: {a: 1}}\n' + '#' * (1 << 20))
         assert files_for_others([huge, huge.with_name('none')], NODE) == []
 
-    def test_a_file_for_others_is_told_with_their_names(self, write):
+    def test_a_file_for_other_nodes_is_reported_with_their_names(self, write):
         file = write('cam: {ros__parameters: {a: 1}}\n/x/*: {ros__parameters: {b: 1}}')
         good = write('/**: {ros__parameters: {b: 1}}', 'good.yaml')
         (text,) = files_for_others([good, file], NODE)

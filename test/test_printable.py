@@ -134,7 +134,7 @@ def test_every_error_is_one_printable_line():
     assert len(str(error)) <= 2000
 
 
-def test_what_a_program_printed_is_below_the_error():
+def test_the_output_of_a_program_is_below_the_error():
     assert str(SourceError('it printed:', printed='a\nb\x1b')) == 'it printed:\na\n  b\\x1b'
 
 

@@ -56,7 +56,7 @@ def test_a_launch_file_without_the_new_argument_has_no_problem_with_the_old():
     assert launch_argument_problem({'engine': 'x'}, ['source']) == ('', '')
 
 
-def test_what_a_launch_argument_held_is_shown_on_one_line():
+def test_the_value_of_a_launch_argument_is_shown_on_one_line():
     _, text = launch_argument_problem({'engine': 'a\x1b[2J\nb'}, ['runtime'])
     assert text.isprintable()
 

@@ -100,7 +100,7 @@ def problem(module: str, name: str) -> str:
 
 
 @pytest.mark.parametrize('path', TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_tools_import_what_there_is(path):
+def test_tools_import_only_existing_names(path):
     wrong = [
         f'line {line}: {why}'
         for line, module, name in imports(path)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Time the work around inference on the CPU, against a plain implementation, in one run.
+"""Time the work around inference on the CPU and compare it with a plain implementation.
 
 The plain implementation does what tutorials do with OpenCV and NumPy: a padded copy and
 blobFromImage, boxes in Python lists for cv2.dnn.NMSBoxes, an argmax over enlarged probabilities,
-colors by indexing. Both are timed in turn, so that other load on the machine affects both.
+colors by indexing. Runs of both alternate, so that other load on the machine affects both.
 
     python3 tools/benchmark_cpu.py --threads 2
 """
@@ -43,7 +43,7 @@ NETWORK_WH = (640, 640)
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--repeats', type=int, default=100, help='runs of each (100)')
+    parser.add_argument('--repeats', type=int, default=100, help='runs per stage (100)')
     parser.add_argument('--threads', type=int, default=2, help="OpenCV's threads (2)")
     arguments = parser.parse_args()
     cv2.setNumThreads(arguments.threads)
@@ -60,7 +60,7 @@ def main() -> None:
 def report(
     name: str, ours: Callable[[], Any], plain: Callable[[], Any] | None, repeats: int
 ) -> None:
-    """Print one line, from runs of both in turn."""
+    """Print one line, from alternating runs of both."""
     functions = [ours] if plain is None else [ours, plain]
     times_ms: list[list[float]] = [[] for _ in functions]
     for turn in range(repeats + 5):
@@ -76,7 +76,7 @@ def report(
 
 
 def picture() -> np.ndarray:
-    """Soft noise, so that nothing is uniform."""
+    """Smooth noise, so that no area is uniform."""
     coarse = np.random.default_rng(0).integers(0, 256, (45, 80, 3), np.uint8)
     return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
@@ -104,7 +104,7 @@ def preprocessing() -> Iterator[Stage]:
 
 
 def boxes_of_a_frame(objects: int = 12, boxes_an_object: int = 8) -> np.ndarray:
-    """YOLOv8's output (1, 84, 8400): as many boxes around each object as from trained networks."""
+    """YOLOv8's output (1, 84, 8400), with as many boxes per object as a trained network gives."""
     rng = np.random.default_rng(0)
     output = rng.uniform(0, 0.05, (1, 84, 8400)).astype(np.float32)
     anchors = iter(rng.permutation(8400))
@@ -201,7 +201,7 @@ def spots() -> np.ndarray:
 
 
 def patchwork() -> np.ndarray:
-    """Logits (1, 4, 224, 224) of patches all over the image."""
+    """Logits (1, 4, 224, 224): patches all over the image."""
     coarse = np.random.default_rng(0).normal(size=(14, 14, 4)).astype(np.float32) * 4
     fine = cv2.resize(coarse, (224, 224), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(fine.transpose(2, 0, 1))[None]

@@ -3,9 +3,9 @@
 
     source tools/env.sh && python tools/benchmark_transport.py
 
-starts a publisher and a subscriber process for each setting in turn, and prints how many images
-arrived, how old they were in the callback, and how much CPU time receiving them took. They handle
-images as camera_node and the perception nodes do.
+For each setting in turn, this starts a publisher and a subscriber process, and prints how many
+images arrived, how old they were in the callback, and how much CPU time it took to receive them.
+The processes handle images as camera_node and the perception nodes do.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def main() -> int:
     parser.add_argument('--height', type=int, default=720)
     parser.add_argument('--rate', type=float, default=50.0, help='images per second (50)')
     parser.add_argument('--frames', type=int, default=200, help='images to count (200)')
-    parser.add_argument('--runs', type=int, default=3, help='of each setting, in turn (3)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
+    parser.add_argument('--runs', type=int, default=3, help='runs per setting, in turn (3)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
     parser.add_argument('--role', choices=['publish', 'subscribe'], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.role:
@@ -68,9 +68,9 @@ LEFT = {SYSTEM_VARIABLE: SYSTEM}
 UDP = {TRANSPORTS_VARIABLE: f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'}
 #: Variables of sender and receiver in each setting.
 SETTINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-    'as the middleware comes': (LEFT, LEFT),
+    "Fast DDS's defaults": (LEFT, LEFT),
     'as our nodes choose': ({}, {}),
-    'sender as the middleware comes, receiver over UDP as our nodes choose': (LEFT, UDP),
+    'sender with the defaults, receiver over UDP as our nodes choose': (LEFT, UDP),
 }
 
 
@@ -85,7 +85,7 @@ def compare(arguments: argparse.Namespace) -> int:
     print(f'{size} at {arguments.rate:g} Hz, best effort, {arguments.runs} runs')
     print(
         f'| settings | images that arrive, of {arguments.frames} | median latency '
-        "| 99 % | receiver's CPU an image |"
+        "| 99 % | receiver's CPU time per image |"
     )
     print('| --- | --- | --- | --- | --- |')
     for name, runs in found.items():
@@ -102,7 +102,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def spread(values: list[float], form: str, unit: str = '') -> str:
-    """The least and the largest value, or one where both read the same."""
+    """The lowest and the highest value, or only one if both look the same."""
     low, high = format(min(values), form), format(max(values), form)
     return (low if low == high else f'{low} to {high}') + unit
 
@@ -139,7 +139,7 @@ def run(
 
 
 def publish(arguments: argparse.Namespace) -> None:
-    """Send different images at the rate; those of the warm-up have negative numbers."""
+    """Send varying images at the given rate; warm-up images have negative numbers."""
     import numpy as np
     import rclpy
     from sensor_msgs.msg import Image
@@ -170,7 +170,7 @@ def publish(arguments: argparse.Namespace) -> None:
 
 
 def subscribe() -> None:
-    """Take images until standard input announces the end; print the results as JSON."""
+    """Receive images until standard input has a line; print the figures as JSON."""
     import select
 
     import rclpy

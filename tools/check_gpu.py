@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Check this machine's GPU against every bar of the CUDA path, in one run.
+"""Check this machine's GPU against all requirements (bars) of the CUDA path, in one run.
 
     python3 tools/check_gpu.py --models det.onnx det.onnx pose.onnx pose.onnx
 
-runs six parts, each in a process of its own with a time limit: kernels (GPU time of pre- and
-post-processing), parity (results equal the CPU's), concurrency, bench (against inference alone and
-against the usual loop), node (yolo_node with topics), soak (minutes at full rate). It prints
-progress and a final table, writes everything into a JSON file, and exits with 1 if a bar is missed
-or a part breaks. `--only times` prints kernel times for many more cases, without bars.
-`--device cpu --frames 5 --soak-seconds 5` rehearses it where there is no GPU.
+This runs six parts, each in its own process with a time limit: kernels (GPU time of pre- and
+post-processing), parity (results equal the CPU's), concurrency, bench (compared with inference
+alone and with the usual loop), node (yolo_node with topics), soak (minutes at full rate). It
+prints progress and a final table, writes everything to a JSON file, and exits with 1 if a bar is
+missed or a part breaks. `--only times` prints kernel times for many more cases, without bars.
+`--device cpu --frames 5 --soak-seconds 5` is a rehearsal without a GPU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
 
 from gpu_checks.checks import Checks, add_options, read_options  # noqa: E402
 
-#: Parts in order, and the seconds that each may take; soak has its own length besides.
+#: Parts in order, and the seconds that each may take; soak and node also get their own duration.
 PARTS = {
     'kernels': 120,
     'parity': 180,
@@ -41,7 +41,7 @@ PARTS = {
     'soak': 180,
     'times': 180,
 }
-#: Has no bars, so it runs only on request.
+#: Parts without bars, which run only on request.
 OPTIONAL = ('times',)
 _BROKE = 3
 
@@ -57,14 +57,14 @@ def main() -> int:
         type=lambda text: text.split(','),
         default=[part for part in PARTS if part not in OPTIONAL],
         metavar='PART,…',
-        help=f'of {", ".join(PARTS)} (default: all but {", ".join(OPTIONAL)})',
+        help=f'parts to run, of {", ".join(PARTS)} (default: all but {", ".join(OPTIONAL)})',
     )
     parser.add_argument('--skip', type=lambda text: text.split(','), default=[], metavar='PART,…')
     parser.add_argument(
         '--json', type=Path, default=Path('check_gpu.json'), metavar='FILE', help='(%(default)s)'
     )
     parser.add_argument(
-        '--limit', type=float, default=0, metavar='S', help='seconds for each part, not its own'
+        '--limit', type=float, default=0, metavar='S', help='time limit for each part, seconds'
     )
     parser.add_argument('--worker', metavar='PART', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def run_parts(arguments: argparse.Namespace) -> int:
-    """Every part that is asked for, then the table."""
+    """Run the chosen parts, then print the table."""
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {'command': ' '.join(sys.argv), 'parts': {}}
     for part in PARTS:
@@ -112,7 +112,7 @@ def run_part(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
-            print(f'  {part} took longer than {limit:.0f} s and is ended', flush=True)
+            print(f'  {part} took longer than {limit:.0f} s and is stopped', flush=True)
             code = None
         finally:
             _end(process)
@@ -136,7 +136,7 @@ def run_part(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a part and everything that it started."""
+    """Stop a part and everything that it started."""
     for sign in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             break
@@ -158,21 +158,21 @@ def summarize(report: dict[str, Any], file: Path) -> int:
         for each in found['checks']:
             value = each['value'] if isinstance(each['value'], str) else f'{each["value"]:.4g}'
             mark = {True: 'ok  ', False: 'MISS', None: '    '}[each['kept']]
-            bar = f'   (asked: {each["bar"]})' if each['bar'] else ''
+            bar = f'   (required: {each["bar"]})' if each['bar'] else ''
             print(f'  {mark}  {each["name"]}: {value}{bar}')
         bad = bad or bool(found['problem'] or found['missed'])
-    end = 'MISSED' if bad else 'every bar that was judged is kept'
+    end = 'MISSED' if bad else 'every bar that was checked is met'
     print(f'\n{end}; all figures: {file}', flush=True)
     return 1 if bad else 0
 
 
 def work(arguments: argparse.Namespace) -> int:
-    """Be one part. Returns 0, 1 when a bar is missed, 3 when it broke."""
+    """Run one part, in its process. Returns 0, 1 if a bar is missed, or 3 if the part breaks."""
     options = read_options(arguments)
     checks = Checks(arguments.json, judge=options.device != 'cpu')
     try:
         importlib.import_module(f'gpu_checks.{arguments.worker}').run(options, checks)
-    except BaseException:  # noqa: BLE001 - told here, and the next part runs
+    except BaseException:  # noqa: BLE001 - reported here, and the next part runs
         traceback.print_exc()
         return _BROKE
     return 1 if any(check.kept is False for check in checks.checks) else 0

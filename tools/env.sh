@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC1090,SC2296
-# The environment that make uses, for your own commands, in bash or zsh, from any folder:
+# Set up the environment that make uses, in your own bash or zsh, from any folder:
 #
 #     source tools/env.sh
 #
-# It has ROS 2 (the distribution that `make setup` found sourced, or else .venv), the Python
-# libraries of .venv, and the package as built in install/. Sourcing it twice does no harm.
+# It contains ROS 2 (the distribution that was sourced when `make setup` ran, or else the one in
+# .venv), the Python libraries of .venv, and the package as built in install/. You may source it
+# twice.
 
 if [ -n "${ZSH_VERSION:-}" ]; then
   _jetson_perception_file=${(%):-%x}
@@ -20,11 +21,11 @@ _jetson_perception_env() {
   [ -z "${ZSH_VERSION:-}" ] || shell=zsh
 
   if [ ! -e "$venv/distribution" ]; then
-    echo "tools/env.sh: the environment is not there yet; run \`make setup\` in $root first" >&2
+    echo "tools/env.sh: the environment does not exist yet; run \`make setup\` in $root first" >&2
     return 1
   fi
   distribution=$(cat "$venv/distribution")
-  # Remove what an earlier sourcing added, so that the order stays the same.
+  # Remove what an earlier call added, so that the order stays the same.
   for variable in PATH LD_LIBRARY_PATH PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH; do
     _jetson_perception_drop "$variable" "$root"
   done
@@ -38,7 +39,7 @@ _jetson_perception_env() {
     export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
     _jetson_perception_prepend AMENT_PREFIX_PATH "$venv"
     _jetson_perception_prepend CMAKE_PREFIX_PATH "$venv"
-    # The wheels' start-up hook would set this path itself, and start every Python twice for it.
+    # Otherwise the wheels' start-up hook would set this path, and start every Python twice to do so.
     export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
     for entry in "$venv"/lib/python3*/site-packages/ros_*.libs "$venv/lib"; do
       _jetson_perception_prepend LD_LIBRARY_PATH "$entry"
@@ -46,7 +47,7 @@ _jetson_perception_env() {
   fi
   _jetson_perception_prepend PATH "$venv/bin"
 
-  # While tools/setup.sh builds it, there is no install/ yet.
+  # While tools/setup.sh builds the package, install/ does not exist yet.
   if [ -e "$root/install/local_setup.$shell" ]; then
     . "$root/install/local_setup.$shell"
   elif [ -z "${_jetson_perception_building:-}" ]; then
@@ -82,7 +83,7 @@ _jetson_perception_drop() {
   fi
 }
 
-# The setup files of ROS and colcon read unset variables, and some of their commands may fail.
+# The setup files of ROS and colcon read unset variables.
 case $- in
   *u*) _jetson_perception_nounset=u ;;
   *) _jetson_perception_nounset= ;;

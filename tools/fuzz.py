@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Search for input that breaks a parser: `test/fuzzing`, for longer.
+"""Search for input that breaks a parser: `test/fuzzing`, but for longer.
 
     python tools/fuzz.py --inputs 1000000
     python tools/fuzz.py --only COCO --seconds 60 --seed 7
 
-Prints how many inputs each target took. A finding is an input that raises an error not from
-errors.py, hangs, or takes too much memory. The first of each kind and target is printed and saved
-to a file. The exit code is 1 if there are any.
+Prints how many inputs each target was given. A finding is an input that raises an error that is
+not in errors.py, hangs, or takes too much memory. The first finding of each kind is printed and
+saved, for each target. The exit code is 1 if there are any.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from fuzzing.inputs import BATCH, batches  # noqa: E402
 from fuzzing.targets import TARGETS, Target  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 
-_CHUNK = 500  # inputs that hypothesis is given at once: it remembers what it drew
+_CHUNK = 500  # inputs per run of hypothesis, which remembers everything it draws
 _TURN, _TURN_S = 5000, 1.0  # inputs and seconds until the next target's turn
 _MOST_MEMORY = 4 << 30
 
@@ -50,7 +50,7 @@ class Search:
         self.findings: dict[str, Path] = {}
 
     def run(self, most: int, until: float) -> None:
-        """Take so many inputs, or those until a moment of `time.monotonic`."""
+        """Try this many inputs, or stop earlier at a time of `time.monotonic`."""
         begun = time.monotonic()
         end = self.count + most
         while self.count < end and time.monotonic() < until:
@@ -100,7 +100,7 @@ def _run(searches: list[Search], most: int, until: float) -> None:
             left = most - sum(each.count for each in searches)
             if left <= 0:
                 return
-            # For calls that do not return to Python: `no_hang` cannot end those.
+            # For calls that do not return to Python, which `no_hang` cannot end.
             faulthandler.dump_traceback_later(20 * HANG_S, exit=True)
             search.run(min(turn, left), min(until, time.monotonic() + _TURN_S))
 
@@ -132,7 +132,7 @@ def main() -> int:
     targets = [target for target in TARGETS if arguments.only.lower() in target.name.lower()]
     if not targets:
         parser.error(f'no target has {arguments.only!r} in its name')
-    # A parser's warnings are not findings, and would be a million lines.
+    # A parser's warnings are not findings, and would fill a million lines.
     logging.getLogger('jetson_perception').setLevel(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, resource.RLIM_INFINITY))
     faulthandler.enable()
@@ -148,7 +148,7 @@ def main() -> int:
         print(f'{target.name:30} {search.count:9} {len(search.findings):9} {search.seconds:8.1f}')
     total = sum(search.count for search in searches)
     found = sum(len(search.findings) for search in searches)
-    print(f'{"in all":30} {total:9} {found:9} {sum(s.seconds for s in searches):8.1f}')
+    print(f'{"total":30} {total:9} {found:9} {sum(s.seconds for s in searches):8.1f}')
     return 1 if found else 0
 
 

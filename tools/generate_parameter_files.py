@@ -23,7 +23,7 @@ from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
 
 ROOT = Path(__file__).resolve().parent.parent
-#: For each node its groups of parameters: what they are, their dataclass, their prefix.
+#: The groups of parameters of each node: title, dataclass, prefix.
 NODES: dict[str, list[tuple[str, type, str]]] = {
     'seg_node': [
         ('Node', ManagedParams, ''),
@@ -67,8 +67,8 @@ def main() -> int:
 def config(node: str) -> str:
     """The commented YAML file of a node, with every parameter at its default."""
     lines = [
-        f'# Every parameter of {node} with its default. Copy the ones that you change into a file',
-        '# of your own and pass it as params_file:= to the launch file, or as --params-file to',
+        f'# Every parameter of {node} with its default. Copy those that you want to change into',
+        '# your own file, and pass it as params_file:= to the launch file, or as --params-file to',
         '# `ros2 run`.',
         '# A parameter that is commented out is an empty list by default. This file is generated.',
         '',
@@ -103,10 +103,10 @@ def reference() -> str:
         'configures: to change one, deactivate and clean up the node, set it, then configure and',
         'activate again (`ros2 lifecycle set`), or start the node with the new value. The others',
         'take effect with the next frame. Parameters marked ◦ name what the node opens: a file, a',
-        'device, a pipeline. They are set at start (launch argument, params file, `-p`); the ROS',
-        'graph can set them only if the node was started with `allow_source_changes: true`. A',
+        'device, a pipeline. Set them at start (launch argument, params file, `-p`); over the ROS',
+        'graph, they can be set only if the node was started with `allow_source_changes: true`. A',
         'value out of range is refused with the reason; at start the default is used instead, and',
-        'diagnostics say so. An old name is an error that says the new one: [names.md](names.md).',
+        'diagnostics say so. An old name gives an error with the new one: [names.md](names.md).',
         '',
         'The QoS of `image`, `image_raw`, `camera_info`, `mask`, `<engine>/instances` and',
         '`annotated` can be set too, as',
@@ -136,7 +136,7 @@ def reference() -> str:
 
 
 def allowed(field: dataclasses.Field) -> str:
-    """What values a parameter takes, in words; empty when its type says it all."""
+    """The values that a parameter accepts, in words; empty if the type says everything."""
     if field.metadata['choices']:
         return ' One of: ' + ', '.join(field.metadata['choices']) + '.'
     if field.metadata['between']:

@@ -3,11 +3,10 @@
 
     source tools/env.sh && python tools/measure_memory.py
 
-starts a seg_node with a tiny model and a process that sends it small images, and samples the
-node's memory after a warm-up. The images are small and many, as what is kept for ever is mostly
-kept of each event, whatever its size. With `--lifecycle-rounds N` the node is deactivated, cleaned
-up, configured and activated N times meanwhile. The exit code is 1 when the node's own memory grew
-by more than the limit.
+This starts a seg_node with a tiny model and a process that sends it small images, and samples the
+node's memory after a warm-up. There are many small images, because leaks mostly happen per event,
+whatever its size. With `--lifecycle-rounds N`, the node is deactivated, cleaned up, configured and
+activated N times instead. The exit code is 1 if the node's own memory grew by more than the limit.
 """
 
 from __future__ import annotations
@@ -52,19 +51,19 @@ def main() -> int:
     parser.add_argument('--rate', type=float, default=200.0, help='images per second (200)')
     parser.add_argument(
         "--lifecycle-rounds", type=int, default=0, metavar="N",
-        help="run N rounds through the states instead; a quarter as many warm up",
+        help="run N rounds of lifecycle states instead, after N/4 rounds of warm-up",
     )  # fmt: skip
     parser.add_argument(
         '--limit', type=float, default=1.0, metavar='MB', help='allowed growth (1)'
     )
     parser.add_argument('--model', default='', help='model for seg_node (default: a tiny one)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all samples there too')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write all samples here')
     parser.add_argument('--publish', action='store_true', help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.publish:
         publish(arguments.rate)
         return 0
-    # A domain that hardly anybody else uses, on this machine only.
+    # A domain that is probably unused, limited to this machine.
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
@@ -87,17 +86,17 @@ def main() -> int:
 
 @dataclass(frozen=True)
 class Sample:
-    """The node's memory at a moment.
+    """The node's memory at one time.
 
     Attributes
     ----------
     at : float
-        Seconds, or rounds, since the warm-up.
+        Seconds or rounds since the warm-up.
     answers : int
         Masks that the node has published since its last activation.
     resident_kb, own_kb, shared_memory_kb : int
-        All pages in memory; of these the process's own, that is heaps and stacks; and those of
-        shared-memory segments, which images travel in. The rest is files, as of libraries.
+        All pages in memory; those of the process itself, which are heaps and stacks; and those of
+        shared-memory segments, which carry images. The rest is files, such as libraries.
     """
 
     at: float
@@ -117,7 +116,7 @@ def seg_node(model: str, folder: Path) -> NodeProcess:
 
 
 def tiny_model(path: Path) -> Path:
-    """Write a segmentation network that costs next to nothing: which channel is the largest."""
+    """Write a segmentation network that costs almost nothing: it finds the largest channel."""
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -139,7 +138,7 @@ def tiny_model(path: Path) -> Path:
 
 @contextmanager
 def publishing(rate: float) -> Iterator[None]:
-    """Images sent by a process of their own, until the block ends."""
+    """Send images from a separate process until the block ends."""
     command = [sys.executable, __file__, '--publish', '--rate', str(rate)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as sender:
         try:
@@ -149,7 +148,7 @@ def publishing(rate: float) -> Iterator[None]:
 
 
 def publish(rate: float) -> None:
-    """Send images that differ, on time, and listen to the masks, until the process is killed."""
+    """Send varying images at the given rate, and receive masks, until the process is killed."""
     import numpy as np
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -180,7 +179,7 @@ def publish(rate: float) -> None:
 
 
 class Watcher:
-    """Asks the node for transitions and for what it did, and reads its memory."""
+    """Requests transitions of the node, counts its results, and reads its memory."""
 
     def __init__(self, process: RunningProcess, node: Any, executor: Any) -> None:
         from jetson_perception.msg import PipelineStats
@@ -198,7 +197,7 @@ class Watcher:
         self._wait_for(lambda: self._answers, 'the first mask')
 
     def spin(self, seconds: float) -> None:
-        """Listen for so long."""
+        """Process messages for this long."""
         end = time.monotonic() + seconds
         while (left_s := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left_s)
@@ -215,7 +214,7 @@ class Watcher:
         return Sample(at, self._answers, *sizes)
 
     def round(self) -> None:
-        """Once through the states, until the node publishes masks again."""
+        """Go through the states once, until the node publishes masks again."""
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState
 
@@ -242,13 +241,13 @@ class Watcher:
         while not predicate():
             self._process.check()
             if time.monotonic() > deadline:
-                raise SystemExit(f'{what} did not come in {ANSWER_S:.0f} s')
+                raise SystemExit(f'{what} did not come within {ANSWER_S:.0f} s')
             self._executor.spin_once(timeout_sec=0.1)
 
 
 @contextmanager
 def watching(process: RunningProcess) -> Iterator[Watcher]:
-    """A watcher of a node that has answered its first image."""
+    """A watcher for a node that has processed its first image."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -265,7 +264,7 @@ def watching(process: RunningProcess) -> Iterator[Watcher]:
 
 
 def over_time(watcher: Watcher, warm_up_s: float, seconds: float) -> list[Sample]:
-    """A sample every hundredth of the time."""
+    """Take 101 samples, evenly over the time."""
     watcher.spin(warm_up_s)
     begun = time.monotonic()
     samples = []
@@ -278,7 +277,7 @@ def over_time(watcher: Watcher, warm_up_s: float, seconds: float) -> list[Sample
 
 
 def through_states(watcher: Watcher, rounds: int) -> list[Sample]:
-    """A sample before the first round after the warm-up and after each."""
+    """Take a sample after the warm-up, and one after each further round."""
     samples = []
     for number in range(-max(rounds // 4, 1), rounds + 1):
         if number >= 0:
@@ -291,7 +290,7 @@ def through_states(watcher: Watcher, rounds: int) -> list[Sample]:
 
 
 def show(sample: Sample, unit: str) -> None:
-    """Print a line on the way."""
+    """Print a sample as progress."""
     print(
         f'{sample.at:7.0f} {unit}: resident {sample.resident_kb:7d} kB, '
         f'own {sample.own_kb:7d} kB, shared memory {sample.shared_memory_kb:6d} kB, '
@@ -311,7 +310,7 @@ def report(samples: Sequence[Sample], arguments: argparse.Namespace) -> int:
         slope, _ = statistics.linear_regression([each.at for each in samples], sizes_kb)
         print(
             f'{name.replace("_", " ")}: {growth_kb[name]:+.0f} kB from the first tenth of the '
-            f'samples to the last, {slope:+.3f} kB a {unit}'
+            f'samples to the last, {slope:+.3f} kB per {unit}'
         )
     own_mb = growth_kb['own'] / 1000
     verdict = 'good' if own_mb <= arguments.limit else 'too much'

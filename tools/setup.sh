@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Make the environment that make works in: ROS 2, the Python libraries, the built package.
+# Set up the environment that make uses: ROS 2, the Python libraries, the built package.
 #
-#     tools/setup.sh [--quiet]      --quiet: say nothing where there is nothing to do
+#     tools/setup.sh [--quiet]      --quiet: print nothing if there is nothing to do
 #
-# A sourced ROS 2 distribution is used as it is, and .venv holds only what it lacks. Elsewhere ROS 2
-# Jazzy comes from PyPI into .venv. Run again, it does what has changed since. PYTHON=… picks the
-# Python; SCENES=OFF leaves the rendered scenes and their models out; both are remembered. Details of
-# every step go to log/setup.log.
+# A sourced ROS 2 distribution is used as it is, and .venv holds only what it lacks. Without one,
+# ROS 2 Jazzy is installed from PyPI into .venv. Another run repeats only the steps that are out of
+# date. PYTHON=… chooses the Python; SCENES=OFF leaves out the rendered scenes and their models; both
+# are remembered. The output of every step goes to log/setup.log.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -25,7 +25,7 @@ say() {
   [[ -n $quiet ]] || echo "$*"
 }
 
-# step TEXT COMMAND…: run the command with its output in the log, and say how long it took.
+# step TEXT COMMAND…: run the command with its output in the log, and print how long it took.
 step() {
   local text=$1 start=$SECONDS
   shift
@@ -39,12 +39,12 @@ step() {
   printf '%d s\n' $((SECONDS - start))
 }
 
-# The state that a step was done for, in a word: it is done again when the word changes.
+# A short hash of the state that a step depends on: the step is repeated when the hash changes.
 digest() {
   sha256sum | cut -c -16
 }
 
-# problem_of PYTHON: why this Python can't be used; nothing where it can.
+# problem_of PYTHON: why this Python can't be used, or nothing if it can.
 problem_of() {
   "$1" - "$distribution" 2>/dev/null <<'PYTHON' || echo 'does not run'
 import importlib.util, os, platform, sys, sysconfig
@@ -62,17 +62,17 @@ elif sys.argv[1]:
     try:
         import rclpy.node
     except ImportError:
-        print('is {}, with which rclpy of {} does not load'.format(version, sys.argv[1]))
+        print('is {}, which cannot load rclpy of {}'.format(version, sys.argv[1]))
 PYTHON
 }
 
-# The Python under a virtual environment, or the Python itself.
+# The Python that a virtual environment was made from, or the Python itself.
 base_of() {
   "$1" -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))'
 }
 
-# choose_python CANDIDATE…: set python to $PYTHON, or else the first candidate that can be used. The
-# environment's own Python comes first among these, so that PYTHON=… need be said once only.
+# choose_python CANDIDATE…: set python to $PYTHON, or else to the first candidate that can be used.
+# The environment's own Python is the first candidate, so that PYTHON=… is needed only once.
 choose_python() {
   local candidate problem problems=''
   [[ -z ${PYTHON:-} ]] || set -- "$PYTHON"
@@ -93,7 +93,7 @@ choose_python() {
 
 distribution=$(tools/find_distribution.sh)
 if [[ -z $distribution && -e $venv/distribution ]]; then
-  # Set up with a distribution once, that one stays in use in shells that have not sourced it.
+  # The distribution of the first setup stays in use, even in shells that have not sourced it.
   distribution=$(<"$venv/distribution")
   [[ -z $distribution || -e $distribution/setup.bash ]] || distribution=
   if [[ -n $distribution ]]; then
@@ -111,12 +111,12 @@ else
   installed=$(compgen -G '/opt/ros/*/setup.bash' | tail -n 1 || true)
   hint=${installed:+ An installed one is used after \`source $installed\`.}
   if [[ $(uname -s)-$(uname -m) != Linux-x86_64 ]]; then
-    stop "no ROS 2 distribution is sourced, and on $(uname -s) $(uname -m) PyPI has none;" \
+    stop "no ROS 2 distribution is sourced, and PyPI has none for $(uname -s) $(uname -m);" \
       "install one (https://docs.ros.org/en/jazzy/Installation.html) and source it.$hint"
   fi
   choose_python "$venv/bin/python" python3.12 python3.11 python3.13 python3.10 python3
   ros="ROS 2 Jazzy from PyPI.$hint"
-  # What another checkout's environment left in this shell would get into the build.
+  # Keep variables that another checkout's environment left in this shell out of the build.
   unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
 fi
 
@@ -132,7 +132,7 @@ cmake_is_new_enough() {
   [[ -n $version && $(printf '%s\n' 3.22 "$version" | sort -V | head -n 1) == 3.22 ]]
 }
 
-# One setup at a time; the lock goes with the process.
+# One setup at a time; the lock ends with the process.
 exec 9<"$root/tools/setup.sh"
 if command -v flock >/dev/null && ! flock -n 9; then
   echo 'setup: waiting for another one in this checkout'
@@ -165,7 +165,7 @@ install_with_ros_from_pypi() {
   "$venv/bin/pip" install --disable-pip-version-check -c tools/constraints.txt "${requirements[@]}"
 }
 
-# The wheels' CMake files name the Python and the NumPy of the machine that built them.
+# The wheels' CMake files contain the paths of Python and NumPy on the machine that built them.
 mend_cmake_files() {
   "$venv/bin/python" - "$venv/share" <<'PYTHON'
 import pathlib, re, sys, sysconfig
@@ -183,7 +183,7 @@ print('CMake files mended:', mended)
 PYTHON
 }
 
-# Only what the distribution has not, and nothing that breaks what was built for its NumPy.
+# Install only what the distribution lacks, and nothing that breaks packages built for its NumPy.
 install_beside_distribution() {
   local missing
   "$venv/bin/python" - >"$venv/constraints.txt" <<'PYTHON'
@@ -205,13 +205,13 @@ PYTHON
   cmake_is_new_enough || "${pip[@]}" -r tools/requirements-cmake.txt
   grep -v '^nudenet' tools/requirements-test.txt >"$venv/requirements-test.txt"
   "${pip[@]}" -r "$venv/requirements-test.txt"
-  # It asks for OpenCV and ONNX Runtime by names that apt's and NVIDIA's packages don't have.
+  # It requires OpenCV and ONNX Runtime under names that apt's and NVIDIA's packages don't have.
   "${pip[@]}" --no-deps "$(grep '^nudenet' tools/requirements-test.txt)"
 }
 
-# Types of TensorRT's API for mypy, in a folder of their own: a folder `tensorrt` beside the other
-# packages would hide whether TensorRT is there. They ask for TensorRT itself, hence --no-deps, and
-# are no Python in a few places, where the generator took C++ names as they are.
+# Types of TensorRT's API for mypy, in a separate folder: a folder `tensorrt` beside the other
+# packages would hide whether TensorRT is installed. They require TensorRT itself, hence --no-deps.
+# In a few places they are not valid Python, because the generator copied C++ names.
 install_types() {
   rm -rf "$venv/stubs"
   "$venv/bin/pip" install --disable-pip-version-check --no-deps --target "$venv/stubs" \
@@ -254,8 +254,8 @@ has_vision_msgs() {
   return 1
 }
 
-# The packages are named: a search from here would stop at this one and skip interfaces/, as it
-# shall in a robot's workspace, where vision_msgs is the distribution's.
+# The packages are named explicitly: a search from here would stop at this one and skip interfaces/,
+# as intended in a robot's workspace, where vision_msgs comes from the distribution.
 packages=(.)
 has_vision_msgs || packages=(interfaces/vision_msgs .)
 
@@ -268,13 +268,13 @@ build() {
   colcon build --symlink-install --base-paths "${packages[@]}" --cmake-args "${generator[@]}" \
     -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
     -DWITH_SCENES="$scenes"
-  # Links to files that were moved or removed stay otherwise, and stand for modules that are none.
+  # Otherwise links to files that were moved or removed remain, and look like modules.
   find install -xtype l -delete
   echo "$scenes" >install/scenes
 }
 
-# Edits show through the symbolic links of install/; a build is due for messages, CMake files and
-# files that came or went.
+# Edits take effect through the symbolic links of install/; a build is needed for changes to
+# messages and CMake files, and for files that were added or removed.
 built_for=$({
   echo "$wanted" "${packages[@]}" "$scenes"
   cat CMakeLists.txt package.xml msg/* resource/* interfaces/vision_msgs/{CMakeLists.txt,package.xml,msg/*}
@@ -288,4 +288,4 @@ if [[ $(cat install/stamp 2>/dev/null) != "$built_for" ]]; then
   echo "$built_for" >install/stamp
 fi
 
-say "ready; \`source tools/env.sh\` for your own commands"
+say "ready; run \`source tools/env.sh\` before your own commands"

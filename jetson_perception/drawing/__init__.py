@@ -1,7 +1,7 @@
 """Results drawn on BGR images, in place: masks, boxes, keypoints, classes, the frame rate.
 
-Line width and text grow with the image, so that a drawing reads the same at 320×240 and 4K.
-Colors are those of `jetson_perception.palette` unless the caller gives others.
+Lines and text grow with the image, so that a drawing looks the same at 320×240 and in 4K. Colors
+are those of `jetson_perception.palette` unless the caller gives others.
 """
 
 from jetson_perception.drawing.masks import color_mask

@@ -20,9 +20,9 @@ WHITE: Color = (255, 255, 255)
 
 @cache
 def vivid(index: int) -> Color:
-    """The palette's color at full brightness, as its dark ones are hard to see as thin lines.
+    """The palette's color at full brightness, because dark ones are hard to see as thin lines.
 
-    What differs in brightness alone then differs in its share of white.
+    Colors that differ only in brightness get different shares of white instead.
     """
     bgr = color(index)
     highest = max(*bgr, 1)
@@ -32,7 +32,7 @@ def vivid(index: int) -> Color:
 
 
 def folded(ids: Any) -> Any:
-    """Ids above 255 as smaller ones, so that a byte holds them; colors repeat from there."""
+    """Ids mapped to 1 to 255, so that a byte holds them; colors repeat beyond 255."""
     return (ids - 1) % 255 + 1
 
 

@@ -1,7 +1,8 @@
-"""Fonts that have the letters of a text: the package's own, else one that is installed.
+"""Fonts that have the letters of a text: the package's own, or else an installed one.
 
-DejaVu Sans comes with the package: Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew, Arabic and
-Lao letters, among others. For the rest, Chinese and Japanese for example, fontconfig is asked.
+DejaVu Sans comes with the package. It has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew,
+Arabic and Lao letters, among others. For other letters, such as Chinese and Japanese, fontconfig
+finds a font.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ _log = logging.getLogger(__name__)
 
 _TRIAL_PX = 16
 _FONTCONFIG_TIMEOUT_S = 2.0  # drawing waits for it
-_MOST_INSTALLED = 16  # a vocabulary needs one or two
+_MOST_INSTALLED = 16  # class names need one or two
 
 
 class FontFile(NamedTuple):
-    """A file, and which of its fonts."""
+    """A font file, and the index of a font in it."""
 
     path: str
     face: int = 0
 
 
 PACKAGED = FontFile(str(Path(__file__).parent / 'fonts' / 'DejaVuSans.ttf'))
-"""The font that always is there."""
+"""The font that is always there."""
 
 _lock = threading.Lock()
 _installed: list[FontFile] = []
@@ -44,18 +45,18 @@ _is_lack_told = False
 
 @lru_cache(maxsize=64)
 def sized(file: FontFile, px: int) -> FreeTypeFont:
-    """A font in a size."""
-    from PIL import ImageFont  # takes as long as drawing a frame: not where nothing is written
+    """A font at a size."""
+    from PIL import ImageFont  # imported late, as it takes as long as drawing a frame
 
     return ImageFont.truetype(file.path, px, index=file.face)
 
 
 @lru_cache(maxsize=4096)
 def font_for(text: str) -> FontFile | None:
-    """A font that has every letter of a text; None where none is found.
+    """A font that has every letter of a text; None if there is none.
 
-    The first text that the package's font cannot write takes as long as fontconfig does, which is
-    not asked again once it took too long. The first text without a font is logged.
+    The first text that the package's font cannot write takes as long as fontconfig does. If
+    fontconfig takes too long, it is not asked again. The first text without a font is logged.
     """
     letters = frozenset(letter for letter in text if _is_drawn(letter))
     if _has(PACKAGED, letters):
@@ -73,12 +74,12 @@ def font_for(text: str) -> FontFile | None:
 
 
 def _tell_of_lack(text: str) -> None:
-    """Once: what mends it for one name mends it for most."""
+    """Log it once: what helps for one name helps for most."""
     global _is_lack_told
     if not _is_lack_told:
         _is_lack_told = True
         _log.warning(
-            'no font has all letters of %s: classes without a font are drawn by their ids; '
+            'no font has all letters of %s: classes without a font are drawn as their ids; '
             'sudo apt install fonts-noto-cjk fontconfig, and start again; for scripts other than '
             'Chinese, Japanese and Korean, install fonts-noto-core too',
             printable(text),
@@ -86,7 +87,7 @@ def _tell_of_lack(text: str) -> None:
 
 
 def _is_drawn(letter: str) -> bool:
-    """Whether a character needs a glyph: joiners and spaces do not."""
+    """Whether a character needs a glyph; joiners and spaces do not."""
     return unicodedata.category(letter) not in ('Cf', 'Zs', 'Cc', 'Cs')
 
 
@@ -99,7 +100,7 @@ def _has(file: FontFile, letters: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=8192)
 def _glyph(file: FontFile, letter: str) -> tuple[bytes, tuple[int, int]]:
-    """What a font draws for a character; for those that it lacks, always the same."""
+    """What a font draws for a character; the same for all characters that it lacks."""
     mask = sized(file, _TRIAL_PX).getmask(letter)
     return bytes(mask), mask.size
 
@@ -114,12 +115,12 @@ def _ask_fontconfig(letters: frozenset[str]) -> FontFile | None:
             command, capture_output=True, timeout=_FONTCONFIG_TIMEOUT_S, check=True
         ).stdout.decode()
         path, _, index = answer.partition('\n')
-        # The upper half counts variants of a variable font.
+        # The upper 16 bits are the instance of a variable font.
         return FontFile(path, int(index) & 0xFFFF) if path else None
     except subprocess.TimeoutExpired:
         _is_asked = False
         _log.warning(
-            'fc-match took more than %g s to find a font and is not asked again; where it reads '
+            'fc-match took more than %g s to find a font and is not asked again; if it reads the '
             'fonts for the first time, run fc-cache once and start again',
             _FONTCONFIG_TIMEOUT_S,
         )

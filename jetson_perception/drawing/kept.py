@@ -1,4 +1,4 @@
-"""Pixels that are kept for the next picture, up to so many bytes."""
+"""A cache of pixels, limited in bytes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ENTRY_BYTES = 512  # about what an array and its key take beside the pixels
+_ENTRY_BYTES = 512  # roughly what an array and its key take besides the pixels
 
 
 class KeptPixels:
-    """Arrays by what they were made of; those that were asked for longest ago go first.
-
-    May be used by several threads at once.
+    """Arrays by key; the least recently used are dropped first. Safe to use from several threads.
 
     Parameters
     ----------
     most_bytes : int
-        Of all arrays together. One that is larger is made each time.
+        Limit for all arrays together. A larger array is made anew each time.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -34,11 +32,11 @@ class KeptPixels:
 
     @property
     def bytes(self) -> int:
-        """What is kept now."""
+        """Bytes in the cache now."""
         return self._bytes
 
     def get(self, key: Hashable, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The array of a key, made where it is not there; read-only."""
+        """The array for a key, made if it is not in the cache; read-only."""
         with self._lock:
             kept = self._arrays.get(key)
             if kept is not None:
@@ -47,7 +45,7 @@ class KeptPixels:
         made = make()
         made.setflags(write=False)
         with self._lock:
-            if key not in self._arrays:  # another thread may have been as fast
+            if key not in self._arrays:  # another thread may have made it meanwhile
                 self._arrays[key] = made
                 self._bytes += made.nbytes + _ENTRY_BYTES
             while self._bytes > self._most_bytes:

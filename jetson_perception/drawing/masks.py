@@ -1,4 +1,4 @@
-"""Class masks and instances drawn as tints."""
+"""Class masks and instances, drawn as tints."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def color_mask(
     mask : ndarray, shape (h, w), uint8
         Class ids.
     colors : ndarray, shape (classes, 3), uint8
-        BGR of each class; ids beyond them become black.
+        BGR of each class; higher ids become black.
     out : ndarray, shape (h, w, 3), uint8, optional
-        Where to put the result.
+        Receives the result.
 
     Returns
     -------
     ndarray, shape (h, w, 3), uint8
         `out`, or a new array.
     """
-    # Looked up as one 32-bit number a pixel: four times as fast as three channels of bytes.
+    # One look-up of 32 bits per pixel is four times as fast as three of bytes.
     table = np.zeros((256, 4), np.uint8)
     table[: len(colors), :3] = colors[:256]
     colored = cv2.LUT(mask, table.view(np.int32).reshape(1, 256))
@@ -45,7 +45,7 @@ def color_mask(
 def draw_instances(
     canvas: NDArray[np.uint8], ids: NDArray[np.uint8] | NDArray[np.uint16], line_px: int
 ) -> None:
-    """Tint each instance with a color of its own, and outline it inside its edge."""
+    """Tint each instance in its own color, and outline it just inside its edge."""
     if ids.shape != canvas.shape[:2]:
         ids = cv2.resize(ids, canvas.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     if ids.dtype != np.uint8:
@@ -62,7 +62,7 @@ def draw_instances(
     colors = color_mask(part_ids, instance_colors())
     tinted = cv2.addWeighted(part, _INSTANCE_BLEND, colors, 1 - _INSTANCE_BLEND, 0)
     cv2.copyTo(tinted, part_ids, part)
-    # Where another id is near; the border of the image is none.
+    # The outline is where another id is near; the image's border does not count.
     around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     edge = cv2.morphologyEx(part_ids, cv2.MORPH_GRADIENT, around)
     cv2.copyTo(colors, cv2.min(edge, part_ids), part)

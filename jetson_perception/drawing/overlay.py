@@ -1,7 +1,7 @@
-"""What is laid over a picture when the rest is drawn: boxes, labels, panel and frame rate.
+"""What is drawn over a picture last: boxes, labels, panel and frame rate.
 
-Several engines may have something to say of one picture. What they agree on is drawn once, and
-says which engines it is of.
+Several engines may have results for one picture. A box on which they agree is drawn once, with the
+names of these engines.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 EQUAL_IOU = 0.8
 """Overlap (IoU) from which boxes of one class by different engines are drawn as one."""
 
-_FAR_PX = 1_000_000  # beyond any image, within what OpenCV's drawing takes
-_DARKENED = 0.35  # what remains of the image under white text
+_FAR_PX = 1_000_000  # beyond any image, but within OpenCV's limits for drawing
+_DARKENED = 0.35  # share of the image that remains under white text
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Box:
 
 
 def whole_corners(values: NDArray[np.float32]) -> list[tuple[int, ...]]:
-    """Rows of coordinates as whole pixels, near enough for OpenCV."""
+    """Rows of coordinates as whole pixels, within OpenCV's limits."""
     return [*map(tuple, np.clip(np.rint(values), -_FAR_PX, _FAR_PX).astype(int).tolist())]
 
 
@@ -51,12 +51,12 @@ class Overlay:
     Parameters
     ----------
     name_engines : bool
-        Whether labels say which engine they are of: where there are several.
+        Whether labels say which engine they come from, for pictures with several engines.
 
     Attributes
     ----------
     engine : str
-        Whose boxes and rows are added from now on.
+        The engine whose boxes and rows are added from now on.
     """
 
     def __init__(self, *, name_engines: bool = False) -> None:
@@ -74,18 +74,18 @@ class Overlay:
         values: Sequence[str],
         colors: Sequence[Color],
     ) -> None:
-        """Add the boxes of the engine, best first.
+        """Add the engine's boxes, best first.
 
         Parameters
         ----------
         xyxy : ndarray, shape (n, 4)
             Left, top, right, bottom, in the picture's pixels.
         class_names : sequence of str
-            Of the class of each, which may differ where what is drawn of them is equal.
+            Class of each box. Different classes may be drawn as the same name.
         names, values : sequence of str
-            What each label says: the class, and what is said of the object.
+            The two parts of each label: the name of the class, and the object's score and id.
         colors : sequence of tuple of int
-            BGR of each.
+            BGR of each box.
         """
         others = list(self._boxes)
         overlaps = _iou(xyxy, np.array([box.xyxy for box in others])) if others else None
@@ -99,16 +99,16 @@ class Overlay:
                 twin.engines.append(self.engine)
 
     def add_row(self, color: Color, name: str, value: str) -> None:
-        """Add a line to the panel in the lower left corner: a color, a name, a number."""
+        """Add a row to the panel in the lower left corner: a color, a name, a value."""
         prefix = f'{self.engine}: ' if self._name_engines else ''
         self._rows.append((color, f'{prefix}{name} {value}'))
 
     def add_frame_rate(self, hz: float) -> None:
-        """Write the frame rate into the upper left corner; none while it is 0, not yet known."""
+        """Show the frame rate in the upper left corner, unless it is 0, which means unknown."""
         self._frame_rate = hz if hz > 0 else None
 
     def draw(self, canvas: NDArray[np.uint8]) -> None:
-        """Draw it all, in place: the best boxes on top, labels over all boxes."""
+        """Draw everything, in place: the best boxes on top, labels over all boxes."""
         sizes = Sizes.for_image(canvas)
         places = Places((canvas.shape[1], canvas.shape[0]), text_height(sizes.text))
         corners = whole_corners(np.array([box.xyxy for box in self._boxes]).reshape(-1, 4))
@@ -139,7 +139,7 @@ class Overlay:
     def _twin(
         self, others: list[_Box], overlaps: NDArray[np.float32], class_name: str
     ) -> _Box | None:
-        """The box of another engine that this one equals, where it is not yet another's twin."""
+        """The box of another engine that equals this one and has no twin of this engine yet."""
         for index in np.argsort(-overlaps):
             if overlaps[index] < EQUAL_IOU:
                 return None
@@ -176,13 +176,13 @@ class Overlay:
 
 
 def _darken(part: NDArray[np.uint8]) -> None:
-    """Make a ground for white text."""
+    """Make a background for white text."""
     if part.size:
         part[:] = cv2.convertScaleAbs(part, alpha=_DARKENED)
 
 
 def _iou(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Overlap of each of some boxes with each of others."""
+    """Overlap (IoU) of each of `some` with each of `others`, shape (some, others)."""
     corner = np.maximum(some[:, None, :2], others[None, :, :2])
     end = np.minimum(some[:, None, 2:], others[None, :, 2:])
     both = np.clip(end - corner, 0, None).prod(axis=2)

@@ -1,4 +1,4 @@
-"""Where labels go: inside the image, and not on each other as long as there is room."""
+"""Where labels go: inside the image, and not over each other while there is room."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import defaultdict
 
 
 class Places:
-    """The parts of an image that are written on.
+    """The parts of an image that labels occupy.
 
     Parameters
     ----------
     size_wh : tuple of int
-        Of the image.
+        Width and height of the image.
     label_h : int
-        How high labels are. Parts are kept by strips of this height, so that few are looked at.
+        Height of a label. Parts are kept in strips of this height, so that few are compared.
     """
 
     def __init__(self, size_wh: tuple[int, int], label_h: int) -> None:
@@ -22,16 +22,16 @@ class Places:
         self._strips: defaultdict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
 
     def take(self, left: int, top: int, width: int, height: int) -> None:
-        """Keep labels off a part."""
+        """Reserve a part, so that no label is placed there."""
         part = left, top, left + width, top + height
         for strip in range(top // self._label_h, (top + height - 1) // self._label_h + 1):
             self._strips[strip].append(part)
 
     def place(self, box: tuple[int, ...], width: int) -> tuple[int, int]:
-        """Take a place for the label of a box: left and top.
+        """Reserve a place for the label of a box; returns its left and top.
 
-        Above the box is best, then inside its upper edge, under it, inside its lower edge, and
-        further above. Where all are taken, labels overlap.
+        Above the box is best, then inside its upper edge, below it, inside its lower edge, and
+        further above. If all are occupied, labels overlap.
         """
         height = self._label_h
         left = self._within(box[0], width, self._width)

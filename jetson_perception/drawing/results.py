@@ -30,20 +30,20 @@ def draw_segmentation(
     blend: float = 0.6,
     class_names: Sequence[str] = (),
 ) -> None:
-    """Tint the pixels of every class but 0, the background, which stays as it is.
+    """Tint the pixels of every class except 0, the background.
 
     Parameters
     ----------
     canvas : ndarray, shape (h, w, 3), uint8
         BGR; changed in place.
     segmentation : Segmentation
-        Its mask is enlarged when it has another size than the canvas.
+        Its mask is resized if it does not have the canvas's size.
     colors : ndarray, shape (classes, 3), uint8
         BGR of each class.
     blend : float
         Share of the image that remains, 0 to 1.
     class_names : sequence of str
-        When given, `draw_legend` follows.
+        If given, the legend is drawn too.
     """
     height, width = canvas.shape[:2]
     mask = segmentation.mask
@@ -62,7 +62,7 @@ def draw_segmentation(
 
 @contextmanager
 def _taken_by(overlay: Overlay | None, canvas: NDArray[np.uint8]) -> Iterator[Overlay]:
-    """The caller's overlay, or one that is drawn at the end."""
+    """The caller's overlay, or a new one that is drawn at the end."""
     if overlay is not None:
         yield overlay
         return
@@ -78,16 +78,16 @@ def draw_legend(
     class_names: Sequence[str],
     overlay: Overlay | None = None,
 ) -> None:
-    """Draw a panel in the lower left corner: name, color and share of each class that is there.
+    """Draw a panel in the lower left corner: color, name and share of each class in the image.
 
     Parameters
     ----------
     canvas : ndarray, shape (h, w, 3), uint8
         BGR; changed in place.
     segmentation : Segmentation
-        Only its counts are looked at.
+        Only its pixel counts are used.
     colors : ndarray, shape (classes, 3), uint8
-        BGR of each class; those beyond them, and the background, are left out.
+        BGR of each class; the background and classes without a color are left out.
     class_names : sequence of str
         Name of class i at index i.
     overlay : Overlay, optional
@@ -107,7 +107,7 @@ def draw_classification(
     class_names: Sequence[str],
     overlay: Overlay | None = None,
 ) -> None:
-    """Draw a panel in the lower left corner: the classes with their scores, the best on top.
+    """Draw a panel in the lower left corner: the classes with their scores, best on top.
 
     Parameters
     ----------
@@ -144,12 +144,12 @@ def draw_detections(
     canvas : ndarray, shape (h, w, 3), uint8
         BGR; changed in place.
     detections : Detections
-        In the canvas's pixels. The best is drawn last, on top. Its masks are enlarged when they
-        have another size than the canvas.
+        In the canvas's pixels. The best is drawn last, on top. Masks are resized if they do not
+        have the canvas's size.
     class_names : sequence of str
         Name of class i at index i; 'class_<i>' for a class beyond them.
     skeleton : sequence of (int, int)
-        Pairs of keypoint indices, from 0, to join by lines.
+        Pairs of keypoint indices, from 0, to join with lines.
     keypoint_score_threshold : float
         Keypoints that score less are left out, with their lines.
     overlay : Overlay, optional

@@ -1,4 +1,4 @@
-"""Sizes of what is drawn, which grow with the image."""
+"""Sizes of lines and text, which grow with the image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Pixels that suit an image, so that a drawing reads the same at 320×240 and 4K."""
+    """Sizes in pixels that make a drawing look the same at 320×240 and in 4K."""
 
     line: int
     text: int
@@ -20,7 +20,7 @@ class Sizes:
 
     @classmethod
     def for_image(cls, canvas: NDArray[np.uint8]) -> Sizes:
-        """Those for an image of this size."""
+        """The sizes for an image."""
         side = (canvas.shape[0] + canvas.shape[1]) / 2
         return cls(
             line=max(round(side * 0.0025), 1),

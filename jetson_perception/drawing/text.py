@@ -1,8 +1,8 @@
-"""Text as pixels: rendered once, kept, and copied into images.
+"""Text as pixels: rendered once, cached, and copied into images.
 
-OpenCV draws ASCII alone before version 5. Pillow draws any letter that a font has, and joins those
-of scripts that join them. As names and numbers come again from frame to frame, what is rendered is
-kept: a label costs a few copies of its pixels.
+Before version 5, OpenCV draws only ASCII. Pillow draws any letter that a font has, and joins
+letters in scripts that need it. Names and numbers recur from frame to frame, so rendered text is
+cached: a label then costs a few copies of pixels.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
     from jetson_perception.drawing.colors import Color
 
-_NAME_CHARACTERS = 60  # of a class that are drawn
-# Letters of all scripts stay within these parts of the size; what does not, is cut.
+_NAME_CHARACTERS = 60  # drawn of a class name
+# Multiples of the font size that letters of all scripts stay within; anything beyond is cut off.
 _ASCENT, _DESCENT = 1.0, 0.28
 _kept = KeptPixels(32 << 20)  # a label of a 4K picture takes about 100 KiB
 _JOINERS = '\u200c\u200d'  # letters of Persian and of Indian scripts need them
 
 
 def drawn_name(class_names: Sequence[str], class_id: int) -> str:
-    """Name of a class as it is drawn: 'class_<id>' where no font has its letters.
+    """Name of a class as it is drawn; 'class_<id>' if no font has its letters.
 
     Parameters
     ----------
     class_names : sequence of str
         Name of class i at index i.
     class_id : int
-        Also one beyond those names.
+        May be beyond those names.
     """
     return _writable(class_name_of(class_names, class_id)) or class_name_of((), class_id)
 
 
 @lru_cache(maxsize=4096)
 def _writable(name: str) -> str:
-    """A name as one short line; empty where no font has its letters, or it has none."""
+    """A name as one short line; empty if it has no visible letters, or no font has them."""
     if len(name) > _NAME_CHARACTERS or not _is_printable(name):
         name = printable(name, _NAME_CHARACTERS)
     is_seen = name.strip(f' {_JOINERS}') != ''
@@ -55,7 +55,7 @@ def _writable(name: str) -> str:
 
 
 def text_height(px: int) -> int:
-    """Pixels from the top to the bottom of every text of a size."""
+    """Height in pixels of every text of a font size."""
     return round(px * _ASCENT) + round(px * _DESCENT)
 
 
@@ -65,7 +65,7 @@ def rendered(text: str, px: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     text : str
-        Letters that no font has become boxes.
+        Letters that no font has are drawn as boxes.
     px : int
         Size of the font.
 
@@ -80,7 +80,7 @@ def rendered(text: str, px: int) -> NDArray[np.uint8]:
 def put_line(
     canvas: NDArray[np.uint8], at: tuple[int, int], pieces: Sequence[NDArray[np.uint8]]
 ) -> None:
-    """Copy pieces of a label beside each other; what is outside the image is left out.
+    """Copy the pieces of a label next to each other, clipped to the image.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def put_line(
     at : tuple of int
         Left and top, 0 or more.
     pieces : sequence of ndarray
-        Of `on_ground`.
+        From `on_ground`.
     """
     left, top = at
     for piece in pieces:
@@ -101,10 +101,10 @@ def put_line(
 def on_ground(
     text: str, px: int, ground: Color, left: int = 0, right: int = 0
 ) -> NDArray[np.uint8]:
-    """Text on a ground of a color, shape (text_height(px), w, 3), BGR; read-only.
+    """Text on a colored background, shape (text_height(px), w, 3), BGR; read-only.
 
-    The text is black or white, whichever can be read better. A label is made of several: a name,
-    a score and an id come in too many combinations to keep each.
+    The text is black or white, whichever is more legible. A label consists of several such pieces,
+    because there are too many combinations of name, score and id to cache each.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ def on_ground(
     ground : tuple of int
         BGR.
     left, right : int
-        Pixels of ground at the ends.
+        Pixels of background at the ends.
     """
     key = text, px, ground, left, right
     return _kept.get(key, lambda: _lay(*key))
 
 
 def put_light(canvas: NDArray[np.uint8], at: tuple[int, int], text: str, px: int) -> None:
-    """Write white text over a dark part of the image; what is outside is left out."""
+    """Write white text over a dark part of the image, clipped to the image."""
     left, top = at
     ink = rendered(text, px)
     part = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]

@@ -1,7 +1,7 @@
 """What a picture file's header says, read without decoding anything.
 
-A file of a few hundred bytes can claim a picture that takes gigabytes to decode. So whoever
-decodes reads this first, and holds it against a limit.
+A file of a few hundred bytes can claim a picture that takes gigabytes to decode. So the header is
+read and checked against a limit before anything is decoded.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ FORMATS = ('JPEG', 'PNG', 'BMP', 'PNM', 'TIFF', 'WebP')
 """Formats whose headers are read; PNM is .pgm and .ppm."""
 
 MAX_IMAGE_PIXELS = 8192 * 8192
-"""Pixels of the largest image that is taken unless somebody asks for more: what cameras send.
+"""Pixels of the largest image accepted by default, which covers what cameras send.
 
 Decoding one takes up to 750 MB and some seconds.
 """
 
 MOST_IMAGE_PIXELS = 1 << 30
-"""The most that OpenCV decodes, whatever the caller allows."""
+"""The most pixels that OpenCV decodes, whatever the caller allows."""
 
 MAX_BITS = 32
 """The most bits per channel."""
@@ -50,7 +50,7 @@ _OTHER_FORMATS = (
     (4, b'ftyp', 'AVIF or HEIF'),
 )
 
-# What follows 0xFF and is neither a fill byte nor an escaped one, as libjpeg looks for it.
+# As in libjpeg: a marker is 0xFF and a byte that is neither a fill byte nor an escape.
 _JPEG_MARKER = re.compile(rb'\xff([^\x00\xff])')
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -92,11 +92,12 @@ class PictureHeader:
     width, height : int
         Pixels, as the file has them: before any EXIF rotation.
     channels : int
-        1 to 4; of a file with a palette 3.
+        1 to 4; 3 for a file with a palette.
     bits : int
-        A channel.
+        Bits per channel.
     buffer_pixels : int
-        Pixels that a decoder holds at once, if more than the picture has: of a TIFF's tiles.
+        Pixels that a decoder holds at once. A TIFF's tile may have more than the picture; 0 where
+        this does not apply.
     """
 
     format: str
@@ -113,13 +114,13 @@ class PictureHeader:
 
 
 def read_picture_header(data: bytes) -> PictureHeader:
-    """Format and size that a picture file's bytes claim.
+    """The format and size that a picture file claims.
 
     Raises
     ------
     ImageError
-        When the format is none of `FORMATS` (its name is given where it is known), or the header
-        is cut off, contradictory, or has no pixels.
+        When the format is not in `FORMATS` (the error names it if it is known), or the header is
+        cut off, contradicts itself, or has no pixels.
     """
     read = _reader(data)
     try:
@@ -140,7 +141,7 @@ def read_picture_header(data: bytes) -> PictureHeader:
 
 
 def picture_format(data: bytes) -> str:
-    """Name of the format that a file's first bytes show; empty for one that is not known."""
+    """Name of the format that a file's first bytes show; empty if the format is unknown."""
     try:
         return _READERS[_reader(data)]
     except ImageError:
@@ -164,7 +165,7 @@ def _reader(data: bytes) -> Callable[[bytes], PictureHeader]:
     raise ImageError(
         f'{name}, which is not supported'
         if name
-        else f'damaged or no picture: it begins with {data[:8].hex(" ")}'
+        else f'damaged or not a picture: it begins with {data[:8].hex(" ")}'
     )
 
 
@@ -176,7 +177,7 @@ def _other_format(data: bytes) -> str:
 
 
 def _read_jpeg(data: bytes) -> PictureHeader:
-    """Walk the segments to the first frame header; those of thumbnails lie within segments."""
+    """Walk the segments to the first frame header; thumbnails have theirs inside a segment."""
     position = 2
     for _ in range(_MOST_JPEG_SEGMENTS):
         found = _JPEG_MARKER.search(data, position)
@@ -199,7 +200,7 @@ def _read_jpeg(data: bytes) -> PictureHeader:
 
 
 def _check_scans(data: bytes) -> None:
-    # In compressed data 0xFF is escaped, so that this finds scans, and a few more in thumbnails.
+    # Compressed data escapes 0xFF, so this finds only scans, a few of them in thumbnails.
     scans = itertools.islice(_JPEG_SCANS.finditer(data), _MOST_JPEG_SCANS + 1)
     if sum(1 for _ in scans) > _MOST_JPEG_SCANS:
         raise ImageError(f'JPEG of more than {_MOST_JPEG_SCANS} scans')
@@ -248,7 +249,7 @@ def _read_pnm(data: bytes) -> PictureHeader:
 
 def _read_webp(data: bytes) -> PictureHeader:
     kind = data[12:16]
-    if kind == b'VP8X':  # the canvas; a picture within has the same size or less
+    if kind == b'VP8X':  # the canvas; the picture in it is not larger
         flags = data[20]
         width, height = (int.from_bytes(data[at : at + 3], 'little') + 1 for at in (24, 27))
         if len(data) < 30:
@@ -269,7 +270,7 @@ def _read_tiff(data: bytes) -> PictureHeader:
     order = '<' if data[0] == ord('I') else '>'
     is_big = 43 in struct.unpack_from(f'{order}H', data, 2)
     (at,) = struct.unpack_from(f'{order}Q' if is_big else f'{order}I', data, 8 if is_big else 4)
-    if at > len(data):  # also beyond what an index may be
+    if at > len(data):  # a larger offset may not even fit into an index
         raise IndexError
     (count,) = struct.unpack_from(f'{order}Q' if is_big else f'{order}H', data, at)
     if count > _MOST_TIFF_ENTRIES:
@@ -281,7 +282,7 @@ def _read_tiff(data: bytes) -> PictureHeader:
         tag, kind = struct.unpack_from(f'{order}HH', data, entry)
         if tag not in _TIFF_TAGS:
             continue
-        if tag in tags:  # decoders differ in which of them counts
+        if tag in tags:  # decoders disagree about which one counts
             raise ImageError(f'TIFF with the tag {tag} twice; it is damaged')
         tags[tag] = _tiff_number(data, order, is_big, entry, kind)
     width, height = tags.get(_TIFF_WIDTH, 0), tags.get(_TIFF_HEIGHT, 0)
@@ -300,7 +301,7 @@ def _read_tiff(data: bytes) -> PictureHeader:
 
 
 def _tiff_number(data: bytes, order: str, is_big: bool, entry: int, kind: int) -> int:
-    """The first value of an entry, which lies elsewhere where there are too many to fit in."""
+    """The first value of an entry; values that do not fit into the entry are elsewhere."""
     code = _TIFF_NUMBERS.get(kind)
     if code is None:
         raise ImageError(f'TIFF with a size of the unknown type {kind}; it is damaged')

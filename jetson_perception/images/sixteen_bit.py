@@ -1,7 +1,7 @@
-"""Images of 16 bits a channel: their bytes as arrays, and a range of values as 8 bits.
+"""Images with 16 bits per channel: their bytes as arrays, and a range of values as 8 bits.
 
-Which values matter nobody can tell from the image: a thermal camera sends 30 of its 65536 kelvin
-steps, a depth camera millimetres. So the range is the user's to say.
+An image does not show which of its values matter: a thermal camera may use a small part of the
+65536 values, a depth camera sends millimetres. So the user sets the range.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INTENSITIES: tuple[str, ...] = ('mono16', '16UC1')
-"""Encodings of one value a pixel, by their names in sensor_msgs/Image."""
+"""Encodings with one value per pixel, as sensor_msgs/Image names them."""
 
 COLORS: dict[str, int] = {
     'rgb16': 3,
@@ -30,7 +30,7 @@ COLORS: dict[str, int] = {
     'bayer_gbrg16': 1,
     'bayer_grbg16': 1,
 }
-"""Encodings of colors, with their values a pixel."""
+"""Color encodings and their number of values per pixel."""
 
 HIGHEST = 65535
 
@@ -43,20 +43,20 @@ def view_deep(
     Parameters
     ----------
     data : buffer
-        It must outlive the result.
+        Must outlive the result.
     height, width : int
         Pixels.
     encoding : str
         One of `INTENSITIES` or `COLORS`.
     step : int
-        Bytes from one row to the next; need not be even.
+        Bytes from one row to the next; may be odd.
     is_bigendian : bool
-        Whether the higher byte of a value comes first.
+        Whether the high byte of a value comes first.
 
     Returns
     -------
     ndarray, shape (h, w) or (h, w, c), uint16
-        Not copied, in the byte order of the message.
+        A view, in the byte order of the message.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def view_deep(
 
 
 def require_range(encoding: str, intensity_range: tuple[int, ...]) -> tuple[int, int]:
-    """The lowest and highest value that matter.
+    """The lowest and the highest value that matter.
 
     Raises
     ------
     ImageError
-        When they are not said.
+        When the range is not set.
     """
     if len(intensity_range) != 2:
         raise ImageError(
@@ -90,14 +90,14 @@ def require_range(encoding: str, intensity_range: tuple[int, ...]) -> tuple[int,
 
 
 def intensities_to_bytes(pixels: NDArray[np.uint16], low: int, high: int) -> NDArray[np.uint8]:
-    """The range of values from `low` to `high`, spread evenly over 0 to 255.
+    """The image as 8 bits, with `low` to `high` spread evenly over 0 to 255.
 
     Parameters
     ----------
     pixels : ndarray, shape (h, w), uint16
         In any byte order.
     low, high : int
-        0 to 65535, `low` below `high`. Values outside become 0 or 255.
+        0 to 65535, `low` below `high`. Values outside the range become 0 or 255.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def intensities_to_bytes(pixels: NDArray[np.uint16], low: int, high: int) -> NDA
 
 
 def range_problem(intensity_range: tuple[int, ...]) -> str:
-    """What is wrong with a range of values; empty when nothing is, as with none."""
+    """What is wrong with a range of values; '' if nothing is, or if no range is set."""
     if not intensity_range:
         return ''
     if len(intensity_range) == 2 and 0 <= intensity_range[0] < intensity_range[1] <= HIGHEST:

@@ -1,4 +1,4 @@
-"""Models: an engine and a task put together, image in and result out."""
+"""Models: an engine combined with a task, image in and result out."""
 
 from jetson_perception.models.base import Model
 from jetson_perception.models.classification import ClassificationModel

@@ -1,4 +1,4 @@
-"""What is assumed of a model where neither its file nor the user says it."""
+"""What is assumed about a model where neither its file nor the user says."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def assumed_preprocessing(info: ModelInfo, preprocessor: Preprocessor) -> dict[str, str]:
-    """What is assumed of how images are fitted to the network.
+    """What is assumed about how images are fitted to the network.
 
     Parameters
     ----------
     info : ModelInfo
         What metadata, YAML file and overrides say.
     preprocessor : Preprocessor
-        What was made of it.
+        The preprocessor made from them.
 
     Returns
     -------
     dict of str to str
-        Settings that nothing says, by the name of their parameter, with what was taken.
+        The assumed value of each setting that nothing specifies, by the name of its parameter.
     """
     normalization = preprocessor.normalization
     taken = {
@@ -39,13 +39,13 @@ def assumed_preprocessing(info: ModelInfo, preprocessor: Preprocessor) -> dict[s
 
 
 def assumption_text(info: ModelInfo, assumed: Mapping[str, str]) -> str:
-    """What was assumed and how to set it right, as one line; empty where nothing was."""
+    """What was assumed and how to correct it, as one line; empty if nothing was assumed."""
     if not assumed:
         return ''
     path = Path(info.path)
     values = ', '.join(f'{name} {value}' for name, value in assumed.items())
     return (
-        f'{path.name} does not say its {", ".join(assumed)}; assumed: {values}. A wrong '
-        f'value gives wrong results: correct it by the parameter of that name, or in '
+        f'{path.name} does not specify {", ".join(assumed)}; assumed: {values}. A wrong '
+        f'value gives wrong results: correct it with the parameter of that name, or in '
         f'{path.stem}.yaml beside the model'
     )

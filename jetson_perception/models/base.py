@@ -1,11 +1,11 @@
-"""A model file as something that takes images: engine and task put together.
+"""A model file as something that takes images: an engine combined with a task.
 
 ::
 
     model = open_model('my.onnx')
-    result = model('photo.jpg')  # or an array, as cv2.imread gives it
+    result = model('photo.jpg')  # or an array from cv2.imread
 
-Stage by stage, as a pipeline runs and times them::
+Stage by stage, as a pipeline runs and times it::
 
     tensor, transform = model.preprocess(bgr)
     result = model.postprocess(model.infer(tensor), transform)
@@ -52,34 +52,34 @@ class Model(Generic[Result, Options]):
     Parameters
     ----------
     engine : Engine
-        What runs it; closed with the model.
+        Runs the model; closed with it.
     options : object, optional
-        Used where `postprocess` is given none.
+        Used when `postprocess` is called without options.
 
     Attributes
     ----------
     engine : Engine
-        What runs it.
+        Runs the model.
     info : ModelInfo
-        What metadata, YAML file and overrides say of it.
+        What metadata, YAML file and overrides say about the model.
     network_wh : tuple of int
         Width and height of the network's input, pixels.
     class_names : tuple of str
-        One a class; 'class_<index>' where nothing names it.
+        One per class; 'class_<index>' for a class without a name.
     layout : object
-        What its outputs hold.
+        What the outputs hold.
     options : object
-        Used where `postprocess` is given none.
+        Used when `postprocess` is called without options.
     assumed : dict of str to str
-        Settings that neither the model nor the caller says, by name, with what was taken.
+        The assumed value of each setting that neither the model nor the caller specifies.
     device_path : CudaPath or None
         What a lane on a GPU runs; None for an engine that runs on the CPU, and for a task that
-        has nothing on the GPU.
+        has no kernels.
 
     Raises
     ------
     ModelError
-        When the model is one for another task, or its outputs are unknown.
+        When the model is for another task, or its outputs are unknown.
     ParameterError
         When a setting is missing; the error names it.
     """
@@ -104,7 +104,7 @@ class Model(Generic[Result, Options]):
                 'resize',
             )
         self.preprocessor = _preprocessor(engine, resize)
-        # Shapes that an engine leaves open are known after a run.
+        # A run shows the shapes that the engine leaves open.
         tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
         outputs = engine.infer(tensor)
         self.layout = self._recognize([output.shape for output in outputs], outputs[0].dtype)
@@ -136,11 +136,11 @@ class Model(Generic[Result, Options]):
         path : str or Path
             An ONNX file, or the bare name of a model that comes with the package.
         runtime, threads, overrides
-            As `open_engine` says.
+            As in `open_engine`.
         options : object, optional
-            Used where `postprocess` is given none.
+            Used when `postprocess` is called without options.
         building
-            `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
+            `precision`, `progress`, `cancel` and `device`, as in `open_engine`.
 
         Raises
         ------
@@ -158,12 +158,12 @@ class Model(Generic[Result, Options]):
 
     @property
     def assumption_text(self) -> str:
-        """What was assumed of the model, as one line; empty where it says all."""
+        """What was assumed about the model, as one line; empty if nothing was."""
         return assumption_text(self.info, self.assumed)
 
     @property
     def input_key(self) -> Hashable:
-        """Models of equal keys take the same input tensor, so it can be made once for all."""
+        """Models with equal keys take the same input tensor, so it can be made once for all."""
         made_by = self.preprocessor
         return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
 
@@ -178,11 +178,12 @@ class Model(Generic[Result, Options]):
             (h, w, 3) in BGR, (h, w) or (h, w, 1) in gray, (h, w, 4) in BGRA, or the path of a
             picture.
         out : ndarray, optional
-            A tensor to fill, of an earlier call.
+            A tensor from an earlier call, to fill again.
 
         Returns
         -------
         tensor : ndarray, shape (1, 3, network height, network width)
+            `out`, or a new array.
         transform : ImageTransform
             How the image was fitted, for `postprocess`.
 
@@ -194,7 +195,7 @@ class Model(Generic[Result, Options]):
         return self.preprocessor(as_bgr(image), out)
 
     def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Outputs of the network; they may be overwritten by the next call.
+        """Outputs of the network; the next call may overwrite them.
 
         Raises
         ------
@@ -213,7 +214,7 @@ class Model(Generic[Result, Options]):
         raise NotImplementedError
 
     def __call__(self, image: ImageLike) -> Result:
-        """Result for an image.
+        """The result for an image.
 
         Parameters
         ----------
@@ -224,7 +225,7 @@ class Model(Generic[Result, Options]):
         Raises
         ------
         ImageError
-            When it is something else; says what it is.
+            When it is anything else; the error says what it is.
         ModelError
             When the runtime fails, or the network's output is not finite.
         """
@@ -232,7 +233,7 @@ class Model(Generic[Result, Options]):
         return self.postprocess(self.infer(tensor), transform)
 
     def class_name(self, class_id: int) -> str:
-        """Name of a class, also of an id beyond `class_names`, which outputs may hold."""
+        """Name of a class, even for ids beyond `class_names`, which outputs may hold."""
         return class_name_of(self.class_names, class_id)
 
     def bind_thread(self) -> None:
@@ -240,7 +241,7 @@ class Model(Generic[Result, Options]):
         self.engine.bind_thread()
 
     def interrupt(self) -> None:
-        """Make an inference under way fail soon, if the runtime can; from any thread."""
+        """Make a running inference fail soon, if the runtime can; may be called by any thread."""
         self.engine.interrupt()
 
     def close(self) -> None:
@@ -258,7 +259,7 @@ class Model(Generic[Result, Options]):
         self.close()
 
     def _default_options(self) -> Options:
-        """Options for a model that is given none."""
+        """The options of a model that is created without any."""
         raise NotImplementedError
 
     def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> Any:
@@ -274,7 +275,7 @@ class Model(Generic[Result, Options]):
             raise
 
     def _assume(self) -> dict[str, str]:
-        """What is taken where nobody says it."""
+        """What is assumed where nothing specifies it."""
         return assumed_preprocessing(self.info, self.preprocessor)
 
     def _open_device_path(self) -> CudaPath[Result, Options] | None:
@@ -286,7 +287,7 @@ class Model(Generic[Result, Options]):
         return on_gpu(lambda: self._cuda_path(engine))
 
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Result, Options] | None:
-        """The model's way on the GPU; None for a task that has none, whose lane uses the host."""
+        """The model's path on the GPU; None for a task without one, whose lane uses the host."""
         return None
 
 

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassificationParams(ScoredParams):
-    """What can be set of a classifier besides the model."""
+    """Settings of a classifier besides the model."""
 
     output: str = param(
         'auto',
-        'What the output of a classifier holds; auto: as the model says, else probabilities for '
-        'an Ultralytics export and logits for any other.',
+        'What the output of a classifier holds; auto: what the model says, else probabilities '
+        'for an Ultralytics export and logits for any other.',
         choices=('auto', 'logits', 'probabilities'),
         at_configure=True,
     )
@@ -54,7 +54,7 @@ class ClassificationParams(ScoredParams):
 
 
 class ImageClassification(Task):
-    """The best classes of an image. It has no part on a GPU besides the engine."""
+    """The best classes of an image. Nothing but the engine runs on a GPU."""
 
     nouns: ClassVar = {'classify': 'an image classifier'}
     model_name = 'ClassificationModel'
@@ -64,7 +64,7 @@ class ImageClassification(Task):
     resizes = (*Task.resizes, 'center_crop')
 
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
-        """Take one float a class."""
+        """Take one float per class."""
         return holds_classes(shape, dtype)
 
     def recognize(
@@ -78,7 +78,7 @@ class ImageClassification(Task):
         return recognize_classification_layout(shapes[0], dtype, info)
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
-        """A square input is cropped, another one stretched to, as Ultralytics does."""
+        """Crop the image for a square input and stretch it for others, as Ultralytics does."""
         width, height = network_wh
         return 'center_crop' if width == height else 'stretch'
 
@@ -93,7 +93,7 @@ class ImageClassification(Task):
     def options(
         self, model: ClassificationModel, params: ClassificationParams
     ) -> ClassificationOptions:
-        """Which classes are given."""
+        """Which classes are returned."""
         names = model.class_names
         return ClassificationOptions(
             params.score_threshold,
@@ -173,7 +173,7 @@ class ImageClassification(Task):
 
 
 class ClassificationModel(Model[Classification, ClassificationOptions]):
-    """A classifier: an image in, its best classes out. Made by `open`.
+    """A classifier: an image in, its best classes out. Use `open` to create one.
 
     Its `layout` is a `ClassificationLayout`, its options are `ClassificationOptions`.
     """
@@ -195,7 +195,7 @@ class ClassificationModel(Model[Classification, ClassificationOptions]):
         return ClassificationOptions()
 
     def _assume(self) -> dict[str, str]:
-        # As of YOLO's other exports: who writes the stride trains so.
+        # As in `YoloModel`: exporters that write the stride use these settings in training.
         if self.info.stride:
             return {}
         output = {} if self.info.output else {'output': self.layout.output}

@@ -1,8 +1,8 @@
-"""Models on a GPU: what a CUDA lane runs of a model whose engine is a `CudaEngine`.
+"""Models on a GPU: what a CUDA lane runs for a model whose engine is a `CudaEngine`.
 
-Everything of a frame is enqueued on the engine's stream: the tensor's copy into the engine's
-input, the inference, the kernels that read its outputs, the copy of what they found. Two frames
-may be in flight, each with a block for its result.
+All work for a frame is enqueued on the engine's stream: the copy of the tensor into the engine's
+input, the inference, the kernels that read its outputs, the copy of their results. Two frames may
+be in flight, each with a block for its result.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _Path = TypeVar('_Path')
 
 
 class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
-    """What reads an engine's outputs on the GPU; two frames, in blocks 0 and 1, may be under way.
+    """Reads an engine's outputs on the GPU; two frames, in blocks 0 and 1, may be in flight.
 
-    `cuda.yolo.CudaDecoder` and `cuda.segmentation.CudaSegmenter` are the two.
+    `cuda.yolo.CudaDecoder` and `cuda.segmentation.CudaSegmenter` implement it.
     """
 
     def prepare(self, transform: ImageTransform, options: _OptionsIn, block: int) -> bool:
-        """Set up a block's next frame; whether a graph captured from it is out of date."""
+        """Set up a block for its next frame; True if a graph captured from it is out of date."""
         ...
 
     def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int) -> None:
@@ -50,33 +50,34 @@ class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
         ...
 
     def collect(self, block: int) -> _ResultOut:
-        """The result, once the stream is past it."""
+        """The result, once the stream has completed the block's work."""
         ...
 
     def close(self) -> None:
-        """Release what is on the GPU."""
+        """Release the GPU's resources."""
         ...
 
 
 class CudaPath(Generic[Result, Options]):
-    """A model's way on the GPU. One thread at a time may call it, with the context current.
+    """A model's path on the GPU. One thread at a time may call it, with the context current.
 
     Parameters
     ----------
     engine : CudaEngine
-        Not closed with this, but later.
+        Not closed with the path; close it later.
     preprocessor : Preprocessor
-        What is done on the GPU likewise.
+        The preprocessing that the GPU has to reproduce.
     postprocessor : Postprocessor
-        Closed with this.
+        Closed with the path.
     options : object
-        For a frame that comes without.
+        For frames that come without options.
 
     Attributes
     ----------
     device : CudaDevice
+        The GPU.
     input_key : hashable
-        Paths of equal keys take the same input tensor.
+        Paths with equal keys take the same input tensor.
     """
 
     def __init__(
@@ -122,11 +123,11 @@ class CudaPath(Generic[Result, Options]):
     def preprocess(
         self, image: DeviceImage, target: DeviceBuffer, stream: Stream
     ) -> ImageTransform:
-        """Enqueue fitting an image to the network; returns how it was fitted."""
+        """Enqueue the preprocessing of an image; returns how it is fitted to the network."""
         return self._preprocessor.enqueue(image, target, stream)
 
     def bind_thread(self) -> None:
-        """Make the calling thread the one that calls `begin` and `finish`; warms the engine up.
+        """Make the calling thread the one that calls `begin` and `finish`; warm the engine up.
 
         Raises
         ------
@@ -140,13 +141,13 @@ class CudaPath(Generic[Result, Options]):
     ) -> Work:
         """Enqueue a frame's work from the tensor to the result.
 
-        At most two frames are between `begin` and `finish`, and finish in the order in which they
-        began.
+        At most two frames may be between `begin` and `finish`, and they finish in the order in
+        which they began.
 
         Raises
         ------
         ModelError, CudaError
-            When it cannot be enqueued; the frame before is not touched by that.
+            When it cannot be enqueued; the previous frame is not affected.
         """
         work, stream = self._next_work, self._stream
         if options is None:
@@ -159,14 +160,14 @@ class CudaPath(Generic[Result, Options]):
             self._enqueue_postprocess(work, tensor.transform, options)
             work.done.record(stream)
         except BaseException:
-            # The next frame gets the same block: what reads and writes it has to be through.
+            # The next frame gets the same block, so whatever uses it must be finished.
             self.fatal_problem()
             raise
         self._next_work, self._work = self._work, work
         return work
 
     def finish(self, work: Work) -> Result:
-        """Wait for a frame's work; returns the result.
+        """Wait for a frame's work and return the result.
 
         Raises
         ------
@@ -180,7 +181,7 @@ class CudaPath(Generic[Result, Options]):
         return result
 
     def fatal_problem(self) -> CudaError | None:
-        """Wait for the stream; why nothing can run on this GPU any more, or None when it can."""
+        """Wait for the stream; returns the error that disables this GPU for good, or None."""
         try:
             self._stream.synchronize()
         except CudaError as error:
@@ -189,24 +190,24 @@ class CudaPath(Generic[Result, Options]):
         return None
 
     def close(self) -> None:
-        """Release everything but the engine; twice is harmless. No frame may be under way."""
+        """Release everything but the engine; may be called twice. No frame may be in flight."""
         self._resources.close()
 
     def _take(
         self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: Options
     ) -> None:
-        """Enqueue whatever reads the frame's slot, which is used again behind it."""
+        """Enqueue everything that reads the frame's slot; after that, the slot is used again."""
         tensor.take(taker, self._engine.input_buffer, self._stream)
 
     def _collect(self, work: Work) -> Result:
-        """What was found in a frame, once the stream is past it."""
+        """The result of a frame, once the stream has completed its work."""
         return self._postprocessor.collect(work.block)
 
     def _enqueue_postprocess(
         self, work: Work, transform: ImageTransform, options: Options
     ) -> None:
         if transform is not work.transform or options is not work.options:
-            work.transform = None  # should what follows fail
+            work.transform = None  # in case the following fails
             if self._postprocessor.prepare(transform, options, work.block):
                 work.forget_graph()
             work.transform, work.options = transform, options
@@ -219,7 +220,7 @@ class CudaPath(Generic[Result, Options]):
         work.ran = True
 
     def _capture(self, work: Work) -> None:
-        """Make one launch of the post-processing's; it ran before, as a capture demands."""
+        """Combine the launches of post-processing into one; they must have run once before."""
         enqueue = partial(
             self._postprocessor.enqueue, self._engine.output_buffers, self._stream, work.block
         )
@@ -255,11 +256,11 @@ class Work:
         self.transform: ImageTransform | None = None
         self.options: Any = None
         self.graph: Graph | None = None
-        #: Whether this block's post-processing has run as it is prepared.
+        #: Whether post-processing has run since this block was last prepared.
         self.ran = False
 
     def forget_graph(self) -> None:
-        """What was captured is out of date."""
+        """Drop the captured graph, which is out of date."""
         graph, self.graph, self.ran = self.graph, None, False
         if graph is not None:
             graph.close()
@@ -273,9 +274,9 @@ class Work:
 
 
 def on_gpu(make: Callable[[], _Path]) -> _Path | None:
-    """A model's way on the GPU; None where the kernels of it cannot be compiled.
+    """A model's path on the GPU; None if its kernels cannot be compiled.
 
-    The log says so then, and pre- and post-processing stay on the CPU.
+    In that case a warning is logged, and pre- and post-processing stay on the CPU.
 
     Raises
     ------
@@ -293,5 +294,5 @@ def on_gpu(make: Callable[[], _Path]) -> _Path | None:
 
 @cache
 def _tell_once(text: str) -> None:
-    """Log a warning that several models share, for the first of them."""
+    """Log a warning once, even if several models cause it."""
     _log.warning('%s', text)

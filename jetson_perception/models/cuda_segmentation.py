@@ -1,4 +1,4 @@
-"""Semantic segmentation on a GPU: the mask, and pictures of it while somebody wants them."""
+"""Semantic segmentation on a GPU: the mask, and pictures of it on request."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
-    """A semantic segmentation model's way on the GPU, with the pictures that its options want.
+    """A semantic segmentation model's path on the GPU, with the pictures that its options request.
 
     Parameters
     ----------
     engine : CudaEngine
-        Not closed with this, but later.
+        Not closed with the path; close it later.
     preprocessor : Preprocessor
-        What is done on the GPU likewise.
+        The preprocessing that the GPU has to reproduce.
     layout : SegmentationLayout
         What the engine's output holds.
     options : SegmentationOptions
-        For a frame that comes without.
+        For frames that come without options.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
     def _take(
         self, work: Work, tensor: DeviceTensor, taker: DeviceInput, options: SegmentationOptions
     ) -> None:
-        # A mask of the network's size lies over no image.
+        # A mask of the network's size does not fit over the image.
         wanted = options.pictures if options.mask_size == 'image' else None
 
         def begin_pictures(image: DeviceImage) -> None:

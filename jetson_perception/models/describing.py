@@ -1,4 +1,4 @@
-"""What models say of themselves, in words."""
+"""Descriptions of models in words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def counted(number: int, noun: str, plural: str = 's') -> str:
-    """A number with its noun, as '3 classes'; 'classes unknown' for 0."""
+    """A number with its noun, such as '3 classes'; 'classes unknown' for 0."""
     if not number:
         return f'{noun}{plural} unknown'
     return f'{number} {noun}{plural if number > 1 else ""}'
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """The first names, and how many there are where that is not all."""
+    """The first names, and the total number if there are more."""
     more = f', … ({len(names)} in all)' if len(names) > most else ''
     return ', '.join(map(printable, names[:most])) + more

@@ -27,7 +27,7 @@ def open_file(
 
 
 def resolve_model(path: str | Path) -> Path:
-    """The file that a path, or the bare name of a model that comes with the package, means."""
+    """The file for a path, or for the bare name of a model that comes with the package."""
     given = foreign_path(path, what='model', error=ModelError)
     if os.path.exists(given) or given.suffix or given.name != str(path):
         return given

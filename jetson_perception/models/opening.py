@@ -27,27 +27,27 @@ def open_model(
     node: str = '',
     **building: Any,
 ) -> Model[Any, Any]:
-    """Open a model file as what it is.
+    """Open a model file as the kind of model that it is.
 
-    Its task decides. If it names none, the shape of its first output does: floats of (1, n, m) are
-    a YOLO model's unless the YAML file says `output`, floats of (1, n) a classifier's, and
-    anything else a semantic segmentation model's.
+    Its task decides. If the model names none, the shape of its first output does: floats of
+    (1, n, m) belong to a YOLO model unless the YAML file sets `output`, floats of (1, n) to a
+    classifier, and anything else to a semantic segmentation model.
 
     Parameters
     ----------
     path : str or Path
         An ONNX file, or the bare name of a model that comes with the package.
     runtime, threads, overrides
-        As `open_engine` says.
+        As in `open_engine`.
     node : str
-        Refuse models that another node than this one runs.
+        Refuse models that this node does not run.
     building
-        `precision`, `progress`, `cancel` and `device`, as `open_engine` says.
+        `precision`, `progress`, `cancel` and `device`, as in `open_engine`.
 
     Raises
     ------
     ModelError
-        When the file cannot be used, or is a model for a task that is not among these.
+        When the file cannot be used, or the model is for another task.
     ParameterError
         When a setting is out of range or missing; the error names it.
     """
@@ -61,7 +61,7 @@ def open_model(
 
 
 def _task_of(engine: Engine, node: str) -> Task:
-    """The task that the metadata names; where it names none, the one that takes the output."""
+    """The task that the metadata names; if it names none, the one that takes the output."""
     info = engine.info
     if info.task:
         named = next((task for task in tasks() if info.task in task.words), None)

@@ -1,4 +1,4 @@
-"""The tasks that there are, in the order in which a model that names none is looked at.
+"""All tasks, in the order in which they are tried on a model that names none.
 
 To add a task, write a file in `models/` with a `Task` as its `TASK`, and list the file here.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _FILES = ('yolo', 'classification', 'segmentation')
 
-# Tasks that people have models for and that nothing here runs yet.
+# Tasks that people have models for but that nothing here runs yet.
 _NOT_YET = {'obb': 'a detector of rotated boxes'}
 
 
 @cache
 def tasks() -> tuple[Task, ...]:
-    """Every task, the one that takes what no other does last."""
-    # Imported when they are asked for: each file needs the base of models, which asks for others.
+    """Every task; the last takes what no other does."""
+    # Imported late: each file needs `models.base`, which needs this function.
     files = (import_module(f'jetson_perception.models.{name}') for name in _FILES)
     return tuple(file.TASK for file in files)
 
@@ -44,7 +44,7 @@ def wrong_task(info: ModelInfo, where: str) -> ModelError:
 
 
 def looks_like(info: ModelInfo, shape: tuple[int, ...], task: Task) -> ModelError:
-    """The error for a model that names no task and has the output of another one."""
+    """The error for a model that names no task and has the output of another task."""
     return ModelError(
         f'{info.path} looks like {task.noun}, with output {shape}; use {task.runner}'
     )

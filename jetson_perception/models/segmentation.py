@@ -42,28 +42,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SegmentationParams:
-    """What can be set of a semantic segmentation model besides the model."""
+    """Settings of a semantic segmentation model besides the model."""
 
     output: str = param(
         'auto',
-        'What the output holds; auto: as the model says, or as its shape and type tell.',
+        'What the output holds; auto: what the model says, else inferred from shape and type.',
         choices=('auto', 'logits', 'probabilities', 'class_ids'),
         at_configure=True,
     )
     mask_size: str = param(
         'image',
-        'Size of the mask: that of the image, or of the output as it is.',
+        "Size of the mask: that of the image, or of the network's output.",
         choices=('image', 'network'),
     )
     interpolation: str = param(
         'probabilities',
-        'What is enlarged to the size of the image before the best class is taken; logits is '
+        'What is enlarged to the size of the image before the best class is chosen; logits is '
         'faster, and differs along edges.',
         choices=('probabilities', 'logits'),
     )
     blend: float = param(
         0.6,
-        'Share of the image that remains under a class color in annotated.',
+        'Share of the image that remains visible under a class color in annotated.',
         between=(0.0, 1.0),
     )
 
@@ -78,7 +78,7 @@ class SemanticSegmentation(Task):
     params = SegmentationParams
 
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
-        """Take whatever no other task does, so that the error says what is expected."""
+        """Take whatever no other task takes, so that an error says what is expected."""
         return True
 
     def recognize(
@@ -110,7 +110,7 @@ class SemanticSegmentation(Task):
     def options_to_draw(
         self, model: SegmentationModel, options: SegmentationOptions | None
     ) -> SegmentationOptions:
-        """With the tinted image, which a GPU makes."""
+        """The options with the tinted image, which a GPU makes."""
         colors = tuple(color(index) for index in range(model.layout.class_count))
         pictures = PictureOptions(tinted=True, colors=colors)
         return replace(options or model.options, pictures=pictures)
@@ -127,7 +127,7 @@ class SemanticSegmentation(Task):
         params: SegmentationParams | None = None,
         overlay: Overlay | None = None,
     ) -> None:
-        """Tint the image, where that is not done, and add the legend."""
+        """Tint the image unless the GPU did, and add the legend."""
         colors = _colors(len(result.pixels))
         if result.tinted is None:
             blend = SegmentationParams.blend if params is None else params.blend
@@ -214,7 +214,7 @@ class SemanticSegmentation(Task):
 
 
 class SegmentationModel(Model[Segmentation, SegmentationOptions]):
-    """A semantic segmentation model: an image in, a class per pixel out. Made by `open`.
+    """A semantic segmentation model: an image in, a class per pixel out. Use `open` to create one.
 
     Its `layout` is a `SegmentationLayout`, its options are `SegmentationOptions`.
     """
@@ -246,7 +246,7 @@ class SegmentationModel(Model[Segmentation, SegmentationOptions]):
         return SegmentationOptions()
 
     def _assume(self) -> dict[str, str]:
-        # Class ids are known by their type, and one channel has to be said.
+        # Class ids show by their type, and for a single channel `output` is required.
         output = {} if self.info.output else {'output': self.layout.output}
         if self.layout.output == 'class_ids':
             output = {}

@@ -1,4 +1,4 @@
-"""What a task is: all that the package knows of one kind of model, in one place."""
+"""What a task is: all that the package knows about one kind of model, in one place."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultTopic:
-    """A topic with a message a result.
+    """A topic with one message per result.
 
     Attributes
     ----------
     name : str
-        Below the engine's, or the node's.
+        Relative to the engine's namespace, or the node's.
     message_type : type
-        Of ROS.
+        A ROS message class.
     fill : callable
-        Makes the message of (result, header); it is valid until the next call.
+        Makes the message from (result, header); it is valid until the next call.
     overridable : bool
-        Whether a user may set its QoS, as of images.
+        Whether users may set the topic's QoS, as for images.
     """
 
     name: str
@@ -43,23 +43,23 @@ class ResultTopic:
 
 
 class Task(ABC):
-    """One kind of model. A file in `models/` has it, and `models.registry` lists that file.
+    """One kind of model. It is defined in a file of `models/`, which `models.registry` lists.
 
     Attributes
     ----------
     nouns : mapping of str to str
-        The words for it in metadata, as 'detect', with what such a model is, as 'a detector'.
+        For each word in metadata, such as 'detect', what such a model is, such as 'a detector'.
     model_name : str
         The class that runs such models in Python.
     node : str
         The node that runs them.
     title : str
-        What is done with an image, as 'detection'.
+        What is done with an image, such as 'detection'.
     resizes : tuple of str
         How images may be fitted.
     params : type
-        A dataclass of `parameter_fields`: what can be set of an engine besides the model. It may
-        have a method `problem`, as `ros.parameters` says.
+        A dataclass of `parameter_fields`: the settings of an engine besides the model. It may
+        have a method `problem`; see `ros.parameters`.
     """
 
     nouns: ClassVar[Mapping[str, str]]
@@ -71,12 +71,12 @@ class Task(ABC):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words for it in metadata."""
+        """The words for this task in metadata."""
         return tuple(self.nouns)
 
     @property
     def noun(self) -> str:
-        """What a model of this task is, where its metadata has no word for it."""
+        """What a model of this task is called if its metadata has no word for it."""
         return next(iter(self.nouns.values()))
 
     @property
@@ -86,13 +86,13 @@ class Task(ABC):
 
     @property
     def runner(self) -> str:
-        """What runs its models, for an error that names the way out."""
+        """What runs models of this task, for errors that say what to use."""
         launch_file = f'{self.node.removesuffix("_node")}.launch.py'
         return f'{self.node} ({launch_file}), or {self.model_name} in Python'
 
     @abstractmethod
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
-        """Whether a first output of this shape is one of the task's, where no task is named."""
+        """Whether a model that names no task belongs to this one, by its first output."""
 
     @abstractmethod
     def recognize(
@@ -107,7 +107,7 @@ class Task(ABC):
         Parameters
         ----------
         shapes : sequence of tuple of int
-            All outputs' shapes, as a run gave them.
+            The shapes that a run gave, of all outputs.
         dtype : dtype
             The first output's element type.
         info : ModelInfo
@@ -118,9 +118,9 @@ class Task(ABC):
         Raises
         ------
         ModelError
-            When they are no outputs of this task.
+            When the outputs do not belong to this task.
         ParameterError
-            When they may be, and a setting has to say what they hold; the error names it.
+            When they may, but a setting has to say what they hold; the error names it.
         """
 
     def recognizes(
@@ -139,40 +139,40 @@ class Task(ABC):
 
     @abstractmethod
     def default_resize(self, network_wh: tuple[int, int]) -> str:
-        """How images are fitted where neither the model nor the user says it."""
+        """How images are fitted if neither the model nor the user specifies it."""
 
     @abstractmethod
     def make(self, engine: Engine) -> Any:
-        """The model of an engine, which it closes with itself."""
+        """The model for an engine; closing the model closes the engine."""
 
     def params_with(self, **values: Any) -> Any:
-        """An instance of `params`, with those of the values that it has a field for.
+        """An instance of `params` with the given values, as far as it has fields for them.
 
-        Values that are None are left at their defaults.
+        Fields keep their defaults where the value is None.
         """
         given = {name: value for name, value in values.items() if value is not None}
         return self.params(**{name: given[name] for name in self.settings & given.keys()})
 
     def overrides(self, params: Any) -> dict[str, Any]:
-        """What parameters say of the model itself, as fields of `ModelInfo`; 'auto' is nothing."""
+        """What parameters say about the model, as fields of `ModelInfo`; 'auto' says nothing."""
         return {}
 
     @abstractmethod
     def options(self, model: Any, params: Any) -> Any:
-        """Options of the model's `postprocess`, from parameters as `params` has them.
+        """Options for the model's `postprocess`, from an instance of `params`.
 
         Raises
         ------
         ParameterError
-            When they do not suit the model, as a class that it does not know.
+            When they do not suit the model, for example with a class that it does not have.
         """
 
     def options_to_draw(self, model: Any, options: Any) -> Any:
-        """The options where the result is drawn on the image itself, before any other's."""
+        """The options for a result that is the first to be drawn on the image."""
         return options
 
     def canvas(self, result: Any) -> NDArray[np.uint8] | None:
-        """The image in BGR with the result on it as far as it was drawn; None where it was not."""
+        """The image in BGR if the result is already drawn on it, wholly or in part; else None."""
         return None
 
     @abstractmethod
@@ -189,15 +189,15 @@ class Task(ABC):
         Parameters
         ----------
         canvas : ndarray, shape (h, w, 3), uint8
-            BGR: a copy of the image, or of what `canvas` gives.
+            BGR: a copy of the image, or of what `canvas` returns.
         model : Model
-            What found the result.
+            The model that gave the result.
         result : object
             What the model's `postprocess` gave for the image.
         params : object, optional
-            An instance of `params`; its defaults where none is given.
+            An instance of `params`; by default one with default values.
         overlay : Overlay, optional
-            Takes boxes and texts, for the caller to draw when all results are.
+            Takes boxes and texts, which the caller draws after all results.
         """
 
     @abstractmethod
@@ -205,22 +205,21 @@ class Task(ABC):
         """A result in JSON's types."""
 
     def mask(self, result: Any) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-        """A number for each pixel, to be written as a picture; None where there is none."""
+        """A number for each pixel, to be written as a picture; None if the task has none."""
         return None
 
     @abstractmethod
     def topics(self, model: Any) -> list[ResultTopic]:
-        """What a node publishes of each result; imports ROS."""
+        """What a node publishes for each result; imports ROS."""
 
     @abstractmethod
     def describe(self, model: Any) -> Iterator[tuple[str, str]]:
         """How a model is interpreted, as rows of a name and a text."""
 
     def wrong_dataset(self, model: Any, dataset: Dataset, fitting: str) -> ParameterError:
-        """The error for a dataset without truth of this kind; `fitting` names one that has it."""
+        """The error for a dataset without truth for this task; `fitting` names one with it."""
         return ParameterError(
-            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; '
-            f'take {fitting}',
+            f'{model.info.path} is {self.noun}, and the dataset has {dataset.kind}; use {fitting}',
             'dataset',
         )
 
@@ -231,14 +230,14 @@ class Task(ABC):
         options: Any,
         ignored_id: int | None,
     ) -> Any:
-        """What holds a model against a dataset, as `evaluation.evaluators` has them.
+        """An evaluator of `evaluation.evaluators`, which compares a model with a dataset.
 
         Parameters
         ----------
         model : Model
-            What is evaluated.
+            The model to evaluate.
         dataset : Dataset
-            What it is compared with.
+            The dataset with the truth.
         options : DetectionOptions
             What counts as found.
         ignored_id : int or None
@@ -247,14 +246,14 @@ class Task(ABC):
         Raises
         ------
         ParameterError
-            When model and dataset do not go together.
+            When the dataset does not suit the model.
         """
         raise ParameterError(
-            f'{model.info.path} is {self.noun}; evaluate has no figures for these yet', 'model'
+            f'{model.info.path} is {self.noun}; evaluate does not support these yet', 'model'
         )
 
     def agreement(self, one: Any, other: Any, options: Any, match_iou: float) -> Any:
-        """What compares two models of this task, as `evaluation.agreement` has them.
+        """What compares two models of this task, from `evaluation.agreement`.
 
         Raises
         ------
@@ -262,12 +261,12 @@ class Task(ABC):
             When they differ in more than the engine.
         """
         raise ParameterError(
-            f'{one.info.path} is {self.noun}; compare has no figures for these yet', 'model'
+            f'{one.info.path} is {self.noun}; compare does not support these yet', 'model'
         )
 
     def usual_postprocess(self, model: Any) -> Callable[[Sequence[Any], float, Any], Any]:
-        """What a script of a few lines makes of outputs, the letterbox's scale and the image.
+        """Post-processing as in a short script, from outputs, letterbox scale and image.
 
-        The loop that the benchmark compares with runs it; nothing where there is no usual way.
+        The loop that the benchmark compares with runs it. Does nothing unless a task overrides it.
         """
         return lambda outputs, scale, bgr: None

@@ -37,31 +37,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DetectionParams(ScoredParams):
-    """What can be set of a YOLO model besides the model."""
+    """Settings of a YOLO model besides the model."""
 
     layout: str = param(
         'auto',
         'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26); '
-        'auto: as the shapes tell.',
+        'auto: inferred from the shapes.',
         choices=('auto', 'objectness', 'anchor_free', 'end_to_end'),
         at_configure=True,
     )
     keypoint_shape: tuple[int, ...] = param(
         (),
         'Number of keypoints per object and of values per keypoint (2 or 3), for a pose model '
-        'that does not say.',
+        'without this metadata.',
         at_configure=True,
         example='[17, 3]',
     )
     keypoint_names: tuple[str, ...] = param(
         (),
-        'Name of each keypoint; COCO names for 17 by default.',
+        'Name of each keypoint; by default the COCO names if there are 17.',
         at_configure=True,
         example='[nose, left_eye, right_eye]',
     )
     iou_threshold: float = param(
         0.7,
-        'Where boxes overlap by more than this, only the best is kept (IoU).',
+        'If boxes overlap (IoU) by more than this, only the best is kept.',
         between=(0.0, 1.0),
     )
     max_detections: int = param(300, 'Maximum number of objects per frame.', between=(1, 10000))
@@ -71,7 +71,7 @@ class DetectionParams(ScoredParams):
     )
 
     def problem(self) -> str:
-        """What is wrong between the fields; empty when nothing is."""
+        """What is wrong with the fields or their combination; empty if nothing is."""
         shape = self.keypoint_shape
         if shape and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
             return f'keypoint_shape is {list(shape)}; expected [keypoints, 2 or 3]'
@@ -79,7 +79,7 @@ class DetectionParams(ScoredParams):
 
 
 class ObjectDetection(Task):
-    """Boxes, with keypoints or masks where the network gives them."""
+    """Boxes, with keypoints or masks if the network has them."""
 
     nouns: ClassVar = {
         'detect': 'a detector',
@@ -92,7 +92,7 @@ class ObjectDetection(Task):
     params = DetectionParams
 
     def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
-        """Take rows of floats, (1, n, m); `output` is a setting of other tasks."""
+        """Take rows of floats, (1, n, m), unless `output` is set, which other tasks use."""
         return len(shape) == 3 and dtype.kind == 'f' and not info.output
 
     def recognize(
@@ -105,13 +105,13 @@ class ObjectDetection(Task):
         """The layout of all outputs."""
         if dtype.kind != 'f':
             raise ModelError(
-                f'{info.path} gives {dtype} {shapes[0]}; boxes are floats: export a detect, pose '
-                'or segment model'
+                f'{info.path} gives {dtype} {shapes[0]}, but boxes are floats; export a detect, '
+                'pose or segment model'
             )
         return recognize_layout(shapes, info, network_wh)
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
-        """How YOLO is usually trained."""
+        """How YOLO models are usually trained."""
         return 'letterbox'
 
     def make(self, engine: Engine) -> YoloModel:
@@ -158,7 +158,7 @@ class ObjectDetection(Task):
         )
 
     def record(self, model: YoloModel, result: Detections) -> dict[str, Any]:
-        """The objects, with their pixels where there are masks."""
+        """The objects, with their pixel counts if there are masks."""
         found = [_record(model, result, row) for row in range(len(result))]
         if result.instance_ids is not None:
             pixels = np.bincount(result.instance_ids.ravel(), minlength=len(result) + 1)
@@ -167,11 +167,11 @@ class ObjectDetection(Task):
         return {'detections': found}
 
     def mask(self, result: Detections) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-        """The number of the object that each pixel is of."""
+        """The number of the object that each pixel belongs to."""
         return result.instance_ids
 
     def topics(self, model: YoloModel) -> list[ResultTopic]:
-        """Boxes; keypoints of a pose model; ids of instances."""
+        """Boxes; keypoints for a pose model; instance ids for a segmentation model."""
         from sensor_msgs.msg import Image
         from vision_msgs.msg import Detection2DArray
 
@@ -218,7 +218,7 @@ class ObjectDetection(Task):
     def agreement(
         self, one: YoloModel, other: YoloModel, options: DetectionOptions, match_iou: float
     ) -> DetectionAgreement:
-        """Boxes, keypoints and masks that go together."""
+        """How well boxes, keypoints and masks agree."""
         from jetson_perception.evaluation.agreement import DetectionAgreement, require_equal
 
         counts = [model.layout.keypoint_count for model in (one, other)]
@@ -226,7 +226,7 @@ class ObjectDetection(Task):
         return DetectionAgreement(one, other, options, match_iou)
 
     def usual_postprocess(self, model: YoloModel) -> Callable[..., Any]:
-        """The usual thresholds and suppression, with keypoints of a pose model."""
+        """The usual thresholds and suppression, with keypoints for a pose model."""
         from jetson_perception.benchmark import baseline
 
         count = len(model.keypoint_names)
@@ -240,17 +240,17 @@ class ObjectDetection(Task):
 
 
 class YoloModel(Model[Detections, DetectionOptions]):
-    """A YOLO model: an image in, boxes with keypoints or masks out. Made by `open`.
+    """A YOLO model: an image in, boxes with keypoints or masks out. Use `open` to create one.
 
     Its `layout` is a `YoloLayout`, its options are `DetectionOptions`.
 
     Attributes
     ----------
     keypoint_names : tuple of str
-        One a keypoint: COCO's for 17 that nothing names, else 'keypoint_<index>'; empty for a
-        detector.
+        One per keypoint. Without names in the model, COCO's if there are 17, else
+        'keypoint_<index>'; empty for a detector.
     skeleton : tuple of (int, int)
-        Pairs of keypoints that a drawing joins; COCO's with COCO's names.
+        Pairs of keypoints that a drawing joins; by default COCO's with COCO's names.
     """
 
     task = ObjectDetection()
@@ -270,7 +270,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
     @property
     def has_masks(self) -> bool:
-        """Whether the model gives a mask an object."""
+        """Whether the model gives a mask for each object."""
         return self.layout.coefficient_count > 0
 
     def postprocess(
@@ -279,26 +279,26 @@ class YoloModel(Model[Detections, DetectionOptions]):
         transform: ImageTransform,
         options: DetectionOptions | None = None,
     ) -> Detections:
-        """Boxes in the source image's pixels, best first."""
+        """Detections in pixels of the source image, best first."""
         return decode(outputs, self.layout, transform, options or self.options)
 
     def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
-        """Ids of the classes of these names, for `DetectionOptions`; None for no name: all.
+        """Ids of the named classes, for `DetectionOptions`; None, for all, without names.
 
         Raises
         ------
         ParameterError
-            For a name that no class has; says which is near.
+            When no class has one of the names; the error suggests a similar one.
         """
         return class_ids(names, self.class_names)
 
     def class_score_thresholds(self, entries: Iterable[str]) -> tuple[tuple[int, float], ...]:
-        """Thresholds of single classes, for `DetectionOptions`, from entries as 'person: 0.5'.
+        """Thresholds of single classes, for `DetectionOptions`, from entries like 'person: 0.5'.
 
         Raises
         ------
         ParameterError
-            For a name that no class has, and for what is no number from 0 to 1.
+            When no class has one of the names, or a threshold is not a number from 0 to 1.
         """
         return class_score_thresholds(entries, self.class_names)
 
@@ -306,7 +306,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
         return DetectionOptions()
 
     def _assume(self) -> dict[str, str]:
-        # The exporters that write the stride write it of networks trained so: YOLO's own.
+        # Only YOLO's own exporters write the stride, and their networks are trained this way.
         return {} if self.info.stride else super()._assume()
 
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions]:

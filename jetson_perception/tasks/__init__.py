@@ -1,1 +1,1 @@
-"""What tensors mean: fitting images to networks, decoding their outputs; NumPy and OpenCV only."""
+"""What tensors mean: fitting images to networks and decoding outputs, with NumPy and OpenCV."""

@@ -1,4 +1,4 @@
-"""Classes by name, as users choose them: ids of names, and a score threshold of each."""
+"""Classes as users choose them, by name: their ids and their score thresholds."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_CLASSES = 1 << 16
-"""Far more than any model has; an id from outside is less."""
+"""Far more than any model has; ids from outside must be less."""
 
-# Python reads more as numbers: 'nan', '0_1' and digits of other scripts.
+# float() would also accept 'nan', '0_1' and digits of other scripts.
 _NUMBER = re.compile(r'\s*\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*')
 _UNNAMED = re.compile(r'class_(\d{1,5})')
 
 
 def class_ids(names: Iterable[str], class_names: Sequence[str]) -> tuple[int, ...] | None:
-    """Ids of classes.
+    """The ids of the named classes.
 
     Parameters
     ----------
     names : iterable of str
-        Blank ones are left out.
+        Blank names are ignored.
     class_names : sequence of str
-        Name of class i at index i. Empty for a model that tells neither names nor their number:
-        its classes are called 'class_<id>'.
+        Name of class i at index i. Empty for a model that has no names and no known number of
+        classes: its classes are called 'class_<id>'.
 
     Returns
     -------
     tuple of int or None
-        Ascending; None when no name is given. A name that several classes have gives all of them.
+        Ascending; None when no name is given. A name shared by several classes gives all of them.
 
     Raises
     ------
     ParameterError
-        For a name that no class has; its parameter is 'classes'.
+        When no class has one of the names; the error's parameter is 'classes'.
     """
     given = [name.strip() for name in names if name.strip()]
     ids = {class_id for name in given for class_id in _ids(name, class_names, 'classes')}
@@ -50,21 +50,21 @@ def class_ids(names: Iterable[str], class_names: Sequence[str]) -> tuple[int, ..
 def class_score_thresholds(
     entries: Iterable[str] | Mapping[str, float], class_names: Sequence[str]
 ) -> tuple[tuple[int, float], ...]:
-    """Class ids with a score threshold of their own.
+    """Class ids that have a score threshold of their own, with that threshold.
 
     Parameters
     ----------
     entries : iterable of str, or mapping of str to float
-        Each 'name: threshold', 0 to 1; the last colon counts. Blank ones are left out. Or the
-        threshold of each name.
+        Strings 'name: threshold', split at the last colon, with a threshold of 0 to 1; blank ones
+        are ignored. Or a mapping from names to thresholds.
     class_names : sequence of str
         As for `class_ids`.
 
     Raises
     ------
     ParameterError
-        For a name that no class has or that stands there twice, and for what is no number from 0
-        to 1; its parameter is 'class_score_thresholds'.
+        When no class has one of the names, when a name occurs twice, or when a threshold is not a
+        number from 0 to 1; the error's parameter is 'class_score_thresholds'.
     """
     parameter = 'class_score_thresholds'
     thresholds: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""Classification: recognize what an output tensor holds, and turn it into the best classes."""
+"""Classification: recognize what an output tensor holds and find the best classes in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OUTPUTS = ('logits', 'probabilities')
 """Values of `ClassificationLayout.output`."""
 
-_ROUNDING = 0.01  # how far FP16 and INT8 lead probabilities out of 0 to 1
+_ROUNDING = 0.01  # how far FP16 and INT8 may push probabilities outside 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ClassificationLayout:
     output : str
         One of `OUTPUTS`; a softmax turns logits into scores.
     class_count : int
-        How many there are.
+        Number of classes.
     """
 
     output: str
@@ -44,16 +44,16 @@ class ClassificationLayout:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationOptions:
-    """Which classes are given.
+    """Which classes are returned.
 
     Attributes
     ----------
     score_threshold : float
         Classes that score less are dropped.
     top_k : int
-        At most so many, the best.
+        At most this many classes, the best ones.
     class_ids : tuple of int, optional
-        Only these; all where it is None.
+        Return only these classes; None for all.
     class_score_thresholds : tuple of (int, float)
         Class ids with a threshold other than `score_threshold`.
 
@@ -78,7 +78,7 @@ class ClassificationOptions:
             raise ParameterError(f'top_k is {self.top_k!r}; give 1 or more', 'top_k')
 
     def thresholds(self, class_count: int) -> NDArray[np.float32]:
-        """What each class has to reach, shape (class_count,); infinite for one that is dropped."""
+        """Threshold of each class, shape (class_count,); infinite for classes that are dropped."""
         table = np.full(class_count, self.score_threshold, np.float32)
         for class_id, threshold in self.class_score_thresholds:
             table[class_id : class_id + 1] = threshold
@@ -88,7 +88,7 @@ class ClassificationOptions:
 
 
 def holds_classes(shape: tuple[int, ...], dtype: DTypeLike) -> bool:
-    """Whether an output can be a score for each class: floats of (1, n), or (1, n, 1, 1)."""
+    """Whether an output can be a score for each class: floats, (1, n) or (1, n, 1, 1)."""
     return (
         np.dtype(dtype).kind == 'f'
         and len(shape) in (2, 4)
@@ -106,17 +106,17 @@ def recognize_classification_layout(
     Parameters
     ----------
     output_shape : tuple of int
-        As a run gave it.
+        The shape that a run gave.
     output_dtype : dtype
         The output's element type.
     info : ModelInfo
-        `task`, `output`, `stride` and `class_names` count. Where `output` is not said, exports
-        with a stride, which are Ultralytics', hold probabilities, and others logits.
+        `task`, `output`, `stride` and `class_names` are used. Without `output`, an export with a
+        stride (one of Ultralytics) is taken to hold probabilities, any other logits.
 
     Raises
     ------
     ModelError
-        When the output is not one of a classifier, or the metadata contradicts it.
+        When this is not the output of a classifier, or the metadata contradicts it.
     """
     name = info.path or 'the model'
     found = f'output {np.dtype(output_dtype)} {tuple(output_shape)} of {name}'
@@ -137,7 +137,7 @@ def recognize_classification_layout(
         raise ModelError(
             f'{found} has {counted(count, "class")}, but class_names has {named}; correct the '
             'names, or '
-            'take the model that they belong to'
+            'use the model that they belong to'
         )
     usual = 'probabilities' if info.stride else 'logits'
     return ClassificationLayout(info.output or usual, count)
@@ -146,22 +146,22 @@ def recognize_classification_layout(
 def classify(
     output: NDArray[Any], layout: ClassificationLayout, options: ClassificationOptions
 ) -> Classification:
-    """The best classes, the best first; the lower id of two that score the same.
+    """The best classes, best first; the lower id first where two score the same.
 
     Parameters
     ----------
     output : ndarray
-        The model's output for one image, as the layout was recognized from.
+        The model's output for one image, in the shape that the layout was recognized from.
     layout : ClassificationLayout
         From `recognize_classification_layout`.
     options : ClassificationOptions
-        Which classes are given.
+        Which classes are returned.
 
     Raises
     ------
     ModelError
         When a score is NaN or infinite, when the output does not have the layout's shape, or when
-        it is said to hold probabilities and does not.
+        it should hold probabilities and does not.
     """
     scores = np.asarray(output, np.float32).reshape(-1)
     if len(scores) != layout.class_count:
@@ -177,8 +177,8 @@ def classify(
         scores /= scores.sum()
     elif scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING:
         raise ModelError(
-            f'the output holds values from {scores.min():.3g} to {scores.max():.3g}, which are no '
-            'probabilities; set output to logits'
+            f'the output holds values from {scores.min():.3g} to {scores.max():.3g}, which are '
+            'not probabilities; set output to logits'
         )
     scores = np.clip(scores, 0, 1)
     reached = np.flatnonzero(scores >= options.thresholds(len(scores)))

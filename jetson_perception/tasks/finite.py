@@ -1,7 +1,7 @@
-"""Outputs that are not finite: found for the cost of a maximum, and reported as an error.
+"""Outputs that are not finite: found at the cost of a maximum, and reported as an error.
 
-A network that overflows, in FP16 above all, or whose file is damaged gives NaN and infinities.
-Compared and sorted, they look like answers: nothing found, or class 0 everywhere. So a frame fails
+A network that overflows, mostly in FP16, or whose file is damaged gives NaN and infinities. When
+compared and sorted, they look like answers: nothing found, or class 0 everywhere. So a frame fails
 if any value that decides its result is not finite.
 """
 
@@ -16,7 +16,7 @@ from jetson_perception.errors import ModelError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HALF_INFINITE = 0x7C00  # as the bits of a positive float16; above are those that are no numbers
+_HALF_INFINITE = 0x7C00  # bits of float16 infinity; positive NaNs are above
 _HALF_NEGATIVE_INFINITE = 0xFC00
 
 
@@ -31,24 +31,24 @@ def all_finite(values: NDArray[Any]) -> bool:
     if not values.size:
         return True
     if values.dtype == np.float16:
-        # NumPy computes with float16 one by one, and finds the largest of integers at once.
+        # NumPy handles float16 values one by one, but vectorizes the maximum of integers.
         return bool(
             values.view(np.int16).max() < _HALF_INFINITE
             and values.view(np.uint16).max() < _HALF_NEGATIVE_INFINITE
         )
-    # Both come out as NaN where one value is.
+    # If any value is NaN, so are both.
     return bool(np.isfinite(values.max()) and np.isfinite(values.min()))
 
 
 def require_finite(what: str, count: int, total: int, unit: str) -> None:
-    """Refuse an output that has values which are NaN or infinite.
+    """Refuse an output that has NaN or infinite values.
 
     Parameters
     ----------
     what : str
-        Which values these are, for the error.
+        What the values are, for the error.
     count, total : int
-        How many are not finite, and how many there are in all.
+        How many are not finite, and how many there are in total.
     unit : str
         What is counted, in the plural.
 
@@ -62,9 +62,9 @@ def require_finite(what: str, count: int, total: int, unit: str) -> None:
 
 
 def not_finite(what: str) -> ModelError:
-    """The error for an output that holds NaN or infinite values where it says what was found."""
+    """The error for an output whose deciding values are NaN or infinite."""
     return ModelError(
-        f'the network gave NaN or infinite {what}: where it runs in FP16 it overflows, set '
-        'precision to fp32; else its file is damaged, or scale, mean and std are not those that '
-        'it was trained with'
+        f'the network gave NaN or infinite {what}: if it runs in FP16, it overflows: set '
+        'precision to fp32; otherwise its file is damaged, or scale, mean and std differ from '
+        'those of its training'
     )

@@ -1,8 +1,8 @@
 """Instance masks of YOLO segmentation networks: prototypes and coefficients into one image of ids.
 
-A network gives some prototype masks for the whole image, and for each box the coefficients of
-their sum, as YOLACT introduced (Bolya et al., 2019). The sum is the logit of a pixel being the
-object's.
+As in YOLACT (Bolya et al., 2019), a network gives prototype masks for the whole image, and for
+each box the coefficients of their weighted sum. The sum is the logit of a pixel belonging to the
+object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.tasks.preprocess import ImageTransform
 
-_BLOCK_PX = 1 << 16  # pixels enlarged at once: what stays in the cache takes half the time
+_BLOCK_PX = 1 << 16  # pixels enlarged at once: a block that fits the cache takes half the time
 
 
 def instance_ids(
@@ -36,25 +36,25 @@ def instance_ids(
     prototypes : ndarray, shape (c, grid height, grid width), float32 or float16
         On a grid that covers the network's input.
     coefficients : ndarray, shape (n, c)
-        One row per object, best score first. An object with a value that is not finite gets no
+        One row per object, best score first. An object with a non-finite coefficient gets no
         pixels.
     xyxy : ndarray, shape (n, 4), float32
-        The objects' boxes in pixels of the source image, finite. A mask has no pixel whose
-        center is outside its box.
+        The objects' boxes in pixels of the source image, finite. A mask contains only pixels
+        whose center is inside the box.
     transform : ImageTransform
         From the preprocessing of this image.
 
     Returns
     -------
     ndarray, shape (source height, source width), uint8, or uint16 for more than 255 objects
-        Row of the object plus 1, or 0 for none; of several, the first.
+        Row of the object plus 1, or 0 for none; where masks overlap, the first object wins.
 
     Notes
     -----
-    The logits are enlarged bilinearly to the source image, cut to the box, and what is above 0,
-    a probability of one half, is the mask: the order of Ultralytics' `process_mask_native`
-    (`retina_masks`). Pixels are sampled exactly where they lie in the network's input; cells of
-    padding have no part in it.
+    The logits are enlarged bilinearly to the source image and cut to the box. The mask is where
+    they are above 0, a probability of one half. This is the order of Ultralytics'
+    `process_mask_native` (`retina_masks`). Each pixel is sampled exactly where it lies in the
+    network's input; cells in the padding are not used.
     """
     width, height = transform.source_wh
     count = len(xyxy)
@@ -64,13 +64,13 @@ def instance_ids(
     columns, rows = _sampling(transform, (prototypes.shape[2], prototypes.shape[1]))
     # Pixel i has its center at i + 0.5.
     boxes = np.ceil(np.clip(xyxy, 0, (width, height) * 2) - np.float32(0.5)).astype(int)
-    with np.errstate(over='ignore', invalid='ignore'):  # float garbage is no mask, not a report
+    with np.errstate(over='ignore', invalid='ignore'):  # NaN is no mask
         for row in range(count - 1, -1, -1):  # the best last, over the others
             left, top, right, bottom = boxes[row].tolist()
             if left < right and top < bottom:
                 across, down = columns.part(left, right), rows.part(top, bottom)
                 cells = prototypes[:, down.cells, across.cells]
-                # Not BLAS: as fast, and its threads wait for each other on a busy machine.
+                # Not BLAS: it is no faster, and its threads wait for each other on a busy machine.
                 logits = np.einsum('i,ijk->jk', coefficients[row], cells, dtype=np.float32)
                 _paint(ids[top:bottom, left:right], row + 1, _widened(logits, across), down)
     return ids
@@ -82,14 +82,14 @@ class _Axis(NamedTuple):
     lower: NDArray[np.intp]
     """Index of the cell before each pixel."""
     upper: NDArray[np.intp]
-    """Index of the cell after it."""
+    """Index of the cell after each pixel."""
     share: NDArray[np.float32]
     """Weight of the upper cell, 0 to 1."""
     cells: slice = slice(None)
-    """The cells that the indices count in."""
+    """The cells that the indices refer to."""
 
     def part(self, first: int, end: int) -> _Axis:
-        """The same for some of the pixels, with indices into the cells that they need."""
+        """The same for a range of pixels, with indices into the cells that they need."""
         lower, upper = self.lower[first:end], self.upper[first:end]
         start = lower[0]
         cells = slice(int(start), int(upper[-1]) + 1)
@@ -98,7 +98,7 @@ class _Axis(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _sampling(transform: ImageTransform, grid_wh: tuple[int, int]) -> tuple[_Axis, _Axis]:
-    """Where columns and rows of the source image lie on a grid over the network's input."""
+    """Where columns and rows of the source image lie on a grid that covers the network's input."""
     columns, rows = (_axis(*sizes) for sizes in axis_sizes(transform, grid_wh))
     return columns, rows
 
@@ -106,7 +106,7 @@ def _sampling(transform: ImageTransform, grid_wh: tuple[int, int]) -> tuple[_Axi
 def axis_sizes(
     transform: ImageTransform, grid_wh: tuple[int, int]
 ) -> Iterator[tuple[int, int, int, int, int]]:
-    """The arguments of `axis_on_grid` for the columns, and for the rows."""
+    """The arguments of `axis_on_grid`, for the columns and for the rows."""
     return zip(
         transform.source_wh,
         transform.content_wh,
@@ -118,7 +118,7 @@ def axis_sizes(
 
 
 class AxisOnGrid(NamedTuple):
-    """Pixel i of an axis lies at begin + (i + 0.5) × step - 0.5 cells, but within first … last."""
+    """Pixel i of an axis lies at begin + (i + 0.5) × step - 0.5 cells, clamped to first … last."""
 
     begin: float
     step: float
@@ -127,10 +127,10 @@ class AxisOnGrid(NamedTuple):
 
 
 def axis_on_grid(source: int, content: int, offset: int, network: int, cells: int) -> AxisOnGrid:
-    """Where an axis of the source image lies on a grid of cells over the network's input."""
+    """Where an axis of the source image lies on a grid that covers the network's input."""
     cells_a_pixel = cells / network
     begin, end = offset * cells_a_pixel, (offset + content) * cells_a_pixel
-    # The cells whose center lies in the content.
+    # The cells whose center lies within the content.
     first = min(max(int(np.ceil(begin - 0.5)), 0), cells - 1)
     last = min(max(int(np.ceil(end - 0.5)) - 1, first), cells - 1)
     return AxisOnGrid(begin, (end - begin) / source, first, last)
@@ -146,7 +146,7 @@ def _axis(source: int, content: int, offset: int, network: int, cells: int) -> _
 
 
 def _widened(logits: NDArray[np.float32], columns: _Axis) -> NDArray[np.float32]:
-    """Logits of a column for each pixel, still a row for each cell."""
+    """The logits enlarged to one column per pixel; still one row per cell."""
     before = logits.take(columns.lower, axis=1)
     change = logits.take(columns.upper, axis=1)
     change -= before
@@ -161,7 +161,7 @@ def _paint(
     logits: NDArray[np.float32],
     rows: _Axis,
 ) -> None:
-    """Set the pixels whose logit is above 0; `logits` has a row for each cell."""
+    """Set the pixels whose logit is above 0; `logits` has one row per cell."""
     change = np.diff(logits, axis=0, append=logits[-1:])
     height = max(_BLOCK_PX // logits.shape[1], 1)
     for top in range(0, len(ids), height):
@@ -171,5 +171,5 @@ def _paint(
         enlarged *= rows.share[block, None]
         enlarged += logits.take(lower, axis=0)
         inside = (enlarged > 0).view(np.uint8)
-        # Without a branch a pixel, as NumPy's masked assignments have it.
+        # Unlike a masked assignment in NumPy, this does not branch at every pixel.
         cv2.copyTo(np.full(inside.shape, value, ids.dtype), inside, ids[block])

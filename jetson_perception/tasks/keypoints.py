@@ -1,4 +1,4 @@
-"""The 17 keypoints of a person in the COCO data set, and the lines that join them."""
+"""The 17 keypoints of a person in the COCO dataset, and the lines that join them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COCO_KEYPOINT_NAMES: tuple[str, ...] = (
     'left_ankle',
     'right_ankle',
 )
-"""In the order in which COCO annotates and pose networks give them."""
+"""In the order of COCO's annotations and of the outputs of pose networks."""
 
 COCO_SKELETON: tuple[tuple[int, int], ...] = (
     (15, 13),
@@ -44,4 +44,4 @@ COCO_SKELETON: tuple[tuple[int, int], ...] = (
     (3, 5),
     (4, 6),
 )
-"""Pairs of indices into `COCO_KEYPOINT_NAMES`: COCO's own `skeleton`, counted from 0."""
+"""Pairs of indices into `COCO_KEYPOINT_NAMES`: COCO's `skeleton`, counted from 0."""

@@ -1,4 +1,4 @@
-"""Greedy non-maximum suppression: of boxes that overlap, the one with the best score stays."""
+"""Greedy non-maximum suppression: where boxes overlap, the one with the best score stays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK = 128  # boxes compared with each other at once: the work of an ordinary frame in one go
+_BLOCK = 128  # boxes compared with each other at once: enough for an ordinary frame in one go
 
 
 def class_aware_nms(
@@ -23,8 +23,8 @@ def class_aware_nms(
 ) -> NDArray[np.intp]:
     """Rows to keep, best score first.
 
-    A box is dropped when a better one of its class that stays covers it with an intersection over
-    union above `iou_threshold`.
+    A box is dropped when its intersection over union with a better box that stays, of the same
+    class, is above `iou_threshold`.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def class_aware_nms(
     score : ndarray, shape (n,), float32
         Finite. Where scores are equal, the lower row comes first.
     class_id : ndarray, shape (n,), integer
-        Boxes of different classes leave each other alone.
+        Boxes of different classes do not suppress each other.
     iou_threshold : float
         0 to 1.
     max_detections : int
-        At most so many rows are returned.
+        At most this many rows are returned.
     class_agnostic : bool
-        Let boxes of all classes suppress each other.
+        Let boxes of different classes suppress each other.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def class_aware_nms(
     order = np.argsort(-score, kind='stable')
     x1, y1, x2, y2 = corners = np.ascontiguousarray(xyxy[order].T)
     area = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
-    # intersection / (areas - intersection) > t, without a division, which a box of no area has
-    # no answer to: intersection > areas × t / (1 + t).
+    # intersection / (areas - intersection) > t without the division, which fails for boxes without
+    # area: intersection > areas × t / (1 + t).
     area *= np.float32(iou_threshold / (1 + iou_threshold))
     boxes = _Boxes(corners, area, None if class_agnostic else class_id[order])
 
@@ -70,19 +70,19 @@ class _Boxes(NamedTuple):
     corners: NDArray[np.float32]
     """(4, n): left, top, right, bottom."""
     needed: NDArray[np.float32]
-    """(n,): of two boxes, the sum is the intersection above which one covers the other."""
+    """(n,): the sum for two boxes is the intersection above which one suppresses the other."""
     class_id: NDArray[np.integer] | None
 
 
 def _covers(boxes: _Boxes, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether each of `rows` would suppress each of `columns`, shape (rows, columns)."""
-    # take() lays the result out in rows, as indexing with an array does not.
+    # take() returns contiguous rows; indexing with an array does not.
     one = boxes.corners.take(rows, axis=1)[:, :, None]
     other = boxes.corners.take(columns, axis=1)[:, None, :]
     overlap = np.minimum(one[2:], other[2:])
     overlap -= np.maximum(one[:2], other[:2])
     width, height = overlap
-    np.maximum(width, 0, out=width)  # with one side at least 0, no two negative ones multiply
+    np.maximum(width, 0, out=width)  # two negative sides would give a positive area
     intersection = np.multiply(width, height, out=width)
     needed = np.add(boxes.needed[rows, None], boxes.needed[columns], out=height)
     covers: NDArray[np.bool_] = intersection > needed
@@ -92,7 +92,7 @@ def _covers(boxes: _Boxes, rows: NDArray[np.intp], columns: NDArray[np.intp]) ->
 
 
 def _greedy(covers: NDArray[np.bool_]) -> list[int]:
-    """Rows that stay, from the first on, each removing those after it that it covers."""
+    """Rows that stay: from the first on, each removes the later rows that it covers."""
     gone = np.zeros(len(covers), bool)
     kept = []
     for i in range(len(covers)):

@@ -1,4 +1,4 @@
-"""Numbers in settings: bool is none, though Python counts with it, and YAML reads `on` as True."""
+"""Numbers in settings. A bool is not one: YAML reads `on` as True, which Python counts as 1."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from numbers import Integral, Real
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a real number, one of NumPy's included; NaN and infinity are."""
+    """Whether a value is a real number, including NumPy's types, NaN and infinity."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def is_whole_number(value: object) -> bool:
-    """Whether a value is an integer, one of NumPy's included."""
+    """Whether a value is an integer, including NumPy's types."""
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,7 +1,7 @@
-"""BGR images into input tensors, and coordinates back: resize, padding, normalization.
+"""BGR images into input tensors, and coordinates back: resizing, padding, normalization.
 
 `fit` decides where the resized image lies in the network's input and returns an `ImageTransform`,
-which knows the way back. `Preprocessor` fills the tensor.
+which converts coordinates back. `Preprocessor` fills the tensor.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 
-_MOST_LENGTHS = 16  # sides of a network's input differ by less
+_MOST_LENGTHS = 16  # greater than the ratio of the sides of any network's input
 
 
 @dataclass(frozen=True, slots=True)
 class ImageTransform:
     """Where an image lies in the network's input, and how to get from one to the other.
 
-    Coordinates are continuous: pixel i covers i to i + 1, so a corner of the image maps to a
-    corner of the resized image exactly.
+    Coordinates are continuous: pixel i covers i to i + 1, so a corner of the image maps exactly to
+    a corner of the resized image.
 
     Attributes
     ----------
@@ -42,9 +42,10 @@ class ImageTransform:
         Size of the network's input, pixels.
     content_wh : tuple of int
         Size of the resized image, pixels. Where it is smaller than the network's input, the rest
-        is padding; where it is larger, what lies outside is cut off.
+        is padding; where it is larger, the excess is cut off.
     offset_xy : tuple of int
-        Its left and top in the network's input, pixels; negative where something is cut off.
+        Left and top of the resized image in the network's input, pixels; negative where something
+        is cut off.
     """
 
     source_wh: tuple[int, int]
@@ -60,7 +61,7 @@ class ImageTransform:
         xyxy : ndarray, shape (n, 4), float32
             Left, top, right, bottom in pixels of the network's input.
         clip : bool
-            Cut what lies outside the image.
+            Clip the boxes to the image.
         """
         boxes = self.points_to_source(np.asarray(xyxy, np.float32).reshape(-1, 2, 2))
         if clip:
@@ -74,21 +75,21 @@ class ImageTransform:
         Parameters
         ----------
         xy : ndarray, shape (…, 2), float32
-            In pixels of the network's input.
+            Pixels of the network's input.
         """
         moved = np.subtract(xy, np.array(self.offset_xy, np.float32), dtype=np.float32)
         moved *= self._source_per_network
         return moved
 
     def source_to_network(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points in pixels of the network's input, shape (…, 2), float32; undoes the others."""
+        """Points in pixels of the network's input, shape (…, 2), float32: the inverse."""
         moved = np.divide(xy, self._source_per_network, dtype=np.float32)
         moved += np.array(self.offset_xy, np.float32)
         return moved
 
     @property
     def _source_per_network(self) -> NDArray[np.float32]:
-        # Each axis has a factor of its own, as rounding content_wh changes each differently.
+        # One factor per axis, as rounding content_wh changes each differently.
         (source_w, source_h), (content_w, content_h) = self.source_wh, self.content_wh
         return np.array([source_w / content_w, source_h / content_h], np.float32)
 
@@ -96,7 +97,7 @@ class ImageTransform:
 def fit(
     source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str = 'letterbox'
 ) -> ImageTransform:
-    """The transform that brings an image of one size to a network of another.
+    """The transform from an image of one size to a network input of another.
 
     Parameters
     ----------
@@ -105,16 +106,16 @@ def fit(
     resize : str
         'letterbox' keeps the aspect ratio and centers the image, with the rounding of
         Ultralytics' LetterBox. 'letterbox_top_left' keeps the aspect ratio, puts the image into
-        the corner and rounds down. 'stretch' fills the input. 'center_crop' keeps the aspect
-        ratio, covers the input and cuts off what is too much on both sides, with the rounding of
+        the top left corner and rounds down. 'stretch' fills the input. 'center_crop' keeps the
+        aspect ratio, covers the input and cuts off the excess on both sides, with the rounding of
         torchvision's Resize and CenterCrop.
 
     Raises
     ------
     ParameterError
-        When `resize` is none of these.
+        When `resize` is not one of these.
     """
-    # As whole numbers: 640.0 equals 640, and must not stand for it from then on.
+    # As int: 640.0 equals 640, so the cache would return it for 640 from then on.
     (source_w, source_h), (network_w, network_h) = source_wh, network_wh
     return _fit((int(source_w), int(source_h)), (int(network_w), int(network_h)), resize)
 
@@ -129,7 +130,7 @@ def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -
     if resize == 'stretch':
         return ImageTransform(source_wh, network_wh, network_wh, (0, 0))
     if resize == 'letterbox_top_left':
-        # In whole numbers, as a product of floats may fall short of the side that fits exactly.
+        # In integers: a product of floats may fall short of a side that fits exactly.
         if source_w * network_h >= source_h * network_w:
             content_w, content_h = network_w, source_h * network_w // source_w
         else:
@@ -153,7 +154,7 @@ def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """Pixel values 0 to 255 into what the network was trained on: (value × scale - mean) / std.
+    """From pixel values, 0 to 255, to the network's: (value × scale - mean) / std.
 
     Attributes
     ----------
@@ -162,12 +163,12 @@ class Normalization:
     mean, std : tuple of three floats
         Per channel, in the network's color order, in units of value × scale.
     color_order : str
-        'rgb' or 'bgr': the network's.
+        The network's: 'rgb' or 'bgr'.
 
     Raises
     ------
     ParameterError
-        When a std is zero, or the color order is neither.
+        When a value is not finite, the scale or a std is zero, or the color order is unknown.
     """
 
     scale: float = 1 / 255
@@ -178,18 +179,18 @@ class Normalization:
     def __post_init__(self) -> None:
         if self.color_order not in COLOR_ORDERS:
             raise ParameterError(
-                f"color_order is {quoted(self.color_order)}; choose 'rgb' or 'bgr', as the "
-                'network was trained',
+                f"color_order is {quoted(self.color_order)}; choose 'rgb' or 'bgr', whichever the "
+                'network was trained with',
                 'color_order',
             )
         for name, values in (('mean', self.mean), ('std', self.std)):
             if len(values) != 3 or not all(is_number(v) and np.isfinite(v) for v in values):
                 raise ParameterError(
-                    f'{name} is {values}; give three finite numbers, one a channel', name
+                    f'{name} is {values}; give three finite numbers, one per channel', name
                 )
         if not all(self.std):
             raise ParameterError(
-                f'std is {self.std}; values are divided by it, none may be 0', 'std'
+                f'std is {self.std}; pixels are divided by it, so none may be 0', 'std'
             )
         if not (is_number(self.scale) and np.isfinite(self.scale) and self.scale):
             raise ParameterError(
@@ -208,21 +209,21 @@ class Preprocessor:
     resize : str
         How the image is fitted; see `fit`.
     normalization : Normalization
-        What happens to pixel values.
+        How pixel values are converted.
     dtype : dtype
-        float32 or float16, as the network's input has it.
+        The type of the network's input, float32 or float16.
     pad_value : int
         Pixel value of the padding, 0 to 255, normalized like the others.
 
     Raises
     ------
     ParameterError
-        When `resize`, `dtype` or `pad_value` is none of these.
+        When `resize`, `dtype` or `pad_value` is not one of these.
 
     Notes
     -----
-    The planes are normalized one by one out of `cv2.split`: several times faster than
-    `cv2.dnn.blobFromImage`, and nothing is allocated from the second image of a size on.
+    The planes from `cv2.split` are normalized one by one, which is several times faster than
+    `cv2.dnn.blobFromImage` and allocates nothing from the second image of a size on.
     """
 
     def __init__(
@@ -259,15 +260,15 @@ class Preprocessor:
     def __call__(
         self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], ImageTransform]:
-        """The image as input tensor, and the way back to its pixels.
+        """The image as an input tensor, and the transform back to its pixels.
 
         Parameters
         ----------
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
         out : ndarray, shape (1, 3, H, W), optional
-            Has the network's size and this preprocessor's dtype, C-contiguous; completely
-            overwritten. A new one when not given.
+            Receives the tensor; of the network's size and this preprocessor's dtype, and
+            C-contiguous. Completely overwritten.
 
         Returns
         -------
@@ -281,12 +282,12 @@ class Preprocessor:
         ImageError
             When the image has another shape or dtype.
         ValueError
-            When `out` has, or is not contiguous.
+            When `out` has another shape or dtype, or is not contiguous.
         """
         if not is_bgr(bgr):
             found = f'{bgr.dtype} {bgr.shape}' if isinstance(bgr, np.ndarray) else f'{type(bgr)}'
             raise ImageError(
-                f'image is {found}; (h, w, 3) uint8 in BGR is fitted to networks: '
+                f'image is {found}; expected (h, w, 3) uint8 in BGR: '
                 'jetson_perception.images.arrays.as_bgr converts others'
             )
         network_w, network_h = self.network_wh
@@ -294,10 +295,10 @@ class Preprocessor:
         if tensor.shape != (1, 3, network_h, network_w) or tensor.dtype != self.dtype:
             raise ValueError(
                 f'out is {tensor.dtype} {tensor.shape}; '
-                f'{self.dtype} (1, 3, {network_h}, {network_w}) is needed'
+                f'expected {self.dtype} (1, 3, {network_h}, {network_w})'
             )
         if not tensor.flags.c_contiguous:
-            raise ValueError(f'out has strides of {tensor.strides} bytes; it has to be contiguous')
+            raise ValueError(f'out has strides of {tensor.strides} bytes; it must be contiguous')
         height, width = bgr.shape[:2]
         transform = fit((width, height), self.network_wh, self.resize)
         if self.resize == 'center_crop':
@@ -315,7 +316,7 @@ class Preprocessor:
             self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
         if bgr.shape[:2] == (height, width):
             return bgr
-        # What is returned counts: OpenCV fills another array where `dst` does not fit.
+        # Use what is returned: OpenCV fills a new array if `dst` does not fit.
         resized: NDArray[np.uint8] = cv2.resize(
             bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR
         )
@@ -324,7 +325,7 @@ class Preprocessor:
     def _crop(
         self, bgr: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
     ) -> None:
-        """Fill the tensor with the middle of an image, resized as classifiers are trained."""
+        """Fill the tensor with the middle of an image, resized as in training classifiers."""
         part = _without_far_ends(bgr)
         if part is not bgr:
             transform = fit(part.shape[1::-1], self.network_wh, self.resize)
@@ -344,7 +345,7 @@ class Preprocessor:
         self._fill(content, tensor[0, :, top : top + height, left : left + width])
 
     def _fill(self, content: NDArray[np.uint8], inside: NDArray[Any]) -> None:
-        """Write the normalized planes of an image into a part of the tensor of its size."""
+        """Write an image's normalized planes into the part of the tensor that has its size."""
         planes = cv2.split(content, self._planes)
         if self.normalization.color_order == 'rgb':
             planes = planes[::-1]
@@ -362,9 +363,9 @@ class Preprocessor:
 
 
 def _without_far_ends(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle of an image of which a crop shows little: all of it resized may fill the memory.
+    """The middle of a very long image, as resizing all of it could exhaust the memory.
 
-    Where the crop begins moves by less than a pixel of the image.
+    The crop moves by less than a pixel of the image.
     """
     height, width = bgr.shape[:2]
     cut_x, cut_y = max(width - _MOST_LENGTHS * height, 0), max(height - _MOST_LENGTHS * width, 0)
@@ -375,10 +376,11 @@ def _without_far_ends(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _smoothed(bgr: NDArray[np.uint8], content_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image that can be made smaller without aliasing.
+    """An image that can be reduced without aliasing.
 
-    Pillow, by which classifiers are trained, weighs all pixels within a new one's distance by a
-    triangle; OpenCV's bilinear resize takes four. With the triangle before it both agree.
+    Classifiers are trained on images that Pillow reduced: it weights all pixels around a new one
+    with a triangle, whereas OpenCV's bilinear resize uses four pixels. Applying the triangle first
+    makes OpenCV agree with Pillow.
     """
     height, width = bgr.shape[:2]
     across, down = _triangle(width / content_wh[0]), _triangle(height / content_wh[1])
@@ -392,28 +394,28 @@ def _smoothed(bgr: NDArray[np.uint8], content_wh: tuple[int, int]) -> NDArray[np
 
 @lru_cache(maxsize=16)
 def _triangle(reduction: float) -> NDArray[np.float32]:
-    """Weights of the pixels around one, up to as far away as a pixel of the new image is wide."""
+    """Weights of the pixels around one, up to the width of a pixel of the new image."""
     reach = max(math.ceil(reduction) - 1, 0)
     weights = 1 - np.abs(np.arange(-reach, reach + 1)) / max(reduction, 1.0)
     return np.asarray(weights / weights.sum(), np.float32)
 
 
 class _Table:
-    """Normalized value of each of the 256 pixel values of one channel."""
+    """The normalized values for the 256 pixel values of one channel."""
 
     def __init__(self, values: NDArray[np.float64], dtype: np.dtype) -> None:
         self.values = values.astype(dtype)
-        # OpenCV has no float16 look-up everywhere; it only moves the bytes, so int16 serves.
+        # Not every OpenCV looks up float16. A look-up only moves bytes, so int16 does as well.
         self._movable = np.dtype(np.int16) if dtype == np.float16 else dtype
         self._lookup = self.values.view(self._movable).reshape(1, 256)
         self._factor = np.float32(values[1]) if values[0] == 0 and dtype == np.float32 else None
 
     def apply(self, plane: NDArray[np.uint8], target: NDArray[Any]) -> None:
         """Write the normalized plane into target, both (h, w)."""
-        if self._factor is not None:  # without a mean a product does, in two thirds of the time
+        if self._factor is not None:  # without a mean; multiplying takes two thirds of the time
             np.multiply(plane, self._factor, out=target, dtype=np.float32)
         else:
-            # It has the plane's size and the table's type, so OpenCV fills it.
+            # The target has the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
 
 

@@ -1,4 +1,4 @@
-"""What the tasks find in one image: boxes, with keypoints or masks, a class per pixel, classes."""
+"""What tasks find in one image: boxes with keypoints or masks, a class per pixel, or classes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Detections:
         x, y in pixels of the source image (not clipped), and score 0 to 1 (1 where the model
         gives none). None for a model without keypoints.
     instance_ids : ndarray, shape (h, w), uint8 or uint16, or None
-        Which object each pixel of the source image belongs to: its row plus 1, or 0 for none; of
-        several, the one with the best score. uint8 for up to 255 objects. None for a model
+        Which object each pixel of the source image belongs to: its row plus 1, or 0 for none.
+        Where objects overlap, the best score wins. uint8 for up to 255 objects. None for a model
         without masks.
     track_id : ndarray, shape (n,), int64, or None
         Identity of each object from frame to frame, from 0; -1 for an object that has none (yet).
-        Two objects of one engine and one camera never share an id. None where nothing tracks.
+        Two objects of one engine and one camera never share an id. None without a tracker.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class Detections:
         if self.xyxy.shape != (n, 4) or self.score.shape != (n,) or self.class_id.shape != (n,):
             raise ValueError(
                 f'xyxy {self.xyxy.shape}, score {self.score.shape} and class_id '
-                f'{self.class_id.shape} must be (n, 4), (n,) and (n,) of the same n'
+                f'{self.class_id.shape} must be (n, 4), (n,) and (n,) with the same n'
             )
         points = self.keypoints
         if points is not None and (points.ndim != 3 or len(points) != n or points.shape[2] != 3):
@@ -73,9 +73,9 @@ class Detections:
         Parameters
         ----------
         keypoint_count : int
-            With an empty (0, k, 3) keypoint array where k is not 0.
+            If not 0, the result has an empty keypoint array, (0, keypoint_count, 3).
         masks_wh : tuple of int, optional
-            Width and height of the source image: with `instance_ids` of zeros.
+            Width and height of the source image; if given, the result has `instance_ids` of zeros.
         """
         return cls(
             np.empty((0, 4), np.float32),
@@ -89,10 +89,10 @@ class Detections:
         return len(self.xyxy)
 
     def __getitem__(self, rows: Any) -> Detections:
-        """The rows that an index array, boolean mask or slice selects, with all they have.
+        """The rows that an index array, boolean mask or slice selects, with all their data.
 
-        `instance_ids` get the numbers of the new rows; pixels of the others become 0, also where
-        a selected object lies under one that is not.
+        `instance_ids` are renumbered to the new rows; pixels of the other objects become 0, even
+        where they cover a selected object.
         """
         points = None if self.keypoints is None else self.keypoints[rows]
         ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
@@ -102,7 +102,7 @@ class Detections:
         )
 
     def track_names(self) -> list[str]:
-        """The id of each object as messages and drawings show it; '' for one that has none."""
+        """Each object's id as messages and drawings show it; '' for an object without one."""
         if self.track_id is None:
             return [''] * len(self)
         return [str(track) if track >= 0 else '' for track in self.track_id.tolist()]
@@ -112,7 +112,7 @@ class Detections:
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
         selected = np.arange(len(self))[rows]
         new_ids = np.zeros(len(self) + 1, np.uint8 if len(selected) <= 255 else np.uint16)
-        # From the last, so that the first wins where a row is selected twice.
+        # Backwards, so that the first wins where a row is selected twice.
         new_ids[selected[::-1] + 1] = np.arange(len(selected), 0, -1)
         return new_ids[ids]
 
@@ -124,15 +124,15 @@ class Segmentation:
     Attributes
     ----------
     mask : ndarray, shape (h, w), uint8
-        Class id of each pixel, at the source image's size or the network's, as was asked.
+        Class id of each pixel, at the source image's size or the network's, as requested.
     pixels : ndarray, shape (classes,), int64
         How many pixels of `mask` each class has; sums to h × w.
     colored : ndarray, shape (h, w, 3), uint8, or None
-        BGR of each pixel's class, as `drawing.color_mask` gives it. None where it was not asked
-        for, or not made: `drawing` does it then.
+        BGR of each pixel's class, as from `drawing.color_mask`. None if it was not requested, or
+        could not be made; `drawing` makes it then.
     tinted : ndarray, shape (h, w, 3), uint8, or None
-        The image in BGR, tinted as `drawing.draw_segmentation` does, without a legend. None where
-        `colored` would be.
+        The image in BGR, tinted as by `drawing.draw_segmentation`, without a legend. None in the
+        same cases as `colored`.
     """
 
     mask: NDArray[np.uint8]
@@ -148,7 +148,7 @@ class Segmentation:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Classification:
-    """What one image shows as a whole; entry i of both arrays is the same class, the best first.
+    """What an image shows as a whole; entry i of both arrays is the same class, best first.
 
     Attributes
     ----------
@@ -169,8 +169,8 @@ class Classification:
     def __post_init__(self) -> None:
         if self.class_id.ndim != 1 or self.class_id.shape != self.score.shape:
             raise ValueError(
-                f'class_id {self.class_id.shape} and score {self.score.shape} must be (n,) of the '
-                'same n'
+                f'class_id {self.class_id.shape} and score {self.score.shape} must be (n,) with '
+                'the same n'
             )
 
     def __len__(self) -> int:

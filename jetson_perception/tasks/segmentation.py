@@ -1,4 +1,4 @@
-"""Semantic segmentation: recognize what an output tensor holds, and turn it into a class mask."""
+"""Semantic segmentation: recognize what an output tensor holds and turn it into a class mask."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class SegmentationLayout:
     output : str
         One of `OUTPUTS`.
     class_count : int
-        Classes, background included; 0 when unknown, as class ids do not tell.
+        Classes, including the background; 0 if unknown, which is possible with class ids.
     channels_last : bool
-        True for (1, h, w, classes), False for (1, classes, h, w); of no meaning for class ids.
+        True for (1, h, w, classes), False for (1, classes, h, w); meaningless for class ids.
     binary : bool
-        The one channel is the foreground's; class 0 is the background.
+        The only channel is the foreground's; class 0 is the background.
     """
 
     output: str
@@ -56,7 +56,7 @@ class SegmentationLayout:
 
 @dataclass(frozen=True, slots=True)
 class PictureOptions:
-    """Which pictures of a mask are wanted with it.
+    """Which pictures to make along with a mask.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class PictureOptions:
     tinted : bool
         The image, tinted where the class is not 0.
     colors : tuple of (int, int, int)
-        Blue, green and red of each class, 0 to 255; classes beyond them are black.
+        Blue, green and red of each class, 0 to 255; further classes are black.
     blend : float
         Share of the image that remains under a tint, 0 to 1.
 
@@ -97,16 +97,16 @@ class SegmentationOptions:
     mask_size : str
         'image' for a mask of the source image's size, 'network' for one of the output tensor's.
     interpolation : str
-        What is resized before the best class is taken: 'probabilities', or 'logits', which saves
+        What is resized before the best class is chosen: 'probabilities', or 'logits', which saves
         the softmax.
     pictures : PictureOptions, optional
-        What a model on a GPU makes besides, of masks of the image's size. Others make none:
-        `drawing` does.
+        Pictures that a model on a GPU makes as well, if the mask has the image's size. Models on
+        the CPU make none; `drawing` does.
 
     Raises
     ------
     ParameterError
-        When a value is none of these.
+        When `mask_size` or `interpolation` is not one of these.
     """
 
     mask_size: str = 'image'
@@ -133,27 +133,27 @@ def recognize_segmentation_layout(
     Parameters
     ----------
     output_shape : tuple of int
-        As a run gave it.
+        The shape that a run gave.
     output_dtype : dtype
         Integers are class ids.
     info : ModelInfo
-        `output` and `class_names` count; empty ones are inferred.
+        `output` and `class_names` are used; empty ones are inferred.
     network_wh : tuple of int
         Width and height of the network's input, pixels; the output's grid has its proportions.
 
     Raises
     ------
     ModelError
-        When the output is not one of a segmentation network, or the metadata contradicts it.
+        When this is not the output of a segmentation network, or the metadata contradicts it.
     ParameterError
-        When the shape allows several meanings; names the parameter that decides.
+        When the shape is ambiguous; the error names the parameter that decides.
     """
     name = info.path or 'the model'
     found = f'output {np.dtype(output_dtype)} {tuple(output_shape)} of {name}'
     if info.task not in ('', 'semantic'):
         raise ModelError(
             f'the task of {name} is {quoted(info.task)}; semantic segmentation is decoded here: '
-            "use the detection node for it, or correct 'task'"
+            "use the detection node, or correct 'task'"
         )
     if info.output and info.output not in OUTPUTS:
         raise ParameterError(
@@ -162,7 +162,7 @@ def recognize_segmentation_layout(
     integers = np.issubdtype(np.dtype(output_dtype), np.integer)
     if integers and info.output in ('logits', 'probabilities'):
         raise ModelError(
-            f'{found} holds integers, but output is {quoted(info.output)}; they are class ids: '
+            f'{found} holds integers, which are class ids, but output is {quoted(info.output)}; '
             "correct 'output', or leave it out"
         )
     if integers or info.output == 'class_ids':
@@ -176,9 +176,9 @@ def _class_ids_layout(
     grids = without_ones(shape)
     if grids is None or not _fits(grids, network_wh):
         raise ModelError(
-            f'{found} is not a class id for each pixel, such as (1, h, w), of a '
-            f'{network_wh[0]}×{network_wh[1]} input; export the argmax of a semantic '
-            'segmentation network, or its scores'
+            f'{found} does not hold a class id for each pixel of a '
+            f'{network_wh[0]}×{network_wh[1]} input, such as (1, h, w); export the argmax of a '
+            'semantic segmentation network, or its scores'
         )
     if len(info.class_names) > MAX_CLASSES:
         raise _too_many(found, len(info.class_names))
@@ -192,8 +192,8 @@ def _scores_layout(
         shape = (1, *shape)  # one channel whose axis was squeezed away
     if len(shape) != 4 or shape[0] != 1:
         raise ModelError(
-            f'{found} is not a score for each class and pixel, such as (1, classes, h, w); export '
-            'a semantic segmentation network for one image'
+            f'{found} does not hold a score for each class and pixel, such as (1, classes, h, w); '
+            'export a semantic segmentation network for one image'
         )
     named = len(info.class_names)
     readings = [
@@ -209,9 +209,9 @@ def _scores_layout(
         readings = by_names if len(by_names) == 1 else [min(readings, key=lambda r: r[1])]
     if not readings:
         raise ModelError(
-            f'{found} has no axes in the proportions of the {network_wh[0]}×{network_wh[1]} '
-            'input; (1, classes, h, w) or (1, h, w, classes) is expected: export a semantic '
-            'segmentation network'
+            f'{found} has no two axes with the aspect ratio of the '
+            f'{network_wh[0]}×{network_wh[1]} input; expected (1, classes, h, w) or '
+            '(1, h, w, classes): export a semantic segmentation network'
         )
     channels_last, channels = readings[0]
     if channels < 1:
@@ -230,13 +230,13 @@ def _scores_layout(
         raise ModelError(
             f'{found} has {counted(classes, "class")}, but class_names has {named}; correct the '
             'names, or '
-            'take the model that they belong to'
+            'use the model that they belong to'
         )
     return SegmentationLayout(info.output or 'logits', classes, channels_last, binary)
 
 
 def without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Height and width of (h, w) with any leading ones, or a trailing one."""
+    """Height and width of (h, w) with any number of leading ones, or one trailing one."""
     sides = list(shape)
     while len(sides) > 2 and sides[0] == 1:
         del sides[0]
@@ -246,7 +246,7 @@ def without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 
 def _fits(grid_hw: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
-    """Whether the grid is the input's size divided by a whole number, give or take rounding."""
+    """Whether the grid is the input's size divided by an integer, give or take rounding."""
     height, width = grid_hw
     if min(height, width) < 1:
         return False
@@ -259,9 +259,8 @@ def _fits(grid_hw: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
 
 def _too_many(found: str, count: int) -> ModelError:
     return ModelError(
-        f'{found} has {counted(count, "class")}; a mask holds at most {MAX_CLASSES}, one byte a '
-        'pixel: '
-        'export the model with fewer'
+        f'{found} has {counted(count, "class")}; a mask has one byte per pixel and holds at most '
+        f'{MAX_CLASSES}: export the model with fewer'
     )
 
 
@@ -276,7 +275,7 @@ def segment(
     Parameters
     ----------
     output : ndarray
-        The model's output for one image, as the layout was recognized from.
+        The model's output for one image, in the shape that the layout was recognized from.
     layout : SegmentationLayout
         From `recognize_segmentation_layout`.
     transform : ImageTransform
@@ -287,19 +286,19 @@ def segment(
     Returns
     -------
     Segmentation
-        With mask_size 'image' of the source image's size; with 'network' of the output's grid
-        less the padding.
+        Of the source image's size if `mask_size` is 'image'; of the size of the output's grid
+        without the padding if it is 'network'.
 
     Raises
     ------
     ModelError
-        When a score in the image is NaN, or the highest of a grid point is infinite. A class may
-        be ruled out by a score of minus infinity.
+        When a score in the image is NaN, or the highest score of a grid point is infinite. A score
+        of minus infinity may rule out a class.
 
     Notes
     -----
-    Scores are resized bilinearly and the best class is taken then, the lower one of two equals,
-    which gives smooth borders. Class ids can only be repeated (nearest).
+    Scores are resized bilinearly before the best class is chosen, the lower one of two equals;
+    this gives smooth borders. Class ids can only be repeated (nearest neighbor).
     """
     if layout.output == 'class_ids':
         mask = _nearest(_class_id_grid(output), transform, options)
@@ -313,7 +312,7 @@ def segment(
         planes = planes[:, place.rows, place.columns]
     scores = np.ascontiguousarray(planes, np.float32)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
-    with np.errstate(invalid='ignore', over='ignore'):  # garbage of a broken model warns nobody
+    with np.errstate(invalid='ignore', over='ignore'):  # no warnings for a broken model's output
         highest = scores.max(axis=0)
         _require_numbers(highest, 'scores')
         if layout.output == 'logits' and options.interpolation == 'probabilities':
@@ -352,16 +351,16 @@ def _still_logits(layout: SegmentationLayout, options: SegmentationOptions) -> b
 
 
 class _Workspace(threading.local):
-    """Arrays that are kept for the next frame, for each thread its own.
+    """Arrays kept from frame to frame, separately for each thread.
 
-    Memory fresh from the system costs several times what is computed in it.
+    Fresh memory from the system costs several times as much as the arithmetic done in it.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """The array of this name, with anything in it; a new one when the shape changes."""
+        """The array of this name, contents undefined; a new one if shape or type changes."""
         kept = self._arrays.get(name)
         if kept is None or kept.shape != shape or kept.dtype != dtype:
             kept = self._arrays[name] = np.empty(shape, dtype)
@@ -373,7 +372,7 @@ _workspace = _Workspace()
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of an output's grid on which the image lies, in grid points."""
+    """The part of an output's grid that the image covers, in grid points."""
 
     left: float
     top: float
@@ -382,20 +381,20 @@ class Window:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it begins and ends between two grid points."""
+        """Whether it contains whole grid points only."""
         return all(
             float(side).is_integer() for side in (self.left, self.top, self.width, self.height)
         )
 
     @property
     def rows(self) -> slice:
-        """Rows of the grid that lie in the window by half or more, at least one."""
+        """Rows of the grid of which at least half lies in the window; at least one row."""
         top = math.floor(self.top + 0.5)
         return slice(top, max(math.floor(self.top + self.height + 0.5), top + 1))
 
     @property
     def columns(self) -> slice:
-        """Columns of the grid that lie in the window by half or more, at least one."""
+        """Columns of the grid of which at least half lies in the window; at least one column."""
         left = math.floor(self.left + 0.5)
         return slice(left, max(math.floor(self.left + self.width + 0.5), left + 1))
 
@@ -417,13 +416,13 @@ def _resize(
 ) -> None:
     """Enlarge the window of the plane, or all of it, to the size of `into`.
 
-    Both are of one type: OpenCV leaves a `dst` of another type or size alone, without a word.
+    Both must have the same type: OpenCV silently ignores a `dst` of another type or size.
     """
     height, width = into.shape
     if window is None:
         cv2.resize(plane, (width, height), dst=into, interpolation=interpolation)
         return
-    # The window's edge lies within a grid point: letterboxed images on a coarse grid.
+    # The window's edges cut through grid points, as with letterboxed images on a coarse grid.
     x_step, y_step = window.width / width, window.height / height
     into_plane = np.array(
         [
@@ -445,7 +444,7 @@ def _resize(
 def _best_class(
     scores: NDArray[np.float32], size_wh: tuple[int, int] | None, window: Window | None
 ) -> NDArray[np.uint8]:
-    """Class of the highest score of each pixel, the lower class of two equals, (h, w)."""
+    """Class with the highest score at each pixel, (h, w); the lower class of two equals."""
     if size_wh is None:
         return scores.argmax(axis=0).astype(np.uint8)
     shape = size_wh[1], size_wh[0]
@@ -475,10 +474,10 @@ def _best_class(
 def _where_to_look(
     scores: NDArray[np.float32], size_wh: tuple[int, int]
 ) -> list[tuple[slice, slice] | None]:
-    """The rectangle of the resized image outside of which a class cannot win, for each class.
+    """For each class, the rectangle of the resized image outside of which it cannot win.
 
-    Between four grid points a bilinear score lies between the lowest and the highest of the four;
-    where the highest of a class is below the lowest of another, the class is out.
+    Between four grid points, a bilinear score lies between the lowest and the highest of the four.
+    Where the highest of one class is below the lowest of another, the former cannot win.
     """
     count, height, width = scores.shape
     if min(height, width) < 2:
@@ -491,12 +490,13 @@ def _where_to_look(
     np.minimum(scores[:, :, 1:], scores[:, :, :-1], out=pairs)
     np.minimum(pairs[:, 1:], pairs[:, :-1], out=lowest)
     bar = lowest.max(axis=0)
-    bar -= np.float32(1e-5) * np.abs(bar)  # interpolation rounds: what is this close is looked at
-    return [_rectangle(~(plane < bar), size_wh) for plane in highest]  # and where one is NaN
+    bar -= np.float32(1e-5) * np.abs(bar)  # rounding of the interpolation
+    # Not `plane >= bar`, which would leave out NaN.
+    return [_rectangle(~(plane < bar), size_wh) for plane in highest]
 
 
 def _rectangle(cells: NDArray[np.bool_], size_wh: tuple[int, int]) -> tuple[slice, slice] | None:
-    """Rows and columns of the image that the cells cover; cell i lies between points i, i + 1."""
+    """Rows and columns of the image that cells cover; cell i is between points i and i + 1."""
     left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
     if not width:
         return None
@@ -507,8 +507,8 @@ def _rectangle(cells: NDArray[np.bool_], size_wh: tuple[int, int]) -> tuple[slic
 
 
 def _span(first: int, count: int, cell_count: int, size: int) -> slice:
-    # Grid point i is at (i + 0.5) × size / points - 0.5 of the image; one pixel is to spare. What
-    # lies outside of the outermost points belongs to the outermost cells.
+    # Grid point i is at (i + 0.5) × size / points - 0.5 in the image; one pixel is added as a
+    # margin. Pixels outside the outermost points belong to the outermost cells.
     scale = size / (cell_count + 1)
     start = 0 if first == 0 else math.floor((first + 0.5) * scale - 0.5) - 1
     last = first + count
@@ -517,7 +517,7 @@ def _span(first: int, count: int, cell_count: int, size: int) -> slice:
 
 
 def _softmax(logits: NDArray[np.float32], highest: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of classes, from their logits and the highest of each point."""
+    """Probabilities of classes, from their logits and the highest logit of each point."""
     probabilities = _workspace.array('probabilities', logits.shape, np.float32)
     np.subtract(logits, highest, out=probabilities)
     np.exp(probabilities, out=probabilities)
@@ -526,7 +526,7 @@ def _softmax(logits: NDArray[np.float32], highest: NDArray[np.float32]) -> NDArr
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # In this form no exponential overflows.
+    # This form has no exponential that could overflow.
     half: NDArray[np.float32] = np.tanh(logits * np.float32(0.5))
     half *= np.float32(0.5)
     half += np.float32(0.5)
@@ -536,7 +536,7 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _class_id_grid(output: NDArray[Any]) -> NDArray[np.uint8]:
     size = without_ones(output.shape)
     if size is None:
-        raise ModelError(f'output is {output.shape}, not one class id a pixel')
+        raise ModelError(f'output is {output.shape}, not one class id per pixel')
     grid = output.reshape(size)
     if grid.dtype.kind == 'f':
         _require_numbers(grid, 'class ids')
@@ -559,9 +559,10 @@ def _nearest(
 
 
 def _count(mask: NDArray[np.uint8], class_count: int) -> NDArray[np.int64]:
-    """Pixels of each class; of classes 0 to the highest present when their number is unknown."""
+    """Pixels of each class, up to at least the highest class present."""
     counts = np.zeros(256, np.int64)
-    # OpenCV's histogram is several times as fast as bincount, and exact up to 2^24, in float32.
+    # OpenCV's histogram is several times as fast as bincount. It counts in float32, which is exact
+    # up to 2^24.
     rows = max(2**24 // mask.shape[1], 1)
     for top in range(0, mask.shape[0], rows):
         band = cv2.calcHist([mask[top : top + rows]], [0], None, [256], [0, 256])

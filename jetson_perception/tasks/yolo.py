@@ -1,19 +1,19 @@
-"""What the output tensors of YOLO networks mean: recognize the layout, decode what they found.
+"""What the output tensors of YOLO networks mean: recognize the layout, decode the detections.
 
-Three families are told apart:
+There are three families:
 
 ``objectness``
-    YOLOv5, v7: (1, A, 5 + classes), three anchors a cell; the score is objectness × class.
+    YOLOv5, v7: (1, A, 5 + classes), three anchors per cell; the score is objectness × class.
 ``anchor_free``
     YOLOv8, 11, 12, and YOLO26 without its end-to-end head: (1, 4 + classes + keypoints, A), one
-    anchor a cell.
+    anchor per cell.
 ``end_to_end``
     YOLOv10, YOLO26, and exports with built-in NMS: (1, N, 6 + keypoints), rows of left, top,
     right, bottom, score, class, which need no suppression.
 
-Boxes of the first two are center x, center y, width, height; all are in pixels of the network's
-input. Networks that segment instances have mask coefficients in the place of keypoints, and the
-mask prototypes that these belong to as a second output, (1, coefficients, height / 4, width / 4).
+Boxes of the first two are center x, center y, width, height. All coordinates are pixels of the
+network's input. Instance segmentation networks have mask coefficients in place of keypoints, and
+a second output with the mask prototypes, (1, coefficients, height / 4, width / 4).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
 """Values of `YoloLayout.family`, and of the parameter `layout`."""
 
 MAX_CANDIDATES = 1000
-"""Boxes that enter the suppression, the best by score. A frame has tens to a few hundred; the
-bound keeps a threshold near 0 from stalling the pipeline."""
+"""At most this many boxes, the best by score, enter the suppression. A frame has tens to a few
+hundred; the limit keeps a threshold near 0 from stalling the pipeline."""
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
 _COCO_POSE_VALUES = 80 + 17 * 3
@@ -67,17 +67,17 @@ class YoloLayout:
     family : str
         One of `FAMILIES`.
     class_count : int
-        Classes; 0 when unknown, as end-to-end outputs do not tell.
+        Number of classes; 0 if unknown, which is possible with end-to-end outputs.
     keypoint_shape : tuple of int or None
-        Keypoints an object, and values a keypoint: 2 (x, y) or 3 (x, y, score).
+        Keypoints per object, and values per keypoint: 2 (x, y) or 3 (x, y, score).
     channels_last : bool
         True for (1, anchors, values), False for (1, values, anchors).
     output : int
         Index of the tensor among the model's outputs.
     coefficient_count : int
-        Mask coefficients an object; 0 for a model without masks.
+        Mask coefficients per object; 0 for a model without masks.
     prototypes : int
-        Index of the mask prototypes among the outputs, where there are coefficients.
+        Index of the mask prototypes among the outputs, if there are coefficients.
     """
 
     family: str
@@ -90,12 +90,12 @@ class YoloLayout:
 
     @property
     def keypoint_count(self) -> int:
-        """Keypoints an object; 0 for a model without."""
+        """Keypoints per object; 0 for a model without keypoints."""
         return self.keypoint_shape[0] if self.keypoint_shape else 0
 
     @property
     def value_count(self) -> int:
-        """Values an anchor."""
+        """Values per anchor."""
         classes = 0 if self.family == 'end_to_end' else self.class_count
         points, depth = self.keypoint_shape or (0, 0)
         values = _VALUES_BEFORE_CLASSES[self.family] + classes + points * depth
@@ -104,23 +104,24 @@ class YoloLayout:
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
-    """What counts as a detection. Exchanged as a whole, so that a frame sees one set.
+    """What counts as a detection. Replaced as a whole, so that each frame sees one set.
 
     Attributes
     ----------
     score_threshold : float
         Boxes that score less are dropped, 0 to 1.
     iou_threshold : float
-        A box that a better one covers by more is dropped, 0 to 1; unused for end-to-end models.
+        A box whose IoU with a better one is higher is dropped, 0 to 1; unused for end-to-end
+        models.
     max_detections : int
-        At most so many boxes an image, the best.
+        At most this many boxes per image, the best ones.
     class_agnostic : bool
         Let boxes of different classes suppress each other.
     class_ids : tuple of int or None
-        Only boxes whose best class is one of these; None for all. The others are dropped before
-        the suppression, so they suppress none and do not count among `max_detections`.
+        Keep only boxes whose best class is one of these; None for all. Other boxes are dropped
+        before the suppression, so they suppress no box and do not count as `max_detections`.
     class_score_thresholds : tuple of (int, float)
-        Class ids, each with the threshold that its boxes have instead of `score_threshold`.
+        Class ids, each with the threshold that replaces `score_threshold` for its boxes.
 
     Raises
     ------
@@ -136,7 +137,7 @@ class DetectionOptions:
     class_score_thresholds: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        # Kept as they are meant: 0 and 0.0 are equal, and one must not stand for the other.
+        # Converted to one type: 0 and 0.0 are equal, so a cache would take one for the other.
         put = partial(object.__setattr__, self)
         for name in ('score_threshold', 'iou_threshold'):
             put(name, _fraction(getattr(self, name), f'{name} is', name))
@@ -159,7 +160,7 @@ class DetectionOptions:
 
 
 def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:
-    """The number from 0 to 1 that a setting is; `said` and `of` stand around it in the error."""
+    """A setting as a number from 0 to 1; `said` and `of` surround it in the error."""
     if not (is_number(value) and 0 <= float(value) <= 1):
         shown = value if is_number(value) else repr(value)
         raise ParameterError(f'{said} {shown}{of}; give a number from 0 to 1', parameter)
@@ -169,7 +170,7 @@ def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:
 def _class_id(value: Any) -> int:
     if not is_whole_number(value) or not 0 <= value < MAX_CLASSES:
         raise ParameterError(
-            f'{value!r} is no class id; they are 0 to {MAX_CLASSES - 1}', 'classes'
+            f'{value!r} is not a class id; expected 0 to {MAX_CLASSES - 1}', 'classes'
         )
     return int(value)
 
@@ -182,18 +183,18 @@ def recognize_layout(
     Parameters
     ----------
     output_shapes : sequence of tuple of int
-        Shapes of all outputs, as a run gave them.
+        The shapes that a run gave, of all outputs.
     info : ModelInfo
-        `task`, `class_names`, `keypoint_shape` and `layout` count; empty ones are inferred.
+        `task`, `class_names`, `keypoint_shape` and `layout` are used; empty ones are inferred.
     network_wh : tuple of int
-        Width and height of the network's input, pixels; tells how many anchors there are.
+        Width and height of the network's input, pixels; determines the number of anchors.
 
     Raises
     ------
     ModelError
         When no output is one of a YOLO detector, or the metadata contradicts the shapes.
     ParameterError
-        When the shapes allow several meanings; names the parameter that decides.
+        When the shapes are ambiguous; the error names the parameter that decides.
     """
     _check_info(info)
     name = info.path or 'the model'
@@ -228,22 +229,22 @@ def decode(
     Returns
     -------
     Detections
-        Boxes clipped to the image, those outside dropped; keypoints unclipped, all of them. With
-        an empty keypoint array when nothing is found by a model that has keypoints, and with
-        `instance_ids` of zeros by one that has masks. Everything is finite.
+        Boxes are clipped to the image, and dropped if outside; all keypoints are returned, not
+        clipped. If nothing is found, a model with keypoints gives an empty keypoint array, and one
+        with masks `instance_ids` of zeros. Everything is finite.
 
     Raises
     ------
     ModelError
-        When the output does not have the layout's shape; when the best score of an anchor, its
-        objectness, or the score of a row is NaN or infinite; and when something else is of a box
-        that reaches its threshold, or of the mask prototypes where there is something to mask.
+        When the output does not have the layout's shape; when the best score or the objectness of
+        an anchor, or the score of a row, is NaN or infinite; when any other value is, of a box
+        that reaches its threshold; or when a mask prototype is, and there is a box to mask.
     """
     tensor = outputs[layout.output]
     if tensor.ndim != 3 or tensor.shape[2 if layout.channels_last else 1] != layout.value_count:
         raise ModelError(
             f'output {layout.output} is {tensor.shape}, not (1, …) with {layout.value_count} '
-            'values an anchor as it was when the model was loaded; load the model again'
+            'values per anchor as when the model was loaded; load the model again'
         )
     prototypes = outputs[layout.prototypes] if layout.coefficient_count else None
     if prototypes is not None and (
@@ -251,11 +252,11 @@ def decode(
     ):
         raise ModelError(
             f'output {layout.prototypes} is {prototypes.shape}, not (1, '
-            f'{layout.coefficient_count}, …) mask prototypes as it was when the model was loaded; '
-            'load the model again'
+            f'{layout.coefficient_count}, …) mask prototypes as when the model was loaded; load '
+            'the model again'
         )
     rows = tensor[0] if layout.channels_last else tensor[0].T
-    with np.errstate(over='ignore', invalid='ignore'):  # garbage is told by an error of its own
+    with np.errstate(over='ignore', invalid='ignore'):  # checked below
         if layout.family == 'end_to_end':
             xyxy, score, class_id, values = _read_end_to_end(rows, layout, options)
         else:
@@ -280,14 +281,14 @@ def decode(
 
 
 def score_thresholds(options: DetectionOptions) -> tuple[float, NDArray[np.float32]]:
-    """What the score of a box has to reach, for decoders that don't run here.
+    """The score thresholds as a table, for decoders on a GPU.
 
     Returns
     -------
     lowest : float
-        Less than this is dropped whatever the class.
+        A box that scores less is dropped whatever its class.
     table : ndarray, shape (n,), float32
-        Threshold of each class id, the last one for all ids beyond; infinite for classes that are
+        Threshold of each class id, the last one for all higher ids; infinite for classes that are
         dropped.
     """
     thresholds = _thresholds(options)
@@ -326,7 +327,7 @@ def _read_anchors(
     last = first + layout.class_count
     thresholds = _thresholds(options)
     if layout.family == 'objectness':
-        # No class can lift the product above the objectness.
+        # The product with a class score cannot exceed the objectness.
         is_likely = _at_least(rows[:, 4], thresholds.lowest)
         bad = ~np.isfinite(rows[:, 4])
     else:
@@ -339,7 +340,7 @@ def _read_anchors(
     class_id = values[:, first:last].argmax(axis=1).astype(np.int32)
     score = values[np.arange(len(values)), first + class_id]
     if layout.family == 'objectness':
-        bad[likely] |= ~np.isfinite(score)  # the first that is no number is the highest
+        bad[likely] |= ~np.isfinite(score)  # argmax finds the first NaN
         score = score * values[:, 4]
     require_finite('scores', int(np.count_nonzero(bad)), len(bad), 'anchors')
     half = values[:, 2:4] * np.float32(0.5)
@@ -368,12 +369,12 @@ def _read_anchors(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Thresholds:
-    """What the score of a box has to reach."""
+    """The score that a box has to reach."""
 
     lowest: float
-    """Less than this is dropped whatever the class."""
+    """A box that scores less is dropped whatever its class."""
     table: NDArray[np.float32] | None
-    """Threshold of each class, the last for all ids beyond; None where it is the same for all."""
+    """Threshold of each class id, the last for all higher ids; None if it is the same for all."""
 
     def reached(
         self, score: NDArray[np.float32], class_id: NDArray[np.int32]
@@ -400,7 +401,7 @@ def _thresholds(options: DetectionOptions) -> _Thresholds:
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:
     """Best class score of each anchor, NaN where one is NaN; shape (anchors,)."""
-    # By their bits numbers of float16 above zero have the same order, and NumPy compares
+    # The bits of positive float16 numbers have the same order as the numbers, and NumPy compares
     # integers many times faster.
     half = rows.dtype == np.float16
     bits = rows.view(np.uint16) if half else rows
@@ -410,7 +411,7 @@ def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]
     best = bits[:, first:last].max(axis=1)
     if not half:
         return best
-    # Negative values and negative NaNs rank above all others here, so they are looked at again.
+    # As bits, negative values and negative NaNs rank above all others, so compare them again.
     scores: NDArray[Any] = best.view(np.float16)
     again = np.flatnonzero(best > 0x7FFF)
     if len(again):
@@ -419,10 +420,10 @@ def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]
 
 
 def _at_least(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    """Where scores reach the threshold, and possibly where they are just below."""
+    """Where scores reach the threshold, and perhaps where they are just below it."""
     if scores.dtype == np.float16:
         scores = scores.view(np.int16)
-        # Rounded down by at most one step: the decoder compares again in float32.
+        # One step lower, in case float16 rounded up: the decoder compares again in float32.
         return scores >= np.float16(threshold).view(np.int16) - 1
     return scores >= np.float32(threshold)
 
@@ -463,8 +464,8 @@ def _check_info(info: ModelInfo) -> None:
     shape = info.keypoint_shape
     if shape is not None and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
         raise ParameterError(
-            f'keypoint_shape is {shape}; give the number of keypoints and 2 (x, y) or 3 '
-            '(x, y, score) values of each, such as 17, 3',
+            f'keypoint_shape is {shape}; give the number of keypoints and of values per keypoint, '
+            '2 (x, y) or 3 (x, y, score), such as 17, 3',
             'keypoint_shape',
         )
 
@@ -472,13 +473,13 @@ def _check_info(info: ModelInfo) -> None:
 def _refuse_other_networks(
     shapes: Sequence[tuple[int, ...]], info: ModelInfo, network_wh: tuple[int, int]
 ) -> None:
-    """Name the exports that people do have and that have another decoder."""
+    """Refuse, by name, common exports that cannot be decoded here."""
     name = info.path or 'the model'
     if info.task == 'segment' and not _prototypes(shapes, network_wh):
         grid = f'{network_wh[1] // _PROTOTYPE_STRIDE}, {network_wh[0] // _PROTOTYPE_STRIDE}'
         raise ModelError(
-            f"the task of {name} is 'segment', but none of its outputs {_listed(shapes)} is one "
-            f'of mask prototypes, (1, n, {grid}); export it with both outputs, or correct '
+            f"the task of {name} is 'segment', but none of its outputs {_listed(shapes)} holds "
+            f'mask prototypes, (1, n, {grid}); export it with both outputs, or correct '
             "'task'"
         )
     if any(len(shape) == 2 and shape[1] == 7 for shape in shapes):
@@ -488,8 +489,8 @@ def _refuse_other_networks(
         )
     if len(shapes) >= 4 and any(shape[2:] == (4,) for shape in shapes):
         raise ModelError(
-            f'{name} has outputs {_listed(shapes)} of a suppression plugin; export it without '
-            'EfficientNMS (no --end2end)'
+            f'{name} has the outputs of a suppression plugin, {_listed(shapes)}; export it '
+            'without EfficientNMS (no --end2end)'
         )
     batches = sorted({shape[0] for shape in shapes if len(shape) == 3 and shape[0] != 1})
     if batches:
@@ -504,8 +505,8 @@ def _readings(
 ) -> list[YoloLayout]:
     """Every layout that the shapes allow and the metadata does not exclude."""
     if info.task != 'segment' and info.keypoint_shape is None:
-        # Prototypes say what the values after the classes are. A setting that says otherwise
-        # without the names to prove it contradicts them.
+        # With prototypes, the values after the classes are mask coefficients. Another task
+        # contradicts that.
         with_masks = _readings(shapes, replace(info, task='segment'), network_wh)
         if with_masks:
             return with_masks if info.task == '' else []
@@ -548,7 +549,7 @@ def _anchors_fit(
     family_is_given: bool,
     network_wh: tuple[int, int],
 ) -> bool:
-    """Whether this axis of the shape can count the family's anchors."""
+    """Whether this axis of the shape can be the family's anchors."""
     values, anchors = (shape[2], shape[1]) if channels_last else (shape[1], shape[2])
     cells = [
         sum(-(-network_wh[0] // stride) * -(-network_wh[1] // stride) for stride in strides)
@@ -559,8 +560,8 @@ def _anchors_fit(
         return True
     if any(count in shape for count, _ in counts):
         return False
-    # Nothing here counts anchors: the end-to-end head's rows, or a network with other strides, of
-    # which only the setting tells the family.
+    # No axis has a known number of anchors: these are rows of an end-to-end head, or the network
+    # has other strides, and then only the setting says which family it is.
     if family == 'end_to_end':
         return channels_last and (family_is_given or max(shape) <= _MAX_END_TO_END_SIDE)
     return family_is_given and anchors > values
@@ -569,7 +570,7 @@ def _anchors_fit(
 def _contents(
     family: str, free: int, info: ModelInfo
 ) -> Iterator[tuple[int, tuple[int, int] | None]]:
-    """What the values after the box may be: class count and keypoint shape."""
+    """What the values after the box may be, as class count and keypoint shape."""
     named = len(info.class_names)
     end_to_end = family == 'end_to_end'
     if info.task in ('detect', 'segment') or (info.task == '' and info.keypoint_shape is None):
@@ -593,8 +594,8 @@ def _contents(
     elif info.task == 'pose':
         counts = list(range(1, free))
     else:
-        # Where nothing is known, a pose of one class is the likely other reading, or one that
-        # was made with COCO's classes as well as its keypoints.
+        # If nothing is known, this may also be a pose model of one class, or one with COCO's
+        # classes as well as its keypoints.
         counts = [1, 80] if free == _COCO_POSE_VALUES else [1]
     depths = (2, 3) if named or info.task == 'pose' or end_to_end else (3,)
     for classes in counts:
@@ -622,13 +623,13 @@ def _no_reading(
     if alone and said:
         return ModelError(
             f'outputs {_listed(shapes)} of {name} hold {_described(alone)}; the metadata or '
-            f'parameters say {", ".join(said)}: correct them, or take the model that they belong '
+            f'parameters say {", ".join(said)}: correct them, or use the model that they belong '
             'to'
         )
     if any(len(shape) == 3 and min(shape[1:]) >= 5 for shape in shapes) and not info.layout:
         return ParameterError(
-            f'outputs {_listed(shapes)} of {name} have no number of anchors known for a {size} '
-            f"input; set 'layout' to one of {', '.join(FAMILIES)}",
+            f'outputs {_listed(shapes)} of {name} have no number of anchors that is known for a '
+            f"{size} input; set 'layout' to one of {', '.join(FAMILIES)}",
             'layout',
         )
     return ModelError(
@@ -643,8 +644,8 @@ def _ambiguous(
 ) -> ModelError | ParameterError:
     if len({replace(layout, prototypes=0) for layout in layouts}) == 1:
         return ModelError(
-            f'outputs {_listed(shapes)} of {name} have the shape of mask prototypes more than '
-            'once; export the model with one of them'
+            f'several of the outputs {_listed(shapes)} of {name} have the shape of mask '
+            'prototypes; export the model with one of them'
         )
     if len({layout.family for layout in layouts}) > 1:
         parameter, choices = 'layout', ', '.join(sorted({layout.family for layout in layouts}))
@@ -652,7 +653,7 @@ def _ambiguous(
         parameter, choices = 'task', 'detect or pose'
     elif len({layout.keypoint_shape for layout in layouts}) > 1:
         parameter = 'keypoint_shape'
-        choices = 'keypoints an object, and 2 (x, y) or 3 (x, y, score) values of each'
+        choices = 'keypoints per object, and 2 (x, y) or 3 (x, y, score) values per keypoint'
     else:
         parameter, choices = 'class_names', 'the names of all classes'
     return ParameterError(

@@ -1,7 +1,7 @@
-"""The end of an anchor-free YOLO network: its last convolutions' maps as boxes, scores, keypoints.
+"""The head of an anchor-free YOLO network: from its last feature maps to boxes and keypoints.
 
-Exported models hold this as some thirty small operators behind the last convolutions. Where an
-engine leaves them to one kernel (`cuda.yolo_head`), this is what that kernel does.
+Exported models compute this with some thirty small operators behind the last convolutions. An
+engine may leave them to one kernel (`cuda.yolo_head`), which does the same as this module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BINS = 16
-"""Most bins in the distribution of an edge; Ultralytics' networks have 16, or 1."""
+"""Maximum number of bins in the distribution of an edge; Ultralytics' networks have 16, or 1."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,19 @@ class HeadLayout:
     Attributes
     ----------
     grids_wh : tuple of tuple of int
-        Cells across and down, of each level.
+        Columns and rows of cells in each level.
     strides : tuple of int
-        Pixels of the network's input a cell, of each level.
+        Size of a cell in pixels of the network's input, for each level.
     bins : int
-        Size of the distribution that says how far an edge is, in cells: 0, 1, … bins - 1. One
-        value is the distance itself.
+        Size of the distribution of an edge's distance in cells: 0, 1, … bins - 1. With one bin,
+        its value is the distance itself.
     class_count : int
+        Number of classes.
     extra_count : int
-        Values an anchor behind the classes': keypoints, or coefficients of masks.
+        Values per anchor after those of the classes: keypoints, or mask coefficients.
     keypoint_depth : int
-        Values a keypoint, 2 (x, y) or 3 (x, y, score); 0 where the extra values are given as they
-        are.
+        Values per keypoint, 2 (x, y) or 3 (x, y, score); 0 where the extra values are no
+        keypoints and stay as they are.
     """
 
     grids_wh: tuple[tuple[int, int], ...]
@@ -50,12 +51,12 @@ class HeadLayout:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Channels of each level's maps: boxes, scores and, if there are any, extra values."""
+        """Channels of each level's maps: boxes, scores and, if any, extra values."""
         some = (4 * self.bins, self.class_count, self.extra_count)
         return some if self.extra_count else some[:2]
 
     def map_shapes(self, *, channels_last: bool = False) -> list[tuple[int, int, int, int]]:
-        """Shapes of each level's maps: (1, channels, height, width), or with channels last."""
+        """Shapes of all levels' maps: (1, channels, height, width), or with channels last."""
         return [
             (1, height, width, count) if channels_last else (1, count, height, width)
             for width, height in self.grids_wh
@@ -64,7 +65,7 @@ class HeadLayout:
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
-        """Shape of what the network gives: (1, values, anchors)."""
+        """Shape of the network's output: (1, values, anchors)."""
         anchors = sum(width * height for width, height in self.grids_wh)
         return 1, 4 + self.class_count + self.extra_count, anchors
 
@@ -72,24 +73,25 @@ class HeadLayout:
 def decode_head(
     layout: HeadLayout, maps: Sequence[Sequence[NDArray[np.floating]]]
 ) -> NDArray[np.float32]:
-    """What the network gives for its last convolutions' maps.
+    """The network's output for the maps of its last convolutions.
 
     Parameters
     ----------
     layout : HeadLayout
+        What the maps hold.
     maps : sequence of sequence of ndarray, shape (1, channels, height, width)
-        For each level, those of `HeadLayout.channels`; float32 or float16.
+        The maps of each level, as `HeadLayout.channels` lists them; float32 or float16.
 
     Returns
     -------
     ndarray, shape (1, values, anchors), float32
         For each anchor: center x, y, width, height in pixels of the network's input; score of each
-        class; the extra values, x, y and score of each keypoint.
+        class; then the extra values, such as x, y and score of each keypoint.
 
     Notes
     -----
-    Ultralytics' YOLOv8, 9, 11 and 12 end so: distances to the four edges as means of distributions
-    (Li et al., Generalized Focal Loss, https://arxiv.org/abs/2006.04388).
+    This is the head of Ultralytics' YOLOv8, 9, 11 and 12. The distances to the four edges are the
+    means of distributions (Li et al., Generalized Focal Loss, https://arxiv.org/abs/2006.04388).
     """
     levels = zip(layout.grids_wh, layout.strides, maps, strict=True)
     return np.concatenate([_decode_level(layout, *level) for level in levels], axis=1)[None]
@@ -119,7 +121,7 @@ def _decode_level(
 
 
 def _distances(bins: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From (4, bins, cells) to (4, cells)."""
+    """Mean distances: from (4, bins, cells) to (4, cells)."""
     count = bins.shape[1]
     if count == 1:
         return bins[:, 0]
@@ -130,5 +132,5 @@ def _distances(bins: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over='ignore'):  # exp gives infinity, and 1 / infinity is right
+    with np.errstate(over='ignore'):  # exp gives infinity, and 1 / infinity is 0
         return np.float32(1) / (1 + np.exp(-logits))

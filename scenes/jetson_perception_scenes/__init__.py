@@ -1,1 +1,1 @@
-"""Rendered scenes with exact ground truth, and the models that know them."""
+"""Rendered scenes with exact ground truth, and models trained on them."""

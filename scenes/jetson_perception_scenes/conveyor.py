@@ -1,4 +1,4 @@
-"""Conveyor belts, the steel beside them, and what lies on them."""
+"""Conveyor belts, the steel rails beside them, and the litter on them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _LEAF = ((38, 92, 52), (44, 112, 84), (52, 120, 130))
 def paint_belt(
     rng: np.random.Generator, length: int, height: int, kind: str, light: Light
 ) -> NDArray[np.uint8]:
-    """A belt that wraps around at its end: (height, length, 3) BGR, lit and soiled.
+    """A lit and soiled belt whose end continues at its start: (height, length, 3) BGR.
 
     Parameters
     ----------
     rng : Generator
-        Chooses its color, wear and dirt.
+        Chooses color, wear and dirt.
     length, height : int
         Pixels, along and across the belt.
     kind : str
         One of BELTS.
     light : Light
-        Its color goes into the belt's.
+        Its color tints the belt.
     """
     field = _BELT[kind](rng, length, height)
     field *= (
@@ -109,7 +109,7 @@ def _rollers(rng: np.random.Generator, length: int, height: int) -> NDArray[np.f
     bulge = np.sqrt(np.clip(1 - inside * inside, 0, 1)) * (inside < 1)
     profile = np.where(inside < 1, 0.25 + 0.75 * bulge, 0.12)
     profile = profile + 0.35 * np.exp(-(((across + 0.25) / 0.1) ** 2))
-    # Each roller has turned by its own angle, and wears its own rings.
+    # Each roller is turned by its own angle, and has its own wear marks.
     rings = smooth_noise(rng, (round(length / pitch), height), (1.0, height / 60), octaves=2)
     tone = 1 + 0.08 * np.repeat(rings, int(np.ceil(pitch)), axis=1)
     tone = cv2.resize(tone, (length, height), interpolation=cv2.INTER_LINEAR)
@@ -166,9 +166,9 @@ class Litter:
     Attributes
     ----------
     color : ndarray, shape (h, w, 3), uint8
-        Multiplied by its opacity.
+        Color, multiplied by the opacity.
     transmission : ndarray, shape (h, w, 3), uint8
-        What it leaves of the picture below, 255 for all.
+        Share of the picture below that shows through; 255 is all of it.
     outline : ndarray, shape (h, w), uint8
         255 where it covers at least half of the pixel, else 0.
     """
@@ -179,7 +179,7 @@ class Litter:
 
 
 def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
-    """A leaf or, less often, a twig, for a picture `height` pixels high."""
+    """A leaf or, less often, a twig, for a picture of `height` pixels."""
     leaf = rng.random() < 0.7
     long = rng.uniform(0.09, 0.2) * height
     side = int(long * 1.25)
@@ -220,7 +220,7 @@ def paint_litter(rng: np.random.Generator, height: int, light: Light) -> Litter:
 
 
 def lay_litter(picture: NDArray[np.uint8], litter: Litter, x0: int, y0: int) -> None:
-    """Draw it into (h, w, 3) BGR with its corner at x0, y0, in place; clipped at the edges."""
+    """Draw litter into (h, w, 3) BGR with its corner at x0, y0, in place; clipped at the edges."""
     h, w = litter.outline.shape
     left, top = max(x0, 0), max(y0, 0)
     right, bottom = min(x0 + w, picture.shape[1]), min(y0 + h, picture.shape[0])
@@ -244,9 +244,9 @@ def paint_rail(
     width, height : int
         Pixels.
     light : Light
-        Its color.
+        Its color tints the rail.
     below : bool
-        Whether it is the lower one; the edge that faces the belt is bent down.
+        Whether this is the lower rail; the edge that faces the belt is bent down.
     """
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     y = 1 - y if below else y

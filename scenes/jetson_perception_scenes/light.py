@@ -9,18 +9,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Light:
-    """Where the lamp stands, and what its light is like.
+    """The lamp's position, and the properties of its light.
 
     Attributes
     ----------
     azimuth : float
-        Where it stands, radians in the image plane, x to the right and y down.
+        Direction in the image plane, radians; x points right and y down.
     elevation : float
-        Height above the belt, radians; π/2 is straight above.
+        Angle above the belt, radians; π/2 is straight above.
     color_bgr : tuple of float
-        Gain per channel; exposure is in it.
+        Gain per channel, including the exposure.
     ambient : float
-        Share of light that comes from everywhere, 0 to 1.
+        Share of the light that comes from all directions, 0 to 1.
     gloss : float
         Strength of the highlight, 0 to 1.
     """

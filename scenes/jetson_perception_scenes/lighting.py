@@ -1,8 +1,8 @@
 """How light falls on round things on a belt, and how they are composited into the picture.
 
-A thing is composited by two arrays: `picture = picture × transmission + color`. The first holds
-its shadow and its outline, the second its lit color, already multiplied by its opacity; each is
-blurred as shutter and lens blur it, which is exact enough as all things move with the belt.
+A thing is composited with two arrays: `picture = picture × transmission + color`. The first holds
+its shadow and its outline, the second its lit color, already multiplied by its opacity. Both get
+the blur of shutter and lens, which is exact enough, because all things move with the belt.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blur:
-    """What shutter and lens do to the picture.
+    """The blur of shutter and lens.
 
     Attributes
     ----------
     motion : int
-        How far the belt moves while the shutter is open, pixels; below 2 is none.
+        How far the belt moves while the shutter is open, pixels; no blur below 2.
     defocus : float
-        Standard deviation of the lens's blur, pixels; below 0.35 is none.
+        Standard deviation of the lens's blur, pixels; no blur below 0.35.
     """
 
     motion: int
@@ -58,7 +58,7 @@ class Blur:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A thing ready to be composited; `dx, dy` lead from its center to its corner.
+    """A thing, ready to be composited.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Sprite:
     outline : ndarray, shape (h, w), uint8
         255 where the thing covers at least half of the pixel, else 0.
     dx, dy : int
-        Offset of the upper left corner of these from the thing's center, pixels.
+        Offset of the arrays' upper left corner from the thing's center, pixels.
     """
 
     color: NDArray[np.uint8]
@@ -81,7 +81,7 @@ class Sprite:
 
 @dataclass(frozen=True, eq=False)
 class Transmission:
-    """What shadow and outline leave of the picture: (h, w, 3) uint8, 255 for all of it."""
+    """Share of the picture that shadow and outline leave: (h, w, 3) uint8; 255 is all of it."""
 
     factor: NDArray[np.uint8]
     dx: int
@@ -89,18 +89,18 @@ class Transmission:
 
 
 class LitOrange:
-    """An orange under a light: its shadow, and its sprite at any spin.
+    """A lit orange: its shadow, and its sprite at any spin.
 
     Parameters
     ----------
     skin : Skin
-        What the light falls on.
+        The orange's skin.
     light : Light
         The lamp.
     blur : Blur
         The blur of shutter and lens.
     aspect : float
-        Width over height of its outline, near 1.
+        Width of the outline divided by its height, near 1.
     """
 
     def __init__(self, skin: Skin, light: Light, blur: Blur, aspect: float) -> None:
@@ -122,7 +122,7 @@ class LitOrange:
         lx, ly, lz = light.direction()
         self._diffuse = _diffuse(nx, ny, nz, light)
         self._highlight = _highlight(nx, ny, nz, light)
-        # Slopes that face the lamp are brighter; Scharr's weights, turned towards it.
+        # Slopes that face the lamp are brighter: Scharr's weights, rotated towards it.
         scharr = np.array([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]], np.float32) / 32
         self._emboss = np.asarray(-1.5 * (lx * scharr + ly * scharr.T) / max(lz, 0.4), np.float32)
         self.transmission = self._shadow(light)
@@ -160,7 +160,7 @@ class LitOrange:
         return np.asarray(1 + 0.012 * np.cos(3 * phi + three) + 0.006 * np.cos(5 * phi + five))
 
     def _turn(self, spin: float) -> NDArray[np.float64]:
-        """From pixels of the sprite to those of the skin (an inverse map, as _WARP says)."""
+        """The map from pixels of the sprite to those of the skin (inverse, as _WARP requires)."""
         to_disc = np.diag([self._skin.radius / self._rx, self._skin.radius / self._ry])
         c, s = np.cos(spin), np.sin(spin)
         linear = np.array([[c, s], [-s, c]]) @ to_disc
@@ -173,7 +173,7 @@ class LitOrange:
         lx, ly, lz = light.direction()
         flat = max(float(np.hypot(lx, ly)), 1e-6)
         radius = self._skin.radius
-        # A sphere that touches the belt: the shadow's center lies under the ray through its own.
+        # A sphere on the belt: the ray through its center meets the belt at the shadow's center.
         reach = radius * flat / lz
         dx, dy = -lx / flat, -ly / flat
         pad = 0.28 * radius / lz
@@ -211,7 +211,7 @@ _SCATTER = [
     for power in (1.35, 1.18, 0.85)
 ]
 MAX_LOBE = 1.018
-"""Radius of an outline's farthest point, in radii of its ellipse."""
+"""Distance of an outline's farthest point, in radii of its ellipse."""
 
 
 def _to_bytes3(field: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -222,7 +222,7 @@ def _to_bytes3(field: NDArray[np.float32]) -> NDArray[np.uint8]:
 def _diffuse(
     nx: NDArray[np.float32], ny: NDArray[np.float32], nz: NDArray[np.float32], light: Light
 ) -> NDArray[np.uint8]:
-    """Brightness of a smooth sphere; 200 is that of a surface that faces the lamp."""
+    """Brightness of a smooth sphere; 200 for a surface that faces the lamp."""
     lx, ly, lz = light.direction()
     facing = nx * lx + ny * ly + nz * lz
     lamp = np.clip((facing + 0.35) / 1.35, 0.0, 1.0)
@@ -242,7 +242,7 @@ def _highlight(
     for share, sx, sy in ((1.0, 1.0, 1.0), (0.45, -0.9, -0.6)):
         half = np.array([lx * sx, ly * sy, lz + 1.0])
         hx, hy, hz = half / np.linalg.norm(half)
-        # Lamps are tubes across the belt, so a distance along y counts less.
+        # The lamps are tubes across the belt, so a distance along y counts less.
         away = (nx - hx) ** 2 + 0.4 * (ny - hy) ** 2 + (nz - hz) ** 2
         core, sheen, haze = np.exp(-away / 0.004), np.exp(-away / 0.022), np.exp(-away / 0.12)
         level = level + share * (85 * core + 60 * sheen + 22 * haze)

@@ -19,20 +19,20 @@ def smooth_noise(
     octaves: int = 1,
     wrap_x: bool = False,
 ) -> NDArray[np.float32]:
-    """Value noise: a coarse random grid, interpolated by cubics, summed over octaves.
+    """Value noise: a coarse random grid, interpolated with cubics, summed over octaves.
 
     Parameters
     ----------
     rng : Generator
-        Where the grid's values come from.
+        Source of the grid's values.
     size_wh : tuple of int
         Width and height of the field, pixels.
     cell_wh : tuple of float
         Width and height of a cell of the coarsest grid, pixels; unequal for streaks.
     octaves : int
-        Each further one has half the cell and half the amplitude.
+        Number of octaves; each has half the cell size and half the amplitude of the previous one.
     wrap_x : bool
-        Make the right edge continue at the left one.
+        Make the field continue from its right edge to its left edge.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def smooth_noise(
         rows = max(2, round(height / cell_wh[1] * 2**octave))
         grid = rng.uniform(-1.0, 1.0, (rows, columns)).astype(np.float32)
         if wrap_x:
-            # Two columns of the other side reach as far as the cubic's support.
+            # The cubic's support needs two columns of the other side.
             grid = np.hstack([grid[:, -2:], grid, grid[:, :2]])
             margin = round(2 * width / columns)
             wide = cv2.resize(grid, (width + 2 * margin, height), interpolation=cv2.INTER_CUBIC)

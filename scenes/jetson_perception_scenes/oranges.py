@@ -1,8 +1,8 @@
 """Navel oranges on a conveyor belt, some with defects, and the class of every pixel.
 
-The picture is rendered, not photographed: it serves to train, test and demonstrate a segmentation
-network where nobody has labeled fruit at hand. The truth is exact: a pixel has a defect's class
-where the defect was painted with at least half opacity and nothing lies over it.
+The picture is rendered, not photographed: it is for training, testing and demonstrating a
+segmentation network without labeled fruit. The truth is exact: a pixel has a defect's class if the
+defect was painted there with at least half opacity, and nothing lies over it.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ EVALUATION_SEED = 1_000_000
 """Evaluation scenes have the seeds from here on; training never sees them."""
 
 MIN_SIZE_WH = (64, 64)
-"""Smallest pictures that show anything, pixels."""
+"""Width and height of the smallest useful pictures, pixels."""
 
-# How many times a second a sprite is rotated; in between it keeps its spin.
+# How many times per second a sprite is rotated; in between it keeps its spin.
 _SPINS_HZ = 3.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What differs between scenes, apart from the oranges themselves.
+    """What differs between scenes, apart from the oranges.
 
-    Lengths are fractions of the picture's height, so that a scene looks alike at every size.
+    Lengths are fractions of the picture's height, so that a scene looks the same at every size.
     """
 
     light: Light
@@ -106,7 +106,7 @@ class Look:
 
     @classmethod
     def any(cls, rng: np.random.Generator) -> Look:
-        """Any line from a good one to a bad one, as training and evaluation use."""
+        """Any line, from a good to a bad one, for training and evaluation."""
         return cls(
             light=Light(
                 azimuth=rng.uniform(-np.pi, np.pi),
@@ -138,7 +138,7 @@ def _lamp_color(warmth: float, exposure: float) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an orange lies at time 0, and how it moves on the belt."""
+    """The position of an orange at time 0, and its motion on the belt."""
 
     x: float
     y: float
@@ -151,21 +151,21 @@ class _Place:
 
 
 class OrangeScene:
-    """A stretch of conveyor that goes round and round under a camera.
+    """A stretch of conveyor that passes under a camera again and again.
 
     Parameters
     ----------
     size_wh : tuple of int
         Width and height of the pictures, pixels; at least MIN_SIZE_WH.
     seed : int
-        Two scenes of the same size and seed are the same.
+        Scenes of the same size and seed are identical.
     look : Look or None
         None draws a typical one from the seed.
 
     Raises
     ------
     ValueError
-        When the size is too small to hold anything.
+        When the size is below MIN_SIZE_WH.
     """
 
     def __init__(self, size_wh: tuple[int, int], seed: int, look: Look | None = None) -> None:
@@ -206,7 +206,7 @@ class OrangeScene:
         self._noise = self._sensor_noise(rng)
 
     def prepare(self, stop: threading.Event | None = None) -> None:
-        """Paint all oranges now, so that no frame waits for one; stops early when told to."""
+        """Paint all oranges now, so that no frame has to wait; stops early on request."""
         for index in range(len(self._places)):
             if stop is not None and stop.is_set():
                 return
@@ -217,18 +217,19 @@ class OrangeScene:
         time_s: float,
         out: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The picture and the truth at a time.
+        """The picture and the truth at a given time.
 
         Parameters
         ----------
         time_s : float
-            Seconds since the scene began; any order, the same time gives the same frame.
+            Seconds since the start, in any order; the same time always gives the same frame.
         out : tuple of ndarray or None
-            Contiguous (h, w, 3) and (h, w) uint8 to write to; None makes new ones.
+            Contiguous (h, w, 3) and (h, w) uint8 to write to; None makes new arrays.
 
         Returns
         -------
         bgr : ndarray, shape (h, w, 3), uint8
+            The picture.
         truth : ndarray, shape (h, w), uint8
             Class id of each pixel, an index into CLASS_NAMES.
         """
@@ -250,7 +251,7 @@ class OrangeScene:
         return bgr, truth
 
     def _arrange(self, rng: np.random.Generator) -> list[_Place]:
-        """Oranges scattered over the stretch, none inside another."""
+        """Oranges scattered over the stretch, without overlaps."""
         height = self.size_wh[1]
         places: list[_Place] = []
         usual = self.look.radius * height
@@ -260,7 +261,7 @@ class OrangeScene:
                 break
             radius = usual * rng.uniform(0.86, 1.14)
             edge = self._rail + 0.012 * height
-            # Without rails an orange may be cut by the edge of the picture.
+            # Without rails, the edge of the picture may cut an orange.
             low, high = (edge + radius, height - edge - radius) if self._rail else (0, height)
             x, y = rng.uniform(0, self._length), rng.uniform(low, high)
             if any(self._distance(x, y, p) < 1.015 * (radius + p.radius) for p in places):
@@ -278,22 +279,22 @@ class OrangeScene:
                 )
             )
         lx, ly, _ = self.look.light.direction()
-        # Nearest to the lamp first: a shadow then falls under the neighbor, not over it.
+        # Nearest to the lamp first, so that a shadow falls under the neighbor, not over it.
         return sorted(places, key=lambda p: -(p.x * lx + p.y * ly))
 
     def _distance(self, x: float, y: float, other: _Place) -> float:
-        """Distance between centers, the short way around the stretch."""
+        """Distance between centers, the shorter way around the stretch."""
         dx = abs(x - other.x)
         return float(np.hypot(min(dx, self._length - dx), y - other.y))
 
     def _order(self, travel: int) -> list[int]:
-        """Oranges in the order of painting."""
+        """The oranges in painting order."""
         lx, ly, _ = self.look.light.direction()
         depth = [-(self._on_screen(p.x, travel) * lx + p.y * ly) for p in self._places]
         return sorted(range(len(depth)), key=depth.__getitem__)
 
     def _on_screen(self, x: float, travel: int) -> int:
-        """Column of what lies at x on the stretch; may be left of the picture."""
+        """Picture column for a position x on the stretch; may be left of the picture."""
         margin = (self._length - self.size_wh[0]) // 2
         return int(round(x) + travel + margin) % self._length - margin
 
@@ -368,7 +369,7 @@ class OrangeScene:
             truth[there][leaf.outline[part] > 0] = 0
 
     def _vignette(self) -> NDArray[np.uint8]:
-        """Fall-off of lamp and lens, (h, w, 3); 230 leaves the picture as it is."""
+        """Fall-off of lamp and lens, (h, w, 3); 230 leaves the picture unchanged."""
         width, height = self.size_wh
         lx, ly, _ = self.look.light.direction()
         x = (np.arange(width, dtype=np.float32)[None, :] - width / 2) / height - 0.3 * lx
@@ -377,11 +378,11 @@ class OrangeScene:
         return np.repeat(np.clip(230 * level, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
     def _sensor_noise(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:
-        """Noise to add and noise to subtract; each frame takes another window of it."""
+        """Noise to add and noise to subtract; each frame uses another window of it."""
         width, height = self.size_wh
         shape = (height + 48, width + 48, 3)
         field = rng.standard_normal(shape, np.float32)
-        # Demosaicing spreads a photosite's noise over its neighbors.
+        # Demosaicing spreads the noise of a photosite over its neighbors.
         field = cv2.GaussianBlur(field, (3, 3), 0.55)
         field *= self.look.noise / 0.62
         return (
@@ -405,14 +406,14 @@ class OrangeScene:
 
 
 _DEFECTS = (ULCER, SUNBURN, WIND_SCAR)
-# Ulcers are small; having more of them keeps the areas of the classes comparable.
+# Ulcers are small, so there are more of them: this keeps the areas of the classes comparable.
 _DEFECT_SHARES = (0.42, 0.27, 0.31)
 
 
 def _overlap(
     picture: NDArray[np.uint8], thing: NDArray[np.uint8], x0: int, y0: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """Where a thing with its corner at x0, y0 meets the picture: slices of both, or None."""
+    """Slices of the picture and of a thing at x0, y0 where they overlap, or None."""
     left, top = max(x0, 0), max(y0, 0)
     right = min(x0 + thing.shape[1], picture.shape[1])
     bottom = min(y0 + thing.shape[0], picture.shape[0])
@@ -427,7 +428,7 @@ def _overlap(
 def still(
     seed: int, size_wh: tuple[int, int] = (1280, 720)
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """One picture with its truth, of a scene that varies more widely than a live one.
+    """One picture with its truth, from a scene that varies more widely than a live one.
 
     Parameters
     ----------
@@ -439,14 +440,16 @@ def still(
     Returns
     -------
     bgr : ndarray, shape (h, w, 3), uint8
+        The picture.
     truth : ndarray, shape (h, w), uint8
+        Class id of each pixel.
     """
     rng = np.random.default_rng((seed, 1))
     return OrangeScene(size_wh, seed, Look.any(rng)).frame(rng.uniform(0, 60))
 
 
 def training_stills() -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Name, picture and truth of scenes to train or calibrate on, 1280 × 720, in a fixed order."""
+    """Name, picture and truth of training or calibration scenes, 1280 × 720, in a fixed order."""
     for seed in range(TRAINING_SEED, VALIDATION_SEED):
         yield (f'oranges-{seed}', *still(seed))
 
@@ -466,4 +469,4 @@ KIND = SceneKind(
     training=training_stills,
     evaluation=evaluation_stills,
 )
-"""What `scene://oranges` shows."""
+"""The scene of `scene://oranges`."""

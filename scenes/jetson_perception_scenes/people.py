@@ -1,8 +1,9 @@
-"""People, and what a mobile robot meets beside them, with exact boxes and keypoints.
+"""People and other things that a mobile robot meets, with exact boxes and keypoints.
 
-The pictures are rendered, not photographed: they serve to train, test and demonstrate detection
-and pose networks. The truth is exact: a box is that of an object's visible pixels, a keypoint is
-where the joint lies. docs/people.md shows what a network that learned from them sees elsewhere.
+The pictures are rendered, not photographed: they are for training, testing and demonstrating
+detection and pose networks. The truth is exact: a box encloses an object's visible pixels, a
+keypoint is the position of the joint. docs/people.md shows what a network that was trained on them
+finds in other pictures.
 """
 
 from __future__ import annotations
@@ -61,11 +62,11 @@ EVALUATION_SEED = 1_000_000
 """Evaluation scenes have the seeds from here on; training never sees them."""
 
 MIN_SIZE_WH = (64, 64)
-"""Smallest pictures that show anything, pixels."""
+"""Width and height of the smallest useful pictures, pixels."""
 
 _PEOPLE_SHARES = (0.1, 0.24, 0.21, 0.15, 0.11, 0.07, 0.05, 0.04, 0.03)
 _THING_SHARES = (0.14, 0.2, 0.2, 0.17, 0.13, 0.09, 0.07)
-# Typical heights, meters: they decide from how far away a thing is seen.
+# Typical heights, meters: they decide how far away a thing is placed.
 _HEIGHTS = {
     "person": 1.7, "cone": 0.55, "box": 0.4, "ball": 0.3, "door": 2.1, "chair": 0.9, "bin": 0.65,
     "plant": 0.9, "table": 0.75, "post": 1.8,
@@ -78,7 +79,7 @@ def still(
     size_wh: tuple[int, int] = (1280, 720),
     photographs: Sequence[NDArray[np.uint8]] = (),
 ) -> tuple[NDArray[np.uint8], PeopleTruth]:
-    """One picture with its truth, of a scene that varies more widely than a live one.
+    """One picture with its truth, from a scene that varies more widely than a live one.
 
     Parameters
     ----------
@@ -87,28 +88,30 @@ def still(
     size_wh : tuple of int
         Width and height, pixels.
     photographs : sequence of ndarray, each (h, w, 3), uint8
-        BGR; a part of one is the background of about a third of the scenes.
+        BGR; about a third of the scenes have a part of one as their background.
 
     Returns
     -------
     bgr : ndarray, shape (h, w, 3), uint8
+        The picture.
     truth : PeopleTruth
+        What it shows.
     """
     return photograph(stage(seed, size_wh, photographs))
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A place and what stands in it, before it is photographed.
+    """A place and what stands in it, before the picture is taken.
 
     Attributes
     ----------
     bgr : ndarray, shape (h, w, 3), uint8
-        The place with nobody in it.
+        The empty place.
     layers : list of Layer
-        Who and what is there, in any order.
+        The people and things in it, in any order.
     rng : Generator
-        What lens, shutter and sensor are drawn from.
+        Source of randomness for lens, shutter and sensor.
     """
 
     bgr: NDArray[np.uint8]
@@ -121,7 +124,7 @@ def stage(
     size_wh: tuple[int, int] = (1280, 720),
     photographs: Sequence[NDArray[np.uint8]] = (),
 ) -> Stage:
-    """What `still` photographs, for callers that rearrange the layers."""
+    """The stage of `still`, for callers that rearrange the layers."""
     _check_size(size_wh)
     rng = np.random.default_rng((seed, 3))
     lens = Lens.sample(rng, size_wh)
@@ -137,7 +140,7 @@ def stage(
 
 
 def photograph(staged: Stage) -> tuple[NDArray[np.uint8], PeopleTruth]:
-    """The picture of a stage and its truth; the stage's own picture stays as it is."""
+    """The picture of a stage and its truth; does not change the stage."""
     layers = sorted(staged.layers, key=lambda layer: -layer.depth)
     picture = staged.bgr.copy()
     ids = np.zeros(picture.shape[:2], np.uint8)
@@ -146,7 +149,7 @@ def photograph(staged: Stage) -> tuple[NDArray[np.uint8], PeopleTruth]:
 
 
 def training_stills() -> Iterator[tuple[str, NDArray[np.uint8], PeopleTruth]]:
-    """Name, picture and truth of scenes to train or calibrate on, 1280 × 720, in a fixed order."""
+    """Name, picture and truth of training or calibration scenes, 1280 × 720, in a fixed order."""
     for seed in range(TRAINING_SEED, EVALUATION_SEED):
         yield (f'people-{seed}', *still(seed))
 
@@ -173,7 +176,7 @@ def _check_size(size_wh: tuple[int, int]) -> None:
 def _part(
     rng: np.random.Generator, photograph: NDArray[np.uint8], size_wh: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """A part of a photograph at that size, mirrored or not."""
+    """A part of a photograph at the given size, perhaps mirrored."""
     width, height = size_wh
     fit = min(photograph.shape[1] / width, photograph.shape[0] / height)
     zoom = fit * rng.uniform(0.45, 1.0)
@@ -187,7 +190,7 @@ def _part(
 def _place(
     rng: np.random.Generator, lens: Lens, place: Backdrop, tall: float, low: float, high: float
 ) -> tuple[float, float]:
-    """Where on the floor (x, z; meters) a thing appears `low` to `high` picture heights tall."""
+    """A place (x, z; meters) where a thing appears `low` to `high` picture heights tall."""
     share = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     z = lens.focal * tall / (share * lens.size_wh[1])
     nearest, farthest = max(_NEAREST, 0.35 * tall), place.depth - 0.4
@@ -208,7 +211,7 @@ def _heading(rng: np.random.Generator) -> float:
 
 
 def _reduce(pixels: float) -> int:
-    """How many times larger a sprite of that height is rendered."""
+    """How many times larger a sprite of the given height is rendered."""
     return 3 if pixels < 90 else 2 if pixels < 330 else 1
 
 
@@ -271,7 +274,7 @@ def _things(rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop) -> 
 def _door_layer(
     rng: np.random.Generator, lens: Lens, sun: Sun, place: Backdrop, *, at_end: bool = False
 ) -> Layer:
-    """A door in a wall, or in a frame of its own where there is none."""
+    """A door in a wall, or in its own frame if there is no wall."""
     if place.walls is None:
         x, z = _place(rng, lens, place, _HEIGHTS['door'], 0.2, 1.2)
         return _thing_layer(rng, lens, sun, 'door', x, z, float(rng.uniform(-0.9, 0.9)))
@@ -318,7 +321,7 @@ def _thing_layer(
 
 
 def _expose(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What lens, shutter and sensor make of the scene."""
+    """Apply the effects of lens, shutter and sensor to the scene."""
     height, width = picture.shape[:2]
     if rng.random() < 0.25:
         sigma = rng.uniform(0.4, 0.0025 * width + 0.4)
@@ -370,10 +373,10 @@ _NOISE_MARGIN = 48
 
 @dataclass(frozen=True, eq=False)
 class _Actor:
-    """Somebody in a live scene.
+    """A person in a live scene.
 
-    `x0` to `x1` is their way at distance `z`, which they walk at `speed` over and over; who
-    stands has equal ends.
+    They walk from `x0` to `x1` at distance `z` and with `speed`, over and over; for somebody who
+    stands, `x0` and `x1` are equal.
     """
 
     figure: Figure
@@ -387,7 +390,7 @@ class _Actor:
     seed: int
 
     def at(self, time_s: float) -> tuple[float, int]:
-        """Their x, meters, and the number of the frame shown."""
+        """Their x, meters, and the number of the frame to show."""
         if self.x0 == self.x1:
             return self.x0, int(time_s * _GESTURE_FRAMES / 1.6 + self.start) % _GESTURE_FRAMES
         way = (self.start + self.speed * time_s) % abs(self.x1 - self.x0)
@@ -405,12 +408,12 @@ class PeopleScene:
     size_wh : tuple of int
         Width and height of the pictures, pixels; at least MIN_SIZE_WH.
     seed : int
-        Two scenes of the same size and seed are the same.
+        Scenes of the same size and seed are identical.
 
     Raises
     ------
     ValueError
-        When the size is too small to hold anything.
+        When the size is below MIN_SIZE_WH.
     """
 
     def __init__(self, size_wh: tuple[int, int], seed: int) -> None:
@@ -434,7 +437,7 @@ class PeopleScene:
         self._noise = self._sensor_noise(rng)
 
     def prepare(self, stop: threading.Event | None = None) -> None:
-        """Render everybody's frames now, so that no frame waits; stops early when told to."""
+        """Render all people now, so that no frame has to wait; stops early on request."""
         for index, actor in enumerate(self._actors):
             for number in range(_GESTURE_FRAMES if actor.x0 == actor.x1 else _WALK_FRAMES):
                 if stop is not None and stop.is_set():
@@ -446,20 +449,22 @@ class PeopleScene:
         time_s: float,
         out: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
     ) -> tuple[NDArray[np.uint8], PeopleTruth]:
-        """The picture and the truth at a time.
+        """The picture and the truth at a given time.
 
         Parameters
         ----------
         time_s : float
-            Seconds since the scene began; any order, the same time gives the same frame.
+            Seconds since the start, in any order; the same time always gives the same frame.
         out : tuple of ndarray or None
-            Contiguous (h, w, 3) and (h, w) uint8 to write to: the picture, and which layer is on
-            top where. None makes new ones.
+            Contiguous (h, w, 3) and (h, w) uint8 to write to: the picture, and the topmost layer
+            at each pixel. None makes new arrays.
 
         Returns
         -------
         bgr : ndarray, shape (h, w, 3), uint8
+            The picture.
         truth : PeopleTruth
+            What it shows.
         """
         width, height = self.size_wh
         if out is None:
@@ -532,7 +537,7 @@ class PeopleScene:
             yield Layer(sprite, self._lens.foot(x, actor.z), actor.z, PERSON, shadow)
 
     def _look(self, index: int, number: int) -> tuple[Sprite, Shadow]:
-        """An actor's sprite and shadow at one of their frames; rendered when first asked for."""
+        """An actor's sprite and shadow for one of their frames, rendered at first use."""
         look = self._looks.get((index, number))
         if look is None:
             actor = self._actors[index]
@@ -556,7 +561,7 @@ class PeopleScene:
         return look
 
     def _sensor_noise(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:
-        """Noise to add and noise to subtract; each frame takes another window of it."""
+        """Noise to add and noise to subtract; each frame uses another window of it."""
         width, height = self.size_wh
         shape = (height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3)
         field = rng.standard_normal(shape, np.float32)
@@ -577,7 +582,7 @@ class PeopleScene:
 
 
 def _gesture(pose: Pose, phase: float) -> Pose:
-    """A pose that sways a little, and moves the forearms and the head."""
+    """A pose that sways a little and moves the forearms and the head."""
     swing = float(np.sin(2 * np.pi * phase))
     arms = tuple(
         Arm(
@@ -602,4 +607,4 @@ KIND = SceneKind(
     knows_objects=True,
     keypoint_count=KEYPOINT_COUNT,
 )
-"""What `scene://people` shows."""
+"""The scene of `scene://people`."""

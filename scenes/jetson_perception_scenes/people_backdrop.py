@@ -1,6 +1,6 @@
-"""Where people go about: rooms, corridors and open ground, seen by a camera of known height.
+"""Places for people: rooms, corridors and open ground, seen by a camera of known height.
 
-Each pixel's ray is intersected with floor, ceiling and walls, which are painted by their own
+Each pixel's ray is intersected with floor, ceiling and walls, which are painted in their own
 coordinates.
 """
 
@@ -76,7 +76,7 @@ class Lens:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, size_wh: tuple[int, int]) -> Lens:
-        """A robot's camera, from a vacuum cleaner's to one on a mast."""
+        """A robot's camera, from that of a vacuum cleaner to one on a mast."""
         width, height = size_wh
         return cls(
             size_wh,
@@ -86,14 +86,14 @@ class Lens:
         )
 
     def foot(self, x: float, z: float) -> tuple[float, float]:
-        """Where a point on the floor is seen, x meters to the right and z ahead."""
+        """Pixel of a point on the floor, x meters to the right and z meters ahead."""
         return (
             self.size_wh[0] / 2 + self.focal * x / z,
             self.horizon + self.focal * self.height / z,
         )
 
     def scale(self, z: float) -> float:
-        """Pixels per meter at that distance."""
+        """Pixels per meter at a distance."""
         return self.focal / z
 
 
@@ -104,9 +104,9 @@ class Backdrop:
     Attributes
     ----------
     bgr : ndarray, shape (h, w, 3), uint8
-        The picture with nobody in it.
+        The picture without people.
     depth : float
-        Distance of the wall at the end, meters.
+        Distance of the rear wall, meters.
     walls : tuple of float or None
         x of the walls on the left and on the right, meters; None outdoors.
     """
@@ -122,9 +122,9 @@ def paint_backdrop(rng: np.random.Generator, lens: Lens, kind: str | None = None
     Parameters
     ----------
     rng : Generator
-        What makes this place unlike others.
+        Chooses what differs between places.
     lens : Lens
-        Who sees it.
+        The camera.
     kind : str, optional
         One of PLACES, or HALL; None draws one of PLACES.
     """
@@ -140,11 +140,11 @@ def paint_backdrop(rng: np.random.Generator, lens: Lens, kind: str | None = None
 PLACES = ('room', 'corridor', 'outdoors', 'studio')
 
 HALL = 'hall'
-"""A room whose side walls are out of sight, so that people may come and go on both sides."""
+"""A room whose side walls are out of sight, so that people can enter and leave on both sides."""
 
 
 def _noise_tile(index: int) -> Field:
-    """One of a few noise fields that tile in both directions; made once per process."""
+    """One of several noise fields that tile in both directions; made once per process."""
     if not _tiles:
         maker = np.random.default_rng(11)
         size = (_TILE, _TILE)
@@ -183,7 +183,7 @@ def _rays(lens: Lens) -> tuple[Field, Field]:
 def _floor(
     rng: np.random.Generator, kind: str, color: Field, u: Field, v: Field, blur: Field
 ) -> Field:
-    """Brightness and color of a floor at (u, v) meters; `blur` is a pixel's size there, meters."""
+    """Brightness and color of a floor at (u, v) meters; `blur` is the size of a pixel, meters."""
     level = 1 + 0.05 * _noise(1, u, v, 120) + 0.1 * _noise(3, u, v, 60)
     if kind in ('tiles', 'checker'):
         side = np.float32(rng.uniform(0.3, 0.9))
@@ -328,7 +328,7 @@ def _hang_pictures(
     depth: float,
     top: float,
 ) -> None:
-    """Frames, boards, windows and pipes on the walls, in place."""
+    """Add frames, boards, windows and pipes to the walls, in place."""
     for _ in range(int(rng.integers(0, 6))):
         on_side = rng.random() < 0.4
         at = rng.uniform(2.0, depth) if on_side else rng.uniform(left, right)
@@ -366,7 +366,7 @@ def _hang_pictures(
 def _sun_patch(
     rng: np.random.Generator, picture: Field, floor: NDArray[np.bool_], x: Field, z: Field
 ) -> None:
-    """Light from a window on the floor, in place."""
+    """Add light from a window to the floor, in place."""
     slant, at, wide = rng.uniform(-0.6, 0.6), rng.uniform(-1.5, 1.5), rng.uniform(0.3, 0.8)
     across = x + np.float32(slant) * z - np.float32(at)
     lit = (

@@ -1,8 +1,8 @@
 """A person's skeleton: proportions, poses within the joints' limits, and joint positions.
 
-Lengths are meters. In the body's frame x points to the person's left, y up and z ahead; the origin
-is on the floor below the pelvis. Segment lengths are the shares of stature that Drillis and
-Contini measured (1966), as Winter's textbook gives them.
+Lengths are in meters. In the body's frame x points to the person's left, y up and z ahead; the
+origin is on the floor below the pelvis. Segment lengths are the shares of stature that Drillis and
+Contini measured (1966), as given in Winter's textbook.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ SIDES = (1, -1)
 
 @dataclass(frozen=True)
 class Build:
-    """How somebody is built.
+    """A person's build.
 
     Attributes
     ----------
     height : float
         Stature, meters.
     girth : float
-        Thickness of trunk and limbs against a slim adult's, about 0.9 to 1.5.
+        Thickness of trunk and limbs relative to a slim adult, about 0.9 to 1.5.
     shoulder, hip : float
         Half the distance between the joints, as shares of stature.
     bust, belly : float
         0 to 1.
     head : float
-        Size of the head against an adult's share; children's is larger.
+        Relative size of the head; 1 for an adult, larger for a child.
     """
 
     height: float = 1.75
@@ -75,7 +75,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Arm:
-    """Angles of an arm, radians; zeros hang straight down with the palm to the body."""
+    """Angles of an arm, radians; with zeros, it hangs straight down, palm to the body."""
 
     flexion: float = 0.0
     abduction: float = 0.1
@@ -85,7 +85,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """Angles of a leg, radians; zeros stand straight. `toes` lowers the foot."""
+    """Angles of a leg, radians; with zeros, it is straight. `toes` lowers the foot."""
 
     flexion: float = 0.0
     abduction: float = 0.04
@@ -101,11 +101,11 @@ class Pose:
     Attributes
     ----------
     pitch, roll : float
-        Lean of the whole body ahead and to its right.
+        Lean of the whole body, forward and to its right.
     bend, lean, turn : float
-        Of the spine: ahead, to the right, and about itself.
+        Rotation of the spine: forward, to the right, and about itself.
     nod, tilt, look : float
-        Of the head: down, to the right, and to the left.
+        Rotation of the head: down, to the right, and to the left.
     arms, legs : tuple
         Left, right.
     """
@@ -130,7 +130,7 @@ def walking(phase: float, stride: float = 1.0, swing: float = 1.0) -> Pose:
     phase : float
         Share of the cycle, 0 to 1; the left heel strikes at 0.
     stride, swing : float
-        Reach of the legs and of the arms against a usual one's.
+        Reach of the legs and of the arms relative to a usual one.
     """
     legs = tuple(_walking_leg(phase + shift, stride) for shift in (0.0, 0.5))
     ahead = float(np.cos(2 * np.pi * phase))
@@ -167,7 +167,7 @@ def _walking_leg(phase: float, stride: float) -> Leg:
 
 
 def sample_pose(rng: np.random.Generator, kind: str | None = None) -> Pose:
-    """A pose of that kind; None draws one of POSE_KINDS."""
+    """A pose of the given kind; None draws one of POSE_KINDS."""
     if kind is None:
         kind = str(rng.choice(list(_POSES), p=_POSE_SHARES))
     pose = _POSES[kind](rng)
@@ -358,26 +358,26 @@ POSE_KINDS = tuple(_POSES)
 
 
 def rotation_x(angle: float) -> Matrix:
-    """Turns y towards z."""
+    """Rotation that turns y towards z."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def rotation_y(angle: float) -> Matrix:
-    """Turns z towards x."""
+    """Rotation that turns z towards x."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
 def rotation_z(angle: float) -> Matrix:
-    """Turns x towards y."""
+    """Rotation that turns x towards y."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 @dataclass(frozen=True, eq=False)
 class Limb:
-    """An arm or a leg: three joints, and the frames (columns: x, y, z) of what hangs from them."""
+    """An arm or a leg: three joints, and the frames (columns: x, y, z) of its segments."""
 
     joints: tuple[Matrix, Matrix, Matrix]
     upper: Matrix
@@ -392,11 +392,11 @@ class Skeleton:
     Attributes
     ----------
     build : Build
-        Whose it is.
+        The person's build.
     pelvis, waist, chest, neck, head : ndarray, shape (3,)
-        Points up the spine; `neck` lies between the shoulders, `head` is the skull's center.
+        Points along the spine; `neck` lies between the shoulders, `head` is the skull's center.
     hips_frame, chest_frame, head_frame : ndarray, shape (3, 3)
-        Columns are the segment's own x, y and z.
+        Columns are the segment's x, y and z axes.
     arms, legs : tuple of Limb
         Left, right.
     """
@@ -439,7 +439,7 @@ class Skeleton:
 
 
 def pose_skeleton(build: Build, pose: Pose) -> Skeleton:
-    """The skeleton in that pose, with its lowest point on the floor."""
+    """The skeleton in a pose, with its lowest point on the floor."""
     h = build.height
     root = rotation_x(pose.pitch) @ rotation_z(-pose.roll)
     half = rotation_y(pose.turn / 2) @ rotation_x(pose.bend / 2) @ rotation_z(-pose.lean / 2)
@@ -531,7 +531,7 @@ def _leg(build: Build, hip: Matrix, hips: Matrix, leg: Leg, side: int) -> Limb:
     lower = upper @ rotation_x(max(leg.knee, 0.0))
     knee = hip + upper @ np.array([0, -0.245 * h, 0])
     ankle = knee + lower @ np.array([0, -0.246 * h, 0])
-    # The foot stays level and points where the knee does.
+    # The foot stays level and points in the direction of the knee.
     ahead = lower[:, 2] if np.hypot(lower[0, 2], lower[2, 2]) > 0.5 else upper[:, 2]
     heading = float(np.clip(np.arctan2(ahead[0], max(ahead[2], 0.2)), -0.7, 0.7))
     end = rotation_y(heading) @ rotation_x(leg.toes)

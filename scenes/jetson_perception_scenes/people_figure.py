@@ -92,22 +92,22 @@ _SLEEVES = {
 
 @dataclass(frozen=True, eq=False)
 class Outfit:
-    """What somebody wears, and their own colors.
+    """What a person wears, and their skin and hair.
 
     Attributes
     ----------
     skin, hair : ndarray
         BGR.
     hair_style, hat, top, bottom : str
-        Of HAIR_STYLES, HATS, TOPS and BOTTOMS.
+        One each of HAIR_STYLES, HATS, TOPS and BOTTOMS.
     fabric : callable
-        Painter of the top, y counted from the pelvis.
+        Painter of the top; y is measured from the pelvis.
     plain, yoke : ndarray
         BGR of sleeves and of shoulders.
     under, trousers, shoes, hat_color, bag_color : ndarray
         BGR.
     bag, beard, glasses : bool
-        Worn or not.
+        Whether each is worn.
     hem : float
         How far the top hangs below the hips, as a share of stature.
     """
@@ -229,26 +229,26 @@ def figure_sprite(
     rng: np.random.Generator,
     reduce: int = 2,
 ) -> Sprite:
-    """The person, shaded, with keypoints in COCO's order.
+    """The shaded person, with keypoints in COCO's order.
 
     Parameters
     ----------
     figure : Figure
-        Who.
+        The person.
     pose : Pose
-        How.
+        The person's pose.
     heading : float
         Radians; 0 faces the camera, π/2 looks to the picture's right.
     elevation : float
-        How far above the horizontal the camera looks at them from, radians.
+        Angle of the camera above the horizontal, as seen from the person, radians.
     scale : float
-        Pixels a meter.
+        Pixels per meter.
     sun : Sun
         The light.
     rng : Generator
-        Of the folds of their clothes.
+        Chooses the folds of the clothes.
     reduce : int
-        Rendered so many times larger, for soft edges.
+        Factor of supersampling, for soft edges.
     """
     skeleton = pose_skeleton(figure.build, pose)
     view = rotation_x(elevation) @ rotation_y(heading)
@@ -335,7 +335,7 @@ def _trunk(skeleton: Skeleton, outfit: Outfit) -> Iterator[Solid]:
         at = low + frame @ np.array([0, 0.01 * h, (0.02 + 0.02 * build.belly) * h])
         size = 0.062 * h * g
         yield Solid(at, at, size, size, above_pelvis(at), finish, frame, (1.1, 1, 0.95))
-    # The hem hangs over the hips.
+    # The hem covers the hips.
     hips = skeleton.pelvis + skeleton.hips_frame @ np.array([0, 0.018 * h, 0])
     if outfit.top in ('coat', 'dress'):
         yield from _hanging(
@@ -629,7 +629,7 @@ def _bag(skeleton: Skeleton, outfit: Outfit) -> Iterator[Solid]:
 
 
 def _frame_along(way: Vector, ahead: Vector) -> NDArray[np.float64]:
-    """Axes whose y runs against `way`, and whose z is near `ahead`."""
+    """Axes whose y is opposite to `way`, and whose z is near `ahead`."""
     y = -way / np.linalg.norm(way)
     x = cross(y, ahead)
     x /= np.linalg.norm(x) + 1e-9
@@ -645,7 +645,7 @@ def _rim(x: Field, y: Field, z: Field) -> NDArray[np.bool_]:
 
 
 def _hairline(style: str, x: Field, y: Field, z: Field) -> NDArray[np.bool_]:
-    """Where the scalp has hair: low at the nape, high on the forehead."""
+    """Whether there is hair: it starts low at the nape and high on the forehead."""
     low = np.interp(z, (-1, -0.3, 0.1, 0.5, 1), (-0.6, -0.45, 0.0, 0.45, 0.56))
     if style == 'curls':
         low -= 0.06 * np.cos(9 * x) - 0.04
@@ -686,7 +686,7 @@ def _reflective(color: Color, height: float, x: Field, y: Field, z: Field) -> Fi
 
 
 def _pattern(rng: np.random.Generator, color: Color) -> Painter:
-    """How the cloth of a top is dyed."""
+    """The pattern of a top's cloth."""
     other = _tint(rng, _FABRICS)
     kind = rng.choice(
         ['plain', 'stripes', 'bars', 'checks', 'print', 'half', 'dots'],

@@ -1,11 +1,11 @@
 """A small rasterizer with exact depth, which shades round solids: figures and things.
 
-Every solid is a round cone (all spheres between two centers, with radii that change evenly),
-squashed along its own axes; spheres, ellipsoids, cylinders and cones are special cases. Seen from
-afar (orthographic), the nearest surface point behind a pixel has a closed form, so that depth,
-normal and the point itself are exact without any mesh. Light is computed afterwards, once a pixel.
+Every solid is a round cone (all spheres between two centers, with radii that change linearly),
+squashed along its own axes; spheres, ellipsoids, cylinders and cones are special cases. In an
+orthographic view, the nearest surface point at a pixel has a closed form, so depth, normal and the
+point itself are exact without a mesh. Light is computed afterwards, once per pixel.
 
-In view coordinates x points right, y up and z to the camera; lengths are meters.
+In view coordinates x points right, y up and z to the camera; lengths are in meters.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ FINISHES = (SKIN, CLOTH, STIFF, LEATHER, HAIR, PLASTIC, MATTE)
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A squashed round cone and what it is painted with.
+    """A squashed round cone and its paint.
 
     Attributes
     ----------
@@ -67,17 +67,17 @@ class Solid:
     ra, rb : float
         Radii at the ends, meters, before squashing.
     color : ndarray, shape (3,), or callable
-        BGR, 0 to 255; or a function of the surface points' coordinates in the solid's own frame,
-        relative to `a`, unsquashed (so that an ellipsoid is a sphere of radius `ra`), which
-        returns (n, 3).
+        BGR, 0 to 255; or a function that returns (n, 3) for coordinates of surface points. These
+        are in the solid's own frame, relative to `a` and not squashed, so that an ellipsoid is a
+        sphere of radius `ra`.
     finish : Finish
         One of FINISHES.
     frame : ndarray, shape (3, 3)
         Columns are its own axes.
     squash : tuple of float
-        Its size along these axes against a round one's.
+        Its size along these axes relative to a round solid.
     keep : callable or None
-        Of the same coordinates: where the surface exists, a boolean for each point.
+        A function of the same coordinates: whether the surface exists at each point.
     """
 
     a: NDArray[np.float64]
@@ -113,7 +113,7 @@ class Sun:
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> Sun:
-        """Any light from a softly lit office to a low sun."""
+        """Any light, from a softly lit office to a low sun."""
         azimuth, elevation = rng.uniform(-1.5, 1.5), rng.uniform(0.35, 1.3)
         if rng.random() < 0.12:
             azimuth += np.pi
@@ -139,21 +139,21 @@ class Sun:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A shaded thing, ready to be laid into a picture.
+    """A shaded thing, ready to be composited into a picture.
 
     Attributes
     ----------
     color : ndarray, shape (h, w, 3), uint8
-        BGR, multiplied by its opacity.
+        BGR, multiplied by the opacity.
     alpha : ndarray, shape (h, w), uint8
-        Opacity, 255 for all.
+        Opacity; 255 is opaque.
     origin_xy : tuple of float
-        Where the thing's own origin (its foot) lies, pixels from the upper left corner.
+        The thing's origin (its foot), pixels from the upper left corner.
     scale : float
-        Pixels a meter.
+        Pixels per meter.
     keypoints : ndarray, shape (k, 3), float32
-        x, y in pixels from the upper left corner, and 1 where nothing of the thing itself hides
-        the point, else 0.
+        x, y in pixels from the upper left corner, and 0 if the thing itself hides the point, else
+        1.
     """
 
     color: NDArray[np.uint8]
@@ -169,9 +169,9 @@ class Canvas:
     Parameters
     ----------
     low, high : sequence of float
-        Corners (x, y) of what is to be seen, meters.
+        Corners (x, y) of the visible area, meters.
     scale : float
-        Pixels a meter.
+        Pixels per meter.
     view : ndarray, shape (3, 3)
         From the thing's coordinates to the view's.
     """
@@ -191,7 +191,7 @@ class Canvas:
         self.finish = np.zeros(shape, np.uint8)
 
     def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """View coordinates (n, 3) to (n, 2) pixels, the first one's center at 0, 0."""
+        """View coordinates (n, 3) to pixels (n, 2); the center of the first pixel is 0, 0."""
         return np.stack(
             [
                 (points[:, 0] - self._x0) * self.scale - 0.5,
@@ -212,7 +212,7 @@ class Canvas:
         return slice(top, bottom), slice(left, right)
 
     def add(self, solid: Solid) -> None:
-        """Rasterize a solid where it is nearer than what is there."""
+        """Rasterize a solid where it is nearer than what has been rasterized."""
         frame = np.eye(3) if solid.frame is None else solid.frame
         axes = self.view @ frame
         squash = np.asarray(solid.squash, np.float64)
@@ -280,10 +280,11 @@ class Canvas:
         color: NDArray[np.float32] | Painter,
         finish: Finish = MATTE,
     ) -> None:
-        """Rasterize a flat parallelogram, if its front is seen.
+        """Rasterize a flat parallelogram, if its front is visible.
 
-        `corners` (4, 3) run counterclockwise as seen from the front. A painter gets the share of
-        the way from the first corner to the second, that from the first to the fourth, and 0.
+        `corners` (4, 3) run counterclockwise as seen from the front. The coordinates for a painter
+        are the share of the way from the first corner to the second, the share from the first to
+        the fourth, and 0.
         """
         points = corners @ self.view.T
         u, v = points[1] - points[0], points[3] - points[0]
@@ -322,7 +323,7 @@ class Canvas:
         finish: Finish = MATTE,
         frame: NDArray[np.float64] | None = None,
     ) -> None:
-        """Rasterize the faces of a box that are seen; a painter paints each of them."""
+        """Rasterize the visible faces of a box; a painter paints each of them."""
         frame = np.eye(3) if frame is None else frame
         for axis in range(3):
             for sign in (1.0, -1.0):
@@ -331,7 +332,7 @@ class Canvas:
                     one, two = two, one
                 signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
                 if one == 1:
-                    # Sides stand upright for the painter: its second coordinate goes up.
+                    # Sides are upright for the painter: its second coordinate goes up.
                     signs = ((-1, 1), (-1, -1), (1, -1), (1, 1))
                 corners = []
                 for s1, s2 in signs:
@@ -345,7 +346,7 @@ class Canvas:
                 self.add_face(np.array(corners), color, finish)
 
     def hides(self, point: NDArray[np.float64], slack: float) -> bool:
-        """Whether a surface lies more than `slack` meters before a point of the view."""
+        """Whether a surface lies more than `slack` meters in front of a point of the view."""
         column, row = self.to_pixels(point[None])[0]
         row, column = round(row), round(column)
         if not (0 <= row < self.height and 0 <= column < self.width):
@@ -360,9 +361,9 @@ class Canvas:
         sun : Sun
             The light.
         rng : Generator
-            Of the folds.
+            Chooses the folds.
         relax : float
-            Radius within which normals are averaged, meters: softens where limbs join.
+            Radius within which normals are averaged, meters; this softens joints of limbs.
         """
         inside = (self.depth > _FAR / 2).astype(np.float32)
         normal = self.normal
@@ -408,7 +409,7 @@ class Canvas:
         return normal
 
     def _hollow(self, inside: Field) -> Field:
-        """How far each pixel lies behind its surroundings, 0 to 1: there it is darker."""
+        """How far each pixel lies behind its surroundings, 0 to 1, which makes it darker."""
         side = 2 * max(1, round(0.045 * self.scale)) + 1
         depth = np.where(inside > 0, self.depth, 0)
         weight = cv2.blur(inside, (side, side)) + np.float32(1e-6)
@@ -417,7 +418,7 @@ class Canvas:
 
 
 def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cross product of two vectors; NumPy's own takes many times longer for three numbers."""
+    """Cross product of two vectors; NumPy's takes many times longer for three numbers."""
     (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
@@ -425,10 +426,10 @@ def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
 def _nearest(
     x: Field, y: Field, axis: NDArray[np.float64], ra: float, dr: float
 ) -> tuple[Field | np.float32, Field]:
-    """The nearest sphere at each pixel: its place along the axis, and its surface's height.
+    """The nearest sphere at each pixel: its position along the axis, and its surface's height.
 
-    The height is 0 where no sphere is met. With q(t) the squared height of sphere t's surface
-    over its center, the surface lies at t·dz + sqrt(q): its maximum has a closed form.
+    The height is 0 if the pixel meets no sphere. If q(t) is the squared height of the surface of
+    sphere t over its center, the surface is at t·dz + sqrt(q), whose maximum has a closed form.
     """
     dx, dy, dz = axis
     square = np.float32(ra * ra) - x * x - y * y
@@ -464,7 +465,7 @@ _fold_tile: tuple[Field, Field] | None = None
 
 
 def _folds(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> tuple[Field, Field]:
-    """Slopes of crumpled cloth, to right and up, of that shape."""
+    """Slopes of crumpled cloth, to the right and up, of the given shape."""
     global _fold_tile
     if _fold_tile is None:
         maker = np.random.default_rng(7)
@@ -505,7 +506,7 @@ def to_sprite(
     size = (max(1, width // reduce), max(1, height // reduce))
     if reduce == 1:
         alpha = cv2.GaussianBlur(inside, (3, 3), 0.6)
-        # Colors of the outline go on for a pixel beyond it.
+        # Colors continue for one pixel beyond the outline.
         spread = cv2.GaussianBlur(lit, (3, 3), 0.6) / np.maximum(alpha, 1e-3)[..., None]
         color = np.where(inside[..., None] > 0, lit, spread) * alpha[..., None]
     else:

@@ -1,4 +1,4 @@
-"""Layers composited over a backdrop, nearest last, and what stays visible of each: the truth."""
+"""Layers composited over a backdrop, nearest last, and the truth: what is visible of each."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PERSON = 0
 KEYPOINT_COUNT = 17
 
 MIN_VISIBLE = 0.15
-"""Share of an object's pixels that must be seen for it to be in the truth."""
+"""Share of an object's pixels that must be visible for it to be in the truth."""
 
 NO_CLASS = -1
 
 SMALL_AREA = 32**2
-"""COCO calls objects of fewer visible pixels small, and labels no keypoints of theirs."""
+"""COCO calls objects with fewer visible pixels small, and does not label their keypoints."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PeopleTruth:
-    """What is to be seen in one picture; row i of every array is the same object, nearest last.
+    """What is visible in one picture; row i of every array is the same object, nearest last.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class PeopleTruth:
         Index into CLASS_NAMES.
     keypoints : ndarray, shape (n, 17, 3), float32
         x, y and visibility of people's keypoints in COCO's order and meaning: 2 is visible, 1 is
-        hidden within the picture, 0 is outside of it (x and y are then 0). Zeros for all others.
+        hidden within the picture, 0 is outside of it (x and y are then 0). Zeros for things.
     area : ndarray, shape (n,), float32
         Visible pixels.
     covered : ndarray, shape (n, 17), bool
-        Keypoints in the picture that something else hides, and not the person's own body.
+        Keypoints in the picture that something other than the person's own body hides.
     """
 
     xyxy: NDArray[np.float32]
@@ -59,16 +59,16 @@ class PeopleTruth:
         return len(self.xyxy)
 
     def detections(self) -> Detections:
-        """The same as perfect detections: score 1, also for keypoints within the picture."""
+        """The truth as perfect detections: score 1, also for keypoints within the picture."""
         points = self.keypoints.copy()
         points[..., 2] = points[..., 2] > 0
         return Detections(self.xyxy, np.ones(len(self), np.float32), self.class_id, points)
 
     def annotated_keypoints(self, least_area: float = SMALL_AREA) -> NDArray[np.float32]:
-        """Keypoints as people annotate them, (n, 17, 3), in place of all that are known.
+        """Keypoints as people would annotate them, (n, 17, 3).
 
-        Without those that something else hides, which nobody could place, and without all of
-        whoever has fewer visible pixels than `least_area`.
+        This leaves out keypoints that something else hides, which nobody could place, and all
+        keypoints of people with fewer visible pixels than `least_area`.
         """
         points = self.keypoints.copy()
         points[self.covered | (self.area < least_area)[:, None]] = 0
@@ -77,7 +77,7 @@ class PeopleTruth:
 
 @dataclass(frozen=True, eq=False)
 class Shadow:
-    """What a thing leaves of the light on the floor: (h, w) uint8, 255 for all of it.
+    """Share of the light on the floor that a thing lets through: (h, w) uint8; 255 is all of it.
 
     `dx, dy` lead from the thing's foot to the upper left corner, pixels.
     """
@@ -89,20 +89,20 @@ class Shadow:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A sprite and where its foot stands.
+    """A sprite and the place of its foot.
 
     Attributes
     ----------
     sprite : Sprite
-        What is laid.
+        The thing.
     foot_xy : tuple of float
-        Pixels of the picture.
+        Place of its foot in the picture, pixels.
     depth : float
-        Distance, meters; farther ones are laid first.
+        Distance, meters; the farthest layers are composited first.
     class_id : int
         Index into CLASS_NAMES, or NO_CLASS.
     shadow : Shadow or None
-        Laid before it.
+        Composited before the sprite.
     """
 
     sprite: Sprite
@@ -118,16 +118,16 @@ class Layer:
 
 
 def cast_shadow(sprite: Sprite, sun: Sun, elevation: float, strength: float) -> Shadow:
-    """The shadow of a sprite on level ground: where it stands, and where the light throws it.
+    """The shadow of a sprite on level ground: around its foot, and where the light casts it.
 
     Parameters
     ----------
     sprite : Sprite
-        What casts it.
+        What casts the shadow.
     sun : Sun
         The light.
     elevation : float
-        How far from above the ground is seen, radians.
+        Angle of the camera above the ground, radians.
     strength : float
         0 (none) to 1 (black).
     """
@@ -143,7 +143,7 @@ def cast_shadow(sprite: Sprite, sun: Sun, elevation: float, strength: float) -> 
     lx, ly, lz = sun.direction
     across = float(np.clip(-lx / max(ly, 0.25), -1.4, 1.4))
     flatness = max(float(np.sin(abs(elevation))), 0.04)
-    # Away from the lamp: up in the picture when it stands behind the camera.
+    # The shadow falls away from the lamp: upwards in the picture if the lamp is behind the camera.
     away = float(np.clip(lz / max(ly, 0.25), -1.4, 1.4)) * flatness
     tall = foot_y + 1
     pad = 6 + int(0.12 * small.shape[1])
@@ -179,7 +179,7 @@ def cast_shadow(sprite: Sprite, sun: Sun, elevation: float, strength: float) -> 
 def overlap(
     picture: NDArray[np.uint8], thing: NDArray[np.uint8], x0: int, y0: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """Where a thing with its corner at x0, y0 meets the picture: slices of both, or None."""
+    """Slices of the picture and of a thing at x0, y0 where they overlap, or None."""
     left, top = max(x0, 0), max(y0, 0)
     right = min(x0 + thing.shape[1], picture.shape[1])
     bottom = min(y0 + thing.shape[0], picture.shape[0])
@@ -192,14 +192,14 @@ def overlap(
 
 
 def lay(picture: NDArray[np.uint8], ids: NDArray[np.uint8], layers: Sequence[Layer]) -> None:
-    """Lay layers into a picture in the order given, in place.
+    """Composite layers into a picture in the given order, in place.
 
     Parameters
     ----------
     picture : ndarray, shape (h, w, 3), uint8
-        What they are laid over.
+        The background.
     ids : ndarray, shape (h, w), uint8
-        Becomes, where layer i is on top, i + 1.
+        Set to i + 1 where layer i is on top.
     layers : sequence of Layer
         Farthest first, at most 255.
     """
@@ -230,7 +230,7 @@ def _darken(picture: NDArray[np.uint8], shadow: Shadow, foot_xy: tuple[float, fl
 
 
 def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
-    """What is visible of the layers that have a class, from what `lay` wrote to `ids`."""
+    """What is visible of the layers that have a class, from `ids` as written by `lay`."""
     boxes, classes, points, areas, covered = [], [], [], [], []
     for number, layer in enumerate(layers, start=1):
         if layer.class_id == NO_CLASS:
@@ -271,7 +271,7 @@ def _seen_keypoints(
     height, width = ids.shape
     placed = keypoints.copy()
     covered = np.zeros(len(placed), bool)
-    # Pixel centers lie at half coordinates, as the edges of boxes lie at whole ones.
+    # Pixel centers have half-integer coordinates, as box edges have integer ones.
     placed[:, 0] += x0 + 0.5
     placed[:, 1] += y0 + 0.5
     for index, point in enumerate(placed):

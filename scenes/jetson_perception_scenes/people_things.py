@@ -1,4 +1,4 @@
-"""What a mobile robot meets beside people: cones, boxes, balls, doors, chairs, bins and plants."""
+"""Things that a mobile robot meets: cones, boxes, balls, doors, chairs, bins and plants."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ def thing_sprite(
     sun: Sun,
     reduce: int = 2,
 ) -> Sprite:
-    """A thing of that kind, shaded; its looks and size are drawn at random.
+    """A shaded thing of the given kind, with random looks and size.
 
     Parameters
     ----------
     kind : str
         One of THINGS.
     rng : Generator
-        What makes this one unlike others.
+        Chooses looks and size.
     heading : float
-        How it is turned about the vertical, radians; 0 faces the camera.
+        Rotation about the vertical, radians; 0 faces the camera.
     elevation : float
-        How far above the horizontal the camera looks at it from, radians.
+        Angle of the camera above the horizontal, as seen from the thing, radians.
     scale : float
-        Pixels a meter.
+        Pixels per meter.
     sun : Sun
         The light.
     reduce : int
-        Rendered so many times larger, for soft edges.
+        Factor of supersampling, for soft edges.
     """
     solids, boxes, (radius, height) = THINGS[kind](rng)
     view = rotation_x(elevation) @ rotation_y(heading)
@@ -92,7 +92,7 @@ def _color(rng: np.random.Generator, colors: tuple = _COLORS) -> NDArray[np.floa
 def _bands(
     color: NDArray[np.float32], other: NDArray[np.float32], limits: list[tuple[float, float]]
 ) -> Painter:
-    """Rings of another color between these heights."""
+    """Rings of another color between the given heights."""
 
     def paint(x: Field, y: Field, z: Field) -> Field:
         ring = np.zeros(len(y), bool)
@@ -237,7 +237,7 @@ def _ball(rng: np.random.Generator) -> Build:
 
 
 def _icosahedron() -> NDArray[np.float32]:
-    """One of each pair of opposite corners, (6, 3)."""
+    """One corner of each pair of opposite corners, (6, 3)."""
     golden = (1 + 5**0.5) / 2
     corners = [
         (0, 1, golden),
@@ -511,7 +511,7 @@ def _bin(rng: np.random.Generator) -> Build:
             )
         )
         return solids, [], (high * 1.1, tall + high * 0.8)
-    # Open: its dark inside is a flat disc below the rim.
+    # An open bin: its dark inside is a flat disc below the rim.
     inner = np.array([26, 26, 28], np.float32)
     solids.append(Solid(rim, rim, 1, 1, lid, PLASTIC, None, (high * 1.03, 0.012, high * 1.03)))
     solids.append(
@@ -664,5 +664,5 @@ THINGS: dict[str, Callable[[np.random.Generator], Build]] = {
 }
 """Maker of each kind: solids, boxes (center, half sizes, color, finish, frame), radius and height.
 
-The last two have no class: they are obstacles that a model must not take for the others.
+The last two kinds have no class: they are obstacles that a model must not confuse with the others.
 """

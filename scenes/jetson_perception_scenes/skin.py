@@ -1,7 +1,7 @@
 """Skins of navel oranges, and the defects on them.
 
 A skin is painted flat, in the azimuthal equidistant projection centered on the line of sight, so
-that a centimeter on the skin is about the same number of pixels everywhere; then it is projected
+that a centimeter on the skin is about the same number of pixels everywhere. Then it is projected
 onto the disc that a camera sees.
 """
 
@@ -30,17 +30,17 @@ _RIPENESS_BGR = np.array(
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """What the camera sees of an orange before light falls on it, at a spin of 0.
+    """The visible side of an orange without lighting, at a spin of 0.
 
     Attributes
     ----------
     surface : ndarray, shape (n, n, 4), uint8
         Albedo times the light's color as BGR, and the height of the relief: pores, craters, rims.
     coverage : ndarray, shape (n, n, 4), uint8, or None
-        Opacity with which ulcers, sunburn and wind scars were painted, and how glossy the peel
-        still is; None on a sound orange, which is glossy all over.
+        Opacity with which ulcers, sunburn and wind scars were painted, and the remaining gloss;
+        None for a sound orange, which is glossy all over.
     radius : float
-        Of the disc, pixels; its center is the image's.
+        Radius of the disc, pixels; its center is the image's.
     """
 
     surface: NDArray[np.uint8]
@@ -54,11 +54,11 @@ class PoreBank:
     Parameters
     ----------
     rng : Generator
-        Where the glands come from.
+        Places the glands.
     size : int
         Side of the field, pixels.
     spacing : float
-        Mean distance of neighboring glands, pixels.
+        Mean distance between neighboring glands, pixels.
     """
 
     def __init__(self, rng: np.random.Generator, size: int, spacing: float) -> None:
@@ -76,7 +76,7 @@ class PoreBank:
         self._pits = field * np.float32(2 * np.pi * sigma**2)
 
     def window(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-        """A random window (side, side); depth of the pits, 0 to about 1."""
+        """A random window (side, side) with the depth of the pits, 0 to about 1."""
         size = self._pits.shape[0]
         if side > size:
             repeat = -(-side // size)
@@ -86,7 +86,7 @@ class PoreBank:
 
 
 class _Canvas:
-    """A flat skin being painted; coordinates in units of the orange's radius, from the center."""
+    """A flat skin being painted; coordinates from the center, in units of the orange's radius."""
 
     def __init__(
         self, rng: np.random.Generator, radius: float, ripeness: float, pores: PoreBank
@@ -101,7 +101,7 @@ class _Canvas:
         tint = smooth_noise(rng, (side, side), (radius * 0.7, radius * 0.7), octaves=3)
         ripe = ripeness + 0.05 * tint
         if rng.random() < 0.3:
-            # One side saw less sun and stayed greener.
+            # One side got less sun and stayed greener.
             towards = rng.uniform(0, 2 * np.pi)
             slope = axis[None, :] * np.cos(towards) + axis[:, None] * np.sin(towards)
             ripe = ripe - rng.uniform(0.1, 0.35) * smoothstep(0.3, 1.6, slope + 0.3 * tint)
@@ -132,7 +132,7 @@ class _Canvas:
     def noise(
         self, rng: np.random.Generator, like: NDArray[np.floating], cell: float, octaves: int = 1
     ) -> NDArray[np.float32]:
-        """Noise for a window; the cell in units of the orange's radius."""
+        """Noise for a window; the cell size is in units of the orange's radius."""
         size_wh = (like.shape[1], like.shape[0])
         pixels = max(cell * self.radius, 1.5)
         return smooth_noise(rng, size_wh, (pixels, pixels), octaves=octaves)
@@ -150,7 +150,7 @@ class _Canvas:
     def cover(
         self, where: tuple[slice, slice], class_id: int, opacity: NDArray[np.float32]
     ) -> None:
-        """Record that a defect was painted with this opacity, over what lay there before."""
+        """Record that a defect was painted with this opacity, over what was there before."""
         coverage = self.coverage[where]
         coverage *= 1.0 - opacity[..., None]
         coverage[..., class_id - 1] += opacity
@@ -169,15 +169,15 @@ def paint_skin(
     Parameters
     ----------
     rng : Generator
-        What makes this orange unlike the others.
+        Chooses what differs between oranges.
     radius : float
         Pixels.
     ripeness : float
         0 (greenish) to 1 (deep orange).
     defects : tuple of int
-        Class ids, one a defect.
+        Class ids, one per defect.
     light : Light
-        Its color goes into the skin's.
+        Its color tints the skin.
     pores : PoreBank
         Shared by the oranges of a scene.
     """
@@ -216,7 +216,7 @@ def _ripeness_color(ripeness: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sphere_maps(radius: float, half: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where on the flat skin each pixel of the visible disc lies, for cv2.remap."""
+    """Position on the flat skin of each pixel of the visible disc, for cv2.remap."""
     # Beyond the limb the edge repeats, so that interpolation there never meets black.
     reach = int(np.ceil(1.03 * radius)) + 2
     axis = np.arange(-reach, reach + 1, dtype=np.float32) / np.float32(radius)
@@ -233,7 +233,7 @@ def _sphere_maps(radius: float, half: int) -> tuple[NDArray[np.float32], NDArray
 def _place(
     rng: np.random.Generator, taken: list[tuple[float, float, float]], size: float, limit: float
 ) -> tuple[float, float]:
-    """A center within `limit` radians of the line of sight, clear of others where it can be."""
+    """A center within `limit` radians of the line of sight, away from others if possible."""
     center = (0.0, 0.0)
     for _ in range(12):
         angle = rng.uniform(0, 2 * np.pi)
@@ -263,7 +263,7 @@ def _paint_calyx(canvas: _Canvas, rng: np.random.Generator, center: tuple[float,
 
 
 def _paint_navel(canvas: _Canvas, rng: np.random.Generator, center: tuple[float, float]) -> None:
-    """The second, tiny fruit that a navel orange is named for: a ring, creases and folds."""
+    """The tiny second fruit that gives navel oranges their name: a ring, creases and folds."""
     size = rng.uniform(0.12, 0.2)
     where, x, y = canvas.window(center, 3.0 * size)
     bend = 1 + 0.3 * canvas.noise(rng, x, size * 0.9, octaves=2)
@@ -290,7 +290,7 @@ def _paint_navel(canvas: _Canvas, rng: np.random.Generator, center: tuple[float,
 
 
 def _paint_specks(canvas: _Canvas, rng: np.random.Generator) -> None:
-    """A few scratches and specks that every sound orange has; too small to be defects."""
+    """A few scratches and specks, as on every sound orange; too small to be defects."""
     for _ in range(int(rng.integers(0, 7))):
         center = (float(rng.uniform(-1.1, 1.1)), float(rng.uniform(-1.1, 1.1)))
         size = rng.uniform(0.008, 0.022)
@@ -336,7 +336,7 @@ def _paint_ulcer(
 def _paint_sunburn(
     canvas: _Canvas, rng: np.random.Generator, taken: list[tuple[float, float, float]]
 ) -> None:
-    """A broad bleached patch with a soft edge, leathery brown in the middle when it is severe."""
+    """A broad bleached patch with a soft edge; if severe, the middle is leathery and brown."""
     size = rng.uniform(0.4, 0.75)
     center = _place(rng, taken, size * 0.8, 0.85)
     where, x, y = canvas.window(center, 2.2 * size)
@@ -358,7 +358,7 @@ def _paint_sunburn(
 def _paint_wind_scar(
     canvas: _Canvas, rng: np.random.Generator, taken: list[tuple[float, float, float]]
 ) -> None:
-    """Where twigs rubbed the young fruit: a grey-brown web, streaked one way, torn at its edge."""
+    """Where twigs rubbed the young fruit: a gray-brown web, streaked in one direction, ragged."""
     size = rng.uniform(0.35, 0.65)
     center = _place(rng, taken, size * 0.8, 0.85)
     where, x, y = canvas.window(center, 2.0 * size)

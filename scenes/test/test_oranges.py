@@ -55,7 +55,7 @@ def test_too_small_a_size(size_wh):
         OrangeScene(size_wh, seed=1)
 
 
-def test_same_seed_gives_the_same_frame_whatever_was_drawn_before():
+def test_the_same_seed_gives_the_same_frame_regardless_of_earlier_ones():
     first, second = OrangeScene(SIZE_WH, 4), OrangeScene(SIZE_WH, 4)
     second.prepare()
     for time_s in (0.0, 7.3, 2.1):
@@ -204,7 +204,7 @@ def test_stills_show_every_class():
     assert set(np.unique(truths)) == {0, 1, 2, 3}
 
 
-def test_evaluation_uses_seeds_of_its_own():
+def test_evaluation_uses_its_own_seeds():
     names_and_frames = list(oranges.evaluation_stills(2, SIZE_WH))
     assert [name for name, *_ in names_and_frames] == ['oranges-1000000', 'oranges-1000001']
     np.testing.assert_array_equal(names_and_frames[1][1], still(1_000_001, SIZE_WH)[0])

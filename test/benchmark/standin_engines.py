@@ -1,4 +1,4 @@
-"""Engines for tests where there is no GPU: they compute nothing, and tell of every wrong use."""
+"""Engines for tests without a GPU: they compute nothing, and report every misuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline at full rate: every frame through every engine, none skipped, failures told."""
+"""The pipeline at full rate: every frame through every engine, none skipped, failures reported."""
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def test_one_frame_at_a_time(models, monkeypatch):
         assert full_rate.run(FRAMES, count=10).timing.frames == 10
 
 
-def test_drawing_goes_on_beside_it(models):
+def test_drawing_runs_at_the_same_time(models):
     with FullRate(models) as pipeline:
         assert pipeline.run(FRAMES, count=5).drawn == 0
         run = pipeline.run(FRAMES, count=30, draw=True)
@@ -78,7 +78,7 @@ def test_drawing_goes_on_beside_it(models):
     assert int(FRAMES[0].max()) == 10, 'frames are not drawn on'
 
 
-def test_a_frame_that_fails_is_told_and_the_rest_runs(models):
+def test_a_failed_frame_is_reported_and_the_rest_runs(models):
     class Weak:
         """The detector, which fails on every third frame."""
 
@@ -103,7 +103,7 @@ def test_a_frame_that_fails_is_told_and_the_rest_runs(models):
     assert run.errors[0] == 'no such luck'
 
 
-def test_a_pipeline_that_stands_still_is_no_hang(models, monkeypatch):
+def test_a_stalled_pipeline_raises_instead_of_hanging(models, monkeypatch):
     monkeypatch.setattr(end_to_end, '_STALLED_S', 0.2)
     with FullRate(models) as pipeline:
         pipeline._pipeline.close()  # nobody takes frames any more

@@ -1,4 +1,4 @@
-"""Engines alone: each in a thread of its own, all together or strictly one at a time."""
+"""Engines alone: each in its own thread, all together or strictly one at a time."""
 
 import threading
 

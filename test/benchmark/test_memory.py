@@ -1,4 +1,4 @@
-"""What a process learns about its own memory; each test asks a process of its own."""
+"""What a process learns about its own memory; each test uses a separate process."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def printed(code):
     ).stdout.split()
 
 
-def test_resident_memory_grows_by_what_is_touched():
+def test_resident_memory_grows_by_the_touched_pages():
     before, after = printed(
         'print(memory.resident_mb()); held = b"x" * 50_000_000; print(memory.resident_mb())'
     )
@@ -33,6 +33,6 @@ def test_small_pages():
     assert (before, kept, after) == ('1', 'True', '0')
 
 
-def test_where_there_is_no_prctl():
+def test_without_prctl():
     code = 'memory._PR_SET_THP_DISABLE = 9999; print(memory.keep_to_small_pages())'
     assert printed(code) == ['False']

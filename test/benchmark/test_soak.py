@@ -1,4 +1,4 @@
-"""A set of models that runs until SIGINT, told of line by line."""
+"""A set of models that runs until SIGINT and reports line by line."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from jetson_perception.benchmark.soak import main
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_ends_in_order_when_asked_to(tmp_path):
+def test_ends_cleanly_on_request(tmp_path):
     model = detector(tmp_path / 'a.onnx', size_wh=(64, 64))
     command = [sys.executable, '-m', 'jetson_perception.benchmark.soak', model, model]
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))

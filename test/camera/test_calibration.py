@@ -105,7 +105,7 @@ def test_models_have_their_names_in_ros(load, content, field, given, coefficient
 
 
 @pytest.mark.parametrize('count', [0, 4, 5])
-def test_no_distortion_is_one_of_zeros(load, content, count):
+def test_missing_distortion_becomes_zeros(load, content, count):
     content['distortion_model'] = 'none'
     content['distortion_coefficients'] = {'rows': 1, 'cols': count, 'data': [0.0] * count}
     calibration = load(content)

@@ -1,4 +1,4 @@
-"""A source read in a thread: what its taker is told, and what ends the reading."""
+"""A source read in a thread: what its taker receives, and what ends the reading."""
 
 import threading
 
@@ -96,7 +96,7 @@ def capture():
     wait_until(lambda: set(threading.enumerate()) <= before)
 
 
-def test_every_frame_is_taken_in_order_and_the_end_is_told(capture, folder):
+def test_every_frame_is_taken_in_order_and_the_end_is_reported(capture, folder):
     taker = Taker()
     reading = capture(folder, taker)
     wait_until(lambda: reading.at_end)
@@ -106,7 +106,7 @@ def test_every_frame_is_taken_in_order_and_the_end_is_told(capture, folder):
     assert reading.times_lost == 0
 
 
-def test_closing_ends_a_taker_that_waits_and_tells_it_nothing(capture, folder):
+def test_closing_ends_a_waiting_taker_without_an_error(capture, folder):
     taker = Taker(held=True)
     reading = capture(folder, taker)
     assert taker.taking.wait(DEADLINE_S)
@@ -124,7 +124,7 @@ def test_a_lost_source_is_opened_again(capture):
     assert (reading.times_lost, reading.problem) == (1, '')
 
 
-def test_a_file_that_is_not_there_is_told_as_the_reason(capture, tmp_path):
+def test_a_missing_file_is_reported_as_the_reason(capture, tmp_path):
     taker = Taker()
     reading = capture(open_source(f'file://{tmp_path}/none.mp4'), taker)
     wait_until(lambda: taker.told)
@@ -143,7 +143,7 @@ def test_a_taker_that_fails_ends_the_reading_with_the_reason(capture, folder):
     assert reading.problem == 'unexpected ZeroDivisionError: by zero'
 
 
-def test_what_holds_it_up_is_waited_for_and_said(capture, folder):
+def test_the_cause_of_a_delay_is_waited_for_and_reported(capture, folder):
     taker, reasons = Taker(), ['a capture of before has not ended yet']
     reading = capture(folder, taker, held_up=lambda: reasons[0])
     wait_until(lambda: reading.problem == reasons[0])

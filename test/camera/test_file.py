@@ -116,7 +116,7 @@ def test_frames_are_shown_at_their_own_times(make_timed_video, frame_number, cap
     assert caplog.messages == []
 
 
-def test_a_rate_at_which_no_frame_ever_comes_is_not_taken(make_video):
+def test_a_rate_without_any_frames_is_not_used(make_video):
     path = make_video('drive.avi', codec='MJPG')
     content = bytearray(path.read_bytes())
     scale = content.index(b'strh') + 28
@@ -155,7 +155,7 @@ def test_whole_files_are_not_called_damaged(make_timed_video, caplog, name, more
     assert caplog.messages == []
 
 
-def test_an_edit_list_that_leaves_frames_out_is_no_damage(make_timed_video, caplog):
+def test_an_edit_list_that_skips_frames_is_not_damage(make_timed_video, caplog):
     """That of OpenCV lasts 10 frames at 30 Hz; those behind are not shown."""
     path = make_timed_video('trimmed.mp4', [100 * i for i in range(10)])
     source = FileSource(f'file://{path}', frame_rate=0)
@@ -172,7 +172,7 @@ def test_an_edit_list_that_leaves_frames_out_is_no_damage(make_timed_video, capl
         pytest.param('drive.mkv', r'ended after \d frames; it is damaged', id='mkv'),
     ],
 )
-def test_a_file_that_was_cut_off_is_told_once(make_video, make_timed_video, caplog, name, text):
+def test_a_file_that_was_cut_off_is_logged_once(make_video, make_timed_video, caplog, name, text):
     if name.endswith('.avi'):
         path = make_video(name, size_wh=(640, 480))
     else:
@@ -185,7 +185,7 @@ def test_a_file_that_was_cut_off_is_told_once(make_video, make_timed_video, capl
     assert re.search(text, caplog.text)
 
 
-def test_frames_that_cannot_be_decoded_are_told_once(make_video, caplog):
+def test_frames_that_cannot_be_decoded_are_logged_once(make_video, caplog):
     path = make_video()
     empty_frames(path, [1])
     source = FileSource(f'file://{path}', frame_rate=0, loop=True)
@@ -195,7 +195,7 @@ def test_frames_that_cannot_be_decoded_are_told_once(make_video, caplog):
     assert '1 frame from number 1 on cannot be decoded; left out' in caplog.text
 
 
-def test_a_stream_without_a_duration_goes_on_behind_a_damaged_frame(make_timed_video):
+def test_a_stream_without_a_duration_continues_after_a_damaged_frame(make_timed_video):
     path = make_timed_video('stream.webm', TIMES_MS, size_known=False)
     content = bytearray(path.read_bytes())
     begin = [match.start() for match in re.finditer(b'\xff\xd8\xff\xe0', content)][4]
@@ -215,7 +215,7 @@ def test_opening_again_begins_again(make_video, frame_number):
     assert frame_number(source.read().pixels) == 0
 
 
-def test_cut_off_avi_gives_what_is_there(make_video, caplog):
+def test_a_cut_off_avi_gives_the_frames_it_has(make_video, caplog):
     path = make_video(size_wh=(640, 480))
     os.truncate(path, path.stat().st_size // 2)
     source = FileSource(f'file://{path}', frame_rate=0)
@@ -286,7 +286,7 @@ def test_mp4_without_its_index(make_video):
         FileSource(f'file://{path}').open()
 
 
-def test_missing_names_what_is_there(make_video, tmp_path):
+def test_a_missing_file_gives_an_error_with_existing_names(make_video, tmp_path):
     make_video('b.avi')
     make_video('a.mp4', codec='mp4v')
     with pytest.raises(SourceError, match=r'; videos in .* are a\.mp4, b\.avi$'):
@@ -301,7 +301,7 @@ def test_folder(tmp_path):
 
 
 @pytest.mark.parametrize('scheme', ['', 'file://'])
-def test_what_is_no_file_is_refused_at_once(tmp_path, scheme):
+def test_anything_but_a_file_is_refused_at_once(tmp_path, scheme):
     os.mkfifo(tmp_path / 'fifo')
     (tmp_path / 'link.mp4').symlink_to('/dev/zero')
     for name, text in (

@@ -260,7 +260,7 @@ def test_size_from_notifications_that_are_mixed_up(stand_in, open_source, action
     assert open_source(f'gst://{action}').read().pixels.shape == shape
 
 
-def test_size_that_is_not_told(stand_in, open_source, monkeypatch):
+def test_size_that_is_unknown(stand_in, open_source, monkeypatch):
     monkeypatch.setattr(gst_module, '_SIZE_TIMEOUT_S', 0.05)
     with pytest.raises(SourceError, match='did not report the frame size'):
         open_source('gst://untold')

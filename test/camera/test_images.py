@@ -79,7 +79,7 @@ def test_damaged_pictures_are_skipped(tmp_path, caplog):
     source = ImagesSource(f'images://{tmp_path}', frame_rate=0)
     source.open()
     assert levels(source)[0] == [0, 3, 4]
-    assert f'{tmp_path}/2.png is damaged or no picture: it begins with 6e 6f 20' in caplog.text
+    assert f'{tmp_path}/2.png is damaged or not a picture: it begins with 6e 6f 20' in caplog.text
     assert f'{tmp_path}/3.png is empty; ' in caplog.text
 
 
@@ -137,7 +137,7 @@ def test_no_pictures(tmp_path, target, text):
         picture_paths(f'{tmp_path}/{target}')
 
 
-def test_brackets_in_a_name_are_no_pattern(tmp_path):
+def test_brackets_in_a_name_are_not_a_pattern(tmp_path):
     write(tmp_path, ['shots [1]/a.png'])
     assert picture_paths(f'{tmp_path}/shots [1]') == [tmp_path / 'shots [1]' / 'a.png']
 

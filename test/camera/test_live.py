@@ -9,7 +9,7 @@ from jetson_perception.errors import EndOfStream, SourceError
 
 
 class StandInGrabber:
-    """A stand-in for a camera: `script` gives it frames and errors, one a grab.
+    """A stand-in for a camera: `script` gives it frames and errors, one per grab.
 
     It writes into the buffers that it is given, and complains when it is used after its release.
     """
@@ -96,7 +96,7 @@ def test_a_reader_who_wants_every_frame_gets_it(grabber):
         source.read()
 
 
-def test_closing_one_that_nobody_reads_ends_its_thread(grabber):
+def test_closing_a_source_that_nobody_reads_ends_its_thread(grabber):
     source = LiveSource('pipe', grabber.connect, every_frame=True)
     grabber.script.put(1)
     source.open()
@@ -162,7 +162,7 @@ def test_open_fails():
         source.read()
 
 
-def test_open_gives_up_and_tells_the_thread():
+def test_open_gives_up_and_stops_the_thread():
     told = threading.Event()
 
     def connect(cancelled):
@@ -220,7 +220,7 @@ def test_a_frame_that_waits_is_not_given_after_close(source, grabber):
 
 
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
-def test_an_error_that_nobody_foresaw_reaches_the_reader(source, grabber):
+def test_an_unexpected_error_reaches_the_reader(source, grabber):
     source.open()
     grabber.script.put(ZeroDivisionError('a bug'))
     with pytest.raises(SourceError, match='the capturing thread failed; see its traceback'):

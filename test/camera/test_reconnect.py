@@ -86,7 +86,7 @@ def test_the_end_of_an_empty_stream(live):
     assert run(StandInSource([OK, END], live=live)) == (0, [], [])
 
 
-def test_whenever_the_source_is_open_its_user_is_told_before_the_first_frame():
+def test_the_user_is_notified_before_the_first_frame_whenever_the_source_opens():
     source = StandInSource([OK, OK, LOST], [OK, OK, END])
     opened = []
     assert run(source, on_open=lambda: opened.append(source.is_open))[0] == 2
@@ -116,7 +116,7 @@ def test_a_source_that_opens_but_gives_nothing_waits_longer_too():
     assert run(source, backoff=(1, 2))[2] == [1, 2, 2]
 
 
-def test_a_frame_starts_the_waits_anew():
+def test_a_frame_resets_the_waits():
     source = StandInSource([LOST], [LOST], [OK, OK, LOST], [LOST], [OK, END])
     assert run(source)[2] == [0.5, 1.0, 0.5, 1.0]
 
@@ -143,7 +143,7 @@ def test_stop_between_frames():
     assert not source.is_open
 
 
-def test_stop_and_close_during_a_read_is_no_loss():
+def test_stop_and_close_during_a_read_do_not_count_as_loss():
     stop = StandInStop()
 
     def close_from_elsewhere():

@@ -35,7 +35,7 @@ def _has_server() -> bool:
 
 
 class Server:
-    """The server of rtsp_server.py, in a process of its own."""
+    """The server of rtsp_server.py, in its own process."""
 
     def __init__(self, *credentials: str) -> None:
         self._credentials = credentials
@@ -185,7 +185,7 @@ def test_no_such_stream(start_server):
         ),
     ],
 )
-def test_answers_that_are_no_stream(answer_with, answer, match):
+def test_responses_without_a_stream(answer_with, answer, match):
     source = RtspSource(
         f'rtsp://me:s3cret@127.0.0.1:{answer_with(answer)}/live',
         open_timeout_s=1.0,
@@ -231,7 +231,7 @@ def why_not(server, user_info):
         ),
     ],
 )
-def test_behind_a_login_what_the_server_says_is_told(login_server, status, text):
+def test_behind_a_login_the_response_of_the_server_is_reported(login_server, status, text):
     server = login_server(['Basic'], status)
     assert re.search(text, why_not(server, RIGHT))
     assert any(login.startswith('right') for login in server.logins)
@@ -362,7 +362,7 @@ def test_a_server_that_quotes_the_request(answer_with):
         ),
     ],
 )
-def test_hosts_that_are_none(url, match):
+def test_invalid_hosts_are_refused(url, match):
     with pytest.raises(SourceError, match=match) as caught:
         RtspSource(url).open()
     assert 's3cret' not in str(caught.value)

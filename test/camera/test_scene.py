@@ -53,7 +53,7 @@ def test_frames_are_the_scene_at_their_time(opened):
         assert frame.encoding == 'bgr8'
 
 
-def test_what_the_source_says_of_itself():
+def test_properties_of_the_source():
     source = SceneSource(SMALL)
     assert source.live
     assert source.uri == SMALL
@@ -122,7 +122,7 @@ def test_end_after_the_last_frame(opened):
             source.read()
 
 
-def test_open_begins_anew(opened):
+def test_open_starts_again_from_the_beginning(opened):
     source = opened(f'{SMALL}&fps=0&frames=1')
     first = source.read().pixels.copy()
     source.open()

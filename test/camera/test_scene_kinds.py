@@ -27,7 +27,7 @@ def register(folder, monkeypatch, *lines, module=''):
     monkeypatch.syspath_prepend(str(folder))
 
 
-def test_ours_are_there():
+def test_our_scenes_are_registered():
     assert {'oranges', 'people'} <= set(scene_names())
 
 
@@ -63,7 +63,7 @@ def test_a_scene_can_be_evaluated_calibrated_on_and_shown(name):
         pytest.param('apples', "no scene is called 'apples'; scenes are", id='unknown'),
     ],
 )
-def test_a_name_that_is_none(name, text):
+def test_an_unknown_name_is_refused(name, text):
     with pytest.raises(SourceError, match=text):
         scene_kind(name)
 

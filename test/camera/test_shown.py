@@ -1,4 +1,4 @@
-"""Nothing secret of a source is shown, whatever is in it."""
+"""No secret part of a source is shown, whatever it contains."""
 
 from __future__ import annotations
 

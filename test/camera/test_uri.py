@@ -38,7 +38,7 @@ def test_parse(source, scheme, target):
     assert (uri.scheme, uri.target) == (scheme, target)
 
 
-def test_every_example_is_one():
+def test_every_example_is_valid():
     assert [parse(example).scheme for example in EXAMPLES.values()] == list(EXAMPLES)
 
 

@@ -110,7 +110,7 @@ def test_asks_for_the_format_first(open_camera, caplog):
     assert caplog.messages == ['/dev/video9: 1280x720, 30 Hz, MJPG']
 
 
-def test_asks_for_nothing_by_itself(open_camera):
+def test_requests_nothing_by_default(open_camera):
     capture = StandInCapture()
     open_camera(capture)
     assert capture.calls == [('open', '/dev/video9'), (cv2.CAP_PROP_BUFFERSIZE, 1)]
@@ -226,7 +226,7 @@ def test_a_name_that_opencv_cannot_take(tmp_path):
         V4l2Source('v4l2:///dev/vi\0deo')
 
 
-def test_a_file_is_no_device(tmp_path):
+def test_a_file_is_not_a_device(tmp_path):
     (tmp_path / 'a.mp4').touch()
     with pytest.raises(SourceError, match=r'is not a device; for a video file, use file:///'):
         check_device(str(tmp_path / 'a.mp4'))

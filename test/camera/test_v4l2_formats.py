@@ -147,7 +147,7 @@ def test_multiplanar_devices_are_asked_as_such():
 
 
 @pytest.mark.parametrize('caps', [META, OUTPUT])
-def test_what_gives_no_pictures(caps):
+def test_a_device_without_pictures(caps):
     found = described(StandInCamera(WEBCAM, caps=caps))
     assert found['captures'] is False
     assert found['formats'] == []
@@ -158,7 +158,7 @@ def test_a_driver_that_never_ends_is_left():
     assert len(described(StandInCamera(formats, endless=True))['formats']) == 200
 
 
-def test_a_name_that_is_no_text():
+def test_a_name_that_is_not_text():
     assert described(StandInCamera({}, name=b'caf\xe9'))['name'] == 'caf�'
 
 
@@ -169,7 +169,7 @@ def test_a_name_that_is_no_text():
         pytest.param('/dev/null', OSError, id='no_camera'),
     ],
 )
-def test_what_is_no_camera(device, error):
+def test_a_device_that_is_not_a_camera(device, error):
     with pytest.raises(error):
         describe_device(device)
 

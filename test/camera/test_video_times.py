@@ -53,7 +53,7 @@ def test_frames_that_failed(rate_hz, before_ms, time_ms, failed, lost):
     assert times.frames == len(before_ms) + 1
 
 
-def test_a_file_that_begins_again_goes_on_as_it_went():
+def test_a_file_that_starts_again_keeps_its_pace():
     times = VideoTimes(30.0)
     for time_ms in (0, 100, 200):
         times.decoded(time_ms, 0)

@@ -116,7 +116,7 @@ def test_profile(models, tmp_path, capsys):
     assert 'where lane a was seen:' in capsys.readouterr().out
 
 
-def test_a_model_that_is_not_there(capsys):
+def test_a_model_that_does_not_exist(capsys):
     assert main(['bench', 'no_such_model', *QUICK]) == 1
     assert 'no_such_model' in capsys.readouterr().err
 

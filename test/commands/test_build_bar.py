@@ -16,7 +16,7 @@ def test_in_a_terminal():
     assert 'left' in said
 
 
-def test_where_nobody_watches():
+def test_without_a_terminal_nothing_is_shown():
     console = Console(file=io.StringIO())
     with BuildBar(console) as bar:
         bar.show(0.25, 'building')

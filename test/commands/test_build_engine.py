@@ -248,7 +248,7 @@ class TestBuildEngine:
         assert end.value.code == 2
         assert f'argument {more[0]}: ' in capsys.readouterr().err
 
-    def test_no_open_size_that_nobody_says(self, tmp_path, capsys):
+    def test_a_dynamic_size_must_be_set(self, tmp_path, capsys):
         path = segmentation(tmp_path / 'm.onnx', dynamic=True)
         assert main(['build-engine', str(path)]) == 1
         assert 'leaves the size of its input open' in capsys.readouterr().err

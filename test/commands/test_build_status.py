@@ -60,7 +60,7 @@ def test_the_cursor_is_there_again_after_an_error(terminal):
     assert '\x1b[?25h' in shown(terminal)
 
 
-def test_where_there_is_no_terminal():
+def test_without_a_terminal():
     console = Console(file=io.StringIO())
     with BuildStatus('det', console) as progress:
         progress(0.5, 'tactics')

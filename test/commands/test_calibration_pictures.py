@@ -173,11 +173,11 @@ class TestBags:
         with pytest.raises(ParameterError, match=r'no topic; .*: /left, /right \(--topic\)'):
             list(bag_pictures(folder))
 
-    def test_a_topic_that_is_not_there(self, bag):
+    def test_a_topic_that_does_not_exist(self, bag):
         with pytest.raises(ParameterError, match='no images on /up; topics with images: /left'):
             list(bag_pictures(bag('/left'), '/up'))
 
-    def test_an_encoding_that_is_no_picture(self, bag):
+    def test_an_encoding_that_is_not_a_picture(self, bag):
         with pytest.raises(SourceError, match=r'bag/camera, image 0: .*32FC1'):
             list(bag_pictures(bag('/camera', encoding='32FC1')))
 

@@ -66,7 +66,7 @@ class TestCompare:
             assert main(['compare', colors, colors, '--images', source]) == 0
             assert table_rows(capsys.readouterr().out)['mask agreement (pixels)'][0] == '1.0000'
 
-    def test_at_most_so_many(self, colors, pictures, capsys):
+    def test_the_number_of_pictures_is_limited(self, colors, pictures, capsys):
         assert main(['compare', colors, colors, '--images', pictures, '--frames', '1']) == 0
         assert f'\n1 picture of {pictures}\n' in capsys.readouterr().out
 

@@ -63,7 +63,7 @@ def test_where_the_libraries_are_broken_it_still_runs_and_exits_with_1(command, 
     assert 'built for another NumPy' in lines['models']['found']
 
 
-def test_what_must_be_mended_first_is_named():
+def test_what_to_fix_first_is_named():
     needed = Finding('software', 'OpenCV', 'not installed', MISSING, 'install it', needed=True)
     other = Finding('ROS', 'distribution', 'none', MISSING, 'install it')
     warned = Finding('machine', 'swap', 'none', WARNING)

@@ -96,7 +96,7 @@ class TestEvaluate:
         assert re.search(r'5\.jpg has no mask; expected .*/5\.png', capsys.readouterr().err)
         (tmp_path / 'set' / 'images' / '0.png').write_bytes(b'x')
         assert main(['evaluate', '--model', colors, '--dataset', dataset]) == 1
-        assert '0.png is damaged or no picture' in capsys.readouterr().err
+        assert '0.png is damaged or not a picture' in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ('dataset', 'message'),

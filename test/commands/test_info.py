@@ -90,7 +90,7 @@ class TestInfo:
         assert main(['info', path, '--set', 'task=detect']) == 0
         assert rows(capsys.readouterr().out)['layout'] == 'anchor_free, 52 classes'
 
-    def test_model_that_nobody_knows_is_one_line(self, tmp_path, capsys):
+    def test_an_unknown_model_gives_one_line(self, tmp_path, capsys):
         assert main(['info', str(unknown_output(tmp_path / 'my.onnx'))]) == 1
         captured = capsys.readouterr()
         assert captured.out == ''
@@ -102,7 +102,7 @@ class TestInfo:
         assert main(['info', colors, '--runtime', 'tensorrt']) == 1
         assert "runtime 'tensorrt' cannot be used: it is not here" in capsys.readouterr().err
 
-    def test_verbose_says_what_auto_took(self, colors, capsys):
+    def test_verbose_says_what_auto_chose(self, colors, capsys):
         assert main(['info', colors, '-v']) == 0
         assert "runtime 'auto' took onnxruntime_cpu" in capsys.readouterr().err
 

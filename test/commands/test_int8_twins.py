@@ -1,4 +1,4 @@
-"""INT8 twins of the demo models: made once, whole, by one process, where nobody else can write."""
+"""INT8 twins of the demo models: made once, completely, by one process, in a private folder."""
 
 import errno
 import fcntl
@@ -111,7 +111,7 @@ def test_a_file_system_without_locks_costs_a_warning(number, monkeypatch, caplog
         pytest.param('jetson_perception_scenes/models/people_detect.onnx', id='original'),
     ],
 )
-def test_what_is_made_in_another_way_is_another_file(change, tmp_path):
+def test_another_recipe_gives_another_file(change, tmp_path):
     """In a copy of what is installed, of which one file changes."""
     places = {'jetson_perception': jetson_perception, 'jetson_perception_scenes': scenes}
     for name, package in places.items():
@@ -171,7 +171,7 @@ class TestCommands:
 
 
 @pytest.mark.parametrize('part', ['file', 'folder'])
-def test_what_others_can_write_to_is_not_taken(part):
+def test_a_file_that_others_can_write_to_is_not_used(part):
     pretend_made(NAME)
     path = int8_twin_path(NAME)
     assert has_int8_twin(NAME)
@@ -188,7 +188,7 @@ def test_a_folder_that_others_can_write_to_is_refused():
     assert not (folder / 'lock').exists()
 
 
-def test_the_folders_above_are_made_for_the_user_alone_whatever_the_umask(cache):
+def test_the_parent_folders_are_made_private_with_any_umask(cache):
     before = os.umask(0)
     try:
         with pytest.raises(SystemExit):
@@ -217,7 +217,7 @@ def test_without_onnx_it_says_what_to_install(monkeypatch, capsys):
     assert not has_int8_twin(NAME)
 
 
-def test_a_name_that_is_none(capsys):
+def test_an_unknown_name_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         main(['oranges_int8'])
     assert end.value.code == 2

@@ -81,7 +81,7 @@ class TestUsage:
 
 
 class TestImports:
-    """A verb costs what it needs itself; nothing that another verb needs."""
+    """A verb imports only what it needs itself, not what another verb needs."""
 
     VERBS = frozenset(
         f'jetson_perception.commands.{name}'

@@ -1,4 +1,4 @@
-"""What texts of the package tell users to type exists."""
+"""Commands and options that the package tells users to type exist."""
 
 import argparse
 import ast

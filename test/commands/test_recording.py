@@ -107,7 +107,7 @@ def test_frames_keep_their_own_times(tmp_path, monkeypatch, name, times_s, expec
     assert times_in(video.path) == pytest.approx(expected, abs=1)
 
 
-def test_without_pyav_it_is_said_what_browsers_need(tmp_path, monkeypatch, caplog):
+def test_without_pyav_a_line_says_what_browsers_need(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, 'av', None)
     use(monkeypatch, 'libx264', 'libvpx-vp9', 'mp4v')
     recording.warn_of_browsers.cache_clear()
@@ -198,7 +198,7 @@ def fill(path, count=300, size_wh=(320, 240)):
 
 
 @WITH_OR_WITHOUT_AV
-def test_a_full_disk_is_told_and_the_frames_before_can_be_read(tmp_path, monkeypatch, names):
+def test_a_full_disk_is_reported_and_earlier_frames_can_be_read(tmp_path, monkeypatch, names):
     use(monkeypatch, *names)
     with small_disk(tmp_path, 4):
         video, error = fill(tmp_path / 'demo.mp4')
@@ -216,7 +216,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path):
 
 
 @WITH_OR_WITHOUT_AV
-def test_a_file_that_cannot_be_completed_is_told(tmp_path, monkeypatch, names):
+def test_a_file_that_cannot_be_completed_is_reported(tmp_path, monkeypatch, names):
     use(monkeypatch, *names)
     with file_size_limit(60_000):
         try:

@@ -1,4 +1,4 @@
-"""Old names of options lead to the new ones."""
+"""Old names of options give errors with the new ones."""
 
 from __future__ import annotations
 

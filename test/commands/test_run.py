@@ -58,7 +58,7 @@ class TestRun:
         }
         assumed = [line for line in captured.err.splitlines() if 'assumed' in line]
         assert len(assumed) == 1
-        assert 'colors.onnx does not say its output, resize, scale' in assumed[0]
+        assert 'colors.onnx does not specify output, resize, scale' in assumed[0]
         assert '--set NAME=VALUE' in assumed[0]
 
     def test_json_lines_of_a_pose_model(self, tmp_path, capsys):
@@ -232,7 +232,7 @@ class TestRun:
         assert [Path(name).stem for name in names] == ['rtsp', 'rtsp', 'rtsp_2']
         assert all((tmp_path / 'out' / name).stat().st_size for name in names)
 
-    def test_at_most_so_many_frames_of_each_source(self, colors, tmp_path, capsys):
+    def test_the_number_of_frames_per_source_is_limited(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 9)
         for name in 'abc':
             write_picture(tmp_path / 'in' / f'{name}.png')
@@ -281,7 +281,7 @@ class TestRun:
         assert main(['run', colors, str(tmp_path / 'in'), '--json']) == 1
         captured = capsys.readouterr()
         assert len(captured.out.splitlines()) == 1
-        assert 'a.png is damaged or no picture: it begins' in captured.err
+        assert 'a.png is damaged or not a picture: it begins' in captured.err
 
     def test_nothing_that_could_be_read(self, colors, tmp_path, capsys):
         path = tmp_path / 'a.png'

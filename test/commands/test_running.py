@@ -109,7 +109,7 @@ class TestFullDisk:
 
 
 class TestPlainTerminal:
-    """Every verb, where standard output and error are ASCII and a file's name is not."""
+    """Every verb, with ASCII standard output and error and a file name that is not ASCII."""
 
     @pytest.fixture
     def said(self, monkeypatch):
@@ -180,7 +180,7 @@ class TestPlainTerminal:
             pytest.param(['quantize', '--images', 'été'], id='quantize'),
         ],
     )
-    def test_an_error_is_said(self, said, arguments):
+    def test_an_error_is_printed(self, said, arguments):
         code, _, err = said(
             *arguments, 'modèle.onnx', *(['x.png'] if arguments == ['run'] else [])
         )

@@ -1,6 +1,6 @@
 """A stand-in GPU that runs the package's kernels: pycuda's stand-in, launching in the emulator.
 
-What a wrapper enqueues is done for real, by the kernels' own code, on the CPU. It is no GPU.
+What a wrapper enqueues is done for real, by the kernels' own code, on the CPU. It is not a GPU.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Images for the preprocess kernel, held against OpenCV; for the emulator and for GPUs."""
+"""Images for the preprocess kernel, compared with OpenCV; for the emulator and for GPUs."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Outputs of segmentation networks for the kernels, held against NumPy; for emulator and GPUs."""
+"""Outputs of segmentation networks for the kernels, compared with NumPy; for emulator and GPUs."""
 
 from dataclasses import dataclass, replace
 

@@ -1,6 +1,6 @@
 """A stand-in for pycuda and the driver on machines without a GPU.
 
-It is no GPU: it shows that calls are made rightly, not that a GPU does what is expected of them.
+It is not a GPU: it shows that calls are correct, not that a GPU does what is expected.
 
 Device memory is NumPy memory under made-up addresses. Work on a stream waits until somebody waits
 for it, so that reading a result too early gives an old one. Kernels are Python functions that a

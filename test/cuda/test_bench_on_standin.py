@@ -1,6 +1,6 @@
 """What measures a GPU, run through with the stand-in: `bench`, the soak, and check_gpu's parts.
 
-Figures mean nothing here; that every call is made rightly does.
+The figures mean nothing here; only whether every call is correct counts.
 """
 
 import json
@@ -138,7 +138,7 @@ def test_concurrency(models, tmp_path):
     checks = Checks(tmp_path / 'found.json', judge=False)
     options = SimpleNamespace(models=models[:2], runtime='onnxruntime_cuda', frames=3, seconds=1)
     concurrency.run(options, checks)
-    assert 'together of one after another' in [check.name for check in checks.checks]
+    assert 'together, ratio to one after another' in [check.name for check in checks.checks]
 
 
 def test_parity(models, tmp_path):

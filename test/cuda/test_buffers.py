@@ -72,7 +72,7 @@ class TestCopies:
         for buffer in (there, back, first, second):
             buffer.close()
 
-    def test_what_is_in_no_buffer_of_its_own(self, device, stream):
+    def test_memory_that_belongs_to_no_buffer(self, device, stream):
         there, back = (PinnedBuffer(device, (8,), np.uint8) for _ in range(2))
         source, target = (DeviceBuffer(device, (8,), np.uint8) for _ in range(2))
         there.array[:] = range(8)

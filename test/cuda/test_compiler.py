@@ -1,4 +1,4 @@
-"""Finding nvcc, keeping what it made, telling why it failed: with a stand-in for nvcc.
+"""Finding nvcc, keeping its output, reporting why it failed: with a stand-in for nvcc.
 
 It is a shell script that writes its own arguments as the result. test_kernels_compile.py has the
 real one.
@@ -36,7 +36,7 @@ echo "$*" > "$2"
 
 
 class Nvcc:
-    """A made-up nvcc in a folder of its own."""
+    """A made-up nvcc in its own folder."""
 
     def __init__(self, folder):
         self.path = folder / 'bin' / 'nvcc'
@@ -211,7 +211,7 @@ class TestCache:
         assert len(nvcc.calls) == 3
         assert 'any user of this machine can replace' in caplog.text
 
-    def test_what_users_have_kept_stays_valid(self, nvcc, source, tmp_path):
+    def test_files_kept_by_users_stay_valid(self, nvcc, source, tmp_path):
         """Path and format of files that are on users' disks: they are not compiled again."""
         compile_kernels(source, 'sm_87')
         folder = tmp_path / 'cache/jetson_perception/kernels'
@@ -267,7 +267,7 @@ class TestFailures:
 
 
 class TestModules:
-    def test_unknown_name_tells_those_there_are(self, device):
+    def test_an_unknown_name_is_refused_with_the_known_ones(self, device):
         with pytest.raises(CudaError, match=r"no kernels 'none'; it has: .*preprocess"):
             load_module(device, 'none')
 

@@ -71,7 +71,7 @@ class TestDevice:
         assert device.memory_info() == (8 << 30, 8 << 30)
         assert 'stand-in' in repr(device)
 
-    def test_is_one_object_however_often_it_is_asked_for(self, device):
+    def test_there_is_only_one_object(self, device):
         again = CudaDevice.get(0)
         assert again is device
         again.close()
@@ -141,7 +141,7 @@ class TestEndOfTheProcess:
 
 
 class TestStreamsAndEvents:
-    def test_event_waits_for_what_is_before_it(self, standin, device):
+    def test_an_event_waits_for_earlier_work(self, standin, device):
         stream, event = device.new_stream(), device.new_event()
         with device.pushed():
             assert event.query()  # never recorded
@@ -224,7 +224,7 @@ class TestErrors:
             ('cuInit failed: no CUDA-capable device is detected', False, 'CUDA_VISIBLE_DEVICES'),
         ],
     )
-    def test_tells_what_to_do_and_whether_to_go_on(self, text, fatal, advice):
+    def test_says_what_to_do_and_whether_it_is_fatal(self, text, fatal, advice):
         error = translated(RuntimeError(text), 'working')
         assert error.fatal is fatal
         assert str(error).startswith(f'working failed: {text}')

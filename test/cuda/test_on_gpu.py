@@ -1,6 +1,6 @@
 """The CUDA path's ground on a real GPU: context, buffers, streams, graphs, kernels, ONNX Runtime.
 
-Left out with the reason where there is no GPU. What pycuda or Python warns of is an error here.
+Skipped with the reason if there is no GPU. Warnings of pycuda and Python are errors here.
 """
 
 import gc
@@ -118,7 +118,7 @@ def download(buffer, stream):
 
 
 def in_threads(*functions):
-    """Run each in a thread of its own; raises the first error."""
+    """Run each in its own thread; raises the first error."""
     errors = []
 
     def guarded(function):
@@ -254,7 +254,7 @@ class TestKernels:
     def test_every_file_compiles_and_loads(self, device, owned, path):
         owned.add(load_module(device, path.stem))
 
-    def test_what_an_older_nvcc_makes_is_translated(self, device, owned, tmp_path, monkeypatch):
+    def test_output_of_an_older_nvcc_is_translated(self, device, owned, tmp_path, monkeypatch):
         source = tmp_path / 'add.cu'
         source.write_text(ADD)
         known = sorted(compiler_module._known_architectures(find_nvcc(), 0.0))

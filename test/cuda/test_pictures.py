@@ -1,4 +1,4 @@
-"""Pictures of class masks on the emulator, held against `drawing`: equal to the last bit."""
+"""Pictures of class masks on the emulator, compared with `drawing`: equal to the last bit."""
 
 import logging
 
@@ -112,7 +112,7 @@ def test_only_what_is_wanted_is_made(standin, shop):
         assert standin.launches == launches
 
 
-def test_what_nobody_wants_takes_no_memory(standin, device):
+def test_unwanted_pictures_take_no_memory(standin, device):
     held = Resources()
     with held.closed_on_error(), device.pushed():
         stream = held.add(device.new_stream())
@@ -165,7 +165,7 @@ def test_memory_is_kept_while_sizes_and_wants_come_and_go(standin, shop):
     assert set(allocations[1:]) == {own}
 
 
-def test_what_the_last_frame_had_is_not_the_next_ones(shop):
+def test_pictures_of_one_frame_do_not_appear_in_the_next(shop):
     shop.begin((34, 10), BOTH)
     shop.wait()
     assert shop.pictures.collect().tinted is not None
@@ -195,9 +195,7 @@ def told(caplog):
     return [each.message for each in caplog.records if 'drawn on the CPU' in each.message]
 
 
-def test_where_the_kernels_cannot_be_compiled_there_are_no_pictures(
-    standin, device, monkeypatch, caplog
-):
+def test_without_compiled_kernels_there_are_no_pictures(standin, device, monkeypatch, caplog):
     def no_compiler(*_, **__):
         raise CudaError('there is no CUDA compiler (nvcc)')
 
@@ -214,7 +212,7 @@ def test_where_the_kernels_cannot_be_compiled_there_are_no_pictures(
 
 
 @pytest.mark.parametrize('kernel', ['color_classes', 'tint_interleaved3'])
-def test_a_launch_that_fails_ends_the_pictures_and_is_told_once(standin, shop, caplog, kernel):
+def test_a_failed_launch_ends_the_pictures_and_is_logged_once(standin, shop, caplog, kernel):
     with caplog.at_level(logging.WARNING):
         before = shop.begin((34, 10), BOTH, 0)
         del standin.kernels[kernel]
@@ -230,7 +228,7 @@ def test_a_launch_that_fails_ends_the_pictures_and_is_told_once(standin, shop, c
     assert len(told(caplog)) == 1
 
 
-def test_a_gpu_that_failed_is_no_matter_of_pictures(shop, monkeypatch):
+def test_a_fatal_gpu_error_is_raised(shop, monkeypatch):
     def fail(*_):
         raise CudaError('an illegal memory access', fatal=True)
 
@@ -245,7 +243,7 @@ class TestFullMemory:
     def standin_options(self):
         return {'total_memory': 700_000}
 
-    def test_what_does_not_fit_is_told_once(self, shop, caplog):
+    def test_pictures_that_do_not_fit_are_logged_once(self, shop, caplog):
         for wh in ((300, 200), (34, 10)):
             shop.begin(wh, BOTH)
             shop.wait()

@@ -29,7 +29,7 @@ def test_the_newest_goes_first_and_only_once():
     assert closed == ['third', 'second', 'first']
 
 
-def test_goes_on_after_errors_and_tells_the_first():
+def test_continues_after_errors_and_raises_the_first():
     closed = []
     resources = Resources()
     for name, fails in [('first', False), ('second', True), ('third', True)]:
@@ -47,7 +47,7 @@ class TestClosedOnError:
             resources.add(Thing('first', closed))
         assert closed == []
 
-    def test_error_of_the_block_is_the_one_that_is_told(self):
+    def test_an_error_in_the_block_is_the_one_raised(self):
         closed = []
         resources = Resources()
         resources.add(Thing('first', closed, fails=True))

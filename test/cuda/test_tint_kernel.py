@@ -94,12 +94,12 @@ def test_what_is_not_taken(device, held, stream, image, shape, dtype, error, mes
 
 
 @pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan')])
-def test_a_share_that_is_none(device, blend):
+def test_an_invalid_blend_is_refused(device, blend):
     with pytest.raises(ParameterError, match='0 to 1'):
         TintTables(device, palette(5), blend)
 
 
-def test_tables_that_are_set_anew_stay_where_they_are(device, held, stream):
+def test_tables_that_are_set_again_keep_their_address(device, held, stream):
     tinter, tables = held.add(CudaTinter(device)), held.add(TintTables(device, palette(21)))
     addresses = tables.colors_address, tables.tinted_address
     mask = mask_of((34, 10), 21)

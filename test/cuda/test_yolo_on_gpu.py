@@ -1,6 +1,6 @@
 """The YOLO kernels on a real GPU.
 
-The cases are those of the emulator's tests. What they take: `tools/check_gpu.py --only times`.
+The cases are those of the emulator's tests. For their times: `tools/check_gpu.py --only times`.
 """
 
 from dataclasses import replace

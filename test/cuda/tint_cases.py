@@ -1,4 +1,4 @@
-"""Masks to be colored, held against `drawing`; for the emulator and for GPUs."""
+"""Masks to be colored, compared with `drawing`; for the emulator and for GPUs."""
 
 import numpy as np
 from preprocess_cases import Case, image_bytes

@@ -348,7 +348,7 @@ def assert_same(found, twin):
 
 
 def check_garbage(device, case):
-    """Fail unless single values that are no numbers are refused as by the twin, and forgotten."""
+    """Fail unless single values that are not numbers are refused as by the twin, and forgotten."""
     random = np.random.default_rng(0)
     layout = case.layout
     refused = accepted = 0

@@ -55,7 +55,7 @@ def cases():
 
 
 def maps_of(case, seed=0):
-    """Maps of each level, as networks give them; spoilt ones hold values that are no numbers."""
+    """Maps of each level, as networks give them; spoilt ones hold values that are not numbers."""
     rng = np.random.default_rng(seed)
     maps = [
         [rng.normal(0, 3, (1, count, height, width)) for count in case.layout.channels]

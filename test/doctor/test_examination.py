@@ -1,4 +1,4 @@
-"""What the doctor says of machines of many kinds."""
+"""What the doctor says about many kinds of machines."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_line(findings, machine, line, verdict, found, advice):
 
 
 @pytest.mark.parametrize('name', MACHINES)
-def test_everything_captured_is_looked_at_and_each_line_stands_once(name, tmp_path):
+def test_everything_captured_is_examined_and_gives_one_line(name, tmp_path):
     machine = CapturedMachine(name, tmp_path)
     found = list(examine(machine))
     assert machine.unused == set()
@@ -168,7 +168,7 @@ def test_whether_the_main_job_can_be_done(findings, name, works):
     assert can_do_main_job(findings[name].values()) is works
 
 
-def test_what_a_jetson_alone_has_is_not_asked_of_others(findings):
+def test_checks_for_a_jetson_are_left_out_elsewhere(findings):
     only_jetson = {'JetPack', 'power mode', 'clocks', 'CSI'}
     assert not only_jetson & findings['x86'].keys()
     assert only_jetson <= findings['thor_jetpack7'].keys()
@@ -180,7 +180,7 @@ def test_a_csi_sensor_is_not_taken_for_a_usb_camera(findings):
 
 
 class TestBareMachine:
-    """Nothing is there, and every probe fails: each line still stands, and says so."""
+    """Nothing is installed, and every probe fails: each line is still there, and says so."""
 
     class Bare(CapturedMachine):
         def __init__(self, root):

@@ -1,4 +1,4 @@
-"""The machine is asked for real: programs that hang, fail, print nonsense or are not there."""
+"""Probes of the real machine: programs that hang, fail, print nonsense or do not exist."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestFiles:
     def test_that_cannot_be_read(self, machine, path):
         assert machine.text(path) == ''
 
-    def test_bytes_that_are_no_text(self, machine, tmp_path):
+    def test_bytes_that_are_not_text(self, machine, tmp_path):
         (tmp_path / 'x').write_bytes(b'\xff\xfe')
         assert machine.text('/x') == '��'
 
@@ -75,7 +75,7 @@ class TestProbes:
         assert found['installed']
         assert found['version']
 
-    def test_a_module_that_is_not_there(self, machine):
+    def test_a_module_that_is_not_installed(self, machine):
         assert machine.probe('module', 'no_such_module') == {'installed': False}
         assert machine.probe('module', 'no_such_package.driver') == {'installed': False}
 

@@ -1,4 +1,4 @@
-"""Pixels that drawings change, and those that they leave alone."""
+"""Which pixels drawings change, and which they do not."""
 
 from dataclasses import replace
 
@@ -93,7 +93,7 @@ def test_a_smaller_mask_is_enlarged():
     assert changed(canvas, gray()) == (0, 120, 320, 240)
 
 
-def test_the_legend_names_what_is_there():
+def test_the_legend_names_the_classes_in_the_image():
     mask = np.zeros((240, 320), np.uint8)
     mask[0, 0] = 2
     canvas, silent = gray(), gray()
@@ -327,7 +327,7 @@ def test_frame_rate_stays_in_its_corner():
     assert (canvas[:bottom, :right] > 200).any()
 
 
-def test_boxes_of_the_first_classes_have_colors_of_their_own():
+def test_boxes_of_the_first_classes_have_different_colors():
     corner_colors = set()
     for class_id in range(20):
         canvas = gray()

@@ -69,7 +69,7 @@ def test_without_fontconfig_other_letters_have_no_font(forgetful):
     assert font_for(JAPANESE) is None
 
 
-def test_of_names_without_a_font_one_line_is_logged_with_what_to_install(forgetful, caplog):
+def test_names_without_a_font_are_logged_once_with_what_to_install(forgetful, caplog):
     forgetful.setenv('PATH', '')
     assert [font_for(name) for name in ('の', '人', '人间', 'ไทย')] == [None] * 4
     assert len(caplog.messages) == 1
@@ -95,7 +95,7 @@ class TestWithFontconfig:
         forgetful.setenv('PATH', '')
         assert font_for('の') == font_for(JAPANESE)  # known from then on
 
-    def test_an_installed_font_that_has_some_letters_is_none(self, forgetful, tmp_path):
+    def test_an_installed_font_with_only_some_letters_is_not_used(self, forgetful, tmp_path):
         install(forgetful, tmp_path, PACKAGED.path, STIX)
         assert font_for('のネコ') is None
 
@@ -103,7 +103,7 @@ class TestWithFontconfig:
         install(forgetful, tmp_path)
         assert font_for(JAPANESE) is None
 
-    def test_a_file_that_is_no_font(self, forgetful, tmp_path):
+    def test_a_file_that_is_not_a_font(self, forgetful, tmp_path):
         (tmp_path / 'broken.ttf').write_bytes(STIX.read_bytes()[:1000])
         install(forgetful, tmp_path)
         assert font_for(JAPANESE) is None

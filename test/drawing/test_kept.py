@@ -1,4 +1,4 @@
-"""Pixels that are kept up to so many bytes."""
+"""A cache of pixels, limited in bytes."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def not_made():
     pytest.fail('this is kept')
 
 
-def test_what_is_kept_is_made_once_and_cannot_be_written_to():
+def test_a_kept_array_is_made_once_and_read_only():
     kept = KeptPixels(10_000)
     made = kept.get('cat', pixels(100))
     assert kept.get('cat', not_made) is made
@@ -22,7 +22,7 @@ def test_what_is_kept_is_made_once_and_cannot_be_written_to():
         made[0] = 1
 
 
-def test_what_was_asked_for_longest_ago_goes_first():
+def test_the_least_recently_used_is_dropped_first():
     kept = KeptPixels(10_000)
     kept.get('cat', pixels(4000))
     kept.get('dog', pixels(4000))

@@ -61,7 +61,7 @@ def box_lines(canvas):
         pytest.param(found(), 2, id='none'),
     ],
 )
-def test_what_two_engines_agree_on_is_drawn_once(other, lines):
+def test_boxes_that_two_engines_agree_on_are_drawn_once(other, lines):
     assert box_lines(drawn(det=found(BOX), pose=other)) == lines
 
 

@@ -33,7 +33,7 @@ def test_spaces_take_room():
     assert not rendered('   ', 20).any()
 
 
-def test_what_is_kept_cannot_be_written_to():
+def test_kept_pixels_are_read_only():
     for pixels in (rendered('cat', 20), on_ground('cat', 20, (0, 0, 255))):
         with pytest.raises(ValueError, match='read-only'):
             pixels[0, 0] = 1
@@ -58,7 +58,7 @@ def test_long_labels_of_large_pictures_are_not_all_kept():
         pytest.param((255, 0, 0), 255, id='blue'),
     ],
 )
-def test_text_stands_out_from_its_ground(ground, ink):
+def test_text_contrasts_with_its_background(ground, ink):
     pixels = on_ground('|||', 36, ground, left=5, right=7)
     assert (pixels[:, :5] == ground).all()
     assert (pixels[:, -7:] == ground).all()
@@ -66,7 +66,7 @@ def test_text_stands_out_from_its_ground(ground, ink):
 
 
 @pytest.mark.parametrize('at', [(0, 0), (95, 5), (5, 95), (99, 99), (100, 100)], ids=str)
-def test_what_is_outside_the_image_is_left_out(at):
+def test_text_outside_the_image_is_clipped(at):
     whole = np.full((140, 140, 3), 100, np.uint8)
     canvas = whole[20:120, 20:120]
     put_light(canvas, at, 'wide', 20)
@@ -96,5 +96,5 @@ def test_name_of_a_class(names, class_id, expected, monkeypatch):
 
 
 @pytest.mark.parametrize('name', [' ', '\u200d', '\u200c \u200d'], ids=ascii)
-def test_a_name_that_nobody_can_see_is_drawn_as_its_id(name):
+def test_an_invisible_name_is_drawn_as_its_id(name):
     assert drawn_name([name], 0) == 'class_0'

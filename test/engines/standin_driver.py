@@ -1,6 +1,6 @@
 """A stand-in for libcuda, with the functions that are called by ctypes: an Orin's answers.
 
-It is no driver: memory is host memory. It is strict: an address that was not allocated, a copy
+It is not a driver: memory is host memory. It is strict: an address that was not allocated, a copy
 beyond the end, a buffer freed twice or never raise, or show in `allocated`.
 """
 

@@ -1,5 +1,5 @@
-"""A stand-in for TensorRT's runtime on machines without it. It is no TensorRT: ONNX Runtime
-computes, and it shows that calls are made rightly, not that TensorRT does what is expected.
+"""A stand-in for TensorRT's runtime on machines without it. It is not TensorRT: ONNX Runtime
+computes, and it shows that calls are correct, not that TensorRT does what is expected.
 
 It has the names of one version, of 8.5, 8.6, 10.3, 10.13 or 11 (their Python sources and headers
 were read for it), and works on the memory and streams of `standin_pycuda`, so results are there

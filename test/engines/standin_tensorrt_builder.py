@@ -1,6 +1,6 @@
 """A stand-in for TensorRT's builder, in the names of 8.5, 8.6, 10.3, 10.13 or 11.
 
-It is no TensorRT and builds nothing: its plan is JSON of what it was asked for, so a test sees
+It is not TensorRT and builds nothing: its plan is JSON of what it was asked for, so a test sees
 what each version would have been told. TensorRT-RTX tests what can be built without a GPU; this
 has what RTX lacks: flags for precisions, calibrators, timing caches, DLA, builders without
 progress. The names were read off NVIDIA's Python bindings of these versions.

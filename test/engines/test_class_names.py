@@ -1,4 +1,4 @@
-"""Names of classes from files as people have them."""
+"""Class names from the files that users have."""
 
 import os
 import traceback

@@ -344,7 +344,7 @@ def test_a_long_name_has_no_sidecar(tmp_path):
     assert sidecar_path(tmp_path / ('n' * 254)) is None
 
 
-def test_every_key_but_path_can_be_said_in_a_sidecar(tmp_path):
+def test_every_key_except_path_can_be_set_in_a_sidecar(tmp_path):
     path = tmp_path / 'my.yaml'
     for field in fields(ModelInfo):
         path.write_text(f'{field.name}: null')

@@ -1,4 +1,4 @@
-"""What a model names is a file in its folder, whatever the way."""
+"""Files that a model names must be in its folder."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_a_file_in_the_folder(model, location):
         '//x',
     ],
 )
-def test_what_is_outside_or_no_file_name(model, location):
+def test_a_path_outside_or_an_invalid_name_is_refused(model, location):
     with pytest.raises(ValueError, match=r'expected a file below the folder of my\.onnx'):
         file_beside(model, location)
 

@@ -21,7 +21,7 @@ def test_opens(tmp_path, runtime):
     assert isinstance(open_engine(path, runtime=runtime, threads=1), OnnxRuntimeEngine)
 
 
-def test_auto_says_what_it_took_and_why(tmp_path, caplog, monkeypatch):
+def test_auto_says_what_it_chose_and_why(tmp_path, caplog, monkeypatch):
     monkeypatch.setitem(opening_module._RUNTIMES, 'tensorrt', lacking('it broke. Mend it'))
     monkeypatch.setitem(opening_module._RUNTIMES, 'onnxruntime_cuda', lacking('no GPU; add one'))
     path = color_segmentation(tmp_path / 'my.onnx')
@@ -55,7 +55,7 @@ def lacking(problem):
     return opening_module._Runtime(None, lambda device: problem)
 
 
-def test_auto_takes_the_first_that_is_there(tmp_path, caplog, monkeypatch):
+def test_auto_takes_the_first_available_runtime(tmp_path, caplog, monkeypatch):
     opened = []
 
     def open_it(request):
@@ -92,7 +92,7 @@ def test_auto_takes_the_next_when_one_cannot_be_opened(tmp_path, caplog, monkeyp
         open_engine(path, runtime='onnxruntime_cuda')
 
 
-def test_auto_does_not_go_on_when_tensorrt_cannot_build(tmp_path, monkeypatch):
+def test_auto_does_not_fall_back_when_tensorrt_cannot_build(tmp_path, monkeypatch):
     """A robot that runs on, ten times slower, would hide it."""
 
     def open_it(request):
@@ -104,7 +104,7 @@ def test_auto_does_not_go_on_when_tensorrt_cannot_build(tmp_path, monkeypatch):
         open_engine(color_segmentation(tmp_path / 'my.onnx'))
 
 
-def test_auto_goes_on_when_the_gpu_is_full_for_tensorrt(tmp_path, caplog, monkeypatch):
+def test_auto_falls_back_when_the_gpu_is_full_for_tensorrt(tmp_path, caplog, monkeypatch):
     def open_it(request):
         raise CudaError('the GPU is full')
 
@@ -116,7 +116,7 @@ def test_auto_goes_on_when_the_gpu_is_full_for_tensorrt(tmp_path, caplog, monkey
     assert 'my.onnx: runtime tensorrt is not used: the GPU is full' in caplog.messages
 
 
-def test_auto_does_not_go_on_after_a_cancel(tmp_path, monkeypatch):
+def test_auto_does_not_fall_back_after_a_cancel(tmp_path, monkeypatch):
     def open_it(request):
         raise BuildCanceled('asked for')
 
@@ -143,7 +143,7 @@ def test_onnxruntime_on_cuda(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', RUNTIMES[1:])
-def test_what_is_not_there_says_why(tmp_path, monkeypatch, name):
+def test_an_unavailable_runtime_says_why(tmp_path, monkeypatch, name):
     monkeypatch.setitem(opening_module._RUNTIMES, name, lacking('it broke'))
     path = color_segmentation(tmp_path / 'my.onnx')
     with pytest.raises(
@@ -249,7 +249,7 @@ class TestPrecision:
         path = color_segmentation(tmp_path / 'my.onnx')
         assert open_engine(path, precision=precision, threads=1).outputs
 
-    def test_int8_of_a_model_that_is_none_is_refused(self, tmp_path):
+    def test_int8_is_refused_for_a_model_that_is_not_quantized(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx')
         with pytest.raises(ModelError, match=r'nothing in it is quantized; .* quantize'):
             open_engine(path, precision='int8', runtime='onnxruntime_cpu')

@@ -113,7 +113,7 @@ def test_outputs_of_gigabytes_are_refused_before_they_are_made(tmp_path, size, o
         OnnxRuntimeEngine(path, **options)
 
 
-def test_open_sizes_stay_open_in_what_the_engine_says(tmp_path):
+def test_dynamic_sizes_stay_dynamic_in_the_engine_specs(tmp_path):
     path = enlarging_model(tmp_path / 'a.onnx', 1, channels=2)
     engine = OnnxRuntimeEngine(path, input_size_wh=(1280, 1024))
     assert engine.outputs[0].shape == (1, 2, -1, -1)

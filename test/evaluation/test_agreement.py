@@ -1,4 +1,4 @@
-"""Two engines held against each other, on models that find what the test plants."""
+"""Two engines compared with each other, on models that find what the test plants."""
 
 import numpy as np
 import pytest

@@ -22,13 +22,13 @@ SIZE_WH = (640, 480)
 
 
 def truth(*rows, **more):
-    """From rows of a box and a class."""
+    """A truth from rows of a box and a class."""
     boxes = np.array([row[:4] for row in rows], float).reshape(-1, 4)
     return ObjectTruth(boxes, np.array([row[4] for row in rows], int), **more)
 
 
 def found(*rows, keypoints=None):
-    """From rows of a box, a class and a score."""
+    """Detections from rows of a box, a class and a score."""
     return Detections(
         np.array([row[:4] for row in rows], np.float32).reshape(-1, 4),
         np.array([row[5] for row in rows], np.float32),
@@ -133,7 +133,7 @@ def test_the_best_threshold_lies_above_what_is_wrong():
     np.testing.assert_allclose(score, [0.8, np.nan], rtol=1e-6)
 
 
-def test_no_best_threshold_for_what_is_never_found():
+def test_a_class_that_is_never_found_has_no_best_threshold():
     f1, score = measure((truth((*BOX, 0)), found())).best_f1()
     np.testing.assert_allclose(f1, [0, np.nan])
     assert np.isnan(score).all()

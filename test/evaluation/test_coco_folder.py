@@ -48,7 +48,7 @@ def test_keypoints_outlines_and_crowds(tmp_path):
     np.testing.assert_array_equal(truth.crowd, [False, True])
 
 
-def test_without_an_area_it_is_what_people_fill_of_their_boxes(tmp_path):
+def test_without_an_area_a_typical_share_of_the_box_is_used(tmp_path):
     objects = coco_objects((0, 0, 100, 10, 10))
     del objects[0]['area']
     (picture,) = open_coco(coco_folder(tmp_path, [objects])).pictures

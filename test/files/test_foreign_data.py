@@ -1,4 +1,4 @@
-"""What others wrote is parsed within limits, or is an error of ours that quotes nothing of it."""
+"""Foreign data is parsed within limits, or gives an error of ours that does not quote it."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_files_are_read(tmp_path, function, content):
 
 
 @pytest.mark.parametrize('function', [parse_yaml, parse_json, parse_literal])
-def test_values_are_plain_whatever_the_text(function):
+def test_values_are_plain_for_any_text(function):
     pieces = _PIECES.split(' ')
     chosen = random.Random(2)
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""What is no regular file is refused at once, and what is one is read up to a limit."""
+"""Anything but a regular file is refused at once; regular files are read up to a limit."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_file_that_grows_is_read_up_to_the_limit(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('function', [_read, pytest.param(None, id='check_foreign_file')])
-def test_what_is_no_file_is_refused_at_once(tmp_path, function):
+def test_anything_but_a_file_is_refused_at_once(tmp_path, function):
     def take(path):
         if function is not None:
             return function(path, hint='a pipe comes in elsewhere')

@@ -15,7 +15,7 @@ def test_is_held_by_one_and_leaves_no_file(tmp_path):
         assert again
 
 
-def test_that_its_holder_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+def test_that_its_holder_removed_meanwhile_does_not_count(tmp_path, monkeypatch):
     path = tmp_path / 'x.lock'
     real = lock_module.fcntl.flock
 

@@ -33,7 +33,7 @@ def test_written_to_the_disk(tmp_path):
     assert (tmp_path / 'a.engine').read_bytes() == b'plan'
 
 
-def test_what_is_there_is_replaced_and_keeps_its_mode(tmp_path):
+def test_an_existing_file_is_replaced_and_keeps_its_mode(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('old')
     path.chmod(0o640)

@@ -1,4 +1,4 @@
-"""A folder that only its user can write: real files, real modes."""
+"""A folder that only its user can write to: real files, real modes."""
 
 import os
 import stat
@@ -31,14 +31,14 @@ class TestPlace:
         assert cache_folder('engines') == tmp_path / 'jetson_perception' / 'engines'
 
     @pytest.mark.parametrize('value', ['', 'relative/cache'])
-    def test_ignores_what_is_no_absolute_path(self, monkeypatch, tmp_path, value):
+    def test_ignores_a_path_that_is_not_absolute(self, monkeypatch, tmp_path, value):
         monkeypatch.setenv('XDG_CACHE_HOME', value)
         monkeypatch.setenv('HOME', str(tmp_path))
         assert cache_folder('kernels') == tmp_path / '.cache' / 'jetson_perception' / 'kernels'
 
 
 class TestFolder:
-    def test_is_made_with_those_above_it_whatever_the_umask(self, tmp_path):
+    def test_is_made_with_its_parents_with_any_umask(self, tmp_path):
         path = tmp_path / 'cache' / 'jetson_perception' / 'engines'
         before = os.umask(0)
         try:

@@ -1,4 +1,4 @@
-"""Files that are there wholly or not at all."""
+"""Files that exist completely or not at all."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def test_modes(tmp_path):
         os.umask(before)
 
 
-def test_what_a_killed_process_left_is_in_nobodys_way(tmp_path):
+def test_leftovers_of_a_killed_process_do_no_harm(tmp_path):
     (tmp_path / 'a.tmp').write_text('half')
     replace_file(tmp_path / 'a', b'whole', temporary=tmp_path / 'a.tmp')
     assert os.listdir(tmp_path) == ['a']

@@ -1,4 +1,4 @@
-"""One input through one parser: it gives a value or an error of ours, soon, and takes little."""
+"""One input for one parser: it gives a value or an error of ours, soon, and with little memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_BYTES = 256 << 20
 
 
 class HangError(BaseException):
-    """A parser took too long; no Exception, so that no parser handles it."""
+    """A parser took too long. It is not an Exception, so that no parser handles it."""
 
 
 def check(call: Callable[[Any], object], value: object) -> None:

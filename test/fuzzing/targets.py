@@ -1,7 +1,7 @@
 """Every parser of what comes from outside, with inputs for it.
 
 `test_fuzz.py` runs each with some thousand inputs, always the same ones; `tools/fuzz.py` searches
-for as long as it is told to. A target gives a value or raises a PerceptionError; see `guard`.
+for longer. A target gives a value or raises a PerceptionError; see `guard`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What people give as an image: taken as BGR, or refused with what would do."""
+"""What users pass as an image: accepted as BGR, or refused with what is accepted."""
 
 import os
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_a_picture_in_gray(tmp_path):
     [
         pytest.param('', 'is a folder; expected a regular file', id='folder'),
         pytest.param('missing.png', 'missing.png cannot be read: No such file', id='missing'),
-        pytest.param('text.png', 'text.png is damaged or no picture', id='text'),
+        pytest.param('text.png', 'text.png is damaged or not a picture', id='text'),
         pytest.param('empty.png', 'empty.png is empty', id='empty'),
         pytest.param('fifo.png', r'is a pipe \(FIFO\)', id='fifo'),
         pytest.param('n' * 300, 'picture', id='long_name'),
@@ -145,7 +145,7 @@ class AsArray:
         pytest.param(BGR.ravel(), r'shape \(144,\)', id='flat'),
     ],
 )
-def test_what_is_no_image_is_refused_with_what_would_do(image, told):
+def test_anything_but_an_image_is_refused_with_what_is_accepted(image, told):
     assert not is_bgr(image)
     with pytest.raises(ImageError, match=told) as caught:
         as_bgr(image)

@@ -228,7 +228,7 @@ def png_of_16_bits():
         pytest.param(b'', r"\(format 'jpeg'\) has no data", id='empty'),
         pytest.param(
             b'no picture',
-            r'10 bytes is damaged or no picture: it begins with 6e 6f 20',
+            r'10 bytes is damaged or not a picture: it begins with 6e 6f 20',
             id='garbage',
         ),
         pytest.param(

@@ -148,7 +148,7 @@ def test_pnm(data, size):
     ('data', 'match'),
     [
         pytest.param(b'', 'it begins with ', id='empty'),
-        pytest.param(b'hello', 'damaged or no picture: it begins with 68 65', id='text'),
+        pytest.param(b'hello', 'damaged or not a picture: it begins with 68 65', id='text'),
         pytest.param(b'GIF89a\xff\xff\x80\x3e', '^GIF, which is not supported', id='gif'),
         pytest.param(b'PF\n9 9\n-1.0\n', '^PFM, which', id='pfm'),
         pytest.param(b'P7\nWIDTH 9\n', '^PAM, which', id='pam'),

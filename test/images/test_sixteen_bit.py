@@ -1,4 +1,4 @@
-"""16 bits a pixel: viewed where they lie, and a range of values as 8 bits."""
+"""16 bits per pixel: viewed without a copy, and a range of values as 8 bits."""
 
 import array
 
@@ -78,7 +78,7 @@ def test_without_a_range_it_is_asked_for():
         ((0, 65536), False),
     ],
 )
-def test_ranges_that_are_none(given, is_fine):
+def test_invalid_ranges_are_refused(given, is_fine):
     problem = range_problem(given)
     assert (not problem) == is_fine
     assert is_fine or 'expected [lowest, highest]' in problem

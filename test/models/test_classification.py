@@ -55,7 +55,7 @@ class TestModel:
             assert model.assumed == {}
             assert model.device_path is None
 
-    def test_what_is_assumed_of_a_bare_file(self, tmp_path):
+    def test_assumptions_about_a_file_without_metadata(self, tmp_path):
         path = color_classifier(tmp_path / 'my.onnx', probabilities=False, metadata={})
         with open_model(path) as model:
             assert model.class_names == ('class_0', 'class_1', 'class_2')

@@ -213,7 +213,7 @@ def test_a_mask_of_the_networks_size_has_no_pictures(standin, tmp_path):
     assert (found.colored, found.tinted) == (None, None)
 
 
-def test_pictures_of_two_frames_in_flight_are_each_of_its_own_and_stay(standin, tmp_path):
+def test_pictures_of_two_frames_in_flight_are_separate_and_stay(standin, tmp_path):
     path = color_segmentation(tmp_path / 'colors.onnx')
     wants = [PictureOptions(True, True, COLORS, blend=blend) for blend in (0.2, 0.6, 0.9)]
     wants.insert(1, PictureOptions(tinted=True, colors=COLORS))
@@ -392,7 +392,7 @@ def test_in_steady_state_nothing_is_allocated(standin, tmp_path):
         assert standin.allocations == allocations
 
 
-def test_where_kernels_cannot_be_compiled_the_cpu_does_the_rest_and_it_is_said_once(
+def test_if_kernels_cannot_be_compiled_the_cpu_takes_over_with_one_warning(
     standin, tmp_path, monkeypatch, caplog
 ):
     def no_compiler(*_, **__):

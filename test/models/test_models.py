@@ -92,7 +92,7 @@ class TestSegmentation:
         asked = model.postprocess(outputs, transform, SegmentationOptions(mask_size='image'))
         assert asked.mask.shape == (96, 128)
 
-    def test_stretches_unless_told_to_letterbox(self, tmp_path):
+    def test_stretches_unless_letterbox_is_set(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx', size_wh=(64, 64))
         wide = picture(200, 50)
         _, stretched = SegmentationModel.open(path).preprocess(wide)
@@ -101,7 +101,7 @@ class TestSegmentation:
         assert model.preprocess(wide)[1].content_wh == (64, 16)
         assert model(wide).mask.shape == (50, 200)
 
-    def test_names_that_nobody_gives(self, tmp_path):
+    def test_names_that_are_not_given(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx', metadata={})
         model = SegmentationModel.open(path)
         assert model.class_names == ('class_0', 'class_1', 'class_2', 'class_3')
@@ -255,12 +255,12 @@ class TestYolo:
         assert model.keypoint_names == ('tip', 'mid', 'tail')
         assert model.skeleton == ((0, 2),)
 
-    def test_names_that_nobody_gives(self, tmp_path):
+    def test_names_that_are_not_given(self, tmp_path):
         path = detector(tmp_path / 'my.onnx', metadata={'task': 'detect'})
         assert YoloModel.open(path).class_names == ('class_0', 'class_1')
 
     def test_ambiguous_output_names_the_parameter(self, tmp_path):
-        # 56 values an anchor: 52 classes, or one class and 17 keypoints.
+        # 56 values per anchor: 52 classes, or one class and 17 keypoints.
         path = detector(tmp_path / 'my.onnx', class_count=52, metadata={})
         with pytest.raises(ParameterError, match=r"my\.onnx may hold .*; set 'task'") as error:
             YoloModel.open(path)
@@ -421,7 +421,7 @@ class TestWrongTask:
                 opener(path)
 
     @pytest.mark.parametrize('opener', [SegmentationModel.open, YoloModel.open, open_model])
-    def test_output_that_nobody_knows(self, tmp_path, opener):
+    def test_an_unknown_output(self, tmp_path, opener):
         with pytest.raises(
             ModelError, match=r'\(1, 7, 5, 3, 2\).*my\.onnx|my\.onnx.*\(1, 7, 5, 3, 2\)'
         ):
@@ -459,7 +459,7 @@ class TestOpenModel:
     def test_picks_by_task_or_output(self, tmp_path, write, options, expected):
         assert type(open_model(write(tmp_path / 'my.onnx', **options))) is expected
 
-    def test_class_ids_as_floats_are_told_by_the_yaml(self, tmp_path):
+    def test_class_ids_as_floats_are_set_in_the_yaml_file(self, tmp_path):
         ids = np.ones((1, 48, 64), np.float32)
         path = constant_model(tmp_path / 'my.onnx', [ids], size_wh=(64, 48))
         (tmp_path / 'my.yaml').write_text('output: class_ids')
@@ -520,7 +520,7 @@ class TestAssumptions:
             }
         (line,) = (line for line in caplog.messages if 'assumed' in line)
         assert line.startswith(
-            'my.onnx does not say its output, resize, scale, mean, std, color_order; assumed: '
+            'my.onnx does not specify output, resize, scale, mean, std, color_order; assumed: '
             'output logits, resize stretch, scale 1/255, mean 0, std 1, color_order rgb. '
         )
         assert 'my.yaml' in line
@@ -538,7 +538,7 @@ class TestAssumptions:
         assert model.assumption_text == ''
         assert 'assumed' not in caplog.text
 
-    def test_what_is_said_is_not_listed(self, tmp_path):
+    def test_settings_that_are_given_are_not_listed(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx', metadata={})
         (tmp_path / 'my.yaml').write_text('resize: letterbox\nmean: [0, 0, 0]\noutput: logits')
         overrides = ModelInfo(scale=1 / 255, color_order='rgb')

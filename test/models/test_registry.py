@@ -1,4 +1,4 @@
-"""The list of tasks: every word of metadata is one task's, and each says what is needed of it."""
+"""The list of tasks: every word in metadata belongs to one task, and each task is complete."""
 
 import dataclasses
 import json

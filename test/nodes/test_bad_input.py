@@ -1,4 +1,4 @@
-"""What is wrong is told in one line and counted, and the node goes on."""
+"""Errors are reported in one line and counted, and the node continues."""
 
 import struct
 
@@ -65,7 +65,7 @@ def wait_for_error(peer, *texts):
         ),
     ],
 )
-def test_bad_frames_are_told_once_and_counted_and_the_next_good_one_is_handled(
+def test_bad_frames_are_logged_once_and_counted_and_the_next_good_one_is_handled(
     peer, start, model, wrong, told
 ):
     parameters = qos_overrides(peer, 'image', depth=100)  # so that none is lost on the way
@@ -126,7 +126,7 @@ def test_a_network_that_overflows_gives_failed_frames_and_no_mask(peer, start, m
     dark = np.zeros_like(red())
     peer.ask(images, image_message(dark), masks)
     # What neither the model nor a parameter says is told, once.
-    (line,) = log_lines(node, 'does not say its output, resize, scale, mean, color_order; assumed')
+    (line,) = log_lines(node, 'does not specify output, resize, scale, mean, color_order; assumed')
     assert 'colors.yaml' in line
     bad = image_message(red())
     peer.send_until(images, lambda: bad, lambda: log_lines(node, told), 'a line about the frame')
@@ -148,7 +148,7 @@ def jpeg_claiming(width, height):
     return bytes(data)
 
 
-def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model):
+def test_invalid_compressed_images_are_reported_and_counted(peer, start, model):
     start(
         node_process(
             'seg_node',
@@ -163,7 +163,7 @@ def test_compressed_images_that_are_none_are_told_and_counted(peer, start, model
     peer.wait_for_subscriber(images)
     for data, told in (
         (b'', 'has no data'),
-        (b'not a picture', 'damaged or no picture'),
+        (b'not a picture', 'damaged or not a picture'),
         (jpeg_claiming(65500, 65500), '65500×65500 pixels; max_image_pixels is 100000'),
         (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not supported'),
     ):
@@ -201,7 +201,7 @@ def make_text_file(path):
         pytest.param(detector, 'use yolo_node', id='another_task'),
     ],
 )
-def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
+def test_a_node_with_an_unusable_model_says_so_and_accepts_a_good_one(
     peer, start, model, tmp_path, make, told
 ):
     bad = make(tmp_path / 'bad.onnx')
@@ -247,7 +247,7 @@ def test_a_node_whose_model_is_no_good_says_so_and_takes_a_good_one(
         pytest.param("mean: [0.5]", "mean has 1 value; expected 3", "ERROR", id="too_few"),
     ],
 )  # fmt: skip
-def test_a_file_with_a_bad_parameter_is_told_and_the_node_runs(
+def test_a_file_with_a_bad_parameter_is_reported_and_the_node_runs(
     peer, start, model, tmp_path, yaml, told, level
 ):
     file = tmp_path / 'seg.yaml'

@@ -24,7 +24,7 @@ HEADERS = [
 
 
 def write_bag(folder):
-    """An MCAP bag of one picture a header; each is one color, and of a size of its own."""
+    """An MCAP bag of one picture per header; each is one color, and of a size of its own."""
     store = get_typestore(Stores.ROS2_JAZZY)
     kind = 'sensor_msgs/msg/Image'
     image, header, stamp = (

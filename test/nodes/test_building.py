@@ -96,7 +96,7 @@ def wait_until_failed(peer, builder, text):
     return status
 
 
-def test_while_it_builds_the_node_tells_how_far_it_is_and_takes_no_image(peer, builder, run_seg):
+def test_while_building_the_node_reports_progress_and_takes_no_image(peer, builder, run_seg):
     run_seg()
     assert peer.state('seg_node') == 'active'
     images, masks = peer.image_publisher(), peer.collect('mask', Image)
@@ -113,9 +113,7 @@ def test_while_it_builds_the_node_tells_how_far_it_is_and_takes_no_image(peer, b
     peer.wait_for_status('seg_node', lambda status: status.message == 'active', 'being active')
 
 
-def test_a_failed_build_leaves_the_node_inactive_until_it_is_told_to_try_again(
-    peer, builder, run_seg
-):
+def test_a_failed_build_leaves_the_node_inactive_until_retry(peer, builder, run_seg):
     run_seg()
     status = wait_until_failed(peer, builder, 'not enough memory for a tactic')
     assert status.message == 'not enough memory for a tactic'
@@ -167,7 +165,7 @@ def test_a_build_that_is_over_before_the_node_is_spun(builder, run_seg, error):
     assert node.problem == ('no tactic' if error else '')
 
 
-def test_what_is_not_wanted_any_more_is_cancelled(peer, builder, run_seg):
+def test_a_build_that_is_no_longer_wanted_is_cancelled(peer, builder, run_seg):
     run_seg()
     assert peer.change_state('seg_node', 'deactivate')
     assert builder.cancelled == 0, 'it may be activated again'
@@ -194,7 +192,7 @@ def test_a_node_that_is_destroyed_while_it_builds_leaves_no_thread(peer, builder
     assert 'opening models' not in {thread.name for thread in threading.enumerate()}
 
 
-def test_of_several_engines_the_one_that_is_built_is_named(peer, builder, run, tmp_path):
+def test_with_several_engines_the_one_being_built_is_named(peer, builder, run, tmp_path):
     builder.only = 'pose'
     size = (64, 64)
     run(

@@ -117,7 +117,7 @@ ENDED_S = 3.0
 class TestSources:
     @pytest.mark.parametrize('scheme', ['images', 'file'])
     def test_images_with_their_info(self, peer, start, pictures, video, scheme):
-        """In the order of the source, under one header a frame, with stamps that increase."""
+        """In the order of the source, under one header per frame, with stamps that increase."""
         source = f'images://{pictures}' if scheme == 'images' else f'file://{video}'
         start(camera(peer, source, frame_id='front_optical'))
         found = pairs(peer, 8)
@@ -227,7 +227,7 @@ class TestFrames:
         peer.wait_for(lambda: infos, 'camera_info')
         assert infos[0].header.frame_id == (expected or peer.namespace)
 
-    def test_a_slash_that_is_removed_is_told_once(self, peer, run, pictures, capfd):
+    def test_a_removed_slash_is_logged_once(self, peer, run, pictures, capfd):
         run(CameraNode, source=f'images://{pictures}', loop=True, frame_id='/belt')
         infos = peer.collect('camera_info', CameraInfo, BEST_EFFORT)
         peer.collect('image_raw', Image, BEST_EFFORT)
@@ -319,7 +319,9 @@ class TestCalibration:
                 f'level {level}',
             )
 
-    def test_that_cannot_be_read_is_told_and_mended(self, peer, start, pictures, tmp_path):
+    def test_that_cannot_be_read_is_reported_until_it_is_fixed(
+        self, peer, start, pictures, tmp_path
+    ):
         missing = tmp_path / 'none.yaml'
         node = start(camera(peer, f'images://{pictures}', calibration=str(missing)))
         assert 'none.yaml' in peer.wait_for_log(node, 'not configured')
@@ -404,7 +406,7 @@ class TestSetCameraInfo:
             pytest.param({'width': 0}, 'has image_width: 0', id='no_size'),
         ],
     )
-    def test_one_that_is_none_is_refused(self, peer, run, pictures, tmp_path, changed, text):
+    def test_an_invalid_one_is_refused(self, peer, run, pictures, tmp_path, changed, text):
         kept = tmp_path / 'camera.yaml'
         run(CameraNode, source=f'images://{pictures}', calibration_output=str(kept))
         answer = self.set_info(peer, camera_info(**changed))
@@ -412,7 +414,7 @@ class TestSetCameraInfo:
         assert text in answer.status_message
         assert not kept.exists()
 
-    def test_a_folder_that_is_missing_is_told(self, peer, run, pictures, tmp_path):
+    def test_a_missing_folder_is_reported(self, peer, run, pictures, tmp_path):
         run(
             CameraNode,
             source=f'images://{pictures}',
@@ -436,7 +438,7 @@ class TestSetCameraInfo:
 
 
 class TestLosses:
-    def test_a_missing_source_is_told_and_can_come_later(self, peer, start, video, tmp_path):
+    def test_a_missing_source_is_reported_and_may_appear_later(self, peer, start, video, tmp_path):
         path = tmp_path / 'later.avi'
         node = start(camera(peer, f'file://{path}'))
         status = peer.wait_for_status(
@@ -460,7 +462,7 @@ class TestLosses:
         )
         assert value_of(status, 'source') == f'file://{path}'
 
-    def test_one_that_is_opened_again_by_itself_says_so_when_asked(self, peer, run):
+    def test_one_that_is_reopened_automatically_says_so(self, peer, run):
         with socket.create_server(('127.0.0.1', 0)) as listener:
             port = listener.getsockname()[1]
         run(CameraNode, source=f'rtsp://127.0.0.1:{port}/live')
@@ -473,7 +475,7 @@ class TestLosses:
         assert f'no connection to 127.0.0.1 port {port}' in answer.message
         assert peer.state('camera_node') == 'active'
 
-    def test_a_source_that_is_none_is_told_and_mended(self, peer, start, pictures):
+    def test_an_invalid_source_is_reported_and_can_be_fixed(self, peer, start, pictures):
         node = start(camera(peer, 'webcam://0', allow_source_changes=True))
         assert 'webcam://' in peer.wait_for_log(node, 'not configured')
         assert peer.state('camera_node') == 'unconfigured'
@@ -501,7 +503,7 @@ class TestLosses:
             assert peer.change_state('camera_node', 'activate')
         peer.wait_for(lambda: len(log_lines(node, 'after 3 frames')) == 3, 'the third end')
 
-    def test_deactivated_it_is_silent_and_activated_it_goes_on(self, peer, start, pictures):
+    def test_deactivated_it_is_silent_and_activated_it_continues(self, peer, start, pictures):
         start(camera(peer, f'images://{pictures}', frame_rate=50.0))
         images = peer.collect('image_raw', Image, BEST_EFFORT)
         stats = peer.collect('stats', PipelineStats)
@@ -527,7 +529,7 @@ class TestLosses:
 class TestFreezes:
     """A network camera from which nothing comes any more, while OpenCV waits for it."""
 
-    def test_told_to_end_the_node_does_so(self, peer, start):
+    def test_the_node_ends_on_request(self, peer, start):
         with closing(StandInRtspServer()) as server, closing(StandInRtspServer()) as silent:
             silent.freeze()
             streaming = start(camera(peer, server.url))

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_refused_with_the_nearest_name(peer, start, model, look
     assert look() == ['dog']
 
 
-def test_an_unknown_class_at_start_leaves_the_node_unconfigured_until_it_is_mended(
+def test_an_unknown_class_at_start_leaves_the_node_unconfigured_until_it_is_fixed(
     peer, start, model, look
 ):
     start(node_process('yolo_node', peer.namespace, det__model=model, det__classes=['persn']))
@@ -156,7 +156,7 @@ def test_names_from_a_file(peer, start, tmp_path, look):
     assert look() == ['Hund']
 
 
-def test_a_file_of_names_that_is_none(peer, start, tmp_path, model):
+def test_an_invalid_file_of_names_is_refused(peer, start, tmp_path, model):
     """Missing, a pipe that nobody writes to, then one of passwords, which nobody is shown."""
     file = tmp_path / 'names'
     node = start(

@@ -17,7 +17,7 @@ def model(tmp_path):
     return str(color_segmentation(tmp_path / 'colors.onnx'))
 
 
-def test_stamps_of_another_clock_are_told_alike_in_log_diagnostics_and_stats(peer, start, model):
+def test_stamps_of_another_clock_are_reported_in_log_diagnostics_and_stats(peer, start, model):
     """By the log once, by diagnostics while it lasts; the stats have no such latencies."""
     seg = start(node_process('seg_node', peer.namespace, model=model))
     images, masks = peer.image_publisher(), peer.collect('mask', Image)

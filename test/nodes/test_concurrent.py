@@ -67,7 +67,7 @@ def test_each_of_the_four_answers_with_its_own_model(peer, launch, models):
     assert all(len(answer.detections[0].keypoints) == 3 for answer in answers[4:])
 
 
-def test_an_int8_engine_of_a_model_that_is_none_is_refused(peer, launch, models):
+def test_int8_is_refused_for_a_model_that_is_not_quantized(peer, launch, models):
     launch(**models | {'pose_int8_model': models['pose_model']})
     status = peer.wait_for_status(
         'yolo_node', lambda status: status.level == status.ERROR, 'the reason in diagnostics'

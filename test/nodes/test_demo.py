@@ -110,7 +110,7 @@ def test_pictures_of_several_sizes_fit_into_one_video(tmp_path):
 
 
 @pytest.mark.parametrize('node', ['seg', 'yolo'])
-def test_each_demo_has_a_folder_of_its_own(tmp_path, node):
+def test_each_demo_has_its_own_folder(tmp_path, node):
     (tmp_path / 'demo_output').touch()
     done = subprocess.run(
         demo_command('--node', node),
@@ -125,7 +125,7 @@ def test_each_demo_has_a_folder_of_its_own(tmp_path, node):
     assert f'demo_output/{node}' in done.stdout
 
 
-def test_a_node_that_cannot_start_is_told_with_its_log(tmp_path):
+def test_a_node_that_cannot_start_is_reported_with_its_log(tmp_path):
     done = run_demo(tmp_path / 'out', '--source', '::')
     assert done.returncode == 1
     assert 'demo failed' in done.stdout

@@ -122,7 +122,7 @@ def test_every_engine_of_every_node_handles_every_frame(peer, start, video, tmp_
     assert of_seg[-1].frames_skipped == of_seg[-1].frames_failed == 0
 
 
-def test_a_node_that_goes_in_the_middle_is_waited_for_and_goes_on(peer, start, tmp_path):
+def test_a_node_that_leaves_in_the_middle_is_waited_for_and_continues(peer, start, tmp_path):
     """A bag of compressed images: under their recorded stamps, those unusable left out."""
     grays = [None if index == 7 else 100 for index in range(COUNT)]
     bag = write_bag(tmp_path / 'bag', grays, compressed=True)

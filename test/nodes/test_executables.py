@@ -1,4 +1,4 @@
-"""Programs that are told to end before they have begun, or in the middle of what takes long."""
+"""Programs that get SIGINT before they have started, or during something slow."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def imports(name):
 
 
 @pytest.mark.skipif(not BLOCKS_SIGNALS, reason='env cannot block signals here')
-def test_told_to_end_before_python_has_started():
+def test_a_signal_before_python_has_started():
     programs = [Program(str(PREFIX / 'lib/jetson_perception' / name)) for name in NODES]
     programs.append(Program(str(COMMAND), 'info', 'oranges'))
     for program in programs:
@@ -66,7 +66,7 @@ def test_told_to_end_before_python_has_started():
     assert ends == [(0, '')] * len(NODES) + [(130, '')]
 
 
-def test_told_to_end_in_the_middle_of_imports():
+def test_a_signal_in_the_middle_of_imports():
     for command, code in (
         ([str(PREFIX / 'lib/jetson_perception/seg_node')], 0),
         ([str(COMMAND), 'info', 'oranges'], 130),

@@ -1,4 +1,4 @@
-"""What others send is told on one short line; what is secret is not told at all."""
+"""Text from others appears on one short line, and secrets do not appear at all."""
 
 import socket
 import threading
@@ -113,7 +113,7 @@ def camera_that_refuses():
     thread.join(10)
 
 
-def test_a_stream_that_cannot_be_opened_is_told_without_its_secrets(
+def test_a_stream_that_cannot_be_opened_is_reported_without_its_secrets(
     peer, start, camera_that_refuses
 ):
     diagnostics = peer.collect('/diagnostics', DiagnosticArray)

@@ -1,4 +1,4 @@
-"""Real nodes in which something never returns: they say so, obey, and end when told to."""
+"""Real nodes in which a call never returns: they report it, obey, and end on request."""
 
 import os
 import signal
@@ -131,7 +131,7 @@ def test_a_first_run_that_never_ends_holds_up_no_state(robot):
     assert robot.logged('bind', 'not activated: engine segmentation: the first run has not')
 
 
-def test_a_drawing_that_hangs_is_told_of_and_keeps_no_result_back(robot):
+def test_a_hanging_drawing_is_reported_and_delays_no_result(robot):
     peer = robot.peer
     status = peer.wait_for_status('draw', is_error, 'an error of the drawing')
     assert 'drawing: the newest picture has not returned since' in status.message
@@ -140,7 +140,7 @@ def test_a_drawing_that_hangs_is_told_of_and_keeps_no_result_back(robot):
     assert robot.deactivate('draw') < DEACTIVATED_S
 
 
-def test_inferences_that_hang_are_told_of_and_only_a_run_that_can_be_ended_leaves_a_way_back(
+def test_hanging_inferences_are_reported_and_only_a_run_that_can_be_ended_allows_recovery(
     robot,
 ):
     peer = robot.peer

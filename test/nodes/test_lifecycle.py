@@ -98,7 +98,7 @@ def test_a_node_goes_through_its_states_again_and_again_and_leaves_no_thread(pee
     assert peer.state('seg_node') == 'unconfigured'
 
 
-def test_counts_begin_anew_when_the_node_is_activated_anew(peer, start_seg):
+def test_counts_start_at_zero_at_each_activation(peer, start_seg):
     start_seg()
     masks, stats = peer.collect('mask', Image), peer.collect('stats', PipelineStats)
     images = peer.image_publisher()

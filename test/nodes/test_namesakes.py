@@ -1,4 +1,4 @@
-"""Two nodes of one name: the later one says so, and one that was killed is none."""
+"""Two nodes with one name: the later one says so, and a killed one does not count."""
 
 import os
 import re

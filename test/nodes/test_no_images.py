@@ -1,4 +1,4 @@
-"""What a node that waits for images says of a camera_node that sends none, or no more."""
+"""What a node that waits for images says about a camera_node that sends none, or no more."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What refines a node's results shows in messages, drawings and stats alike."""
+"""Refined results appear in messages, drawings and stats alike."""
 
 from dataclasses import replace
 from itertools import count
@@ -87,7 +87,7 @@ def test_ids_are_drawn(peer, run, tmp_path):
     assert (pictures[YoloNode] != pictures[NumberingNode]).any()
 
 
-def test_each_activation_begins_anew(peer, run, tmp_path):
+def test_each_activation_starts_afresh(peer, run, tmp_path):
     model = pose_detector(tmp_path / 'my.onnx', [LEFT])
     node = run(NumberingNode, det__model=str(model))
     boxes, images = peer.collect('det/detections', Detection2DArray), peer.image_publisher()
@@ -101,7 +101,7 @@ def test_each_activation_begins_anew(peer, run, tmp_path):
     assert ids_of(boxes[0]) == ['10']
 
 
-def test_what_cannot_be_refined_is_told_and_the_node_goes_on(peer, run, tmp_path):
+def test_a_failed_refinement_is_reported_and_the_node_continues(peer, run, tmp_path):
     class Failing(YoloNode):
         def refiner(self, lane):
             waiting = [ValueError('no such track')]

@@ -1,4 +1,4 @@
-"""seg_node as its users have it: a process that gets images and publishes masks."""
+"""seg_node as users run it: a process that gets images and publishes masks."""
 
 import re
 from contextlib import closing
@@ -39,7 +39,7 @@ COLORS = ((30, 30, 30), (20, 20, 220), (20, 220, 20), (220, 20, 20))  # BGR of C
 
 
 def quarters(height=HEIGHT, width=WIDTH, order=(0, 1, 2, 3)):
-    """A picture with one class a quarter, and its mask."""
+    """A picture with one class per quarter, and its mask."""
     ids = np.zeros((height, width), np.uint8)
     ids[: height // 2, : width // 2], ids[: height // 2, width // 2 :] = order[:2]
     ids[height // 2 :, : width // 2], ids[height // 2 :, width // 2 :] = order[2:]
@@ -174,7 +174,7 @@ def test_class_names_reach_a_subscriber_that_comes_late(seg):
     )
 
 
-def test_an_image_without_a_stamp_is_answered_and_told_once(seg):
+def test_an_image_without_a_stamp_is_answered_and_logged_once(seg):
     for _ in range(2):
         seg.masks.clear()
         msg = image_message(quarters()[0], header=Header(frame_id='unstamped'))
@@ -344,7 +344,7 @@ def seg_here(peer, model):
         pytest.param('mask/color', Image, id='color'),
     ],
 )
-def test_nothing_is_drawn_while_nobody_looks(peer, seg_here, topic, kind):
+def test_nothing_is_drawn_without_subscribers(peer, seg_here, topic, kind):
     masks, images = peer.collect('mask', Image), peer.image_publisher()
     for _ in range(3):
         peer.ask(images, image_message(quarters()[0]), masks)
@@ -407,6 +407,6 @@ def test_a_warning_says_why_no_image_comes(peer, start, model, topic, kind, reas
     )
 
 
-def test_a_model_of_another_node_is_told_with_that_node(peer, run, tmp_path):
+def test_a_model_for_another_node_is_refused_with_that_nodes_name(peer, run, tmp_path):
     node = run(SegNode, model=str(detector(tmp_path / 'my.onnx')))
     assert 'which seg_node does not run; use yolo_node' in node.problem

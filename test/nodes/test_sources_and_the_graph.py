@@ -158,7 +158,7 @@ class TestCamera:
         pytest.param(CameraNode, '{source: 93}', '', id='camera_by_number'),
     ],
 )
-def test_what_a_node_says_of_its_file(peer, tmp_path, kind, text, told):
+def test_what_a_node_says_about_its_file(peer, tmp_path, kind, text, told):
     file = tmp_path / 'my.yaml'
     file.write_text(f'/**: {{ros__parameters: {text}}}')
     line = ['--ros-args', '--params-file', str(file)]

@@ -401,7 +401,7 @@ class TestClassifiers:
 
 
 class TestTrouble:
-    def test_a_model_that_cannot_be_used_is_told_by_engine_and_mended(self, peer, start, tmp_path):
+    def test_an_unusable_model_is_reported_until_it_is_fixed(self, peer, start, tmp_path):
         (tmp_path / 'text.onnx').write_text('no model')
         unknown_output(tmp_path / 'unknown.onnx')
         color_segmentation(tmp_path / 'colors.onnx')
@@ -491,7 +491,7 @@ class TestTrouble:
         assert peer.change_state('yolo_node', 'configure')
         assert node.problem == ''
 
-    def test_an_ambiguous_output_names_the_parameter_that_mends_it(self, peer, start, tmp_path):
+    def test_an_ambiguous_output_names_the_parameter_to_set(self, peer, start, tmp_path):
         """56 rows are 52 classes, or one class and 17 keypoints."""
         rows = np.zeros((1, 56, 8400), np.float32)
         rows[0, :5, 0] = (*LEFT[:4], 0.875)

@@ -1,4 +1,4 @@
-"""Arithmetic of two write-ups on running networks on a Jetson: where it is right, ours agrees.
+"""The arithmetic of two write-ups on networks on a Jetson: ours agrees where it is right.
 
 One segments images on a Jetson Nano, one runs four YOLO engines at once on an Orin NX. Their
 arithmetic is written anew here, from what they do. Each of their mistakes has a test that shows

@@ -55,7 +55,7 @@ class TestActivity:
         assert (activity.is_stuck(), activity.describe(), activity.elapsed_s()) == (False, '', 0)
         activity.end()
 
-    def test_says_who_does_what_since_when(self, activity):
+    def test_says_which_thread_does_what_since_when(self, activity):
         now = time.time()
         activity.begin('an inference', time.monotonic_ns() - 90 * S)
         since = {time.strftime('%H:%M:%S', time.localtime(now - 90 + late)) for late in (0, 1)}
@@ -89,7 +89,7 @@ class TestActivity:
         activity.begin('an inference', now - 8 * S)
         assert not activity.is_stuck()
 
-    def test_what_is_slow_once_has_a_limit_of_its_own_and_teaches_none(self, activity):
+    def test_a_call_that_is_slow_once_has_its_own_limit_and_changes_no_other(self, activity):
         activity.begin('the first run', time.monotonic_ns() - 100 * S, limit_s=300)
         assert not activity.is_stuck()
         activity.end()
@@ -109,7 +109,7 @@ class TestLeftBehind:
         assert left.settle()
         assert closed == ['engine']
 
-    def test_one_that_was_stuck_stays_so_and_has_nothing_closed(self, held, monkeypatch):
+    def test_a_stuck_thread_stays_marked_and_closes_nothing(self, held, monkeypatch):
         monkeypatch.setattr(activity_module, 'STUCK_S', 0.0)
         closed = []
         left = LeftBehind([held()])
@@ -121,7 +121,7 @@ class TestLeftBehind:
         assert left.stuck() == stuck
         assert (left.settle(), closed) == (False, [])
 
-    def test_one_that_is_at_nothing_is_named(self):
+    def test_an_idle_thread_is_named(self):
         go = threading.Event()
         thread = WatchedThread(lambda: go.wait(DEADLINE_S), 'drawing', Activity('drawing'))
         thread.start()

@@ -286,7 +286,7 @@ def test_lanes_on_the_gpu_and_on_the_cpu_run_side_by_side(setup):
     assert on_gpu.publish.next() == published.next() == (4, 4)
 
 
-def test_options_are_read_anew_for_every_frame(setup):
+def test_options_are_read_for_every_frame(setup):
     options = {'value': 'low'}
     lane = setup.lane(setup.path(), options=lambda: options['value'])
     pipeline = setup.start(lane)
@@ -308,7 +308,7 @@ def test_options_are_read_anew_for_every_frame(setup):
         ),
     ],
 )
-def test_a_frame_that_fails_is_counted_and_told_and_the_others_come(setup, stage, raised, told):
+def test_a_failed_frame_is_counted_and_reported_and_the_others_come(setup, stage, raised, told):
     errors, settled = [], queue.Queue()
     path = setup.path()
     path.raises = {(stage, 2): raised}
@@ -344,9 +344,7 @@ def test_an_image_that_cannot_be_loaded_fails_in_every_lane_and_the_next_runs(se
 
 @pytest.mark.parametrize('stage', ['begin', 'finish'])
 @pytest.mark.parametrize('engine_says', [FATAL, ModelError('CUDA failure 700')])
-def test_a_gpu_that_failed_stops_the_lane_which_says_so_and_the_other_goes_on(
-    setup, stage, engine_says
-):
+def test_a_fatal_gpu_error_stops_its_lane_and_the_other_continues(setup, stage, engine_says):
     stopped, errors = queue.Queue(), []
     path = setup.path()
     path.raises, path.fatal = {(stage, 2): engine_says}, FATAL
@@ -446,7 +444,7 @@ def test_a_lane_that_cannot_begin_keeps_all_from_beginning_and_leaves_no_thread(
     assert not stopped
 
 
-def test_a_pipeline_can_be_started_anew_with_the_same_models(setup):
+def test_a_pipeline_can_be_restarted_with_the_same_models(setup):
     path = setup.path()
     for round_ in range(3):
         lane = setup.lane(path, f'round{round_}')
@@ -487,7 +485,7 @@ class TestWhenTheNextFrameIsTaken:
         assert waits_ms == sorted(waits_ms)
         assert waits_ms[-1] == pytest.approx(38.0, abs=0.1)
 
-    def test_what_is_over_of_the_inference_is_not_waited_for(self, setup):
+    def test_the_wait_counts_from_the_end_of_the_previous_inference(self, setup):
         waits_ms = self.run_lane(setup, frames=200, inference_ms=50.0, took_ms=10.0)
         # The engine is free for the next frame when the last is done, and that is the begin.
         assert waits_ms[-1] == pytest.approx(38.0, abs=0.1)
@@ -530,7 +528,7 @@ class TestWhenTheNextFrameIsTaken:
 class TestHangs:
     """A GPU whose event never comes; the end of each test lets it."""
 
-    def test_an_event_that_never_comes_is_told_and_left_behind(self, setup):
+    def test_an_event_that_never_comes_is_reported_and_abandoned(self, setup):
         published, errors, path = Published(), [], setup.path(held=True)
         lane = setup.lane(path, publish=published, on_error=errors.append)
         pipeline = setup.start(lane)
@@ -562,7 +560,7 @@ class TestHangs:
         assert begun[0] == ('the first run',)
         assert set(begun[1:]) == {('an inference',)}
 
-    def test_a_first_run_that_never_ends_keeps_nobody(self, setup):
+    def test_a_first_run_that_never_ends_blocks_nobody(self, setup):
         path, warm = setup.path(), threading.Event()
         bind = path.bind_thread
         path.bind_thread = lambda: (warm.wait(DEADLINE_S), bind())

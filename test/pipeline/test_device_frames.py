@@ -84,7 +84,7 @@ def frame(value, users=1, shape=(4, 6, 3)):
         pytest.param(RawImage(np.zeros((6, 4, 3), np.uint8), 'bgr8', 6, 4), id='transposed'),
     ],
 )
-def test_pixels_that_are_not_what_they_are_said_to_be(lanes_of, raw):
+def test_pixels_that_do_not_match_their_description(lanes_of, raw):
     lanes = lanes_of('a')
     wrong = Frame(lambda: None, raw=raw)
     wrong.share(1, 1, TensorPool())
@@ -236,7 +236,7 @@ def test_a_slot_whose_image_a_lane_still_has_to_read_is_not_used_again(standin, 
     mine.close()
 
 
-def test_a_frame_that_a_lane_has_not_begun_keeps_its_slot(standin, lanes_of):
+def test_a_frame_that_one_lane_has_not_begun_keeps_its_slot(standin, lanes_of):
     lanes = lanes_of('a', 'a')
     waiting = frame(50, users=2)
     lanes.take(waiting, 0)

@@ -95,7 +95,7 @@ def test_a_slower_engine_is_waited_for(det, pose):
 FOUR = {'a': 0.31, 'b': 0.37, 'c': 0.43, 'd': 0.52}
 
 
-def test_engines_that_hardly_ever_take_the_same_frame_are_not_waited_for_each_time():
+def test_engines_that_rarely_take_the_same_frame_are_not_always_waited_for():
     engines = Engines(**FOUR)
     engines.run(200)
     drawn = engines.run(600)

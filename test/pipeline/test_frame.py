@@ -44,7 +44,7 @@ def test_the_image_is_loaded_by_the_first_who_needs_it_and_only_once():
     assert loads == [1]
 
 
-def test_a_gray_image_becomes_bgr_and_what_is_none_is_refused():
+def test_a_gray_image_becomes_bgr_and_anything_else_is_refused():
     assert Frame(lambda: IMAGE[..., 0]).bgr().shape == (2, 4, 3)
     assert Frame(lambda: IMAGE[..., 0]).raw().pixels.shape == (2, 4, 3)
     for wrong in (None, IMAGE / 255, IMAGE.astype(np.uint16), IMAGE[:0]):

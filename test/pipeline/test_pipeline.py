@@ -197,7 +197,7 @@ def test_lanes_of_different_inputs_preprocess_each(started):
         ),
     ],
 )
-def test_a_stage_that_raises_is_counted_and_told_and_the_next_frame_runs(
+def test_an_error_in_a_stage_is_counted_and_reported_and_the_next_frame_runs(
     started, stage, raised, told
 ):
     published, errors = Published(), []
@@ -252,7 +252,7 @@ def test_without_on_error_a_failed_frame_is_a_warning_in_the_log(started, caplog
     assert lane.counts.failed == 1
 
 
-def test_options_are_read_anew_for_every_frame(started):
+def test_options_are_read_for_every_frame(started):
     published, options = Published(), {'value': 'low'}
     pipeline = started(Lane('det', Model(), published, lambda: options['value']))
     pipeline.offer(frame(1))
@@ -438,7 +438,7 @@ class TestHangs:
         wait_until(left.settle)
         assert published.results.empty()
 
-    def test_the_other_lanes_end_as_ever(self, started):
+    def test_the_other_lanes_end_as_usual(self, started):
         published, stuck = Published(), Model(held=True, input_key='another')
         pipeline = started(Lane('det', Model(), published), Lane('pose', stuck, published))
         pipeline.offer(frame(1))
@@ -448,7 +448,7 @@ class TestHangs:
         assert [thread.name for thread in left.threads] == ['lane pose']
 
     @pytest.mark.parametrize('stage', ['preprocess', 'postprocess'])
-    def test_what_a_lane_is_at_has_a_name(self, started, stage):
+    def test_what_a_lane_is_doing_has_a_name(self, started, stage):
         model, go, begun = Model(), threading.Event(), threading.Event()
         model.go = go
         work = getattr(model, stage)
@@ -496,7 +496,7 @@ class TestHangs:
         left = pipeline.close(patience_s=0.05)
         assert [thread.name for thread in left.threads] == ['publisher']
 
-    def test_a_first_run_goes_on_behind_a_start_that_is_waited_for_so_long(self, started):
+    def test_a_long_first_run_continues_after_start_returns(self, started):
         published, model = Published(), BoundModel()
         lane = Lane('det', model, published)
         pipeline = started(lane, timeout_s=0.01)
@@ -509,7 +509,7 @@ class TestHangs:
         assert published.next() == (2, 2)
         assert pipeline.begun
 
-    def test_a_first_run_that_fails_late_is_told(self, started):
+    def test_a_first_run_that_fails_late_is_reported(self, started):
         stopped, model = queue.Queue(), BoundModel()
         model.cannot_begin = ModelError('no graph')
         lane = Lane('det', model, Published())
@@ -612,7 +612,7 @@ class TestEveryFrame:
         assert lane.publish.results.qsize() == 1
 
 
-def test_what_refines_results_sees_them_in_order_and_what_it_gives_goes_on(started):
+def test_refine_sees_results_in_order_and_its_results_are_passed_on(started):
     published, settled, seen = Published(), [], []
     lane = Lane('det', Model(), published)
 
@@ -656,7 +656,7 @@ def test_a_frame_that_failed_is_not_refined(started):
     assert seen == [2]
 
 
-def test_a_refinement_that_does_not_return_is_told_as_such(started):
+def test_a_refinement_that_does_not_return_is_reported_as_such(started):
     lane = Lane('det', Model(), Published())
     going, go = threading.Event(), threading.Event()
 

@@ -28,7 +28,7 @@ def taking(slot):
     return thread, taken
 
 
-def test_an_item_that_nobody_took_is_replaced_and_handed_back():
+def test_an_item_not_yet_taken_is_replaced_and_returned():
     slot = LatestSlot()
     assert slot.put('first') is None
     assert slot.put('second') == 'first'
@@ -61,7 +61,7 @@ def test_close_ends_everybody_who_waits(slot):
         assert not thread.is_alive()
 
 
-def test_close_hands_back_what_waits_and_take_gives_none_ever_after(slot):
+def test_close_returns_the_waiting_item_and_take_then_gives_none(slot):
     slot.put('waiting')
     assert slot.close() == ['waiting']
     assert slot.take() is None
@@ -140,7 +140,7 @@ def test_time_passes_until_the_slot_is_closed():
     closing.join(DEADLINE_S)
 
 
-def test_a_queue_gives_every_item_in_order_and_hands_back_what_does_not_fit():
+def test_a_queue_gives_items_in_order_and_returns_those_that_do_not_fit():
     slot = ItemQueue(3)
     assert [slot.put(item) for item in 'abcd'] == [None, None, None, 'd']
     assert [slot.take(), slot.poll()] == ['a', 'b']

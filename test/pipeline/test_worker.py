@@ -27,7 +27,7 @@ def test_the_newest_item_is_worked_on_and_older_ones_are_dropped():
     assert done == ['first', 'fourth']
 
 
-def test_what_the_work_raises_is_logged_and_the_next_item_runs(caplog):
+def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     done = queue.Queue()
 
     def work(item):

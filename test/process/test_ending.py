@@ -63,7 +63,7 @@ def interrupted(process, times=1):
 
 
 class TestEndSignals:
-    def test_what_ends_in_order_says_nothing(self, start):
+    def test_an_orderly_end_logs_nothing(self, start):
         process = start(SIGNALS + READY + 'asked.wait()\nending.leave()')
         assert interrupted(process)[:2] == (0, '')
 

@@ -53,7 +53,7 @@ def test_it_keeps_its_pid_its_arguments_and_its_exit_code():
     assert process.returncode == 7
 
 
-def test_nothing_stands_before_the_command_without_the_program(tmp_path, monkeypatch):
+def test_without_the_program_the_command_is_unchanged(tmp_path, monkeypatch):
     """Neither where it is missing nor where it is one that has no such option, as in busybox."""
     ends_with_parent.cache_clear()
     monkeypatch.setenv('PATH', str(tmp_path))

@@ -40,14 +40,14 @@ def streams(monkeypatch):
         pytest.param('utf-8', 'caf\udce9', b'caf\\udce9', id='no_utf8'),
     ],
 )
-def test_what_the_encoding_lacks_is_replaced_on_both(streams, encoding, text, shown):
+def test_characters_that_the_encoding_lacks_are_replaced_on_both(streams, encoding, text, shown):
     out, err = streams(encoding)
     sys.stdout.write(text)
     sys.stderr.write(text)
     assert out.getvalue() == err.getvalue() == shown
 
 
-def test_what_is_no_stream_of_python_is_left_alone(monkeypatch):
+def test_streams_that_are_not_pythons_are_left_alone(monkeypatch):
     class Notebook:
         def write(self, text):
             return len(text)

@@ -35,7 +35,7 @@ def test_a_node_ends_with_one_line():
     assert line.startswith(r'the argument source:=/caf\xe9.mp4 is not UTF-8')
 
 
-def test_a_params_file_that_is_no_yaml_is_told_in_one_line(tmp_path):
+def test_a_params_file_that_is_not_yaml_gives_one_line(tmp_path):
     file = tmp_path / 'broken.yaml'
     file.write_text('a: [\n')
     done = subprocess.run(

@@ -112,7 +112,7 @@ def test_it_is_tried_once(standin, monkeypatch):
         pytest.param('hang', 'does not answer within', id='hang'),
     ],
 )
-def test_a_broken_one_is_kept_out_and_told(standin, monkeypatch, behavior, told):
+def test_a_broken_one_is_never_imported_and_reported(standin, monkeypatch, behavior, told):
     if behavior == 'hang':
         monkeypatch.setattr(cv_bridge_images, '_TRIAL_S', 1.0)
     bridge = standin(behavior)
@@ -131,7 +131,7 @@ def test_without_one(monkeypatch):
         frame_from_image(message(), Clock(), cv_bridge=bridge)
 
 
-def test_what_it_does_not_convert(standin):
+def test_encodings_that_it_does_not_convert(standin):
     bridge = standin('works')
     with pytest.raises(ImageError, match=r'bayer_bggr16, and .*\] is not\\n a color format'):
         bridge.to_bgr(message('bayer_bggr16'))
@@ -148,7 +148,7 @@ def test_what_it_does_not_convert(standin):
         pytest.param({'height': 7}, 'takes 336 bytes of data and has 288', id='short'),
     ],
 )
-def test_an_image_that_is_none_does_not_reach_it(standin, wrong, told):
+def test_an_invalid_image_does_not_reach_it(standin, wrong, told):
     bridge = standin('crash')
     msg = message()
     for field, value in wrong.items():

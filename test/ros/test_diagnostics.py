@@ -29,7 +29,7 @@ def test_values_keep_their_order():
 
 
 class TestDiagnosticsPublisher:
-    def test_publishes_what_is_collected_each_time(self, peer):
+    def test_publishes_the_collected_statuses_each_time(self, peer):
         """With the node's name as hardware, and a stamp that goes on."""
         counts = iter(range(1000))
         arrays = peer.collect('/diagnostics', DiagnosticArray)

@@ -20,7 +20,7 @@ class Settings:
     names: tuple[str, ...] = param((), 'Names.')
 
 
-def test_without_unknown_parameters_nothing_is_said(make_node):
+def test_without_unknown_parameters_nothing_is_logged(make_node):
     node = make_node(blend=0.5)
     Parameters(node, Settings)
     assert unknown_parameters(node) == []
@@ -35,7 +35,7 @@ def test_without_unknown_parameters_nothing_is_said(make_node):
         pytest.param('names.person', 'names is not a mapping: config/ shows', id='mapping'),
     ],
 )
-def test_a_parameter_that_does_not_exist_is_told_with_the_nearest_that_does(make_node, name, told):
+def test_an_unknown_parameter_is_reported_with_the_nearest_name(make_node, name, told):
     node = make_node(**{name: 1})
     Parameters(node, Settings)
     (text,) = unknown_parameters(node)
@@ -50,7 +50,7 @@ class TestBlocks:
         Parameters(node, Settings, 'front')
         return unknown_parameters(node, blocks_listed_in='engines')
 
-    def test_one_that_is_not_listed_is_told_in_one_line(self, make_node):
+    def test_one_that_is_not_listed_gives_one_line(self, make_node):
         fields = ('blend', 'count', 'mode', 'names')
         (text,) = self.unknown(make_node, *(f'det.{field}' for field in fields))
         assert text == (
@@ -59,7 +59,7 @@ class TestBlocks:
             'is ignored'
         )
 
-    def test_of_those_whose_list_was_refused_only_that_is_told(self, make_node):
+    def test_if_the_list_was_refused_only_that_is_reported(self, make_node):
         """To add the block to the list again would not help."""
         node = make_node(mode='my-det', **{'my-det.blend': 0.5})
         given = GivenParameters(node)
@@ -75,16 +75,16 @@ class TestBlocks:
         assert len(texts) == 2
         assert 'for pose (blend, count), which engines does not list;' in texts[1]
 
-    def test_a_wrong_name_in_one_that_is_listed_is_told_as_ever(self, make_node):
+    def test_a_wrong_name_in_a_listed_one_is_reported_as_usual(self, make_node):
         (text,) = self.unknown(make_node, 'front.blent')
         assert 'no parameter front.blent; did you mean front.blend?' in text
 
-    def test_what_has_no_such_parameters_is_no_block(self, make_node):
+    def test_a_name_without_such_parameters_is_not_a_block(self, make_node):
         (text,) = self.unknown(make_node, 'camera.zzzz')
         assert 'no parameter camera.zzzz;' in text
 
 
-def test_the_name_of_another_package_is_told_with_the_one_here(make_node):
+def test_the_name_in_another_package_is_reported_with_the_one_here(make_node):
     node = make_node(video_device='/dev/video0')
     settings = Parameters(node, Settings, 'front')
     assert settings.other_names == {'video_device': 'front.source'}
@@ -99,7 +99,7 @@ def test_qos_overrides_are_not_unknown(make_node):
 
 
 class TestOldNames:
-    def test_one_that_needs_an_error_is_not_told_as_unknown(self, make_node):
+    def test_one_that_gives_an_error_is_not_reported_as_unknown(self, make_node):
         node = make_node(**{'det.engine': 'tensorrt'})
         given = GivenParameters(node)
         given.add(Parameters(node, Settings, 'det'))
@@ -107,13 +107,13 @@ class TestOldNames:
         with pytest.raises(ParameterError, match=r'det\.engine is now called det\.runtime'):
             given.require_new_names()
 
-    def test_beside_the_new_one_it_is_told(self, make_node):
+    def test_given_beside_the_new_one_it_is_reported(self, make_node):
         node = make_node(engine='auto', runtime='tensorrt')
         Parameters(node, Settings)
         (text,) = unknown_parameters(node)
         assert 'no parameter engine; did you mean runtime?' in text
 
-    def test_a_client_is_told_the_new_one(self, make_node):
+    def test_a_client_gets_the_new_name(self, make_node):
         node = make_node()
         given = GivenParameters(node)
         given.add(Parameters(node, Settings, 'det'))
@@ -135,7 +135,7 @@ class TestOldNames:
         pytest.param('a\x1b[2J', r'no parameter a\\x1b\[2J; ', id='unprintable'),
     ],
 )
-def test_a_client_is_told_of_a_name_that_is_none(make_node, name, told):
+def test_a_client_gets_an_error_for_an_unknown_name(make_node, name, told):
     node = make_node()
     given = GivenParameters(node)
     given.add(Parameters(node, Settings, 'det'))
@@ -143,7 +143,7 @@ def test_a_client_is_told_of_a_name_that_is_none(make_node, name, told):
         given.as_meant([Parameter('det.blend', value=0.5), Parameter(name, value=1)])
 
 
-def test_what_is_declared_later_is_unknown_no_more(make_node):
+def test_a_parameter_declared_later_is_no_longer_unknown(make_node):
     node = make_node(**{'det.blend': 0.5})
     given = GivenParameters(node)
     given.add(Parameters(node, Settings))
@@ -166,7 +166,7 @@ def test_a_client_may_send_values_for_several_dataclasses_at_once(make_node):
     assert {parameter.type_ for parameter in given.as_meant(sent)} == {Parameter.Type.DOUBLE}
 
 
-def test_what_only_the_start_may_set_is_known_in_whatever_dataclass(make_node):
+def test_a_parameter_only_for_the_start_is_known_in_any_dataclass(make_node):
     node = make_node(**{'det.source': 'csi://0'})
     given = GivenParameters(node)
     for prefix in ('det', 'pose'):

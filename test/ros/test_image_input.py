@@ -99,7 +99,7 @@ def test_compressed_images_are_under_the_topic(camera, take):
         pytest.param('compressed', Image, 'image/compressed', id='raw_where_compressed_was'),
     ],
 )
-def test_what_is_sent_on_the_topic_is_taken(camera, driver, take, transport, kind, topic):
+def test_whatever_is_sent_on_the_topic_is_taken(camera, driver, take, transport, kind, topic):
     taking = take(image_transport=transport)
     images = driver.image_publisher(topic, kind)
     taking.start()
@@ -141,7 +141,7 @@ def test_two_inputs_of_one_node_name_their_frames_each(camera):
         each.close()
 
 
-def test_a_rejected_image_is_counted_and_told_with_its_topic(camera, take):
+def test_a_rejected_image_is_counted_and_reported_with_its_topic(camera, take):
     taking, images = take(max_image_pixels=10), camera.image_publisher()
     taking.start()
     header = unique_header('x' * (MOST_FRAME_ID_CHARACTERS + 5))
@@ -155,7 +155,7 @@ def test_a_rejected_image_is_counted_and_told_with_its_topic(camera, take):
     assert newest.frame_id == header.frame_id[:MOST_FRAME_ID_CHARACTERS]
 
 
-def test_it_ends_and_starts_anew(camera, take):
+def test_it_ends_and_starts_again(camera, take):
     taking, images = take(max_image_pixels=24), camera.image_publisher()
     large = image_message(np.zeros((5, 6, 3), np.uint8))
     taking.start()

@@ -142,7 +142,7 @@ def test_bgr8_is_not_copied():
         pytest.param({'height': 2**32 - 1}, 'max_image_pixels is', id='absurd_height'),
     ],
 )
-def test_a_message_that_is_no_image_is_told_at_once(change, told):
+def test_a_message_that_is_not_an_image_is_refused_at_once(change, told):
     msg = image(encode(picture(), 'bgr8'), 'bgr8')
     for field, value in change.items():
         setattr(msg, field, value)
@@ -163,7 +163,7 @@ def test_a_compressed_image_is_decoded_by_the_first_who_needs_it(suffix):
 @pytest.mark.parametrize(
     'data', [pytest.param(b'', id='empty'), pytest.param(b'not a jpeg', id='garbage')]
 )
-def test_a_compressed_image_that_is_none_is_told_when_it_is_needed(data):
+def test_an_invalid_compressed_image_is_refused_when_it_is_needed(data):
     msg = CompressedImage(header=HEADER, format='jpeg')
     msg.data = array.array('B', data)
     frame = frame_from_compressed(msg, Clock())
@@ -171,7 +171,7 @@ def test_a_compressed_image_that_is_none_is_told_when_it_is_needed(data):
         frame.bgr()
 
 
-def test_an_image_of_more_pixels_is_told_at_once():
+def test_an_image_with_too_many_pixels_is_refused_at_once():
     msg = image(encode(picture(), 'bgr8'), 'bgr8')
     pixels = msg.width * msg.height
     assert frame_from_image(msg, Clock(), pixels).bgr().size == 3 * pixels
@@ -245,7 +245,7 @@ def test_sixteen_bits():
     assert message.fill(pixels.astype(np.uint8), 'mono8', HEADER).is_bigendian == 0
 
 
-def test_a_message_is_filled_again_and_again_whatever_the_size():
+def test_a_message_can_be_refilled_at_any_size():
     message = ImageMessage()
     sizes = [(HEIGHT, WIDTH), (HEIGHT, WIDTH), (8, 10), (40, 50), (WIDTH, HEIGHT), (8, 10)]
     for number, (height, width) in enumerate(sizes, start=1):

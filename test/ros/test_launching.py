@@ -289,7 +289,7 @@ class TestCommand:
             pytest.param('yolo', ['engine_name:=front'], 'no model is given', id='no_model'),
         ],
     )
-    def test_what_cannot_be_is_said_before_anything_starts(self, name, arguments, said, tmp_path):
+    def test_errors_are_reported_before_anything_starts(self, name, arguments, said, tmp_path):
         """In one line, and with nothing left running."""
         if 'rviz:=true' in arguments and is_installed('rviz2'):
             pytest.skip('rviz2 is installed')
@@ -300,7 +300,7 @@ class TestCommand:
         assert said in lines[0]
         assert lines[0].startswith('[ERROR] [launch]: ')
 
-    def test_a_launch_file_that_includes_ours_has_arguments_of_its_own(self, tmp_path):
+    def test_a_launch_file_that_includes_ours_has_its_own_arguments(self, tmp_path):
         """So these are no errors; those that `ros2 launch` gives our own file are."""
         outer = tmp_path / 'outer.launch.py'
         outer.write_text(INCLUDING)

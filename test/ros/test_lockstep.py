@@ -57,7 +57,7 @@ def test_raw_and_compressed_images_are_answered_on_one_topic(topic):
     assert done_topic(topic) == '/camera/image_raw/done'
 
 
-def test_nobody_is_waited_for_where_nobody_has_to_be_there(camera):
+def test_without_required_nodes_nobody_is_waited_for(camera):
     steps = Lockstep(camera.node, camera.node.resolve_topic_name('image'), 0)
     steps.wait_for_takers(threading.Event(), pytest.fail)
     Sending(steps, unique_header()).over(camera)
@@ -116,7 +116,7 @@ def test_an_image_that_comes_twice_is_taken_once_and_answered_when_it_is_done(ca
     assert answers.is_new(unique_header())
 
 
-def test_where_nobody_waits_equal_stamps_are_images_of_their_own(taker):
+def test_without_lockstep_equal_stamps_are_different_images(taker):
     """As those of a driver that sets none."""
     answers = FrameAnswers(taker.node, taker.node.resolve_topic_name('image'))
     header = unique_header()
@@ -133,7 +133,7 @@ def test_who_only_listens_does_not_make_images_of_one_stamp_the_same(camera, tak
     taker.wait_for(lambda: answers.is_new(header), 'an image that is new in spite of its stamp')
 
 
-def test_images_without_a_stamp_are_images_of_their_own(camera, taker):
+def test_images_without_a_stamp_are_different_images(camera, taker):
     camera.image_publisher()
     camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))

@@ -107,7 +107,7 @@ def test_a_node_brings_itself_up(node):
         ('activate', 'inactive', ['configure', 'activate', 'deactivate']),
     ],
 )
-def test_a_node_that_does_not_come_up_lets_go_says_why_and_can_try_again(
+def test_a_node_that_does_not_come_up_releases_everything_says_why_and_can_retry(
     node, step, state, steps, error, told, caplog
 ):
     node.raises[step] = error
@@ -143,7 +143,7 @@ def test_a_node_that_cannot_let_go_is_unconfigured_and_says_why(node, step, capl
 @pytest.mark.parametrize(
     ('step', 'undoing'), [('configure', 'cleanup'), ('activate', 'deactivate')]
 )
-def test_a_node_that_cannot_take_back_what_failed_is_unconfigured_and_says_why(
+def test_a_node_that_cannot_undo_a_failure_is_unconfigured_and_says_why(
     node, step, undoing, caplog
 ):
     node.raises = {step: ModelError('the model is gone'), undoing: OSError('stuck')}
@@ -178,7 +178,7 @@ def test_a_node_that_was_shut_down_cannot_be_tried_again(node, failed):
 
 
 @pytest.mark.parametrize('reached', range(5))
-def test_whatever_its_state_a_node_that_is_destroyed_lets_go(reached):
+def test_a_destroyed_node_releases_everything_in_every_state(reached):
     context = Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = Fragile(context)
@@ -206,7 +206,7 @@ def test_what_the_node_opens_comes_from_its_start(make_node):
     assert set_to(make_node(allow_source_changes=True), 'source', 'csi://1')
 
 
-def test_an_empty_list_is_taken_in_whatever_type_it_comes(make_node):
+def test_an_empty_list_of_any_type_is_accepted(make_node):
     node = make_node(names=['a'])
     empty = Parameter('names', Parameter.Type.BOOL_ARRAY, [])
     assert node.set_parameters_atomically([empty]).successful  # what both services call
@@ -214,7 +214,7 @@ def test_an_empty_list_is_taken_in_whatever_type_it_comes(make_node):
     assert node.get_parameter('names').type_ == Parameter.Type.STRING_ARRAY
 
 
-def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_path, caplog):
+def test_wrong_values_from_the_start_are_in_the_error_of_configure(make_node, tmp_path, caplog):
     """It is why there is nothing to open: under another name, or for another node."""
     file = tmp_path / 'my.yaml'
     file.write_text('camera: {ros__parameters: {source: csi://0}}')

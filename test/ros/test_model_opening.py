@@ -43,7 +43,7 @@ def test_quick_ones_are_there_when_the_wait_ends():
     assert (det.closed, pose.closed) == (0, 0), "they are the taker's"
 
 
-def test_a_build_is_told_of_and_not_waited_for():
+def test_a_build_is_reported_and_not_waited_for():
     model, built, reported = Model(), threading.Event(), threading.Event()
 
     def build(progress, cancel):
@@ -114,7 +114,7 @@ def test_one_that_fails_closes_those_before_it_and_opens_none_after(error):
         opening.take()
 
 
-def test_closing_cancels_a_build_and_closes_what_nobody_took():
+def test_closing_cancels_a_build_and_closes_models_that_nobody_took():
     first = Model()
 
     def build(progress, cancel):
@@ -138,7 +138,7 @@ def test_closing_before_anybody_took_them_closes_all():
     assert model.closed == 1
 
 
-def test_what_cannot_be_cancelled_is_closed_when_it_is_open_at_last(monkeypatch):
+def test_an_opening_that_cannot_be_cancelled_is_closed_once_it_is_open(monkeypatch):
     monkeypatch.setattr('jetson_perception.ros.model_opening._PATIENCE_S', 0.05)
     model, goes_on = Model(), threading.Event()
 
@@ -158,7 +158,7 @@ def test_what_cannot_be_cancelled_is_closed_when_it_is_open_at_last(monkeypatch)
     assert model.closed == 1
 
 
-def test_what_says_nothing_of_itself_is_told_of_by_the_time_it_takes(monkeypatch):
+def test_an_opening_without_progress_is_reported_with_its_time(monkeypatch):
     monkeypatch.setattr('jetson_perception.ros.model_opening._WORTH_TELLING_S', 0.0)
     goes_on = threading.Event()
     opening, done = opening_of(det=lambda **_: goes_on.wait(DEADLINE_S) and Model())

@@ -103,7 +103,7 @@ def header():
     return Header(frame_id='camera')
 
 
-def test_detections_of_an_image_come_and_stats_tell_of_the_gpu(start, tmp_path):
+def test_detections_are_published_and_stats_name_the_gpu(start, tmp_path):
     path = detector(tmp_path / 'model.onnx', ((32, 32, 20, 10, 1, 0.75),), size_wh=(64, 64))
     peer = start(YoloNode, det__model=str(path), det__runtime='onnxruntime_cuda')
     assert all(isinstance(lane, CudaLane) for lane in peer.lanes())

@@ -117,7 +117,7 @@ def test_ranges_and_choices_are_in_the_descriptor(declared):
         pytest.param({'source': '0'}, {'source': '0'}, id='device'),
     ],
 )
-def test_what_is_given_at_start_is_used(declared, given, expected):
+def test_values_given_at_start_are_used(declared, given, expected):
     node, parameters = declared(**given)
     assert list(parameters.problems) == []
     assert parameters.value == Settings(**expected)
@@ -149,7 +149,7 @@ def test_what_is_given_at_start_is_used(declared, given, expected):
         pytest.param({'size': [1, 2, 3]}, ['size has 3 values; expected 2'], id='between_fields'),
     ],
 )
-def test_what_is_wrong_at_start_is_told_and_the_default_used(declared, given, told):
+def test_a_wrong_value_at_start_is_reported_and_the_default_used(declared, given, told):
     node, parameters = declared(**given)
     assert parameters.value == Settings()
     assert len(parameters.problems) == 1
@@ -168,7 +168,7 @@ def test_one_wrong_value_leaves_the_others_as_given(declared):
     assert len(parameters.problems) == 3
 
 
-def test_a_value_set_right_is_no_problem_any_more(declared):
+def test_a_corrected_value_is_no_longer_a_problem(declared):
     node, parameters = declared(blend=9.0, count=99)
     assert len(parameters.problems) == 2
     assert set_one(node, 'blend', 0.5).successful
@@ -232,7 +232,7 @@ def test_values_set_together_are_taken_all_or_none(declared):
     assert node.get_parameter('count').value == 5
 
 
-def test_what_is_used_at_configure_is_refused_while_configured(make_node):
+def test_a_parameter_used_at_configure_is_refused_while_configured(make_node):
     node, configured = make_node(), [False]
     parameters = Parameters(node, Settings, configured=lambda: configured[0])
     assert set_one(node, 'model', 'first.onnx').successful
@@ -248,7 +248,7 @@ def test_what_is_used_at_configure_is_refused_while_configured(make_node):
     assert parameters.value.model == 'second.onnx'
 
 
-def test_what_only_the_user_of_the_values_can_judge(make_node):
+def test_a_value_that_only_its_user_can_judge(make_node):
     node = make_node(names=['anything'])
     settings = Parameters(node, Settings)
     settings.check = lambda value: 'no such name' if 'nobody' in value.names else ''
@@ -266,7 +266,7 @@ def test_what_only_the_user_of_the_values_can_judge(make_node):
 
 
 @pytest.mark.parametrize('configured', [False, True])
-def test_what_opens_is_refused_whatever_the_state(make_node, configured):
+def test_a_parameter_that_opens_something_is_refused_in_every_state(make_node, configured):
     node = make_node(source='csi://0')
     settings = Parameters(node, Settings, configured=lambda: configured)
     for name, value in (('source', 'gst://x'), ('source', ''), ('source', ' csi://0')):
@@ -284,7 +284,7 @@ def test_what_opens_is_refused_whatever_the_state(make_node, configured):
     assert stored(node, 'blend') == 0.6
 
 
-def test_what_is_set_to_what_it_is_needs_no_leave(make_node):
+def test_setting_the_present_value_needs_no_permission(make_node):
     """As by `ros2 param load` of what `ros2 param dump` wrote."""
     node = make_node(source='csi://0')
     settings = Parameters(node, Settings, configured=lambda: True)
@@ -294,14 +294,14 @@ def test_what_is_set_to_what_it_is_needs_no_leave(make_node):
     assert settings.value == Settings(source='csi://0')
 
 
-def test_what_opens_can_be_set_where_the_start_allows_it(make_node):
+def test_a_parameter_that_opens_something_can_be_set_if_the_start_allows_it(make_node):
     node = make_node(source='csi://0')
     settings = Parameters(node, Settings, may_open=lambda: True)
     assert set_one(node, 'source', 'csi://1').successful
     assert settings.value.source == 'csi://1'
 
 
-def test_what_is_only_of_the_start(make_node):
+def test_a_parameter_that_only_the_start_can_set(make_node):
     @dataclass(frozen=True)
     class Fixed:
         fixed: bool = param(False, 'A switch.', read_only=True)
@@ -371,7 +371,7 @@ class TestEmptyLists:
         assert node.get_parameter(name).type_ == kind
         node.destroy_node()
 
-    def test_of_yaml_for_what_is_no_list(self, context):
+    def test_yaml_for_a_parameter_that_is_not_a_list(self, context):
         override = Parameter('blend', Type.NOT_SET, None)
         node = rclpy.create_node('configured', context=context, parameter_overrides=[override])
         parameters = Parameters(node, Settings)
@@ -461,7 +461,7 @@ class Network:
 
 
 class TestOldNames:
-    def test_without_one_nothing_is_said(self, make_node):
+    def test_without_one_nothing_is_logged(self, make_node):
         node = make_node(det__runtime='tensorrt')
         network = Parameters(node, Network, 'det')
         network.require_new_names()
@@ -481,7 +481,7 @@ class TestOldNames:
         assert set_one(node, 'det.runtime', 'tensorrt').successful
         network.require_new_names()
 
-    def test_beside_the_new_one_it_is_ignored(self, make_node):
+    def test_given_beside_the_new_one_it_is_ignored(self, make_node):
         node = make_node(engine='auto', runtime='tensorrt')
         network = Parameters(node, Network)
         network.require_new_names()

@@ -61,7 +61,7 @@ RunningProcess(bringup.NodeProcess('seg_node', preparation=program), Path(sys.ar
 """
 
 
-def test_a_preparation_ends_with_the_one_who_is_killed(environ, tmp_path):
+def test_a_preparation_ends_with_its_killed_parent(environ, tmp_path):
     if not ends_with_parent():
         pytest.skip('no setpriv of util-linux')
     told = tmp_path / 'pid'

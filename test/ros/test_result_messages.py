@@ -288,7 +288,7 @@ class TestStatsMessage:
         assert (msg.engine, msg.frame_rate, list(msg.stages)) == ('det', 0.0, [])
         assert msg.header == header()
 
-    def test_names_what_runs_the_model_and_where_images_come_from(self):
+    def test_names_the_runtime_and_the_source_of_images(self):
         lane = Lane('det', Doubling(), None)
         msg = over_the_wire(stats_message(lane, 0, header(), '/front/image_raw'))
         assert (msg.runtime, msg.input) == ('Python, on fingers', '/front/image_raw')

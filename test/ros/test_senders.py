@@ -82,7 +82,7 @@ class TestByNumbers:
             listener.hear(*[*[fast] * 5, slow] * 5)
             assert '/camera (2 times)' in listener.warned[0]
 
-    def test_two_processes_of_one_name_are_told_as_such(self, peer):
+    def test_two_processes_with_one_name_are_reported_as_such(self, peer):
         """A second peer has a DDS participant of its own, as a second process has."""
         with closing(Peer()) as second, closing(Listener(peer)) as listener:
             left = listener.publisher('camera')
@@ -106,7 +106,7 @@ class TestByNumbers:
             listener.hear(*[listener.publisher('camera')] * 20)
             assert not listener.warned
 
-    def test_now_and_then_is_no_alternation(self, peer):
+    def test_occasional_images_of_another_sender_give_no_warning(self, peer):
         with closing(Listener(peer)) as listener:
             usual, seldom = listener.publisher('usual'), listener.publisher('seldom')
             for _ in range(6):

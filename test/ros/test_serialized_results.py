@@ -78,7 +78,7 @@ def test_every_stamp_is_the_images(writer, twin, kind, keypoint_count, sec, nano
     assert read.header == given
 
 
-def test_what_was_before_leaves_no_trace():
+def test_earlier_results_leave_no_trace():
     writer, twin = DetectionBytes(CLASSES), DetectionMessage(CLASSES)
     for count, frame_id in ((300, 'a'), (0, 'b'), (5, 'a'), (1, 'b'), (300, 'b'), (0, 'a')):
         found = detections(count, count)

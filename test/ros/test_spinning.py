@@ -65,7 +65,7 @@ def test_a_stop_wakes_a_node_that_has_nothing_to_do(node):
     assert len(list(node.guards)) == 1
 
 
-def test_what_a_callback_raises_is_logged_once_in_a_while_and_the_next_one_runs(node, caplog):
+def test_an_error_in_a_callback_is_logged_with_throttling_and_the_next_one_runs(node, caplog):
     spinner = Spinner()
     called = []
 

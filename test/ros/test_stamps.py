@@ -76,7 +76,7 @@ def test_of_clocks_that_agree(peer, behind_s):
         pytest.param(-3 * 3600.0, ['3.0 h ahead of'], id='hours'),
     ],
 )
-def test_of_another_clock_is_not_counted_and_told_with_the_way_out(peer, behind_s, told):
+def test_of_another_clock_is_not_counted_and_reported_with_advice(peer, behind_s, told):
     camera = Camera(peer.node)
     assert camera.age_ms(behind_s) is None
     text = camera.check.problem()
@@ -145,7 +145,7 @@ class TestSimulatedTime:
             )
         assert clock_problem(simulated.node) in camera.check.problem()
 
-    def test_with_a_clock_that_stands_still_nothing_comes(self, simulated, simulation):
+    def test_nothing_is_measured_while_the_clock_stands_still(self, simulated, simulation):
         simulation.node.create_publisher(Clock, '/clock', 10)
         simulated.wait_for(lambda: simulated.node.count_publishers('/clock'), 'the publisher')
         assert 'nothing comes on /clock' in clock_problem(simulated.node)

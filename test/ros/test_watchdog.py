@@ -65,7 +65,7 @@ class TestExplanation:
         assert text.endswith(': remap image to one of them')
         assert 'chatter' not in text
 
-    def test_its_own_pictures_are_no_proposal(self, watched, peer):
+    def test_its_own_pictures_are_not_proposed(self, watched, peer):
         """Not the node's annotated images, nor topics that are only subscribed to."""
         watched.image_publisher('annotated')
         peer.collect('wanted', Image)
@@ -177,7 +177,7 @@ class TestWarning:
 
         peer.wait_for(heard, f'{count} warnings')
 
-    def test_comes_by_itself_when_the_patience_is_over(self, peer, watched, said):
+    def test_comes_automatically_after_the_patience(self, peer, watched, said):
         dog = watch(watched, peer, patience_s=0.0)
         assert not dog.warned
         self.listen(peer, watched, said, 1)
@@ -246,14 +246,14 @@ class TestOtherKindOfImages:
             pytest.param(Image, CompressedImage, id='raw'),
         ],
     )
-    def test_is_told_to_who_subscribes(self, watched, peer, sent, expected):
+    def test_is_reported_to_subscribers(self, watched, peer, sent, expected):
         told = []
         peer.image_publisher('image', sent)
         watch(watched, peer, expected, on_other_type=lambda: told.append(1))
         watched.wait_for(lambda: told, 'the other kind')
 
     @pytest.mark.parametrize('others', [[], [Image], [Image, CompressedImage], [String]])
-    def test_is_not_told_where_it_is_not_all_that_is_sent(self, watched, peer, others):
+    def test_is_not_reported_if_something_else_is_sent_too(self, watched, peer, others):
         told = []
         dog = watch(watched, peer, on_other_type=lambda: told.append(1))
         topic = f'/{peer.namespace}/image'

@@ -256,7 +256,7 @@ class TestBuiltEngines:
         assert verdict.outcome == ('FAIL' if fault else 'pass'), verdict.reason
         assert reason in verdict.reason
 
-    def test_the_texts_of_refusals_are_told(self, monkeypatch, kept, colors):
+    def test_the_texts_of_refusals_are_reported(self, monkeypatch, kept, colors):
         use(monkeypatch, StandInCache())
         figures = run(Task('refusals', (colors,), 'tensorrt', 'fp16', '', kept)).figures
         assert set(figures) == {'empty', 'no engine', 'cut off', 'another version'}

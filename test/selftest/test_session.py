@@ -100,7 +100,7 @@ class TestPlan:
         folders = [task.folder for task in tasks if task.folder]
         assert len(set(folders)) == len(folders) == 3
 
-    def test_of_a_pc_without_a_gpu_tells_what_is_not_here(self, tmp_path):
+    def test_a_pc_without_a_gpu_lists_what_is_missing(self, tmp_path):
         planned = list(plan(Settings(), StandInMachine(), tmp_path))
         lacking = [(task.claim, task.runtime) for task, reason in planned if 'no GPU' in reason]
         assert lacking == [
@@ -157,16 +157,14 @@ class TestCache:
             pytest.param('/proc/self', 'No such file or directory', id='cannot_be_written'),
         ],
     )
-    def test_that_is_no_folder_to_write_to_is_refused(self, name, reason, tmp_path):
+    def test_that_cannot_be_written_to_is_refused(self, name, reason, tmp_path):
         (tmp_path / 'file').touch()
         settings = replace(ONE, cache=tmp_path / name)
         with pytest.raises(ParameterError, match=f'--cache .* cannot be used: {reason}; expected'):
             next(run_session(settings, machine=StandInMachine(Answer('{}'))))
 
     @pytest.mark.parametrize('below', ['', '/below'])
-    def test_a_file_in_the_place_of_the_users_cache_is_in_nobodys_way(
-        self, below, tmp_path, monkeypatch
-    ):
+    def test_a_file_in_place_of_the_users_cache_does_no_harm(self, below, tmp_path, monkeypatch):
         (tmp_path / 'file').touch()
         monkeypatch.setenv('XDG_CACHE_HOME', f'{tmp_path}/file{below}')
         result = next(run_session(ONE, machine=StandInMachine(Answer('{}'))))

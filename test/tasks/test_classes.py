@@ -97,13 +97,13 @@ def test_thresholds_of_names(entries, thresholds):
         (['person: 0.5', 'person: 0.6'], "has 'person' twice"),
     ],
 )
-def test_thresholds_that_are_none(entries, text):
+def test_invalid_thresholds_are_refused(entries, text):
     with pytest.raises(ParameterError, match=text) as caught:
         class_score_thresholds(entries, NAMES)
     assert caught.value.parameter == 'class_score_thresholds'
 
 
-def test_a_long_number_that_is_none_takes_no_time():
+def test_a_long_invalid_number_is_refused_quickly():
     # A pattern that tries every way to split the digits takes an hour for these, not milliseconds.
     with pytest.raises(ParameterError, match='0 to 1'):
         class_score_thresholds(['person: ' + '1' * 1_000_000 + 'x'], NAMES)

@@ -104,12 +104,12 @@ class TestClassify:
 
     @pytest.mark.parametrize('output', ['logits', 'probabilities'])
     @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
-    def test_what_is_no_number_is_an_error(self, output, value):
+    def test_a_score_that_is_not_a_number_is_an_error(self, output, value):
         values = np.array([[0.5, value, 0.5]], np.float32)
         with pytest.raises(ModelError, match='NaN or infinite scores for 1 of 3 classes'):
             classify(values, ClassificationLayout(output, 3), EVERYTHING)
 
-    def test_probabilities_that_are_none_say_what_to_set(self):
+    def test_values_that_are_not_probabilities_say_what_to_set(self):
         with pytest.raises(ModelError, match=r'from -2 to 3.5, .*; set output to logits'):
             classify(
                 np.array([[3.5, -2]], np.float32),
@@ -150,5 +150,5 @@ def test_options_out_of_range(options, parameter):
 
 def test_arrays_of_a_result_go_together():
     assert len(Classification(np.zeros(0, np.int32), np.zeros(0, np.float32))) == 0
-    with pytest.raises(ValueError, match='of the same n'):
+    with pytest.raises(ValueError, match='with the same n'):
         Classification(np.zeros(2, np.int32), np.zeros(3, np.float32))

@@ -74,7 +74,7 @@ def test_a_pixel_of_several_is_the_first_ones():
 
 
 @pytest.mark.parametrize('garbage', [np.nan, np.inf, -np.inf])
-def test_coefficients_that_are_no_numbers_give_no_pixel(garbage):
+def test_non_finite_coefficients_give_no_pixels(garbage):
     prototypes = np.stack([np.ones((2, 2)), np.zeros((2, 2))])
     ids = ids_of(prototypes, [[1, garbage], [1, 0]], [EVERYWHERE, (0, 0, 8, 1)])
     assert ids.tolist() == [[2] * 8] + [[0] * 8] * 7

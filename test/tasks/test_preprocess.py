@@ -160,7 +160,7 @@ def smooth_picture(width, height):
     ],
 )
 @pytest.mark.parametrize('network_wh', [(64, 64), (48, 64)], ids=str)
-def test_center_crop_is_what_pillow_makes_of_it(source_wh, network_wh, tolerance):
+def test_center_crop_agrees_with_pillow(source_wh, network_wh, tolerance):
     """Mean difference in grey levels; OpenCV's plain bilinear resize is off by 5 and more."""
     bgr = smooth_picture(*source_wh)
     plain = Normalization(1.0, color_order='bgr')
@@ -184,7 +184,7 @@ def test_center_crop_of_a_thread_takes_its_middle(source_wh):
     assert tensor.min() == tensor.max() == 200
 
 
-def test_center_crop_fills_a_tensor_again_whatever_came_before():
+def test_center_crop_overwrites_any_earlier_content():
     preprocessor = Preprocessor((32, 32), 'center_crop', dtype=np.float16)
     out = np.full((1, 3, 32, 32), np.nan, np.float16)
     for seed, source_wh in enumerate([(64, 32), (31, 90), (32, 32), (64, 32)]):
@@ -279,7 +279,7 @@ def test_rows_may_be_padded_and_read_only():
     assert np.array_equal(tensor, expected)
 
 
-def test_out_is_completely_overwritten_whatever_came_before():
+def test_out_is_completely_overwritten():
     preprocessor = Preprocessor((64, 64))
     pool = [np.full((1, 3, 64, 64), np.nan, np.float32) for _ in range(2)]
     sizes = [(64, 32), (64, 32), (32, 64), (64, 64), (64, 32), (31, 33), (64, 32)]
@@ -308,7 +308,7 @@ def test_padding_is_normalized_like_pixels(pad_value):
     ],
 )
 def test_out_must_fit(out):
-    with pytest.raises(ValueError, match=r'float32 \(1, 3, 8, 8\) is needed'):
+    with pytest.raises(ValueError, match=r'expected float32 \(1, 3, 8, 8\)'):
         Preprocessor((8, 8))(picture(4, 4), out)
 
 
@@ -355,16 +355,16 @@ def test_unusable_preprocessor(arguments, text):
         pytest.param(None, id='none'),
     ],
 )
-def test_what_is_no_bgr_image_is_refused_and_not_the_last_one_again(image):
+def test_an_image_that_is_not_bgr_is_refused_and_the_last_one_not_reused(image):
     preprocess = Preprocessor((32, 32))
     preprocess(np.full((30, 40, 3), 200, np.uint8))
-    with pytest.raises(ImageError, match=r'\(h, w, 3\) uint8 in BGR is fitted'):
+    with pytest.raises(ImageError, match=r'expected \(h, w, 3\) uint8 in BGR'):
         preprocess(image)
 
 
 def test_a_tensor_with_gaps_is_refused():
     gaps = np.zeros((1, 3, 32, 64), np.float32)[..., ::2]
-    with pytest.raises(ValueError, match='has to be contiguous'):
+    with pytest.raises(ValueError, match='must be contiguous'):
         Preprocessor((32, 32))(np.zeros((30, 40, 3), np.uint8), gaps)
 
 

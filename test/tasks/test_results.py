@@ -30,7 +30,7 @@ def test_empty():
 @pytest.mark.parametrize(
     ('more', 'text'),
     [
-        ({'score': np.zeros(2, np.float32)}, r'score \(2,\) .* of the same n'),
+        ({'score': np.zeros(2, np.float32)}, r'score \(2,\) .* with the same n'),
         ({'keypoints': np.zeros((2, 5, 3), np.float32)}, r'keypoints \(2, 5, 3\) must be \(3, k'),
         ({'instance_ids': np.zeros((3, 2, 2), np.uint8)}, r'uint8 \(3, 2, 2\) must be \(h, w\)'),
         (
@@ -84,7 +84,7 @@ def test_rows_take_their_tracks_along(rows, names):
     assert tracked[rows].track_names() == names
 
 
-def test_what_nothing_tracks_has_no_names():
+def test_without_a_tracker_track_names_are_empty():
     assert detections(2).track_names() == ['', '']
 
 

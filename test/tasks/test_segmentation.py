@@ -96,20 +96,26 @@ def test_recognized(shape, dtype, info, layout):
 def test_inputs_that_are_not_square():
     assert recognize((1, 19, 128, 256), network_wh=(1024, 512)).class_count == 19
     assert recognize((1, 19, 129, 257), network_wh=(1025, 513)).class_count == 19
-    with pytest.raises(ModelError, match='no axes in the proportions of the 1024×512 input'):
+    with pytest.raises(ModelError, match='no two axes with the aspect ratio of the 1024×512'):
         recognize((1, 19, 256, 128), network_wh=(1024, 512))
 
 
 @pytest.mark.parametrize(
     ('shape', 'dtype', 'info', 'error', 'text'),
     [
-        pytest.param((1, 1000), np.float32, {}, ModelError, 'not a score for each', id='classes'),
+        pytest.param(
+            (1, 1000), np.float32, {}, ModelError, 'does not hold a score for each', id='classes'
+        ),
         pytest.param((2, 4, 224, 224), np.float32, {}, ModelError, 'one image', id='batch'),
         pytest.param(
-            (1, 4, 100, 224), np.float32, {}, ModelError, 'proportions', id='proportions'
+            (1, 4, 100, 224), np.float32, {}, ModelError, 'aspect ratio', id='aspect_ratio'
         ),
-        pytest.param((1, 84, 8400), np.float32, {}, ModelError, 'not a score', id='detector'),
-        pytest.param((1, 3, 224, 224), np.int64, {}, ModelError, 'not a class id', id='many_ids'),
+        pytest.param(
+            (1, 84, 8400), np.float32, {}, ModelError, 'does not hold a score', id='detector'
+        ),
+        pytest.param(
+            (1, 3, 224, 224), np.int64, {}, ModelError, 'does not hold a class id', id='many_ids'
+        ),
         pytest.param(
             (1, 4, 224, 224),
             np.float32,
@@ -408,7 +414,7 @@ def test_an_output_of_nothing_but_garbage_fails_the_frame(value, options, dtype)
 
 @pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf], ids=str)
 @ANY_OPTIONS
-def test_one_class_that_is_no_number_at_one_point_fails_the_frame(value, options):
+def test_a_nan_score_at_one_point_fails_the_frame(value, options):
     transform = fit((320, 180), (56, 56), 'stretch')
     logits = smooth_logits(4, 56, 56)
     logits[0, 2, 10, 10] = value
@@ -427,7 +433,7 @@ def test_a_class_may_be_ruled_out_by_minus_infinity(options):
     assert found.pixels.sum() == found.mask.size
 
 
-def test_what_is_no_number_in_the_padding_counts_for_nothing():
+def test_nan_in_the_padding_is_ignored():
     transform = fit((320, 160), (64, 64), 'letterbox')
     logits = smooth_logits(4, 64, 64)
     expected = segment(logits, LOGITS, transform, IMAGE)
@@ -474,7 +480,7 @@ def test_unusable_options(arguments, text):
 
 
 @pytest.mark.parametrize('blend', [-0.1, 1.5, float('nan'), True, '0.5', None])
-def test_a_share_of_the_image_that_is_none(blend):
+def test_an_invalid_blend_is_refused(blend):
     with pytest.raises(ParameterError, match='0 to 1') as caught:
         PictureOptions(tinted=True, blend=blend)
     assert caught.value.parameter == 'blend'

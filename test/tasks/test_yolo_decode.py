@@ -176,7 +176,7 @@ def spoilt(layout, column, value, dtype=np.float32, score=0.9):
 @pytest.mark.parametrize('value', [np.nan, -np.nan, np.inf], ids=['nan', 'negative_nan', 'inf'])
 @pytest.mark.parametrize('score', [0.9, 0.01], ids=['found', 'not_found'])
 @pytest.mark.filterwarnings('error')
-def test_one_score_that_is_no_number_fails_the_frame(layout, value, dtype, score):
+def test_one_nan_score_fails_the_frame(layout, value, dtype, score):
     tensors = spoilt(layout, 4, value, dtype, score)
     with pytest.raises(ModelError, match=r'NaN or infinite scores for 1 of 8400 (anchors|rows)'):
         decode(tensors, layout, LETTERBOX, DetectionOptions())
@@ -187,7 +187,7 @@ def test_one_score_that_is_no_number_fails_the_frame(layout, value, dtype, score
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize('column', range(4))
 @pytest.mark.filterwarnings('error')
-def test_a_box_that_is_no_number_fails_the_frame_where_it_counts(layout, value, dtype, column):
+def test_a_non_finite_box_fails_the_frame_if_it_counts(layout, value, dtype, column):
     tensors = spoilt(layout, column, value, dtype)
     with pytest.raises(ModelError, match=r'boxes.* for 1 of 8400 (anchors|rows): .* fp32'):
         decode(tensors, layout, LETTERBOX, DetectionOptions())
@@ -199,7 +199,7 @@ def test_a_box_that_is_no_number_fails_the_frame_where_it_counts(layout, value, 
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
-def test_a_class_that_is_no_number_fails_the_frame(value):
+def test_a_non_finite_class_fails_the_frame(value):
     with pytest.raises(ModelError, match='boxes or classes for 1 of 8400 rows'):
         decode(spoilt(END_TO_END, 5, value), END_TO_END, LETTERBOX, DetectionOptions())
     options = DetectionOptions(class_ids=(4,))
@@ -244,7 +244,7 @@ def test_boxes_are_clipped_and_those_outside_are_dropped():
     assert found.xyxy.tolist() == [[0, 0, 200, 720]]
 
 
-def test_end_to_end_rows_of_no_known_class_are_dropped():
+def test_end_to_end_rows_of_unknown_classes_are_dropped():
     rows = {i: row(END_TO_END, (100, 200, 200, 300), 0.9, c) for i, c in enumerate((-1, 79, 80))}
     found = decode(
         output(END_TO_END, rows, anchors=300), END_TO_END, LETTERBOX, DetectionOptions()
@@ -280,7 +280,7 @@ def test_keypoints(family, shape, classes, dtype):
 
 @pytest.mark.parametrize('layout', [POSE, POSE_END_TO_END], ids=lambda x: x.family)
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
-def test_keypoints_that_are_no_numbers_fail_the_frame(layout, dtype):
+def test_non_finite_keypoints_fail_the_frame(layout, dtype):
     points = np.tile([150, 250, 0.5], (17, 1))
     points[3, 0], points[4, 2] = np.nan, np.inf
     rows = {3: row(layout, (100, 200, 200, 300), 0.9, 0, points)}
@@ -326,7 +326,7 @@ def test_arrays_are_the_callers_own():
     'shape', [(1, 85, 8400), (84, 8400), (1, 8400, 84)], ids=['values', 'axes', 'transposed']
 )
 def test_an_output_that_changed_its_shape(shape):
-    with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values an anchor'):
+    with pytest.raises(ModelError, match=r'not \(1, …\) with 84 values per anchor'):
         decode([np.zeros(shape, np.float32)], ANCHOR_FREE, LETTERBOX, DetectionOptions())
 
 
@@ -384,7 +384,7 @@ def test_ids_count_the_boxes_that_are_left():
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize('layout', SEGMENT, ids=names(SEGMENT))
-def test_masks_that_are_no_numbers_fail_the_frame(layout, value, dtype):
+def test_non_finite_masks_fail_the_frame(layout, value, dtype):
     rows = {1: row(layout, (100, 200, 200, 300), 0.9, 0, (1, value))}
     with pytest.raises(ModelError, match='mask coefficients for 1 of 2 values'):
         segment(layout, rows, dtype)
@@ -491,12 +491,12 @@ def test_a_box_is_of_its_best_class_alone():
     [
         ({'class_score_thresholds': ((3, 1.5),)}, 'has 1.5 for class 3; give a number from 0'),
         ({'class_score_thresholds': ((3, np.nan),)}, 'has nan for class 3'),
-        ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is no class id; they are 0 to 65535'),
-        ({'class_ids': (0, -1)}, '-1 is no class id'),
-        ({'class_ids': (1 << 40,)}, 'is no class id'),
-        ({'class_ids': (True,)}, 'True is no class id'),
-        ({'class_ids': (0.5,)}, '0.5 is no class id'),
-        ({'class_ids': ('person',)}, "'person' is no class id"),
+        ({'class_score_thresholds': ((-1, 0.5),)}, '-1 is not a class id; expected 0 to 65535'),
+        ({'class_ids': (0, -1)}, '-1 is not a class id'),
+        ({'class_ids': (1 << 40,)}, 'is not a class id'),
+        ({'class_ids': (True,)}, 'True is not a class id'),
+        ({'class_ids': (0.5,)}, '0.5 is not a class id'),
+        ({'class_ids': ('person',)}, "'person' is not a class id"),
         ({'class_score_thresholds': ((3, True),)}, 'has True for class 3; give a number'),
         ({'class_score_thresholds': ((3, '0.5'),)}, "has '0.5' for class 3; give a number"),
     ],

@@ -227,7 +227,7 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
             id='131_classes_or_a_pose_of_80',
         ),
         pytest.param(
-            (1, 56, 8400), {'task': 'pose'}, 'keypoint_shape', 'keypoints an object', id='pose'
+            (1, 56, 8400), {'task': 'pose'}, 'keypoint_shape', 'keypoints per object', id='pose'
         ),
         pytest.param(
             (1, 17, 8400),
@@ -243,7 +243,7 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
             (1, 84, 9999),
             {},
             'layout',
-            r'no number of anchors known for a 640×640 input; '
+            r'no number of anchors that is known for a 640×640 input; '
             r"set 'layout' to one of objectness, anchor_free, end_to_end",
             id='unknown_anchors',
         ),
@@ -259,7 +259,7 @@ def test_an_unusual_number_of_anchors_is_taken_when_the_layout_is_given():
         ),
     ],
 )
-def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, text):
+def test_ambiguous_shapes_name_the_parameter_to_set(shape, info, parameter, text):
     with pytest.raises(ParameterError, match=text) as caught:
         recognize(shape, **info)
     assert caught.value.parameter == parameter
@@ -298,7 +298,7 @@ def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, te
         pytest.param(
             (1, 116, 8400),
             {'task': 'segment'},
-            r"'segment', but none of its outputs \(1, 116, 8400\) is one of mask prototypes, "
+            r"'segment', but none of its outputs \(1, 116, 8400\) holds mask prototypes, "
             r'\(1, n, 160, 160\)',
             id='masks_without_prototypes',
         ),
@@ -311,7 +311,7 @@ def test_what_is_ambiguous_names_the_parameter_to_set(shape, info, parameter, te
         pytest.param(
             [(1, 116, 8400), (1, 32, 160, 160), (1, 32, 160, 160)],
             {},
-            'have the shape of mask prototypes more than once',
+            r'several of the outputs .* have the shape of mask prototypes',
             id='prototypes_twice',
         ),
         pytest.param((1, 84, 8400), {'task': 'classify'}, "is 'classify'", id='task_classify'),

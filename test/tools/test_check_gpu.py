@@ -55,13 +55,13 @@ class TestCommand:
             tmp_path, '--models', model, model, '--only', 'concurrency'
         )
         assert code == 0, text
-        assert 'together of one after another' in text
+        assert 'together, ratio to one after another' in text
         part = content['parts']['concurrency']
         assert part['problem'] == ''
         assert all(check['kept'] is None for check in part['checks'])
         assert len(part['checks']) >= 4
 
-    def test_a_part_that_breaks_is_told_and_the_next_one_runs(self, tmp_path):
+    def test_a_part_that_breaks_is_reported_and_the_next_one_runs(self, tmp_path):
         model = str(tmp_path / 'none.onnx')
         code, text, content = check_gpu(
             tmp_path, '--models', model, '--only', 'concurrency,kernels'
@@ -77,7 +77,7 @@ class TestCommand:
         code, text, content = check_gpu(tmp_path, '--only', 'parity', '--limit', '0.2')
         assert code == 1
         assert content['parts']['parity']['problem'] == 'took longer than 0 s'
-        assert 'is ended' in text
+        assert 'is stopped' in text
 
     def test_an_unknown_part(self, tmp_path):
         code, text, _ = check_gpu(tmp_path, '--only', 'speed')
@@ -95,11 +95,11 @@ class TestChecks:
         checks.note('just so', 5)
         assert missed(checks) == ['large', 'little', 'so']
         printed = capsys.readouterr().out.splitlines()
-        assert printed[1] == '  MISS  large: 0.2   (asked: ≤ 0.1)'
+        assert printed[1] == '  MISS  large: 0.2   (required: ≤ 0.1)'
         assert printed[5] == '        just so: 5'
         assert len(json.loads((tmp_path / 'found.json').read_text())['checks']) == 6
 
-    def test_a_value_that_is_no_number_is_a_miss(self, checks):
+    def test_nan_is_a_miss(self, checks):
         checks.at_most('broken', float('nan'), 1)
         checks.at_least('broken too', float('nan'), 1)
         assert len(missed(checks)) == 2
@@ -159,7 +159,7 @@ class TestBoxes:
         assert len(misses) == bool(expected), misses
         assert all(expected in name for name in misses)
 
-    def test_nothing_found_is_said(self, checks):
+    def test_nothing_found_is_noted(self, checks):
         parity.compare_boxes(checks, 'model', [(found(), found())], DetectionOptions())
         assert 'none found' in checks.checks[0].value
 
@@ -176,7 +176,7 @@ class TestMasks:
         parity.compare_masks(checks, 'm', [(one, two)])
         assert len(missed(checks)) == 2
         parity.compare_masks(checks, 'm', [(one, replace(one, pixels=np.array([9999, 1])))])
-        assert missed(checks)[-1] == 'm: pixels of each class are those of the mask'
+        assert missed(checks)[-1] == 'm: pixel counts of classes agree with the mask'
 
 
 def test_frames_vary_and_can_be_read():

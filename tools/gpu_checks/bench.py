@@ -1,4 +1,4 @@
-"""End to end against inference alone, and against the usual loop, in one process."""
+"""End to end compared with inference alone, and with the usual loop, in one process."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from jetson_perception.models import resolve_model
 if TYPE_CHECKING:
     from gpu_checks.checks import Checks, Options
 
-#: Four engines that take so long each take 8 ms or more together, overlap and all.
+#: Four engines that each take this long take 8 ms or more together, including their overlap.
 _HEAVY_MS = 4.5
 _LEAST_TOGETHER_MS = 8.0
-#: A frame of one small engine takes less than 1 ms, so other work of the host shows in a round.
+#: A frame of one small engine takes less than 1 ms, so other work on the host affects a round.
 _ROUNDS = 3
 
 
 def run(options: Options, checks: Checks) -> None:
-    """The set, one that finds people, one engine, and the set slowed to a Jetson's pace."""
+    """Measure the models, a set that finds people, single engines, and a slow set."""
     record = _measure(
         checks,
         options,
@@ -39,17 +39,17 @@ def run(options: Options, checks: Checks) -> None:
     )
     for size in record['sizes']:
         name = f'{len(options.models)} engines, {size["width"]}×{size["height"]}'
-        checks.at_least(f'{name}: of the usual loop, times', size['of_seed'], 10)
-        checks.note(f'{name}: of that loop on our streams, times', size['of_streams'])
-        checks.note(f'{name}: of inference alone', size['of_inference'])
-        checks.note(f'{name}: of inference alone, drawing', size['drawn_of_inference'])
+        checks.at_least(f'{name}: ratio to the usual loop', size['of_seed'], 10)
+        checks.note(f'{name}: ratio to that loop on our streams', size['of_streams'])
+        checks.note(f'{name}: ratio to inference alone', size['of_inference'])
+        checks.note(f'{name}: ratio to inference alone, drawing', size['drawn_of_inference'])
     _finding_set(checks, options)
     _one_engine(checks, options)
     _heavy_set(checks, options)
 
 
 def _finding_set(checks: Checks, options: Options) -> None:
-    """Shipped models on people they were made for: networks of random weights find nothing."""
+    """Shipped models on the people that they were trained for: random weights find nothing."""
     if options.models == DEFAULT_MODELS:
         return
     settings = Settings(
@@ -58,9 +58,9 @@ def _finding_set(checks: Checks, options: Options) -> None:
     record = _measure(checks, options, 'finding people', settings)
     for size in record['sizes']:
         name = f'finding people, {size["width"]}×{size["height"]}'
-        checks.note(f'{name}: of the usual loop, times', size['of_seed'])
-        checks.note(f'{name}: of that loop on our streams, times', size['of_streams'])
-        checks.note(f'{name}: of inference alone', size['of_inference'])
+        checks.note(f'{name}: ratio to the usual loop', size['of_seed'])
+        checks.note(f'{name}: ratio to that loop on our streams', size['of_streams'])
+        checks.note(f'{name}: ratio to inference alone', size['of_inference'])
 
 
 def _one_engine(checks: Checks, options: Options) -> None:
@@ -74,8 +74,8 @@ def _one_engine(checks: Checks, options: Options) -> None:
             name = f'{Path(model).stem} alone, {sizes[0]["width"]}×{sizes[0]["height"]}'
             shares = [size['of_inference'] for size in sizes]
             for number, share in enumerate(shares, 1):
-                checks.note(f'{name}: of inference alone, round {number}', share)
-            checks.at_least(f'{name}: of inference alone, median', median(shares), 0.85)
+                checks.note(f'{name}: ratio to inference alone, round {number}', share)
+            checks.at_least(f'{name}: ratio to inference alone, median', median(shares), 0.85)
 
 
 def _heavy_set(checks: Checks, options: Options) -> None:
@@ -97,13 +97,13 @@ def _heavy_set(checks: Checks, options: Options) -> None:
                 record = _measure(checks, options, 'heavy set', settings)
     checks.note('heavy set: convolutions in front of each model', layers)
     checks.at_least(
-        'heavy set: inference alone, ms a frame',
+        'heavy set: inference alone, ms per frame',
         record['inference']['together']['mean_ms'],
         _LEAST_TOGETHER_MS,
     )
     for size in record['sizes']:
         checks.at_least(
-            f'heavy set, {size["width"]}×{size["height"]}: of inference alone',
+            f'heavy set, {size["width"]}×{size["height"]}: ratio to inference alone',
             size['of_inference'],
             0.9,
         )
@@ -118,10 +118,10 @@ def _slowed_set(options: Options, folder: Path, layers: int) -> tuple[str, ...]:
 
 
 def _layers_for(options: Options, folder: Path) -> int:
-    """How many convolutions make one engine take `_HEAVY_MS`, from two that are tried."""
+    """How many convolutions make one engine take `_HEAVY_MS`, from two measurements."""
     if not options.on_gpu:
         return 1
-    say('how many convolutions make a model slow enough')
+    say('finding how many convolutions make a model slow enough')
     times = {}
     for layers in (4, 36):
         model = _slowed_set(options, folder, layers)[0]

@@ -1,4 +1,4 @@
-"""What a part finds: figures, the bars that they must clear, and what to look at later."""
+"""What a part finds: figures, the bars for them, and records for later analysis."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Check:
     Attributes
     ----------
     name : str
-        What it is of.
+        What it measures.
     value : float or str
         What was found.
     bar : str
-        What is asked for, as '≤ 0.15'; empty where nothing is.
+        What is required, such as '≤ 0.15'; empty if nothing is.
     kept : bool or None
-        Whether the bar is kept; None where there is none.
+        Whether the bar is met; None if there is none, or it is not checked.
     """
 
     name: str
@@ -37,21 +37,23 @@ class Check:
     kept: bool | None = None
 
     def line(self) -> str:
-        """For people."""
+        """The figure as a line of text."""
         value = self.value if isinstance(self.value, str) else f'{self.value:.4g}'
         mark = {True: 'ok  ', False: 'MISS', None: '    '}[self.kept]
-        return f'  {mark}  {self.name}: {value}' + (f'   (asked: {self.bar})' if self.bar else '')
+        return f'  {mark}  {self.name}: {value}' + (
+            f'   (required: {self.bar})' if self.bar else ''
+        )
 
 
 class Checks:
-    """Collects figures of one part, says each at once, and keeps them in a file.
+    """Collects the figures of one part, prints each at once, and keeps them in a file.
 
     Parameters
     ----------
     file : Path
-        Written after every figure, so that what was found is there when the part is ended.
+        Written after every figure, so that nothing is lost if the part is stopped.
     judge : bool
-        Whether bars are judged: on a CPU the figures are only rehearsed.
+        Whether bars are checked; a CPU only rehearses the figures.
     """
 
     def __init__(self, file: Path, *, judge: bool = True) -> None:
@@ -61,23 +63,23 @@ class Checks:
         self.records: dict[str, Any] = {}
 
     def note(self, name: str, value: float | str) -> None:
-        """A figure that nothing is asked of."""
+        """Add a figure without a bar."""
         self._add(Check(name, value))
 
     def at_most(self, name: str, value: float, bar: float) -> None:
-        """A figure that is to be no larger."""
+        """Add a figure that must not be above the bar."""
         self._add(Check(name, value, f'≤ {bar:g}', value <= bar if self._judge else None))
 
     def at_least(self, name: str, value: float, bar: float) -> None:
-        """A figure that is to be no smaller."""
+        """Add a figure that must not be below the bar."""
         self._add(Check(name, value, f'≥ {bar:g}', value >= bar if self._judge else None))
 
     def holds(self, name: str, kept: bool, found: str = '') -> None:
-        """Something that is to be so, on a CPU too."""
+        """Add something that must be true, even on a CPU."""
         self._add(Check(name, found or ('yes' if kept else 'no'), 'yes', kept))
 
     def record(self, name: str, content: Any) -> None:
-        """Keep something larger in the file."""
+        """Keep a larger record in the file."""
         self.records[name] = content
         self._save()
 
@@ -92,13 +94,13 @@ class Checks:
 
 
 def say(text: str) -> None:
-    """Tell what happens next."""
+    """Print what happens next."""
     print(f'  … {text}', flush=True)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the parts are told, as `check_gpu.py` takes it."""
+    """Options of all parts, from the command line of `check_gpu.py`."""
 
     device: str
     models: tuple[str, ...]
@@ -111,7 +113,7 @@ class Options:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether this is the real thing."""
+        """Whether this is a real run, and not a rehearsal."""
         return self.device == 'cuda'
 
     @property
@@ -120,17 +122,17 @@ class Options:
         return {'cuda': 'onnxruntime_cuda', 'cpu': 'onnxruntime_cpu'}.get(self.device, self.device)
 
     def count(self, usual: int) -> int:
-        """How many frames, where so many are usual; fewer in a rehearsal."""
+        """The number of frames: the usual one, or fewer in a rehearsal."""
         return min(usual, self.frames) if self.frames else usual
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options that every part is told."""
+    """Add the options that all parts share."""
     parser.add_argument(
         '--device',
         default='cuda',
         choices=['cuda', 'cpu', 'tensorrt'],
-        help='cpu rehearses everything without judging it (default: cuda)',
+        help='cpu rehearses everything without checking the bars (default: cuda)',
     )
     parser.add_argument(
         '--models',
@@ -145,14 +147,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=(),
         metavar='MODEL',
-        help='engines that take 8 ms or more together (default: the models with convolutions in '
-        'front, as many as it takes)',
+        help='engines that take 8 ms or more together (default: the models with enough '
+        'convolutions in front)',
     )
     parser.add_argument(
         '--size', type=size_wh, nargs='+', default=[(640, 480), (1280, 720)], metavar='WxH'
     )
     parser.add_argument(
-        '--frames', type=int, default=0, metavar='N', help='at most so many frames of anything'
+        '--frames', type=int, default=0, metavar='N', help='use at most this many frames'
     )
     parser.add_argument('--seconds', type=float, default=2.0, help='length of each timed run')
     parser.add_argument('--soak-seconds', type=float, default=300.0)
@@ -160,7 +162,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
-    """The options that were given; model files by their absolute paths."""
+    """The options that were given; model files become absolute paths."""
     return Options(
         device=arguments.device,
         models=tuple(map(_absolute, arguments.models)),

@@ -1,8 +1,8 @@
-"""Models that are as slow as on a Jetson, made of fast ones: convolutions before the first layer.
+"""Models as slow as on a Jetson, made from fast ones: convolutions before the first layer.
 
-The image goes through a stack of convolutions at a quarter of its size, and what comes out is
-added to it, scaled to next to nothing. So inputs and outputs stay what they were, and the network
-takes longer, in kernels as networks have them.
+The image goes through a stack of convolutions at a quarter of its size, and their output is added
+to it, scaled to almost nothing. So inputs and outputs stay the same, and the network takes longer,
+in kernels that are typical of networks.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _STRIDE = 4
 
 
 def slowed(path: Path, out: Path, layers: int) -> Path:
-    """Write a model with so many convolutions in front.
+    """Write a model with additional convolutions in front.
 
     Parameters
     ----------
     path, out : Path
         ONNX files.
     layers : int
-        Convolutions of 64 channels, 3 × 3; 1 or more.
+        Number of 3 × 3 convolutions with 64 channels; 1 or more.
     """
     import onnx
     from onnx import helper, numpy_helper

@@ -1,4 +1,4 @@
-"""GPU time of pre- and post-processing, of each kernel chain by itself and within the pipeline."""
+"""GPU time of pre- and post-processing, for each kernel chain by itself and in the pipeline."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 _BAR_MS = 0.15
 _SEGMENTATION_BAR_MS = 0.1
 _SEGMENTATION_SIZE = (1280, 720)
-#: So many launches are recorded in one graph, so that the host's part in a launch is not timed.
+#: Launches recorded in one graph, so that the host's part in a launch is not timed.
 _REPEATS = 20
 _RUNS = 30
-#: Boxes above the threshold in the crowded output, more than suppression ever looks at.
+#: Boxes above the threshold in the crowded output: more than suppression ever considers.
 _CROWD = 1500
 
 
 def run(options: Options, checks: Checks) -> None:
-    """Every distinct model, and the shipped one that makes masks."""
+    """Measure every distinct model, and the shipped one that makes masks."""
     models = tuple(dict.fromkeys((*options.models, 'oranges')))
     if options.device != 'cpu':
         from jetson_perception.cuda.device import CudaDevice
@@ -57,9 +57,9 @@ def time_kernels(
     repeats: int = _REPEATS,
     runs: int = _RUNS,
 ) -> None:
-    """Time the kernels of a model on what its network gives for a real frame.
+    """Time the kernels of a model on its network's outputs for a real frame.
 
-    The engine is not needed on the GPU: its outputs come from the CPU and are uploaded once.
+    This needs no engine on the GPU: the outputs are computed on the CPU and uploaded once.
     """
     segmentation = isinstance(model, SegmentationModel)
     name = model.info.path.rpartition('/')[2].removesuffix('.onnx')
@@ -89,12 +89,12 @@ def time_kernels(
                 for index, output in enumerate(outputs)
             ]
             after_ms, found, same = _postprocess_ms(timer, model, crowd, transform)
-            checks.note(f'{size_name}: postprocess of a crowd ({found}), ms', after_ms)
-            checks.holds(f'{size_name}: the same of a crowd', same, found)
+            checks.note(f'{size_name}: postprocess for a crowd ({found}), ms', after_ms)
+            checks.holds(f'{size_name}: the same for a crowd', same, found)
 
 
 def crowded(output: NDArray[Any], model: YoloModel) -> NDArray[Any]:
-    """The same output with many boxes all over, more than are looked at."""
+    """The output with many added boxes, more than suppression considers."""
     layout = model.layout
     crowd = np.array(output)
     rows = crowd[0] if layout.channels_last else crowd[0].T
@@ -166,7 +166,7 @@ def _postprocess_ms(
     outputs: list[NDArray[Any]],
     transform: Any,
 ) -> tuple[float, str, bool]:
-    """GPU time, what was found, and whether the CPU finds the same in the same outputs."""
+    """The GPU time, what was found, and whether the CPU finds the same in the same outputs."""
     shapes = [output.shape for output in outputs]
     dtypes = [output.dtype for output in outputs]
     postprocessor: Any
@@ -193,7 +193,7 @@ def _postprocess_ms(
     expected: Any = model.postprocess(outputs, transform, options)
     if isinstance(model, SegmentationModel):
         differ = float(np.mean(found.mask != expected.mask))
-        return elapsed, f'{differ:.4%} of pixels unlike the CPU', differ < 1e-3
+        return elapsed, f'{differ:.4%} of pixels differ from the CPU', differ < 1e-3
     if len(found) != len(expected):
         return elapsed, f'{len(found)} boxes, the CPU has {len(expected)}', False
     same = np.allclose(found.xyxy, expected.xyxy, atol=0.01) and np.allclose(
@@ -203,7 +203,7 @@ def _postprocess_ms(
 
 
 def _time_in_pipeline(model: str, options: Options, checks: Checks) -> None:
-    """The stages of one engine with one frame at a time, nothing beside it."""
+    """Time the stages of one engine, with one frame at a time and nothing else running."""
     settings = Settings((model,), runtime=options.runtime)
     source = 'scene://oranges' if model == 'oranges' else 'scene://people'
     (name,) = settings.names()

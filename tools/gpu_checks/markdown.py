@@ -1,4 +1,4 @@
-"""Figures of a run of `check_gpu.py` as tables for docs/performance.md.
+"""Print the figures of a run of `check_gpu.py` as tables for docs/performance.md.
 
 python tools/gpu_checks/markdown.py check_gpu.json
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tables(report: dict[str, Any]) -> Iterator[str]:
-    """Lines of Markdown for what the report has."""
+    """Lines of Markdown for the parts in the report."""
     parts = report['parts']
     yield f'`{report["command"]}`'
     yield ''
@@ -33,7 +33,7 @@ def tables(report: dict[str, Any]) -> Iterator[str]:
 def _machine(record: dict[str, Any]) -> Iterator[str]:
     machine = record['machine']
     yield ', '.join(f'{key} {value}' for key, value in machine.items() if value)
-    yield f'A result ends as: {record["built"]}.'
+    yield f'Results become: {record["built"]}.'
     yield ''
 
 
@@ -75,7 +75,7 @@ def _rates(records: dict[str, Any]) -> Iterator[str]:
             cpu = ', '.join(
                 f'{thread} {ms:.3f}' for thread, ms in size['end_to_end']['cpu_ms'].items()
             )
-            yield f'{name}, {size["width"]}×{size["height"]}, ms on a core a frame: {cpu}'
+            yield f'{name}, {size["width"]}×{size["height"]}, CPU ms per frame: {cpu}'
     yield ''
 
 
@@ -94,14 +94,14 @@ def _node(engines: dict[str, Any]) -> Iterator[str]:
         yield _row((name, *texts))
     yield _row(
         (
-            'stamp to message heard',
+            'stamp to received message',
             *(
                 f'{one["heard_median_ms"]:.2f} ({one["heard_p99_ms"]:.2f})'
                 for one in engines.values()
             ),
         )
     )
-    yield _row(('results a second', *(f'{one["rate_hz"]:.1f}' for one in engines.values())))
+    yield _row(('results per second', *(f'{one["rate_hz"]:.1f}' for one in engines.values())))
     yield _row(
         ('lost / skipped', *(f'{one["lost"]} / {one["skipped"]}' for one in engines.values()))
     )
@@ -109,7 +109,7 @@ def _node(engines: dict[str, Any]) -> Iterator[str]:
 
 
 def _checks(part: str, found: dict[str, Any]) -> Iterator[str]:
-    yield from _head((part, 'found', 'asked'))
+    yield from _head((part, 'found', 'required'))
     for each in found['checks']:
         value = each['value'] if isinstance(each['value'], str) else f'{each["value"]:.4g}'
         missed = ' **missed**' if each['kept'] is False else ''

@@ -1,4 +1,4 @@
-"""yolo_node as its users run it: an image topic in, every engine's topics out, over DDS."""
+"""yolo_node as users run it: an image topic in, every engine's topics out, over DDS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(options: Options, checks: Checks) -> None:
 
 
 def what_is_missing() -> list[str]:
-    """What has to be there before nodes can run, each with what to do."""
+    """What is missing for nodes to run, with what to do about each."""
     missing = []
     if importlib.util.find_spec('rclpy') is None:
         return ['rclpy cannot be imported: source the setup file of a ROS 2 distribution']
@@ -48,8 +48,8 @@ def what_is_missing() -> list[str]:
             missing.append(f'{name} cannot be imported: install or build it, and source its setup')
     if importlib.util.find_spec('jetson_perception.msg') is None:
         missing.append(
-            'the messages of jetson_perception cannot be imported: build it by colcon, and source '
-            'install/setup.bash'
+            'the messages of jetson_perception cannot be imported: build it with colcon, and '
+            'source install/setup.bash'
         )
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
@@ -63,7 +63,7 @@ def what_is_missing() -> list[str]:
         for node in ('yolo_node', 'camera_node'):
             executable = prefix / 'lib/jetson_perception' / node
             if not executable.is_file():
-                missing.append(f'there is no {executable}: build the package anew')
+                missing.append(f'there is no {executable}: build the package again')
     return missing
 
 
@@ -118,7 +118,7 @@ def _run(options: Options, checks: Checks, folder: Path) -> None:
 
 
 def _engine_names(models: tuple[str, ...]) -> list[str]:
-    """A name for each engine, as topics may have it: det, det2, pose, pose2."""
+    """A name for each engine that is valid in topics: det, det2, pose, pose2."""
     names: list[str] = []
     for model in models:
         kind = 'pose' if 'pose' in Path(model).stem else 'det'
@@ -155,7 +155,7 @@ def _observer(names: list[str]) -> Any:
     from jetson_perception.ros.image_messages import stamp_ns
 
     class Listener(YoloObserver):
-        """Notes how old each result is when it is here."""
+        """Records how old each result is when it arrives."""
 
         def __init__(self) -> None:
             self.latencies_ms: dict[str, list[float]] = defaultdict(list)
@@ -193,7 +193,7 @@ def _judge(
             'heard_median_ms': median,
             'heard_p99_ms': p99,
         }
-        checks.at_least(f'{engine}: results a second', window.frame_rate(), _LEAST_RATE_HZ)
+        checks.at_least(f'{engine}: results per second', window.frame_rate(), _LEAST_RATE_HZ)
         checks.holds(f'{engine}: no frame failed', window.failed == 0, str(window.failed))
         checks.note(
             f'{engine}: frames lost on the way / skipped', f'{window.lost} / {window.skipped}'
@@ -205,7 +205,8 @@ def _judge(
                     f'{stages[name]["median_ms"]:.2f} ({stages[name]["p99_ms"]:.2f})',
                 )
         checks.note(
-            f'{engine}: image stamp to message heard, median (p99) ms', f'{median:.2f} ({p99:.2f})'
+            f'{engine}: image stamp to received message, median (p99) ms',
+            f'{median:.2f} ({p99:.2f})',
         )
     checks.record('engines', record)
     checks.record('options', asdict(options))
@@ -213,7 +214,7 @@ def _judge(
 
 
 def _print_stages(record: dict[str, Any]) -> None:
-    """A table for docs/performance.md."""
+    """Print a table for docs/performance.md."""
     names = list(dict.fromkeys(name for one in record.values() for name in one['stages']))
     print('  ' + ' | '.join(['stage', *(f'{engine}, median (p99) ms' for engine in record)]))
     for name in names:

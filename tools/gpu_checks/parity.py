@@ -32,9 +32,9 @@ _FRAMES = 200
 _BOX_PX = 0.5
 _SCORE = 1e-3
 _MASK_SHARE = 1e-3
-#: A keypoint that scores less is a guess on both sides.
+#: A keypoint that scores less is only a guess, on both sides.
 _KEYPOINT_SCORE = 0.5
-#: How near a box's score or overlap may be to its threshold to fall on either side of it.
+#: A box may fall on either side of a threshold if its score or overlap is this near to it.
 _NEAR_SCORE = 2e-3
 _NEAR_IOU = 5e-3
 _STALLED_S = 60.0
@@ -49,7 +49,7 @@ _ENCODINGS = (
 
 
 def run(options: Options, checks: Checks) -> None:
-    """Every distinct model and the shipped ones; detectors on people, masks on oranges."""
+    """Compare all distinct models and the shipped ones: detectors on people, masks on oranges."""
     count = options.count(_FRAMES)
     objects = tuple(dict.fromkeys(('people_detect', 'people_pose', *options.models)))
     for source, models in (('scene://people', objects), ('scene://oranges', ('oranges',))):
@@ -77,7 +77,7 @@ def run(options: Options, checks: Checks) -> None:
 
 @dataclass(frozen=True)
 class Image:
-    """An image as a message brings it: bytes with padded rows or not, in some encoding."""
+    """An image as in a message: bytes in some encoding, whose rows may be padded."""
 
     pixels: NDArray[np.uint8]
     encoding: str
@@ -85,7 +85,7 @@ class Image:
     height: int
 
     def frame(self) -> Frame:
-        """As a node makes it of a message."""
+        """The frame that a node makes from such a message."""
         return Frame(
             lambda: encodings.to_bgr(self.pixels, self.encoding),
             raw=RawImage(self.pixels, self.encoding, self.width, self.height),
@@ -93,11 +93,11 @@ class Image:
 
 
 def varied_frames(source: str, count: int) -> Iterator[Image]:
-    """Frames of a scene at sizes, encodings and steps that vary from one to the next."""
+    """Frames of a scene, whose size, encoding and step vary from one to the next."""
     rendered = load_frames(source, (1280, 720), count)
     shapes = zip(itertools.cycle(_SIZES_WH), itertools.cycle(_ENCODINGS), strict=False)
     for number, (bgr, (size_wh, encoding)) in enumerate(zip(rendered, shapes, strict=False)):
-        if encoding != 'bgr8':  # chroma and Bayer patterns want even sizes
+        if encoding != 'bgr8':  # chroma and Bayer patterns need even sizes
             size_wh = size_wh[0] // 2 * 2, size_wh[1] // 2 * 2
         resized = bgr if size_wh == (1280, 720) else cv2.resize(bgr, size_wh)
         data, row = encode(resized, encoding)
@@ -110,7 +110,7 @@ def varied_frames(source: str, count: int) -> Iterator[Image]:
 
 
 def encode(bgr: NDArray[np.uint8], encoding: str) -> tuple[NDArray[np.uint8], int]:
-    """An image's bytes in an encoding, and how many a row has."""
+    """An image's bytes in an encoding, and the number of bytes per row."""
     height, width = bgr.shape[:2]
     codes = {
         'rgb8': cv2.COLOR_BGR2RGB,
@@ -152,7 +152,7 @@ def _chroma(bgr: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
 def results(
     settings: Settings, frames: Sequence[Image], options: Callable[[Any], Any] | None = None
 ) -> dict[str, list[Any]]:
-    """What each model finds in each frame, through the nodes' pipeline; None for failures."""
+    """What each model finds in each frame, with the nodes' pipeline; None for failures."""
     found: dict[str, list[Any]] = {name: [None] * len(frames) for name in settings.names()}
     options = options or model_options(settings)
     with opened_models(settings) as models:
@@ -181,7 +181,7 @@ def results(
 
 
 def check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image]) -> None:
-    """Pictures of masks, made on the GPU, against what OpenCV draws of the same masks."""
+    """Compare pictures of masks that the GPU made with those that OpenCV draws."""
     say('pictures of masks')
     colors = palette(_CLASS_IDS)
     rows = tuple((int(blue), int(green), int(red)) for blue, green, red in colors)
@@ -200,7 +200,7 @@ def check_pictures(checks: Checks, settings: Settings, frames: Sequence[Image]) 
             draw_segmentation(drawn, segmentation, colors)
             worst = max(worst, int(cv2.absdiff(drawn, segmentation.tinted).max()))
         checks.holds(f'{name}: pictures made for every frame', made == len(frames), str(made))
-        checks.holds(f'{name}: colored masks are those of the CPU', colored)
+        checks.holds(f'{name}: colored masks equal those of the CPU', colored)
         checks.at_most(f'{name}: largest difference of a tinted pixel', worst, 1)
 
 
@@ -211,7 +211,7 @@ def _note_rounding(
     frames: Sequence[Image],
     expected: dict[str, list[Any]],
 ) -> None:
-    """What the default precision costs beside that: FP16, or TF32 where onnx is not there."""
+    """Note what the default precision costs: FP16, or TF32 if onnx is not installed."""
     say('the same in the default precision')
     found = results(replace(settings, runtime=runtime, precision='fp16'), frames)
     for name, results_there in found.items():
@@ -232,7 +232,7 @@ def _note_rounding(
 def compare_masks(
     checks: Checks, name: str, pairs: Sequence[tuple[Segmentation, Segmentation]]
 ) -> None:
-    """Hold masks of the GPU against those of the CPU."""
+    """Compare masks of the GPU with those of the CPU."""
     shares, counts_agree = [], True
     for one, other in pairs:
         if one.mask.shape != other.mask.shape:
@@ -243,7 +243,7 @@ def compare_masks(
         counts_agree = counts_agree and np.array_equal(own, other.pixels)
     checks.at_most(f'{name}: share of pixels that differ', float(np.mean(shares)), _MASK_SHARE)
     checks.at_most(f'{name}: the same in the worst frame', max(shares), _MASK_SHARE)
-    checks.holds(f'{name}: pixels of each class are those of the mask', counts_agree)
+    checks.holds(f'{name}: pixel counts of classes agree with the mask', counts_agree)
 
 
 def compare_boxes(
@@ -252,7 +252,7 @@ def compare_boxes(
     pairs: Sequence[tuple[Detections, Detections]],
     options: DetectionOptions,
 ) -> None:
-    """Hold boxes of the GPU against those of the CPU."""
+    """Compare boxes of the GPU with those of the CPU."""
     drifts = _no_drifts()
     boxes = near = 0
     lost: list[str] = []
@@ -266,7 +266,7 @@ def compare_boxes(
                     near += 1
                 else:
                     score = float(found.score[row])
-                    lost.append(f'frame {number}: {side} alone, score {score:.4f}')
+                    lost.append(f'frame {number}: {side} only, score {score:.4f}')
     if not boxes:
         checks.note(f'{name}: boxes', 'none found by the CPU, so nothing was compared')
         return
@@ -277,7 +277,7 @@ def compare_boxes(
         checks.at_most(
             f'{name}: largest difference of a keypoint, px', max(drifts['keypoint']), _BOX_PX
         )
-    checks.note(f'{name}: boxes within a hair of a threshold, found by one side', near)
+    checks.note(f'{name}: boxes very near a threshold, found by one side', near)
     checks.holds(f'{name}: every other box found by both', not lost, '; '.join(lost[:3]) or 'yes')
 
 
@@ -286,7 +286,7 @@ def _no_drifts() -> dict[str, list[float]]:
 
 
 def _matches(one: Detections, other: Detections) -> tuple[list[int], list[int]]:
-    """Rows of the same object, nearest first."""
+    """Rows of the same objects on both sides, nearest first."""
     if not len(one) or not len(other):
         return [], []
     distance = np.abs(one.xyxy[:, None].astype(np.float64) - other.xyxy[None]).max(axis=2)
@@ -323,7 +323,7 @@ def _add_drifts(
 
 
 def _could_go_either_way(found: Detections, row: int, options: DetectionOptions) -> bool:
-    """Whether a rounding error decides that this box is found."""
+    """Whether a rounding error decides if this box is found."""
     if found.score[row] - options.score_threshold < _NEAR_SCORE:
         return True
     same = (found.class_id == found.class_id[row]) & (np.arange(len(found)) != row)

@@ -1,4 +1,4 @@
-"""Minutes at full rate: memory stays flat, nothing fails, SIGINT ends it in order."""
+"""Minutes at full rate: memory stays flat, nothing fails, SIGINT ends it cleanly."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from gpu_checks.checks import say
 if TYPE_CHECKING:
     from gpu_checks.checks import Checks, Options
 
-#: What counts as flat between the second tenth of the time and the last, MB.
+#: Growth that still counts as flat, from the second tenth of the time to the last, MB.
 _HOST_GROWTH_MB = 8.0
 _DEVICE_GROWTH_MB = 4.0
 _START_S = 90.0
 _SILENCE_S = 15.0
 _END_S = 30.0
-#: What Python, pycuda and the C++ runtime say when things are released in the wrong order.
+#: What Python, pycuda and the C++ runtime print when things are released in the wrong order.
 _TROUBLE = ('Traceback', 'PyCUDA', 'pycuda', 'CUDA error', 'terminate called', 'Fatal Python')
 
 
 def run(options: Options, checks: Checks) -> None:
-    """Run `jetson_perception.benchmark.soak` in a process of its own."""
+    """Run `jetson_perception.benchmark.soak` in its own process."""
     width, height = options.sizes[-1]
     command = [sys.executable, '-m', 'jetson_perception.benchmark.soak', *options.models]
     command += ['--runtime', options.runtime, '--size', f'{width}x{height}']
@@ -73,10 +73,10 @@ def run(options: Options, checks: Checks) -> None:
     judge(checks, samples, last)
     checks.holds(f'ended within {_END_S:.0f} s of SIGINT', ended)
     checks.holds('exit code 0', process.returncode == 0, str(process.returncode))
-    checks.holds('closed in order', bool(last and last[-1].get('closed')))
+    checks.holds('closed cleanly', bool(last and last[-1].get('closed')))
     trouble = [line for line in said.splitlines() if any(word in line for word in _TROUBLE)]
     checks.holds(
-        'no traceback or warning of CUDA at the end', not trouble, trouble[0] if trouble else 'yes'
+        'no traceback or CUDA warning at the end', not trouble, trouble[0] if trouble else 'yes'
     )
 
 
@@ -87,14 +87,14 @@ def _read(stream: Any, put: Any) -> None:
 
 
 def _watch(lines: queue.Queue[str | None], seconds: float) -> list[dict[str, Any]]:
-    """Figures of every second, until the time is over or nothing comes any more."""
+    """The figures of every second, until the time is over or no more come."""
     samples: list[dict[str, Any]] = []
     begun = told = time.monotonic()
     while not samples or time.monotonic() - begun < seconds:
         try:
             line = lines.get(timeout=_SILENCE_S if samples else _START_S)
         except queue.Empty:
-            say('no line came any more')
+            say('no more lines came')
             break
         if line is None:
             say('the process ended by itself')
@@ -120,7 +120,7 @@ def _parse(lines: list[str]) -> list[dict[str, Any]]:
 
 
 def judge(checks: Checks, samples: list[dict[str, Any]], last: list[dict[str, Any]]) -> None:
-    """Judge memory, frame rates and the end of a soak by its samples."""
+    """Check memory, frame rates and the end of a soak from its samples."""
     checks.holds('figures came every second', len(samples) >= 2, f'{len(samples)} of them')
     if len(samples) < 2:
         return
@@ -128,7 +128,7 @@ def judge(checks: Checks, samples: list[dict[str, Any]], last: list[dict[str, An
     frames = samples[-1]['frames'] - samples[0]['frames']
     checks.note('seconds', span)
     checks.note('frames', frames)
-    checks.note('frames a second', frames / span if span else 0.0)
+    checks.note('frames per second', frames / span if span else 0.0)
     failed = [*samples, *last][-1]['failed']
     checks.holds('no frame failed or skipped', failed == 0, str(failed))
     tenth = max(1, len(samples) // 10)

@@ -1,4 +1,4 @@
-"""GPU time of work that is enqueued, without the host's part in it."""
+"""GPU time of enqueued work, without the host's part in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class GraphTimer:
-    """Times work on a stream of its own, by events around a graph of many repetitions."""
+    """Times work on its own stream, with events around a graph of many repetitions."""
 
     def __init__(self, device: CudaDevice, repeats: int, runs: int) -> None:
         self.device = device
@@ -23,10 +23,10 @@ class GraphTimer:
         self._done = device.new_event(timing=True)
 
     def milliseconds(self, work: Callable[[], object]) -> float:
-        """GPU time of what `work` enqueues on `stream`, median of the runs."""
+        """GPU time of what `work` enqueues on `stream`; the median of all runs."""
         from jetson_perception.cuda.graphs import capture
 
-        for _ in range(2):  # compiles, allocates
+        for _ in range(2):  # it compiles and allocates first
             work()
         self.stream.synchronize()
 

@@ -1,6 +1,6 @@
-"""GPU time of each kernel chain in the cases of its tests; printed, nothing is asked of it.
+"""GPU time of each kernel chain in the cases of its tests; printed without bars.
 
-Left out unless it is asked for, by `--only times`: the other parts judge what matters.
+It runs only with `--only times`, because the other parts check what matters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda import Resources
     from jetson_perception.cuda.device import CudaDevice
 
-# What the kernels are given is made by the modules of their tests.
+# The modules of the kernels' tests make the inputs.
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'test/cuda'))
 
 _REPEATS = 50
@@ -35,7 +35,7 @@ _GRIDS = ((21, (512, 512)), (19, (90, 160)), (19, (360, 640)), (1, (640, 640))) 
 
 
 def run(options: Options, checks: Checks) -> None:
-    """Every chain; without a GPU nothing."""
+    """Time every chain; does nothing without a GPU."""
     if options.device == 'cpu':
         return
     from jetson_perception.cuda.device import CudaDevice
@@ -52,7 +52,7 @@ def run(options: Options, checks: Checks) -> None:
 
 @contextmanager
 def _timing(device: CudaDevice) -> Iterator[tuple[GraphTimer, Resources]]:
-    """A timer, and what frees all that is added to it; the GPU's context is current."""
+    """A timer, and resources that are closed at the end; the GPU's context is current."""
     from jetson_perception.cuda import Resources
 
     held = Resources()
@@ -196,7 +196,7 @@ def _yolo_decoding(timer: GraphTimer, held: Resources, checks: Checks) -> None:
 
 
 def _enqueueing(device: CudaDevice, options: Options, checks: Checks) -> None:
-    """The host's part of a run of ONNX Runtime, and the whole; plain runs are waited for."""
+    """Time a run of ONNX Runtime, on the host alone and in total; plain runs wait for the GPU."""
     from jetson_perception.engines.onnxruntime.choices import MODES
     from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
     from jetson_perception.errors import CudaError, ModelError
@@ -213,7 +213,7 @@ def _enqueueing(device: CudaDevice, options: Options, checks: Checks) -> None:
             checks.note(name, str(err))
         else:
             checks.note(f'{name}: the host, µs', host)
-            checks.note(f'{name}: in all, µs', whole)
+            checks.note(f'{name}: total, µs', whole)
 
 
 def _enqueue_microseconds(device: CudaDevice, engine: Any, count: int = 20) -> tuple[float, float]:

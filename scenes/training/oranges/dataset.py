@@ -1,4 +1,4 @@
-"""Training samples out of rendered scenes: what a node would feed the network, with the truth."""
+"""Training samples from rendered scenes: what a node would feed to the network, with the truth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jetson_perception_scenes.oranges import TRAINING_SEED, Look, OrangeScene
 
 SIZE_WH = (224, 224)
 TRUTH_WH = (448, 448)
-"""The truth is twice as fine as the network's grid, so that it learns where within a pixel an edge
-runs: masks are made at the image's size."""
+"""The truth is twice as fine as the network's grid, so that the network learns where an edge lies
+within a pixel: masks are made at the image's size."""
 
 FRAMES_PER_SCENE = 4
 VIEWS_PER_FRAME = 2
@@ -23,7 +23,7 @@ _IMAGE_SIZES = ((1280, 720), (1280, 720), (1280, 720), (960, 540), (640, 480))
 
 
 def render_samples(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 224, 224, 3) RGB and truth (n, 448, 448), uint8, of one scene."""
+    """Images (n, 224, 224, 3) RGB and truth (n, 448, 448), uint8, from one scene."""
     rng = np.random.default_rng((seed, 2))
     size_wh = _IMAGE_SIZES[rng.integers(len(_IMAGE_SIZES))]
     scene = OrangeScene(size_wh, seed, Look.any(rng) if rng.random() < 0.8 else None)
@@ -46,7 +46,7 @@ def render_samples(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def workers_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes for rendering, with one thread each; spawned, as CUDA and forks do not mix."""
+    """Processes for rendering, with one thread each; spawned, as CUDA does not survive forks."""
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context('spawn'),
@@ -57,7 +57,7 @@ def workers_pool(workers: int) -> ProcessPoolExecutor:
 def _window(
     rng: np.random.Generator, size_wh: tuple[int, int], *, whole: bool
 ) -> tuple[slice, slice]:
-    """The whole picture, or a part of it."""
+    """The whole picture or a part of it."""
     width, height = size_wh
     if whole:
         return slice(0, height), slice(0, width)
@@ -69,7 +69,7 @@ def _window(
 def render_dataset(
     scenes: int, workers: int, first_seed: int = TRAINING_SEED
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Samples of scenes with the seeds from `first_seed` on, in the order of the seeds."""
+    """Samples from scenes with seeds from `first_seed` on, in the order of the seeds."""
     images = np.empty((scenes * SAMPLES_PER_SCENE, *SIZE_WH[::-1], 3), np.uint8)
     truths = np.empty((scenes * SAMPLES_PER_SCENE, *TRUTH_WH[::-1]), np.uint8)
     with workers_pool(workers) as pool:

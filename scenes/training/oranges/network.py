@@ -1,8 +1,8 @@
-"""A small encoder and decoder for 224 × 224 images, and how its weights become an ONNX file.
+"""A small encoder and decoder for 224 × 224 images, and its export as an ONNX file.
 
-Depthwise-separable residual blocks go down to 14 × 14, where dilated ones see the whole orange;
-what comes up is added to what went down at each level (a feature pyramid), and a thin branch at
-full resolution sharpens the edges. Every operator is one that TensorRT 8.5 and later takes: Conv,
+Depthwise-separable residual blocks go down to 14 × 14, where dilated ones see the whole orange.
+At each level, upsampled features are added to those of the encoder (a feature pyramid), and a thin
+branch at full resolution sharpens the edges. TensorRT 8.5 and later supports every operator: Conv,
 Relu, Add, Resize.
 """
 
@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Conv(nn.Module):
-    """Convolution and batch normalization, with a ReLU unless told not to."""
+    """Convolution and batch normalization, by default with a ReLU."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Conv(nn.Module):
 
 
 class Separable(nn.Module):
-    """Depthwise and pointwise convolution; a residual where the shape stays."""
+    """Depthwise and pointwise convolution; with a shortcut if the shape does not change."""
 
     def __init__(
         self, inputs: int, outputs: int, size: int = 3, *, stride: int = 1, dilation: int = 1
@@ -60,7 +60,7 @@ class Separable(nn.Module):
 
 
 class OrangeNet(nn.Module):
-    """Images (n, 3, h, w), RGB, 0 to 1, to logits (n, classes, h, w); h and w multiples of 16."""
+    """Images (n, 3, h, w), RGB, 0 to 1, to logits (n, classes, h, w); h, w are multiples of 16."""
 
     def __init__(self, classes: int = 4) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Fold every batch normalization into its convolution, in place; the network must be eval."""
+    """Fold batch normalizations into convolutions, in place; call `network.eval()` first."""
     for module in network.modules():
         if isinstance(module, Conv):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
@@ -115,8 +115,8 @@ def fold(network: nn.Module) -> nn.Module:
 def export(network: nn.Module, path: str, size_wh: tuple[int, int], props: dict[str, str]) -> None:
     """Write an ONNX file of opset 17 with static shapes and metadata.
 
-    The exporter that traces is used, as the newer one writes opset 18's Resize, which TensorRT
-    before 8.6 does not take.
+    This uses the tracing exporter, because the newer one writes the Resize of opset 18, which
+    TensorRT before 8.6 does not support.
     """
     import onnx
 

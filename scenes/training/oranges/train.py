@@ -1,9 +1,9 @@
-"""Train the default model: render scenes, train, export to ONNX, evaluate what was exported.
+"""Train the default model: render scenes, train, export to ONNX, evaluate the exported model.
 
     python scenes/training/oranges/train.py --out models
 
-needs PyTorch, ONNX and ONNX Runtime beside the package's own requirements; on a GPU it takes
-minutes. docs/oranges.md says what came out of it.
+This needs PyTorch, ONNX and ONNX Runtime in addition to the package's requirements; on a GPU it
+takes minutes. docs/oranges.md has the results.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> None:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.scenes >= VALIDATION_SEED - TRAINING_SEED:
-        raise SystemExit(f'--scenes is {args.scenes}; the seeds of validation begin there')
+        raise SystemExit(f'--scenes is {args.scenes}, which would use the seeds of validation')
     torch.manual_seed(args.seed)
     began = time.monotonic()
     images, truths = render_dataset(args.scenes, args.workers)
@@ -104,7 +104,7 @@ def train(
     held_out: tuple[np.ndarray, np.ndarray],
     args: argparse.Namespace,
 ) -> nn.Module:
-    """The exponential moving average of the weights at the end of the schedule."""
+    """Train; returns the exponential moving average of the weights."""
     device = torch.device(args.device)
     if device.type == 'cuda':
         torch.backends.cudnn.benchmark = True
@@ -163,7 +163,7 @@ def augment(pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape, device=device).uniform_(low, high)
 
-    # Mirrored, rotated a little and scaled, picture and truth alike.
+    # Mirror, rotate a little and scale, the same for picture and truth.
     turn = uniform(-0.25, 0.25) * (uniform(0, 1) < 0.5)
     scale_x, scale_y = uniform(0.85, 1.2), uniform(0.85, 1.2)
     mirror_x, mirror_y = uniform(0, 1).round() * 2 - 1, uniform(0, 1).round() * 2 - 1
@@ -200,7 +200,7 @@ def augment(pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     soft = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     x = torch.where(uniform(0, 1, 1, 1, 1) < 0.2, soft, x)
     x = x + torch.randn_like(x) * uniform(0, 0.04, 1, 1, 1) * (uniform(0, 1, 1, 1, 1) < 0.5)
-    # A camera gives whole numbers.
+    # A camera gives integers.
     x = (x.clamp(0, 1) * 255).round() / 255
     return x, y[:, 0].long()
 
@@ -213,7 +213,7 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
     entropy = functional.cross_entropy(logits, truth)
     found = logits.softmax(dim=1)
     wanted = functional.one_hot(truth, logits.shape[1]).permute(0, 3, 1, 2).float()
-    # Over the batch, as the measure is over all scenes.
+    # Over the batch, because the metric covers all scenes.
     both = (found * wanted).sum(dim=(0, 2, 3))
     either = (found + wanted).sum(dim=(0, 2, 3)) - both
     return entropy + (1 - (both + 1) / (either + 1)).mean()
@@ -237,7 +237,7 @@ def _validate(
 
 
 def evaluate(path: Path, scenes: int, workers: int) -> ConfusionMatrix:
-    """The exported model as the node runs it, on scenes of the evaluation's seeds."""
+    """Evaluate the exported model as the node runs it, on scenes with the evaluation's seeds."""
     matrix = ConfusionMatrix(len(CLASS_NAMES))
     with workers_pool(workers) as pool:
         seeds = range(EVALUATION_SEED, EVALUATION_SEED + scenes)
@@ -258,7 +258,7 @@ def _count_one(path: str, seed: int) -> np.ndarray:
 
 
 def report(matrix: ConfusionMatrix, scenes: int) -> None:
-    """Print IoU per class."""
+    """Print the IoU of each class."""
     print(f'{scenes} unseen scenes:')
     for name, iou in zip(CLASS_NAMES, matrix.iou(), strict=True):
         print(f'  {name:12} {iou:.4f}')

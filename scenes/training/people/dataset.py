@@ -1,4 +1,4 @@
-"""Rendered scenes as network inputs, made by other processes while the network already learns."""
+"""Rendered scenes as network inputs, made by other processes while the network is learning."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
 SIZE_WH = (640, 480)
 MAX_OBJECTS = 24
-"""Most objects in a picture; where there are more, the nearest stay."""
+"""Maximum number of objects in a picture; if there are more, the nearest are kept."""
 
 VALIDATION_SEED = 500_000
-"""Scenes that steer training have the seeds from here on."""
+"""Validation scenes, which steer training, have the seeds from here on."""
 
 _PADDING = 114
-# Most scenes are rendered at the size that they have in the network; some are resized, as a
-# camera's frames are.
+# Most scenes are rendered at the network's size; some are resized, like frames of a camera.
 _IMAGE_SIZES = (
     (640, 360),
     (640, 480),
@@ -57,11 +56,11 @@ TEST_PHOTOGRAPHS = (
     'clock_motion.png',
     'moon.png',
 )
-"""Photographs of scikit-image; none shows a person, and none is in both lists."""
+"""Photographs from scikit-image; none shows a person, and none is in both lists."""
 
 
 def photographs(names: tuple[str, ...]) -> list[np.ndarray]:
-    """Pictures that scikit-image carries, (h, w, 3) BGR; empty where it is not installed."""
+    """Pictures that come with scikit-image, (h, w, 3) BGR; empty if it is not installed."""
     try:
         import skimage.data
     except ImportError:
@@ -83,14 +82,14 @@ class Sample:
 
 
 def render_sample(seed: int, pictures: list[np.ndarray]) -> Sample:
-    """The scene of that seed, fitted into the network's input as `Preprocessor` does."""
+    """The scene with the given seed, fitted to the network's input as by `Preprocessor`."""
     return letterbox(*still(seed, _size_wh(np.random.default_rng((seed, 5))), pictures))
 
 
 def samples(
     seeds: range, pictures: list[np.ndarray], mixed: int, *, crowded: bool = False
 ) -> Iterator[Sample]:
-    """One sample per seed: a new scene, then `mixed` samples of what was rendered before."""
+    """One sample per seed: a new scene, then `mixed` samples made from earlier ones."""
     mixer = Mixer(pictures, crowded=crowded)
     for number, seed in enumerate(seeds):
         rng = np.random.default_rng((seed, 5))
@@ -118,7 +117,7 @@ def letterbox(bgr: np.ndarray, truth: PeopleTruth) -> Sample:
     image = np.full((SIZE_WH[1], SIZE_WH[0], 3), _PADDING, np.uint8)
     image[y : y + h, x : x + w] = bgr[..., ::-1]
     boxes = truth.xyxy * scale + np.array([x, y, x, y], np.float32)
-    points = truth.annotated_keypoints(least_area=0)  # of small people too: they are seen well
+    points = truth.annotated_keypoints(least_area=0)  # small people too: they are seen well
     points[..., :2] = points[..., :2] * scale + np.array([x, y], np.float32)
     points[points[..., 2] == 0] = 0
     return Sample(image, boxes, truth.class_id, points, truth.area * scale**2)
@@ -130,18 +129,18 @@ class Renderers:
     Parameters
     ----------
     count : int
-        Samples in all.
+        Number of samples.
     workers : int
-        Processes; they are forked, so this must precede any use of CUDA.
+        Number of processes; they are forked, so create them before any use of CUDA.
     first_seed : int
         Seed of sample 0.
     mixed : int
-        Samples that are put together from what has been rendered, after each one that is rendered.
+        Samples composed from earlier scenes after each rendered one.
     crowded : bool
         Whether to put more people into these.
     renewed : bool
-        Whether to go on when all are made, in place of the oldest ones: people whom a network sees
-        again and again it learns by heart.
+        Whether to continue when all are made, and replace the oldest ones: a network memorizes
+        people whom it sees again and again.
 
     Attributes
     ----------
@@ -162,7 +161,7 @@ class Renderers:
         limit = VALIDATION_SEED if first_seed < VALIDATION_SEED else EVALUATION_SEED
         if first_seed + count > limit:
             raise SystemExit(
-                f'{count} scenes from seed {first_seed} on reach into the seeds of others'
+                f'{count} scenes from seed {first_seed} on would use seeds of other sets'
             )
         self.count = count
         self._end = limit if renewed else first_seed + count
@@ -192,7 +191,7 @@ class Renderers:
         for index, sample in zip(
             indices, samples(seeds, pictures, mixed, crowded=crowded), strict=False
         ):
-            # The nearest ones come last.
+            # The nearest objects come last.
             n = min(len(sample.classes), MAX_OBJECTS)
             self.images[index] = sample.image
             self.boxes[index, :n] = sample.boxes[len(sample.boxes) - n :]
@@ -203,7 +202,7 @@ class Renderers:
             self.ready[index] += 1
 
     def alive(self) -> bool:
-        """Whether any process still renders."""
+        """Whether any process is still rendering."""
         return any(process.is_alive() for process in self._processes)
 
     def stop(self) -> None:

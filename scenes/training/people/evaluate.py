@@ -1,12 +1,12 @@
-"""Measure the demo models on unseen scenes, by pycocotools, through the package's own decoder.
+"""Measure the demo models on unseen scenes, with pycocotools and the package's own decoder.
 
     python scenes/training/people/evaluate.py people_detect.onnx people_pose.onnx
 
-prints AP at IoU (for poses, OKS) 0.50 and 0.50 to 0.95. Poses are judged by the keypoints that
-COCO's annotators would label, and once more by all that lie in the picture. Several files of one
-task are evaluated on the same scenes and stand side by side, an INT8 one beside its original, say.
-A quarter of the scenes has 4:3 pictures; about a third shows photographs behind, where
-scikit-image is installed, which training has not seen.
+This prints AP at IoU (for poses, OKS) 0.50 and 0.50 to 0.95. Poses are judged by the keypoints
+that COCO's annotators would label, and again by all keypoints in the picture. Several files of one
+task are evaluated on the same scenes, for example an INT8 model and its original. A quarter of the
+scenes have 4:3 pictures. If scikit-image is installed, about a third have its photographs as their
+background; training has not seen these.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ if TYPE_CHECKING:
 
     from jetson_perception.evaluation.average_precision import AveragePrecision
 
-# AP takes every box, however low its score.
+# AP counts every box, however low its score.
 OPTIONS = DetectionOptions(score_threshold=0.001, iou_threshold=0.7, max_detections=100)
 _SIZES = ((1280, 720), (1280, 720), (1280, 720), (640, 480))
 
 
 def scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
-    """Pictures and truths with the seeds of evaluation."""
+    """Pictures and truths with the evaluation's seeds."""
     pictures = photographs(TEST_PHOTOGRAPHS)
     for index in range(count):
         yield still(EVALUATION_SEED + index, _SIZES[index % len(_SIZES)], pictures)
 
 
 def live_scenes(count: int) -> Iterator[tuple[np.ndarray, PeopleTruth]]:
-    """Frames of live scenes as `scene://people` shows them, three moments of each."""
+    """Frames of live scenes as in `scene://people`, three per scene."""
     for index in range(count):
         scene = PeopleScene((1280, 720), EVALUATION_SEED + index // 3)
         yield scene.frame(4.0 * (index % 3))
@@ -77,7 +77,7 @@ class Judged:
         self._matches_of_all = ObjectMatches(names, keypoints)
 
     def judge(self, bgr: np.ndarray, truth: PeopleTruth) -> None:
-        """Run on one picture; a pose model is judged by the people alone."""
+        """Run on one picture; a pose model is judged by people alone."""
         tensor, transform = self.model.preprocess(bgr)
         began = time.perf_counter()
         outputs = self.model.infer(tensor)
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument('models', type=Path, nargs='+')
     parser.add_argument('--scenes', type=int, default=500)
     parser.add_argument('--live', action='store_true', help='frames of live scenes instead')
-    parser.add_argument('--threads', type=int, default=0, help='0 leaves it to the runtime')
+    parser.add_argument('--threads', type=int, default=0, help='0: the runtime decides')
     parser.add_argument('--json', type=Path, help='write the figures here')
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _report(judged: Judged) -> dict[str, object]:
-    """Print a model's figures, and give them back."""
+    """Print a model's figures, and return them."""
     figures = judged.average_precision()
     ap50, ap = mean_of_known(figures.ap50), mean_of_known(figures.ap50_95)
     print(

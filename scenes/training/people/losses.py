@@ -1,4 +1,4 @@
-"""What the network is to learn: which anchors answer for which object, and how wrong they are."""
+"""What the network has to learn: which anchors predict which object, and how wrong they are."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ OKS_SIGMAS = (
 
 
 STAGE_WEIGHTS = (0.4, *[0.3] * (MOVES - 1), 0.5)
-"""Weights of the loss where keypoints are placed from the anchor, and after each move."""
+"""Weights of the keypoint loss: for placing from the anchor, and after each move."""
 
 ANSWERS = 160
-"""Most anchors of a picture that answer for an object: ten each, of at most 24 objects, which
-seldom all have so many."""
+"""Maximum number of anchors in a picture that predict an object: ten for each of up to 24 objects,
+which rarely all have ten."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,18 +92,18 @@ def assign(
     targets : Targets
         With m places for objects.
     centers : Tensor, shape (2, a)
-        Of the anchors.
+        Centers of the anchors.
     top : int
-        At most so many anchors an object.
+        At most this many anchors per object.
 
     Returns
     -------
     chosen : Tensor, shape (n, a), bool
-        Anchors that answer for an object.
+        Whether an anchor predicts an object.
     which : Tensor, shape (n, a), long
-        Which object that is.
+        Index of that object.
     quality : Tensor, shape (n, a)
-        The score that they are to give: 0 to 1, the best anchor's is its IoU.
+        The score to predict, 0 to 1; for the best anchor its IoU.
     """
     lows, highs = targets.boxes[..., None, :2], targets.boxes[..., None, 2:]
     spots = centers.T[None, None]
@@ -113,7 +113,7 @@ def assign(
     metric = of_class.clamp(min=1e-9) ** 0.5 * iou**6 * inside
     best, index = metric.topk(top, dim=-1)
     mine = torch.zeros_like(metric, dtype=torch.bool).scatter_(-1, index, best > 1e-12)
-    # An anchor that several want goes to the object that it fits best.
+    # An anchor that suits several objects goes to the one that it fits best.
     owner = torch.where(mine, iou, -1.0).argmax(dim=1)
     mine &= torch.arange(metric.shape[1], device=metric.device)[None, :, None] == owner[:, None]
     metric = metric * mine
@@ -129,7 +129,7 @@ class Loss:
     Parameters
     ----------
     size_wh : tuple of int
-        Of the network's input.
+        Width and height of the network's input.
     device : torch.device
         Where the batches are.
     only : str
@@ -137,8 +137,8 @@ class Loss:
 
     Notes
     -----
-    Every shape is fixed and nothing waits for the device, so that a step can be captured into a
-    CUDA graph: of each picture `ANSWERS` anchors are looked at, chosen ones first.
+    All shapes are fixed and nothing waits for the device, so that a step can be captured into a
+    CUDA graph: `ANSWERS` anchors of each picture are used, chosen ones first.
     """
 
     names = ('score', 'box', 'distance', 'points', 'visible')
@@ -148,7 +148,7 @@ class Loss:
         self.centers, self.strides = anchors_of(size_wh, device)
         self.sigmas = torch.tensor(OKS_SIGMAS, device=device)
         self._people_only = only == 'pose'
-        boxes = 0.5 if self._people_only else 1.0  # less well, then
+        boxes = 0.5 if self._people_only else 1.0  # boxes matter less then
         points = 0.0 if only == 'detect' else 1.0
         parts = (boxes, 7.5 * boxes, 1.5 * boxes, 10.0 * points, points)
         self.weights = torch.tensor(parts, device=device)
@@ -171,7 +171,7 @@ class Loss:
         )
         total = quality.sum().clamp(min=1.0)
         classes = targets.classes.gather(1, which)
-        # (n, ANSWERS): the rest of a picture's anchors answer for nothing.
+        # (n, ANSWERS): a picture's other anchors predict nothing.
         share, anchor = (quality * chosen).topk(ANSWERS, dim=1)
         owner = which.gather(1, anchor)
         truth = _rows(targets.boxes, owner)
@@ -188,7 +188,7 @@ class Loss:
             share * (classes.gather(1, anchor) == 0),
         )
         if self._people_only:
-            # A score that knows how good the pose is ranks poses (RTMO, Lu et al. 2024).
+            # A score that includes the quality of the pose can rank poses (RTMO, Lu et al. 2024).
             quality = quality * torch.ones_like(quality).scatter(1, anchor, similarity.sqrt())
         of_class = classes[:, None] == torch.arange(scores.shape[1], device=scores.device)[:, None]
         wanted = of_class * (quality * chosen)[:, None]
@@ -201,7 +201,7 @@ class Loss:
     def _distance_loss(
         self, logits: Tensor, anchor: Tensor, truth: Tensor, share: Tensor
     ) -> Tensor:
-        """Distribution focal loss: the two bins beside the true distance are to share the mass."""
+        """Distribution focal loss: the two bins next to the true distance share the mass."""
         center, stride = self.centers.T[anchor], self.strides[0][anchor][..., None]
         wanted = torch.cat([center - truth[..., :2], truth[..., 2:] - center], dim=2) / stride
         wanted = wanted.clamp(0, BINS - 1.01)
@@ -222,10 +222,10 @@ class Loss:
         truth: Tensor,
         share: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One minus object keypoint similarity, with a term that also draws from afar.
+        """One minus object keypoint similarity, plus a term that pulls in distant keypoints.
 
-        Then what visibility is off, and the similarity (n, k) in the end, 1 where nothing is
-        labeled.
+        Also returns the loss of visibility, and the final similarity (n, k), which is 1 where
+        nothing is labeled.
         """
         raw, trust = raw.split([3 * KEYPOINTS, KEYPOINTS], dim=2)
         raw = raw.unflatten(2, (KEYPOINTS, 3))
@@ -233,21 +233,22 @@ class Loss:
         placed = raw[..., :2] * KEYPOINT_REACH * stride + self.centers.T[anchor][:, :, None]
         trust = trust.sigmoid().transpose(1, 2)[:, :, None]
         labeled = (points[..., 2] > 0).float()
-        # Whoever is nearly hidden is not to outweigh all the others.
+        # A person who is nearly hidden must not outweigh all others.
         least = 0.2 * (truth[..., 2:] - truth[..., :2]).prod(dim=-1)
         area = torch.maximum(area, least).clamp(min=32.0)
-        # Everybody counts alike, however many joints are labeled, as in the measure.
+        # Everybody counts equally, however many joints are labeled, as in the metric.
         count = labeled.sum(dim=2)
         part = labeled / count.clamp(min=1.0)[..., None]
         labeled_share = (share * (count > 0)).sum().clamp(min=1.0)
         point_loss = 0.0
         for stage, weight in enumerate(STAGE_WEIGHTS):
-            if stage:  # each learns from where the one before it left off
+            if stage:  # each move learns from the result of the previous one
                 placed = placed.detach().permute(0, 2, 3, 1)
                 placed = moved(placed, trust, fields, self._size_wh).permute(0, 3, 1, 2)
             off = ((placed - points[..., :2]) ** 2).sum(dim=-1)
             e = off / (8 * self.sigmas**2 * area[..., None])
-            # Similarity hardly draws what is far off, such as wrists at first; distance does.
+            # Similarity hardly pulls keypoints that are far off, such as wrists at first; distance
+            # does.
             alike = torch.exp(-e)
             each = (1 - alike) + 0.35 * (torch.sqrt(e + 0.04) - 0.2)
             of_stage = ((each * part).sum(dim=2) * share).sum() / labeled_share
@@ -261,5 +262,5 @@ class Loss:
 
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:
-    """Rows (n, k, c) of values (n, a, c), those of index (n, k)."""
+    """Rows (n, k, c) of values (n, a, c), selected by index (n, k)."""
     return values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))

@@ -1,9 +1,9 @@
-"""New scenes out of people, things and places that have been rendered for others.
+"""New scenes from people, things and places that have been rendered for others.
 
-Rendering a person takes ten times as long as laying them into a picture. So what was rendered is
-laid again: before another place, in another company, nearer or farther, hidden by others. Copying
-objects into other pictures is known to teach detectors well (Dwibedi et al. 2017, Ghiasi et al.
-2021).
+Rendering a person takes ten times as long as compositing them into a picture. So rendered people
+and things are used again: in another place, with others around them, nearer or farther away,
+partly hidden. Copying objects into other pictures is known to train detectors well (Dwibedi et al.
+2017, Ghiasi et al. 2021).
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 _PEOPLE_SHARES = (0.02, 0.13, 0.2, 0.2, 0.16, 0.12, 0.09, 0.05, 0.03)
 _CROWD_SHARES = (0.01, 0.03, 0.08, 0.14, 0.18, 0.19, 0.16, 0.12, 0.09)
 _THING_SHARES = (0.14, 0.2, 0.2, 0.17, 0.13, 0.09, 0.07)
-_HORIZON = 0.4  # of the height, about where all lenses have it
+_HORIZON = 0.4  # share of the height, about the same for all lenses
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Kept:
-    layers: list[Layer]  # more than one where somebody sits on a chair
-    height: int  # of the picture that they were rendered for
+    layers: list[Layer]  # more than one if somebody sits on a chair
+    height: int  # height of the picture that they were rendered for
 
 
 class Mixer:
-    """Keeps what stages held, and puts it together anew.
+    """Keeps the contents of stages, and combines them into new ones.
 
     Parameters
     ----------
     photographs : list of ndarray
-        BGR; parts of them are places too.
+        BGR; parts of them are used as places.
     kept : int
-        People, and things, that are remembered; the newest.
+        How many people, and how many things, are remembered; the newest are.
     crowded : bool
-        More people in a picture: five, mostly, where it would be three.
+        Put more people into a picture, typically five instead of three.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Mixer:
         self._places: deque[NDArray[np.uint8]] = deque(maxlen=24)
 
     def keep(self, staged: Stage) -> None:
-        """Remember the place and all that is in it."""
+        """Remember the place and everything in it."""
         self._places.append(staged.bgr)
         height, sitter = staged.bgr.shape[0], None
         for layer in staged.layers:
@@ -73,7 +73,7 @@ class Mixer:
     def mix(
         self, rng: np.random.Generator, size_wh: tuple[int, int]
     ) -> tuple[NDArray[np.uint8], PeopleTruth]:
-        """Another picture and its truth; something must have been kept before."""
+        """A new picture and its truth; call `keep` first."""
         layers: list[Layer] = []
         for store, shares in (
             (self._people, self._people_shares),
@@ -105,13 +105,13 @@ class Mixer:
 
 
 def _belongs_to(layer: Layer, person: Layer) -> bool:
-    """Whether a thing is what somebody sits on: it stands where they are."""
+    """Whether somebody sits on this thing: it stands in the same place as they do."""
     apart = abs(layer.foot_xy[0] - person.foot_xy[0])
     return abs(layer.depth - person.depth) < 0.05 and apart < 0.02 * person.sprite.alpha.shape[0]
 
 
 def _clutter(rng: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Lines, frames and patches without meaning, which no detector is to take for anything."""
+    """Meaningless lines, frames and patches, which a detector must not take for objects."""
     width, height = size_wh
     ends = rng.uniform(0, 255, (2, 2, 3)).astype(np.float32)
     picture = np.ascontiguousarray(cv2.resize(ends, size_wh).astype(np.uint8))
@@ -134,7 +134,7 @@ def _clutter(rng: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.u
                 cv2.fillPoly(picture, corners, color)
             else:
                 cv2.polylines(picture, corners, isClosed=False, color=color, thickness=thick)
-        else:  # a grid of bars, as scaffolds, shelves and fences are
+        else:  # a grid of bars, like scaffolds, shelves and fences
             step, far = int(rng.integers(5, 60)), (x + w, y + h)
             for u in range(x, far[0], step):
                 cv2.line(picture, (u, y), (u, far[1]), color, max(1, thick))
@@ -144,7 +144,7 @@ def _clutter(rng: np.random.Generator, size_wh: tuple[int, int]) -> NDArray[np.u
 
 
 def _moved(kept: _Kept, rng: np.random.Generator, size_wh: tuple[int, int]) -> Iterator[Layer]:
-    """The layers somewhere else, often farther away; the foot stays as far below the horizon."""
+    """The layers moved, often farther away; the distance of foot and horizon scales with them."""
     width, height = size_wh
     factor = 1.0 if rng.random() < 0.4 else float(np.exp(rng.uniform(np.log(0.4), 0.0)))
     first_x, first_y = kept.layers[0].foot_xy

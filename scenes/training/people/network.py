@@ -1,12 +1,13 @@
-"""A small one-stage network with two readings, boxes of all classes and keypoints of people.
+"""A small one-stage network with two heads, for boxes of all classes and keypoints of people.
 
-One trunk is trained with both heads; each head with the trunk becomes an ONNX file of its own,
-whose output has the shape of YOLOv8's. The trunk narrows in cross-stage partial blocks (Wang et
-al. 2020), pools pyramidally (He et al. 2015), and joins levels downwards and upwards (Liu et al.
+One trunk is trained with both heads; each head becomes a separate ONNX file with the trunk, whose
+output has the shape of YOLOv8's. The trunk consists of cross-stage partial blocks (Wang et al.
+2020) and pyramid pooling (He et al. 2015), and joins levels downwards and upwards (Liu et al.
 2018). Boxes are distributions over distances (generalized focal loss, Li et al. 2020). Keypoints
-are first placed from an anchor, which may be half a body away, and then moved twice by what is
-seen where they lie (`Fields`). Operators are such as TensorRT 8.5 takes: Conv, Relu, Add, Concat,
-MaxPool, Resize, Reshape, Softmax, Sigmoid, TopK, GatherElements, ScatterElements and GridSample.
+are first placed from an anchor, which may be half a body away, and then moved twice according to
+the features at their positions (`Fields`). TensorRT 8.5 supports the operators: Conv, Relu, Add,
+Concat, MaxPool, Resize, Reshape, Softmax, Sigmoid, TopK, GatherElements, ScatterElements and
+GridSample.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ STRIDES = (8, 16, 32)
 BINS = 16
 KEYPOINTS = 17
 KEYPOINT_REACH = 4.0
-"""Cells that a keypoint lies away from its anchor when the network says 1."""
+"""Distance of a keypoint from its anchor, in cells, for a network output of 1."""
 FIELD_REACH = 16.0
-"""Pixels that a keypoint is moved by when a field says 1."""
+"""Pixels by which a keypoint is moved for a field value of 1."""
 MOVES = 2
 """How often keypoints are moved."""
 MOVED = 512
-"""How many anchors' keypoints are moved where a network is exported."""
+"""For how many anchors an exported network moves keypoints."""
 
 
 class Conv(nn.Module):
@@ -62,7 +63,7 @@ class Residual(nn.Module):
 
 
 class Stage(nn.Module):
-    """Half of the channels pass residual blocks; all that came of them is joined."""
+    """Half of the channels go through residual blocks, whose outputs are all concatenated."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int, hidden: int) -> None:
         super().__init__()
@@ -78,7 +79,7 @@ class Stage(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """What lies around, at four ranges."""
+    """Pyramid pooling: the surroundings at four ranges."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,10 +93,10 @@ class Pyramid(nn.Module):
 
 
 class Branch(nn.Module):
-    """A head's branch: `depth` convolutions one after another at each level, not shared.
+    """A head's branch: `depth` convolutions in sequence at each level, not shared between levels.
 
-    Full ones: depthwise convolutions would be fewer numbers and more time, in training and on the
-    GPUs that networks like this are for.
+    These are full convolutions: depthwise ones would have fewer weights but take more time, in
+    training and on the GPUs that such networks run on.
     """
 
     def __init__(
@@ -127,10 +128,10 @@ class Branch(nn.Module):
 
 
 class Fields(nn.Module):
-    """For each keypoint a field over the finest map: from any place, the way to the one near it.
+    """A field over the finest map for each keypoint: from any place, the way to the nearest one.
 
-    What PersonLab (Papandreou et al. 2018) calls short-range offsets, but without a loss of their
-    own: they are read where keypoints are believed to be, and learn from how far these are off.
+    PersonLab (Papandreou et al. 2018) calls this short-range offsets. Here they have no loss of
+    their own: they are read at the predicted keypoints, and learn from the errors of these.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -142,7 +143,7 @@ class Fields(nn.Module):
         nn.init.zeros_(self.layers[-1].bias)
 
     def forward(self, finest: Tensor) -> Tensor:
-        """Fields (n, 34, h, w), x and y of each keypoint in turn."""
+        """Fields (n, 34, h, w): x and y for each keypoint in turn."""
         return self.layers(finest)
 
 
@@ -152,13 +153,13 @@ def moved(points: Tensor, trust: Tensor, fields: Tensor, size_wh: tuple[int, int
     Parameters
     ----------
     points : Tensor, shape (n, 17, 2, a)
-        Where they are believed to be, pixels of the input.
+        Predicted positions, pixels of the input.
     trust : Tensor, shape (n, 17, 1, a)
-        0 to 1: how much of what the fields say an anchor believes of each.
+        How far an anchor follows the fields for each keypoint, 0 to 1.
     fields : Tensor, shape (n, 34, h, w)
-        Of the stride `STRIDES[0]`.
+        Fields with the stride `STRIDES[0]`.
     size_wh : tuple of int
-        Of the input.
+        Width and height of the input.
     """
     width, height = size_wh
     x, y = points.unbind(dim=2)
@@ -192,7 +193,7 @@ class PeopleNet(nn.Module):
         levels = (c3, c4, c5)
         self.box = Branch(levels, (40, 48, 48), 4 * BINS, bias=0.5)
         self.score = Branch(levels, (32, 40, 40), classes, depth=1, bias=-4.6)
-        # x, y and score of each keypoint, then the trust in the fields for each.
+        # x, y and score of each keypoint, then the trust in its field.
         self.points = Branch(levels, (56, 72, 72), 4 * KEYPOINTS)
         self.fields = Fields(c3, 32)
 
@@ -242,7 +243,7 @@ def expected_distances(logits: Tensor) -> Tensor:
 
 
 class Reading(nn.Module):
-    """A network as it is exported: one output (1, 4 + classes [+ 51], a), input pixels."""
+    """The network to export: one output (1, 4 + classes [+ 51], a), in pixels of the input."""
 
     def __init__(self, network: PeopleNet, size_wh: tuple[int, int], *, pose: bool) -> None:
         super().__init__()
@@ -278,9 +279,9 @@ class Reading(nn.Module):
         return torch.cat([*rows, scores, points], dim=1)
 
     def _moved(self, places: Tensor, trust: Tensor, scores: Tensor, fields: Tensor) -> Tensor:
-        """Keypoints (1, 34, a) after all moves, of the `MOVED` best anchors.
+        """Keypoints (1, 34, a) after all moves, which apply to the `MOVED` best anchors only.
 
-        On a CPU the others would take five times as long, and nobody reads them.
+        All anchors would take five times as long on a CPU, and nobody reads the others.
         """
         best = scores.topk(MOVED, dim=2, sorted=False).indices
         rows = best.repeat(1, 2 * KEYPOINTS, 1)
@@ -292,7 +293,7 @@ class Reading(nn.Module):
 
 
 def fold(network: nn.Module) -> nn.Module:
-    """Fold every batch normalization into its convolution, in place; the network must be eval."""
+    """Fold batch normalizations into convolutions, in place; call `network.eval()` first."""
     for module in network.modules():
         if isinstance(module, Conv):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
@@ -308,10 +309,10 @@ def export(
     *,
     pose: bool,
 ) -> None:
-    """Write an ONNX file of opset 17 with static shapes, and metadata as Ultralytics writes it.
+    """Write an ONNX file of opset 17 with static shapes, and metadata in Ultralytics' format.
 
-    The person must be class 0. The exporter that traces is used, as the newer one writes opset
-    18's Resize, which TensorRT before 8.6 does not take.
+    Class 0 must be the person. This uses the tracing exporter, because the newer one writes the
+    Resize of opset 18, which TensorRT before 8.6 does not support.
     """
     import onnx
 
@@ -349,8 +350,8 @@ def export(
 def halve_weights(model: onnx.ModelProto) -> None:
     """Store the weights of convolutions as float16, cast when the model is loaded, in place.
 
-    So too what is large and loses nothing, as the anchors' places. Half the file; runtimes fold
-    the casts into constants, so that inference is float32 as before.
+    Other large constants that lose nothing, such as the anchors' positions, are stored likewise.
+    This halves the file. Runtimes fold the casts into constants, so inference is still float32.
     """
     import onnx
     from onnx import numpy_helper
@@ -376,9 +377,9 @@ def halve_weights(model: onnx.ModelProto) -> None:
 
 
 def shorten_names(model: onnx.ModelProto) -> None:
-    """Name nodes, and what they give, by operator and number, in place.
+    """Name nodes and their outputs by operator and number, in place.
 
-    The exporter's names, module within module, are more bytes than some of the layers.
+    The exporter's names, with all nested modules, take more bytes than some of the layers.
     """
     short: dict[str, str] = {each.name: each.name for each in model.graph.output}
     for number, node in enumerate(model.graph.node):

@@ -1,8 +1,8 @@
-"""Make the pictures of docs/people.md: what the two models find, well and badly.
+"""Make the pictures of docs/people.md, which show good and bad results of the two models.
 
     python scenes/training/people/pictures.py --out docs/images
 
-needs scikit-image, whose photographs are in one of them.
+This needs scikit-image, because one of them shows its photographs.
 """
 
 from __future__ import annotations

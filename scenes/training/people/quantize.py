@@ -2,8 +2,8 @@
 
     python scenes/training/people/quantize.py people_pose.onnx --out people_pose_int8.onnx
 
-`jetson-perception quantize` does the same for any model and any pictures; here they are the scenes
-of the training, at the sizes and with the backgrounds that it had.
+`jetson-perception quantize` does the same for any model and any pictures; this uses the scenes of
+the training, with the same sizes and backgrounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def inputs(count: int) -> Iterator[np.ndarray]:
-    """Inputs of the network, (1, 3, 480, 640) float32, of training scenes."""
+    """Inputs of the network, (1, 3, 480, 640) float32, from training scenes."""
     pictures = photographs(TRAINING_PHOTOGRAPHS)
     for seed in range(TRAINING_SEED, TRAINING_SEED + count):
         image = render_sample(seed, pictures).image

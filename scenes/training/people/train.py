@@ -2,9 +2,9 @@
 
     python scenes/training/people/train.py --out models
 
-needs PyTorch and ONNX beside the package's own requirements, scikit-image for backgrounds, and a
-GPU. Scenes are rendered while the network learns. `evaluate.py` measures what came out, and
-docs/people.md says it.
+This needs a GPU, and in addition to the package's requirements PyTorch, ONNX, and scikit-image for
+backgrounds. Scenes are rendered while the network learns. `evaluate.py` measures the result;
+docs/people.md reports it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from network import PeopleNet, export, fold
 
 from jetson_perception_scenes.people import CLASS_NAMES, TRAINING_SEED
 
-# Left and right change places when a picture is mirrored.
+# Left and right are exchanged when a picture is mirrored.
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 
 
@@ -69,17 +69,19 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, required=True, help='folder for the models')
-    parser.add_argument('--scenes', type=int, default=40_000, help='pictures to keep at once')
+    parser.add_argument('--scenes', type=int, default=40_000, help='how many pictures to keep')
     parser.add_argument(
-        '--mixed', type=int, default=3, help='of four, so many show what others showed already'
+        '--mixed', type=int, default=3, help='pictures composed from others, per rendered one'
     )
-    parser.add_argument('--first-seed', type=int, default=0, help='of the training scenes')
+    parser.add_argument(
+        '--first-seed', type=int, default=0, help='first seed of the training scenes'
+    )
     parser.add_argument(
         '--first', type=int, default=3000, help='scenes to wait for before the first step'
     )
     parser.add_argument('--validation-scenes', type=int, default=192)
     parser.add_argument(
-        '--steps', type=int, default=0, help='batches to train on; 0 goes by --seconds'
+        '--steps', type=int, default=0, help='batches to train on; 0: --seconds decides'
     )
     parser.add_argument(
         '--seconds', type=float, default=480.0, help='time from the start of rendering'
@@ -87,8 +89,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--rate', type=float, default=2.5e-3, help='highest learning rate')
     parser.add_argument('--workers', type=int, default=max(1, (os.cpu_count() or 1) - 2))
-    parser.add_argument('--warm', type=int, default=300, help='steps until the highest rate')
-    parser.add_argument('--report', type=int, default=500, help='steps between lines')
+    parser.add_argument('--warm', type=int, default=300, help='steps of warm-up')
+    parser.add_argument('--report', type=int, default=500, help='steps between reports')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--no-graph', dest='graph', action='store_false', help='launch kernels one by one'
@@ -97,7 +99,7 @@ def _arguments() -> argparse.Namespace:
         '--only',
         choices=('detect', 'pose'),
         default='',
-        help='train a trunk for one of the two files, which then shares none with the other',
+        help='train a trunk for one of the two models, not shared with the other',
     )
     parser.add_argument('--resume', type=Path, help='weights to start from')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -124,7 +126,7 @@ class Store:
         self._scenes = scenes
         self._device = device
         self._taken = np.zeros(scenes.count, np.int32)
-        self._rows = np.empty(scenes.count, np.int64)  # where those are that were taken
+        self._rows = np.empty(scenes.count, np.int64)  # rows of the scenes that were taken over
         self.size = 0
         height, width = SIZE_WH[1], SIZE_WH[0]
         self._images = torch.empty(
@@ -137,7 +139,7 @@ class Store:
         self._numbers = torch.zeros((scenes.count,), dtype=torch.long, device=device)
 
     def refresh(self, at_most: int = 400) -> None:
-        """Take over scenes that have been rendered since."""
+        """Take over scenes that were rendered since the last call."""
         ready = self._scenes.ready.copy()
         places = np.flatnonzero(ready != self._taken)[:at_most]
         if not len(places):
@@ -159,11 +161,11 @@ class Store:
 
     @property
     def made(self) -> int:
-        """Scenes that were taken over so far, also those that newer ones have replaced."""
+        """Number of scenes taken over so far, including those that newer ones have replaced."""
         return int(self._taken.sum())
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Targets]:
-        """Images (n, h, w, 3), uint8, and targets, of those rows."""
+        """Images (n, h, w, 3), uint8, and targets of the given rows."""
         places = torch.arange(MAX_OBJECTS, device=self._device)[None]
         return self._images[chosen], Targets(
             self._boxes[chosen],
@@ -185,7 +187,7 @@ def _wait_for(store: Store, scenes: Renderers, count: int) -> None:
 
 
 def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) -> PeopleNet:
-    """The moving average of the weights at the end of the schedule, on the CPU."""
+    """Train; returns the moving average of the weights, on the CPU."""
     began = time.monotonic()
     device = torch.device(args.device)
     cuda = device.type == 'cuda'
@@ -214,7 +216,7 @@ def train(scenes: Renderers, validation: Renderers, args: argparse.Namespace) ->
         rate = args.rate * warm * (0.5 + 0.5 * math.cos(math.pi * progress)) + 2e-6
         if step % 10 == 0:
             store.refresh()
-            if cuda:  # the schedule goes by the clock, so steps must not pile up
+            if cuda:  # the schedule follows the clock, so steps must not pile up
                 torch.cuda.synchronize()
         chosen = torch.randint(store.size, (args.batch,), generator=picker).to(device)
         part = step_of(store.batch(chosen), 0.0 if progress > 0.9 else 1.0, rate)
@@ -254,7 +256,7 @@ def _save(network: nn.Module, args: argparse.Namespace) -> None:
 
 
 class Average:
-    """A moving average of the weights and buffers, over few steps first, over thousands later."""
+    """A moving average of weights and buffers, first over few steps, later over thousands."""
 
     every = 2
 
@@ -266,17 +268,17 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move towards the network as it is now."""
+        """Move the average towards the network's present weights."""
         self._steps += self.every
         decay = min(0.9995, (1 + self._steps) / (20 + self._steps)) ** self.every
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
 
 
 class Step:
-    """One step of training: change a batch, run, and learn from what was wrong.
+    """One step of training: augment a batch, run the network, and update the weights.
 
     Nothing in it waits for the device. With `graph`, the network's launches are replayed as CUDA
-    graphs: one by one, forward and backward, they take longer than they run.
+    graphs, because launching kernels one by one takes longer than running them.
     """
 
     def __init__(
@@ -323,7 +325,7 @@ def unpacked(images: Tensor) -> Tensor:
 
 
 def laid_out(images: Tensor) -> Tensor:
-    """Channels last on a GPU, as tensor cores want them."""
+    """Channels last on a GPU, which suits tensor cores."""
     return images.contiguous(memory_format=memory_format(images.device))
 
 
@@ -333,7 +335,7 @@ def memory_format(device: torch.device) -> torch.memory_format:
 
 
 def _resume(network: PeopleNet, path: Path) -> None:
-    """Take over the weights; what is new since, or gives other channels, begins anew."""
+    """Load the weights; layers that are new or have other shapes start from scratch."""
     mine, theirs = network.state_dict(), torch.load(path, map_location='cpu')
     fitting = 0
     for key, values in theirs.items():
@@ -347,9 +349,9 @@ def _resume(network: PeopleNet, path: Path) -> None:
 
 @torch.no_grad()
 def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Targets]:
-    """Mirror, scale, shift, and change light, color, sharpness and noise; at random.
+    """Mirror, scale and shift at random, and vary light, color, sharpness and noise.
 
-    Images (n, h, w, 3), uint8, become (n, 3, h, w), 0 to 1. `spread` of 0 leaves size and place.
+    Images (n, h, w, 3), uint8, become (n, 3, h, w), 0 to 1. A `spread` of 0 keeps size and place.
     """
     n, device = len(images), images.device
     height, width = images.shape[1:3]
@@ -363,7 +365,7 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
     shift_x = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * width)
     shift_y = torch.where(still_one, 0.0, uniform(-0.15, 0.15) * spread * height)
     sign = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    # From the output to the input: scaled and mirrored about the middle, then shifted.
+    # From the output to the input: scale and mirror about the middle, then shift.
     theta = torch.zeros(n, 2, 3, device=device)
     theta[:, 0, 0], theta[:, 1, 1] = sign / scale, 1 / scale
     theta[:, 0, 2] = -shift_x / (width / 2) * sign / scale
@@ -394,7 +396,7 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
     seen = torch.where(outside, 0.0, points[..., 2])
     points = torch.stack([px, py, seen], dim=-1)
 
-    # Saturation, contrast, brightness, each channel's gain and the exchange of channels: a matrix.
+    # One matrix for saturation, contrast, brightness, gains of channels and exchange of channels.
     mean = x.mean(dim=(1, 2, 3))[:, None, None]
     saturation, contrast = uniform(0.4, 1.5, 1, 1), uniform(0.6, 1.5, 1, 1)
     gain = uniform(0.55, 1.45, 1, 1) * uniform(0.8, 1.2, 3, 1)
@@ -409,7 +411,7 @@ def augment(images: Tensor, targets: Targets, spread: float) -> tuple[Tensor, Ta
     soft = functional.avg_pool2d(swapped, 3, 1, 1, count_include_pad=False)
     x = torch.where(uniform(0, 1, 1, 1, 1) < 0.15, soft, swapped)
     x = x + torch.randn_like(x) * (uniform(0, 0.05, 1, 1, 1) * (uniform(0, 1, 1, 1, 1) < 0.4))
-    # A camera gives whole numbers.
+    # A camera gives integers.
     x = (x.clamp(0, 1) * 255).round() / 255
     areas = torch.minimum(targets.areas * scale[:, None] ** 2, 0.6 * sides.prod(-1))
     return x, Targets(boxes, targets.classes, points, areas, there)

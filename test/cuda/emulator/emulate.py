@@ -3,7 +3,7 @@
     kernels = emulated(KERNELS / 'yolo.cu')
     kernels.launch('decode', (blocks,), (256,), scores, np.int32(len(scores)), out)
 
-It is no GPU: what it says about results holds, about speed it says nothing. What it is stricter
+It is not a GPU: what it says about results holds, about speed it says nothing. What it is stricter
 about than a GPU stands in `cuda_emulator.hpp`.
 """
 
@@ -56,7 +56,7 @@ class EmulationError(Exception):
 
 @cache
 def emulated(source: Path, defines: tuple[str, ...] = ()) -> Emulated:
-    """`Emulated`, compiled once a process."""
+    """`Emulated`, compiled once per process."""
     return Emulated(source, defines)
 
 
@@ -147,7 +147,7 @@ class Emulated:
         grid, block : tuple of int
             Blocks, and threads in a block; one to three dimensions.
         *arguments
-            One a parameter, of exactly its type: NumPy scalars (np.int32(3), np.float32(0.5)),
+            One per parameter, of exactly its type: NumPy scalars (np.int32(3), np.float32(0.5)),
             structures as NumPy void scalars, and for pointers arrays (C order; copied to memory
             of their exact size, and back), None, or addresses as int. Arrays must not overlap,
             but may be the same.

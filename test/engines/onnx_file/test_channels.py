@@ -1,4 +1,4 @@
-"""Channels added to convolutions: where they may be, and that nothing changes by them."""
+"""Channels added to convolutions: where they are allowed, and that results stay the same."""
 
 import numpy as np
 import onnx

@@ -154,7 +154,7 @@ class TestOrder:
         nodes = [self.node('x', 'a'), self.node('x', 'b'), self.node('ab', 'c')]
         assert self.order(nodes) == ['a', 'b', 'c']
 
-    def test_a_wrong_one_is_mended(self):
+    def test_a_wrong_one_is_corrected(self):
         nodes = [self.node('bc', 'd'), self.node('b', 'c'), self.node('x', 'b')]
         assert self.order(nodes) == ['b', 'c', 'd']
 

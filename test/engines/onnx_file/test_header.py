@@ -115,7 +115,7 @@ def test_digest_is_of_content_alone(tmp_path):
     assert model_digest(one) != model_digest(other)
 
 
-def test_digest_counts_every_byte_beside_the_model(tmp_path):
+def test_digest_covers_every_byte_beside_the_model(tmp_path):
     path = tmp_path / 'my.onnx'
     onnx.save(model_of(initializers=[external('a', 'a'), external('b', 'b')]), path)
     contents = [(b'', b''), (b'x', b''), (b'', b'x'), (b'xy', b''), (b'x', b'y'), (b'', b'xy')]
@@ -152,7 +152,7 @@ def test_missing_weights(tmp_path):
         check_external_files(tmp_path / 'my.onnx')
 
 
-def test_weights_that_are_no_file(tmp_path):
+def test_weights_that_are_not_a_file(tmp_path):
     onnx.save(model_of(initializers=[external('w', 'w.bin')]), tmp_path / 'my.onnx')
     for make, kind in ((os.mkdir, 'a folder'), (os.mkfifo, 'a pipe')):
         make(tmp_path / 'w.bin')
@@ -241,7 +241,7 @@ class TestHead:
                 node.shape for node in session.get_inputs()
             ]
 
-    def test_weights_are_no_inputs(self, tmp_path):
+    def test_weights_are_not_inputs(self, tmp_path):
         weights = helper.make_tensor_value_info('w', TensorProto.FLOAT, [2])
         image = helper.make_tensor_value_info('x', TensorProto.FLOAT, [None, 'n', 0, 3])
         graph = helper.make_graph([], 'graph', [weights, image], [], [tensor('w')])

@@ -134,7 +134,7 @@ class TestFp16:
         assert coordinates_in_float(load_model(segmentation(tmp_path / 'm.onnx'))) == []
         assert coordinates_in_float(load_model(yolo(tmp_path / 'n.onnx')))
 
-    def test_what_only_moves_values_is_in_fp16(self, tmp_path):
+    def test_operators_that_only_move_values_are_in_fp16(self, tmp_path):
         """Copies of maps in FP32 cost twice the time, and hold nothing more."""
         model = to_fp16(load_model(yolo(tmp_path / 'm.onnx')))
         makers = {name: node for node in model.graph.node for name in node.output}
@@ -169,7 +169,7 @@ class TestFp16:
         onnx.checker.check_model(half)
         assert run(half, np.zeros((1, 3, 4, 4), np.float32)).dtype == np.float32
 
-    def test_a_weight_that_fp16_has_not(self, tmp_path):
+    def test_a_weight_beyond_the_range_of_fp16(self, tmp_path):
         path = segmentation(tmp_path / 'm.onnx')
         model = load_model(path)
         weight = next(each for each in model.graph.initializer if each.name == 'weight_0')

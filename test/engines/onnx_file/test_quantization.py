@@ -1,4 +1,4 @@
-"""Q/DQ models: what is quantized, how, and that results stay near."""
+"""Q/DQ models: what is quantized, how, and that results stay similar."""
 
 import sys
 import tempfile
@@ -101,7 +101,7 @@ class TestWhatIsQuantized:
         assert made.kept == 3
         assert 'DequantizeLinear' not in behind['/conv_2'] + behind['/conv_4']
 
-    def test_a_name_that_is_not_there(self, quantize, tmp_path):
+    def test_a_name_that_does_not_exist(self, quantize, tmp_path):
         path = segmentation(tmp_path / 'm.onnx')
         with pytest.raises(ParameterError, match=r"'/cnv_\*'; some are /conv_0, /conv_2"):
             quantize(path, float_nodes=('/cnv_*',))
@@ -212,7 +212,7 @@ class TestRefusals:
             quantize_model(path, tmp_path / 'int8.onnx', tensors())
         assert sorted(each.name for each in tmp_path.iterdir()) == ['int8.onnx', 'm.onnx']
 
-    def test_a_folder_that_is_not_there(self, tmp_path):
+    def test_a_folder_that_does_not_exist(self, tmp_path):
         path = yolo(tmp_path / 'm.onnx')
         with pytest.raises(PerceptionError, match=r'int8\.onnx cannot be written: No such file'):
             quantize_model(path, tmp_path / 'no/int8.onnx', tensors())

@@ -57,7 +57,7 @@ class TestFind:
         assert (head.layout.class_count, head.layout.extra_count) == (1, 51)
         assert head.layout.keypoint_depth == 3
 
-    def test_extra_values_that_nobody_explains(self, tmp_path):
+    def test_unexplained_extra_values(self, tmp_path):
         model = load_model(yolo(tmp_path / 'm.onnx', 'pose', class_count=1))
         assert find_head(model, (64, 64), [(1, 56, 84)]) is None
         assert find_head(model, (64, 64), [(1, 56, 84)], keypoint_shape=(17, 2)) is None

@@ -73,7 +73,7 @@ def test_several_outputs_come_in_the_models_order(tmp_path):
         assert output.dtype == value.dtype
 
 
-def test_description_tells_runtime_device_and_threads(tmp_path):
+def test_description_names_runtime_device_and_threads(tmp_path):
     path = color_segmentation(tmp_path / 'my.onnx')
     version = onnxruntime.__version__
     one = OnnxRuntimeEngine(path, threads=1)
@@ -141,7 +141,7 @@ def test_failure_inside_the_runtime_is_a_model_error(tmp_path):
 
 
 class TestFiles:
-    def test_missing_file_names_what_is_near(self, tmp_path, monkeypatch):
+    def test_a_missing_file_gives_an_error_with_similar_names(self, tmp_path, monkeypatch):
         color_segmentation(tmp_path / 'oranges.onnx')
         (tmp_path / 'notes.txt').touch()
         monkeypatch.chdir(tmp_path)
@@ -197,7 +197,7 @@ class TestFiles:
             OnnxRuntimeEngine(path)
 
     @pytest.mark.parametrize('name', ['my.onnx', 'my.engine'])
-    def test_what_is_no_file_is_refused_at_once(self, tmp_path, name):
+    def test_anything_but_a_file_is_refused_at_once(self, tmp_path, name):
         os.mkfifo(tmp_path / 'fifo')
         path = tmp_path / name
         with socket.socket(socket.AF_UNIX) as listening:
@@ -364,14 +364,14 @@ class TestOpenSizes:
         assert engine.outputs[0].shape == (-1, 4, -1, -1)
         assert engine.infer(zeros(engine))[0].shape == (1, 4, 24, 40)
 
-    def test_that_nobody_says(self, tmp_path):
+    def test_that_is_not_set(self, tmp_path):
         path = color_segmentation(tmp_path / 'a.onnx', dynamic=True)
         with pytest.raises(ParameterError, match=r'set input_size to \[width, height\]') as error:
             OnnxRuntimeEngine(path)
         assert error.value.parameter == 'input_size'
 
     @pytest.mark.parametrize('size_wh', [(100, 64), (64, 100), (1, 64)])
-    def test_that_are_no_multiple_of_the_stride(self, tmp_path, size_wh):
+    def test_that_are_not_a_multiple_of_the_stride(self, tmp_path, size_wh):
         path = detector(tmp_path / 'a.onnx', dynamic=True)
         with pytest.raises(ParameterError, match=r'takes multiples of 32; the nearest is \['):
             OnnxRuntimeEngine(path, input_size_wh=size_wh)

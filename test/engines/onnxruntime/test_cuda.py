@@ -90,7 +90,7 @@ class TestOpening:
         engine.close()
 
     @pytest.mark.usefixtures('provider')
-    def test_open_size_that_nobody_says(self, tmp_path):
+    def test_dynamic_size_that_is_not_set(self, tmp_path):
         path = color_segmentation(tmp_path / 'open.onnx', dynamic=True)
         with pytest.raises(ParameterError, match='set input_size') as error:
             OnnxRuntimeCudaEngine(path)
@@ -318,9 +318,7 @@ class TestWaysToRun:
             engine.bind_thread()
         engine.close()
 
-    def test_graph_is_refused_by_a_runtime_that_does_not_tell_why(
-        self, monkeypatch, standin, path
-    ):
+    def test_graph_is_refused_by_a_runtime_without_a_reason(self, monkeypatch, standin, path):
         monkeypatch.delattr(standin_onnxruntime.Session, 'get_provider_graph_assignment_info')
         standin_onnxruntime.install(monkeypatch, standin, on_cpu=['topk'])
         engine = OnnxRuntimeCudaEngine(path)
@@ -427,7 +425,7 @@ class TestHalf:
             engine.close()
         assert len(conversions) == 1
 
-    def test_what_was_converted_goes_once_engines_run(self, provider, path, conversions):
+    def test_the_conversion_is_freed_once_engines_run(self, provider, path, conversions):
         engines = [OnnxRuntimeCudaEngine(path, half=True) for _ in range(2)]
         assert conversions[0]() is not None
         for engine in engines:
@@ -437,7 +435,7 @@ class TestHalf:
         for engine in engines:
             engine.close()
 
-    def test_bound_anew_it_is_converted_anew(self, provider, path, conversions):
+    def test_it_is_converted_again_when_bound_again(self, provider, path, conversions):
         engine = OnnxRuntimeCudaEngine(path, half=True, modes=['runtime_graph'])
         engine.bind_thread()
         found = []
@@ -454,7 +452,7 @@ class TestHalf:
         assert all(session.in_half for session in provider.sessions)
         engine.close()
 
-    def test_a_file_that_cannot_be_converted_anew(self, provider, path):
+    def test_a_file_that_cannot_be_converted_again(self, provider, path):
         engine = OnnxRuntimeCudaEngine(path, half=True, modes=['runtime_graph'])
         engine.bind_thread()
         path.write_bytes(b'no model any more')
@@ -564,7 +562,7 @@ class TestLayouts:
         self.results_are_right(engine, path)
 
     @pytest.mark.parametrize('ms', [1.99, 3.0])
-    def test_the_one_there_is_stays_unless_it_pays(self, provider, engine, path, ms):
+    def test_the_default_stays_unless_another_is_faster(self, provider, engine, path, ms):
         self.ms['nhwc'] = ms
         engine.bind_thread()
         assert (engine.mode, engine.layout) == ('own_graph', 'nchw')

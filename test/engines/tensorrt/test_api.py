@@ -212,7 +212,7 @@ class TestErrors:
 
 @requires_tensorrt
 class TestRealLogger:
-    def test_it_is_one_and_hears_what_tensorrt_says(self):
+    def test_there_is_one_and_it_gets_the_messages_of_tensorrt(self):
         trt = import_tensorrt()
         assert process_logger() is process_logger()
         with collect_errors() as errors:
@@ -228,7 +228,7 @@ class TestRealLogger:
 
 
 @pytest.mark.parametrize('name', ['BF16', 'FP8', 'FP4', 'INT4', 'E8M0'])
-def test_a_type_that_numpy_has_not(name):
+def test_a_type_that_numpy_lacks(name):
     with pytest.raises(ModelError, match=rf"'scores' is {name}.*float32 or float16"):
         to_numpy_dtype(types.SimpleNamespace(name=name), 'scores')
 

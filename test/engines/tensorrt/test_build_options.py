@@ -1,4 +1,4 @@
-"""How an engine is to be built: what is refused, and the way to JSON and back."""
+"""Build options: what is refused, and conversion to JSON and back."""
 
 import json
 

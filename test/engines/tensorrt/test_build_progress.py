@@ -78,7 +78,7 @@ def test_odd_reports(progress, said, calls):
     assert all(0 <= fraction <= 1 for fraction, _ in said)
 
 
-def test_small_steps_are_not_all_said(progress, said):
+def test_small_steps_are_not_all_reported(progress, said):
     progress.start('build', None, 1_000_000)
     for step in range(1_000_000 // 100):
         progress.step('build', step)

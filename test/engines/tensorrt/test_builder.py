@@ -108,7 +108,7 @@ class TestPrecisions:
         options = BuildOptions(precision='int8')
         assert build_engine(tmp_path / 'int8.onnx', options, size_wh=(320, 320)).plan
 
-    def test_int8_from_images_where_there_is_no_calibrator(self, tmp_path):
+    def test_int8_from_images_without_a_calibrator(self, tmp_path):
         path = yolo(tmp_path / 'model.onnx')
         built = build_engine(path, BuildOptions(precision='int8'), calibration=tensors(4))
         assert built.notes[0].startswith('quantized on 4 images')
@@ -148,7 +148,7 @@ class TestRefusals:
     """Each failure that a builder can meet says which node, and what to do."""
 
     @pytest.mark.parametrize('domain', ['', 'my.operators'])
-    def test_an_operator_that_nobody_has(self, tmp_path, domain):
+    def test_an_unknown_operator(self, tmp_path, domain):
         node = helper.make_node('Magic', ['x'], ['y'], name='spell', domain=domain)
         path = write(
             tmp_path / 'm.onnx',
@@ -163,7 +163,7 @@ class TestRefusals:
             build_engine(path, BuildOptions(precision='fp32'))
 
     @pytest.mark.parametrize('operator', ['Det', 'Bernoulli'])
-    def test_an_operator_that_tensorrt_has_not(self, tmp_path, operator):
+    def test_an_operator_that_tensorrt_lacks(self, tmp_path, operator):
         node = helper.make_node(operator, ['x'], ['y'], name='mine')
         path = write(tmp_path / 'm.onnx', [node], [value('x')], [value('y', None)])
         with pytest.raises(
@@ -245,7 +245,7 @@ class TestRefusals:
         with pytest.raises(ParameterError, match=problem):
             build_engine(path, BuildOptions(**options))
 
-    def test_an_open_input_that_is_no_image(self, tmp_path):
+    def test_a_dynamic_input_that_is_not_an_image(self, tmp_path):
         node = helper.make_node('Relu', ['k'], ['y'])
         path = write(tmp_path / 'm.onnx', [node], [value('k', ['n', 7])], [value('y', None)])
         with pytest.raises(
@@ -335,7 +335,7 @@ class TestProgressAndEnd:
                 progress=lambda *_: os.kill(children[0].pid, signal.SIGKILL),
             )
 
-    def test_what_tensorrt_warns_of_is_logged_once(self, tmp_path, caplog):
+    def test_warnings_of_tensorrt_are_logged_once(self, tmp_path, caplog):
         path = yolo(tmp_path / 'model.onnx')
         quantize_model(path, tmp_path / 'int8.onnx', tensors())
         with caplog.at_level(logging.WARNING):

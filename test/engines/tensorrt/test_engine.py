@@ -249,7 +249,7 @@ class TestGraph:
         assert every.calls.count('execute_async_v3') == 1 + len(tensors(engine))
         engine.close()
 
-    def test_of_what_cannot_be_captured(self, every, model, caplog):
+    def test_work_that_cannot_be_captured(self, every, model, caplog):
         engine = every.open(model, {'capturable': False})
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             assert_computes(engine, model)
@@ -293,9 +293,7 @@ class TestGraph:
         assert one.calls.count('execute_async_v3') == 2
         engine.close()
 
-    def test_a_gpu_that_fails_for_good_is_no_reason_to_go_on_without(
-        self, one, model, monkeypatch
-    ):
+    def test_a_fatal_gpu_error_is_not_ignored(self, one, model, monkeypatch):
         def fail(*_):
             raise CudaError('an illegal memory access', fatal=True)
 
@@ -365,7 +363,7 @@ class TestRefused:
 
     @pytest.mark.parametrize('tensor', ['image', 'scores'])
     @pytest.mark.parametrize('kind', ['BF16', 'FP8', 'INT4'])
-    def test_types_that_numpy_has_not(self, new, model, tensor, kind):
+    def test_types_that_numpy_lacks(self, new, model, tensor, kind):
         with pytest.raises(
             ModelError, match=rf"my\.onnx: tensor '{tensor}' is {kind}, .*float32 or float16"
         ):
@@ -390,7 +388,7 @@ class TestRefused:
             ([(2, 3, 8, 8)], 'only one image runs at a time'),
         ],
     )
-    def test_inputs_that_are_no_image(self, one, tmp_path, shapes, text):
+    def test_inputs_that_are_not_images(self, one, tmp_path, shapes, text):
         path = identity_model(tmp_path / 'my.onnx', shapes)
         with pytest.raises(ModelError, match=text):
             one.open(path)
@@ -443,7 +441,7 @@ class TestPlan:
         plan = b'vtrt' + every.plan(model)[4:]
         self.refused(every, model, plan, r'of TensorRT-RTX .*\(neither runs engines of')
 
-    def test_plugin_that_is_not_there(self, every, model):
+    def test_plugin_that_does_not_exist(self, every, model):
         every.fail['deserialize_cuda_engine'] = (
             'Error Code 1: Cannot find plugin: MyPlugin, version: 1, namespace:'
         )
@@ -458,11 +456,11 @@ class TestPlan:
             every.open(model)
         assert type(error.value) is ModelError
 
-    def test_for_a_reason_that_nobody_knows(self, every, model):
+    def test_for_an_unfamiliar_reason(self, every, model):
         every.fail['deserialize_cuda_engine'] = 'Error Code 9: the moon is full'
         self.refused(every, model, every.plan(model), r'8?\.\d+\. TensorRT says: .* moon is full')
 
-    def test_for_a_reason_that_is_not_said(self, one, model, monkeypatch):
+    def test_for_an_unknown_reason(self, one, model, monkeypatch):
         monkeypatch.setattr(one.trt.standin, 'say', lambda *_: None)
         one.fail['deserialize_cuda_engine'] = ''
         with pytest.raises(PlanRefusedError, match='TensorRT did not say why'):

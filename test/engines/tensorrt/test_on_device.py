@@ -128,14 +128,14 @@ def test_memory_comes_back(plan):
         pytest.param(lambda plan: b'no engine ' * 100, id='no_engine'),
     ],
 )
-def test_plans_that_are_none(plan, damage):
+def test_files_that_are_not_plans(plan, damage):
     content, path = plan
     with pytest.raises(PlanRefusedError) as error:
         TensorRTEngine(damage(content), path=path, info=ModelInfo())
     _log.warning('%s', error.value)
 
 
-def test_a_model_with_an_operator_that_nobody_has(tmp_path):
+def test_a_model_with_an_unknown_operator(tmp_path):
     onnx = pytest.importorskip('onnx')
     path = color_segmentation(tmp_path / 'my.onnx')
     model = onnx.load(path)

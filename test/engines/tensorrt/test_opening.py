@@ -148,14 +148,14 @@ class TestOnnx:
             run(engine)
             engine.close()
 
-    def test_open_size_that_nobody_says(self, machine, tmp_path):
+    def test_dynamic_size_that_is_not_set(self, machine, tmp_path):
         path = color_segmentation(tmp_path / 'open.onnx', dynamic=True, metadata={})
         with pytest.raises(ParameterError, match='leaves the size of its input open') as error:
             opened(path)
         assert error.value.parameter == 'input_size'
         assert not machine.builder.calls
 
-    def test_what_is_no_image_is_refused_before_it_is_built(self, machine, tmp_path):
+    def test_a_model_without_an_image_input_is_refused_before_the_build(self, machine, tmp_path):
         path = identity_model(tmp_path / 'my.onnx', [(1, 8, 8, 3)])
         with pytest.raises(ModelError, match='channels last'):
             opened(path)
@@ -178,7 +178,7 @@ class TestOnnx:
         machine.builder.error = None
         opened(model).close()
 
-    def test_waiting_for_another_process_is_told_and_can_be_canceled(self, machine, model, caplog):
+    def test_waiting_for_another_process_is_reported_and_cancelable(self, machine, model, caplog):
         opened(model).close()
         [entry] = EngineCache().entries()
         EngineCache().clear()
@@ -233,7 +233,7 @@ class TestPlanThatIsRefused:
             opened(model)
         assert len(machine.builder.calls) == 1
 
-    def test_memory_that_is_short_is_no_reason_to_build(self, machine, model):
+    def test_lack_of_memory_does_not_cause_a_build(self, machine, model):
         opened(model).close()
         machine.trt.standin.fail['deserialize_cuda_engine'] = 'Error Code 2: OutOfMemory'
         with pytest.raises(ModelError, match='too little memory left'):
@@ -287,7 +287,7 @@ class TestEngineFile:
         ],
         ids=['empty', 'short', 'zeros', 'text'],
     )
-    def test_that_is_none(self, machine, tmp_path, content, text):
+    def test_a_file_that_is_not_an_engine(self, machine, tmp_path, content, text):
         path = tmp_path / 'my.engine'
         path.write_bytes(content)
         with pytest.raises(ModelError, match=text):

@@ -1,4 +1,4 @@
-"""What each TensorRT is told, through the stand-in for builders, and what a user is told."""
+"""What each TensorRT version is asked for, with the stand-in for builders, and what users see."""
 
 import json
 import sys
@@ -286,7 +286,7 @@ class TestTuning:
         told, plan = build('8.6', optimization_level=5, max_aux_streams=0)
         assert (told['level'], told['aux_streams'], plan.notes) == (5, 0, [])
 
-    def test_levels_that_are_not_there(self, build):
+    def test_levels_that_do_not_exist(self, build):
         told, plan = build('8.5', optimization_level=5, max_aux_streams=0)
         assert told['level'] is None
         assert [note.split(',')[0] for note in plan.notes] == [
@@ -300,7 +300,7 @@ class TestTuning:
         assert told['dla'] == 1
         assert 'GPU_FALLBACK' in told['flags']
 
-    def test_dla_that_is_not_there(self, build):
+    def test_dla_that_does_not_exist(self, build):
         with pytest.raises(ParameterError, match=r'TensorRT 10\.13\.3 finds no DLA core'):
             build('10.13', dla_core=0)
 
@@ -328,7 +328,7 @@ class TestTimingCache:
         told, plan = build('10.3', timing_cache=str(tmp_path / 'times'))
         assert (told['timing'], plan.notes) == (True, [])
 
-    def test_one_of_another_device_begins_anew(self, build, tmp_path):
+    def test_one_from_another_device_is_started_over(self, build, tmp_path):
         cache = tmp_path / 'times'
         cache.write_bytes(b'times of Xavier')
         told, plan = build('10.3', timing_cache=str(cache))
@@ -436,7 +436,7 @@ class TestFailures:
         with pytest.raises(ModelError, match='sees no GPU'):
             build('11')
 
-    def test_a_plugin_library_that_is_not_there(self, stand_in, tmp_path, monkeypatch):
+    def test_a_plugin_library_that_does_not_exist(self, stand_in, tmp_path, monkeypatch):
         def load(name, **_):
             raise OSError(f'{name}: cannot open shared object file')
 
@@ -467,7 +467,7 @@ class TestProgress:
         assert {'Building Engine', 'Timing'} <= {phase for _, phase in said}
 
     @pytest.mark.parametrize('version', ['8.5', '8.6'])
-    def test_where_there_is_none(self, stand_in, tmp_path, version):
+    def test_without_progress_from_tensorrt(self, stand_in, tmp_path, version):
         said = []
         build_plan(
             stand_in(version),

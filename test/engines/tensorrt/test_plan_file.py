@@ -1,4 +1,4 @@
-"""Engine files: a plan, and in front what the model says of itself."""
+"""Engine files: a plan, with the metadata of the model in front of it."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_ultralytics_front():
     )
 
 
-def test_what_the_yaml_file_said_counts_more(tmp_path):
+def test_the_yaml_file_takes_precedence(tmp_path):
     props = {'task': 'detect', 'names': "{0: 'cat'}"}
     said = {'names': ['dog'], 'resize': 'stretch'}
     path = tmp_path / 'my.engine'
@@ -100,7 +100,7 @@ def test_a_pipe(tmp_path):
         pytest.param(b'{"a": "\\ud800"}', id='half_of_a_pair'),
     ],
 )
-def test_a_front_beyond_limits_is_none(front):
+def test_metadata_beyond_the_limits_are_ignored(front):
     content = len(front).to_bytes(4, 'little') + front + PLAN
     assert split_plan(content) == PlanFile(content)
 

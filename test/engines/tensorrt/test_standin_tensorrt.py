@@ -1,4 +1,4 @@
-"""The stand-in for TensorRT is strict: what TensorRT would not survive raises."""
+"""The stand-in for TensorRT is strict: it raises where TensorRT would crash."""
 
 import ast
 import gc
@@ -111,7 +111,7 @@ class TestOrder:
         with pytest.raises(MisuseError, match='a profile was set after addresses'):
             setup.context.set_optimization_profile_async(1, setup.stream.handle)
 
-    def test_profile_that_nobody_waited_for(self, setup):
+    def test_a_profile_change_that_was_not_waited_for(self, setup):
         assert setup.context.set_optimization_profile_async(1, setup.stream.handle)
         with pytest.raises(MisuseError, match='nobody waited for'):
             setup.set_shape()
@@ -296,7 +296,7 @@ class TestObjects:
             with pytest.raises(TypeError, match='incompatible'):
                 call()
 
-    def test_shapes_are_no_tuples(self, setup):
+    def test_shapes_are_not_tuples(self, setup):
         shape = setup.engine.get_tensor_shape('image')
         assert list(shape) == [-1, 3, -1, -1]
         with pytest.raises(MisuseError, match='make them tuples'):

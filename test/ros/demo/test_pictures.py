@@ -52,7 +52,7 @@ def test_at_most_three_pictures_spread_over_the_time(tmp_path, count):
     ]
 
 
-def test_what_an_earlier_demo_left_is_replaced(tmp_path):
+def test_files_of_an_earlier_demo_are_replaced(tmp_path):
     for name in ('annotated_3.png', 'annotated.avi', 'mine.png'):
         (tmp_path / name).touch()
     save([jpeg(50)], tmp_path, 10.0)

@@ -75,7 +75,7 @@ class TestFolder:
         monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
         assert EngineCache().folder == tmp_path / 'jetson_perception' / 'engines'
 
-    def test_is_made_private_whatever_the_umask(self, cache):
+    def test_is_made_private_with_any_umask(self, cache):
         before = os.umask(0)
         try:
             cache.get_or_build(KEY, Builder())
@@ -113,7 +113,7 @@ class TestFolder:
         assert cache.get_or_build(replace(KEY, gpu='Thor'), Builder()).built
 
     @pytest.mark.parametrize('suffix', ['plan', 'json'])
-    def test_links_and_folders_are_no_engines(self, cache, tmp_path, suffix):
+    def test_links_and_folders_are_not_engines(self, cache, tmp_path, suffix):
         cache.get_or_build(KEY, Builder())
         path = file(cache, suffix)
         path.rename(tmp_path / 'elsewhere')
@@ -186,7 +186,7 @@ KEPT_JSON = """{
 KEPT_DIGEST = '99aada48812921888e27e0cd85bf461f'
 
 
-def test_what_users_have_kept_stays_valid(monkeypatch, tmp_path):
+def test_files_kept_by_users_stay_valid(monkeypatch, tmp_path):
     """Paths and format of files that are on users' disks: they are not built again."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     folder = tmp_path / 'jetson_perception/engines'
@@ -200,7 +200,7 @@ def test_what_users_have_kept_stays_valid(monkeypatch, tmp_path):
     assert (entry.digest, entry.model, entry.problem) == (KEPT_DIGEST, KEY.model, '')
 
 
-def test_what_is_written_is_what_older_versions_read(cache, monkeypatch):
+def test_older_versions_can_read_what_is_written(cache, monkeypatch):
     cache.get_or_build(KEY, Builder())
     written = json.loads(file(cache, 'json').read_text())
     kept = json.loads(KEPT_JSON)
@@ -301,7 +301,7 @@ class TestDamage:
             ({'model_sha256': 'cd' * 32}, 'the model has changed'),
         ],
     )
-    def test_says_what_differs_from_an_engine_that_is_there(self, cache, caplog, change, reason):
+    def test_says_what_differs_from_an_existing_engine(self, cache, caplog, change, reason):
         cache.get_or_build(KEY, Builder())
         with caplog.at_level(logging.INFO, 'jetson_perception'):
             assert cache.get_or_build(replace(KEY, **change), Builder()).built
@@ -317,7 +317,7 @@ class TestDamage:
 
 class TestMemory:
     @pytest.mark.parametrize('full_from', ['plan', 'json'])
-    def test_holds_what_cannot_be_stored(self, cache, caplog, monkeypatch, full_from):
+    def test_keeps_in_memory_what_cannot_be_stored(self, cache, caplog, monkeypatch, full_from):
         real = os.replace
 
         def no_space(source, target):
@@ -367,7 +367,7 @@ class TestMemory:
         monkeypatch.setattr(lock_module, 'try_lock', read_only)
         assert not cache.get_or_build(KEY, refuse).built
 
-    def test_holds_what_can_be_stored_and_not_loaded(self, cache, caplog):
+    def test_keeps_in_memory_what_can_be_stored_but_not_loaded(self, cache, caplog):
         cache.get_or_build(KEY, Builder())
         build = Builder(b'another')
         again = cache.replace(KEY, build, 'TensorRT cannot load it: magicTag')
@@ -428,7 +428,7 @@ class TestEntries:
         assert cache.clear() == ([], 0)
         assert not cache.folder.exists()
 
-    def test_say_what_is_there_and_what_is_damaged(self, cache):
+    def test_list_existing_and_damaged_engines(self, cache):
         cache.get_or_build(KEY, Builder())
         other = replace(KEY, gpu='Thor', compute_capability='11.0')
         cache.get_or_build(other, Builder())
@@ -477,7 +477,7 @@ class TestEntries:
         assert ([entry.digest for entry in removed], busy) == ([KEY.digest], 0)
         assert not cache.get_or_build(other, refuse).built
 
-    def test_clear_leaves_what_is_being_built(self, cache):
+    def test_clear_leaves_engines_that_are_being_built(self, cache):
         cache.get_or_build(KEY, Builder())
         with locked(file(cache, 'lock')):
             assert cache.clear() == ([], 1)
@@ -578,7 +578,7 @@ class TestProcesses:
         assert names(cache) == [f'{KEY.digest}.json', f'{KEY.digest}.plan']
 
     @pytest.mark.parametrize('where', ['build', 'write', 'between'])
-    def test_a_killed_builder_is_in_nobodys_way(self, cache, where):
+    def test_a_killed_builder_blocks_nobody(self, cache, where):
         kill_in(where, cache.folder)
         assert not file(cache, 'json').exists()
         assert file(cache, 'plan').exists() == (where == 'between')
@@ -586,13 +586,13 @@ class TestProcesses:
         assert names(cache) == [f'{KEY.digest}.json', f'{KEY.digest}.plan']
 
     @pytest.mark.parametrize('where', ['build', 'write'])
-    def test_what_a_killed_builder_left_goes_with_the_next_engine(self, cache, where):
+    def test_leftovers_of_a_killed_builder_are_removed_with_the_next_engine(self, cache, where):
         kill_in(where, cache.folder)
         other = replace(KEY, gpu='Thor')
         cache.get_or_build(other, Builder())
         assert names(cache) == [f'{other.digest}.json', f'{other.digest}.plan']
 
-    def test_who_waits_is_told_and_can_give_up(self, cache):
+    def test_a_waiting_process_is_informed_and_can_give_up(self, cache):
         waits, cancel = threading.Event(), threading.Event()
         with start(STUCK, cache.folder, 'build') as process:
             assert process.stdout.readline() == 'there\n', process.stderr.read()
@@ -606,7 +606,7 @@ class TestProcesses:
             process.kill()
         assert waits.is_set()
 
-    def test_who_waits_gets_the_engine_of_the_one_that_builds(self, cache):
+    def test_a_waiting_process_gets_the_engine_of_the_builder(self, cache):
         waits = threading.Event()
         with start(STUCK, cache.folder, 'build') as process:
             assert process.stdout.readline() == 'there\n', process.stderr.read()

@@ -1,4 +1,4 @@
-"""What tells one engine from another."""
+"""What distinguishes one engine from another."""
 
 from dataclasses import replace
 
