@@ -2,7 +2,7 @@
 
     plain_driver.py TOPIC best_effort|reliable WIDTHxHEIGHT RATE
 
-publishes until standard input ends, then prints how many images it has sent since it was heard.
+publishes numbered images until standard input ends, then prints how many it has sent.
 """
 
 import array
@@ -29,6 +29,7 @@ def main():
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
         now = time.time_ns()
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 10**9)
+        message.header.frame_id = str(sent)
         if images.get_subscription_count():
             images.publish(message)
             sent += 1

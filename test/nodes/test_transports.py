@@ -1,5 +1,6 @@
 """How images reach a node from drivers that nobody has set anything for."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
+from jetson_perception.dds.sockets import carries_images, receive_limit
 
 DRIVER = Path(__file__).with_name('plain_driver.py')
 RELIABLE, BEST_EFFORT = QoSReliabilityPolicy.RELIABLE, QoSReliabilityPolicy.BEST_EFFORT
@@ -59,10 +61,21 @@ def subscriptions(peer):
     return peer.node.get_subscriptions_info_by_topic(f'/{peer.namespace}/image')
 
 
+def subscribers(peer):
+    return [info.node_name for info in subscriptions(peer)]
+
+
 def reliabilities(peer):
     return [info.qos_profile.reliability for info in subscriptions(peer)]
 
 
+#: With less, more is lost over UDP than through the smallest shared memory.
+needs_large_sockets = pytest.mark.skipif(
+    not carries_images(receive_limit()), reason='net.core.rmem_max is below 1 MiB'
+)
+
+
+@needs_large_sockets
 @pytest.mark.parametrize('reliability', ['best_effort', 'reliable'])
 def test_images_of_a_plain_driver_arrive(peer, seg, reliability):
     masks = peer.collect('mask', Image, QoSProfile(depth=100))
@@ -72,22 +85,31 @@ def test_images_of_a_plain_driver_arrive(peer, seg, reliability):
         peer.wait_for(lambda: masks, 'a mask')
         (line,) = log_lines(node, OVER_UDP)
         assert 'its shared memory has 0.5 MB' in line
-        peer.wait_for(lambda: len(masks) >= 60, 'masks')
-        sent = end()
-    # Through the driver's shared memory a third arrives; a busy machine may take longer for some.
-    assert len(masks) > 0.7 * sent
+        # Through the shared memory of the driver, one in three arrives.
+        peer.wait_for(lambda: longest_run(masks) >= 15, 'images without a gap')
+        end()
 
 
+def longest_run(masks):
+    """How many answered images in a row were sent one after the other; the driver numbers them."""
+    numbers = [int(mask.header.frame_id) for mask in masks]
+    runs = [1]
+    for before, after in itertools.pairwise(numbers):
+        runs.append(runs[-1] + 1 if after == before + 1 else 1)
+    return max(runs)
+
+
+@needs_large_sockets
 def test_the_second_participant_shows_no_node(peer, seg):
     masks = peer.collect('mask', Image)
     seg()
     with driver(peer):
         peer.wait_for(lambda: masks, 'a mask')
         # What begins with an underscore is hidden from `ros2 node list`.
-        names = [name for name in peer.node.get_node_names() if not name.startswith('_')]
-        assert sorted(names) == ['driver', 'peer', 'seg_node']
-        (info,) = subscriptions(peer)
-        assert info.node_name == '_seg_node_images'
+        found = peer.node.get_node_names_and_namespaces()
+        ours = [name for name, namespace in found if namespace == f'/{peer.namespace}']
+        assert sorted(name for name in ours if not name.startswith('_')) == ['peer', 'seg_node']
+        peer.wait_for(lambda: subscribers(peer) == ['_seg_node_images'], 'its only subscription')
 
 
 def test_a_driver_with_large_shared_memory_keeps_it(peer, seg):
@@ -96,8 +118,7 @@ def test_a_driver_with_large_shared_memory_keeps_it(peer, seg):
     for _ in range(3):
         peer.ask(images, image_message(np.zeros((720, 1280, 3), np.uint8)), masks)
     assert log_lines(node, OVER_UDP) == []
-    (info,) = subscriptions(peer)
-    assert info.node_name == 'seg_node'
+    assert subscribers(peer) == ['seg_node']
 
 
 def test_the_subscription_is_as_reliable_as_all_publishers(peer, seg):
@@ -128,7 +149,7 @@ def test_what_the_user_has_set_stays(peer, seg, parameters, wanted):
     seg(**parameters)
     with driver(peer, 'reliable', '64x48'):
         peer.wait_for(lambda: len(masks) > 5, 'masks')
-        assert reliabilities(peer) == [wanted]
+        peer.wait_for(lambda: reliabilities(peer) == [wanted], 'one subscription as set')
 
 
 def test_with_localhost_no_multicast_is_heard(peer, seg):
