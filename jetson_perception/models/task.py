@@ -32,14 +32,11 @@ class ResultTopic:
         Of ROS.
     fill : callable
         Makes the message of (result, header); it is valid until the next call.
-    overridable : bool
-        Whether a user may set its QoS, as of images.
     """
 
     name: str
     message_type: type
     fill: Callable[[Any, Any], Any]
-    overridable: bool = False
 
 
 class Task(ABC):
@@ -199,6 +196,13 @@ class Task(ABC):
         overlay : Overlay, optional
             Takes boxes and texts, for the caller to draw when all results are.
         """
+
+    def scaled(self, result: Any, factor_xy: tuple[float, float]) -> Any:
+        """What `draw` takes where the picture is the image, enlarged by these factors.
+
+        Only what has coordinates differs.
+        """
+        return result
 
     @abstractmethod
     def record(self, model: Any, result: Any) -> dict[str, Any]:
