@@ -1,8 +1,9 @@
 """Quality of service, one constant for each kind of topic.
 
-Images come best effort, so that a lost one is not sent again when a newer one is due; results go
-reliable, so that any subscriber matches (REP-2003's advice: publish reliable, subscribe best
-effort). Users override both from YAML, as `qos_overrides./image.subscription.reliability`.
+Images are taken best effort, so that a lost one is not sent again when a newer one is due; images
+and results go out reliable, so that any subscriber matches (REP-2003's advice: publish reliable,
+subscribe best effort). Users override both from YAML, as
+`qos_overrides./image.subscription.reliability`.
 """
 
 from rclpy.qos import (
@@ -18,9 +19,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
-#: For the images of camera_node: as camera drivers publish.
-SENSOR_DATA = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
+#: For the images of camera_node: reliable, as rviz2 and others ask for. What a subscriber does not
+#: take is replaced, so nobody is waited for.
+CAMERA_IMAGES = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
 )
 #: For images none of which may be lost, and for their answers; see `ros.lockstep`.
 #: One is under way at a time; the rest is for senders that do not wait.
@@ -47,5 +49,10 @@ LATCHED = QoSProfile(
 def overridable() -> QoSOverridingOptions:
     """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it."""
     return QoSOverridingOptions(
-        [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY]
+        [
+            QoSPolicyKind.HISTORY,
+            QoSPolicyKind.DEPTH,
+            QoSPolicyKind.RELIABILITY,
+            QoSPolicyKind.DURABILITY,
+        ]
     )
