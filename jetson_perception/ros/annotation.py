@@ -46,7 +46,7 @@ class AnnotatedPublisher:
         self._params = params
         self._jpeg_params = jpeg_params
         self._raw = node.create_publisher(
-            Image, topic, qos.RESULTS, qos_overriding_options=qos.overridable()
+            Image, topic, qos.IMAGES, qos_overriding_options=qos.overridable()
         )
         self._jpeg = node.create_publisher(
             CompressedImage,

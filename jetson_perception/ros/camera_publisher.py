@@ -87,14 +87,15 @@ class CameraPublisher:
         self._calibration = calibration
         self._frame_id = usable_frame_id(node, params().frame_id)
         self._every_frame = every_frame = params().every_frame
-        images_qos = qos.EVERY_IMAGE if every_frame else qos.CAMERA_IMAGES
+        images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
+        small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
         self._message = ImageMessage()
         self._images = node.create_publisher(
             Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
         )
-        self.jpegs = JpegPublisher(node, 'image_raw/compressed', images_qos, jpeg_params)
+        self.jpegs = JpegPublisher(node, 'image_raw/compressed', small_qos, jpeg_params)
         self._infos = node.create_publisher(
-            CameraInfo, 'camera_info', images_qos, qos_overriding_options=qos.overridable()
+            CameraInfo, 'camera_info', small_qos, qos_overriding_options=qos.overridable()
         )
         self._stats = node.create_publisher(
             PipelineStats, 'stats', qos.RESULTS, qos_overriding_options=qos.overridable()

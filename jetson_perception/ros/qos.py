@@ -19,17 +19,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
-#: For the images of camera_node: reliable, as rviz2 and others ask for. What a subscriber does not
-#: take is replaced, so nobody is waited for.
-CAMERA_IMAGES = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
+#: For whole images that leave a node, as those of camera_node: reliable, as rviz2 and others ask
+#: for. Two are kept: to send more of them again to who cannot take them costs those who can.
+IMAGES = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=2, reliability=QoSReliabilityPolicy.RELIABLE
 )
 #: For images none of which may be lost, and for their answers; see `ros.lockstep`.
 #: One is under way at a time; the rest is for senders that do not wait.
 EVERY_IMAGE = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.RELIABLE
 )
-#: For results.
+#: For results, and for what is as small: compressed images.
 RESULTS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
 )

@@ -15,7 +15,7 @@ DEADLINE_S = 30
 
 @pytest.fixture
 def jpegs(peer):
-    made = JpegPublisher(peer.node, 'compressed', qos.CAMERA_IMAGES, JpegParams)
+    made = JpegPublisher(peer.node, 'compressed', qos.RESULTS, JpegParams)
     yield made
     made.close(DEADLINE_S)
     made.destroy()
