@@ -73,7 +73,7 @@ class SegNode(PerceptionNode):
         self._topics = ResultPublishers(self, self._model.task.topics(self._model))
         self._color_message = ImageMessage()
         self._color_masks = self.create_publisher(
-            Image, 'mask/color', qos.IMAGES, qos_overriding_options=qos.overridable()
+            Image, 'mask/color', **qos.overridable(qos.IMAGES)
         )
         self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
         now = Header(stamp=self.get_clock().now().to_msg())

@@ -45,14 +45,9 @@ class AnnotatedPublisher:
         self._node = node
         self._params = params
         self._jpeg_params = jpeg_params
-        self._raw = node.create_publisher(
-            Image, topic, qos.IMAGES, qos_overriding_options=qos.overridable()
-        )
+        self._raw = node.create_publisher(Image, topic, **qos.overridable(qos.IMAGES))
         self._jpeg = node.create_publisher(
-            CompressedImage,
-            f'{topic}/compressed',
-            qos.RESULTS,
-            qos_overriding_options=qos.overridable(),
+            CompressedImage, f'{topic}/compressed', **qos.overridable(qos.RESULTS)
         )
         self._message = ImageMessage()
         self._canvas: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)

@@ -90,16 +90,12 @@ class CameraPublisher:
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
         small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
         self._message = ImageMessage()
-        self._images = node.create_publisher(
-            Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
-        )
+        self._images = node.create_publisher(Image, 'image_raw', **qos.overridable(images_qos))
         self.jpegs = JpegPublisher(node, 'image_raw/compressed', small_qos, jpeg_params)
         self._infos = node.create_publisher(
-            CameraInfo, 'camera_info', small_qos, qos_overriding_options=qos.overridable()
+            CameraInfo, 'camera_info', **qos.overridable(small_qos)
         )
-        self._stats = node.create_publisher(
-            PipelineStats, 'stats', qos.RESULTS, qos_overriding_options=qos.overridable()
-        )
+        self._stats = node.create_publisher(PipelineStats, 'stats', **qos.overridable(qos.RESULTS))
         names = source.truth_class_names
         self._truth = GroundTruthPublisher(node, names) if names else None
         self.listeners = Listeners(

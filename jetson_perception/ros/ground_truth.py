@@ -82,7 +82,7 @@ class GroundTruthPublisher:
         if publisher is None:
             topic = f'ground_truth/{name}'
             publisher = self._node.create_publisher(
-                message_type, topic, qos.RESULTS, qos_overriding_options=qos.overridable()
+                message_type, topic, **qos.overridable(qos.RESULTS)
             )
             self._publishers[name] = publisher
         return publisher

@@ -134,8 +134,7 @@ class ImageInput:
             topic.message_type,
             topic.name,
             self._on_compressed if topic.compressed else self._on_image,
-            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
-            qos_overriding_options=qos.overridable(),
+            **qos.overridable(qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT),
         )
         self._watchdog = ImageWatchdog(
             self._node,

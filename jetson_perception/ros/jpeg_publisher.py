@@ -55,9 +55,7 @@ class JpegPublisher:
     ) -> None:
         self._node = node
         self._params = params
-        self.publisher = node.create_publisher(
-            CompressedImage, topic, profile, qos_overriding_options=qos.overridable()
-        )
+        self.publisher = node.create_publisher(CompressedImage, topic, **qos.overridable(profile))
         self._worker: NewestWorker[_Copy] | None = None
         self._rate = RateMeter()
         #: Arrays that are free to be written again: fresh memory costs as much as the copy.

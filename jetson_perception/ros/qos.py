@@ -6,6 +6,9 @@ subscribe best effort). Users override both from YAML, as
 `qos_overrides./image.subscription.reliability`.
 """
 
+from copy import copy
+from typing import Any
+
 from rclpy.qos import (
     QoSDurabilityPolicy,
     QoSHistoryPolicy,
@@ -46,9 +49,13 @@ LATCHED = QoSProfile(
 )
 
 
-def overridable() -> QoSOverridingOptions:
-    """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it."""
-    return QoSOverridingOptions(
+def overridable(profile: QoSProfile) -> dict[str, Any]:
+    """Arguments for a topic whose QoS users may set by parameters.
+
+    rclpy writes what they set into the profile that it is given: so that the other topics of a
+    kind keep theirs, each topic gets a copy.
+    """
+    options = QoSOverridingOptions(
         [
             QoSPolicyKind.HISTORY,
             QoSPolicyKind.DEPTH,
@@ -56,3 +63,4 @@ def overridable() -> QoSOverridingOptions:
             QoSPolicyKind.DURABILITY,
         ]
     )
+    return {'qos_profile': copy(profile), 'qos_overriding_options': options}

@@ -45,5 +45,5 @@ class ResultPublishers:
 
     def _create(self, name: str, topic: ResultTopic) -> Any:
         return self._node.create_publisher(
-            topic.message_type, name, qos.RESULTS, qos_overriding_options=qos.overridable()
+            topic.message_type, name, **qos.overridable(qos.RESULTS)
         )

@@ -222,19 +222,17 @@ class TestCamera:
         assert peer.set_parameter('camera_node', name, 20).successful
         peer.wait_for(lambda: len(jpegs[-1].data) < whole / 2, 'a smaller JPEG')
 
-    def test_quality_of_service_can_be_set_on_every_topic(self, peer, run, tmp_path):
+    @pytest.mark.parametrize('topic', TOPICS)
+    def test_quality_of_service_can_be_set_for_each_topic_alone(self, peer, run, tmp_path, topic):
         cv2.imwrite(str(tmp_path / 'black.png'), np.zeros((4, 4, 3), np.uint8))
-        overrides = {
-            f'qos_overrides./{peer.namespace}/{topic}.publisher.reliability': 'best_effort'
-            for topic in self.TOPICS
-        }
-        node = run(CameraNode, source=f'images://{tmp_path}', **overrides)
+        override = f'qos_overrides./{peer.namespace}/{topic}.publisher.reliability'
+        node = run(CameraNode, source=f'images://{tmp_path}', **{override: 'best_effort'})
         found = {
-            topic: info.qos_profile.reliability.name
-            for topic in self.TOPICS
-            for info in node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+            each: info.qos_profile.reliability.name
+            for each in self.TOPICS
+            for info in node.get_publishers_info_by_topic(node.resolve_topic_name(each))
         }
-        assert found == dict.fromkeys(self.TOPICS, 'BEST_EFFORT')
+        assert found == dict.fromkeys(self.TOPICS, 'RELIABLE') | {topic: 'BEST_EFFORT'}
 
     def test_a_stopped_viewer_does_not_slow_it(self, peer, camera):
         process = camera(frame_rate=30.0)
