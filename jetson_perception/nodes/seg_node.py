@@ -22,7 +22,7 @@ from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
@@ -71,10 +71,10 @@ class SegNode(PerceptionNode):
         self._colors = palette(_CLASS_IDS)
         self._palette = tuple(color(index) for index in range(_CLASS_IDS))
         self._topics = ResultPublishers(self, self._model.task.topics(self._model))
-        self._color_message = ImageMessage()
         self._color_masks = self.create_publisher(
             Image, 'mask/color', **qos.overridable(qos.IMAGES)
         )
+        self._color_sender = image_sender(self._color_masks)
         self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
         now = Header(stamp=self.get_clock().now().to_msg())
         self._labels.publish(label_info_message(self._model.class_names, 0.0, now))
@@ -140,7 +140,7 @@ class SegNode(PerceptionNode):
         colors = result.colored
         if colors is None:
             colors = color_mask(result.mask, self._colors)
-        self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
+        self._color_sender.send(colors, 'bgr8', frame.header)
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the annotated image."""

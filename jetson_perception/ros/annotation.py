@@ -9,7 +9,8 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import ImageMessage, jpeg_message
+from jetson_perception.ros.image_messages import jpeg_message
+from jetson_perception.ros.image_sender import image_sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ class AnnotatedPublisher:
         self._jpeg = node.create_publisher(
             CompressedImage, f'{topic}/compressed', **qos.overridable(qos.RESULTS)
         )
-        self._message = ImageMessage()
+        self._raw_sender = image_sender(self._raw)
         self._canvas: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
 
     def wanted(self) -> bool:
@@ -75,7 +76,7 @@ class AnnotatedPublisher:
         if self._jpeg.get_subscription_count():  # the smaller one first
             self._jpeg.publish(jpeg_message(canvas, header, self._jpeg_params().jpeg_quality))
         if self._raw.get_subscription_count():
-            self._raw.publish(self._message.fill(canvas, 'bgr8', header))
+            self._raw_sender.send(canvas, 'bgr8', header)
 
     def destroy(self) -> None:
         """Take the topics down."""

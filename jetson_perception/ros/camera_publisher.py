@@ -19,7 +19,8 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.frame_ids import usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
-from jetson_perception.ros.image_messages import ImageMessage, stamp_ns
+from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.jpeg_publisher import JpegPublisher
 from jetson_perception.ros.listeners import Listeners
 from jetson_perception.ros.result_messages import stage_messages
@@ -89,8 +90,8 @@ class CameraPublisher:
         self._every_frame = every_frame = params().every_frame
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
         small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
-        self._message = ImageMessage()
         self._images = node.create_publisher(Image, 'image_raw', **qos.overridable(images_qos))
+        self._image_sender = image_sender(self._images)
         self.jpegs = JpegPublisher(node, 'image_raw/compressed', small_qos, jpeg_params)
         self._infos = node.create_publisher(
             CameraInfo, 'camera_info', **qos.overridable(small_qos)
@@ -219,7 +220,7 @@ class CameraPublisher:
 
     def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
         if self._images.get_subscription_count():
-            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
+            self._image_sender.send(frame.pixels, frame.encoding, header)
         if self._every_frame:
             self.jpegs.send(frame.pixels, frame.encoding, header)
 
