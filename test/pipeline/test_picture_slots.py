@@ -69,10 +69,12 @@ def test_a_kind_that_is_stuck_keeps_no_other_back_and_what_it_misses_is_counted(
     quick.go.set()
     frames = [new_frame() for _ in range(5)]
     with closing(Slots(stuck, quick)) as slots:
-        for frame in frames:
+        slots.offer(frames[0])
+        stuck.wait_for(frames[0])
+        quick.wait_for(frames[0])
+        for frame in frames[1:]:
             slots.offer(frame)  # returns, though a picture is under way
             quick.wait_for(frame)
-        stuck.wait_for(frames[0])
         counts = slots.counts()
         assert counts['annotated'][:2] == (0, 3)
         assert counts['mask/color'].dropped == 0
