@@ -150,7 +150,7 @@ def publish(arguments: argparse.Namespace) -> None:
 
     rclpy.init()
     node = rclpy.create_node('sender')
-    publisher = node.create_publisher(Image, TOPIC, qos.SENSOR_DATA)
+    publisher = node.create_publisher(Image, TOPIC, qos.IMAGES)
     shape = (arguments.height, arguments.width, 3)
     noise = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
     message = ImageMessage()

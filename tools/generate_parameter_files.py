@@ -21,14 +21,20 @@ from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
+from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
 
 ROOT = Path(__file__).resolve().parent.parent
+_ANNOTATED = [
+    ('The annotated image', AnnotatedParams, 'annotated'),
+    ('The annotated image as JPEG', JpegParams, 'annotated.compressed'),
+]
 #: The groups of parameters of each node: title, dataclass, prefix.
 NODES: dict[str, list[tuple[str, type, str]]] = {
     'seg_node': [
         ('Node', ManagedParams, ''),
         ('Input', ImageInputParams, ''),
         ('Model', SegParams, ''),
+        *_ANNOTATED,
     ],
     'yolo_node': [
         ('Node', ManagedParams, ''),
@@ -39,10 +45,12 @@ NODES: dict[str, list[tuple[str, type, str]]] = {
             EngineParams,
             'det',
         ),
+        *_ANNOTATED,
     ],
     'camera_node': [
         ('Node', ManagedParams, ''),
         ('Source', CameraParams, ''),
+        ('The image as JPEG', JpegParams, 'image_raw.compressed'),
     ],
 }
 
@@ -108,9 +116,10 @@ def reference() -> str:
         'value out of range is refused with the reason; at start the default is used instead, and',
         'diagnostics say so. An old name gives an error with the new one: [names.md](names.md).',
         '',
-        'The QoS of `image`, `image_raw`, `camera_info`, `mask`, `<engine>/instances` and',
-        '`annotated` can be set too, as',
-        '`qos_overrides./seg/mask.publisher.reliability: best_effort` (or `depth`, `history`).',
+        'The QoS of `image`, of all topics with results or pictures, and of all topics that',
+        'camera_node publishes can be set too, as',
+        '`qos_overrides./seg/mask.publisher.reliability: best_effort` (or `depth`, `history`,',
+        '`durability`).',
     ]
     for node in NODES:
         lines += ['', f'## {node}']

@@ -152,6 +152,7 @@ def publish(rate: float) -> None:
     import numpy as np
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
+    from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import Image
     from std_msgs.msg import Header
 
@@ -160,7 +161,7 @@ def publish(rate: float) -> None:
 
     rclpy.init()
     node = rclpy.create_node('sender', namespace=NAMESPACE)
-    publisher = node.create_publisher(Image, 'image', qos.SENSOR_DATA)
+    publisher = node.create_publisher(Image, 'image', qos_profile_sensor_data)
     node.create_subscription(Image, 'mask', lambda _: None, qos.RESULTS)
     shape = (SIZE_WH[1], SIZE_WH[0], 3)
     noise = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
@@ -184,6 +185,7 @@ class Watcher:
     def __init__(self, process: RunningProcess, node: Any, executor: Any) -> None:
         from jetson_perception.msg import PipelineStats
         from lifecycle_msgs.srv import ChangeState
+        from rclpy.qos import qos_profile_sensor_data
         from sensor_msgs.msg import Image
 
         from jetson_perception.ros import qos
@@ -192,7 +194,8 @@ class Watcher:
         self._executor = executor
         self._answers = self._masks = 0
         node.create_subscription(PipelineStats, 'stats', self._on_stats, qos.RESULTS)
-        self._mask_type, self._node, self._qos = Image, node, qos.SENSOR_DATA
+        self._mask_type, self._node = Image, node
+        self._qos = qos_profile_sensor_data
         self._client = node.create_client(ChangeState, 'seg_node/change_state')
         self._wait_for(lambda: self._answers, 'the first mask')
 

@@ -167,7 +167,6 @@ class SemanticSegmentation(Task):
                 'mask',
                 Image,
                 lambda result, header: mask.fill(result.mask, 'mono8', header),
-                overridable=True,
             ),
             ResultTopic(
                 'summary',

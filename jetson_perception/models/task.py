@@ -32,14 +32,11 @@ class ResultTopic:
         A ROS message class.
     fill : callable
         Makes the message from (result, header); it is valid until the next call.
-    overridable : bool
-        Whether users may set the topic's QoS, as for images.
     """
 
     name: str
     message_type: type
     fill: Callable[[Any, Any], Any]
-    overridable: bool = False
 
 
 class Task(ABC):
@@ -199,6 +196,13 @@ class Task(ABC):
         overlay : Overlay, optional
             Takes boxes and texts, which the caller draws after all results.
         """
+
+    def scaled(self, result: Any, factor_xy: tuple[float, float]) -> Any:
+        """What `draw` takes where the picture is the image, enlarged by these factors.
+
+        Only what has coordinates differs.
+        """
+        return result
 
     @abstractmethod
     def record(self, model: Any, result: Any) -> dict[str, Any]:

@@ -157,6 +157,10 @@ class ObjectDetection(Task):
             overlay=overlay,
         )
 
+    def scaled(self, result: Detections, factor_xy: tuple[float, float]) -> Detections:
+        """Boxes and keypoints."""
+        return result.scaled(factor_xy)
+
     def record(self, model: YoloModel, result: Detections) -> dict[str, Any]:
         """The objects, with their pixel counts if there are masks."""
         found = [_record(model, result, row) for row in range(len(result))]
@@ -186,7 +190,7 @@ class ObjectDetection(Task):
             topics.append(ResultTopic('keypoints', KeypointDetection2DArray, writer.fill))
         if model.has_masks:
             fill = InstanceMessage().fill
-            topics.append(ResultTopic('instances', Image, fill, overridable=True))
+            topics.append(ResultTopic('instances', Image, fill))
         return topics
 
     def describe(self, model: YoloModel) -> Iterator[tuple[str, str]]:

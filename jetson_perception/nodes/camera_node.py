@@ -23,6 +23,7 @@ from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.camera_publisher import CameraPublisher
 from jetson_perception.ros.camera_report import source_status
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.picture_parameters import JpegParams
 from jetson_perception.ros.run import run_node
 from jetson_perception.ros.steady_timer import steady_timer
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
     from jetson_perception.camera.source import FrameSource
 
-#: How long `deactivate` waits for the capturing thread.
+#: How long `deactivate` waits for the capturing thread, and then for the encoding one.
 _CAPTURE_END_S = 1.2
+_ENCODING_END_S = 0.2
 
 
 class CameraNode(ManagedNode):
@@ -46,6 +48,7 @@ class CameraNode(ManagedNode):
         self._calibrations: CalibrationService | None = None
         self._capture: Capture | None = None
         super().__init__('camera_node', CameraParams, **options)
+        self._jpeg_params = self.declare(JpegParams, 'image_raw.compressed')
         steady_timer(self, 1.0, self._publish_stats)
 
     def configure(self) -> None:
@@ -70,7 +73,12 @@ class CameraNode(ManagedNode):
             pace=Pace.EVERY_FRAME if params.every_frame else Pace.LIVE,
         )
         self._publisher = CameraPublisher(
-            self, self._source, lambda: self.own.value, calibration, on_failure=self.fail_soon
+            self,
+            self._source,
+            lambda: self.own.value,
+            lambda: self._jpeg_params.value,
+            calibration,
+            on_failure=self.fail_soon,
         )
         self._calibrations = CalibrationService(
             self,
@@ -91,8 +99,10 @@ class CameraNode(ManagedNode):
         """Stop reading and let the source go."""
         if self._capture is None:
             return
+        assert self._publisher is not None, 'as the capture'
         for left in self._capture.close(_CAPTURE_END_S):
             self.left_behind.add(left)
+        self.left_behind.add(self._publisher.end(_ENCODING_END_S))
         self._publish_stats()  # the count of all frames, for those who compare
         self._capture = None
 
@@ -104,6 +114,11 @@ class CameraNode(ManagedNode):
             calibrations.close()
         if publisher is not None:
             publisher.destroy()
+
+    def hang(self) -> str:
+        """Whether the encoding of compressed images has not returned."""
+        activity = self._publisher.jpegs.activity if self._publisher is not None else None
+        return activity.describe() if activity is not None and activity.is_stuck() else ''
 
     def facts(self) -> dict[str, Any]:
         """Where images come, for those who wait for them."""

@@ -20,9 +20,9 @@ from vision_msgs.msg import LabelInfo
 from jetson_perception.drawing import color_mask, draw_frame_rate
 from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
-from jetson_perception.pipeline import Frame, Lane, make_lane
+from jetson_perception.pipeline import Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
@@ -71,8 +71,10 @@ class SegNode(PerceptionNode):
         self._colors = palette(_CLASS_IDS)
         self._palette = tuple(color(index) for index in range(_CLASS_IDS))
         self._topics = ResultPublishers(self, self._model.task.topics(self._model))
-        self._color_message = ImageMessage()
-        self._color_masks = self.create_publisher(Image, 'mask/color', qos.RESULTS)
+        self._color_masks = self.create_publisher(
+            Image, 'mask/color', **qos.overridable(qos.IMAGES)
+        )
+        self._color_sender = image_sender(self._color_masks)
         self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
         now = Header(stamp=self.get_clock().now().to_msg())
         self._labels.publish(label_info_message(self._model.class_names, 0.0, now))
@@ -115,7 +117,7 @@ class SegNode(PerceptionNode):
         """What a model on a GPU is to draw, for those who subscribe now."""
         return PictureOptions(
             colored=bool(self._color_masks.get_subscription_count()),
-            tinted=super().drawing_wanted(),
+            tinted=self.annotated_wanted(),
             colors=self._palette,
             blend=blend,
         )
@@ -123,24 +125,31 @@ class SegNode(PerceptionNode):
     def _publish(self, frame: Frame, result: Segmentation) -> None:
         self._topics.publish(result, frame.header)
 
-    def drawing_wanted(self) -> bool:
-        """Whether anybody subscribes to a picture."""
-        return super().drawing_wanted() or bool(self._color_masks.get_subscription_count())
+    def picture_kinds(self) -> list[PictureKind]:
+        """The annotated image and the coloured mask."""
+        color = PictureKind('mask/color', self._choose_color, self.draw_color)
+        return [*super().picture_kinds(), color]
+
+    def _choose_color(self, frame: Frame) -> Frame | None:
+        is_there = frame.results.get(LANE) is not None
+        return frame if is_there and self._color_masks.get_subscription_count() else None
+
+    def draw_color(self, frame: Frame) -> None:
+        """Publish the coloured mask; runs in a thread of its own."""
+        result: Segmentation = frame.results[LANE]
+        colors = result.colored
+        if colors is None:
+            colors = color_mask(result.mask, self._colors)
+        self._color_sender.send(colors, 'bgr8', frame.header)
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
-        """Publish the coloured mask and the annotated image."""
+        """Publish the annotated image."""
         result: Segmentation | None = frame.results.get(LANE)
         if result is None or self._model is None:
             return
-        if self._color_masks.get_subscription_count():
-            colors = result.colored
-            if colors is None:
-                colors = color_mask(result.mask, self._colors)
-            self._color_masks.publish(self._color_message.fill(colors, 'bgr8', frame.header))
-        if publisher.wanted():
-            tinted = self._model.task.canvas(result)
-            picture = frame.bgr() if tinted is None else tinted
-            publisher.publish(picture, frame.header, partial(self._draw_on, self._model, result))
+        tinted = self._model.task.canvas(result)
+        picture = frame.bgr() if tinted is None else tinted
+        publisher.publish(picture, frame.header, partial(self._draw_on, self._model, result))
 
     def _draw_on(self, model: SegmentationModel, result: Segmentation, canvas: Any) -> None:
         params: SegParams = self.own.value

@@ -177,7 +177,9 @@ class _Engine:
         result = frame.results.get(self.name)
         if result is not None:
             overlay.engine = self.name
-            self.model.task.draw(canvas, self.model, result, self.params.value, overlay)
+            task, (height, width) = self.model.task, frame.bgr().shape[:2]
+            shown = task.scaled(result, (canvas.shape[1] / width, canvas.shape[0] / height))
+            task.draw(canvas, self.model, shown, self.params.value, overlay)
 
     def close(self) -> None:
         self.params.check = None

@@ -19,8 +19,10 @@ from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
+from jetson_perception.pipeline.picture_slots import PictureCounts, PictureKind, PictureSlots
 from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
+from jetson_perception.pipeline.rate_limit import RateLimit
 from jetson_perception.pipeline.raw_image import RawImage
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import STAGES, RateMeter, StageSummary, StageTimes
@@ -41,7 +43,11 @@ __all__ = [
     'Model',
     'NewestFrame',
     'NewestWorker',
+    'PictureCounts',
+    'PictureKind',
+    'PictureSlots',
     'Pipeline',
+    'RateLimit',
     'RateMeter',
     'RawImage',
     'StageSummary',

@@ -30,10 +30,24 @@ class NewestWorker(Generic[T]):
         Called with an item. If it raises, that is logged, and the thread continues.
     name : str
         The thread's name.
+    what : str
+        What `work` makes of an item, for people, with its article.
+
+    Attributes
+    ----------
+    finished : int
+        Items that were worked on without an error.
+    dropped : int
+        Items that nobody worked on because a newer one came.
     """
 
-    def __init__(self, work: Callable[[T], None], name: str) -> None:
+    def __init__(
+        self, work: Callable[[T], None], name: str, what: str = 'the newest picture'
+    ) -> None:
         self._work = work
+        self._what = what
+        self.finished = 0
+        self.dropped = 0
         self._slot: LatestSlot[T] = LatestSlot()
         #: What the thread is doing.
         self.activity = Activity(name)
@@ -41,13 +55,25 @@ class NewestWorker(Generic[T]):
         self._thread = WatchedThread(self._run, name, self.activity)
         self._thread.start()
 
-    def give(self, item: T) -> None:
-        """Leave an item to work on; never waits."""
-        self._slot.put(item)
+    def give(self, item: T) -> T | None:
+        """Leave an item to be worked on; never waits. One thread at a time may call it.
+
+        Returns
+        -------
+        T or None
+            The item that nobody will work on for it: an older one, or this one after `close`.
+        """
+        left_out = self._slot.put(item)
+        self.dropped += left_out is not None
+        return left_out
+
+    def stop(self) -> None:
+        """Take no more items, and drop the one that waits; does not wait for the thread."""
+        self._slot.close()
 
     def close(self, patience_s: float = 1.0) -> LeftBehind | None:
         """End the thread after the item under way; returns the thread if that takes too long."""
-        self._slot.close()
+        self.stop()
         if join_until([self._thread], time.monotonic() + patience_s):
             self._left = True
             return LeftBehind([self._thread])
@@ -55,9 +81,10 @@ class NewestWorker(Generic[T]):
 
     def _run(self) -> None:
         while (item := self._slot.take()) is not None:
-            self.activity.begin('the newest picture')
+            self.activity.begin(self._what)
             try:
                 self._work(item)
+                self.finished += 1
             except Exception:
                 if not self._left:  # after that, what it uses may be gone
                     log.exception('%s failed', self._thread.name)

@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from jetson_perception.camera.calibration import Calibration
 from jetson_perception.errors import ParameterError
-from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.printable import counted
@@ -20,7 +19,9 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
 from jetson_perception.ros.frame_ids import usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
-from jetson_perception.ros.image_messages import ImageMessage, jpeg_message, stamp_ns
+from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.image_sender import image_sender
+from jetson_perception.ros.jpeg_publisher import JpegPublisher
 from jetson_perception.ros.listeners import Listeners
 from jetson_perception.ros.result_messages import stage_messages
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.camera.source import CapturedFrame, FrameSource
     from jetson_perception.errors import PerceptionError, SourceError
+    from jetson_perception.pipeline import LeftBehind
+    from jetson_perception.ros.picture_parameters import JpegParams
 
 _LOG_EVERY_S = 10.0
 
@@ -47,6 +50,8 @@ class CameraPublisher:
         Whose frames they are.
     params : callable
         Gives the node's CameraParams; asked for every frame.
+    jpeg_params : callable
+        Gives the JpegParams of `image_raw/compressed`; asked for every image there.
     calibration : Calibration or str, optional
         Of the camera; a text is why there is none, which is told as an error.
     on_failure : callable
@@ -62,6 +67,8 @@ class CameraPublisher:
         Of those frames.
     problem : str
         What is wrong with the frames, for people; empty when nothing is.
+    jpegs : JpegPublisher
+        Of `image_raw/compressed`.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class CameraPublisher:
         node: Node,
         source: FrameSource,
         params: Callable[[], Any],
+        jpeg_params: Callable[[], JpegParams],
         calibration: Calibration | str | None = None,
         *,
         on_failure: Callable[[PerceptionError], None],
@@ -79,31 +87,38 @@ class CameraPublisher:
         self._params = params
         self._calibration = calibration
         self._frame_id = usable_frame_id(node, params().frame_id)
-        every_frame = params().every_frame
-        images_qos = qos.EVERY_IMAGE if every_frame else qos.SENSOR_DATA
-        self._message = ImageMessage()
-        self._images = node.create_publisher(
-            Image, 'image_raw', images_qos, qos_overriding_options=qos.overridable()
-        )
-        self._jpegs = node.create_publisher(CompressedImage, 'image_raw/compressed', images_qos)
+        self._every_frame = every_frame = params().every_frame
+        images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
+        small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
+        self._images = node.create_publisher(Image, 'image_raw', **qos.overridable(images_qos))
+        self._image_sender = image_sender(self._images)
+        self.jpegs = JpegPublisher(node, 'image_raw/compressed', small_qos, jpeg_params)
         self._infos = node.create_publisher(
-            CameraInfo, 'camera_info', images_qos, qos_overriding_options=qos.overridable()
+            CameraInfo, 'camera_info', **qos.overridable(small_qos)
         )
-        self._stats = node.create_publisher(PipelineStats, 'stats', qos.RESULTS)
+        self._stats = node.create_publisher(PipelineStats, 'stats', **qos.overridable(qos.RESULTS))
         names = source.truth_class_names
         self._truth = GroundTruthPublisher(node, names) if names else None
         self.listeners = Listeners(
             node,
-            [self._images, self._jpegs],
+            [self._images, self.jpegs.publisher],
             params().wait_for_subscribers,
             every_frame=every_frame,
         )
         self._header = Header()
         self._stamp_ns = -1
-        self.begin()
+        self._count_anew()
 
     def begin(self) -> None:
-        """Count anew: a capture is about to start."""
+        """Get ready, and count anew: a capture is about to start."""
+        self._count_anew()
+        self.jpegs.start()
+
+    def end(self, patience_s: float) -> LeftBehind | None:
+        """End what goes on beside the capture, which is over; a thread, if that takes longer."""
+        return self.jpegs.close(patience_s)
+
+    def _count_anew(self) -> None:
         self.times, self.rate = StageTimes(), RateMeter()
         self.published = 0
         self.problem = ''
@@ -117,7 +132,8 @@ class CameraPublisher:
 
     def destroy(self) -> None:
         """Take the topics down."""
-        for publisher in (self._images, self._jpegs, self._infos, self._stats):
+        self.jpegs.destroy()
+        for publisher in (self._images, self._infos, self._stats):
             self._node.destroy_publisher(publisher)
         if self._truth is not None:
             self._truth.destroy()
@@ -175,6 +191,8 @@ class CameraPublisher:
         header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id)
         self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
+        if not self._every_frame:
+            self.jpegs.give(frame.pixels, frame.encoding, header)
         if self._truth is not None:
             self._truth.publish(frame, header)
         now = time.monotonic_ns()
@@ -202,10 +220,9 @@ class CameraPublisher:
 
     def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
         if self._images.get_subscription_count():
-            self._images.publish(self._message.fill(frame.pixels, frame.encoding, header))
-        if self._jpegs.get_subscription_count():
-            bgr = encodings.to_bgr(frame.pixels, frame.encoding)
-            self._jpegs.publish(jpeg_message(bgr, header))
+            self._image_sender.send(frame.pixels, frame.encoding, header)
+        if self._every_frame:
+            self.jpegs.send(frame.pixels, frame.encoding, header)
 
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]

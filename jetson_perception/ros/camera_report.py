@@ -27,6 +27,9 @@ def source_status(
         'frames published': publisher.published,
         'times lost': capture.times_lost,
     }
+    jpegs = publisher.jpegs.counts()
+    values['compressed images sent'] = jpegs.sent
+    values['compressed images dropped (a newer one came)'] = jpegs.dropped
     values |= diagnostics.stage_values(publisher.times)
     return diagnostics.status(level, name, message or f'{rate:.1f} frames a second', values)
 

@@ -11,7 +11,7 @@ from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rclpy.node import Node
     from rclpy.parameter import Parameter
@@ -36,10 +36,21 @@ class GivenParameters:
         self._unknown: list[str] = []
         self._files_for_others: list[str] = []
         self._blocks_listed_in = ''
+        self._own_blocks: set[str] = set()
 
-    def add(self, declared: Parameters[Any]) -> None:
-        """Count the parameters of one more dataclass among the node's."""
+    def add(self, declared: Parameters[Any], *, is_listed: bool = True) -> None:
+        """Count the parameters of one more dataclass among the node's.
+
+        Parameters
+        ----------
+        declared : Parameters
+            Of the node.
+        is_listed : bool
+            Whether a block of them is one of those that a parameter lists.
+        """
         self._declared.append(declared)
+        if not is_listed:
+            self._own_blocks |= {name.partition('.')[0] for name in declared.names if '.' in name}
 
     def look_over(self, arguments: Sequence[str], blocks_listed_in: str) -> list[str]:
         """What to log of the command line that the node was started with, once all is declared.
@@ -76,6 +87,7 @@ class GivenParameters:
             other_names=self._other_names(),
             blocks_listed_in=listed_in,
             refused_blocks=any(declared.was_refused(listed_in) for declared in self._declared),
+            own_blocks=self._own_blocks,
         )
 
     def require_new_names(self) -> None:
@@ -144,6 +156,7 @@ def unknown_parameters(
     other_names: Mapping[str, str] | None = None,
     blocks_listed_in: str = '',
     refused_blocks: bool = False,
+    own_blocks: Collection[str] = (),
 ) -> list[str]:
     """What to log for each parameter that was given to the node but that it does not have.
 
@@ -159,6 +172,8 @@ def unknown_parameters(
     refused_blocks : bool
         Whether the list that was given was refused, which is told by itself: then nothing is said
         of blocks, as to add them to the list may be just what was wrong.
+    own_blocks : collection of str
+        Blocks that the node has whatever it lists.
     """
     known = list(node._parameters)
     unknown = [
@@ -166,11 +181,12 @@ def unknown_parameters(
         for name in node._parameter_overrides
         if name not in known and not name.startswith('qos_overrides.')
     ]
-    blocks = _unlisted_blocks(unknown, known) if blocks_listed_in else {}
+    listed_blocks = _blocks(known, own_blocks)
+    blocks = _unlisted_blocks(_blocks(unknown), listed_blocks) if blocks_listed_in else {}
     texts = [
         f'{node.get_name()} was given parameters for {printable(block)} '
         f'({listed([printable(name, 40) for name in names], _FIELDS_SHOWN)}), which '
-        f'{blocks_listed_in} does not list; it lists {", ".join(_blocks(known))}. Add '
+        f'{blocks_listed_in} does not list; it lists {", ".join(listed_blocks)}. Add '
         f'{printable(block)} to {blocks_listed_in}, or rename the block; it is ignored'
         for block, names in blocks.items()
         if not refused_blocks
@@ -196,22 +212,23 @@ def _hint(name: str, known: Sequence[str], same: str) -> str:
     return f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
 
 
-def _blocks(known: Iterable[str]) -> dict[str, set[str]]:
-    """What stands under each first part of a name that has a dot."""
+def _blocks(names: Iterable[str], own: Collection[str] = ()) -> dict[str, set[str]]:
+    """What stands under each first part of a name that has a dot, but for the node's own."""
     blocks: dict[str, set[str]] = {}
-    for name in known:
+    for name in names:
         block, dot, rest = name.partition('.')
-        if dot and block != 'qos_overrides':
+        if dot and block != 'qos_overrides' and block not in own:
             blocks.setdefault(block, set()).add(rest)
     return blocks
 
 
-def _unlisted_blocks(unknown: Iterable[str], known: Iterable[str]) -> dict[str, list[str]]:
-    """Unknown names by their first part, where the node has such parameters under another."""
-    there = _blocks(known)
+def _unlisted_blocks(
+    unknown: Mapping[str, set[str]], there: Mapping[str, set[str]]
+) -> dict[str, list[str]]:
+    """Blocks of unknown names that have a name of the blocks that are there."""
     fields = set().union(*there.values())
     return {
         block: sorted(rest)
-        for block, rest in _blocks(unknown).items()
+        for block, rest in unknown.items()
         if block not in there and rest & fields
     }

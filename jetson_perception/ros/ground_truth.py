@@ -81,6 +81,8 @@ class GroundTruthPublisher:
         publisher = self._publishers.get(name)
         if publisher is None:
             topic = f'ground_truth/{name}'
-            publisher = self._node.create_publisher(message_type, topic, qos.RESULTS)
+            publisher = self._node.create_publisher(
+                message_type, topic, **qos.overridable(qos.RESULTS)
+            )
             self._publishers[name] = publisher
         return publisher

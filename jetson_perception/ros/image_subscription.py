@@ -95,10 +95,8 @@ class ImageSubscription:
         wanted = self._fit.wanted
         profile = qos.with_reliability(self._base, reliable=wanted.reliable)
         arguments = self._topic.message_type, self._topic.name, self._callback
-        overridable = qos.overridable(reliability=bool(self._overridden()))
-        subscription: Any = self._node.create_subscription(
-            *arguments, profile, qos_overriding_options=overridable
-        )
+        overridable = qos.overridable(profile, reliability=bool(self._overridden()))
+        subscription: Any = self._node.create_subscription(*arguments, **overridable)
         if wanted.way.over_udp:
             profile = subscription.qos_profile  # with what the user has set of it
             self._node.destroy_subscription(subscription)

@@ -89,14 +89,16 @@ class ManagedNode(LifecycleNode):
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
         guard_services(self)
 
-    def declare(self, params: type, prefix: str = '') -> Parameters[Any]:
-        """Declare the parameters of a dataclass; what was given wrong is logged, once."""
+    def declare(
+        self, params: type, prefix: str = '', *, is_listed: bool = True
+    ) -> Parameters[Any]:
+        """Declare a dataclass's parameters; `is_listed`: as a block of `blocks_listed_in`."""
         declared: Parameters[Any] = Parameters(
             self, params, prefix, lambda: self.configured, self._may_open
         )
         for problem in declared.problems:
             self.get_logger().error(problem)
-        self._given.add(declared)
+        self._given.add(declared, is_listed=is_listed)
         return declared
 
     @property

@@ -11,14 +11,18 @@ from jetson_perception.pipeline import (
     Frame,
     Lane,
     NewestFrame,
-    NewestWorker,
+    PictureKind,
+    PictureSlots,
     Pipeline,
+    RateLimit,
 )
 from jetson_perception.ros.annotation import AnnotatedPublisher
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.lane_reports import LaneReports
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.node_models import NodeModels
+from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
+from jetson_perception.ros.picture_report import pictures_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 #: How long transitions wait for the first runs of engines. What takes longer continues in the
 #: background.
 _FIRST_RUN_PATIENCE_S = 3.0
-#: How long `deactivate` waits for the lanes, and then for the drawing thread.
+#: How long `deactivate` waits for the lanes, and then for the threads that make pictures.
 _LANES_END_S = 1.2
 _DRAWING_END_S = 0.2
 
@@ -48,11 +52,14 @@ class PerceptionNode(ManagedNode):
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
         self._pipeline: Pipeline | None = None
-        self._drawer: NewestWorker[Frame] | None = None
+        self._pictures: PictureSlots | None = None
         self._drawn_frames = DrawnFrames(())
+        self._annotated_limit = RateLimit()
         self._annotated: AnnotatedPublisher | None = None
         super().__init__(name, params, **options)
         self._input_params = self.declare(ImageInputParams)
+        self._annotated_params = self.declare(AnnotatedParams, 'annotated', is_listed=False)
+        self._jpeg_params = self.declare(JpegParams, 'annotated.compressed', is_listed=False)
         self._input: FrameInput = ImageInput(self, self._input_params, self.on_frame_error)
         self._reports = LaneReports(self, self._input)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
@@ -93,12 +100,12 @@ class PerceptionNode(ManagedNode):
         return progress or self.left_behind.at_work(), {}
 
     def hang(self) -> str:
-        """What has not returned of an opening, a lane, the publisher or the drawing."""
+        """What has not returned of an opening, a lane, the publisher or a drawing."""
         watched = self._models.activities
         if self._pipeline is not None:
             watched += self._pipeline.activities
-        if self._drawer is not None:
-            watched.append(self._drawer.activity)
+        if self._pictures is not None:
+            watched += self._pictures.activities
         return next((activity.describe() for activity in watched if activity.is_stuck()), '')
 
     def _refuse_while_left_at_work(self) -> None:
@@ -122,10 +129,14 @@ class PerceptionNode(ManagedNode):
         raise NotImplementedError
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
-        """Publish what subscribers want to see of a frame; runs in the drawing thread."""
+        """Publish the annotated image of a frame; runs in a thread of its own."""
         raise NotImplementedError
 
-    def drawing_wanted(self) -> bool:
+    def picture_kinds(self) -> list[PictureKind]:
+        """What is made of frames for people to look at, each in a thread of its own."""
+        return [PictureKind('annotated', self._choose_annotated, self._draw)]
+
+    def annotated_wanted(self) -> bool:
         """Whether `draw` has anybody to draw for."""
         return self._annotated is not None and self._annotated.wanted()
 
@@ -143,8 +154,10 @@ class PerceptionNode(ManagedNode):
         if not self._models.ready and not self._models.opening:
             raise PerceptionError(self.problem or 'the engines are not ready')
         self._reports.forget_errors()
-        self._annotated = AnnotatedPublisher(self)
-        self._drawer = NewestWorker(self._draw, 'drawing')
+        self._annotated = AnnotatedPublisher(
+            self, lambda: self._annotated_params.value, lambda: self._jpeg_params.value
+        )
+        self._pictures = PictureSlots(self.picture_kinds(), self._on_done)
         if self._models.ready:
             self._start_lanes()
 
@@ -154,8 +167,9 @@ class PerceptionNode(ManagedNode):
         lanes = self.make_lanes()
         for lane in lanes:
             lane.refine = self.refiner(lane)
+        assert self._pictures is not None, 'as the topics'
         self._pipeline = pipeline = Pipeline(
-            lanes, self._on_settled, self._on_lane_stopped, policy
+            lanes, self._pictures.offer, self._on_lane_stopped, policy
         )
         self._drawn_frames = DrawnFrames(lane.name for lane in lanes)
         self._reports.start(lanes, self.stats_topic)
@@ -183,37 +197,43 @@ class PerceptionNode(ManagedNode):
         self._input.stop()
         if self._pipeline is not None:
             self.left_behind.add(self._pipeline.close(_LANES_END_S))
-        if self._drawer is not None:
-            self.left_behind.add(self._drawer.close(_DRAWING_END_S))
+        if self._pictures is not None:
+            for left in self._pictures.close(_DRAWING_END_S):
+                self.left_behind.add(left)
         if self._annotated is not None:
             self._annotated.destroy()
         self._input.close()
         self._reports.close()
-        self._pipeline = self._drawer = self._annotated = None
+        self._pipeline = self._pictures = self._annotated = None
 
     def on_frame_error(self, error: PerceptionError) -> None:
         """Tell of a frame that came to nothing; from any thread."""
         self._reports.on_error(error)
 
     def diagnose(self) -> list[DiagnosticStatus]:
-        """One status a lane."""
-        return self._reports.diagnose()
+        """One status a lane, and one of the pictures."""
+        statuses = self._reports.diagnose()
+        if self._pictures is not None:
+            name = f'{self.get_fully_qualified_name()}: pictures'
+            statuses.append(pictures_status(name, self._pictures))
+        return statuses
 
-    def _on_settled(self, frame: Frame) -> None:
-        drawer = self._drawer if self.drawing_wanted() else None
-        chosen = None if drawer is None else self._drawn_frames.choose(frame)
-        if drawer is not None and chosen is not None:
-            drawer.give(chosen)
-        if chosen is not frame:
-            self._input.done(frame.header)
+    def _on_done(self, frame: Frame) -> None:
+        self._input.done(frame.header)
+
+    def _choose_annotated(self, frame: Frame) -> Frame | None:
+        if not self.annotated_wanted():
+            return None
+        chosen = self._drawn_frames.choose(frame)
+        if chosen is None or not self._annotated_limit.is_due(self._annotated_params.value.rate):
+            return None
+        return chosen
 
     def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:
         """A lane cannot go on; called in its thread, which `deactivate` would wait for."""
         self.fail_soon(PerceptionError(f'{lane.name} stopped: {error}'))
 
     def _draw(self, frame: Frame) -> None:
-        try:
-            if self._annotated is not None:
-                self.draw(frame, self._annotated)
-        finally:
-            self._input.done(frame.header)
+        annotated = self._annotated
+        if annotated is not None:
+            self.draw(frame, annotated)

@@ -1,9 +1,12 @@
 """Quality of service, one constant for each kind of topic.
 
-Images are taken as they are sent (`ros.subscription_fit`); results go reliable, so that any
-subscriber matches. Users override both from YAML, as
+Images are taken as they are sent (`ros.subscription_fit`); images and results go out reliable, so
+that any subscriber matches (REP-2003). Users override both from YAML, as
 `qos_overrides./image.subscription.reliability`.
 """
+
+from copy import copy
+from typing import Any
 
 from rclpy.qos import (
     QoSDurabilityPolicy,
@@ -18,16 +21,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
-#: For the images of camera_node: as camera drivers publish.
-SENSOR_DATA = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
+#: For whole images that leave a node, as those of camera_node: reliable, as rviz2 and others ask
+#: for. Two are kept: to send more of them again to who cannot take them costs those who can.
+IMAGES = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=2, reliability=QoSReliabilityPolicy.RELIABLE
 )
 #: For images none of which may be lost, and for their answers; see `ros.lockstep`.
 #: One is under way at a time; the rest is for senders that do not wait.
 EVERY_IMAGE = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=100, reliability=QoSReliabilityPolicy.RELIABLE
 )
-#: For results.
+#: For results, and for what is as small: compressed images.
 RESULTS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.RELIABLE
 )
@@ -44,25 +48,29 @@ LATCHED = QoSProfile(
 )
 
 
-def overridable(*, reliability: bool = True) -> QoSOverridingOptions:
-    """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it.
+def overridable(profile: QoSProfile, *, reliability: bool = True) -> dict[str, Any]:
+    """Arguments for a topic whose QoS users may set by parameters.
+
+    rclpy writes what they set into the profile that it is given: so that the other topics of a
+    kind keep theirs, each topic gets a copy.
 
     Parameters
     ----------
+    profile : QoSProfile
+        What the topic has where they set nothing.
     reliability : bool
         Whether reliability has such a parameter too.
     """
-    kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
-    return QoSOverridingOptions([*kinds, QoSPolicyKind.RELIABILITY] if reliability else kinds)
+    kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.DURABILITY]
+    if reliability:
+        kinds.append(QoSPolicyKind.RELIABILITY)
+    return {'qos_profile': copy(profile), 'qos_overriding_options': QoSOverridingOptions(kinds)}
 
 
 def with_reliability(profile: QoSProfile, *, reliable: bool) -> QoSProfile:
-    """A copy of a profile of which messages are kept by number, reliable or best effort."""
-    return QoSProfile(
-        history=profile.history,
-        depth=profile.depth,
-        durability=profile.durability,
-        reliability=QoSReliabilityPolicy.RELIABLE
-        if reliable
-        else QoSReliabilityPolicy.BEST_EFFORT,
+    """A copy of a profile, reliable or best effort."""
+    made = copy(profile)
+    made.reliability = (
+        QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT
     )
+    return made

@@ -44,5 +44,6 @@ class ResultPublishers:
             self._node.destroy_publisher(publisher)
 
     def _create(self, name: str, topic: ResultTopic) -> Any:
-        options = {'qos_overriding_options': qos.overridable()} if topic.overridable else {}
-        return self._node.create_publisher(topic.message_type, name, qos.RESULTS, **options)
+        return self._node.create_publisher(
+            topic.message_type, name, **qos.overridable(qos.RESULTS)
+        )

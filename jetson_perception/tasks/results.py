@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +100,19 @@ class Detections:
         return Detections(
             self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks
         )
+
+    def scaled(self, factor_xy: tuple[float, float]) -> Detections:
+        """The same in the pixels of the source image after it was resized by these factors.
+
+        `instance_ids` keep their size.
+        """
+        if factor_xy == (1.0, 1.0):
+            return self
+        factors = np.array(factor_xy, np.float32)
+        points = self.keypoints
+        if points is not None:
+            points = points * np.append(factors, np.float32(1))
+        return replace(self, xyxy=self.xyxy * np.tile(factors, 2), keypoints=points)
 
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""

@@ -312,13 +312,17 @@ def test_stats_have_every_stage_and_a_rate(seg):
 
 
 class CountingSegNode(SegNode):
-    """Counts the frames that it is asked to draw."""
+    """Counts the pictures that it is asked to draw."""
 
     drawn = 0
 
     def draw(self, frame, publisher):
         self.drawn += 1
         super().draw(frame, publisher)
+
+    def draw_color(self, frame):
+        self.drawn += 1
+        super().draw_color(frame)
 
 
 @pytest.fixture
@@ -353,7 +357,9 @@ def test_nothing_is_drawn_without_subscribers(peer, seg_here, topic, kind):
     peer.ask(images, image_message(quarters()[0]), pictures)
     assert seg_here.drawn > 0
     peer.stop_collecting(topic)
-    peer.wait_for(lambda: not seg_here.drawing_wanted(), 'the subscriber being gone')
+    name = peer.node.resolve_topic_name(topic)
+    publisher = next(each for each in seg_here.publishers if each.topic_name == name)
+    peer.wait_for(lambda: not publisher.get_subscription_count(), 'the subscriber being gone')
     # What was taken before may still be in the drawing thread; what comes from now on must not.
     peer.ask(images, image_message(quarters()[0]), masks)
     drawn = seg_here.drawn

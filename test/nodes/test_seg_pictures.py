@@ -43,11 +43,9 @@ class Seen:
         """Subscribe, and wait until the node knows."""
         for topic in topics:
             self._heard[topic] = self.peer.collect(topic, Image)
-        publishers = {'mask/color': self.node._color_masks, 'annotated': self.node._annotated._raw}
+        pictures = [topic for topic in topics if topic != 'mask']
         self.peer.wait_for(
-            lambda: all(
-                publishers[topic].get_subscription_count() for topic in topics if topic != 'mask'
-            ),
+            lambda: all(self._publisher(topic).get_subscription_count() for topic in pictures),
             'the subscriptions',
         )
 
@@ -55,7 +53,14 @@ class Seen:
         """Unsubscribe, and wait until the node knows."""
         del self._heard[topic]
         self.peer.stop_collecting(topic)
-        self.peer.wait_for(lambda: not self.node.drawing_wanted(), 'the end of a subscription')
+        publisher = self._publisher(topic)
+        self.peer.wait_for(
+            lambda: not publisher.get_subscription_count(), 'the end of a subscription'
+        )
+
+    def _publisher(self, topic):
+        name = self.peer.node.resolve_topic_name(topic)
+        return next(each for each in self.node.publishers if each.topic_name == name)
 
     def of(self, bgr, encoding='bgr8'):
         """What is seen of a picture that is sent in an encoding: arrays by topic."""
@@ -154,7 +159,7 @@ def test_a_picture_is_made_while_somebody_subscribes_to_it(seen, standin):
 
 def test_a_subscriber_of_the_compressed_image_has_it_made_too(seen, standin):
     compressed = seen.peer.collect('annotated/compressed', CompressedImage)
-    seen.peer.wait_for(lambda: seen.node.drawing_wanted(), 'the subscription')
+    seen.peer.wait_for(lambda: seen.node.annotated_wanted(), 'the subscription')
     bgr = blocks(96, 128)
     answer = seen.peer.ask(seen.images, image_message(bgr), compressed)
     assert encodings.decode_compressed(answer.data).shape == bgr.shape

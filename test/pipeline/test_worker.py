@@ -17,14 +17,16 @@ def test_the_newest_item_is_worked_on_and_older_ones_are_dropped():
         done.append(item)
 
     worker = NewestWorker(work, 'drawing')
-    worker.give('first')
+    assert worker.give('first') is None
     assert begun.get(timeout=DEADLINE_S) == 'first'
-    for item in ('second', 'third', 'fourth'):
-        worker.give(item)
+    left_out = [worker.give(item) for item in ('second', 'third', 'fourth')]
+    assert left_out == [None, 'second', 'third']
     go.set()
     assert begun.get(timeout=DEADLINE_S) == 'fourth'
     worker.close()
     assert done == ['first', 'fourth']
+    assert (worker.finished, worker.dropped) == (2, 2)
+    assert worker.give('too late') == 'too late'
 
 
 def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
@@ -41,6 +43,7 @@ def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     worker.give('good')
     assert done.get(timeout=DEADLINE_S) == 'good'
     worker.close()
+    assert (worker.finished, worker.dropped) == (1, 0)
     assert 'drawing failed' in caplog.text
     assert 'no ink' in caplog.text
 

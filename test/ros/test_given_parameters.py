@@ -70,6 +70,15 @@ class TestBlocks:
         (problem,) = given.problems
         assert "mode is 'my-det'" in problem
 
+    def test_what_the_node_has_whatever_it_lists_is_no_block_of_the_list(self, make_node):
+        node = make_node(**{'det.blend': 0.5, 'picture.count': 1})
+        given = GivenParameters(node)
+        given.add(Parameters(node, Settings, 'front'))
+        given.add(Parameters(node, Settings, 'picture'), is_listed=False)
+        (text,) = given.look_over((), 'engines')
+        assert 'given parameters for det' in text
+        assert 'it lists front. Add det' in text
+
     def test_each_has_a_line(self, make_node):
         texts = self.unknown(make_node, 'det.blend', 'pose.blend', 'pose.count')
         assert len(texts) == 2

@@ -94,3 +94,24 @@ def test_ids_become_small_when_few_are_left():
     assert many[100:].instance_ids.dtype == np.uint8
     assert many[:256].instance_ids.dtype == np.uint16
     assert many[200:].instance_ids.ravel().tolist() == [0] * 201 + list(range(1, 101))
+
+
+def test_scaled_are_the_coordinates_and_nothing_else():
+    points = np.arange(18, dtype=np.float32).reshape(3, 2, 3)
+    found = detections(keypoints=points, instance_ids=IDS, track_id=np.arange(3))
+    half = found.scaled((0.5, 0.25))
+    assert half.xyxy.tolist()[1] == [4 * 0.5, 5 * 0.25, 6 * 0.5, 7 * 0.25]
+    assert half.keypoints[0].tolist() == [[0, 0.25, 2], [1.5, 1, 5]]
+    assert (half.xyxy.dtype, half.keypoints.dtype) == (np.float32, np.float32)
+    for name in ('score', 'class_id', 'instance_ids', 'track_id'):
+        assert getattr(half, name) is getattr(found, name)
+    assert found.xyxy[1].tolist() == [4, 5, 6, 7]  # as before
+
+
+@pytest.mark.parametrize(
+    'found',
+    [pytest.param(Detections.empty(17), id='nothing'), pytest.param(detections(), id='boxes')],
+)
+def test_scaled_without_keypoints_or_objects(found):
+    assert len(found.scaled((0.5, 0.5))) == len(found)
+    assert found.scaled((1.0, 1.0)) is found

@@ -1,0 +1,123 @@
+"""Images as JPEG on a topic of their own, without delay for who captures them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sensor_msgs.msg import CompressedImage
+
+from jetson_perception.images import encodings
+from jetson_perception.pipeline import NewestWorker, PictureCounts, RateMeter
+from jetson_perception.ros import qos
+from jetson_perception.ros.image_messages import jpeg_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from rclpy.node import Node
+    from rclpy.qos import QoSProfile
+
+    from jetson_perception.pipeline import Activity, LeftBehind
+    from jetson_perception.ros.picture_parameters import JpegParams
+
+
+class _Copy(NamedTuple):
+    pixels: NDArray[Any]
+    encoding: str
+    header: Any
+
+
+class JpegPublisher:
+    """Encodes and sends in a thread of its own, the newest image or none.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which publishes.
+    topic : str
+        Its name.
+    profile : QoSProfile
+        Its quality of service.
+    params : callable
+        Gives the JpegParams; asked for every image.
+
+    Attributes
+    ----------
+    publisher : rclpy Publisher
+        Of the topic.
+    """
+
+    def __init__(
+        self, node: Node, topic: str, profile: QoSProfile, params: Callable[[], JpegParams]
+    ) -> None:
+        self._node = node
+        self._params = params
+        self.publisher = node.create_publisher(CompressedImage, topic, **qos.overridable(profile))
+        self._worker: NewestWorker[_Copy] | None = None
+        self._rate = RateMeter()
+        #: Arrays that are free to be written again: fresh memory costs as much as the copy.
+        self._spare: list[NDArray[Any]] = []
+
+    @property
+    def activity(self) -> Activity | None:
+        """What its thread is at; None before `start` and after `close`."""
+        return self._worker.activity if self._worker is not None else None
+
+    def start(self) -> None:
+        """Begin to take images, and to count them anew."""
+        self._rate = RateMeter()
+        self._worker = NewestWorker(
+            self._send_copy, f'{self.publisher.topic_name} encoding', 'the newest image'
+        )
+
+    def give(self, pixels: NDArray[Any], encoding: str, header: Any) -> None:
+        """Leave an image to be sent, if anybody subscribes; returns once it is copied."""
+        worker = self._worker
+        if worker is None or not self.publisher.get_subscription_count():
+            return
+        dropped = worker.give(_Copy(self._copy(pixels), encoding, header))
+        if dropped is not None:
+            self._spare.append(dropped.pixels)
+
+    def send(self, pixels: NDArray[Any], encoding: str, header: Any) -> None:
+        """Encode and send an image before returning, if anybody subscribes."""
+        if not self.publisher.get_subscription_count():
+            return
+        bgr = encodings.to_bgr(pixels, encoding)
+        self.publisher.publish(jpeg_message(bgr, header, self._params().jpeg_quality))
+        self._rate.tick(time.monotonic_ns())
+
+    def counts(self) -> PictureCounts:
+        """What became of the images that were given since `start`."""
+        worker = self._worker
+        if worker is None:
+            return PictureCounts(0, 0, 0.0)
+        rate_hz = self._rate.rate(time.monotonic_ns())
+        return PictureCounts(worker.finished, worker.dropped, rate_hz)
+
+    def close(self, patience_s: float) -> LeftBehind | None:
+        """Take no more images; the thread, if the one under way takes longer than this."""
+        worker, self._worker = self._worker, None
+        self._spare.clear()
+        return worker.close(patience_s) if worker is not None else None
+
+    def destroy(self) -> None:
+        """Take the topic down."""
+        self._node.destroy_publisher(self.publisher)
+
+    def _send_copy(self, image: _Copy) -> None:
+        try:
+            self.send(*image)
+        finally:
+            self._spare.append(image.pixels)
+
+    def _copy(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        while self._spare:
+            spare = self._spare.pop()
+            if spare.shape == pixels.shape and spare.dtype == pixels.dtype:
+                np.copyto(spare, pixels)
+                return spare
+        return pixels.copy()

@@ -1,0 +1,29 @@
+"""The line of diagnostics that says what people get to see, and how much of it is dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.ros import diagnostics
+
+if TYPE_CHECKING:
+    from diagnostic_msgs.msg import DiagnosticStatus
+
+    from jetson_perception.pipeline import PictureSlots
+
+
+def pictures_status(name: str, slots: PictureSlots) -> DiagnosticStatus:
+    """A line of this name about the pictures that are made of frames."""
+    values: dict[str, Any] = {}
+    shown = []
+    for topic, counts in slots.counts().items():
+        values[f'{topic} rate (Hz)'] = counts.rate_hz
+        values[f'{topic} sent'] = counts.sent
+        values[f'{topic} dropped (a newer one came)'] = counts.dropped
+        if counts.rate_hz:
+            shown.append(f'{counts.rate_hz:.1f} a second of {topic}')
+    stuck = next((each.describe() for each in slots.activities if each.is_stuck()), '')
+    if stuck:
+        return diagnostics.status(diagnostics.ERROR, name, stuck, values)
+    message = ', '.join(shown) or 'no picture is drawn: nobody subscribes to one'
+    return diagnostics.status(diagnostics.OK, name, message, values)
