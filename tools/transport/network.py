@@ -144,7 +144,7 @@ class Network:
         """Remove the hosts; processes in them are to have ended."""
         for link in self._links:
             link.kill()
-            link.wait()
+            link.communicate()
         for name in (*(host.namespace for host in self._hosts), self._switch):
             with suppress(CommandError):
                 run('ip', 'netns', 'del', name)

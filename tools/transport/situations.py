@@ -11,6 +11,7 @@ from transport import cyclone, nodes
 from transport.lab import Lab, ProgramEnded
 from transport.outcomes import Outcome, printed
 from transport.rates import SECOND_NS, answered, rate_answered
+from transport.verdicts import bar_with, told, verdict
 
 if TYPE_CHECKING:
     from transport.notes import Notes
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from transport.rates import Rate
 
 _PATIENCE_S = 30.0
-#: How soon the log must name the cause, where a bar cannot be kept.
-_TOLD_S = 5.0
-_CAUSE = r'net\.core\.[rw]mem_max'
 _DEAD, _USER = 1234, 4321
 _DEAD_PROGRAM = (
     "import rclpy, time; rclpy.init(); node = rclpy.create_node('dead'); "
@@ -165,7 +163,7 @@ def _run(lab: Lab, situation: Situation, seconds: int, stock: bool) -> Outcome:
     begin_s = _begin_s(lab, sent, topic)
     first = lab.wait_for(lambda: heard.of(nodes.ANSWERS), _PATIENCE_S)
     if not first:
-        return judge(lab, situation, begin_s, None, (0, len(sent.of(topic))), stock)
+        return _judged(lab, situation, begin_s, None, (0, len(sent.of(topic))), stock)
     # Half a period early, so that no image is at the border of two seconds.
     begin_ns = first[0].stamp_ns - int(SECOND_NS / situation.rate_hz / 2)
     end_ns = begin_ns + seconds * SECOND_NS
@@ -173,7 +171,7 @@ def _run(lab: Lab, situation: Situation, seconds: int, stock: bool) -> Outcome:
     answers = heard.of(nodes.ANSWERS)
     found = rate_answered(answers, begin_ns, seconds)
     counted = answered(sent.of(topic), answers, begin_ns, end_ns)
-    return judge(lab, situation, begin_s, found, counted, stock)
+    return _judged(lab, situation, begin_s, found, counted, stock)
 
 
 def _places(lab: Lab, situation: Situation) -> tuple[Place, Place]:
@@ -218,7 +216,7 @@ def _begin_s(lab: Lab, sent: Notes, topic: str) -> float:
     return max(moments, default=time.time())
 
 
-def judge(
+def _judged(
     lab: Lab,
     situation: Situation,
     begin_s: float,
@@ -234,20 +232,15 @@ def judge(
         kept, text = found.least >= situation.bar_hz, f'{found}; {count} of {of}'
     else:
         kept, text = count == of > 0, f'{count} of {of}'
-    bar = situation.bar
-    lines = lab.log_lines(_CAUSE)
-    told_s = lines[0][0] - begin_s if lines else None
-    if stock:
-        bar += f', or told in {_TOLD_S:.0f} s'
-        if told_s is not None:
-            text += f'; told after {max(told_s, 0.0):.1f} s'
-            kept = kept or told_s <= _TOLD_S
+    heard = told(lab, begin_s)
+    kept, more = verdict(kept, heard, stock=stock)
     record = {
         'situation': asdict(situation),
         'by_second': list(found.by_second) if found else [],
         'answered': count,
         'sent': of,
-        'told_s': told_s,
+        'told_s': heard.after_s,
         'warnings': [line[:500] for _, line in lab.log_lines(r'\[(WARN|ERROR)\]')][-5:],
     }
-    return Outcome(situation.row, situation.name, bar, text, kept, record)
+    bar = bar_with(situation.bar, stock=stock)
+    return Outcome(situation.row, situation.name, bar, text + more, kept, record)

@@ -10,6 +10,7 @@ from transport import nodes
 from transport.lab import CAMERA, Lab
 from transport.outcomes import Outcome
 from transport.rates import SECOND_NS, rate_answered, rate_heard
+from transport.verdicts import bar_with, told, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _MASK_HZ = 29
 _PATIENCE_S = 30.0
-_CAUSE = r'net\.core\.[rw]mem_max'
-_TOLD_S = 5.0
 #: How long a viewer waits for what its link may not carry.
 _FIRST_S = 8.0
 _COMPRESSED = '/annotated/compressed'
@@ -119,17 +118,14 @@ def _view(
     got = rate_heard(seen, begin_ns, seconds)
     kept = own.least >= _MASK_HZ and got.least >= view.bar_hz
     text = f'masks {own}' + (f'; viewer {got}' if view.topic else '')
-    lines = [each for each in lab.log_lines(_CAUSE) if each[0] >= came_s]
-    told_s = max(0.0, lines[0][0] - begin_ns / 1e9) if lines else None
-    if stock and told_s is not None:
-        text += f'; told after {told_s:.1f} s'
-        kept = kept or told_s <= _TOLD_S
+    said = told(lab, begin_ns / 1e9, since_s=came_s)
+    kept, more = verdict(kept, said, stock=stock)
     record = {
         'masks_by_second': list(own.by_second),
         'viewer_by_second': list(got.by_second),
-        'told_s': told_s,
+        'told_s': said.after_s,
     }
-    return Outcome('1', view.name, _bar(view, stock), text, kept, record)
+    return Outcome('1', view.name, _bar(view, stock), text + more, kept, record)
 
 
 def _watched(lab: Lab, here: Place, view: View, seconds: int) -> list[Note]:
@@ -148,4 +144,4 @@ def _nobody(lab: Lab, seconds: int) -> list[Note]:
 
 def _bar(view: View, stock: bool) -> str:
     bar = f'masks ≥ {_MASK_HZ} Hz' + (f', viewer ≥ {view.bar_hz} Hz' if view.bar_hz else '')
-    return bar + (f', or told in {_TOLD_S:.0f} s' if stock else '')
+    return bar_with(bar, stock=stock)
