@@ -12,6 +12,7 @@ a table: what is asked for, what was found, and whether the bar is kept. Rows:
   6  a driver on Cyclone DDS           7  a small /dev/shm
   8  no launch file                    9  two hosts
   latency, drivers, restart, cut, clock: figures and faults beside the table
+  fragments: row 9 with loss, with more room for IP fragments in the kernel; only on request
 
 A rate is that of each second after the first answer. With the buffers of a stock kernel
 (`--rmem stock`) it is enough if the log names the cause and the sysctl line within 5 s. Needs
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 NUMBERS = tuple('123456789')
 ROWS = (*NUMBERS, *figures.FIGURES)
+OPTIONAL = ('fragments',)
 #: Of a figure, which is said in frames: 900 at 30 Hz.
 FIGURE_S = 30
 
@@ -82,7 +84,7 @@ def measure(row: str, arguments: argparse.Namespace, *, stock: bool) -> Iterator
             yield from viewers.run(arguments.seconds, arguments.only, stock=stock)
     except ProgramEnded as err:
         yield outcomes.Outcome(row, 'all of it', 'runs', outcomes.printed(err), False)
-    for each in situations.SITUATIONS:
+    for each in (*situations.SITUATIONS, *situations.FRAGMENTS):
         if each.row == row and arguments.only in each.name:
             yield situations.run(each, arguments.seconds, stock=stock)
 
@@ -97,7 +99,7 @@ def parse() -> argparse.Namespace:
         type=lambda text: text.split(','),
         default=ROWS,
         metavar='ROW,…',
-        help=f'of {", ".join(ROWS)} (default: all)',
+        help=f'of {", ".join((*ROWS, *OPTIONAL))} (default: all but {", ".join(OPTIONAL)})',
     )
     parser.add_argument('--only', default='', metavar='TEXT', help='situations with TEXT in them')
     sizes = ', '.join(f'{name} has {size} bytes' for name, size in SIZES.items())
@@ -113,9 +115,10 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there too')
     arguments = parser.parse_args()
-    unknown = set(arguments.rows) - set(ROWS)
+    unknown = set(arguments.rows) - {*ROWS, *OPTIONAL}
     if unknown:
-        parser.error(f'there is no row {", ".join(sorted(unknown))}; there are {", ".join(ROWS)}')
+        there = ', '.join((*ROWS, *OPTIONAL))
+        parser.error(f'there is no row {", ".join(sorted(unknown))}; there are {there}')
     arguments.rmem = ['large', 'stock'] if arguments.rmem == 'both' else [arguments.rmem]
     return arguments
 

@@ -6,6 +6,8 @@ arrives at all. Needs root.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -115,3 +117,40 @@ class TestThreeHosts:
         wait_for_answers(lab, heard, cut_ns + 3 * 10**9)
         lab.network.mend(watcher)
         wait_for_answers(lab, watched, time.time_ns())
+
+
+HUMBLE = pytest.mark.skipif(
+    os.environ.get('ROS_DISTRO') == 'humble', reason='Humble has neither range nor static peers'
+)
+
+
+@pytest.mark.slow
+class TestDiscovery:
+    """Hosts that do not find each other by themselves, as where a network carries no multicast."""
+
+    @HUMBLE
+    def test_by_static_peers(self, lab):
+        camera, node = lab.network.host('camera'), lab.network.host('node')
+        addresses = f'{camera.address};{node.address}'
+        lab.variables |= {
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+            'ROS_STATIC_PEERS': addresses,
+        }
+        wait_for_answers(lab, start(lab, camera, node))
+
+    def test_by_a_discovery_server(self, lab):
+        if shutil.which('fast-discovery-server') is None:
+            pytest.skip('no fast-discovery-server, which is a part of Fast DDS')
+        camera, node = lab.network.host('camera'), lab.network.host('node')
+        address = ('-l', camera.address, '-p', '11811')
+        lab.command(lab.place(camera), 'fast-discovery-server', '-i', '0', *address)
+        lab.variables['ROS_DISCOVERY_SERVER'] = f'{camera.address}:11811'
+        wait_for_answers(lab, start(lab, camera, node))
+
+    @HUMBLE
+    def test_not_beyond_the_range_that_is_set(self, lab):
+        camera, node = lab.network.host('camera'), lab.network.host('node')
+        lab.variables['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        heard = start(lab, camera, node)
+        assert lab.wait_for(lambda: lab.log_lines('nobody publishes it'), DEADLINE_S)
+        assert not heard.of(nodes.ANSWERS)

@@ -39,9 +39,16 @@ class ProgramEnded(Exception):  # noqa: N818 - as what happened
 
 
 class Lab:
-    """Makes hosts and places, and starts programs in them; use it as a context."""
+    """Makes hosts and places, and starts programs in them; use it as a context.
+
+    Attributes
+    ----------
+    variables : dict
+        What the user has set in every shell; nothing at first.
+    """
 
     def __init__(self) -> None:
+        self.variables: dict[str, str] = {}
         self._stack = ExitStack()
         self._programs: list[Program] = []
         self._names = itertools.count(1)
@@ -95,6 +102,10 @@ class Lab:
         """One of the other programs; it prints what it finds."""
         words = [sys.executable, str(PROGRAMS / f'{name}.py'), *arguments]
         return self._start(name, place, words, 0, {})
+
+    def command(self, place: Place, *words: str) -> Program:
+        """Any program that is installed."""
+        return self._start(words[0], place, list(words), 0, {})
 
     def python(self, name: str, place: Place, code: str, uid: int = 0) -> Program:
         """A piece of Python of a line or two."""
@@ -162,7 +173,8 @@ class Lab:
         self, name: str, place: Place, words: list[str], uid: int, variables: dict[str, str]
     ) -> Program:
         environment = {key: value for key, value in os.environ.items() if not _SETTINGS.match(key)}
-        environment |= {'HOME': str(self.folder), 'ROS_LOG_DIR': str(self.folder), **variables}
+        environment |= {'HOME': str(self.folder), 'ROS_LOG_DIR': str(self.folder)}
+        environment |= self.variables | variables
         program = Program(name, place, words, environment, self._file(name, 'log'), uid=uid)
         self._programs.append(program)
         return program
