@@ -24,6 +24,7 @@ missed, 2 if nothing can be measured here.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ ROWS = (*NUMBERS, *figures.FIGURES)
 OPTIONAL = ('fragments',)
 #: Of a figure, which is said in frames: 900 at 30 Hz.
 FIGURE_S = 30
+#: The load average of a machine on which nothing else runs to speak of.
+QUIET = 0.5
 
 
 def main() -> int:
@@ -60,12 +63,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     found: list[Outcome] = []
     print(f'{outcomes.machine()}; commit {outcomes.commit()}')
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        print(f'load average {load:.1f}: other programs run, which lowers every rate')
     for buffers in arguments.rmem:
         with kernel_buffers(SIZES[buffers]):
             print(f'\n{outcomes.kernel_settings()}\n\n{outcomes.HEAD}', flush=True)
             for row in arguments.rows:
                 for outcome in measure(row, arguments, stock=buffers == 'stock'):
-                    outcome.record['buffers'] = buffers
+                    outcome.record.update(buffers=buffers, load=os.getloadavg()[0])
                     found.append(outcome)
                     print(outcome.line(), flush=True)
                     if arguments.json:

@@ -79,10 +79,18 @@ class Lab:
         return self._start(process.executable, place, words, uid, process.environment)
 
     def driver(
-        self, place: Place, reliability: str, rate: float = 30.0, uid: int = 0
+        self,
+        place: Place,
+        reliability: str,
+        rate: float = 30.0,
+        *,
+        uid: int = 0,
+        compressed: bool = False,
     ) -> tuple[Program, Notes]:
         """A camera driver in plain rclpy, and what it notes."""
         options = ['--reliability', reliability, '--rate', str(rate)]
+        if compressed:
+            options += ['--jpeg', '--topic', f'{CAMERA}/compressed']
         return self._noting('camera_driver', place, options, uid)
 
     def cyclone_driver(self, place: Place, reliability: str, rate: float) -> tuple[Program, Notes]:

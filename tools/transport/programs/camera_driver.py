@@ -14,10 +14,11 @@ import array
 import signal
 import time
 
+import cv2
 import numpy as np
 import rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 _HOUR_NS = 3600 * 10**9
 
@@ -28,13 +29,15 @@ def main() -> None:
     parser.add_argument('notes')
     parser.add_argument('--topic', default='/camera/image_raw')
     parser.add_argument('--rate', type=float, default=30.0)
+    parser.add_argument('--jpeg', action='store_true', help='compressed images')
     parser.add_argument('--reliability', choices=['best_effort', 'reliable'], required=True)
     arguments = parser.parse_args()
     rclpy.init()
     node = rclpy.create_node('camera_driver')
     policy = ReliabilityPolicy[arguments.reliability.upper()]
+    message = jpeg() if arguments.jpeg else photograph()
     publisher = node.create_publisher(
-        Image, arguments.topic, QoSProfile(depth=5, reliability=policy)
+        type(message), arguments.topic, QoSProfile(depth=5, reliability=policy)
     )
     ahead_ns = 0
 
@@ -43,7 +46,6 @@ def main() -> None:
         ahead_ns = 0 if ahead_ns else _HOUR_NS
 
     signal.signal(signal.SIGUSR1, jump)
-    message = photograph()
     begun, count, matched = time.monotonic(), 0, False
     with open(arguments.notes, 'a', buffering=1) as notes:
         while rclpy.ok():
@@ -66,6 +68,17 @@ def photograph() -> Image:
     message = Image(height=height, width=width, encoding='bgr8', step=3 * width)
     message.header.frame_id = 'camera'
     message.data = array.array('B', pixels.tobytes())
+    return message
+
+
+def jpeg() -> CompressedImage:
+    """A picture of 1280×720 as JPEG of 150 kB."""
+    scene = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
+    pixels = cv2.resize(scene, (1280, 720), interpolation=cv2.INTER_CUBIC)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 60]
+    message = CompressedImage(format='jpeg')
+    message.data = array.array('B', cv2.imencode('.jpg', pixels, quality)[1].tobytes())
+    message.header.frame_id = 'camera'
     return message
 
 
