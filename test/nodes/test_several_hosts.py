@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / 'tools'))
 
-from transport import nodes
-from transport.lab import Lab
-from transport.network import what_is_missing
+from transport import nodes  # noqa: E402
+from transport.lab import Lab  # noqa: E402
+from transport.network import what_is_missing  # noqa: E402
+from transport.rates import answered  # noqa: E402
+from transport.situations import SMALL_DATAGRAMS  # noqa: E402
 
+DISTRIBUTED = ROOT / 'docs/distributed.md'
 DEADLINE_S = 60.0
 ENOUGH = 20
 
@@ -94,6 +98,23 @@ class TestTwoHosts:
         wait_for_answers(lab, heard)
         # And it does not cease: what is lost fills no buffer for good.
         wait_for_answers(lab, heard, time.time_ns() + 5 * 10**9)
+
+    @pytest.mark.slow
+    def test_most_arrive_of_a_reliable_driver_with_the_settings_for_such_a_link(self, lab):
+        assert SMALL_DATAGRAMS['FASTDDS_BUILTIN_TRANSPORTS'] in DISTRIBUTED.read_text()
+        lab.variables |= SMALL_DATAGRAMS
+        camera = lab.network.host('camera', loss=0.01, delay_ms=5.0)
+        place = lab.place(lab.network.host('node'))
+        _, heard = lab.listener(place, nodes.DETECTIONS)
+        lab.node(nodes.yolo_node(lab, **COMPRESSED), place)
+        _, sent = lab.driver(lab.place(camera), 'reliable', 30.0, compressed=True)
+        wait_for_answers(lab, heard, count=1)
+        begin_ns = heard.of(nodes.ANSWERS)[0].stamp_ns
+        wanted = begin_ns + 5 * 10**9
+        lab.wait_for(lambda: sent.of('sent')[-1].stamp_ns > wanted + 10**9, DEADLINE_S)
+        count, of = answered(sent.of('sent'), heard.of(nodes.ANSWERS), begin_ns, wanted)
+        # Without them a tenth arrives, or none.
+        assert count > of / 2
 
 
 class TestThreeHosts:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transport import nodes
 from transport.lab import CAMERA, Lab
 from transport.outcomes import Outcome
-from transport.rates import SECOND_NS, rate_answered, rate_heard
+from transport.rates import SECOND_NS, answered, rate_answered, rate_heard
 from transport.verdicts import bar_with, told, verdict
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def _watch(
     with Lab() as lab:
         robot, viewer = lab.network.host('robot'), lab.network.host('viewer')
         there, here = lab.place(robot), lab.place(viewer)
-        _, masks = lab.listener(there, f'{nodes.MASKS}:sensor_msgs/Image:reliable')
+        own = (f'{nodes.MASKS}:sensor_msgs/Image:reliable', nodes.SENT_BY_CAMERA_NODE)
+        _, masks = lab.listener(there, *own)
         lab.node(nodes.seg_node(lab, **parameters), there)
         lab.node(nodes.camera_node(), there)
         any_mask = lab.wait_for(lambda: masks.of(nodes.MASKS), _PATIENCE_S)
@@ -111,18 +112,24 @@ def _view(
     lab.network.limit(robot, view.link)
     came_s = time.time()
     seen = _watched(lab, here, view, seconds) if view.topic else _nobody(lab, seconds)
+    # The last seconds where the link carried nothing: until then the viewer was starting.
+    begin_ns = seen[0].at_ns if seen else time.time_ns() - seconds * SECOND_NS
     lab.network.limit(robot, '1gbit')
-    begin_ns = seen[0].at_ns if seen else int(came_s * SECOND_NS)
     lab.spend(1.0)
     own = rate_answered(masks.of(nodes.MASKS), begin_ns, seconds)
     got = rate_heard(seen, begin_ns, seconds)
     kept = own.least >= _MASK_HZ and got.least >= view.bar_hz
-    text = f'masks {own}' + (f'; viewer {got}' if view.topic else '')
+    end_ns = begin_ns + seconds * SECOND_NS
+    camera = masks.of(nodes.CAMERA_INFO)
+    count, of = answered(camera, masks.of(nodes.MASKS), begin_ns, end_ns)
+    text = f'masks {own}, {count} of {of}' + (f'; viewer {got}' if view.topic else '')
     said = told(lab, begin_ns / 1e9, since_s=came_s)
     kept, more = verdict(kept, said, stock=stock)
     record = {
         'masks_by_second': list(own.by_second),
         'viewer_by_second': list(got.by_second),
+        'answered': count,
+        'sent': of,
         'told_s': said.after_s,
     }
     return Outcome('1', view.name, _bar(view, stock), text + more, kept, record)
