@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-r"""Measure whether every image arrives: any driver, container, user, network and viewer.
+"""Measure whether every image arrives: any driver, container, user, network and viewer.
 
-    source tools/env.sh && sudo -E env "PATH=$PATH" "LD_LIBRARY_PATH=$LD_LIBRARY_PATH" \
-        python tools/measure_transport.py
+    sudo bash -c 'source tools/env.sh && python tools/measure_transport.py'
 
 Runs real nodes and drivers in network namespaces of its own, each situation by itself, and prints
 a table: what is asked for, what was found, and whether the bar is kept. Rows:

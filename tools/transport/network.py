@@ -39,7 +39,7 @@ def run(*words: object) -> str:
 def what_is_missing() -> str:
     """Why no host can be made here; empty when it can."""
     if os.geteuid():
-        return 'network namespaces need root: run it with sudo, `sudo -E env "PATH=$PATH" …`'
+        return "network namespaces need root: sudo bash -c 'source tools/env.sh && python …'"
     packages = {
         'ip': 'iproute2',
         'tc': 'iproute2',

@@ -269,6 +269,8 @@ def _judged(
         kept, text = found.least >= situation.bar_hz, f'{found}; {count} of {of}'
     else:
         kept, text = count == of > 0, f'{count} of {of}'
+    if found is not None and not kept and count == of:
+        text += ', no more was sent'  # a camera that is slowed, or a machine that is too slow
     heard = told(lab, begin_s)
     kept, more = verdict(kept, heard, stock=stock)
     record = {
