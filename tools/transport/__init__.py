@@ -1,0 +1,1 @@
+"""What `measure_transport.py` is made of: hosts, places, programs, and the rows of its table."""
