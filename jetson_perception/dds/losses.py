@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.printable import listed, printable
 
-#: Losses that are worth a word: fewer frames, or a smaller share, are lost on a busy machine.
-LEAST_LOST = 3
-LEAST_SHARE = 0.05
 #: A segment that holds fewer images is full while its readers still hold on to them.
 IMAGES_IN_SEGMENT = 3
 #: Assumed where none came yet to measure: VGA in color, the smallest that cameras usually send.
@@ -146,15 +144,9 @@ class InputFacts:
     elsewhere: tuple[str, ...] = ()
 
     @property
-    def share_lost(self) -> float:
-        """Of all frames that were sent, from 0 to 1."""
-        sent = self.received + self.lost
-        return self.lost / sent if sent else 0.0
-
-    @property
     def is_losing(self) -> bool:
         """Whether so many frames are lost that it is worth a word."""
-        return self.lost >= LEAST_LOST and self.share_lost >= LEAST_SHARE
+        return Counted(self.received, self.lost).is_worth_a_word
 
 
 @dataclass(frozen=True)
@@ -222,7 +214,7 @@ def _slow_taking(facts: InputFacts) -> Finding:
 def _of_sender(sender: Sender, facts: InputFacts) -> Finding:
     if sender.same_host is False:
         return _from_afar(sender, facts)
-    if facts.by_shared_memory or not _buffers_suffice(facts):
+    if facts.by_shared_memory or (facts.is_losing and not _buffers_suffice(facts)):
         finding = _of_memory(sender, facts)
         if finding is not None:
             return _with_buffers(finding, facts)
@@ -346,7 +338,7 @@ def _silent(sender: Sender, facts: InputFacts) -> Finding:
     return Finding(
         Cause.SILENT,
         f'{sender.name} is there, its QoS matches, and it {so_far}',
-        f'see what it logs, and `ros2 topic hz {printable(facts.topic)}` beside it',
+        f'see what it logs, and check it with `ros2 topic hz {printable(facts.topic)}` beside it',
     )
 
 

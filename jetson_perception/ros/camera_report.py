@@ -28,7 +28,9 @@ def source_status(
         'times lost': capture.times_lost,
     }
     values |= diagnostics.stage_values(publisher.times)
-    return diagnostics.status(level, name, message or f'{rate:.1f} frames a second', values)
+    return diagnostics.status(
+        level, name, message or f'{rate:.1f} frames a second', values, hardware=uri
+    )
 
 
 def _situation(capture: Capture, publisher: CameraPublisher) -> tuple[bytes, str, str]:

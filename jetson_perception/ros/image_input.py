@@ -15,6 +15,7 @@ from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
@@ -22,7 +23,9 @@ from jetson_perception.ros.image_messages import (
     frame_from_image,
 )
 from jetson_perception.ros.image_topic import ImageTopic, image_topic
+from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.lockstep import FrameAnswers
+from jetson_perception.ros.loss_report import LossReport
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
@@ -31,6 +34,7 @@ from jetson_perception.ros.watchdog import ImageWatchdog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from diagnostic_msgs.msg import DiagnosticStatus
     from rclpy.node import Node
     from sensor_msgs.msg import Image
 
@@ -106,7 +110,9 @@ class ImageInput:
         self._offer: Callable[[Frame], None] | None = None
         self._subscription: Any = None
         self._watchdog: ImageWatchdog | None = None
+        self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
+        self._losses: LossReport | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
@@ -121,6 +127,7 @@ class ImageInput:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
         self._offer, self.rejected = offer, 0
+        self._losses = LossReport(self._node)
         self._subscribe(image_topic(self._node, self._topic, params.image_transport))
         self.name = self._subscription.topic_name
         self._stamps = StampCheck(self._node, self.name)
@@ -129,6 +136,7 @@ class ImageInput:
         self._node.get_logger().info(f'waiting for images on {self.name}')
 
     def _subscribe(self, topic: ImageTopic) -> None:
+        assert self._losses is not None, 'start makes it'
         every_frame = self._params.value.every_frame
         self._subscription = self._node.create_subscription(
             topic.message_type,
@@ -143,8 +151,11 @@ class ImageInput:
             topic,
             every_frame=every_frame,
             on_other_type=partial(self._take_the_other_type, topic),
+            recent=self._losses.recent,
         )
-        self._senders = Senders(self._node, self._subscription)
+        self._arrivals = Arrivals(self._subscription)
+        self._losses.watch(topic, self._subscription, self._arrivals)
+        self._senders = Senders(self._node, self._arrivals)
 
     def _take_the_other_type(self, topic: ImageTopic) -> None:
         """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
@@ -164,6 +175,15 @@ class ImageInput:
         watchdog = self._watchdog
         return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
 
+    @property
+    def lost(self) -> int:
+        """How many images since `start` were sent and never taken."""
+        return self._losses.total.lost if self._losses is not None else 0
+
+    def diagnose(self, name: str) -> DiagnosticStatus:
+        """Whether images come, and all that are sent."""
+        return input_status(name, self, self._losses)
+
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
         return self._stamps.problem() if self._stamps is not None else ''
@@ -176,15 +196,22 @@ class ImageInput:
         """Unsubscribe."""
         self._offer = None
         self._unsubscribe()
+        if self._losses is not None:
+            self._losses.close()
+        self._losses = None
 
     def _unsubscribe(self) -> None:
         if self._watchdog is not None:
             self._watchdog.close()
         if self._senders is not None:
             self._senders.close()
+        if self._losses is not None:
+            self._losses.stop_watching()
+        if self._arrivals is not None:
+            self._arrivals.close()
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-        self._watchdog = self._subscription = self._senders = None
+        self._watchdog = self._subscription = self._senders = self._arrivals = None
 
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""

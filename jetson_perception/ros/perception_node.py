@@ -196,7 +196,7 @@ class PerceptionNode(ManagedNode):
         self._reports.on_error(error)
 
     def diagnose(self) -> list[DiagnosticStatus]:
-        """One status a lane."""
+        """One status for the input, and one a lane."""
         return self._reports.diagnose()
 
     def _on_settled(self, frame: Frame) -> None:
