@@ -151,7 +151,7 @@ class ImageInput:
             topic,
             every_frame=every_frame,
             on_other_type=partial(self._take_the_other_type, topic),
-            recent=self._losses.recent,
+            losses=self._losses,
         )
         self._arrivals = Arrivals(self._subscription)
         self._losses.watch(topic, self._subscription, self._arrivals)

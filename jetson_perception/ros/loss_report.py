@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.dds.frame_counts import Counted, FrameCounts
+from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import Finding, judge
-from jetson_perception.dds.own_sockets import own_sockets
 from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lost_messages import LostMessages
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.dds.losses import InputFacts
     from jetson_perception.ros.arrivals import Arrival, Arrivals
     from jetson_perception.ros.image_topic import ImageTopic
 
@@ -58,7 +58,7 @@ class LossReport:
         self._found: list[Finding] = []
         #: When each cause was last there, of those that were told.
         self._told_s: dict[str, float] = {}
-        self._drops: deque[int | None] = deque(maxlen=_SECONDS + 1)
+        self._kernel = KernelCounters(_SECONDS)
         self._timer = steady_timer(node, 1.0, self.check)
 
     def watch(self, topic: ImageTopic, subscription: Any, arrivals: Arrivals) -> None:
@@ -72,6 +72,8 @@ class LossReport:
         self._arrivals = arrivals
         arrivals.hear(self._on_arrival)
         self._lost = LostMessages(self._node, subscription, self._counts.lost_on_the_way)
+        if self._lost.told:
+            self._counts.lost_on_the_way(0)
 
     def stop_watching(self) -> None:
         """Leave the subscription alone, before it is destroyed."""
@@ -117,27 +119,26 @@ class LossReport:
     def check(self) -> None:
         """See what was lost in the last seconds; called once a second."""
         self._counts.second_passed()
-        self._drops.append(own_sockets().drops)
+        self._kernel.second_passed()
         recent = self._counts.recent
         self._losing_s = self._losing_s + 1 if recent.is_worth_a_word else 0
         if self._losing_s < _LASTING or self._facts is None:
             self._found = []
             return
-        self._found = judge(
-            self._facts.collect(
-                recent,
-                self._recent_drops(),
-                ever=self._counts.total.received > 0,
-                rate_hz=self._counts.rate_hz,
-                image_bytes=self._image_bytes,
-                compressed=self._topic is not None and self._topic.compressed,
-            )
-        )
+        self._found = judge(self.collect(self._facts))
         self._tell()
 
-    def _recent_drops(self) -> int | None:
-        first, last = self._drops[0], self._drops[-1]
-        return None if first is None or last is None else max(last - first, 0)
+    def collect(self, facts: TopicFacts, *, silent: bool = False) -> InputFacts:
+        """What is known of the topic now; it takes some milliseconds."""
+        return facts.collect(
+            self._counts.recent,
+            self._kernel,
+            silent=silent,
+            ever=self._counts.total.received > 0,
+            rate_hz=self._counts.rate_hz,
+            image_bytes=self._image_bytes,
+            compressed=self._topic is not None and self._topic.compressed,
+        )
 
     def _tell(self) -> None:
         """Log causes that are new."""

@@ -48,6 +48,11 @@ class LostMessages:
             return
         node.add_waitable(self._handler)
 
+    @property
+    def told(self) -> bool:
+        """Whether the middleware tells of them."""
+        return self._handler is not None
+
     def close(self) -> None:
         """Listen no longer; before the subscription is destroyed."""
         handler, self._handler = self._handler, None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rclpy.qos import QoSReliabilityPolicy
 
-from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.dds.losses import Cause, Finding, judge
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
     from jetson_perception.ros.image_topic import ImageTopic
+    from jetson_perception.ros.loss_report import LossReport
 
 #: How long before it reports missing images the watchdog starts to ask who should send them.
 _LISTEN_S = 2.0
@@ -57,8 +57,8 @@ class ImageWatchdog:
         Whether the subscription is reliable so that no frame is lost.
     on_other_type : callable
         Called where all who publish send images of the other kind; it may close the watchdog.
-    recent : callable
-        Gives the frames of the last seconds; who counts lost ones tells of them, and why.
+    losses : LossReport, optional
+        Who counts lost images, and tells why they are.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ImageWatchdog:
         *,
         every_frame: bool = False,
         on_other_type: Callable[[], None] = lambda: None,
-        recent: Callable[[], Counted] = Counted,
+        losses: LossReport | None = None,
     ) -> None:
         self._node = node
         self._subscription = subscription
@@ -78,7 +78,7 @@ class ImageWatchdog:
         self._patience_s = patience_s
         self._every_frame = every_frame
         self._on_other_type = on_other_type
-        self._recent = recent
+        self._losses = losses
         self._facts = TopicFacts(
             node, subscription.topic_name, topic.type_name, subscription.qos_profile
         )
@@ -110,6 +110,11 @@ class ImageWatchdog:
             health is not None and health.phase_of_source(name) == 'ended' for name in names
         )
 
+    @property
+    def causes(self) -> list[str]:
+        """Why nothing comes, as words for programs; empty until it was warned of."""
+        return [each.cause.value for each in self._findings()] if self.warned else []
+
     def _check(self) -> None:
         silence_s = time.monotonic() - self._last_s
         if silence_s >= _CHECK_S and self._all_send_the_other_type():
@@ -119,12 +124,13 @@ class ImageWatchdog:
         if self.warned or silence_s < self._patience_s:
             return
         if silence_s < 3 * self._patience_s:
-            if not self._names_known():
-                return  # discovery reports topics first, and their nodes' names later
-            if not self._ever and self._is_offered() and not self._is_blocked():
-                return  # cameras and rendered scenes take seconds to their first image
+            # Discovery reports topics first, and their nodes' names later; cameras and rendered
+            # scenes take seconds to their first image.
+            early = not self._names_known() or (not self._ever and self._is_offered())
+            if early and not self._is_blocked():
+                return
         self.warned = True
-        if self._recent().is_worth_a_word:
+        if self._losses is not None and self._losses.recent().is_worth_a_word:
             return  # it is sent, and lost: that is told already
         if self.at_end():
             self._node.get_logger().info(self.explanation())
@@ -168,10 +174,9 @@ class ImageWatchdog:
 
     def _find(self) -> list[Finding]:
         """Why nothing comes of what matches."""
-        known = self._facts.collect(
-            self._recent(), silent=True, ever=self._ever, compressed=self._topic.compressed
-        )
-        return judge(known)
+        if self._losses is not None:
+            return judge(self._losses.collect(self._facts, silent=True))
+        return judge(self._facts.collect(silent=True, ever=self._ever))
 
     def explanation(self) -> str:
         """One line: the topic, who publishes it and how, and what to do."""

@@ -67,7 +67,7 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
             id='stale_files_of_another_user',
         ),
         pytest.param(
-            facts(sender(Memory.NONE, 0), **LOSING, **FULL, stale_bytes=60 << 20),
+            facts(sender(Memory.NONE, 0), **LOSING, **FULL, stale_bytes=80 << 20),
             Cause.STALE_FILES,
             id='stale_files_fill_it',
         ),
