@@ -1,8 +1,8 @@
 """A camera driver as users have one: sends images on /camera, best effort.
 
-    send_images.py SECONDS RATE [RATE …] [width=1280] [idle]
+    send_images.py SECONDS RATE [width=1280] [idle]
 
-With several rates it goes from one to the next, in equal parts; `idle` sends nothing.
+`idle` sends nothing.
 """
 
 import array
@@ -13,8 +13,7 @@ import rclpy
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 
-seconds = float(sys.argv[1])
-rates = [float(each) for each in sys.argv[2:] if each.isdecimal()]
+seconds, rate = float(sys.argv[1]), float(sys.argv[2])
 width = max((int(each[6:]) for each in sys.argv if each.startswith('width=')), default=1280)
 height = width * 9 // 16
 
@@ -26,8 +25,7 @@ publisher = node.create_publisher(
 image = Image(height=height, width=width, step=3 * width, encoding='bgr8')
 image.data = array.array('B', bytes(3 * width * height))
 begun_s = due_s = time.monotonic()
-while (elapsed_s := time.monotonic() - begun_s) < seconds:
-    rate = rates[min(int(elapsed_s / seconds * len(rates)), len(rates) - 1)]
+while time.monotonic() - begun_s < seconds:
     image.header.stamp = node.get_clock().now().to_msg()
     if 'idle' not in sys.argv:
         publisher.publish(image)
