@@ -16,7 +16,7 @@ _MOST_HZ = 1000.0
 _FASTER = 4.0
 _SPARE = 3
 #: After so much silence a publisher may have ended, if another one fits as well.
-_SILENT_NS, _SILENT_PERIODS = 1_000_000_000, 10
+_SILENT_NS, _SILENT_PERIODS = 3_000_000_000, 10
 #: Periods that are looked at: how many, and the least for an opinion.
 _PERIODS, _LEAST_PERIODS = 30, 6
 #: Of the regular period: up to where an interval is one, and from where it is several.

@@ -42,7 +42,9 @@ class TestByNumber:
             pytest.param(sent([*range(1, 50), *range(200, 250)]), 150, id='a_link_was_down'),
             pytest.param(sent(range(1, 50)) + sent(range(1, 50), 60), 0, id='started_again'),
             pytest.param(
-                sent(range(1, 50)) + sent([3, 4, 7, *range(60, 90)], 60), 54, id='again_and_losses'
+                sent(range(1, 50)) + sent([3, 4, 7, *range(60, 90)], 160),
+                54,
+                id='again_and_losses',
             ),
             pytest.param(
                 merged(sent(range(1, 100)), sent(range(5001, 5100), -4999.5)),
