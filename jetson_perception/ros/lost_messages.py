@@ -28,7 +28,7 @@ class LostMessages:
     node : rclpy Node
         In whose executor it is told.
     subscription : rclpy Subscription
-        Or what has a `handle` as one has.
+        Or what stands for one; without a `handle` nothing is told.
     on_lost : callable
         Called as on_lost(total).
     """
@@ -37,12 +37,15 @@ class LostMessages:
         self._node = node
         self._on_lost = on_lost
         self._handler: Any = None
+        handle = getattr(subscription, 'handle', None)
+        if handle is None:
+            return
         try:
             self._handler = EventHandler(
                 callback_group=node.default_callback_group,
                 callback=self._on_event,
                 event_type=QoSSubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST,
-                parent_impl=subscription.handle,
+                parent_impl=handle,
             )
         except UnsupportedEventTypeError:
             return
