@@ -25,6 +25,7 @@ from jetson_perception.launch_arguments import Argument as Argument
 from jetson_perception.launch_arguments import defaults as defaults
 from jetson_perception.parameter_sections import read_sections
 from jetson_perception.printable import printable, quoted
+from jetson_perception.process.allocator import SYSTEM, SYSTEM_VARIABLE
 from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
@@ -287,27 +288,6 @@ def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[s
     return texts
 
 
-def transport_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables to add so that large images arrive; those that the user set are left alone.
-
-    Every frame fits into a 64 MB shared-memory segment. An allocator that keeps its memory saves
-    a page fault for every 4 KiB of each frame: "Transport" in the README has the measurements. It
-    keeps one heap: every activation starts new threads, and each would leave its own heap behind,
-    as large as the largest engine that was ever opened in it.
-    """
-    wanted = {
-        'MALLOC_ARENA_MAX': '1',
-        'MALLOC_MMAP_THRESHOLD_': '268435456',
-        'MALLOC_TRIM_THRESHOLD_': '536870912',
-        'MALLOC_TOP_PAD_': '67108864',
-    }
-    profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-    if not any(name in environ for name in profiles):
-        # Fast DDS reads the first name up to Jazzy, and the second later.
-        wanted |= dict.fromkeys(profiles, str(config_path('fastdds.xml')))
-    return {name: value for name, value in wanted.items() if name not in environ}
-
-
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     """The values, with a rendered scene as the source unless something names another."""
     given = values.get('image') or values['source'] or _camera_file(values)
@@ -455,7 +435,7 @@ def _is_made(name: str) -> bool:
 
 
 def _environment(values: Mapping[str, str]) -> dict[str, str]:
-    return transport_environment() if values['transport'] == 'shared_memory' else {}
+    return {SYSTEM_VARIABLE: SYSTEM} if values['transport'] == SYSTEM else {}
 
 
 def _of_engine(engine: str, values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 from jetson_perception.printable import printable
+from jetson_perception.process.allocator import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -40,10 +41,10 @@ class Argument:
 _COMMON = (
     Argument(
         'transport',
-        'shared_memory',
-        'shared_memory gives our processes a Fast DDS profile and allocator settings that do not '
-        'lose large images; system leaves everything as it is.',
-        ('shared_memory', 'system'),
+        'auto',
+        'auto has our processes choose transports of Fast DDS and settings of the allocator with '
+        'which no large image is lost; system leaves everything as it is.',
+        ('auto', SYSTEM),
     ),
     Argument(
         'every_frame',

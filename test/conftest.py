@@ -98,11 +98,14 @@ def pytest_configure() -> None:
             'ROS is here, but not the messages of jetson_perception: run `make setup`, then '
             '`source tools/env.sh`'
         )
-    # As the README says of a camera's process: what exceeds Fast DDS's own segment of 512 kB goes
-    # through UDP's loopback in pieces, and on a busy machine each image may lose one.
-    from jetson_perception.bringup import transport_environment
+    # A camera driver that loses no image: what exceeds Fast DDS's own segment of 512 kB is sent in
+    # pieces, and on a busy machine each image may lose one. Nodes that tests start have none.
+    from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
+    from jetson_perception.process.allocator import keep_memory
+    from jetson_perception.resources import config_path
 
-    os.environ.update(transport_environment())
+    keep_memory()
+    os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(config_path('fastdds.xml'))))
     domain_id, _domain_lock = claim_domain_id()
     os.environ['ROS_DOMAIN_ID'] = str(domain_id)
     if os.environ.get('ROS_DISTRO') == 'humble':

@@ -18,13 +18,6 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.resources import config_path
 from jetson_perception.ros.frame_ids import frame_of_camera
 
-ALLOCATOR = {
-    'MALLOC_ARENA_MAX',
-    'MALLOC_MMAP_THRESHOLD_',
-    'MALLOC_TRIM_THRESHOLD_',
-    'MALLOC_TOP_PAD_',
-}
-PROFILES = {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
 LAUNCH_FILES = [
     pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
     pytest.param(bringup.YOLO_ARGUMENTS, bringup.yolo, id='yolo'),
@@ -625,38 +618,9 @@ class TestCommand:
 
 
 class TestTransport:
-    def test_for_a_user_who_set_nothing(self):
-        added = bringup.transport_environment({'PATH': '/bin'})
-        assert added.keys() == ALLOCATOR | PROFILES
-        assert {added[name] for name in PROFILES} == {str(config_path('fastdds.xml'))}
-        assert all(added[name].isdecimal() for name in ALLOCATOR)
-
-    @pytest.mark.parametrize('name', sorted(PROFILES))
-    def test_a_profile_of_the_users_own_stays(self, name):
-        """Also when it is given by the name that the other releases read."""
-        added = bringup.transport_environment({name: '/etc/mine.xml'})
-        assert added.keys() == ALLOCATOR
-
-    @pytest.mark.parametrize('name', sorted(ALLOCATOR))
-    def test_an_allocator_setting_of_the_users_own_stays(self, name):
-        added = bringup.transport_environment({name: '1'})
-        assert added.keys() == (ALLOCATOR | PROFILES) - {name}
-
     @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
-    def test_every_process_of_ours_gets_it_unless_told_not_to(
-        self, arguments, processes, monkeypatch
-    ):
-        for name in ALLOCATOR | PROFILES:
-            monkeypatch.delenv(name, raising=False)
+    def test_every_process_of_ours_chooses_unless_told_not_to(self, arguments, processes):
         for process in processes(defaults(arguments)):
-            assert process.environment == bringup.transport_environment({})
-        for process in processes(defaults(arguments, transport='system')):
             assert process.environment == {}
-
-    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
-    def test_the_environment_of_the_user_is_looked_at_when_launching(
-        self, arguments, processes, monkeypatch
-    ):
-        monkeypatch.setenv('FASTRTPS_DEFAULT_PROFILES_FILE', '/etc/mine.xml')
-        for process in processes(defaults(arguments)):
-            assert not PROFILES & process.environment.keys()
+        for process in processes(defaults(arguments, transport='system')):
+            assert process.environment == {'JETSON_PERCEPTION_TRANSPORT': 'system'}

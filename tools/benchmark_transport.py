@@ -24,12 +24,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jetson_perception.bringup import transport_environment  # noqa: E402
-from jetson_perception.resources import config_path  # noqa: E402
+from jetson_perception.dds import sockets, transports  # noqa: E402
+from jetson_perception.dds.fast_dds import PROFILE_VARIABLES, TRANSPORTS_VARIABLE  # noqa: E402
+from jetson_perception.process.allocator import (  # noqa: E402
+    SYSTEM,
+    SYSTEM_VARIABLE,
+    keep_memory,
+)
 
 TOPIC = 'benchmark_transport/image'
 WARM_UP = 25
 DISCOVERY_S = 20.0
+#: As camera_node has it.
+SEGMENT_BYTES = 32 * transports.MEBIBYTE
 
 
 def main() -> int:
@@ -45,6 +52,9 @@ def main() -> int:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures there too')
     parser.add_argument('--role', choices=['publish', 'subscribe'], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.role:
+        keep_memory()
+        transports.take(SEGMENT_BYTES)
     if arguments.role == 'publish':
         publish(arguments)
         return 0
@@ -54,24 +64,22 @@ def main() -> int:
     return compare(arguments)
 
 
-def settings() -> dict[str, dict[str, str]]:
-    """Variables of each setting, by its name."""
-    ours = transport_environment({})
-    profile = {name: value for name, value in ours.items() if 'PROFILES' in name}
-    assert profile
-    return {
-        'Fast DDS as it comes': {},
-        f'shared memory ({config_path("fastdds.xml").name})': profile,
-        'that, and the allocator settings of the launch files': ours,
-    }
+LEFT = {SYSTEM_VARIABLE: SYSTEM}
+UDP = {TRANSPORTS_VARIABLE: f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'}
+#: Variables of sender and receiver in each setting.
+SETTINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    'as the middleware comes': (LEFT, LEFT),
+    'as our nodes choose': ({}, {}),
+    'sender as the middleware comes, receiver over UDP as our nodes choose': (LEFT, UDP),
+}
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """Run every setting and print a row for each."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in settings()}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in SETTINGS}
     for _ in range(arguments.runs):
-        for name, variables in settings().items():
-            found[name].append(run(arguments, variables))
+        for name, (sender, receiver) in SETTINGS.items():
+            found[name].append(run(arguments, sender, receiver))
             print(f'{name}: {found[name][-1]}', file=sys.stderr, flush=True)
     size = f'{arguments.width}×{arguments.height} bgr8'
     print(f'{size} at {arguments.rate:g} Hz, best effort, {arguments.runs} runs')
@@ -99,32 +107,33 @@ def spread(values: list[float], form: str, unit: str = '') -> str:
     return (low if low == high else f'{low} to {high}') + unit
 
 
-def run(arguments: argparse.Namespace, variables: dict[str, str]) -> dict[str, float]:
+def run(
+    arguments: argparse.Namespace, sender: dict[str, str], receiver: dict[str, str]
+) -> dict[str, float]:
     """One publisher and one subscriber with these variables; what the subscriber found."""
     # Without this shell's settings, in an unused domain.
-    ours = transport_environment({})
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    names = (*PROFILE_VARIABLES, TRANSPORTS_VARIABLE, SYSTEM_VARIABLE)
+    environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {
         'PYTHONPATH': os.pathsep.join([str(ROOT), environment.get('PYTHONPATH', '')]),
         'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **variables,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
     }
     command = [sys.executable, __file__]
     for name in ('width', 'height', 'rate', 'frames'):
         command += [f'--{name}', str(getattr(arguments, name))]
     with subprocess.Popen(
         [*command, '--role', 'subscribe'],
-        env=environment,
+        env=environment | receiver,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as receiver:
+    ) as process:
         try:
-            subprocess.run([*command, '--role', 'publish'], env=environment, check=True)
-            output, _ = receiver.communicate('end\n', timeout=30)
+            subprocess.run([*command, '--role', 'publish'], env=environment | sender, check=True)
+            output, _ = process.communicate('end\n', timeout=30)
         finally:
-            receiver.kill()
+            process.kill()
     result: dict[str, float] = json.loads(output.splitlines()[-1])
     return result
 

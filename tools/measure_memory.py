@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jetson_perception.bringup import NodeProcess, transport_environment  # noqa: E402
+from jetson_perception.bringup import NodeProcess  # noqa: E402
 from jetson_perception.ros.processes import RunningProcess, running  # noqa: E402
 
 if TYPE_CHECKING:
@@ -113,7 +113,6 @@ def seg_node(model: str, folder: Path) -> NodeProcess:
         'seg_node',
         NAMESPACE,
         parameters={'model': model or str(tiny_model(folder / 'tiny.onnx')), 'threads': 1},
-        environment=transport_environment(),
     )
 
 
@@ -142,8 +141,7 @@ def tiny_model(path: Path) -> Path:
 def publishing(rate: float) -> Iterator[None]:
     """Images sent by a process of their own, until the block ends."""
     command = [sys.executable, __file__, '--publish', '--rate', str(rate)]
-    environment = os.environ | transport_environment()
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as sender:
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as sender:
         try:
             yield
         finally:

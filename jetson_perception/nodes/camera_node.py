@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.camera import open_source
 from jetson_perception.camera.capture import Capture
 from jetson_perception.camera.pace import Pace
+from jetson_perception.dds.transports import MEBIBYTE
 from jetson_perception.errors import ParameterError
 from jetson_perception.ros.calibration_files import calibration_file, first_calibration
 from jetson_perception.ros.calibration_service import CalibrationService
@@ -128,9 +129,13 @@ class CameraNode(ManagedNode):
             self._publisher.publish_stats()
 
 
+#: Shared memory for images: eleven of 1280×720, or one of 3840×2160.
+SEGMENT_BYTES = 32 * MEBIBYTE
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the node."""
-    run_node(CameraNode, args)
+    run_node(CameraNode, args, SEGMENT_BYTES)
 
 
 if __name__ == '__main__':

@@ -37,6 +37,9 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     os.environ.setdefault(*_OPENBLAS_SPINNING)
     # launch reports any code but 0 as a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
+    from jetson_perception.process.allocator import keep_memory
+
+    keep_memory()  # before threads start
     if prepare is not None:
         prepare()
     importlib.import_module(module).main()

@@ -14,7 +14,6 @@ from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
-from jetson_perception.ros import qos
 from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
@@ -22,6 +21,7 @@ from jetson_perception.ros.image_messages import (
     frame_from_compressed,
     frame_from_image,
 )
+from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_topic import ImageTopic, image_topic
 from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.lockstep import FrameAnswers
@@ -29,6 +29,7 @@ from jetson_perception.ros.loss_report import LossReport
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
+from jetson_perception.ros.udp_participant import UdpParticipant
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ class ImageInputParams:
         'image/compressed. Where image is remapped to a topic that ends in /compressed, or that '
         'only compressed images are sent on, they are taken either way.',
         choices=('raw', 'compressed'),
+        at_configure=True,
+    )
+    reliability: str = param(
+        'auto',
+        'auto subscribes to images as they are sent: reliable if all publishers are, best effort '
+        'otherwise; best_effort and reliable do so whatever is sent.',
+        choices=('auto', 'best_effort', 'reliable'),
         at_configure=True,
     )
     max_image_pixels: int = param(
@@ -108,7 +116,8 @@ class ImageInput:
         self._on_error = on_error
         self._topic = topic
         self._offer: Callable[[Frame], None] | None = None
-        self._subscription: Any = None
+        self._subscription: ImageSubscription | None = None
+        self._udp_participant = UdpParticipant(node)
         self._watchdog: ImageWatchdog | None = None
         self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
@@ -128,34 +137,52 @@ class ImageInput:
         params = self._params.value
         self._offer, self.rejected = offer, 0
         self._losses = LossReport(self._node)
-        self._subscribe(image_topic(self._node, self._topic, params.image_transport))
-        self.name = self._subscription.topic_name
+        topic = image_topic(self._node, self._topic, params.image_transport)
+        self._subscribe(topic)
+        self.name = topic.name
         self._stamps = StampCheck(self._node, self.name)
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)
         self._node.get_logger().info(f'waiting for images on {self.name}')
 
     def _subscribe(self, topic: ImageTopic) -> None:
-        assert self._losses is not None, 'start makes it'
-        every_frame = self._params.value.every_frame
-        self._subscription = self._node.create_subscription(
-            topic.message_type,
-            topic.name,
+        params = self._params.value
+        self._subscription = ImageSubscription(
+            self._node,
+            self._udp_participant,
+            topic,
             self._on_compressed if topic.compressed else self._on_image,
-            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
-            qos_overriding_options=qos.overridable(),
+            partial(self._watch, topic),
+            reliability=params.reliability,
+            every_frame=params.every_frame,
         )
+
+    def _watch(self, topic: ImageTopic, subscription: Any) -> None:
+        """Watch over a subscription that has just been made, not over the one before."""
+        self._stop_watching()
         self._watchdog = ImageWatchdog(
             self._node,
-            self._subscription,
+            subscription,
             topic,
-            every_frame=every_frame,
+            every_frame=self._params.value.every_frame,
             on_other_type=partial(self._take_the_other_type, topic),
             losses=self._losses,
         )
-        self._arrivals = Arrivals(self._subscription)
-        self._losses.watch(topic, self._subscription, self._arrivals)
+        self._arrivals = Arrivals(subscription)
+        if self._losses is not None:
+            self._losses.watch(topic, subscription, self._arrivals)
         self._senders = Senders(self._node, self._arrivals)
+
+    def _stop_watching(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.close()
+        if self._senders is not None:
+            self._senders.close()
+        if self._losses is not None:
+            self._losses.stop_watching()
+        if self._arrivals is not None:
+            self._arrivals.close()
+        self._watchdog = self._senders = self._arrivals = None
 
     def _take_the_other_type(self, topic: ImageTopic) -> None:
         """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
@@ -201,21 +228,15 @@ class ImageInput:
         self._losses = None
 
     def _unsubscribe(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.close()
-        if self._senders is not None:
-            self._senders.close()
-        if self._losses is not None:
-            self._losses.stop_watching()
-        if self._arrivals is not None:
-            self._arrivals.close()
+        self._stop_watching()
         if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-        self._watchdog = self._subscription = self._senders = self._arrivals = None
+            self._subscription.close()
+        self._subscription = None
 
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""
         self.stop()
+        self._udp_participant.close()
         answers, self._answers = self._answers, None
         if answers is not None:
             answers.close()
@@ -233,6 +254,8 @@ class ImageInput:
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
         if self._watchdog is None or self._offer is None or self._stamps is None:
+            return
+        if self._subscription is not None and not self._subscription.accepts():
             return
         self._watchdog.image_arrived()
         if self._answers is not None and not self._answers.is_new(msg.header):

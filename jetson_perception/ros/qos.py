@@ -1,8 +1,8 @@
 """Quality of service, one constant for each kind of topic.
 
-Images come best effort, so that a lost one is not sent again when a newer one is due; results go
-reliable, so that any subscriber matches (REP-2003's advice: publish reliable, subscribe best
-effort). Users override both from YAML, as `qos_overrides./image.subscription.reliability`.
+Images are taken as they are sent (`ros.subscription_fit`); results go reliable, so that any
+subscriber matches. Users override both from YAML, as
+`qos_overrides./image.subscription.reliability`.
 """
 
 from rclpy.qos import (
@@ -14,7 +14,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-#: For images that a node subscribes to: the newest or none.
+#: For images that a node subscribes to: the newest or none. Reliable if they are sent so.
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
@@ -44,8 +44,25 @@ LATCHED = QoSProfile(
 )
 
 
-def overridable() -> QoSOverridingOptions:
-    """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it."""
-    return QoSOverridingOptions(
-        [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY]
+def overridable(*, reliability: bool = True) -> QoSOverridingOptions:
+    """Let users set a topic's QoS by parameters; fresh for each topic, as rclpy keeps it.
+
+    Parameters
+    ----------
+    reliability : bool
+        Whether reliability has such a parameter too.
+    """
+    kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+    return QoSOverridingOptions([*kinds, QoSPolicyKind.RELIABILITY] if reliability else kinds)
+
+
+def with_reliability(profile: QoSProfile, *, reliable: bool) -> QoSProfile:
+    """A copy of a profile of which messages are kept by number, reliable or best effort."""
+    return QoSProfile(
+        history=profile.history,
+        depth=profile.depth,
+        durability=profile.durability,
+        reliability=QoSReliabilityPolicy.RELIABLE
+        if reliable
+        else QoSReliabilityPolicy.BEST_EFFORT,
     )

@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.camera.native_output import quiet_opencv
+from jetson_perception.dds import transports
 from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.managed_node import ManagedNode
 
+
+SEGMENT_BYTES = 16 * transports.MEBIBYTE
+"""Shared memory for what a node of ours sends: pictures of a camera's size, and small messages."""
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,7 +50,11 @@ class _ToRosLog(logging.Handler):
             self._log.debug(text)
 
 
-def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None) -> None:
+def run_node(
+    make: Callable[[], ManagedNode],
+    args: Sequence[str] | None = None,
+    segment_bytes: int = SEGMENT_BYTES,
+) -> None:
     """Make a node, bring it up and spin it until it is told to end by a signal.
 
     Parameters
@@ -55,6 +63,8 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
         Gives the node.
     args : sequence of str, optional
         Command line with ROS arguments; the process's own by default.
+    segment_bytes : int
+        Shared memory for what the node sends, where there is enough.
     """
     spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
@@ -69,6 +79,7 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     require_utf8(args)
     require_log_folder()
     signals = ending.EndSignals(END_SIGNALS, end)
+    taken = transports.take(segment_bytes)
     # rclpy's own handlers take the context down at once: then results under way cannot be
     # published, nor a service call be answered, and each says so with a traceback.
     try:
@@ -79,10 +90,12 @@ def run_node(make: Callable[[], ManagedNode], args: Sequence[str] | None = None)
     quiet_opencv()
     try:
         node = make()
+        transports.forget_profile()
         library = logging.getLogger('jetson_perception')
         library.setLevel(logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
+        library.info('transports: %s', taken.description)
         if not spinner.stopped:
             node.bring_up(sys.argv if args is None else args)
         spinner.spin(node)

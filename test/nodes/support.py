@@ -33,7 +33,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from jetson_perception.bringup import NodeProcess, transport_environment
+from jetson_perception.bringup import NodeProcess
+from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
 from jetson_perception.ros.image_messages import ImageMessage, stamp_ns
 from jetson_perception.ros.processes import RunningProcess, running
 
@@ -78,7 +79,7 @@ def node_process(executable, namespace, *, parameter_file=None, **parameters):
         namespace,
         parameter_file=parameter_file,
         parameters={name.replace('__', '.'): value for name, value in parameters.items()},
-        environment=transport_environment(),
+        environment=dict.fromkeys(PROFILE_VARIABLES, ''),
     )
 
 

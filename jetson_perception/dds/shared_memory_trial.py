@@ -1,0 +1,63 @@
+"""Whether images really come through shared memory that was found to be fit for them.
+
+A publisher's segment is found by its process id, which repeats from container to container: then
+the segment is another process's, and nothing comes. A camera that has not started yet looks the
+same. So after a silence UDP is tried; if images come by it, shared memory has one more chance, and
+after that UDP stays.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_S = 1.5
+"""How long nothing may come through shared memory before something else is tried."""
+
+
+class _State(enum.Enum):
+    TRUSTED = enum.auto()
+    UDP_TRIED = enum.auto()
+    LAST_CHANCE = enum.auto()
+    CONFIRMED = enum.auto()
+    FAILED = enum.auto()
+
+
+class SharedMemoryTrial:
+    """Decides by what arrives; begins with the first subscription to a set of publishers.
+
+    Parameters
+    ----------
+    now_s : callable
+        Seconds that never go back.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._state = _State.TRUSTED
+        self._since_s = now_s()
+        self._arrived = False
+
+    def message_arrived(self) -> None:
+        """Count a message, by whichever way is the present one."""
+        self._arrived = True
+
+    def needs_udp(self) -> bool:
+        """Whether the subscription should offer UDP alone now; asked a few times a second."""
+        silent = not self._arrived and self._now_s() - self._since_s > PATIENCE_S
+        if self._state is _State.TRUSTED and silent:
+            self._go(_State.UDP_TRIED)
+        elif self._state is _State.UDP_TRIED and self._arrived:
+            self._go(_State.LAST_CHANCE)
+        elif self._state is _State.LAST_CHANCE and silent:
+            self._go(_State.FAILED)
+        elif self._state in (_State.TRUSTED, _State.LAST_CHANCE) and self._arrived:
+            self._go(_State.CONFIRMED)
+        return self._state in (_State.UDP_TRIED, _State.FAILED)
+
+    def _go(self, state: _State) -> None:
+        self._state, self._since_s, self._arrived = state, self._now_s(), False

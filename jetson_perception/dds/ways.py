@@ -1,0 +1,73 @@
+"""By which way images come from a publisher: through shared memory that can, or over UDP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from jetson_perception.dds import sockets
+from jetson_perception.dds.segments import segments_of_process
+from jetson_perception.dds.transports import MEBIBYTE, SMALLEST_SEGMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jetson_perception.dds.guids import Guid
+    from jetson_perception.dds.segments import Segment
+
+
+class Way(NamedTuple):
+    """How images are to be received.
+
+    Attributes
+    ----------
+    over_udp : bool
+        Whether by a participant that offers nothing but UDP.
+    reason : str
+        Why, if so, for the log; empty if not.
+    """
+
+    over_udp: bool
+    reason: str = ''
+
+
+def way_from(
+    publishers: Iterable[Guid],
+    own: Guid,
+    known: list[Segment],
+    receive_limit: int | None = None,
+) -> Way:
+    """The way by which a subscription gets the most of what is published.
+
+    Parameters
+    ----------
+    publishers : iterable of Guid
+        All who publish the topic.
+    own : Guid
+        Of an endpoint of the participant that offers shared memory.
+    known : list of Segment
+        What lies in /dev/shm.
+    receive_limit : int, optional
+        What a socket may hold of what it received, in bytes.
+    """
+    reasons = []
+    for guid in publishers:
+        # Others do not offer shared memory here, and within a process none is needed.
+        if guid.on_host_of(own) and not guid.in_process_of(own):
+            reason, open_to_us = _obstacle(guid, known)
+            if reason and (not open_to_us or sockets.carries_images(receive_limit)):
+                reasons.append(reason)
+    return Way(bool(reasons), reasons[0] if reasons else '')
+
+
+def _obstacle(guid: Guid, known: list[Segment]) -> tuple[str, bool]:
+    """What keeps images out of a publisher's shared memory, and whether anything comes through."""
+    theirs = segments_of_process(guid.pid_modulo, known)
+    if not theirs:
+        return 'its shared memory is not to be seen from here, as with another container', False
+    if not all(each.readable for each in theirs):
+        return 'its shared memory belongs to another user', False
+    # A participant that has several, as with a profile beside LOCALHOST, sends through all.
+    largest = max(each.nbytes for each in theirs)
+    if largest < SMALLEST_SEGMENT:
+        return f'its shared memory has {largest / MEBIBYTE:.1f} MB, too little for images', True
+    return '', True

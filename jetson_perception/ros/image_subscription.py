@@ -1,0 +1,122 @@
+"""The subscription to an image topic, made anew whenever its publishers call for another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.printable import printable
+from jetson_perception.ros import qos
+from jetson_perception.ros.subscription_fit import SubscriptionFit
+from jetson_perception.ros.udp_participant import UdpParticipant, UdpSubscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+    from jetson_perception.ros.image_topic import ImageTopic
+
+
+class ImageSubscription:
+    """Subscribes to a topic by the way, and with the reliability, that its publishers call for.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which subscribes, and whose parameters override the QoS.
+    udp : UdpParticipant
+        Where it subscribes if images have to come over UDP.
+    topic : ImageTopic
+        What is subscribed to.
+    callback : callable
+        Called with each message.
+    on_new : callable
+        Called as on_new(subscription) with each subscription that is made, of rclpy or a
+        UdpSubscription.
+    reliability : str
+        'auto' for that of the publishers, 'best_effort' or 'reliable'.
+    every_frame : bool
+        Whether none may be lost: then it is reliable, with a long queue.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        udp: UdpParticipant,
+        topic: ImageTopic,
+        callback: Callable[..., None],
+        on_new: Callable[[Any], None],
+        *,
+        reliability: str = 'auto',
+        every_frame: bool = False,
+    ) -> None:
+        self._node = node
+        self._udp = udp
+        self._topic = topic
+        self._callback = callback
+        self._on_new = on_new
+        self._base = qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT
+        self._subscription: Any = None
+        fixed = self._overridden() or ('reliable' if every_frame else reliability)
+        self._fit = SubscriptionFit(
+            node,
+            topic.name,
+            topic.type_name,
+            self._make_anew,
+            None if fixed == 'auto' else fixed == 'reliable',
+        )
+        self._fit.check()
+        if self._subscription is None:
+            self._make()
+
+    def accepts(self) -> bool:
+        """Whether a message that has just come is one to take.
+
+        It is not where its publisher is new, and calls for another subscription, which this makes:
+        what follows comes by that one.
+        """
+        if not self._fit.judged and self._fit.check():
+            return False
+        self._fit.message_arrived()
+        return True
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._fit.close()
+        self._destroy()
+
+    def _overridden(self) -> str:
+        """The reliability that the user has set by a parameter of rclpy; '' if none."""
+        name = f'qos_overrides.{self._topic.name}.subscription.reliability'
+        given = self._node._parameter_overrides.get(name)  # rclpy has no public way to look
+        return '' if given is None else str(given.value)
+
+    def _make(self) -> None:
+        wanted = self._fit.wanted
+        profile = qos.with_reliability(self._base, reliable=wanted.reliable)
+        arguments = self._topic.message_type, self._topic.name, self._callback
+        overridable = qos.overridable(reliability=bool(self._overridden()))
+        subscription: Any = self._node.create_subscription(
+            *arguments, profile, qos_overriding_options=overridable
+        )
+        if wanted.way.over_udp:
+            profile = subscription.qos_profile  # with what the user has set of it
+            self._node.destroy_subscription(subscription)
+            subscription = self._udp.subscribe(*arguments, profile)
+            self._node.get_logger().info(
+                f'images on {printable(self._topic.name)} are received over UDP: '
+                f'{wanted.way.reason}'
+            )
+        self._subscription = subscription
+        self._on_new(subscription)
+
+    def _make_anew(self) -> None:
+        self._destroy()
+        self._make()
+
+    def _destroy(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if isinstance(subscription, UdpSubscription):
+            subscription.destroy()
+        elif subscription is not None:
+            self._node.destroy_subscription(subscription)

@@ -1,0 +1,152 @@
+"""What a subscription has to be like, so that all images that are published arrive."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from rclpy.qos import QoSReliabilityPolicy
+
+from jetson_perception.dds import segments, sockets, transports
+from jetson_perception.dds.guids import Guid
+from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
+from jetson_perception.dds.ways import Way, way_from
+from jetson_perception.ros.endpoint_names import own_endpoint
+from jetson_perception.ros.steady_timer import steady_timer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+_CHECK_S = 0.25
+
+
+class Fit(NamedTuple):
+    """What a subscription is like.
+
+    Attributes
+    ----------
+    reliable : bool
+        Whether what is lost is sent again. A reliable subscription hears no publisher that is
+        best effort, and a best-effort one loses what a reliable publisher would send again.
+    way : Way
+        Whether it offers nothing but UDP, and why.
+    """
+
+    reliable: bool = False
+    way: Way = Way(over_udp=False)
+
+    def differs_from(self, other: Fit) -> bool:
+        """Whether a subscription made for one would not do for the other."""
+        return (self.reliable, self.way.over_udp) != (other.reliable, other.way.over_udp)
+
+
+class SubscriptionFit:
+    """Follows who publishes a topic, and says when its subscription has to be made anew.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which subscribes.
+    topic : str
+        Full name of the topic.
+    type_name : str
+        Of its messages; publishers of another type do not count.
+    on_change : callable
+        Called when `wanted` has changed, by `check` or from the executor.
+    reliable : bool, optional
+        Whether it is to be reliable, whoever publishes; as they publish by default.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        type_name: str,
+        on_change: Callable[[], None],
+        reliable: bool | None = None,
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._type_name = type_name
+        self._on_change = on_change
+        self._reliable = reliable
+        self.wanted = Fit(bool(reliable))
+        self._judged: frozenset[bytes] = frozenset()
+        self._trial: SharedMemoryTrial | None = None
+        self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a publisher has been seen; until then `wanted` is a guess."""
+        return bool(self._judged)
+
+    def message_arrived(self) -> None:
+        """Trust the way by which a message has come."""
+        if self._trial is not None:
+            self._trial.message_arrived()
+
+    def close(self) -> None:
+        """Follow no longer."""
+        self._node.destroy_timer(self._timer)
+
+    def check(self) -> bool:
+        """See who publishes now; whether the subscription has to be made anew."""
+        publishers = self._publishers()
+        self._judged = frozenset(bytes(info.endpoint_gid) for info in publishers)
+        if not publishers:
+            return False  # the subscription stays, as whoever comes may be like who left
+        guids = [Guid(each) for each in self._judged]
+        way = self._way_from(guids)
+        self._trial = None if way.over_udp or not self._share_host(guids) else SharedMemoryTrial()
+        return self._want(Fit(self._reliable_for(publishers), way))
+
+    def _check_if_changed(self) -> None:
+        if frozenset(bytes(info.endpoint_gid) for info in self._publishers()) != self._judged:
+            self.check()
+        elif self._trial is not None:
+            tried = self._trial.needs_udp()
+            way = Way(tried, 'nothing comes through its shared memory' if tried else '')
+            self._want(Fit(self.wanted.reliable, way))
+
+    def _want(self, wanted: Fit) -> bool:
+        changed = wanted.differs_from(self.wanted)
+        self.wanted = wanted
+        if changed:
+            self._on_change()
+        return changed
+
+    def _publishers(self) -> list[TopicEndpointInfo]:
+        return [
+            info
+            for info in self._node.get_publishers_info_by_topic(self._topic)
+            if info.topic_type == self._type_name
+        ]
+
+    def _reliable_for(self, publishers: list[TopicEndpointInfo]) -> bool:
+        if self._reliable is not None:
+            return self._reliable
+        return all(
+            info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
+        )
+
+    def _way_from(self, publishers: list[Guid]) -> Way:
+        own = self._own()
+        if own is None or not transports.udp_alone():
+            return Way(over_udp=False)
+        # A process of another container may have the same id as this one.
+        known = [each for each in segments.segments() if each.pid != os.getpid()]
+        return way_from(publishers, own, known, sockets.receive_limit())
+
+    def _share_host(self, publishers: list[Guid]) -> bool:
+        """Whether any publisher is to be heard through shared memory, and UDP could be tried."""
+        own = self._own()
+        if own is None or not transports.udp_alone():
+            return False
+        return any(each.on_host_of(own) and not each.in_process_of(own) for each in publishers)
+
+    def _own(self) -> Guid | None:
+        own = own_endpoint(self._node)
+        return None if own is None else Guid(bytes(own.endpoint_gid))

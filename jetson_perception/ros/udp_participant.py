@@ -1,0 +1,185 @@
+"""A second participant of a node's process, which takes images over UDP and nothing else.
+
+A sender goes by what its reader's participant offers. So that images come over UDP from one camera
+and through shared memory from another, a process needs a participant for each.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import rclpy
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rclpy.waitable import NumberOfEntities, Waitable
+
+from jetson_perception.dds import transports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rclpy.qos import QoSProfile
+
+#: Whether callbacks may take what rclpy tells of a message, which is from Iron on.
+_TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
+
+
+class UdpParticipant:
+    """Makes subscriptions for a node that offer UDP alone; the node's executor runs them.
+
+    Its own node's name begins with an underscore, so that `ros2 node list` does not show it.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Whose name, namespace and executor are used.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._context: Context | None = None
+        self._hidden: Node | None = None
+
+    def subscribe(
+        self, message_type: Any, topic: str, callback: Callable[..., None], qos: QoSProfile
+    ) -> UdpSubscription:
+        """Subscribe to a topic, by its full name."""
+        if self._hidden is None:
+            self._open()
+        return UdpSubscription(self._node, self._hidden, message_type, topic, callback, qos)
+
+    def close(self) -> None:
+        """Leave the graph; all subscriptions must have been destroyed. Harmless if not open."""
+        hidden, self._hidden = self._hidden, None
+        context, self._context = self._context, None
+        if hidden is not None:
+            hidden.destroy_node()
+        if context is not None:
+            rclpy.shutdown(context=context)
+
+    def _open(self) -> None:
+        self._context = context = Context()
+        domain = self._node.context.get_domain_id()
+        # rmw_fastrtps makes the participant with the first node, not with the context.
+        with _environment(transports.udp_alone()):
+            rclpy.init(
+                args=[],
+                context=context,
+                domain_id=domain,
+                signal_handler_options=SignalHandlerOptions.NO,
+            )
+            self._hidden = Node(
+                f'_{self._node.get_name().lstrip("_")}_images',
+                context=context,
+                namespace=self._node.get_namespace(),
+                use_global_arguments=False,
+                enable_rosout=False,
+                start_parameter_services=False,
+            )
+
+
+class UdpSubscription(Waitable):
+    """A subscription of another participant that runs with a node's own.
+
+    It has what users of a Subscription of rclpy need: `topic_name`, `qos_profile`, `callback`.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        hidden: Node,
+        message_type: Any,
+        topic: str,
+        callback: Callable[..., None],
+        qos: QoSProfile,
+    ) -> None:
+        super().__init__(MutuallyExclusiveCallbackGroup())
+        self._node = node
+        self._hidden = hidden
+        self._inner = hidden.create_subscription(message_type, topic, callback, qos)
+        self._index = 0
+        node.add_waitable(self)
+
+    @property
+    def handle(self) -> Any:
+        """That of rclpy, for what else waits for its events."""
+        return self._inner.handle
+
+    @property
+    def topic_name(self) -> str:
+        """Full name of its topic."""
+        return str(self._inner.topic_name)
+
+    @property
+    def qos_profile(self) -> QoSProfile:
+        """What it asked for."""
+        return self._inner.qos_profile
+
+    @property
+    def callback(self) -> Callable[..., None]:
+        """Called for each message; with what rclpy tells of it too, if it takes two arguments."""
+        return self._inner.callback
+
+    @callback.setter
+    def callback(self, callback: Callable[..., None]) -> None:
+        self._inner.callback = callback
+
+    def destroy(self) -> None:
+        """Unsubscribe."""
+        self._node.remove_waitable(self)
+        self._hidden.destroy_subscription(self._inner)
+
+    def __enter__(self) -> None:
+        self._inner.handle.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._inner.handle.__exit__(*error)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """Of what the executor waits for."""
+        return NumberOfEntities(num_subs=1)
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Have the executor wait for messages."""
+        self._index = wait_set.add_subscription(self._inner.handle)
+
+    def is_ready(self, wait_set: Any) -> bool:
+        """Whether a message is there."""
+        return bool(wait_set.is_ready('subscription', self._index))
+
+    def take_data(self) -> Any:
+        """A message and what rclpy tells of it; None where it has gone."""
+        inner = self._inner
+        with inner.handle:
+            return inner.handle.take_message(inner.msg_type, inner.raw)
+
+    async def execute(self, taken_data: Any) -> None:
+        """Hand the message over."""
+        if taken_data is None:
+            return
+        message, info = taken_data
+        inner = self._inner
+        if _TELLS_NUMBERS and inner._callback_type is not Subscription.CallbackType.MessageOnly:
+            inner.callback(message, info)
+        else:
+            inner.callback(message)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,60 @@
+"""What is taken when nothing comes through shared memory."""
+
+import pytest
+
+from jetson_perception.dds.shared_memory_trial import PATIENCE_S, SharedMemoryTrial
+
+
+class Clock:
+    def __init__(self):
+        self.time_s = 100.0
+
+    def __call__(self):
+        return self.time_s
+
+    def pass_patience(self):
+        self.time_s += PATIENCE_S + 0.1
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def trial(clock):
+    return SharedMemoryTrial(clock)
+
+
+def test_images_through_shared_memory_confirm_it_for_good(trial, clock):
+    assert not trial.needs_udp()
+    trial.message_arrived()
+    assert not trial.needs_udp()
+    clock.pass_patience()  # the camera has ended
+    assert not trial.needs_udp()
+
+
+def test_a_camera_that_starts_late_keeps_shared_memory(trial, clock):
+    clock.pass_patience()
+    assert trial.needs_udp()
+    clock.pass_patience()
+    assert trial.needs_udp(), 'it is silent by either way'
+    trial.message_arrived()
+    assert not trial.needs_udp(), 'UDP works; so may shared memory'
+    trial.message_arrived()
+    assert not trial.needs_udp()
+    clock.pass_patience()
+    assert not trial.needs_udp()
+
+
+def test_where_images_come_over_udp_alone_it_stays(trial, clock):
+    clock.pass_patience()
+    assert trial.needs_udp()
+    trial.message_arrived()
+    assert not trial.needs_udp()
+    clock.pass_patience()
+    assert trial.needs_udp()
+    trial.message_arrived()
+    assert trial.needs_udp()
+    clock.pass_patience()
+    assert trial.needs_udp()

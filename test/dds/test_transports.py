@@ -1,0 +1,144 @@
+"""Which transports a process takes, by what the user has set and what there is."""
+
+import pytest
+
+from jetson_perception.dds import transports
+from jetson_perception.dds.fast_dds import FastDds, fast_dds, set_by_user
+from jetson_perception.dds.transports import MEBIBYTE, choose
+
+JAZZY = {'ROS_DISTRO': 'jazzy'}
+GIBIBYTE = 1 << 30
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The working folder, without a profile; temporary files go there too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    return tmp_path
+
+
+def chosen(environ, free_bytes=GIBIBYTE, segment_bytes=16 * MEBIBYTE):
+    return choose(segment_bytes, environ, free_bytes=free_bytes)
+
+
+class TestNothingIsChanged:
+    @pytest.mark.parametrize(
+        ('environ', 'why'),
+        [
+            ({}, 'the middleware chooses'),
+            ({'JETSON_PERCEPTION_TRANSPORT': 'system'}, 'JETSON_PERCEPTION_TRANSPORT says'),
+            ({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'}, 'rmw_cyclonedds_cpp chooses'),
+            ({'RMW_IMPLEMENTATION': 'rmw_zenoh_cpp'}, 'rmw_zenoh_cpp chooses'),
+            ({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}, 'FASTDDS_BUILTIN_TRANSPORTS says'),
+            ({'FASTRTPS_DEFAULT_PROFILES_FILE': '/x.xml'}, 'FASTRTPS_DEFAULT_PROFILES_FILE says'),
+            ({'FASTDDS_DEFAULT_PROFILES_FILE': '/x.xml'}, 'FASTDDS_DEFAULT_PROFILES_FILE says'),
+            (
+                {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_STATIC_PEERS': '10.0.0.1'},
+                'ROS_STATIC_PEERS',
+            ),
+        ],
+    )
+    def test_where_something_else_decides(self, environ, why):
+        taken = chosen(environ if not environ or 'RMW' in str(environ) else JAZZY | environ)
+        assert (taken.environment, taken.udp_alone, taken.profile) == ({}, {}, None)
+        assert why in taken.description
+
+    @pytest.mark.parametrize(
+        'name', ['DEFAULT_FASTRTPS_PROFILES.xml', 'DEFAULT_FASTDDS_PROFILES.xml']
+    )
+    def test_where_a_profile_lies_in_the_working_folder(self, folder, name):
+        (folder / name).touch()
+        assert set_by_user({}) == name
+        assert chosen(JAZZY).environment == {}
+        assert set_by_user({'SKIP_DEFAULT_XML': '1'}) == ''
+
+    def test_an_empty_variable_sets_nothing(self):
+        assert set_by_user({'FASTRTPS_DEFAULT_PROFILES_FILE': ''}) == ''
+
+
+class TestJazzy:
+    def test_shared_memory_and_udp(self):
+        taken = chosen(JAZZY)
+        assert taken.environment == {
+            'FASTDDS_BUILTIN_TRANSPORTS': f'DEFAULT?sockets_size={8 * MEBIBYTE}&non_blocking=true'
+        }
+        assert taken.udp_alone['FASTDDS_BUILTIN_TRANSPORTS'].startswith('UDPv4?sockets_size=')
+        assert 'shared memory (16 MB)' in taken.description
+
+    def test_a_small_shm_gives_a_quarter(self):
+        taken = chosen(JAZZY, free_bytes=48 * MEBIBYTE)
+        assert f'sockets_size={6 * MEBIBYTE}' in taken.environment['FASTDDS_BUILTIN_TRANSPORTS']
+
+    @pytest.mark.parametrize('free_mb', [0, 1, 31])
+    def test_too_small_a_shm_leaves_udp(self, free_mb):
+        taken = chosen(JAZZY, free_bytes=free_mb * MEBIBYTE)
+        assert taken.environment['FASTDDS_BUILTIN_TRANSPORTS'].startswith('UDPv4?')
+        assert taken.udp_alone == {}
+        assert '/dev/shm has' in taken.description
+
+    @pytest.mark.parametrize(
+        'environ',
+        [
+            {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'},
+            {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET', 'ROS_LOCALHOST_ONLY': '1'},
+        ],
+        ids=['range', 'localhost_only'],
+    )
+    def test_discovery_of_this_host_alone(self, environ):
+        taken = chosen(JAZZY | environ | {'ROS_DOMAIN_ID': '3'})
+        assert taken.environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SYSTEM_DEFAULT'
+        assert taken.environment['ROS_LOCALHOST_ONLY'] == ''
+        assert taken.environment['FASTRTPS_DEFAULT_PROFILES_FILE'] == str(taken.profile)
+        text = taken.profile.read_text()
+        # The first and the last of 32 participants of domain 3: RTPS 9.6.1.1.
+        assert '<port>8160</port>' in text
+        assert '<port>8222</port>' in text
+        assert '239.' not in text
+
+    @pytest.mark.parametrize('domain', ['x', '-1', '233', '٣'])
+    def test_a_domain_that_is_none(self, domain):
+        environ = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': domain}
+        assert chosen(JAZZY | environ).environment == {}
+
+
+def test_humble_has_a_profile_instead():
+    taken = chosen({'ROS_DISTRO': 'humble'})
+    assert set(taken.environment.values()) == {str(taken.profile)}
+    assert taken.udp_alone == {}
+    text = taken.profile.read_text()
+    assert f'<segment_size>{16 * MEBIBYTE}</segment_size>' in text
+    assert '<non_blocking_send>true</non_blocking_send>' in text
+
+
+@pytest.mark.parametrize(
+    ('library', 'release'),
+    [
+        ('lib/libfastrtps.so.2.14.5', FastDds(2, 14)),
+        ('lib/aarch64-linux-gnu/libfastrtps.so.2.6', FastDds(2, 6)),
+        ('lib/libfastdds.so.3.2', FastDds(3, 2)),
+        ('lib/libfastcdr.so.2.2', None),
+    ],
+)
+def test_the_library_tells_its_release(folder, library, release):
+    path = folder / library
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert fast_dds({'AMENT_PREFIX_PATH': f':/missing:{folder}'}) == release
+
+
+def test_a_taken_profile_is_removed(monkeypatch):
+    for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.setenv(name, '')
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'ROS_LOCALHOST_ONLY', 'RMW_IMPLEMENTATION'):
+        monkeypatch.setenv(name, '')
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.setenv('ROS_DOMAIN_ID', '5')
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    monkeypatch.setattr(transports, '_taken', None)
+    assert transports.udp_alone() == {}, 'discovery would have had to be set before'
+    taken = transports.take(16 * MEBIBYTE)
+    assert transports.udp_alone() == taken.udp_alone != {}
+    transports.forget_profile()
+    transports.forget_profile()
+    assert not taken.profile.exists()

@@ -1,0 +1,152 @@
+"""How images reach a node from drivers that nobody has set anything for."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nodes.support import image_message, log_lines, node_process, qos_overrides
+from onnx_models import color_segmentation
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
+
+DRIVER = Path(__file__).with_name('plain_driver.py')
+RELIABLE, BEST_EFFORT = QoSReliabilityPolicy.RELIABLE, QoSReliabilityPolicy.BEST_EFFORT
+OVER_UDP = 'are received over UDP'
+
+
+@contextmanager
+def driver(peer, reliability='best_effort', size='1280x720', rate=30):
+    """A driver in a process of its own; gives what ends it, and says how many images it sent."""
+    environ = {name: v for name, v in os.environ.items() if name not in PROFILE_VARIABLES}
+    topic = f'/{peer.namespace}/image'
+    with subprocess.Popen(
+        [sys.executable, DRIVER, topic, reliability, size, str(rate)],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+
+        def end():
+            return int(process.communicate()[0])
+
+        try:
+            yield end
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def seg(peer, start, tmp_path):
+    """Starts seg_node with a network of one operator."""
+
+    def make(**parameters):
+        model = str(color_segmentation(tmp_path / 'colors.onnx'))
+        return start(node_process('seg_node', peer.namespace, model=model, **parameters))
+
+    return make
+
+
+def subscriptions(peer):
+    """What is subscribed to the image topic."""
+    return peer.node.get_subscriptions_info_by_topic(f'/{peer.namespace}/image')
+
+
+def reliabilities(peer):
+    return [info.qos_profile.reliability for info in subscriptions(peer)]
+
+
+@pytest.mark.parametrize('reliability', ['best_effort', 'reliable'])
+def test_images_of_a_plain_driver_arrive(peer, seg, reliability):
+    masks = peer.collect('mask', Image, QoSProfile(depth=100))
+    node = seg()
+    peer.wait_for_log(node, 'waiting for images')
+    with driver(peer, reliability) as end:
+        peer.wait_for(lambda: masks, 'a mask')
+        (line,) = log_lines(node, OVER_UDP)
+        assert 'its shared memory has 0.5 MB' in line
+        peer.wait_for(lambda: len(masks) >= 60, 'masks')
+        sent = end()
+    # Through the driver's shared memory a third arrives; a busy machine may take longer for some.
+    assert len(masks) > 0.7 * sent
+
+
+def test_the_second_participant_shows_no_node(peer, seg):
+    masks = peer.collect('mask', Image)
+    seg()
+    with driver(peer):
+        peer.wait_for(lambda: masks, 'a mask')
+        # What begins with an underscore is hidden from `ros2 node list`.
+        names = [name for name in peer.node.get_node_names() if not name.startswith('_')]
+        assert sorted(names) == ['driver', 'peer', 'seg_node']
+        (info,) = subscriptions(peer)
+        assert info.node_name == '_seg_node_images'
+
+
+def test_a_driver_with_large_shared_memory_keeps_it(peer, seg):
+    images, masks = peer.image_publisher(), peer.collect('mask', Image)
+    node = seg()
+    for _ in range(3):
+        peer.ask(images, image_message(np.zeros((720, 1280, 3), np.uint8)), masks)
+    assert log_lines(node, OVER_UDP) == []
+    (info,) = subscriptions(peer)
+    assert info.node_name == 'seg_node'
+
+
+def test_the_subscription_is_as_reliable_as_all_publishers(peer, seg):
+    node = seg()
+    peer.wait_for_log(node, 'waiting for images')
+    peer.wait_for(lambda: reliabilities(peer) == [BEST_EFFORT], 'the first subscription')
+    with driver(peer, 'reliable', '64x48') as end_reliable:
+        peer.wait_for(lambda: reliabilities(peer) == [RELIABLE], 'a reliable subscription')
+        with driver(peer, 'best_effort', '64x48') as end_other:
+            peer.wait_for(lambda: reliabilities(peer) == [BEST_EFFORT], 'one for both')
+            end_other()
+        peer.wait_for(lambda: reliabilities(peer) == [RELIABLE], 'a reliable one again')
+        end_reliable()
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'wanted'),
+    [
+        pytest.param({'reliability': 'best_effort'}, BEST_EFFORT, id='parameter'),
+        pytest.param(None, BEST_EFFORT, id='qos_override'),
+    ],
+)
+def test_what_the_user_has_set_stays(peer, seg, parameters, wanted):
+    if parameters is None:
+        overrides = qos_overrides(peer, 'image', reliability='best_effort')
+        parameters = {name.replace('.', '__'): value for name, value in overrides.items()}
+    masks = peer.collect('mask', Image)
+    seg(**parameters)
+    with driver(peer, 'reliable', '64x48'):
+        peer.wait_for(lambda: len(masks) > 5, 'masks')
+        assert reliabilities(peer) == [wanted]
+
+
+def test_with_localhost_no_multicast_is_heard(peer, seg):
+    node = seg()
+    peer.wait_for_log(node, 'transports: shared memory')
+    peer.wait_for_log(node, 'waiting for images')
+    # RTPS 9.6.1.1: where a domain's announcements by multicast arrive.
+    port = 7400 + 250 * int(os.environ['ROS_DOMAIN_ID'])
+    assert port not in udp_ports(node.pid)
+    assert udp_ports(node.pid) & {port + 10 + 2 * number for number in range(32)}
+
+
+def udp_ports(pid):
+    """Local ports of a process's UDP sockets."""
+    inodes = set()
+    for descriptor in Path(f'/proc/{pid}/fd').iterdir():
+        target = os.readlink(descriptor)
+        if target.startswith('socket:['):
+            inodes.add(target[8:-1])
+    rows = [line.split() for line in Path(f'/proc/{pid}/net/udp').read_text().splitlines()[1:]]
+    return {int(row[1].rpartition(':')[2], 16) for row in rows if row[9] in inodes}

@@ -1,0 +1,71 @@
+"""Subscriptions of a second participant, which run with the node's own."""
+
+import pytest
+from std_msgs.msg import String
+
+from jetson_perception.ros.udp_participant import UdpParticipant
+
+
+@pytest.fixture
+def participant(peer):
+    made = UdpParticipant(peer.node)
+    yield made
+    made.close()
+
+
+def test_a_participant_that_never_opened_closes(participant):
+    participant.close()
+    participant.close()
+
+
+def test_messages_come_in_the_executor_of_the_node(peer, participant):
+    heard, topic = [], f'/{peer.namespace}/text'
+    subscription = participant.subscribe(String, topic, heard.append, 10)
+    texts = peer.node.create_publisher(String, 'text', 10)
+    peer.send_until(texts, lambda: String(data='a'), lambda: heard, 'a message')
+    assert subscription.topic_name == topic
+    assert heard[0].data == 'a'
+    subscription.destroy()
+    peer.wait_for(lambda: texts.get_subscription_count() == 0, 'the end of the subscription')
+    texts.publish(String(data='b'))
+    peer.node.executor.spin_once(timeout_sec=0.0)
+    assert {message.data for message in heard} == {'a'}
+
+
+def test_a_callback_of_two_arguments_hears_of_the_message_too(peer, participant):
+    heard = []
+    subscription = participant.subscribe(String, f'/{peer.namespace}/text', print, 10)
+    subscription.callback = lambda message, info: heard.append(info)
+    texts = peer.node.create_publisher(String, 'text', 10)
+    peer.send_until(texts, String, lambda: heard, 'a message')
+    assert 'publication_sequence_number' in heard[0]
+    subscription.destroy()
+
+
+def test_an_error_in_a_callback_leaves_the_subscription(peer, participant):
+    heard = []
+
+    def fail(message):
+        heard.append(message)
+        raise ValueError('odd')
+
+    subscription = participant.subscribe(String, f'/{peer.namespace}/text', fail, 10)
+    texts = peer.node.create_publisher(String, 'text', 10)
+    with pytest.raises(ValueError, match='odd'):
+        peer.send_until(texts, String, lambda: heard, 'a message')
+    with pytest.raises(ValueError, match='odd'):
+        peer.send_until(texts, String, lambda: len(heard) > 1, 'another one')
+    subscription.destroy()
+
+
+def test_it_opens_again_after_it_was_closed(peer, participant):
+    for _ in range(2):
+        heard = []
+        subscription = participant.subscribe(String, f'/{peer.namespace}/text', heard.append, 10)
+        texts = peer.node.create_publisher(String, 'text', 10)
+        peer.send_until(texts, String, lambda found=heard: found, 'a message')
+        subscription.destroy()
+        participant.close()
+        peer.node.destroy_publisher(texts)
+    names = peer.node.get_node_names()
+    peer.wait_for(lambda: '_peer_images' not in peer.node.get_node_names(), f'its end in {names}')
