@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import sockets
@@ -64,7 +65,8 @@ def _obstacle(guid: Guid, known: list[Segment]) -> tuple[str, bool]:
     theirs = segments_of_process(guid.pid_modulo, known)
     if not theirs:
         return 'its shared memory is not to be seen from here, as with another container', False
-    if not all(each.readable for each in theirs):
+    # The super-user could read what others send, but they could not say that it is there.
+    if not all(each.readable and each.uid == os.getuid() for each in theirs):
         return 'its shared memory belongs to another user', False
     # A participant that has several, as with a profile beside LOCALHOST, sends through all.
     largest = max(each.nbytes for each in theirs)

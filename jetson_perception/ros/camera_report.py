@@ -31,7 +31,9 @@ def source_status(
     values['compressed images sent'] = jpegs.sent
     values['compressed images dropped (a newer one came)'] = jpegs.dropped
     values |= diagnostics.stage_values(publisher.times)
-    return diagnostics.status(level, name, message or f'{rate:.1f} frames a second', values)
+    return diagnostics.status(
+        level, name, message or f'{rate:.1f} frames a second', values, hardware=uri
+    )
 
 
 def _situation(capture: Capture, publisher: CameraPublisher) -> tuple[bytes, str, str]:

@@ -24,7 +24,9 @@ ERROR = DiagnosticStatus.ERROR
 STALE = DiagnosticStatus.STALE
 
 
-def status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> DiagnosticStatus:
+def status(
+    level: bytes, name: str, message: str, values: Mapping[str, Any], hardware: str = ''
+) -> DiagnosticStatus:
     """One line of diagnostics; numbers are rounded as people read them.
 
     Texts are made printable and short once more, so that nothing that others sent floods those
@@ -34,6 +36,7 @@ def status(level: bytes, name: str, message: str, values: Mapping[str, Any]) -> 
         level=level,
         name=printable_line(name),
         message=printable_lines(message),
+        hardware_id=printable_line(hardware),
         values=[
             KeyValue(key=printable_line(key), value=_told(value)) for key, value in values.items()
         ],
@@ -59,7 +62,7 @@ class DiagnosticsPublisher:
     Parameters
     ----------
     node : rclpy Node
-        Whose health it is; `hardware_id` is the node's name.
+        Whose health it is; `hardware_id` is its name, but for lines that are of a device.
     collect : callable
         Gives the list of DiagnosticStatus of now.
     """
@@ -75,5 +78,5 @@ class DiagnosticsPublisher:
         msg = DiagnosticArray(status=self._collect())
         msg.header.stamp = self._node.get_clock().now().to_msg()
         for line in msg.status:
-            line.hardware_id = self._node.get_fully_qualified_name()
+            line.hardware_id = line.hardware_id or self._node.get_fully_qualified_name()
         self._publisher.publish(msg)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from diagnostic_msgs.msg import DiagnosticStatus
     from std_msgs.msg import Header
 
     from jetson_perception.pipeline import Frame
@@ -39,6 +40,15 @@ class FrameInput(Protocol):
 
     def done(self, header: Header) -> None:
         """Hear that the frame with this header is finished."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many images since `start` were sent and never taken, as far as can be told."""
+        ...
+
+    def diagnose(self, name: str) -> DiagnosticStatus:
+        """How the input is, under this name: whether images come, and all that are sent."""
         ...
 
     def silence(self) -> str:

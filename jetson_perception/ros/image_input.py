@@ -14,6 +14,7 @@ from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
+from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
@@ -22,7 +23,9 @@ from jetson_perception.ros.image_messages import (
 )
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_topic import ImageTopic, image_topic
+from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.lockstep import FrameAnswers
+from jetson_perception.ros.loss_report import LossReport
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
@@ -32,6 +35,7 @@ from jetson_perception.ros.watchdog import ImageWatchdog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from diagnostic_msgs.msg import DiagnosticStatus
     from rclpy.node import Node
     from sensor_msgs.msg import Image
 
@@ -115,7 +119,9 @@ class ImageInput:
         self._subscription: ImageSubscription | None = None
         self._udp_participant = UdpParticipant(node)
         self._watchdog: ImageWatchdog | None = None
+        self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
+        self._losses: LossReport | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
@@ -130,6 +136,7 @@ class ImageInput:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
         self._offer, self.rejected = offer, 0
+        self._losses = LossReport(self._node)
         topic = image_topic(self._node, self._topic, params.image_transport)
         self._subscribe(topic)
         self.name = topic.name
@@ -146,28 +153,36 @@ class ImageInput:
             topic,
             self._on_compressed if topic.compressed else self._on_image,
             partial(self._watch, topic),
+            self._stop_watching,
             reliability=params.reliability,
             every_frame=params.every_frame,
         )
 
     def _watch(self, topic: ImageTopic, subscription: Any) -> None:
-        """Watch over a subscription that has just been made, not over the one before."""
-        self._stop_watching()
+        """Watch over a subscription that has just been made."""
         self._watchdog = ImageWatchdog(
             self._node,
             subscription,
             topic,
             every_frame=self._params.value.every_frame,
             on_other_type=partial(self._take_the_other_type, topic),
+            losses=self._losses,
         )
-        self._senders = Senders(self._node, subscription)
+        self._arrivals = Arrivals(subscription)
+        if self._losses is not None:
+            self._losses.watch(topic, subscription, self._arrivals)
+        self._senders = Senders(self._node, self._arrivals)
 
     def _stop_watching(self) -> None:
         if self._watchdog is not None:
             self._watchdog.close()
         if self._senders is not None:
             self._senders.close()
-        self._watchdog = self._senders = None
+        if self._losses is not None:
+            self._losses.stop_watching()
+        if self._arrivals is not None:
+            self._arrivals.close()
+        self._watchdog = self._senders = self._arrivals = None
 
     def _take_the_other_type(self, topic: ImageTopic) -> None:
         """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
@@ -187,6 +202,15 @@ class ImageInput:
         watchdog = self._watchdog
         return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
 
+    @property
+    def lost(self) -> int:
+        """How many images since `start` were sent and never taken."""
+        return self._losses.total.lost if self._losses is not None else 0
+
+    def diagnose(self, name: str) -> DiagnosticStatus:
+        """Whether images come, and all that are sent."""
+        return input_status(name, self, self._losses)
+
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
         return self._stamps.problem() if self._stamps is not None else ''
@@ -199,6 +223,9 @@ class ImageInput:
         """Unsubscribe."""
         self._offer = None
         self._unsubscribe()
+        if self._losses is not None:
+            self._losses.close()
+        self._losses = None
 
     def _unsubscribe(self) -> None:
         self._stop_watching()

@@ -33,6 +33,8 @@ class ImageSubscription:
     on_new : callable
         Called as on_new(subscription) with each subscription that is made, of rclpy or a
         UdpSubscription.
+    on_end : callable
+        Called before a subscription is destroyed that was made anew.
     reliability : str
         'auto' for that of the publishers, 'best_effort' or 'reliable'.
     every_frame : bool
@@ -46,6 +48,7 @@ class ImageSubscription:
         topic: ImageTopic,
         callback: Callable[..., None],
         on_new: Callable[[Any], None],
+        on_end: Callable[[], None],
         *,
         reliability: str = 'auto',
         every_frame: bool = False,
@@ -55,6 +58,7 @@ class ImageSubscription:
         self._topic = topic
         self._callback = callback
         self._on_new = on_new
+        self._on_end = on_end
         self._base = qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT
         self._subscription: Any = None
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
@@ -109,6 +113,8 @@ class ImageSubscription:
         self._on_new(subscription)
 
     def _make_anew(self) -> None:
+        if self._subscription is not None:
+            self._on_end()
         self._destroy()
         self._make()
 

@@ -88,12 +88,17 @@ class LaneReports:
             return
         for lane in self._lanes:
             self._publishers[lane.name].publish(
-                stats_message(lane, source.rejected, source.newest_header, source.name)
+                stats_message(
+                    lane, source.rejected, source.newest_header, source.name, source.lost
+                )
             )
 
     def diagnose(self) -> list[DiagnosticStatus]:
-        """One status a lane."""
-        return [self._diagnose(lane) for lane in self._lanes]
+        """One status for the input, and one a lane."""
+        if not self._lanes:
+            return []
+        name = f'{self._node.get_fully_qualified_name()}: input {self._source.name}'
+        return [self._source.diagnose(name), *map(self._diagnose, self._lanes)]
 
     def _diagnose(self, lane: Lane) -> DiagnosticStatus:
         counts, rejected = lane.counts, self._source.rejected
@@ -112,7 +117,8 @@ class LaneReports:
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
         silence = self._source.silence()
         if silence:
-            level = diagnostics.OK if self._source.at_end() else diagnostics.WARN
+            # What it tells is of when images came.
+            level = diagnostics.OK if self._source.at_end() else diagnostics.STALE
             return diagnostics.status(level, name, silence, values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
             message = f'{counted(failed, "frame")} failed, the last: {self.last_error}'

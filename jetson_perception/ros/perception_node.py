@@ -211,7 +211,7 @@ class PerceptionNode(ManagedNode):
         self._reports.on_error(error)
 
     def diagnose(self) -> list[DiagnosticStatus]:
-        """One status a lane, and one of the pictures."""
+        """One status for the input, one for each lane, and one for the pictures."""
         statuses = self._reports.diagnose()
         if self._pictures is not None:
             name = f'{self.get_fully_qualified_name()}: pictures'

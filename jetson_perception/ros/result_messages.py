@@ -163,7 +163,9 @@ def label_info_message(class_names: Sequence[str], threshold: float, header: Any
     )
 
 
-def stats_message(lane: Lane, rejected: int, header: Any, input_name: str = '') -> PipelineStats:
+def stats_message(
+    lane: Lane, rejected: int, header: Any, input_name: str = '', lost: int = 0
+) -> PipelineStats:
     """How a lane does.
 
     Parameters
@@ -177,6 +179,8 @@ def stats_message(lane: Lane, rejected: int, header: Any, input_name: str = '') 
         The header of the last image received.
     input_name : str
         Where the images come from.
+    lost : int
+        Messages that were sent and never taken.
     """
     counts = lane.counts
     return PipelineStats(
@@ -189,6 +193,7 @@ def stats_message(lane: Lane, rejected: int, header: Any, input_name: str = '') 
         frames_processed=counts.processed,
         frames_skipped=counts.skipped,
         frames_failed=counts.failed + rejected,
+        frames_lost=lost,
         stages=stage_messages(lane.times),
     )
 

@@ -6,8 +6,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from rclpy.subscription import Subscription
-
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import node_name
 from jetson_perception.ros.namesakes import LEASE_S
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
+
+    from jetson_perception.ros.arrivals import Arrival, Arrivals
 
 #: So many messages out of order, in so many seconds, are of two publishers: one that was started
 #: anew begins to count anew once.
@@ -32,17 +32,15 @@ class Senders:
 
     That a publisher is in discovery says little: it may be idle, or was killed. Publishers number
     their messages, each from 1, so the numbers of one rise, and those of two are out of order.
-    rclpy tells numbers from Iron on, and not with every middleware; without them publishers count
-    that have been there together for longer than any lease, and the warning is a supposition.
+    Where there are no numbers, publishers count that have been there together for longer than any
+    lease, and the warning is a supposition.
 
     Parameters
     ----------
     node : rclpy Node
         Which logs the warning.
-    subscription : rclpy Subscription
-        Whose callback takes a message; it is looked over until there is something to say.
-    numbers : bool
-        Whether rclpy can tell numbers.
+    arrivals : Arrivals
+        Of the subscription, which are heard until there is something to say.
     now_s : callable
         Seconds that never go back.
     """
@@ -50,46 +48,39 @@ class Senders:
     def __init__(
         self,
         node: Node,
-        subscription: Subscription,
+        arrivals: Arrivals,
         *,
-        numbers: bool = hasattr(Subscription, 'CallbackType'),
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
-        self._subscription = subscription
-        self._topic = subscription.topic_name
-        self._deliver = subscription.callback
+        self._arrivals = arrivals
+        self._topic = arrivals.topic_name
         self._now_s = now_s
         self._number = 0
         self._out_of_order_s: deque[float] = deque(maxlen=_TIMES)
         self._arrived = False
         self._several_since_s: float | None = None
-        subscription.callback = self._on_numbered if numbers else self._on_message
         self._timer: Any = None
-        if not numbers:
+        if not arrivals.numbers:
             self._begin_to_count()
+        arrivals.hear(self._on_arrival)
 
     def close(self) -> None:
-        """Look no longer; the subscription has its own callback again."""
-        self._subscription.callback = self._deliver
+        """Listen no longer."""
+        self._arrivals.forget(self._on_arrival)
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
 
-    def _on_numbered(self, msg: Any, info: Any) -> None:
-        number = info['publication_sequence_number']
-        if number is None:
-            self._subscription.callback = self._on_message
-            self._begin_to_count()
-        else:
+    def _on_arrival(self, arrival: Arrival) -> None:
+        self._arrived = True
+        number = arrival.number
+        if number is not None:
             if number <= self._number:
                 self._out_of_order()
             self._number = number
-        self._deliver(msg)
-
-    def _on_message(self, msg: Any) -> None:
-        self._arrived = True
-        self._deliver(msg)
+        elif self._timer is None:
+            self._begin_to_count()
 
     def _out_of_order(self) -> None:
         now_s = self._now_s()

@@ -106,6 +106,11 @@ class UdpSubscription(Waitable):
         node.add_waitable(self)
 
     @property
+    def handle(self) -> Any:
+        """That of rclpy, for what else waits for its events."""
+        return self._inner.handle
+
+    @property
     def topic_name(self) -> str:
         """Full name of its topic."""
         return str(self._inner.topic_name)

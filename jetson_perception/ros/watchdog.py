@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
+from rclpy.qos import QoSReliabilityPolicy
 
-from jetson_perception.printable import counted, printable, printable_line
-from jetson_perception.ros.endpoint_names import is_named, node_name
+from jetson_perception.dds.losses import Cause, Finding, judge
+from jetson_perception.printable import counted, listed, printable, printable_line
+from jetson_perception.ros.endpoint_names import is_named
 from jetson_perception.ros.health import NodeHealth
 from jetson_perception.ros.image_topic import raw_topic
 from jetson_perception.ros.steady_timer import steady_timer
+from jetson_perception.ros.topic_facts import TopicFacts, mismatch_of, shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +24,19 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
     from jetson_perception.ros.image_topic import ImageTopic
+    from jetson_perception.ros.loss_report import LossReport
 
 #: How long before it reports missing images the watchdog starts to ask who should send them.
 _LISTEN_S = 2.0
 _CHECK_S = 0.5
 #: How long it still listens after images return, so that a slow camera does not toggle it.
 _LISTEN_ON_S = 10.0
-#: A Fast DDS participant's id begins with the vendor, then with what is the same on one host.
-_FAST_DDS = bytes((0x01, 0x0F))
-_HOST = slice(2, 4)
 _MOST_FIXES = 3
+_MOST_HINTS = 2
+#: How long what was found on the way holds; looking for it takes milliseconds.
+_LOOK_EVERY_S = 2.0
+
+_Found = TypeVar('_Found')
 
 
 class ImageWatchdog:
@@ -51,6 +57,8 @@ class ImageWatchdog:
         Whether the subscription is reliable so that no frame is lost.
     on_other_type : callable
         Called where all who publish send images of the other kind; it may close the watchdog.
+    losses : LossReport, optional
+        Who counts lost images, and tells why they are.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class ImageWatchdog:
         *,
         every_frame: bool = False,
         on_other_type: Callable[[], None] = lambda: None,
+        losses: LossReport | None = None,
     ) -> None:
         self._node = node
         self._subscription = subscription
@@ -69,6 +78,12 @@ class ImageWatchdog:
         self._patience_s = patience_s
         self._every_frame = every_frame
         self._on_other_type = on_other_type
+        self._losses = losses
+        self._facts = TopicFacts(
+            node, subscription.topic_name, topic.type_name, subscription.qos_profile
+        )
+        self._findings = _Kept(self._find)
+        self._hints = _Kept(self._hint)
         self._health: NodeHealth | None = None
         self._silent_s = 0.0
         self._last_s = time.monotonic()
@@ -90,10 +105,15 @@ class ImageWatchdog:
     def at_end(self) -> bool:
         """Whether all who publish have played what they had to its end, which is no fault."""
         health = self._health
-        names = [_name(info) for info in self._publishers()]
+        names = [shown_name(info) for info in self._publishers()]
         return bool(names) and all(
             health is not None and health.phase_of_source(name) == 'ended' for name in names
         )
+
+    @property
+    def causes(self) -> list[str]:
+        """Why nothing comes, as words for programs; empty until it was warned of."""
+        return [each.cause.value for each in self._findings()] if self.warned else []
 
     def _check(self) -> None:
         silence_s = time.monotonic() - self._last_s
@@ -104,11 +124,14 @@ class ImageWatchdog:
         if self.warned or silence_s < self._patience_s:
             return
         if silence_s < 3 * self._patience_s:
-            if not self._names_known():
-                return  # discovery reports topics first, and their nodes' names later
-            if not self._ever and self._is_offered():
-                return  # cameras and rendered scenes take seconds to their first image
+            # Discovery reports topics first, and their nodes' names later; cameras and rendered
+            # scenes take seconds to their first image.
+            early = not self._names_known() or (not self._ever and self._is_offered())
+            if early and not self._is_blocked():
+                return
         self.warned = True
+        if self._losses is not None and self._losses.recent().is_worth_a_word:
+            return  # it is sent, and lost: that is told already
         if self.at_end():
             self._node.get_logger().info(self.explanation())
         else:
@@ -143,12 +166,17 @@ class ImageWatchdog:
 
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
-        return any(
-            info.topic_type == self._topic.type_name
-            and qos_check_compatible(info.qos_profile, self._subscription.qos_profile)[0]
-            != QoSCompatibility.ERROR
-            for info in self._publishers()
-        )
+        return any(not self._mismatch(info) for info in self._publishers())
+
+    def _is_blocked(self) -> bool:
+        """Whether something on the way keeps images back, so that a slow start is no reason."""
+        return any(each.cause is not Cause.SILENT for each in self._findings())
+
+    def _find(self) -> list[Finding]:
+        """Why nothing comes of what matches."""
+        if self._losses is not None:
+            return judge(self._losses.collect(self._facts, silent=True))
+        return judge(self._facts.collect(silent=True, ever=self._ever))
 
     def explanation(self) -> str:
         """One line: the topic, who publishes it and how, and what to do."""
@@ -165,15 +193,12 @@ class ImageWatchdog:
         for info in publishers:
             if mismatch := self._mismatch(info):
                 fixes.append(mismatch)
-            elif words := self._said(_name(info)):
+            elif words := self._said(shown_name(info)):
                 said.append(words)
         if len(said) == len(publishers):
             return start + '; '.join(said)
         if not fixes and not said:
-            fixes.append(
-                'QoS matches, so nothing is sent or all is lost on the way: check the camera with '
-                f'`ros2 topic hz {topic}`{self._transport_advice(publishers)}'
-            )
+            fixes += map(str, self._findings())
         lines = [_described(info) for info in publishers]
         count = counted(len(publishers), 'publisher')
         # Many publishers are as good as long names.
@@ -183,20 +208,16 @@ class ImageWatchdog:
     def _mismatch(self, info: TopicEndpointInfo) -> str:
         """Why nothing that this publisher sends can be taken, with the fix; '' when it can."""
         topic = self._subscription.topic_name
+        profile = self._subscription.qos_profile
+        found, cure = mismatch_of(info, topic, self._topic.type_name, profile)
         if info.topic_type != self._topic.type_name:
-            return f'{_name(info)} sends another type: {self._elsewhere(topic)}'
-        compatible, reason = qos_check_compatible(info.qos_profile, self._subscription.qos_profile)
-        if compatible != QoSCompatibility.ERROR:
-            return ''
-        setting = f'qos_overrides.{topic}.subscription.reliability'
-        other = 'change the publisher'
-        if self._every_frame:
-            setting = 'every_frame'
-            other = 'have the publisher be reliable, as camera_node is with every_frame'
-        return (
-            f'QoS does not match ({reason.strip().rstrip(";")}): start this node without '
-            f'{setting}, or {other}'
-        )
+            return f'{shown_name(info)} sends another type: {self._elsewhere(topic)}'
+        if found and self._every_frame:
+            cure = (
+                'start this node without every_frame, or have the publisher be reliable, as '
+                'camera_node is with every_frame'
+            )
+        return f'{found}: {cure}' if found else ''
 
     def _said(self, name: str) -> str:
         """What a node that publishes says itself of why nothing comes; '' when it says nothing."""
@@ -213,32 +234,10 @@ class ImageWatchdog:
             for name in names
         )
 
-    def _transport_advice(self, publishers: list[TopicEndpointInfo]) -> str:
-        """What to do about images that get lost, as far as one can tell where they come from."""
-        own = self._node.get_namespace(), self._node.get_name()
-        mine = next(
-            (
-                bytes(info.endpoint_gid)
-                for info in self._node.get_subscriptions_info_by_topic(
-                    self._subscription.topic_name
-                )
-                if (info.node_namespace, info.node_name) == own
-            ),
-            b'',
-        )
-        theirs = [bytes(info.endpoint_gid) for info in publishers]
-        if not all(gid.startswith(_FAST_DDS) for gid in (mine, *theirs)):
-            return ', and the way between the two'
-        if all(gid[_HOST] == mine[_HOST] for gid in theirs):
-            return (
-                ', and give both processes the shared-memory profile config/fastdds.xml (see '
-                '"Transport" in the README)'
-            )
-        return (
-            '; it is on another machine, or in another container, where large images get lost: '
-            'have both ends use image_transport compressed, or larger socket buffers (see '
-            '"Several machines" in docs/troubleshooting.md)'
-        )
+    def _hint(self) -> str:
+        """What of this host's participants cannot be discovered, as the publisher may be one."""
+        found = self._facts.elsewhere()
+        return f'; {listed(found, _MOST_HINTS)}' if found else ''
 
     def _elsewhere(self, topic: str) -> str:
         # Both kinds are taken, by whatever name; those of the kind that was looked for come first.
@@ -252,7 +251,10 @@ class ImageWatchdog:
                 listed = printable(', '.join(others), 1000)
                 what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
                 return f'{what} are on {listed}: remap image to one of them'
-        return 'start the camera driver, or remap image to the topic that it publishes'
+        return (
+            'start the camera driver, or remap image to the topic that it publishes'
+            f'{self._hints()}'
+        )
 
     def _others_publish(self, topic: str) -> bool:
         own = self._node.get_namespace(), self._node.get_name()
@@ -262,16 +264,24 @@ class ImageWatchdog:
         )
 
 
+class _Kept(Generic[_Found]):
+    """What a function found, for a while."""
+
+    def __init__(self, find: Callable[[], _Found]) -> None:
+        self._find = find
+        self._found: _Found | None = None
+        self._found_s = -math.inf
+
+    def __call__(self) -> _Found:
+        now_s = time.monotonic()
+        if self._found is None or now_s - self._found_s >= _LOOK_EVERY_S:
+            self._found, self._found_s = self._find(), now_s
+        return self._found
+
+
 def _described(publisher: TopicEndpointInfo) -> str:
     profile = publisher.qos_profile
     reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
     durability = profile.durability.name.lower()
-    return f'{_name(publisher)} as {printable(publisher.topic_type)}, {reliability}, {durability}'
-
-
-def _name(publisher: TopicEndpointInfo) -> str:
-    return (
-        printable(node_name(publisher))
-        if is_named(publisher)
-        else 'a node that is not known by name'
-    )
+    kind = printable(publisher.topic_type)
+    return f'{shown_name(publisher)} as {kind}, {reliability}, {durability}'

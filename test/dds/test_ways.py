@@ -1,5 +1,6 @@
 """By which way images come from a publisher."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,15 @@ from jetson_perception.dds.ways import way_from
 LARGE, SMALL = 16 << 20, 549_408
 STOCK, RAISED = 212_992, 4 << 20
 OWN_PID, THEIR_PID = 300, 70_000
+UID = os.getuid()
 
 
 def guid(pid=THEIR_PID, host=b'\x78\xfd', vendor=b'\x01\x0f', chance=b'\x01\x02'):
     return Guid(vendor + host + (pid % 65536).to_bytes(2, 'little') + chance + bytes(8))
 
 
-def segment(nbytes=LARGE, pid=THEIR_PID, *, readable=True):
-    return Segment(Path('/dev/shm/fastrtps_x'), nbytes, 0, pid, readable)
+def segment(nbytes=LARGE, pid=THEIR_PID, uid=UID, *, readable=True):
+    return Segment(Path('/dev/shm/fastrtps_x'), nbytes, uid, pid, readable)
 
 
 OWN = guid(OWN_PID)
@@ -55,6 +57,7 @@ def test_who_offers_no_shared_memory_needs_no_other_way(publisher, limit):
         pytest.param([segment(pid=None)], RAISED, 'not to be seen', id='dead_or_foreign'),
         pytest.param([segment(pid=THEIR_PID + 1)], RAISED, 'not to be seen', id='other_process'),
         pytest.param([segment(readable=False)], STOCK, 'another user', id='user'),
+        pytest.param([segment(uid=UID + 1)], STOCK, 'another user', id='user_of_root'),
     ],
 )
 def test_a_publisher_of_this_host(known, limit, reason):

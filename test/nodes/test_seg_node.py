@@ -397,9 +397,9 @@ def test_a_warning_says_why_no_image_comes(peer, start, model, topic, kind, reas
         # The line is written once, on a busy machine before the publisher is discovered;
         # diagnostics say how things stand.
         peer.wait_for_status(
-            'seg_node: segmentation',
+            f'seg_node: input {ns}/image',
             lambda status: (
-                status.level == status.WARN
+                status.level == status.ERROR
                 and re.search(begin + reason.format(ns=ns), status.message)
             ),
             'diagnostics with the reason',

@@ -1,9 +1,13 @@
 """Health on /diagnostics: once a second, in every state, in words and numbers."""
 
+import re
+
 import pytest
+import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.parameter import Parameter
 
+from jetson_perception.resources import config_path
 from jetson_perception.ros import diagnostics
 
 
@@ -63,3 +67,31 @@ class TestDiagnosticsPublisher:
         )
         peer.wait_for(lambda: len(arrays) >= 2, 'diagnostics without a /clock')
         assert arrays[-1].header.stamp.sec == 0
+
+
+class TestAggregator:
+    """config/diagnostics_aggregator.yaml: each line goes to one group, and nobody else's does."""
+
+    @pytest.mark.parametrize(
+        ('name', 'group'),
+        [
+            pytest.param('/robot/seg_node', 'Nodes', id='node'),
+            pytest.param('/camera/camera_node: source', 'Cameras', id='camera'),
+            pytest.param('/seg_node: input /camera/image_raw', 'Inputs', id='input'),
+            pytest.param('/seg_node: segmentation', 'Engines', id='engine'),
+            pytest.param('/yolo/yolo_node: source_of_light', 'Engines', id='engine_like_a_source'),
+            pytest.param('usb_cam: Frame rate', None, id='another_driver'),
+        ],
+    )
+    def test_groups(self, name, group):
+        config = yaml.safe_load(config_path('diagnostics_aggregator.yaml').read_text())
+        groups = config['analyzers']['ros__parameters'].values()
+        analyzers = [each for each in groups if isinstance(each, dict)]
+        assert {each['type'] for each in analyzers} == {'diagnostic_aggregator/GenericAnalyzer'}
+        # As the analyzer does: the whole name has to match.
+        found = [
+            each['path']
+            for each in analyzers
+            if any(re.fullmatch(pattern, name) for pattern in each['regex'])
+        ]
+        assert found == ([group] if group else [])

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
+from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.senders import Senders
 
 HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
@@ -18,14 +19,15 @@ HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
 class Listener:
     """A subscription that is looked over, in time that the test has in its hands."""
 
-    def __init__(self, peer, **options):
+    def __init__(self, peer, *, numbers=HAS_NUMBERS):
         self.peer = peer
         self.now_s = 0.0
         self.heard = []
         self.warned = []
         self.others = []
         subscription = peer.node.create_subscription(String, 'topic', self.heard.append, 50)
-        self.senders = Senders(self, subscription, now_s=lambda: self.now_s, **options)
+        arrivals = Arrivals(subscription, numbers=numbers)
+        self.senders = Senders(self, arrivals, now_s=lambda: self.now_s)
 
     def publisher(self, name):
         node = Node(name, namespace=self.peer.namespace, context=self.peer._context)

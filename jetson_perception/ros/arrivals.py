@@ -1,0 +1,77 @@
+"""Lets others hear of each message of a subscription, and its number, before its callback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rclpy.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Arrival(NamedTuple):
+    """A message that was taken.
+
+    Attributes
+    ----------
+    message : object
+        As the subscription's callback gets it.
+    number : int or None
+        The how manieth of its publisher it is; None where the middleware does not say.
+    sent_ns : int
+        When it was sent, by its publisher's clock; 0 where the middleware does not say.
+    """
+
+    message: Any
+    number: int | None = None
+    sent_ns: int = 0
+
+
+class Arrivals:
+    """Looks over a subscription.
+
+    rclpy tells numbers from Iron on, and not with every middleware.
+
+    Parameters
+    ----------
+    subscription : rclpy Subscription
+        Whose callback takes a message.
+    numbers : bool
+        Whether rclpy can tell numbers.
+    """
+
+    def __init__(
+        self, subscription: Any, *, numbers: bool = hasattr(Subscription, 'CallbackType')
+    ) -> None:
+        self._subscription = subscription
+        self._deliver = subscription.callback
+        self._hearers: tuple[Callable[[Arrival], None], ...] = ()
+        self.topic_name: str = subscription.topic_name
+        self.numbers = numbers
+        subscription.callback = self._on_numbered if numbers else self._on_message
+
+    def hear(self, hearer: Callable[[Arrival], None]) -> None:
+        """Call this with each Arrival from now on."""
+        self._hearers = (*self._hearers, hearer)
+
+    def forget(self, hearer: Callable[[Arrival], None]) -> None:
+        """Call it no more."""
+        self._hearers = tuple(each for each in self._hearers if each != hearer)
+
+    def close(self) -> None:
+        """Give the subscription its own callback back."""
+        self._hearers = ()
+        self._subscription.callback = self._deliver
+
+    def _on_numbered(self, msg: Any, info: Any) -> None:
+        number = info['publication_sequence_number']
+        self._tell(Arrival(msg, number, info['source_timestamp'] or 0))
+
+    def _on_message(self, msg: Any) -> None:
+        self._tell(Arrival(msg))
+
+    def _tell(self, arrival: Arrival) -> None:
+        for hearer in self._hearers:
+            hearer(arrival)
+        self._deliver(arrival.message)

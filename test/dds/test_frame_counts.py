@@ -1,0 +1,170 @@
+"""Counting what was sent and never taken: by numbers, by stamps, and what the middleware says."""
+
+import random
+
+import pytest
+
+from jetson_perception.dds.frame_counts import (
+    Counted,
+    FrameCounts,
+    NumberedFrames,
+    StampedFrames,
+)
+
+MS = 1_000_000
+PERIOD_NS = 33 * MS
+
+
+def missing_by_number(*frames):
+    """Missing before any of some (number, sent at so many periods)."""
+    counter = NumberedFrames()
+    return sum(counter.take(number, round(at * PERIOD_NS)) for number, at in frames)
+
+
+def sent(numbers, begin=0.0):
+    """Frames of a publisher that sends each period, of which these numbers came."""
+    return [(number, begin + number) for number in numbers]
+
+
+def merged(*publishers):
+    return sorted((frame for frames in publishers for frame in frames), key=lambda frame: frame[1])
+
+
+class TestByNumber:
+    @pytest.mark.parametrize(
+        ('frames', 'missing'),
+        [
+            pytest.param([], 0, id='none'),
+            pytest.param(sent([17]), 0, id='the_first_that_is_heard_is_no_loss'),
+            pytest.param(sent(range(1, 100)), 0, id='all'),
+            pytest.param(sent([1, 2, 5, 6, 10]), 5, id='gaps'),
+            pytest.param(sent([1, *range(2, 200, 10)]), 171, id='nine_of_ten'),
+            pytest.param(sent([*range(1, 50), *range(200, 250)]), 150, id='a_link_was_down'),
+            pytest.param(sent(range(1, 50)) + sent(range(1, 50), 60), 0, id='started_again'),
+            pytest.param(
+                sent(range(1, 50)) + sent([3, 4, 7, *range(60, 90)], 160),
+                54,
+                id='again_and_losses',
+            ),
+            pytest.param(
+                merged(sent(range(1, 100)), sent(range(5001, 5100), -4999.5)),
+                0,
+                id='two_publishers',
+            ),
+            pytest.param(
+                merged(sent(range(1, 100)), sent(range(1, 100), 0.5)), 0, id='two_begun_together'
+            ),
+            pytest.param(
+                merged(sent(range(1, 100)), sent(range(5001, 5100, 2), -4999.5)),
+                49,
+                id='two_one_of_which_is_lost',
+            ),
+            pytest.param(
+                [(number, number * (1 if number < 30 else 4)) for number in range(1, 90)],
+                0,
+                id='slows_down_by_itself',
+            ),
+            pytest.param(
+                [(number, number * 4) for number in range(1, 30)]
+                + [(number, 120 + number - 30) for number in range(30, 90)],
+                0,
+                id='becomes_faster',
+            ),
+        ],
+    )
+    def test_missing(self, frames, missing):
+        assert missing_by_number(*frames) == missing
+
+    def test_the_rate_is_the_senders_whatever_is_lost(self):
+        counter = NumberedFrames()
+        kept = random.Random(1)
+        for number in range(1, 300):
+            if kept.random() < 0.2:
+                counter.take(number, number * PERIOD_NS)
+        assert counter.rate_hz == pytest.approx(1e9 / PERIOD_NS)
+
+
+def missing_by_stamp(*at):
+    counter = StampedFrames()
+    return sum(counter.take(round(each * PERIOD_NS)) for each in at)
+
+
+class TestByStamp:
+    @pytest.mark.parametrize(
+        ('at', 'missing'),
+        [
+            pytest.param([], 0, id='none'),
+            pytest.param(range(100), 0, id='all'),
+            pytest.param([*range(20), *range(23, 40)], 3, id='a_gap'),
+            pytest.param([*range(20), *range(20, 200, 2)], 0, id='slows_down_by_itself'),
+            pytest.param(
+                [*range(20), *range(20, 400, 4), *range(400, 440)], 0, id='slow_for_a_while'
+            ),
+            pytest.param([*range(30), *range(30)], 0, id='the_clock_goes_back'),
+            pytest.param([0] * 30, 0, id='no_stamps'),
+            pytest.param([each * 1.0 + 0.2 * (each % 2) for each in range(99)], 0, id='jitter'),
+        ],
+    )
+    def test_missing(self, at, missing):
+        assert missing_by_stamp(*at) == missing
+
+    def test_a_third_lost_at_random(self):
+        kept = random.Random(2)
+        at = [each for each in range(300) if kept.random() < 0.67]
+        missing = 300 - len(at)
+        assert missing_by_stamp(*at) == pytest.approx(missing, abs=4)
+
+
+def counts(numbers, told=None, **options):
+    made = FrameCounts(**options)
+    for number in numbers:
+        made.take(number, number * PERIOD_NS, number * PERIOD_NS)
+    if told is not None:
+        made.lost_on_the_way(told)
+    return made
+
+
+class TestFrameCounts:
+    def test_nothing(self):
+        made = FrameCounts()
+        assert (made.total, made.recent, made.rate_hz) == (Counted(), Counted(), 0.0)
+        assert made.total.share_lost == 0.0
+        assert not made.total.is_worth_a_word
+
+    def test_what_the_middleware_did_not_lose_was_lost_here(self):
+        assert counts([1, 2, 13, 14], told=4).total == Counted(4, 10, 6)
+
+    def test_nobody_knows_where_if_it_does_not_say(self):
+        assert counts([1, 2, 13, 14]).total == Counted(4, 10, 0)
+
+    def test_all_may_be_lost(self):
+        made = counts([], told=9)
+        assert made.total == Counted(0, 9, 0)
+        assert made.total.share_lost == 1.0
+        assert made.total.is_worth_a_word
+
+    def test_without_numbers_stamps_count(self):
+        made = FrameCounts()
+        for at in [*range(20), *range(25, 40)]:
+            made.take(None, 0, at * PERIOD_NS)
+        assert made.total == Counted(35, 5, 0)
+        assert made.rate_hz == pytest.approx(1e9 / PERIOD_NS)
+
+    def test_the_last_seconds_alone(self):
+        made = counts([1, 2, 13], seconds=2)
+        made.second_passed()
+        assert made.recent == Counted(3, 10, 0)
+        made.second_passed()
+        made.take(14, 14 * PERIOD_NS, 0)
+        assert made.recent == Counted(4, 10, 0)
+        made.second_passed()
+        assert made.recent == Counted(1, 0, 0)
+        assert made.total == Counted(4, 10, 0)
+
+    def test_between_two_subscriptions_nothing_is_missing(self):
+        made = counts([1, 2, 5], told=2)
+        made.begin_anew()
+        for number in (50, 51, 54):
+            made.take(number, number * PERIOD_NS, 0)
+        made.lost_on_the_way(1)
+        assert made.total == Counted(6, 4, 1)

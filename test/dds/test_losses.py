@@ -1,0 +1,115 @@
+"""From what is known of a topic to the cause of its losses, and what mends it."""
+
+import pytest
+
+from jetson_perception.dds.losses import Cause, InputFacts, Memory, Sender, judge
+
+IMAGE = 1280 * 720 * 3
+LARGE = {
+    'image_bytes': IMAGE,
+    'rate_hz': 30.0,
+    'receive_limit': 4 << 20,
+    'socket_bytes': 4 << 20,
+    'socket_drops': 0,
+    'shared_memory_bytes': 8 << 30,
+    'shared_memory_free_bytes': 8 << 30,
+}
+LOSING = {'received': 40, 'lost': 110, 'ever': True}
+SILENT = {'silent': True}
+
+
+def sender(memory=Memory.OPEN, segment_bytes=64 << 20, *, same_host=True, **facts):
+    return Sender(
+        '/camera', same_host=same_host, memory=memory, segment_bytes=segment_bytes, **facts
+    )
+
+
+def facts(*senders, **known):
+    return InputFacts('/cam', senders, **(LARGE | known))
+
+
+SMALL_SEGMENT = sender(segment_bytes=549_408)
+OTHER_TYPE = sender(mismatch='/camera sends another type', mismatch_cure='remap image')
+FAR = sender(Memory.UNKNOWN, 0, same_host=False)
+OTHER_DDS = sender(Memory.UNKNOWN, 0, same_host=None)
+STOCK = {'receive_limit': 212_992, 'socket_bytes': 212_992, 'socket_drops': 900}
+FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
+
+
+@pytest.mark.parametrize(
+    ('known', 'cause'),
+    [
+        pytest.param(facts(**SILENT), Cause.NO_PUBLISHER, id='nobody'),
+        pytest.param(
+            facts(**SILENT, elsewhere=('domain 7 has participants on this host',)),
+            Cause.DISCOVERY,
+            id='another_domain',
+        ),
+        pytest.param(facts(OTHER_TYPE, **SILENT), Cause.MISMATCH, id='mismatch'),
+        pytest.param(facts(sender(), **SILENT), Cause.SILENT, id='silent'),
+        pytest.param(
+            facts(SMALL_SEGMENT, **SILENT), Cause.SILENT, id='silent_and_without_a_profile'
+        ),
+        pytest.param(facts(FAR, **SILENT), Cause.SILENT, id='silent_and_far'),
+        pytest.param(facts(SMALL_SEGMENT, **LOSING), Cause.SEGMENT_SMALL, id='small_segment'),
+        pytest.param(
+            facts(SMALL_SEGMENT, **SILENT, lost=9, image_bytes=0),
+            Cause.SEGMENT_SMALL,
+            id='small_segment_and_all_lost',
+        ),
+        pytest.param(
+            facts(sender(Memory.ELSEWHERE, 0), **SILENT), Cause.NOT_SHARED, id='containers'
+        ),
+        pytest.param(facts(sender(Memory.REFUSED), **SILENT), Cause.OTHER_USER, id='users'),
+        pytest.param(
+            facts(sender(), **SILENT, stale_bytes=1000, stale_refused=True),
+            Cause.STALE_FILES,
+            id='stale_files_of_another_user',
+        ),
+        pytest.param(
+            facts(sender(Memory.NONE, 0), **LOSING, **FULL, stale_bytes=80 << 20),
+            Cause.STALE_FILES,
+            id='stale_files_fill_it',
+        ),
+        pytest.param(
+            facts(sender(Memory.NONE, 0), **LOSING, **FULL), Cause.NO_SPACE, id='small_dev_shm'
+        ),
+        pytest.param(
+            InputFacts('/cam', (OTHER_DDS,), **(LARGE | LOSING | STOCK)),
+            Cause.SOCKET_BUFFERS,
+            id='other_dds',
+        ),
+        pytest.param(
+            InputFacts('/cam', (FAR,), **(LARGE | LOSING | STOCK)),
+            Cause.SOCKET_BUFFERS,
+            id='far_and_dropped_here',
+        ),
+        pytest.param(
+            InputFacts('/cam', (FAR,), **(LARGE | LOSING | {'socket_drops': 0})),
+            Cause.NETWORK,
+            id='far_and_not_dropped_here',
+        ),
+        pytest.param(
+            facts(sender(), **LOSING, lost_here=100), Cause.SLOW_TAKING, id='slow_taking'
+        ),
+        pytest.param(facts(sender(), **LOSING), Cause.LOAD, id='nothing_explains_it'),
+    ],
+)
+def test_a_cause_and_no_other(known, cause):
+    (finding,) = judge(known)
+    assert finding.cause is cause
+    assert finding.found
+    assert finding.cure
+
+
+@pytest.mark.parametrize(
+    'known',
+    [
+        pytest.param(facts(), id='nothing_known'),
+        pytest.param(facts(SMALL_SEGMENT, received=10, ever=True), id='slow_by_itself'),
+        pytest.param(facts(SMALL_SEGMENT, received=148, lost=2, ever=True), id='hardly_any'),
+        pytest.param(facts(OTHER_TYPE, sender(), received=150, ever=True), id='one_of_two'),
+    ],
+)
+def test_nothing_is_said(known):
+    assert judge(known) == []

@@ -1,0 +1,211 @@
+"""Counting and telling lost images of a real subscription; test_causes.py injects each cause."""
+
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from nodes.support import BEST_EFFORT, Peer, image_message
+from rcl_interfaces.msg import Log
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from jetson_perception.dds.frame_counts import Counted
+from jetson_perception.ros import diagnostics
+from jetson_perception.ros.arrivals import Arrivals
+from jetson_perception.ros.image_topic import ImageTopic
+from jetson_perception.ros.input_report import input_status
+from jetson_perception.ros.loss_report import LossReport
+
+#: As /rosout is published.
+LATCHED = QoSProfile(
+    depth=50,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+BLACK = np.zeros((48, 64, 3), np.uint8)
+
+
+class Watched:
+    """A subscription whose losses are reported, in the peer's executor."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.taken = []
+        self.report = LossReport(peer.node)
+        self.subscribe()
+
+    def subscribe(self):
+        subscription = self.peer.node.create_subscription(
+            Image, 'camera', self.taken.append, BEST_EFFORT
+        )
+        topic = ImageTopic(subscription.topic_name, compressed=False)
+        self.subscription = subscription
+        self.arrivals = Arrivals(subscription)
+        self.report.watch(topic, subscription, self.arrivals)
+
+    def take(self, publisher, count, period_s=0.0):
+        """Send images, each when the one before has been taken."""
+        self.peer.wait_for_subscriber(publisher)
+        for _ in range(count):
+            before = len(self.taken)
+            publisher.publish(image_message(BLACK))
+            self.peer.wait_for(lambda: len(self.taken) > before, 'an image')  # noqa: B023
+            time.sleep(period_s)
+
+    def lose(self, publisher, count):
+        """Send more images than the queue holds, and take what it does hold."""
+        for _ in range(count):
+            publisher.publish(image_message(BLACK))
+            time.sleep(0.005)
+        before = -1
+        while before != len(self.taken):
+            before = len(self.taken)
+            for _ in range(10):
+                self.peer._executor.spin_once(timeout_sec=0.01)
+
+
+@pytest.fixture
+def watched(peer):
+    made = Watched(peer)
+    yield made
+    made.report.close()
+
+
+class TestNothingIsLost:
+    def test_at_the_start(self, watched):
+        watched.report.check()
+        assert watched.report.total == Counted()
+        assert watched.report.problem() == ''
+        assert watched.report.causes == []
+
+    def test_by_a_camera_that_slows_down_by_itself(self, peer, watched):
+        publisher = peer.image_publisher('camera')
+        watched.take(publisher, 30, 0.01)
+        watched.take(publisher, 10, 0.1)
+        assert watched.report.total == Counted(40, 0, 0)
+        assert watched.report.rate_hz < 30.0
+
+    def test_by_a_camera_that_starts_again(self, peer, watched):
+        for _ in range(2):
+            publisher = peer.image_publisher('camera')
+            watched.take(publisher, 20)
+            peer.node.destroy_publisher(publisher)
+        assert watched.report.total == Counted(40, 0, 0)
+
+    def test_by_two_cameras(self, peer, watched):
+        with closing(Peer(peer.namespace, 'other')) as other:
+            one, two = peer.image_publisher('camera'), other.image_publisher('camera')
+            for _ in range(10):
+                watched.take(one, 2)
+                watched.take(two, 1)
+        assert watched.report.total == Counted(30, 0, 0)
+
+    def test_between_two_subscriptions(self, peer, watched):
+        publisher = peer.image_publisher('camera')
+        watched.take(publisher, 5)
+        watched.report.stop_watching()
+        peer.node.destroy_subscription(watched.subscription)
+        for _ in range(20):
+            publisher.publish(image_message(BLACK))
+        watched.subscribe()
+        watched.take(publisher, 5)
+        assert watched.report.total.lost == 0
+
+
+class TestLost:
+    def test_those_that_are_replaced_before_they_are_taken(self, peer, watched):
+        """Told once a cause, in the log and in the input's line of diagnostics."""
+        said = peer.collect('/rosout', Log, LATCHED)
+        publisher = peer.image_publisher('camera')
+        watched.take(publisher, 3)
+        watched.lose(publisher, 30)
+        assert watched.report.total.lost >= 20
+        assert watched.report.total.lost_here == watched.report.total.lost
+        for _ in range(2):  # a lasting loss is one of two seconds
+            watched.report.check()
+        assert watched.report.causes == ['this process takes images too slowly']
+        problem = watched.report.problem()
+        assert (
+            f' of the images on /{peer.namespace}/camera are lost: images arrive, but' in problem
+        )
+        watched.report.check()
+        peer.node.get_logger().info('the end')
+        peer.wait_for(lambda: any(msg.msg == 'the end' for msg in said), 'the log')
+        assert [msg.msg for msg in said if 'are lost' in msg.msg] == [problem]
+
+
+class StandInInput:
+    """An input as far as its line of diagnostics asks: in the state that a test wants."""
+
+    name, rejected = '/camera', 0
+
+    def __init__(self, silence='', clock='', *, end=False):
+        self._silence, self._clock, self._end = silence, clock, end
+
+    def silence(self):
+        return self._silence
+
+    def clock_problem(self):
+        return self._clock
+
+    def at_end(self):
+        return self._end
+
+
+class TestLineOfDiagnostics:
+    @pytest.mark.parametrize(
+        ('source', 'level', 'message'),
+        [
+            pytest.param(StandInInput(), diagnostics.STALE, 'no image yet', id='begins'),
+            pytest.param(
+                StandInInput('no image for 3 s'),
+                diagnostics.ERROR,
+                'no image for 3 s',
+                id='silent',
+            ),
+            pytest.param(
+                StandInInput('it came to its end', end=True),
+                diagnostics.OK,
+                'it came to its end',
+                id='ended',
+            ),
+            pytest.param(
+                StandInInput(clock='stamps are 3 h behind'),
+                diagnostics.WARN,
+                'stamps are 3 h behind',
+                id='clock',
+            ),
+        ],
+    )
+    def test_before_the_first_image(self, watched, source, level, message):
+        line = input_status('/seg: input /camera', source, watched.report)
+        assert (line.level, line.message) == (level, message)
+        assert line.name == '/seg: input /camera'
+
+    def test_all_is_well(self, peer, watched):
+        watched.take(peer.image_publisher('camera'), 3)
+        line = input_status('input', StandInInput(), watched.report)
+        assert (line.level, line.message) == (diagnostics.OK, '3 images received, none lost')
+
+    def test_some_are_lost(self, peer, watched):
+        publisher = peer.image_publisher('camera')
+        watched.take(publisher, 3)
+        watched.lose(publisher, 30)
+        for _ in range(2):
+            watched.report.check()
+        line = input_status('input', StandInInput(), watched.report)
+        assert line.level == diagnostics.WARN
+        assert line.message == watched.report.problem()
+
+    def test_the_same_keys_in_the_same_order(self, watched):
+        line = input_status('input', StandInInput(), watched.report)
+        assert [pair.key for pair in line.values] == [
+            'images received',
+            'images lost',
+            'lost of the last seconds (%)',
+            'lost because they were not taken in time',
+            'causes',
+            'images sent a second (Hz)',
+            'images that cannot be used',
+        ]
