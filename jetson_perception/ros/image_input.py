@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,23 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
+    age_of,
+    check_frame_id,
     frame_from_compressed,
     frame_from_image,
 )
-from jetson_perception.ros.image_topic import ImageTopic, image_topic
+from jetson_perception.ros.image_topic import (
+    TRANSPORTS,
+    ImageTopic,
+    image_topic,
+    require_takeable,
+)
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
+from jetson_perception.ros.video_input import VideoInput
+from jetson_perception.ros.video_messages import video_header, video_packet
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
@@ -45,9 +55,11 @@ class ImageInputParams:
     image_transport: str = param(
         'raw',
         'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
-        'image/compressed. Where image is remapped to a topic that ends in /compressed, or that '
-        'only compressed images are sent on, they are taken either way.',
-        choices=('raw', 'compressed'),
+        'image/compressed, ffmpeg to FFMPEGPacket of ffmpeg_image_transport on image/ffmpeg, '
+        'foxglove to foxglove_msgs/CompressedVideo on image/foxglove. Where image is remapped to '
+        'a topic that ends so, or that only such images are sent on, they are taken either way. '
+        'Video (H.264 and H.265) needs PyAV and the package of its messages.',
+        choices=TRANSPORTS,
         at_configure=True,
     )
     max_image_pixels: int = param(
@@ -107,6 +119,7 @@ class ImageInput:
         self._subscription: Any = None
         self._watchdog: ImageWatchdog | None = None
         self._senders: Senders | None = None
+        self._video: VideoInput | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
@@ -114,6 +127,7 @@ class ImageInput:
         #: Encodings whose assumed meaning was logged already.
         self._taken_as: set[str] = set()
         self.name = ''
+        self._counting = threading.Lock()
         self.rejected = 0
         self.newest_header: Header | None = None
 
@@ -121,7 +135,9 @@ class ImageInput:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
         self._offer, self.rejected = offer, 0
-        self._subscribe(image_topic(self._node, self._topic, params.image_transport))
+        topic = image_topic(self._node, self._topic, params.image_transport)
+        require_takeable(topic)
+        self._subscribe(topic)
         self.name = self._subscription.topic_name
         self._stamps = StampCheck(self._node, self.name)
         if params.every_frame:
@@ -130,11 +146,13 @@ class ImageInput:
 
     def _subscribe(self, topic: ImageTopic) -> None:
         every_frame = self._params.value.every_frame
+        if topic.is_video:
+            self._video = self._video_input(topic.name)
         self._subscription = self._node.create_subscription(
             topic.message_type,
             topic.name,
-            self._on_compressed if topic.compressed else self._on_image,
-            qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT,
+            self._callback(topic),
+            topic.qos_profile(every_frame=every_frame),
             qos_overriding_options=qos.overridable(),
         )
         self._watchdog = ImageWatchdog(
@@ -142,17 +160,33 @@ class ImageInput:
             self._subscription,
             topic,
             every_frame=every_frame,
-            on_other_type=partial(self._take_the_other_type, topic),
+            on_other_type=self._take_the_other_type,
         )
         self._senders = Senders(self._node, self._subscription)
 
-    def _take_the_other_type(self, topic: ImageTopic) -> None:
+    def _callback(self, topic: ImageTopic) -> Callable[[Any], None]:
+        if topic.is_video:
+            return self._on_video
+        return self._on_compressed if topic.compressed else self._on_image
+
+    def _video_input(self, name: str) -> VideoInput:
+        return VideoInput(
+            name,
+            self._params.value.max_image_pixels,
+            self._offer_decoded,
+            self._reject_packet,
+            self._node.get_logger(),
+        )
+
+    def _take_the_other_type(self, sent: ImageTopic) -> None:
         """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
+        if sent.problem():
+            return  # the watchdog says it
         self._node.get_logger().info(
-            f'on {printable(topic.name)} there is {topic.other.type_name}: taking that'
+            f'on {printable(sent.name)} there is {sent.type_name}: taking that'
         )
         self._unsubscribe()
-        self._subscribe(topic.other)
+        self._subscribe(sent)
 
     def done(self, header: Header) -> None:
         """Answer a frame, where its sender may wait for that."""
@@ -161,8 +195,10 @@ class ImageInput:
 
     def silence(self) -> str:
         """Why no image comes, once that was warned of; else empty."""
-        watchdog = self._watchdog
-        return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
+        watchdog, video = self._watchdog, self._video
+        if watchdog is not None and watchdog.warned:
+            return watchdog.explanation()
+        return video.silence() if video is not None else ''
 
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
@@ -184,7 +220,9 @@ class ImageInput:
             self._senders.close()
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
-        self._watchdog = self._subscription = self._senders = None
+        if self._video is not None:
+            self._video.close()
+        self._watchdog = self._subscription = self._senders = self._video = None
 
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""
@@ -203,12 +241,38 @@ class ImageInput:
     def _on_compressed(self, msg: CompressedImage) -> None:
         self._take(msg, frame_from_compressed)
 
+    def _on_video(self, msg: Any) -> None:
+        header = video_header(msg)
+        if self._video is None or self._stamps is None or not self._is_taken(header):
+            return
+        try:
+            check_frame_id(header)
+            packet = video_packet(msg, self._params.value.max_image_pixels)
+        except ImageError as error:
+            self._reject(header, error)
+            return
+        self.newest_header = header
+        age_ms = self._stamps.age_ms(header, age_of(header, self._node.get_clock()))
+        self._video.put(packet, header, age_ms)
+
+    def _offer_decoded(self, frame: Frame) -> None:
+        """Hand a frame over; in the decoder's thread."""
+        offer = self._offer
+        if offer is not None:
+            offer(frame)
+
+    def _reject_packet(self, header: Header, error: ImageError | None) -> None:
+        """Count a packet that comes to no frame; without an error, that was told before."""
+        if error is not None:
+            self._reject(header, error)
+            return
+        with self._counting:
+            self.rejected += 1
+        self.done(header)
+
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._watchdog is None or self._offer is None or self._stamps is None:
-            return
-        self._watchdog.image_arrived()
-        if self._answers is not None and not self._answers.is_new(msg.header):
+        if self._offer is None or self._stamps is None or not self._is_taken(msg.header):
             return
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
@@ -221,8 +285,16 @@ class ImageInput:
         frame.encoding = _encoding(msg)
         self._offer(frame)
 
+    def _is_taken(self, header: Header) -> bool:
+        """Whether an image that arrived is one to handle, and not a second copy or too late."""
+        if self._watchdog is None:
+            return False
+        self._watchdog.image_arrived()
+        return self._answers is None or self._answers.is_new(header)
+
     def _reject(self, header: Header, error: ImageError) -> None:
-        self.rejected += 1
+        with self._counting:
+            self.rejected += 1
         self._on_error(ImageError(f'image on {self.name}: {error}'))
         frame_id = header.frame_id[:MOST_FRAME_ID_CHARACTERS]
         self.newest_header = Header(stamp=header.stamp, frame_id=frame_id)

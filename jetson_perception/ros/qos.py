@@ -18,6 +18,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
+#: For packets of video, each of which is needed to understand the next: two seconds of them.
+VIDEO_INPUT = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=60, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
 #: For the images of camera_node: as camera drivers publish.
 SENSOR_DATA = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=5, reliability=QoSReliabilityPolicy.BEST_EFFORT
