@@ -110,8 +110,9 @@ class VideoStream:
         self._h265 = codec == 'hevc'
         self._max_image_pixels = max_image_pixels
         self._context: Any = av.CodecContext.create(codec, 'r')
-        # Threads that take a picture each would hold pictures back.
-        self._context.thread_type = 'SLICE'
+        # FFmpeg's own threads hold pictures back or gain next to nothing here; and one that logs
+        # waits for the interpreter, whose lock is held while a context with threads is freed.
+        self._context.thread_count = 1
         self._context.options = {'max_pixels': str(max_image_pixels)}
         if self._h265:  # else FFmpeg drops what refers to missing pictures, and does not say so
             self._context.options |= {'flags': 'output_corrupt'}
