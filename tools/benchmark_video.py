@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=120, help='of each video (120)')
     arguments = parser.parse_args()
     print(
-        f'PyAV {av.__version__}; {arguments.frames} frames, a keyframe in 30, median (lowest) in ms'
+        f'PyAV {av.__version__}; {arguments.frames} frames, a keyframe in 30; '
+        'median (lowest) in ms'
     )
     print(f'{"":24}{"kB a frame":>12}{"packet to BGR":>20}{"PSNR, dB":>12}')
     for width, height in SIZES_WH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,6 +92,8 @@ class VideoInput:
         self._stream: VideoStream | None = None
         #: Since when packets come and no keyframe; None while pictures come.
         self._waiting_since_s: float | None = None
+        #: When each reason for waiting was logged last.
+        self._said_s: dict[str, float] = {}
         self._is_skipping = False
         self._activity = Activity('the video decoder')
         self._thread = WatchedThread(self._run, 'video decoder', self._activity)
@@ -172,14 +175,20 @@ class VideoInput:
         pictures = self._stream.decode(packet)
         reason = self._stream.waiting
         if reason and not waited_for:
-            self._logger.warning(
-                f'video on {printable(self._name)}: {reason}; waiting for the next keyframe',
-                throttle_duration_sec=_LOG_EVERY_S,
-            )
+            self._say(reason)
         if reason and not pictures:
             self._reject(packet.tag.header, None)
         self._note_waiting(bool(reason))
         return pictures
+
+    def _say(self, reason: str) -> None:
+        """Log why pictures are left out, each reason now and then."""
+        now_s = time.monotonic()
+        if now_s - self._said_s.get(reason, -math.inf) >= _LOG_EVERY_S:
+            self._said_s[reason] = now_s
+            self._logger.warning(
+                f'video on {printable(self._name)}: {reason}; waiting for the next keyframe'
+            )
 
     def _fail(self, header: Header, error: Exception) -> None:
         self._note_waiting(True)
