@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# The first that converts colors as the stream names them; older FFmpegs hide lost H.265 pictures.
+_OLDEST_PYAV = 17
 _MOST_UNDER_WAY = 64
 _MOST_SET_BYTES = 1 << 16
 #: FFmpeg's numbers of color spaces and ranges that OpenCV converts from: BT.601 or not said,
@@ -73,10 +75,14 @@ def is_keyframe(packet: VideoPacket) -> bool:
 
 def video_problem() -> str:
     """Why no video can be decoded here; empty when it can."""
+    way = f"pip install 'av>={_OLDEST_PYAV}'"
     try:
-        import av  # noqa: F401
+        import av
     except ImportError as err:
-        return f"decoding video needs PyAV ({printable(err, 100)}): pip install 'av>=12'"
+        return f'decoding video needs PyAV ({printable(err, 100)}): {way}'
+    major = av.__version__.partition('.')[0]
+    if not major.isdecimal() or int(major) < _OLDEST_PYAV:
+        return f'decoding video needs PyAV {_OLDEST_PYAV}, and {av.__version__} is here: {way}'
     return ''
 
 

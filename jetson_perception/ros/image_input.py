@@ -58,7 +58,7 @@ class ImageInputParams:
         'image/compressed, ffmpeg to FFMPEGPacket of ffmpeg_image_transport on image/ffmpeg, '
         'foxglove to foxglove_msgs/CompressedVideo on image/foxglove. Where image is remapped to '
         'a topic that ends so, or that only such images are sent on, they are taken either way. '
-        'Video (H.264 and H.265) needs PyAV and the package of its messages.',
+        'Video (H.264 and H.265) needs PyAV 17 and the package of its messages.',
         choices=TRANSPORTS,
         at_configure=True,
     )

@@ -157,4 +157,7 @@ def test_missing_pyav_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
     monkeypatch.setitem(sys.modules, 'foxglove_msgs.msg', SimpleNamespace(CompressedVideo=Image))
     monkeypatch.setitem(sys.modules, 'foxglove_msgs', SimpleNamespace())
-    assert "pip install 'av>=12'" in ImageTopic(FOXGLOVE, 'foxglove').problem()
+    topic = ImageTopic(FOXGLOVE, 'foxglove')
+    assert topic.problem().endswith(": pip install 'av>=17'")
+    monkeypatch.setitem(sys.modules, 'av', SimpleNamespace(__version__='12.3.0'))
+    assert 'needs PyAV 17, and 12.3.0 is here: ' in topic.problem()
