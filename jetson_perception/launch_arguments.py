@@ -104,8 +104,9 @@ _PERCEPTION = (
     Argument(
         'image_transport',
         '',
-        'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage.',
-        ('', 'raw', 'compressed'),
+        'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage; ffmpeg: video of '
+        'ffmpeg_image_transport; foxglove: foxglove_msgs/CompressedVideo.',
+        ('', 'raw', 'compressed', 'ffmpeg', 'foxglove'),
     ),
     Argument(
         'runtime',

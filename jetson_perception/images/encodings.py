@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from jetson_perception.errors import ImageError
-from jetson_perception.images.picture_files import decode_picture
+from jetson_perception.images.jpeg_decoding import decode_intact_jpeg
+from jetson_perception.images.picture_files import check_picture, decode_picture
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
 
@@ -268,7 +269,7 @@ def decode_compressed(
     ------
     ImageError
         When the data is empty, neither JPEG nor PNG, has more pixels or more than 8 bits a
-        channel, or cannot be decoded.
+        channel, is damaged, or cannot be decoded.
     """
     named = f' (format {quoted(format)})' if format else ''
     if not len(data):
@@ -277,18 +278,25 @@ def decode_compressed(
         )
     encoded = bytes(memoryview(data))
     try:
-        bgr: NDArray[np.uint8] = decode_picture(
-            encoded,
-            formats=_COMPRESSED_FORMATS,
-            max_bits=8,
-            max_image_pixels=max_image_pixels,
-            flags=cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
+        return _decode_file(encoded, max_image_pixels)
     except ImageError as err:
         raise ImageError(
             f'compressed image{named} of {len(encoded)} bytes is {err}; check the publisher, or '
             'subscribe to the raw topic'
         ) from err
+
+
+def _decode_file(data: bytes, max_image_pixels: int) -> NDArray[np.uint8]:
+    limits: dict[str, Any] = {
+        'formats': _COMPRESSED_FORMATS,
+        'max_bits': 8,
+        'max_image_pixels': max_image_pixels,
+    }
+    header = check_picture(data, **limits)
+    if header.format == 'JPEG':
+        return decode_intact_jpeg(data, header)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr: NDArray[np.uint8] = decode_picture(data, **limits, flags=flags)
     return bgr
 
 

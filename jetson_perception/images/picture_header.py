@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ImageError
+from jetson_perception.images.jpeg_segments import FRAMES, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +50,6 @@ _OTHER_FORMATS = (
     (0, b'\xff\x0a', 'JPEG XL'),
     (4, b'ftyp', 'AVIF or HEIF'),
 )
-
-# As in libjpeg: a marker is 0xFF and a byte that is neither a fill byte nor an escape.
-_JPEG_MARKER = re.compile(rb'\xff([^\x00\xff])')
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
-_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
-_MOST_JPEG_SEGMENTS = 4096
 
 # A progressive JPEG has some ten scans, and as many in its EXIF thumbnail. Each covers the whole
 # picture but may take only a few bytes.
@@ -177,26 +171,13 @@ def _other_format(data: bytes) -> str:
 
 
 def _read_jpeg(data: bytes) -> PictureHeader:
-    """Walk the segments to the first frame header; thumbnails have theirs inside a segment."""
-    position = 2
-    for _ in range(_MOST_JPEG_SEGMENTS):
-        found = _JPEG_MARKER.search(data, position)
-        if found is None:
-            raise IndexError
-        marker, position = found[1][0], found.end()
-        if marker in _JPEG_WITHOUT_LENGTH:
-            continue
-        if marker in (_JPEG_SCAN, _JPEG_END):
-            raise ImageError('JPEG without a frame header; it is damaged')
-        (length,) = struct.unpack_from('>H', data, position)
-        if length < 2:
-            raise ImageError('JPEG with a segment of impossible length; it is damaged')
-        if marker in _JPEG_FRAMES:
-            bits, height, width, channels = struct.unpack_from('>BHHB', data, position + 2)
+    """Walk the segments to the first frame header; those of thumbnails lie within segments."""
+    for segment in segments(data):
+        if segment.marker in FRAMES:
+            bits, height, width, channels = struct.unpack_from('>BHHB', data, segment.begin)
             _check_scans(data)
             return PictureHeader('JPEG', width, height, channels, bits)
-        position += length
-    raise ImageError(f'JPEG with more than {_MOST_JPEG_SEGMENTS} segments before its frame header')
+    raise ImageError('JPEG without a frame header; it is damaged')
 
 
 def _check_scans(data: bytes) -> None:

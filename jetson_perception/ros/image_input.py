@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,18 @@ from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
+    age_of,
+    check_frame_id,
     frame_from_compressed,
     frame_from_image,
 )
 from jetson_perception.ros.image_subscription import ImageSubscription
-from jetson_perception.ros.image_topic import ImageTopic, image_topic
+from jetson_perception.ros.image_topic import (
+    TRANSPORTS,
+    ImageTopic,
+    image_topic,
+    require_takeable,
+)
 from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.lockstep import FrameAnswers
 from jetson_perception.ros.loss_report import LossReport
@@ -30,6 +38,8 @@ from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.udp_participant import UdpParticipant
+from jetson_perception.ros.video_input import VideoInput
+from jetson_perception.ros.video_messages import video_header, video_packet
 from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
@@ -50,9 +60,11 @@ class ImageInputParams:
     image_transport: str = param(
         'raw',
         'raw subscribes to sensor_msgs/Image on image, compressed to CompressedImage on '
-        'image/compressed. Where image is remapped to a topic that ends in /compressed, or that '
-        'only compressed images are sent on, they are taken either way.',
-        choices=('raw', 'compressed'),
+        'image/compressed, ffmpeg to FFMPEGPacket of ffmpeg_image_transport on image/ffmpeg, '
+        'foxglove to foxglove_msgs/CompressedVideo on image/foxglove. Where image is remapped to '
+        'a topic that ends so, or that only such images are sent on, they are taken either way. '
+        'Video (H.264 and H.265) needs PyAV 17 and the package of its messages.',
+        choices=TRANSPORTS,
         at_configure=True,
     )
     reliability: str = param(
@@ -122,6 +134,7 @@ class ImageInput:
         self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
         self._losses: LossReport | None = None
+        self._video: VideoInput | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
@@ -129,6 +142,7 @@ class ImageInput:
         #: Encodings whose assumed meaning was logged already.
         self._taken_as: set[str] = set()
         self.name = ''
+        self._counting = threading.Lock()
         self.rejected = 0
         self.newest_header: Header | None = None
 
@@ -136,8 +150,9 @@ class ImageInput:
         """Subscribe, and give a frame for each image to `offer`."""
         params = self._params.value
         self._offer, self.rejected = offer, 0
-        self._losses = LossReport(self._node)
         topic = image_topic(self._node, self._topic, params.image_transport)
+        require_takeable(topic)
+        self._losses = LossReport(self._node)
         self._subscribe(topic)
         self.name = topic.name
         self._stamps = StampCheck(self._node, self.name)
@@ -147,11 +162,13 @@ class ImageInput:
 
     def _subscribe(self, topic: ImageTopic) -> None:
         params = self._params.value
+        if topic.is_video:
+            self._video = self._video_input(topic.name)
         self._subscription = ImageSubscription(
             self._node,
             self._udp_participant,
             topic,
-            self._on_compressed if topic.compressed else self._on_image,
+            self._callback(topic),
             partial(self._watch, topic),
             self._stop_watching,
             reliability=params.reliability,
@@ -165,7 +182,7 @@ class ImageInput:
             subscription,
             topic,
             every_frame=self._params.value.every_frame,
-            on_other_type=partial(self._take_the_other_type, topic),
+            on_other_type=self._take_the_other_type,
             losses=self._losses,
         )
         self._arrivals = Arrivals(subscription)
@@ -184,13 +201,29 @@ class ImageInput:
             self._arrivals.close()
         self._watchdog = self._senders = self._arrivals = None
 
-    def _take_the_other_type(self, topic: ImageTopic) -> None:
+    def _callback(self, topic: ImageTopic) -> Callable[[Any], None]:
+        if topic.is_video:
+            return self._on_video
+        return self._on_compressed if topic.compressed else self._on_image
+
+    def _video_input(self, name: str) -> VideoInput:
+        return VideoInput(
+            name,
+            self._params.value.max_image_pixels,
+            self._offer_decoded,
+            self._reject_packet,
+            self._node.get_logger(),
+        )
+
+    def _take_the_other_type(self, sent: ImageTopic) -> None:
         """Subscribe to what is sent on a topic, where that is not what was subscribed to."""
+        if sent.problem():
+            return  # the watchdog says it
         self._node.get_logger().info(
-            f'on {printable(topic.name)} there is {topic.other.type_name}: taking that'
+            f'on {printable(sent.name)} there is {sent.type_name}: taking that'
         )
         self._unsubscribe()
-        self._subscribe(topic.other)
+        self._subscribe(sent)
 
     def done(self, header: Header) -> None:
         """Answer a frame, where its sender may wait for that."""
@@ -199,8 +232,10 @@ class ImageInput:
 
     def silence(self) -> str:
         """Why no image comes, once that was warned of; else empty."""
-        watchdog = self._watchdog
-        return watchdog.explanation() if watchdog is not None and watchdog.warned else ''
+        watchdog, video = self._watchdog, self._video
+        if watchdog is not None and watchdog.warned:
+            return watchdog.explanation()
+        return video.silence() if video is not None else ''
 
     @property
     def lost(self) -> int:
@@ -231,7 +266,9 @@ class ImageInput:
         self._stop_watching()
         if self._subscription is not None:
             self._subscription.close()
-        self._subscription = None
+        if self._video is not None:
+            self._video.close()
+        self._subscription = self._video = None
 
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""
@@ -251,14 +288,38 @@ class ImageInput:
     def _on_compressed(self, msg: CompressedImage) -> None:
         self._take(msg, frame_from_compressed)
 
+    def _on_video(self, msg: Any) -> None:
+        header = video_header(msg)
+        if self._video is None or self._stamps is None or not self._is_taken(header):
+            return
+        try:
+            check_frame_id(header)
+            packet = video_packet(msg, self._params.value.max_image_pixels)
+        except ImageError as error:
+            self._reject(header, error)
+            return
+        self.newest_header = header
+        age_ms = self._stamps.age_ms(header, age_of(header, self._node.get_clock()))
+        self._video.put(packet, header, age_ms)
+
+    def _offer_decoded(self, frame: Frame) -> None:
+        """Hand a frame over; in the decoder's thread."""
+        offer = self._offer
+        if offer is not None:
+            offer(frame)
+
+    def _reject_packet(self, header: Header, error: ImageError | None) -> None:
+        """Count a packet that comes to no frame; without an error, that was told before."""
+        if error is not None:
+            self._reject(header, error)
+            return
+        with self._counting:
+            self.rejected += 1
+        self.done(header)
+
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._watchdog is None or self._offer is None or self._stamps is None:
-            return
-        if self._subscription is not None and not self._subscription.accepts():
-            return
-        self._watchdog.image_arrived()
-        if self._answers is not None and not self._answers.is_new(msg.header):
+        if self._offer is None or self._stamps is None or not self._is_taken(msg.header):
             return
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
@@ -271,8 +332,18 @@ class ImageInput:
         frame.encoding = _encoding(msg)
         self._offer(frame)
 
+    def _is_taken(self, header: Header) -> bool:
+        """Whether an image that arrived is one to handle, and not a second copy or too late."""
+        if self._watchdog is None or self._subscription is None:
+            return False
+        if not self._subscription.accepts():
+            return False
+        self._watchdog.image_arrived()
+        return self._answers is None or self._answers.is_new(header)
+
     def _reject(self, header: Header, error: ImageError) -> None:
-        self.rejected += 1
+        with self._counting:
+            self.rejected += 1
         self._on_error(ImageError(f'image on {self.name}: {error}'))
         frame_id = header.frame_id[:MOST_FRAME_ID_CHARACTERS]
         self.newest_header = Header(stamp=header.stamp, frame_id=frame_id)

@@ -82,7 +82,7 @@ def frame_from_image(
     """
     check_frame_id(msg.header)
     encodings.require_pixels(msg.height, msg.width, max_image_pixels)
-    age_ms = _age_ms(msg.header, clock)
+    age_ms = age_of(msg.header, clock)
     if msg.encoding in sixteen_bit.INTENSITIES:
         return Frame(_load_intensities(msg, intensity_range), msg.header, age_ms)
     if msg.encoding in sixteen_bit.COLORS and cv_bridge is not None:
@@ -125,11 +125,12 @@ def frame_from_compressed(
     return Frame(
         lambda: encodings.decode_compressed(msg.data, msg.format, max_image_pixels),
         msg.header,
-        _age_ms(msg.header, clock),
+        age_of(msg.header, clock),
     )
 
 
-def _age_ms(header: Any, clock: Clock) -> float | None:
+def age_of(header: Any, clock: Clock) -> float | None:
+    """How old an image is, milliseconds; None where its sender set no stamp."""
     stamp = stamp_ns(header)
     return (clock.now().nanoseconds - stamp) / 1e6 if stamp else None
 

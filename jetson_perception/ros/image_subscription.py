@@ -59,7 +59,7 @@ class ImageSubscription:
         self._callback = callback
         self._on_new = on_new
         self._on_end = on_end
-        self._base = qos.EVERY_IMAGE if every_frame else qos.IMAGE_INPUT
+        self._base = topic.qos_profile(every_frame=every_frame)
         self._subscription: Any = None
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
         self._fit = SubscriptionFit(

@@ -21,6 +21,10 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 IMAGE_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
+#: For packets of video, each of which is needed to understand the next: two seconds of them.
+VIDEO_INPUT = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=60, reliability=QoSReliabilityPolicy.BEST_EFFORT
+)
 #: For whole images that leave a node, as those of camera_node: reliable, as rviz2 and others ask
 #: for. Two are kept: to send more of them again to who cannot take them costs those who can.
 IMAGES = QoSProfile(

@@ -56,7 +56,8 @@ class ImageWatchdog:
     every_frame : bool
         Whether the subscription is reliable so that no frame is lost.
     on_other_type : callable
-        Called where all who publish send images of the other kind; it may close the watchdog.
+        Called with the topic as it is sent, where all who publish send images of another form; it
+        may close the watchdog.
     losses : LossReport, optional
         Who counts lost images, and tells why they are.
     """
@@ -69,7 +70,7 @@ class ImageWatchdog:
         patience_s: float = 3.0,
         *,
         every_frame: bool = False,
-        on_other_type: Callable[[], None] = lambda: None,
+        on_other_type: Callable[[ImageTopic], None] = lambda topic: None,
         losses: LossReport | None = None,
     ) -> None:
         self._node = node
@@ -88,7 +89,7 @@ class ImageWatchdog:
         self._silent_s = 0.0
         self._last_s = time.monotonic()
         self._ever = False
-        self.warned = False
+        self.warned = self._is_closed = False
         self._timer = steady_timer(node, _CHECK_S, self._check)
 
     def image_arrived(self) -> None:
@@ -99,6 +100,7 @@ class ImageWatchdog:
 
     def close(self) -> None:
         """Stop watching."""
+        self._is_closed = True
         self._node.destroy_timer(self._timer)
         self._stop_listening()
 
@@ -117,9 +119,11 @@ class ImageWatchdog:
 
     def _check(self) -> None:
         silence_s = time.monotonic() - self._last_s
-        if silence_s >= _CHECK_S and self._all_send_the_other_type():
-            self._on_other_type()
-            return
+        sent = self._sent_as() if silence_s >= _CHECK_S else None
+        if sent is not None:
+            self._on_other_type(sent)
+            if self._is_closed:
+                return
         self._listen_if(silence_s >= self._patience_s - _LISTEN_S)
         if self.warned or silence_s < self._patience_s:
             return
@@ -160,9 +164,9 @@ class ImageWatchdog:
     def _names_known(self) -> bool:
         return all(map(is_named, self._publishers()))
 
-    def _all_send_the_other_type(self) -> bool:
-        types = {info.topic_type for info in self._publishers()}
-        return types == {self._topic.other.type_name}
+    def _sent_as(self) -> ImageTopic | None:
+        """The topic as all who publish it send it, if that is not what was subscribed to."""
+        return self._topic.sent_as(info.topic_type for info in self._publishers())
 
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
@@ -211,7 +215,9 @@ class ImageWatchdog:
         profile = self._subscription.qos_profile
         found, cure = mismatch_of(info, topic, self._topic.type_name, profile)
         if info.topic_type != self._topic.type_name:
-            return f'{shown_name(info)} sends another type: {self._elsewhere(topic)}'
+            sent = self._topic.sent_as([info.topic_type])
+            problem = sent.problem() if sent is not None else ''
+            return f'{shown_name(info)} sends another type: {problem or self._elsewhere(topic)}'
         if found and self._every_frame:
             cure = (
                 'start this node without every_frame, or have the publisher be reliable, as '
@@ -240,8 +246,8 @@ class ImageWatchdog:
         return f'; {listed(found, _MOST_HINTS)}' if found else ''
 
     def _elsewhere(self, topic: str) -> str:
-        # Both kinds are taken, by whatever name; those of the kind that was looked for come first.
-        for kind in (self._topic, self._topic.other):
+        # All forms are taken, by whatever name; those of the kind that was looked for come first.
+        for kind in (self._topic, *self._topic.others):
             others = [
                 name
                 for name, types in self._node.get_topic_names_and_types()

@@ -34,6 +34,7 @@ from fuzzing.inputs import (
     together,
     value,
 )
+from moving_scene import ENCODERS, encoded, pictures
 
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import parse_calibration
@@ -55,11 +56,13 @@ from jetson_perception.engines.onnx_file.header import (
 )
 from jetson_perception.engines.tensorrt import plan_file
 from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ImageError, ModelError, ParameterError
 from jetson_perception.evaluation.opening import open_dataset
 from jetson_perception.files.foreign_data import parse_json, parse_literal, parse_yaml
 from jetson_perception.files.foreign_files import foreign_path
-from jetson_perception.images import encodings
+from jetson_perception.images import encodings, video_units
+from jetson_perception.images.jpeg_damage import decode_watched, with_end_mark
+from jetson_perception.images.video_stream import VideoPacket, VideoStream
 from jetson_perception.model_info import ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
@@ -179,7 +182,31 @@ def _mask_folder(content: bytes) -> None:
     list(open_dataset(str(folder)).pictures)
 
 
+def _jpeg_without_simplejpeg(content: bytes) -> None:
+    if content.startswith(b'\xff\xd8\xff'):
+        decode_watched(with_end_mark(content))
+
+
+def _videos() -> list[bytes]:
+    bgrs = list(pictures(3, 64, 48))
+    return [data for codec in ENCODERS for data, _, _ in encoded(bgrs, codec)]
+
+
+def _video_packet(content: bytes) -> None:
+    for codec in ENCODERS:
+        h265 = codec == 'hevc'
+        found = video_units.units(content, h265=h265)
+        video_units.is_keyframe(found, h265=h265)
+        numbers = video_units.PictureNumbers()
+        numbers.follows(found)
+        numbers.follows(found)
+        with suppress(ImageError):
+            VideoStream(codec, 64 * 48).decode(VideoPacket(content, codec))
+
+
 _IMAGES = [
+    Target('JPEGs without simplejpeg', _PICTURE_BYTES, _jpeg_without_simplejpeg),
+    Target('video packets', damaged(*_videos()), _video_packet, in_test=500),
     Target(
         'compressed images',
         together(_PICTURE_BYTES, text(5)),

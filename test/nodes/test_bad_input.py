@@ -148,8 +148,15 @@ def jpeg_claiming(width, height):
     return bytes(data)
 
 
+def jpeg_with_a_gap():
+    """A JPEG of which a piece was lost on the way, which libjpeg decodes into a wrong picture."""
+    bgr = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    data = cv2.imencode('.jpg', bgr)[1].tobytes()
+    return data[:1000] + data[1500:]
+
+
 def test_invalid_compressed_images_are_reported_and_counted(peer, start, model):
-    start(
+    node = start(
         node_process(
             'seg_node',
             peer.namespace,
@@ -166,6 +173,7 @@ def test_invalid_compressed_images_are_reported_and_counted(peer, start, model):
         (b'not a picture', 'damaged or not a picture'),
         (jpeg_claiming(65500, 65500), '65500×65500 pixels; max_image_pixels is 100000'),
         (b'GIF89a\xff\xff\x80\x3e\x80\0\0' + bytes(16), 'is GIF, which is not supported'),
+        (jpeg_with_a_gap(), 'is JPEG that is damaged: '),
     ):
         bad = CompressedImage(header=image_message(red()).header, format='jpeg', data=data)
         images.publish(bad)
@@ -181,9 +189,10 @@ def test_invalid_compressed_images_are_reported_and_counted(peer, start, model):
     assert_answered(peer, images, masks, good)
     peer.wait_for_status(
         'seg_node: segmentation',
-        lambda status: int(value_of(status, 'frames failed')) >= 4,
+        lambda status: int(value_of(status, 'frames failed')) >= 5,
         'diagnostics that count the bad frames',
     )
+    assert log_lines(node, '^Corrupt JPEG') == []  # libjpeg's own words
 
 
 def make_text_file(path):

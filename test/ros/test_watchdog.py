@@ -33,7 +33,8 @@ def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, **options):
     subscription = watched.node.create_subscription(
         message_type, f'/{peer.namespace}/image', lambda msg: None, qos
     )
-    topic = ImageTopic(subscription.topic_name, message_type is CompressedImage)
+    transport = 'compressed' if message_type is CompressedImage else 'raw'
+    topic = ImageTopic(subscription.topic_name, transport)
     return ImageWatchdog(watched.node, subscription, topic, **options)
 
 
@@ -249,13 +250,14 @@ class TestOtherKindOfImages:
     def test_is_reported_to_subscribers(self, watched, peer, sent, expected):
         told = []
         peer.image_publisher('image', sent)
-        watch(watched, peer, expected, on_other_type=lambda: told.append(1))
+        watch(watched, peer, expected, on_other_type=told.append)
         watched.wait_for(lambda: told, 'the other kind')
+        assert told[0].message_type is sent
 
     @pytest.mark.parametrize('others', [[], [Image], [Image, CompressedImage], [String]])
     def test_is_not_reported_if_something_else_is_sent_too(self, watched, peer, others):
         told = []
-        dog = watch(watched, peer, on_other_type=lambda: told.append(1))
+        dog = watch(watched, peer, on_other_type=told.append)
         topic = f'/{peer.namespace}/image'
         with ExitStack() as stack:
             for message_type in others:  # a participant has one type on a topic
