@@ -15,7 +15,6 @@ from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
-from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
@@ -33,14 +32,12 @@ from jetson_perception.ros.image_topic import (
 )
 from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.lockstep import FrameAnswers
-from jetson_perception.ros.loss_report import LossReport
 from jetson_perception.ros.parameters import Parameters, param
-from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.stamps import StampCheck
+from jetson_perception.ros.subscription_watch import SubscriptionWatch
 from jetson_perception.ros.udp_participant import UdpParticipant
 from jetson_perception.ros.video_input import VideoInput
 from jetson_perception.ros.video_messages import video_header, video_packet
-from jetson_perception.ros.watchdog import ImageWatchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,10 +127,7 @@ class ImageInput:
         self._offer: Callable[[Frame], None] | None = None
         self._subscription: ImageSubscription | None = None
         self._udp_participant = UdpParticipant(node)
-        self._watchdog: ImageWatchdog | None = None
-        self._arrivals: Arrivals | None = None
-        self._senders: Senders | None = None
-        self._losses: LossReport | None = None
+        self._watch: SubscriptionWatch | None = None
         self._video: VideoInput | None = None
         #: Says what is done with, where every frame is to be handled.
         self._answers: FrameAnswers | None = None
@@ -152,7 +146,9 @@ class ImageInput:
         self._offer, self.rejected = offer, 0
         topic = image_topic(self._node, self._topic, params.image_transport)
         require_takeable(topic)
-        self._losses = LossReport(self._node)
+        self._watch = SubscriptionWatch(
+            self._node, self._take_the_other_type, every_frame=params.every_frame
+        )
         self._subscribe(topic)
         self.name = topic.name
         self._stamps = StampCheck(self._node, self.name)
@@ -161,6 +157,7 @@ class ImageInput:
         self._node.get_logger().info(f'waiting for images on {self.name}')
 
     def _subscribe(self, topic: ImageTopic) -> None:
+        assert self._watch is not None
         params = self._params.value
         if topic.is_video:
             self._video = self._video_input(topic.name)
@@ -169,37 +166,11 @@ class ImageInput:
             self._udp_participant,
             topic,
             self._callback(topic),
-            partial(self._watch, topic),
-            self._stop_watching,
+            partial(self._watch.begin, topic),
+            self._watch.end,
             reliability=params.reliability,
             every_frame=params.every_frame,
         )
-
-    def _watch(self, topic: ImageTopic, subscription: Any) -> None:
-        """Watch over a subscription that has just been made."""
-        self._watchdog = ImageWatchdog(
-            self._node,
-            subscription,
-            topic,
-            every_frame=self._params.value.every_frame,
-            on_other_type=self._take_the_other_type,
-            losses=self._losses,
-        )
-        self._arrivals = Arrivals(subscription)
-        if self._losses is not None:
-            self._losses.watch(topic, subscription, self._arrivals)
-        self._senders = Senders(self._node, self._arrivals)
-
-    def _stop_watching(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.close()
-        if self._senders is not None:
-            self._senders.close()
-        if self._losses is not None:
-            self._losses.stop_watching()
-        if self._arrivals is not None:
-            self._arrivals.close()
-        self._watchdog = self._senders = self._arrivals = None
 
     def _callback(self, topic: ImageTopic) -> Callable[[Any], None]:
         if topic.is_video:
@@ -232,19 +203,17 @@ class ImageInput:
 
     def silence(self) -> str:
         """Why no image comes, once that was warned of; else empty."""
-        watchdog, video = self._watchdog, self._video
-        if watchdog is not None and watchdog.warned:
-            return watchdog.explanation()
-        return video.silence() if video is not None else ''
+        silence = self._watch.silence() if self._watch is not None else ''
+        return silence or (self._video.silence() if self._video is not None else '')
 
     @property
     def lost(self) -> int:
         """How many images since `start` were sent and never taken."""
-        return self._losses.total.lost if self._losses is not None else 0
+        return self._watch.losses.total.lost if self._watch is not None else 0
 
     def diagnose(self, name: str) -> DiagnosticStatus:
         """Whether images come, and all that are sent."""
-        return input_status(name, self, self._losses)
+        return input_status(name, self, self._watch.losses if self._watch is not None else None)
 
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
@@ -252,18 +221,19 @@ class ImageInput:
 
     def at_end(self) -> bool:
         """Whether all who publish the topic have played what they had to its end."""
-        return self._watchdog is not None and self._watchdog.at_end()
+        return self._watch is not None and self._watch.at_end()
 
     def stop(self) -> None:
         """Unsubscribe."""
         self._offer = None
         self._unsubscribe()
-        if self._losses is not None:
-            self._losses.close()
-        self._losses = None
+        if self._watch is not None:
+            self._watch.close()
+        self._watch = None
 
     def _unsubscribe(self) -> None:
-        self._stop_watching()
+        if self._watch is not None:
+            self._watch.end()
         if self._subscription is not None:
             self._subscription.close()
         if self._video is not None:
@@ -334,11 +304,11 @@ class ImageInput:
 
     def _is_taken(self, header: Header) -> bool:
         """Whether an image that arrived is one to handle, and not a second copy or too late."""
-        if self._watchdog is None or self._subscription is None:
+        if self._watch is None or self._subscription is None:
             return False
         if not self._subscription.accepts():
             return False
-        self._watchdog.image_arrived()
+        self._watch.image_arrived()
         return self._answers is None or self._answers.is_new(header)
 
     def _reject(self, header: Header, error: ImageError) -> None:

@@ -39,7 +39,7 @@ class Watched:
         subscription = self.peer.node.create_subscription(
             Image, 'camera', self.taken.append, BEST_EFFORT
         )
-        topic = ImageTopic(subscription.topic_name, compressed=False)
+        topic = ImageTopic(subscription.topic_name)
         self.subscription = subscription
         self.arrivals = Arrivals(subscription)
         self.report.watch(topic, subscription, self.arrivals)

@@ -25,7 +25,7 @@ take_s = max((float(each[7:]) for each in sys.argv if each.startswith('take_s=')
 rclpy.init()
 node = rclpy.create_node('watcher')
 reliability = QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT
-topic = ImageTopic('/camera', compressed=False)
+topic = ImageTopic('/camera')
 
 
 def tell(line):
