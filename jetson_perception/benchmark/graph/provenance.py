@@ -1,0 +1,54 @@
+"""Which code was measured, and with which settings of the middleware."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetson_perception.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIXES = ('ROS_', 'RMW_', 'FASTRTPS_', 'FASTDDS_', 'CYCLONEDDS_', 'ZENOH_', 'MALLOC_')
+#: They say where things are, and nothing that a figure depends on.
+_NOT_TOLD = ('ROS_LOG_DIR', 'ROS_HOME', 'ROS_PACKAGE_PATH', 'ROS_ETC_DIR')
+_TIMEOUT_S = 10.0
+
+
+def commit() -> str:
+    """The commit of the checkout that this package runs from, `+` where files differ from it.
+
+    '' where it runs from no checkout, or there is no git.
+    """
+    folder = Path(__file__).resolve().parent
+    revision = _git(folder, 'rev-parse', '--short=12', 'HEAD')
+    if not revision or _git(folder, 'ls-files', '--error-unmatch', __file__) is None:
+        return ''
+    changed = _git(folder, 'status', '--porcelain', '--untracked-files=no')
+    return revision + ('+' if changed else '')
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that ROS and its middleware read."""
+    return {
+        name: printable(value)
+        for name, value in sorted(environ.items())
+        if name.startswith(_PREFIXES) and name not in _NOT_TOLD
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None where it fails."""
+    try:
+        done = subprocess.run(
+            ['git', '-C', str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if done.returncode else done.stdout.strip()
