@@ -22,9 +22,10 @@ def commit() -> str:
 
     '' where it runs from no checkout, or there is no git.
     """
-    folder = Path(__file__).resolve().parent
+    file = Path(__file__).resolve()  # an installed package may be links to a checkout
+    folder = file.parent
     revision = _git(folder, 'rev-parse', '--short=12', 'HEAD')
-    if not revision or _git(folder, 'ls-files', '--error-unmatch', __file__) is None:
+    if not revision or _git(folder, 'ls-files', '--error-unmatch', str(file)) is None:
         return ''
     changed = _git(folder, 'status', '--porcelain', '--untracked-files=no')
     return revision + ('+' if changed else '')
