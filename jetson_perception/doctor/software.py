@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jetson_perception.doctor.machine import Machine
 
 _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+_NO_ROS = 'none'
 _SHM_NEEDED_BYTES = 256 << 20  # a segment of 64 MB for each of a few processes
 _RMEM_NEEDED_BYTES = 2 << 20
 
@@ -29,7 +30,10 @@ def examine_software(machine: Machine) -> Iterator[Finding]:
 def examine_ros(machine: Machine) -> Iterator[Finding]:
     """Findings about ROS 2 and about how images get from process to process."""
     found = machine.probe('ros')
-    yield _distribution(machine, found)
+    distribution = _distribution(machine, found)
+    yield distribution
+    if found.get('installed') is False and distribution.found == _NO_ROS:
+        return  # nothing of it is asked for, so what it would need is of no interest
     if found.get('rmw'):
         yield _messages(found['messages'])
     rmw = found.get('rmw') or machine.environ.get('RMW_IMPLEMENTATION', '')
@@ -89,7 +93,7 @@ def _distribution(machine: Machine, found: dict[str, Any]) -> Finding:
         advice = f'source /opt/ros/{installed[-1]}/setup.bash'
         return Finding('ROS', name, f'{", ".join(installed)}, not sourced', WARNING, advice)
     advice = 'for nodes only: install ROS 2 Jazzy (Ubuntu 24.04) or Humble (22.04)'
-    return Finding('ROS', name, 'none', MISSING, advice)
+    return Finding('ROS', name, _NO_ROS, MISSING, advice)
 
 
 def _messages(messages: dict[str, str]) -> Finding:

@@ -103,8 +103,6 @@ EXPECTED = {
         'ONNX Runtime': ('ok', '1.31.1: Azure, CPU', ''),
         'OpenCV': ('ok', '5.0.0, without GStreamer (not needed', ''),
         'distribution': ('missing', 'none', 'Jazzy (Ubuntu 24.04)'),
-        'Fast DDS profile': ('warning', 'none in this shell', 'config/fastdds.xml'),
-        'net.core.rmem_max': ('ok', '4.00 MiB', ''),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
         'oranges': ('ok', '9.8 ms', ''),
         'scene://': ('warning', 'no scenes', "pip install 'jetson-perception[demo]'"),
@@ -177,6 +175,41 @@ def test_what_a_jetson_alone_has_is_not_asked_of_others(findings):
 def test_a_csi_sensor_is_not_taken_for_a_usb_camera(findings):
     assert '/dev/video0' not in findings['orin_nano_jetpack6']
     assert '/dev/video2' not in findings['orin_nano_jetpack6'], 'metadata only'
+
+
+def test_what_ros_alone_needs_is_not_asked_of_a_machine_without_it(findings):
+    assert {each.name for each in findings['x86'].values() if each.group == 'ROS'} == {
+        'distribution'
+    }
+
+
+class TestSeveralOnnxRuntimes:
+    """Their files lie in one folder, so the one that was installed last wins."""
+
+    @pytest.fixture
+    def finding(self, tmp_path):
+        def examined(name, distributions):
+            machine = CapturedMachine(name, tmp_path)
+            machine._probes['onnxruntime']['distributions'] = distributions
+            return {each.name: each for each in examine(machine)}['ONNX Runtime']
+
+        return examined
+
+    def test_one_is_well(self, finding):
+        assert finding('x86', {'onnxruntime': '1.31.1'}).verdict == 'ok'
+
+    @pytest.mark.parametrize(
+        ('name', 'advice'),
+        [
+            ('x86', 'pip install onnxruntime'),
+            ('orin_nano_jetpack6', 'install the onnxruntime-gpu built for this JetPack'),
+        ],
+    )
+    def test_both_are_told(self, finding, name, advice):
+        found = finding(name, {'onnxruntime': '1.31.1', 'onnxruntime-gpu': '1.23.0'})
+        assert found.verdict == 'warning'
+        assert 'onnxruntime 1.31.1 and onnxruntime-gpu 1.23.0 are both installed' in found.found
+        assert found.advice == f'pip uninstall onnxruntime onnxruntime-gpu, then {advice}'
 
 
 class TestBareMachine:
