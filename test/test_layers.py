@@ -29,6 +29,7 @@ LAYERS = (
     'resources',
     'images',
     'process',
+    'dds',
     'tasks',
     'drawing',
     'cuda',

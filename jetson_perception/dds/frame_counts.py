@@ -1,0 +1,255 @@
+"""How many frames of a topic were sent and never taken: by their numbers, else by their stamps."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import quantiles
+from typing import NamedTuple
+
+#: Losses that are worth a word: fewer frames, or a smaller share, are lost on a busy machine.
+LEAST_LOST, LEAST_SHARE = 3, 0.05
+#: Publishers of one topic that are told apart; the one silent for longest is forgotten for more.
+_MOST_PUBLISHERS = 8
+#: No camera sends faster, so a larger step in numbers is one to another publisher.
+_MOST_HZ = 1000.0
+#: How much faster than so far a publisher may send before its numbers are another one's.
+_FASTER = 4.0
+_SPARE = 3
+#: Periods that are looked at: how many, and the least for an opinion.
+_PERIODS, _LEAST_PERIODS = 30, 6
+#: Of the regular period: up to where an interval is one, and from where it is several.
+_ONE, _SEVERAL = 1.3, 1.7
+#: How long a gap waits for the camera to be as fast as before; one that stays slow lost nothing.
+_PENDING_NS = 3_000_000_000
+
+
+class _Publisher:
+    """The last frame of one publisher, and how fast it sends."""
+
+    def __init__(self, number: int, sent_ns: int) -> None:
+        self.number = number
+        self.sent_ns = sent_ns
+        self.period_ns = 0.0
+
+    def may_have_sent(self, number: int, sent_ns: int) -> bool:
+        """Whether a higher number can be this one's: so many frames fit into the time between."""
+        between_ns = max(sent_ns - self.sent_ns, 0)
+        if not self.period_ns:
+            return number - self.number <= between_ns * _MOST_HZ / 1e9 + _SPARE
+        return number - self.number <= _FASTER * between_ns / self.period_ns + _SPARE
+
+    def distance(self, number: int, sent_ns: int) -> int:
+        """How far a number is from the one that is due."""
+        between_ns = max(sent_ns - self.sent_ns, 0)
+        due = round(between_ns / self.period_ns) if self.period_ns else 1
+        return abs(number - self.number - due)
+
+    def take(self, number: int, sent_ns: int) -> int:
+        """Go on to a frame; returns how many are missing before it."""
+        missing = number - self.number - 1
+        period_ns = max(sent_ns - self.sent_ns, 0) / (missing + 1)
+        # A step over lost frames has the period of all of them, so losses do not disturb it.
+        self.period_ns += (period_ns - self.period_ns) * (0.2 if self.period_ns else 1.0)
+        self.number, self.sent_ns = number, sent_ns
+        return missing
+
+
+class NumberedFrames:
+    """Counts what is missing between publication sequence numbers, each publisher by itself.
+
+    Who sent a message is not said, but the numbers of a publisher rise by one from 1 on. So a
+    number belongs to the publisher that should have come nearest to it by now, going by its last
+    one and its rate, if it can have sent so many meanwhile; else to a new one, or one that was
+    started again, of which nothing is missing yet.
+    """
+
+    def __init__(self) -> None:
+        self._publishers: list[_Publisher] = []
+
+    @property
+    def rate_hz(self) -> float:
+        """How fast the publisher sends whose frame came last; 0 before its second frame."""
+        period_ns = self._publishers[-1].period_ns if self._publishers else 0.0
+        return 1e9 / period_ns if period_ns else 0.0
+
+    def take(self, number: int, sent_ns: int) -> int:
+        """Hear of a frame; returns how many are missing between it and the last one before it.
+
+        Parameters
+        ----------
+        number : int
+            Its publication sequence number.
+        sent_ns : int
+            When it was sent, by any clock that goes on.
+        """
+        below = [
+            each
+            for each in self._publishers
+            if each.number < number and each.may_have_sent(number, sent_ns)
+        ]
+        if below:
+            # Of equals the first in the list, which has been silent for longest.
+            found = min(below, key=lambda each: each.distance(number, sent_ns))
+            self._publishers.remove(found)
+            missing = found.take(number, sent_ns)
+        else:
+            found, missing = _Publisher(number, sent_ns), 0
+        self._publishers = [*self._publishers[1 - _MOST_PUBLISHERS :], found]
+        return missing
+
+
+class StampedFrames:
+    """Counts gaps in the stamps of frames, where the middleware numbers nothing.
+
+    A gap counts once the camera is as fast again as before it: one that has become slower, as in
+    the dark, sends all that it takes. So regular losses of a constant share are not seen.
+    """
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._periods_ns: deque[int] = deque(maxlen=_PERIODS)
+        #: Gaps: when, how many are missing, and which period it was by that they are.
+        self._pending: list[tuple[int, int, float]] = []
+
+    @property
+    def rate_hz(self) -> float:
+        """How fast frames are sent; 0 while that is not known."""
+        period_ns = self._period_ns()
+        return 1e9 / period_ns if period_ns else 0.0
+
+    def take(self, stamp_ns: int) -> int:
+        """Hear of a frame; returns how many are now known to be missing before it."""
+        last_ns, self._last_ns = self._last_ns, stamp_ns
+        if last_ns is None or stamp_ns <= last_ns:  # started again
+            self._periods_ns.clear()
+            self._pending.clear()
+            return 0
+        between_ns = stamp_ns - last_ns
+        regular_ns = self._period_ns()
+        self._periods_ns.append(between_ns)
+        if not regular_ns:
+            return 0
+        if between_ns >= _SEVERAL * regular_ns:
+            self._pending.append((stamp_ns, round(between_ns / regular_ns) - 1, regular_ns))
+            return 0
+        if between_ns > _ONE * regular_ns:
+            return 0
+        missing = sum(
+            count
+            for at_ns, count, by_ns in self._pending
+            if stamp_ns - at_ns < _PENDING_NS and between_ns <= _ONE * by_ns
+        )
+        self._pending.clear()
+        return missing
+
+    def _period_ns(self) -> float:
+        """The period of frames between which nothing is missing; 0 while it is not known."""
+        if len(self._periods_ns) < _LEAST_PERIODS:
+            return 0.0
+        return quantiles(self._periods_ns, n=5)[0]
+
+
+class Counted(NamedTuple):
+    """Frames of some time.
+
+    Attributes
+    ----------
+    received : int
+        Frames that were taken.
+    lost : int
+        Frames that were sent and never taken.
+    lost_here : int
+        Of these, the ones that had arrived: a newer one replaced them before they were taken.
+    """
+
+    received: int = 0
+    lost: int = 0
+    lost_here: int = 0
+
+    @property
+    def share_lost(self) -> float:
+        """Of all that were sent, from 0 to 1."""
+        sent = self.received + self.lost
+        return self.lost / sent if sent else 0.0
+
+    @property
+    def is_worth_a_word(self) -> bool:
+        """Whether so many frames are lost that somebody should know."""
+        return self.lost >= LEAST_LOST and self.share_lost >= LEAST_SHARE
+
+
+class FrameCounts:
+    """Counts the frames of a topic: since the start, and in the last seconds.
+
+    Parameters
+    ----------
+    seconds : int
+        How many seconds the last ones are.
+    """
+
+    def __init__(self, seconds: int = 4) -> None:
+        self._numbered = NumberedFrames()
+        self._stamped = StampedFrames()
+        self._by_number = False
+        self._received = 0
+        #: Frames that are missing between those that came.
+        self._missing = 0
+        #: What the middleware says it lost, which is before it could be taken.
+        self._on_the_way = 0
+        self._before_subscription = 0
+        #: Whether it says so at all.
+        self._is_told = False
+        self._seconds: deque[tuple[int, int, int]] = deque([(0, 0, 0)], maxlen=seconds + 1)
+
+    @property
+    def rate_hz(self) -> float:
+        """How fast frames are sent; 0 where it is not known."""
+        return self._numbered.rate_hz if self._by_number else self._stamped.rate_hz
+
+    def take(self, number: int | None, sent_ns: int, stamp_ns: int) -> None:
+        """Count a frame.
+
+        Parameters
+        ----------
+        number : int or None
+            Its publication sequence number; None where the middleware gives none.
+        sent_ns, stamp_ns : int
+            When it was sent, where there are numbers, and the stamp in its header.
+        """
+        self._received += 1
+        self._by_number = number is not None
+        if number is not None:
+            self._missing += self._numbered.take(number, sent_ns)
+        else:
+            self._missing += self._stamped.take(stamp_ns)
+
+    def begin_anew(self) -> None:
+        """Go on with another subscription: what was sent between the two is not missing."""
+        self._numbered, self._stamped = NumberedFrames(), StampedFrames()
+        self._before_subscription = self._on_the_way
+
+    def lost_on_the_way(self, total: int) -> None:
+        """Hear from the middleware how many of the subscription's it has lost so far."""
+        self._is_told = True
+        self._on_the_way = max(self._on_the_way, self._before_subscription + total)
+
+    def second_passed(self) -> None:
+        """Let a second of the last ones go; call it once a second."""
+        self._seconds.append((self._received, self._missing, self._on_the_way))
+
+    @property
+    def total(self) -> Counted:
+        """Since the start."""
+        return self._since((0, 0, 0))
+
+    @property
+    def recent(self) -> Counted:
+        """In the last seconds."""
+        return self._since(self._seconds[0])
+
+    def _since(self, before: tuple[int, int, int]) -> Counted:
+        received = self._received - before[0]
+        missing = self._missing - before[1]
+        on_the_way = self._on_the_way - before[2]
+        here = max(missing - on_the_way, 0) if self._is_told else 0
+        return Counted(received, max(missing, on_the_way), here)

@@ -1,0 +1,105 @@
+"""Participants of this host that cannot be discovered from here: of another domain, or hidden.
+
+Each participant listens on UDP ports that follow from its domain (RTPS 9.6.1.1), and the kernel
+lists those of every user. Whose they are, and how its discovery is set, is known of processes
+whose environment this user may read; nothing but three variables is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetson_perception.printable import counted, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PORT_BASE, _DOMAIN_GAIN, _PARTICIPANT_GAIN, _OFFSET = 7400, 250, 2, 10
+_MOST_DOMAIN, _PARTICIPANTS = 232, 100
+_MOST_BYTES, _MOST_PROCESSES, _MOST_DESCRIPTORS = 1 << 18, 4000, 2000
+_RANGE, _LOCALHOST_ONLY = 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'
+_SHOWN_CHARACTERS = 40
+
+
+def undiscovered(domain: int, proc: Path = Path('/proc')) -> tuple[str, ...]:
+    """What of this host's participants is not to be discovered from a domain, for people."""
+    ports = _participant_ports(proc)
+    by_domain: dict[int, list[str]] = defaultdict(list)
+    for of_domain, inode in ports:
+        by_domain[of_domain].append(inode)
+    processes = _processes({inode for _, inode in ports}, proc)
+    found = []
+    for other, inodes in sorted(by_domain.items()):
+        owners = {processes[inode] for inode in inodes if inode in processes}
+        if other != domain:
+            who = f' ({owners and _named(min(owners), proc)})' if owners else ''
+            there = counted(len(inodes), 'participant')
+            found.append(f'ROS_DOMAIN_ID {other} has {there} on this host{who}, not {domain}')
+    found += [f'{_named(pid, proc)} has {name}=OFF' for pid, name in _hidden(processes, proc)]
+    return tuple(found)
+
+
+def _hidden(processes: Mapping[str, int], proc: Path) -> Iterator[tuple[int, str]]:
+    for pid in sorted(set(processes.values())):
+        if discovery_of(pid, proc).get(_RANGE, '').upper() == 'OFF' and pid != os.getpid():
+            yield pid, _RANGE
+
+
+def discovery_of(pid: int, proc: Path = Path('/proc')) -> dict[str, str]:
+    """The variables of a process that decide on its discovery; empty where it may not be read."""
+    wanted = {'ROS_DOMAIN_ID', _RANGE, _LOCALHOST_ONLY}
+    found = {}
+    for entry in _read(proc / str(pid) / 'environ').split('\0'):
+        name, _, value = entry.partition('=')
+        if name in wanted:
+            found[name] = printable(value, _SHOWN_CHARACTERS)
+    return found
+
+
+def _participant_ports(proc: Path) -> list[tuple[int, str]]:
+    """Domain and inode of each participant: it has two ports, one after the other."""
+    inodes: dict[int, str] = {}
+    for name in ('net/udp', 'net/udp6'):
+        for columns in map(str.split, _read(proc / name).splitlines()[1:]):
+            if len(columns) > 9:
+                inodes[int(columns[1].rpartition(':')[2], 16)] = columns[9]
+    found = []
+    for port, inode in inodes.items():
+        domain, offset = divmod(port - _PORT_BASE, _DOMAIN_GAIN)
+        participant, odd = divmod(offset - _OFFSET, _PARTICIPANT_GAIN)
+        known = 0 <= domain <= _MOST_DOMAIN and 0 <= participant < _PARTICIPANTS
+        if known and not odd and port + 1 in inodes:
+            found.append((domain, inode))
+    return found
+
+
+def _processes(inodes: set[str], proc: Path) -> dict[str, int]:
+    """Who has which socket, of the processes that this user may look at."""
+    found: dict[str, int] = {}
+    pids = [name for name in os.listdir(proc) if name.isdecimal()]
+    for pid in pids[:_MOST_PROCESSES]:
+        folder = proc / pid / 'fd'
+        try:
+            for name in os.listdir(folder)[:_MOST_DESCRIPTORS]:
+                target = re.fullmatch(r'socket:\[(\d+)\]', os.readlink(folder / name))
+                if target is not None and target[1] in inodes:
+                    found[target[1]] = int(pid)
+        except OSError:
+            continue  # another user's, or it has just ended
+    return found
+
+
+def _named(pid: int, proc: Path) -> str:
+    return f'{printable(_read(proc / str(pid) / "comm").strip(), 20)}, pid {pid}'
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, encoding='utf-8', errors='replace') as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return ''

@@ -1,0 +1,81 @@
+"""What the UDP sockets of this process hold, and what the kernel dropped for want of room."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+_TABLES = (Path('/proc/net/udp'), Path('/proc/net/udp6'))
+_DESCRIPTORS = Path('/proc/self/fd')
+_MOST_BYTES = 1 << 20
+_SOCKET = re.compile(r'socket:\[(\d+)\]')
+#: 'sl local_address … inode ref pointer drops': the columns that count.
+_INODE, _DROPS = 9, 12
+
+
+class OwnSockets(NamedTuple):
+    """The UDP sockets of this process.
+
+    Attributes
+    ----------
+    nbytes : int or None
+        What the one holds that holds most; None where there is none.
+    drops : int or None
+        Datagrams that the kernel dropped since they were opened; None where it does not tell.
+    """
+
+    nbytes: int | None = None
+    drops: int | None = None
+
+
+def own_sockets() -> OwnSockets:
+    """The UDP sockets of this process, as they are now."""
+    inodes, sizes = set(), []
+    for descriptor in _own_descriptors():
+        try:
+            target = _SOCKET.fullmatch(os.readlink(_DESCRIPTORS / str(descriptor)))
+        except OSError:
+            continue  # it has just been closed
+        if target is None:
+            continue
+        inodes.add(target[1])
+        sizes.append(_receive_bytes(descriptor))
+    return OwnSockets(max(filter(None, sizes), default=None), _drops(inodes))
+
+
+def _own_descriptors() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(_DESCRIPTORS)]
+    except OSError:
+        return []
+
+
+def _receive_bytes(descriptor: int) -> int:
+    """What a socket may hold, as whoever made it asked; 0 where it is not one of UDP."""
+    try:
+        copy = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return 0
+    with copy:
+        if copy.type != socket.SOCK_DGRAM or copy.family not in (socket.AF_INET, socket.AF_INET6):
+            return 0
+        # The kernel doubles what is asked for, for its own use.
+        return copy.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+
+def _drops(inodes: set[str]) -> int | None:
+    total, found = 0, False
+    for table in _TABLES:
+        try:
+            with open(table, encoding='ascii', errors='replace') as file:
+                lines = file.read(_MOST_BYTES).splitlines()[1:]
+        except OSError:
+            continue
+        for columns in map(str.split, lines):
+            if len(columns) > _DROPS and columns[_INODE] in inodes:
+                found = True
+                total += int(columns[_DROPS])
+    return total if found else None

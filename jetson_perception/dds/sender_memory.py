@@ -1,0 +1,153 @@
+"""What this process sees of the shared memory that a publisher of this host writes to."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from jetson_perception.dds.guids import PID_MODULUS
+from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.segments import SHARED_MEMORY, segments_of_process, stale_files
+
+if TYPE_CHECKING:
+    from jetson_perception.dds.guids import Guid
+    from jetson_perception.dds.segments import Segment
+
+_PROCESSES = Path('/proc')
+_MOST_BYTES = 1 << 20
+#: '28 1 0:27 / /dev/shm rw,…': which file system lies at a place.
+_MOUNT = re.compile(r'^\d+ \d+ (\d+:\d+) (\S+) (\S+) ', re.MULTILINE)
+_PORT = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_port(\d+)\w*')
+#: RTPS 9.6.1.1: a domain's ports; Fast DDS names its queues in shared memory after them.
+_PORT_BASE, _DOMAIN_GAIN = 7400, 250
+
+
+class SenderMemory(NamedTuple):
+    """What is seen of a sender's shared memory, and how large it is; 0 where that is not known."""
+
+    memory: Memory
+    nbytes: int = 0
+
+
+class Stale(NamedTuple):
+    """Files that dead processes left in shared memory.
+
+    Attributes
+    ----------
+    nbytes : int
+        What they take.
+    refused : bool
+        Whether another user's are in the place of this process's own, which has none therefore.
+    """
+
+    nbytes: int = 0
+    refused: bool = False
+
+
+def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
+    """What is seen of a publisher's shared memory.
+
+    Parameters
+    ----------
+    publisher, own : Guid
+        Its id, and that of an endpoint of this process.
+    known : list of Segment
+        What lies in /dev/shm.
+    """
+    if not publisher.on_host_of(own):
+        return SenderMemory(Memory.UNKNOWN)
+    theirs = segments_of_process(publisher.pid_modulo, known)
+    if theirs:
+        memory = Memory.OPEN if any(each.readable for each in theirs) else Memory.REFUSED
+        return SenderMemory(memory, max(each.nbytes for each in theirs))
+    pids = _pids(publisher.pid_modulo)
+    if not pids:
+        return _of_hidden_process(known)
+    shared = any(_shared_memory_of(pid) == _shared_memory_of(os.getpid()) for pid in pids)
+    return SenderMemory(Memory.NONE if shared else Memory.ELSEWHERE)
+
+
+def shared_memory_size(folder: Path = SHARED_MEMORY) -> int:
+    """How much shared memory may hold; 0 where there is none."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_blocks * status.f_frsize
+
+
+def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
+    """What dead processes left, and whether that keeps this process of a domain from its own."""
+    nbytes = 0
+    for path in stale_files(folder):
+        try:
+            nbytes += path.stat().st_size
+        except OSError:
+            continue  # it has just been removed
+    return Stale(nbytes, _ports_refused(domain, folder))
+
+
+def _of_hidden_process(known: list[Segment]) -> SenderMemory:
+    """Of a process of another container; with the /dev/shm shared, its segments have no owner."""
+    hidden = [each for each in known if each.pid is None and _is_kept(each)]
+    if not hidden:
+        return SenderMemory(Memory.ELSEWHERE)
+    return SenderMemory(Memory.OPEN, max(each.nbytes for each in hidden))
+
+
+def _is_kept(segment: Segment) -> bool:
+    return segment.path not in stale_files(segment.path.parent)
+
+
+def _pids(modulo: int) -> list[int]:
+    """Processes that can be seen here whose id is this, modulo `PID_MODULUS`."""
+    most = int(_read(_PROCESSES / 'sys/kernel/pid_max') or PID_MODULUS)
+    return [pid for pid in range(modulo, most, PID_MODULUS) if (_PROCESSES / str(pid)).exists()]
+
+
+def _shared_memory_of(pid: int) -> str:
+    """The file system that a process has at /dev/shm; '' where that is not known."""
+    found = ''
+    longest = 0
+    for device, _, place in _MOUNT.findall(_read(_PROCESSES / str(pid) / 'mountinfo')):
+        above = place == '/' or f'{SHARED_MEMORY}/'.startswith(f'{place}/')
+        if above and len(place) >= longest:
+            found, longest = device, len(place)
+    return found
+
+
+def _ports_refused(domain: int, folder: Path) -> bool:
+    if any(_is_of(domain, name) for name in _mapped_names(folder)):
+        return False  # it listens in shared memory, whatever lies beside it
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(
+        _is_of(domain, name) and not os.access(folder / name, os.R_OK | os.W_OK) for name in names
+    )
+
+
+def _is_of(domain: int, name: str) -> bool:
+    """Whether a file is the queue of a participant's port in a domain."""
+    port = _PORT.fullmatch(name)
+    if port is None:
+        return False
+    first = _PORT_BASE + _DOMAIN_GAIN * domain
+    return first <= int(port[1]) < first + _DOMAIN_GAIN
+
+
+def _mapped_names(folder: Path) -> set[str]:
+    """Names of the files of a folder that this process has mapped."""
+    found = re.findall(rf' {re.escape(str(folder))}/(\S+)', _read(_PROCESSES / 'self/maps'))
+    return set(found)
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, encoding='utf-8', errors='replace') as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return ''

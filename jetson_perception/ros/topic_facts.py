@@ -1,0 +1,150 @@
+"""What is known of a topic that a node subscribes to: who sends it, and what lies on the way."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rclpy.qos import QoSCompatibility, qos_check_compatible
+
+from jetson_perception.dds import sockets
+from jetson_perception.dds.frame_counts import Counted
+from jetson_perception.dds.guids import PID_MODULUS, Guid
+from jetson_perception.dds.losses import InputFacts, Sender
+from jetson_perception.dds.other_domains import undiscovered
+from jetson_perception.dds.own_sockets import own_sockets
+from jetson_perception.dds.segments import free_bytes, segments, segments_of_process
+from jetson_perception.dds.sender_memory import (
+    SenderMemory,
+    memory_of,
+    shared_memory_size,
+    stale,
+)
+from jetson_perception.printable import printable
+from jetson_perception.ros.endpoint_names import is_named, node_name
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.qos import QoSProfile
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+    from jetson_perception.dds.segments import Segment
+
+_NONE = Counted()
+#: Participants that take nothing but UDP have names that `ros2 node list` does not show.
+_HIDDEN = '_'
+
+
+class TopicFacts:
+    """Collects what is known of a topic.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Which subscribes.
+    topic : str
+        Full name of the topic.
+    type_name : str
+        What is subscribed to, such as sensor_msgs/msg/Image.
+    profile : QoSProfile
+        What the subscription asks for.
+    """
+
+    def __init__(self, node: Node, topic: str, type_name: str, profile: QoSProfile) -> None:
+        self._node = node
+        self._topic = topic
+        self._type_name = type_name
+        self._profile = profile
+
+    def publishers(self) -> list[TopicEndpointInfo]:
+        """Who publishes it, whatever they send."""
+        found: list[TopicEndpointInfo] = self._node.get_publishers_info_by_topic(self._topic)
+        return found
+
+    def collect(
+        self, recent: Counted = _NONE, drops: int | None = None, **known: Any
+    ) -> InputFacts:
+        """All that is known now; it takes some milliseconds.
+
+        Parameters
+        ----------
+        recent : Counted
+            Frames of the last seconds.
+        drops : int or None
+            What the kernel dropped of this process's datagrams in these seconds.
+        known
+            Further attributes of InputFacts that only the caller can know.
+        """
+        publishers = self.publishers()
+        in_memory = segments()
+        own, hidden = self._own()
+        left = stale(self._node.context.get_domain_id())
+        return InputFacts(
+            topic=self._topic,
+            senders=tuple(self._sender(each, own, in_memory) for each in publishers),
+            received=recent.received,
+            lost=recent.lost,
+            lost_here=recent.lost_here,
+            by_shared_memory=not hidden
+            and bool(segments_of_process(os.getpid() % PID_MODULUS, in_memory)),
+            receive_limit=sockets.receive_limit(),
+            socket_bytes=own_sockets().nbytes,
+            socket_drops=drops,
+            shared_memory_bytes=shared_memory_size(),
+            shared_memory_free_bytes=free_bytes(),
+            stale_bytes=left.nbytes,
+            stale_refused=left.refused,
+            elsewhere=() if publishers else self.elsewhere(),
+            **known,
+        )
+
+    def elsewhere(self) -> tuple[str, ...]:
+        """What of this host's participants cannot be discovered, for people."""
+        return undiscovered(self._node.context.get_domain_id())
+
+    def _own(self) -> tuple[Guid, bool]:
+        """Id of the subscription, and whether it is of a participant that offers UDP alone."""
+        for info in self._node.get_subscriptions_info_by_topic(self._topic):
+            guid = Guid(bytes(info.endpoint_gid))
+            mine = guid.of_fast_dds and guid.pid_modulo == os.getpid() % PID_MODULUS
+            if mine and self._node.get_name() in info.node_name:
+                return guid, info.node_name.startswith(_HIDDEN)
+        return Guid(b''), False
+
+    def _sender(self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]) -> Sender:
+        guid = Guid(bytes(info.endpoint_gid))
+        known = guid.of_fast_dds and own.of_fast_dds
+        seen: SenderMemory = memory_of(guid, own, in_memory)
+        mismatch, cure = mismatch_of(info, self._topic, self._type_name, self._profile)
+        return Sender(
+            name=shown_name(info),
+            mismatch=mismatch,
+            mismatch_cure=cure,
+            same_host=guid.on_host_of(own) if known else None,
+            memory=seen.memory,
+            segment_bytes=seen.nbytes,
+        )
+
+
+def mismatch_of(
+    info: TopicEndpointInfo, topic: str, type_name: str, profile: QoSProfile
+) -> tuple[str, str]:
+    """Why nothing that a publisher sends can be taken, and what to do; '' where all can be."""
+    if info.topic_type != type_name:
+        return (
+            f'{shown_name(info)} sends another type, {printable(info.topic_type)}',
+            f'have it send {type_name}, or remap image to another topic',
+        )
+    compatible, reason = qos_check_compatible(info.qos_profile, profile)
+    if compatible != QoSCompatibility.ERROR:
+        return '', ''
+    return (
+        f'QoS does not match ({reason.strip().rstrip(";")})',
+        f'start this node without qos_overrides.{topic}.subscription.reliability, or change the '
+        'publisher',
+    )
+
+
+def shown_name(info: TopicEndpointInfo) -> str:
+    """Name of a publisher's node, for people."""
+    return printable(node_name(info)) if is_named(info) else 'a node that is not known by name'
