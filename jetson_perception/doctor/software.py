@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.dds.segments import stale_files
 from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
 from jetson_perception.errors import PerceptionError
+from jetson_perception.printable import counted
 from jetson_perception.resources import config_path
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def examine_ros(machine: Machine) -> Iterator[Finding]:
         yield Finding('ROS', 'middleware', rmw)
     yield _profile(machine, rmw)
     yield _shared_memory(machine)
+    yield from _stale_files(machine)
     yield _receive_buffer(machine, rmw)
 
 
@@ -154,6 +158,25 @@ def _shared_memory(machine: Machine) -> Finding:
         advice = 'too small for segments of 64 MB; docker run --ipc=host, or --shm-size=1g'
         return Finding('ROS', name, text, WARNING, advice)
     return Finding('ROS', name, text)
+
+
+def _stale_files(machine: Machine) -> Iterator[Finding]:
+    """What dead processes left in shared memory, where there is any."""
+    folder = machine.root / 'dev' / 'shm'
+    sizes = []
+    for path in stale_files(folder):
+        with suppress(OSError):  # it has just been removed
+            sizes.append(path.stat().st_size)
+    if sizes:
+        count = counted(len(sizes), 'file')
+        text = f'{count} of dead processes, {sum(sizes) / 1e6:.0f} MB'
+        advice = (
+            'fastdds shm clean'
+            if machine.find_program('fastdds')
+            else 'end all nodes, then: sudo rm -f /dev/shm/fastrtps_* /dev/shm/fastdds_* '
+            '/dev/shm/sem.fast*'
+        )
+        yield Finding('ROS', 'shared memory', text, WARNING, advice)
 
 
 def _receive_buffer(machine: Machine, rmw: str) -> Finding:

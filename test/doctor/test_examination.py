@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+
 import pytest
 from doctor.captured import FOLDER, CapturedMachine
 
@@ -210,6 +212,40 @@ class TestSeveralOnnxRuntimes:
         assert found.verdict == 'warning'
         assert 'onnxruntime 1.31.1 and onnxruntime-gpu 1.23.0 are both installed' in found.found
         assert found.advice == f'pip uninstall onnxruntime onnxruntime-gpu, then {advice}'
+
+
+class TestSharedMemoryOfDeadProcesses:
+    @pytest.fixture
+    def finding(self, tmp_path):
+        def examined(**on_path):
+            machine = CapturedMachine('thor_jetpack7', tmp_path)
+            machine._on_path.update(on_path)
+            return {each.name: each for each in examine(machine)}.get('shared memory')
+
+        return examined
+
+    @pytest.fixture
+    def segment(self, tmp_path):
+        """The segment of a process of Fast DDS, and its lock, which is open."""
+        folder = tmp_path / 'dev' / 'shm'
+        folder.mkdir(parents=True)
+        path = folder / 'fastrtps_0123456789abcdef'
+        path.write_bytes(bytes(3_000_000))
+        with (folder / f'{path.name}_el').open('w') as lock:
+            yield lock
+
+    def test_nothing_lies_there(self, finding):
+        assert finding() is None
+
+    def test_the_one_of_a_living_process_is_well(self, finding, segment):
+        fcntl.flock(segment, fcntl.LOCK_EX)
+        assert finding() is None
+
+    def test_the_one_of_a_dead_process_is_told(self, finding, segment):
+        found = finding()
+        assert (found.verdict, found.found) == ('warning', '1 file of dead processes, 3 MB')
+        assert 'rm -f /dev/shm/fastrtps_*' in found.advice
+        assert finding(fastdds='/usr/bin/fastdds').advice == 'fastdds shm clean'
 
 
 class TestBareMachine:

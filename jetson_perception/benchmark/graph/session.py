@@ -18,6 +18,7 @@ from jetson_perception.benchmark.graph.rate_search import highest_rate
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine
+from jetson_perception.dds.guids import Guid
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 
@@ -272,7 +273,7 @@ def _pids(settings: GraphSettings, topics: MeasuredTopics) -> list[int]:
 
     if settings.pids:
         return list(settings.pids)
-    found = [pids_of(bytes(info.endpoint_gid)) for info in topics.answerers]
+    found = [pids_of(Guid(bytes(info.endpoint_gid))) for info in topics.answerers]
     return list(dict.fromkeys(pids[0] for pids in found if len(pids) == 1))
 
 
