@@ -1,11 +1,13 @@
-"""Which code was measured, and with which settings of the middleware."""
+"""Which code was measured, on what kind of machine, with which settings of the middleware."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jetson_perception.dds import segments, sockets
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -37,6 +39,23 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
         name: printable(value)
         for name, value in sorted(environ.items())
         if name.startswith(_PREFIXES) and name not in _NOT_TOLD
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """What of this machine else decides on figures: how busy it is, and what the kernel allows.
+
+    Returns
+    -------
+    dict
+        `load`, the processes that want a core, averaged over a minute; `net.core.rmem_max` and
+        `net.core.wmem_max`, bytes, None where they are not told; `shared_memory_free_mb`.
+    """
+    return {
+        'load': round(os.getloadavg()[0], 2),
+        'net.core.rmem_max': sockets.receive_limit(),
+        'net.core.wmem_max': sockets.send_limit(),
+        'shared_memory_free_mb': round(segments.free_bytes() / 1e6),
     }
 
 

@@ -13,7 +13,7 @@ import cv2
 
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.graph.figures import graph_run
-from jetson_perception.benchmark.graph.provenance import commit, variables
+from jetson_perception.benchmark.graph.provenance import commit, surroundings, variables
 from jetson_perception.benchmark.graph.rate_search import highest_rate
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
@@ -81,6 +81,7 @@ def measure_graph(
     for pid in settings.pids:
         if not exists(pid):
             raise ParameterError(f'there is no process {pid} to measure', 'pid')
+    around = surroundings()  # before anything is sent
     say('reading the picture')
     (pixels,) = load_frames(settings.source, settings.size_wh, 1)
     with ExitStack() as stack:
@@ -105,7 +106,7 @@ def measure_graph(
         rates = [runner.reported(rate_hz, settings.seconds) for rate_hz in settings.rates_hz]
         highest = runner.search() if settings.search else None
         return {
-            **_circumstances(settings, topics, picture),
+            **_circumstances(settings, topics, picture, around),
             'processes': [
                 {'pid': pid, 'command': printable(command_of(pid))} for pid in runner.pids
             ],
@@ -278,7 +279,10 @@ def _pids(settings: GraphSettings, topics: MeasuredTopics) -> list[int]:
 
 
 def _circumstances(
-    settings: GraphSettings, topics: MeasuredTopics, picture: Picture
+    settings: GraphSettings,
+    topics: MeasuredTopics,
+    picture: Picture,
+    around: dict[str, Any],
 ) -> dict[str, Any]:
     """All that the figures depend on."""
     import rclpy
@@ -289,6 +293,7 @@ def _circumstances(
         'machine': {
             **describe_machine(gpu=False),
             'rmw': rclpy.get_rmw_implementation_identifier(),
+            **around,
         },
         'commit': commit(),
         'variables': variables(os.environ),

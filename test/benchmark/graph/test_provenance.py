@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jetson_perception.benchmark.graph.provenance import commit, variables
+from jetson_perception.benchmark.graph.provenance import commit, surroundings, variables
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,3 +30,10 @@ def test_variables_of_ros_alone():
         'HOME': '/root', 'ROS_DOMAIN_ID': '5', 'RMW_IMPLEMENTATION': 'a\nb', 'ROS_LOG_DIR': '/x'
     }  # fmt: skip
     assert variables(environ) == {'RMW_IMPLEMENTATION': 'a\\nb', 'ROS_DOMAIN_ID': '5'}
+
+
+def test_what_the_machine_allows():
+    found = surroundings()
+    assert found['load'] >= 0
+    assert found['net.core.rmem_max'] is None or found['net.core.rmem_max'] > 1000
+    assert found['shared_memory_free_mb'] >= 0
