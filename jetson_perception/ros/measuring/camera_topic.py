@@ -11,18 +11,16 @@ import numpy as np
 from rclpy.logging import LoggingSeverity
 from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from jetson_perception.dds.frame_counts import FrameCounts
 from jetson_perception.dds.losses import judge
 from jetson_perception.dds.own_sockets import own_sockets
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
 from jetson_perception.ros.measuring.answers import GraphListener
-from jetson_perception.ros.measuring.graph_topics import full_topic_name, listening_profile
-from jetson_perception.ros.measuring.message_types import message_class, stamp_reader
+from jetson_perception.ros.measuring.ear import Ear
+from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.topic_facts import TopicFacts
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
     from jetson_perception.dds.losses import Finding, InputFacts
+    from jetson_perception.ros.measuring.ear import Heard
 
 _LOOK_EVERY_S = 0.1
 _DISCOVERY_S = 5.0
@@ -39,16 +38,6 @@ _DISCOVERY_S = 5.0
 _OTHERS_S = 0.5
 _MOST_LISTED = 8
 _IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One message: its stamp, when it was heard and sent, and its size."""
-
-    stamp_ns: int
-    heard_ns: int
-    sent_ns: int
-    nbytes: int
 
 
 @dataclass
@@ -134,10 +123,10 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         node.get_logger().set_level(LoggingSeverity.FATAL)
         publishers = _publishers(node, name)
         type_name = _type_of(node, name, publishers)
-        ear = _Ear(node, name, type_name, publishers)
+        ear = Ear(node, name, type_name, publishers)
         drops = own_sockets().drops
         time.sleep(seconds)
-        heard, ended_ns = ear.close(), time.time_ns()
+        heard, ended_ns = ear.heard(), time.time_ns()
         facts = _facts(node, ear, drops)
         publishers = node.get_publishers_info_by_topic(name)
         measured = TopicMeasurement(name, type_name, seconds)
@@ -149,49 +138,6 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         measured.way = way_of(publishers, reader)
         measured.findings = [_as_dict(each) for each in judge(facts)]
         return measured
-
-
-class _Ear:
-    """A subscription that keeps when each message came, and counts what is missing."""
-
-    def __init__(
-        self, node: Node, name: str, type_name: str, publishers: list[TopicEndpointInfo]
-    ) -> None:
-        message_type = message_class(type_name)
-        self.name, self.type_name = name, type_name
-        self.profile = listening_profile(publishers)
-        self.first: bytes = b''
-        self.counts = FrameCounts()
-        self.by_numbers = False
-        self._stamp_ns = stamp_reader(message_type)
-        self._heard: list[Heard] = []
-        self._node = node
-        numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
-        self._subscription: Any = node.create_subscription(
-            message_type,
-            name,
-            self._on_numbered if numbered else self._on_message,
-            self.profile,
-            raw=True,
-        )
-
-    def close(self) -> list[Heard]:
-        """Hear no more; returns what was heard."""
-        heard, self._heard = self._heard, []
-        return heard
-
-    def _on_numbered(self, data: bytes, info: Any) -> None:
-        self._take(data, info['publication_sequence_number'], info['source_timestamp'] or 0)
-
-    def _on_message(self, data: bytes) -> None:
-        self._take(data, None, 0)
-
-    def _take(self, data: bytes, number: int | None, sent_ns: int) -> None:
-        stamp_ns, heard_ns = self._stamp_ns(data), time.time_ns()
-        self.first = self.first or data
-        self.by_numbers = number is not None
-        self._heard.append(Heard(stamp_ns, heard_ns, sent_ns, len(data)))
-        self.counts.take(number, sent_ns, stamp_ns)
 
 
 def _publishers(node: Node, name: str) -> list[TopicEndpointInfo]:
@@ -228,7 +174,7 @@ def _type_of(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> str:
     raise PerceptionError(f'nobody publishes {printable(name)}{there}')
 
 
-def _facts(node: Node, ear: _Ear, drops_before: int | None) -> InputFacts:
+def _facts(node: Node, ear: Ear, drops_before: int | None) -> InputFacts:
     drops = own_sockets().drops
     total = ear.counts.total
     facts = TopicFacts(node, ear.name, ear.type_name, ear.profile)
@@ -244,7 +190,7 @@ def _facts(node: Node, ear: _Ear, drops_before: int | None) -> InputFacts:
 
 
 def _fill_in_figures(
-    measured: TopicMeasurement, heard: list[Heard], ear: _Ear, ended_ns: int
+    measured: TopicMeasurement, heard: list[Heard], ear: Ear, ended_ns: int
 ) -> None:
     total = ear.counts.total
     measured.received, measured.lost = total.received, total.lost
@@ -266,7 +212,7 @@ def _fill_in_figures(
     measured.image = _image(ear)
 
 
-def _image(ear: _Ear) -> str:
+def _image(ear: Ear) -> str:
     if ear.type_name not in _IMAGE_TYPES:
         return ''
     compressed = ear.type_name == _IMAGE_TYPES[1]

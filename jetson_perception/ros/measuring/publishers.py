@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PROC = Path('/proc')
 _MOST_BYTES = 4 << 20
+#: A participant that takes nothing but UDP has a name that `ros2 node list` does not show.
+_HIDDEN = '_'
 
 
 class Reader:
@@ -36,16 +38,20 @@ class Reader:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        own = (
-            Guid(bytes(info.endpoint_gid)) for info in node.get_subscriptions_info_by_topic(topic)
-        )
-        mine = [guid for guid in own if os.getpid() in pids_of(guid)]
-        self.guid = mine[0] if mine else Guid(b'')
+        mine = [
+            info
+            for info in node.get_subscriptions_info_by_topic(topic)
+            if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
+        ]
+        self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
+        self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(_HIDDEN)
         self._maps = _read(_PROC / 'self' / 'maps')
         self._segments = segments()
 
-    def maps_memory_of(self, guid: Guid) -> bool:
-        """Whether this process has opened the shared memory of a publisher: then that is used."""
+    def takes_memory_of(self, guid: Guid) -> bool:
+        """Whether messages come through the shared memory of a publisher: it is open here."""
+        if self._offers_udp_alone or not guid.on_host_of(self.guid):
+            return False
         theirs = segments_of_process(guid.pid_modulo, self._segments)
         return any(str(each.path) in self._maps for each in theirs)
 
@@ -81,10 +87,7 @@ def way_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
     guids = [Guid(bytes(info.endpoint_gid)) for info in publishers]
     if not (guids and reader.guid.of_fast_dds and all(guid.of_fast_dds for guid in guids)):
         return ''
-    ways = {
-        'shared memory' if guid.on_host_of(reader.guid) and reader.maps_memory_of(guid) else 'UDP'
-        for guid in guids
-    }
+    ways = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
     return ' and '.join(sorted(ways, reverse=True))
 
 
