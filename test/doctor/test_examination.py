@@ -37,7 +37,7 @@ EXPECTED = {
         'middleware': ('ok', 'rmw_fastrtps_cpp', ''),
         'Fast DDS profile': ('ok', 'segment of 67 MB', ''),
         '/dev/shm': ('ok', 'half the memory', ''),
-        'net.core.rmem_max': ('ok', '0.20 MiB', 'sysctl -w net.core.rmem_max='),
+        'net.core.rmem_max': ('warning', '0.20 MiB', 'sysctl -w net.core.rmem_max='),
         '/dev/video1': (
             'ok',
             'C920: YUYV 640×480 30 Hz; MJPG 1920×1080 30 Hz; MJPG 1280×720 30 Hz; '
@@ -65,7 +65,7 @@ EXPECTED = {
         'GStreamer': ('missing', 'no gst-launch-1.0', 'apt-get install gstreamer1.0-tools'),
         'distribution': ('warning', 'humble, not sourced', 'source /opt/ros/humble/setup.bash'),
         'Fast DDS profile': ('warning', '/etc/gone.xml cannot be read', 'variable'),
-        '/dev/shm': ('warning', '64 MiB', '--ipc=host'),
+        '/dev/shm': ('ok', '64 MiB', ''),  # Docker's own
         'net.core.rmem_max': ('ok', 'not to be seen', ''),
         'V4L2': ('warning', 'not examined: ImportError', ''),
         'CSI': ('missing', 'no nvarguscamerasrc', 'nvidia-l4t-gstreamer'),
@@ -212,6 +212,25 @@ class TestSeveralOnnxRuntimes:
         assert found.verdict == 'warning'
         assert 'onnxruntime 1.31.1 and onnxruntime-gpu 1.23.0 are both installed' in found.found
         assert found.advice == f'pip uninstall onnxruntime onnxruntime-gpu, then {advice}'
+
+
+def test_shared_memory_that_is_too_small(tmp_path):
+    machine = CapturedMachine('thor_jetpack7', tmp_path)
+    (tmp_path / 'proc' / 'mounts').write_text('shm /dev/shm tmpfs rw,size=16384k 0 0')
+    found = {each.name: each for each in examine(machine)}['/dev/shm']
+    assert (found.verdict, found.found) == ('warning', '16 MiB')
+    assert '--ipc=host' in found.advice
+
+
+def test_a_profile_is_not_asked_for_and_one_that_loses_images_is_told(tmp_path):
+    machine = CapturedMachine('orin_nano_jetpack6', tmp_path)
+    machine.environ = {'ROS_DISTRO': 'humble'}
+    assert {each.name: each for each in examine(machine)}['Fast DDS profile'].verdict == 'ok'
+    (tmp_path / 'small.xml').write_text('<segment_size>1000000</segment_size>')
+    machine.environ = {'ROS_DISTRO': 'humble', 'FASTRTPS_DEFAULT_PROFILES_FILE': '/small.xml'}
+    found = {each.name: each for each in examine(machine)}['Fast DDS profile']
+    assert found.verdict == 'warning'
+    assert 'unset the variable' in found.advice
 
 
 class TestSharedMemoryOfDeadProcesses:
