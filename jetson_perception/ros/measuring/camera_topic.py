@@ -109,7 +109,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
     topic : str
         Its name; of images or any other message with a header.
     seconds : float
-        How long it is heard.
+        How long it is heard, from the first message on, which is waited for as long.
 
     Raises
     ------
@@ -125,7 +125,8 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         type_name = _type_of(node, name, publishers)
         ear = Ear(node, name, type_name, publishers)
         drops = own_sockets().drops
-        time.sleep(seconds)
+        if ear.await_first(seconds):
+            time.sleep(seconds)
         heard, ended_ns = ear.heard(), time.time_ns()
         facts = _facts(node, ear, drops)
         publishers = node.get_publishers_info_by_topic(name)

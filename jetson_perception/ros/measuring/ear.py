@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,6 +74,7 @@ class Ear:
         self._stamp_ns = stamp_reader(message_type)
         self._heard: deque[Heard] = deque(maxlen=_MOST)
         self._listening = True
+        self._arrived = threading.Event()
         numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
         self._subscription: Any = node.create_subscription(
             message_type,
@@ -81,6 +83,10 @@ class Ear:
             self.profile,
             raw=True,
         )
+
+    def await_first(self, timeout_s: float) -> bool:
+        """Wait until something comes; whether it did."""
+        return self._arrived.wait(timeout_s)
 
     def heard(self) -> list[Heard]:
         """What came so far; nothing that comes later counts any more."""
@@ -101,3 +107,4 @@ class Ear:
         self.by_numbers = number is not None
         self._heard.append(Heard(stamp_ns, heard_ns, sent_ns, len(data)))
         self.counts.take(number, sent_ns, stamp_ns)
+        self._arrived.set()
