@@ -14,6 +14,11 @@ from jetson_perception.printable import listed, printable
 
 #: A segment that holds fewer images is full while its readers still hold on to them.
 IMAGES_IN_SEGMENT = 3
+#: What config/fastdds.xml takes. A sender that has less may have failed to get it, which Fast DDS
+#: says on its standard error alone.
+WANTED_SEGMENT_BYTES = 70 << 20
+#: Fewer come of lost discovery messages alone.
+LEAST_TORN = 50
 #: Assumed where none came yet to measure: VGA in color, the smallest that cameras usually send.
 USUAL_IMAGE_BYTES = 640 * 480 * 3
 #: A socket whose limit is smaller loses images however often it is read.
@@ -113,6 +118,8 @@ class InputFacts:
         What the sockets of this process do hold, each.
     socket_drops : int or None
         Datagrams of the last seconds that the kernel dropped because those were full.
+    torn : int
+        Fragments of the last seconds that came from other hosts without the rest of a datagram.
     shared_memory_bytes, shared_memory_free_bytes : int
         Size of /dev/shm, and what is free of it.
     stale_bytes : int
@@ -137,6 +144,7 @@ class InputFacts:
     receive_limit: int | None = None
     socket_bytes: int | None = None
     socket_drops: int | None = None
+    torn: int = 0
     shared_memory_bytes: int = 0
     shared_memory_free_bytes: int = 0
     stale_bytes: int = 0
@@ -220,6 +228,8 @@ def _of_sender(sender: Sender, facts: InputFacts) -> Finding:
             return _with_buffers(finding, facts)
     if not facts.is_losing:
         return _silent(sender, facts)
+    if not facts.by_shared_memory and sender.same_host and _is_full(facts):
+        return _space(sender, facts)  # neither process has any, so both fell back to UDP
     if _comes_by_udp(sender, facts):
         return _buffers(facts)
     return _load(sender)
@@ -249,27 +259,44 @@ def _of_memory(sender: Sender, facts: InputFacts) -> Finding | None:
 
 def _of_size(sender: Sender, facts: InputFacts) -> Finding | None:
     image = facts.image_bytes or USUAL_IMAGE_BYTES
-    needed = IMAGES_IN_SEGMENT * image
-    small = sender.memory is Memory.OPEN and sender.segment_bytes < needed
+    small = sender.memory is Memory.OPEN and sender.segment_bytes < IMAGES_IN_SEGMENT * image
     if not small and sender.memory is not Memory.NONE:
         return None
-    if facts.shared_memory_free_bytes < needed:
-        if facts.stale_bytes >= needed:
-            return _stale(facts)
-        return Finding(
-            Cause.NO_SPACE,
-            f'{_size(facts.shared_memory_free_bytes)} of {_size(facts.shared_memory_bytes)} are '
-            f'free in /dev/shm, and {sender.name} needs {_size(needed)} there',
-            'sudo mount -o remount,size=512m /dev/shm (--shm-size=512m for a container)',
-        )
+    if facts.shared_memory_free_bytes < WANTED_SEGMENT_BYTES:
+        return _space(sender, facts)
     if not small:
         return None
     return Finding(
         Cause.SEGMENT_SMALL,
         f'the shared memory of {sender.name} has {_size(sender.segment_bytes)}, too little for '
         f'images of {_size(image)}',
+        _with_profile(sender),
+    )
+
+
+def _is_full(facts: InputFacts) -> bool:
+    """Whether this process had no room for shared memory, and has sockets of the usual size."""
+    small = facts.socket_bytes is not None and facts.socket_bytes < LEAST_BUFFER_BYTES
+    return small and 0 < facts.shared_memory_free_bytes < WANTED_SEGMENT_BYTES
+
+
+def _space(sender: Sender, facts: InputFacts) -> Finding:
+    free_bytes = facts.shared_memory_free_bytes
+    if free_bytes + facts.stale_bytes >= WANTED_SEGMENT_BYTES:
+        return _stale(facts)
+    return Finding(
+        Cause.NO_SPACE,
+        f'/dev/shm has {_size(free_bytes)} of {_size(facts.shared_memory_bytes)} left, and '
+        f'{sender.name} needs {_size(WANTED_SEGMENT_BYTES)} there for images',
+        'sudo mount -o remount,size=512m /dev/shm (for a container, --shm-size=512m), and '
+        f'{_with_profile(sender)}',
+    )
+
+
+def _with_profile(sender: Sender) -> str:
+    return (
         f'start {sender.name} with FASTRTPS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share '
-        'jetson_perception)/config/fastdds.xml',
+        'jetson_perception)/config/fastdds.xml'
     )
 
 
@@ -278,7 +305,7 @@ def _stale(facts: InputFacts) -> Finding:
     return Finding(
         Cause.STALE_FILES,
         f'/dev/shm has {_size(facts.stale_bytes)} in files that dead processes{whose} left',
-        f'{"sudo " if facts.stale_refused else ""}fastdds shm clean',
+        f'{"sudo " if facts.stale_refused else ""}fastdds shm clean, then start the camera again',
     )
 
 
@@ -295,7 +322,8 @@ def _with_buffers(finding: Finding, facts: InputFacts) -> Finding:
 
 
 def _from_afar(sender: Sender, facts: InputFacts) -> Finding:
-    if not facts.is_losing:
+    # Where hardly a datagram comes whole, DDS sees nothing that it could call lost.
+    if not facts.is_losing and facts.torn < LEAST_TORN:
         return _silent(sender, facts)
     if facts.socket_drops or (facts.socket_drops is None and not _buffers_suffice(facts)):
         return _buffers(facts)

@@ -21,7 +21,7 @@ _SEGMENT = re.compile(r'fast(?:rtps|dds)_[0-9a-f]{16}')
 #: Of anything of Fast DDS: segments, ports, and the semaphores of ports.
 _FILE = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_\w+')
 #: '1: FLOCK  ADVISORY  WRITE 979 00:1b:2242738 0 EOF': who holds a lock, and on what.
-_LOCK = re.compile(r'^\d+: FLOCK +\S+ +WRITE +(\d+) +[0-9a-f]+:[0-9a-f]+:(\d+) ', re.MULTILINE)
+_LOCK = re.compile(r'^\d+: FLOCK +\S+ +WRITE +(\d+) +([0-9a-f]+:[0-9a-f]+):(\d+) ', re.MULTILINE)
 _MOST_FILES = 10_000
 _MOST_LOCK_BYTES = 1 << 20
 
@@ -59,7 +59,7 @@ def segments(folder: Path = SHARED_MEMORY, locks: Path = _LOCKS) -> list[Segment
             continue
         try:
             status = path.stat()
-            pid = owners.get(_lock_path(path).stat().st_ino)
+            pid = owners.get(_identity(_lock_path(path).stat()))
         except OSError:
             continue  # it has just been removed
         readable = os.access(path, os.R_OK | os.W_OK)
@@ -106,15 +106,21 @@ def _lock_path(segment: Path) -> Path:
     return segment.with_name(f'{segment.name}_el')
 
 
-def _owners(locks: Path) -> dict[int, int]:
-    """Process ids by the inode of the file that they keep locked."""
+def _identity(status: os.stat_result) -> tuple[str, int]:
+    """What /proc/locks calls a file: the /dev/shm of each container numbers its own from 1 on."""
+    return f'{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}', status.st_ino
+
+
+def _owners(locks: Path) -> dict[tuple[str, int], int]:
+    """Process ids by the file that they keep locked."""
     try:
         with open(locks, encoding='ascii', errors='replace') as file:
             text = file.read(_MOST_LOCK_BYTES)
     except OSError:
         return {}
     # Where a process of another container holds a lock, its id is 0 here.
-    return {int(inode): int(pid) for pid, inode in _LOCK.findall(text) if int(pid)}
+    found = _LOCK.findall(text)
+    return {(device, int(inode)): int(pid) for pid, device, inode in found if int(pid)}
 
 
 def _is_locked(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,7 +61,7 @@ def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
         return SenderMemory(Memory.UNKNOWN)
     theirs = segments_of_process(publisher.pid_modulo, known)
     if theirs:
-        memory = Memory.OPEN if any(each.readable for each in theirs) else Memory.REFUSED
+        memory = Memory.OPEN if any(map(_is_open, theirs)) else Memory.REFUSED
         return SenderMemory(memory, max(each.nbytes for each in theirs))
     pids = _pids(publisher.pid_modulo)
     if not pids:
@@ -95,6 +96,18 @@ def _of_hidden_process(known: list[Segment]) -> SenderMemory:
     if not hidden:
         return SenderMemory(Memory.ELSEWHERE)
     return SenderMemory(Memory.OPEN, max(each.nbytes for each in hidden))
+
+
+def _is_open(segment: Segment) -> bool:
+    """Whether this process can read what a sender writes, and the sender can tell it."""
+    if not segment.readable:
+        return False
+    if segment.uid == os.geteuid() or segment.uid == 0:
+        return True
+    try:  # root reads all; that others may write says that they keep files open on both sides
+        return bool(segment.path.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True
 
 
 def _is_kept(segment: Segment) -> bool:

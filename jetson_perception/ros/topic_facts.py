@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rclpy.qos import QoSProfile
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+    from jetson_perception.dds.kernel_counters import KernelCounters
     from jetson_perception.dds.segments import Segment
 
 _NONE = Counted()
@@ -62,7 +63,7 @@ class TopicFacts:
         return found
 
     def collect(
-        self, recent: Counted = _NONE, drops: int | None = None, **known: Any
+        self, recent: Counted = _NONE, kernel: KernelCounters | None = None, **known: Any
     ) -> InputFacts:
         """All that is known now; it takes some milliseconds.
 
@@ -70,8 +71,8 @@ class TopicFacts:
         ----------
         recent : Counted
             Frames of the last seconds.
-        drops : int or None
-            What the kernel dropped of this process's datagrams in these seconds.
+        kernel : KernelCounters, optional
+            What the kernel threw away in these seconds.
         known
             Further attributes of InputFacts that only the caller can know.
         """
@@ -89,7 +90,8 @@ class TopicFacts:
             and bool(segments_of_process(os.getpid() % PID_MODULUS, in_memory)),
             receive_limit=sockets.receive_limit(),
             socket_bytes=own_sockets().nbytes,
-            socket_drops=drops,
+            socket_drops=kernel.drops if kernel is not None else None,
+            torn=kernel.torn if kernel is not None else 0,
             shared_memory_bytes=shared_memory_size(),
             shared_memory_free_bytes=free_bytes(),
             stale_bytes=left.nbytes,

@@ -84,7 +84,6 @@ class Answers:
         message_type = message_class(type_name)
         self._stamp_ns = stamp_reader(message_type)
         self._heard: list[tuple[int, int]] = []
-        self._arrived = threading.Event()
         numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
         self._last_number = 0
         self.missed = 0
@@ -101,15 +100,10 @@ class Answers:
         """Forget what was heard."""
         self._heard = []
         self.missed = 0
-        self._arrived.clear()
 
     def heard(self) -> list[tuple[int, int]]:
         """Stamp and time of each answer since `clear`, nanoseconds."""
         return list(self._heard)
-
-    def await_first(self, timeout_s: float) -> bool:
-        """Wait for the first answer since `clear`; whether one came."""
-        return self._arrived.wait(timeout_s)
 
     def await_all(self, stamps_ns: Iterable[int], timeout_s: float) -> None:
         """Wait until every one of these images has its answer, or that long."""
@@ -133,4 +127,3 @@ class Answers:
 
     def _on_answer(self, data: bytes) -> None:
         self._heard.append((self._stamp_ns(data), time.time_ns()))
-        self._arrived.set()

@@ -14,8 +14,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import judge
-from jetson_perception.dds.own_sockets import own_sockets
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
 from jetson_perception.ros.measuring.answers import GraphListener
@@ -124,11 +124,13 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         publishers = _publishers(node, name)
         type_name = _type_of(node, name, publishers)
         ear = Ear(node, name, type_name, publishers)
-        drops = own_sockets().drops
+        kernel = KernelCounters(seconds=1)  # of two samples, before and after
+        kernel.second_passed()
         if ear.await_first(seconds):
             time.sleep(seconds)
         heard, ended_ns = ear.heard(), time.time_ns()
-        facts = _facts(node, ear, drops)
+        kernel.second_passed()
+        facts = _facts(node, ear, heard, kernel)
         publishers = node.get_publishers_info_by_topic(name)
         measured = TopicMeasurement(name, type_name, seconds)
         _fill_in_figures(measured, heard, ear, ended_ns)
@@ -175,17 +177,14 @@ def _type_of(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> str:
     raise PerceptionError(f'nobody publishes {printable(name)}{there}')
 
 
-def _facts(node: Node, ear: Ear, drops_before: int | None) -> InputFacts:
-    drops = own_sockets().drops
-    total = ear.counts.total
-    facts = TopicFacts(node, ear.name, ear.type_name, ear.profile)
-    return facts.collect(
-        total,
-        None if drops is None or drops_before is None else drops - drops_before,
-        silent=not total.received,
-        ever=bool(total.received),
+def _facts(node: Node, ear: Ear, heard: list[Heard], kernel: KernelCounters) -> InputFacts:
+    return TopicFacts(node, ear.name, ear.type_name, ear.profile).collect(
+        ear.counts.total,
+        kernel,
+        silent=not heard,
+        ever=bool(heard),
         rate_hz=ear.counts.rate_hz,
-        image_bytes=len(ear.first),
+        image_bytes=heard[-1].nbytes if heard else 0,
         compressed='Compressed' in ear.type_name,
     )
 
