@@ -15,6 +15,8 @@ _MOST_HZ = 1000.0
 #: How much faster than so far a publisher may send before its numbers are another one's.
 _FASTER = 4.0
 _SPARE = 3
+#: After so much silence a publisher may have ended, if another one fits as well.
+_SILENT_NS, _SILENT_PERIODS = 3_000_000_000, 10
 #: Periods that are looked at: how many, and the least for an opinion.
 _PERIODS, _LEAST_PERIODS = 30, 6
 #: Of the regular period: up to where an interval is one, and from where it is several.
@@ -38,11 +40,9 @@ class _Publisher:
             return number - self.number <= between_ns * _MOST_HZ / 1e9 + _SPARE
         return number - self.number <= _FASTER * between_ns / self.period_ns + _SPARE
 
-    def distance(self, number: int, sent_ns: int) -> int:
-        """How far a number is from the one that is due."""
-        between_ns = max(sent_ns - self.sent_ns, 0)
-        due = round(between_ns / self.period_ns) if self.period_ns else 1
-        return abs(number - self.number - due)
+    def may_have_ended(self, now_ns: int) -> bool:
+        """Whether it has been silent for long, as one that was started again under a new id."""
+        return now_ns - self.sent_ns > max(_SILENT_NS, _SILENT_PERIODS * self.period_ns)
 
     def take(self, number: int, sent_ns: int) -> int:
         """Go on to a frame; returns how many are missing before it."""
@@ -58,9 +58,8 @@ class NumberedFrames:
     """Counts what is missing between publication sequence numbers, each publisher by itself.
 
     Who sent a message is not said, but the numbers of a publisher rise by one from 1 on. So a
-    number belongs to the publisher that should have come nearest to it by now, going by its last
-    one and its rate, if it can have sent so many meanwhile; else to a new one, or one that was
-    started again, of which nothing is missing yet.
+    number belongs to the publisher whose last one is next below it, if it can have sent so many
+    meanwhile; else to a new one, or one that was started again, of which nothing is missing yet.
     """
 
     def __init__(self) -> None:
@@ -88,8 +87,9 @@ class NumberedFrames:
             if each.number < number and each.may_have_sent(number, sent_ns)
         ]
         if below:
-            # Of equals the first in the list, which has been silent for longest.
-            found = min(below, key=lambda each: each.distance(number, sent_ns))
+            # The list is in the order of their last frames: of equals, who has waited longest.
+            alive = [each for each in below if not each.may_have_ended(sent_ns)]
+            found = max(alive, key=lambda each: each.number) if alive else below[-1]
             self._publishers.remove(found)
             missing = found.take(number, sent_ns)
         else:
