@@ -85,7 +85,7 @@ def test_our_node(peer, start, picture, tmp_path, capsys):
     assert record['graph']['taken_by'][0]['node'] == f'/{peer.namespace}/yolo_node'
     assert record['variables']['ROS_DOMAIN_ID'] == os.environ['ROS_DOMAIN_ID']
     assert record['highest'] is None
-    assert record['notes'] == []
+    assert not [note for note in record['notes'] if 'other programs' not in note]
 
 
 @pytest.mark.slow
@@ -126,8 +126,8 @@ def test_another_camera_on_the_topic_is_told(peer, peers_node, picture, tmp_path
     file = tmp_path / 'out.json'
     options = ['--reliable', '--rates', '10', '--no-search', '--json', str(file)]
     assert main(bench(topics, picture, *options)) == 0
-    (note,) = json.loads(file.read_text())['notes']
-    assert f'also come from /{peer.namespace}/peer' in note
+    notes = ' '.join(json.loads(file.read_text())['notes'])
+    assert f'also come from /{peer.namespace}/peer' in notes
 
 
 class TestRefused:

@@ -19,6 +19,7 @@ from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine
 from jetson_perception.dds.guids import Guid
+from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 
@@ -41,6 +42,8 @@ _LONGEST_PROBE_S = 2.0
 #: From fewer, a loss of a few percent cannot be told.
 _FEWEST_IMAGES = 20
 _JPEG_QUALITY = 90
+#: A load, for each core, from which on a machine is not quiet.
+_BUSY = 0.5
 
 
 def measure_graph(
@@ -112,7 +115,7 @@ def measure_graph(
             ],
             'rates': rates,
             'highest': highest,
-            'notes': _notes(settings, topics, runner),
+            'notes': _notes(settings, topics, runner, around['load']),
         }
 
 
@@ -312,9 +315,16 @@ def _circumstances(
     }
 
 
-def _notes(settings: GraphSettings, topics: MeasuredTopics, runner: _Runner) -> list[str]:
+def _notes(
+    settings: GraphSettings, topics: MeasuredTopics, runner: _Runner, load: float
+) -> list[str]:
     """What is to be known when the figures are read."""
     notes = []
+    if load > _BUSY * available_cores():
+        notes.append(
+            f'other programs ran on this machine: a load of {load:.1f} on '
+            f'{counted(available_cores(), "core")} before anything was sent'
+        )
     if topics.others:
         notes.append(
             f'images on {printable(settings.images)} also come from {listed(topics.others, 3)}: '
