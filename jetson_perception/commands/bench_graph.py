@@ -25,7 +25,7 @@ _RATES_HZ = (30.0,)
 _SECONDS = 5.0
 _SIZE_WH = (1280, 720)
 _PATIENCE_S = 30.0
-#: Of the options of a graph: those that are given, by what they are without.
+#: Options that say how a graph is measured.
 _GRAPH_OPTIONS = ('answer_type', 'rates', 'reliable', 'pid', 'patience', 'senders', 'no_search')
 #: Options of `bench` that say how models are run, which the measured nodes know themselves.
 _MODEL_OPTIONS = (
