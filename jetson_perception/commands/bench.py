@@ -1,4 +1,4 @@
-"""`jetson-perception bench`: how fast models run together."""
+"""`jetson-perception bench`: how fast models run together, and how fast a running graph is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from jetson_perception.benchmark.plot import write_plot
 from jetson_perception.benchmark.report import print_report
 from jetson_perception.benchmark.session import BASELINES, Settings, measure
 from jetson_perception.benchmark.sizes import size_wh
+from jetson_perception.commands.bench_graph import (
+    add_graph_options,
+    bench_graph,
+    refuse_graph_options,
+)
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
 
 
+_SIZES = ((640, 480), (1280, 720))
 _DEVICES = {'cpu': 'onnxruntime_cpu', 'cuda': 'onnxruntime_cuda'}
 
 
@@ -35,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_precision_option(parser)
     parser.add_argument(
         'models',
-        nargs='+',
+        nargs='*',
         metavar='MODEL',
         help='ONNX file, or name of a shipped model; name one twice to run two engines',
     )
@@ -48,9 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--size',
         type=size_wh,
         nargs='+',
-        default=[(640, 480), (1280, 720)],
         metavar='WxH',
-        help='sizes of the images (default: 640x480 1280x720)',
+        help='sizes of the images (default: 640x480 1280x720; one, 1280x720, with --ros)',
     )
     parser.add_argument(
         '--images',
@@ -66,7 +71,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='run for N frames instead of --seconds',
     )
     parser.add_argument(
-        '--seconds', type=float, default=3.0, metavar='S', help='length of each run (default: 3)'
+        '--seconds',
+        type=float,
+        metavar='S',
+        help='length of each run (default: 3; 5 with --ros)',
     )
     parser.add_argument(
         '--draw', action='store_true', help='also measure with annotated images drawn'
@@ -98,6 +106,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw bars: a PNG, PDF or SVG file'
     )
+    add_graph_options(parser)
     parser.set_defaults(command=_bench)
 
 
@@ -105,12 +114,19 @@ def _bench(arguments: argparse.Namespace) -> int:
     """Measure models that run together: engines alone, and from image to messages.
 
     Every image goes through all models. Inference alone is the most that could be reached; the
-    pipeline around it is that of the nodes, without topics.
+    pipeline around it is that of the nodes, without topics. With --ros instead: measure nodes
+    that run already, ours or others, by images on a topic and what they publish for them.
     """
+    if arguments.ros:
+        return bench_graph(arguments)
+    refuse_graph_options(arguments)
+    if not arguments.models:
+        raise ParameterError('no model is named; name one or more, or measure a graph by --ros')
     if arguments.plot:
         require_matplotlib()
-    if arguments.seconds <= 0:
-        raise ParameterError(f'--seconds is {arguments.seconds:g}; expected more than 0')
+    seconds = 3.0 if arguments.seconds is None else arguments.seconds
+    if seconds <= 0:
+        raise ParameterError(f'--seconds is {seconds:g}; expected more than 0')
     make_lacking_twins(*arguments.models)
     settings = Settings(
         models=tuple(arguments.models),
@@ -118,10 +134,10 @@ def _bench(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         precision=arguments.precision,
         overrides=read_overrides(arguments.set),
-        sizes=tuple(arguments.size),
+        sizes=tuple(arguments.size or _SIZES),
         source=arguments.images,
         frames=arguments.frames,
-        seconds=arguments.seconds,
+        seconds=seconds,
         draw=arguments.draw,
         profile=arguments.profile,
         baselines=tuple(arguments.baseline),

@@ -13,6 +13,13 @@ from jetson_perception.commands.terminal import folded
 from jetson_perception.doctor.examination import can_do_main_job, examine
 from jetson_perception.doctor.finding import MISSING, OK, VERDICTS, WARNING
 from jetson_perception.doctor.machine import Machine
+from jetson_perception.doctor.topic import (
+    arrives_whole,
+    examine_topic,
+    measured_topic,
+    topic_summary,
+)
+from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, printable_line
 
 if TYPE_CHECKING:
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.doctor.finding import Finding
 
+#: How long a topic is heard.
+_SECONDS, _SHORTEST_S, _LONGEST_S = 5.0, 0.5, 3600.0
 _COLORS = {OK: 'green', WARNING: 'yellow', MISSING: 'red'}
 
 
@@ -28,12 +37,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
     parser.description = _run.__doc__
     parser.add_argument('--json', action='store_true', help='print JSON instead of text')
+    parser.add_argument(
+        '--topic',
+        metavar='TOPIC',
+        help='measure a running camera instead: /camera/image_raw',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        metavar='S',
+        help=f'how long to measure it (default: {_SECONDS:g})',
+    )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Examine this machine and say what to do; exits with 1 if no model can run on images."""
+    """Examine this machine and say what to do; exits with 1 if no model can run on images.
+
+    With --topic: measure what comes on the topic of a running camera, and say what is lost of it
+    and why; exits with 1 if something is.
+    """
     console = Console()
+    if arguments.topic is not None:
+        return _measure(console, arguments)
+    if arguments.seconds is not None:
+        raise ParameterError('--seconds is for a topic; name it by --topic')
     with console.status('looking around', spinner='line'):
         findings = list(examine(Machine()))
     works = can_do_main_job(findings)
@@ -44,6 +72,29 @@ def _run(arguments: argparse.Namespace) -> int:
         print_findings(console, findings)
         console.print()
         console.print(summary(findings), highlight=False, soft_wrap=True)
+    return 0 if works else 1
+
+
+def _measure(console: Console, arguments: argparse.Namespace) -> int:
+    seconds = _SECONDS if arguments.seconds is None else arguments.seconds
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise ParameterError(
+            f'--seconds is {seconds:g}; expected {_SHORTEST_S:g} to {_LONGEST_S:g}'
+        )
+    with console.status(f'listening for {seconds:g} s', spinner='line'):
+        measured = measured_topic(Machine(), arguments.topic, seconds)
+    if 'error' in measured:
+        raise PerceptionError(measured['error'])
+    works = arrives_whole(measured)
+    findings = list(examine_topic(measured))
+    if arguments.json:
+        lines = [asdict(finding) for finding in findings]
+        record = {'arrives_whole': works, 'measured': measured, 'findings': lines}
+        console.out(json.dumps(record, indent=2), highlight=False)
+    else:
+        print_findings(console, findings)
+        console.print()
+        console.print(Text(topic_summary(measured)))
     return 0 if works else 1
 
 

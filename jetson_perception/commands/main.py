@@ -26,10 +26,10 @@ _VERBS = {
     'run': _Verb('run', 'run a model on pictures, folders, videos or cameras'),
     'evaluate': _Verb('evaluate', 'measure how good models are on a dataset'),
     'compare': _Verb('compare', 'compare two runtimes or files of one model'),
-    'bench': _Verb('bench', 'measure how fast models run together'),
+    'bench': _Verb('bench', 'measure how fast models run together, or a running graph'),
     'quantize': _Verb('quantize', 'make an INT8 model (Q/DQ nodes) from a model and pictures'),
     'build-engine': _Verb('build_engine', 'build a TensorRT engine from an ONNX file'),
-    'doctor': _Verb('doctor', 'check what this machine has and what it lacks'),
+    'doctor': _Verb('doctor', 'check what this machine lacks, or measure a running camera'),
     'selftest': _Verb('selftest', 'confirm or refute what the package claims, on this machine'),
     'cache': _Verb('cache', 'show or remove the TensorRT engines that were built'),
 }
@@ -44,6 +44,8 @@ _EXAMPLES = """examples:
   jetson-perception quantize my.onnx --images photos/
   jetson-perception build-engine my.onnx --precision fp16
   jetson-perception bench people_detect people_pose --baseline seed
+  jetson-perception bench --ros /camera/image_raw /det/detections
+  jetson-perception doctor --topic /camera/image_raw
 """
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MOST_BYTES = 1 << 20  # of a file: what is read here has a few kB
+#: How long a process may take to end once it is asked to.
+_END_S = 1.0
 _PROBES = 'jetson_perception.doctor.probes'
 
 
@@ -145,11 +147,21 @@ def last_object(output: str) -> dict[str, Any]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill a process and what it started; one that the kernel holds on to is left alone."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End a process and what it started; one that the kernel holds on to is left alone.
+
+    It is asked first: a participant of ROS that is killed leaves its shared memory behind.
+    """
+    _signal_all(process, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=1.0)
+        process.communicate(timeout=_END_S)
+    _signal_all(process, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+
+
+def _signal_all(process: subprocess.Popen[str], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _problem(code: int, text: str) -> str:

@@ -10,11 +10,15 @@ import importlib
 import json
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+#: They bring the folder `onnxruntime`, whatever is known of their files.
+_ONNXRUNTIMES = ('onnxruntime', 'onnxruntime-gpu')
 
 
 def module(name: str) -> dict[str, Any]:
@@ -89,12 +93,25 @@ def _cuda_device(library: ctypes.CDLL, index: int) -> dict[str, Any]:
 
 
 def onnxruntime() -> dict[str, Any]:
-    """Version, and the execution providers of this build."""
+    """Version, the execution providers of this build, and the distributions that brought it."""
     found = module('onnxruntime')
     if found['installed']:
         runtime = importlib.import_module('onnxruntime')
         found['providers'] = list(runtime.get_available_providers())
+        found['distributions'] = _distributions_of_onnxruntime()
     return found
+
+
+def _distributions_of_onnxruntime() -> dict[str, str]:
+    """Versions of what pip put into the folder `onnxruntime`, by names of distributions."""
+    found = {}
+    for distribution in metadata.distributions():
+        name = str(distribution.metadata['Name'] or '').lower().replace('_', '-')
+        if name == 'onnxruntime' or name.startswith(('onnxruntime-', 'ort-nightly')):
+            files = distribution.files or ()
+            if name in _ONNXRUNTIMES or any(each.parts[0] == 'onnxruntime' for each in files):
+                found[name] = str(distribution.version)
+    return dict(sorted(found.items()))
 
 
 def opencv() -> dict[str, Any]:

@@ -151,6 +151,9 @@ def _onnxruntime(machine: Machine, has_gpu: bool, jetson: bool) -> Finding:
         return Finding(_GROUP, name, text, MISSING, 'pip install onnxruntime', needed=True)
     providers = [provider.removesuffix('ExecutionProvider') for provider in found['providers']]
     text = f'{found["version"]}: {", ".join(providers)}'
+    several = found.get('distributions', {})
+    if len(several) > 1:
+        return _several_onnxruntimes(text, several, has_gpu, jetson)
     if has_gpu and 'CUDA' not in providers:
         wheel = 'the onnxruntime-gpu built for this JetPack' if jetson else 'onnxruntime-gpu'
         return Finding(
@@ -162,3 +165,24 @@ def _onnxruntime(machine: Machine, has_gpu: bool, jetson: bool) -> Finding:
             'TensorRT is to run everything',
         )
     return Finding(_GROUP, name, text)
+
+
+def _several_onnxruntimes(
+    text: str, several: dict[str, str], has_gpu: bool, jetson: bool
+) -> Finding:
+    """That distributions overwrote each other: all have their files in one folder."""
+    names = ' and '.join(f'{name} {version}' for name, version in several.items())
+    wanted = 'onnxruntime-gpu' if has_gpu else 'onnxruntime'
+    install = (
+        'install the onnxruntime-gpu built for this JetPack'
+        if has_gpu and jetson
+        else f'pip install {wanted}'
+    )
+    return Finding(
+        _GROUP,
+        'ONNX Runtime',
+        f'{text}; {names} are both installed, in one folder, and the one installed last has '
+        'overwritten the other',
+        WARNING,
+        f'pip uninstall {" ".join(several)}, then {install}',
+    )

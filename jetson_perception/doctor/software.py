@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
+from jetson_perception.dds import sockets
+from jetson_perception.dds.segments import stale_files
+from jetson_perception.doctor.finding import MISSING, WARNING, Finding
 from jetson_perception.errors import PerceptionError
+from jetson_perception.printable import counted
 from jetson_perception.resources import config_path
 
 if TYPE_CHECKING:
@@ -15,8 +19,8 @@ if TYPE_CHECKING:
     from jetson_perception.doctor.machine import Machine
 
 _PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-_SHM_NEEDED_BYTES = 256 << 20  # a segment of 64 MB for each of a few processes
-_RMEM_NEEDED_BYTES = 2 << 20
+_NO_ROS = 'none'
+_SHM_NEEDED_BYTES = 48 << 20  # with less, our nodes make no segment there
 
 
 def examine_software(machine: Machine) -> Iterator[Finding]:
@@ -29,7 +33,10 @@ def examine_software(machine: Machine) -> Iterator[Finding]:
 def examine_ros(machine: Machine) -> Iterator[Finding]:
     """Findings about ROS 2 and about how images get from process to process."""
     found = machine.probe('ros')
-    yield _distribution(machine, found)
+    distribution = _distribution(machine, found)
+    yield distribution
+    if found.get('installed') is False and distribution.found == _NO_ROS:
+        return  # nothing of it is asked for, so what it would need is of no interest
     if found.get('rmw'):
         yield _messages(found['messages'])
     rmw = found.get('rmw') or machine.environ.get('RMW_IMPLEMENTATION', '')
@@ -37,7 +44,8 @@ def examine_ros(machine: Machine) -> Iterator[Finding]:
         yield Finding('ROS', 'middleware', rmw)
     yield _profile(machine, rmw)
     yield _shared_memory(machine)
-    yield _receive_buffer(machine, rmw)
+    yield from _stale_files(machine)
+    yield _receive_buffer(machine)
 
 
 def _python(machine: Machine) -> Finding:
@@ -89,7 +97,7 @@ def _distribution(machine: Machine, found: dict[str, Any]) -> Finding:
         advice = f'source /opt/ros/{installed[-1]}/setup.bash'
         return Finding('ROS', name, f'{", ".join(installed)}, not sourced', WARNING, advice)
     advice = 'for nodes only: install ROS 2 Jazzy (Ubuntu 24.04) or Humble (22.04)'
-    return Finding('ROS', name, 'none', MISSING, advice)
+    return Finding('ROS', name, _NO_ROS, MISSING, advice)
 
 
 def _messages(messages: dict[str, str]) -> Finding:
@@ -110,11 +118,7 @@ def _profile(machine: Machine, rmw: str) -> Finding:
         return Finding('ROS', name, f'not used by {rmw}')
     files = {machine.environ[variable] for variable in _PROFILES if machine.environ.get(variable)}
     if not files:
-        advice = (
-            'our launch files set it; a camera driver that is started otherwise needs it too: '
-            f'export FASTRTPS_DEFAULT_PROFILES_FILE={_our_profile()}'
-        )
-        return Finding('ROS', name, 'none in this shell', WARNING, advice)
+        return Finding('ROS', name, 'none in this shell; our nodes choose transports themselves')
     file = sorted(files)[0]
     content = machine.text(file)
     sizes = [int(size) for size in re.findall(r'<segment_size>\s*(\d+)', content)]
@@ -122,7 +126,8 @@ def _profile(machine: Machine, rmw: str) -> Finding:
         return Finding('ROS', name, f'{file} cannot be read', WARNING, 'mend the variable')
     if max(sizes, default=0) < 16 << 20:
         advice = (
-            'most 1280×720 images are lost; compare it with config/fastdds.xml of this package'
+            'our nodes take what it says, and most 1280×720 images are lost with it: unset the '
+            f'variable, or take {_our_profile()}'
         )
         return Finding('ROS', name, f'{file}, without a large segment', WARNING, advice)
     return Finding('ROS', name, f'{file}, segment of {max(sizes) / 1e6:.0f} MB')
@@ -147,18 +152,38 @@ def _shared_memory(machine: Machine) -> Finding:
     bytes_ = int(size[1]) << {'': 0, 'k': 10, 'm': 20, 'g': 30}[size[2]]
     text = f'{bytes_ / (1 << 20):.0f} MiB'
     if bytes_ < _SHM_NEEDED_BYTES:
-        advice = 'too small for segments of 64 MB; docker run --ipc=host, or --shm-size=1g'
+        advice = 'too small for images, which go over UDP then; docker run --ipc=host'
         return Finding('ROS', name, text, WARNING, advice)
     return Finding('ROS', name, text)
 
 
-def _receive_buffer(machine: Machine, rmw: str) -> Finding:
+def _stale_files(machine: Machine) -> Iterator[Finding]:
+    """What dead processes left in shared memory, where there is any."""
+    folder = machine.root / 'dev' / 'shm'
+    sizes = []
+    for path in stale_files(folder):
+        with suppress(OSError):  # it has just been removed
+            sizes.append(path.stat().st_size)
+    if sizes:
+        count = counted(len(sizes), 'file')
+        text = f'{count} of dead processes, {sum(sizes) / 1e6:.0f} MB'
+        advice = (
+            'fastdds shm clean'
+            if machine.find_program('fastdds')
+            else 'end all nodes, then: sudo rm -f /dev/shm/fastrtps_* /dev/shm/fastdds_* '
+            '/dev/shm/sem.fast*'
+        )
+        yield Finding('ROS', 'shared memory', text, WARNING, advice)
+
+
+def _receive_buffer(machine: Machine) -> Finding:
     name, size = 'net.core.rmem_max', machine.text('/proc/sys/net/core/rmem_max')
     if not size.isdecimal():
         return Finding('ROS', name, 'not to be seen from here')  # in many containers
     text = f'{int(size) / (1 << 20):.2f} MiB'
-    if int(size) >= _RMEM_NEEDED_BYTES:
+    if sockets.carries_images(int(size)):
         return Finding('ROS', name, text)
-    advice = 'for images of other machines: sudo sysctl -w net.core.rmem_max=16777216'
-    # Cyclone DDS sends over UDP on one machine too.
-    return Finding('ROS', name, text, WARNING if 'cyclone' in rmw else OK, advice)
+    advice = (
+        f'images that come over UDP are lost, as those of other machines: {sockets.SYSCTL_LINE}'
+    )
+    return Finding('ROS', name, text, WARNING, advice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+
 import pytest
 from doctor.captured import FOLDER, CapturedMachine
 
@@ -35,7 +37,7 @@ EXPECTED = {
         'middleware': ('ok', 'rmw_fastrtps_cpp', ''),
         'Fast DDS profile': ('ok', 'segment of 67 MB', ''),
         '/dev/shm': ('ok', 'half the memory', ''),
-        'net.core.rmem_max': ('ok', '0.20 MiB', 'sysctl -w net.core.rmem_max='),
+        'net.core.rmem_max': ('warning', '0.20 MiB', 'sysctl -w net.core.rmem_max='),
         '/dev/video1': (
             'ok',
             'C920: YUYV 640×480 30 Hz; MJPG 1920×1080 30 Hz; MJPG 1280×720 30 Hz; '
@@ -63,7 +65,7 @@ EXPECTED = {
         'GStreamer': ('missing', 'no gst-launch-1.0', 'apt-get install gstreamer1.0-tools'),
         'distribution': ('warning', 'humble, not sourced', 'source /opt/ros/humble/setup.bash'),
         'Fast DDS profile': ('warning', '/etc/gone.xml cannot be read', 'variable'),
-        '/dev/shm': ('warning', '64 MiB', '--ipc=host'),
+        '/dev/shm': ('ok', '64 MiB', ''),  # Docker's own
         'net.core.rmem_max': ('ok', 'not to be seen', ''),
         'V4L2': ('warning', 'not examined: ImportError', ''),
         'CSI': ('missing', 'no nvarguscamerasrc', 'nvidia-l4t-gstreamer'),
@@ -103,8 +105,6 @@ EXPECTED = {
         'ONNX Runtime': ('ok', '1.31.1: Azure, CPU', ''),
         'OpenCV': ('ok', '5.0.0, without GStreamer (not needed', ''),
         'distribution': ('missing', 'none', 'Jazzy (Ubuntu 24.04)'),
-        'Fast DDS profile': ('warning', 'none in this shell', 'config/fastdds.xml'),
-        'net.core.rmem_max': ('ok', '4.00 MiB', ''),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
         'oranges': ('ok', '9.8 ms', ''),
         'scene://': ('warning', 'no scenes', "pip install 'jetson-perception[demo]'"),
@@ -177,6 +177,94 @@ def test_checks_for_a_jetson_are_left_out_elsewhere(findings):
 def test_a_csi_sensor_is_not_taken_for_a_usb_camera(findings):
     assert '/dev/video0' not in findings['orin_nano_jetpack6']
     assert '/dev/video2' not in findings['orin_nano_jetpack6'], 'metadata only'
+
+
+def test_what_ros_alone_needs_is_not_asked_of_a_machine_without_it(findings):
+    assert {each.name for each in findings['x86'].values() if each.group == 'ROS'} == {
+        'distribution'
+    }
+
+
+class TestSeveralOnnxRuntimes:
+    """Their files lie in one folder, so the one that was installed last wins."""
+
+    @pytest.fixture
+    def finding(self, tmp_path):
+        def examined(name, distributions):
+            machine = CapturedMachine(name, tmp_path)
+            machine._probes['onnxruntime']['distributions'] = distributions
+            return {each.name: each for each in examine(machine)}['ONNX Runtime']
+
+        return examined
+
+    def test_one_is_well(self, finding):
+        assert finding('x86', {'onnxruntime': '1.31.1'}).verdict == 'ok'
+
+    @pytest.mark.parametrize(
+        ('name', 'advice'),
+        [
+            ('x86', 'pip install onnxruntime'),
+            ('orin_nano_jetpack6', 'install the onnxruntime-gpu built for this JetPack'),
+        ],
+    )
+    def test_both_are_told(self, finding, name, advice):
+        found = finding(name, {'onnxruntime': '1.31.1', 'onnxruntime-gpu': '1.23.0'})
+        assert found.verdict == 'warning'
+        assert 'onnxruntime 1.31.1 and onnxruntime-gpu 1.23.0 are both installed' in found.found
+        assert found.advice == f'pip uninstall onnxruntime onnxruntime-gpu, then {advice}'
+
+
+def test_shared_memory_that_is_too_small(tmp_path):
+    machine = CapturedMachine('thor_jetpack7', tmp_path)
+    (tmp_path / 'proc' / 'mounts').write_text('shm /dev/shm tmpfs rw,size=16384k 0 0')
+    found = {each.name: each for each in examine(machine)}['/dev/shm']
+    assert (found.verdict, found.found) == ('warning', '16 MiB')
+    assert '--ipc=host' in found.advice
+
+
+def test_a_profile_is_not_asked_for_and_one_that_loses_images_is_told(tmp_path):
+    machine = CapturedMachine('orin_nano_jetpack6', tmp_path)
+    machine.environ = {'ROS_DISTRO': 'humble'}
+    assert {each.name: each for each in examine(machine)}['Fast DDS profile'].verdict == 'ok'
+    (tmp_path / 'small.xml').write_text('<segment_size>1000000</segment_size>')
+    machine.environ = {'ROS_DISTRO': 'humble', 'FASTRTPS_DEFAULT_PROFILES_FILE': '/small.xml'}
+    found = {each.name: each for each in examine(machine)}['Fast DDS profile']
+    assert found.verdict == 'warning'
+    assert 'unset the variable' in found.advice
+
+
+class TestSharedMemoryOfDeadProcesses:
+    @pytest.fixture
+    def finding(self, tmp_path):
+        def examined(**on_path):
+            machine = CapturedMachine('thor_jetpack7', tmp_path)
+            machine._on_path.update(on_path)
+            return {each.name: each for each in examine(machine)}.get('shared memory')
+
+        return examined
+
+    @pytest.fixture
+    def segment(self, tmp_path):
+        """The segment of a process of Fast DDS, and its lock, which is open."""
+        folder = tmp_path / 'dev' / 'shm'
+        folder.mkdir(parents=True)
+        path = folder / 'fastrtps_0123456789abcdef'
+        path.write_bytes(bytes(3_000_000))
+        with (folder / f'{path.name}_el').open('w') as lock:
+            yield lock
+
+    def test_nothing_lies_there(self, finding):
+        assert finding() is None
+
+    def test_the_one_of_a_living_process_is_well(self, finding, segment):
+        fcntl.flock(segment, fcntl.LOCK_EX)
+        assert finding() is None
+
+    def test_the_one_of_a_dead_process_is_told(self, finding, segment):
+        found = finding()
+        assert (found.verdict, found.found) == ('warning', '1 file of dead processes, 3 MB')
+        assert 'rm -f /dev/shm/fastrtps_*' in found.advice
+        assert finding(fastdds='/usr/bin/fastdds').advice == 'fastdds shm clean'
 
 
 class TestBareMachine:

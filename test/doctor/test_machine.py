@@ -118,6 +118,25 @@ class TestProbes:
         assert ('devices' in machine.probe('cuda')) == os.path.exists('/dev/nvidiactl')
         assert isinstance(machine.probe('cameras')['devices'], list)
 
+    def test_every_distribution_of_onnxruntime_is_found(self, machine, tmp_path, monkeypatch):
+        """Another one beside that of this environment, as pip records it."""
+        beside = tmp_path / 'onnxruntime_gpu-1.2.3.dist-info'
+        beside.mkdir()
+        (beside / 'METADATA').write_text(
+            'Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.2.3\n'
+        )
+        other = tmp_path / 'onnxruntime_extensions-0.1.dist-info'  # has a folder of its own
+        other.mkdir()
+        (other / 'METADATA').write_text(
+            'Metadata-Version: 2.1\nName: onnxruntime-extensions\nVersion: 0.1\n'
+        )
+        (other / 'RECORD').write_text('onnxruntime_extensions/__init__.py,,\n')
+        alone = machine.probe('onnxruntime')['distributions']
+        monkeypatch.syspath_prepend(str(tmp_path))
+        found = machine.probe('onnxruntime')['distributions']
+        assert found == {**alone, 'onnxruntime-gpu': '1.2.3'}
+        assert len(alone) == 1
+
     def test_models_are_run(self, machine):
         found = machine.probe('models', timeout_s=120.0)
         assert {'oranges', 'people_detect', 'people_pose'} <= found['models'].keys()

@@ -1,0 +1,114 @@
+"""Whose a publisher is: its node, process, user and host, and by which way it sends to us."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rclpy.qos import QoSReliabilityPolicy
+
+from jetson_perception.dds.guids import Guid
+from jetson_perception.dds.segments import segments, segments_of_process
+from jetson_perception.printable import printable
+from jetson_perception.ros.endpoint_names import node_name
+from jetson_perception.ros.measuring.publisher_processes import pids_of
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+_PROC = Path('/proc')
+_MOST_BYTES = 4 << 20
+#: A participant that takes nothing but UDP has a name that `ros2 node list` does not show.
+_HIDDEN = '_'
+
+
+class Reader:
+    """What receives: this process.
+
+    Parameters
+    ----------
+    node : Node
+        Which subscribes.
+    topic : str
+        Full name of the topic.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        mine = [
+            info
+            for info in node.get_subscriptions_info_by_topic(topic)
+            if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
+        ]
+        self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
+        self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(_HIDDEN)
+        self._maps = _read(_PROC / 'self' / 'maps')
+        self._segments = segments()
+
+    def takes_memory_of(self, guid: Guid) -> bool:
+        """Whether messages come through the shared memory of a publisher: it is open here."""
+        if self._offers_udp_alone or not guid.on_host_of(self.guid):
+            return False
+        theirs = segments_of_process(guid.pid_modulo, self._segments)
+        return any(str(each.path) in self._maps for each in theirs)
+
+
+def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, Any]:
+    """A publisher, ready for JSON.
+
+    Returns
+    -------
+    dict
+        `node`, `type`, `reliability`, `durability`; `same_host`, None where that cannot be told;
+        `pid`, `program` and `user` of its process, None and '' where they are not known.
+    """
+    guid = Guid(bytes(info.endpoint_gid))
+    known = guid.of_fast_dds and reader.guid.of_fast_dds
+    same_host = guid.on_host_of(reader.guid) if known else None
+    pids = pids_of(guid) if same_host else []
+    pid = pids[0] if len(pids) == 1 else None
+    return {
+        'node': printable(node_name(info)),
+        'type': printable(info.topic_type),
+        'reliability': QoSReliabilityPolicy(info.qos_profile.reliability).name.lower(),
+        'durability': info.qos_profile.durability.name.lower(),
+        'same_host': same_host,
+        'pid': pid,
+        'program': printable(_program_of(pid)) if pid else '',
+        'user': _user_of(pid) if pid else '',
+    }
+
+
+def way_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
+    """By which way messages come: 'shared memory', 'UDP', both; '' where it is not known."""
+    guids = [Guid(bytes(info.endpoint_gid)) for info in publishers]
+    if not (guids and reader.guid.of_fast_dds and all(guid.of_fast_dds for guid in guids)):
+        return ''
+    ways = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
+    return ' and '.join(sorted(ways, reverse=True))
+
+
+def _program_of(pid: int) -> str:
+    """What a process runs; of Python, the script."""
+    words = _read(_PROC / str(pid) / 'cmdline').split('\0')
+    names = [Path(word).name for word in words if word and not word.startswith('-')]
+    if len(names) > 1 and names[0].startswith('python'):
+        return names[1]
+    return names[0] if names else _read(_PROC / str(pid) / 'comm').strip()
+
+
+def _user_of(pid: int) -> str:
+    with suppress(OSError, KeyError):
+        return pwd.getpwuid((_PROC / str(pid)).stat().st_uid).pw_name
+    return ''
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding='utf-8', errors='replace') as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return ''
