@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rclpy.logging import LoggingSeverity
 from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from jetson_perception.dds.kernel_counters import KernelCounters
@@ -19,7 +17,7 @@ from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
 from jetson_perception.ros.measuring.answers import GraphListener
-from jetson_perception.ros.measuring.ear import Ear
+from jetson_perception.ros.measuring.ear import IMAGE_TYPES, Ear
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
 from jetson_perception.ros.stamps import StampCheck
@@ -37,7 +35,6 @@ _DISCOVERY_S = 5.0
 #: Publishers that are discovered later than the first one are waited for so long.
 _OTHERS_S = 0.5
 _MOST_LISTED = 8
-_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 
 @dataclass
@@ -140,6 +137,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         measured.subscribers_without = _without(node, name, publishers)
         measured.way = way_of(publishers, reader)
         measured.findings = [_as_dict(each) for each in judge(facts)]
+        ear.close()
         return measured
 
 
@@ -158,7 +156,7 @@ def _type_of(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> str:
     """What to subscribe to: images first, of several types; what is asked for, of none."""
     types = [info.topic_type for info in publishers]
     types += [info.topic_type for info in node.get_subscriptions_info_by_topic(name)]
-    for wanted in _IMAGE_TYPES:
+    for wanted in IMAGE_TYPES:
         if wanted in types:
             return wanted
     if types:
@@ -166,7 +164,7 @@ def _type_of(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> str:
     others = [
         printable(each)
         for each, found in node.get_topic_names_and_types()
-        if set(found) & set(_IMAGE_TYPES) and node.count_publishers(each)
+        if set(found) & set(IMAGE_TYPES) and node.count_publishers(each)
     ]
     there = (
         f'; images are published on {listed(sorted(others), _MOST_LISTED)}'
@@ -209,17 +207,7 @@ def _fill_in_figures(
             measured.stamp_jitter_ms = round(float(np.std(np.diff(stamps))) / 1e6, 3)
     measured.sent_hz = round(ear.counts.rate_hz, 3)
     measured.nbytes = int(statistics.median(each.nbytes for each in heard))
-    measured.image = _image(ear)
-
-
-def _image(ear: Ear) -> str:
-    if ear.type_name not in _IMAGE_TYPES:
-        return ''
-    compressed = ear.type_name == _IMAGE_TYPES[1]
-    message = deserialize_message(ear.first, CompressedImage if compressed else Image)
-    if compressed:
-        return printable(message.format, 80)
-    return f'{message.width}×{message.height} {printable(message.encoding, 40)}'
+    measured.image = ear.image
 
 
 def _fill_in_ages(measured: TopicMeasurement, heard: list[Heard], node: Node) -> None:

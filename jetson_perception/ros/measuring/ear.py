@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rclpy.subscription import Subscription
 
 from jetson_perception.dds.frame_counts import FrameCounts
+from jetson_perception.printable import printable
+from jetson_perception.ros.arrivals import Arrivals
+from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.image_subscription import ImageSubscription
+from jetson_perception.ros.image_topic import ImageTopic
+from jetson_perception.ros.lost_messages import LostMessages
 from jetson_perception.ros.measuring.graph_topics import listening_profile
 from jetson_perception.ros.measuring.message_types import message_class, stamp_reader
+from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+    from jetson_perception.ros.arrivals import Arrival
+
+IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+"""Types of images: raw, and compressed."""
 
 #: The newest messages are looked at: an hour of a camera's.
 _MOST = 200_000
@@ -39,7 +51,10 @@ class Heard(NamedTuple):
 
 
 class Ear:
-    """A subscription that hears what comes; it lasts as long as the node.
+    """A subscription that hears what comes.
+
+    Images come by the way by which the nodes of this package take them. Whatever else comes is
+    taken as bytes, so that hearing it costs little.
 
     Parameters
     ----------
@@ -54,8 +69,8 @@ class Ear:
     ----------
     profile : QoSProfile
         What the subscription asks for.
-    first : bytes
-        The first message, serialized; empty while none came.
+    image : str
+        Size and encoding of the first image; '' where none came.
     counts : FrameCounts
         What came, and what is missing.
     by_numbers : bool
@@ -65,24 +80,30 @@ class Ear:
     def __init__(
         self, node: Node, name: str, type_name: str, publishers: list[TopicEndpointInfo]
     ) -> None:
-        message_type = message_class(type_name)
         self.name, self.type_name = name, type_name
         self.profile = listening_profile(publishers)
-        self.first: bytes = b''
+        self.image = ''
         self.counts = FrameCounts()
         self.by_numbers = False
-        self._stamp_ns = stamp_reader(message_type)
+        self._node = node
         self._heard: deque[Heard] = deque(maxlen=_MOST)
         self._listening = True
         self._arrived = threading.Event()
-        numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
-        self._subscription: Any = node.create_subscription(
-            message_type,
-            name,
-            self._on_numbered if numbered else self._on_message,
-            self.profile,
-            raw=True,
-        )
+        self._lost: LostMessages | None = None
+        self._udp = UdpParticipant(node)
+        self._images: ImageSubscription | None = None
+        if type_name in IMAGE_TYPES:
+            topic = ImageTopic(name, 'compressed' if type_name == IMAGE_TYPES[1] else 'raw')
+            self._images = ImageSubscription(
+                node,
+                self._udp,
+                topic,
+                self._on_image,
+                self._on_new_subscription,
+                self._forget_lost,
+            )
+        else:
+            self._hear_bytes(message_class(type_name))
 
     def await_first(self, timeout_s: float) -> bool:
         """Wait until something comes; whether it did."""
@@ -93,18 +114,60 @@ class Ear:
         self._listening = False
         return list(self._heard)
 
-    def _on_numbered(self, data: bytes, info: Any) -> None:
-        self._take(data, info['publication_sequence_number'], info['source_timestamp'] or 0)
+    def close(self) -> None:
+        """Unsubscribe, before the node is destroyed."""
+        self._forget_lost()
+        if self._images is not None:
+            self._images.close()
+        self._udp.close()
 
-    def _on_message(self, data: bytes) -> None:
-        self._take(data, None, 0)
+    def _on_new_subscription(self, subscription: Any) -> None:
+        """Look over a subscription that has just been made, for this way or that."""
+        self._forget_lost()
+        self.counts.begin_anew()
+        self.profile = subscription.qos_profile
+        Arrivals(subscription).hear(self._on_arrival)
+        self._lost = LostMessages(self._node, subscription, self.counts.lost_on_the_way)
+        if self._lost.told:
+            self.counts.lost_on_the_way(0)
 
-    def _take(self, data: bytes, number: int | None, sent_ns: int) -> None:
-        if not self._listening:
-            return
-        stamp_ns, heard_ns = self._stamp_ns(data), time.time_ns()
-        self.first = self.first or data
-        self.by_numbers = number is not None
-        self._heard.append(Heard(stamp_ns, heard_ns, sent_ns, len(data)))
-        self.counts.take(number, sent_ns, stamp_ns)
-        self._arrived.set()
+    def _forget_lost(self) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost.close()
+
+    def _on_image(self, message: Any) -> None:
+        if self._images is not None:
+            self._images.accepts()
+        if not self.image:
+            self.image = (
+                f'{message.width}×{message.height} {printable(message.encoding, 40)}'
+                if self.type_name == IMAGE_TYPES[0]
+                else printable(message.format, 80)
+            )
+
+    def _on_arrival(self, arrival: Arrival) -> None:
+        message = arrival.message
+        nbytes = len(message.data)
+        self._take(stamp_ns(message.header), nbytes, arrival.number, arrival.sent_ns)
+
+    def _hear_bytes(self, message_type: Any) -> None:
+        find_stamp = stamp_reader(message_type)
+
+        def on_numbered(data: bytes, info: Any) -> None:
+            sent_ns = info['source_timestamp'] or 0
+            self._take(find_stamp(data), len(data), info['publication_sequence_number'], sent_ns)
+
+        def on_message(data: bytes) -> None:
+            self._take(find_stamp(data), len(data), None, 0)
+
+        numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
+        callback = on_numbered if numbered else on_message
+        self._node.create_subscription(message_type, self.name, callback, self.profile, raw=True)
+
+    def _take(self, stamp: int, nbytes: int, number: int | None, sent_ns: int) -> None:
+        if self._listening:
+            self.by_numbers = number is not None
+            self._heard.append(Heard(stamp, time.time_ns(), sent_ns, nbytes))
+            self.counts.take(number, sent_ns, stamp)
+            self._arrived.set()
