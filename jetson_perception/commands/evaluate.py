@@ -11,7 +11,8 @@ from rich.console import Console
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option
-from jetson_perception.commands.terminal import progress_bar, say
+from jetson_perception.commands.progress import progress_bar
+from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset

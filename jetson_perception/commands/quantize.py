@@ -21,6 +21,7 @@ from jetson_perception.commands.calibration_pictures import (
 )
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.commands.progress import add_open_end
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.quantization import (
     METHODS,
@@ -112,7 +113,7 @@ def _quantize(arguments: argparse.Namespace) -> int:
         with _progress() as progress:
             counter = progress.add_task('reading pictures', total=arguments.count)
             tensors = prepared(model, split.to_calibrate(), lambda: progress.advance(counter))
-            measuring = progress.add_task('measuring ranges', total=None)
+            measuring = add_open_end(progress, 'measuring ranges')
 
             def measured(count: int) -> None:
                 progress.update(measuring, completed=count)
@@ -163,7 +164,7 @@ def _compare(
 ) -> Agreement:
     agreement = make_agreement(model, quantized)
     with _progress() as progress:
-        counter = progress.add_task('comparing', total=None)
+        counter = add_open_end(progress, 'comparing')
         for name, bgr in pictures:
             agreement.add(name, bgr)
             progress.advance(counter)
