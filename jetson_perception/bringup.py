@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_data import read_yaml
+from jetson_perception.installing import pip_install
 from jetson_perception.launch_arguments import CAMERA_ARGUMENTS as CAMERA_ARGUMENTS
 from jetson_perception.launch_arguments import CONCURRENT_ARGUMENTS as CONCURRENT_ARGUMENTS
 from jetson_perception.launch_arguments import PACKAGE as PACKAGE
@@ -234,7 +235,7 @@ def _concurrent_without(
     )
     note = (
         f'without {" and ".join(left_out)}: their INT8 models are made with the Python package '
-        'onnx, which is not installed here; pip install onnx'
+        f'onnx, which is not installed here; {pip_install("onnx")}'
     )
     return [replace(node, note=note), *others]
 

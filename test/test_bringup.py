@@ -15,6 +15,7 @@ from int8_twins import pretend_made
 from jetson_perception import bringup
 from jetson_perception.bringup import NodeProcess, Preparation, defaults
 from jetson_perception.errors import ParameterError
+from jetson_perception.installing import pip_install
 from jetson_perception.resources import config_path
 from jetson_perception.ros.frame_ids import frame_of_camera
 
@@ -509,7 +510,7 @@ class TestFourEngines:
             'pose.runtime': 'onnxruntime_cpu',
         }
         assert node.note.startswith('without det_int8 and pose_int8: ')
-        assert node.note.endswith('pip install onnx')
+        assert node.note.endswith(pip_install('onnx'))
         node = concurrent(image='/i', detect_model='d.onnx', detect_int8_model='d8.onnx')[0]
         assert node.parameters['engines'] == ['det', 'det_int8', 'pose']
         assert node.parameters['det_int8.model'] == 'd8.onnx'

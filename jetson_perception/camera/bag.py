@@ -35,6 +35,7 @@ from jetson_perception.images.encodings import (
     view,
 )
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted, none_of, printable
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ class BagReader:
             from rosbags.typesys import Stores, get_typestore
         except ImportError as err:
             raise PerceptionError(
-                f'reading a bag needs the package rosbags ({err}); pip install rosbags, or pip '
-                "install 'jetson-perception[build]'"
+                f'reading a bag needs the package rosbags ({err}); {pip_install("rosbags")}'
             ) from err
         self.path = foreign_path(path, what='bag', error=SourceError)
         if not os.path.lexists(self.path):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures('wide_terminal')
 
 needs_evaluate_extra = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ('matplotlib', 'pycocotools'))),
-    reason="needs pip install 'jetson-perception[evaluate]'",
+    reason='needs pip install matplotlib pycocotools',
 )
 
 
