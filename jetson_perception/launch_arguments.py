@@ -77,8 +77,8 @@ _CAMERA = (
     Argument(
         'frame_id',
         '',
-        "Frame of the images in tf; if this is empty and no file sets it, the camera's namespace "
-        'and name, as rig_left for /rig/left/camera_node.',
+        "Frame of the images in tf; if this is empty and no file sets it, a bag's own, else the "
+        "camera's namespace and name, as rig_left for /rig/left/camera_node.",
     ),
     Argument(
         'camera_params_file',
