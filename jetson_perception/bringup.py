@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,6 +145,7 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
     parameters = _given(values, source=str, pixel_format=str, calibration=str, frame_id=str)
     parameters |= _given(values, width=_whole, height=_whole, frame_rate=_number)
     parameters |= _given(values, loop=_flag, wait_for_subscribers=_whole, every_frame=_flag)
+    parameters |= _given(values, calibration_output=str, recorded_stamps=_flag)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
@@ -253,6 +255,15 @@ def _engines_of_twins(file: str, parameters: Mapping[str, Any]) -> list[str]:
 def _parameters_in(file: str) -> dict[str, Any]:
     """The parameters of every node, in a file of the package."""
     return dict(next(section.values for section in read_sections(Path(file)) or ()))
+
+
+def parameter_names(executable: str) -> frozenset[str]:
+    """Names of a node's parameters, those of an engine without its name, as its file lists them.
+
+    Empty lists are commented out there.
+    """
+    text = config_path(f'{executable}.yaml').read_text()
+    return frozenset(re.findall(r'^ *(?:# )?([a-z_0-9]+):(?= |$)', text, re.MULTILINE))
 
 
 def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[str]:

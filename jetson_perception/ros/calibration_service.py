@@ -87,7 +87,8 @@ class CalibrationService:
         if self._file is None:
             raise ParameterError(
                 'this node may write a calibration nowhere; start it with '
-                'calibration_output:=/path/of/camera.yaml',
+                'calibration_output:=/path/of/camera.yaml (a launch argument; `ros2 run` takes '
+                'it after --ros-args -p)',
                 'calibration_output',
             )
         if len(info.d) > MOST_COEFFICIENTS:
