@@ -127,6 +127,10 @@ class GivenParameters:
             return f'{at_start.rstrip(".")}. So {text}'
         return f'{text}. At its start: {at_start}'
 
+    def set_at_start(self) -> list[str]:
+        """Parameters that name what the node opens, and that only its start sets."""
+        return [name for declared in self._declared for name in declared.set_at_start()]
+
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""
         return any(declared.waits_for_start(name) for declared in self._declared)

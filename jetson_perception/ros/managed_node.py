@@ -12,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.printable import printable, printable_line
+from jetson_perception.printable import listed, printable, printable_line
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
@@ -293,7 +293,9 @@ class ManagedNode(LifecycleNode):
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
         if what == 'configured':
             self.problem = self._given.beside_problems(self.problem, error)
-        self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what, error)}')
+        self.get_logger().error(
+            f'not {what}: {self.problem.rstrip(".")}. {self._way_out(what, error)}'
+        )
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
         """Configure anew, and activate if the node was to be active, after a failure."""
@@ -321,7 +323,9 @@ class ManagedNode(LifecycleNode):
                 f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
                 'the graph'
             )
-        return _way_back(self.get_fully_qualified_name(), what)
+        way = _way_back(self.get_fully_qualified_name(), what)
+        fixed = self._given.set_at_start() if what == 'configured' else []
+        return f'{way}; for another {listed(fixed, 3)}, start this node again' if fixed else way
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()

@@ -231,6 +231,27 @@ def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_p
     assert 'Once mended' in node._way_out('configured', ModelError('the file is gone'))
 
 
+@pytest.mark.parametrize(
+    ('settings', 'ending'),
+    [
+        pytest.param(
+            {'source': 'csi://0'}, '; for another source, start this node again', id='set'
+        ),
+        pytest.param({}, 'std_srvs/srv/Trigger`', id='empty'),
+        pytest.param(
+            {'source': 'csi://0', 'allow_source_changes': True},
+            'std_srvs/srv/Trigger`',
+            id='from_the_graph',
+        ),
+    ],
+)
+def test_what_only_a_new_start_can_mend_is_told(make_node, settings, ending):
+    node = make_node(**settings)
+    text = node._way_out('configured', ModelError('is of another task.'))
+    assert text.startswith('Once mended')
+    assert text.endswith(ending)
+
+
 def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(make_node):
     node = make_node(engine='tensorrt')
     node.bring_up()
