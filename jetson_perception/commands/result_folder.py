@@ -37,6 +37,10 @@ def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dic
         'width': width,
         'height': height,
     }
+    if frame.rate_hz:
+        record['time_s'] = frame.offset_ns / 1e9
+    if frame.stamp_ns is not None:
+        record['stamp_ns'] = frame.stamp_ns
     return record | model.task.record(model, result)
 
 
