@@ -11,7 +11,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.errors import ModelError, ParameterError, PerceptionError, SourceError
 from jetson_perception.printable import listed, printable, printable_line
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
@@ -324,7 +324,8 @@ class ManagedNode(LifecycleNode):
                 'the graph'
             )
         way = _way_back(self.get_fully_qualified_name(), what)
-        fixed = self._given.set_at_start() if what == 'configured' else []
+        may_be_wrong = isinstance(error, ParameterError | ModelError | SourceError)
+        fixed = self._given.set_at_start() if may_be_wrong else []
         return f'{way}; for another {listed(fixed, 3)}, start this node again' if fixed else way
 
     def _diagnose(self) -> list[DiagnosticStatus]:

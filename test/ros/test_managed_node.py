@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 
@@ -247,9 +247,11 @@ def test_what_the_start_gave_wrong_is_in_the_error_of_configure(make_node, tmp_p
 )
 def test_what_only_a_new_start_can_mend_is_told(make_node, settings, ending):
     node = make_node(**settings)
-    text = node._way_out('configured', ModelError('is of another task.'))
-    assert text.startswith('Once mended')
-    assert text.endswith(ending)
+    for what in ('configured', 'active any more'):
+        text = node._way_out(what, ModelError('is of another task.'))
+        assert text.startswith('Once mended')
+        assert text.endswith(ending)
+    assert 'start this node again' not in node._way_out('active any more', CudaError('lost'))
 
 
 def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(make_node):
