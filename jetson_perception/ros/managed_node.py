@@ -11,8 +11,8 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import ModelError, ParameterError, PerceptionError, SourceError
-from jetson_perception.printable import listed, printable, printable_line
+from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.given_parameters import GivenParameters
 from jetson_perception.ros.guarded_services import guard_services
@@ -323,10 +323,7 @@ class ManagedNode(LifecycleNode):
                 f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
                 'the graph'
             )
-        way = _way_back(self.get_fully_qualified_name(), what)
-        may_be_wrong = isinstance(error, ParameterError | ModelError | SourceError)
-        fixed = self._given.set_at_start() if may_be_wrong else []
-        return f'{way}; for another {listed(fixed, 3)}, start this node again' if fixed else way
+        return _way_back(self.get_fully_qualified_name(), what) + self._given.new_start(error)
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()
