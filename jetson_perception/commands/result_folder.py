@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from jetson_perception.camera.named_frames import NamedFrame
     from jetson_perception.commands.recording import VideoFile
     from jetson_perception.models import Model
+
+_log = logging.getLogger('jetson_perception')
 
 
 def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dict[str, Any]:
@@ -111,6 +114,10 @@ class ResultFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._has_results = os.path.lexists(path / 'results.jsonl')
+            if self._has_results:
+                _log.warning(
+                    '%s has results of an earlier run, which are replaced', printable(path)
+                )
             # Without a buffer, whose rest would be lost, or fail when the file is closed.
             self._lines = (path / 'results.jsonl').open('wb', buffering=0)
         except OSError as err:

@@ -282,6 +282,13 @@ class TestRun:
         *stages, total = (float(median) for median in cells(capsys.readouterr().err).values())
         assert total == pytest.approx(sum(stages), abs=0.021)  # each is rounded to 0.01
 
+    def test_results_that_are_replaced_are_told(self, colors, tmp_path, capsys):
+        picture, out = write_picture(tmp_path / 'a.png'), tmp_path / 'out'
+        for told in (False, True):
+            assert main(['run', colors, picture, '--output', str(out)]) == 0
+            said = f'WARNING: {out} has results of an earlier run, which are replaced'
+            assert (said in capsys.readouterr().err) is told
+
     def test_videos_of_one_size_stay_apart(self, colors, tmp_path):
         videos = [write_video(tmp_path / f'{name}.mp4', 2) for name in 'ab']
         out = tmp_path / 'out'
