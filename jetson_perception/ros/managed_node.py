@@ -320,8 +320,8 @@ class ManagedNode(LifecycleNode):
         unset = error.parameter if isinstance(error, ParameterError) else ''
         if self._given.waits_for_start(unset):
             return (
-                f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
-                'the graph'
+                f'Start this node again with it, or with the parameter {ALLOWS_CHANGES}:=true to '
+                'set it from the graph'
             )
         return _way_back(self.get_fully_qualified_name(), what) + self._given.new_start(error)
 

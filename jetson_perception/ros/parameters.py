@@ -274,7 +274,8 @@ class Parameters(Generic[P]):
             return (
                 f'{name} names what {node} opens, so it is set as the node starts (launch '
                 f'argument, params file, -p), not from the ROS graph; restart the node with '
-                f'another {name}, or with {ALLOWS_CHANGES}:=true to set it while the node runs'
+                f'another {name}, or with the parameter {ALLOWS_CHANGES}:=true to set it while '
+                'the node runs'
             )
         if meta['at_configure'] and self._configured():
             return (

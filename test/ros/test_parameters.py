@@ -273,8 +273,9 @@ def test_what_opens_is_refused_whatever_the_state(make_node, configured):
         result = set_one(node, name, value)
         assert not result.successful
         assert 'source names what /configured opens' in result.reason
-        assert 'restart the node with another source, or with allow_source_changes:=true' in (
-            result.reason
+        assert (
+            'restart the node with another source, or with the parameter allow_source_changes'
+            in (result.reason)
         )
     together = [Parameter('blend', value=0.1), Parameter('source', value='gst://x')]
     for batch in (together, together[::-1]):
