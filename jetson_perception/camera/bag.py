@@ -26,6 +26,7 @@ from jetson_perception.images.encodings import (
     view,
 )
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.sixteen_bit import INTENSITIES
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted, none_of, printable
 
@@ -101,6 +102,12 @@ class BagImage:
             height, width = message.height, message.width
             require_pixels(height, width, max_image_pixels)
             encoding = UNNAMED.get(message.encoding, message.encoding)
+            if encoding in INTENSITIES:
+                raise ImageError(
+                    f'image is {encoding}, 16 bits per pixel; of a bag only 8 are read here: '
+                    'play the bag with `ros2 bag play`, and set intensity_range of '
+                    'seg_node or yolo_node'
+                )
             bgr = to_bgr(view(message.data, height, width, encoding, message.step), encoding)
         logged_or_stamped_ns = stamp_ns if stamp_ns > 0 else self.logged_ns
         return DecodedImage(bgr, logged_or_stamped_ns, str(message.header.frame_id))

@@ -96,6 +96,13 @@ def test_not_one_image_that_can_be_used(opened, tmp_path):
     assert not isinstance(caught.value, EndOfStream)
 
 
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+def test_thermal_images(opened, tmp_path, encoding):
+    source = opened(f'bag://{write_bag(tmp_path / "drive", [40], encoding=encoding)}')
+    with pytest.raises(SourceError, match=r'16 bits .* `ros2 bag play`, and set intensity_range'):
+        source.read()
+
+
 def test_an_empty_topic(opened, tmp_path):
     with pytest.raises(SourceError, match='none of the 0 images'):
         opened(f'bag://{write_bag(tmp_path / "drive", [])}').read()
