@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.camera.shown import shown
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import read_yaml
 from jetson_perception.installing import pip_install
 from jetson_perception.launch_arguments import CAMERA_ARGUMENTS as CAMERA_ARGUMENTS
@@ -249,7 +249,9 @@ def _engines_of_twins(file: str, parameters: Mapping[str, Any]) -> list[str]:
         name: parameters.get(f'{name}.model', engines[name]['model'])
         for name in engines['engines']
     }
-    return [name for name, model in models.items() if model in INT8_TWINS and not _is_made(model)]
+    return [
+        name for name, model in models.items() if model in INT8_TWINS and not has_int8_twin(model)
+    ]
 
 
 def _parameters_in(file: str) -> dict[str, Any]:
@@ -414,6 +416,11 @@ def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
     """What makes the INT8 twins of demo models that engines name, and that are not made yet.
 
     A parameter names them, or a file where no parameter overrules it.
+
+    Raises
+    ------
+    ModelError
+        When the demo models are not installed.
     """
     content = None
     if file:
@@ -426,7 +433,7 @@ def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
         for path, text in _texts(content)
         if not any(f'.{path}'.endswith(f'.{name}') for name in parameters)
     }
-    lacking = tuple(name for name in INT8_TWINS if name in named and not _is_made(name))
+    lacking = tuple(name for name in INT8_TWINS if name in named and not has_int8_twin(name))
     return Preparation('make_int8_models', lacking) if lacking else None
 
 
@@ -437,13 +444,6 @@ def _texts(content: Any, path: str = '') -> Iterator[tuple[str, str]]:
             yield from _texts(value, f'{path}.{key}')
     elif isinstance(content, str):
         yield path, content
-
-
-def _is_made(name: str) -> bool:
-    try:
-        return has_int8_twin(name)
-    except ModelError:  # who makes it says what is lacking
-        return False
 
 
 def _environment(values: Mapping[str, str]) -> dict[str, str]:
