@@ -6,8 +6,10 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from jetson_perception.commands.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +33,7 @@ class BuildBar:
     """A bar with the time that is left; shown only in a terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
+        self._progress = TerminalProgress(
             TextColumn('{task.description}'),
             BarColumn(),
             TextColumn('{task.percentage:>3.0f} %'),
@@ -39,8 +41,6 @@ class BuildBar:
             TextColumn('left'),
             TimeRemainingColumn(),
             console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task('starting', start=False, total=1.0)
 

@@ -23,10 +23,24 @@ class _Count(ProgressColumn):
         return Text(f'{task.completed:.0f}/{total}', style='progress.download')
 
 
+class TerminalProgress(Progress):
+    """Progress that is shown only in a terminal."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        super().__init__(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
+
+    def stop(self) -> None:
+        """End it; rich 11.2 prints an empty line for one that was not shown."""
+        if not self.disable:
+            super().stop()
+
+
 def progress_bar(console: Console) -> Progress:
     """A bar that counts; shown only in a terminal."""
     columns = (*Progress.get_default_columns(), _Count())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return TerminalProgress(*columns, console=console)
 
 
 def add_open_end(progress: Progress, description: str) -> TaskID:

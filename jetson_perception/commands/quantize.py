@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from jetson_perception.commands.calibration_options import (
     add_picture_options,
@@ -21,7 +20,7 @@ from jetson_perception.commands.calibration_pictures import (
 )
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.overrides import read_overrides
-from jetson_perception.commands.progress import add_open_end
+from jetson_perception.commands.progress import TerminalProgress, add_open_end
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.quantization import (
     METHODS,
@@ -191,9 +190,8 @@ def _report(console: Console, agreement: Agreement) -> list[str]:
     return [limit.figure for limit in past]
 
 
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+def _progress() -> TerminalProgress:
+    return TerminalProgress(console=Console(stderr=True))
 
 
 def _say(console: Console, text: str) -> None:
