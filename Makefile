@@ -43,6 +43,6 @@ lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy
 
 clean: ## Remove what setup, build and tests left
-	rm -rf .venv build install log dist out demo_output *.egg-info \
+	rm -rf .venv build scenes/build install log dist out demo_output *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.camera.shown import shown
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import read_yaml
+from jetson_perception.installing import pip_install
 from jetson_perception.launch_arguments import CAMERA_ARGUMENTS as CAMERA_ARGUMENTS
 from jetson_perception.launch_arguments import CONCURRENT_ARGUMENTS as CONCURRENT_ARGUMENTS
 from jetson_perception.launch_arguments import PACKAGE as PACKAGE
@@ -143,6 +145,7 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
     parameters = _given(values, source=str, pixel_format=str, calibration=str, frame_id=str)
     parameters |= _given(values, width=_whole, height=_whole, frame_rate=_number)
     parameters |= _given(values, loop=_flag, wait_for_subscribers=_whole, every_frame=_flag)
+    parameters |= _given(values, calibration_output=str, recorded_stamps=_flag)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
@@ -234,7 +237,7 @@ def _concurrent_without(
     )
     note = (
         f'without {" and ".join(left_out)}: their INT8 models are made with the Python package '
-        'onnx, which is not installed here; pip install onnx'
+        f'onnx, which is not installed here; {pip_install("onnx")}'
     )
     return [replace(node, note=note), *others]
 
@@ -246,12 +249,23 @@ def _engines_of_twins(file: str, parameters: Mapping[str, Any]) -> list[str]:
         name: parameters.get(f'{name}.model', engines[name]['model'])
         for name in engines['engines']
     }
-    return [name for name, model in models.items() if model in INT8_TWINS and not _is_made(model)]
+    return [
+        name for name, model in models.items() if model in INT8_TWINS and not has_int8_twin(model)
+    ]
 
 
 def _parameters_in(file: str) -> dict[str, Any]:
     """The parameters of every node, in a file of the package."""
     return dict(next(section.values for section in read_sections(Path(file)) or ()))
+
+
+def parameter_names(executable: str) -> frozenset[str]:
+    """Names of a node's parameters, those of an engine without its name, as its file lists them.
+
+    Empty lists are commented out there.
+    """
+    text = config_path(f'{executable}.yaml').read_text()
+    return frozenset(re.findall(r'^ *(?:# )?([a-z_0-9]+):(?= |$)', text, re.MULTILINE))
 
 
 def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[str]:
@@ -402,6 +416,11 @@ def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
     """What makes the INT8 twins of demo models that engines name, and that are not made yet.
 
     A parameter names them, or a file where no parameter overrules it.
+
+    Raises
+    ------
+    ModelError
+        When the demo models are not installed.
     """
     content = None
     if file:
@@ -414,7 +433,7 @@ def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:
         for path, text in _texts(content)
         if not any(f'.{path}'.endswith(f'.{name}') for name in parameters)
     }
-    lacking = tuple(name for name in INT8_TWINS if name in named and not _is_made(name))
+    lacking = tuple(name for name in INT8_TWINS if name in named and not has_int8_twin(name))
     return Preparation('make_int8_models', lacking) if lacking else None
 
 
@@ -425,13 +444,6 @@ def _texts(content: Any, path: str = '') -> Iterator[tuple[str, str]]:
             yield from _texts(value, f'{path}.{key}')
     elif isinstance(content, str):
         yield path, content
-
-
-def _is_made(name: str) -> bool:
-    try:
-        return has_int8_twin(name)
-    except ModelError:  # who makes it says what is lacking
-        return False
 
 
 def _environment(values: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from jetson_perception.printable import printable
 from jetson_perception.process.allocator import SYSTEM
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 PACKAGE = 'jetson_perception'
 
@@ -75,10 +75,22 @@ _CAMERA = (
     ),
     Argument('calibration', '', 'YAML file written by camera_calibration.'),
     Argument(
+        'calibration_output',
+        '',
+        'YAML file that the service set_camera_info writes, read instead of calibration once it '
+        'is there.',
+    ),
+    Argument(
+        'recorded_stamps',
+        '',
+        'true: images of a bag have the stamps that were recorded; false: the time of playing.',
+        ('', 'true', 'false'),
+    ),
+    Argument(
         'frame_id',
         '',
-        "Frame of the images in tf; if this is empty and no file sets it, the camera's namespace "
-        'and name, as rig_left for /rig/left/camera_node.',
+        "Frame of the images in tf; if this is empty and no file sets it, a bag's own, else the "
+        "camera's namespace and name, as rig_left for /rig/left/camera_node.",
     ),
     Argument(
         'camera_params_file',
@@ -241,7 +253,10 @@ def defaults(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
 
 
 def unknown_argument_problem(
-    file: str, given: Collection[str], arguments: Sequence[Argument]
+    file: str,
+    given: Collection[str],
+    arguments: Sequence[Argument],
+    parameters: Mapping[str, Collection[str]],
 ) -> str:
     """What to tell who gives a launch file arguments that it does not have; '' if it has all.
 
@@ -253,14 +268,29 @@ def unknown_argument_problem(
         Names of the arguments that it was given.
     arguments : sequence of Argument
         Those that it has.
+    parameters : mapping of str to collection of str
+        Names of the parameters of each node that it starts.
     """
     known = [argument.name for argument in arguments]
     unknown = [name for name in given if name not in known and name not in OF_LAUNCH]
     if not unknown:
         return ''
+    hints = (_of_node(name, parameters) or _with_hint(name, known) for name in unknown)
     return (
-        f'{file} has no launch argument {", ".join(_with_hint(name, known) for name in unknown)}; '
+        f'{file} has no launch argument {", ".join(hints)}; '
         f'`ros2 launch {PACKAGE} {file} --show-args` lists those that it has'
+    )
+
+
+def _of_node(name: str, parameters: Mapping[str, Collection[str]]) -> str:
+    """A name that is a parameter of nodes, with where to put it; '' for others."""
+    nodes = [node for node, names in parameters.items() if name.rpartition('.')[2] in names]
+    if not nodes:
+        return ''
+    file = 'camera_params_file' if nodes == ['camera_node'] else 'params_file'
+    return (
+        f'{printable(name, 60)} (it is a parameter of {" and ".join(nodes)}: put it into a YAML '
+        f'file, {file}:=)'
     )
 
 

@@ -17,11 +17,13 @@ def write_bag(
     logged_ns=1_700_000_100_000_000_000,
     encoding='bgr8',
     storage=StoragePlugin.MCAP,
+    camera_info=None,
 ):
     """A bag of 64x48 pictures, each of one gray level; one that is None is no picture.
 
     Picture n is stamped `first_stamp_ns + n * gap_ns`, or not at all where `first_stamp_ns` is 0,
-    and recorded at `logged_ns + n * gap_ns`.
+    and recorded at `logged_ns + n * gap_ns`. `camera_info` has fields of a CameraInfo of 64x48
+    that is recorded first, on the topic beside the first one.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     kind = 'sensor_msgs/msg/CompressedImage' if compressed else 'sensor_msgs/msg/Image'
@@ -30,6 +32,8 @@ def write_bag(
     )
     with Writer(folder, version=9, storage_plugin=storage) as bag:
         connections = [bag.add_connection(topic, kind, typestore=store) for topic in topics]
+        if camera_info is not None:
+            _write_camera_info(bag, store, topics[0], logged_ns, camera_info)
         for index, gray in enumerate(grays):
             stamp_ns = first_stamp_ns and first_stamp_ns + index * gap_ns
             head = header(stamp(*divmod(stamp_ns, 10**9)), 'front_optical')
@@ -44,3 +48,23 @@ def write_bag(
                 data = store.serialize_cdr(message, kind)
                 bag.write(connection, logged_ns + index * gap_ns, data)
     return folder
+
+
+def _write_camera_info(bag, store, image_topic, logged_ns, fields):
+    kind = 'sensor_msgs/msg/CameraInfo'
+    make = store.types
+    time = make['builtin_interfaces/msg/Time'](1, 0)
+    sizes = {'d': 0, 'k': 9, 'r': 9, 'p': 12}
+    message = make[kind](
+        header=make['std_msgs/msg/Header'](time, 'front_optical'),
+        height=48,
+        width=64,
+        distortion_model='plumb_bob',
+        **{name: np.array(fields.get(name, [0] * size), float) for name, size in sizes.items()},
+        binning_x=0,
+        binning_y=0,
+        roi=make['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False),
+    )
+    topic = f'{image_topic.rpartition("/")[0]}/camera_info'
+    connection = bag.add_connection(topic, kind, typestore=store)
+    bag.write(connection, logged_ns, store.serialize_cdr(message, kind))

@@ -14,7 +14,8 @@ from int8_twins import pretend_made
 
 from jetson_perception import bringup
 from jetson_perception.bringup import NodeProcess, Preparation, defaults
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.installing import pip_install
 from jetson_perception.resources import config_path
 from jetson_perception.ros.frame_ids import frame_of_camera
 
@@ -486,6 +487,17 @@ class TestFourEngines:
             preparation = processes(params_file=str(file), image='/i')[0].preparation
             assert (preparation and preparation.arguments) == lacking
 
+    @pytest.mark.parametrize('onnx', [True, False], ids=['onnx', 'no_onnx'])
+    def test_nothing_starts_without_the_demo_models(self, monkeypatch, onnx):
+        monkeypatch.setitem(sys.modules, 'jetson_perception_scenes', None)
+        if not onnx:
+            monkeypatch.setitem(sys.modules, 'onnx', None)
+        with pytest.raises(ModelError, match='come with jetson-perception-scenes, which is not'):
+            concurrent(image='/i')
+        models = {f'{name}_model': f'{name}.onnx' for name in ('detect', 'pose')}
+        int8 = {f'{name}_int8_model': f'{name}_8.onnx' for name in ('detect', 'pose')}
+        assert concurrent(image='/i', **models, **int8)[0].preparation is None
+
     @pytest.mark.usefixtures('cache')
     @pytest.mark.parametrize('engine', ['det', 'other'])
     def test_an_int8_model_that_an_argument_names_is_made(self, engine):
@@ -509,7 +521,7 @@ class TestFourEngines:
             'pose.runtime': 'onnxruntime_cpu',
         }
         assert node.note.startswith('without det_int8 and pose_int8: ')
-        assert node.note.endswith('pip install onnx')
+        assert node.note.endswith(pip_install('onnx'))
         node = concurrent(image='/i', detect_model='d.onnx', detect_int8_model='d8.onnx')[0]
         assert node.parameters['engines'] == ['det', 'det_int8', 'pose']
         assert node.parameters['det_int8.model'] == 'd8.onnx'

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from jetson_perception.bringup import parameter_names
 from jetson_perception.launch_arguments import (
     CAMERA_ARGUMENTS,
     CONCURRENT_ARGUMENTS,
@@ -19,18 +22,28 @@ ALL = {
     'concurrent.launch.py': CONCURRENT_ARGUMENTS,
     'camera.launch.py': CAMERA_ARGUMENTS,
 }
-OF_CAMERAS = {'source', 'width', 'height', 'frame_rate', 'pixel_format', 'frame_id', 'calibration'}
+OF_CAMERAS = {
+    'source',
+    'width',
+    'height',
+    'frame_rate',
+    'pixel_format',
+    'frame_id',
+    'calibration',
+    'calibration_output',
+    'recorded_stamps',
+}
 
 
 def problem(*given, file='yolo.launch.py'):
-    return unknown_argument_problem(file, given, ALL[file])
+    return unknown_argument_problem(file, given, ALL[file], {})
 
 
 @pytest.mark.parametrize('file', ALL)
 def test_nothing_where_all_are_known(file):
-    assert unknown_argument_problem(file, [], ALL[file]) == ''
+    assert unknown_argument_problem(file, [], ALL[file], {}) == ''
     names = [argument.name for argument in ALL[file]]
-    assert unknown_argument_problem(file, [*names, *OF_LAUNCH], ALL[file]) == ''
+    assert unknown_argument_problem(file, [*names, *OF_LAUNCH], ALL[file], {}) == ''
 
 
 @pytest.mark.parametrize('file', ALL)
@@ -73,3 +86,28 @@ def test_an_argument_that_this_launch_file_lacks():
 def test_names_all_that_are_unknown():
     text = problem('model', 'modle', 'xyzzy')
     assert 'modle (did you mean model:=?), xyzzy;' in text
+
+
+PARAMETERS = {node: parameter_names(node) for node in ('yolo_node', 'camera_node')}
+
+
+@pytest.mark.parametrize(
+    ('given', 'told'),
+    [
+        pytest.param(
+            'max_image_pixels', 'of yolo_node and camera_node: .* file, params_file:=', id='both'
+        ),
+        pytest.param('input_size', 'of yolo_node: .* file, params_file:=', id='empty_list'),
+        pytest.param('det.top_k', 'of yolo_node: .* file, params_file:=', id='of_an_engine'),
+    ],
+)
+def test_parameters_of_nodes(given, told):
+    text = unknown_argument_problem('yolo.launch.py', [given], YOLO_ARGUMENTS, PARAMETERS)
+    assert re.search(rf'no launch argument {given} \(it is a parameter {told}\)', text)
+    assert 'did you mean' not in text
+
+
+def test_a_parameter_of_the_camera_alone():
+    names = {'yolo_node': ['model'], 'camera_node': ['shutter']}
+    text = unknown_argument_problem('yolo.launch.py', ['shutter'], YOLO_ARGUMENTS, names)
+    assert 'of camera_node: put it into a YAML file, camera_params_file:=' in text

@@ -147,7 +147,7 @@ class TestWheel:
         shape, error = done.stdout.splitlines()
         assert shape == '(48, 64)'
         assert error.startswith('scene://oranges: rendered scenes come with jetson-perception-sc')
-        assert "pip install 'jetson-perception[demo]'" in error
+        assert 'pip install ./scenes' in error
 
     def test_its_extra_asks_for_the_scenes(self, wheel):
         metadata = zipfile.ZipFile(wheel).read(f'jetson_perception-{VERSION}.dist-info/METADATA')

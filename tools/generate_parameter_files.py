@@ -92,7 +92,11 @@ def config(node: str) -> str:
         for field in dataclasses.fields(cls):
             note = field.metadata['description'] + allowed(field)
             lines += textwrap.wrap(
-                note, 97, initial_indent=f'{indent}# ', subsequent_indent=f'{indent}#   '
+                note,
+                97,
+                initial_indent=f'{indent}# ',
+                subsequent_indent=f'{indent}#   ',
+                break_on_hyphens=False,  # a command is copied
             )
             if field.default == ():
                 lines.append(f'{indent}# {field.name}: {field.metadata["example"]}')

@@ -50,7 +50,7 @@ def _inference_table(inference: dict[str, Any]) -> Table:
     table = _table('inference alone', 'a second', 'ms a frame', 'median ms', 'p99 ms')
     for name, figures in inference['engines'].items():
         table.add_row(f'{name}, with the others', *_cells(figures))
-    table.add_section()
+    table.rows[-1].end_section = True  # rich before 12.6 has no add_section
     table.add_row('all together', *_cells(inference['together']))
     if 'in_turn' in inference:
         table.add_row('one after another', *_cells(inference['in_turn']))

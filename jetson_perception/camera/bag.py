@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jetson_perception.camera.bag_files import advice_without_metadata, place_to_read
+from jetson_perception.camera.bag_topics import COMPRESSED, choose_images, recorded_calibration
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import bag_and_topic, parse
-from jetson_perception.errors import (
-    EndOfStream,
-    ImageError,
-    ParameterError,
-    PerceptionError,
-    SourceError,
-)
-from jetson_perception.files.foreign_files import (
-    check_foreign_file,
-    foreign_path,
-    read_foreign_file,
-)
+from jetson_perception.errors import EndOfStream, ImageError, PerceptionError, SourceError
+from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.images.encodings import (
     UNNAMED,
     decode_compressed,
@@ -35,10 +26,12 @@ from jetson_perception.images.encodings import (
     view,
 )
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+from jetson_perception.images.sixteen_bit import INTENSITIES
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted, none_of, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -46,9 +39,25 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _RATE_IF_UNKNOWN = 30.0
-_MOST_METADATA_BYTES = 16 << 20  # a recording of a thousand topics has about 1 MiB
+
+
+class DecodedImage(NamedTuple):
+    """What an image message holds.
+
+    Attributes
+    ----------
+    bgr : ndarray, shape (h, w, 3), uint8
+        Its picture.
+    stamp_ns : int
+        Its stamp, nanoseconds; the time of recording where the camera set none.
+    frame_id : str
+        Its frame in tf; may be empty.
+    """
+
+    bgr: NDArray[np.uint8]
+    stamp_ns: int
+    frame_id: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,10 +81,8 @@ class BagImage:
     _connection: Any
     _data: Any
 
-    def decode(self, max_image_pixels: int = MAX_IMAGE_PIXELS) -> tuple[NDArray[np.uint8], int]:
-        """Its picture, shape (h, w, 3) in bgr8, and its stamp in nanoseconds.
-
-        A camera that set no stamp gets the time of recording.
+    def decode(self, max_image_pixels: int = MAX_IMAGE_PIXELS) -> DecodedImage:
+        """Its picture and header.
 
         Raises
         ------
@@ -89,14 +96,21 @@ class BagImage:
             raise ImageError(f'not a {kind}: {_one_line(err)}') from err
         stamp = message.header.stamp
         stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-        if kind == _COMPRESSED:
+        if kind == COMPRESSED:
             bgr = decode_compressed(message.data, message.format, max_image_pixels)
         else:
             height, width = message.height, message.width
             require_pixels(height, width, max_image_pixels)
             encoding = UNNAMED.get(message.encoding, message.encoding)
+            if encoding in INTENSITIES:
+                raise ImageError(
+                    f'image is {encoding}, 16 bits per pixel; of a bag only 8 are read here: '
+                    'play the bag with `ros2 bag play`, and set intensity_range of '
+                    'seg_node or yolo_node'
+                )
             bgr = to_bgr(view(message.data, height, width, encoding, message.step), encoding)
-        return bgr, stamp_ns if stamp_ns > 0 else self.logged_ns
+        logged_or_stamped_ns = stamp_ns if stamp_ns > 0 else self.logged_ns
+        return DecodedImage(bgr, logged_or_stamped_ns, str(message.header.frame_id))
 
 
 class BagReader:
@@ -110,13 +124,15 @@ class BagReader:
         A bag: the folder of a ROS 2 bag, or a file of one; a .bag file of ROS 1.
     topic : str
         Its topic; '' for the only one with images.
-    how_to_choose : str
-        For the message that asks for a topic: where the user says it.
+    how_to_choose : callable
+        Gives what the user writes to choose a topic, for the message that asks for one.
 
     Attributes
     ----------
     rate_hz : float
         Images a second on average.
+    calibration : Calibration or None
+        What the camera_info recorded beside the images says.
 
     Raises
     ------
@@ -128,34 +144,33 @@ class BagReader:
         When the bag cannot be read.
     """
 
-    def __init__(self, path: str | Path, topic: str = '', how_to_choose: str = '--topic') -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        topic: str = '',
+        how_to_choose: Callable[[str], str] = '--topic {}'.format,
+    ) -> None:
         try:
             from rosbags.highlevel import AnyReader
             from rosbags.typesys import Stores, get_typestore
         except ImportError as err:
             raise PerceptionError(
-                f'reading a bag needs the package rosbags ({err}); pip install rosbags, or pip '
-                "install 'jetson-perception[build]'"
+                f'reading a bag needs the package rosbags ({err}); {pip_install("rosbags")}'
             ) from err
         self.path = foreign_path(path, what='bag', error=SourceError)
-        if not os.path.lexists(self.path):
-            raise self._unreadable(FileNotFoundError('there is no such file or folder'))
-        # A file of a ROS 2 bag is read together with the files beside it.
-        alone = self.path.suffix not in ('.mcap', '.db3')
-        place = self.path if alone else self.path.parent
+        place = place_to_read(self.path)
         try:
-            _require_files(place)
             self._reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
             self._reader.open()
-        except PerceptionError:
-            raise
         except Exception as err:  # its errors, and those of the file formats
-            raise self._unreadable(err) from err
+            raise self._unreadable(err, advice_without_metadata(self.path, place)) from err
+        connections = self._reader.connections
         try:
-            self._chosen = _choose(self.path, self._reader.connections, topic, how_to_choose)
+            self._chosen = choose_images(self.path, connections, topic, how_to_choose)
         except PerceptionError:
             self.close()
             raise
+        self.calibration = recorded_calibration(self._reader, self._chosen[0].topic)
         self.count = sum(each.msgcount for each in self._chosen)
         lasts_s = self._reader.duration / 1e9
         rate_hz = (self.count - 1) / lasts_s if lasts_s > 0 else 0.0
@@ -183,9 +198,9 @@ class BagReader:
         with suppress(Exception):  # it says so when it is closed, and has nothing to lose
             self._reader.close()
 
-    def _unreadable(self, error: Exception) -> SourceError:
+    def _unreadable(self, error: Exception, advice: str = '') -> SourceError:
         path = shown(str(self.path))
-        return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}')
+        return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}{advice}')
 
 
 class BagSource:
@@ -250,7 +265,7 @@ class BagSource:
         with self._lock:
             self._closed.clear()
             try:
-                self._bag = BagReader(self._path, self._topic, '?topic=… in the URI')
+                self._bag = BagReader(self._path, self._topic, self._with_topic)
             except SourceError:
                 raise
             except PerceptionError as err:
@@ -273,18 +288,20 @@ class BagSource:
         with self._lock:
             if self._bag is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
-            image, pixels, stamp_ns = self._next_usable(self._bag)
+            image, decoded = self._next_usable(self._bag)
             if self._logged_ns is None:
                 self._first_ns = image.logged_ns
             self._wait_for(image.logged_ns)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
             return CapturedFrame(
-                resized(pixels, self._size_wh),
+                resized(decoded.bgr, self._size_wh),
                 time.time_ns(),
                 index=image.index,
-                recorded_ns=stamp_ns,
+                recorded_ns=decoded.stamp_ns,
                 offset_ns=image.logged_ns - self._first_ns,
+                frame_id=decoded.frame_id,
+                calibration=self._bag.calibration,
             )
 
     def close(self) -> None:
@@ -301,26 +318,30 @@ class BagSource:
         self._logged_ns = None
         self._read = 0
 
-    def _next_usable(self, bag: BagReader) -> tuple[BagImage, NDArray[np.uint8], int]:
+    def _with_topic(self, topic: str) -> str:
+        return f"'{shown(f'bag://{self._path}?topic={topic}')}'"
+
+    def _next_usable(self, bag: BagReader) -> tuple[BagImage, DecodedImage]:
+        why = 'expected sensor_msgs/Image or CompressedImage in a supported encoding'
         while True:
             image = next(self._images, None)
             if image is None:
                 if not self._read:
                     raise SourceError(
-                        f'{self.uri}: {none_of(bag.count, "image")} can be used; expected '
-                        'sensor_msgs/Image or CompressedImage in a supported encoding'
+                        f'{self.uri}: {none_of(bag.count, "image")} can be used; {why}'
                     )
                 if not self._loop:
                     raise EndOfStream(f'{self.uri} ended after {counted(self._read, "image")}')
                 self._begin(bag)
                 continue
             try:
-                pixels, stamp_ns = image.decode(self._max_image_pixels)
+                decoded = image.decode(self._max_image_pixels)
             except ImageError as err:
+                why = f'the last one: {err}'
                 _log.warning('%s: image %d is left out: %s', self.uri, image.index, err)
                 continue
             self._read += 1
-            return image, pixels, stamp_ns
+            return image, decoded
 
     def _wait_for(self, logged_ns: int) -> None:
         if self._frame_rate is None:
@@ -331,35 +352,5 @@ class BagSource:
         self._logged_ns = logged_ns
 
 
-def _require_files(place: Path) -> None:
-    """Refuse a bag with a pipe or device among its files: rosbags would open it and wait."""
-    metadata = place / 'metadata.yaml'
-    if os.path.exists(metadata):
-        read_foreign_file(
-            metadata, what='bag', error=SourceError, limit_bytes=_MOST_METADATA_BYTES
-        )
-        files = [place / name for name in os.listdir(place)]
-    else:
-        files = [place]
-    for file in files:
-        if os.path.exists(file) and not os.path.isdir(file):
-            check_foreign_file(file, what='bag', error=SourceError)
-
-
-def _choose(path: Path, connections: Any, topic: str, how: str) -> list[Any]:
-    images = [each for each in connections if each.msgtype in (_IMAGE, _COMPRESSED)]
-    topics = sorted({each.topic for each in images})
-    if not topic and len(topics) == 1:
-        return images
-    chosen = [each for each in images if each.topic == topic]
-    if not chosen:
-        there = ', '.join(printable(name) for name in topics) or 'none'
-        asked = f'has no images on {printable(topic)}' if topic else 'is asked for no topic'
-        raise ParameterError(
-            f'{printable(path)} {asked}; topics with images: {there} ({how})', 'topic'
-        )
-    return chosen
-
-
 def _one_line(error: Exception) -> str:
-    return printable(' '.join(str(error)[:1000].split()))
+    return printable(' '.join(str(error)[:1000].split())).rstrip('.')

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from jetson_perception.camera.calibration import Calibration, parse_calibration
+
 if TYPE_CHECKING:
-    from jetson_perception.camera.calibration import Calibration
+    from pathlib import Path
 
 
 def calibration_text(calibration: Calibration) -> str:
@@ -25,6 +27,17 @@ def calibration_text(calibration: Calibration) -> str:
     }
     text: str = yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
     return text
+
+
+def checked_calibration(given: Calibration, file: Path) -> Calibration:
+    """A calibration as it would be read again from a file of this path.
+
+    Raises
+    ------
+    UncalibratedError, ParameterError
+        As `parse_calibration`.
+    """
+    return parse_calibration(calibration_text(given).encode(), file)
 
 
 def _matrix(rows: int, values: tuple[float, ...]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class NamedFrame:
         Frames a second of the video that it belongs to, often a guess; 0 for a picture.
     offset_ns : int
         When it is shown, nanoseconds after the first frame of its video, bag or camera.
+    stamp_ns : int or None
+        The stamp that a bag gives it, nanoseconds; None where it is of none.
     """
 
     source: str
@@ -54,6 +56,7 @@ class NamedFrame:
     bgr: NDArray[np.uint8]
     rate_hz: float = 0.0
     offset_ns: int = 0
+    stamp_ns: int | None = None
 
 
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
@@ -101,7 +104,9 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
             if offset_ns is None:
                 taken_ns = frame.captured_ns - first_ns
                 offset_ns = taken_ns if opened.live else round(index * 1e9 / rate_hz)
-            yield NamedFrame(opened.uri, name, index, frame.pixels, rate_hz, offset_ns)
+            yield NamedFrame(
+                opened.uri, name, index, frame.pixels, rate_hz, offset_ns, frame.recorded_ns
+            )
 
 
 def source_files(source: str) -> list[Path]:

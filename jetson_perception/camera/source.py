@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.camera.calibration import Calibration
     from jetson_perception.tasks.results import Detections
 
 
@@ -42,6 +43,10 @@ class CapturedFrame:
     offset_ns : int or None
         When it is shown, nanoseconds after the first frame of its video or bag, whatever the rate
         at which it is played; None of other sources.
+    frame_id : str
+        The frame in tf that a recording gives it; empty where it is none.
+    calibration : Calibration or None
+        Of the camera, for its own size, as it was recorded; None where nobody recorded it.
     """
 
     pixels: NDArray[np.uint8]
@@ -52,6 +57,8 @@ class CapturedFrame:
     index: int | None = None
     recorded_ns: int | None = None
     offset_ns: int | None = None
+    frame_id: str = ''
+    calibration: Calibration | None = None
 
 
 class FrameSource(Protocol):

@@ -29,7 +29,8 @@ ESCAPES = 'in a user or password write @ as %40, : as %3A, / as %2F, # as %23'
 """What to do about a URL whose parts are ambiguous."""
 
 _MOST_DIGITS = 4  # of a sensor's number
-_BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
+BAG_FILES = ('.mcap', '.db3', '.zstd')
+"""Endings of the files of a ROS 2 bag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,24 @@ def parse(source: str | int | os.PathLike[str]) -> SourceUri:
         return SourceUri('images' if is_picture else scheme, path)
     if scheme == 'bag':
         path, topic = bag_and_topic(target)
+        _refuse_other_queries(path, text)
         return SourceUri('bag', _path(path) + (f'?topic={topic}' if topic else ''))
     return SourceUri(scheme, target)
 
 
 def is_bag(path: str | Path) -> bool:
-    """Whether a path is a recording: a folder with metadata.yaml, or a .bag, .mcap or .db3."""
+    """Whether a path is a recording: a file of one, or a folder of such files."""
     path = Path(path)
-    return path.suffix in _BAG_SUFFIXES or os.path.isfile(path / 'metadata.yaml')
+    if os.path.isfile(path / 'metadata.yaml') or path.suffix == '.bag':
+        return True
+    if os.path.isdir(path):  # a recording that was cut off has no metadata
+        names = os.listdir(path) if os.access(path, os.R_OK) else []
+        return bool(names) and all(map(_is_bag_file, names))
+    return _is_bag_file(path.name)
+
+
+def _is_bag_file(name: str) -> bool:
+    return name.removesuffix('.zstd').endswith(BAG_FILES[:2])
 
 
 def bag_and_topic(target: str) -> tuple[str, str]:
@@ -122,6 +133,17 @@ def bag_and_topic(target: str) -> tuple[str, str]:
     """
     path, _, topic = target.partition('?topic=')
     return path, topic
+
+
+def _refuse_other_queries(path: str, text: str) -> None:
+    """Raise SourceError where a bag is asked for anything but a topic."""
+    name, separator, query = path.partition('?')
+    if separator and not os.path.lexists(_expanded(path)) and is_bag(_path(name)):
+        key = query.partition('=')[0]
+        raise SourceError(
+            f'{shown(text)}: a bag takes no {printable(key, 60)}; expected e.g. '
+            '?topic=/camera/image_raw'
+        )
 
 
 def _known_schemes() -> str:
@@ -138,6 +160,7 @@ def _from_path(text: str) -> SourceUri:
     bag = _expanded(named)
     if is_bag(bag):
         return SourceUri('bag', str(bag) + text[len(named) :])
+    _refuse_other_queries(text, text)
     is_pattern = not os.path.exists(path) and any(character in text for character in '*?[')
     if os.path.isdir(path) or is_pattern or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceUri('images', str(path))

@@ -39,6 +39,6 @@ def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArr
         for image in bag.images():
             name = f'{bag.path.name}{image.topic}, image {image.index}'
             try:
-                yield name, image.decode()[0]
+                yield name, image.decode().bgr
             except ImageError as err:
                 raise SourceError(f'{name}: {err}') from err

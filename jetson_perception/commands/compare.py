@@ -15,7 +15,8 @@ from jetson_perception.camera.shown import shown
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
-from jetson_perception.commands.terminal import progress_bar, say
+from jetson_perception.commands.progress import add_open_end, progress_bar
+from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.errors import SourceError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
@@ -105,7 +106,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         options = detection_options(arguments)
         agreement = make_agreement(one, other, options, arguments.match_iou)
         progress = stack.enter_context(progress_bar(Console(stderr=True)))
-        counter = progress.add_task('pictures', total=None)
+        counter = add_open_end(progress, 'pictures')
         for name, bgr in itertools.islice(_pictures(arguments.images), arguments.frames):
             agreement.add(name, bgr)
             progress.advance(counter)

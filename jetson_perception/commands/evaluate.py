@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.figures import tell_written, write_figures
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option
-from jetson_perception.commands.terminal import progress_bar, say
+from jetson_perception.commands.progress import progress_bar
+from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
 from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
@@ -111,4 +112,5 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         title = f'{arguments.dataset}, {counted(dataset.count, "picture")}'
         write_plot(arguments.plot, title, arguments.model, evaluators)
+        tell_written('plots', arguments.plot)
     return 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from jetson_perception.files.output_files import write_output
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,3 +23,9 @@ def write_figures(path: Path | None, figures: object, indent: int = 2) -> None:
     """
     if path is not None:
         write_output(path, json.dumps(figures, indent=indent) + '\n', parameter='json')
+        tell_written('figures', path)
+
+
+def tell_written(what: str, path: Path) -> None:
+    """Say where something was written, apart from what the command prints."""
+    print(f'{what} are in {printable(path)}', file=sys.stderr)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from jetson_perception.commands.calibration_options import (
     add_picture_options,
@@ -21,6 +20,7 @@ from jetson_perception.commands.calibration_pictures import (
 )
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.commands.progress import TerminalProgress, add_open_end
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.quantization import (
     METHODS,
@@ -112,7 +112,7 @@ def _quantize(arguments: argparse.Namespace) -> int:
         with _progress() as progress:
             counter = progress.add_task('reading pictures', total=arguments.count)
             tensors = prepared(model, split.to_calibrate(), lambda: progress.advance(counter))
-            measuring = progress.add_task('measuring ranges', total=None)
+            measuring = add_open_end(progress, 'measuring ranges')
 
             def measured(count: int) -> None:
                 progress.update(measuring, completed=count)
@@ -163,7 +163,7 @@ def _compare(
 ) -> Agreement:
     agreement = make_agreement(model, quantized)
     with _progress() as progress:
-        counter = progress.add_task('comparing', total=None)
+        counter = add_open_end(progress, 'comparing')
         for name, bgr in pictures:
             agreement.add(name, bgr)
             progress.advance(counter)
@@ -190,9 +190,8 @@ def _report(console: Console, agreement: Agreement) -> list[str]:
     return [limit.figure for limit in past]
 
 
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+def _progress() -> TerminalProgress:
+    return TerminalProgress(console=Console(stderr=True))
 
 
 def _say(console: Console, text: str) -> None:

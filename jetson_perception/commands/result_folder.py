@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from jetson_perception.commands.recording import VideoFile
     from jetson_perception.models import Model
 
+_log = logging.getLogger('jetson_perception')
+
 
 def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dict[str, Any]:
     """A frame and what was found in it, in JSON's types."""
@@ -37,6 +40,10 @@ def result_record(frame: NamedFrame, model: Model[Any, Any], result: Any) -> dic
         'width': width,
         'height': height,
     }
+    if frame.rate_hz:
+        record['time_s'] = frame.offset_ns / 1e9
+    if frame.stamp_ns is not None:
+        record['stamp_ns'] = frame.stamp_ns
     return record | model.task.record(model, result)
 
 
@@ -107,6 +114,10 @@ class ResultFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._has_results = os.path.lexists(path / 'results.jsonl')
+            if self._has_results:
+                _log.warning(
+                    '%s has results of an earlier run, which are replaced', printable(path)
+                )
             # Without a buffer, whose rest would be lost, or fail when the file is closed.
             self._lines = (path / 'results.jsonl').open('wb', buffering=0)
         except OSError as err:

@@ -17,12 +17,13 @@ from jetson_perception.camera.named_frames import named_frames
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
+from jetson_perception.commands.progress import add_open_end, progress_bar
 from jetson_perception.commands.result_folder import (
     ResultFolder,
     refuse_sources_in,
     result_record,
 )
-from jetson_perception.commands.terminal import progress_bar, say
+from jetson_perception.commands.terminal import say
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
@@ -101,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.output:
             folder = stack.enter_context(closing(ResultFolder(arguments.output)))
         progress = stack.enter_context(progress_bar(console))
-        counter = progress.add_task('frames', total=None)
+        counter = add_open_end(progress, 'frames')
         try:
             for source in arguments.sources:
                 for frame in named_frames(source, arguments.frames):

@@ -104,9 +104,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _print(console: Console, result: Result) -> None:
     color = _COLORS[result.outcome]
     what = f'{result.claim} {result.subject}'.strip()
+    why = f': {result.reason}' if result.reason else ''
     console.print(
-        f'[{color}]{result.outcome:8}[/] {escape(what)}: {escape(result.reason)} '
-        f'[dim]{result.seconds:.1f} s[/]',
+        f'[{color}]{result.outcome:8}[/] {escape(what + why)} [dim]{result.seconds:.1f} s[/]',
         highlight=False,
         soft_wrap=True,
     )

@@ -1,6 +1,6 @@
-"""How commands print: lines, pairs and progress.
+"""How commands print lines and pairs.
 
-rich is imported only where it is needed, as importing it takes longer than `info` itself.
+rich is not imported here, as importing it takes longer than `info` itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from rich.console import Console
-    from rich.progress import Progress
 
 #: Texts are not folded to less than this, however narrow the terminal is.
 _NARROWEST = 20
@@ -53,11 +52,3 @@ def print_pairs(pairs: Iterable[tuple[str, str]], whole: Collection[str] = ()) -
         print(f'{shown}{" " * (indent - len(name))}{first}')
         for part in others:
             print(f'{" " * indent}{part}')
-
-
-def progress_bar(console: Console) -> Progress:
-    """A bar that counts; shown only in a terminal."""
-    from rich.progress import MofNCompleteColumn, Progress
-
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

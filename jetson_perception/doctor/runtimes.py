@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.doctor.board import is_jetson
 from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
+from jetson_perception.installing import pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ def _onnxruntime(machine: Machine, has_gpu: bool, jetson: bool) -> Finding:
     found = machine.probe('onnxruntime')
     if not found.get('providers'):
         text = f'installed, but: {found["error"]}' if found.get('error') else 'not installed'
-        return Finding(_GROUP, name, text, MISSING, 'pip install onnxruntime', needed=True)
+        return Finding(_GROUP, name, text, MISSING, pip_install('onnxruntime'), needed=True)
     providers = [provider.removesuffix('ExecutionProvider') for provider in found['providers']]
     text = f'{found["version"]}: {", ".join(providers)}'
     several = found.get('distributions', {})
@@ -176,7 +177,7 @@ def _several_onnxruntimes(
     install = (
         'install the onnxruntime-gpu built for this JetPack'
         if has_gpu and jetson
-        else f'pip install {wanted}'
+        else pip_install(wanted)
     )
     return Finding(
         _GROUP,

@@ -10,6 +10,7 @@ from jetson_perception.dds import sockets
 from jetson_perception.dds.segments import stale_files
 from jetson_perception.doctor.finding import MISSING, WARNING, Finding
 from jetson_perception.errors import PerceptionError
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted
 from jetson_perception.resources import config_path
 
@@ -64,9 +65,10 @@ def _opencv(machine: Machine) -> Finding:
         text = f'{found["version"]}, {with_it} (not needed: gst:// and csi:// run gst-launch-1.0)'
         return Finding('software', 'OpenCV', text)
     if found.get('error'):
-        text, advice = f'installed, but: {found["error"]}', 'one built for this NumPy is needed'
+        text = f'installed, but: {found["error"]}'
+        advice = "one built for this NumPy is needed: for apt's OpenCV, pip install 'numpy<2'"
         return Finding('software', 'OpenCV', text, MISSING, advice, needed=True)
-    advice = 'sudo apt-get install python3-opencv, or pip install opencv-python-headless'
+    advice = 'sudo apt-get install python3-opencv, or ' + pip_install('opencv-python-headless')
     return Finding('software', 'OpenCV', 'not installed', MISSING, advice, needed=True)
 
 

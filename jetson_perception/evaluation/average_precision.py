@@ -15,6 +15,7 @@ import numpy as np
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.evaluation.datasets import usual_areas
+from jetson_perception.installing import pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,7 +97,7 @@ def require_pycocotools() -> None:
     except ImportError as err:
         raise PerceptionError(
             f'average precision needs pycocotools, which cannot be imported ({err}): '
-            "pip install pycocotools, or pip install 'jetson-perception[evaluate]'"
+            f'{pip_install("pycocotools")}'
         ) from err
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.evaluators import ObjectEvaluator, PixelEvaluator
 from jetson_perception.files.output_files import write_output
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def require_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as err:
         raise PerceptionError(
-            f'plots need matplotlib, which cannot be imported ({err}): pip install '
-            "matplotlib, or pip install 'jetson-perception[evaluate]'"
+            f'plots need matplotlib, which cannot be imported ({err}): {pip_install("matplotlib")}'
         ) from err
 
 

@@ -24,7 +24,7 @@ def class_table(evaluator: Evaluator) -> Table:
     for rows in (figures.classes, figures.totals):
         for name, cells in rows:
             table.add_row(escape(printable(name)), *map(_cell, cells))
-        table.add_section()
+        _end_section(table)
     return table
 
 
@@ -52,10 +52,16 @@ def agreement_table(agreement: Agreement, limits: Sequence[Limit]) -> Table:
         limit = by_figure.pop(figure, None)
         cells = [f'{value:.4f}' for value in (drift.median, drift.p99, drift.largest)]
         table.add_row(figure, *cells, *_verdict(limit))
-    table.add_section()
+    _end_section(table)
     for figure, value in agreement.shares().items():
         table.add_row(figure, f'{value:.4f}', '', '', *_verdict(by_figure.pop(figure, None)))
     return table
+
+
+def _end_section(table: Table) -> None:
+    """Draw a line below the rows so far; rich before 12.6 has no `add_section`."""
+    if table.rows:
+        table.rows[-1].end_section = True
 
 
 def _verdict(limit: Limit | None) -> tuple[str, str]:

@@ -85,6 +85,7 @@ class CameraNode(ManagedNode):
             output,
             getattr(calibration, 'camera_name', '') or self.get_namespace().strip('/'),
             self._publisher.calibrate,
+            self._publisher.image_size_wh,
         )
 
     def activate(self) -> None:

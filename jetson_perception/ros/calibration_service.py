@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sensor_msgs.srv import SetCameraInfo
@@ -9,9 +10,8 @@ from sensor_msgs.srv import SetCameraInfo
 from jetson_perception.camera.calibration import (
     MOST_COEFFICIENTS,
     Calibration,
-    parse_calibration,
 )
-from jetson_perception.camera.calibration_text import calibration_text
+from jetson_perception.camera.calibration_text import calibration_text, checked_calibration
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import counted, printable
@@ -41,6 +41,8 @@ class CalibrationService:
         For the file.
     take : callable
         Given the new calibration once it is written.
+    size_wh : callable
+        Gives width and height of the newest image; None before the first one.
     """
 
     def __init__(
@@ -49,11 +51,18 @@ class CalibrationService:
         file: Path | None,
         camera_name: str,
         take: Callable[[Calibration], None],
+        size_wh: Callable[[], tuple[int, int] | None],
     ) -> None:
         self._node = node
         self._file = file
         self._camera_name = camera_name
         self._take = take
+        self._size_wh = size_wh
+        if file is not None and not os.access(file.parent, os.W_OK | os.X_OK):
+            node.get_logger().warning(
+                f'set_camera_info will fail: no files can be made in {printable(file.parent)}, '
+                'the folder of calibration_output; make the folder, or start with another file'
+            )
         name = 'set_camera_info'
         self._service = node.create_service(
             SetCameraInfo, name, guarded(node, name, self._on_request)
@@ -78,7 +87,8 @@ class CalibrationService:
         if self._file is None:
             raise ParameterError(
                 'this node may write a calibration nowhere; start it with '
-                'calibration_output:=/path/of/camera.yaml',
+                'calibration_output:=/path/of/camera.yaml (a launch argument; `ros2 run` takes '
+                'it after --ros-args -p)',
                 'calibration_output',
             )
         if len(info.d) > MOST_COEFFICIENTS:
@@ -96,7 +106,10 @@ class CalibrationService:
             projection_matrix=tuple(map(float, info.p)),
         )
         # Read as it will be at the next start: what is wrong with it is told now.
-        calibration = parse_calibration(calibration_text(given).encode(), self._file)
+        calibration = checked_calibration(given, self._file)
+        images_wh = self._size_wh()
+        if images_wh is not None:
+            calibration.scaled_to(images_wh)  # refuses one that does not fit them
         text = calibration_text(calibration)
         write_output(
             self._file, text, parameter='calibration_output', durable=True, regular_only=True

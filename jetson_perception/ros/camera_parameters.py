@@ -72,14 +72,16 @@ class CameraParams:
     )
     frame_id: str = param(
         '',
-        "Frame of the images in tf; empty for the node's namespace and name, as rig_left for "
-        '/rig/left/camera_node: camera_node is left out, and alone it is camera.',
+        "Frame of the images in tf; empty for the one that a bag recorded, else the node's "
+        'namespace and name, as rig_left for /rig/left/camera_node: camera_node is left out, and '
+        'alone it is camera.',
         at_configure=True,
         other_names=('camera_frame_id',),
     )
     calibration: str = param(
         '',
-        'YAML that camera_calibration wrote: a path, file:// or package://; empty for none.',
+        'YAML that camera_calibration wrote: a path, file:// or package://; empty for the '
+        'camera_info that a bag recorded beside its images, else none.',
         at_configure=True,
         opens=True,
         other_names=('camera_info_url',),

@@ -17,7 +17,7 @@ from jetson_perception.pipeline import RateMeter, StageTimes
 from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_messages import camera_info_message
-from jetson_perception.ros.frame_ids import usable_frame_id
+from jetson_perception.ros.frame_ids import recorded_frame_id, usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.image_sender import image_sender
@@ -130,6 +130,11 @@ class CameraPublisher:
         """Publish this calibration from the next frame on; any thread may call it."""
         self._calibration = calibration
 
+    def image_size_wh(self) -> tuple[int, int] | None:
+        """Width and height of the newest image; None before the first one."""
+        info = self._info
+        return None if info is None else (info.width, info.height)
+
     def destroy(self) -> None:
         """Take the topics down."""
         self.jpegs.destroy()
@@ -188,7 +193,7 @@ class CameraPublisher:
         begun = time.monotonic_ns()
         age_ns = time.time_ns() - frame.captured_ns
         stamp = self._stamp(frame, age_ns)
-        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(frame))
         self._publish_image(frame, header)
         self._infos.publish(self._info_for(frame, header))
         if not self._every_frame:
@@ -205,6 +210,10 @@ class CameraPublisher:
             height, width = frame.pixels.shape[:2]
             self._node.get_logger().info(f'first image {width}×{height} {frame.encoding}')
         return header
+
+    def _frame_id_of(self, frame: CapturedFrame) -> str:
+        recorded = '' if self._params().frame_id else recorded_frame_id(frame.frame_id)
+        return recorded or self._frame_id
 
     def _stamp(self, frame: CapturedFrame, age_ns: int) -> Time:
         """When a frame was captured: by the ROS clock, which need not be the system's."""
@@ -227,6 +236,8 @@ class CameraPublisher:
     def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
         height, width = frame.pixels.shape[:2]
         info, calibration = self._info, self._calibration
+        if calibration is None:
+            calibration = frame.calibration
         if (
             info is None
             or (info.width, info.height) != (width, height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jetson_perception.printable import printable
+from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -25,6 +26,11 @@ def frame_of_camera(namespace: str, name: str) -> str:
     if name != _USUAL_NAME:
         parts.append(name)
     return '_'.join(parts) or _ALONE
+
+
+def recorded_frame_id(recorded: str) -> str:
+    """The frame that a recording gives an image, as tf2 takes it; empty where it gives none."""
+    return recorded.lstrip('/') if len(recorded) <= MOST_FRAME_ID_CHARACTERS else ''
 
 
 def usable_frame_id(node: Node, given: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ModelError, ParameterError, SourceError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
@@ -138,6 +138,13 @@ class GivenParameters:
             # It was given under another name or to another node: the cause comes first.
             return f'{at_start.rstrip(".")}. So {text}'
         return f'{text}. At its start: {at_start}'
+
+    def new_start(self, error: Exception) -> str:
+        """What a new start may mend of an error, to be appended to a hint; else ''."""
+        names = [name for declared in self._declared for name in declared.set_at_start()]
+        if not names or not isinstance(error, ModelError | ParameterError | SourceError):
+            return ''
+        return f'; for another {listed(names, 3)}, start this node again'
 
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""

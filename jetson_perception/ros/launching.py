@@ -25,7 +25,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 
-from jetson_perception.bringup import PACKAGE, overlooked
+from jetson_perception.bringup import PACKAGE, defaults, overlooked, parameter_names
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.launch_arguments import unknown_argument_problem
 from jetson_perception.parameter_sections import require_parameter_file
@@ -65,7 +65,7 @@ def launch_description(
             argument.name: LaunchConfiguration(argument.name).perform(context)
             for argument in arguments
         }
-        _refuse_wrong_names(context, arguments)
+        _refuse_wrong_names(context, arguments, processes)
         for name in _FILES:
             if values.get(name):
                 require_parameter_file(values[name], name)
@@ -89,7 +89,11 @@ def launch_description(
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
-def _refuse_wrong_names(context: LaunchContext, arguments: Sequence[Argument]) -> None:
+def _refuse_wrong_names(
+    context: LaunchContext,
+    arguments: Sequence[Argument],
+    processes: Callable[[Mapping[str, str]], list[NodeProcess]],
+) -> None:
     """Raise ParameterError where an argument is given that there is not, or not any more."""
     known = {
         argument.name: context.launch_configurations.get(argument.name, '')
@@ -99,7 +103,9 @@ def _refuse_wrong_names(context: LaunchContext, arguments: Sequence[Argument]) -
     if problem:
         raise ParameterError(problem, new)
     file, given = _given_by_the_user(context)
-    problem = unknown_argument_problem(file, given, arguments)
+    nodes = [process.executable for process in processes(defaults(arguments))] if given else []
+    parameters = {node: parameter_names(node) for node in nodes}
+    problem = unknown_argument_problem(file, given, arguments, parameters)
     if problem:
         raise ParameterError(problem)
 

@@ -295,7 +295,9 @@ class ManagedNode(LifecycleNode):
             self.problem = f'unexpected {type(error).__name__}: {printable(error)}'
         if what == 'configured':
             self.problem = self._given.beside_problems(self.problem, error)
-        self.get_logger().error(f'not {what}: {self.problem}. {self._way_out(what, error)}')
+        self.get_logger().error(
+            f'not {what}: {self.problem.rstrip(".")}. {self._way_out(what, error)}'
+        )
 
     def _on_retry(self, _request: Any, response: Any) -> Any:
         """Configure anew, and activate if the node was to be active, after a failure."""
@@ -320,10 +322,10 @@ class ManagedNode(LifecycleNode):
         unset = error.parameter if isinstance(error, ParameterError) else ''
         if self._given.waits_for_start(unset):
             return (
-                f'Start this node again with it, or with {ALLOWS_CHANGES}:=true to set it from '
-                'the graph'
+                f'Start this node again with it, or with the parameter {ALLOWS_CHANGES}:=true to '
+                'set it from the graph'
             )
-        return _way_back(self.get_fully_qualified_name(), what)
+        return _way_back(self.get_fully_qualified_name(), what) + self._given.new_start(error)
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()

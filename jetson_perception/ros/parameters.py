@@ -137,6 +137,11 @@ class Parameters(Generic[P]):
         field = self._field(name)
         return field != '' and self._specs[field].meta['opens'] and not getattr(self.value, field)
 
+    def set_at_start(self) -> list[str]:
+        """Those that name what the node opens and that only its start sets; empty ones not."""
+        names = [spec.name for spec in self._specs.values() if spec.meta['opens']]
+        return [name for name in names if not (self._may_open() or self.is_empty(name))]
+
     def waits_for_start(self, name: str) -> bool:
         """Whether this is one of these parameters, is empty, and can be set only at start."""
         return self.is_empty(name) and not self._may_open()
@@ -269,7 +274,8 @@ class Parameters(Generic[P]):
             return (
                 f'{name} names what {node} opens, so it is set as the node starts (launch '
                 f'argument, params file, -p), not from the ROS graph; restart the node with '
-                f'another {name}, or with {ALLOWS_CHANGES}:=true to set it while the node runs'
+                f'another {name}, or with the parameter {ALLOWS_CHANGES}:=true to set it while '
+                'the node runs'
             )
         if meta['at_configure'] and self._configured():
             return (

@@ -1,6 +1,7 @@
 """bag:// as a source: images in order with their stamps and numbers, topics, damage, pace."""
 
 import os
+import re
 import sys
 import threading
 
@@ -11,7 +12,7 @@ from rosbags.rosbag2 import StoragePlugin
 from jetson_perception.camera import bag as bag_module
 from jetson_perception.camera import open_source
 from jetson_perception.camera.bag import BagSource
-from jetson_perception.camera.uri import parse
+from jetson_perception.camera.uri import is_bag, parse
 from jetson_perception.errors import EndOfStream, SourceError
 
 STAMP_NS = 1_700_000_000_000_000_007
@@ -88,9 +89,18 @@ def test_an_image_that_cannot_be_used_is_left_out(opened, tmp_path, caplog, comp
 
 def test_not_one_image_that_can_be_used(opened, tmp_path):
     source = opened(f'bag://{write_bag(tmp_path / "drive", [None, None])}', loop=True)
-    with pytest.raises(SourceError, match='none of the 2 images can be used') as caught:
+    with pytest.raises(
+        SourceError, match=r'none of the 2 images .* the last one: .*64FC9'
+    ) as caught:
         source.read()
     assert not isinstance(caught.value, EndOfStream)
+
+
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+def test_thermal_images(opened, tmp_path, encoding):
+    source = opened(f'bag://{write_bag(tmp_path / "drive", [40], encoding=encoding)}')
+    with pytest.raises(SourceError, match=r'16 bits .* `ros2 bag play`, and set intensity_range'):
+        source.read()
 
 
 def test_an_empty_topic(opened, tmp_path):
@@ -101,9 +111,10 @@ def test_an_empty_topic(opened, tmp_path):
 def test_of_several_topics_one(opened, tmp_path):
     path = write_bag(tmp_path / 'drive', [40, 120], topics=('/left', '/right'))
     assert len(read_all(opened(f'bag://{path}?topic=/right'))) == 2
-    with pytest.raises(SourceError, match=r'no topic; .*: /left, /right \(\?topic=… in the URI\)'):
+    write = re.escape(f"write 'bag://{path}?topic=/left', or another of them")
+    with pytest.raises(SourceError, match=f'has images on /left, /right; {write}$'):
         opened(f'bag://{path}')
-    with pytest.raises(SourceError, match='has no images on /up; topics with images: /left, /r'):
+    with pytest.raises(SourceError, match='has no images on /up, but on /left, /right; write '):
         opened(f'bag://{path}?topic=/up')
 
 
@@ -206,3 +217,101 @@ def test_a_path_alone_is_a_bag_too(tmp_path):
         assert type(open_source(text)) is BagSource
     (file,) = path.glob('*.mcap')
     assert parse(str(file)).scheme == 'bag'
+
+
+@pytest.mark.parametrize(
+    ('storage', 'ending'),
+    [
+        pytest.param(StoragePlugin.MCAP, '.mcap', id='mcap'),
+        pytest.param(StoragePlugin.SQLITE3, '.db3', id='sqlite3'),
+    ],
+)
+class TestWithoutMetadata:
+    """As a recorder leaves it that is killed, or a file that is copied out of its folder."""
+
+    def test_a_file_or_a_folder_of_one(self, opened, tmp_path, storage, ending):
+        path = write_bag(tmp_path / 'drive', [40, 120], storage=storage)
+        (path / 'metadata.yaml').unlink()
+        (file,) = path.glob(f'*{ending}')
+        for place in (path, file):
+            assert is_bag(place)
+            assert [gray for _, gray, _ in read_all(opened(f'bag://{place}'))] == [40, 120]
+
+    def test_a_file_in_the_folder_of_another_bag(self, opened, tmp_path, storage, ending):
+        path = write_bag(tmp_path / 'drive', [40], storage=storage)
+        other = write_bag(tmp_path / 'other', [120], storage=storage)
+        (file,) = other.glob(f'*{ending}')
+        file = file.rename(path / f'alone{ending}')
+        assert [gray for _, gray, _ in read_all(opened(f'bag://{file}'))] == [120]
+
+    def test_several_files(self, opened, tmp_path, storage, ending):
+        path = write_bag(tmp_path / 'drive', [40], storage=storage)
+        (path / 'metadata.yaml').rename(path / f'b{ending}')
+        with pytest.raises(
+            SourceError, match=f'has no metadata.yaml, .* bag reindex {path}` makes'
+        ):
+            opened(f'bag://{path}')
+
+    def test_one_that_was_cut_off(self, opened, tmp_path, storage, ending):
+        path = write_bag(tmp_path / 'drive', range(50), storage=storage)
+        (path / 'metadata.yaml').unlink()
+        (file,) = path.glob(f'*{ending}')
+        os.truncate(file, file.stat().st_size * 2 // 3)
+        with pytest.raises(SourceError, match='was the recording cut off') as caught:
+            opened(f'bag://{path}')
+        assert '.;' not in str(caught.value)
+
+
+def test_a_compressed_file_without_metadata(opened, tmp_path):
+    file = tmp_path / 'drive_0.db3.zstd'
+    file.write_bytes(b'(\xb5/\xfd')
+    assert parse(str(file)).scheme == 'bag'
+    with pytest.raises(SourceError, match=r'is compressed, .* `unzstd drive_0.db3.zstd`'):
+        opened(f'bag://{file}')
+
+
+def test_no_images(opened, tmp_path):
+    path = write_bag(tmp_path / 'drive', [], topics=())
+    with pytest.raises(SourceError, match=r'holds no images; .* Its topics: none'):
+        opened(f'bag://{path}')
+
+
+@pytest.mark.parametrize('scheme', ['', 'bag://'])
+def test_another_query_than_a_topic(tmp_path, scheme):
+    path = write_bag(tmp_path / 'drive', [40])
+    with pytest.raises(SourceError, match=r'a bag takes no topics; expected e.g. \?topic=/camera'):
+        parse(f'{scheme}{path}?topics=/left')
+
+
+K = [60, 0, 32, 0, 60, 24, 0, 0, 1]
+CALIBRATED = {
+    'd': [0.1, 0, 0, 0, 0],
+    'k': K,
+    'r': [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    'p': [60, 0, 32, 0, 0, 60, 24, 0, 0, 0, 1, 0],
+}
+
+
+class TestHeaderAndCameraInfo:
+    def test_come_with_each_image(self, opened, tmp_path):
+        path = write_bag(tmp_path / 'drive', [40, 120], camera_info=CALIBRATED)
+        source = opened(f'bag://{path}')
+        one, other = source.read(), source.read()
+        assert one.frame_id == 'front_optical'
+        assert one.calibration.camera_matrix == tuple(K)
+        assert one.calibration.size_wh == (64, 48)
+        assert other.calibration is one.calibration
+
+    @pytest.mark.parametrize(
+        ('info', 'warns'),
+        [
+            pytest.param(None, False, id='none'),
+            pytest.param({}, False, id='not_calibrated'),
+            pytest.param(CALIBRATED | {'k': [float('nan'), *K[1:]]}, True, id='not_a_number'),
+            pytest.param(CALIBRATED | {'d': [0.0] * 9000}, True, id='without_measure'),
+        ],
+    )
+    def test_one_of_no_use(self, opened, tmp_path, caplog, info, warns):
+        path = write_bag(tmp_path / 'drive', [40], camera_info=info)
+        assert opened(f'bag://{path}').read().calibration is None
+        assert ('/camera/camera_info of the bag is not used: ' in caplog.text) is warns

@@ -152,7 +152,7 @@ def test_without_scenes_the_library_runs(said):
 def test_without_scenes_commands_say_what_to_install(said, command):
     what = 'people_detect: models of rendered people' if command == 'info' else 'rendered scenes'
     assert f'{what} come with jetson-perception-scenes' in said[command]
-    assert "pip install 'jetson-perception[demo]'" in said[command]
+    assert 'pip install ./scenes' in said[command]
     assert 'Traceback' not in said[command]
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures('wide_terminal')
 
 needs_evaluate_extra = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ('matplotlib', 'pycocotools'))),
-    reason="needs pip install 'jetson-perception[evaluate]'",
+    reason='needs pip install matplotlib pycocotools',
 )
 
 
@@ -289,11 +289,13 @@ class TestEvaluateObjects:
         assert table_rows(out)['mean (mAP)'][:2] == ['1', '1.0000']
 
     @pytest.mark.parametrize('suffix', ['png', 'svg'])
-    def test_plot(self, model, tmp_path, suffix):
+    def test_plot(self, model, tmp_path, capsys, suffix):
         dataset = str(coco_folder(tmp_path / 'set', [coco_objects(self.RIGHT, self.OTHER)]))
         file = tmp_path / f'plot.{suffix}'
         command = ['evaluate', '--model', model, '--dataset', dataset, '--plot']
-        assert main([*command, str(file)]) == 0
+        assert main([*command, str(file), '--json', str(tmp_path / 'all.json')]) == 0
+        said = capsys.readouterr().err
+        assert said == f'figures are in {tmp_path}/all.json\nplots are in {file}\n'
         if suffix == 'png':
             picture = cv2.imread(str(file))
             assert picture.shape[1] == 1320

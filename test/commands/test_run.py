@@ -254,6 +254,20 @@ class TestRun:
         assert main(['run', colors, str(bag), '--json']) == 0
         records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [record['frame'] for record in records] == [0, 2]
+        first_ns = 1_700_000_000_000_000_007
+        assert [record['stamp_ns'] for record in records] == [first_ns, first_ns + 40_000_000]
+        assert [record['time_s'] for record in records] == [0, 0.04]
+
+    def test_times_of_a_video(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        video = write_video(tmp_path / 'drive.mp4', 3)
+        assert main(['run', colors, picture, video, '--json']) == 0
+        still, *records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert 'time_s' not in still
+        times = [record['time_s'] for record in records]
+        assert times[0] == 0
+        assert times == sorted(set(times))
+        assert not any('stamp_ns' in record for record in records)
 
     def test_times_of_each_stage(self, colors, tmp_path, capsys):
         video = write_video(tmp_path / 'drive.mp4', 3)
@@ -267,6 +281,13 @@ class TestRun:
         assert main(['run', colors, write_picture(tmp_path / 'a.png')]) == 0
         *stages, total = (float(median) for median in cells(capsys.readouterr().err).values())
         assert total == pytest.approx(sum(stages), abs=0.021)  # each is rounded to 0.01
+
+    def test_results_that_are_replaced_are_told(self, colors, tmp_path, capsys):
+        picture, out = write_picture(tmp_path / 'a.png'), tmp_path / 'out'
+        for told in (False, True):
+            assert main(['run', colors, picture, '--output', str(out)]) == 0
+            said = f'WARNING: {out} has results of an earlier run, which are replaced'
+            assert (said in capsys.readouterr().err) is told
 
     def test_videos_of_one_size_stay_apart(self, colors, tmp_path):
         videos = [write_video(tmp_path / f'{name}.mp4', 2) for name in 'ab']

@@ -107,7 +107,7 @@ EXPECTED = {
         'distribution': ('missing', 'none', 'Jazzy (Ubuntu 24.04)'),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
         'oranges': ('ok', '9.8 ms', ''),
-        'scene://': ('warning', 'no scenes', "pip install 'jetson-perception[demo]'"),
+        'scene://': ('warning', 'no scenes', 'pip install ./scenes'),
     },
 }
 CASES = [

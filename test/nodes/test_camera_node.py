@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from bags import write_bag
 from camera.standin_rtsp import StandInRtspServer
 from camera.timed_videos import write_matroska
 from jetson_perception.msg import PipelineStats
@@ -340,6 +341,37 @@ class TestCalibration:
         assert info.k[0] == 100
 
 
+RECORDED = {
+    'd': [0.1, 0, 0, 0, 0],
+    'k': [60, 0, 32, 0, 60, 24, 0, 0, 1],
+    'r': [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    'p': [60, 0, 32, 0, 0, 60, 24, 0, 0, 0, 1, 0],
+}
+
+
+class TestHeaderAndCameraInfoOfABag:
+    @pytest.mark.parametrize(
+        'given', [False, True], ids=['as_recorded', 'what_is_set_comes_first']
+    )
+    def test_are_published(self, peer, run, tmp_path, given):
+        bag = write_bag(tmp_path / 'drive', GRAYS, camera_info=RECORDED)
+        own = {}
+        if given:
+            file = write_calibration(tmp_path / 'front.yaml', SIZE_WH)
+            own = {'frame_id': 'belt', 'calibration': str(file)}
+        run(CameraNode, source=f'bag://{bag}', loop=True, **own)
+        image, info = pairs(peer, 1)[0]
+        frame_id = 'belt' if given else 'front_optical'
+        assert (image.header.frame_id, info.header.frame_id) == (frame_id, frame_id)
+        assert info.k[0] == (100 if given else 60)
+
+    def test_are_scaled_with_the_images(self, peer, run, tmp_path):
+        bag = write_bag(tmp_path / 'drive', GRAYS, camera_info=RECORDED)
+        run(CameraNode, source=f'bag://{bag}', loop=True, width=32, height=24)
+        _, info = pairs(peer, 1)[0]
+        assert (info.width, info.k[0]) == (32, 30)
+
+
 def camera_info(**changed):
     """A calibration for images of 64×48, as camera_calibration sends it."""
     info = {
@@ -414,12 +446,34 @@ class TestSetCameraInfo:
         assert text in answer.status_message
         assert not kept.exists()
 
-    def test_a_missing_folder_is_reported(self, peer, run, pictures, tmp_path):
+    def test_one_of_another_camera_is_refused_and_the_file_kept(
+        self, peer, run, pictures, tmp_path
+    ):
+        kept = write_calibration(tmp_path / 'camera.yaml', SIZE_WH)
+        before = kept.read_text()
+        source = f'images://{pictures}'
+        run(CameraNode, source=source, loop=True, calibration_output=str(kept))
+        _, info = pairs(peer, 1)[0]
+        assert info.k[0] == 100
+        answer = self.set_info(peer, camera_info(width=64, height=64))
+        assert not answer.success
+        assert 'is for 64x64, the pictures are 64x48' in answer.status_message
+        assert kept.read_text() == before
+
+    def test_one_of_another_resolution_is_taken(self, peer, run, pictures, tmp_path):
+        kept = tmp_path / 'camera.yaml'
+        source = f'images://{pictures}'
+        run(CameraNode, source=source, loop=True, calibration_output=str(kept))
+        pairs(peer, 1)
+        assert self.set_info(peer, camera_info(width=128, height=96)).success
+
+    def test_a_missing_folder_is_reported(self, peer, run, pictures, tmp_path, capfd):
         run(
             CameraNode,
             source=f'images://{pictures}',
             calibration_output=str(tmp_path / 'none' / 'camera.yaml'),
         )
+        assert 'set_camera_info will fail: no files can be made in' in capfd.readouterr().err
         answer = self.set_info(peer, camera_info())
         assert not answer.success
         assert 'camera.yaml cannot be written: No such file' in answer.status_message

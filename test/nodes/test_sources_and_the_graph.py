@@ -78,7 +78,7 @@ class TestCamera:
                 result = peer.set_parameter('camera_node', 'source', source)
                 assert not result.successful
                 assert 'source names what ' in result.reason
-                assert 'or with allow_source_changes:=true' in result.reason
+                assert 'or with the parameter allow_source_changes:=true' in result.reason
             assert set_all(
                 peer,
                 'camera_node',
@@ -111,7 +111,7 @@ class TestCamera:
         )
         assert f'not configured: {told}' in line
         assert 'scene://oranges is a rendered scene' in line
-        assert 'allow_source_changes:=true to set it from the graph' in line
+        assert 'with the parameter allow_source_changes:=true to set it from the graph' in line
         assert len(log_lines(node, 'sets nothing for')) == 1
         status = peer.wait_for_status('camera_node', lambda status: True, 'a status')
         assert status.message in line

@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
 
@@ -229,6 +229,29 @@ def test_wrong_values_from_the_start_are_in_the_error_of_configure(make_node, tm
         'configured', ParameterError('', 'source')
     )
     assert 'Once mended' in node._way_out('configured', ModelError('the file is gone'))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'ending'),
+    [
+        pytest.param(
+            {'source': 'csi://0'}, '; for another source, start this node again', id='set'
+        ),
+        pytest.param({}, 'std_srvs/srv/Trigger`', id='empty'),
+        pytest.param(
+            {'source': 'csi://0', 'allow_source_changes': True},
+            'std_srvs/srv/Trigger`',
+            id='from_the_graph',
+        ),
+    ],
+)
+def test_what_only_a_new_start_can_mend_is_told(make_node, settings, ending):
+    node = make_node(**settings)
+    for what in ('configured', 'active any more'):
+        text = node._way_out(what, ModelError('is of another task.'))
+        assert text.startswith('Once mended')
+        assert text.endswith(ending)
+    assert 'start this node again' not in node._way_out('active any more', CudaError('lost'))
 
 
 def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(make_node):

@@ -273,8 +273,9 @@ def test_a_parameter_that_opens_something_is_refused_in_every_state(make_node, c
         result = set_one(node, name, value)
         assert not result.successful
         assert 'source names what /configured opens' in result.reason
-        assert 'restart the node with another source, or with allow_source_changes:=true' in (
-            result.reason
+        assert (
+            'restart the node with another source, or with the parameter allow_source_changes'
+            in (result.reason)
         )
     together = [Parameter('blend', value=0.1), Parameter('source', value='gst://x')]
     for batch in (together, together[::-1]):

@@ -248,6 +248,7 @@ class TestCommand:
         assert main(arguments) == 0
         output = capsys.readouterr().out
         assert 'pass     truth oranges: mIoU 0.9' in output
+        assert 'machine:' not in output  # it has nothing to say
         assert ' 0 failed, ' in output
         assert f'the report is {report}' in output
         results = read_report(report)['results']

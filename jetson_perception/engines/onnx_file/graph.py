@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.engines.onnx_file.header import check_external_files
 from jetson_perception.errors import ModelError, PerceptionError
 from jetson_perception.files.foreign_files import check_foreign_file, open_foreign_file
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def require_onnx() -> Any:
     except ImportError as err:
         raise PerceptionError(
             f'the package onnx is needed to change an ONNX file, and cannot be imported ({err}); '
-            "pip install onnx, or pip install 'jetson-perception[build]'"
+            f'{pip_install("onnx")}'
         ) from err
     return onnx
 

@@ -19,6 +19,7 @@ from jetson_perception.engines.onnx_file.graph import (
     sort_nodes,
 )
 from jetson_perception.errors import ModelError, PerceptionError
+from jetson_perception.installing import pip_install
 
 if TYPE_CHECKING:
     import onnx
@@ -148,7 +149,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     except ImportError as err:
         raise PerceptionError(
             f'ONNX Runtime is needed to convert a model to FP16, and its converter cannot be '
-            f'imported ({err}); pip install onnxruntime'
+            f'imported ({err}); {pip_install("onnxruntime")}'
         ) from err
     quantized = any(node.op_type == 'QuantizeLinear' for node in model.graph.node)
     if quantized and 0 < opset_of(model) < _SCALES_IN_FP16:

@@ -35,6 +35,7 @@ from jetson_perception.engines.onnx_file.graph import (
 from jetson_perception.engines.onnx_file.precision import convert_opset, opset_of, widen_weights
 from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.files.output_files import write_output
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
@@ -169,8 +170,8 @@ def _prepare(path: Path, prepared: Path) -> onnx.ModelProto:
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as err:
         raise PerceptionError(
-            f"ONNX Runtime's quantization cannot be imported: {err}; pip install "
-            f'{err.name or "onnxruntime"}'
+            f"ONNX Runtime's quantization cannot be imported: {err}; "
+            f'{pip_install(err.name or "onnxruntime")}'
         ) from err
     model = load_model(path)
     widen_weights(model)

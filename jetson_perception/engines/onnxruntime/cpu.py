@@ -23,6 +23,7 @@ from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_files import absolute_foreign_path, read_foreign_head
 from jetson_perception.files.native_paths import native_path
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable, printable_line, quoted
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def _create_session(path: Path, threads: int, only_sizes: Mapping[str, int] | No
         import onnxruntime
     except ImportError as err:
         raise ModelError(
-            f'ONNX Runtime cannot be imported ({err}); pip install onnxruntime'
+            f'ONNX Runtime cannot be imported ({err}); {pip_install("onnxruntime")}'
         ) from err
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.onnxruntime.cpu import runtime_text
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def provider_problem() -> str:
     try:
         import onnxruntime
     except ImportError as err:
-        return f'ONNX Runtime cannot be imported ({err}); pip install onnxruntime-gpu'
+        return f'ONNX Runtime cannot be imported ({err}); {pip_install("onnxruntime-gpu")}'
     if _PROVIDER not in onnxruntime.get_available_providers():
         return (
             f'ONNX Runtime {onnxruntime.__version__} here has no CUDA provider; install '

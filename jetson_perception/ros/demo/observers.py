@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ class Observer(Node):
         The newest of each engine, by its name.
     results : dict
         Of each engine the results since the last `clear`.
+    arrivals : dict
+        When each of these came, seconds.
     pictures : list of CompressedImage
         Annotated images, JPEG.
     """
@@ -60,6 +63,7 @@ class Observer(Node):
         self.camera_stats = PipelineStats()
         self.stats = {engine: PipelineStats() for engine in stats}
         self.results: dict[str, list[Any]] = {engine: [] for engine in stats}
+        self.arrivals: dict[str, list[float]] = {engine: [] for engine in stats}
         self.pictures: list[CompressedImage] = []
         self._passed: set[int] = set()
         self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
@@ -88,8 +92,8 @@ class Observer(Node):
 
     def clear(self) -> None:
         """Forget the results so far."""
-        for results in self.results.values():
-            results.clear()
+        for kept in (*self.results.values(), *self.arrivals.values()):
+            kept.clear()
 
     def answered(self) -> bool:
         """Whether every engine has given a result."""
@@ -98,6 +102,11 @@ class Observer(Node):
     def settled(self) -> bool:
         """Whether the stats of every engine go up to the last image of the camera's."""
         return all(msg.header == self.camera_stats.header for msg in self.stats.values())
+
+    def keep(self, engine: str, result: Any) -> None:
+        """Add a result that has just come."""
+        self.results[engine].append(result)
+        self.arrivals[engine].append(time.monotonic())
 
     def findings(self) -> list[str]:
         """Lines about what was found since the last `clear`."""
@@ -182,7 +191,7 @@ class SegObserver(Observer):
         return [f'mIoU against the scene: {self._confusion.mean_iou():.3f} ({text})']
 
     def _on_summary(self, msg: SegmentationSummary) -> None:
-        self.results['segmentation'].append(msg)
+        self.keep('segmentation', msg)
         self._class_names = [area.class_name for area in msg.classes]
 
     def _on_mask(self, msg: Image) -> None:
@@ -255,7 +264,7 @@ class YoloObserver(Observer):
         self._names[engine] = {entry.class_name for entry in msg.class_map}
 
     def _on_found(self, engine: str, msg: Detection2DArray) -> None:
-        self.results[engine].append(msg)
+        self.keep(engine, msg)
         self._compare(engine, 'found', msg)
 
     def _on_truth(self, msg: Detection2DArray) -> None:

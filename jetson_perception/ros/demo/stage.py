@@ -87,7 +87,7 @@ class Stage:
         self.spin(seconds)
         self.stop_camera()
         return {
-            engine: Window(before[engine], after, observer.camera_stats, observer.results[engine])
+            engine: Window(before[engine], after, observer.camera_stats, observer.arrivals[engine])
             for engine, after in observer.stats.items()
         }
 

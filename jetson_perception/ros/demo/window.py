@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from jetson_perception.ros.image_messages import stamp_ns
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +22,9 @@ class Window:
         Of the engine.
     camera : PipelineStats
         Of camera_node, which counts from its start.
-    results : sequence of message with a header
-        That came in between; at least one.
+    arrivals : sequence of float
+        When each result came in between, seconds; at least one. Their stamps may be of a
+        recording, and go back where it begins again.
     """
 
     def __init__(
@@ -33,17 +32,16 @@ class Window:
         before: PipelineStats,
         after: PipelineStats,
         camera: PipelineStats,
-        results: Sequence[Any],
+        arrivals: Sequence[float],
     ) -> None:
         self.stages = after.stages
         self.published = camera.frames_processed
         self.lost = self.published - (after.frames_received - before.frames_received)
         self.skipped = after.frames_skipped - before.frames_skipped
         self.failed = after.frames_failed - before.frames_failed
-        self.answered = len(results)
-        first, last = (stamp_ns(results[end].header) for end in (0, -1))
-        #: From the first image that was answered to the last.
-        self.seconds = (last - first) / 1e9
+        self.answered = len(arrivals)
+        #: From the first result to the last.
+        self.seconds = arrivals[-1] - arrivals[0]
 
     def frame_rate(self) -> float:
         """Results a second, Hz; 0 when there was but one."""

@@ -35,7 +35,7 @@ def operators(model, names):
 class TestLoading:
     def test_no_onnx(self, monkeypatch):
         monkeypatch.setitem(sys.modules, 'onnx', None)
-        with pytest.raises(PerceptionError, match=r'pip install onnx, or .*\[build\]'):
+        with pytest.raises(PerceptionError, match='pip install onnx'):
             require_onnx()
 
     @pytest.mark.parametrize(

@@ -88,3 +88,21 @@ def test_pictures_begin_with_the_first_new_frame(shown, kept):
         observer.destroy_node()
         peer.destroy_node()
         rclpy.shutdown()
+
+
+def test_results_of_a_recording_that_begins_again_have_the_times_of_their_arrival():
+    rclpy.init()
+    observer = YoloObserver(['det'])
+    try:
+        begun = time.monotonic()
+        for second in (8, 9, 7, 8):
+            observer.keep('det', Detection2DArray(header=Header(stamp=Time(sec=second))))
+        arrivals = observer.arrivals['det']
+        times = [begun, *arrivals, time.monotonic()]
+        assert times == sorted(times)
+        assert len(arrivals) == len(observer.results['det'])
+        observer.clear()
+        assert not observer.arrivals['det']
+    finally:
+        observer.destroy_node()
+        rclpy.shutdown()

@@ -1,0 +1,43 @@
+"""Bars that count, and that no command needs a rich newer than the one of Ubuntu 22.04."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import jetson_perception
+from jetson_perception.commands.progress import add_open_end, progress_bar
+
+
+def test_of_how_many():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with progress_bar(console) as progress:
+        counter = progress.add_task('pictures', total=5)
+        progress.advance(counter)
+        progress.refresh()
+        assert '1/5' in console.file.getvalue()
+
+
+@pytest.mark.parametrize('terminal', [True, False])
+def test_nobody_knows_of_how_many(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with progress_bar(console) as progress:
+        counter = add_open_end(progress, 'frames')
+        for _ in range(3):
+            progress.advance(counter)
+        progress.refresh()
+        assert ('3/?' in console.file.getvalue()) is terminal
+
+
+def test_what_rich_11_2_lacks_is_not_used():
+    lacking = re.compile(r'import .*MofNCompleteColumn|\.add_section\(|add_task\(.*total=None')
+    folder = Path(jetson_perception.__file__).parent
+    found = [
+        f'{path.name}: {line.strip()}'
+        for path in sorted(folder.rglob('*.py'))
+        for line in path.read_text().splitlines()
+        if lacking.search(line)
+    ]
+    assert found == []
