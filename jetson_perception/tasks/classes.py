@@ -74,7 +74,8 @@ def class_score_thresholds(
         if isinstance(entry, str) and not entry.strip():
             continue
         name, _, number = entry.rpartition(':') if isinstance(entry, str) else ('', '', '')
-        threshold = float(number) if _NUMBER.fullmatch(number) else -1.0
+        # Python strips control characters that float() refuses.
+        threshold = float(number.strip()) if _NUMBER.fullmatch(number) else -1.0
         if not (name.strip() and 0 <= threshold <= 1):
             raise ParameterError(
                 f"{parameter} has {quoted(entry)}; expected 'name: threshold' with a number from "

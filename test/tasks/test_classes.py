@@ -88,6 +88,7 @@ def test_thresholds_of_names(entries, thresholds):
         (['person: true'], "has 'person: true'; expected"),
         (['person: inf'], 'expected'),
         (['person: 0_1'], 'expected'),
+        (['person: \x1f2.5'], 'expected'),
         (['person: \u0661'], 'expected'),
         ([('person', 0.5)], 'expected'),
         ([0.5], 'has 0.5; expected'),
