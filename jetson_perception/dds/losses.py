@@ -100,6 +100,8 @@ class InputFacts:
         Frames of the last seconds; what was lost after it had arrived counts too.
     lost_here : int
         Of those lost, the ones that arrived, but that a newer one replaced before they were taken.
+    reliable : bool
+        Whether what is lost on the way is sent again, so that it comes late, and several at once.
     silent : bool
         Whether no frame came for longer than is usual.
     ever : bool
@@ -135,6 +137,7 @@ class InputFacts:
     received: int = 0
     lost: int = 0
     lost_here: int = 0
+    reliable: bool = False
     silent: bool = False
     ever: bool = False
     rate_hz: float = 0.0
@@ -181,7 +184,7 @@ def judge(facts: InputFacts) -> list[Finding]:
     matching = [each for each in facts.senders if not each.mismatch]
     if facts.senders and not matching:
         return _distinct([_mismatch(each) for each in facts.senders])
-    if facts.is_losing and facts.lost_here * 2 >= facts.lost:
+    if facts.is_losing and facts.lost_here * 2 >= facts.lost and not _is_resent(facts):
         return [_slow_taking(facts)]
     found = _distinct([_of_sender(each, facts) for each in matching or [Sender('its publisher')]])
     # What explains nothing beside a real cause is left out.
@@ -209,6 +212,16 @@ def _nobody(facts: InputFacts) -> Finding:
 
 def _mismatch(sender: Sender) -> Finding:
     return Finding(Cause.MISMATCH, sender.mismatch, sender.mismatch_cure)
+
+
+def _is_resent(facts: InputFacts) -> bool:
+    """Whether frames replace each other here because they were lost before, and sent again."""
+    if not facts.reliable:
+        return False
+    if facts.socket_drops or facts.torn >= LEAST_TORN:
+        return True
+    here = [each for each in facts.senders if each.same_host and facts.by_shared_memory]
+    return any(_of_memory(each, facts) is not None for each in here)
 
 
 def _slow_taking(facts: InputFacts) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from rclpy.qos import QoSCompatibility, qos_check_compatible
+from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
 from jetson_perception.dds import sockets
 from jetson_perception.dds.frame_counts import Counted
@@ -86,6 +86,7 @@ class TopicFacts:
             received=recent.received,
             lost=recent.lost,
             lost_here=recent.lost_here,
+            reliable=self._profile.reliability == QoSReliabilityPolicy.RELIABLE,
             by_shared_memory=not hidden
             and bool(segments_of_process(os.getpid() % PID_MODULUS, in_memory)),
             receive_limit=sockets.receive_limit(),

@@ -33,6 +33,8 @@ OTHER_TYPE = sender(mismatch='/camera sends another type', mismatch_cure='remap 
 FAR = sender(Memory.UNKNOWN, 0, same_host=False)
 OTHER_DDS = sender(Memory.UNKNOWN, 0, same_host=None)
 STOCK = {'receive_limit': 212_992, 'socket_bytes': 212_992, 'socket_drops': 900}
+#: What a reliable subscription loses, as it all arrives in the end.
+HERE = {'reliable': True, 'lost_here': 110}
 FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
 
 
@@ -52,6 +54,18 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
         ),
         pytest.param(facts(FAR, **SILENT), Cause.SILENT, id='silent_and_far'),
         pytest.param(facts(SMALL_SEGMENT, **LOSING), Cause.SEGMENT_SMALL, id='small_segment'),
+        pytest.param(facts(sender(), **LOSING, **HERE), Cause.SLOW_TAKING, id='slow_and_reliable'),
+        pytest.param(
+            facts(SMALL_SEGMENT, **LOSING, **HERE), Cause.SEGMENT_SMALL, id='sent_again_by_memory'
+        ),
+        pytest.param(
+            facts(OTHER_DDS, **LOSING, **(HERE | STOCK), by_shared_memory=False),
+            Cause.SOCKET_BUFFERS,
+            id='sent_again_over_udp',
+        ),
+        pytest.param(
+            facts(FAR, **LOSING, **HERE, torn=500), Cause.NETWORK, id='sent_again_from_afar'
+        ),
         pytest.param(
             facts(SMALL_SEGMENT, **SILENT, lost=9, image_bytes=0),
             Cause.SEGMENT_SMALL,
