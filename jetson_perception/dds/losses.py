@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from jetson_perception.dds import sockets
 from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.printable import listed, printable
 
@@ -21,9 +22,6 @@ WANTED_SEGMENT_BYTES = 70 << 20
 LEAST_TORN = 50
 #: Assumed where none came yet to measure: VGA in color, the smallest that cameras usually send.
 USUAL_IMAGE_BYTES = 640 * 480 * 3
-#: A socket whose limit is smaller loses images however often it is read.
-LEAST_BUFFER_BYTES = 1 << 20
-WANTED_BUFFER_BYTES = 4 << 20
 _MOST_NAMED = 4
 
 
@@ -185,7 +183,7 @@ def judge(facts: InputFacts) -> list[Finding]:
     if facts.senders and not matching:
         return _distinct([_mismatch(each) for each in facts.senders])
     if facts.is_losing and facts.lost_here * 2 >= facts.lost and not _is_resent(facts):
-        return [_slow_taking(facts)]
+        return [_slow_taking()]
     found = _distinct([_of_sender(each, facts) for each in matching or [Sender('its publisher')]])
     # What explains nothing beside a real cause is left out.
     causes = [each for each in found if each.cause not in (Cause.LOAD, Cause.SILENT)]
@@ -224,7 +222,7 @@ def _is_resent(facts: InputFacts) -> bool:
     return any(_of_memory(each, facts) is not None for each in here)
 
 
-def _slow_taking(facts: InputFacts) -> Finding:
+def _slow_taking() -> Finding:
     return Finding(
         Cause.SLOW_TAKING,
         'images arrive, but this process is too busy to take each before the next one comes',
@@ -289,7 +287,7 @@ def _of_size(sender: Sender, facts: InputFacts) -> Finding | None:
 
 def _is_full(facts: InputFacts) -> bool:
     """Whether this process had no room for shared memory, and has sockets of the usual size."""
-    small = facts.socket_bytes is not None and facts.socket_bytes < LEAST_BUFFER_BYTES
+    small = not sockets.carries_images(facts.socket_bytes)
     return small and 0 < facts.shared_memory_free_bytes < WANTED_SEGMENT_BYTES
 
 
@@ -330,7 +328,7 @@ def _with_buffers(finding: Finding, facts: InputFacts) -> Finding:
         finding.cause,
         f'{finding.found}, and sockets hold only {_size(facts.receive_limit or 0)}, too little to '
         'receive them by UDP instead',
-        f'{_sysctl()}, or {finding.cure}',
+        f'{sockets.SYSCTL_LINE}, or {finding.cure}',
     )
 
 
@@ -361,15 +359,15 @@ def _buffers(facts: InputFacts) -> Finding:
             Cause.SOCKET_BUFFERS,
             'images come by UDP, and the kernel lets a socket hold only '
             f'{_size(facts.receive_limit or 0)}',
-            _sysctl(),
+            sockets.SYSCTL_LINE,
         )
-    if facts.socket_bytes is not None and facts.socket_bytes < LEAST_BUFFER_BYTES:
+    if facts.socket_bytes is not None and not sockets.carries_images(facts.socket_bytes):
         return Finding(
             Cause.SOCKET_BUFFERS,
             f'images come by UDP, and sockets of this process hold only '
             f'{_size(facts.socket_bytes)}, as its profile of Fast DDS has it',
             'start this node without FASTDDS_BUILTIN_TRANSPORTS and '
-            f'FASTRTPS_DEFAULT_PROFILES_FILE, or set receiveBufferSize to {WANTED_BUFFER_BYTES}',
+            f'FASTRTPS_DEFAULT_PROFILES_FILE, or set receiveBufferSize to {sockets.WANTED_BYTES}',
         )
     return _load(Sender('the camera'))
 
@@ -397,11 +395,7 @@ def _comes_by_udp(sender: Sender, facts: InputFacts) -> bool:
 
 
 def _buffers_suffice(facts: InputFacts) -> bool:
-    return facts.receive_limit is None or facts.receive_limit >= LEAST_BUFFER_BYTES
-
-
-def _sysctl() -> str:
-    return f'sudo sysctl -w net.core.rmem_max={WANTED_BUFFER_BYTES}'
+    return sockets.carries_images(facts.receive_limit)
 
 
 def _size(nbytes: int) -> str:

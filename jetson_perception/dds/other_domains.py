@@ -36,7 +36,7 @@ def undiscovered(domain: int, proc: Path = Path('/proc')) -> tuple[str, ...]:
     for other, inodes in sorted(by_domain.items()):
         owners = {processes[inode] for inode in inodes if inode in processes}
         if other != domain:
-            who = f' ({owners and _named(min(owners), proc)})' if owners else ''
+            who = f' ({_named(min(owners), proc)})' if owners else ''
             there = counted(len(inodes), 'participant')
             found.append(f'ROS_DOMAIN_ID {other} has {there} on this host{who}, not {domain}')
     found += [f'{_named(pid, proc)} has {name}=OFF' for pid, name in _hidden(processes, proc)]

@@ -111,8 +111,11 @@ def udp_alone() -> dict[str, str]:
     """Variables for a participant of this process that offers UDP alone; empty if it cannot be."""
     if _taken is not None:
         return _taken.udp_alone
-    # Somebody else started ROS here, and discovery would have had to be set before.
-    return {} if localhost.is_localhost(os.environ) else choose(SMALLEST_SEGMENT).udp_alone
+    # Somebody else started ROS here, and discovery or a profile would have had to be set before.
+    release = fast_dds()
+    if localhost.is_localhost(os.environ) or release is None or not release.takes_sizes:
+        return {}
+    return choose(SMALLEST_SEGMENT).udp_alone
 
 
 def _by_variables(environ: Mapping[str, str], segment_bytes: int) -> Transports:
@@ -120,16 +123,17 @@ def _by_variables(environ: Mapping[str, str], segment_bytes: int) -> Transports:
     discovery, profile = {}, None
     if localhost.is_localhost(environ):
         domain = localhost.domain_of(environ)
-        if domain is None or localhost.has_static_peers(environ):
-            why = 'as with LOCALHOST it does if ROS_STATIC_PEERS is set'
-            return Transports({}, {}, f'rmw_fastrtps chooses, {why}')
+        if domain is None:
+            return Transports({}, {}, 'rmw_fastrtps chooses: ROS_DOMAIN_ID is not a domain')
+        if localhost.has_static_peers(environ):
+            return Transports({}, {}, 'rmw_fastrtps chooses: LOCALHOST with ROS_STATIC_PEERS')
         profile = profile_file(localhost.profile(domain))
         discovery = {**_profile_variables(profile), **localhost.left_to_profile()}
     udp = f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'
     if not segment_bytes:
         environment = {TRANSPORTS_VARIABLE: udp, **discovery}
         return Transports(
-            environment, {}, f'UDP ({_socket_size()}); {_too_little_shared_memory()}'
+            environment, {}, f'UDP ({_socket_size()}); {_too_little_shared_memory()}', profile
         )
     # Fast DDS makes the segment twice as large as the sockets are to be.
     both = f'DEFAULT?sockets_size={segment_bytes // 2}&non_blocking=true'

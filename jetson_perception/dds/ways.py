@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from jetson_perception.dds.guids import Guid
     from jetson_perception.dds.segments import Segment
 
+_THEIRS = "the publisher's shared memory"
+
 
 class Way(NamedTuple):
     """How images are to be received.
@@ -64,12 +66,12 @@ def _obstacle(guid: Guid, known: list[Segment]) -> tuple[str, bool]:
     """What keeps images out of a publisher's shared memory, and whether anything comes through."""
     theirs = segments_of_process(guid.pid_modulo, known)
     if not theirs:
-        return 'its shared memory is not to be seen from here, as with another container', False
+        return f'{_THEIRS} is not to be seen from here, as in another container', False
     # The super-user could read what others send, but they could not say that it is there.
     if not all(each.readable and each.uid == os.getuid() for each in theirs):
-        return 'its shared memory belongs to another user', False
-    # A participant that has several, as with a profile beside LOCALHOST, sends through all.
+        return f'{_THEIRS} belongs to another user', False
+    # A participant with several, by a profile beside LOCALHOST, sends through all of them.
     largest = max(each.nbytes for each in theirs)
     if largest < SMALLEST_SEGMENT:
-        return f'its shared memory has {largest / MEBIBYTE:.1f} MB, too little for images', True
+        return f'{_THEIRS} has {largest / MEBIBYTE:.1f} MB, too little for images', True
     return '', True

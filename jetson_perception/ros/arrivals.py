@@ -18,7 +18,8 @@ class Arrival(NamedTuple):
     message : object
         As the subscription's callback gets it.
     number : int or None
-        The how manieth of its publisher it is; None where the middleware does not say.
+        Its publication sequence number, counted from 1 by each publisher; None where the
+        middleware gives none.
     sent_ns : int
         When it was sent, by its publisher's clock; 0 where the middleware does not say.
     """
@@ -29,7 +30,7 @@ class Arrival(NamedTuple):
 
 
 class Arrivals:
-    """Looks over a subscription.
+    """Passes each message of a subscription to hearers, then to its callback.
 
     rclpy tells numbers from Iron on, and not with every middleware.
 

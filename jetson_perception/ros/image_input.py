@@ -326,7 +326,7 @@ class ImageInput:
         taken = UNNAMED[encoding]
         self._node.get_logger().warning(
             f'images on {self.name} are {encoding}, which does not say what the channels hold; '
-            f'they are taken as {taken}. Have the publisher name the encoding, as with '
+            f'they are taken as {taken}. Have the publisher name the encoding, with '
             f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
         )
 

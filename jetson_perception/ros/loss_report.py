@@ -137,7 +137,7 @@ class LossReport:
             ever=self._counts.total.received > 0,
             rate_hz=self._counts.rate_hz,
             image_bytes=self._image_bytes,
-            compressed=self._topic is not None and self._topic.compressed,
+            compressed=self._topic is not None and self._topic.transport != 'raw',
         )
 
     def _tell(self) -> None:

@@ -102,6 +102,7 @@ def run_node(
     except ExternalShutdownException:
         pass
     finally:
+        transports.forget_profile()  # also of a node that could not be made
         try:
             if node is not None:
                 node.destroy_node()

@@ -108,7 +108,9 @@ class SubscriptionFit:
             self.check()
         elif self._trial is not None:
             tried = self._trial.needs_udp()
-            way = Way(tried, 'nothing comes through its shared memory' if tried else '')
+            way = Way(
+                tried, "nothing comes through the publisher's shared memory" if tried else ''
+            )
             self._want(Fit(self.wanted.reliable, way))
 
     def _want(self, wanted: Fit) -> bool:

@@ -60,7 +60,7 @@ class UdpParticipant:
         if hidden is not None:
             hidden.destroy_node()
         if context is not None:
-            rclpy.shutdown(context=context)
+            rclpy.try_shutdown(context=context)  # a signal may have done so
 
     def _open(self) -> None:
         self._context = context = Context()
@@ -164,6 +164,7 @@ class UdpSubscription(Waitable):
             return
         message, info = taken_data
         inner = self._inner
+        # Of rclpy's executors, which look at it in the same way; there is no public one.
         if _TELLS_NUMBERS and inner._callback_type is not Subscription.CallbackType.MessageOnly:
             inner.callback(message, info)
         else:

@@ -254,9 +254,9 @@ class ImageWatchdog:
                 if kind.type_name in types and name != topic and self._others_publish(name)
             ]
             if others:
-                listed = printable(', '.join(others), 1000)
+                names = printable(', '.join(others), 1000)
                 what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
-                return f'{what} are on {listed}: remap image to one of them'
+                return f'{what} are on {names}: remap image to one of them'
         return (
             'start the camera driver, or remap image to the topic that it publishes'
             f'{self._hints()}'

@@ -142,3 +142,22 @@ def test_a_taken_profile_is_removed(monkeypatch):
     transports.forget_profile()
     transports.forget_profile()
     assert not taken.profile.exists()
+
+
+def test_a_profile_is_taken_also_without_shared_memory():
+    environ = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': '5'}
+    taken = chosen(JAZZY | environ, free_bytes=0)
+    assert str(taken.profile) in taken.environment.values(), 'else nobody removes the file'
+
+
+def test_asking_for_udp_alone_writes_no_profile(monkeypatch, folder):
+    monkeypatch.setattr(transports, '_taken', None)
+    for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.setenv(name, '')
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'ROS_LOCALHOST_ONLY', 'RMW_IMPLEMENTATION'):
+        monkeypatch.setenv(name, '')
+    for name in ('AMENT_PREFIX_PATH', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        monkeypatch.setenv(name, '')
+    monkeypatch.setenv('ROS_DISTRO', 'humble')
+    assert transports.udp_alone() == {}
+    assert not list(folder.iterdir())

@@ -235,7 +235,7 @@ class _Runner:
         first_ns = stamps_ns[0] + int(_WARM_UP_S * 1e9)
         counted_ns = [stamp for stamp in stamps_ns if stamp >= first_ns]
         warm_up_ns = [stamp for stamp in stamps_ns if stamp < first_ns]
-        run = graph_run(rate_hz, len(self._senders), counted_ns, self._answers.heard(), warm_up_ns)
+        run = graph_run(rate_hz, senders, counted_ns, self._answers.heard(), warm_up_ns)
         run = replace(run, usage=meter.usage(cpu_percent))
         self.missed += self._answers.missed
         self.foreign += run.foreign

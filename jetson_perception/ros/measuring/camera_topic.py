@@ -17,7 +17,7 @@ from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
 from jetson_perception.ros.measuring.answers import GraphListener
-from jetson_perception.ros.measuring.ear import IMAGE_TYPES, Ear
+from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
 from jetson_perception.ros.stamps import StampCheck
@@ -183,7 +183,7 @@ def _facts(node: Node, ear: Ear, heard: list[Heard], kernel: KernelCounters) -> 
         ever=bool(heard),
         rate_hz=ear.counts.rate_hz,
         image_bytes=heard[-1].nbytes if heard else 0,
-        compressed='Compressed' in ear.type_name,
+        compressed=ear.type_name != RAW_TYPE,
     )
 
 

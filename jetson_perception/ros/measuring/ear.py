@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.arrivals import Arrival
 
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+RAW_TYPE = 'sensor_msgs/msg/Image'
+IMAGE_TYPES = (RAW_TYPE, 'sensor_msgs/msg/CompressedImage')
 """Types of images: raw, and compressed."""
 
 #: The newest messages are looked at: an hour of a camera's.
@@ -93,7 +94,7 @@ class Ear:
         self._udp = UdpParticipant(node)
         self._images: ImageSubscription | None = None
         if type_name in IMAGE_TYPES:
-            topic = ImageTopic(name, 'compressed' if type_name == IMAGE_TYPES[1] else 'raw')
+            topic = ImageTopic(name, 'raw' if type_name == RAW_TYPE else 'compressed')
             self._images = ImageSubscription(
                 node,
                 self._udp,
@@ -142,7 +143,7 @@ class Ear:
         if not self.image:
             self.image = (
                 f'{message.width}×{message.height} {printable(message.encoding, 40)}'
-                if self.type_name == IMAGE_TYPES[0]
+                if self.type_name == RAW_TYPE
                 else printable(message.format, 80)
             )
 

@@ -17,7 +17,7 @@ _PROC = Path('/proc')
 def pids_of(guid: Guid) -> list[int]:
     """Processes of this host that an endpoint's id may be of; one, but for rare chances.
 
-    None where it is of another middleware, or its process is in a container of its own. What
+    Empty where it is of another middleware, or its process is in a container of its own. What
     another user's process has loaded cannot be looked at, so there its number alone counts.
     """
     if not guid.of_fast_dds:
