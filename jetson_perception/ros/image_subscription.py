@@ -102,15 +102,31 @@ class ImageSubscription:
         overridable = qos.overridable(profile, reliability=bool(self._overridden()))
         subscription: Any = self._node.create_subscription(*arguments, **overridable)
         if wanted.way.over_udp:
-            profile = subscription.qos_profile  # with what the user has set of it
-            self._node.destroy_subscription(subscription)
-            subscription = self._udp.subscribe(*arguments, profile)
-            self._node.get_logger().info(
-                f'images on {printable(self._topic.name)} are received over UDP: '
-                f'{wanted.way.reason}'
-            )
+            subscription = self._over_udp(subscription)
         self._subscription = subscription
         self._on_new(subscription)
+
+    def _over_udp(self, subscription: Any) -> Any:
+        """A subscription that offers UDP alone in place of this one, which stays if that fails."""
+        name = printable(self._topic.name)
+        try:
+            made = self._udp.subscribe(
+                self._topic.message_type,
+                self._topic.name,
+                self._callback,
+                subscription.qos_profile,  # with what the user has set of it
+            )
+        except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
+            self._node.get_logger().warning(
+                f'images on {name} cannot be received over UDP, and may get lost: no second '
+                f'participant can be made ({printable(str(error), 300)})'
+            )
+            return subscription
+        self._node.destroy_subscription(subscription)
+        self._node.get_logger().info(
+            f'images on {name} are received over UDP: {self._fit.wanted.way.reason}'
+        )
+        return made
 
     def _make_anew(self) -> None:
         if self._subscription is not None:

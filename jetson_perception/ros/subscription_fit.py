@@ -97,6 +97,7 @@ class SubscriptionFit:
         publishers = self._publishers()
         self._judged = frozenset(bytes(info.endpoint_gid) for info in publishers)
         if not publishers:
+            self._trial = None
             return False  # the subscription stays, as whoever comes may be like who left
         guids = [Guid(each) for each in self._judged]
         way = self._way_from(guids)

@@ -50,6 +50,7 @@ class UdpParticipant:
     ) -> UdpSubscription:
         """Subscribe to a topic, by its full name."""
         if self._hidden is None:
+            self.close()  # what an attempt that failed has left
             self._open()
         return UdpSubscription(self._node, self._hidden, message_type, topic, callback, qos)
 
@@ -63,7 +64,7 @@ class UdpParticipant:
             rclpy.try_shutdown(context=context)  # a signal may have done so
 
     def _open(self) -> None:
-        self._context = context = Context()
+        context = Context()
         domain = self._node.context.get_domain_id()
         # rmw_fastrtps makes the participant with the first node, not with the context.
         with _environment(transports.udp_alone()):
@@ -73,6 +74,7 @@ class UdpParticipant:
                 domain_id=domain,
                 signal_handler_options=SignalHandlerOptions.NO,
             )
+            self._context = context
             self._hidden = Node(
                 f'_{self._node.get_name().lstrip("_")}_images',
                 context=context,

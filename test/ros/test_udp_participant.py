@@ -1,8 +1,13 @@
 """Subscriptions of a second participant, which run with the node's own."""
 
 import pytest
+from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from jetson_perception.dds.ways import Way
+from jetson_perception.ros import image_subscription
+from jetson_perception.ros.image_topic import ImageTopic
+from jetson_perception.ros.subscription_fit import Fit
 from jetson_perception.ros.udp_participant import UdpParticipant
 
 
@@ -69,3 +74,39 @@ def test_it_opens_again_after_it_was_closed(peer, participant):
         peer.node.destroy_publisher(texts)
     names = peer.node.get_node_names()
     peer.wait_for(lambda: '_peer_images' not in peer.node.get_node_names(), f'its end in {names}')
+
+
+class WantsUdp:
+    """Stands for the fit of a subscription to a publisher whose shared memory is too small."""
+
+    wanted = Fit(way=Way(True, 'it is too small'))
+    judged = True
+
+    def __init__(self, *arguments):
+        pass
+
+    def check(self):
+        return False
+
+    def close(self):
+        pass
+
+    message_arrived = close
+
+
+def test_images_still_come_where_no_second_participant_can_be_made(peer, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError('no more descriptors')
+
+    participant = UdpParticipant(peer.node)
+    monkeypatch.setattr(participant, 'subscribe', fail)
+    monkeypatch.setattr(image_subscription, 'SubscriptionFit', WantsUdp)
+    heard, made = [], []
+    topic = ImageTopic(f'/{peer.namespace}/image')
+    subscription = image_subscription.ImageSubscription(
+        peer.node, participant, topic, heard.append, made.append, list
+    )
+    images = peer.image_publisher()
+    peer.send_until(images, Image, lambda: heard, 'an image')
+    assert [each.topic_name for each in made] == [topic.name]
+    subscription.close()
