@@ -63,7 +63,9 @@ def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
     if theirs:
         memory = Memory.OPEN if any(map(_is_open, theirs)) else Memory.REFUSED
         return SenderMemory(memory, max(each.nbytes for each in theirs))
-    pids = _pids(publisher.pid_modulo)
+    # A process of another container may have the same id as this one.
+    here = publisher.in_process_of(own)
+    pids = [pid for pid in _pids(publisher.pid_modulo) if here or pid != os.getpid()]
     if not pids:
         return _of_hidden_process(known)
     shared = any(_shared_memory_of(pid) == _shared_memory_of(os.getpid()) for pid in pids)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import sockets
-from jetson_perception.dds.segments import segments_of_process
+from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.sender_memory import memory_of
 from jetson_perception.dds.transports import MEBIBYTE, SMALLEST_SEGMENT
 
 if TYPE_CHECKING:
@@ -56,22 +56,21 @@ def way_from(
     for guid in publishers:
         # Others do not offer shared memory here, and within a process none is needed.
         if guid.on_host_of(own) and not guid.in_process_of(own):
-            reason, open_to_us = _obstacle(guid, known)
+            reason, open_to_us = _obstacle(guid, own, known)
             if reason and (not open_to_us or sockets.carries_images(receive_limit)):
                 reasons.append(reason)
     return Way(bool(reasons), reasons[0] if reasons else '')
 
 
-def _obstacle(guid: Guid, known: list[Segment]) -> tuple[str, bool]:
+def _obstacle(guid: Guid, own: Guid, known: list[Segment]) -> tuple[str, bool]:
     """What keeps images out of a publisher's shared memory, and whether anything comes through."""
-    theirs = segments_of_process(guid.pid_modulo, known)
-    if not theirs:
-        return f'{_THEIRS} is not to be seen from here, as in another container', False
-    # The super-user could read what others send, but they could not say that it is there.
-    if not all(each.readable and each.uid == os.getuid() for each in theirs):
+    memory, nbytes = memory_of(guid, own, known)
+    if memory is Memory.NONE:
+        return '', True  # it sends over UDP, whatever is offered
+    if memory is Memory.REFUSED:
         return f'{_THEIRS} belongs to another user', False
-    # A participant with several, by a profile beside LOCALHOST, sends through all of them.
-    largest = max(each.nbytes for each in theirs)
-    if largest < SMALLEST_SEGMENT:
-        return f'{_THEIRS} has {largest / MEBIBYTE:.1f} MB, too little for images', True
+    if memory is not Memory.OPEN:
+        return f'{_THEIRS} is not to be seen from here, as in another container', False
+    if nbytes < SMALLEST_SEGMENT:
+        return f'{_THEIRS} has {nbytes / MEBIBYTE:.1f} MB, too little for images', True
     return '', True

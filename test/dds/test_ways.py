@@ -1,26 +1,20 @@
 """By which way images come from a publisher."""
 
-import os
-from pathlib import Path
-
 import pytest
 
+from jetson_perception.dds import ways
 from jetson_perception.dds.guids import Guid
-from jetson_perception.dds.segments import Segment
+from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.sender_memory import SenderMemory
 from jetson_perception.dds.ways import way_from
 
 LARGE, SMALL = 16 << 20, 549_408
 STOCK, RAISED = 212_992, 4 << 20
-OWN_PID, THEIR_PID = 300, 70_000
-UID = os.getuid()
+OWN_PID, THEIR_PID = 300, 4711
 
 
 def guid(pid=THEIR_PID, host=b'\x78\xfd', vendor=b'\x01\x0f', chance=b'\x01\x02'):
     return Guid(vendor + host + (pid % 65536).to_bytes(2, 'little') + chance + bytes(8))
-
-
-def segment(nbytes=LARGE, pid=THEIR_PID, uid=UID, *, readable=True):
-    return Segment(Path('/dev/shm/fastrtps_x'), nbytes, uid, pid, readable)
 
 
 OWN = guid(OWN_PID)
@@ -44,30 +38,43 @@ def test_who_offers_no_shared_memory_needs_no_other_way(publisher, limit):
     assert not way_from([publisher], OWN, [], receive_limit=limit).over_udp
 
 
+@pytest.fixture
+def see(monkeypatch):
+    """Sets what is seen of the shared memory of each publisher, by its process id."""
+
+    def seen(**found):
+        def memory_of(publisher, own, known):
+            return SenderMemory(*found[f'pid_{publisher.pid_modulo}'])
+
+        monkeypatch.setattr(ways, 'memory_of', memory_of)
+
+    return seen
+
+
 @pytest.mark.parametrize(
-    ('known', 'limit', 'reason'),
+    ('memory', 'nbytes', 'limit', 'reason'),
     [
-        pytest.param([segment()], RAISED, '', id='large'),
-        pytest.param([segment(SMALL), segment()], RAISED, '', id='one_of_two_large'),
-        pytest.param([segment(SMALL)], RAISED, '0.5 MB', id='small'),
+        pytest.param(Memory.OPEN, LARGE, RAISED, '', id='large'),
+        pytest.param(Memory.OPEN, SMALL, RAISED, '0.5 MB', id='small'),
         # Less arrives over UDP than through any segment.
-        pytest.param([segment(SMALL)], STOCK, '', id='small_and_small_sockets'),
-        pytest.param([], RAISED, 'not to be seen', id='container'),
-        pytest.param([], STOCK, 'not to be seen', id='container_and_small_sockets'),
-        pytest.param([segment(pid=None)], RAISED, 'not to be seen', id='dead_or_foreign'),
-        pytest.param([segment(pid=THEIR_PID + 1)], RAISED, 'not to be seen', id='other_process'),
-        pytest.param([segment(readable=False)], STOCK, 'another user', id='user'),
-        pytest.param([segment(uid=UID + 1)], STOCK, 'another user', id='user_of_root'),
+        pytest.param(Memory.OPEN, SMALL, STOCK, '', id='small_and_small_sockets'),
+        pytest.param(Memory.ELSEWHERE, 0, RAISED, 'not to be seen', id='container'),
+        pytest.param(Memory.ELSEWHERE, 0, STOCK, 'not to be seen', id='container_small_sockets'),
+        pytest.param(Memory.UNKNOWN, 0, STOCK, 'not to be seen', id='unknown'),
+        pytest.param(Memory.REFUSED, LARGE, STOCK, 'another user', id='user'),
+        pytest.param(Memory.NONE, 0, RAISED, '', id='none_at_all'),
     ],
 )
-def test_a_publisher_of_this_host(known, limit, reason):
-    way = way_from([guid()], OWN, known, receive_limit=limit)
+def test_a_publisher_of_this_host(see, memory, nbytes, limit, reason):
+    see(pid_4711=(memory, nbytes))
+    way = way_from([guid()], OWN, [], receive_limit=limit)
     assert way.over_udp == bool(reason)
     assert reason in way.reason
 
 
-def test_one_of_two_publishers_decides():
-    other = guid(pid=4711)
-    assert way_from([guid(), other], OWN, [segment()], receive_limit=RAISED).over_udp
-    both = [segment(), segment(pid=4711)]
-    assert not way_from([guid(), other], OWN, both, receive_limit=RAISED).over_udp
+def test_one_of_two_publishers_decides(see):
+    both = [guid(), guid(4712)]
+    see(pid_4711=(Memory.OPEN, LARGE), pid_4712=(Memory.OPEN, SMALL))
+    assert way_from(both, OWN, [], receive_limit=RAISED).over_udp
+    see(pid_4711=(Memory.OPEN, LARGE), pid_4712=(Memory.OPEN, LARGE))
+    assert not way_from(both, OWN, [], receive_limit=RAISED).over_udp

@@ -84,7 +84,7 @@ def test_images_of_a_plain_driver_arrive(peer, seg, reliability):
     with driver(peer, reliability) as end:
         peer.wait_for(lambda: masks, 'a mask')
         (line,) = log_lines(node, OVER_UDP)
-        assert 'its shared memory has 0.5 MB' in line
+        assert "the publisher's shared memory has 0.5 MB" in line
         # Through the shared memory of the driver, one in three arrives.
         peer.wait_for(lambda: longest_run(masks) >= 15, 'images without a gap')
         end()
