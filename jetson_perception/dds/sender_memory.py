@@ -84,7 +84,7 @@ def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
     nbytes = 0
     for path in stale_files(folder):
         try:
-            nbytes += path.stat().st_size
+            nbytes += path.lstat().st_size
         except OSError:
             continue  # it has just been removed
     return Stale(nbytes, _ports_refused(domain, folder))
@@ -92,7 +92,11 @@ def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
 
 def _of_hidden_process(known: list[Segment]) -> SenderMemory:
     """Of a process of another container; with the /dev/shm shared, its segments have no owner."""
-    hidden = [each for each in known if each.pid is None and _is_kept(each)]
+    ownerless = [each for each in known if each.pid is None]
+    left_behind = {
+        path for folder in {each.path.parent for each in ownerless} for path in stale_files(folder)
+    }
+    hidden = [each for each in ownerless if each.path not in left_behind]
     if not hidden:
         return SenderMemory(Memory.ELSEWHERE)
     return SenderMemory(Memory.OPEN, max(each.nbytes for each in hidden))
@@ -108,10 +112,6 @@ def _is_open(segment: Segment) -> bool:
         return bool(segment.path.stat().st_mode & stat.S_IWOTH)
     except OSError:
         return True
-
-
-def _is_kept(segment: Segment) -> bool:
-    return segment.path not in stale_files(segment.path.parent)
 
 
 def _pids(modulo: int) -> list[int]:
