@@ -72,5 +72,5 @@ def set_by_user(environ: Mapping[str, str] = os.environ, folder: Path | None = N
             return name
     if environ.get('SKIP_DEFAULT_XML') == '1' or environ.get('SKIP_DEFAULT_XML_FILE') == '1':
         return ''
-    folder = Path.cwd() if folder is None else folder
+    folder = Path() if folder is None else folder  # whose name fails where it was removed
     return next((name for name in _LOCAL_PROFILES if (folder / name).is_file()), '')

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,10 +59,13 @@ def segments(folder: Path = SHARED_MEMORY, locks: Path = _LOCKS) -> list[Segment
         if not _SEGMENT.fullmatch(path.name):
             continue
         try:
-            status = path.stat()
-            pid = owners.get(_identity(_lock_path(path).stat()))
+            # Anybody may put links here, to what is not theirs or to where asking takes forever.
+            status = path.lstat()
+            pid = owners.get(_identity(_lock_path(path).lstat()))
         except OSError:
             continue  # it has just been removed
+        if not stat.S_ISREG(status.st_mode):
+            continue
         readable = os.access(path, os.R_OK | os.W_OK)
         found.append(Segment(path, status.st_size, status.st_uid, pid, readable))
     return found
@@ -126,7 +130,8 @@ def _owners(locks: Path) -> dict[tuple[str, int], int]:
 def _is_locked(path: Path) -> bool:
     """Whether a living process, in whichever container, keeps a file locked."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # To open a FIFO would wait for who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     except OSError:

@@ -86,7 +86,7 @@ def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
     nbytes = 0
     for path in stale_files(folder):
         try:
-            nbytes += path.stat().st_size
+            nbytes += path.lstat().st_size
         except OSError:
             continue  # it has just been removed
     return Stale(nbytes, _ports_refused(domain, folder))

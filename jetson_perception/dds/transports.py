@@ -88,9 +88,13 @@ def choose(
     segment_bytes = min(segment_bytes, free_bytes // _SHARE_OF_FREE)
     if segment_bytes < SMALLEST_SEGMENT:
         segment_bytes = 0
-    if not release.takes_sizes:
-        return _by_profile(release, segment_bytes)
-    return _by_variables(environ, segment_bytes)
+    try:
+        if not release.takes_sizes:
+            return _by_profile(release, segment_bytes)
+        return _by_variables(environ, segment_bytes)
+    except OSError as error:  # no folder for temporary files, or a full one
+        why = f'as its profile cannot be written: {printable(error)}'
+        return Transports({}, {}, f'rmw_fastrtps chooses, {why}')
 
 
 def take(segment_bytes: int) -> Transports:

@@ -90,6 +90,29 @@ def test_looking_leaves_the_lock_free(segment):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+class TestFilesThatAnybodyMayPutThere:
+    @pytest.mark.parametrize('name', [NAME, f'{NAME}_el'])
+    def test_a_fifo_is_not_waited_for(self, segment, name):
+        path = segment.with_name(name)
+        path.unlink()
+        os.mkfifo(path)
+        assert stale_files(segment.parent) == [segment]
+        assert len(segments.segments(segment.parent)) == (name != NAME)
+
+    def test_a_link_makes_no_segment_of_another_file(self, segment, owner):
+        link = segment.with_name('fastrtps_fedcba9876543210')
+        link.symlink_to(segment)
+        link.with_name(f'{link.name}_el').symlink_to(f'{segment}_el')
+        assert [each.path for each in segments.segments(segment.parent)] == [segment]
+
+    def test_a_link_to_a_lock_makes_nobody_the_owner(self, segment, owner):
+        other = segment.with_name('fastrtps_fedcba9876543210')
+        other.touch()
+        other.with_name(f'{other.name}_el').symlink_to(f'{segment}_el')
+        owners = {each.path: each.pid for each in segments.segments(segment.parent)}
+        assert owners == {segment: owner.pid, other: None}
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason='root may open everything')
 def test_a_segment_that_may_not_be_written(segment):
     segment.chmod(0o444)

@@ -1,14 +1,16 @@
 """What is seen of another process's shared memory, and of what dead ones left."""
 
+import fcntl
 import os
 import struct
 from pathlib import Path
 
 import pytest
 
+from jetson_perception.dds import sender_memory
 from jetson_perception.dds.guids import PID_MODULUS, Guid
 from jetson_perception.dds.losses import Memory
-from jetson_perception.dds.segments import Segment
+from jetson_perception.dds.segments import Segment, segments
 from jetson_perception.dds.sender_memory import (
     SenderMemory,
     Stale,
@@ -73,6 +75,30 @@ class TestMemory:
 
     def test_a_process_that_is_not_here(self):
         assert memory_of(guid(DEAD_PID), OWN, []) == SenderMemory(Memory.ELSEWHERE)
+
+    def test_a_process_that_is_not_here_keeps_its_segment(self, tmp_path):
+        for number in range(3):
+            path = tmp_path / f'fastrtps_{number:016x}'
+            path.write_bytes(bytes(1000 * (number + 1)))
+            path.with_name(f'{path.name}_el').touch()
+        with open(tmp_path / f'fastrtps_{1:016x}_el') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = [each._replace(pid=None) for each in segments(tmp_path)]
+            assert len(known) == 3
+            assert memory_of(guid(DEAD_PID), OWN, known) == SenderMemory(Memory.OPEN, 2000)
+
+    def test_many_files_are_looked_at_once(self, tmp_path, monkeypatch):
+        looked = []
+        stale_files = sender_memory.stale_files
+        monkeypatch.setattr(
+            sender_memory, 'stale_files', lambda path: looked.append(path) or stale_files(path)
+        )
+        for number in range(20):
+            (tmp_path / f'fastrtps_{number:016x}').touch()
+            (tmp_path / f'fastrtps_{number:016x}_el').touch()
+        found = memory_of(guid(DEAD_PID), OWN, segments(tmp_path))
+        assert found == SenderMemory(Memory.ELSEWHERE)
+        assert looked == [tmp_path]
 
 
 class TestStale:

@@ -7,6 +7,7 @@ from jetson_perception.dds.fast_dds import FastDds, fast_dds, set_by_user
 from jetson_perception.dds.transports import MEBIBYTE, choose
 
 JAZZY = {'ROS_DISTRO': 'jazzy'}
+LOCALHOST = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 GIBIBYTE = 1 << 30
 
 
@@ -52,6 +53,20 @@ class TestNothingIsChanged:
         assert set_by_user({}) == name
         assert chosen(JAZZY).environment == {}
         assert set_by_user({'SKIP_DEFAULT_XML': '1'}) == ''
+
+    @pytest.mark.parametrize('environ', [JAZZY | LOCALHOST, {'ROS_DISTRO': 'humble'}])
+    def test_where_no_profile_can_be_written(self, monkeypatch, environ):
+        monkeypatch.setattr('tempfile.tempdir', '/missing')
+        taken = chosen(environ)
+        assert (taken.environment, taken.udp_alone, taken.profile) == ({}, {}, None)
+        assert 'its profile cannot be written: ' in taken.description
+
+    def test_a_working_folder_that_was_removed_holds_none(self, folder, monkeypatch):
+        gone = folder / 'gone'
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        assert set_by_user({}) == ''
 
     def test_an_empty_variable_sets_nothing(self):
         assert set_by_user({'FASTRTPS_DEFAULT_PROFILES_FILE': ''}) == ''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,6 +115,25 @@ def test_stamps_of_another_clock(peer):
     assert measured['received'] > 0
     assert measured['age_ms'] is None
     assert "60.0 min ahead of this machine's clock" in measured['clock_problem']
+
+
+def test_a_stamp_behind_the_last_second(peer):
+    """Any 32 bits may come as nanoseconds, and Humble refuses the time that they make."""
+    publisher = peer.node.create_publisher(CameraInfo, 'camera_info', BEST_EFFORT)
+    message = CameraInfo()
+    message.header.stamp.sec, message.header.stamp.nanosec = 2**31 - 1, 2**32 - 1
+    peer.node.create_timer(0.05, lambda: publisher.publish(message))
+    command = [sys.executable, '-m', 'jetson_perception', 'doctor', '--json', '--seconds', '1']
+    with subprocess.Popen(
+        [*command, '--topic', f'/{peer.namespace}/camera_info'],
+        env=os.environ | {'ROS_PYTHON_CHECK_FIELDS': '1'},  # as it always does in Humble
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        peer.wait_for(lambda: process.poll() is not None, 'the end of the command')
+        measured = json.loads(process.stdout.read())['measured']
+    assert measured['received'] > 0
+    assert 'ahead of' in measured['clock_problem']
 
 
 @pytest.mark.slow

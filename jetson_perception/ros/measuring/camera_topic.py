@@ -35,6 +35,7 @@ _DISCOVERY_S = 5.0
 #: Publishers that are discovered later than the first one are waited for so long.
 _OTHERS_S = 0.5
 _MOST_LISTED = 8
+_LAST_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
 
 
 @dataclass
@@ -217,7 +218,9 @@ def _fill_in_ages(measured: TopicMeasurement, heard: list[Heard], node: Node) ->
     typical = heard[int(np.argsort(ages_ms)[len(ages_ms) // 2])]
     check = StampCheck(node, measured.topic)
     header = Header()
-    header.stamp.sec, header.stamp.nanosec = divmod(typical.stamp_ns, 1_000_000_000)
+    # A foreign stamp may have more nanoseconds than a second has, even behind the last second.
+    stamp_ns = min(typical.stamp_ns, _LAST_STAMP_NS)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
     age_ms = (typical.heard_ns - typical.stamp_ns) / 1e6 if typical.stamp_ns else None
     if check.age_ms(header, age_ms) is None:
         measured.clock_problem = check.problem()
