@@ -68,8 +68,7 @@ class ManagedNode(LifecycleNode):
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
         super().__init__(name, **options)
-        self.configured = False
-        self.active = False
+        self.configured = self.active = False
         #: Why the node is not running, for people; empty when nothing is wrong.
         self.problem = ''
         #: Whether to activate when the user has the node try again.
@@ -252,6 +251,7 @@ class ManagedNode(LifecycleNode):
         """Stop and release everything, then the node."""
         self._release()
         super().destroy_node()
+        self._lifecycle.destroy()
 
     def _undone(self, step: Callable[[], None]) -> TransitionCallbackReturn:
         """What a transition returns that failed, once the step has taken back what it began."""

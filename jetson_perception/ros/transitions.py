@@ -51,6 +51,14 @@ class Transitions:
         if isinstance(group.entities, set):
             group.entities = {entity for entity in group.entities if entity() is not None}
 
+    def destroy(self) -> None:
+        """Let go of the node, after it was destroyed; nothing can be asked any more.
+
+        rclpy never does. The state machine would keep what lies below the node, and with it the
+        participant, whose threads would still run while the process takes its libraries down.
+        """
+        self._node._state_machine.destroy_when_not_in_use()
+
     def _possible(self) -> dict[str, int]:
         """Number of each transition that the state has, by its name."""
         possible = self._node._state_machine.available_transitions

@@ -190,6 +190,15 @@ def test_a_destroyed_node_releases_everything_in_every_state(reached):
     assert node.steps.count('activate') == node.steps.count('deactivate')
 
 
+def test_a_destroyed_node_leaves_the_graph(make_node, peer):
+    """Not as late as its process ends, in which the middleware's threads would still run."""
+    node = make_node()
+    peer.wait_for(lambda: 'fragile' in peer.node.get_node_names(), 'the node')
+    node.bring_up()
+    node.destroy_node()
+    peer.wait_for(lambda: 'fragile' not in peer.node.get_node_names(), 'its end')
+
+
 def set_to(node, name, value):
     return node.set_parameters([Parameter(name, value=value)])[0].successful
 
