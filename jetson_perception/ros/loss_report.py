@@ -13,6 +13,7 @@ from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lost_messages import LostMessages
 from jetson_perception.ros.steady_timer import steady_timer
 from jetson_perception.ros.topic_facts import TopicFacts
+from jetson_perception.ros.video_messages import video_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,4 +152,4 @@ class LossReport:
     def _on_arrival(self, arrival: Arrival) -> None:
         message = arrival.message
         self._image_bytes = len(message.data)
-        self._counts.take(arrival.number, arrival.sent_ns, stamp_ns(message.header))
+        self._counts.take(arrival.number, arrival.sent_ns, stamp_ns(video_header(message)))

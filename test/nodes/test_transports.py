@@ -34,13 +34,11 @@ def driver(peer, reliability='best_effort', size='1280x720', rate=30):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        process.stdout.readline()
-
-        def end():
-            return int(process.communicate()[0])
-
+        # Fast DDS may write lines of its own, as when two processes look for a free port at once.
+        while process.stdout.readline() not in ('ready\n', ''):
+            pass
         try:
-            yield end
+            yield process.communicate
         finally:
             process.kill()
 

@@ -71,8 +71,10 @@ def watcher(*arguments, place=(), **env):
     with running(
         'watch_images.py', *arguments, place=place, env=environment(**env), **pipe
     ) as process:
-        assert process.stdout.readline() == 'ready\n'
-        yield process.stdout
+        # Fast DDS may write lines of its own, as when two processes look for a free port at once.
+        ours = (line for line in process.stdout if line == 'ready\n' or line.startswith('{'))
+        assert next(ours, '') == 'ready\n'
+        yield ours
 
 
 def found_by(lines, besides=(Cause.NO_PUBLISHER, Cause.DISCOVERY)):
