@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def topic_of(peer, compressed=False):
-    return ImageTopic(f'/{peer.namespace}/image', compressed)
+    return ImageTopic(f'/{peer.namespace}/image', 'compressed' if compressed else 'raw')
 
 
 def test_two_send_in_turn_at_one_rate(peer):
