@@ -9,6 +9,9 @@ from rclpy.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
+"""Whether rclpy can tell a callback the number of a message, as it does from Iron on."""
+
 
 class Arrival(NamedTuple):
     """A message that was taken.
@@ -42,9 +45,7 @@ class Arrivals:
         Whether rclpy can tell numbers.
     """
 
-    def __init__(
-        self, subscription: Any, *, numbers: bool = hasattr(Subscription, 'CallbackType')
-    ) -> None:
+    def __init__(self, subscription: Any, *, numbers: bool = TELLS_NUMBERS) -> None:
         self._subscription = subscription
         self._deliver = subscription.callback
         self._hearers: tuple[Callable[[Arrival], None], ...] = ()

@@ -100,8 +100,10 @@ class SubscriptionFit:
             self._trial = None
             return False  # the subscription stays, as whoever comes may be like who left
         guids = [Guid(each) for each in self._judged]
-        way = self._way_from(guids)
-        self._trial = None if way.over_udp or not self._share_host(guids) else SharedMemoryTrial()
+        own = self._own()
+        way = Way(over_udp=False) if own is None else _way(guids, own)
+        tries = own is not None and not way.over_udp and _share_host(guids, own)
+        self._trial = SharedMemoryTrial() if tries else None
         return self._want(Fit(self._reliable_for(publishers), way))
 
     def _check_if_changed(self) -> None:
@@ -135,21 +137,18 @@ class SubscriptionFit:
             info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
         )
 
-    def _way_from(self, publishers: list[Guid]) -> Way:
-        own = self._own()
-        if own is None or not transports.udp_alone():
-            return Way(over_udp=False)
-        # A process of another container may have the same id as this one.
-        known = [each for each in segments.segments() if each.pid != os.getpid()]
-        return way_from(publishers, own, known, sockets.receive_limit())
-
-    def _share_host(self, publishers: list[Guid]) -> bool:
-        """Whether any publisher is to be heard through shared memory, and UDP could be tried."""
-        own = self._own()
-        if own is None or not transports.udp_alone():
-            return False
-        return any(each.on_host_of(own) and not each.in_process_of(own) for each in publishers)
-
     def _own(self) -> Guid | None:
-        own = own_endpoint(self._node)
+        """Id of the node's participant; None where images cannot be had over UDP alone."""
+        own = own_endpoint(self._node) if transports.udp_alone() else None
         return None if own is None else Guid(bytes(own.endpoint_gid))
+
+
+def _way(publishers: list[Guid], own: Guid) -> Way:
+    # A process of another container may have the same id as this one.
+    known = [each for each in segments.segments() if each.pid != os.getpid()]
+    return way_from(publishers, own, known, sockets.receive_limit())
+
+
+def _share_host(publishers: list[Guid], own: Guid) -> bool:
+    """Whether any publisher is to be heard through shared memory."""
+    return any(each.on_host_of(own) and not each.in_process_of(own) for each in publishers)

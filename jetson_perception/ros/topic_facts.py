@@ -22,6 +22,7 @@ from jetson_perception.dds.sender_memory import (
 )
 from jetson_perception.printable import printable
 from jetson_perception.ros.endpoint_names import is_named, node_name
+from jetson_perception.ros.udp_participant import HIDDEN
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from jetson_perception.dds.segments import Segment
 
 _NONE = Counted()
-#: Participants that take nothing but UDP have names that `ros2 node list` does not show.
-_HIDDEN = '_'
 
 
 class TopicFacts:
@@ -111,7 +110,7 @@ class TopicFacts:
             guid = Guid(bytes(info.endpoint_gid))
             mine = guid.of_fast_dds and guid.pid_modulo == os.getpid() % PID_MODULUS
             if mine and self._node.get_name() in info.node_name:
-                return guid, info.node_name.startswith(_HIDDEN)
+                return guid, info.node_name.startswith(HIDDEN)
         return Guid(b''), False
 
     def _sender(self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]) -> Sender:

@@ -19,14 +19,15 @@ from rclpy.subscription import Subscription
 from rclpy.waitable import NumberOfEntities, Waitable
 
 from jetson_perception.dds import transports
+from jetson_perception.ros.arrivals import TELLS_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rclpy.qos import QoSProfile
 
-#: Whether callbacks may take what rclpy tells of a message, which is from Iron on.
-_TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
+HIDDEN = '_'
+"""What the name of a node begins with that `ros2 node list` does not show."""
 
 
 class UdpParticipant:
@@ -76,7 +77,7 @@ class UdpParticipant:
             )
             self._context = context
             self._hidden = Node(
-                f'_{self._node.get_name().lstrip("_")}_images',
+                f'{HIDDEN}{self._node.get_name().lstrip(HIDDEN)}_images',
                 context=context,
                 namespace=self._node.get_namespace(),
                 use_global_arguments=False,
@@ -167,7 +168,7 @@ class UdpSubscription(Waitable):
         message, info = taken_data
         inner = self._inner
         # Of rclpy's executors, which look at it in the same way; there is no public one.
-        if _TELLS_NUMBERS and inner._callback_type is not Subscription.CallbackType.MessageOnly:
+        if TELLS_NUMBERS and inner._callback_type is not Subscription.CallbackType.MessageOnly:
             inner.callback(message, info)
         else:
             inner.callback(message)

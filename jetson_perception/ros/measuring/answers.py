@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rclpy
 from rclpy.context import Context
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
 
+from jetson_perception.ros.arrivals import TELLS_NUMBERS
 from jetson_perception.ros.measuring.graph_topics import listening_profile
 from jetson_perception.ros.measuring.message_types import message_class, stamp_reader
 from jetson_perception.ros.spinning import Spinner
@@ -84,14 +84,13 @@ class Answers:
         message_type = message_class(type_name)
         self._stamp_ns = stamp_reader(message_type)
         self._heard: list[tuple[int, int]] = []
-        numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
         self._last_number = 0
         self.missed = 0
         self._node = node
         self._subscription: Any = node.create_subscription(
             message_type,
             topic,
-            self._on_numbered if numbered else self._on_answer,
+            self._on_numbered if TELLS_NUMBERS else self._on_answer,
             listening_profile(publishers),
             raw=True,
         )

@@ -7,11 +7,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rclpy.subscription import Subscription
-
 from jetson_perception.dds.frame_counts import FrameCounts
 from jetson_perception.printable import printable
-from jetson_perception.ros.arrivals import Arrivals
+from jetson_perception.ros.arrivals import TELLS_NUMBERS, Arrivals
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_topic import ImageTopic
@@ -162,8 +160,7 @@ class Ear:
         def on_message(data: bytes) -> None:
             self._take(find_stamp(data), len(data), None, 0)
 
-        numbered = hasattr(Subscription, 'CallbackType')  # from Iron on
-        callback = on_numbered if numbered else on_message
+        callback = on_numbered if TELLS_NUMBERS else on_message
         self._node.create_subscription(message_type, self.name, callback, self.profile, raw=True)
 
     def _take(self, stamp: int, nbytes: int, number: int | None, sent_ns: int) -> None:

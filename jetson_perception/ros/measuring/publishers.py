@@ -15,6 +15,7 @@ from jetson_perception.dds.segments import segments, segments_of_process
 from jetson_perception.printable import printable
 from jetson_perception.ros.endpoint_names import node_name
 from jetson_perception.ros.measuring.publisher_processes import pids_of
+from jetson_perception.ros.udp_participant import HIDDEN
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _PROC = Path('/proc')
 _MOST_BYTES = 4 << 20
-#: A participant that takes nothing but UDP has a name that `ros2 node list` does not show.
-_HIDDEN = '_'
 
 
 class Reader:
@@ -44,7 +43,7 @@ class Reader:
             if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
         ]
         self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
-        self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(_HIDDEN)
+        self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(HIDDEN)
         self._maps = _read(_PROC / 'self' / 'maps')
         self._segments = segments()
 
