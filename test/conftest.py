@@ -12,9 +12,12 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,6 +84,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = items[index - 1 :: count]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Let a test that is marked `alone` have the machine to itself, with those that run beside it.
+
+    All tests hold one lock, shared but for such a test; who wants it takes the turnstile first, so
+    that a test that waits to be alone is not passed by others for ever.
+    """
+    if 'PYTEST_XDIST_WORKER' not in os.environ:
+        return (yield)
+    alone = item.get_closest_marker('alone') is not None
+    locks = item.config.cache.mkdir('machine')
+    with (locks / 'machine').open('w') as machine:
+        with (locks / 'turnstile').open('w') as turnstile:
+            fcntl.flock(turnstile, fcntl.LOCK_EX)
+            fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        return (yield)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -86,3 +87,71 @@ class TestMarkers:
         config = ROOT / 'pyproject.toml'
         code, _, _ = collected(str(tmp_path), '-c', str(config), '--rootdir', str(tmp_path))
         assert code == pytest.ExitCode.INTERRUPTED
+
+
+class TestAlone:
+    """Tests write when they begin and end; in two files, which two processes run."""
+
+    TESTS = """
+import time
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.parametrize('number', range(8))
+def test_beside_others(number):
+    during('beside')
+
+@pytest.mark.alone
+@pytest.mark.parametrize('number', range(4))
+def test_alone(number):
+    during('alone')
+
+def during(kind):
+    begun = time.monotonic()
+    time.sleep(0.05)
+    with open(Path(__file__).with_suffix('.log'), 'a') as log:
+        print(kind, begun, time.monotonic(), file=log)
+"""
+
+    def test_nothing_runs_beside_one_that_is_alone(self, tmp_path):
+        shutil.copy(ROOT / 'test/conftest.py', tmp_path)
+        for name in ('test_a', 'test_b'):
+            (tmp_path / f'{name}.py').write_text(self.TESTS)
+        options = (
+            '-p',
+            'xdist',
+            '-n',
+            '2',
+            '--dist',
+            'loadfile',
+            '-c',
+            str(ROOT / 'pyproject.toml'),
+        )
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-m',
+                'pytest',
+                '-q',
+                *options,
+                '--rootdir',
+                str(tmp_path),
+                str(tmp_path),
+            ],
+            env={**os.environ, 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        first, second = (times(tmp_path / f'{name}.log') for name in ('test_a', 'test_b'))
+        both = [(a, b) for a in first for b in second if a[1] < b[2] and b[1] < a[2]]
+        assert both  # two processes did run side by side
+        assert {kind for pair in both for kind, *_ in pair} == {'beside'}
+
+
+def times(log):
+    """What ran when, of a log of such tests."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return [(kind, float(begun), float(ended)) for kind, begun, ended in lines]

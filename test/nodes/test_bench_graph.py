@@ -21,6 +21,8 @@ from jetson_perception.benchmark.graph.usage import command_of, exists, with_chi
 from jetson_perception.commands.main import main
 from jetson_perception.images.picture_files import write_picture
 
+pytestmark = pytest.mark.alone
+
 PEER = Path(__file__).parent / 'answering_node.py'
 QUICK = ['--seconds', '1', '--size', '320x240']
 

@@ -28,6 +28,8 @@ from std_srvs.srv import Trigger
 from jetson_perception.bringup import NodeProcess
 from jetson_perception.ros.processes import running
 
+pytestmark = pytest.mark.alone
+
 # What users are promised.
 TOLD_S, DEACTIVATED_S, ENDED_S = 5.0, 2.0, 3.0
 DARK, BRIGHT = (np.full((48, 64, 3), value, np.uint8) for value in (0, 255))

@@ -20,6 +20,8 @@ from sensor_msgs.msg import Image
 from jetson_perception.nodes.seg_node import SegNode
 from jetson_perception.ros.spinning import Spinner
 
+pytestmark = pytest.mark.alone
+
 #: More than the latest times that a lane keeps for its statistics.
 WARM_UP = 400
 FRAMES = 600

@@ -23,6 +23,8 @@ from transport.network import what_is_missing  # noqa: E402
 from transport.rates import answered  # noqa: E402
 from transport.situations import SMALL_DATAGRAMS  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 DISTRIBUTED = ROOT / 'docs/distributed.md'
 DEADLINE_S = 60.0
 ENOUGH = 20

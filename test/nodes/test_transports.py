@@ -17,6 +17,8 @@ from sensor_msgs.msg import Image
 from jetson_perception.dds.fast_dds import PROFILE_VARIABLES
 from jetson_perception.dds.sockets import carries_images, receive_limit
 
+pytestmark = pytest.mark.alone
+
 DRIVER = Path(__file__).with_name('plain_driver.py')
 RELIABLE, BEST_EFFORT = QoSReliabilityPolicy.RELIABLE, QoSReliabilityPolicy.BEST_EFFORT
 OVER_UDP = 'are received over UDP'

@@ -31,6 +31,8 @@ from jetson_perception.palette import palette
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.tasks.results import Detections, Segmentation
 
+pytestmark = pytest.mark.alone
+
 SIZE_WH = (1280, 720)
 #: In pixels of a 640×640 input, center, width and height; and corners in those of the image.
 BOX = (200, 240, 200, 80, 0, 0.9)

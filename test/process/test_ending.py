@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 HUNG_S = 30.0
 #: What an end may take at most: a limit that users are promised, on a machine that is busy.
 END_S = 3.0

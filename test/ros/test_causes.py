@@ -18,6 +18,8 @@ from jetson_perception.dds.losses import Cause
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.resources import config_path
 
+pytestmark = pytest.mark.alone
+
 FOLDER = Path(__file__).parent
 #: A user that has nothing else.
 USER = ['setpriv', '--reuid', '1234', '--regid', '1234', '--clear-groups']

@@ -19,7 +19,7 @@ from jetson_perception.ros.measuring.sending import ImageSenders, Picture
 PIXELS = np.arange(4 * 8 * 3, dtype=np.uint8).reshape(4, 8, 3)
 PICTURE = Picture(PIXELS.tobytes(), (8, 4))
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def topic_of(peer, compressed=False):
