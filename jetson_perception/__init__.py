@@ -13,6 +13,7 @@ neither NumPy nor a runtime.
 
 from __future__ import annotations
 
+import os
 from pkgutil import extend_path
 
 TYPE_CHECKING = False  # `typing` itself takes milliseconds to import
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 # Python started in a checkout imports the modules from there; the generated messages are in the
 # installed package of the same name.
 __path__ = extend_path(__path__, __name__)
+
+# From 1.29 on, ONNX Runtime reports names and hashes of models to its maker and keeps a database
+# of that under ~/.cache, unless this is set when it is imported. Whoever wants that sets it to 0.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 __all__ = [
     'BuildCanceled',
