@@ -36,9 +36,9 @@ if TYPE_CHECKING:
         open_model,
     )
     from jetson_perception.tasks.classification import ClassificationOptions
+    from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.results import Classification, Detections, Segmentation
     from jetson_perception.tasks.segmentation import SegmentationOptions
-    from jetson_perception.tasks.yolo import DetectionOptions
 
 # Python started in a checkout imports the modules from there; the generated messages are in the
 # installed package of the same name.
@@ -74,7 +74,7 @@ _MODULES = {
     'Classification': 'tasks.results',
     'ClassificationModel': 'models',
     'ClassificationOptions': 'tasks.classification',
-    'DetectionOptions': 'tasks.yolo',
+    'DetectionOptions': 'tasks.detection_options',
     'Detections': 'tasks.results',
     'ModelInfo': 'model_info',
     'Segmentation': 'tasks.results',

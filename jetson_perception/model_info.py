@@ -24,7 +24,16 @@ TASKS = ('detect', 'pose', 'segment', 'semantic', 'classify')
 """Tasks with a name here. Another export's ('obb') is kept as text, to be refused by the class
 that would have to run it."""
 
-LAYOUTS = ('objectness', 'anchor_free', 'end_to_end')
+LAYOUTS = (
+    'objectness',
+    'anchor_free',
+    'end_to_end',
+    'rt_detr',
+    'detr',
+    'yolox',
+    'boxes_scores',
+    'suppressed',
+)
 OUTPUTS = ('logits', 'probabilities', 'class_ids')
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch', 'center_crop')
 COLOR_ORDERS = ('rgb', 'bgr')
@@ -65,7 +74,8 @@ class ModelInfo:
     skeleton : tuple of (int, int)
         Pairs of keypoint indices, from 0, that a drawing joins.
     layout : str
-        Of YOLO outputs: 'objectness' (v5, v7), 'anchor_free' (v8, 11, 12), 'end_to_end' (v10, 26).
+        Of a detector's outputs: of YOLO 'objectness' (v5, v7), 'anchor_free' (v8, 11, 12) or
+        'end_to_end' (v10, 26); of others, as `tasks.box_layouts` has them.
     output : str
         Of semantic segmentation and classification: 'logits', 'probabilities' or 'class_ids'.
     resize : str

@@ -22,6 +22,7 @@ from jetson_perception.drawing import color_mask, draw_detections, draw_segmenta
 from jetson_perception.images.encodings import to_bgr, view
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.palette import palette
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.segmentation import (
@@ -29,7 +30,7 @@ from jetson_perception.tasks.segmentation import (
     SegmentationOptions,
     segment,
 )
-from jetson_perception.tasks.yolo import DetectionOptions, decode, recognize_layout
+from jetson_perception.tasks.yolo import decode, recognize_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.models.describing import counted
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 
 if TYPE_CHECKING:
     import argparse

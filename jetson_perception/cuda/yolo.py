@@ -18,10 +18,10 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.printable import counted
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES, score_thresholds
 from jetson_perception.tasks.finite import not_finite, require_finite
 from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
 from jetson_perception.tasks.results import Detections
-from jetson_perception.tasks.yolo import MAX_CANDIDATES, score_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from jetson_perception.cuda.device import CudaDevice, Stream
+    from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.preprocess import ImageTransform
-    from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout
+    from jetson_perception.tasks.yolo import YoloLayout
 
 # The same as in yolo.cu.
 _THREADS = 512

@@ -15,7 +15,7 @@ from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.evaluators import instance_mask
 from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

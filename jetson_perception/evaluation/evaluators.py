@@ -17,8 +17,8 @@ from jetson_perception.evaluation.classes import ClassMap
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.results import Detections
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

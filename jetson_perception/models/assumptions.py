@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.preprocess import Preprocessor
@@ -30,12 +30,17 @@ def assumed_preprocessing(info: ModelInfo, preprocessor: Preprocessor) -> dict[s
     normalization = preprocessor.normalization
     taken = {
         'resize': preprocessor.resize,
-        'scale': '1/255',
-        'mean': f'{normalization.mean[0]:g}',
-        'std': f'{normalization.std[0]:g}',
+        'scale': '1/255' if normalization.scale == 1 / 255 else f'{normalization.scale:g}',
+        'mean': _triple(normalization.mean),
+        'std': _triple(normalization.std),
         'color_order': normalization.color_order,
     }
     return {name: value for name, value in taken.items() if getattr(info, name) in ('', None)}
+
+
+def _triple(values: Sequence[float]) -> str:
+    """Values of the channels; one where they are equal."""
+    return ' '.join(f'{value:g}' for value in dict.fromkeys(values))
 
 
 def assumption_text(info: ModelInfo, assumed: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ Stage by stage, as a pipeline runs and times it::
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -21,10 +22,11 @@ import numpy as np
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.arrays import as_bgr
-from jetson_perception.model_info import class_name_of
+from jetson_perception.model_info import class_name_of, merge
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.model_file import open_file
-from jetson_perception.models.registry import looks_like, tasks, wrong_task
+from jetson_perception.models.registry import looks_like, refuse_other_network, tasks, wrong_task
+from jetson_perception.tasks.network_outputs import NetworkOutputs
 from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
 
 if TYPE_CHECKING:
@@ -94,20 +96,11 @@ class Model(Generic[Result, Options]):
         if self.info.task and self.info.task not in self.task.words:
             raise wrong_task(self.info, type(self).__name__)
         self.options: Options = self._default_options() if options is None else options
-        height, width = engine.inputs[0].shape[2:]
-        self.network_wh = (width, height)
-        resize = self.info.resize or self.task.default_resize(self.network_wh)
-        if resize not in self.task.resizes:
-            raise ParameterError(
-                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
-                f'{", ".join(self.task.resizes)}',
-                'resize',
-            )
-        self.preprocessor = _preprocessor(engine, resize)
-        # A run shows the shapes that the engine leaves open.
-        tensor = np.zeros(engine.inputs[0].shape, engine.inputs[0].dtype)
-        outputs = engine.infer(tensor)
-        self.layout = self._recognize([output.shape for output in outputs], outputs[0].dtype)
+        # A run shows the shapes that the engine leaves open, and what nothing describes.
+        outputs = first_outputs(engine)
+        self.network_wh = outputs.network_wh
+        self.layout = self._recognize(outputs)
+        self.preprocessor = _preprocessor(engine, self._preprocessing())
         named = self.info.class_names
         count = self.layout.class_count
         self.class_names: tuple[str, ...] = tuple(
@@ -262,17 +255,30 @@ class Model(Generic[Result, Options]):
         """The options of a model that is created without any."""
         raise NotImplementedError
 
-    def _recognize(self, shapes: list[tuple[int, ...]], dtype: np.dtype) -> Any:
-        """What the outputs hold, from the shapes that a run gave."""
-        seen = (shapes, dtype, self.info, self.network_wh)
+    def _recognize(self, outputs: NetworkOutputs) -> Any:
+        """What the outputs hold."""
+        refuse_other_network(outputs, self.info)
         try:
-            return self.task.recognize(*seen)
+            return self.task.recognize(outputs, self.info)
         except ModelError as err:
             if not self.info.task:
                 for other in tasks():
-                    if other is not self.task and other.recognizes(*seen):
-                        raise looks_like(self.info, shapes[0], other) from err
+                    if other is not self.task and other.recognizes(outputs, self.info):
+                        raise looks_like(self.info, outputs.shapes[0], other) from err
             raise
+
+    def _preprocessing(self) -> ModelInfo:
+        """How images are prepared: as the model or the user says, else as is usual."""
+        usual = self.task.usual_preprocessing(self.layout)
+        info = merge(usual, self.info)
+        resize = info.resize or self.task.default_resize(self.network_wh)
+        if resize not in self.task.resizes:
+            raise ParameterError(
+                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
+                f'{", ".join(self.task.resizes)}',
+                'resize',
+            )
+        return replace(info, resize=resize)
 
     def _assume(self) -> dict[str, str]:
         """What is assumed where nothing specifies it."""
@@ -291,8 +297,16 @@ class Model(Generic[Result, Options]):
         return None
 
 
-def _preprocessor(engine: Engine, resize: str) -> Preprocessor:
-    info = engine.info
+def first_outputs(engine: Engine) -> NetworkOutputs:
+    """What a network gives for a black image."""
+    spec = engine.inputs[0]
+    height, width = spec.shape[2:]
+    arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
+    names = [each.name for each in engine.outputs]
+    return NetworkOutputs(names, [np.array(each) for each in arrays], (width, height))
+
+
+def _preprocessor(engine: Engine, info: ModelInfo) -> Preprocessor:
     spec = engine.inputs[0]
     normalization = Normalization(
         scale=1 / 255 if info.scale is None else info.scale,
@@ -303,7 +317,7 @@ def _preprocessor(engine: Engine, resize: str) -> Preprocessor:
     height, width = spec.shape[2:]
     return Preprocessor(
         (width, height),
-        resize=resize,
+        resize=info.resize,
         normalization=normalization,
         dtype=spec.dtype,
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import ClassEvaluator
     from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
 
 
@@ -63,19 +64,13 @@ class ImageClassification(Task):
     params = ClassificationParams
     resizes = (*Task.resizes, 'center_crop')
 
-    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
+    def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
         """Take one float per class."""
-        return holds_classes(shape, dtype)
+        return holds_classes(outputs.shapes[0], outputs.dtype)
 
-    def recognize(
-        self,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: np.dtype,
-        info: ModelInfo,
-        network_wh: tuple[int, int],
-    ) -> ClassificationLayout:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> ClassificationLayout:
         """The layout of the first output."""
-        return recognize_classification_layout(shapes[0], dtype, info)
+        return recognize_classification_layout(outputs.shapes[0], outputs.dtype, info)
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """Crop the image for a square input and stretch it for others, as Ultralytics does."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from jetson_perception.models.base import first_outputs
 from jetson_perception.models.model_file import open_file
-from jetson_perception.models.registry import tasks, wrong_task
+from jetson_perception.models.registry import refuse_other_network, tasks, wrong_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +28,10 @@ def open_model(
 ) -> Model[Any, Any]:
     """Open a model file as the kind of model that it is.
 
-    Its task decides. If the model names none, the shape of its first output does: floats of
-    (1, n, m) belong to a YOLO model unless the YAML file sets `output`, floats of (1, n) to a
-    classifier, and anything else to a semantic segmentation model.
+    Its task decides. If the model names none, its outputs do: floats of (1, n, m) belong to a
+    detector unless the YAML file sets `output`, as do boxes with scores in other outputs; floats
+    of (1, n) to a classifier, and anything else to a semantic segmentation model. What is known
+    to be none of these is refused.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _task_of(engine: Engine, node: str) -> Task:
     among = [task for task in tasks() if node in ('', task.node)]
     if len(among) == 1:
         return among[0]
-    spec = engine.inputs[0]
-    output = engine.infer(np.zeros(spec.shape, spec.dtype))[0]
-    takers = (task for task in among if task.takes(output.shape, output.dtype, info))
+    outputs = first_outputs(engine)
+    refuse_other_network(outputs, info)
+    takers = (task for task in among if task.takes(outputs, info))
     return next(takers, among[0])

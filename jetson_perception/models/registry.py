@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ModelError
 from jetson_perception.printable import quoted
+from jetson_perception.tasks.exports import other_network
 
 if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.task import Task
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 _FILES = ('yolo', 'classification', 'segmentation')
 
@@ -48,3 +50,27 @@ def looks_like(info: ModelInfo, shape: tuple[int, ...], task: Task) -> ModelErro
     return ModelError(
         f'{info.path} looks like {task.noun}, with output {shape}; use {task.runner}'
     )
+
+
+def refuse_other_network(outputs: NetworkOutputs, info: ModelInfo) -> None:
+    """Refuse a network that nothing here reads, before its outputs are taken for another's.
+
+    Whoever says what they are, by `task`, `layout` or `output`, is believed.
+
+    Raises
+    ------
+    ModelError
+        When names and shapes of the outputs are those of such a network.
+    """
+    if info.task or info.layout or info.output:
+        return
+    what = other_network(outputs)
+    if what:
+        listed = ', '.join(
+            f'{quoted(name, 40)} {shape}'
+            for name, shape in zip(outputs.names, outputs.shapes, strict=True)
+        )
+        raise ModelError(
+            f'{info.path} gives {what} ({listed}), which nothing here reads yet; if it is '
+            "something else, say so with 'task', 'layout' or 'output'"
+        )

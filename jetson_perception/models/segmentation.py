@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.evaluators import PixelEvaluator
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda_segmentation import CudaSegmentation
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
 
 _log = logging.getLogger(__name__)
@@ -77,19 +78,15 @@ class SemanticSegmentation(Task):
     title = 'semantic segmentation'
     params = SegmentationParams
 
-    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
+    def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
         """Take whatever no other task takes, so that an error says what is expected."""
         return True
 
-    def recognize(
-        self,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: np.dtype,
-        info: ModelInfo,
-        network_wh: tuple[int, int],
-    ) -> SegmentationLayout:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> SegmentationLayout:
         """The layout of the first output."""
-        return recognize_segmentation_layout(shapes[0], dtype, info, network_wh)
+        return recognize_segmentation_layout(
+            outputs.shapes[0], outputs.dtype, info, outputs.network_wh
+        )
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How these models are usually trained."""

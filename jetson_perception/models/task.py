@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jetson_perception.drawing import Overlay
     from jetson_perception.engines import Engine
     from jetson_perception.evaluation.datasets import Dataset
-    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 
 @dataclass(frozen=True)
@@ -88,29 +89,19 @@ class Task(ABC):
         return f'{self.node} ({launch_file}), or {self.model_name} in Python'
 
     @abstractmethod
-    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
-        """Whether a model that names no task belongs to this one, by its first output."""
+    def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
+        """Whether a model that names no task belongs to this one, by its outputs."""
 
     @abstractmethod
-    def recognize(
-        self,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: np.dtype,
-        info: ModelInfo,
-        network_wh: tuple[int, int],
-    ) -> Any:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> Any:
         """The layout of a model's outputs.
 
         Parameters
         ----------
-        shapes : sequence of tuple of int
-            The shapes that a run gave, of all outputs.
-        dtype : dtype
-            The first output's element type.
+        outputs : NetworkOutputs
+            What a run gave.
         info : ModelInfo
             What metadata, YAML file and overrides say.
-        network_wh : tuple of int
-            Width and height of the network's input, pixels.
 
         Raises
         ------
@@ -120,16 +111,10 @@ class Task(ABC):
             When they may, but a setting has to say what they hold; the error names it.
         """
 
-    def recognizes(
-        self,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: np.dtype,
-        info: ModelInfo,
-        network_wh: tuple[int, int],
-    ) -> bool:
+    def recognizes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
         """Whether `recognize` finds a layout, or several."""
         try:
-            self.recognize(shapes, dtype, info, network_wh)
+            self.recognize(outputs, info)
         except PerceptionError as err:
             return isinstance(err, ParameterError)
         return True
@@ -137,6 +122,10 @@ class Task(ABC):
     @abstractmethod
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How images are fitted if neither the model nor the user specifies it."""
+
+    def usual_preprocessing(self, layout: Any) -> ModelInfo:
+        """How networks of a layout are fed where they differ from the others of this task."""
+        return ModelInfo()
 
     @abstractmethod
     def make(self, engine: Engine) -> Any:

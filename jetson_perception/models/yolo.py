@@ -9,16 +9,19 @@ import numpy as np
 
 from jetson_perception.drawing import draw_detections
 from jetson_perception.errors import ModelError
-from jetson_perception.model_info import keypoint_name_of
+from jetson_perception.model_info import LAYOUTS, ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.box_layouts import BoxLayout, decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
+from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.exports import recognize_boxes
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.results import Detections
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode, recognize_layout
+from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.agreement import DetectionAgreement
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import ObjectEvaluator
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda import CudaPath
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
 
 
@@ -41,9 +44,11 @@ class DetectionParams(ScoredParams):
 
     layout: str = param(
         'auto',
-        'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26); '
-        'auto: inferred from the shapes.',
-        choices=('auto', 'objectness', 'anchor_free', 'end_to_end'),
+        'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26), '
+        'rt_detr (RT-DETR, D-FINE, RF-DETR), detr (DETR, YOLOS), yolox (YOLOX, YOLOv6), '
+        'boxes_scores (YOLO-NAS, PP-YOLOE), suppressed (boxes, scores and classes of what a '
+        'suppression in the network left); auto: inferred from the outputs.',
+        choices=('auto', *LAYOUTS),
         at_configure=True,
     )
     keypoint_shape: tuple[int, ...] = param(
@@ -78,6 +83,14 @@ class DetectionParams(ScoredParams):
         return ''
 
 
+#: As the frameworks prepare images for networks of these layouts.
+_USUAL = {
+    'rt_detr': ModelInfo(resize='stretch'),
+    'detr': ModelInfo(resize='stretch', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    'yolox': ModelInfo(resize='letterbox_top_left', scale=1.0, color_order='bgr'),
+}
+
+
 class ObjectDetection(Task):
     """Boxes, with keypoints or masks if the network has them."""
 
@@ -91,24 +104,29 @@ class ObjectDetection(Task):
     title = 'detection'
     params = DetectionParams
 
-    def takes(self, shape: tuple[int, ...], dtype: np.dtype, info: ModelInfo) -> bool:
+    def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
         """Take rows of floats, (1, n, m), unless `output` is set, which other tasks use."""
-        return len(shape) == 3 and dtype.kind == 'f' and not info.output
+        if info.output:
+            return False
+        rows = len(outputs.shapes[0]) == 3 and outputs.dtype.kind == 'f'
+        return rows or recognize_boxes(outputs, info) is not None
 
-    def recognize(
-        self,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: np.dtype,
-        info: ModelInfo,
-        network_wh: tuple[int, int],
-    ) -> YoloLayout:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> YoloLayout | BoxLayout:
         """The layout of all outputs."""
-        if dtype.kind != 'f':
+        if info.task in ('', 'detect'):
+            boxes = recognize_boxes(outputs, info)
+            if boxes is not None:
+                return boxes
+        if outputs.dtype.kind != 'f':
             raise ModelError(
-                f'{info.path} gives {dtype} {shapes[0]}, but boxes are floats; export a detect, '
-                'pose or segment model'
+                f'{info.path} gives {outputs.dtype} {outputs.shapes[0]}, but boxes are floats; '
+                'export a detect, pose or segment model'
             )
-        return recognize_layout(shapes, info, network_wh)
+        return recognize_layout(outputs.shapes, info, outputs.network_wh)
+
+    def usual_preprocessing(self, layout: YoloLayout | BoxLayout) -> ModelInfo:
+        """What detectors other than YOLO are trained with."""
+        return _USUAL.get(layout.family, ModelInfo())
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How YOLO models are usually trained."""
@@ -259,7 +277,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
     task = ObjectDetection()
 
-    layout: YoloLayout
+    layout: YoloLayout | BoxLayout
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
         super().__init__(engine, options)
@@ -284,6 +302,8 @@ class YoloModel(Model[Detections, DetectionOptions]):
         options: DetectionOptions | None = None,
     ) -> Detections:
         """Detections in pixels of the source image, best first."""
+        if isinstance(self.layout, BoxLayout):
+            return decode_boxes(outputs, self.layout, transform, options or self.options)
         return decode(outputs, self.layout, transform, options or self.options)
 
     def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
@@ -313,7 +333,9 @@ class YoloModel(Model[Detections, DetectionOptions]):
         # Only YOLO's own exporters write the stride, and their networks are trained this way.
         return {} if self.info.stride else super()._assume()
 
-    def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions]:
+    def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
+        if isinstance(self.layout, BoxLayout):
+            return None  # decoded on the host
         from jetson_perception.cuda.yolo import CudaDecoder
         from jetson_perception.models.cuda import CudaPath
 

@@ -19,7 +19,6 @@ a second output with the mask prototypes, (1, coefficients, height / 4, width / 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -28,11 +27,14 @@ import numpy as np
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted, quoted
-from jetson_perception.tasks.classes import MAX_CLASSES
+from jetson_perception.tasks.detection_options import (
+    MAX_CANDIDATES,
+    DetectionOptions,
+    thresholds_of,
+)
 from jetson_perception.tasks.finite import all_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
-from jetson_perception.tasks.numbers import is_number, is_whole_number
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
@@ -45,10 +47,6 @@ if TYPE_CHECKING:
 
 FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
 """Values of `YoloLayout.family`, and of the parameter `layout`."""
-
-MAX_CANDIDATES = 1000
-"""At most this many boxes, the best by score, enter the suppression. A frame has tens to a few
-hundred; the limit keeps a threshold near 0 from stalling the pipeline."""
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
 _COCO_POSE_VALUES = 80 + 17 * 3
@@ -100,79 +98,6 @@ class YoloLayout:
         points, depth = self.keypoint_shape or (0, 0)
         values = _VALUES_BEFORE_CLASSES[self.family] + classes + points * depth
         return values + self.coefficient_count
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionOptions:
-    """What counts as a detection. Replaced as a whole, so that each frame sees one set.
-
-    Attributes
-    ----------
-    score_threshold : float
-        Boxes that score less are dropped, 0 to 1.
-    iou_threshold : float
-        A box whose IoU with a better one is higher is dropped, 0 to 1; unused for end-to-end
-        models.
-    max_detections : int
-        At most this many boxes per image, the best ones.
-    class_agnostic : bool
-        Let boxes of different classes suppress each other.
-    class_ids : tuple of int or None
-        Keep only boxes whose best class is one of these; None for all. Other boxes are dropped
-        before the suppression, so they suppress no box and do not count as `max_detections`.
-    class_score_thresholds : tuple of (int, float)
-        Class ids, each with the threshold that replaces `score_threshold` for its boxes.
-
-    Raises
-    ------
-    ParameterError
-        When a value is out of range.
-    """
-
-    score_threshold: float = 0.25
-    iou_threshold: float = 0.7
-    max_detections: int = 300
-    class_agnostic: bool = False
-    class_ids: tuple[int, ...] | None = None
-    class_score_thresholds: tuple[tuple[int, float], ...] = ()
-
-    def __post_init__(self) -> None:
-        # Converted to one type: 0 and 0.0 are equal, so a cache would take one for the other.
-        put = partial(object.__setattr__, self)
-        for name in ('score_threshold', 'iou_threshold'):
-            put(name, _fraction(getattr(self, name), f'{name} is', name))
-        name = 'class_score_thresholds'
-        thresholds = (
-            (_class_id(class_id), _fraction(value, f'{name} has', name, f' for class {class_id}'))
-            for class_id, value in self.class_score_thresholds
-        )
-        put(name, tuple(thresholds))
-        if self.class_ids is not None:
-            put('class_ids', tuple(_class_id(class_id) for class_id in self.class_ids))
-        if not is_whole_number(self.max_detections) or self.max_detections < 1:
-            raise ParameterError(
-                f'max_detections is {self.max_detections!r}; give 1 or more', 'max_detections'
-            )
-        if not isinstance(self.class_agnostic, bool | np.bool_):
-            raise ParameterError(
-                f'class_agnostic is {self.class_agnostic!r}; give True or False', 'class_agnostic'
-            )
-
-
-def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:
-    """A setting as a number from 0 to 1; `said` and `of` surround it in the error."""
-    if not (is_number(value) and 0 <= float(value) <= 1):
-        shown = value if is_number(value) else repr(value)
-        raise ParameterError(f'{said} {shown}{of}; give a number from 0 to 1', parameter)
-    return float(value)
-
-
-def _class_id(value: Any) -> int:
-    if not is_whole_number(value) or not 0 <= value < MAX_CLASSES:
-        raise ParameterError(
-            f'{value!r} is not a class id; expected 0 to {MAX_CLASSES - 1}', 'classes'
-        )
-    return int(value)
 
 
 def recognize_layout(
@@ -280,30 +205,13 @@ def decode(
     return replace(found, instance_ids=ids)
 
 
-def score_thresholds(options: DetectionOptions) -> tuple[float, NDArray[np.float32]]:
-    """The score thresholds as a table, for decoders on a GPU.
-
-    Returns
-    -------
-    lowest : float
-        A box that scores less is dropped whatever its class.
-    table : ndarray, shape (n,), float32
-        Threshold of each class id, the last one for all higher ids; infinite for classes that are
-        dropped.
-    """
-    thresholds = _thresholds(options)
-    if thresholds.table is None:
-        return thresholds.lowest, np.array([thresholds.lowest], np.float32)
-    return thresholds.lowest, thresholds.table
-
-
 def _read_end_to_end(
     rows: NDArray[Any], layout: YoloLayout, options: DetectionOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     values = rows.astype(np.float32)
     row_count = len(values)
     require_finite('scores', _count_not_finite(values[:, 4]), row_count, 'rows')
-    thresholds = _thresholds(options)
+    thresholds = thresholds_of(options)
     values = values[values[:, 4] >= thresholds.lowest]
     classes = values[:, 5]
     known = (classes >= 0) & (classes < (layout.class_count or np.iinfo(np.int32).max))
@@ -325,7 +233,7 @@ def _read_anchors(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     first = _VALUES_BEFORE_CLASSES[layout.family]
     last = first + layout.class_count
-    thresholds = _thresholds(options)
+    thresholds = thresholds_of(options)
     if layout.family == 'objectness':
         # The product with a class score cannot exceed the objectness.
         is_likely = _at_least(rows[:, 4], thresholds.lowest)
@@ -365,38 +273,6 @@ def _read_anchors(
         class_agnostic=options.class_agnostic,
     )
     return xyxy[kept], score[kept], class_id[kept], values[kept, last:]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thresholds:
-    """The score that a box has to reach."""
-
-    lowest: float
-    """A box that scores less is dropped whatever its class."""
-    table: NDArray[np.float32] | None
-    """Threshold of each class id, the last for all higher ids; None if it is the same for all."""
-
-    def reached(
-        self, score: NDArray[np.float32], class_id: NDArray[np.int32]
-    ) -> NDArray[np.bool_]:
-        if self.table is None:
-            return score >= self.lowest
-        return score >= self.table[np.minimum(class_id, len(self.table) - 1)]
-
-
-@lru_cache(maxsize=64)
-def _thresholds(options: DetectionOptions) -> _Thresholds:
-    only, own = options.class_ids, dict(options.class_score_thresholds)
-    if only is None and not own:
-        return _Thresholds(options.score_threshold, None)
-    count = max((*(only or ()), *own), default=-1) + 2
-    table = np.full(count, options.score_threshold, np.float64)
-    table[list(own)] = list(own.values())
-    if only is not None:
-        dropped = np.ones(len(table), bool)
-        dropped[list(only)] = False
-        table[dropped] = np.inf
-    return _Thresholds(float(table.min()), table.astype(np.float32))
 
 
 def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]:

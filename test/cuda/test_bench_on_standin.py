@@ -21,7 +21,7 @@ from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.session import Settings, measure, opened_models
 from jetson_perception.drawing import draw_segmentation
 from jetson_perception.models import segmentation
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
 

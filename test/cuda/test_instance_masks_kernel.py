@@ -13,8 +13,9 @@ from jetson_perception.cuda import CudaDevice
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.yolo import CudaDecoder
 from jetson_perception.errors import ModelError
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import fit
-from jetson_perception.tasks.yolo import DetectionOptions, decode
+from jetson_perception.tasks.yolo import decode
 
 
 @pytest.fixture(params=[False, True], ids=['discrete', 'integrated'])

@@ -26,7 +26,7 @@ from jetson_perception.cuda import CudaDevice, DeviceBuffer
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.yolo import CudaDecoder
 from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.tasks.yolo import MAX_CANDIDATES, DetectionOptions
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES, DetectionOptions
 
 
 @pytest.fixture

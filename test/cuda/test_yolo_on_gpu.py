@@ -12,7 +12,7 @@ from yolo_cases import DETECT, POSE, Case, OnDevice, assert_same, expected, outp
 from jetson_perception.cuda import CudaDevice, Resources, cuda_problem
 from jetson_perception.cuda.compiler import find_nvcc
 from jetson_perception.cuda.graphs import capture
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 
 pytestmark = pytest.mark.gpu
 

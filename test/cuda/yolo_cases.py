@@ -8,8 +8,9 @@ from outcomes import outcome
 
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.yolo import CudaDecoder
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import ImageTransform, fit
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+from jetson_perception.tasks.yolo import YoloLayout, decode
 
 LETTERBOX = fit((1280, 720), (640, 640))
 UPRIGHT = fit((333, 517), (640, 640))

@@ -27,8 +27,8 @@ from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.models import cuda as cuda_models
 from jetson_perception.palette import color
 from jetson_perception.pipeline import CudaLane, Frame, Lane, Pipeline, RawImage, make_lane
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 BOXES = (
     (30, 20, 20, 16, 0, 0.9),

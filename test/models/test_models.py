@@ -28,9 +28,9 @@ from jetson_perception.models import (
     model_file,
     open_model,
 )
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.segmentation import SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 
 def picture(width=128, height=96):

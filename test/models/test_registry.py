@@ -17,6 +17,7 @@ from onnx_models import (
 from jetson_perception.model_info import TASKS, ModelInfo
 from jetson_perception.models import Model, open_model
 from jetson_perception.models.registry import tasks
+from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 
 def test_every_word_belongs_to_one_task():
@@ -51,7 +52,8 @@ def test_parameters_have_what_a_node_declares(task):
     ],
 )
 def test_the_first_that_takes_an_output(shape, dtype, info, word):
-    taker = next(t for t in tasks() if t.takes(shape, np.dtype(dtype), ModelInfo(**info)))
+    outputs = NetworkOutputs(['output0'], [np.zeros(shape, dtype)], (640, 480))
+    taker = next(task for task in tasks() if task.takes(outputs, ModelInfo(**info)))
     assert word in taker.words
 
 

@@ -13,8 +13,9 @@ from onnx_models import COLOR_CLASSES, color_segmentation, detector, pose_detect
 from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.models import open_model
 from jetson_perception.palette import palette
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import Normalization, Preprocessor, fit
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+from jetson_perception.tasks.yolo import YoloLayout, decode
 
 SIDE = 640
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import fit
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+from jetson_perception.tasks.yolo import YoloLayout, decode
 
 NETWORK = (640, 640)
 

@@ -13,8 +13,9 @@ import pytest
 
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import fit
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+from jetson_perception.tasks.yolo import YoloLayout, decode
 
 nudenet = pytest.importorskip('nudenet', reason='needs pip install nudenet')
 data = pytest.importorskip('skimage.data', reason='needs pip install scikit-image')

@@ -5,8 +5,9 @@ import pytest
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.tasks import yolo
+from jetson_perception.tasks.detection_options import DetectionOptions, score_thresholds
 from jetson_perception.tasks.preprocess import fit
-from jetson_perception.tasks.yolo import DetectionOptions, YoloLayout, decode
+from jetson_perception.tasks.yolo import YoloLayout, decode
 
 LETTERBOX = fit((1280, 720), (640, 640), 'letterbox')  # half the size, 140 pixels down
 ANCHORS = 8400
@@ -457,7 +458,7 @@ def test_a_whole_number_is_as_good_as_any(zero, own):
     }
     options = DetectionOptions(zero, class_ids=(3, 7), class_score_thresholds=((3, own),))
     assert type(options.score_threshold) is float
-    lowest, table = yolo.score_thresholds(options)
+    lowest, table = score_thresholds(options)
     assert (lowest, table[3], table[7]) == (0.0, own, 0.0)
     found = decode(output(ANCHOR_FREE, rows), ANCHOR_FREE, LETTERBOX, options)
     assert found.class_id.tolist() == [7]

@@ -13,8 +13,8 @@ from onnx_models import color_segmentation, detector, pose_detector
 
 from jetson_perception.images import encodings
 from jetson_perception.models import open_model
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.results import Detections, Segmentation
-from jetson_perception.tasks.yolo import DetectionOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / 'tools'))

@@ -13,8 +13,8 @@ from jetson_perception.benchmark.end_to_end import FullRate
 from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.session import Settings, model_options, opened_models
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.segmentation import SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

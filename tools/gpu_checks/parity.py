@@ -16,9 +16,9 @@ from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.images import encodings
 from jetson_perception.palette import palette
 from jetson_perception.pipeline import Frame, Pipeline, RawImage, make_lane
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
-from jetson_perception.tasks.yolo import DetectionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -30,7 +30,7 @@ from dataset import TEST_PHOTOGRAPHS, photographs
 from jetson_perception.evaluation.average_precision import ObjectMatches, mean_of_known
 from jetson_perception.evaluation.datasets import ObjectTruth
 from jetson_perception.models import YoloModel
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception_scenes.people import (
     CLASS_NAMES,
     EVALUATION_SEED,

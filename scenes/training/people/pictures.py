@@ -22,7 +22,7 @@ from dataset import TEST_PHOTOGRAPHS, photographs
 
 from jetson_perception.drawing import draw_detections
 from jetson_perception.models import YoloModel
-from jetson_perception.tasks.yolo import DetectionOptions
+from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception_scenes.people import EVALUATION_SEED, PeopleScene, still
 
 OPTIONS = DetectionOptions(score_threshold=0.35)
