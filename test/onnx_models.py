@@ -369,8 +369,8 @@ def constant_model(
 
     Parameters
     ----------
-    outputs : list of ndarray
-        Any shape and type.
+    outputs : list of ndarray, or dict of str to ndarray
+        Any shape and type; names, by default output0, output1 and so on.
     metadata : dict, optional
         Text by key.
     dtype : dtype
@@ -385,8 +385,11 @@ def constant_model(
         helper.make_node('Mul', ['largest', 'zero'], ['nothing']),
     ]
     initializers, specs = [zero], []
-    for index, values in enumerate(outputs):
-        name, planted = f'output{index}', f'planted{index}'
+    named = outputs
+    if not isinstance(outputs, dict):
+        named = {f'output{index}': values for index, values in enumerate(outputs)}
+    for index, (name, values) in enumerate(named.items()):
+        planted = f'planted{index}'
         initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), planted))
         kind = _ELEMENT_TYPES[values.dtype]
         nodes += [

@@ -131,6 +131,14 @@ class _Output:
         return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 
     @property
+    def columns_a_row(self) -> int:
+        return self.array.shape[-1]
+
+    @property
+    def rows(self) -> int:
+        return self.array.shape[-2]
+
+    @property
     def is_integer(self) -> bool:
         return self.array.dtype.kind in 'iu'
 
@@ -167,20 +175,22 @@ def _suppressed(
             only.columns(5, 1),
             corners=True,
         )
-    counts = [each for each in seen if each.array.size == 1 and len(seen) == 4]
+    counts = [each for each in seen if each.array.size == 1 and each.is_integer and len(seen) == 4]
     rest = [each for each in seen if each not in counts]
-    boxes = _one([each for each in rest if len(each.shape) == 2 and each.shape[1] in (4, 5)])
-    if boxes is None or len(rest) != (3 if boxes.shape[1] == 4 else 2):
+    likely = [each for each in rest if each.is_float and each.array.shape[-1:] in ((4,), (5,))]
+    boxes = _one([each for each in likely if each.array.ndim == max(e.array.ndim for e in likely)])
+    if boxes is None or boxes.array.ndim < 2:
         return None
-    rows = boxes.shape[0]
-    lists = [each for each in rest if each is not boxes and each.shape in ((rows,), (rows, 1))]
+    lists = [each for each in rest if each is not boxes and each.array.size == boxes.rows]
+    if len(lists) != len(rest) - 1 or len(lists) != (2 if boxes.columns_a_row == 4 else 1):
+        return None
     ids = _one([each for each in lists if each.is_integer]) or _one(
         [each for each in lists if 'class' in each.name.lower() or 'label' in each.name.lower()]
     )
-    if ids is None or len(lists) != len(rest) - 1:
+    if ids is None:
         return None
     scores = boxes.columns(4, 1)
-    if boxes.shape[1] == 4:
+    if boxes.columns_a_row == 4:
         scores = next(each for each in lists if each is not ids).columns(count=0)
     return BoxLayout(
         'suppressed',
