@@ -214,9 +214,9 @@ def _best(
     """Score and class of each row."""
     values = layout.scores.read(outputs).astype(np.float32)
     if layout.classes is not None:
-        ids = layout.classes.read(outputs).reshape(len(values), -1)[:, 0]
+        ids = _column(layout.classes.read(outputs))
         require_finite('classes', _not_finite(ids), ids.size, 'rows')
-        return values.reshape(len(values), -1)[:, 0], ids.astype(np.int32)
+        return _column(values), ids.astype(np.int32)
     if layout.activation == 'softmax':
         values = _softmax(values)[:, :-1]
     class_id = values.argmax(axis=1).astype(np.int32)
@@ -226,6 +226,10 @@ def _best(
     if layout.objectness is not None:
         score = score * layout.objectness.read(outputs)[:, 0].astype(np.float32)
     return score, class_id
+
+
+def _column(values: NDArray[Any]) -> NDArray[Any]:
+    return values if values.ndim == 1 else values[:, 0]
 
 
 def _best_pairs(

@@ -165,8 +165,9 @@ def _suppressed(
 ) -> BoxLayout | None:
     """A row an object: of EfficientNMS, torchvision, MMDetection, D-FINE's own export, YOLOv7."""
     classes = len(info.class_names)
-    if len(seen) == 1 and seen[0].array.ndim == 2 and seen[0].array.shape[1] == 7:
-        only = seen[0]  # image, left, top, right, bottom, class, score
+    only = seen[0]
+    if len(seen) == 1 and only.is_float and only.array.ndim == 2 and only.array.shape[1] == 7:
+        # Rows of image, left, top, right, bottom, class, score.
         return BoxLayout(
             'suppressed',
             classes,

@@ -10,6 +10,7 @@ import atexit
 import errno
 import io
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -63,9 +64,14 @@ from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.images import encodings, video_units
 from jetson_perception.images.jpeg_damage import decode_watched, with_end_mark
 from jetson_perception.images.video_stream import VideoPacket, VideoStream
-from jetson_perception.model_info import ModelInfo, find_problem, validate
+from jetson_perception.model_info import LAYOUTS, ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
+from jetson_perception.tasks.box_layouts import decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
+from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.exports import other_network, recognize_boxes
+from jetson_perception.tasks.network_outputs import NetworkOutputs
+from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import recognize_segmentation_layout
 from jetson_perception.tasks.yolo import recognize_layout
 
@@ -553,7 +559,7 @@ _SHAPES = several(several(lambda rng: rng.choice(_DIMENSIONS), 5), 4)
 def _info(rng: Random) -> ModelInfo:
     return ModelInfo(
         task=rng.choice(('', 'detect', 'pose', 'segment', 'semantic', 'x')),
-        layout=rng.choice(('', 'anchor_free', 'objectness', 'end_to_end', 'x')),
+        layout=rng.choice(('', *LAYOUTS, 'x')),
         output=rng.choice(('', 'logits', 'probabilities', 'class_ids', 'x')),
         class_names=rng.choice(((), ('a',), ('a', 'b'))),
         keypoint_shape=rng.choice((None, (17, 3), (0, 0), (1, 2))),
@@ -570,6 +576,42 @@ def _layouts(given: tuple[list[list[int]], ModelInfo, tuple[int, int]]) -> None:
         recognize_layout([tuple(shape) for shape in shapes], info, network_wh)
     for shape in shapes:
         recognize_segmentation_layout(tuple(shape), np.float32, info, network_wh)
+
+
+_OUTPUT_NAMES = ['logits', 'pred_boxes', 'dets', 'labels', 'scores', 'output0', 'num_dets', 'hm']
+_OUTPUT_SHAPES = (
+    *((), (0,), (1,), (4,), (1, 1), (1, 4), (1, 7), (0, 7), (1, 20), (20, 4), (0, 4)),
+    *((1, 20, 4), (1, 20, 5), (1, 20, 6), (1, 20, 80), (1, 80, 84), (1, 84, 8), (1, 84, 85)),
+    *((1, 4, 4), (1, 0, 4), (1, 64, 64), (2, 20, 4), (1, 20, 4, 1), (1, 1, 17, 3)),
+    *((1, 8, 8, 8), (1, 8, 4, 4), (1, 8, 2, 2)),
+)
+_OUTPUT_TYPES = (np.float32, np.float16, np.int32, np.int64, np.uint8)
+_OUTPUT_VALUES = (0.0, 0.3, 1.0, 3.0, -4.0, 60.0, math.nan, math.inf)
+
+
+def _outputs(rng: Random) -> NetworkOutputs:
+    """Two values an output, in places by chance."""
+    count = rng.randint(1, 4)
+    names = [rng.choice(_OUTPUT_NAMES) for _ in range(count)]
+    arrays = []
+    for _ in range(count):
+        dtype = rng.choice(_OUTPUT_TYPES)
+        values = [rng.choice(_OUTPUT_VALUES[: None if dtype in _OUTPUT_TYPES[:2] else 6])] * 2
+        array = np.full(rng.choice(_OUTPUT_SHAPES), abs(values[0]), dtype)
+        if array.size:
+            array.flat[rng.randrange(array.size)] = abs(values[1])
+        arrays.append(array)
+    return NetworkOutputs(names, arrays, (64, 64))
+
+
+def _boxes(given: tuple[NetworkOutputs, ModelInfo]) -> None:
+    outputs, info = given
+    other_network(outputs)
+    layout = recognize_boxes(outputs, info)
+    if layout is not None:
+        decode_boxes(
+            outputs.arrays, layout, fit((32, 48), (64, 64), 'stretch'), DetectionOptions()
+        )
 
 
 _MODELS = [
@@ -594,6 +636,7 @@ _MODELS = [
         together(_SHAPES, _info, _network_wh),
         _layouts,
     ),
+    Target('outputs of detectors', together(_outputs, _info), _boxes),
     Target('model infos', _info, find_problem),
 ]
 
