@@ -95,19 +95,22 @@ def other_network(outputs: NetworkOutputs) -> str:
     if len(shapes) == 1 and shapes[0] in (_MOVENET_ONE, _MOVENET_SEVERAL):
         return "MoveNet's keypoints"
     maps = [shape for shape in shapes if len(shape) == 4]
-    if len(maps) >= 3 and len({shape[2:] for shape in maps}) == 1:
+    # Segmentation networks give several maps, too: of the same channels, or with larger ones.
+    grids, channels = {shape[2:] for shape in maps}, {shape[1] for shape in maps}
+    if len(maps) >= 3 and len(grids) == 1 and len(channels) > 1:
         return 'maps of centers, sizes and offsets (CenterNet)'
-    if len(maps) == len(shapes) >= 3 and _halves(maps):
+    if len(maps) == len(shapes) >= 3 and _halves(maps, outputs.network_wh[1] // 8):
         return 'the raw maps of a detector, which its export should decode'
     if len(shapes) == 1 and outputs.dtype.kind == 'f' and _is_image(shapes[0], outputs.network_wh):
         return 'a map of one value a pixel, as of depth'
     return ''
 
 
-def _halves(maps: Sequence[tuple[int, ...]]) -> bool:
-    """Whether each map has half the height of the one before or after."""
+def _halves(maps: Sequence[tuple[int, ...]], finest: int) -> bool:
+    """Whether the largest map has this height, and each other half that of a larger one."""
     heights = sorted({shape[2] for shape in maps}, reverse=True)
-    return len(heights) >= 3 and all(high == 2 * low for high, low in pairwise(heights))
+    halves = all(high == 2 * low for high, low in pairwise(heights))
+    return len(heights) >= 3 and heights[0] == finest and halves
 
 
 def _is_image(shape: tuple[int, ...], network_wh: tuple[int, int]) -> bool:

@@ -11,6 +11,8 @@ from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
 from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.exports import other_network
+from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 DATA = Path(__file__).with_name('data')
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -108,6 +110,23 @@ def test_refused(tmp_path, shapes, what):
     path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
     with pytest.raises(ModelError, match=what):
         open_model(path)
+
+
+@pytest.mark.parametrize(
+    'shapes',
+    [
+        pytest.param({f'd{index}': (1, 1, 320, 320) for index in range(7)}, id='u2net'),
+        pytest.param({'out': (1, 21, 320, 320), 'aux': (1, 21, 320, 320)}, id='deeplab'),
+        pytest.param(
+            {'a': (1, 5, 80, 80), 'b': (1, 5, 40, 40), 'c': (1, 5, 20, 20)}, id='supervised_deeply'
+        ),
+        pytest.param({'logits': (1, 19, 80, 80)}, id='segformer'),
+    ],
+)
+def test_segmentation_networks_of_several_outputs(shapes):
+    """They are none of those that are refused."""
+    arrays = [np.zeros(shape, np.float32) for shape in shapes.values()]
+    assert other_network(NetworkOutputs(list(shapes), arrays, (320, 320))) == ''
 
 
 def plain(boxes, *, rows=20):
