@@ -269,7 +269,7 @@ class Model(Generic[Result, Options]):
 
     def _preprocessing(self) -> ModelInfo:
         """How images are prepared: as the model or the user says, else as is usual."""
-        usual = self.task.usual_preprocessing(self.layout)
+        usual = self.task.usual_preprocessing(self.layout, self.info)
         info = merge(usual, self.info)
         resize = info.resize or self.task.default_resize(self.network_wh)
         if resize not in self.task.resizes:

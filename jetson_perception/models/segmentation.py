@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.drawing import draw_legend, draw_segmentation
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.task import ResultTopic, Task
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.agreement import MaskAgreement
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import PixelEvaluator
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.models.cuda_segmentation import CudaSegmentation
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -91,6 +91,10 @@ class SemanticSegmentation(Task):
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How these models are usually trained."""
         return 'stretch'
+
+    def usual_preprocessing(self, layout: SegmentationLayout, info: ModelInfo) -> ModelInfo:
+        """As YOLO is trained, whose exporter alone writes a stride: YOLO26-sem."""
+        return ModelInfo(resize='letterbox') if info.stride else ModelInfo()
 
     def make(self, engine: Engine) -> SegmentationModel:
         """The model of an engine."""
@@ -242,6 +246,8 @@ class SegmentationModel(Model[Segmentation, SegmentationOptions]):
         return SegmentationOptions()
 
     def _assume(self) -> dict[str, str]:
+        if self.info.stride:  # as in `YoloModel`
+            return {}
         # Class ids show by their type, and for a single channel `output` is required.
         output = {} if self.info.output else {'output': self.layout.output}
         if self.layout.output == 'class_ids':

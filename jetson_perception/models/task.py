@@ -123,7 +123,7 @@ class Task(ABC):
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How images are fitted if neither the model nor the user specifies it."""
 
-    def usual_preprocessing(self, layout: Any) -> ModelInfo:
+    def usual_preprocessing(self, layout: Any, info: ModelInfo) -> ModelInfo:
         """How networks of a layout are fed where they differ from the others of this task."""
         return ModelInfo()
 

@@ -124,7 +124,7 @@ class ObjectDetection(Task):
             )
         return recognize_layout(outputs.shapes, info, outputs.network_wh)
 
-    def usual_preprocessing(self, layout: YoloLayout | BoxLayout) -> ModelInfo:
+    def usual_preprocessing(self, layout: YoloLayout | BoxLayout, info: ModelInfo) -> ModelInfo:
         """What detectors other than YOLO are trained with."""
         return _USUAL.get(layout.family, ModelInfo())
 

@@ -538,6 +538,14 @@ class TestAssumptions:
         assert model.assumption_text == ''
         assert 'assumed' not in caplog.text
 
+    def test_a_segmentation_model_of_yolos_own_is_fed_as_yolo_is(self, tmp_path):
+        """YOLO26-sem keeps the aspect ratio, where other segmentation networks stretch images."""
+        size_wh = (64, 32)
+        metadata = ultralytics_metadata('semantic', 4, size_wh)
+        path = color_segmentation(tmp_path / 'my.onnx', size_wh=size_wh, metadata=metadata)
+        with open_model(path) as model:
+            assert (model.preprocessor.resize, model.assumed) == ('letterbox', {})
+
     def test_settings_that_are_given_are_not_listed(self, tmp_path):
         path = color_segmentation(tmp_path / 'my.onnx', metadata={})
         (tmp_path / 'my.yaml').write_text('resize: letterbox\nmean: [0, 0, 0]\noutput: logits')
