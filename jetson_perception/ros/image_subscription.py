@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_taker import image_taker
+from jetson_perception.ros.outside_executor import OutsideExecutor
 from jetson_perception.ros.subscription_fit import SubscriptionFit
-from jetson_perception.ros.threaded_subscription import OutsideExecutor, ThreadedSubscription
+from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 from jetson_perception.ros.udp_participant import UdpParticipant, UdpSubscription
 
 if TYPE_CHECKING:

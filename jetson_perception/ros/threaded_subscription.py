@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rclpy.callback_groups import CallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -43,21 +44,6 @@ _END_S = 1.0
 _LOOK_NS = 1_000_000_000
 #: Between two words about images that cannot be taken.
 _LOG_EVERY_S = 10.0
-
-
-class OutsideExecutor(CallbackGroup):
-    """For subscriptions that no executor waits for."""
-
-    def can_execute(self, entity: object) -> bool:
-        """Whether an executor may wait for an entity of this group: never."""
-        return False
-
-    def beginning_execution(self, entity: object) -> bool:
-        """Whether an executor may begin: never."""
-        return False
-
-    def ending_execution(self, entity: object) -> None:
-        """Nothing ends that never begins."""
 
 
 class ThreadedSubscription:
@@ -102,7 +88,11 @@ class ThreadedSubscription:
         self._is_free = is_free
         self._prepare = prepare
         self._destroy = destroy
-        self._untold: deque[TakenImage] = deque(maxlen=_MOST_UNTOLD)
+        #: What the executor has to call.
+        self._untold: deque[Callable[[], object]] = deque(maxlen=_MOST_UNTOLD)
+        #: Events of the subscription. Whoever waits for one of them wakes up for each image too,
+        #: again and again until it is taken; so the executor must not.
+        self._waitables: tuple[Any, ...] = tuple(subscription.event_handlers)
         self._ended = threading.Event()
         self._asks = False
         self._prepared = threading.Event()
@@ -140,6 +130,16 @@ class ThreadedSubscription:
     def callback(self, callback: Callable[..., None]) -> None:
         self._inner.callback = callback
 
+    def add_waitable(self, handler: Any) -> None:
+        """Wait for an event of the subscription too; the executor calls its callback later."""
+        self._waitables = (*self._waitables, handler)
+        self._wake.trigger()
+
+    def remove_waitable(self, handler: Any) -> None:
+        """Wait for it no longer."""
+        self._waitables = tuple(each for each in self._waitables if each is not handler)
+        self._wake.trigger()
+
     def start(self) -> None:
         """Begin to take images."""
         self._thread.start()
@@ -166,23 +166,38 @@ class ThreadedSubscription:
             pass
 
     def _take_images(self) -> None:
-        wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, self._context.handle)
-        while self._wait(wait_set):
-            if self._is_free() or self._have_it_prepared():
+        while not self._ended.is_set() and self._context.ok():
+            waitables = self._waitables
+            try:
+                with ExitStack() as in_use:  # none is destroyed meanwhile
+                    for each in waitables:
+                        in_use.enter_context(each)
+                    self._take_images_with(waitables)
+            except InvalidHandle:
+                if self._waitables is waitables:  # more than one of them that was removed
+                    raise
+
+    def _take_images_with(self, waitables: tuple[Any, ...]) -> None:
+        """Take images until it is over, or there are other events to wait for."""
+        wait_set = rclpy_implementation.WaitSet(
+            1, 1, 0, 0, 0, len(waitables), self._context.handle
+        )
+        while self._waitables is waitables and not self._ended.is_set() and self._context.ok():
+            if self._wait(wait_set, waitables) and (self._is_free() or self._have_it_prepared()):
                 self._take()
 
-    def _wait(self, wait_set: Any) -> bool:
-        """Wait for an image; False once it is over."""
-        while not self._ended.is_set() and self._context.ok():
-            wait_set.clear_entities()
-            index = wait_set.add_subscription(self._inner.handle)
-            wait_set.add_guard_condition(self._wake.handle)
-            wait_set.wait(_LOOK_NS)
-            if self._ended.is_set():
-                return False
-            if wait_set.is_ready('subscription', index):
-                return True
-        return False
+    def _wait(self, wait_set: Any, waitables: tuple[Any, ...]) -> bool:
+        """Wait for a while; whether there is an image."""
+        wait_set.clear_entities()
+        index = wait_set.add_subscription(self._inner.handle)
+        wait_set.add_guard_condition(self._wake.handle)
+        for each in waitables:
+            each.add_to_wait_set(wait_set)
+        wait_set.wait(_LOOK_NS)
+        for each in waitables:
+            if each.is_ready(wait_set) and (event := each.take_data()):
+                self._untold.append(partial(each.callback, event))
+        return bool(wait_set.is_ready('subscription', index)) and not self._ended.is_set()
 
     def _have_it_prepared(self) -> bool:
         """Have the executor prepare; whether an image may be taken then."""
@@ -212,14 +227,10 @@ class ThreadedSubscription:
                 self._logged_s = time.monotonic()
                 log.exception('an image on %s is lost: %s', self.topic_name, printable(error))
             return
-        self._untold.append(image.without_pixels())
+        info = {'publication_sequence_number': image.number, 'source_timestamp': image.sent_ns}
+        self._untold.append(partial(call_back, self._inner, image.without_pixels(), info))
 
     def _tell(self) -> None:
         """Call back for what was taken; in the executor's thread."""
         while self._untold:
-            image = self._untold.popleft()
-            info = {
-                'publication_sequence_number': image.number,
-                'source_timestamp': image.sent_ns,
-            }
-            call_back(self._inner, image, info)
+            self._untold.popleft()()

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 
 from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.image_taker import image_taker
-from jetson_perception.ros.threaded_subscription import OutsideExecutor
+from jetson_perception.ros.outside_executor import OutsideExecutor
 
 RNG = np.random.default_rng(6)
 

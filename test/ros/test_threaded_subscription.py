@@ -1,18 +1,26 @@
 """Images that are taken in a thread of their own, whatever the executor does."""
 
 import threading
+import time
 from functools import partial
 
 import numpy as np
 import pytest
 from nodes.support import unique_header
-from rclpy.qos import QoSProfile
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.image_taker import TakenImage, image_taker
-from jetson_perception.ros.threaded_subscription import OutsideExecutor, ThreadedSubscription
+from jetson_perception.ros.lost_messages import (
+    EventHandler,
+    LostMessages,
+    QoSSubscriptionEventType,
+)
+from jetson_perception.ros.outside_executor import OutsideExecutor
+from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 
 PIXELS = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
 DEADLINE_S = 20.0
@@ -143,6 +151,43 @@ def test_an_image_is_not_taken_if_what_is_prepared_destroys_the_subscription(
     peer.wait_for(lambda: prepared, 'the preparation')
     peer.wait_for(lambda: publisher.get_subscription_count() == 0, 'the end of the subscription')
     assert heard.images == []
+
+
+def test_events_of_the_subscription_are_told_by_the_executor(peer, subscribe):
+    subscription, heard = subscribe(Heard()), []
+    handler = EventHandler(
+        callback_group=peer.node.default_callback_group,
+        callback=lambda event: heard.append((event.total_count, threading.current_thread())),
+        event_type=QoSSubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
+        parent_impl=subscription.handle,
+    )
+    subscription.start()
+    subscription.add_waitable(handler)
+    profile = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+    peer.node.create_publisher(Image, 'images', profile)  # it asks for reliable ones
+    peer.wait_for(lambda: heard, 'the event')
+    assert heard == [(1, threading.current_thread())]
+    subscription.remove_waitable(handler)
+    handler.destroy()
+    assert handler not in peer.node.waitables
+
+
+def test_the_executor_does_not_wake_up_for_images_of_which_lost_ones_are_counted(
+    peer, publisher, subscribe
+):
+    subscription = subscribe(Heard())  # not started: the image stays where it is
+    lost = LostMessages(peer.node, subscription, print)
+    assert lost.told
+    wait_set = rclpy_implementation.WaitSet(1, 0, 0, 0, 0, 0, peer.node.context.handle)
+    wait_set.add_subscription(subscription.handle)
+    send(publisher)
+    wait_set.wait(int(DEADLINE_S * 1e9))
+    begun_s, ended = time.thread_time(), []
+    end = peer.node.create_guard_condition(lambda: ended.append(True))
+    threading.Timer(0.5, end.trigger).start()
+    peer.wait_for(lambda: ended, 'the end')
+    assert time.thread_time() - begun_s < 0.25
+    lost.close()
 
 
 def test_it_ends_while_it_waits_and_with_what_was_not_told(peer, publisher, subscribe):

@@ -126,6 +126,6 @@ def test_images_come_in_a_thread_over_udp(peer, participant, monkeypatch):
     images = peer.image_publisher()
     peer.send_until(images, Image, lambda: at_once and told, 'an image')
     assert [each.topic_name for each in made] == [topic.name]
-    assert '_peer_images' in peer.node.get_node_names()
+    peer.wait_for(lambda: '_peer_images' in peer.node.get_node_names(), 'the hidden node')
     subscription.close()
     peer.wait_for(lambda: images.get_subscription_count() == 0, 'the end of the subscription')
