@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code of a command that SIGINT ended, as in shells."""
 
-# NumPy and OpenCV each bring an OpenBLAS, which starts a thread per core on import. The threads
-# spin for 2**26 cycles before they sleep, and use more CPU time than the rest of the start. No
-# frame multiplies matrices, so they sleep at once: 2**4 cycles is the least that can be set.
-_OPENBLAS_SPINNING = ('OPENBLAS_THREAD_TIMEOUT', '4')
+# Threads of libraries that spin while they wait for work, on cores that others need.
+_SPINNING = {
+    # NumPy and OpenCV each bring an OpenBLAS, which starts a thread per core on import. The
+    # threads spin for 2**26 cycles before they sleep, and use more CPU time than the rest of the
+    # start. No frame multiplies matrices, so they sleep at once: 2**4 cycles is the least that
+    # can be set.
+    'OPENBLAS_THREAD_TIMEOUT': '4',
+    # OpenCV's spin for about half of a millisecond after each call that used them. To resize
+    # 1280x720 takes 0.52 ms and 1.15 ms of CPU time without that, 0.53 and 1.8 ms with it
+    # (medians, two cores), and just then the driver or the middleware has its next work to do.
+    'OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER': '0',
+}
 
 
 def run_node_module(module: str, prepare: Callable[[], object] | None = None) -> NoReturn:
@@ -34,7 +42,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     prepare : callable, optional
         Called before the import.
     """
-    os.environ.setdefault(*_OPENBLAS_SPINNING)
+    _have_threads_sleep()
     # launch reports any code but 0 as a crash.
     _end_quietly_on(signal.SIGINT, signal.SIGTERM, code=0)
     from jetson_perception.process.allocator import keep_memory
@@ -52,7 +60,7 @@ def run_command_module(module: str) -> NoReturn:
     SIGINT raises KeyboardInterrupt in it; if that does not end it, the process is ended after a
     while.
     """
-    os.environ.setdefault(*_OPENBLAS_SPINNING)
+    _have_threads_sleep()
     _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
     main = importlib.import_module(module).main
     import threading
@@ -74,6 +82,12 @@ def run_command_module(module: str) -> NoReturn:
         code = INTERRUPTED
     ending.leave(code or 0)
     sys.exit(code)
+
+
+def _have_threads_sleep() -> None:
+    """Have threads of libraries sleep while they wait, unless the user has set how."""
+    for name, value in _SPINNING.items():
+        os.environ.setdefault(name, value)
 
 
 def _end_quietly_on(*numbers: int, code: int) -> None:

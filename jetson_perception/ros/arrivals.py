@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rclpy.subscription import Subscription
 
+from jetson_perception.ros.image_taker import TakenImage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,6 +32,23 @@ class Arrival(NamedTuple):
     message: Any
     number: int | None = None
     sent_ns: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes of pixels, or of what they are encoded as, came."""
+        message = self.message
+        return message.size_bytes if isinstance(message, TakenImage) else len(message.data)
+
+
+def call_back(subscription: Subscription[Any], message: Any, info: Any) -> None:
+    """Call a subscription's callback as rclpy's executors do."""
+    # There is no public way to look at what it takes.
+    if TELLS_NUMBERS and (
+        subscription._callback_type is not Subscription.CallbackType.MessageOnly
+    ):
+        subscription.callback(message, info)
+    else:
+        subscription.callback(message)
 
 
 class Arrivals:

@@ -24,6 +24,7 @@ from jetson_perception.ros.image_messages import (
     frame_from_image,
 )
 from jetson_perception.ros.image_subscription import ImageSubscription
+from jetson_perception.ros.image_taker import TakenImage
 from jetson_perception.ros.image_topic import (
     TRANSPORTS,
     ImageTopic,
@@ -149,9 +150,10 @@ class ImageInput:
         self._watch = SubscriptionWatch(
             self._node, self._take_the_other_type, every_frame=params.every_frame
         )
-        self._subscribe(topic)
+        # Before the subscription, whose images may come at once, in a thread of their own.
         self.name = topic.name
         self._stamps = StampCheck(self._node, self.name)
+        self._subscribe(topic)
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)
         self._node.get_logger().info(f'waiting for images on {self.name}')
@@ -170,12 +172,14 @@ class ImageInput:
             self._watch.end,
             reliability=params.reliability,
             every_frame=params.every_frame,
+            # In lockstep, an image may be a copy of one that was taken: order is everything.
+            on_image=None if params.every_frame or topic.transport != 'raw' else self._on_image,
         )
 
     def _callback(self, topic: ImageTopic) -> Callable[[Any], None]:
         if topic.is_video:
             return self._on_video
-        return self._on_compressed if topic.compressed else self._on_image
+        return self._on_compressed if topic.compressed else self._on_raw
 
     def _video_input(self, name: str) -> VideoInput:
         return VideoInput(
@@ -248,7 +252,12 @@ class ImageInput:
         if answers is not None:
             answers.close()
 
-    def _on_image(self, msg: Image) -> None:
+    def _on_raw(self, msg: Image | TakenImage) -> None:
+        """Hear of a raw image, in the executor's thread; one of its own may have handled it."""
+        if self._is_taken(msg.header) and not isinstance(msg, TakenImage):
+            self._on_image(msg)
+
+    def _on_image(self, msg: Image | TakenImage) -> None:
         if msg.encoding in UNNAMED and self._offer is not None:
             self._say_what_is_assumed(msg.encoding)
         values = self._params.value.intensity_range
@@ -256,7 +265,8 @@ class ImageInput:
         self._take(msg, to_frame)
 
     def _on_compressed(self, msg: CompressedImage) -> None:
-        self._take(msg, frame_from_compressed)
+        if self._is_taken(msg.header):
+            self._take(msg, frame_from_compressed)
 
     def _on_video(self, msg: Any) -> None:
         header = video_header(msg)
@@ -288,8 +298,9 @@ class ImageInput:
         self.done(header)
 
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
-        """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._offer is None or self._stamps is None or not self._is_taken(msg.header):
+        """Make a frame of a message and hand it over, or tell why not; in any thread."""
+        offer, stamps = self._offer, self._stamps  # which `stop` takes away
+        if offer is None or stamps is None:
             return
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
@@ -297,14 +308,14 @@ class ImageInput:
             self._reject(msg.header, error)
             return
         self.newest_header = msg.header
-        frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
+        frame.age_ms = stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
         frame.encoding = _encoding(msg)
-        self._offer(frame)
+        offer(frame)
 
     def _is_taken(self, header: Header) -> bool:
         """Whether an image that arrived is one to handle, and not a second copy or too late."""
-        if self._watch is None or self._subscription is None:
+        if self._offer is None or self._watch is None or self._subscription is None:
             return False
         if not self._subscription.accepts():
             return False
@@ -331,7 +342,7 @@ class ImageInput:
         )
 
 
-def _encoding(msg: Image | CompressedImage) -> str:
+def _encoding(msg: Image | TakenImage | CompressedImage) -> str:
     """What an image came as: 'bgr8', 'jpeg', 'jpeg compressed bgr8'."""
     if isinstance(msg, CompressedImage):
         # ROS has 'bgr8; jpeg compressed bgr8': what it was, and what it is.

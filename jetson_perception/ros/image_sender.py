@@ -2,37 +2,28 @@
 
 rclpy holds the lock while it converts and sends a message: 2 ms for an image of 1280×720, and more
 than 20 ms for one of 3840×2160, in which no other thread of the node gets on. rcl itself needs no
-lock. So the bytes that go over the wire are made here, and given to rcl by ctypes, which lets the
-lock go. Where that cannot be done, rclpy sends.
+lock, and takes pixels from where they are. Where it cannot be called, rclpy sends.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from builtin_interfaces.msg import Time
-from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
 from jetson_perception.printable import printable
 from jetson_perception.ros.image_messages import ImageMessage
+from jetson_perception.ros.image_struct import ImageStruct, Sequence, rcl_of_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
     from rclpy.publisher import Publisher
+    from sensor_msgs.msg import Image
 
 log = logging.getLogger(__name__)
-
-_ENCAPSULATION = b'\x00\x01\x00\x00'  # CDR, little-endian
 
 
 class ImageSender(Protocol):
@@ -46,7 +37,7 @@ class ImageSender(Protocol):
         Parameters
         ----------
         pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
-            Any strides; copied.
+            Any strides; must not change until the return.
         encoding : str
             ROS encoding that goes with shape and type.
         header : std_msgs Header
@@ -57,10 +48,14 @@ class ImageSender(Protocol):
 
 def image_sender(publisher: Publisher[Image]) -> ImageSender:
     """What sends on this publisher's topic: without the interpreter's lock, where that works."""
-    publish = rcl_publish()
-    if publish is None or not hasattr(publisher.handle, 'pointer'):
+    try:
+        rcl = rcl_of_images()
+    except (AttributeError, OSError, ValueError) as error:
+        log.info('images are sent with the interpreter locked: %s', printable(error))
         return LockedSender(publisher)
-    return UnlockedSender(publisher, publish)
+    if not hasattr(publisher.handle, 'pointer'):
+        return LockedSender(publisher)
+    return UnlockedSender(publisher, rcl)
 
 
 class LockedSender:
@@ -84,109 +79,52 @@ class UnlockedSender:
     ----------
     publisher : rclpy Publisher
         Of sensor_msgs/Image.
-    publish : callable
-        As `rcl_publish` gives it.
+    rcl : ctypes library
+        As `rcl_of_images` gives it.
     """
 
-    def __init__(self, publisher: Publisher[Image], publish: Callable[..., int]) -> None:
+    def __init__(self, publisher: Publisher[Image], rcl: Any) -> None:
         self._publisher = publisher
-        self._publish = publish
-        self._bytes = ImageBytes()
+        self._rcl = rcl
 
     def send(
         self, pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: str, header: Any
     ) -> None:
         """Send an image, without the lock."""
-        data = self._bytes.fill(pixels, encoding, header)
-        message = _SerializedMessage(data.ctypes.data, data.nbytes, data.nbytes)
+        packed: NDArray[Any] = np.ascontiguousarray(pixels)
+        # Kept until the return, as what is sent only points to them.
+        texts = header.frame_id.encode(), encoding.encode()
+        message = image_struct(packed, texts, header.stamp)
         handle = self._publisher.handle
         with handle:  # it is not destroyed meanwhile
-            code = self._publish(handle.pointer, ctypes.byref(message), None)
+            code = self._rcl.rcl_publish(handle.pointer, ctypes.addressof(message), None)
         if code:  # have rclpy say why
+            self._rcl.rcutils_reset_error()
             LockedSender(self._publisher).send(pixels, encoding, header)
 
 
-class ImageBytes:
-    """A serialized sensor_msgs/Image that is filled again and again."""
+def image_struct(pixels: NDArray[Any], texts: tuple[bytes, bytes], stamp: Any) -> ImageStruct:
+    """An image that points to pixels and texts, which must be kept as long as it is used.
 
-    def __init__(self) -> None:
-        self._buffer: NDArray[np.uint8] = np.empty(0, np.uint8)
-
-    def fill(
-        self, pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: str, header: Any
-    ) -> NDArray[np.uint8]:
-        """The bytes with a copy of `pixels`; valid until the next call."""
-        start = _before_pixels(pixels, encoding, header)
-        size = len(start) + pixels.nbytes
-        if self._buffer.size != size:
-            self._buffer = np.empty(size, np.uint8)
-        self._buffer[: len(start)] = np.frombuffer(start, np.uint8)
-        # As bytes: where the pixels begin depends on the header, and 16 bits may lie across.
-        flat = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
-        self._buffer[len(start) :] = flat
-        return self._buffer
-
-
-class _SerializedMessage(ctypes.Structure):
-    """rcl_serialized_message_t; its allocator is not used to publish."""
-
-    _fields_ = (
-        ('buffer', ctypes.c_void_p),
-        ('length', ctypes.c_size_t),
-        ('capacity', ctypes.c_size_t),
-        ('allocator', ctypes.c_void_p * 5),
-    )
-
-
-@lru_cache(maxsize=1)
-def rcl_publish() -> Callable[..., int] | None:
-    """rcl_publish_serialized_message of the rcl in use; None where it cannot be called.
-
-    Called as f(address of the publisher, message, None); returns 0, or a code of rcl.
+    Parameters
+    ----------
+    pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
+        C-contiguous.
+    texts : tuple of bytes
+        frame_id and encoding, in UTF-8.
+    stamp : builtin_interfaces Time
+        Its time.
     """
-    try:
-        _check_bytes()
-        rcl = ctypes.CDLL('librcl.so', mode=os.RTLD_NOLOAD)
-        publish = rcl.rcl_publish_serialized_message
-    except (AttributeError, OSError, ValueError, RuntimeError) as error:
-        log.info('images are sent with the interpreter locked: %s', printable(error))
-        return None
-    publish.argtypes = (ctypes.c_void_p, ctypes.POINTER(_SerializedMessage), ctypes.c_void_p)
-    publish.restype = ctypes.c_int
-    return publish
-
-
-def _check_bytes() -> None:
-    """Raise ValueError unless ROS reads from the bytes what was written."""
-    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    header = Header(stamp=Time(sec=-1, nanosec=2), frame_id='camera')
-    data = ImageBytes().fill(pixels, 'bgr8', header).tobytes()
-    expected = ImageMessage().fill(pixels, 'bgr8', header)
-    if deserialize_message(data, Image) != expected:
-        raise ValueError('serialized images are arranged in another way')
-
-
-def _before_pixels(pixels: NDArray[Any], encoding: str, header: Any) -> bytes:
-    """All bytes but those of the pixels."""
-    data = bytearray()
-
-    def number(value: int, size: int = 4, *, signed: bool = False) -> None:
-        data.extend(bytes(-len(data) % size))
-        data.extend(int(value).to_bytes(size, 'little', signed=signed))
-
-    def text(value: str) -> None:
-        encoded = value.encode()
-        number(len(encoded) + 1)
-        data.extend(encoded + b'\x00')
-
+    frame_id, encoding = map(Sequence.of_text, texts)
     height, width = pixels.shape[:2]
-    number(header.stamp.sec, signed=True)
-    number(header.stamp.nanosec)
-    text(header.frame_id)
-    number(height)
-    number(width)
-    text(encoding)
-    number(pixels.itemsize > 1 and sys.byteorder == 'big', 1)
-    number(pixels.nbytes // max(height, 1))
-    number(pixels.nbytes)
-    return _ENCAPSULATION + bytes(data)
+    return ImageStruct(
+        sec=stamp.sec,
+        nanosec=stamp.nanosec,
+        frame_id=frame_id,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=int(pixels.itemsize > 1 and sys.byteorder == 'big'),
+        step=pixels.nbytes // max(height, 1),
+        data=Sequence(pixels.ctypes.data, pixels.nbytes, pixels.nbytes),
+    )

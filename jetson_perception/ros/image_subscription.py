@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.image_taker import image_taker
+from jetson_perception.ros.outside_executor import OutsideExecutor
 from jetson_perception.ros.subscription_fit import SubscriptionFit
+from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 from jetson_perception.ros.udp_participant import UdpParticipant, UdpSubscription
 
 if TYPE_CHECKING:
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.ros.image_taker import ImageTaker, TakenImage
     from jetson_perception.ros.image_topic import ImageTopic
 
 
@@ -29,16 +34,19 @@ class ImageSubscription:
     topic : ImageTopic
         What is subscribed to.
     callback : callable
-        Called with each message.
+        Called by the executor with each message; with `on_image` later, without the pixels.
     on_new : callable
-        Called as on_new(subscription) with each subscription that is made, of rclpy or a
-        UdpSubscription.
+        Called as on_new(subscription) with each subscription that is made, of rclpy, a
+        UdpSubscription or a ThreadedSubscription.
     on_end : callable
         Called before a subscription is destroyed that was made anew.
     reliability : str
         'auto' for that of the publishers, 'best_effort' or 'reliable'.
     every_frame : bool
         Whether none may be lost: then it is reliable, with a long queue.
+    on_image : callable, optional
+        For raw images: called as on_image(image) with each TakenImage, at once, in a thread of its
+        own. Without it, or where images cannot be taken so, `callback` gets their pixels.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class ImageSubscription:
         *,
         reliability: str = 'auto',
         every_frame: bool = False,
+        on_image: Callable[[TakenImage], None] | None = None,
     ) -> None:
         self._node = node
         self._udp = udp
@@ -59,6 +68,7 @@ class ImageSubscription:
         self._callback = callback
         self._on_new = on_new
         self._on_end = on_end
+        self._on_image = on_image
         self._base = topic.qos_profile(every_frame=every_frame)
         self._subscription: Any = None
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
@@ -98,35 +108,64 @@ class ImageSubscription:
     def _make(self) -> None:
         wanted = self._fit.wanted
         profile = qos.with_reliability(self._base, reliable=wanted.reliable)
-        arguments = self._topic.message_type, self._topic.name, self._callback
         overridable = qos.overridable(profile, reliability=bool(self._overridden()))
-        subscription: Any = self._node.create_subscription(*arguments, **overridable)
+        taker = image_taker() if self._on_image is not None else None
+        group = None if taker is None else OutsideExecutor()
+        subscription: Any = self._node.create_subscription(
+            self._topic.message_type,
+            self._topic.name,
+            self._callback,
+            callback_group=group,
+            **overridable,
+        )
+        node = self._node
         if wanted.way.over_udp:
-            subscription = self._over_udp(subscription)
+            subscription, node = self._over_udp(subscription, threaded=taker is not None)
+        if taker is not None:
+            subscription = self._threaded(subscription, node, taker)
         self._subscription = subscription
         self._on_new(subscription)
+        if isinstance(subscription, ThreadedSubscription):
+            subscription.start()
 
-    def _over_udp(self, subscription: Any) -> Any:
-        """A subscription that offers UDP alone in place of this one, which stays if that fails."""
+    def _threaded(self, subscription: Any, node: Node, taker: ImageTaker) -> ThreadedSubscription:
+        """What takes the images of a subscription that this node has."""
+        assert self._on_image is not None, 'else no taker'
+        return ThreadedSubscription(
+            self._node,
+            subscription,
+            taker,
+            self._on_image,
+            lambda: self._fit.judged,
+            self._fit.check,
+            partial(node.destroy_subscription, subscription),
+        )
+
+    def _over_udp(self, subscription: Any, *, threaded: bool) -> tuple[Any, Node]:
+        """A subscription that offers UDP alone in place of this one, which stays if that fails.
+
+        And the node that has it.
+        """
         name = printable(self._topic.name)
+        arguments = self._topic.message_type, self._topic.name, self._callback
+        profile = subscription.qos_profile  # with what the user has set of it
         try:
-            made = self._udp.subscribe(
-                self._topic.message_type,
-                self._topic.name,
-                self._callback,
-                subscription.qos_profile,  # with what the user has set of it
-            )
+            node = self._udp.opened()
+            if threaded:
+                made: Any = node.create_subscription(*arguments, profile)
+            else:
+                made = self._udp.subscribe(*arguments, profile)
         except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
             self._node.get_logger().warning(
                 f'images on {name} cannot be received over UDP, and may get lost: no second '
                 f'participant can be made ({printable(str(error), 300)})'
             )
-            return subscription
+            return subscription, self._node
         self._node.destroy_subscription(subscription)
         self._node.get_logger().info(
             f'images on {name} are received over UDP: {self._fit.wanted.way.reason}'
         )
-        return made
+        return made, node
 
     def _make_anew(self) -> None:
         if self._subscription is not None:
@@ -136,7 +175,7 @@ class ImageSubscription:
 
     def _destroy(self) -> None:
         subscription, self._subscription = self._subscription, None
-        if isinstance(subscription, UdpSubscription):
+        if isinstance(subscription, UdpSubscription | ThreadedSubscription):
             subscription.destroy()
         elif subscription is not None:
             self._node.destroy_subscription(subscription)

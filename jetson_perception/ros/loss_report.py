@@ -151,5 +151,5 @@ class LossReport:
 
     def _on_arrival(self, arrival: Arrival) -> None:
         message = arrival.message
-        self._image_bytes = len(message.data)
+        self._image_bytes = arrival.size_bytes
         self._counts.take(arrival.number, arrival.sent_ns, stamp_ns(video_header(message)))

@@ -26,7 +26,7 @@ class LostMessages:
     Parameters
     ----------
     node : rclpy Node
-        In whose executor it is told.
+        In whose executor it is told, and waited for, unless the subscription waits by itself.
     subscription : rclpy Subscription
         Or what stands for one; without a `handle` nothing is told.
     on_lost : callable
@@ -34,7 +34,8 @@ class LostMessages:
     """
 
     def __init__(self, node: Node, subscription: Any, on_lost: Callable[[int], None]) -> None:
-        self._node = node
+        #: Who waits: a ThreadedSubscription has its own thread for that.
+        self._waiting = subscription if hasattr(subscription, 'add_waitable') else node
         self._on_lost = on_lost
         self._handler: Any = None
         handle = getattr(subscription, 'handle', None)
@@ -49,7 +50,7 @@ class LostMessages:
             )
         except UnsupportedEventTypeError:
             return
-        node.add_waitable(self._handler)
+        self._waiting.add_waitable(self._handler)
 
     @property
     def told(self) -> bool:
@@ -60,7 +61,7 @@ class LostMessages:
         """Listen no longer; before the subscription is destroyed."""
         handler, self._handler = self._handler, None
         if handler is not None:
-            self._node.remove_waitable(handler)
+            self._waiting.remove_waitable(handler)
             handler.destroy()
 
     def _on_event(self, event: Any) -> None:

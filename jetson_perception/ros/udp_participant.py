@@ -15,11 +15,10 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
 from rclpy.waitable import NumberOfEntities, Waitable
 
 from jetson_perception.dds import transports
-from jetson_perception.ros.arrivals import TELLS_NUMBERS
+from jetson_perception.ros.arrivals import call_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,10 +49,15 @@ class UdpParticipant:
         self, message_type: Any, topic: str, callback: Callable[..., None], qos: QoSProfile
     ) -> UdpSubscription:
         """Subscribe to a topic, by its full name."""
+        return UdpSubscription(self._node, self.opened(), message_type, topic, callback, qos)
+
+    def opened(self) -> Node:
+        """Its own node, which no executor runs."""
         if self._hidden is None:
             self.close()  # what an attempt that failed has left
             self._open()
-        return UdpSubscription(self._node, self._hidden, message_type, topic, callback, qos)
+        assert self._hidden is not None, 'it was just made'
+        return self._hidden
 
     def close(self) -> None:
         """Leave the graph; all subscriptions must have been destroyed. Harmless if not open."""
@@ -165,13 +169,7 @@ class UdpSubscription(Waitable):
         """Hand the message over."""
         if taken_data is None:
             return
-        message, info = taken_data
-        inner = self._inner
-        # Of rclpy's executors, which look at it in the same way; there is no public one.
-        if TELLS_NUMBERS and inner._callback_type is not Subscription.CallbackType.MessageOnly:
-            inner.callback(message, info)
-        else:
-            inner.callback(message)
+        call_back(self._inner, *taken_data)
 
 
 @contextmanager

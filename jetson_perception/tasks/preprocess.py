@@ -413,7 +413,8 @@ class _Table:
     def apply(self, plane: NDArray[np.uint8], target: NDArray[Any]) -> None:
         """Write the normalized plane into target, both (h, w)."""
         if self._factor is not None:  # without a mean; multiplying takes two thirds of the time
-            np.multiply(plane, self._factor, out=target, dtype=np.float32)
+            np.copyto(target, plane)  # NumPy converts piece by piece what it multiplies
+            np.multiply(target, self._factor, out=target)
         else:
             # The target has the plane's size and the table's type, so OpenCV fills it.
             cv2.LUT(plane, self._lookup, dst=target.view(self._movable))

@@ -388,6 +388,7 @@ class TestClassifiers:
         assert [each.class_id for each in answer.results] == ['red']
         assert answer.results[0].score > 0.99
         assert peer.ask(images, image_message(pixels), found).detections
+        peer.wait_for(lambda: labels, 'the labels')
         assert [each.class_name for each in labels[-1].class_map] == ['red', 'green', 'blue']
         assert peer.set_parameter('yolo_node', 'kind.score_threshold', 0.0).successful
         answer = peer.ask(images, image_message(pixels), classes)

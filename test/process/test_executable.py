@@ -8,7 +8,7 @@ PRINT = """
 import os
 
 def main(*_):
-    print(os.environ['OPENBLAS_THREAD_TIMEOUT'])
+    print(os.environ[os.environ['ASKED']])
     return 0
 """
 
@@ -16,21 +16,25 @@ def main(*_):
 @pytest.mark.parametrize('run', ['run_command_module', 'run_node_module'])
 @pytest.mark.parametrize(
     ('given', 'expected'),
-    [
-        pytest.param({}, '4', id='not_set'),
-        pytest.param({'OPENBLAS_THREAD_TIMEOUT': '20'}, '20', id='set_by_the_user'),
-    ],
+    [pytest.param(None, None, id='not_set'), pytest.param('20', '20', id='set_by_the_user')],
 )
-def test_idle_threads_of_openblas_sleep(tmp_path, run, given, expected):
+@pytest.mark.parametrize(
+    ('variable', 'usual'),
+    [('OPENBLAS_THREAD_TIMEOUT', '4'), ('OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER', '0')],
+)
+def test_idle_threads_of_libraries_sleep(tmp_path, run, variable, usual, given, expected):
     (tmp_path / 'printing.py').write_text(PRINT)
-    environment = {key: value for key, value in os.environ.items() if 'OPENBLAS' not in key}
+    environment = {key: value for key, value in os.environ.items() if key != variable}
+    environment['ASKED'] = variable
+    if given:
+        environment[variable] = given
     script = f"from jetson_perception.process import executable; executable.{run}('printing')"
     done = subprocess.run(
         [sys.executable, '-c', script],
         cwd=tmp_path,
-        env=environment | given,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.stdout, done.stderr, done.returncode) == (f'{expected}\n', '', 0)
+    assert (done.stdout, done.stderr, done.returncode) == (f'{expected or usual}\n', '', 0)

@@ -1,5 +1,6 @@
 """An image topic as an input: what becomes a frame, what does not, and how it ends."""
 
+import queue
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -80,6 +81,17 @@ def test_a_frame_has_its_header_and_names_its_input(camera, take):
     assert frame.header == msg.header == taking.input.newest_header
     assert (frame.bgr() == 90).all()
     assert taking.errors == []
+
+
+def test_images_come_while_the_executor_is_busy(camera, take):
+    source, images, frames = take().input, camera.image_publisher(), queue.SimpleQueue()
+    source.start(frames.put)
+    camera.send_until(images, gray, lambda: not frames.empty(), 'a frame')
+    msg = gray()
+    images.publish(msg)
+    while frames.get(timeout=20).header != msg.header:  # and nothing spins meanwhile
+        pass
+    assert source.newest_header == msg.header
 
 
 def test_compressed_images_are_under_the_topic(camera, take):

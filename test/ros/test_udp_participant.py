@@ -94,19 +94,38 @@ class WantsUdp:
     message_arrived = close
 
 
-def test_images_still_come_where_no_second_participant_can_be_made(peer, monkeypatch):
+@pytest.mark.parametrize(
+    'options',
+    [pytest.param({}, id='executor'), pytest.param({'on_image': lambda image: None}, id='thread')],
+)
+def test_images_still_come_where_no_second_participant_can_be_made(peer, monkeypatch, options):
     def fail(*arguments):
         raise RuntimeError('no more descriptors')
 
     participant = UdpParticipant(peer.node)
-    monkeypatch.setattr(participant, 'subscribe', fail)
+    monkeypatch.setattr(participant, 'opened', fail)
     monkeypatch.setattr(image_subscription, 'SubscriptionFit', WantsUdp)
     heard, made = [], []
     topic = ImageTopic(f'/{peer.namespace}/image')
     subscription = image_subscription.ImageSubscription(
-        peer.node, participant, topic, heard.append, made.append, list
+        peer.node, participant, topic, heard.append, made.append, list, **options
     )
     images = peer.image_publisher()
     peer.send_until(images, Image, lambda: heard, 'an image')
     assert [each.topic_name for each in made] == [topic.name]
     subscription.close()
+
+
+def test_images_come_in_a_thread_over_udp(peer, participant, monkeypatch):
+    monkeypatch.setattr(image_subscription, 'SubscriptionFit', WantsUdp)
+    at_once, told, made = [], [], []
+    topic = ImageTopic(f'/{peer.namespace}/image')
+    subscription = image_subscription.ImageSubscription(
+        peer.node, participant, topic, told.append, made.append, list, on_image=at_once.append
+    )
+    images = peer.image_publisher()
+    peer.send_until(images, Image, lambda: at_once and told, 'an image')
+    assert [each.topic_name for each in made] == [topic.name]
+    peer.wait_for(lambda: '_peer_images' in peer.node.get_node_names(), 'the hidden node')
+    subscription.close()
+    peer.wait_for(lambda: images.get_subscription_count() == 0, 'the end of the subscription')
