@@ -22,6 +22,7 @@ from jetson_perception.ros.image_messages import (
     check_frame_id,
     frame_from_compressed,
     frame_from_image,
+    stamp_ns,
 )
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_topic import (
@@ -299,6 +300,7 @@ class ImageInput:
         self.newest_header = msg.header
         frame.age_ms = self._stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
+        frame.stamp_ns = stamp_ns(msg.header)
         frame.encoding = _encoding(msg)
         self._offer(frame)
 

@@ -19,6 +19,7 @@ from jetson_perception.ros.guarded_services import guard_services
 from jetson_perception.ros.left_behind import LeftBehindThreads
 from jetson_perception.ros.parameters import ALLOWS_CHANGES, Parameters, param
 from jetson_perception.ros.state_report import Condition, StateReport
+from jetson_perception.ros.trace_service import TraceService
 from jetson_perception.ros.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class ManagedParams:
         'Let anybody on the ROS graph change what the node opens, such as its source or model, '
         'while it runs; can be set only at start.',
         read_only=True,
+    )
+    keep_trace: bool = param(
+        False,
+        'Record all the time what happens to frames, and keep the newest 65536 events in memory '
+        'for `jetson-perception trace --past`; false records only while a trace is taken.',
     )
 
 
@@ -86,6 +92,8 @@ class ManagedNode(LifecycleNode):
         self._state_report = StateReport(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
+        self._traces = TraceService(self)
+        self._traces.follow(keeps=self._managed.value.keep_trace)
         guard_services(self)
 
     def declare(
@@ -250,6 +258,7 @@ class ManagedNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop and release everything, then the node."""
         self._release()
+        self._traces.close()
         super().destroy_node()
         self._lifecycle.destroy()
 
@@ -329,6 +338,7 @@ class ManagedNode(LifecycleNode):
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()
+        self._traces.follow(keeps=self._managed.value.keep_trace)
         busy, values = self.busy()
         condition = Condition(
             state=self._lifecycle.state,
