@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +72,5 @@ def _run(arguments: argparse.Namespace) -> int:
     print_summary(Console(), taken.traces)
     for problem in taken.problems:
         messages.print(problem, highlight=False, markup=False)
-    command = shlex.join(['jetson-perception', *sys.argv[1:]])
-    write_trace(arguments.output, taken.traces, command)
+    write_trace(arguments.output, taken.traces)
     return 1 if taken.problems else 0

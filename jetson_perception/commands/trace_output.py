@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 _CPU_WAIT = 0.02
 
 
-def write_trace(path: Path | None, traces: Sequence[ProcessTrace], command: str) -> None:
+def write_trace(path: Path | None, traces: Sequence[ProcessTrace]) -> None:
     """Write the file, where a path is given.
 
     Raises
@@ -38,6 +40,7 @@ def write_trace(path: Path | None, traces: Sequence[ProcessTrace], command: str)
     """
     if path is None:
         return
+    command = shlex.join(['jetson-perception', *sys.argv[1:]])
     text = json.dumps(trace_document(traces, command), separators=(',', ':'))
     write_output(path, text + '\n', parameter='output')
     tell_written('the events, for ui.perfetto.dev,', path)
@@ -90,8 +93,9 @@ def _way_lines(each: Ways) -> Iterator[str]:
     if causes:
         yield f'  The slowest frame took {slowest.excess_ms:.1f} ms longer than the median:'
         yield from (f'  - {cause}' for cause in causes)
-    if len(each.slowest) > 1:
-        yield f'  What took longest in the slowest {len(each.slowest)}: {explain_slowest(each)}.'
+    common = explain_slowest(each)
+    if len(each.slowest) > 1 and common:
+        yield f'  What took longest in the slowest {len(each.slowest)} frames: {common}.'
 
 
 def _notes(trace: ProcessTrace) -> Iterator[str]:

@@ -52,7 +52,7 @@ def explain_slowest(ways: Ways) -> str:
     counts: Counter[str] = Counter()
     for journey in ways.slowest:
         worst = max(journey.parts, key=lambda part: part.excess_ms, default=None)
-        if worst is not None:
+        if worst is not None and worst.excess_ms >= _LEAST_MS:
             counts[_MEANINGS[worst.span.stage].partition(' (')[0]] += 1
     return ', '.join(f'{what} ({count})' for what, count in counts.most_common())
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: A request is sent again after so long, so many times: a node answers requests before it has
 #: discovered who listens, and may be in a long callback.
 _ANSWER_S, _TRIES = 2.0, 3
+#: How long a node may not be there; it takes a moment until both ends of a service are discovered.
+_ABSENT_S = 4.0
 #: More than a node keeps.
 _MOST_EVENTS = 4 * CAPACITY
 _MOST_NAME_CHARACTERS = 300
@@ -103,13 +105,14 @@ class TraceClient:
 
     def _call(self, request: Any) -> Callable[[], Any]:
         """Send a request; returns what waits for the response."""
-        asked = [self._send(request)]
+        first = self._send(request)
 
         def wait() -> Any:
-            for attempt in range(_TRIES):
-                if attempt:
-                    asked[0] = self._send(request)
-                future, done = asked[0]
+            asked = first
+            for _ in range(_TRIES):
+                if asked is None:
+                    break
+                future, done = asked
                 if done.wait(_ANSWER_S):
                     response = future.result()
                     if response.problem:
@@ -117,16 +120,19 @@ class TraceClient:
                         raise Unanswered(f'{self.node_name} records nothing: {problem}')
                     return response
                 self._client.remove_pending_request(future)
+                asked = self._send(request)
             raise Unanswered(
-                f'{self.node_name} did not answer in {_TRIES * _ANSWER_S:.0f} s: it has ended, '
-                'or its callbacks hang'
+                f'{self.node_name} does not answer: it has ended, or its callbacks hang'
             )
 
         return wait
 
-    def _send(self, request: Any) -> tuple[Any, threading.Event]:
-        deadline_s = time.monotonic() + _ANSWER_S
-        while not self._client.service_is_ready() and time.monotonic() < deadline_s:
+    def _send(self, request: Any) -> tuple[Any, threading.Event] | None:
+        """The response to come, and what tells of it; None if there is no such service."""
+        deadline_s = time.monotonic() + _ABSENT_S
+        while not self._client.service_is_ready():
+            if time.monotonic() > deadline_s:
+                return None
             time.sleep(0.02)
         done = threading.Event()
         future = self._client.call_async(request)
