@@ -92,8 +92,7 @@ class ManagedNode(LifecycleNode):
         self._state_report = StateReport(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
-        self._traces = TraceService(self)
-        self._traces.follow(keeps=self._managed.value.keep_trace)
+        self._traces = TraceService(self, lambda: self._managed.value.keep_trace)
         guard_services(self)
 
     def declare(
@@ -140,8 +139,7 @@ class ManagedNode(LifecycleNode):
                 self.get_logger().warning(problem)
 
     def _may_open(self) -> bool:
-        allowed: bool = getattr(self._managed.value, ALLOWS_CHANGES)
-        return allowed
+        return bool(getattr(self._managed.value, ALLOWS_CHANGES))
 
     def declare_dependent(self) -> None:
         """Declare the parameters whose names depend on the values of others, as far as new."""
@@ -258,7 +256,6 @@ class ManagedNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop and release everything, then the node."""
         self._release()
-        self._traces.close()
         super().destroy_node()
         self._lifecycle.destroy()
 
@@ -338,7 +335,6 @@ class ManagedNode(LifecycleNode):
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()
-        self._traces.follow(keeps=self._managed.value.keep_trace)
         busy, values = self.busy()
         condition = Condition(
             state=self._lifecycle.state,

@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.ros.steady_timer import steady_timer
 from jetson_perception.srv import Trace
 from jetson_perception.tracing import RECORDER
 from jetson_perception.tracing.recorder import LONGEST_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from rclpy.node import Node
 
@@ -39,22 +42,28 @@ class TraceService:
     ----------
     node : rclpy Node
         Which offers it.
+    wants_past : callable
+        Whether to record all the time, so that the past can be asked for; the parameter
+        `keep_trace`, which is looked at once a second.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, wants_past: Callable[[], bool]) -> None:
         self._node = node
+        self._wants_past = wants_past
         self._keeps = False
         node.create_service(Trace, f'~/{NAME}', self._on_request)
+        steady_timer(node, 1.0, self._follow)
+        node.context.on_shutdown(self._end)
+        self._follow()
 
-    def follow(self, *, keeps: bool) -> None:
-        """Record all the time, or only when asked; the parameter `keep_trace`."""
+    def _follow(self) -> None:
+        keeps = self._wants_past()
         if keeps != self._keeps:
             self._keeps = keeps
             RECORDER.keep(self, keeps=keeps)
 
-    def close(self) -> None:
-        """Record no longer for this node; the node takes its services down itself."""
-        self.follow(keeps=False)
+    def _end(self) -> None:
+        RECORDER.keep(self, keeps=False)
 
     def _on_request(self, request: Any, response: Any) -> Any:
         response.clock, response.host = _clock(), socket.gethostname()

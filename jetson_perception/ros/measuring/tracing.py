@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _TYPE = 'jetson_perception/srv/Trace'
 _DISCOVERY_S = 5.0
-#: Nodes that are discovered later than the first one are waited for so long.
-_OTHERS_S = 0.5
+#: All are discovered when no other has been for so long.
+_OTHERS_S = 1.0
 _LOOK_EVERY_S = 0.1
 #: What is under way when the time is over still counts.
 _AFTER_S = 0.1
@@ -109,10 +109,18 @@ def _find(node: Node, names: Sequence[str]) -> list[str]:
             raise ParameterError(_not_found(node, wanted, found))
         time.sleep(_LOOK_EVERY_S)
         found = _traceable(node)
-    if not wanted:
-        time.sleep(_OTHERS_S)
-        return _traceable(node)
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(wanted)) or _all(node, found)
+
+
+def _all(node: Node, found: list[str]) -> list[str]:
+    """Those that can be traced, once no more are discovered."""
+    since_s = time.monotonic()
+    while time.monotonic() - since_s < _OTHERS_S:
+        time.sleep(_LOOK_EVERY_S)
+        now = _traceable(node)
+        if now != found:
+            found, since_s = now, time.monotonic()
+    return found
 
 
 def _traceable(node: Node) -> list[str]:
