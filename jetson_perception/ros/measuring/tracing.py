@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TYPE = 'jetson_perception/srv/Trace'
 _DISCOVERY_S = 5.0
 #: All are discovered when no other has been for so long.
-_OTHERS_S = 1.0
+_OTHERS_S = 2.0
 _LOOK_EVERY_S = 0.1
 #: What is under way when the time is over still counts.
 _AFTER_S = 0.1
