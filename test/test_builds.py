@@ -86,9 +86,11 @@ def test_messages_alone_can_be_used_and_bring_nothing_else(build):
     messages = {path.stem for path in (ROOT / 'msg').iterdir()}
     share = build.prefix / 'share/jetson_perception'
     assert {path.stem for path in (share / 'msg').glob('*.msg')} == messages
+    assert (share / 'srv' / 'Trace.srv').is_file()
     assert not list(build.prefix.rglob('*.launch.py'))
     assert not list(build.prefix.rglob('yolo_node*'))
-    assert {path.name for path in (build.packages / 'jetson_perception').iterdir()} >= {'msg'}
+    folders = {path.name for path in (build.packages / 'jetson_perception').iterdir()}
+    assert folders >= {'msg', 'srv'}
     assert not (build.packages / 'jetson_perception/nodes').exists()
     assert not list(build.packages.glob(f'{SCENES}*'))
 

@@ -169,6 +169,7 @@ def test_paths(path):
         for each in named
         if any((folder / each).exists() for folder in (ROOT, ROOT / 'jetson_perception', SCENES))
         or (ROOT / 'msg' / f'{Path(each).name}.msg').is_file()
+        or (ROOT / 'srv' / f'{Path(each).name}.srv').is_file()
     }
     assert named - there == set()
 

@@ -31,6 +31,7 @@ LAYERS = (
     'images',
     'process',
     'dds',
+    'tracing',
     'tasks',
     'drawing',
     'cuda',
@@ -96,8 +97,9 @@ def imports():
 
 
 def is_ours(module):
-    """Generated messages are not."""
-    return module.startswith(f'{PACKAGE}.') and not module.startswith(f'{PACKAGE}.msg')
+    """Generated messages and services are not."""
+    generated = (f'{PACKAGE}.msg', f'{PACKAGE}.srv')
+    return module.startswith(f'{PACKAGE}.') and not module.startswith(generated)
 
 
 def short(module):

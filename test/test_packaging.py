@@ -244,9 +244,14 @@ class TestRosPackage:
 
     @pytest.mark.parametrize('package', ['.', 'interfaces/vision_msgs'])
     def test_every_message_is_built(self, package):
-        listed = re.findall(r'msg/\w+\.msg', (ROOT / package / 'CMakeLists.txt').read_text())
-        messages = [f'msg/{path.name}' for path in (ROOT / package / 'msg').iterdir()]
-        assert sorted(listed) == sorted(messages)
+        cmake = (ROOT / package / 'CMakeLists.txt').read_text()
+        listed = re.findall(r'(?:msg|srv)/\w+\.(?:msg|srv)', cmake)
+        interfaces = [
+            str(path.relative_to(ROOT / package))
+            for folder in ('msg', 'srv')
+            for path in (ROOT / package / folder).glob('*')
+        ]
+        assert sorted(listed) == sorted(interfaces)
 
     def test_scenes_are_registered_as_by_pip(self):
         """Colcon installs the entry points, too; without a dist-info nobody finds them."""
@@ -254,8 +259,9 @@ class TestRosPackage:
         assert {entry.name for entry in entries} == {'oranges', 'people'}
 
     def test_no_message_is_there_twice(self):
-        # A folder of this name would hide the generated messages.
+        # A folder of this name would hide the generated messages, or services.
         assert not (ROOT / 'jetson_perception/msg').exists()
+        assert not (ROOT / 'jetson_perception/srv').exists()
 
     def test_dependencies_are_declared(self):
         """Every ROS package that the code imports is in package.xml."""

@@ -277,7 +277,7 @@ build() {
 # messages and CMake files, and for files that were added or removed.
 built_for=$({
   echo "$wanted" "${packages[@]}" "$scenes"
-  cat CMakeLists.txt package.xml msg/* resource/* interfaces/vision_msgs/{CMakeLists.txt,package.xml,msg/*}
+  cat CMakeLists.txt package.xml msg/* srv/* resource/* interfaces/vision_msgs/{CMakeLists.txt,package.xml,msg/*}
   cat scenes/entry_points.txt
   find jetson_perception scenes/jetson_perception_scenes config launch models -name __pycache__ -prune -o -type f -print | sort
 } | digest)

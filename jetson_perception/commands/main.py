@@ -27,6 +27,7 @@ _VERBS = {
     'evaluate': _Verb('evaluate', 'measure how good models are on a dataset'),
     'compare': _Verb('compare', 'compare two runtimes or files of one model'),
     'bench': _Verb('bench', 'measure how fast models run together, or a running graph'),
+    'trace': _Verb('trace', 'show where running nodes spend the time of each frame'),
     'quantize': _Verb('quantize', 'make an INT8 model (Q/DQ nodes) from a model and pictures'),
     'build-engine': _Verb('build_engine', 'build a TensorRT engine from an ONNX file'),
     'doctor': _Verb('doctor', 'check what this machine lacks, or measure a running camera'),
@@ -45,6 +46,7 @@ _EXAMPLES = """examples:
   jetson-perception build-engine my.onnx --precision fp16
   jetson-perception bench people_detect people_pose --baseline seed
   jetson-perception bench --ros /camera/image_raw /det/detections
+  jetson-perception trace /yolo_node /camera_node --seconds 5 -o trace.json
   jetson-perception doctor --topic /camera/image_raw
 """
 

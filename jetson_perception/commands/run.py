@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from jetson_perception.camera.named_frames import named_frames
 from jetson_perception.camera.shown import shown
+from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
 from jetson_perception.commands.progress import add_open_end, progress_bar
@@ -24,6 +24,7 @@ from jetson_perception.commands.result_folder import (
     result_record,
 )
 from jetson_perception.commands.terminal import say
+from jetson_perception.commands.trace_output import write_trace
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
@@ -84,18 +85,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar='NAME,…',
         help='only objects, or classes of a classifier, with these names (default: all)',
     )
+    parser.add_argument(
+        '--trace',
+        type=Path,
+        metavar='FILE',
+        help='write what was done with each frame, moment by moment, as JSON for ui.perfetto.dev',
+    )
     parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     """Run a model on pictures, folders, videos or cameras, and time each stage."""
-    times: dict[str, list[float]] = {}
     unreadable = 0
     interrupted = False
     console = Console(stderr=True)
     if arguments.output:
         refuse_sources_in(arguments.output, arguments.sources)
     with ExitStack() as stack:
+        times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
         model = stack.enter_context(closing(open_asked(arguments)))
         options = _task_options(model, arguments)
         folder = None
@@ -105,26 +112,29 @@ def _run(arguments: argparse.Namespace) -> int:
         counter = add_open_end(progress, 'frames')
         try:
             for source in arguments.sources:
-                for frame in named_frames(source, arguments.frames):
+                for frame in times.timed_reads(named_frames(source, arguments.frames)):
                     progress.advance(counter)
                     if isinstance(frame, SourceError):
                         _log.warning('%s', frame)
                         unreadable += 1
                         continue
                     result = _timed(model, frame.bgr, options, times)
-                    if arguments.json:
-                        print(json.dumps(result_record(frame, model, result)), flush=True)
-                    if folder:
-                        folder.write(frame, model, result)
+                    with times.writing():
+                        if arguments.json:
+                            print(json.dumps(result_record(frame, model, result)), flush=True)
+                        if folder:
+                            folder.write(frame, model, result)
         except KeyboardInterrupt:  # the way to stop a camera: report what there is so far
             interrupted = True
-    if interrupted and not times:
+    if interrupted and not times.ms:
         return INTERRUPTED
-    if not times:
+    if not times.ms:
         raise SourceError(
             f'not one frame could be read of {", ".join(map(shown, arguments.sources))}'
         )
-    _print_times(console, times)
+    _print_times(console, times.ms)
+    if arguments.trace:
+        write_trace(arguments.trace, [times.trace('jetson-perception run')])
     if folder:
         say(console, f'results are in {folder.path}')
     if interrupted:
@@ -154,23 +164,20 @@ def _timed(
     model: Model[Any, Any],
     bgr: NDArray[np.uint8],
     options: Any,
-    times: dict[str, list[float]],
+    times: FrameTimes,
 ) -> Any:
-    """Result for a picture; add the milliseconds of each stage to `times`."""
-    begun = time.perf_counter()
+    """Result for a picture; add the time of each stage to `times`."""
+    begun = times.now()
     tensor, transform = model.preprocess(bgr)
-    preprocessed = time.perf_counter()
+    preprocessed = times.now()
     outputs = model.infer(tensor)
-    inferred = time.perf_counter()
+    inferred = times.now()
     result = model.postprocess(outputs, transform, options)
-    ended = time.perf_counter()
-    for stage, seconds in (
-        ('preprocess', preprocessed - begun),
-        ('inference', inferred - preprocessed),
-        ('postprocess', ended - inferred),
-        ('total', ended - begun),
-    ):
-        times.setdefault(stage, []).append(seconds * 1e3)
+    ended = times.now()
+    times.add('preprocess', begun, preprocessed)
+    times.add('inference', preprocessed, inferred)
+    times.add('postprocess', inferred, ended)
+    times.add('total', begun, ended)
     return result
 
 

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from jetson_perception.tracing import RECORDER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -54,11 +56,11 @@ class Activity:
             A longer call counts as stuck; the default follows how long such calls usually take, so
             that a slow model does not always count as stuck.
         """
-        self._call = (
-            what,
-            time.monotonic_ns() if begun_ns is None else begun_ns,
-            self._limit_s if limit_s is None else limit_s,
-        )
+        if begun_ns is None:
+            begun_ns = time.monotonic_ns()
+        self._call = (what, begun_ns, self._limit_s if limit_s is None else limit_s)
+        if RECORDER.on:
+            RECORDER.sample(begun_ns)
 
     def end(self, begun_ns: int | None = None) -> None:
         """Record the end of calls that began at a monotonic time; by default the current call."""
@@ -66,7 +68,10 @@ class Activity:
         if call is None:
             return
         _, call_begun_ns, limit_s = call
-        elapsed_ns = time.monotonic_ns() - (call_begun_ns if begun_ns is None else begun_ns)
+        now_ns = time.monotonic_ns()
+        if RECORDER.on:
+            RECORDER.sample(now_ns)
+        elapsed_ns = now_ns - (call_begun_ns if begun_ns is None else begun_ns)
         if self._limit_s < 3e-9 * elapsed_ns and limit_s <= _LONGEST_LIMIT_S:
             self._limit_s = min(3e-9 * elapsed_ns, _LONGEST_LIMIT_S)
 

@@ -181,8 +181,12 @@ class CudaLane(Lane):
         finally:
             self._free_since_ns = self._clock.now_ns()
         self.record_wait(begun.frame, begun.begun_ns)
-        self.times.record('inference', work.inference_ms)
-        self.times.record('postprocess', work.postprocess_ms)
+        # The GPU tells how long it took, not when; the host heard of the end just now.
+        decoded = self._free_since_ns
+        inferred = decoded - int(work.postprocess_ms * 1e6)
+        begun_ns = inferred - int(work.inference_ms * 1e6)
+        self.times.span('inference', begun_ns, inferred, begun.frame.trace_id, 'GPU')
+        self.times.span('postprocess', inferred, decoded, begun.frame.trace_id, 'GPU')
         self.expected.follow(work.inference_ms + work.postprocess_ms)
         return result
 

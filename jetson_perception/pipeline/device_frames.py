@@ -11,6 +11,7 @@ On a GPU that shares its memory with the CPU, the kernel reads the pinned buffer
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -103,8 +104,8 @@ class DeviceFrames:
         self._inputs.append(added)
         return added
 
-    def upload(self, raw: RawImage) -> DeviceSlot:
-        """Start uploading an image; the caller returns the slot with `give_back`.
+    def upload(self, raw: RawImage, trace_id: int = 0) -> DeviceSlot:
+        """Start uploading a frame's image; the caller returns the slot with `give_back`.
 
         Raises
         ------
@@ -115,7 +116,7 @@ class DeviceFrames:
         """
         slot = self._take()
         try:
-            slot.upload(raw)
+            slot.upload(raw, trace_id)
         except BaseException:
             self.give_back(slot)
             raise
@@ -210,9 +211,11 @@ class DeviceSlot:
         self._tensors: list[DeviceTensor | None] = [None] * kinds
         self._made: list[DeviceTensor] = []
         self._image: DeviceImage | None = None
+        self._trace_id = self._begun_ns = 0
 
-    def upload(self, raw: RawImage) -> None:
+    def upload(self, raw: RawImage, trace_id: int) -> None:
         """Copy the image's bytes, without the padding of rows, and enqueue their upload."""
+        self._trace_id, self._begun_ns = trace_id, time.monotonic_ns()
         pixels = raw.pixels
         rows, row_bytes = require_layout(pixels, raw.height, raw.width, raw.encoding)
         staging = self._staging.ensure(pixels.nbytes)
@@ -270,9 +273,13 @@ class DeviceSlot:
         preprocess_ms = {tensor: tensor.elapsed_ms() for tensor in made}
         for tensor, index in takers:
             times = inputs[index].times
+            # The GPU tells how long it took, not when; the host began to upload at that moment.
+            begun_ns = ended_ns = self._begun_ns
             if upload_ms is not None:
-                times.record('upload', upload_ms)
-            times.record('preprocess', preprocess_ms[tensor])
+                ended_ns += int(upload_ms * 1e6)
+                times.span('upload', begun_ns, ended_ns, self._trace_id, 'GPU input')
+            begun_ns, ended_ns = ended_ns, ended_ns + int(preprocess_ms[tensor] * 1e6)
+            times.span('preprocess', begun_ns, ended_ns, self._trace_id, 'GPU input')
 
     def close(self) -> None:
         """Release the buffers and events."""

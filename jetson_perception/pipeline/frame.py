@@ -87,6 +87,8 @@ class Frame:
         self.input_name = ''
         #: The encoding that the image came in, for messages: 'yuyv', 'jpeg'; set by the input.
         self.encoding = ''
+        #: When it was captured, by its header, nanoseconds; 0 if unknown; set by the input.
+        self.stamp_ns = 0
         self.received_ns = time.monotonic_ns()
         #: Position among the frames that were offered, from 1.
         self.index = 0
@@ -105,6 +107,11 @@ class Frame:
         # Not the other lock, which a lane holds while it fills a tensor.
         self._counting = threading.Lock()
         self._users = 0
+
+    @property
+    def trace_id(self) -> int:
+        """What traces call the frame: its stamp, as all nodes have it; below 0 without one."""
+        return self.stamp_ns or -self.index
 
     def bgr(self) -> NDArray[np.uint8]:
         """The image, shape (h, w, 3), uint8; it must not be written.
@@ -155,7 +162,7 @@ class Frame:
             frames = wanted.frames
             slot = self._device_slots.get(frames)
             if slot is None:
-                slot = frames.upload(self._raw_or_loaded())
+                slot = frames.upload(self._raw_or_loaded(), self.trace_id)
                 self._device_slots[frames] = slot
             return slot.tensor(wanted)
 

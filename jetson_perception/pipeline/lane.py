@@ -135,7 +135,7 @@ class Lane:
     ) -> None:
         self.name = name
         self.model = model
-        self.times = StageTimes()
+        self.times = StageTimes(track=f'lane {name}')
         self.results = RateMeter()
         #: Where frames wait; a pipeline replaces it according to its policy.
         self.slot: Slot[Frame] = LatestSlot()
@@ -237,9 +237,9 @@ class Lane:
             frame.release()
             self.activity.end(begun)
         self.record_wait(frame, begun)
-        self.times.record('preprocess', (preprocessed - begun) / 1e6)
-        self.times.record('inference', (inferred - preprocessed) / 1e6)
-        self.times.record('postprocess', (postprocessed - inferred) / 1e6)
+        self.times.span('preprocess', begun, preprocessed, frame.trace_id)
+        self.times.span('inference', preprocessed, inferred, frame.trace_id)
+        self.times.span('postprocess', inferred, postprocessed, frame.trace_id)
         return result
 
     def refined(self, frame: Frame, result: Any) -> Any:
@@ -255,7 +255,7 @@ class Lane:
             return None
         finally:
             self.activity.end(begun)
-        self.times.record('refine', (time.monotonic_ns() - begun) / 1e6)
+        self.times.span('refine', begun, time.monotonic_ns(), frame.trace_id)
         return result
 
     def begin_first_run(self) -> None:
@@ -271,7 +271,7 @@ class Lane:
         """Record the times before the lane began a frame, which it did at a monotonic time."""
         if frame.age_ms is not None:
             self.times.record('transport', frame.age_ms)
-        self.times.record('wait', (begun_ns - frame.received_ns) / 1e6)
+        self.times.span('wait', frame.received_ns, begun_ns, frame.trace_id, 'waiting')
 
     def fail(self, error: Exception) -> None:
         """Count a failed frame, and report why it failed."""
@@ -291,9 +291,10 @@ class Lane:
     def published(self, frame: Frame, ready_ns: int) -> None:
         """Count and time a frame whose result was ready at a monotonic time and is now out."""
         now = time.monotonic_ns()
-        self.times.record('publish', (now - ready_ns) / 1e6)
+        self.times.span('publish', ready_ns, now, frame.trace_id, 'publishing')
         if frame.age_ms is not None:
-            self.times.record('total', frame.age_ms + (now - frame.received_ns) / 1e6)
+            stamped = frame.received_ns - int(frame.age_ms * 1e6)
+            self.times.span('total', stamped, now, frame.trace_id, 'frames')
         self.results.tick(now)
         with self._lock:
             self._processed += 1

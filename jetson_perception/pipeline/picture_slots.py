@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.pipeline.timing import RateMeter
 from jetson_perception.pipeline.worker import NewestWorker
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,7 +132,8 @@ class _Slot:
 
     def _send(self, order: _Order) -> None:
         try:
-            self.kind.send(order.frame)
+            with RECORDER.during('picture', order.frame.trace_id):
+                self.kind.send(order.frame)
             self.rate.tick(time.monotonic_ns())
         finally:
             order.done()

@@ -22,6 +22,7 @@ from jetson_perception.pipeline.cuda_lane import share_device_frames
 from jetson_perception.pipeline.frame import TensorPool
 from jetson_perception.pipeline.policy import NewestFrame
 from jetson_perception.printable import printable
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,6 +162,8 @@ class Pipeline:
             left_out = lane.offer(frame)
             if left_out is not None:
                 self._leave_out(lane, left_out)
+        if RECORDER.on:
+            _record_arrival(frame)
 
     def close(self, patience_s: float = 10.0) -> LeftBehind | None:
         """End the threads after the frames and results under way; waiting frames are dropped.
@@ -245,6 +248,9 @@ class Pipeline:
 
     def _leave_out(self, lane: Lane, frame: Frame) -> None:
         """Record that a lane will not take a frame: an outcome, if lanes take every frame."""
+        if RECORDER.on:
+            waiting = frame.received_ns, time.monotonic_ns(), frame.trace_id
+            RECORDER.span('skipped', *waiting, f'lane {lane.name}: waiting')
         frame.skipped_by.add(lane.name)
         if self._policy.every_frame:
             self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns(), has_room=False))
@@ -285,6 +291,14 @@ class Pipeline:
             return False
         lane.published(frame, ready_ns)
         return True
+
+
+def _record_arrival(frame: Frame) -> None:
+    """Tell a trace of a frame that was offered just now."""
+    if frame.age_ms is not None:
+        stamped_ns = frame.received_ns - int(frame.age_ms * 1e6)
+        RECORDER.span('transport', stamped_ns, frame.received_ns, frame.trace_id, 'input')
+    RECORDER.span('receive', frame.received_ns, time.monotonic_ns(), frame.trace_id)
 
 
 class _Start:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jetson_perception.tracing import RECORDER
+
 #: The stages, in the order in which a frame passes them. `transport` is the frame's age when it
 #: was received (stamp to callback), `wait` the time until its lane was free, and `total` the time
 #: from the stamp until the result was published. What runs on a GPU is timed there, and only there
@@ -42,9 +44,18 @@ class StageSummary(NamedTuple):
 
 
 class StageTimes:
-    """The newest `window` times of each stage, by default 10 s at 30 Hz. Thread-safe."""
+    """The newest `window` times of each stage, by default 10 s at 30 Hz. Thread-safe.
 
-    def __init__(self, window: int = 300) -> None:
+    Parameters
+    ----------
+    window : int
+        How many times of each stage are kept.
+    track : str
+        Where traces show stages that do not take the calling thread's time.
+    """
+
+    def __init__(self, window: int = 300, track: str = '') -> None:
+        self._track = track
         # Every frame records several times. Appending is one step of the interpreter, and so is
         # copying, so no lock is needed.
         self._times_ms = {stage: deque[float](maxlen=window) for stage in STAGES}
@@ -52,6 +63,26 @@ class StageTimes:
     def record(self, stage: str, elapsed_ms: float) -> None:
         """Add one time of a stage named in `STAGES`, in milliseconds."""
         self._times_ms[stage].append(elapsed_ms)
+
+    def span(
+        self, stage: str, begun_ns: int, ended_ns: int, frame: int = 0, aside: str = ''
+    ) -> None:
+        """Add the time of a stage between two moments of the monotonic clock, also to a trace.
+
+        Parameters
+        ----------
+        stage : str
+            One of `STAGES`.
+        begun_ns, ended_ns : int
+        frame : int
+            The frame's `trace_id`.
+        aside : str
+            What the stage is, if it is not what the calling thread did: 'waiting'.
+        """
+        self._times_ms[stage].append((ended_ns - begun_ns) / 1e6)
+        if RECORDER.on:
+            track = f'{self._track}: {aside}' if aside else ''
+            RECORDER.span(stage, begun_ns, ended_ns, frame, track)
 
     def clear(self) -> None:
         """Forget all times so far."""

@@ -9,8 +9,9 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import jpeg_message
+from jetson_perception.ros.image_messages import jpeg_message, stamp_ns
 from jetson_perception.ros.image_sender import image_sender
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +72,18 @@ class AnnotatedPublisher:
         draw : callable
             Draws in place on the array that it is given, which may be smaller than `bgr`.
         """
-        canvas = self._fitted(bgr)
-        draw(canvas)
+        stamp = stamp_ns(header)
+        with RECORDER.during('draw', stamp):
+            canvas = self._fitted(bgr)
+            draw(canvas)
         if self._jpeg.get_subscription_count():  # the smaller one first
-            self._jpeg.publish(jpeg_message(canvas, header, self._jpeg_params().jpeg_quality))
+            with RECORDER.during('encode', stamp):
+                msg = jpeg_message(canvas, header, self._jpeg_params().jpeg_quality)
+            with RECORDER.during('send', stamp):
+                self._jpeg.publish(msg)
         if self._raw.get_subscription_count():
-            self._raw_sender.send(canvas, 'bgr8', header)
+            with RECORDER.during('send', stamp):
+                self._raw_sender.send(canvas, 'bgr8', header)
 
     def destroy(self) -> None:
         """Take the topics down."""

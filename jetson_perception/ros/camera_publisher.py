@@ -24,6 +24,7 @@ from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.jpeg_publisher import JpegPublisher
 from jetson_perception.ros.listeners import Listeners
 from jetson_perception.ros.result_messages import stage_messages
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     import threading
@@ -191,10 +192,13 @@ class CameraPublisher:
 
     def _publish(self, frame: CapturedFrame) -> Header:
         begun = time.monotonic_ns()
+        if RECORDER.on:
+            RECORDER.sample(begun)
         age_ns = time.time_ns() - frame.captured_ns
         stamp = self._stamp(frame, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(frame))
         self._publish_image(frame, header)
+        sent = time.monotonic_ns()
         self._infos.publish(self._info_for(frame, header))
         if not self._every_frame:
             self.jpegs.give(frame.pixels, frame.encoding, header)
@@ -202,7 +206,12 @@ class CameraPublisher:
             self._truth.publish(frame, header)
         now = time.monotonic_ns()
         self.times.record('transport', age_ns / 1e6)
-        self.times.record('publish', (now - begun) / 1e6)
+        frame_stamp_ns = stamp_ns(header)
+        self.times.span('publish', begun, now, frame_stamp_ns)
+        if RECORDER.on:
+            RECORDER.span('capture', begun - age_ns, begun, frame_stamp_ns, 'camera: capture')
+            RECORDER.span('send', begun, sent, frame_stamp_ns)
+            RECORDER.sample(now)
         self.rate.tick(now)
         self._header = header
         self.published += 1

@@ -22,6 +22,7 @@ from jetson_perception.ros.image_messages import (
     check_frame_id,
     frame_from_compressed,
     frame_from_image,
+    stamp_ns,
 )
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_taker import TakenImage
@@ -310,6 +311,7 @@ class ImageInput:
         self.newest_header = msg.header
         frame.age_ms = stamps.age_ms(msg.header, frame.age_ms)
         frame.input_name = self.name
+        frame.stamp_ns = stamp_ns(msg.header)
         frame.encoding = _encoding(msg)
         offer(frame)
 

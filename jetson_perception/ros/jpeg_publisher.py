@@ -11,7 +11,8 @@ from sensor_msgs.msg import CompressedImage
 from jetson_perception.images import encodings
 from jetson_perception.pipeline import NewestWorker, PictureCounts, RateMeter
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import jpeg_message
+from jetson_perception.ros.image_messages import jpeg_message, stamp_ns
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,12 @@ class JpegPublisher:
         """Encode and send an image before returning, if anybody subscribes."""
         if not self.publisher.get_subscription_count():
             return
-        bgr = encodings.to_bgr(pixels, encoding)
-        self.publisher.publish(jpeg_message(bgr, header, self._params().jpeg_quality))
+        stamp = stamp_ns(header)
+        with RECORDER.during('encode', stamp):
+            bgr = encodings.to_bgr(pixels, encoding)
+            msg = jpeg_message(bgr, header, self._params().jpeg_quality)
+        with RECORDER.during('send', stamp):
+            self.publisher.publish(msg)
         self._rate.tick(time.monotonic_ns())
 
     def counts(self) -> PictureCounts:

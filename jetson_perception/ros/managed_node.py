@@ -19,6 +19,7 @@ from jetson_perception.ros.guarded_services import guard_services
 from jetson_perception.ros.left_behind import LeftBehindThreads
 from jetson_perception.ros.parameters import ALLOWS_CHANGES, Parameters, param
 from jetson_perception.ros.state_report import Condition, StateReport
+from jetson_perception.ros.trace_service import TraceService
 from jetson_perception.ros.transitions import Transitions
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class ManagedParams:
         'Let anybody on the ROS graph change what the node opens, such as its source or model, '
         'while it runs; can be set only at start.',
         read_only=True,
+    )
+    keep_trace: bool = param(
+        False,
+        'Record all the time what happens to frames, and keep the newest 65536 events in memory '
+        'for `jetson-perception trace --past`; false records only while a trace is taken.',
     )
 
 
@@ -86,6 +92,7 @@ class ManagedNode(LifecycleNode):
         self._state_report = StateReport(self)
         self.diagnostics = diagnostics.DiagnosticsPublisher(self, self._diagnose)
         self._retry_service = self.create_service(Trigger, '~/retry', self._on_retry)
+        self._traces = TraceService(self, lambda: self._managed.value.keep_trace)
         guard_services(self)
 
     def declare(
@@ -132,8 +139,7 @@ class ManagedNode(LifecycleNode):
                 self.get_logger().warning(problem)
 
     def _may_open(self) -> bool:
-        allowed: bool = getattr(self._managed.value, ALLOWS_CHANGES)
-        return allowed
+        return bool(getattr(self._managed.value, ALLOWS_CHANGES))
 
     def declare_dependent(self) -> None:
         """Declare the parameters whose names depend on the values of others, as far as new."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from rclpy.executors import SingleThreadedExecutor
+
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from rclpy.guard_condition import GuardCondition
     from rclpy.node import Node
 
-
 log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 5.0
 """Shortest time between two logged tracebacks of failed callbacks, seconds."""
+
+
+_UNRECORDED = nullcontext()
 
 
 class Spinner:
@@ -72,12 +77,23 @@ class Spinner:
 
     def _run_next(self, executor: SingleThreadedExecutor) -> None:
         """Wait for the next callback and run it."""
-        callback, _, _ = executor.wait_for_ready_callbacks()
-        callback()
+        callback, entity, _ = executor.wait_for_ready_callbacks()
+        with RECORDER.during(_called(entity)) if RECORDER.on else _UNRECORDED:
+            callback()
         error = callback.exception()
         if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
             self._logged_s = time.monotonic()
             log.error('unexpected error in a callback', exc_info=error)
+
+
+def _called(entity: Any) -> str:
+    """What a trace calls the callback of a subscription, service, timer or other entity."""
+    for attribute in ('topic_name', 'srv_name'):
+        name = getattr(entity, attribute, '')
+        if name:
+            return f'callback {name}'
+    function = getattr(getattr(entity, 'callback', None), '__qualname__', '')
+    return f'callback {type(entity).__name__} {function}'.rstrip()
 
 
 def _nothing() -> None:

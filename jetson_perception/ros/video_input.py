@@ -13,6 +13,7 @@ from jetson_perception.pipeline import Frame
 from jetson_perception.pipeline.activity import Activity, WatchedThread, join_until
 from jetson_perception.pipeline.slot import Slot
 from jetson_perception.printable import counted, printable
+from jetson_perception.ros.image_messages import stamp_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +207,6 @@ class VideoInput:
 
     def _frame(self, bgr: NDArray[np.uint8], origin: _Origin, codec: str) -> Frame:
         frame = Frame(lambda: bgr, origin.header, origin.age_ms)
-        frame.received_ns = origin.received_ns
+        frame.received_ns, frame.stamp_ns = origin.received_ns, stamp_ns(origin.header)
         frame.input_name, frame.encoding = self._name, codec
         return frame

@@ -92,6 +92,7 @@ class TestImports:
             'compare',
             'bench',
             'quantize',
+            'trace',
             'build_engine',
             'doctor',
             'selftest',

@@ -15,11 +15,13 @@ from onnx_models import (
     instance_segmenter,
     pose_detector,
 )
+from tracing.trace_format import check_document
 
 from jetson_perception.camera.named_frames import NamedFrame
 from jetson_perception.commands.main import main
 from jetson_perception.commands.result_folder import ResultFolder
 from jetson_perception.models import open_model
+from jetson_perception.tracing import RECORDER
 
 pytestmark = pytest.mark.usefixtures('wide_terminal')
 
@@ -385,3 +387,28 @@ class TestRun:
         picture = write_picture(tmp_path / 'a.png')
         assert main(['run', colors, picture, '--output', picture]) == 1
         assert 'cannot be written: File exists; write elsewhere' in capsys.readouterr().err
+
+
+class TestTrace:
+    def test_what_was_done_with_every_frame(self, colors, tmp_path, capsys):
+        video = write_video(tmp_path / 'video.avi')
+        file = tmp_path / 'trace.json'
+        output = ['--output', str(tmp_path / 'out'), '--trace', str(file)]
+        assert main(['run', colors, video, *output]) == 0
+        assert f'for ui.perfetto.dev, are in {file}' in capsys.readouterr().err
+        document = json.loads(file.read_text())
+        check_document(document)
+        frames = {}
+        for event in document['traceEvents']:
+            if event['ph'] == 'X' and event['cat'] == 'frame':
+                frames.setdefault(event['args']['frame'], []).append(event['name'])
+        stages = ['read', 'total', 'preprocess', 'inference', 'postprocess', 'write']
+        assert len(frames) > 2
+        assert all(sorted(found) == sorted(stages) for found in frames.values())
+        assert not RECORDER.on
+
+    def test_a_file_that_cannot_be_written(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--trace', str(tmp_path / 'none' / 'a.json')]) == 1
+        assert 'cannot be written' in capsys.readouterr().err
+        assert not RECORDER.on

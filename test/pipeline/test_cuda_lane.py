@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pipeline.standin_device_path import StandInPath
 from pipeline.waiting import DEADLINE_S, wait_until
+from tracing.recordings import recorded
 
 from jetson_perception.errors import CudaError, ImageError, ModelError
 from jetson_perception.pipeline import (
@@ -163,6 +164,33 @@ def test_a_frame_goes_through_and_its_stages_are_timed_on_the_gpu(setup):
     ]
     assert summary['inference'].median_ms == pytest.approx(2.0)
     assert {stage.samples for stage in summary.values()} == {1}
+
+
+def test_a_trace_has_the_times_of_the_gpu_on_tracks_of_their_own(setup):
+    with recorded() as trace:
+        lane = setup.lane(setup.path(inference_ms=2.0))
+        pipeline = setup.start(lane)
+        traced = frame(3)
+        traced.stamp_ns = 77
+        pipeline.offer(traced)
+        lane.publish.next()
+        wait_until(lambda: lane.counts.processed)
+        pipeline.close()  # the GPU's times of the input come when its slot is free
+        spans = {span.stage: span for span in trace().spans if span.frame == 77}
+    assert {stage: span.track for stage, span in spans.items()} == {
+        'transport': 'input',
+        'receive': 'main thread',
+        'wait': 'lane det: waiting',
+        'upload': 'lane det: GPU input',
+        'preprocess': 'lane det: GPU input',
+        'inference': 'lane det: GPU',
+        'postprocess': 'lane det: GPU',
+        'publish': 'lane det: publishing',
+        'total': 'lane det: frames',
+    }
+    assert spans['inference'].ms == pytest.approx(2.0)
+    assert spans['inference'].ended_ns == spans['postprocess'].begun_ns
+    assert spans['upload'].ended_ns == spans['preprocess'].begun_ns > spans['wait'].begun_ns
 
 
 def test_results_are_refined_in_order_and_one_that_cannot_be_fails_its_frame_alone(setup):

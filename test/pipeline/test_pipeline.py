@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pipeline.standin_model import StandInModel
 from pipeline.waiting import DEADLINE_S, wait_until
+from tracing.recordings import recorded, spans_of
 
 from jetson_perception.errors import CudaError, ImageError, ModelError, PerceptionError
 from jetson_perception.pipeline import Counts, EveryFrame, Frame, Lane, Pipeline
@@ -671,3 +672,46 @@ def test_a_refinement_that_does_not_return_is_reported_as_such(started):
     told = lane.activity.describe()
     go.set()
     assert told.startswith('engine det: refining a result has not returned')
+
+
+def test_a_trace_tells_of_frames_that_were_taken_and_of_those_that_were_not():
+    model = Model(held=True)
+    out = queue.Queue()
+    lane = Lane('det', model, lambda frame, result: out.put(result))
+    lane.refine = lambda frame, result: result
+    with recorded() as trace:
+        pipeline = Pipeline([lane])
+        pipeline.start()
+        for number in (1, 2, 3):
+            traced = Frame(lambda: np.full((2, 2, 3), 1, np.uint8), number, age_ms=5.0)
+            traced.stamp_ns = number if number < 3 else 0
+            pipeline.offer(traced)
+            if number == 1:
+                model.wait_until_begun()
+        model.go.set()
+        assert [out.get(timeout=DEADLINE_S) for _ in range(2)] == [1, 1]
+        pipeline.close()
+    found = trace()
+    taken = [
+        ('transport', 'input'),
+        ('total', 'lane det: frames'),
+        ('receive', 'main thread'),
+        ('wait', 'lane det: waiting'),
+        ('preprocess', 'lane det'),
+        ('inference', 'lane det'),
+        ('postprocess', 'lane det'),
+        ('refine', 'lane det'),
+        ('publish', 'lane det: publishing'),
+    ]
+    assert sorted(spans_of(found, 1)) == sorted(taken)
+    assert sorted(spans_of(found, 2)) == sorted(
+        [('transport', 'input'), ('receive', 'main thread'), ('skipped', 'lane det: waiting')]
+    )
+    # Without a stamp, a frame is known by its place among those offered.
+    assert sorted(spans_of(found, -3)) == sorted(taken)
+    inference = next(span for span in found.spans if span.stage == 'inference')
+    use = found.use(inference)
+    assert use is not None
+    assert use.ran_ms <= inference.ms + 1
+    (transport,) = [span for span in found.spans if span.frame == 1 and span.stage == 'transport']
+    assert transport.ms == pytest.approx(5.0)

@@ -7,6 +7,8 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Empty
+from tracing.recordings import recorded
 
 from jetson_perception.ros.spinning import Spinner
 
@@ -95,3 +97,22 @@ def test_a_context_that_is_shut_down_ends_it(node):
     thread.join(HANG_S)
     assert not thread.is_alive()
     assert all(isinstance(error, ExternalShutdownException) for error in raised)
+
+
+def test_a_trace_names_the_callbacks(node):
+    spinner = Spinner()
+    node.create_subscription(Empty, 'heard', lambda message: spinner.stop(), 1)
+    publisher = node.create_publisher(Empty, 'heard', 1)
+
+    def publish():
+        if publisher.get_subscription_count():
+            publisher.publish(Empty())
+
+    node.create_timer(0.05, publish)
+    with recorded() as trace:
+        thread, raised = spin_in_thread(spinner, node)
+        thread.join(HANG_S)
+    assert raised == []
+    stages = {span.stage for span in trace().spans}
+    assert 'callback /heard' in stages
+    assert any(stage.startswith('callback Timer') and 'publish' in stage for stage in stages)

@@ -15,6 +15,7 @@ from jetson_perception.benchmark.frames import load_frames
 from jetson_perception.benchmark.graph.figures import graph_run
 from jetson_perception.benchmark.graph.provenance import commit, surroundings, variables
 from jetson_perception.benchmark.graph.rate_search import highest_rate
+from jetson_perception.benchmark.graph.required_ros import require_ros
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine
@@ -71,7 +72,7 @@ def measure_graph(
     PerceptionError
         When there is no ROS, the topics are not there, or nothing comes for the images.
     """
-    _require_ros()
+    require_ros('a running graph is measured')
     from jetson_perception.ros.measuring.answers import Answers, GraphListener
     from jetson_perception.ros.measuring.graph_topics import find_topics, full_topic_name
     from jetson_perception.ros.measuring.sending import ImageSenders, Picture
@@ -251,17 +252,6 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     return round(value, 4) if isinstance(value, float) else value
-
-
-def _require_ros() -> None:
-    try:
-        import rclpy  # noqa: F401
-    except ImportError as err:
-        raise PerceptionError(
-            f'a running graph is measured with ROS 2, which this Python does not find '
-            f'({printable(err)}): source /opt/ros/<distribution>/setup.bash; '
-            '`jetson-perception doctor` says more'
-        ) from err
 
 
 def _jpeg(pixels: Any) -> bytes:
