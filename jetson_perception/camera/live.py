@@ -1,8 +1,8 @@
 """Sources that come at their own pace: a capturing thread, and the newest frame for the reader.
 
 A thread owns the device from opening to release, because neither OpenCV nor a pipe may be closed
-under a read. It always takes the next frame, so nothing piles up in a driver or a socket; frames
-rotate through three buffers, one being written, one ready, one held by the reader.
+under a read. It always takes the next frame, so nothing piles up in a driver or a socket: one
+frame is being written, one is ready, and the reader has those that it keeps.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import SourceError
@@ -176,8 +177,7 @@ class _Session(threading.Thread):
         self._end: SourceError | None = None
         self._ready: tuple[NDArray[np.uint8], int] | None = None
         self._has_new = False
-        self._spare: NDArray[np.uint8] | None = None
-        self._held: NDArray[np.uint8] | None = None
+        self._buffers = FrameBuffers()
         _sessions.add(self)
 
     def run(self) -> None:
@@ -218,7 +218,6 @@ class _Session(threading.Thread):
                 raise SourceError(f'{self._uri} was closed')
             if self._has_new and self._ready is not None:
                 pixels, captured_ns = self._ready
-                self._spare, self._held = self._held, pixels
                 self._has_new, self._ready = False, None
                 if self._every_frame:
                     self._changed.notify_all()
@@ -252,18 +251,17 @@ class _Session(threading.Thread):
             self._changed.notify_all()
 
     def _capture(self, grabber: Grabber) -> None:
-        out: NDArray[np.uint8] | None = None
+        shape: tuple[int, ...] | None = None
         while not self._cancelled.is_set():
-            pixels, captured_ns = grabber.grab(out)
+            out = self._buffers.take(shape) if shape is not None else None
+            grabbed = grabber.grab(out)
+            shape = grabbed[0].shape
             with self._changed:
-                if self._has_new and self._ready is not None:
-                    self.skipped += 1
-                    out = self._ready[0]
-                else:
-                    out, self._spare = self._spare, None
-                self._ready = pixels, captured_ns
+                self.skipped += self._has_new
+                self._ready = grabbed
                 self._has_new = True
                 self._changed.notify_all()
+                del out, grabbed  # so that they count as the reader's alone
                 if self._every_frame:
                     self._changed.wait_for(self._taken_or_cancelled)
         raise SourceError(f'{self._uri} was closed')

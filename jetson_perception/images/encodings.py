@@ -116,6 +116,18 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
     return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
 
 
+def size_wh(pixels: NDArray[np.uint8], encoding: str) -> tuple[int, int]:
+    """Width and height of an image whose pixels are as `view` gives them.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not supported.
+    """
+    rows, width = pixels.shape[:2]
+    return width, rows * 2 // 3 if _layout(encoding).half_height_chroma else rows
+
+
 def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
     """Refuse an image with more pixels than allowed.
 

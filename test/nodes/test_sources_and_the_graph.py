@@ -168,7 +168,7 @@ def test_what_a_node_says_about_its_file(peer, tmp_path, kind, text, told):
         assert told in node.problem
         assert node.configured == (told == '')
         if not told:
-            assert node._source.uri == 'v4l2:///dev/video93'
+            assert node._reader.uri == 'v4l2:///dev/video93'
     finally:
         node.destroy_node()
 
