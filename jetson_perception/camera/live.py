@@ -31,7 +31,15 @@ _EXIT_TIMEOUT_S = 20.0
 
 
 class Grabber(Protocol):
-    """An open device; only the capturing thread uses it, except for `interrupt`."""
+    """An open device; only the capturing thread uses it, except for `interrupt`.
+
+    Attributes
+    ----------
+    encoding : str
+        ROS encoding of the frame that was grabbed last.
+    """
+
+    encoding: str
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it was captured.
@@ -43,8 +51,8 @@ class Grabber(Protocol):
 
         Returns
         -------
-        pixels : ndarray, shape (h, w, 3), uint8
-            BGR, in `out` or in an array of its own.
+        pixels : ndarray, uint8
+            As `images.encodings.view` gives them, in `out` or in an array of its own.
         captured_ns : int
             Nanoseconds since the epoch.
 
@@ -175,7 +183,7 @@ class _Session(threading.Thread):
         self._grabber: Grabber | None = None
         self._is_open = False
         self._end: SourceError | None = None
-        self._ready: tuple[NDArray[np.uint8], int] | None = None
+        self._ready: tuple[NDArray[np.uint8], int, str] | None = None
         self._has_new = False
         self._buffers = FrameBuffers()
         _sessions.add(self)
@@ -217,11 +225,11 @@ class _Session(threading.Thread):
             if self._cancelled.is_set():
                 raise SourceError(f'{self._uri} was closed')
             if self._has_new and self._ready is not None:
-                pixels, captured_ns = self._ready
+                frame = CapturedFrame(*self._ready)
                 self._has_new, self._ready = False, None
                 if self._every_frame:
                     self._changed.notify_all()
-                return CapturedFrame(pixels, captured_ns)
+                return frame
             if self._end is not None:
                 raise self._end
         raise SourceError(f'{self._uri} gave no frame for {timeout_s:g} s; is it still connected?')
@@ -258,7 +266,7 @@ class _Session(threading.Thread):
             shape = grabbed[0].shape
             with self._changed:
                 self.skipped += self._has_new
-                self._ready = grabbed
+                self._ready = (*grabbed, grabber.encoding)
                 self._has_new = True
                 self._changed.notify_all()
                 del out, grabbed  # so that they count as the reader's alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from stat import S_ISCHR
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
 from jetson_perception.camera.shown import shown
@@ -18,6 +20,7 @@ from jetson_perception.camera.uri import parse
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.files.native_paths import native_path
+from jetson_perception.images.encodings import memory_layout
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
@@ -25,11 +28,18 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 _BROKEN_IN_A_ROW = 10
+#: Formats whose frames can stay as they are, and ROS's names.
+_ENCODINGS = {
+    'YUYV': 'yuv422_yuy2',
+    'UYVY': 'uyvy',
+    'NV12': 'nv12',
+    'NV21': 'nv21',
+    'GREY': 'mono8',
+}
 
 
 class V4l2Source(LiveSource):
@@ -45,10 +55,12 @@ class V4l2Source(LiveSource):
     frame_rate : float, optional
         Rate to ask for; its default if None or 0.
     pixel_format : str
-        Four characters to ask for, such as MJPG or YUYV; the driver's default if empty. Frames
-        are bgr8 in any case.
+        Four characters to ask for, such as MJPG or YUYV; the driver's default if empty.
     max_image_pixels : int
         A camera that gives larger frames is refused.
+    native : bool
+        Leave frames as the camera gives them, where that is YUYV, UYVY, NV12, NV21 or GREY; else
+        they become bgr8.
     capture : callable
         Makes the object that captures; for tests.
 
@@ -66,6 +78,7 @@ class V4l2Source(LiveSource):
         frame_rate: float | None = None,
         pixel_format: str = '',
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        native: bool = False,
         capture: Callable[[], Any] = cv2.VideoCapture,
     ) -> None:
         if len(pixel_format) not in (0, 4) or not pixel_format.isascii():
@@ -86,6 +99,8 @@ class V4l2Source(LiveSource):
             except SourceError:
                 grabber.release()
                 raise
+            if native:
+                grabber.leave_as_it_is()
             return grabber
 
         super().__init__(uri, connect)
@@ -140,6 +155,8 @@ def _devices_there_are() -> str:
 
 
 class _V4l2Grabber:
+    encoding = 'bgr8'
+
     def __init__(
         self,
         device: str,
@@ -150,6 +167,8 @@ class _V4l2Grabber:
     ) -> None:
         self._device = device
         self._capture = capture
+        #: Of frames that are not converted; None while they are.
+        self._shape: tuple[int, ...] | None = None
         if not capture.open(device, cv2.CAP_V4L2):
             capture.release()
             raise SourceError(
@@ -176,12 +195,43 @@ class _V4l2Grabber:
             arrived_ns = time.time_ns()
             driver_ns = int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
             usable, pixels = self._capture.retrieve(out)
+            if usable and self._shape is not None:
+                pixels = self._as_it_is(pixels)
+                usable = pixels is not None
             if usable:
                 return pixels, wall_clock_ns(driver_ns) or arrived_ns
         raise SourceError(
             f'{self._device} gave {_BROKEN_IN_A_ROW} broken frames in a row; try another '
             'pixel_format, cable or port'
         )
+
+    def leave_as_it_is(self) -> None:
+        """Have OpenCV convert nothing, where what the camera gives has a name in ROS."""
+        encoding = _ENCODINGS.get(self._format)
+        width, height = self._size_wh
+        if encoding is None or width % 2 or height % 2:
+            return
+        if self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            rows, row_bytes = memory_layout(height, width, encoding)
+            channels = row_bytes // width
+            self._shape = (rows, width, channels) if channels > 1 else (rows, width)
+            self.encoding = encoding
+
+    def _as_it_is(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """A frame that was not converted; None where it is not what it should be, as no other is.
+
+        Backends of OpenCV differ in what they leave.
+        """
+        assert self._shape is not None, 'as nothing is converted'
+        if pixels.dtype == np.uint8 and pixels.size == math.prod(self._shape):
+            return pixels.reshape(self._shape)
+        _log.warning(
+            '%s: frames of %s come as %s %s, not as %s; they are converted to bgr8',
+            *(self._device, self._format, pixels.dtype, pixels.shape, self._shape),
+        )
+        self._shape, self.encoding = None, 'bgr8'
+        self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 1)
+        return None
 
     def interrupt(self) -> None:
         """Nothing: a grab ends with the next frame, or with OpenCV's own limit of 10 s."""
@@ -197,6 +247,7 @@ class _V4l2Grabber:
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
         given_format = code.to_bytes(4, 'little').decode('ascii', 'replace').rstrip('\0 ')
+        self._format, self._size_wh = given_format, (width, height)
         _log.info('%s: %dx%d, %g Hz, %s', self._device, width, height, rate, given_format)
         if size_wh is not None and size_wh != (width, height):
             _log.warning(

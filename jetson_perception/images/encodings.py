@@ -124,8 +124,14 @@ def size_wh(pixels: NDArray[np.uint8], encoding: str) -> tuple[int, int]:
     ImageError
         When the encoding is not supported.
     """
-    rows, width = pixels.shape[:2]
-    return width, rows * 2 // 3 if _layout(encoding).half_height_chroma else rows
+    _layout(encoding)  # refuses what is not supported
+    return pixels.shape[1], image_height(pixels.shape[0], encoding)
+
+
+def image_height(rows: int, encoding: str) -> int:
+    """Height of an image with so many rows in memory, in whatever encoding: some have chroma."""
+    layout = _ENCODINGS.get(encoding)
+    return rows * 2 // 3 if layout is not None and layout.half_height_chroma else rows
 
 
 def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
@@ -199,6 +205,18 @@ def byte_count(height: int, width: int, encoding: str, step: int) -> int:
     return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
 
 
+def memory_layout(height: int, width: int, encoding: str) -> tuple[int, int]:
+    """Rows in memory of an image of this size, and bytes of each without padding.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not supported.
+    """
+    layout = _layout(encoding)
+    return layout.rows(height), width * layout.bytes_per_pixel
+
+
 def require_layout(
     pixels: NDArray[np.uint8], height: int, width: int, encoding: str
 ) -> tuple[int, int]:
@@ -214,8 +232,7 @@ def require_layout(
     ImageError
         When they are not, or the encoding is not supported.
     """
-    layout = _layout(encoding)
-    rows, row_bytes = layout.rows(height), width * layout.bytes_per_pixel
+    rows, row_bytes = memory_layout(height, width, encoding)
     if pixels.dtype != np.uint8 or len(pixels) != rows or pixels.nbytes != rows * row_bytes:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '

@@ -9,6 +9,9 @@ from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 from jetson_perception.ros.parameters import param
 
+NATIVE = 'native'
+"""The encoding of images that stay as a source gives them."""
+
 
 def _source(description: str) -> Any:
     return param(
@@ -54,6 +57,14 @@ class SourceParams:
     pixel_format: str = param(
         '',
         'Four-letter code of a v4l2 format, such as MJPG; empty for the default.',
+        at_configure=True,
+    )
+    encoding: str = param(
+        'bgr8',
+        'Encoding of image_raw: bgr8, as rviz2 and cv_bridge take it; native leaves images of '
+        'v4l2://, csi:// and gst:// as they come, such as nv12 or yuv422_yuy2, which costs '
+        'nothing.',
+        choices=('bgr8', NATIVE),
         at_configure=True,
     )
     loop: bool = param(False, 'Restart a file, folder or bag at its end.', at_configure=True)

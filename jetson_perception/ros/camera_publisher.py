@@ -16,6 +16,7 @@ from jetson_perception.pipeline import Frame, RateMeter, RawImage, StageTimes
 from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.camera_infos import CameraInfos
+from jetson_perception.ros.camera_parameters import NATIVE
 from jetson_perception.ros.frame_ids import recorded_frame_id, usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import stamp_ns
@@ -113,6 +114,7 @@ class CameraPublisher:
         self._handler = handler
         self._frame_id = usable_frame_id(node, params().frame_id, namespace)
         self._every_frame = every_frame
+        self._is_native = params().encoding == NATIVE
         self.infos = CameraInfos(node, calibration)
         prefix = f'{namespace}/' if namespace else ''
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
@@ -279,6 +281,9 @@ class CameraPublisher:
 
     def _publish_image(self, frame: Frame, captured: CapturedFrame) -> None:
         if self._images.get_subscription_count():
-            self._image_sender.send(frame.bgr(), 'bgr8', frame.header)
+            if self._is_native:
+                self._image_sender.send(captured.pixels, captured.encoding, frame.header)
+            else:
+                self._image_sender.send(frame.bgr(), 'bgr8', frame.header)
         if self._every_frame:
             self.jpegs.send(captured.pixels, captured.encoding, frame.header)

@@ -21,6 +21,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from jetson_perception.images.encodings import image_height
 from jetson_perception.printable import printable
 from jetson_perception.ros.image_messages import ImageMessage
 
@@ -45,8 +46,8 @@ class ImageSender(Protocol):
 
         Parameters
         ----------
-        pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
-            Any strides; copied.
+        pixels : ndarray, shape (rows, w) or (rows, w, c), uint8 or uint16
+            Any strides; copied. nv12 and nv21 have rows of chroma below those of the image.
         encoding : str
             ROS encoding that goes with shape and type.
         header : std_msgs Header
@@ -179,14 +180,14 @@ def _before_pixels(pixels: NDArray[Any], encoding: str, header: Any) -> bytes:
         number(len(encoded) + 1)
         data.extend(encoded + b'\x00')
 
-    height, width = pixels.shape[:2]
+    rows, width = pixels.shape[:2]
     number(header.stamp.sec, signed=True)
     number(header.stamp.nanosec)
     text(header.frame_id)
-    number(height)
+    number(image_height(rows, encoding))
     number(width)
     text(encoding)
     number(pixels.itemsize > 1 and sys.byteorder == 'big', 1)
-    number(pixels.nbytes // max(height, 1))
+    number(pixels.nbytes // max(rows, 1))
     number(pixels.nbytes)
     return _ENCAPSULATION + bytes(data)

@@ -9,6 +9,7 @@ from jetson_perception.camera.capture import Capture
 from jetson_perception.camera.pace import Pace
 from jetson_perception.ros.calibration_files import calibration_file, first_calibration
 from jetson_perception.ros.calibration_service import CalibrationService
+from jetson_perception.ros.camera_parameters import NATIVE
 from jetson_perception.ros.camera_publisher import CameraPublisher
 from jetson_perception.ros.camera_report import source_status
 from jetson_perception.ros.steady_timer import steady_timer
@@ -86,6 +87,8 @@ class SourceReader:
             pixel_format=given.pixel_format,
             max_image_pixels=max_image_pixels,
             pace=Pace.EVERY_FRAME if every_frame else Pace.LIVE,
+            # Engines take any encoding, so who wants bgr8 converts it, once there is somebody.
+            native=handler is not None or given.encoding == NATIVE,
         )
         self._node = node
         self._publisher = CameraPublisher(

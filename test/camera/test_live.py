@@ -15,6 +15,8 @@ class StandInGrabber:
     It writes into the buffers that it is given, and complains when it is used after its release.
     """
 
+    encoding = 'bgr8'
+
     def __init__(self) -> None:
         self.script: queue.Queue = queue.Queue()
         self.waits = threading.Semaphore(0)  # released whenever a grab finds nothing to give

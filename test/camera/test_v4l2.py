@@ -19,17 +19,20 @@ class StandInCapture:
     """A stand-in for cv2.VideoCapture on a camera that has 640x480 and 1280x720 at 30 Hz.
 
     As a driver does, it keeps to what it has; MJPG alone has the larger size. `broken` frames
-    cannot be decoded, and after `count` frames the camera is gone.
+    cannot be decoded, and after `count` frames the camera is gone. Frames that are not converted
+    have the shape `raw`.
     """
 
-    def __init__(self, *, opens=True, count=3, broken=0, age_ms=None) -> None:
+    def __init__(self, *, opens=True, count=3, broken=0, age_ms=None, raw=None) -> None:
         self.calls: list[tuple] = []
         self.released = False
         self._opens = opens
         self._count = count
         self._broken = broken
         self._age_ms = age_ms
+        self._raw = raw
         self._values = {
+            cv2.CAP_PROP_CONVERT_RGB: 1,
             cv2.CAP_PROP_FOURCC: YUYV,
             cv2.CAP_PROP_FRAME_WIDTH: 640,
             cv2.CAP_PROP_FRAME_HEIGHT: 480,
@@ -72,7 +75,8 @@ class StandInCapture:
             self._broken -= 1
             return False, None
         shape = int(self.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(self.get(cv2.CAP_PROP_FRAME_WIDTH))
-        return True, np.zeros((*shape, 3), np.uint8) if image is None else image
+        shape = (*shape, 3) if self._values[cv2.CAP_PROP_CONVERT_RGB] else self._raw
+        return True, np.zeros(shape, np.uint8) if image is None or image.shape != shape else image
 
     def release(self) -> None:
         self.released = True
@@ -254,3 +258,42 @@ def test_device_that_refuses(monkeypatch, number, text):
 
 def test_device_that_may_be_used():
     check_device('/dev/null')
+
+
+class TestNative:
+    """Frames that stay as the camera gives them."""
+
+    @pytest.mark.parametrize(
+        'raw',
+        [
+            pytest.param((480, 640, 2), id='as_pixels'),
+            pytest.param((1, 480 * 640 * 2), id='as_bytes'),
+        ],
+    )
+    def test_of_a_format_that_ros_names(self, open_camera, raw):
+        capture = StandInCapture(raw=raw)
+        source = open_camera(capture, native=True)
+        frame = source.read()
+        assert (frame.encoding, frame.pixels.shape) == ('yuv422_yuy2', (480, 640, 2))
+        assert frame.size_wh == (640, 480)
+        assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 0)
+
+    def test_of_another_format_are_converted(self, open_camera):
+        capture = StandInCapture()
+        source = open_camera(capture, native=True, pixel_format='MJPG')
+        frame = source.read()
+        assert (frame.encoding, frame.pixels.shape) == ('bgr8', (480, 640, 3))
+
+    def test_that_are_not_what_they_should_be_are_converted_from_the_next_on(
+        self, open_camera, caplog
+    ):
+        capture = StandInCapture(raw=(1, 12345))
+        source = open_camera(capture, native=True)
+        frame = source.read()
+        assert (frame.encoding, frame.pixels.shape) == ('bgr8', (480, 640, 3))
+        assert 'frames of YUYV come as uint8 (1, 12345), not as (480, 640, 2)' in caplog.text
+        assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 1)
+
+    def test_only_if_asked(self, open_camera):
+        frame = open_camera(StandInCapture(raw=(480, 640, 2))).read()
+        assert frame.encoding == 'bgr8'

@@ -1,6 +1,7 @@
 """seg_node and yolo_node that read a source themselves: results, topics, ends and losses."""
 
 import os
+import shutil
 import signal
 import time
 from contextlib import closing
@@ -127,6 +128,24 @@ def test_results_images_and_camera_info_are_of_one_frame(peer, start, pictures, 
     answer = peer.call(SetCameraInfo, 'camera/set_camera_info', request)
     assert 'start it with calibration_output:=' in answer.status_message
     assert not log_lines(node, 'waiting for images|WARN')
+
+
+@pytest.mark.skipif(shutil.which('gst-launch-1.0') is None, reason='no gst-launch-1.0')
+@pytest.mark.parametrize('encoding', ['bgr8', 'native'])
+def test_engines_take_frames_as_a_pipeline_gives_them(peer, start, model, encoding):
+    """And the topic has them as bgr8, or as they are."""
+    caps = f'video/x-raw,format=NV12,width={WIDTH},height={HEIGHT}'
+    source = f'gst://videotestsrc pattern=green ! {caps}'
+    settings = {'model': model, 'source': source, 'encoding': encoding}
+    node = start(node_process('seg_node', peer.namespace, **settings))
+    masks = peer.collect('mask', Image)
+    images = peer.collect('camera/image_raw', Image, BEST_EFFORT)
+    mask, image = of_one_stamp(peer, 1, masks, images)[0]
+    assert np.array_equal(pixels_of(mask), np.full((HEIGHT, WIDTH), 2))
+    assert (image.width, image.height) == SIZE_WH
+    assert image.encoding == ('bgr8' if encoding == 'bgr8' else 'nv12')
+    assert len(image.data) == WIDTH * HEIGHT * (3 if encoding == 'bgr8' else 1.5)
+    peer.wait_for_log(node, f'segmentation: first image {WIDTH}×{HEIGHT} nv12, first result')
 
 
 def test_with_every_frame_all_engines_handle_all_frames_in_order(peer, start, tmp_path):
