@@ -188,6 +188,19 @@ def test_with_every_frame_all_engines_handle_all_frames_in_order(peer, start, tm
     assert of_seg[-1].frames_skipped == of_seg[-1].frames_failed == of_seg[-1].frames_lost == 0
 
 
+def test_with_every_frame_a_file_waits_for_a_slow_engine(peer, run, tmp_path):
+    """Of many more frames than may wait, read as fast as can be, none is lost."""
+    source = write_video(tmp_path / 'long.avi', 300)
+    slow = slow_segmentation(tmp_path / 'slow.onnx', 5, size_wh=SIZE_WH)
+    reads = {'source': source, 'every_frame': True, 'frame_rate': 1000.0}
+    run(SegNode, model=str(slow), **reads)
+    status = peer.wait_for_status(
+        'seg_node: segmentation', lambda status: 'came to its end' in status.message, 'the end'
+    )
+    assert value_of(status, 'frames processed') == '300'
+    assert value_of(status, 'frames skipped (a newer one came)') == '0'
+
+
 def test_the_end_of_a_file_is_no_fault_and_each_activation_reads_it_anew(
     peer, run, model, tmp_path
 ):
