@@ -31,7 +31,7 @@ class CapturedFrame:
     captured_ns : int
         When it was captured, nanoseconds since the epoch (`time.time_ns`).
     encoding : str
-        A ROS image encoding.
+        A ROS image encoding, or `images.encodings.JPEG` where the pixels are the bytes of a file.
     truth_mask : ndarray, shape (h, w), uint8, or None
         Class id of each pixel, from sources that render and so know it.
     truth_detections : Detections or None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import os
 import time
 from pathlib import Path
@@ -12,15 +11,14 @@ from stat import S_ISCHR
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import parse
+from jetson_perception.camera.v4l2_native import NativeFrames
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.files.native_paths import native_path
-from jetson_perception.images.encodings import memory_layout
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import quoted
 
@@ -28,18 +26,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 _BROKEN_IN_A_ROW = 10
-#: Formats whose frames can stay as they are, and ROS's names.
-_ENCODINGS = {
-    'YUYV': 'yuv422_yuy2',
-    'UYVY': 'uyvy',
-    'NV12': 'nv12',
-    'NV21': 'nv21',
-    'GREY': 'mono8',
-}
 
 
 class V4l2Source(LiveSource):
@@ -59,8 +50,8 @@ class V4l2Source(LiveSource):
     max_image_pixels : int
         A camera that gives larger frames is refused.
     native : bool
-        Leave frames as the camera gives them, where that is YUYV, UYVY, NV12, NV21 or GREY; else
-        they become bgr8.
+        Leave frames as the camera gives them, where that is YUYV, UYVY, NV12, NV21, GREY or MJPG;
+        else they become bgr8.
     capture : callable
         Makes the object that captures; for tests.
 
@@ -167,8 +158,9 @@ class _V4l2Grabber:
     ) -> None:
         self._device = device
         self._capture = capture
-        #: Of frames that are not converted; None while they are.
-        self._shape: tuple[int, ...] | None = None
+        #: What frames are that are not converted; None while they are.
+        self._native: NativeFrames | None = None
+        self._given = False
         if not capture.open(device, cv2.CAP_V4L2):
             capture.release()
             raise SourceError(
@@ -195,7 +187,7 @@ class _V4l2Grabber:
             arrived_ns = time.time_ns()
             driver_ns = int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
             usable, pixels = self._capture.retrieve(out)
-            if usable and self._shape is not None:
+            if usable and self._native is not None:
                 pixels = self._as_it_is(pixels)
                 usable = pixels is not None
             if usable:
@@ -207,31 +199,24 @@ class _V4l2Grabber:
 
     def leave_as_it_is(self) -> None:
         """Have OpenCV convert nothing, where what the camera gives has a name in ROS."""
-        encoding = _ENCODINGS.get(self._format)
-        width, height = self._size_wh
-        if encoding is None or width % 2 or height % 2:
-            return
-        if self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
-            rows, row_bytes = memory_layout(height, width, encoding)
-            channels = row_bytes // width
-            self._shape = (rows, width, channels) if channels > 1 else (rows, width)
-            self.encoding = encoding
+        native = NativeFrames(self._format, self._size_wh)
+        if native.encoding and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            self._native, self.encoding = native, native.encoding
 
     def _as_it_is(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """A frame that was not converted; None where it is not what it should be, as no other is.
-
-        Backends of OpenCV differ in what they leave.
-        """
-        assert self._shape is not None, 'as nothing is converted'
-        if pixels.dtype == np.uint8 and pixels.size == math.prod(self._shape):
-            return pixels.reshape(self._shape)
-        _log.warning(
-            '%s: frames of %s come as %s %s, not as %s; they are converted to bgr8',
-            *(self._device, self._format, pixels.dtype, pixels.shape, self._shape),
-        )
-        self._shape, self.encoding = None, 'bgr8'
-        self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 1)
-        return None
+        """A frame that was not converted; None for a broken one, or where the first is none."""
+        assert self._native is not None, 'as nothing is converted'
+        frame = self._native.checked(pixels)
+        if frame is None and not self._given:
+            _log.warning(
+                '%s: frames of %s come as %s %s, which is not understood; they are converted to '
+                'bgr8',
+                *(self._device, self._format, pixels.dtype, pixels.shape),
+            )
+            self._native, self.encoding = None, 'bgr8'
+            self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 1)
+        self._given = self._given or frame is not None
+        return frame
 
     def interrupt(self) -> None:
         """Nothing: a grab ends with the next frame, or with OpenCV's own limit of 10 s."""

@@ -64,6 +64,10 @@ _ENCODINGS = {
 ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
+JPEG = 'jpeg'
+"""What stands for an encoding where an image is the bytes of a JPEG file, as cameras send it.
+ROS has no such images but in CompressedImage, so `view` does not take it."""
+
 UNNAMED: dict[str, str] = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
 """Encodings that give a number of channels but no meaning, which cv_bridge publishes by default;
 mapped to what OpenCV images contain."""
@@ -117,13 +121,16 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
 
 
 def size_wh(pixels: NDArray[np.uint8], encoding: str) -> tuple[int, int]:
-    """Width and height of an image whose pixels are as `view` gives them.
+    """Width and height of an image whose pixels are as `view` gives them, or the bytes of a JPEG.
 
     Raises
     ------
     ImageError
-        When the encoding is not supported.
+        When the encoding is not supported, or the bytes are no JPEG.
     """
+    if encoding == JPEG:
+        header = check_picture(pixels.tobytes(), formats=('JPEG',), max_bits=8)
+        return header.width, header.height
     _layout(encoding)  # refuses what is not supported
     return pixels.shape[1], image_height(pixels.shape[0], encoding)
 
@@ -250,9 +257,9 @@ def to_bgr(
     Parameters
     ----------
     pixels : ndarray, uint8
-        As `view` gives it for this encoding; rows may be padded.
+        As `view` gives it for this encoding; rows may be padded. For `JPEG`, the file's bytes.
     encoding : str
-        One of `ENCODINGS`.
+        One of `ENCODINGS`, or `JPEG`.
     out : ndarray, shape (h, w, 3), uint8, optional
         Where to put the result, so that nothing is allocated. Unused for bgr8.
 
@@ -264,8 +271,10 @@ def to_bgr(
     Raises
     ------
     ImageError
-        When the encoding is not supported.
+        When the encoding is not supported, or a JPEG is damaged.
     """
+    if encoding == JPEG:
+        return decode_compressed(pixels, JPEG)
     conversion = _layout(encoding).to_bgr
     if conversion is None:
         return pixels

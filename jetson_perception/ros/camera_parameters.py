@@ -63,7 +63,7 @@ class SourceParams:
         'bgr8',
         'Encoding of image_raw: bgr8, as rviz2 and cv_bridge take it; native leaves images of '
         'v4l2://, csi:// and gst:// as they come, such as nv12 or yuv422_yuy2, which costs '
-        'nothing.',
+        'nothing; JPEGs become bgr8.',
         choices=('bgr8', NATIVE),
         at_configure=True,
     )

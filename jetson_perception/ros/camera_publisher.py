@@ -10,6 +10,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from jetson_perception.errors import ImageError
 from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats
 from jetson_perception.pipeline import Frame, RateMeter, RawImage, StageTimes
@@ -232,21 +233,18 @@ class CameraPublisher:
         stamp = self._stamp(captured, age_ns)
         header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(captured))
         pixels, encoding = captured.pixels, captured.encoding
-        width, height = captured.size_wh
-        frame = Frame(
-            lambda: encodings.to_bgr(pixels, encoding),
-            header,
-            age_ns / 1e6,
-            RawImage(pixels, encoding, width, height),
-        )
+        raw = None
+        if encoding != encodings.JPEG:
+            raw = RawImage(pixels, encoding, *captured.size_wh)
+        frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw)
         frame.encoding, frame.input_name = encoding, self._source.uri
         return frame
 
     def _publish(self, frame: Frame, captured: CapturedFrame) -> None:
         begun = time.monotonic_ns()
-        header = frame.header
+        header, size_wh = frame.header, captured.size_wh
         self._publish_image(frame, captured)
-        info = self.infos.message(captured.size_wh, captured.calibration, header)
+        info = self.infos.message(size_wh, captured.calibration, header)
         if self._infos.get_subscription_count():
             self._infos.publish(info)
         if not self._every_frame:
@@ -261,7 +259,7 @@ class CameraPublisher:
         self.header = header
         self.published += 1
         if self.published == 1:
-            width, height = captured.size_wh
+            width, height = size_wh
             self._node.get_logger().info(f'first image {width}×{height} {captured.encoding}')
 
     def _frame_id_of(self, frame: CapturedFrame) -> str:
@@ -280,10 +278,19 @@ class CameraPublisher:
         return Time(nanoseconds=stamp)
 
     def _publish_image(self, frame: Frame, captured: CapturedFrame) -> None:
-        if self._images.get_subscription_count():
-            if self._is_native:
-                self._image_sender.send(captured.pixels, captured.encoding, frame.header)
-            else:
-                self._image_sender.send(frame.bgr(), 'bgr8', frame.header)
-        if self._every_frame:
-            self.jpegs.send(captured.pixels, captured.encoding, frame.header)
+        try:
+            if self._images.get_subscription_count():
+                self._send_raw(frame, captured)
+            if self._every_frame:
+                self.jpegs.send(captured.pixels, captured.encoding, frame.header)
+        except ImageError as error:  # a damaged JPEG: the next one may be whole
+            self._node.get_logger().error(
+                f'an image of {self._source.uri} is not published: {error}',
+                throttle_duration_sec=_LOG_EVERY_S,
+            )
+
+    def _send_raw(self, frame: Frame, captured: CapturedFrame) -> None:
+        if self._is_native and captured.encoding != encodings.JPEG:
+            self._image_sender.send(captured.pixels, captured.encoding, frame.header)
+        else:
+            self._image_sender.send(frame.bgr(), 'bgr8', frame.header)

@@ -185,6 +185,11 @@ def jpeg_message(bgr: NDArray[np.uint8], header: Any, quality: int = 85) -> Comp
     done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ImageError(f'an image of shape {bgr.shape} could not be encoded as JPEG')
+    return jpeg_file_message(data, header)
+
+
+def jpeg_file_message(data: NDArray[np.uint8], header: Any) -> CompressedImage:
+    """A CompressedImage of a JPEG file's bytes."""
     msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
     msg.data = array.array('B', data.tobytes())
     return msg

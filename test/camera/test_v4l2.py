@@ -10,6 +10,7 @@ import pytest
 from jetson_perception.camera import v4l2 as v4l2_module
 from jetson_perception.camera.v4l2 import V4l2Source, check_device
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.images.encodings import JPEG, to_bgr
 
 MJPG = cv2.VideoWriter.fourcc(*'MJPG')
 YUYV = cv2.VideoWriter.fourcc(*'YUYV')
@@ -20,7 +21,7 @@ class StandInCapture:
 
     As a driver does, it keeps to what it has; MJPG alone has the larger size. `broken` frames
     cannot be decoded, and after `count` frames the camera is gone. Frames that are not converted
-    have the shape `raw`.
+    are `raw`.
     """
 
     def __init__(self, *, opens=True, count=3, broken=0, age_ms=None, raw=None) -> None:
@@ -75,7 +76,9 @@ class StandInCapture:
             self._broken -= 1
             return False, None
         shape = int(self.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(self.get(cv2.CAP_PROP_FRAME_WIDTH))
-        shape = (*shape, 3) if self._values[cv2.CAP_PROP_CONVERT_RGB] else self._raw
+        if not self._values[cv2.CAP_PROP_CONVERT_RGB]:
+            return True, self._raw.copy()
+        shape = (*shape, 3)
         return True, np.zeros(shape, np.uint8) if image is None or image.shape != shape else image
 
     def release(self) -> None:
@@ -264,36 +267,35 @@ class TestNative:
     """Frames that stay as the camera gives them."""
 
     @pytest.mark.parametrize(
-        'raw',
+        'shape',
         [
             pytest.param((480, 640, 2), id='as_pixels'),
             pytest.param((1, 480 * 640 * 2), id='as_bytes'),
         ],
     )
-    def test_of_a_format_that_ros_names(self, open_camera, raw):
-        capture = StandInCapture(raw=raw)
-        source = open_camera(capture, native=True)
-        frame = source.read()
+    def test_of_a_format_that_ros_names(self, open_camera, shape):
+        capture = StandInCapture(raw=np.zeros(shape, np.uint8))
+        frame = open_camera(capture, native=True).read()
         assert (frame.encoding, frame.pixels.shape) == ('yuv422_yuy2', (480, 640, 2))
         assert frame.size_wh == (640, 480)
         assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 0)
 
-    def test_of_another_format_are_converted(self, open_camera):
-        capture = StandInCapture()
-        source = open_camera(capture, native=True, pixel_format='MJPG')
-        frame = source.read()
-        assert (frame.encoding, frame.pixels.shape) == ('bgr8', (480, 640, 3))
+    def test_of_a_camera_that_compresses(self, open_camera):
+        picture = np.full((480, 640, 3), 90, np.uint8)
+        jpeg = cv2.imencode('.jpg', picture)[1].reshape(1, -1)
+        capture = StandInCapture(raw=jpeg)
+        frame = open_camera(capture, native=True, pixel_format='MJPG').read()
+        assert (frame.encoding, frame.size_wh) == (JPEG, (640, 480))
+        assert np.array_equal(frame.pixels, jpeg[0])
+        assert np.abs(to_bgr(frame.pixels, frame.encoding).astype(int) - 90).max() <= 1
 
-    def test_that_are_not_what_they_should_be_are_converted_from_the_next_on(
-        self, open_camera, caplog
-    ):
-        capture = StandInCapture(raw=(1, 12345))
-        source = open_camera(capture, native=True)
-        frame = source.read()
+    def test_that_are_not_understood_are_converted_from_the_next_on(self, open_camera, caplog):
+        capture = StandInCapture(raw=np.zeros((1, 12345), np.uint8))
+        frame = open_camera(capture, native=True).read()
         assert (frame.encoding, frame.pixels.shape) == ('bgr8', (480, 640, 3))
-        assert 'frames of YUYV come as uint8 (1, 12345), not as (480, 640, 2)' in caplog.text
+        assert 'frames of YUYV come as uint8 (1, 12345), which is not understood' in caplog.text
         assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 1)
 
     def test_only_if_asked(self, open_camera):
-        frame = open_camera(StandInCapture(raw=(480, 640, 2))).read()
-        assert frame.encoding == 'bgr8'
+        capture = StandInCapture(raw=np.zeros((480, 640, 2), np.uint8))
+        assert open_camera(capture).read().encoding == 'bgr8'
