@@ -142,18 +142,22 @@ def camera(values: Mapping[str, str]) -> list[NodeProcess]:
 
 
 def _camera(values: Mapping[str, str]) -> NodeProcess:
-    parameters = _given(values, source=str, pixel_format=str, calibration=str, frame_id=str)
-    parameters |= _given(values, width=_whole, height=_whole, frame_rate=_number)
-    parameters |= _given(values, loop=_flag, wait_for_subscribers=_whole, every_frame=_flag)
-    parameters |= _given(values, calibration_output=str, recorded_stamps=_flag)
     return NodeProcess(
         'camera_node',
         values['camera_namespace'],
         values['camera_name'],
         parameter_file=_file(_camera_file(values), 'camera_node'),
-        parameters=parameters | _given(values, use_sim_time=_flag),
+        parameters=_of_source(values) | _given(values, use_sim_time=_flag, every_frame=_flag),
         environment=_environment(values),
     )
+
+
+def _of_source(values: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of whoever reads the source."""
+    parameters = _given(values, source=str, pixel_format=str, calibration=str, frame_id=str)
+    parameters |= _given(values, width=_whole, height=_whole, frame_rate=_number)
+    parameters |= _given(values, loop=_flag, wait_for_subscribers=_whole)
+    return parameters | _given(values, calibration_output=str, recorded_stamps=_flag)
 
 
 def seg(values: Mapping[str, str]) -> list[NodeProcess]:
@@ -304,8 +308,57 @@ def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[s
 
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     """The values, with a rendered scene as the source unless something names another."""
-    given = values.get('image') or values['source'] or _camera_file(values)
+    given = values.get('image') or values['source'] or _source_file(values)
     return {**values, 'source': values['source'] if given else scene}
+
+
+def _source_file(values: Mapping[str, str]) -> str:
+    """The user's file that may set the source; empty if there is none."""
+    if values.get('in_process') == 'true':
+        return values['params_file'] if _sets_source(values) else ''
+    return _camera_file(values)
+
+
+def _sets_source(values: Mapping[str, str], *, by_name: bool = False) -> bool:
+    """Whether the node's file sets source for it; `by_name`: under the node's name."""
+    if not values['params_file']:
+        return False
+    name = _topic(values['namespace'], values['name'])
+    return any(
+        'source' in section.parameters
+        and section.is_for(name)
+        and (section.names_a_node or not by_name)
+        for section in read_sections(Path(values['params_file'])) or ()
+    )
+
+
+def _with_reader(values: Mapping[str, str]) -> dict[str, str]:
+    """The values, with `in_process` as it is: asked for, or said by the node's own file.
+
+    Raises
+    ------
+    ParameterError
+        When something is given for a camera_node that is not started.
+    """
+    asked = values['in_process'] == 'true'
+    if not asked and (values['image'] or not _sets_source(values, by_name=True)):
+        return dict(values)
+    of_others = ('image', 'camera_params_file', 'camera_namespace')
+    other = next((name for name in of_others if values[name]), '')
+    if other:
+        why = (
+            'in_process:=true has the node read a source itself'
+            if asked
+            else f'{printable(values["params_file"])} sets source for the node, which reads it '
+            'itself then'
+        )
+        raise ParameterError(
+            f'{other}:={printable(values[other])} is given, but {why}; leave one of them out. '
+            'Parameters of the source go into params_file, and its topics are below camera/ in '
+            'the namespace of the node',
+            other,
+        )
+    return {**values, 'in_process': 'true'}
 
 
 def _with_defaults(values: Mapping[str, str], scene: str, parameter: str) -> dict[str, str]:
@@ -313,6 +366,7 @@ def _with_defaults(values: Mapping[str, str], scene: str, parameter: str) -> dic
 
     `scene` is rendered unless something names another source; `parameter` is as of `_with_file`.
     """
+    values = _with_reader(values)
     # In the node's namespace, so that two launch files do not start two cameras of one name.
     own = f'{values["namespace"].rstrip("/")}/camera'
     values = {**values, 'camera_namespace': values['camera_namespace'] or own}
@@ -373,15 +427,19 @@ def _perception(
             'to start',
             'image',
         )
-    own_camera = not values['image']
+    in_process = values['in_process'] == 'true'
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
-    image = camera_topic if own_camera else values['image']
+    image = values['image'] or camera_topic
     # A topic that ends so is compressed itself.
     compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
         values, image_transport=str, autostart=_flag, use_sim_time=_flag, every_frame=_flag
     )
+    if in_process:
+        given |= _of_source(values)
+    elif has_file and _sets_source(values):
+        given |= {'source': ''}  # that of the file is for the camera
     processes = [
         NodeProcess(
             executable,
@@ -389,12 +447,12 @@ def _perception(
             values['name'],
             parameter_file=_file(values['params_file'], executable) if has_file else None,
             parameters=parameters | given,
-            remappings={'image': image, 'image/compressed': compressed},
+            remappings={} if in_process else {'image': image, 'image/compressed': compressed},
             environment=_environment(values),
             preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
         )
     ]
-    if own_camera:
+    if not values['image'] and not in_process:
         processes.append(_camera(values))
     if values['rviz'] == 'true':
         processes.append(

@@ -114,6 +114,14 @@ _PERCEPTION = (
         'source. If it is empty, camera_node is started.',
     ),
     Argument(
+        'in_process',
+        'false',
+        'true: the node reads the source itself, which saves the way of each image from process '
+        'to process, and no camera_node is started; topics have the same names. So it is too '
+        'where params_file sets source under the name of the node.',
+        ('true', 'false'),
+    ),
+    Argument(
         'image_transport',
         '',
         'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage; ffmpeg: video of '

@@ -312,6 +312,68 @@ class TestCameraOrTopic:
             camera(**values)
 
 
+class TestInProcess:
+    """The node reads the source itself."""
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_as_asked(self, arguments, processes):
+        """No camera_node, and nothing is remapped: topics are where a camera_node has them."""
+        given = {'width': '1280', 'height': '720', 'loop': 'true', 'frame_id': 'front'}
+        values = {'source': 'csi://0', 'every_frame': 'true', 'rviz': 'true', **given}
+        node, view = processes(defaults(arguments, in_process='true', **values))
+        assert view.executable == 'rviz2'
+        assert node.remappings == {}
+        expected = {'source': 'csi://0', 'width': 1280, 'height': 720, 'loop': True}
+        assert expected.items() <= node.parameters.items()
+        assert (node.parameters['frame_id'], node.parameters['every_frame']) == ('front', True)
+        *_, beside, view_beside = processes(defaults(arguments, **values))
+        assert view.remappings == view_beside.remappings
+        assert view.remappings['/perception/image'] == f'/{beside.namespace}/image_raw'
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_a_scene_unless_something_names_a_source(self, arguments, processes, tmp_path):
+        (node,) = processes(defaults(arguments, in_process='true'))
+        assert node.parameters['source'].startswith('scene://')
+        file = tmp_path / 'mine.yaml'
+        for text in ('/**', f'/**/{node.name}'):
+            file.write_text(f'{text}: {{ros__parameters: {{source: 0}}}}')
+            values = defaults(arguments, in_process='true', params_file=str(file))
+            (node,) = processes(values)
+            assert 'source' not in node.parameters
+            assert node.parameter_file == file
+
+    @pytest.mark.parametrize(('arguments', 'processes'), PERCEPTION)
+    def test_as_the_file_of_the_node_says(self, arguments, processes, tmp_path):
+        """Under its name; a source for all is the camera's, as it has always been."""
+        file = tmp_path / 'mine.yaml'
+        values = defaults(arguments, params_file=str(file))
+        name = f'/{values["namespace"]}/{values["name"]}'
+        file.write_text(f'{name}: {{ros__parameters: {{source: 0}}}}')
+        (node,) = processes(values)
+        assert (node.remappings, 'source' in node.parameters) == ({}, False)
+        (node,) = processes({**values, 'source': 'csi://0'})
+        assert node.parameters['source'] == 'csi://0'
+        node = processes({**values, 'image': '/front/image_raw'})[0]
+        assert node.remappings['image'] == '/front/image_raw'
+        assert node.parameters['source'] == ''
+        file.write_text('/**: {ros__parameters: {source: 0}}')
+        node, own = processes(values)
+        assert (own.executable, own.parameter_file) == ('camera_node', file)
+        assert node.parameters['source'] == ''
+
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [
+            pytest.param('image', '/front/image_raw', id='image'),
+            pytest.param('camera_params_file', 'my.yaml', id='file'),
+            pytest.param('camera_namespace', 'front', id='namespace'),
+        ],
+    )
+    def test_what_is_for_a_camera_node_is_refused(self, name, value):
+        with pytest.raises(ParameterError, match=f'^{name}:={value} is given, but in_process'):
+            seg(in_process='true', **{name: value})
+
+
 class TestModels:
     def test_of_seg(self):
         node = seg(model='/m/my net.onnx', runtime='onnxruntime_cpu', image='/i')[0]

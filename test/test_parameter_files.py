@@ -17,22 +17,30 @@ from jetson_perception import bringup
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
 from jetson_perception.parameter_fields import problem_between_fields
-from jetson_perception.ros.camera_parameters import CameraParams
+from jetson_perception.ros.camera_parameters import CameraParams, OwnSourceParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = ROOT / 'tools' / 'generate_parameter_files.py'
-CLASSES = [ManagedParams, ImageInputParams, SegParams, YoloParams, EngineParams, CameraParams]
+CLASSES = [
+    ManagedParams,
+    ImageInputParams,
+    OwnSourceParams,
+    SegParams,
+    YoloParams,
+    EngineParams,
+    CameraParams,
+]
 PARAMETERS = [
     pytest.param(cls, field, id=f'{cls.__name__}.{field.name}')
     for cls in CLASSES
     for field in fields(cls)
 ]
 NODES = {
-    'seg_node': [ManagedParams, ImageInputParams, SegParams],
-    'yolo_node': [ManagedParams, ImageInputParams, YoloParams],
+    'seg_node': [ManagedParams, ImageInputParams, OwnSourceParams, SegParams],
+    'yolo_node': [ManagedParams, ImageInputParams, OwnSourceParams, YoloParams],
     'camera_node': [ManagedParams, CameraParams],
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
-from jetson_perception.ros.camera_parameters import CameraParams
+from jetson_perception.ros.camera_parameters import CameraParams, OwnSourceParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
@@ -28,17 +28,22 @@ _ANNOTATED = [
     ('The annotated image', AnnotatedParams, 'annotated'),
     ('The annotated image as JPEG', JpegParams, 'annotated.compressed'),
 ]
+_INPUT = [
+    ('Input', ImageInputParams, ''),
+    ('A source that the node reads itself, instead of an image topic', OwnSourceParams, ''),
+    ('The images of that source as JPEG', JpegParams, 'image_raw.compressed'),
+]
 #: The groups of parameters of each node: title, dataclass, prefix.
 NODES: dict[str, list[tuple[str, type, str]]] = {
     'seg_node': [
         ('Node', ManagedParams, ''),
-        ('Input', ImageInputParams, ''),
+        *_INPUT,
         ('Model', SegParams, ''),
         *_ANNOTATED,
     ],
     'yolo_node': [
         ('Node', ManagedParams, ''),
-        ('Input', ImageInputParams, ''),
+        *_INPUT,
         ('All engines', YoloParams, ''),
         (
             'Engine det; every engine has the same parameters under its own name',

@@ -10,7 +10,7 @@ a table: what is asked for, what was found, and whether the bar is kept. Rows:
   4  containers                        5  users, and files of a dead process
   6  a driver on Cyclone DDS           7  a small /dev/shm
   8  no launch file                    9  two hosts
-  latency, drivers, restart, cut, clock: figures and faults beside the table
+  latency, drivers, in_process, restart, cut, clock: figures and faults beside the table
   fragments: row 9 with loss, with more room for IP fragments in the kernel; only on request
 
 A rate is that of each second after the first answer. With the buffers of a stock kernel

@@ -41,7 +41,7 @@ class FrameTaker(Protocol):
         ...
 
     def take(self, frame: CapturedFrame, stop: threading.Event) -> None:
-        """A frame, whose pixels are valid until the return; the next one comes then."""
+        """A frame; the next one comes on return."""
         ...
 
     def lost(self, error: SourceError, retry_s: float) -> None:
@@ -100,9 +100,13 @@ class Capture:
         """Begin to read."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """Take no further frame; does not wait for the one that is being read."""
+        self._stop.set()
+
     def close(self, patience_s: float) -> list[LeftBehind]:
         """Stop reading and let the source go; what did not end in time."""
-        self._stop.set()
+        self.stop()
         deadline_s = time.monotonic() + patience_s
         release = call_within(self._source.close, 'the source', 'its release', patience_s)
         left = [release] if release is not None else []

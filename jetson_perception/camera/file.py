@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.frame_rates import is_frame_rate
 from jetson_perception.camera.native_output import quiet_ffmpeg
 from jetson_perception.camera.pace import Pacer
@@ -90,8 +91,10 @@ class FileSource:
         self._times = VideoTimes(_RATE_IF_UNKNOWN)
         self._told: set[str] = set()
         self.rate_hz = 0.0
+        self._buffers = FrameBuffers()
+        self._shape: tuple[int, ...] | None = None
+        #: Of the frame before it is scaled; of no use where it is not.
         self._decoded: NDArray[np.uint8] | None = None
-        self._resized: NDArray[np.uint8] | None = None
 
     def open(self) -> None:
         """Open the file, at its beginning.
@@ -164,16 +167,26 @@ class FileSource:
             usable, pixels = self._decode(capture)
             if not usable:
                 raise SourceError(f'{self.uri} can no longer be read from its beginning')
+        self._shape = pixels.shape
+        if self._size_wh is None or pixels.shape[1::-1] == tuple(self._size_wh):
+            self._decoded = None  # whoever gets it may keep it
+            return pixels
         self._decoded = pixels
-        self._resized = resized(pixels, self._size_wh, self._resized)
-        return self._resized
+        width, height = self._size_wh
+        return resized(pixels, self._size_wh, self._buffers.take((height, width, 3)))
+
+    def _buffer(self) -> NDArray[np.uint8] | None:
+        """What the next frame may be written into."""
+        if self._decoded is not None or self._shape is None:
+            return self._decoded
+        return self._buffers.take(self._shape)
 
     def _decode(self, capture: Any) -> tuple[bool, Any]:
         """The next frame that can be decoded, if there is one."""
         times = self._times
         announced = _announced(capture)
         for failed in range(_MOST_UNDECODABLE):
-            usable, pixels = capture.read(self._decoded)
+            usable, pixels = capture.read(self._buffer())
             if usable:
                 lost = times.decoded(_time_ms(capture), failed)
                 if lost:

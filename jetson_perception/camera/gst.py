@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jetson_perception.camera.gst_video import RawVideo, bgr_video, video_of_caps, wanted_caps
 from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
@@ -42,8 +43,6 @@ _OURS = 'jetson_perception_'  # begins the names of our elements
 _BOUNDARY = 'frame'
 _PIPE_BYTES = 1 << 20  # the most that an unprivileged process may have by default
 _STOP_TIMEOUT_S = 2.0
-_CAPS = re.compile(r'\bcaps = .*video/x-raw')
-_SIDES = re.compile(r'\b(width|height)\W+int\W+([0-9]{1,6})\b')
 _PREFACE = f'--{_BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
 _SIZE_TIMEOUT_S = 1.0
 _OURS_TIMEOUT_S = 0.2
@@ -83,6 +82,9 @@ class GstSource(LiveSource):
         Have the pipeline wait for the reader, who gets all that it gives.
     max_image_pixels : int
         A pipeline whose frames have more is refused when its first one comes.
+    native : bool
+        Leave frames in the format that the pipeline gives, where it is a known one; else they
+        become bgr8.
 
     Raises
     ------
@@ -98,15 +100,19 @@ class GstSource(LiveSource):
         frame_rate: float | None = None,
         every_frame: bool = False,
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        native: bool = False,
     ) -> None:
         pipeline = [*split_pipeline(uri, parse(uri).target), *_scaled(size_wh)]
         if frame_rate:
             pipeline += ['!', 'videorate', 'drop-only=true']
             pipeline += ['!', f'video/x-raw,framerate=[0/1,{_fraction(frame_rate)}]']
-        arguments = launch_arguments(pipeline, paced=frame_rate != 0)
+        arguments = launch_arguments(pipeline, paced=frame_rate != 0, native=native)
+        known = bgr_video(size_wh) if size_wh is not None and not native else None
         super().__init__(
             uri,
-            lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled, max_image_pixels),
+            lambda cancelled: _GstProcess(
+                uri, arguments, known, cancelled, max_image_pixels, native=native
+            ),
             every_frame=every_frame,
         )
 
@@ -123,6 +129,8 @@ class CsiSource(LiveSource):
         mode that serves it and scales.
     frame_rate : float, optional
         30 if not given.
+    native : bool
+        Leave frames as the image signal processor gives them, NV12; else they become bgr8.
     """
 
     def __init__(
@@ -131,15 +139,24 @@ class CsiSource(LiveSource):
         *,
         size_wh: tuple[int, int] | None = None,
         frame_rate: float | None = None,
+        native: bool = False,
     ) -> None:
         size_wh = size_wh or (1280, 720)
-        pipeline = csi_pipeline(int(parse(uri).target), size_wh, frame_rate or 30.0)
-        arguments = launch_arguments(pipeline, paced=False)
-        super().__init__(uri, lambda cancelled: _GstProcess(uri, arguments, size_wh, cancelled))
+        pixel_format = 'NV12' if native else 'BGRx'
+        pipeline = csi_pipeline(
+            int(parse(uri).target), size_wh, frame_rate or 30.0, pixel_format=pixel_format
+        )
+        arguments = launch_arguments(pipeline, paced=False, native=native)
+        known = None if native else bgr_video(size_wh)
+        super().__init__(
+            uri, lambda cancelled: _GstProcess(uri, arguments, known, cancelled, native=native)
+        )
 
 
-def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> list[str]:
-    """The elements of a CSI camera, up to the newest BGRx pixels on the host."""
+def csi_pipeline(
+    sensor: int, size_wh: tuple[int, int], frame_rate: float, *, pixel_format: str = 'BGRx'
+) -> list[str]:
+    """The elements of a CSI camera, up to the newest pixels on the host."""
     width, height = size_wh
     rate = _fraction(frame_rate)
     return [
@@ -150,7 +167,7 @@ def csi_pipeline(sensor: int, size_wh: tuple[int, int], frame_rate: float) -> li
         '!',
         'nvvidconv',
         '!',
-        'video/x-raw,format=BGRx',
+        f'video/x-raw,format={pixel_format}',
         # Frames that nobody reads are dropped before conversion. Only for cameras: a file would
         # run through such a queue at full speed.
         *['!', 'queue', 'leaky=downstream'],
@@ -193,7 +210,7 @@ def split_pipeline(uri: str, text: str) -> list[str]:
     return arguments
 
 
-def launch_arguments(pipeline: list[str], *, paced: bool) -> list[str]:
+def launch_arguments(pipeline: list[str], *, paced: bool, native: bool = False) -> list[str]:
     """What follows `gst-launch-1.0` on its command line, but for the number of the pipe.
 
     Parameters
@@ -202,34 +219,17 @@ def launch_arguments(pipeline: list[str], *, paced: bool) -> list[str]:
         Elements that end in raw video.
     paced : bool
         Hold each frame back until its timestamp says; otherwise write it as it comes.
+    native : bool
+        As of `wanted_caps`.
     """
     return [
         '-v',
         *pipeline,
         *f'! videoconvert name={_OURS}convert'.split(),
-        *f'! capsfilter name={_OURS}filter caps=video/x-raw,format=BGR'.split(),
+        *f'! capsfilter name={_OURS}filter caps={wanted_caps(native=native)}'.split(),
         *f'! multipartmux name={_OURS}mux boundary={_BOUNDARY}'.split(),
         *f'! fdsink sync={str(paced).lower()}'.split(),
     ]
-
-
-def caps_size_wh(line: str) -> tuple[int, int] | None:
-    """Width and height in a line of caps that `gst-launch-1.0 -v` printed, if it has them.
-
-    Examples
-    --------
-    >>> caps_size_wh('/GstPipeline:pipeline0/…: caps = video/x-raw, width=(int)8, height=(int)6')
-    (8, 6)
-    """
-    if not _CAPS.search(line):
-        return None
-    sides = {name: int(value) for name, value in _SIDES.findall(line)}
-    return (sides['width'], sides['height']) if len(sides) == 2 else None
-
-
-def _pitch_bytes(width: int) -> int:
-    """Bytes from row to row of BGR in GStreamer: rows begin at multiples of four."""
-    return (3 * width + 3) & ~3
 
 
 def _scaled(size_wh: tuple[int, int] | None) -> list[str]:
@@ -246,7 +246,7 @@ def _fraction(frame_rate: float) -> str:
 
 
 class _Printed:
-    """What a child prints: sizes in caps, and its last lines for an error's text.
+    """What a child prints: its video in caps, and its last lines for an error's text.
 
     Elements quote the addresses and passwords that they were given: such lines are left out.
     """
@@ -254,8 +254,8 @@ class _Printed:
     def __init__(self, uri: str, stream: int) -> None:
         self._uri = uri
         self._changed = threading.Condition()
-        #: Ours?, width and height.
-        self._sizes_wh: deque[tuple[bool, tuple[int, int]]] = deque(maxlen=100)
+        #: Whether of our elements, and what.
+        self._videos: deque[tuple[bool, RawVideo]] = deque(maxlen=100)
         self._tail: deque[str] = deque(maxlen=8)
         self._thread = threading.Thread(target=self._drain, args=(stream,), daemon=True)
         self._thread.start()
@@ -264,25 +264,29 @@ class _Printed:
         self._thread.join(0.5)  # a dead child's last lines may still be in the pipe
         return '\n'.join(self._tail) or '(it printed nothing)'
 
-    def size_wh(self, frame_bytes: int, timeout_s: float) -> tuple[int, int] | None:
-        """The size, among those printed, of frames so long; waits for it to be printed.
+    def video(self, frame_bytes: int, timeout_s: float, *, native: bool) -> RawVideo | None:
+        """The video, among those printed, of frames so long; waits for it to be printed.
 
         Threads of GStreamer mix up each other's notifications: of a pipeline with queues, about
         one start in eight prints the caps of our elements behind another's name, or not at all.
-        So any element's will do when ours do not come.
+        So any element's will do when ours do not come, unless they differ in a native format.
         """
         with self._changed:
             for ours, wait_s in ((True, min(_OURS_TIMEOUT_S, timeout_s)), (False, timeout_s)):
-                found = partial(self._found, frame_bytes, ours)
+                found = partial(self._found, frame_bytes, ours, native)
                 if self._changed.wait_for(found, wait_s):
                     return found()
         return None
 
-    def _found(self, frame_bytes: int, only_ours: bool) -> tuple[int, int] | None:
-        for is_ours, (width, height) in reversed(self._sizes_wh):
-            if _pitch_bytes(width) * height == frame_bytes and (is_ours or not only_ours):
-                return width, height
-        return None
+    def _found(self, frame_bytes: int, only_ours: bool, native: bool) -> RawVideo | None:
+        # Another element's video has the size of ours, but perhaps another format.
+        told = [video for is_ours, video in self._videos if is_ours or not only_ours]
+        as_told = [video for video in told if native and video.frame_bytes == frame_bytes]
+        if as_told:
+            formats = {video.format for video in as_told}
+            return as_told[-1] if only_ours or len(formats) == 1 else None
+        converted = [bgr_video(video.size_wh) for video in told]
+        return next((v for v in reversed(converted) if v.frame_bytes == frame_bytes), None)
 
     def _drain(self, stream: int) -> None:
         with open(stream, encoding='utf-8', errors='replace') as lines:
@@ -292,10 +296,10 @@ class _Printed:
                 is_rest, begins = not begins, line.endswith('\n')
                 if is_rest:
                     continue
-                size_wh = caps_size_wh(line)
-                if size_wh is not None:
+                video = video_of_caps(line)
+                if video is not None:
                     with self._changed:
-                        self._sizes_wh.append((_OURS in line, size_wh))
+                        self._videos.append((_OURS in line, video))
                         self._changed.notify_all()
                 elif line.strip() and not line.startswith(_NOISE):
                     self._tail.append(_shown_line(line, self._uri))
@@ -314,9 +318,11 @@ class _GstProcess:
         self,
         uri: str,
         arguments: list[str],
-        size_wh: tuple[int, int] | None,
+        video: RawVideo | None,
         cancelled: threading.Event,
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        *,
+        native: bool = False,
     ) -> None:
         program = shutil.which('gst-launch-1.0')
         if program is None:
@@ -334,32 +340,35 @@ class _GstProcess:
         try:
             # Opened means that the first frame's header has arrived; `grab` reads the rest.
             frame_bytes = self._first_frame_bytes(cancelled)
-            size_wh = size_wh or self._printed.size_wh(frame_bytes, _SIZE_TIMEOUT_S)
-            if size_wh is None:
+            video = video or self._printed.video(frame_bytes, _SIZE_TIMEOUT_S, native=native)
+            if video is None:
                 raise SourceError(
                     f'{self._uri}: gst-launch-1.0 did not report the frame size; open the source '
                     'again, or request a size'
                 )
-            require_frame_size(self._uri, size_wh, max_image_pixels)
+            require_frame_size(self._uri, video.size_wh, max_image_pixels)
         except SourceError:
             self.release()
             raise
-        width, height = self._size_wh = size_wh
-        pitch = _pitch_bytes(width)
-        self._rows = np.empty((height, pitch), np.uint8) if pitch != 3 * width else None
-        self._header = _header(height * pitch)
+        self._video = video
+        self.encoding = video.encoding
+        is_padded = video.pitch_bytes != video.row_bytes
+        self._rows = np.empty((video.rows, video.pitch_bytes), np.uint8) if is_padded else None
+        channels = video.row_bytes // video.size_wh[0]
+        self._shape = (video.rows, video.size_wh[0], *([channels] if channels > 1 else []))
+        self._header = _header(video.frame_bytes)
         self._header_seen = bytearray(_header(frame_bytes))
         self._header_is_read = True
         self._trailer_seen = bytearray(2)
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
-        width, height = self._size_wh
         if out is None:
-            out = np.empty((height, width, 3), np.uint8)
+            out = np.empty(self._shape, np.uint8)
         if not self._header_is_read:
             self._read_into(memoryview(self._header_seen))
         self._header_is_read = False
         if self._header_seen != self._header:
+            width, height = self._video.size_wh
             raise SourceError(
                 f'{self._uri}: the frame size is no longer {width}x{height}; open the source '
                 'again for the new size'
@@ -368,7 +377,7 @@ class _GstProcess:
         self._read_into(rows.data.cast('B'))
         captured_ns = time.time_ns()
         if self._rows is not None:
-            np.copyto(out.reshape(height, -1), self._rows[:, : 3 * width])
+            np.copyto(out.reshape(len(out), -1), self._rows[:, : self._video.row_bytes])
         self._read_into(memoryview(self._trailer_seen))
         self._received += 1
         return out, captured_ns

@@ -1,8 +1,8 @@
 """Sources that come at their own pace: a capturing thread, and the newest frame for the reader.
 
 A thread owns the device from opening to release, because neither OpenCV nor a pipe may be closed
-under a read. It always takes the next frame, so nothing piles up in a driver or a socket; frames
-rotate through three buffers, one being written, one ready, one held by the reader.
+under a read. It always takes the next frame, so nothing piles up in a driver or a socket: one
+frame is being written, one is ready, and the reader has those that it keeps.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.errors import SourceError
@@ -30,7 +31,15 @@ _EXIT_TIMEOUT_S = 20.0
 
 
 class Grabber(Protocol):
-    """An open device; only the capturing thread uses it, except for `interrupt`."""
+    """An open device; only the capturing thread uses it, except for `interrupt`.
+
+    Attributes
+    ----------
+    encoding : str
+        ROS encoding of the frame that was grabbed last.
+    """
+
+    encoding: str
 
     def grab(self, out: NDArray[np.uint8] | None) -> tuple[NDArray[np.uint8], int]:
         """The next frame and when it was captured.
@@ -42,8 +51,8 @@ class Grabber(Protocol):
 
         Returns
         -------
-        pixels : ndarray, shape (h, w, 3), uint8
-            BGR, in `out` or in an array of its own.
+        pixels : ndarray, uint8
+            As `images.encodings.view` gives them, in `out` or in an array of its own.
         captured_ns : int
             Nanoseconds since the epoch.
 
@@ -174,10 +183,9 @@ class _Session(threading.Thread):
         self._grabber: Grabber | None = None
         self._is_open = False
         self._end: SourceError | None = None
-        self._ready: tuple[NDArray[np.uint8], int] | None = None
+        self._ready: tuple[NDArray[np.uint8], int, str] | None = None
         self._has_new = False
-        self._spare: NDArray[np.uint8] | None = None
-        self._held: NDArray[np.uint8] | None = None
+        self._buffers = FrameBuffers()
         _sessions.add(self)
 
     def run(self) -> None:
@@ -217,12 +225,11 @@ class _Session(threading.Thread):
             if self._cancelled.is_set():
                 raise SourceError(f'{self._uri} was closed')
             if self._has_new and self._ready is not None:
-                pixels, captured_ns = self._ready
-                self._spare, self._held = self._held, pixels
+                frame = CapturedFrame(*self._ready)
                 self._has_new, self._ready = False, None
                 if self._every_frame:
                     self._changed.notify_all()
-                return CapturedFrame(pixels, captured_ns)
+                return frame
             if self._end is not None:
                 raise self._end
         raise SourceError(f'{self._uri} gave no frame for {timeout_s:g} s; is it still connected?')
@@ -252,18 +259,17 @@ class _Session(threading.Thread):
             self._changed.notify_all()
 
     def _capture(self, grabber: Grabber) -> None:
-        out: NDArray[np.uint8] | None = None
+        shape: tuple[int, ...] | None = None
         while not self._cancelled.is_set():
-            pixels, captured_ns = grabber.grab(out)
+            out = self._buffers.take(shape) if shape is not None else None
+            grabbed = grabber.grab(out)
+            shape = grabbed[0].shape
             with self._changed:
-                if self._has_new and self._ready is not None:
-                    self.skipped += 1
-                    out = self._ready[0]
-                else:
-                    out, self._spare = self._spare, None
-                self._ready = pixels, captured_ns
+                self.skipped += self._has_new
+                self._ready = (*grabbed, grabber.encoding)
                 self._has_new = True
                 self._changed.notify_all()
+                del out, grabbed  # so that they count as the reader's alone
                 if self._every_frame:
                     self._changed.wait_for(self._taken_or_cancelled)
         raise SourceError(f'{self._uri} was closed')

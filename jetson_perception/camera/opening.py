@@ -30,6 +30,7 @@ def open_source(
     pixel_format: str = '',
     max_image_pixels: int = MAX_IMAGE_PIXELS,
     pace: Pace = Pace.LIVE,
+    native: bool = False,
 ) -> FrameSource:
     """The source that a URI names, checked but not opened: its `open` does that.
 
@@ -52,6 +53,9 @@ def open_source(
         is refused, and so is a larger size_wh.
     pace : Pace
         Whether the source waits for its reader, and its reader for frames to be due.
+    native : bool
+        Leave frames in the encoding in which a camera or pipeline gives them, where that is one
+        of `images.encodings.ENCODINGS`; else all are bgr8.
 
     Raises
     ------
@@ -78,6 +82,7 @@ def open_source(
         'max_image_pixels': max_image_pixels,
         'pace': pace,
         'every_frame': pace is not Pace.LIVE,
+        'native': native,
     }
     module = import_module(f'jetson_perception.camera.{scheme.module}')
     made: FrameSource = getattr(module, scheme.class_name)(

@@ -46,7 +46,7 @@ def frames(
     Yields
     ------
     CapturedFrame
-        Valid until the next one is asked for.
+        In order.
 
     Raises
     ------

@@ -86,6 +86,8 @@ class RtspSource(LiveSource):
 
 
 class _RtspGrabber:
+    encoding = 'bgr8'
+
     def __init__(
         self,
         url: str,

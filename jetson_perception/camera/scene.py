@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
+from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.frame_rates import MAX_RATE_HZ, MIN_RATE_HZ, is_frame_rate
 from jetson_perception.camera.pace import Pace, Pacer
 from jetson_perception.camera.scene_kinds import scene_kind
@@ -22,8 +23,6 @@ from jetson_perception.printable import counted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from jetson_perception.camera.scene_kinds import Scene
 
@@ -99,7 +98,7 @@ class SceneSource:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._scene: Scene | None = None
-        self._buffers: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._pictures, self._masks = FrameBuffers(), FrameBuffers()
         self._next = 0
         self._start_s: float | None = None
 
@@ -118,11 +117,6 @@ class SceneSource:
             scene.prepare(self._closed)
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed while it was being opened')
-            width, height = self._size_wh
-            self._buffers = (
-                np.empty((height, width, 3), np.uint8),
-                np.empty((height, width), np.uint8),
-            )
             self._scene = scene
             self._next = 0
             self._start_s = None
@@ -139,12 +133,14 @@ class SceneSource:
             When the source is not open.
         """
         with self._lock:
-            scene, buffers = self._scene, self._buffers
-            if scene is None or buffers is None:
+            scene = self._scene
+            if scene is None:
                 raise SourceError(f'{self.uri} is not open; call open() first')
             index = self._wait_for_due_frame()
             if self._closed.is_set():
                 raise SourceError(f'{self.uri} was closed')
+            width, height = self._size_wh
+            buffers = self._pictures.take((height, width, 3)), self._masks.take((height, width))
             pixels, truth = scene.frame(index / self.rate_hz, buffers)
             self._next = index + 1
             # A picture is stamped when it is complete, as drivers do.
@@ -159,7 +155,7 @@ class SceneSource:
         self._closed.set()
         with unless_busy(self._lock) as free:
             if free:
-                self._scene = self._buffers = None
+                self._scene = None
 
     def _wait_for_due_frame(self) -> int:
         """Index of the frame to render now."""

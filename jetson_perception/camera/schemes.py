@@ -37,8 +37,10 @@ class Scheme:
 
 
 SCHEMES = {
-    'csi': Scheme('csi://0', 'gst', 'CsiSource', ('size_wh', 'frame_rate')),
-    'v4l2': Scheme('v4l2:///dev/video0', 'v4l2', 'V4l2Source', (*_FRAMES, 'pixel_format')),
+    'csi': Scheme('csi://0', 'gst', 'CsiSource', ('size_wh', 'frame_rate', 'native')),
+    'v4l2': Scheme(
+        'v4l2:///dev/video0', 'v4l2', 'V4l2Source', (*_FRAMES, 'pixel_format', 'native')
+    ),
     'rtsp': Scheme('rtsp://user:password@192.168.1.10:554/stream', 'rtsp', 'RtspSource', _FRAMES),
     'file': Scheme('file:///home/me/drive.mp4', 'file', 'FileSource', (*_FRAMES, 'loop'), True),
     'images': Scheme(
@@ -55,7 +57,7 @@ SCHEMES = {
         'gst://videotestsrc ! video/x-raw,width=640,height=480',
         'gst',
         'GstSource',
-        (*_FRAMES, 'every_frame'),
+        (*_FRAMES, 'every_frame', 'native'),
         True,
     ),
     'scene': Scheme('scene://oranges', 'scene', 'SceneSource', (*_FRAMES, 'pace')),

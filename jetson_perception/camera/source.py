@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from jetson_perception.images.encodings import size_wh
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
@@ -24,12 +26,12 @@ class CapturedFrame:
     Attributes
     ----------
     pixels : ndarray, uint8
-        (h, w, 3) for bgr8, the encoding of every source unless it says another. Valid until the
-        source's next `read`.
+        (h, w, 3) for bgr8, the encoding of every source unless it says another. Nobody writes
+        into them any more, however long they are kept.
     captured_ns : int
         When it was captured, nanoseconds since the epoch (`time.time_ns`).
     encoding : str
-        A ROS image encoding.
+        A ROS image encoding, or `images.encodings.JPEG` where the pixels are the bytes of a file.
     truth_mask : ndarray, shape (h, w), uint8, or None
         Class id of each pixel, from sources that render and so know it.
     truth_detections : Detections or None
@@ -59,6 +61,11 @@ class CapturedFrame:
     offset_ns: int | None = None
     frame_id: str = ''
     calibration: Calibration | None = None
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return size_wh(self.pixels, self.encoding)
 
 
 class FrameSource(Protocol):

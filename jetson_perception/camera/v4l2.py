@@ -15,6 +15,7 @@ import cv2
 from jetson_perception.camera.live import LiveSource, wall_clock_ns
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import parse
+from jetson_perception.camera.v4l2_native import NativeFrames
 from jetson_perception.camera.video_size import check_video_size
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.files.native_paths import native_path
@@ -45,10 +46,12 @@ class V4l2Source(LiveSource):
     frame_rate : float, optional
         Rate to ask for; its default if None or 0.
     pixel_format : str
-        Four characters to ask for, such as MJPG or YUYV; the driver's default if empty. Frames
-        are bgr8 in any case.
+        Four characters to ask for, such as MJPG or YUYV; the driver's default if empty.
     max_image_pixels : int
         A camera that gives larger frames is refused.
+    native : bool
+        Leave frames as the camera gives them, where that is YUYV, UYVY, NV12, NV21, GREY or MJPG;
+        else they become bgr8.
     capture : callable
         Makes the object that captures; for tests.
 
@@ -66,6 +69,7 @@ class V4l2Source(LiveSource):
         frame_rate: float | None = None,
         pixel_format: str = '',
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        native: bool = False,
         capture: Callable[[], Any] = cv2.VideoCapture,
     ) -> None:
         if len(pixel_format) not in (0, 4) or not pixel_format.isascii():
@@ -86,6 +90,8 @@ class V4l2Source(LiveSource):
             except SourceError:
                 grabber.release()
                 raise
+            if native:
+                grabber.leave_as_it_is()
             return grabber
 
         super().__init__(uri, connect)
@@ -140,6 +146,8 @@ def _devices_there_are() -> str:
 
 
 class _V4l2Grabber:
+    encoding = 'bgr8'
+
     def __init__(
         self,
         device: str,
@@ -150,6 +158,9 @@ class _V4l2Grabber:
     ) -> None:
         self._device = device
         self._capture = capture
+        #: What frames are that are not converted; None while they are.
+        self._native: NativeFrames | None = None
+        self._given = False
         if not capture.open(device, cv2.CAP_V4L2):
             capture.release()
             raise SourceError(
@@ -176,12 +187,36 @@ class _V4l2Grabber:
             arrived_ns = time.time_ns()
             driver_ns = int(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
             usable, pixels = self._capture.retrieve(out)
+            if usable and self._native is not None:
+                pixels = self._as_it_is(pixels)
+                usable = pixels is not None
             if usable:
                 return pixels, wall_clock_ns(driver_ns) or arrived_ns
         raise SourceError(
             f'{self._device} gave {_BROKEN_IN_A_ROW} broken frames in a row; try another '
             'pixel_format, cable or port'
         )
+
+    def leave_as_it_is(self) -> None:
+        """Have OpenCV convert nothing, where what the camera gives has a name in ROS."""
+        native = NativeFrames(self._format, self._size_wh)
+        if native.encoding and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            self._native, self.encoding = native, native.encoding
+
+    def _as_it_is(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """A frame that was not converted; None for a broken one, or where the first is none."""
+        assert self._native is not None, 'as nothing is converted'
+        frame = self._native.checked(pixels)
+        if frame is None and not self._given:
+            _log.warning(
+                '%s: frames of %s come as %s %s, which is not understood; they are converted to '
+                'bgr8',
+                *(self._device, self._format, pixels.dtype, pixels.shape),
+            )
+            self._native, self.encoding = None, 'bgr8'
+            self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 1)
+        self._given = self._given or frame is not None
+        return frame
 
     def interrupt(self) -> None:
         """Nothing: a grab ends with the next frame, or with OpenCV's own limit of 10 s."""
@@ -197,6 +232,7 @@ class _V4l2Grabber:
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
         given_format = code.to_bytes(4, 'little').decode('ascii', 'replace').rstrip('\0 ')
+        self._format, self._size_wh = given_format, (width, height)
         _log.info('%s: %dx%d, %g Hz, %s', self._device, width, height, rate, given_format)
         if size_wh is not None and size_wh != (width, height):
             _log.warning(

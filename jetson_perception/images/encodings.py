@@ -64,6 +64,10 @@ _ENCODINGS = {
 ENCODINGS: tuple[str, ...] = tuple(_ENCODINGS)
 """Encodings that `view` and `to_bgr` take, by their names in sensor_msgs/Image."""
 
+JPEG = 'jpeg'
+"""What stands for an encoding where an image is the bytes of a JPEG file, as cameras send it.
+ROS has no such images but in CompressedImage, so `view` does not take it."""
+
 UNNAMED: dict[str, str] = {'8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8'}
 """Encodings that give a number of channels but no meaning, which cv_bridge publishes by default;
 mapped to what OpenCV images contain."""
@@ -114,6 +118,27 @@ def view(data: Any, height: int, width: int, encoding: str, step: int) -> NDArra
     if channels == 1:
         return np.ndarray((rows, width), np.uint8, flat, strides=(step, 1))
     return np.ndarray((rows, width, channels), np.uint8, flat, strides=(step, channels, 1))
+
+
+def size_wh(pixels: NDArray[np.uint8], encoding: str) -> tuple[int, int]:
+    """Width and height of an image whose pixels are as `view` gives them, or the bytes of a JPEG.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not supported, or the bytes are no JPEG.
+    """
+    if encoding == JPEG:
+        header = check_picture(pixels.tobytes(), formats=('JPEG',), max_bits=8)
+        return header.width, header.height
+    _layout(encoding)  # refuses what is not supported
+    return pixels.shape[1], image_height(pixels.shape[0], encoding)
+
+
+def image_height(rows: int, encoding: str) -> int:
+    """Height of an image with so many rows in memory, in whatever encoding: some have chroma."""
+    layout = _ENCODINGS.get(encoding)
+    return rows * 2 // 3 if layout is not None and layout.half_height_chroma else rows
 
 
 def require_pixels(height: int, width: int, max_image_pixels: int) -> None:
@@ -187,6 +212,18 @@ def byte_count(height: int, width: int, encoding: str, step: int) -> int:
     return step * (layout.rows(height) - 1) + width * layout.bytes_per_pixel
 
 
+def memory_layout(height: int, width: int, encoding: str) -> tuple[int, int]:
+    """Rows in memory of an image of this size, and bytes of each without padding.
+
+    Raises
+    ------
+    ImageError
+        When the encoding is not supported.
+    """
+    layout = _layout(encoding)
+    return layout.rows(height), width * layout.bytes_per_pixel
+
+
 def require_layout(
     pixels: NDArray[np.uint8], height: int, width: int, encoding: str
 ) -> tuple[int, int]:
@@ -202,8 +239,7 @@ def require_layout(
     ImageError
         When they are not, or the encoding is not supported.
     """
-    layout = _layout(encoding)
-    rows, row_bytes = layout.rows(height), width * layout.bytes_per_pixel
+    rows, row_bytes = memory_layout(height, width, encoding)
     if pixels.dtype != np.uint8 or len(pixels) != rows or pixels.nbytes != rows * row_bytes:
         raise ImageError(
             f'image is {width}×{height}, {encoding}, and has pixels of {pixels.dtype} '
@@ -221,9 +257,9 @@ def to_bgr(
     Parameters
     ----------
     pixels : ndarray, uint8
-        As `view` gives it for this encoding; rows may be padded.
+        As `view` gives it for this encoding; rows may be padded. For `JPEG`, the file's bytes.
     encoding : str
-        One of `ENCODINGS`.
+        One of `ENCODINGS`, or `JPEG`.
     out : ndarray, shape (h, w, 3), uint8, optional
         Where to put the result, so that nothing is allocated. Unused for bgr8.
 
@@ -235,8 +271,10 @@ def to_bgr(
     Raises
     ------
     ImageError
-        When the encoding is not supported.
+        When the encoding is not supported, or a JPEG is damaged.
     """
+    if encoding == JPEG:
+        return decode_compressed(pixels, JPEG)
     conversion = _layout(encoding).to_bgr
     if conversion is None:
         return pixels

@@ -43,6 +43,8 @@ class CalibrationService:
         Given the new calibration once it is written.
     size_wh : callable
         Gives width and height of the newest image; None before the first one.
+    prefix : str
+        Put before the service's name.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class CalibrationService:
         camera_name: str,
         take: Callable[[Calibration], None],
         size_wh: Callable[[], tuple[int, int] | None],
+        prefix: str = '',
     ) -> None:
         self._node = node
         self._file = file
@@ -63,7 +66,7 @@ class CalibrationService:
                 f'set_camera_info will fail: no files can be made in {printable(file.parent)}, '
                 'the folder of calibration_output; make the folder, or start with another file'
             )
-        name = 'set_camera_info'
+        name = f'{prefix}set_camera_info'
         self._service = node.create_service(
             SetCameraInfo, name, guarded(node, name, self._on_request)
         )

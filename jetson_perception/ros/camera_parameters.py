@@ -1,28 +1,38 @@
-"""Parameters of camera_node."""
+"""Parameters of a source: of camera_node, and of a node that reads one itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 from jetson_perception.ros.parameters import param
 
+NATIVE = 'native'
+"""The encoding of images that stay as a source gives them."""
 
-@dataclass(frozen=True)
-class CameraParams:
-    """Parameters of camera_node."""
 
-    source: str = param(
+def _source(description: str) -> Any:
+    return param(
         '',
-        'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
-        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, '
-        'gst://pipeline, scene://oranges; required.',
+        description,
         at_configure=True,
         opens=True,
         takes_integer=True,
         other_names=('video_device', 'camera_device', 'device', 'device_id', 'gscam_config'),
     )
+
+
+def _enough(description: str) -> Any:
+    return param(1, description, between=(0, 100), at_configure=True)
+
+
+@dataclass(frozen=True)
+class SourceParams:
+    """Parameters of whoever reads a source."""
+
+    source: str = _source('Where frames come from.')
     width: int = param(
         0,
         'Width in pixels; 0 for what the source gives.',
@@ -49,22 +59,16 @@ class CameraParams:
         'Four-letter code of a v4l2 format, such as MJPG; empty for the default.',
         at_configure=True,
     )
+    encoding: str = param(
+        'bgr8',
+        'Encoding of image_raw: bgr8, as rviz2 and cv_bridge take it; native leaves images of '
+        'v4l2://, csi:// and gst:// as they come, such as nv12 or yuv422_yuy2, which costs '
+        'nothing; JPEGs become bgr8.',
+        choices=('bgr8', NATIVE),
+        at_configure=True,
+    )
     loop: bool = param(False, 'Restart a file, folder or bag at its end.', at_configure=True)
-    wait_for_subscribers: int = param(
-        1,
-        'A file, folder, bag, or scene with frames= starts once this many nodes subscribe to its '
-        'images; seg_node and yolo_node do so when their engines are ready. With every_frame, '
-        'only nodes that process every frame count, and no image is sent while there are fewer. '
-        '0 starts at once.',
-        between=(0, 100),
-        at_configure=True,
-    )
-    every_frame: bool = param(
-        False,
-        'Send the next image only when every node that runs with every_frame has finished the '
-        'last one: no image is lost, whatever the rate. Images are then published reliable.',
-        at_configure=True,
-    )
+    wait_for_subscribers: int = _enough('How many nodes a file, folder or bag waits for.')
     recorded_stamps: bool = param(
         True,
         'Give images of a bag the stamps that they were recorded with; false stamps them when '
@@ -92,13 +96,6 @@ class CameraParams:
         'once it is there; empty to refuse. Can be set only at start.',
         read_only=True,
     )
-    max_image_pixels: int = param(
-        MAX_IMAGE_PIXELS,
-        'Larger pictures of a folder are skipped, and larger videos, streams and sizes refused, '
-        'before they take memory.',
-        between=(1, MOST_IMAGE_PIXELS),
-        at_configure=True,
-    )
 
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
@@ -110,3 +107,50 @@ class CameraParams:
                 f'{MOST_FRAME_ID_CHARACTERS} are taken'
             )
         return ''
+
+
+@dataclass(frozen=True)
+class CameraParams(SourceParams):
+    """Parameters of camera_node."""
+
+    source: str = _source(
+        'Where frames come from: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, '
+        'file:///a.mp4, images:///folder, bag:///folder?topic=/camera/image_raw, '
+        'gst://pipeline, scene://oranges; required.'
+    )
+    wait_for_subscribers: int = _enough(
+        'A file, folder, bag, or scene with frames= starts once this many nodes subscribe to its '
+        'images; seg_node and yolo_node do so when their engines are ready. With every_frame, '
+        'only nodes that process every frame count, and no image is sent while there are fewer. '
+        '0 starts at once.'
+    )
+    every_frame: bool = param(
+        False,
+        'Send the next image only when every node that runs with every_frame has finished the '
+        'last one: no image is lost, whatever the rate. Images are then published reliable.',
+        at_configure=True,
+    )
+    max_image_pixels: int = param(
+        MAX_IMAGE_PIXELS,
+        'Larger pictures of a folder are skipped, and larger videos, streams and sizes refused, '
+        'before they take memory.',
+        between=(1, MOST_IMAGE_PIXELS),
+        at_configure=True,
+    )
+
+
+@dataclass(frozen=True)
+class OwnSourceParams(SourceParams):
+    """Parameters of a source that a node reads in its own process, instead of an image topic."""
+
+    source: str = _source(
+        'A camera, file or stream that this node reads itself, in its own process, as camera_node '
+        'does in another: v4l2:///dev/video0 or 0, csi://0, rtsp://host/path, file:///a.mp4, '
+        'images:///folder, bag:///folder?topic=/camera/image_raw, gst://pipeline, '
+        'scene://oranges. Its images are on camera/image_raw while somebody subscribes. Empty for '
+        'the images of the topic image.'
+    )
+    wait_for_subscribers: int = _enough(
+        'A file, folder, bag, or scene with frames= starts once this many nodes take its images, '
+        'this one included. With every_frame, only nodes that process every frame count.'
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from jetson_perception.camera.calibration import Calibration
-from jetson_perception.errors import ParameterError
+from jetson_perception.errors import ImageError
+from jetson_perception.images import encodings
 from jetson_perception.msg import PipelineStats
-from jetson_perception.pipeline import RateMeter, StageTimes
+from jetson_perception.pipeline import Frame, RateMeter, RawImage, StageTimes
 from jetson_perception.printable import counted
 from jetson_perception.ros import qos
-from jetson_perception.ros.camera_messages import camera_info_message
+from jetson_perception.ros.camera_infos import CameraInfos
+from jetson_perception.ros.camera_parameters import NATIVE
 from jetson_perception.ros.frame_ids import recorded_frame_id, usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
 from jetson_perception.ros.image_messages import stamp_ns
@@ -32,12 +33,25 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.camera.calibration import Calibration
     from jetson_perception.camera.source import CapturedFrame, FrameSource
     from jetson_perception.errors import PerceptionError, SourceError
     from jetson_perception.pipeline import LeftBehind
     from jetson_perception.ros.picture_parameters import JpegParams
 
 _LOG_EVERY_S = 10.0
+
+
+class FrameHandler(Protocol):
+    """Who handles frames in this process, before they are published; in the capturing thread."""
+
+    def take(self, frame: Frame) -> None:
+        """Take a frame; never waits."""
+        ...
+
+    def wait_until_done(self, frame: Frame, stop: threading.Event) -> None:
+        """Return when the next frame may come, or `stop` is set."""
+        ...
 
 
 class CameraPublisher:
@@ -47,16 +61,22 @@ class CameraPublisher:
     ----------
     node : rclpy Node
         Which publishes.
+    namespace : str
+        Put before the topics' names, below the node's namespace; empty for camera_node.
     source : FrameSource
         Whose frames they are.
     params : callable
-        Gives the node's CameraParams; asked for every frame.
+        Gives the SourceParams; asked for every frame.
     jpeg_params : callable
         Gives the JpegParams of `image_raw/compressed`; asked for every image there.
     calibration : Calibration or str, optional
         Of the camera; a text is why there is none, which is told as an error.
+    every_frame : bool
+        Whether the next frame waits until all who take every frame are done with one.
     on_failure : callable
         Told, in the capturing thread, why no frame will come any more.
+    handler : FrameHandler, optional
+        Who handles frames in this process; it counts as one of those who subscribe.
 
     Attributes
     ----------
@@ -66,49 +86,73 @@ class CameraPublisher:
         Frames published since `begin`.
     times, rate : StageTimes, RateMeter
         Of those frames.
+    infos : CameraInfos
+        Of the camera.
     problem : str
         What is wrong with the frames, for people; empty when nothing is.
     jpegs : JpegPublisher
         Of `image_raw/compressed`.
+    header : std_msgs Header or None
+        Of the newest frame since `begin`.
     """
 
     def __init__(
         self,
         node: Node,
+        namespace: str,
         source: FrameSource,
         params: Callable[[], Any],
         jpeg_params: Callable[[], JpegParams],
         calibration: Calibration | str | None = None,
         *,
+        every_frame: bool,
         on_failure: Callable[[PerceptionError], None],
+        handler: FrameHandler | None = None,
     ) -> None:
         self._node = node
         self._on_failure = on_failure
         self._source = source
         self._params = params
-        self._calibration = calibration
-        self._frame_id = usable_frame_id(node, params().frame_id)
-        self._every_frame = every_frame = params().every_frame
+        self._handler = handler
+        self._frame_id = usable_frame_id(node, params().frame_id, namespace)
+        self._every_frame = every_frame
+        self._is_native = params().encoding == NATIVE
+        self.infos = CameraInfos(node, calibration)
+        prefix = f'{namespace}/' if namespace else ''
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
         small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
-        self._images = node.create_publisher(Image, 'image_raw', **qos.overridable(images_qos))
-        self._image_sender = image_sender(self._images)
-        self.jpegs = JpegPublisher(node, 'image_raw/compressed', small_qos, jpeg_params)
-        self._infos = node.create_publisher(
-            CameraInfo, 'camera_info', **qos.overridable(small_qos)
+        self._images = node.create_publisher(
+            Image, f'{prefix}image_raw', **qos.overridable(images_qos)
         )
-        self._stats = node.create_publisher(PipelineStats, 'stats', **qos.overridable(qos.RESULTS))
+        self._image_sender = image_sender(self._images)
+        self.jpegs = JpegPublisher(node, f'{prefix}image_raw/compressed', small_qos, jpeg_params)
+        self._infos = node.create_publisher(
+            CameraInfo, f'{prefix}camera_info', **qos.overridable(small_qos)
+        )
+        self._stats = node.create_publisher(
+            PipelineStats, f'{prefix}stats', **qos.overridable(qos.RESULTS)
+        )
         names = source.truth_class_names
-        self._truth = GroundTruthPublisher(node, names) if names else None
+        self._truth = GroundTruthPublisher(node, names, prefix) if names else None
         self.listeners = Listeners(
             node,
             [self._images, self.jpegs.publisher],
-            params().wait_for_subscribers,
+            max(params().wait_for_subscribers - (handler is not None), 0),
             every_frame=every_frame,
         )
-        self._header = Header()
         self._stamp_ns = -1
         self._count_anew()
+
+    @property
+    def image_topic(self) -> str:
+        """Full name of the topic with the images."""
+        name: str = self._images.topic_name
+        return name
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the frames, for people; empty when nothing is."""
+        return self.infos.problem
 
     def begin(self) -> None:
         """Get ready, and count anew: a capture is about to start."""
@@ -122,19 +166,8 @@ class CameraPublisher:
     def _count_anew(self) -> None:
         self.times, self.rate = StageTimes(), RateMeter()
         self.published = 0
-        self.problem = ''
-        #: The message for the newest frame; made anew when the size changes.
-        self._info: CameraInfo | None = None
-        self._info_of: Calibration | str | None = None
-
-    def calibrate(self, calibration: Calibration) -> None:
-        """Publish this calibration from the next frame on; any thread may call it."""
-        self._calibration = calibration
-
-    def image_size_wh(self) -> tuple[int, int] | None:
-        """Width and height of the newest image; None before the first one."""
-        info = self._info
-        return None if info is None else (info.width, info.height)
+        self.header: Header | None = None
+        self.infos.begin()
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -149,14 +182,19 @@ class CameraPublisher:
         """Wait for those who are to hear the first frame."""
         self.listeners.wait_to_begin(self._source.live, stop)
 
-    def take(self, frame: CapturedFrame, stop: threading.Event) -> None:
+    def take(self, captured: CapturedFrame, stop: threading.Event) -> None:
         """Publish a frame, and wait until it is answered where every one is."""
         self.listeners.wait_to_send(stop)
         if stop.is_set():
             return
-        header = self._publish(frame)
-        resend = partial(self._publish_image, frame, header)
-        self.listeners.wait_for_answers(stamp_ns(header), resend, stop)
+        frame = self._frame(captured)
+        if self._handler is not None:
+            self._handler.take(frame)
+        self._publish(frame, captured)
+        if self._handler is not None:
+            self._handler.wait_until_done(frame, stop)
+        resend = partial(self._publish_image, frame, captured)
+        self.listeners.wait_for_answers(stamp_ns(frame.header), resend, stop)
 
     def lost(self, error: SourceError, retry_s: float) -> None:
         """Say so, now and then."""
@@ -176,11 +214,11 @@ class CameraPublisher:
 
     def publish_stats(self) -> None:
         """Publish how it goes, once a frame was published."""
-        if not self.published:
+        if self.header is None:
             return
         self._stats.publish(
             PipelineStats(
-                header=self._header,
+                header=self.header,
                 engine='camera',
                 input=self._source.uri,
                 frame_rate=self.rate.rate(time.monotonic_ns()),
@@ -190,35 +228,49 @@ class CameraPublisher:
             )
         )
 
-    def _publish(self, frame: CapturedFrame) -> Header:
+    def _frame(self, captured: CapturedFrame) -> Frame:
+        """A frame as it was captured; what is another encoding becomes bgr8 if that is needed."""
+        age_ns = time.time_ns() - captured.captured_ns
+        stamp = self._stamp(captured, age_ns)
+        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(captured))
+        pixels, encoding = captured.pixels, captured.encoding
+        raw = None
+        if encoding != encodings.JPEG:
+            raw = RawImage(pixels, encoding, *captured.size_wh)
+        frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw)
+        frame.encoding, frame.input_name = encoding, self._source.uri
+        return frame
+
+    def _publish(self, frame: Frame, captured: CapturedFrame) -> None:
         begun = time.monotonic_ns()
         if RECORDER.on:
             RECORDER.sample(begun)
-        age_ns = time.time_ns() - frame.captured_ns
-        stamp = self._stamp(frame, age_ns)
-        header = Header(stamp=stamp.to_msg(), frame_id=self._frame_id_of(frame))
-        self._publish_image(frame, header)
+        header, size_wh = frame.header, captured.size_wh
+        self._publish_image(frame, captured)
         sent = time.monotonic_ns()
-        self._infos.publish(self._info_for(frame, header))
+        info = self.infos.message(size_wh, captured.calibration, header)
+        if self._infos.get_subscription_count():
+            self._infos.publish(info)
         if not self._every_frame:
-            self.jpegs.give(frame.pixels, frame.encoding, header)
+            self.jpegs.give(captured.pixels, captured.encoding, header)
         if self._truth is not None:
-            self._truth.publish(frame, header)
+            self._truth.publish(captured, header)
         now = time.monotonic_ns()
-        self.times.record('transport', age_ns / 1e6)
+        assert frame.age_ms is not None, 'as the source says when it was captured'
+        self.times.record('transport', frame.age_ms)
         frame_stamp_ns = stamp_ns(header)
         self.times.span('publish', begun, now, frame_stamp_ns)
         if RECORDER.on:
-            RECORDER.span('capture', begun - age_ns, begun, frame_stamp_ns, 'camera: capture')
+            captured_ns = begun - int(frame.age_ms * 1e6)
+            RECORDER.span('capture', captured_ns, begun, frame_stamp_ns, 'camera: capture')
             RECORDER.span('send', begun, sent, frame_stamp_ns)
             RECORDER.sample(now)
         self.rate.tick(now)
-        self._header = header
+        self.header = header
         self.published += 1
         if self.published == 1:
-            height, width = frame.pixels.shape[:2]
-            self._node.get_logger().info(f'first image {width}×{height} {frame.encoding}')
-        return header
+            width, height = size_wh
+            self._node.get_logger().info(f'first image {width}×{height} {captured.encoding}')
 
     def _frame_id_of(self, frame: CapturedFrame) -> str:
         recorded = '' if self._params().frame_id else recorded_frame_id(frame.frame_id)
@@ -228,48 +280,27 @@ class CameraPublisher:
         """When a frame was captured: by the ROS clock, which need not be the system's."""
         now_ns = self._node.get_clock().now().nanoseconds  # simulated time, for one
         stamp = max(now_ns - age_ns, 0)
-        params = self._params()
-        if frame.recorded_ns is not None and params.recorded_stamps:
+        if frame.recorded_ns is not None and self._params().recorded_stamps:
             stamp = frame.recorded_ns
-        if params.every_frame and stamp == self._stamp_ns:
+        if self._every_frame and stamp == self._stamp_ns:
             stamp += 1  # answers tell frames apart by their stamps
         self._stamp_ns = stamp
         return Time(nanoseconds=stamp)
 
-    def _publish_image(self, frame: CapturedFrame, header: Header) -> None:
-        if self._images.get_subscription_count():
-            self._image_sender.send(frame.pixels, frame.encoding, header)
-        if self._every_frame:
-            self.jpegs.send(frame.pixels, frame.encoding, header)
+    def _publish_image(self, frame: Frame, captured: CapturedFrame) -> None:
+        try:
+            if self._images.get_subscription_count():
+                self._send_raw(frame, captured)
+            if self._every_frame:
+                self.jpegs.send(captured.pixels, captured.encoding, frame.header)
+        except ImageError as error:  # a damaged JPEG: the next one may be whole
+            self._node.get_logger().error(
+                f'an image of {self._source.uri} is not published: {error}',
+                throttle_duration_sec=_LOG_EVERY_S,
+            )
 
-    def _info_for(self, frame: CapturedFrame, header: Header) -> CameraInfo:
-        height, width = frame.pixels.shape[:2]
-        info, calibration = self._info, self._calibration
-        if calibration is None:
-            calibration = frame.calibration
-        if (
-            info is None
-            or (info.width, info.height) != (width, height)
-            or calibration is not self._info_of
-        ):
-            scaled = self._scaled(calibration, (width, height))
-            info = self._info = camera_info_message(scaled)
-            self._info_of = calibration
-        info.header = header
-        return info
-
-    def _scaled(
-        self, calibration: Calibration | str | None, size_wh: tuple[int, int]
-    ) -> Calibration:
-        self.problem = ''
-        problem = calibration
-        if isinstance(calibration, Calibration):
-            try:
-                return calibration.scaled_to(size_wh)
-            except ParameterError as error:
-                problem = str(error)
-        if problem:
-            # Images are worth having without one; wrong geometry would be worse than none.
-            self.problem = f'camera_info says uncalibrated: {problem}'
-            self._node.get_logger().error(self.problem, throttle_duration_sec=_LOG_EVERY_S)
-        return Calibration.uncalibrated(size_wh)
+    def _send_raw(self, frame: Frame, captured: CapturedFrame) -> None:
+        if self._is_native and captured.encoding != encodings.JPEG:
+            self._image_sender.send(captured.pixels, captured.encoding, frame.header)
+        else:
+            self._image_sender.send(frame.bgr(), 'bgr8', frame.header)

@@ -33,7 +33,7 @@ def recorded_frame_id(recorded: str) -> str:
     return recorded.lstrip('/') if len(recorded) <= MOST_FRAME_ID_CHARACTERS else ''
 
 
-def usable_frame_id(node: Node, given: str) -> str:
+def usable_frame_id(node: Node, given: str, namespace: str = '') -> str:
     """The frame of a camera's images: as given, but without a leading slash, or by its name.
 
     tf2 refuses names that begin with a slash, and then nobody can use the images' place.
@@ -44,9 +44,13 @@ def usable_frame_id(node: Node, given: str) -> str:
         Whose log tells what was removed, and whose full name stands in for an empty one.
     given : str
         As the user wrote it; empty for `frame_of_camera`.
+    namespace : str
+        Below the node's, of a camera that another node reads: its frame is that which a
+        camera_node there has. Empty where the node is the camera.
     """
     if not given:
-        return frame_of_camera(node.get_namespace(), node.get_name())
+        name = _USUAL_NAME if namespace else node.get_name()
+        return frame_of_camera(f'{node.get_namespace()}/{namespace}', name)
     plain = given.lstrip('/') or _ALONE
     if plain != given:
         node.get_logger().warning(

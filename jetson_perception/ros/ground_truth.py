@@ -40,12 +40,15 @@ class GroundTruthPublisher:
         Which publishes.
     class_names : sequence of str
         Name of class i at index i.
+    prefix : str
+        Put before the topics' names.
     """
 
-    def __init__(self, node: Node, class_names: Sequence[str]) -> None:
+    def __init__(self, node: Node, class_names: Sequence[str], prefix: str = '') -> None:
         self._node = node
+        self._prefix = f'{prefix}ground_truth/'
         self._publishers: dict[str, Any] = {}
-        self._labels = node.create_publisher(LabelInfo, 'ground_truth/label_info', qos.LATCHED)
+        self._labels = node.create_publisher(LabelInfo, f'{self._prefix}label_info', qos.LATCHED)
         self._mask_message = ImageMessage()
         self._detection_message = DetectionMessage(class_names)
         self._keypoint_message = KeypointMessage(class_names, COCO_KEYPOINT_NAMES)
@@ -80,9 +83,8 @@ class GroundTruthPublisher:
         """That of a topic; made when the source first has something for it."""
         publisher = self._publishers.get(name)
         if publisher is None:
-            topic = f'ground_truth/{name}'
             publisher = self._node.create_publisher(
-                message_type, topic, **qos.overridable(qos.RESULTS)
+                message_type, f'{self._prefix}{name}', **qos.overridable(qos.RESULTS)
             )
             self._publishers[name] = publisher
         return publisher

@@ -37,7 +37,7 @@ class NodeHealth:
         self._node.destroy_subscription(self._subscription)
 
     def phase_of_source(self, name: str) -> str:
-        """What a camera_node does: 'playing', 'waiting', 'lost', 'ended'; '' for other nodes."""
+        """What a node's source does: 'playing', 'waiting', 'lost', 'ended'; '' without one."""
         line = self._lines.get(f'{name}: source')
         return '' if line is None else _value(line, 'state')
 

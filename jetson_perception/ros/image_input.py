@@ -90,8 +90,8 @@ class ImageInputParams:
     every_frame: bool = param(
         False,
         'Have every engine process every frame, in order, however long that takes; for '
-        'recordings that camera_node plays with every_frame too, so that it waits. The image '
-        'topic must be reliable.',
+        'recordings that this node reads itself (source), or that camera_node plays with '
+        'every_frame too, so that it waits. An image topic must be reliable.',
         at_configure=True,
     )
 
@@ -216,9 +216,10 @@ class ImageInput:
         """How many images since `start` were sent and never taken."""
         return self._watch.losses.total.lost if self._watch is not None else 0
 
-    def diagnose(self, name: str) -> DiagnosticStatus:
+    def diagnose(self, node_name: str) -> DiagnosticStatus:
         """Whether images come, and all that are sent."""
-        return input_status(name, self, self._watch.losses if self._watch is not None else None)
+        losses = self._watch.losses if self._watch is not None else None
+        return input_status(f'{node_name}: input {self.name}', self, losses)
 
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
@@ -227,6 +228,14 @@ class ImageInput:
     def at_end(self) -> bool:
         """Whether all who publish the topic have played what they had to its end."""
         return self._watch is not None and self._watch.at_end()
+
+    def trying_again(self) -> str:
+        """Nothing: it takes what is sent."""
+        return ''
+
+    def hang(self) -> str:
+        """Nothing: it calls nothing that may hang."""
+        return ''
 
     def stop(self) -> None:
         """Unsubscribe."""
@@ -252,6 +261,10 @@ class ImageInput:
         answers, self._answers = self._answers, None
         if answers is not None:
             answers.close()
+
+    def destroy(self) -> None:
+        """Do as `close`, which leaves nothing."""
+        self.close()
 
     def _on_raw(self, msg: Image | TakenImage) -> None:
         """Hear of a raw image, in the executor's thread; one of its own may have handled it."""

@@ -152,8 +152,8 @@ class ImageMessage:
 
         Parameters
         ----------
-        pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
-            Any strides.
+        pixels : ndarray, shape (rows, w) or (rows, w, c), uint8 or uint16
+            Any strides. nv12 and nv21 have rows of chroma below those of the image.
         encoding : str
             ROS encoding that goes with shape and type.
         header : std_msgs Header
@@ -167,9 +167,10 @@ class ImageMessage:
         msg = self._msg
         msg.header = header
         msg.encoding = encoding
-        msg.height, msg.width = pixels.shape[:2]
+        rows, msg.width = pixels.shape[:2]
+        msg.height = encodings.image_height(rows, encoding)
         msg.is_bigendian = int(pixels.itemsize > 1 and sys.byteorder == 'big')
-        msg.step = pixels.nbytes // max(pixels.shape[0], 1)
+        msg.step = pixels.nbytes // max(rows, 1)
         return msg
 
 
@@ -184,6 +185,11 @@ def jpeg_message(bgr: NDArray[np.uint8], header: Any, quality: int = 85) -> Comp
     done, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise ImageError(f'an image of shape {bgr.shape} could not be encoded as JPEG')
+    return jpeg_file_message(data, header)
+
+
+def jpeg_file_message(data: NDArray[np.uint8], header: Any) -> CompressedImage:
+    """A CompressedImage of a JPEG file's bytes."""
     msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
     msg.data = array.array('B', data.tobytes())
     return msg

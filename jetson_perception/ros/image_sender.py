@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from jetson_perception.images.encodings import image_height
 from jetson_perception.printable import printable
 from jetson_perception.ros.image_messages import ImageMessage
 from jetson_perception.ros.image_struct import ImageStruct, Sequence, rcl_of_images
@@ -36,8 +37,9 @@ class ImageSender(Protocol):
 
         Parameters
         ----------
-        pixels : ndarray, shape (h, w) or (h, w, c), uint8 or uint16
-            Any strides; must not change until the return.
+        pixels : ndarray, shape (rows, w) or (rows, w, c), uint8 or uint16
+            Any strides; must not change until the return. nv12 and nv21 have rows of chroma below
+            those of the image.
         encoding : str
             ROS encoding that goes with shape and type.
         header : std_msgs Header
@@ -116,15 +118,15 @@ def image_struct(pixels: NDArray[Any], texts: tuple[bytes, bytes], stamp: Any) -
         Its time.
     """
     frame_id, encoding = map(Sequence.of_text, texts)
-    height, width = pixels.shape[:2]
+    rows, width = pixels.shape[:2]
     return ImageStruct(
         sec=stamp.sec,
         nanosec=stamp.nanosec,
         frame_id=frame_id,
-        height=height,
+        height=image_height(rows, texts[1].decode()),
         width=width,
         encoding=encoding,
         is_bigendian=int(pixels.itemsize > 1 and sys.byteorder == 'big'),
-        step=pixels.nbytes // max(height, 1),
+        step=pixels.nbytes // max(rows, 1),
         data=Sequence(pixels.ctypes.data, pixels.nbytes, pixels.nbytes),
     )

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage
 from jetson_perception.images import encodings
 from jetson_perception.pipeline import NewestWorker, PictureCounts, RateMeter
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import jpeg_message, stamp_ns
+from jetson_perception.ros.image_messages import jpeg_file_message, jpeg_message, stamp_ns
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from jetson_perception.pipeline import Activity, LeftBehind
     from jetson_perception.ros.picture_parameters import JpegParams
+
+_HUFFMAN_TABLES = b'\xff\xc4'
+_HEAD_BYTES = 4096
 
 
 class _Copy(NamedTuple):
@@ -84,15 +87,22 @@ class JpegPublisher:
             self._spare.append(dropped.pixels)
 
     def send(self, pixels: NDArray[Any], encoding: str, header: Any) -> None:
-        """Encode and send an image before returning, if anybody subscribes."""
+        """Encode and send an image before returning, if anybody subscribes.
+
+        One that is a JPEG is sent as it is, whatever the parameters say, unless it lacks tables
+        that not every decoder knows by heart: cameras may leave them out.
+        """
         if not self.publisher.get_subscription_count():
             return
         stamp = stamp_ns(header)
         with RECORDER.during('encode', stamp):
-            bgr = encodings.to_bgr(pixels, encoding)
-            msg = jpeg_message(bgr, header, self._params().jpeg_quality)
+            if encoding == encodings.JPEG and _HUFFMAN_TABLES in pixels[:_HEAD_BYTES].tobytes():
+                message = jpeg_file_message(pixels, header)
+            else:
+                bgr = encodings.to_bgr(pixels, encoding)
+                message = jpeg_message(bgr, header, self._params().jpeg_quality)
         with RECORDER.during('send', stamp):
-            self.publisher.publish(msg)
+            self.publisher.publish(message)
         self._rate.tick(time.monotonic_ns())
 
     def counts(self) -> PictureCounts:

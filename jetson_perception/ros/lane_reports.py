@@ -34,13 +34,11 @@ class LaneReports:
     ----------
     node : rclpy Node
         Which publishes.
-    source : FrameInput
-        Where the frames come from.
     """
 
-    def __init__(self, node: Node, source: FrameInput) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._source = source
+        self._source: FrameInput | None = None
         self._lanes: tuple[Lane, ...] = ()
         self._publishers: dict[str, Any] = {}
         self.forget_errors()
@@ -50,8 +48,11 @@ class LaneReports:
         """Begin without an error."""
         self.last_error, self._last_error_s = '', -math.inf
 
-    def start(self, lanes: Sequence[Lane], topic: Callable[[Lane], str]) -> None:
-        """Tell of these lanes from now on, each under its topic."""
+    def start(
+        self, lanes: Sequence[Lane], source: FrameInput, topic: Callable[[Lane], str]
+    ) -> None:
+        """Tell of an input and its lanes from now on, each lane under its topic."""
+        self._source = source
         self._publishers = {
             lane.name: self._node.create_publisher(PipelineStats, topic(lane), qos.RESULTS)
             for lane in lanes
@@ -71,7 +72,7 @@ class LaneReports:
 
     def close(self) -> None:
         """Take the topics down."""
-        self._lanes = ()
+        self._lanes, self._source = (), None
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers = {}
@@ -84,7 +85,7 @@ class LaneReports:
     def publish(self) -> None:
         """Publish the stats of every lane, once an image came."""
         source = self._source
-        if source.newest_header is None:
+        if source is None or source.newest_header is None:
             return
         for lane in self._lanes:
             self._publishers[lane.name].publish(
@@ -95,13 +96,15 @@ class LaneReports:
 
     def diagnose(self) -> list[DiagnosticStatus]:
         """One status for the input, and one a lane."""
-        if not self._lanes:
+        source = self._source
+        if source is None:
             return []
-        name = f'{self._node.get_fully_qualified_name()}: input {self._source.name}'
-        return [self._source.diagnose(name), *map(self._diagnose, self._lanes)]
+        of_input = source.diagnose(self._node.get_fully_qualified_name())
+        of_lanes = [self._diagnose(lane, source) for lane in self._lanes]
+        return of_lanes if of_input is None else [of_input, *of_lanes]
 
-    def _diagnose(self, lane: Lane) -> DiagnosticStatus:
-        counts, rejected = lane.counts, self._source.rejected
+    def _diagnose(self, lane: Lane, source: FrameInput) -> DiagnosticStatus:
+        counts, rejected = lane.counts, source.rejected
         failed = counts.failed + rejected
         values: dict[str, Any] = {
             'frame rate (Hz)': lane.frame_rate(),
@@ -115,15 +118,15 @@ class LaneReports:
         name = f'{self._node.get_fully_qualified_name()}: {lane.name}'
         if lane.activity.is_stuck():
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
-        silence = self._source.silence()
+        silence = source.silence()
         if silence:
             # What it tells is of when images came.
-            level = diagnostics.OK if self._source.at_end() else diagnostics.STALE
+            level = diagnostics.OK if source.at_end() else diagnostics.STALE
             return diagnostics.status(level, name, silence, values)
         if time.monotonic() - self._last_error_s < LOG_EVERY_S:
             message = f'{counted(failed, "frame")} failed, the last: {self.last_error}'
             return diagnostics.status(diagnostics.WARN, name, message, values)
-        clock_problem = self._source.clock_problem()
+        clock_problem = source.clock_problem()
         if clock_problem:
             return diagnostics.status(diagnostics.WARN, name, clock_problem, values)
         return diagnostics.status(

@@ -17,9 +17,9 @@ from jetson_perception.pipeline import (
     RateLimit,
 )
 from jetson_perception.ros.annotation import AnnotatedPublisher
-from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.lane_reports import LaneReports
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.node_input import NodeInput
 from jetson_perception.ros.node_models import NodeModels
 from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
 from jetson_perception.ros.picture_report import pictures_status
@@ -47,7 +47,7 @@ class PerceptionNode(ManagedNode):
 
     An engine may have to be built first. `configure` and `activate` then succeed at once, and the
     lanes begin when the engines are ready; if a build fails, the node goes inactive. The node
-    subscribes to its images only when it is ready for them.
+    subscribes to its images, or reads its source, only when it is ready for them.
     """
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
@@ -56,12 +56,12 @@ class PerceptionNode(ManagedNode):
         self._drawn_frames = DrawnFrames(())
         self._annotated_limit = RateLimit()
         self._annotated: AnnotatedPublisher | None = None
+        self._input: FrameInput | None = None
         super().__init__(name, params, **options)
-        self._input_params = self.declare(ImageInputParams)
+        self._node_input = NodeInput(self, self.on_frame_error)
         self._annotated_params = self.declare(AnnotatedParams, 'annotated', is_listed=False)
         self._jpeg_params = self.declare(JpegParams, 'annotated.compressed', is_listed=False)
-        self._input: FrameInput = ImageInput(self, self._input_params, self.on_frame_error)
-        self._reports = LaneReports(self, self._input)
+        self._reports = LaneReports(self)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
 
     def openers(self) -> dict[str, Callable[..., Any]]:
@@ -72,14 +72,21 @@ class PerceptionNode(ManagedNode):
         """Take the models of `openers` over, and announce what they will publish."""
 
     def configure(self) -> None:
-        """Open the models; wait for them unless an engine is being built, or it takes long."""
+        """Make the input, and open the models.
+
+        Waits for them unless an engine is being built, or it takes long.
+        """
         self._refuse_while_left_at_work()
+        self._input = self._node_input.make()
         self._models.open(self.openers())
         if not self._models.ready:
             self.get_logger().info(f'{self._models.progress}; no image is taken until then')
 
     def cleanup(self) -> None:
         """Cancel what is being built. A subclass also closes the models that it adopted."""
+        source, self._input = self._input, None
+        if source is not None:
+            source.destroy()
         self.left_behind.add(self._models.close())
 
     def end_soon(self) -> None:
@@ -99,14 +106,23 @@ class PerceptionNode(ManagedNode):
             progress = next(filter(None, texts), '')
         return progress or self.left_behind.at_work(), {}
 
+    def facts(self) -> dict[str, Any]:
+        """Where the images of a source come that the node reads itself."""
+        return self._node_input.facts()
+
+    def trying_again(self) -> str:
+        """Why a source that was lost, or is not there yet, is opened again now and then."""
+        return self._input.trying_again() if self._input is not None else ''
+
     def hang(self) -> str:
-        """What has not returned of an opening, a lane, the publisher or a drawing."""
+        """What has not returned of an opening, a lane, the publisher, a drawing or the input."""
         watched = self._models.activities
         if self._pipeline is not None:
             watched += self._pipeline.activities
         if self._pictures is not None:
             watched += self._pictures.activities
-        return next((activity.describe() for activity in watched if activity.is_stuck()), '')
+        hang = next((activity.describe() for activity in watched if activity.is_stuck()), '')
+        return hang or (self._input.hang() if self._input is not None else '')
 
     def _refuse_while_left_at_work(self) -> None:
         """Raise if a thread that was left behind still uses the engines."""
@@ -148,7 +164,7 @@ class PerceptionNode(ManagedNode):
         )
 
     def activate(self) -> None:
-        """Start the threads and subscribe, in this order."""
+        """Start the threads and the input, in this order."""
         self._refuse_while_left_at_work()
         self._models.adopt_opened()  # they may be there before the executor hears of it
         if not self._models.ready and not self._models.opening:
@@ -163,16 +179,17 @@ class PerceptionNode(ManagedNode):
 
     def _start_lanes(self) -> None:
         """Start the engines' threads, then take images."""
-        policy = EveryFrame() if self._input_params.value.every_frame else NewestFrame()
+        policy = EveryFrame() if self._node_input.every_frame else NewestFrame()
         lanes = self.make_lanes()
         for lane in lanes:
             lane.refine = self.refiner(lane)
         assert self._pictures is not None, 'as the topics'
+        assert self._input is not None, 'configure comes before activate'
         self._pipeline = pipeline = Pipeline(
             lanes, self._pictures.offer, self._on_lane_stopped, policy
         )
         self._drawn_frames = DrawnFrames(lane.name for lane in lanes)
-        self._reports.start(lanes, self.stats_topic)
+        self._reports.start(lanes, self._input, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')
         if not pipeline.start(_FIRST_RUN_PATIENCE_S):
@@ -193,8 +210,9 @@ class PerceptionNode(ManagedNode):
             self.get_logger().info('the engines are ready')
 
     def deactivate(self) -> None:
-        """Unsubscribe, then end the threads."""
-        self._input.stop()
+        """Take no more images, then end the threads."""
+        if self._input is not None:
+            self._input.stop()
         if self._pipeline is not None:
             self.left_behind.add(self._pipeline.close(_LANES_END_S))
         if self._pictures is not None:
@@ -202,7 +220,8 @@ class PerceptionNode(ManagedNode):
                 self.left_behind.add(left)
         if self._annotated is not None:
             self._annotated.destroy()
-        self._input.close()
+        if self._input is not None:
+            self._input.close()
         self._reports.close()
         self._pipeline = self._pictures = self._annotated = None
 
@@ -219,7 +238,9 @@ class PerceptionNode(ManagedNode):
         return statuses
 
     def _on_done(self, frame: Frame) -> None:
-        self._input.done(frame.header)
+        source = self._input
+        if source is not None:
+            source.done(frame.header)
 
     def _choose_annotated(self, frame: Frame) -> Frame | None:
         if not self.annotated_wanted():

@@ -29,5 +29,7 @@ class JpegParams:
     """Parameters of a topic with JPEG images, under the topic's name."""
 
     jpeg_quality: int = param(
-        80, 'Quality of the JPEG images; less makes them smaller.', between=(1, 100)
+        80,
+        'Quality of the JPEG images that are made here; less makes them smaller.',
+        between=(1, 100),
     )

@@ -24,10 +24,10 @@ class StandInRtspServer:
     """Serves a picture of noise at a rate, to everyone who asks, until it is closed.
 
     `freeze` makes it as a camera that hangs: connections stay, and nothing comes any more.
-    `sent` is set when a frame was sent.
+    `sent` is set when a frame was sent. One that was closed comes back on the same `port`.
     """
 
-    def __init__(self, size_wh=(64, 48), rate=30.0):
+    def __init__(self, size_wh=(64, 48), rate=30.0, port=0):
         self.sent = threading.Event()
         self._frozen = threading.Event()
         self._closed = threading.Event()
@@ -35,8 +35,9 @@ class StandInRtspServer:
         width, height = size_wh
         noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         self._payload = rtp_payload(noise)
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        self.url = f'rtsp://127.0.0.1:{self._listener.getsockname()[1]}/camera'
+        self._listener = socket.create_server(('127.0.0.1', port))
+        self.port = self._listener.getsockname()[1]
+        self.url = f'rtsp://127.0.0.1:{self.port}/camera'
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -65,13 +66,16 @@ class StandInRtspServer:
 
     def _serve(self, connection):
         with connection, contextlib.suppress(OSError):
-            while not self._frozen.is_set() and (request := connection.recv(65536)):
+            while not self._silent() and (request := connection.recv(65536)):
                 method, *_ = request.decode().split()
                 number = request.decode().split('CSeq: ')[1].split('\r\n')[0]
                 connection.sendall(answer(method, number).encode())
                 if method == 'PLAY':
                     self._stream(connection)
             self._closed.wait()
+
+    def _silent(self):
+        return self._frozen.is_set() or self._closed.is_set()
 
     def _stream(self, connection):
         for count in itertools.count():

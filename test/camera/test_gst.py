@@ -15,12 +15,12 @@ from jetson_perception.camera import gst as gst_module
 from jetson_perception.camera.gst import (
     CsiSource,
     GstSource,
-    caps_size_wh,
     csi_pipeline,
     launch_arguments,
     split_pipeline,
 )
 from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.images.encodings import to_bgr
 
 REPOSITORY = Path(gst_module.__file__).parents[2]
 
@@ -217,36 +217,6 @@ def test_csi_arguments():
         'capsfilter name=jetson_perception_filter caps=video/x-raw,format=BGR ! '
         'multipartmux name=jetson_perception_mux boundary=frame ! fdsink sync=false'
     )
-
-
-@pytest.mark.parametrize(
-    ('line', 'size_wh'),
-    [
-        pytest.param('', None, id='empty'),
-        pytest.param('Setting pipeline to PAUSED ...', None, id='other'),
-        pytest.param('a: caps = multipart/x-mixed-replace, boundary=(string)x', None, id='mux'),
-        pytest.param('a: caps = video/x-raw, framerate=(fraction)30/1', None, id='no_size'),
-        pytest.param(
-            '/GstPipeline:pipeline0/GstCapsFilter:filter0.GstPad:src: caps = '
-            'video/x-raw, format=(string)BGR, width=(int)1280, height=(int)720, '
-            'framerate=(fraction)30/1, pixel-aspect-ratio=(fraction)1/1',
-            (1280, 720),
-            id='caps',
-        ),
-        pytest.param(
-            'a: caps = video/x-raw(memory:NVMM), width=(int)1280, height=(int)720',
-            (1280, 720),
-            id='memory',
-        ),
-        pytest.param(
-            r'a: caps = "video/x-raw\,\ width\=\(int\)1280\,\ height\=\(int\)720"',
-            (1280, 720),
-            id='escaped',
-        ),
-    ],
-)
-def test_caps_size(line, size_wh):
-    assert caps_size_wh(line) == size_wh
 
 
 @pytest.mark.parametrize(
@@ -481,3 +451,49 @@ def test_real_video_file(open_source, make_video, frame_number):
             numbers.append(frame_number(source.read().pixels))
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == 9
+
+
+@needs_gst_launch
+@pytest.mark.parametrize(
+    ('given', 'encoding', 'shape'),
+    [
+        pytest.param('NV12', 'nv12', (75, 66), id='nv12'),
+        pytest.param('NV21', 'nv21', (75, 66), id='nv21'),
+        pytest.param('YUY2', 'yuv422_yuy2', (50, 66, 2), id='yuy2'),
+        pytest.param('UYVY', 'uyvy', (50, 66, 2), id='uyvy'),
+        pytest.param('GRAY8', 'mono8', (50, 66), id='gray'),
+        pytest.param('RGB', 'rgb8', (50, 66, 3), id='rgb'),
+    ],
+)
+def test_frames_stay_as_a_real_pipeline_gives_them(open_source, given, encoding, shape):
+    """And show what they show when GStreamer converts them, as far as rounding lets them."""
+    uri = f'gst://videotestsrc num-buffers=3 ! video/x-raw,format={given},width=66,height=50'
+    frame = open_source(uri, native=True, every_frame=True).read()
+    assert (frame.encoding, frame.pixels.shape) == (encoding, shape)
+    assert frame.size_wh == (66, 50)
+    converted = open_source(uri, every_frame=True).read()
+    assert (converted.encoding, converted.pixels.shape) == ('bgr8', (50, 66, 3))
+    off = np.abs(to_bgr(frame.pixels, encoding).astype(int) - converted.pixels)
+    assert np.median(off) <= 2
+
+
+@needs_gst_launch
+@pytest.mark.parametrize(
+    'caps',
+    [
+        pytest.param('format=NV12,width=65,height=49', id='odd_size'),
+        pytest.param('format=RGB16,width=66,height=50', id='another_format'),
+    ],
+)
+def test_what_cannot_stay_becomes_bgr(open_source, caps):
+    source = open_source(f'gst://videotestsrc num-buffers=3 ! video/x-raw,{caps}', native=True)
+    frame = source.read()
+    assert frame.encoding in ('bgr8', 'rgb8')
+    assert frame.pixels.ndim == 3
+
+
+def test_csi_leaves_frames_as_nv12():
+    pipeline = csi_pipeline(0, (1280, 720), 30.0, pixel_format='NV12')
+    arguments = ' '.join(launch_arguments(pipeline, paced=False, native=True))
+    assert 'nvvidconv ! video/x-raw,format=NV12 ! queue' in arguments
+    assert 'caps=video/x-raw,format={BGR,RGB,GRAY8,NV12,' in arguments

@@ -1,5 +1,6 @@
 import queue
 import threading
+from collections import deque
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ class StandInGrabber:
     It writes into the buffers that it is given, and complains when it is used after its release.
     """
 
+    encoding = 'bgr8'
+
     def __init__(self) -> None:
         self.script: queue.Queue = queue.Queue()
         self.waits = threading.Semaphore(0)  # released whenever a grab finds nothing to give
         self.released = threading.Event()
-        self.buffers: dict[int, np.ndarray] = {}
+        self.memories: set[int] = set()
 
     def connect(self, cancelled: threading.Event) -> 'StandInGrabber':
         assert not cancelled.is_set()
@@ -34,7 +37,7 @@ class StandInGrabber:
             raise item
         if out is None:
             out = np.empty((2, 3, 3), np.uint8)
-        self.buffers[id(out)] = out
+        self.memories.add(out.ctypes.data)
         out[:] = item
         return out, 1000 + item
 
@@ -112,19 +115,21 @@ def test_frames_are_read_once(source, grabber):
     assert source.skipped == 0
 
 
-def test_three_buffers_rotate_and_the_reader_keeps_its_own(source, grabber):
+def test_frames_stay_as_they_are_while_the_reader_keeps_them(source, grabber):
+    """However many that are; and the memory of the others is used again."""
     source.open()
     level = 0
+    kept = deque(maxlen=3)
     for burst in (1, 3, 1, 2, 5, 1, 1, 4) * 3:
         grabber.give(*range(level, level + burst))
         level += burst
-        held = source.read().pixels
-        newest = level - 1
-        assert (held == newest).all()
+        # A view, as a message or a tensor may be.
+        kept.append((level - 1, source.read().pixels[1:, :, :1]))
         grabber.give(*range(level, level + burst))
         level += burst
-        assert (held == newest).all()
-    assert len(grabber.buffers) == 3
+        for newest, held in kept:
+            assert (held == newest).all()
+    assert len(grabber.memories) <= len(kept) + 4
 
 
 def test_last_frame_comes_before_the_end(source, grabber):

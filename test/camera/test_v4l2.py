@@ -10,6 +10,7 @@ import pytest
 from jetson_perception.camera import v4l2 as v4l2_module
 from jetson_perception.camera.v4l2 import V4l2Source, check_device
 from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.images.encodings import JPEG, to_bgr
 
 MJPG = cv2.VideoWriter.fourcc(*'MJPG')
 YUYV = cv2.VideoWriter.fourcc(*'YUYV')
@@ -19,17 +20,20 @@ class StandInCapture:
     """A stand-in for cv2.VideoCapture on a camera that has 640x480 and 1280x720 at 30 Hz.
 
     As a driver does, it keeps to what it has; MJPG alone has the larger size. `broken` frames
-    cannot be decoded, and after `count` frames the camera is gone.
+    cannot be decoded, and after `count` frames the camera is gone. Frames that are not converted
+    are `raw`.
     """
 
-    def __init__(self, *, opens=True, count=3, broken=0, age_ms=None) -> None:
+    def __init__(self, *, opens=True, count=3, broken=0, age_ms=None, raw=None) -> None:
         self.calls: list[tuple] = []
         self.released = False
         self._opens = opens
         self._count = count
         self._broken = broken
         self._age_ms = age_ms
+        self._raw = raw
         self._values = {
+            cv2.CAP_PROP_CONVERT_RGB: 1,
             cv2.CAP_PROP_FOURCC: YUYV,
             cv2.CAP_PROP_FRAME_WIDTH: 640,
             cv2.CAP_PROP_FRAME_HEIGHT: 480,
@@ -72,7 +76,10 @@ class StandInCapture:
             self._broken -= 1
             return False, None
         shape = int(self.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(self.get(cv2.CAP_PROP_FRAME_WIDTH))
-        return True, np.zeros((*shape, 3), np.uint8) if image is None else image
+        if not self._values[cv2.CAP_PROP_CONVERT_RGB]:
+            return True, self._raw.copy()
+        shape = (*shape, 3)
+        return True, np.zeros(shape, np.uint8) if image is None or image.shape != shape else image
 
     def release(self) -> None:
         self.released = True
@@ -254,3 +261,41 @@ def test_device_that_refuses(monkeypatch, number, text):
 
 def test_device_that_may_be_used():
     check_device('/dev/null')
+
+
+class TestNative:
+    """Frames that stay as the camera gives them."""
+
+    @pytest.mark.parametrize(
+        'shape',
+        [
+            pytest.param((480, 640, 2), id='as_pixels'),
+            pytest.param((1, 480 * 640 * 2), id='as_bytes'),
+        ],
+    )
+    def test_of_a_format_that_ros_names(self, open_camera, shape):
+        capture = StandInCapture(raw=np.zeros(shape, np.uint8))
+        frame = open_camera(capture, native=True).read()
+        assert (frame.encoding, frame.pixels.shape) == ('yuv422_yuy2', (480, 640, 2))
+        assert frame.size_wh == (640, 480)
+        assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 0)
+
+    def test_of_a_camera_that_compresses(self, open_camera):
+        picture = np.full((480, 640, 3), 90, np.uint8)
+        jpeg = cv2.imencode('.jpg', picture)[1].reshape(1, -1)
+        capture = StandInCapture(raw=jpeg)
+        frame = open_camera(capture, native=True, pixel_format='MJPG').read()
+        assert (frame.encoding, frame.size_wh) == (JPEG, (640, 480))
+        assert np.array_equal(frame.pixels, jpeg[0])
+        assert np.abs(to_bgr(frame.pixels, frame.encoding).astype(int) - 90).max() <= 1
+
+    def test_that_are_not_understood_are_converted_from_the_next_on(self, open_camera, caplog):
+        capture = StandInCapture(raw=np.zeros((1, 12345), np.uint8))
+        frame = open_camera(capture, native=True).read()
+        assert (frame.encoding, frame.pixels.shape) == ('bgr8', (480, 640, 3))
+        assert 'frames of YUYV come as uint8 (1, 12345), which is not understood' in caplog.text
+        assert capture.calls[-1] == (cv2.CAP_PROP_CONVERT_RGB, 1)
+
+    def test_only_if_asked(self, open_camera):
+        capture = StandInCapture(raw=np.zeros((480, 640, 2), np.uint8))
+        assert open_camera(capture).read().encoding == 'bgr8'

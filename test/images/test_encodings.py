@@ -9,8 +9,12 @@ import pytest
 from jetson_perception.errors import ImageError
 from jetson_perception.images.encodings import (
     ENCODINGS,
+    JPEG,
     byte_count,
     decode_compressed,
+    image_height,
+    memory_layout,
+    size_wh,
     to_bgr,
     view,
 )
@@ -240,3 +244,49 @@ def png_of_16_bits():
 def test_undecodable_data(data, text):
     with pytest.raises(ImageError, match=text):
         decode_compressed(data, 'jpeg')
+
+
+class TestJpeg:
+    """The bytes of a file in place of pixels."""
+
+    PICTURE = np.full((48, 64, 3), (200, 100, 50), np.uint8)
+
+    def data(self):
+        return cv2.imencode('.jpg', self.PICTURE)[1].reshape(-1)
+
+    def test_is_decoded(self):
+        assert size_wh(self.data(), JPEG) == (64, 48)
+        assert np.abs(to_bgr(self.data(), JPEG).astype(int) - self.PICTURE).max() <= 3
+
+    @pytest.mark.parametrize(
+        'data',
+        [
+            pytest.param(np.zeros(0, np.uint8), id='empty'),
+            pytest.param(np.zeros(99, np.uint8), id='zeros'),
+        ],
+    )
+    def test_that_is_none_is_an_error(self, data):
+        with pytest.raises(ImageError):
+            size_wh(data, JPEG)
+        with pytest.raises(ImageError):
+            to_bgr(data, JPEG)
+
+    def test_a_damaged_one_is_an_error(self):
+        with pytest.raises(ImageError):
+            to_bgr(self.data()[:-30], JPEG)
+
+    def test_has_no_layout_in_a_message(self):
+        with pytest.raises(ImageError):
+            view(self.data(), 48, 64, JPEG, 64)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_size_of_pixels(encoding):
+    rows, row_bytes = memory_layout(48, 64, encoding)
+    pixels = view(np.zeros(rows * row_bytes, np.uint8), 48, 64, encoding, row_bytes)
+    assert size_wh(pixels, encoding) == (64, 48)
+    assert image_height(rows, encoding) == 48
+
+
+def test_height_of_an_encoding_that_is_not_taken():
+    assert image_height(48, '16UC1') == 48

@@ -46,11 +46,11 @@ def taker(peer, executable, **parameters):
 class Listener:
     """The peer as another node that takes every image; others' results are heard from then on."""
 
-    def __init__(self, peer):
-        self.answers = peer.node.create_publisher(FrameDone, 'image_raw/done', EVERY_RESULT)
+    def __init__(self, peer, images='image_raw'):
+        self.answers = peer.node.create_publisher(FrameDone, f'{images}/done', EVERY_RESULT)
         self.name = peer.node.get_fully_qualified_name()
         self.stamps = []
-        peer.node.create_subscription(Image, 'image_raw', self._on_image, EVERY_RESULT)
+        peer.node.create_subscription(Image, images, self._on_image, EVERY_RESULT)
 
     def _on_image(self, msg):
         if stamp_ns(msg.header) not in self.stamps:

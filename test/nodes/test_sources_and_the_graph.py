@@ -118,6 +118,49 @@ class TestCamera:
         assert peer.state('camera_node') == 'unconfigured'
 
 
+class TestOwnSource:
+    """Of seg_node and yolo_node, which may read a source themselves."""
+
+    @pytest.mark.parametrize('is_given', [True, False], ids=['given_one', 'given_none'])
+    def test_none_is_taken_from_the_graph(self, peer, run, tmp_path, is_given):
+        given = picture_folder(tmp_path / 'pictures') if is_given else ''
+        model = str(color_segmentation(tmp_path / 'seg.onnx'))
+        node = run(SegNode, model=model, source=given, autostart=False)
+        target = tmp_path / 'written'
+        writes = f'gst://videotestsrc num-buffers=1 ! tee ! filesink location={target} t. ! queue'
+        for step in ('configure', 'activate', 'deactivate', 'cleanup'):
+            for name, value in (
+                ('source', PLUGIN),
+                ('source', writes),
+                ('calibration', '/etc/passwd'),
+                ('calibration_output', str(target)),
+                ('allow_source_changes', True),
+            ):
+                assert not peer.set_parameter('seg_node', name, value).successful, (step, name)
+            both = ('recorded_stamps', False), ('source', PLUGIN)
+            assert 'source names what ' in set_together(peer, 'seg_node', *both).reason
+            assert peer.get_parameter('seg_node', 'recorded_stamps') is True
+            assert peer.get_parameter('seg_node', 'source') == given
+            assert peer.change_state('seg_node', step)
+        assert node.problem == ''
+        assert not target.exists()
+
+    def test_one_is_taken_where_the_start_allows_it(self, peer, run, tmp_path):
+        model = str(detector(tmp_path / 'det.onnx'))
+        run(YoloNode, det__model=model, allow_source_changes=True)
+        source = picture_folder(tmp_path / 'pictures')
+        refused = peer.set_parameter('yolo_node', 'source', source)
+        assert 'source is used when the node configures' in refused.reason
+        for step in ('deactivate', 'cleanup'):
+            assert peer.change_state('yolo_node', step)
+        assert peer.set_parameter('yolo_node', 'source', source).successful
+        images = peer.collect('camera/image_raw', Image, BEST_EFFORT)
+        assert peer.set_parameter('yolo_node', 'loop', True).successful
+        for step in ('configure', 'activate'):
+            assert peer.change_state('yolo_node', step)
+        peer.wait_for(lambda: images, 'an image of the new source')
+
+
 @pytest.mark.parametrize(
     ('kind', 'text', 'told'),
     [
@@ -168,7 +211,7 @@ def test_what_a_node_says_about_its_file(peer, tmp_path, kind, text, told):
         assert told in node.problem
         assert node.configured == (told == '')
         if not told:
-            assert node._source.uri == 'v4l2:///dev/video93'
+            assert node._reader.uri == 'v4l2:///dev/video93'
     finally:
         node.destroy_node()
 
@@ -212,7 +255,10 @@ def test_every_parameter_can_be_read_and_written_back(peer, start, tmp_path, exe
     """As `ros2 param dump`, `load` and rqt do it, and as a node starts with what was dumped."""
     given = {
         'camera_node': {'source': picture_folder(tmp_path / 'pictures')},
-        'seg_node': {'model': str(color_segmentation(tmp_path / 'seg.onnx'))},
+        'seg_node': {
+            'model': str(color_segmentation(tmp_path / 'seg.onnx')),
+            'source': picture_folder(tmp_path / 'own'),
+        },
         'yolo_node': {'det__model': str(detector(tmp_path / 'det.onnx'))},
     }[executable]
     process = node_process(executable, peer.namespace, **given)

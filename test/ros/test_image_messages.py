@@ -245,6 +245,16 @@ def test_sixteen_bits():
     assert message.fill(pixels.astype(np.uint8), 'mono8', HEADER).is_bigendian == 0
 
 
+@pytest.mark.parametrize('encoding', ['nv12', 'nv21'])
+def test_rows_of_chroma_are_not_of_the_height(encoding):
+    pixels = np.arange(9 * 8, dtype=np.uint8).reshape(9, 8)
+    msg = ImageMessage().fill(pixels, encoding, HEADER)
+    assert (msg.width, msg.height, msg.step) == (8, 6, 8)
+    raw = frame_from_image(msg, Clock()).raw()
+    assert (raw.width, raw.height, raw.encoding) == (8, 6, encoding)
+    assert np.array_equal(raw.pixels, pixels)
+
+
 def test_a_message_can_be_refilled_at_any_size():
     message = ImageMessage()
     sizes = [(HEIGHT, WIDTH), (HEIGHT, WIDTH), (8, 10), (40, 50), (WIDTH, HEIGHT), (8, 10)]

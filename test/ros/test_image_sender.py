@@ -33,6 +33,7 @@ def pixels(*shape, dtype=np.uint8):
         pytest.param(pixels(1, 1), 'mono8', id='one_pixel'),
         pytest.param(pixels(7, 5, 3), 'bgr8', id='odd_size'),
         pytest.param(pixels(6, 5, dtype=np.uint16), '16UC1', id='deep'),
+        pytest.param(pixels(9, 8), 'nv12', id='rows_of_chroma'),
     ],
 )
 def test_ros_reads_the_struct_as_the_message(image, encoding, frame_id):

@@ -1,5 +1,6 @@
 """Images sent as JPEG beside what captures them: the newest; those that are not are counted."""
 
+import cv2
 import numpy as np
 import pytest
 from nodes.support import unique_header, with_stamp_of
@@ -84,3 +85,38 @@ def test_to_send_at_once_needs_no_thread(peer, jpegs):
     jpegs.send(large(200, 30), 'mono8', header)
     peer.wait_for(lambda: with_stamp_of(heard, CompressedImage(header=header)), 'the image')
     assert jpegs.activity is None
+
+
+class TestJpegs:
+    """Images that a camera has compressed."""
+
+    PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+    def sent(self, peer, jpegs, data):
+        heard = hearing(peer, jpegs)
+        header = unique_header()
+        jpegs.send(np.frombuffer(data, np.uint8), encodings.JPEG, header)
+        sent = CompressedImage(header=header)
+        (msg,) = peer.wait_for(lambda: with_stamp_of(heard, sent), 'the image')
+        return msg
+
+    def test_are_sent_as_they_are(self, peer, jpegs):
+        data = cv2.imencode('.jpg', self.PICTURE)[1].tobytes()
+        assert self.sent(peer, jpegs, data).data.tobytes() == data
+
+    def test_without_tables_are_made_anew(self, peer, jpegs):
+        data = without_huffman_tables(cv2.imencode('.jpg', self.PICTURE)[1].tobytes())
+        msg = self.sent(peer, jpegs, data)
+        assert b'\xff\xc4' in msg.data.tobytes()
+        assert np.abs(encodings.decode_compressed(msg.data).astype(int) - 90).max() <= 2
+
+
+def without_huffman_tables(data):
+    """A JPEG as cameras send it in a stream, where all have the same tables."""
+    kept, position = data[:2], 2
+    while data[position + 1] != 0xDA:  # the start of the scan
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
+        if data[position + 1] != 0xC4:
+            kept += data[position:end]
+        position = end
+    return kept + data[position:]

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from transport import nodes
+from transport.in_process import in_process
 from transport.lab import Lab
 from transport.outcomes import Outcome
 from transport.rates import SECOND_NS, answered, latencies_ms, percentile
@@ -150,6 +151,7 @@ def clock(seconds: int, *, stock: bool) -> Iterator[Outcome]:
 FIGURES: dict[str, Callable[..., Iterator[Outcome]]] = {
     'latency': latency,
     'drivers': drivers,
+    'in_process': in_process,
     'restart': restart,
     'cut': cut,
     'clock': clock,

@@ -32,7 +32,7 @@ def yolo_node(lab: Lab, *, from_launch: bool = True, **parameters: Any) -> NodeP
     return NodeProcess(
         'yolo_node',
         parameters={'engines': ['det'], 'det.model': model, 'det.threads': 1, **parameters},
-        remappings=_camera(),
+        remappings={} if 'source' in parameters else _camera(),
         environment=launched() if from_launch else {},
     )
 

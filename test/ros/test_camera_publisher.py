@@ -1,0 +1,103 @@
+"""Frames of a camera that compresses, on the topics of a node; the camera is a stand-in."""
+
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+from nodes.support import BEST_EFFORT, with_stamp_of
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from jetson_perception.camera.source import CapturedFrame
+from jetson_perception.images.encodings import JPEG
+from jetson_perception.ros.camera_parameters import CameraParams
+from jetson_perception.ros.camera_publisher import CameraPublisher
+from jetson_perception.ros.picture_parameters import JpegParams
+
+PICTURE = np.full((48, 64, 3), 90, np.uint8)
+
+
+class StandInCamera:
+    """A stand-in for a source; its frames are made here."""
+
+    uri, live, rate_hz, truth_class_names = 'stand-in://camera', True, 30.0, ()
+
+
+class Handler:
+    """Keeps the frames that engines would get."""
+
+    def __init__(self):
+        self.frames = []
+
+    def take(self, frame):
+        self.frames.append(frame)
+
+    def wait_until_done(self, frame, stop):
+        pass
+
+
+@pytest.fixture(params=['bgr8', 'native'])
+def publisher(peer, request):
+    handler = Handler()
+    made = CameraPublisher(
+        peer.node,
+        'camera',
+        StandInCamera(),
+        lambda: CameraParams(encoding=request.param),
+        JpegParams,
+        every_frame=False,
+        on_failure=lambda error: None,
+        handler=handler,
+    )
+    made.begin()
+    made.handler = handler
+    yield made
+    made.end(10)
+    made.destroy()
+
+
+def captured(data):
+    return CapturedFrame(np.frombuffer(data, np.uint8), time.time_ns(), JPEG)
+
+
+def test_engines_and_topics_get_them_in_the_form_that_each_takes(peer, publisher):
+    images = peer.collect('camera/image_raw', Image, BEST_EFFORT)
+    jpegs = peer.collect('camera/image_raw/compressed', CompressedImage)
+    infos = peer.collect('camera/camera_info', CameraInfo)
+    for topic in ('image_raw', 'image_raw/compressed', 'camera_info'):
+        full_name = f'/{peer.namespace}/camera/{topic}'
+        peer.wait_for(lambda name=full_name: peer.node.count_subscribers(name), topic)
+    data = cv2.imencode('.jpg', PICTURE)[1].tobytes()
+
+    def all_of_one_frame():
+        publisher.take(captured(data), threading.Event())
+        for frame in publisher.handler.frames:
+            found = [with_stamp_of(each, frame) for each in (images, jpegs, infos)]
+            if all(found):
+                return frame, *(messages[0] for messages in found)
+        return None
+
+    frame, image, jpeg, info = peer.wait_for(all_of_one_frame, 'all of one frame', 20)
+    assert (frame.encoding, frame.raw().encoding) == (JPEG, 'bgr8')
+    assert frame.bgr().shape == PICTURE.shape
+    assert (image.encoding, image.width, image.height) == ('bgr8', 64, 48)
+    assert jpeg.data.tobytes() == data
+    assert (info.width, info.height) == (64, 48)
+
+
+def test_one_that_is_damaged_is_told_of_and_the_next_one_is_sent(peer, publisher, capfd):
+    images = peer.collect('camera/image_raw', Image, BEST_EFFORT)
+    name = f'/{peer.namespace}/camera/image_raw'
+    peer.wait_for(lambda: peer.node.count_subscribers(name), 'the subscriber')
+    data = cv2.imencode('.jpg', PICTURE)[1].tobytes()
+
+    def heard():
+        publisher.take(captured(data[:-40]), threading.Event())
+        publisher.take(captured(data), threading.Event())
+        return images
+
+    peer.wait_for(heard, 'an image', 20)
+    assert 'an image of stand-in://camera is not published: ' in capfd.readouterr().err
+    whole = {frame.header.stamp.nanosec for frame in publisher.handler.frames[1::2]}
+    assert {image.header.stamp.nanosec for image in images} <= whole
