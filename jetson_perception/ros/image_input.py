@@ -135,8 +135,7 @@ class ImageInput:
         self._answers: FrameAnswers | None = None
         self._cv_bridge = CvBridgeImages()
         self._stamps: StampCheck | None = None
-        #: Encodings whose assumed meaning was logged already.
-        self._taken_as: set[str] = set()
+        self._assumptions = _Assumptions(node.get_logger())
         self.name = ''
         self._counting = threading.Lock()
         self.rejected = 0
@@ -272,8 +271,8 @@ class ImageInput:
             self._on_image(msg)
 
     def _on_image(self, msg: Image | TakenImage) -> None:
-        if msg.encoding in UNNAMED and self._offer is not None:
-            self._say_what_is_assumed(msg.encoding)
+        if self._offer is not None:
+            self._assumptions.say(msg.encoding, self.name)
         values = self._params.value.intensity_range
         to_frame = partial(frame_from_image, intensity_range=values, cv_bridge=self._cv_bridge)
         self._take(msg, to_frame)
@@ -345,13 +344,22 @@ class ImageInput:
         self.newest_header = Header(stamp=header.stamp, frame_id=frame_id)
         self.done(self.newest_header)
 
-    def _say_what_is_assumed(self, encoding: str) -> None:
-        if encoding in self._taken_as:
+
+class _Assumptions:
+    """Says once of each encoding that leaves open what it means what it is taken for."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+        self._said: set[str] = set()
+
+    def say(self, encoding: str, topic: str) -> None:
+        """Warn of an encoding, unless that was done before."""
+        if encoding not in UNNAMED or encoding in self._said:
             return
-        self._taken_as.add(encoding)
+        self._said.add(encoding)
         taken = UNNAMED[encoding]
-        self._node.get_logger().warning(
-            f'images on {self.name} are {encoding}, which does not say what the channels hold; '
+        self._logger.warning(
+            f'images on {topic} are {encoding}, which does not say what the channels hold; '
             f'they are taken as {taken}. Have the publisher name the encoding, with '
             f"cv_bridge: cv2_to_imgmsg(image, encoding='{taken}')"
         )
