@@ -24,6 +24,7 @@ from jetson_perception.pipeline import Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
@@ -46,7 +47,7 @@ _CLASS_IDS = 256
 
 
 @dataclass(frozen=True)
-class SegParams(SegmentationParams, ModelParams):
+class SegParams(SegmentationParams, PaceParams, ModelParams):
     """Parameters of seg_node."""
 
     draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
@@ -101,6 +102,11 @@ class SegNode(PerceptionNode):
 
         lane = make_lane(LANE, model, self._publish, options, self.on_frame_error)
         return [lane]
+
+    def how_often(self, lane: Lane) -> PaceParams:
+        """How many of the frames the engine is to take now."""
+        params: PaceParams = self.own.value
+        return params
 
     def stats_topic(self, lane: Lane) -> str:
         """Where the lane's stats go."""

@@ -26,6 +26,7 @@ from jetson_perception.pipeline import Frame, Lane, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
@@ -86,7 +87,7 @@ TASKS = tasks_of(NODE)
 
 
 @dataclass(frozen=True)
-class _AnyEngineParams(ModelParams):
+class _AnyEngineParams(PaceParams, ModelParams):
     """Parameters of an engine whatever its task."""
 
     task: str = param(
@@ -235,6 +236,11 @@ class YoloNode(PerceptionNode):
             )
             for engine in self._engines
         ]
+
+    def how_often(self, lane: Lane) -> PaceParams:
+        """How many of the frames an engine is to take now."""
+        params: PaceParams = self._engine_params[lane.name].value
+        return params
 
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's stats go."""

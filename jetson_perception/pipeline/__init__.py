@@ -19,6 +19,7 @@ from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
+from jetson_perception.pipeline.pace import HowOften, Pace, arrival_s
 from jetson_perception.pipeline.picture_slots import PictureCounts, PictureKind, PictureSlots
 from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
@@ -37,12 +38,14 @@ __all__ = [
     'DrawnFrames',
     'EveryFrame',
     'Frame',
+    'HowOften',
     'Lane',
     'LatestSlot',
     'LeftBehind',
     'Model',
     'NewestFrame',
     'NewestWorker',
+    'Pace',
     'PictureCounts',
     'PictureKind',
     'PictureSlots',
@@ -54,6 +57,7 @@ __all__ = [
     'StageTimes',
     'TensorPool',
     'WatchedThread',
+    'arrival_s',
     'call_within',
     'join_until',
     'make_lane',

@@ -93,8 +93,10 @@ class Frame:
         #: Names of the lanes that took the frame, and their results: None if a lane failed.
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
-        #: Names of the lanes that will not take it: a newer frame came before they were free.
+        #: Names of the lanes that will not take it, for whatever reason.
         self.skipped_by: set[str] = set()
+        #: Names of those among them that are set to take fewer frames, and not this one.
+        self.left_out_by: set[str] = set()
         self._load = load
         self._raw = raw
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.pipeline.activity import SLOW_START_S, Activity
+from jetson_perception.pipeline.pace import Pace
 from jetson_perception.pipeline.slot import LatestSlot
 from jetson_perception.pipeline.timing import RateMeter, StageTimes
 from jetson_perception.printable import printable
@@ -99,12 +100,15 @@ class Counts:
         Frames that the lane did not take: a newer one replaced them before it was free.
     failed : int
         Frames that could not be used, or that the engine failed on.
+    left_out : int
+        Frames that the lane's pace left out.
     """
 
     received: int = 0
     processed: int = 0
     skipped: int = 0
     failed: int = 0
+    left_out: int = 0
 
 
 class Lane:
@@ -139,6 +143,8 @@ class Lane:
         self.results = RateMeter()
         #: Where frames wait; a pipeline replaces it according to its policy.
         self.slot: Slot[Frame] = LatestSlot()
+        #: Which frames the engine takes; all by default. Set before start.
+        self.pace = Pace()
         self.publish = publish
         #: Refines each result before it is published; a tracker, for example. Called as
         #: refine(frame, result) in the lane's thread for every result, even an empty one, in the
@@ -156,13 +162,22 @@ class Lane:
         self._options = options
         self._on_error = on_error
         self._lock = threading.Lock()
-        self._received = self._processed = self._skipped = self._failed = 0
+        self._received = self._processed = self._skipped = self._failed = self._left_out = 0
 
     @property
     def counts(self) -> Counts:
         """What happened to the frames so far."""
         with self._lock:
-            return Counts(self._received, self._processed, self._skipped, self._failed)
+            return Counts(
+                self._received, self._processed, self._skipped, self._failed, self._left_out
+            )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a frame waits for the lane, or is under way."""
+        counts = self.counts
+        done = counts.processed + counts.skipped + counts.failed + counts.left_out
+        return counts.received > done
 
     @property
     def runtime(self) -> str:
@@ -179,16 +194,25 @@ class Lane:
         Returns
         -------
         Frame or None
-            A frame that the lane will not take, which counts as skipped: the frame that this one
-            replaces, or this one if the lane has ended or too many frames wait.
+            A frame that the lane will not take. It counts as skipped: the frame that this one
+            replaces, or this one if the lane has ended or too many frames wait. Or it counts as
+            left out: this one, if the pace leaves it out and no older frame waits.
         """
-        left_out = self.slot.put(frame)
+        if self.pace.takes(frame):
+            untaken, is_left_out = self.slot.put(frame), False
+        else:
+            # What waits for a busy engine is to be the newest image, even if its turn is over.
+            untaken = self.slot.put_instead(frame)
+            is_left_out = untaken is frame
+        if is_left_out:
+            frame.left_out_by.add(self.name)
         with self._lock:
             self._received += 1
-            self._skipped += left_out is not None
-        if left_out is not None:
-            left_out.release()
-        return left_out
+            self._left_out += is_left_out
+            self._skipped += untaken is not None and not is_left_out
+        if untaken is not None:
+            untaken.release()
+        return untaken
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """Process frames until the slot is closed; runs in the lane's thread.

@@ -158,9 +158,9 @@ class Pipeline:
         self._offered += 1
         frame.share(self._offered, len(self.lanes), self._pool)
         for lane in self.lanes:
-            left_out = lane.offer(frame)
-            if left_out is not None:
-                self._leave_out(lane, left_out)
+            untaken = lane.offer(frame)
+            if untaken is not None:
+                self._pass_over(lane, untaken)
 
     def close(self, patience_s: float = 10.0) -> LeftBehind | None:
         """End the threads after the frames and results under way; waiting frames are dropped.
@@ -239,11 +239,11 @@ class Pipeline:
             )
         for waiting in lane.slot.close():  # frames offered from now on count as skipped
             waiting.release()
-            self._leave_out(lane, waiting)
+            self._pass_over(lane, waiting)
         if not self._start.prevented(error) and self._on_stopped is not None:
             self._on_stopped(lane, error)
 
-    def _leave_out(self, lane: Lane, frame: Frame) -> None:
+    def _pass_over(self, lane: Lane, frame: Frame) -> None:
         """Record that a lane will not take a frame: an outcome, if lanes take every frame."""
         frame.skipped_by.add(lane.name)
         if self._policy.every_frame:

@@ -41,6 +41,21 @@ class Slot(ABC, Generic[T]):
             self._changed.notify_all()  # takers, and those that wait for a taker
             return left_out
 
+    def put_instead(self, item: T) -> T | None:
+        """Leave `item` in place of the one that waits, if one does and the slot replaces items.
+
+        Returns
+        -------
+        T or None
+            The item that nobody will take any more: the one that waited, or `item` itself.
+        """
+        with self._changed:
+            return item if self._closed or not self._items else self._replace(item)
+
+    def _replace(self, item: T) -> T:
+        """Put an item in place of one that waits; return the item that nobody will take."""
+        return item
+
     def take(self) -> T | None:
         """The next item, waiting for one; None once the slot is closed."""
         return self.take_within(None)
@@ -87,6 +102,12 @@ class LatestSlot(Slot[T]):
     """A slot for one item; a newer item replaces one that has not been taken yet."""
 
     def _add(self, item: T) -> T | None:
-        replaced = self._items.popleft() if self._items else None
+        if self._items:
+            return self._replace(item)
+        self._items.append(item)
+        return None
+
+    def _replace(self, item: T) -> T:
+        replaced = self._items.popleft()
         self._items.append(item)
         return replaced

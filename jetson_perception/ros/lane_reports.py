@@ -108,6 +108,7 @@ class LaneReports:
             'frames received': counts.received + rejected,
             'frames processed': counts.processed,
             'frames skipped (a newer one came)': counts.skipped,
+            'frames left out (max_rate, every)': counts.left_out,
             'frames failed': failed,
             'last error': self.last_error or 'none',
         }

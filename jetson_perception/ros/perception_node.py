@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
@@ -9,15 +10,19 @@ from jetson_perception.pipeline import (
     DrawnFrames,
     EveryFrame,
     Frame,
+    HowOften,
     Lane,
     NewestFrame,
+    Pace,
     PictureKind,
     PictureSlots,
     Pipeline,
     RateLimit,
+    arrival_s,
 )
 from jetson_perception.ros.annotation import AnnotatedPublisher
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
+from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lane_reports import LaneReports
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.node_models import NodeModels
@@ -124,6 +129,10 @@ class PerceptionNode(ManagedNode):
         """What a lane's results pass before they are published; made anew for each activation."""
         return None
 
+    def how_often(self, lane: Lane) -> HowOften:
+        """How many of its frames a lane's engine is to take now."""
+        raise NotImplementedError
+
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's PipelineStats go."""
         raise NotImplementedError
@@ -163,15 +172,19 @@ class PerceptionNode(ManagedNode):
 
     def _start_lanes(self) -> None:
         """Start the engines' threads, then take images."""
-        policy = EveryFrame() if self._input_params.value.every_frame else NewestFrame()
+        every_frame = self._input_params.value.every_frame
+        policy = EveryFrame() if every_frame else NewestFrame()
         lanes = self.make_lanes()
+        time_s = _recorded_s if every_frame else arrival_s
         for lane in lanes:
             lane.refine = self.refiner(lane)
+            lane.pace = Pace(partial(self.how_often, lane), time_s)
         assert self._pictures is not None, 'as the topics'
         self._pipeline = pipeline = Pipeline(
             lanes, self._pictures.offer, self._on_lane_stopped, policy
         )
-        self._drawn_frames = DrawnFrames(lane.name for lane in lanes)
+        by_name = {lane.name: lane for lane in lanes}
+        self._drawn_frames = DrawnFrames(by_name, is_busy=lambda name: by_name[name].is_busy)
         self._reports.start(lanes, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')
@@ -237,3 +250,8 @@ class PerceptionNode(ManagedNode):
         annotated = self._annotated
         if annotated is not None:
             self.draw(frame, annotated)
+
+
+def _recorded_s(frame: Frame) -> float:
+    """When the image was made: a recording that is played faster or slower keeps its rates."""
+    return (stamp_ns(frame.header) or frame.received_ns) / 1e9

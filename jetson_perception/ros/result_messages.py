@@ -192,6 +192,7 @@ def stats_message(
         frames_received=counts.received + rejected,
         frames_processed=counts.processed,
         frames_skipped=counts.skipped,
+        frames_left_out=counts.left_out,
         frames_failed=counts.failed + rejected,
         frames_lost=lost,
         stages=stage_messages(lane.times),

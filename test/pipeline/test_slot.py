@@ -37,6 +37,25 @@ def test_an_item_not_yet_taken_is_replaced_and_returned():
     assert slot.put('fourth') is None
 
 
+def test_an_item_is_put_only_instead_of_one_that_waits():
+    slot = LatestSlot()
+    assert slot.put_instead('early') == 'early'
+    slot.put('first')
+    assert slot.put_instead('second') == 'first'
+    assert slot.take() == 'second'
+    assert slot.put_instead('late') == 'late'
+    slot.put('last')
+    slot.close()
+    assert slot.put_instead('closed') == 'closed'
+
+
+def test_a_queue_replaces_no_item():
+    slot = ItemQueue(5)
+    slot.put('first')
+    assert slot.put_instead('second') == 'second'
+    assert slot.take() == 'first'
+
+
 @pytest.mark.parametrize('item', [0, '', (), False], ids=repr)
 def test_an_item_that_is_false_is_an_item(slot, item):
     slot.put(item)
