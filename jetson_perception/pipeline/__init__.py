@@ -19,7 +19,7 @@ from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
 from jetson_perception.pipeline.lane import Counts, Lane, Model
-from jetson_perception.pipeline.pace import HowOften, Pace, arrival_s
+from jetson_perception.pipeline.pace import AllFrames, HowOften, Pace, arrival_s
 from jetson_perception.pipeline.picture_slots import PictureCounts, PictureKind, PictureSlots
 from jetson_perception.pipeline.pipeline import Pipeline
 from jetson_perception.pipeline.policy import EveryFrame, NewestFrame
@@ -33,6 +33,7 @@ __all__ = [
     'SLOW_START_S',
     'STAGES',
     'Activity',
+    'AllFrames',
     'Counts',
     'CudaLane',
     'DrawnFrames',

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import (
+    AllFrames,
     DrawnFrames,
     EveryFrame,
     Frame,
@@ -131,7 +132,7 @@ class PerceptionNode(ManagedNode):
 
     def how_often(self, lane: Lane) -> HowOften:
         """How many of its frames a lane's engine is to take now."""
-        raise NotImplementedError
+        return AllFrames()
 
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's PipelineStats go."""
