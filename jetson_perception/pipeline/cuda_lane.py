@@ -131,7 +131,7 @@ class CudaLane(Lane):
                 deliver(frame, None)
             if self.fatal is not None:
                 if begun is not None:
-                    self.fail(self.fatal)
+                    self.fail(self.fatal, begun.frame)
                     deliver(begun.frame, None)
                 raise self.fatal
             under_way = begun
@@ -164,7 +164,7 @@ class CudaLane(Lane):
             tensor = frame.device_tensor(taker)
             work = self.path.begin(tensor, taker, self._options())
         except Exception as error:  # noqa: BLE001 - a frame must not end its lane
-            self._tell(error)
+            self._tell(error, frame)
             return None
         finally:
             frame.release()
@@ -176,19 +176,20 @@ class CudaLane(Lane):
         try:
             result = self.path.finish(work)
         except Exception as error:  # noqa: BLE001 - as above
-            self._tell(error)
+            self._tell(error, begun.frame)
             return None
         finally:
             self._free_since_ns = self._clock.now_ns()
-        self.record_wait(begun.frame, begun.begun_ns)
-        self.times.record('inference', work.inference_ms)
-        self.times.record('postprocess', work.postprocess_ms)
+        record = self._record(begun.frame)
+        record.begun(begun.frame, begun.begun_ns)
+        record.times.record('inference', work.inference_ms)
+        record.times.record('postprocess', work.postprocess_ms)
         self.expected.follow(work.inference_ms + work.postprocess_ms)
         return result
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: Exception, frame: Frame) -> None:
         """Report a failed frame, and check whether all others will fail too."""
-        self.fail(error)
+        self.fail(error, frame)
         if self.fatal is None and not isinstance(error, ImageError):
             # An engine's errors do not say whether the GPU still works.
             self.fatal = self.path.fatal_problem()
@@ -218,5 +219,5 @@ def share_device_frames(lanes: Iterable[Lane]) -> list[DeviceFrames]:
 
             device = lane.path.device
             frames = shared.setdefault(device, DeviceFrames(device))
-            lane.input = frames.add(lane.path, lane.times)
+            lane.input = frames.add(lane.path, *(record.times for record in lane.records))
     return list(shared.values())

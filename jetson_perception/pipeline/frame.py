@@ -85,6 +85,8 @@ class Frame:
         self.age_ms = age_ms
         #: Name of the node's input that it came from; set by the input.
         self.input_name = ''
+        #: Which of the inputs of a pipeline that is; set before it is offered.
+        self.input_index = 0
         #: The encoding that the image came in, for messages: 'yuyv', 'jpeg'; set by the input.
         self.encoding = ''
         self.received_ns = time.monotonic_ns()
@@ -157,7 +159,7 @@ class Frame:
             frames = wanted.frames
             slot = self._device_slots.get(frames)
             if slot is None:
-                slot = frames.upload(self._raw_or_loaded())
+                slot = frames.upload(self._raw_or_loaded(), self.input_index)
                 self._device_slots[frames] = slot
             return slot.tensor(wanted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 from jetson_perception.pipeline.rate_limit import RateLimit
@@ -47,7 +48,7 @@ def arrival_s(frame: Frame) -> float:
 
 
 class Pace:
-    """Says of each frame whether its engine takes it.
+    """Says of each frame whether its engine takes it; each input is counted by itself.
 
     Parameters
     ----------
@@ -65,15 +66,25 @@ class Pace:
     ) -> None:
         self._wanted = wanted
         self._time_s = time_s
-        self._limit = RateLimit()
-        #: Frames since the last one that `every` let through; None before the first.
-        self._passed: int | None = None
+        self._of_inputs: defaultdict[int, _Turns] = defaultdict(_Turns)
 
     def takes(self, frame: Frame) -> bool:
-        """Whether the engine takes this frame; called once for each, in their order."""
-        wanted = self._wanted()
-        if self._passed is not None and self._passed + 1 < wanted.every:
-            self._passed += 1
+        """Whether the engine takes this frame; called once for each, in their order.
+
+        Frames of different inputs may come in different threads.
+        """
+        wanted, turns = self._wanted(), self._of_inputs[frame.input_index]
+        if turns.passed is not None and turns.passed + 1 < wanted.every:
+            turns.passed += 1
             return False
-        self._passed = 0
-        return self._limit.is_due(wanted.max_rate, self._time_s(frame))
+        turns.passed = 0
+        return turns.limit.is_due(wanted.max_rate, self._time_s(frame))
+
+
+class _Turns:
+    """What was taken of one input."""
+
+    def __init__(self) -> None:
+        self.limit = RateLimit()
+        #: Frames since the last one that `every` let through; None before the first.
+        self.passed: int | None = None

@@ -71,6 +71,8 @@ class Pipeline:
         continue. It must not call `close`, which waits for this thread.
     policy : FramePolicy, optional
         Which frames lanes take; by default the newest.
+    inputs : int
+        How many inputs frames come from; `Frame.input_index` says which. Lanes serve them in turn.
     """
 
     def __init__(
@@ -79,12 +81,16 @@ class Pipeline:
         on_settled: Callable[[Frame], None] | None = None,
         on_stopped: Callable[[Lane, PerceptionError], None] | None = None,
         policy: FramePolicy | None = None,
+        inputs: int = 1,
     ) -> None:
         self.lanes = tuple(lanes)
         self._policy: FramePolicy = policy or NewestFrame()
-        if policy is not None:  # by default, a lane's slot keeps the newest frame
-            for lane in self.lanes:
-                lane.slot = policy.make_slot()
+        for lane in self.lanes:
+            if policy is not None or inputs > 1:  # a lane's own slot keeps the newest frame of one
+                lane.slot = self._policy.make_slot()
+            if inputs > 1:
+                lane.serve(inputs)
+        self._numbering = threading.Lock()
         self._on_settled = on_settled
         self._on_stopped = on_stopped
         self._offered = 0
@@ -154,9 +160,11 @@ class Pipeline:
         self._start.call_off()
 
     def offer(self, frame: Frame) -> None:
-        """Hand a frame to every lane."""
-        self._offered += 1
-        frame.share(self._offered, len(self.lanes), self._pool)
+        """Hand a frame to every lane; each input may do so in a thread of its own."""
+        with self._numbering:
+            self._offered += 1
+            index = self._offered
+        frame.share(index, len(self.lanes), self._pool)
         for lane in self.lanes:
             untaken = lane.offer(frame)
             if untaken is not None:
@@ -281,7 +289,8 @@ class Pipeline:
             if self._left:
                 return False
             log.exception('%s: a result could not be published', lane.name)
-            lane.fail(PerceptionError(f'{lane.name}: publishing failed: {printable(error)}'))
+            told = f'{lane.name}: publishing failed: {printable(error)}'
+            lane.fail(PerceptionError(told), frame)
             return False
         lane.published(frame, ready_ns)
         return True

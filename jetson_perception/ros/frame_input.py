@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class FrameInput(Protocol):
     """Gives frames from `start` to `stop`; it may be started again after `close`.
 
-    `done` is called from any thread, the others in the executor's.
+    It is made as the node configures, which raises what is wrong with what it is to open, and has
+    all publishers and services of its own until `destroy`. `done` is called from any thread, the
+    others in the executor's.
     """
 
     @property
@@ -47,8 +49,11 @@ class FrameInput(Protocol):
         """How many images since `start` were sent and never taken, as far as can be told."""
         ...
 
-    def diagnose(self, name: str) -> DiagnosticStatus:
-        """How the input is, under this name: whether images come, and all that are sent."""
+    def diagnose(self, node_name: str) -> DiagnosticStatus | None:
+        """How the input is: whether images come, and all that are sent; None before `start`.
+
+        The line's name begins with the node's full one.
+        """
         ...
 
     def silence(self) -> str:
@@ -63,10 +68,22 @@ class FrameInput(Protocol):
         """Whether no image comes because the recording is over, which is no fault."""
         ...
 
+    def trying_again(self) -> str:
+        """What it tries again by itself, and why, for people; empty for nothing."""
+        ...
+
+    def hang(self) -> str:
+        """What of it has not returned for longer than it may, for people; empty for nothing."""
+        ...
+
     def stop(self) -> None:
         """Give no more frames; those under way can still be done with."""
         ...
 
     def close(self) -> None:
         """Let everything go that `start` opened; harmless where nothing is."""
+        ...
+
+    def destroy(self) -> None:
+        """Take down what it has had since it was made; it is of no use any more."""
         ...

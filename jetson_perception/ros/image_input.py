@@ -15,6 +15,7 @@ from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
+from jetson_perception.ros.camera_topics import CameraTopicsParams
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageInputParams:
+class ImageInputParams(CameraTopicsParams):
     """Parameters of a node that subscribes to an image topic."""
 
     image_transport: str = param(
@@ -111,6 +112,8 @@ class ImageInput:
         Called as on_error(error) for an image that cannot be used.
     topic : str
         Where images are, as `image_topic` finds it.
+    udp_participant : UdpParticipant, optional
+        One that several inputs share, whose owner closes it after them.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class ImageInput:
         params: Parameters[ImageInputParams],
         on_error: Callable[[PerceptionError], None],
         topic: str = 'image',
+        udp_participant: UdpParticipant | None = None,
     ) -> None:
         self._node = node
         self._params = params
@@ -126,7 +130,8 @@ class ImageInput:
         self._topic = topic
         self._offer: Callable[[Frame], None] | None = None
         self._subscription: ImageSubscription | None = None
-        self._udp_participant = UdpParticipant(node)
+        self._udp_is_shared = udp_participant is not None
+        self._udp_participant = udp_participant or UdpParticipant(node)
         self._watch: SubscriptionWatch | None = None
         self._video: VideoInput | None = None
         #: Says what is done with, where every frame is to be handled.
@@ -211,9 +216,10 @@ class ImageInput:
         """How many images since `start` were sent and never taken."""
         return self._watch.losses.total.lost if self._watch is not None else 0
 
-    def diagnose(self, name: str) -> DiagnosticStatus:
+    def diagnose(self, node_name: str) -> DiagnosticStatus:
         """Whether images come, and all that are sent."""
-        return input_status(name, self, self._watch.losses if self._watch is not None else None)
+        losses = self._watch.losses if self._watch is not None else None
+        return input_status(f'{node_name}: input {self.name}', self, losses)
 
     def clock_problem(self) -> str:
         """Why the newest image's age is not known; empty when it is."""
@@ -222,6 +228,14 @@ class ImageInput:
     def at_end(self) -> bool:
         """Whether all who publish the topic have played what they had to its end."""
         return self._watch is not None and self._watch.at_end()
+
+    def trying_again(self) -> str:
+        """Nothing: it takes what is sent."""
+        return ''
+
+    def hang(self) -> str:
+        """Nothing: it calls nothing that may hang."""
+        return ''
 
     def stop(self) -> None:
         """Unsubscribe."""
@@ -243,10 +257,15 @@ class ImageInput:
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""
         self.stop()
-        self._udp_participant.close()
+        if not self._udp_is_shared:
+            self._udp_participant.close()
         answers, self._answers = self._answers, None
         if answers is not None:
             answers.close()
+
+    def destroy(self) -> None:
+        """Do as `close`, which leaves nothing."""
+        self.close()
 
     def _on_image(self, msg: Image) -> None:
         if msg.encoding in UNNAMED and self._offer is not None:

@@ -50,10 +50,14 @@ class UdpParticipant:
         self, message_type: Any, topic: str, callback: Callable[..., None], qos: QoSProfile
     ) -> UdpSubscription:
         """Subscribe to a topic, by its full name."""
+        self.open()
+        return UdpSubscription(self._node, self._hidden, message_type, topic, callback, qos)
+
+    def open(self) -> None:
+        """Join the graph, if that has not happened yet, which takes some 0.1 s."""
         if self._hidden is None:
             self.close()  # what an attempt that failed has left
             self._open()
-        return UdpSubscription(self._node, self._hidden, message_type, topic, callback, qos)
 
     def close(self) -> None:
         """Leave the graph; all subscriptions must have been destroyed. Harmless if not open."""

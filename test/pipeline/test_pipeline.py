@@ -165,7 +165,7 @@ def test_frames_that_the_pace_leaves_out_are_counted_so_and_reach_other_lanes(st
         assert all_results.next() == (each.header, each.header)
         if each.header % 2:
             assert half_results.next() == (each.header, each.header)
-        wait_until(lambda: not (every.is_busy or half.is_busy))
+        wait_until(lambda: not (every.counts.under_way or half.counts.under_way))
     assert half.counts == Counts(received=6, processed=3, left_out=3)
     assert every.counts == Counts(received=6, processed=6)
     assert [each.left_out_by for each in frames] == [set(), {'half'}] * 3
@@ -180,12 +180,12 @@ def test_a_frame_that_waits_for_a_busy_engine_is_replaced_even_by_one_to_leave_o
     assert model.wait_until_begun() == 1
     for number in (2, 3, 4):
         pipeline.offer(frame(number))
-    assert lane.is_busy
+    assert lane.counts.under_way == 2
     assert lane.counts == Counts(received=4, skipped=1, left_out=1)
     model.go.set()
     assert [published.next(), published.next()] == [(1, 1), (4, 4)]
     wait_until(lambda: lane.counts.processed == 2)
-    assert not lane.is_busy
+    assert not lane.counts.under_way
 
 
 def test_a_frame_that_is_left_out_is_settled_where_every_frame_is(started):
