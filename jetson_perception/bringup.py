@@ -304,7 +304,7 @@ def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[s
 
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     """The values, with a rendered scene as the source unless something names another."""
-    given = values.get('image') or values['source'] or _camera_file(values)
+    given = values.get('image') or values['source'] or _camera_file(values) or _cameras(values)
     return {**values, 'source': values['source'] if given else scene}
 
 
@@ -340,6 +340,21 @@ def _listed_engines(values: Mapping[str, str]) -> list[str]:
     return listed if listed and is_list else [values['engine_name']]
 
 
+def _cameras(values: Mapping[str, str]) -> list[str]:
+    """Image topics of several cameras: those of the argument, else of the user's file."""
+    given = values.get('image_topics', '').strip('[] ')
+    if given:
+        return [topic.strip(' \'"') for topic in given.split(',') if topic.strip()]
+    if not values.get('params_file') or 'name' not in values:
+        return []
+    name = _topic(values['namespace'], values['name'])
+    for section in read_sections(Path(values['params_file'])) or ():
+        listed = section.values.get('image_topics')
+        if section.is_for(name) and isinstance(listed, list) and listed:
+            return [str(topic) for topic in listed]
+    return []
+
+
 def _camera_file(values: Mapping[str, str]) -> str:
     """The user's file for the camera, perhaps the other node's; empty if there is none."""
     name = _topic(values['camera_namespace'], values['camera_name'])
@@ -373,10 +388,18 @@ def _perception(
             'to start',
             'image',
         )
-    own_camera = not values['image']
+    cameras = [] if values['image'] or values['source'] else _cameras(values)
+    if values['image_topics'] and not cameras:
+        other = 'image' if values['image'] else 'source'
+        raise ParameterError(
+            f'{other} and image_topics are both given; give image_topics alone for several '
+            'cameras that are already running',
+            'image_topics',
+        )
+    own_camera = not values['image'] and not cameras
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
-    image = camera_topic if own_camera else values['image']
+    image = camera_topic if own_camera else values['image'] or cameras[0]
     # A topic that ends so is compressed itself.
     compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
@@ -388,8 +411,8 @@ def _perception(
             values['namespace'],
             values['name'],
             parameter_file=_file(values['params_file'], executable) if has_file else None,
-            parameters=parameters | given,
-            remappings={'image': image, 'image/compressed': compressed},
+            parameters=parameters | given | ({'image_topics': cameras} if cameras else {}),
+            remappings={} if cameras else {'image': image, 'image/compressed': compressed},
             environment=_environment(values),
             preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
         )
@@ -397,14 +420,18 @@ def _perception(
     if own_camera:
         processes.append(_camera(values))
     if values['rviz'] == 'true':
+        results = _topic(values['namespace'], '').rstrip('/')
+        if cameras:  # the first one's
+            results = image.removesuffix('/compressed').rpartition('/')[0]
+            results = results if image.startswith('/') else _topic(values['namespace'], results)
         processes.append(
             NodeProcess(
                 'rviz2',
                 package='rviz2',
                 remappings={
                     '/perception/image': image,
-                    '/perception/annotated': _topic(values['namespace'], 'annotated'),
-                    '/perception/mask/color': _topic(values['namespace'], 'mask/color'),
+                    '/perception/annotated': f'{results}/annotated',
+                    '/perception/mask/color': f'{results}/mask/color',
                 },
                 arguments=('-d', str(config_path('perception.rviz'))),
             )
