@@ -308,7 +308,7 @@ def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[s
 
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     """The values, with a rendered scene as the source unless something names another."""
-    given = values.get('image') or values['source'] or _source_file(values)
+    given = values.get('image') or values['source'] or _source_file(values) or _cameras(values)
     return {**values, 'source': values['source'] if given else scene}
 
 
@@ -394,6 +394,21 @@ def _listed_engines(values: Mapping[str, str]) -> list[str]:
     return listed if listed and is_list else [values['engine_name']]
 
 
+def _cameras(values: Mapping[str, str]) -> list[str]:
+    """Image topics of several cameras: those of the argument, else of the user's file."""
+    given = values.get('image_topics', '').strip('[] ')
+    if given:
+        return [topic.strip(' \'"') for topic in given.split(',') if topic.strip()]
+    if not values.get('params_file') or 'name' not in values:
+        return []
+    name = _topic(values['namespace'], values['name'])
+    for section in read_sections(Path(values['params_file'])) or ():
+        listed = section.values.get('image_topics')
+        if section.is_for(name) and isinstance(listed, list) and listed:
+            return [str(topic) for topic in listed]
+    return []
+
+
 def _camera_file(values: Mapping[str, str]) -> str:
     """The user's file for the camera, perhaps the other node's; empty if there is none."""
     name = _topic(values['camera_namespace'], values['camera_name'])
@@ -428,9 +443,17 @@ def _perception(
             'image',
         )
     in_process = values['in_process'] == 'true'
+    cameras = [] if values['image'] or values['source'] else _cameras(values)
+    if values['image_topics'] and not cameras:
+        other = 'image' if values['image'] else 'source'
+        raise ParameterError(
+            f'{other} and image_topics are both given; give image_topics alone for several '
+            'cameras that are already running',
+            'image_topics',
+        )
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
-    image = values['image'] or camera_topic
+    image = values['image'] or (cameras[0] if cameras else camera_topic)
     # A topic that ends so is compressed itself.
     compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
@@ -446,23 +469,29 @@ def _perception(
             values['namespace'],
             values['name'],
             parameter_file=_file(values['params_file'], executable) if has_file else None,
-            parameters=parameters | given,
-            remappings={} if in_process else {'image': image, 'image/compressed': compressed},
+            parameters=parameters | given | ({'image_topics': cameras} if cameras else {}),
+            remappings={}
+            if in_process or cameras
+            else {'image': image, 'image/compressed': compressed},
             environment=_environment(values),
             preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
         )
     ]
-    if not values['image'] and not in_process:
+    if not (values['image'] or in_process or cameras):
         processes.append(_camera(values))
     if values['rviz'] == 'true':
+        results = _topic(values['namespace'], '').rstrip('/')
+        if cameras:  # the first one's
+            results = image.removesuffix('/compressed').rpartition('/')[0]
+            results = results if image.startswith('/') else _topic(values['namespace'], results)
         processes.append(
             NodeProcess(
                 'rviz2',
                 package='rviz2',
                 remappings={
                     '/perception/image': image,
-                    '/perception/annotated': _topic(values['namespace'], 'annotated'),
-                    '/perception/mask/color': _topic(values['namespace'], 'mask/color'),
+                    '/perception/annotated': f'{results}/annotated',
+                    '/perception/mask/color': f'{results}/mask/color',
                 },
                 arguments=('-d', str(config_path('perception.rviz'))),
             )

@@ -122,6 +122,12 @@ _PERCEPTION = (
         ('true', 'false'),
     ),
     Argument(
+        'image_topics',
+        '',
+        'Image topics of several cameras that are already running, separated by commas, in place '
+        'of image; the results of /front/image_raw are published under /front.',
+    ),
+    Argument(
         'image_transport',
         '',
         'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage; ffmpeg: video of '
@@ -228,7 +234,9 @@ _OTHER_WORDS = {
     'confidence': 'score_threshold',
     'device': 'source',
     'fps': 'frame_rate',
+    'cameras': 'image_topics',
     'image_topic': 'image',
+    'images': 'image_topics',
     'image_height': 'height',
     'image_width': 'width',
     'input': 'source',

@@ -507,6 +507,48 @@ class TestModels:
         assert executables([node]) == ['seg_node']
 
 
+class TestSeveralCameras:
+    @pytest.mark.parametrize(
+        'given',
+        [
+            pytest.param('/front/image_raw,/rear/image_raw', id='commas'),
+            pytest.param('/front/image_raw, /rear/image_raw', id='spaces'),
+            pytest.param('[/front/image_raw, /rear/image_raw]', id='as_in_a_file'),
+            pytest.param('[\'/front/image_raw\', "/rear/image_raw"]', id='quotes'),
+        ],
+    )
+    @pytest.mark.parametrize('start', [seg, yolo], ids=['seg', 'yolo'])
+    def test_the_node_alone_takes_them(self, start, given):
+        (node,) = start(model='my.onnx', image_topics=given)
+        assert node.parameters['image_topics'] == ['/front/image_raw', '/rear/image_raw']
+        assert node.remappings == {}
+
+    def test_those_of_a_file_count_too(self, tmp_path):
+        file = tmp_path / 'cameras.yaml'
+        file.write_text('/**:\n  ros__parameters:\n    image_topics: [/a/image, /b/image]\n')
+        (node,) = seg(params_file=str(file))
+        assert (node.parameters['image_topics'], node.remappings) == (['/a/image', '/b/image'], {})
+        assert executables(seg(params_file=str(file), image='/i')) == ['seg_node']
+        assert seg(params_file=str(file), image='/i')[0].remappings['image'] == '/i'
+
+    @pytest.mark.parametrize('other', ['image', 'source'])
+    def test_nothing_else_may_name_a_camera(self, other):
+        with pytest.raises(ParameterError, match=f'^{other} and image_topics are both given'):
+            seg(image_topics='/front/image_raw', **{other: '/i'})
+
+    @pytest.mark.parametrize(
+        ('topic', 'shown'),
+        [
+            pytest.param('/front/image_raw', '/front/annotated', id='full_name'),
+            pytest.param('/front/image_raw/compressed', '/front/annotated', id='compressed'),
+            pytest.param('front/image_raw', '/seg/front/annotated', id='relative'),
+        ],
+    )
+    def test_rviz_shows_the_first(self, topic, shown):
+        _, rviz = seg(model='m.onnx', image_topics=f'{topic},/rear/image_raw', rviz='true')
+        assert rviz.remappings['/perception/annotated'] == shown
+
+
 class TestFourEngines:
     def test_of_the_package_each_with_a_model_of_its_own_precision(self):
         """The INT8 engines run quantized models: not the others under another name."""

@@ -110,8 +110,8 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
         for argument in arguments
     }
     values |= {'source': 'csi://0', 'rviz': 'false'}
-    if 'image' in values:  # a camera is started, or one that runs is named
-        values['image'] = ''
+    if 'image' in values:  # a camera is started, or one or several that run are named
+        values |= {'image': '', 'image_topics': ''}
     seen = 0
     for process in processes(values):
         known = {

@@ -60,6 +60,8 @@ class Engine(Protocol):
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one input tensor of shape (1, 3, h, w), in the order of `outputs`.
 
+        An engine that has an attribute `max_batch` takes up to so many images at a time.
+
         The arrays are valid until the next call of `infer`, which may reuse them.
 
         Raises

@@ -77,15 +77,22 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
         raise ModelError(f'{found}; expected float32 or float16')
 
 
-def require_tensor(path: str | Path, spec: TensorSpec, tensor: NDArray[np.generic]) -> None:
-    """Refuse a tensor that does not fit an engine's input.
+MOST_BATCH = 64
+"""The most images in one inference; a machine runs out of memory or patience long before."""
+
+
+def require_tensor(
+    path: str | Path, spec: TensorSpec, tensor: NDArray[np.generic], max_batch: int = 1
+) -> None:
+    """Refuse a tensor that does not fit an engine's input, which takes so many images at most.
 
     Raises
     ------
     ModelError
         When its shape or dtype differs; the message names both.
     """
-    if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+    fits = tensor.shape[1:] == spec.shape[1:] and 1 <= len(tensor) <= max_batch
+    if not fits or tensor.dtype != spec.dtype:
         raise ModelError(
             f'{path}: input {quoted(spec.name)} takes {spec.dtype} {spec.shape}, '
             f'got {tensor.dtype} {tensor.shape}'

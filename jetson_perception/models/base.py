@@ -74,6 +74,8 @@ class Model(Generic[Result, Options]):
         Used when `postprocess` is called without options.
     assumed : dict of str to str
         The assumed value of each setting that neither the model nor the caller specifies.
+    batch : int
+        How many tensors may be joined for `infer`: 1 until what `models.batching` found is set.
     device_path : CudaPath or None
         What a lane on a GPU runs; None for an engine that runs on the CPU, and for a task that
         has no kernels.
@@ -109,6 +111,7 @@ class Model(Generic[Result, Options]):
         self.assumed: dict[str, str] = self._assume()
         if self.assumption_text:
             _log.info('%s', self.assumption_text)
+        self.batch = 1
         self.device_path = self._open_device_path()
 
     @classmethod

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Semantic segmentation of an image topic.
 
-In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
+In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`; or
+those of several cameras, `image_topics`, each with its outputs in the namespace of its topic.
 Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each class), `label_info`
 (latched), `stats`, and, while somebody subscribes, `mask/color`, `annotated` and
 `annotated/compressed`. Every output has its image's header.
@@ -20,10 +21,12 @@ from vision_msgs.msg import LabelInfo
 from jetson_perception.drawing import color_mask, draw_frame_rate
 from jetson_perception.models.segmentation import SegmentationParams
 from jetson_perception.palette import color, palette
-from jetson_perception.pipeline import Frame, Lane, PictureKind, make_lane
+from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
+from jetson_perception.ros.batch_parameters import BatchParams
 from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.models import Model, SegmentationModel
     from jetson_perception.ros.annotation import AnnotatedPublisher
+    from jetson_perception.ros.node_camera import NodeCamera
     from jetson_perception.tasks.results import Segmentation
 
 NODE = 'seg_node'
@@ -46,10 +50,39 @@ _CLASS_IDS = 256
 
 
 @dataclass(frozen=True)
-class SegParams(SegmentationParams, ModelParams):
+class SegParams(SegmentationParams, BatchParams, PaceParams, ModelParams):
     """Parameters of seg_node."""
 
     draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
+
+
+class _Outputs:
+    """What is published of one camera's images."""
+
+    def __init__(self, node: SegNode, model: SegmentationModel, prefix: str) -> None:
+        self._node = node
+        self.topics = ResultPublishers(node, model.task.topics(model), prefix)
+        self._color_masks = node.create_publisher(
+            Image, f'{prefix}mask/color', **qos.overridable(qos.IMAGES)
+        )
+        self._color_sender = image_sender(self._color_masks)
+        self._labels = node.create_publisher(LabelInfo, f'{prefix}label_info', qos.LATCHED)
+        now = Header(stamp=node.get_clock().now().to_msg())
+        self._labels.publish(label_info_message(model.class_names, 0.0, now))
+
+    def color_wanted(self) -> bool:
+        """Whether anybody subscribes to the coloured mask."""
+        return bool(self._color_masks.get_subscription_count())
+
+    def send_color(self, colors: Any, header: Any) -> None:
+        """Publish a coloured mask."""
+        self._color_sender.send(colors, 'bgr8', header)
+
+    def destroy(self) -> None:
+        """Take the topics down."""
+        self.topics.destroy()
+        for publisher in (self._color_masks, self._labels):
+            self._node.destroy_publisher(publisher)
 
 
 class SegNode(PerceptionNode):
@@ -57,27 +90,21 @@ class SegNode(PerceptionNode):
 
     def __init__(self, **options: Any) -> None:
         self._model: SegmentationModel | None = None
+        self._outputs: list[_Outputs] = []
         super().__init__(NODE, SegParams, **options)
 
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the one model."""
         params: SegParams = self.own.value
         params.require_model('model')
-        return {'': partial(open_node_model, NODE, params)}
+        return {'': partial(open_node_model, NODE, params, cameras=len(self.prefixes))}
 
     def adopt(self, models: dict[str, SegmentationModel]) -> None:
         """Announce the model's classes."""
         self._model = models['']
         self._colors = palette(_CLASS_IDS)
         self._palette = tuple(color(index) for index in range(_CLASS_IDS))
-        self._topics = ResultPublishers(self, self._model.task.topics(self._model))
-        self._color_masks = self.create_publisher(
-            Image, 'mask/color', **qos.overridable(qos.IMAGES)
-        )
-        self._color_sender = image_sender(self._color_masks)
-        self._labels = self.create_publisher(LabelInfo, 'label_info', qos.LATCHED)
-        now = Header(stamp=self.get_clock().now().to_msg())
-        self._labels.publish(label_info_message(self._model.class_names, 0.0, now))
+        self._outputs = [_Outputs(self, self._model, prefix) for prefix in self.prefixes]
 
     def cleanup(self) -> None:
         """Close the model and take the topics down."""
@@ -86,9 +113,9 @@ class SegNode(PerceptionNode):
             return
         self.left_behind.close_when_free('the engine', self._model.close)
         self._model = None
-        self._topics.destroy()
-        for publisher in (self._color_masks, self._labels):
-            self.destroy_publisher(publisher)
+        for outputs in self._outputs:
+            outputs.destroy()
+        self._outputs = []
 
     def make_lanes(self) -> list[Lane]:
         """The one lane of the one model."""
@@ -100,7 +127,13 @@ class SegNode(PerceptionNode):
             return self._options(model, on_gpu=lane.refine is None)
 
         lane = make_lane(LANE, model, self._publish, options, self.on_frame_error)
+        lane.batching = Batching(model.batch, lambda: self.own.value)
         return [lane]
+
+    def how_often(self, lane: Lane) -> PaceParams:
+        """How many of the frames the engine is to take now."""
+        params: PaceParams = self.own.value
+        return params
 
     def stats_topic(self, lane: Lane) -> str:
         """Where the lane's stats go."""
@@ -116,23 +149,22 @@ class SegNode(PerceptionNode):
     def _pictures_wanted(self, blend: float) -> PictureOptions:
         """What a model on a GPU is to draw, for those who subscribe now."""
         return PictureOptions(
-            colored=bool(self._color_masks.get_subscription_count()),
+            colored=any(outputs.color_wanted() for outputs in self._outputs),
             tinted=self.annotated_wanted(),
             colors=self._palette,
             blend=blend,
         )
 
     def _publish(self, frame: Frame, result: Segmentation) -> None:
-        self._topics.publish(result, frame.header)
+        self._outputs[frame.input_index].topics.publish(result, frame.header)
 
-    def picture_kinds(self) -> list[PictureKind]:
-        """The annotated image and the coloured mask."""
-        color = PictureKind('mask/color', self._choose_color, self.draw_color)
-        return [*super().picture_kinds(), color]
+    def picture_kinds(self, camera: NodeCamera) -> list[PictureKind]:
+        """The coloured mask."""
+        return [PictureKind('mask/color', self._choose_color, self.draw_color)]
 
     def _choose_color(self, frame: Frame) -> Frame | None:
         is_there = frame.results.get(LANE) is not None
-        return frame if is_there and self._color_masks.get_subscription_count() else None
+        return frame if is_there and self._outputs[frame.input_index].color_wanted() else None
 
     def draw_color(self, frame: Frame) -> None:
         """Publish the coloured mask; runs in a thread of its own."""
@@ -140,7 +172,7 @@ class SegNode(PerceptionNode):
         colors = result.colored
         if colors is None:
             colors = color_mask(result.mask, self._colors)
-        self._color_sender.send(colors, 'bgr8', frame.header)
+        self._outputs[frame.input_index].send_color(colors, frame.header)
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the annotated image."""
@@ -149,13 +181,13 @@ class SegNode(PerceptionNode):
             return
         tinted = self._model.task.canvas(result)
         picture = frame.bgr() if tinted is None else tinted
-        publisher.publish(picture, frame.header, partial(self._draw_on, self._model, result))
+        publisher.publish(picture, frame.header, partial(self._draw_on, frame, self._model))
 
-    def _draw_on(self, model: SegmentationModel, result: Segmentation, canvas: Any) -> None:
+    def _draw_on(self, frame: Frame, model: SegmentationModel, canvas: Any) -> None:
         params: SegParams = self.own.value
-        model.task.draw(canvas, model, result, params)
+        model.task.draw(canvas, model, frame.results[LANE], params)
         if params.draw_frame_rate:
-            draw_frame_rate(canvas, self.frame_rate())
+            draw_frame_rate(canvas, self.frame_rate(frame))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Objects, poses, instance masks and classes of an image topic, by any number of engines.
 
-In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`.
+In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`; or
+those of several cameras, `image_topics`, each with its outputs in the namespace of its topic.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
 image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
@@ -22,10 +23,12 @@ from vision_msgs.msg import LabelInfo
 
 from jetson_perception.drawing import Overlay
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.pipeline import Frame, Lane, make_lane
+from jetson_perception.pipeline import Batching, Frame, Lane, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
+from jetson_perception.ros.batch_parameters import BatchParams
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
@@ -86,7 +89,7 @@ TASKS = tasks_of(NODE)
 
 
 @dataclass(frozen=True)
-class _AnyEngineParams(ModelParams):
+class _AnyEngineParams(BatchParams, PaceParams, ModelParams):
     """Parameters of an engine whatever its task."""
 
     task: str = param(
@@ -142,8 +145,11 @@ class _Engine:
             raise
         self._options_of = value
         self._node = node
-        self._topics = ResultPublishers(node, model.task.topics(model), f'{name}/')
-        self._labels = node.create_publisher(LabelInfo, f'{name}/label_info', qos.LATCHED)
+        names = [f'{prefix}{name}/' for prefix in node.prefixes]
+        self._topics = [ResultPublishers(node, model.task.topics(model), each) for each in names]
+        self._labels = [
+            node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED) for each in names
+        ]
         self._announce()
         params.check = self._problem
 
@@ -160,7 +166,8 @@ class _Engine:
     def _announce(self) -> None:
         now = Header(stamp=self._node.get_clock().now().to_msg())
         threshold = self.params.value.score_threshold
-        self._labels.publish(label_info_message(self.model.class_names, threshold, now))
+        for labels in self._labels:
+            labels.publish(label_info_message(self.model.class_names, threshold, now))
 
     def _problem(self, value: Any) -> str:
         try:
@@ -169,8 +176,14 @@ class _Engine:
             return f'{self.name}.{error}'
         return ''
 
+    def make_lane(self, on_error: Callable[[PerceptionError], None]) -> Lane:
+        """What runs the engine."""
+        lane = make_lane(self.name, self.model, self.publish, self.options, on_error)
+        lane.batching = Batching(self.model.batch, lambda: self.params.value)
+        return lane
+
     def publish(self, frame: Frame, result: Any) -> None:
-        self._topics.publish(result, frame.header)
+        self._topics[frame.input_index].publish(result, frame.header)
 
     def draw(self, canvas: Any, frame: Frame, overlay: Overlay) -> None:
         """Draw the engine's result for this frame; nothing where it has none."""
@@ -184,8 +197,9 @@ class _Engine:
     def close(self) -> None:
         self.params.check = None
         self._node.left_behind.close_when_free(f'engine {self.name}', self.model.close)
-        self._topics.destroy()
-        self._node.destroy_publisher(self._labels)
+        for topics, labels in zip(self._topics, self._labels, strict=True):
+            topics.destroy()
+            self._node.destroy_publisher(labels)
 
 
 class YoloNode(PerceptionNode):
@@ -219,7 +233,8 @@ class YoloNode(PerceptionNode):
         with _errors_of(name):
             params = self._engine_params[name].value
             params.require_model(f'{name}.model')
-            return open_node_model(NODE, params, task=params.task, **building)
+            cameras = len(self.prefixes)
+            return open_node_model(NODE, params, task=params.task, cameras=cameras, **building)
 
     def cleanup(self) -> None:
         """Close the engines."""
@@ -229,12 +244,12 @@ class YoloNode(PerceptionNode):
 
     def make_lanes(self) -> list[Lane]:
         """A lane an engine."""
-        return [
-            make_lane(
-                engine.name, engine.model, engine.publish, engine.options, self.on_frame_error
-            )
-            for engine in self._engines
-        ]
+        return [engine.make_lane(self.on_frame_error) for engine in self._engines]
+
+    def how_often(self, lane: Lane) -> PaceParams:
+        """How many of the frames an engine is to take now."""
+        params: PaceParams = self._engine_params[lane.name].value
+        return params
 
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's stats go."""
@@ -249,7 +264,7 @@ class YoloNode(PerceptionNode):
         for engine in self._engines:
             engine.draw(canvas, frame, overlay)
         if self.own.value.draw_frame_rate:
-            overlay.add_frame_rate(self.frame_rate())
+            overlay.add_frame_rate(self.frame_rate(frame))
         overlay.draw(canvas)
 
     def declare_dependent(self) -> None:

@@ -131,7 +131,7 @@ class CudaLane(Lane):
                 deliver(frame, None)
             if self.fatal is not None:
                 if begun is not None:
-                    self.fail(self.fatal)
+                    self.fail(self.fatal, begun.frame)
                     deliver(begun.frame, None)
                 raise self.fatal
             under_way = begun
@@ -164,7 +164,7 @@ class CudaLane(Lane):
             tensor = frame.device_tensor(taker)
             work = self.path.begin(tensor, taker, self._options())
         except Exception as error:  # noqa: BLE001 - a frame must not end its lane
-            self._tell(error)
+            self._tell(error, frame)
             return None
         finally:
             frame.release()
@@ -176,23 +176,24 @@ class CudaLane(Lane):
         try:
             result = self.path.finish(work)
         except Exception as error:  # noqa: BLE001 - as above
-            self._tell(error)
+            self._tell(error, begun.frame)
             return None
         finally:
             self._free_since_ns = self._clock.now_ns()
-        self.record_wait(begun.frame, begun.begun_ns)
+        record, frame = self._record(begun.frame), begun.frame
+        record.begun(frame, begun.begun_ns)
         # The GPU tells how long it took, not when; the host heard of the end just now.
         decoded = self._free_since_ns
         inferred = decoded - int(work.postprocess_ms * 1e6)
         begun_ns = inferred - int(work.inference_ms * 1e6)
-        self.times.span('inference', begun_ns, inferred, begun.frame.trace_id, 'GPU')
-        self.times.span('postprocess', inferred, decoded, begun.frame.trace_id, 'GPU')
+        record.times.span('inference', begun_ns, inferred, frame.trace_id, 'GPU')
+        record.times.span('postprocess', inferred, decoded, frame.trace_id, 'GPU')
         self.expected.follow(work.inference_ms + work.postprocess_ms)
         return result
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: Exception, frame: Frame) -> None:
         """Report a failed frame, and check whether all others will fail too."""
-        self.fail(error)
+        self.fail(error, frame)
         if self.fatal is None and not isinstance(error, ImageError):
             # An engine's errors do not say whether the GPU still works.
             self.fatal = self.path.fatal_problem()
@@ -222,5 +223,5 @@ def share_device_frames(lanes: Iterable[Lane]) -> list[DeviceFrames]:
 
             device = lane.path.device
             frames = shared.setdefault(device, DeviceFrames(device))
-            lane.input = frames.add(lane.path, lane.times)
+            lane.input = frames.add(lane.path, *(record.times for record in lane.records))
     return list(shared.values())

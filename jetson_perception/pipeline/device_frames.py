@@ -58,8 +58,8 @@ class DeviceInput:
         The lane's position among the lanes.
     kind : int
         Equal for lanes whose tensors are equal.
-    times : StageTimes
-        Receives the GPU times of the lane's frames.
+    times : tuple of StageTimes
+        Receive the GPU times of the lane's frames, by the input that they come from.
     """
 
     __slots__ = ('frames', 'index', 'kind', 'preprocess', 'times')
@@ -70,7 +70,7 @@ class DeviceInput:
         preprocess: DevicePreprocess,
         index: int,
         kind: int,
-        times: StageTimes,
+        times: tuple[StageTimes, ...],
     ) -> None:
         self.frames = frames
         self.preprocess = preprocess
@@ -97,15 +97,15 @@ class DeviceFrames:
         self._kinds: dict[Hashable, int] = {}
         self._inputs: list[DeviceInput] = []
 
-    def add(self, preprocess: DevicePreprocess, times: StageTimes) -> DeviceInput:
-        """Add a lane; all are added before the first frame."""
+    def add(self, preprocess: DevicePreprocess, *times: StageTimes) -> DeviceInput:
+        """Add a lane, with its times of each input; all are added before the first frame."""
         kind = self._kinds.setdefault(preprocess.input_key, len(self._kinds))
         added = DeviceInput(self, preprocess, len(self._inputs), kind, times)
         self._inputs.append(added)
         return added
 
-    def upload(self, raw: RawImage, trace_id: int = 0) -> DeviceSlot:
-        """Start uploading a frame's image; the caller returns the slot with `give_back`.
+    def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> DeviceSlot:
+        """Start uploading an image of an input; the caller returns the slot with `give_back`.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class DeviceFrames:
         """
         slot = self._take()
         try:
-            slot.upload(raw, trace_id)
+            slot.upload(raw, input_index, trace_id)
         except BaseException:
             self.give_back(slot)
             raise
@@ -211,11 +211,12 @@ class DeviceSlot:
         self._tensors: list[DeviceTensor | None] = [None] * kinds
         self._made: list[DeviceTensor] = []
         self._image: DeviceImage | None = None
-        self._trace_id = self._begun_ns = 0
+        self._input_index = self._trace_id = self._begun_ns = 0
 
-    def upload(self, raw: RawImage, trace_id: int) -> None:
+    def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> None:
         """Copy the image's bytes, without the padding of rows, and enqueue their upload."""
-        self._trace_id, self._begun_ns = trace_id, time.monotonic_ns()
+        self._input_index, self._trace_id = input_index, trace_id
+        self._begun_ns = time.monotonic_ns()
         pixels = raw.pixels
         rows, row_bytes = require_layout(pixels, raw.height, raw.width, raw.encoding)
         staging = self._staging.ensure(pixels.nbytes)
@@ -272,7 +273,7 @@ class DeviceSlot:
         upload_ms = None if self._mapped else self._uploaded.elapsed_ms(self._begun)
         preprocess_ms = {tensor: tensor.elapsed_ms() for tensor in made}
         for tensor, index in takers:
-            times = inputs[index].times
+            times = inputs[index].times[self._input_index]
             # The GPU tells how long it took, not when; the host began to upload at that moment.
             begun_ns = ended_ns = self._begun_ns
             if upload_ms is not None:

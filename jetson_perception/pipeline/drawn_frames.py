@@ -25,7 +25,8 @@ class DrawnFrames:
 
     What is drawn on an image was found in that image. Engines of different speed take different
     frames, so the class waits for a frame that all of them took, and the slowest engine sets the
-    pace. It does not wait for an engine that takes longer than `WAIT_S`, until that is faster. If
+    pace. It does not wait for an engine that takes longer than `WAIT_S`, until that is faster, nor
+    for one that is set to leave the frame out and is idle. If
     engines rarely take the same frame, it waits for two results of each, and chooses the frame
     that most of them took.
 
@@ -35,12 +36,19 @@ class DrawnFrames:
         Names of the lanes.
     now_s : callable
         Returns a monotonic time in seconds.
+    is_busy : callable
+        Called as is_busy(engine): whether it has frames that are not done. An older frame with its
+        result may then follow, which could not be drawn after this one.
     """
 
     def __init__(
-        self, engines: Iterable[str], now_s: Callable[[], float] = time.monotonic
+        self,
+        engines: Iterable[str],
+        now_s: Callable[[], float] = time.monotonic,
+        is_busy: Callable[[str], bool] = lambda engine: True,
     ) -> None:
         self._engines = frozenset(engines)
+        self._is_busy = is_busy
         self._now_s = now_s
         self._drawn_index = 0
         # Since when each engine has had no result in time; engines that are in time are missing.
@@ -66,7 +74,7 @@ class DrawnFrames:
         if now_s - frame.received_ns / 1e9 <= WAIT_S:
             for name in frame.results:
                 self._missed_since_s.pop(name, None)
-        if frame.index <= self._drawn_index:
+        if frame.index <= self._drawn_index or self._engines <= frame.left_out_by:
             return None
         held = self._held
         if held is not None and frame.received_ns - held.received_ns > 2 * WAIT_S * 1e9:
@@ -87,7 +95,11 @@ class DrawnFrames:
 
     def _is_waited_for(self, frame: Frame, now_s: float) -> bool:
         """Whether an engine will still take this frame, or is fast enough to take another soon."""
-        missing = self._engines - frame.results.keys()
+        missing = {
+            name
+            for name in self._engines - frame.results.keys()
+            if name not in frame.left_out_by or self._is_busy(name)
+        }
         if not missing <= frame.skipped_by:
             return True
         since_s = [self._missed_since_s.setdefault(name, now_s) for name in missing]

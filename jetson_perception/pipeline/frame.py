@@ -85,6 +85,8 @@ class Frame:
         self.age_ms = age_ms
         #: Name of the node's input that it came from; set by the input.
         self.input_name = ''
+        #: Which of the inputs of a pipeline that is; set before it is offered.
+        self.input_index = 0
         #: The encoding that the image came in, for messages: 'yuyv', 'jpeg'; set by the input.
         self.encoding = ''
         #: When it was captured, by its header, nanoseconds; 0 if unknown; set by the input.
@@ -95,8 +97,10 @@ class Frame:
         #: Names of the lanes that took the frame, and their results: None if a lane failed.
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
-        #: Names of the lanes that will not take it: a newer frame came before they were free.
+        #: Names of the lanes that will not take it, for whatever reason.
         self.skipped_by: set[str] = set()
+        #: Names of those among them that are set to take fewer frames, and not this one.
+        self.left_out_by: set[str] = set()
         self._load = load
         self._raw = raw
         self._lock = threading.Lock()
@@ -162,7 +166,8 @@ class Frame:
             frames = wanted.frames
             slot = self._device_slots.get(frames)
             if slot is None:
-                slot = frames.upload(self._raw_or_loaded(), self.trace_id)
+                raw = self._raw_or_loaded()
+                slot = frames.upload(raw, self.input_index, self.trace_id)
                 self._device_slots[frames] = slot
             return slot.tensor(wanted)
 

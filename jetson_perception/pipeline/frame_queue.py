@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from jetson_perception.pipeline.slot import Slot, T
 
 
-class ItemQueue(Slot[T]):
+class QueuedSlot(Slot[T]):
+    """A slot whose items wait in a queue; a subclass says in `_add` which get in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items: deque[T] = deque()
+
+    def _count(self) -> int:
+        return len(self._items)
+
+    def _first(self) -> T:
+        return self._items[0]
+
+    def _remove_first(self) -> None:
+        self._items.popleft()
+
+
+class ItemQueue(QueuedSlot[T]):
     """A slot that replaces no item.
 
     Producers should wait for answers before the queue is full: `put` returns an item that does not

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.pipeline.activity import SLOW_START_S, Activity
+from jetson_perception.pipeline.batching import Batching
+from jetson_perception.pipeline.pace import Pace
+from jetson_perception.pipeline.record import Counts, Record, total
 from jetson_perception.pipeline.slot import LatestSlot
-from jetson_perception.pipeline.timing import RateMeter, StageTimes
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from jetson_perception.pipeline.device_path import DevicePath
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.slot import Slot
+    from jetson_perception.pipeline.timing import StageTimes
 
     Deliver = Callable[[Frame, Any], None]
     Refine = Callable[[Frame, Any], Any]
 
 log = logging.getLogger(__name__)
+
+#: A frame does not wait for an input that has sent none for so long.
+_ALIVE_S = 1.0
 
 
 class Runs(Protocol):
@@ -85,26 +89,20 @@ class Model(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What happened to the frames of one lane since it was made.
+class _Span(NamedTuple):
+    """Two moments of the monotonic clock, nanoseconds."""
 
-    Attributes
-    ----------
-    received : int
-        Frames offered.
-    processed : int
-        Frames whose result was published.
-    skipped : int
-        Frames that the lane did not take: a newer one replaced them before it was free.
-    failed : int
-        Frames that could not be used, or that the engine failed on.
-    """
+    begun_ns: int
+    ended_ns: int
 
-    received: int = 0
-    processed: int = 0
-    skipped: int = 0
-    failed: int = 0
+
+class _Fitted(NamedTuple):
+    """A frame of a batch, fitted to the network's input."""
+
+    frame: Frame
+    tensor: NDArray[Any]
+    transform: Any
+    span: _Span
 
 
 class Lane:
@@ -135,18 +133,19 @@ class Lane:
     ) -> None:
         self.name = name
         self.model = model
-        self.times = StageTimes(track=f'lane {name}')
-        self.results = RateMeter()
+        #: What became of the frames of each input, by `Frame.input_index`.
+        self.records: tuple[Record, ...] = (Record(name),)
         #: Where frames wait; a pipeline replaces it according to its policy.
         self.slot: Slot[Frame] = LatestSlot()
+        #: Which frames the engine takes; all by default. Set before start.
+        self.pace = Pace()
+        #: How many frames, of different inputs, it takes together. Set before start.
+        self.batching = Batching()
         self.publish = publish
         #: Refines each result before it is published; a tracker, for example. Called as
         #: refine(frame, result) in the lane's thread for every result, even an empty one, in the
         #: order of the frames; what it returns is published, drawn and kept. Set before start.
         self.refine: Refine | None = None
-        #: Called once, as on_first_result(frame, elapsed_ms) in the publisher's thread, when the
-        #: first result is out, elapsed_ms after its image came in. Set before start.
-        self.on_first_result: Callable[[Frame, float], None] | None = None
         #: Why no frame can succeed any more; None while frames still can.
         self.fatal: PerceptionError | None = None
         #: What the lane's thread is doing.
@@ -155,23 +154,25 @@ class Lane:
         self._quiet = False
         self._options = options
         self._on_error = on_error
-        self._lock = threading.Lock()
-        self._received = self._processed = self._skipped = self._failed = 0
+
+    def serve(self, inputs: int) -> None:
+        """Take frames of so many inputs; called before the first one, if it is not one."""
+        self.records = tuple(Record(self.name) for _ in range(inputs))
 
     @property
     def counts(self) -> Counts:
-        """What happened to the frames so far."""
-        with self._lock:
-            return Counts(self._received, self._processed, self._skipped, self._failed)
+        """What happened to the frames so far, of all inputs."""
+        return total(record.counts for record in self.records)
+
+    @property
+    def times(self) -> StageTimes:
+        """The times of the first input, which is the only one by default."""
+        return self.records[0].times
 
     @property
     def runtime(self) -> str:
         """Runtime and device of the model, in words."""
         return self.model.engine.description
-
-    def frame_rate(self) -> float:
-        """The present rate of results, in Hz."""
-        return self.results.rate(time.monotonic_ns())
 
     def offer(self, frame: Frame) -> Frame | None:
         """Leave a frame for the lane.
@@ -179,16 +180,23 @@ class Lane:
         Returns
         -------
         Frame or None
-            A frame that the lane will not take, which counts as skipped: the frame that this one
-            replaces, or this one if the lane has ended or too many frames wait.
+            A frame that the lane will not take. It counts as skipped: the frame that this one
+            replaces, or this one if the lane has ended or too many frames wait. Or it counts as
+            left out: this one, if the pace leaves it out and no older frame waits.
         """
-        left_out = self.slot.put(frame)
-        with self._lock:
-            self._received += 1
-            self._skipped += left_out is not None
-        if left_out is not None:
-            left_out.release()
-        return left_out
+        if self.pace.takes(frame):
+            untaken, is_left_out = self.slot.put(frame), False
+        else:
+            # What waits for a busy engine is to be the newest image, even if its turn is over.
+            untaken = self.slot.put_instead(frame)
+            is_left_out = untaken is frame
+        is_skipped = untaken is not None and not is_left_out
+        if is_left_out:
+            frame.left_out_by.add(self.name)
+        self._record(frame).offered(frame, skipped=is_skipped, left_out=is_left_out)
+        if untaken is not None:
+            untaken.release()
+        return untaken
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """Process frames until the slot is closed; runs in the lane's thread.
@@ -211,35 +219,94 @@ class Lane:
         self.model.bind_thread()
         self.activity.end()
         line_up()
-        while (frame := self.slot.take()) is not None:
-            deliver(frame, self.refined(frame, self.process(frame)))
+        while frames := self._take():
+            for frame, result in self.process(frames):
+                deliver(frame, self.refined(frame, result))
             if self.fatal is not None:
                 raise self.fatal
 
-    def process(self, frame: Frame) -> Any:
-        """Take a frame through the stages and time them; returns the result, None if one fails."""
+    def _take(self) -> list[Frame]:
+        """The frames to process next, waiting for them; empty once the slot is closed."""
+        most = self.batching.most
+        if most == 1:
+            frame = self.slot.take()
+            return [] if frame is None else [frame]
+        return self.slot.take_together(most, self._worth_waiting)
+
+    def _worth_waiting(self, first: Frame) -> tuple[int, float]:
+        """How many frames come together if the first one waits, and how long it may, seconds."""
+        now_ns = time.monotonic_ns()
+        alive = sum(record.came_within(_ALIVE_S, now_ns) for record in self.records)
+        return alive, self.batching.left_s(first)
+
+    def process(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Any]]:
+        """Take frames through the stages together, and time these.
+
+        Yields
+        ------
+        frame, result
+            In their order; the result is None for a frame that failed.
+        """
         begun = time.monotonic_ns()
         self.activity.begin('fitting an image', begun)
-        frame.begun.add(self.name)
-        try:
-            tensor, transform = frame.tensor(self.model.input_key, self.model.preprocess)
-            preprocessed = time.monotonic_ns()
-            self.activity.begin('an inference', preprocessed)
-            outputs = self.model.infer(tensor)
-            inferred = time.monotonic_ns()
-            self.activity.begin('decoding a result', inferred)
-            result = self.model.postprocess(outputs, transform, self._options())
-            postprocessed = time.monotonic_ns()
-        except Exception as error:  # noqa: BLE001 - no frame may end its lane
-            self.fail(error)
-            return None
-        finally:
+        fitted = [self._fit(frame) for frame in frames]
+        outputs, inferred = self._infer([each for each in fitted if each is not None])
+        position = 0
+        for frame, each in zip(frames, fitted, strict=True):
+            result = None
+            if each is not None and outputs is not None:
+                of_frame = outputs
+                if len(fitted) > 1:
+                    of_frame = [output[position : position + 1] for output in outputs]
+                position += 1
+                result = self._decode(each, of_frame, begun, inferred)
             frame.release()
             self.activity.end(begun)
-        self.record_wait(frame, begun)
-        self.times.span('preprocess', begun, preprocessed, frame.trace_id)
-        self.times.span('inference', preprocessed, inferred, frame.trace_id)
-        self.times.span('postprocess', inferred, postprocessed, frame.trace_id)
+            yield frame, result
+
+    def _fit(self, frame: Frame) -> _Fitted | None:
+        """Fit an image to the network's input; None if that fails."""
+        frame.begun.add(self.name)
+        begun = time.monotonic_ns()
+        try:
+            tensor, transform = frame.tensor(self.model.input_key, self.model.preprocess)
+        except Exception as error:  # noqa: BLE001 - no frame may end its lane
+            self.fail(error, frame)
+            return None
+        return _Fitted(frame, tensor, transform, _Span(begun, time.monotonic_ns()))
+
+    def _infer(self, fitted: Sequence[_Fitted]) -> tuple[Sequence[NDArray[Any]] | None, _Span]:
+        """The outputs for all of them, and when they were computed; None if that fails."""
+        begun = time.monotonic_ns()
+        if not fitted:
+            return None, _Span(begun, begun)
+        self.activity.begin('an inference', begun)
+        outputs = None
+        try:
+            tensor = self.batching.together([each.tensor for each in fitted])
+            outputs = self.model.infer(tensor)
+        except Exception as error:  # noqa: BLE001 - as above
+            for each in fitted:
+                self.fail(error, each.frame)
+        return outputs, _Span(begun, time.monotonic_ns())
+
+    def _decode(
+        self, fitted: _Fitted, outputs: Sequence[NDArray[Any]], begun_ns: int, inferred: _Span
+    ) -> Any:
+        """The result of a frame, whose times are then recorded; None if that fails."""
+        frame, begun = fitted.frame, time.monotonic_ns()
+        self.activity.begin('decoding a result', begun)
+        try:
+            result = self.model.postprocess(outputs, fitted.transform, self._options())
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail(error, frame)
+            return None
+        ended = time.monotonic_ns()
+        record = self._record(frame)
+        record.begun(frame, begun_ns)
+        record.times.span('preprocess', *fitted.span, frame.trace_id)
+        record.times.span('inference', *inferred, frame.trace_id)
+        record.times.span('postprocess', begun, ended, frame.trace_id)
         return result
 
     def refined(self, frame: Frame, result: Any) -> Any:
@@ -251,11 +318,12 @@ class Lane:
         try:
             result = self.refine(frame, result)
         except Exception as error:  # noqa: BLE001 - no frame may end its lane
-            self.fail(error)
+            self.fail(error, frame)
             return None
         finally:
             self.activity.end(begun)
-        self.times.span('refine', begun, time.monotonic_ns(), frame.trace_id)
+        times = self._record(frame).times
+        times.span('refine', begun, time.monotonic_ns(), frame.trace_id)
         return result
 
     def begin_first_run(self) -> None:
@@ -267,13 +335,7 @@ class Lane:
         self._quiet = True
         self.model.interrupt()
 
-    def record_wait(self, frame: Frame, begun_ns: int) -> None:
-        """Record the times before the lane began a frame, which it did at a monotonic time."""
-        if frame.age_ms is not None:
-            self.times.record('transport', frame.age_ms)
-        self.times.span('wait', frame.received_ns, begun_ns, frame.trace_id, 'waiting')
-
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, frame: Frame) -> None:
         """Count a failed frame, and report why it failed."""
         if self._quiet:
             return
@@ -284,20 +346,13 @@ class Lane:
             )
         if isinstance(error, CudaError) and error.fatal:
             self.fatal = error
-        with self._lock:
-            self._failed += 1
-        self._on_error(error)
+        record = self._record(frame)
+        record.failed()
+        (record.on_error or self._on_error)(error)
 
     def published(self, frame: Frame, ready_ns: int) -> None:
         """Count and time a frame whose result was ready at a monotonic time and is now out."""
-        now = time.monotonic_ns()
-        self.times.span('publish', ready_ns, now, frame.trace_id, 'publishing')
-        if frame.age_ms is not None:
-            stamped = frame.received_ns - int(frame.age_ms * 1e6)
-            self.times.span('total', stamped, now, frame.trace_id, 'frames')
-        self.results.tick(now)
-        with self._lock:
-            self._processed += 1
-        if self.on_first_result is not None:
-            tell, self.on_first_result = self.on_first_result, None
-            tell(frame, (now - frame.received_ns) / 1e6)
+        self._record(frame).published(frame, ready_ns)
+
+    def _record(self, frame: Frame) -> Record:
+        return self.records[frame.input_index]

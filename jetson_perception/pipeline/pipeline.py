@@ -72,6 +72,8 @@ class Pipeline:
         continue. It must not call `close`, which waits for this thread.
     policy : FramePolicy, optional
         Which frames lanes take; by default the newest.
+    inputs : int
+        How many inputs frames come from; `Frame.input_index` says which. Lanes serve them in turn.
     """
 
     def __init__(
@@ -80,12 +82,16 @@ class Pipeline:
         on_settled: Callable[[Frame], None] | None = None,
         on_stopped: Callable[[Lane, PerceptionError], None] | None = None,
         policy: FramePolicy | None = None,
+        inputs: int = 1,
     ) -> None:
         self.lanes = tuple(lanes)
         self._policy: FramePolicy = policy or NewestFrame()
-        if policy is not None:  # by default, a lane's slot keeps the newest frame
-            for lane in self.lanes:
-                lane.slot = policy.make_slot()
+        for lane in self.lanes:
+            if policy is not None or inputs > 1:  # a lane's own slot keeps the newest frame of one
+                lane.slot = self._policy.make_slot()
+            if inputs > 1:
+                lane.serve(inputs)
+        self._numbering = threading.Lock()
         self._on_settled = on_settled
         self._on_stopped = on_stopped
         self._offered = 0
@@ -155,13 +161,15 @@ class Pipeline:
         self._start.call_off()
 
     def offer(self, frame: Frame) -> None:
-        """Hand a frame to every lane."""
-        self._offered += 1
-        frame.share(self._offered, len(self.lanes), self._pool)
+        """Hand a frame to every lane; each input may do so in a thread of its own."""
+        with self._numbering:
+            self._offered += 1
+            index = self._offered
+        frame.share(index, len(self.lanes), self._pool)
         for lane in self.lanes:
-            left_out = lane.offer(frame)
-            if left_out is not None:
-                self._leave_out(lane, left_out)
+            untaken = lane.offer(frame)
+            if untaken is not None:
+                self._pass_over(lane, untaken)
         if RECORDER.on:
             _record_arrival(frame)
 
@@ -242,11 +250,11 @@ class Pipeline:
             )
         for waiting in lane.slot.close():  # frames offered from now on count as skipped
             waiting.release()
-            self._leave_out(lane, waiting)
+            self._pass_over(lane, waiting)
         if not self._start.prevented(error) and self._on_stopped is not None:
             self._on_stopped(lane, error)
 
-    def _leave_out(self, lane: Lane, frame: Frame) -> None:
+    def _pass_over(self, lane: Lane, frame: Frame) -> None:
         """Record that a lane will not take a frame: an outcome, if lanes take every frame."""
         if RECORDER.on:
             waiting = frame.received_ns, time.monotonic_ns(), frame.trace_id
@@ -287,7 +295,8 @@ class Pipeline:
             if self._left:
                 return False
             log.exception('%s: a result could not be published', lane.name)
-            lane.fail(PerceptionError(f'{lane.name}: publishing failed: {printable(error)}'))
+            told = f'{lane.name}: publishing failed: {printable(error)}'
+            lane.fail(PerceptionError(told), frame)
             return False
         lane.published(frame, ready_ns)
         return True

@@ -37,13 +37,16 @@ class FramePolicy(Protocol):
 
 
 class NewestFrame:
-    """A lane takes the newest frame when free; only lanes that began a frame must finish it."""
+    """A lane takes the newest frame when free; only lanes that began a frame must finish it.
+
+    Inputs take turns, and a frame of one replaces none of another.
+    """
 
     every_frame = False
 
     def make_slot(self) -> LatestSlot[Frame]:
-        """A slot for one frame."""
-        return LatestSlot()
+        """A slot for one frame of each input."""
+        return LatestSlot(lambda frame: frame.input_index)
 
     def settled(self, frame: Frame, lane_count: int) -> bool:
         """Whether all lanes that began it are done; the others are busy with an older one."""

@@ -28,17 +28,20 @@ class RateLimit:
         self._now_s = now_s
         self._due_s = 0.0
 
-    def is_due(self, rate_hz: float) -> bool:
-        """Whether an event of now is let through; then the next is due a period later.
+    def is_due(self, rate_hz: float, at_s: float | None = None) -> bool:
+        """Whether an event is let through; then the next is due a period later.
 
         Parameters
         ----------
         rate_hz : float
             How many a second; 0 for all. It may differ from call to call.
+        at_s : float, optional
+            When the event happened, seconds; now by default. After a jump back, the next event is
+            due a period later.
         """
         if not rate_hz:
             return True
-        now_s, period_s = self._now_s(), 1 / rate_hz
+        now_s, period_s = self._now_s() if at_s is None else at_s, 1 / rate_hz
         # A higher rate than before holds from now on, not when a long period is over.
         due_s = min(self._due_s, now_s + period_s)
         if now_s < due_s - _EARLY * period_s:

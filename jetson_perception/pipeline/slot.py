@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
 
 T = TypeVar('T')
 
@@ -13,13 +15,24 @@ T = TypeVar('T')
 class Slot(ABC, Generic[T]):
     """Hands items from one thread to another, the oldest first.
 
-    A subclass decides in `_add` what happens to an item while others wait.
+    A subclass keeps the items, and decides what happens to an item while others wait.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._items: deque[T] = deque()
         self._closed = False
+
+    @abstractmethod
+    def _count(self) -> int:
+        """How many items wait."""
+
+    @abstractmethod
+    def _first(self) -> T:
+        """Return the item that is next, of those that wait, and keep it."""
+
+    @abstractmethod
+    def _remove_first(self) -> None:
+        """Drop the item that is next."""
 
     @abstractmethod
     def _add(self, item: T) -> T | None:
@@ -41,6 +54,16 @@ class Slot(ABC, Generic[T]):
             self._changed.notify_all()  # takers, and those that wait for a taker
             return left_out
 
+    def put_instead(self, item: T) -> T | None:
+        """Leave `item` in place of the one that waits, if one does and the slot replaces items.
+
+        Returns
+        -------
+        T or None
+            The item that nobody will take any more: the one that waited, or `item` itself.
+        """
+        return item
+
     def take(self) -> T | None:
         """The next item, waiting for one; None once the slot is closed."""
         return self.take_within(None)
@@ -48,8 +71,31 @@ class Slot(ABC, Generic[T]):
     def take_within(self, timeout_s: float | None) -> T | None:
         """Like `take`, but also None if no item comes in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+            self._changed.wait_for(lambda: self._count() or self._closed, timeout_s)
             return self._pop()
+
+    def take_together(self, most: int, patience: Callable[[T], tuple[int, float]]) -> list[T]:
+        """The next items, waiting for the first one; empty once the slot is closed.
+
+        Parameters
+        ----------
+        most : int
+            How many at most.
+        patience : callable
+            Called as patience(item) with the first one: how many items are worth waiting for, and
+            how long, seconds. Meanwhile it waits like the others, so a newer one may replace it.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._count() or self._closed)
+            if 0 < self._count() < most:
+                wanted, wait_s = patience(self._first())
+                wanted = min(wanted, most)
+                if self._count() < wanted and wait_s > 0:
+                    self._changed.wait_for(lambda: self._count() >= wanted or self._closed, wait_s)
+            items: list[T] = []
+            while len(items) < most and (item := self._pop()) is not None:
+                items.append(item)
+            return items
 
     def poll(self) -> T | None:
         """The next item if one is waiting now, or None."""
@@ -64,29 +110,63 @@ class Slot(ABC, Generic[T]):
     def wait_until_taken(self, timeout_s: float) -> bool:
         """Wait until all items are taken, so that none is lost; False if one is left."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._items, timeout_s)
+            return self._changed.wait_for(lambda: not self._count(), timeout_s)
 
     def close(self) -> list[T]:
         """End every `take`, now and later. Returns the items that were still waiting."""
         with self._changed:
             self._closed = True
-            items = list(self._items)
-            self._items.clear()
+            items: list[T] = []
+            while (item := self._pop()) is not None:
+                items.append(item)
             self._changed.notify_all()
             return items
 
     def _pop(self) -> T | None:
-        if not self._items:
+        if not self._count():
             return None
-        item = self._items.popleft()
+        item = self._first()
+        self._remove_first()
         self._changed.notify_all()
         return item
 
 
 class LatestSlot(Slot[T]):
-    """A slot for one item; a newer item replaces one that has not been taken yet."""
+    """A slot for one item; a newer item replaces one that has not been taken yet.
+
+    With a key, it is for one item of each key, and the keys take turns: an item waits behind one
+    of every other key at most, however often others are replaced.
+
+    Parameters
+    ----------
+    key : callable
+        Gives the key of an item; all items have the same one by default.
+    """
+
+    def __init__(self, key: Callable[[T], Hashable] = lambda item: None) -> None:
+        super().__init__()
+        self._key = key
+        # In the order in which keys take turns: a new value leaves a key in its place.
+        self._items: dict[Hashable, T] = {}
+
+    def put_instead(self, item: T) -> T | None:
+        """See `Slot.put_instead`; it is an item of the same key that is replaced."""
+        with self._changed:
+            if self._key(item) not in self._items:  # nor is any, once it is closed
+                return item
+            return self._add(item)
+
+    def _count(self) -> int:
+        return len(self._items)
+
+    def _first(self) -> T:
+        return next(iter(self._items.values()))
+
+    def _remove_first(self) -> None:
+        del self._items[next(iter(self._items))]
 
     def _add(self, item: T) -> T | None:
-        replaced = self._items.popleft() if self._items else None
-        self._items.append(item)
+        key = self._key(item)
+        replaced = self._items.get(key)
+        self._items[key] = item
         return replaced

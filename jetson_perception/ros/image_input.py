@@ -15,6 +15,7 @@ from jetson_perception.images.encodings import UNNAMED
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
 from jetson_perception.images.sixteen_bit import range_problem
 from jetson_perception.printable import printable
+from jetson_perception.ros.camera_topics import CameraTopicsParams
 from jetson_perception.ros.cv_bridge_images import CvBridgeImages
 from jetson_perception.ros.image_messages import (
     MOST_FRAME_ID_CHARACTERS,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageInputParams:
+class ImageInputParams(CameraTopicsParams):
     """Parameters of a node that subscribes to an image topic."""
 
     image_transport: str = param(
@@ -113,6 +114,8 @@ class ImageInput:
         Called as on_error(error) for an image that cannot be used.
     topic : str
         Where images are, as `image_topic` finds it.
+    udp_participant : UdpParticipant, optional
+        One that several inputs share, whose owner closes it after them.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class ImageInput:
         params: Parameters[ImageInputParams],
         on_error: Callable[[PerceptionError], None],
         topic: str = 'image',
+        udp_participant: UdpParticipant | None = None,
     ) -> None:
         self._node = node
         self._params = params
@@ -128,7 +132,8 @@ class ImageInput:
         self._topic = topic
         self._offer: Callable[[Frame], None] | None = None
         self._subscription: ImageSubscription | None = None
-        self._udp_participant = UdpParticipant(node)
+        self._udp_is_shared = udp_participant is not None
+        self._udp_participant = udp_participant or UdpParticipant(node)
         self._watch: SubscriptionWatch | None = None
         self._video: VideoInput | None = None
         #: Says what is done with, where every frame is to be handled.
@@ -256,7 +261,8 @@ class ImageInput:
     def close(self) -> None:
         """Unsubscribe, and take no part in the lockstep any more."""
         self.stop()
-        self._udp_participant.close()
+        if not self._udp_is_shared:
+            self._udp_participant.close()
         answers, self._answers = self._answers, None
         if answers is not None:
             answers.close()

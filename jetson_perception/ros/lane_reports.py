@@ -11,7 +11,6 @@ from jetson_perception.msg import PipelineStats
 from jetson_perception.printable import counted, printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
-from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,15 +33,20 @@ class LaneReports:
     ----------
     node : rclpy Node
         Which publishes.
+    index : int
+        Which of the node's inputs it is.
+    label : str
+        Put behind the names of engines, in a node with several inputs: ' /front'.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, index: int = 0, label: str = '') -> None:
         self._node = node
+        self._index = index
+        self._label = label
         self._source: FrameInput | None = None
         self._lanes: tuple[Lane, ...] = ()
         self._publishers: dict[str, Any] = {}
         self.forget_errors()
-        steady_timer(node, 1.0, self.publish)
 
     def forget_errors(self) -> None:
         """Begin without an error."""
@@ -58,7 +62,9 @@ class LaneReports:
             for lane in lanes
         }
         for lane in lanes:
-            lane.on_first_result = partial(self._tell_that_it_works, lane)
+            record = lane.records[self._index]
+            record.on_first_result = partial(self._tell_that_it_works, lane)
+            record.on_error = self.on_error
         self._lanes = tuple(lanes)
 
     def _tell_that_it_works(self, lane: Lane, frame: Frame, elapsed_ms: float) -> None:
@@ -66,8 +72,8 @@ class LaneReports:
         image = frame.raw()
         encoding = printable(frame.encoding or image.encoding, 40)
         self._node.get_logger().info(
-            f'{lane.name}: first image {image.width}×{image.height} {encoding}, first result '
-            f'after {elapsed_ms:.0f} ms'
+            f'{lane.name}{self._label}: first image {image.width}×{image.height} {encoding}, '
+            f'first result after {elapsed_ms:.0f} ms'
         )
 
     def close(self) -> None:
@@ -80,7 +86,8 @@ class LaneReports:
     def on_error(self, error: PerceptionError) -> None:
         """Log a frame that came to nothing, now and then, and keep it for diagnostics."""
         self.last_error, self._last_error_s = str(error), time.monotonic()
-        self._node.get_logger().error(str(error), throttle_duration_sec=LOG_EVERY_S)
+        camera = f'{self._label.strip()}: ' if self._label else ''
+        self._node.get_logger().error(f'{camera}{error}', throttle_duration_sec=LOG_EVERY_S)
 
     def publish(self) -> None:
         """Publish the stats of every lane, once an image came."""
@@ -90,7 +97,12 @@ class LaneReports:
         for lane in self._lanes:
             self._publishers[lane.name].publish(
                 stats_message(
-                    lane, source.rejected, source.newest_header, source.name, source.lost
+                    lane,
+                    source.rejected,
+                    source.newest_header,
+                    source.name,
+                    source.lost,
+                    input_index=self._index,
                 )
             )
 
@@ -104,18 +116,20 @@ class LaneReports:
         return of_lanes if of_input is None else [of_input, *of_lanes]
 
     def _diagnose(self, lane: Lane, source: FrameInput) -> DiagnosticStatus:
-        counts, rejected = lane.counts, source.rejected
+        record, rejected = lane.records[self._index], source.rejected
+        counts, rate_hz = record.counts, record.frame_rate()
         failed = counts.failed + rejected
         values: dict[str, Any] = {
-            'frame rate (Hz)': lane.frame_rate(),
+            'frame rate (Hz)': rate_hz,
             'frames received': counts.received + rejected,
             'frames processed': counts.processed,
             'frames skipped (a newer one came)': counts.skipped,
+            'frames left out (max_rate, every)': counts.left_out,
             'frames failed': failed,
             'last error': self.last_error or 'none',
         }
-        values |= diagnostics.stage_values(lane.times)
-        name = f'{self._node.get_fully_qualified_name()}: {lane.name}'
+        values |= diagnostics.stage_values(record.times)
+        name = f'{self._node.get_fully_qualified_name()}: {lane.name}{self._label}'
         if lane.activity.is_stuck():
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
         silence = source.silence()
@@ -129,6 +143,4 @@ class LaneReports:
         clock_problem = source.clock_problem()
         if clock_problem:
             return diagnostics.status(diagnostics.WARN, name, clock_problem, values)
-        return diagnostics.status(
-            diagnostics.OK, name, f'{lane.frame_rate():.1f} results a second', values
-        )
+        return diagnostics.status(diagnostics.OK, name, f'{rate_hz:.1f} results a second', values)

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable
 from jetson_perception.ros.camera_parameters import OwnSourceParams
+from jetson_perception.ros.camera_topics import CameraTopic, camera_topics
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.picture_parameters import JpegParams
 from jetson_perception.ros.source_input import SourceInput
+from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from jetson_perception.errors import PerceptionError
     from jetson_perception.ros.frame_input import FrameInput
     from jetson_perception.ros.managed_node import ManagedNode
+
+    OnError = Callable[[PerceptionError], None]
 
 _TOPIC = 'image'
 _CAMERA = 'camera'
 """Namespace of an own source, as that of the camera_node that a launch file starts."""
 
 
+class InputPlace(NamedTuple):
+    """Where the results of an input go, and how it is made.
+
+    Attributes
+    ----------
+    prefix : str
+        What the names of results begin with: '/front/'; '' for the only input.
+    make : callable
+        Called as make(on_error); on_error(error) is then called for an image that cannot be used.
+    """
+
+    prefix: str
+    make: Callable[[OnError], FrameInput]
+
+
 class NodeInput:
-    """Declares the parameters of a node's input, and makes it from them.
+    """Declares the parameters of a node's inputs, and makes these from them.
 
     Parameters
     ----------
     node : ManagedNode
-        Whose input it is.
-    on_error : callable
-        Called as on_error(error) for an image that cannot be used.
+        Whose inputs they are.
     """
 
-    def __init__(self, node: ManagedNode, on_error: Callable[[PerceptionError], None]) -> None:
+    def __init__(self, node: ManagedNode) -> None:
         self._node = node
-        self._on_error = on_error
         self._params = node.declare(ImageInputParams)
         self._source_params = node.declare(OwnSourceParams)
         self._jpeg_params = node.declare(JpegParams, 'image_raw.compressed', is_listed=False)
+        self._udp_participant = UdpParticipant(node)
 
     @property
     def every_frame(self) -> bool:
@@ -48,20 +66,34 @@ class NodeInput:
         wanted: bool = self._params.value.every_frame
         return wanted
 
-    def make(self) -> FrameInput:
-        """The input that the parameters name; to be destroyed.
+    def places(self) -> list[InputPlace]:
+        """The inputs that the parameters name; each is to be destroyed.
 
         Raises
         ------
         ParameterError
             When both a source and a topic are named, or a parameter cannot be used.
-        SourceError
-            When the source's URI cannot.
         """
+        names = self._params.value.image_topics
         source = self._source_params.value.source
-        if not source:
-            return ImageInput(self._node, self._params, self._on_error)
-        self._refuse_topic(source)
+        if source:
+            self._refuse_topic(source, names)
+            return [InputPlace('', self._own_source)]
+        topics = camera_topics(self._node, names) or [CameraTopic(_TOPIC, '')]
+        return [InputPlace(each.prefix, partial(self._topic, each.topic)) for each in topics]
+
+    def open(self) -> None:
+        """Be ready for topics that are received over UDP, before the first of them is."""
+        self._udp_participant.opened()
+
+    def close(self) -> None:
+        """Let go of what inputs share; they have been closed."""
+        self._udp_participant.close()
+
+    def _topic(self, topic: str, on_error: OnError) -> FrameInput:
+        return ImageInput(self._node, self._params, on_error, topic, self._udp_participant)
+
+    def _own_source(self, on_error: OnError) -> FrameInput:
         return SourceInput(
             self._node,
             _CAMERA,
@@ -78,7 +110,12 @@ class NodeInput:
             return {}
         return {'image topic': self._node.resolve_topic_name(f'{_CAMERA}/image_raw')}
 
-    def _refuse_topic(self, source: str) -> None:
+    def _refuse_topic(self, source: str, names: Sequence[str]) -> None:
+        if names:
+            raise ParameterError(
+                f'source is {shown(source)}, and image_topics names cameras; give one of them',
+                'source',
+            )
         named = self._node.resolve_topic_name(_TOPIC)
         if named != self._node.resolve_topic_name(_TOPIC, only_expand=True):
             raise ParameterError(

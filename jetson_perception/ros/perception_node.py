@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline import (
-    DrawnFrames,
+    AllFrames,
     EveryFrame,
     Frame,
+    HowOften,
     Lane,
     NewestFrame,
+    Pace,
     PictureKind,
-    PictureSlots,
     Pipeline,
-    RateLimit,
+    arrival_s,
 )
-from jetson_perception.ros.annotation import AnnotatedPublisher
-from jetson_perception.ros.lane_reports import LaneReports
+from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.node_camera import NodeCamera
 from jetson_perception.ros.node_input import NodeInput
 from jetson_perception.ros.node_models import NodeModels
 from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
-from jetson_perception.ros.picture_report import pictures_status
+from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from diagnostic_msgs.msg import DiagnosticStatus
 
-    from jetson_perception.ros.frame_input import FrameInput
+    from jetson_perception.ros.annotation import AnnotatedPublisher
 
 #: How long transitions wait for the first runs of engines. What takes longer continues in the
 #: background.
@@ -52,17 +55,13 @@ class PerceptionNode(ManagedNode):
 
     def __init__(self, name: str, params: type, **options: Any) -> None:
         self._pipeline: Pipeline | None = None
-        self._pictures: PictureSlots | None = None
-        self._drawn_frames = DrawnFrames(())
-        self._annotated_limit = RateLimit()
-        self._annotated: AnnotatedPublisher | None = None
-        self._input: FrameInput | None = None
+        self._cameras: list[NodeCamera] = []
         super().__init__(name, params, **options)
-        self._node_input = NodeInput(self, self.on_frame_error)
+        self._node_input = NodeInput(self)
         self._annotated_params = self.declare(AnnotatedParams, 'annotated', is_listed=False)
         self._jpeg_params = self.declare(JpegParams, 'annotated.compressed', is_listed=False)
-        self._reports = LaneReports(self)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
+        steady_timer(self, 1.0, self._publish_stats)
 
     def openers(self) -> dict[str, Callable[..., Any]]:
         """What opens the model of each engine in a thread, with keywords as for `open_engine`."""
@@ -72,21 +71,29 @@ class PerceptionNode(ManagedNode):
         """Take the models of `openers` over, and announce what they will publish."""
 
     def configure(self) -> None:
-        """Make the input, and open the models.
+        """Make the inputs, and open the models.
 
         Waits for them unless an engine is being built, or it takes long.
         """
         self._refuse_while_left_at_work()
-        self._input = self._node_input.make()
+        self._cameras = [
+            NodeCamera(self, index, each.prefix, each.make)
+            for index, each in enumerate(self._node_input.places())
+        ]
         self._models.open(self.openers())
         if not self._models.ready:
             self.get_logger().info(f'{self._models.progress}; no image is taken until then')
 
+    @property
+    def prefixes(self) -> list[str]:
+        """What the topics of each camera begin with: '' for the only one, else '/front/'."""
+        return [camera.prefix for camera in self._cameras]
+
     def cleanup(self) -> None:
         """Cancel what is being built. A subclass also closes the models that it adopted."""
-        source, self._input = self._input, None
-        if source is not None:
-            source.destroy()
+        cameras, self._cameras = self._cameras, []
+        for camera in cameras:
+            camera.input.destroy()
         self.left_behind.add(self._models.close())
 
     def end_soon(self) -> None:
@@ -112,17 +119,20 @@ class PerceptionNode(ManagedNode):
 
     def trying_again(self) -> str:
         """Why a source that was lost, or is not there yet, is opened again now and then."""
-        return self._input.trying_again() if self._input is not None else ''
+        return next(filter(None, (each.input.trying_again() for each in self._cameras)), '')
 
     def hang(self) -> str:
         """What has not returned of an opening, a lane, the publisher, a drawing or the input."""
         watched = self._models.activities
         if self._pipeline is not None:
             watched += self._pipeline.activities
-        if self._pictures is not None:
-            watched += self._pictures.activities
-        hang = next((activity.describe() for activity in watched if activity.is_stuck()), '')
-        return hang or (self._input.hang() if self._input is not None else '')
+        for camera in self._cameras:
+            watched += camera.activities
+        hangs = (
+            *(activity.describe() for activity in watched if activity.is_stuck()),
+            *(camera.input.hang() for camera in self._cameras),
+        )
+        return next(filter(None, hangs), '')
 
     def _refuse_while_left_at_work(self) -> None:
         """Raise if a thread that was left behind still uses the engines."""
@@ -137,8 +147,15 @@ class PerceptionNode(ManagedNode):
         raise NotImplementedError
 
     def refiner(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
-        """What a lane's results pass before they are published; made anew for each activation."""
+        """What a lane's results pass before they are published.
+
+        Called at each activation, once for each camera: a tracker knows the objects of one.
+        """
         return None
+
+    def how_often(self, lane: Lane) -> HowOften:
+        """How many of its frames a lane's engine is to take now."""
+        return AllFrames()
 
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's PipelineStats go."""
@@ -148,20 +165,19 @@ class PerceptionNode(ManagedNode):
         """Publish the annotated image of a frame; runs in a thread of its own."""
         raise NotImplementedError
 
-    def picture_kinds(self) -> list[PictureKind]:
-        """What is made of frames for people to look at, each in a thread of its own."""
-        return [PictureKind('annotated', self._choose_annotated, self._draw)]
+    def picture_kinds(self, camera: NodeCamera) -> list[PictureKind]:
+        """What else is made of a camera's frames to look at, each in a thread of its own."""
+        return []
 
     def annotated_wanted(self) -> bool:
         """Whether `draw` has anybody to draw for."""
-        return self._annotated is not None and self._annotated.wanted()
+        return any(camera.annotated_wanted() for camera in self._cameras)
 
-    def frame_rate(self) -> float:
-        """Results a second of the fastest lane, Hz."""
+    def frame_rate(self, frame: Frame) -> float:
+        """Results a second of the fastest lane, of the camera that a frame came from; Hz."""
         pipeline = self._pipeline
-        return (
-            max((lane.frame_rate() for lane in pipeline.lanes), default=0.0) if pipeline else 0.0
-        )
+        lanes = pipeline.lanes if pipeline else ()
+        return max((lane.records[frame.input_index].frame_rate() for lane in lanes), default=0.0)
 
     def activate(self) -> None:
         """Start the threads and the input, in this order."""
@@ -169,34 +185,49 @@ class PerceptionNode(ManagedNode):
         self._models.adopt_opened()  # they may be there before the executor hears of it
         if not self._models.ready and not self._models.opening:
             raise PerceptionError(self.problem or 'the engines are not ready')
-        self._reports.forget_errors()
-        self._annotated = AnnotatedPublisher(
-            self, lambda: self._annotated_params.value, lambda: self._jpeg_params.value
-        )
-        self._pictures = PictureSlots(self.picture_kinds(), self._on_done)
+        for camera in self._cameras:
+            camera.reports.forget_errors()
+            camera.open_pictures(
+                self.picture_kinds(camera), self.draw, self._annotated_params, self._jpeg_params
+            )
         if self._models.ready:
             self._start_lanes()
 
     def _start_lanes(self) -> None:
         """Start the engines' threads, then take images."""
-        policy = EveryFrame() if self._node_input.every_frame else NewestFrame()
+        every_frame = self._node_input.every_frame
+        policy = EveryFrame() if every_frame else NewestFrame()
         lanes = self.make_lanes()
+        time_s = _recorded_s if every_frame else arrival_s
         for lane in lanes:
-            lane.refine = self.refiner(lane)
-        assert self._pictures is not None, 'as the topics'
-        assert self._input is not None, 'configure comes before activate'
+            lane.refine = self._refine(lane)
+            lane.pace = Pace(partial(self.how_often, lane), time_s)
+        cameras = self._cameras
         self._pipeline = pipeline = Pipeline(
-            lanes, self._pictures.offer, self._on_lane_stopped, policy
+            lanes, self._settle, self._on_lane_stopped, policy, len(cameras)
         )
-        self._drawn_frames = DrawnFrames(lane.name for lane in lanes)
-        self._reports.start(lanes, self._input, self.stats_topic)
+        for camera in cameras:
+            camera.prepare(lanes, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')
         if not pipeline.start(_FIRST_RUN_PATIENCE_S):
             if self.ending.is_set():
                 raise PerceptionError('the process is ending')
             self.get_logger().info(f'{self.busy()[0]}; frames are dropped until then')
-        self._input.start(pipeline.offer)
+        if len(cameras) > 1:  # now, and not when one comes and the others' images would wait
+            self._node_input.open()
+        for camera in cameras:
+            camera.start(pipeline.offer)
+
+    def _refine(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
+        refiners = [self.refiner(lane) for _ in self._cameras]
+        refine = tuple(each for each in refiners if each is not None)
+        if len(refine) < len(refiners):
+            return None
+        return lambda frame, result: refine[frame.input_index](frame, result)
+
+    def _settle(self, frame: Frame) -> None:
+        self._cameras[frame.input_index].settle(frame)
 
     def _on_late_models(self) -> None:
         """Go on when engines have been built; in the executor's thread."""
@@ -211,50 +242,36 @@ class PerceptionNode(ManagedNode):
 
     def deactivate(self) -> None:
         """Take no more images, then end the threads."""
-        if self._input is not None:
-            self._input.stop()
+        for camera in self._cameras:
+            camera.input.stop()
         if self._pipeline is not None:
             self.left_behind.add(self._pipeline.close(_LANES_END_S))
-        if self._pictures is not None:
-            for left in self._pictures.close(_DRAWING_END_S):
+        deadline_s = time.monotonic() + _DRAWING_END_S
+        for camera in self._cameras:
+            for left in camera.close_pictures(deadline_s):
                 self.left_behind.add(left)
-        if self._annotated is not None:
-            self._annotated.destroy()
-        if self._input is not None:
-            self._input.close()
-        self._reports.close()
-        self._pipeline = self._pictures = self._annotated = None
+            camera.close()
+        self._node_input.close()
+        self._pipeline = None
 
     def on_frame_error(self, error: PerceptionError) -> None:
-        """Tell of a frame that came to nothing; from any thread."""
-        self._reports.on_error(error)
+        """Tell of a frame that came to nothing, whichever camera's; from any thread."""
+        for camera in self._cameras:
+            camera.reports.on_error(error)
 
     def diagnose(self) -> list[DiagnosticStatus]:
-        """One status for the input, one for each lane, and one for the pictures."""
-        statuses = self._reports.diagnose()
-        if self._pictures is not None:
-            name = f'{self.get_fully_qualified_name()}: pictures'
-            statuses.append(pictures_status(name, self._pictures))
-        return statuses
+        """For each camera, one status for the input, one for each lane, one for the pictures."""
+        return [status for camera in self._cameras for status in camera.diagnose()]
 
-    def _on_done(self, frame: Frame) -> None:
-        source = self._input
-        if source is not None:
-            source.done(frame.header)
-
-    def _choose_annotated(self, frame: Frame) -> Frame | None:
-        if not self.annotated_wanted():
-            return None
-        chosen = self._drawn_frames.choose(frame)
-        if chosen is None or not self._annotated_limit.is_due(self._annotated_params.value.rate):
-            return None
-        return chosen
+    def _publish_stats(self) -> None:
+        for camera in self._cameras:
+            camera.reports.publish()
 
     def _on_lane_stopped(self, lane: Lane, error: PerceptionError) -> None:
         """A lane cannot go on; called in its thread, which `deactivate` would wait for."""
         self.fail_soon(PerceptionError(f'{lane.name} stopped: {error}'))
 
-    def _draw(self, frame: Frame) -> None:
-        annotated = self._annotated
-        if annotated is not None:
-            self.draw(frame, annotated)
+
+def _recorded_s(frame: Frame) -> float:
+    """When the image was made: a recording that is played faster or slower keeps its rates."""
+    return (stamp_ns(frame.header) or frame.received_ns) / 1e9

@@ -164,9 +164,15 @@ def label_info_message(class_names: Sequence[str], threshold: float, header: Any
 
 
 def stats_message(
-    lane: Lane, rejected: int, header: Any, input_name: str = '', lost: int = 0
+    lane: Lane,
+    rejected: int,
+    header: Any,
+    input_name: str = '',
+    lost: int = 0,
+    *,
+    input_index: int = 0,
 ) -> PipelineStats:
-    """How a lane does.
+    """How a lane does with the frames of an input.
 
     Parameters
     ----------
@@ -181,20 +187,24 @@ def stats_message(
         Where the images come from.
     lost : int
         Messages that were sent and never taken.
+    input_index : int
+        Which of the lane's inputs it is.
     """
-    counts = lane.counts
+    record = lane.records[input_index]
+    counts = record.counts
     return PipelineStats(
         header=header,
         engine=lane.name,
         runtime=lane.runtime,
         input=input_name,
-        frame_rate=lane.frame_rate(),
+        frame_rate=record.frame_rate(),
         frames_received=counts.received + rejected,
         frames_processed=counts.processed,
         frames_skipped=counts.skipped,
+        frames_left_out=counts.left_out,
         frames_failed=counts.failed + rejected,
         frames_lost=lost,
-        stages=stage_messages(lane.times),
+        stages=stage_messages(record.times),
     )
 
 

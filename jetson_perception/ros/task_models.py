@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.models import open_model
+from jetson_perception.models.batching import most_together
 from jetson_perception.models.registry import tasks
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ def tasks_of(node: str) -> tuple[Task, ...]:
     return tuple(task for task in tasks() if task.node == node)
 
 
-def open_node_model(node: str, params: Any, *, task: str = '', **building: Any) -> Model[Any, Any]:
+def open_node_model(
+    node: str, params: Any, *, task: str = '', cameras: int = 1, **building: Any
+) -> Model[Any, Any]:
     """Open a model for a node, which refuses those of other nodes.
 
     Parameters
@@ -28,6 +31,8 @@ def open_node_model(node: str, params: Any, *, task: str = '', **building: Any) 
         With the fields of every task of the node.
     task : str
         What the user says that the model does; empty or 'auto' for what the model says.
+    cameras : int
+        How many images may come together; the model's `batch` says how many of them it takes.
     building
         `progress` and `cancel` of a build.
 
@@ -41,7 +46,7 @@ def open_node_model(node: str, params: Any, *, task: str = '', **building: Any) 
     said: dict[str, Any] = {}
     for each in tasks_of(node):
         said |= each.overrides(params)
-    return open_model(
+    model = open_model(
         params.model,
         runtime=params.runtime,
         threads=params.threads,
@@ -51,3 +56,5 @@ def open_node_model(node: str, params: Any, *, task: str = '', **building: Any) 
         node=node,
         **building,
     )
+    model.batch = most_together(model, cameras)
+    return model

@@ -11,7 +11,7 @@ from jetson_perception.errors import ImageError, PerceptionError
 from jetson_perception.images.video_stream import VideoPacket, VideoStream, is_keyframe
 from jetson_perception.pipeline import Frame
 from jetson_perception.pipeline.activity import Activity, WatchedThread, join_until
-from jetson_perception.pipeline.slot import Slot
+from jetson_perception.pipeline.frame_queue import QueuedSlot
 from jetson_perception.printable import counted, printable
 from jetson_perception.ros.image_messages import stamp_ns
 
@@ -42,7 +42,7 @@ class _Origin:
     received_ns: int
 
 
-class _PacketQueue(Slot[VideoPacket]):
+class _PacketQueue(QueuedSlot[VideoPacket]):
     """Gives every packet in order; one that has no room comes back."""
 
     def _add(self, item: VideoPacket) -> VideoPacket | None:

@@ -16,10 +16,11 @@ class Engines:
     A frame is settled when those that began it are done, as in a pipeline.
     """
 
-    def __init__(self, **seconds):
+    def __init__(self, every=None, **seconds):
         self.seconds = seconds
+        self.every = every or {}  # engines that take every so manyth frame
         self.now_s = 100.0  # long after the lanes were started
-        self.chooser = DrawnFrames(seconds, lambda: self.now_s)
+        self.chooser = DrawnFrames(seconds, lambda: self.now_s, self.is_busy)
         self.watched = True  # while nobody subscribes, nothing is chosen
         self.offered = 0
         self.drawn = []
@@ -34,12 +35,19 @@ class Engines:
             frame = Frame(lambda: np.zeros((4, 4, 3), np.uint8))
             frame.index, frame.received_ns = self.offered, int(self.now_s * 1e9)
             for name in self.seconds:
+                if (self.offered - 1) % self.every.get(name, 1):
+                    frame.left_out_by.add(name)
+                    frame.skipped_by.add(name)
+                    continue
                 if self.waiting[name] is not None:
                     self.waiting[name].skipped_by.add(name)
                 self.waiting[name] = frame
                 self._begin(name)
             self.go_on(PERIOD_S)
         return self.drawn[before:]
+
+    def is_busy(self, name):
+        return self.waiting[name] is not None or self.working[name] is not None
 
     def _begin(self, name):
         frame = self.waiting[name]
@@ -114,6 +122,27 @@ def test_engines_that_take_the_same_frames_again_are_waited_for_again():
     drawn = engines.run(300)
     assert len(drawn) > 20
     assert all(names == FOUR.keys() for _, _, names in drawn)
+
+
+def test_an_engine_that_leaves_frames_out_is_not_waited_for_and_its_results_are_drawn():
+    drawn = Engines({'pose': 10}, det=0.01, pose=0.02).run(100)
+    assert [index for _, index, _ in drawn] == list(range(1, 101))
+    assert [index for _, index, names in drawn if names == BOTH] == list(range(1, 101, 10))
+
+
+def test_while_an_engine_is_at_a_frame_no_newer_one_is_drawn_that_it_left_out():
+    drawn = Engines({'pose': 15}, det=0.01, pose=0.2).run(150)
+    assert [index for _, index, names in drawn if names == BOTH] == list(range(1, 150, 15))
+    assert len(drawn) >= 80  # the others while it is idle
+    assert [index for _, index, _ in drawn] == sorted({index for _, index, _ in drawn})
+
+
+def test_a_frame_that_all_left_out_is_not_drawn():
+    chooser = DrawnFrames(['det', 'pose'])
+    frame = Frame(lambda: np.zeros((4, 4, 3), np.uint8))
+    frame.index, frame.left_out_by = 1, {'det', 'pose'}
+    frame.results = dict.fromkeys(BOTH)  # as it is settled where every frame is
+    assert chooser.choose(frame) is None
 
 
 def test_one_engine_draws_what_it_has():

@@ -11,7 +11,7 @@ from pipeline.waiting import DEADLINE_S, wait_until
 from tracing.recordings import recorded, spans_of
 
 from jetson_perception.errors import CudaError, ImageError, ModelError, PerceptionError
-from jetson_perception.pipeline import Counts, EveryFrame, Frame, Lane, Pipeline
+from jetson_perception.pipeline import Counts, EveryFrame, Frame, Lane, Pace, Pipeline
 
 STAGES = ('preprocess', 'infer', 'postprocess')
 
@@ -146,6 +146,67 @@ def test_while_the_engine_is_busy_the_newest_frame_wins_and_the_others_count_as_
     assert [published.next(), published.next()] == [(1, 1), (11, 11)]
     wait_until(lambda: lane.counts.processed == 2)
     assert lane.counts == Counts(received=11, processed=2, skipped=9, failed=0)
+
+
+class EverySecond:
+    """A lane that takes every second frame."""
+
+    every = 2
+    max_rate = 0.0
+
+
+def test_frames_that_the_pace_leaves_out_are_counted_so_and_reach_other_lanes(started):
+    all_results, half_results = Published(), Published()
+    every, half = Lane('every', Model(), all_results), Lane('half', Model(), half_results)
+    half.pace = Pace(EverySecond)
+    pipeline = started(every, half)
+    frames = [frame(number) for number in range(1, 7)]
+    for each in frames:
+        pipeline.offer(each)
+        assert all_results.next() == (each.header, each.header)
+        if each.header % 2:
+            assert half_results.next() == (each.header, each.header)
+        wait_until(lambda: not (every.counts.under_way or half.counts.under_way))
+    assert half.counts == Counts(received=6, processed=3, left_out=3)
+    assert every.counts == Counts(received=6, processed=6)
+    assert [each.left_out_by for each in frames] == [set(), {'half'}] * 3
+
+
+def test_a_frame_that_waits_for_a_busy_engine_is_replaced_even_by_one_to_leave_out(started):
+    published, model = Published(), Model(held=True)
+    lane = Lane('det', model, published)
+    lane.pace = Pace(EverySecond)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    assert model.wait_until_begun() == 1
+    for number in (2, 3, 4):
+        pipeline.offer(frame(number))
+    assert lane.counts.under_way == 2
+    assert lane.counts == Counts(received=4, skipped=1, left_out=1)
+    model.go.set()
+    assert [published.next(), published.next()] == [(1, 1), (4, 4)]
+    wait_until(lambda: lane.counts.processed == 2)
+    assert not lane.counts.under_way
+
+
+def test_a_frame_that_is_left_out_is_settled_where_every_frame_is(started):
+    settled = queue.Queue()
+    lanes = [Lane(name, Model(), Published()) for name in ('det', 'pose')]
+    for lane in lanes:
+        lane.pace = Pace(EverySecond)
+    pipeline = started(*lanes, on_settled=settled.put, policy=EveryFrame())
+    for number in (1, 2, 3, 4):
+        pipeline.offer(frame(number))
+    results = {}
+    for _ in range(4):
+        each = settled.get(timeout=DEADLINE_S)
+        results[each.header] = each.results
+    assert results == {
+        number: dict.fromkeys(('det', 'pose'), number if number % 2 else None)
+        for number in (1, 2, 3, 4)
+    }
+    for lane in lanes:
+        assert lane.counts == Counts(received=4, processed=2, left_out=2)
 
 
 def test_a_slow_lane_holds_no_other_back(started):

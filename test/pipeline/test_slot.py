@@ -37,6 +37,112 @@ def test_an_item_not_yet_taken_is_replaced_and_returned():
     assert slot.put('fourth') is None
 
 
+@pytest.fixture
+def by_letter():
+    """A slot for the newest item of each first letter."""
+    return LatestSlot(lambda item: item[0])
+
+
+def test_an_item_replaces_one_of_its_key_alone_and_keeps_its_turn(by_letter):
+    for item in ('a1', 'b1', 'c1'):
+        assert by_letter.put(item) is None
+    assert by_letter.put('a2') == 'a1'
+    assert by_letter.put('b2') == 'b1'
+    assert [by_letter.poll() for _ in range(4)] == ['a2', 'b2', 'c1', None]
+
+
+def test_keys_take_turns_however_often_one_comes(by_letter):
+    taken = []
+    for number in range(30):
+        for _ in range(5):  # five times as often as the others
+            by_letter.put(f'a{number}')
+        if number % 5 == 0:
+            by_letter.put(f'b{number}')
+            by_letter.put(f'c{number}')
+        taken.append(by_letter.poll()[0])
+    assert taken[:15] == ['a', 'b', 'c', 'a', 'a'] * 3
+    assert {letter: taken.count(letter) for letter in 'abc'} == {'a': 18, 'b': 6, 'c': 6}
+
+
+def never(first):
+    """How long to wait, where nobody should be asked."""
+    raise AssertionError(f'asked about {first}')
+
+
+def test_items_are_taken_together_up_to_so_many(by_letter):
+    for item in ('a1', 'b1', 'c1'):
+        by_letter.put(item)
+    assert by_letter.take_together(2, never) == ['a1', 'b1']
+    assert by_letter.take_together(2, lambda first: (2, 0.0)) == ['c1']
+
+
+@pytest.mark.parametrize(
+    'patience',
+    [
+        pytest.param((3, 0.0), id='no_time_left'),
+        pytest.param((3, -1.0), id='waited_too_long_already'),
+        pytest.param((1, DEADLINE_S), id='nobody_else_to_wait_for'),
+        pytest.param((3, 0.001), id='the_others_do_not_come'),
+    ],
+)
+def test_what_is_there_is_taken_when_it_is_not_worth_waiting(by_letter, patience):
+    by_letter.put('a1')
+    assert by_letter.take_together(3, lambda first: patience) == ['a1']
+
+
+def test_who_waits_for_others_gets_the_newest_of_each(by_letter):
+    asked, taken = threading.Event(), []
+
+    def patience(first):
+        asked.set()
+        return 2, DEADLINE_S
+
+    thread = threading.Thread(target=lambda: taken.extend(by_letter.take_together(8, patience)))
+    thread.start()
+    by_letter.put('a1')
+    assert asked.wait(DEADLINE_S)
+    assert by_letter.put('a2') == 'a1'
+    assert by_letter.put('b1') is None
+    thread.join(DEADLINE_S)
+    assert taken == ['a2', 'b1']
+
+
+def test_close_ends_who_waits_for_others(by_letter):
+    asked, taken = threading.Event(), []
+
+    def patience(first):
+        asked.set()
+        return 2, DEADLINE_S
+
+    thread = threading.Thread(target=lambda: taken.extend(by_letter.take_together(8, patience)))
+    thread.start()
+    by_letter.put('a1')
+    assert asked.wait(DEADLINE_S)
+    assert by_letter.close() == ['a1']
+    thread.join(DEADLINE_S)
+    assert taken == []
+    assert by_letter.take_together(8, never) == []
+
+
+def test_an_item_is_put_only_instead_of_one_that_waits():
+    slot = LatestSlot()
+    assert slot.put_instead('early') == 'early'
+    slot.put('first')
+    assert slot.put_instead('second') == 'first'
+    assert slot.take() == 'second'
+    assert slot.put_instead('late') == 'late'
+    slot.put('last')
+    slot.close()
+    assert slot.put_instead('closed') == 'closed'
+
+
+def test_a_queue_replaces_no_item():
+    slot = ItemQueue(5)
+    slot.put('first')
+    assert slot.put_instead('second') == 'second'
+    assert slot.take() == 'first'
+
+
 @pytest.mark.parametrize('item', [0, '', (), False], ids=repr)
 def test_an_item_that_is_false_is_an_item(slot, item):
     slot.put(item)

@@ -129,7 +129,9 @@ def test_a_frame_that_fails_for_another_reason_leaves_the_node_active(node):
     node.bring_up()
     node.models['poor'].raises = CudaError('out of memory')
     node.offer()
-    spin_until(node, lambda: node._reports.last_error == 'out of memory')
+    spin_until(
+        node, lambda: any('the last: out of memory' in each.message for each in node._diagnose())
+    )
     assert node.state() == 'active'
 
 

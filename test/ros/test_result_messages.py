@@ -298,7 +298,7 @@ class TestStatsMessage:
         for value in (7, 0, 9):
             frame = Frame(lambda value=value: np.full((2, 2, 3), value, np.uint8), age_ms=1.5)
             lane.offer(frame)
-            result = lane.process(lane.slot.take())
+            ((_, result),) = lane.process([lane.slot.take()])
             if result is not None:
                 lane.published(frame, frame.received_ns)
         # Two frames wait for nobody: the second replaces the first.

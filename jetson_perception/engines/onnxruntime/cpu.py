@@ -12,6 +12,7 @@ import numpy as np
 
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.engines.image_input import (
+    MOST_BATCH,
     choose_size_wh,
     require_image,
     require_one_input,
@@ -117,6 +118,7 @@ class OnnxRuntimeEngine:
         spec = image_input(path, self._session.get_inputs())
         size_wh = choose_size_wh(path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
+        self.max_batch = MOST_BATCH if spec.shape[0] == -1 else 1
         self.inputs: tuple[TensorSpec, ...] = (
             replace(spec, shape=(1, 3, size_wh[1], size_wh[0])),
         )
@@ -129,7 +131,8 @@ class OnnxRuntimeEngine:
         Parameters
         ----------
         tensor : ndarray, shape (1, 3, h, w)
-            With the shape and dtype in `inputs`.
+            With the shape and dtype in `inputs`; up to `max_batch` images, if the model's first
+            dimension is open.
 
         Raises
         ------
@@ -139,7 +142,7 @@ class OnnxRuntimeEngine:
         session = self._session
         if session is None:
             raise ModelError(f'{self.info.path}: the engine is closed')
-        require_tensor(self.info.path, self.inputs[0], tensor)
+        require_tensor(self.info.path, self.inputs[0], tensor, self.max_batch)
         try:
             # Binding outputs to our buffers was no faster: 88.9 and 88.1 ms for YOLOv8n, 3.28
             # and 3.30 ms for 22 MB of logits (medians, two cores). So each call returns new ones.
