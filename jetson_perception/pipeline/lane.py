@@ -346,9 +346,7 @@ class Lane:
             )
         if isinstance(error, CudaError) and error.fatal:
             self.fatal = error
-        record = self._record(frame)
-        record.failed()
-        (record.on_error or self._on_error)(error)
+        self._record(frame).failed(error, self._on_error)
 
     def published(self, frame: Frame, ready_ns: int) -> None:
         """Count and time a frame whose result was ready at a monotonic time and is now out."""

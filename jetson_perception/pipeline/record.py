@@ -109,10 +109,11 @@ class Record:
             self._skipped += skipped
             self._left_out += left_out
 
-    def failed(self) -> None:
-        """Count a frame that failed."""
+    def failed(self, error: PerceptionError, on_error: Callable[[PerceptionError], None]) -> None:
+        """Count a frame that failed, and tell why: by `on_error`, if the record has none."""
         with self._lock:
             self._failed += 1
+        (self.on_error or on_error)(error)
 
     def begun(self, frame: Frame, begun_ns: int) -> None:
         """Record the times before the lane began a frame, which it did at a monotonic time."""
