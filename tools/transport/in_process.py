@@ -6,9 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from transport import nodes
 from transport.lab import Lab
 from transport.outcomes import Outcome
@@ -16,18 +13,16 @@ from transport.rates import SECOND_NS, latencies_ms, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _MEDIAN_MS = 2.0
-_SIZE_WH, _RATE_HZ = (1280, 720), 30
 _PATIENCE_S = 30.0
 
 
 def in_process(seconds: int, *, stock: bool) -> Iterator[Outcome]:
     """From capture to a message that another process has; nobody subscribes to images.
 
-    A file stands for the camera: its frames are stamped when they are decoded and due, as a
-    driver's when they are complete.
+    A rendered scene stands for the camera: its frames are stamped when they are complete, as a
+    driver's are, and nothing is rendered while the engine works.
     """
     del stock  # shared memory has none of the kernel's buffers
     name = 'yolo_node reads 720p at 30 Hz itself'
@@ -36,8 +31,7 @@ def in_process(seconds: int, *, stock: bool) -> Iterator[Outcome]:
         place = lab.place(lab.network.host('robot'))
         _, heard = lab.listener(place, nodes.DETECTIONS)
         stages = lab.program('stages', place, nodes.STATS)
-        source = _video(lab.folder / 'noise.avi')
-        node = lab.node(nodes.yolo_node(lab, source=source, loop=True), place)
+        node = lab.node(nodes.yolo_node(lab, **nodes.SCENE), place)
         if not lab.wait_for(lambda: heard.of(nodes.ANSWERS), _PATIENCE_S):
             yield Outcome('in_process', name, bar, 'no answer', False)
             return
@@ -51,7 +45,7 @@ def in_process(seconds: int, *, stock: bool) -> Iterator[Outcome]:
     inference_ms = stages_ms['inference']
     without_ms = [each - inference_ms for each in found_ms]
     median_ms, p99_ms = percentile(without_ms, 50), percentile(without_ms, 99)
-    of = round((end_ns - begin_ns) / SECOND_NS * _RATE_HZ)
+    of = round((end_ns - begin_ns) / SECOND_NS * nodes.SCENE['frame_rate'])
     text = (
         f'{len(found_ms)} of {of}; {median_ms:.2f} ms, 99 % {p99_ms:.2f} ms (inference '
         f'{inference_ms:.2f}); node {cpu:.0f} %'
@@ -67,15 +61,3 @@ def in_process(seconds: int, *, stock: bool) -> Iterator[Outcome]:
     # Of a rate that is not counted by the sender, one more or less is none.
     kept = len(found_ms) >= of - 1 and median_ms <= _MEDIAN_MS
     yield Outcome('in_process', name, bar, text, kept, record)
-
-
-def _video(path: Path) -> str:
-    """A second of blurred noise, which costs as much to decode as a photograph."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), _RATE_HZ, _SIZE_WH)
-    width, height = _SIZE_WH
-    random = np.random.default_rng(0)
-    for _ in range(_RATE_HZ):
-        noise = random.integers(0, 256, (height // 8, width // 8, 3), np.uint8)
-        writer.write(cv2.resize(noise, _SIZE_WH, interpolation=cv2.INTER_CUBIC))
-    writer.release()
-    return f'file://{path}'

@@ -22,6 +22,8 @@ MASKS = '/mask'
 STATS = '/det/stats'
 CAMERA_INFO = '/camera/camera_info'
 DETECTIONS = f'{ANSWERS}:vision_msgs/Detection2DArray:reliable:50'
+#: What stands for a camera.
+SCENE = {'source': 'scene://oranges', 'width': 1280, 'height': 720, 'frame_rate': 30.0}
 #: camera_node publishes one with each image.
 SENT_BY_CAMERA_NODE = f'{CAMERA_INFO}:sensor_msgs/CameraInfo:best_effort:50'
 
@@ -53,7 +55,7 @@ def camera_node(*, from_launch: bool = True) -> NodeProcess:
     return NodeProcess(
         'camera_node',
         namespace='camera',
-        parameters={'source': 'scene://oranges', 'width': 1280, 'height': 720, 'frame_rate': 30.0},
+        parameters=SCENE,
         environment=launched() if from_launch else {},
     )
 
