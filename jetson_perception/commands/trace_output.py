@@ -95,7 +95,7 @@ def _way_lines(each: Ways) -> Iterator[str]:
         yield from (f'  - {cause}' for cause in causes)
     common = explain_slowest(each)
     if len(each.slowest) > 1 and common:
-        yield f'  What took longest in the slowest {len(each.slowest)} frames: {common}.'
+        yield f'  What took longest, in the slowest percent of frames: {common}.'
 
 
 def _notes(trace: ProcessTrace) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rclpy.executors import SingleThreadedExecutor
@@ -13,6 +12,8 @@ from rclpy.executors import SingleThreadedExecutor
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.guard_condition import GuardCondition
     from rclpy.node import Node
 
@@ -20,9 +21,6 @@ log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 5.0
 """Shortest time between two logged tracebacks of failed callbacks, seconds."""
-
-
-_UNRECORDED = nullcontext()
 
 
 class Spinner:
@@ -78,12 +76,24 @@ class Spinner:
     def _run_next(self, executor: SingleThreadedExecutor) -> None:
         """Wait for the next callback and run it."""
         callback, entity, _ = executor.wait_for_ready_callbacks()
-        with RECORDER.during(_called(entity)) if RECORDER.on else _UNRECORDED:
+        if RECORDER.on:
+            _run_recorded(callback, entity)
+        else:
             callback()
         error = callback.exception()
         if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
             self._logged_s = time.monotonic()
             log.error('unexpected error in a callback', exc_info=error)
+
+
+def _run_recorded(callback: Callable[[], None], entity: Any) -> None:
+    """Run a callback, and tell a trace of it."""
+    begun_ns = time.monotonic_ns()
+    RECORDER.sample(begun_ns)
+    callback()
+    ended_ns = time.monotonic_ns()
+    RECORDER.sample(ended_ns)
+    RECORDER.span(_called(entity), begun_ns, ended_ns)
 
 
 def _called(entity: Any) -> str:

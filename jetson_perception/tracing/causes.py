@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jetson_perception.printable import counted
-from jetson_perception.tracing.recorder import COLLECTOR
+from jetson_perception.tracing.recorder import COLLECTOR, MAIN
 
 if TYPE_CHECKING:
     from jetson_perception.tracing.summary import Journey, Part, Ways
@@ -16,6 +16,8 @@ _EXPLAINED, _MOST_PARTS = 0.7, 3
 #: What is a smaller share of a part is not worth a word, nor what takes less.
 _WORTH_TELLING, _LEAST_MS = 0.15, 0.3
 _MANY_FAULTS = 100
+#: Stages in which a thread sleeps until there is something to do.
+_AWAITED = ('delivery', 'transport')
 _MEANINGS = {
     'read': 'reading it from the source',
     'capture': 'between its capture and its sending, in the camera',
@@ -121,7 +123,10 @@ def _callbacks(journey: Journey, part: Part) -> list[str]:
 
 def _use(part: Part) -> list[str]:
     """What the thread lacked."""
-    use = part.trace.use(part.span)
+    span = part.span
+    if span.stage in ('delivery', 'transport'):  # the thread of the callbacks is to notice it
+        span = span._replace(track=MAIN)
+    use = part.trace.use(span)
     if use is None:
         return []
     reasons = []
@@ -129,7 +134,7 @@ def _use(part: Part) -> list[str]:
         times = f', interrupted {counted(use.preempted, "time")}' if use.preempted else ''
         reasons.append(f'its thread waited {use.waited_ms:.1f} ms for a CPU{times}')
     blocked_ms = part.ms - use.ran_ms - use.waited_ms
-    if _is_worth(blocked_ms, part):
+    if part.span.stage not in _AWAITED and _is_worth(blocked_ms, part):
         held = 'other threads of the runtime' if part.span.stage == 'inference' else 'a lock'
         reasons.append(
             f'its thread slept {blocked_ms:.1f} ms: it waited for {held}, the interpreter or I/O'

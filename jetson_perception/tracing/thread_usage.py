@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import threading
 import time
 from typing import NamedTuple
+
+#: Of `<ran> <waited> <how often>`, each of up to 20 digits.
+_SIZE = 64
+#: os.pread would let other threads of the interpreter on, and so disturb what is measured.
+_pread = ctypes.PyDLL(None).pread
+_pread.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_long)
+_pread.restype = ctypes.c_ssize_t
 
 
 class ThreadUsage(NamedTuple):
@@ -35,8 +43,12 @@ def thread_usage() -> ThreadUsage:
     schedule: _Schedule | None = getattr(_local, 'schedule', None)
     if schedule is None:
         schedule = _local.schedule = _Schedule()
-    ran_ns, waited_ns = schedule.read()
-    return ThreadUsage(ran_ns, waited_ns, used.ru_minflt + used.ru_majflt, used.ru_nivcsw)
+    return ThreadUsage(
+        time.thread_time_ns(),
+        schedule.waited_ns(),
+        used.ru_minflt + used.ru_majflt,
+        used.ru_nivcsw,
+    )
 
 
 class _Schedule:
@@ -47,13 +59,13 @@ class _Schedule:
             self._file = os.open('/proc/thread-self/schedstat', os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # a kernel built without them
             self._file = -1
+        self._buffer = ctypes.create_string_buffer(_SIZE + 1)
 
-    def read(self) -> tuple[int, int]:
-        """How long the thread ran, and waited for a CPU, ns."""
-        if self._file < 0:
-            return time.thread_time_ns(), 0
-        ran, waited, _ = os.pread(self._file, 80, 0).split()
-        return int(ran), int(waited)
+    def waited_ns(self) -> int:
+        """How long the thread waited for a CPU; how long it ran is there too, but out of date."""
+        if self._file < 0 or _pread(self._file, self._buffer, _SIZE, 0) <= 0:
+            return 0
+        return int(self._buffer.value.split()[1])
 
     def __del__(self) -> None:
         if self._file >= 0:

@@ -108,8 +108,11 @@ def test_a_frame_is_followed_from_the_camera_to_the_result(graph, tmp_path, caps
 
 @pytest.mark.slow
 def test_without_names_all_nodes_are_traced(graph, capsys):
-    assert main(['trace', '--seconds', '0.2']) == 0
-    printed = capsys.readouterr()
+    for _ in range(10):  # a busy machine discovers a node later than another
+        assert main(['trace', '--seconds', '0.2']) == 0
+        printed = capsys.readouterr()
+        if all(name in printed.err for name in graph[0]):
+            break
     for name in graph[0]:
         assert name in printed.err
         assert name in printed.out
