@@ -61,6 +61,8 @@ class ImageSubscription:
         self._on_end = on_end
         self._base = topic.qos_profile(every_frame=every_frame)
         self._subscription: Any = None
+        #: Why images come over UDP, as it was said last.
+        self._said = ''
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
         self._fit = SubscriptionFit(
             node,
@@ -123,9 +125,10 @@ class ImageSubscription:
             )
             return subscription
         self._node.destroy_subscription(subscription)
-        self._node.get_logger().info(
-            f'images on {name} are received over UDP: {self._fit.wanted.way.reason}'
-        )
+        reason = self._fit.wanted.way.reason
+        if reason != self._said:
+            self._said = reason
+            self._node.get_logger().info(f'images on {name} are received over UDP: {reason}')
         return made
 
     def _make_anew(self) -> None:
