@@ -260,7 +260,7 @@ class ImageInput:
 
     def _on_video(self, msg: Any) -> None:
         header = video_header(msg)
-        if self._video is None or self._stamps is None or not self._is_taken(header):
+        if self._video is None or self._stamps is None or not self._is_taken(header, msg):
             return
         try:
             check_frame_id(header)
@@ -289,7 +289,7 @@ class ImageInput:
 
     def _take(self, msg: Any, to_frame: Callable[..., Frame]) -> None:
         """Make a frame of a message and hand it over, or tell why that cannot be."""
-        if self._offer is None or self._stamps is None or not self._is_taken(msg.header):
+        if self._offer is None or self._stamps is None or not self._is_taken(msg.header, msg):
             return
         try:
             frame = to_frame(msg, self._node.get_clock(), self._params.value.max_image_pixels)
@@ -302,11 +302,11 @@ class ImageInput:
         frame.encoding = _encoding(msg)
         self._offer(frame)
 
-    def _is_taken(self, header: Header) -> bool:
+    def _is_taken(self, header: Header, msg: Any) -> bool:
         """Whether an image that arrived is one to handle, and not a second copy or too late."""
         if self._watch is None or self._subscription is None:
             return False
-        if not self._subscription.accepts():
+        if not self._subscription.accepts(len(msg.data)):
             return False
         self._watch.image_arrived()
         return self._answers is None or self._answers.is_new(header)

@@ -75,15 +75,15 @@ class ImageSubscription:
         if self._subscription is None:
             self._make()
 
-    def accepts(self) -> bool:
-        """Whether a message that has just come is one to take.
+    def accepts(self, nbytes: int) -> bool:
+        """Whether a message of this size, which has just come, is one to take.
 
         It is not where its publisher is new, and calls for another subscription, which this makes:
         what follows comes by that one.
         """
         if not self._fit.judged and self._fit.check():
             return False
-        self._fit.message_arrived()
+        self._fit.message_arrived(nbytes)
         return True
 
     def close(self) -> None:

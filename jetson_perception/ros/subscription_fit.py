@@ -87,6 +87,8 @@ class SubscriptionFit:
         #: Publishers that have left since the subscription was made.
         self._left = 0
         self._is_quiet = True
+        #: Of the largest image that has come, and when the way was last decided on.
+        self._image_bytes = self._judged_bytes = 0
         self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
 
     @property
@@ -94,9 +96,10 @@ class SubscriptionFit:
         """Whether a publisher has been seen; until then `wanted` is a guess."""
         return bool(self._judged)
 
-    def message_arrived(self) -> None:
-        """Trust the way by which a message has come."""
+    def message_arrived(self, nbytes: int = 0) -> None:
+        """Trust the way by which a message of this size has come."""
         self._is_quiet = False
+        self._image_bytes = max(self._image_bytes, nbytes)
         if self._trial is not None:
             self._trial.message_arrived()
 
@@ -108,6 +111,7 @@ class SubscriptionFit:
         """See who publishes now; whether the subscription has to be made anew."""
         publishers = self._publishers()
         before, self._judged = self._judged, _ids(publishers)
+        self._judged_bytes = self._image_bytes
         self._left += len(before - self._judged)
         if not publishers:
             self._trial = None
@@ -116,7 +120,7 @@ class SubscriptionFit:
         guids = [Guid(each) for each in self._judged]
         # Where images cannot be had over UDP alone, there is no choice.
         own = self._own if transports.udp_alone() else None
-        way = Way(over_udp=False) if own is None else _way(guids, own)
+        way = Way(over_udp=False) if own is None else _way(guids, own, self._image_bytes)
         tries = own is not None and not way.over_udp and _share_host(guids, own)
         self._trial = SharedMemoryTrial() if tries else None
         return self._want(Fit(self._reliable_for(publishers), way), self._left > _MOST_LEFT)
@@ -124,7 +128,9 @@ class SubscriptionFit:
     def _check_if_changed(self) -> None:
         is_quiet, self._is_quiet = self._is_quiet, True
         publishers = self._publishers()
-        if _ids(publishers) != self._judged:
+        # The size counts where a segment that holds all the smaller ones may be too small for it.
+        is_larger = self._image_bytes > max(self._judged_bytes, transports.SMALLEST_SEGMENT)
+        if is_larger or _ids(publishers) != self._judged:
             self.check()
         elif self._trial is not None:
             tried = self._trial.needs_udp()
@@ -171,10 +177,10 @@ def _ids(publishers: list[TopicEndpointInfo]) -> frozenset[bytes]:
     return frozenset(bytes(info.endpoint_gid) for info in publishers)
 
 
-def _way(publishers: list[Guid], own: Guid) -> Way:
+def _way(publishers: list[Guid], own: Guid, image_bytes: int) -> Way:
     # A process of another container may have the same id as this one.
     known = [each for each in segments.segments() if each.pid != os.getpid()]
-    return way_from(publishers, own, known, sockets.receive_limit())
+    return way_from(publishers, own, known, sockets.receive_limit(), image_bytes)
 
 
 def _share_host(publishers: list[Guid], own: Guid) -> bool:

@@ -127,6 +127,17 @@ LARGE_MEMORY = {
 }
 
 
+@needs_large_sockets
+def test_images_larger_than_the_shared_memory_come_over_udp(peer, seg):
+    masks = peer.collect('mask', Image)
+    node = seg()
+    with driver(peer, size='5000x4000', rate=5, variables=LARGE_MEMORY):
+        peer.wait_for_log(node, 'MB, too little for images of 19.1 MB')
+        peer.wait_for(lambda: subscribers(peer) == ['_seg_node_images'], 'its only subscription')
+        masks.clear()
+        peer.wait_for(lambda: len(masks) > 2, 'masks')
+
+
 def test_a_driver_that_was_killed_says_nothing_of_the_next_one(peer, seg):
     """Discovery lists it for 20 s more, and its memory looks like another container's."""
     masks = peer.collect('mask', Image)
@@ -145,7 +156,7 @@ def test_a_killed_driver_leaves_nothing_in_the_subscription(peer, seg):
     seg()
     with driver(peer, size='64x48'):
         peer.wait_for(lambda: masks, 'a mask')
-        (before,) = subscriptions(peer)
+        (before,) = peer.wait_for(lambda: subscriptions(peer), 'the subscription')
     peer.wait_for(
         lambda: (
             {bytes(info.endpoint_gid) for info in subscriptions(peer)}
