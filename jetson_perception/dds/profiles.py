@@ -7,10 +7,23 @@ from pathlib import Path
 
 from jetson_perception.dds import sockets
 
+ANNOUNCE_S = 1
+"""How often our participants announce themselves; 3 s is what they do by default.
+
+One that has just started announces itself before it listens (`RTPSParticipantImpl::enable` in Fast
+DDS 2.14), so what it is answered at once is lost: it hears of others when they announce themselves
+again.
+"""
+
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<profiles xmlns="http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles">'
 )
+
+
+def announcements() -> str:
+    """A profile whose participants are soon heard of by those that start after them."""
+    return _of_participants()
 
 
 def discovery_of_ports(address: str, ports: list[int]) -> str:
@@ -20,11 +33,9 @@ def discovery_of_ports(address: str, ports: list[int]) -> str:
         for port in ports
     )
     return _of_participants(
-        '<builtin>'
         # One locator without a port stands for the usual port, and keeps multicast away.
         '<metatrafficUnicastLocatorList><locator><udpv4/></locator></metatrafficUnicastLocatorList>'
         f'<initialPeersList>{peers}</initialPeersList>'
-        '</builtin>'
     )
 
 
@@ -54,6 +65,7 @@ def both_transports(segment_bytes: int, *, receive_shared_memory: bool) -> str:
     used = ''.join(f'<transport_id>{name}</transport_id>' for name in names)
     offered = '<defaultUnicastLocatorList><locator><udpv4/></locator></defaultUnicastLocatorList>'
     return _of_participants(
+        '',
         ('' if receive_shared_memory else offered)
         + f'<userTransports>{used}</userTransports><useBuiltinTransports>false'
         '</useBuiltinTransports>',
@@ -69,8 +81,11 @@ def profile_file(xml: str) -> Path:
     return Path(path)
 
 
-def _of_participants(rtps: str, before: str = '') -> str:
+def _of_participants(builtin: str = '', rtps: str = '', before: str = '') -> str:
+    """A profile for all participants of a process, with more that is to stand in its sections."""
+    announce = f'<leaseAnnouncement><sec>{ANNOUNCE_S}</sec></leaseAnnouncement>'
     return (
-        f'{_HEAD}{before}<participant profile_name="ours" is_default_profile="true">'
-        f'<rtps>{rtps}</rtps></participant></profiles>'
+        f'{_HEAD}{before}<participant profile_name="ours" is_default_profile="true"><rtps>'
+        f'<builtin><discovery_config>{announce}</discovery_config>{builtin}</builtin>'
+        f'{rtps}</rtps></participant></profiles>'
     )

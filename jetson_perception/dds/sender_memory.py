@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jetson_perception.dds.guids import PID_MODULUS
+from jetson_perception.dds.ended_processes import processes_of
 from jetson_perception.dds.losses import Memory
 from jetson_perception.dds.segments import SHARED_MEMORY, segments_of_process, stale_files
 
@@ -65,7 +65,7 @@ def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
         return SenderMemory(memory, max(each.nbytes for each in theirs))
     # A process of another container may have the same id as this one.
     here = publisher.in_process_of(own)
-    pids = [pid for pid in _pids(publisher.pid_modulo) if here or pid != os.getpid()]
+    pids = [pid for pid in processes_of(publisher.pid_modulo) if here or pid != os.getpid()]
     if not pids:
         return _of_hidden_process(known)
     shared = any(_shared_memory_of(pid) == _shared_memory_of(os.getpid()) for pid in pids)
@@ -114,12 +114,6 @@ def _is_open(segment: Segment) -> bool:
         return bool(segment.path.stat().st_mode & stat.S_IWOTH)
     except OSError:
         return True
-
-
-def _pids(modulo: int) -> list[int]:
-    """Processes that can be seen here whose id is this, modulo `PID_MODULUS`."""
-    most = int(_read(_PROCESSES / 'sys/kernel/pid_max') or PID_MODULUS)
-    return [pid for pid in range(modulo, most, PID_MODULUS) if (_PROCESSES / str(pid)).exists()]
 
 
 def _shared_memory_of(pid: int) -> str:

@@ -19,7 +19,7 @@ from jetson_perception.dds.fast_dds import (
     fast_dds,
     set_by_user,
 )
-from jetson_perception.dds.profiles import both_transports, profile_file
+from jetson_perception.dds.profiles import announcements, both_transports, profile_file
 from jetson_perception.printable import printable
 from jetson_perception.process.allocator import SYSTEM_VARIABLE, left_to_system
 
@@ -85,13 +85,11 @@ def choose(
     if name := set_by_user(environ):
         return Transports({}, {}, f'as {name} says')
     free_bytes = segments.free_bytes() if free_bytes is None else free_bytes
-    segment_bytes = min(segment_bytes, free_bytes // _SHARE_OF_FREE)
-    if segment_bytes < SMALLEST_SEGMENT:
-        segment_bytes = 0
+    segment_bytes = _fitting(segment_bytes, free_bytes)
     try:
         if not release.takes_sizes:
             return _by_profile(release, segment_bytes)
-        return _by_variables(environ, segment_bytes)
+        return _with_discovery(_by_variables(segment_bytes), environ)
     except OSError as error:  # no folder for temporary files, or a full one
         why = f'as its profile cannot be written: {printable(error)}'
         return Transports({}, {}, f'rmw_fastrtps chooses, {why}')
@@ -119,12 +117,34 @@ def udp_alone() -> dict[str, str]:
     release = fast_dds()
     if localhost.is_localhost(os.environ) or release is None or not release.takes_sizes:
         return {}
-    return choose(SMALLEST_SEGMENT).udp_alone
+    if left_to_system(os.environ) or set_by_user():
+        return {}
+    return _by_variables(_fitting(SMALLEST_SEGMENT, segments.free_bytes())).udp_alone
 
 
-def _by_variables(environ: Mapping[str, str], segment_bytes: int) -> Transports:
+def _fitting(segment_bytes: int, free_bytes: int) -> int:
+    """The size of a segment, by what there is of shared memory; 0 for none."""
+    segment_bytes = min(segment_bytes, free_bytes // _SHARE_OF_FREE)
+    return segment_bytes if segment_bytes >= SMALLEST_SEGMENT else 0
+
+
+def _by_variables(segment_bytes: int) -> Transports:
     """For releases that read a variable whenever a participant is made."""
-    discovery, profile = {}, None
+    udp = f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'
+    if not segment_bytes:
+        description = f'UDP ({_socket_size()}); {_too_little_shared_memory()}'
+        return Transports({TRANSPORTS_VARIABLE: udp}, {}, description)
+    # Fast DDS makes the segment twice as large as the sockets are to be.
+    both = f'DEFAULT?sockets_size={segment_bytes // 2}&non_blocking=true'
+    return Transports(
+        {TRANSPORTS_VARIABLE: both},
+        {TRANSPORTS_VARIABLE: udp},
+        f'shared memory ({segment_bytes // MEBIBYTE} MB) and UDP ({_socket_size()})',
+    )
+
+
+def _with_discovery(taken: Transports, environ: Mapping[str, str]) -> Transports:
+    """The same with a profile, as no variable tells of discovery; it has no transports."""
     if localhost.is_localhost(environ):
         domain = localhost.domain_of(environ)
         if domain is None:
@@ -132,21 +152,14 @@ def _by_variables(environ: Mapping[str, str], segment_bytes: int) -> Transports:
         if localhost.has_static_peers(environ):
             return Transports({}, {}, 'rmw_fastrtps chooses: LOCALHOST with ROS_STATIC_PEERS')
         profile = profile_file(localhost.profile(domain))
-        discovery = {**_profile_variables(profile), **localhost.left_to_profile()}
-    udp = f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'
-    if not segment_bytes:
-        environment = {TRANSPORTS_VARIABLE: udp, **discovery}
-        return Transports(
-            environment, {}, f'UDP ({_socket_size()}); {_too_little_shared_memory()}', profile
-        )
-    # Fast DDS makes the segment twice as large as the sockets are to be.
-    both = f'DEFAULT?sockets_size={segment_bytes // 2}&non_blocking=true'
-    return Transports(
-        {TRANSPORTS_VARIABLE: both, **discovery},
-        {TRANSPORTS_VARIABLE: udp},
-        f'shared memory ({segment_bytes // MEBIBYTE} MB) and UDP ({_socket_size()})',
-        profile,
-    )
+        variables = {**_profile_variables(profile), **localhost.left_to_profile()}
+    else:
+        try:
+            profile = profile_file(announcements())
+        except OSError:
+            return taken  # all but how soon others hear of this process goes without
+        variables = _profile_variables(profile)
+    return taken._replace(environment=taken.environment | variables, profile=profile)
 
 
 def _by_profile(release: FastDds, segment_bytes: int) -> Transports:

@@ -38,6 +38,7 @@ def way_from(
     own: Guid,
     known: list[Segment],
     receive_limit: int | None = None,
+    image_bytes: int = 0,
 ) -> Way:
     """The way by which a subscription gets the most of what is published.
 
@@ -51,18 +52,21 @@ def way_from(
         What lies in /dev/shm.
     receive_limit : int, optional
         What a socket may hold of what it received, in bytes.
+    image_bytes : int
+        Size of the largest image that has come; 0 for none.
     """
+    needed = max(SMALLEST_SEGMENT, image_bytes)
     reasons = []
     for guid in publishers:
         # Others do not offer shared memory here, and within a process none is needed.
         if guid.on_host_of(own) and not guid.in_process_of(own):
-            reason, open_to_us = _obstacle(guid, own, known)
+            reason, open_to_us = _obstacle(guid, own, known, needed)
             if reason and (not open_to_us or sockets.carries_images(receive_limit)):
                 reasons.append(reason)
     return Way(bool(reasons), reasons[0] if reasons else '')
 
 
-def _obstacle(guid: Guid, own: Guid, known: list[Segment]) -> tuple[str, bool]:
+def _obstacle(guid: Guid, own: Guid, known: list[Segment], needed: int) -> tuple[str, bool]:
     """What keeps images out of a publisher's shared memory, and whether anything comes through."""
     memory, nbytes = memory_of(guid, own, known)
     if memory is Memory.NONE:
@@ -71,6 +75,7 @@ def _obstacle(guid: Guid, own: Guid, known: list[Segment]) -> tuple[str, bool]:
         return f'{_THEIRS} belongs to another user', False
     if memory is not Memory.OPEN:
         return f'{_THEIRS} is not to be seen from here, as in another container', False
-    if nbytes < SMALLEST_SEGMENT:
-        return f'{_THEIRS} has {nbytes / MEBIBYTE:.1f} MB, too little for images', True
+    if nbytes < needed:
+        size = f' of {needed / MEBIBYTE:.1f} MB' if needed > SMALLEST_SEGMENT else ''
+        return f'{_THEIRS} has {nbytes / MEBIBYTE:.1f} MB, too little for images{size}', True
     return '', True

@@ -273,7 +273,7 @@ class ImageInput:
 
     def _on_raw(self, msg: Image | TakenImage) -> None:
         """Hear of a raw image, in the executor's thread; one of its own may have handled it."""
-        if self._is_taken(msg.header) and not isinstance(msg, TakenImage):
+        if self._is_taken(msg.header, msg) and not isinstance(msg, TakenImage):
             self._on_image(msg)
 
     def _on_image(self, msg: Image | TakenImage) -> None:
@@ -284,12 +284,12 @@ class ImageInput:
         self._take(msg, to_frame)
 
     def _on_compressed(self, msg: CompressedImage) -> None:
-        if self._is_taken(msg.header):
+        if self._is_taken(msg.header, msg):
             self._take(msg, frame_from_compressed)
 
     def _on_video(self, msg: Any) -> None:
         header = video_header(msg)
-        if self._video is None or self._stamps is None or not self._is_taken(header):
+        if self._video is None or self._stamps is None or not self._is_taken(header, msg):
             return
         try:
             check_frame_id(header)
@@ -333,11 +333,12 @@ class ImageInput:
         frame.encoding = _encoding(msg)
         offer(frame)
 
-    def _is_taken(self, header: Header) -> bool:
+    def _is_taken(self, header: Header, msg: Any) -> bool:
         """Whether an image that arrived is one to handle, and not a second copy or too late."""
         if self._offer is None or self._watch is None or self._subscription is None:
             return False
-        if not self._subscription.accepts():
+        size_bytes = msg.size_bytes if isinstance(msg, TakenImage) else len(msg.data)
+        if not self._subscription.accepts(size_bytes):
             return False
         self._watch.image_arrived()
         return self._answers is None or self._answers.is_new(header)

@@ -71,6 +71,8 @@ class ImageSubscription:
         self._on_image = on_image
         self._base = topic.qos_profile(every_frame=every_frame)
         self._subscription: Any = None
+        #: Why images come over UDP, as it was said last.
+        self._said = ''
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
         self._fit = SubscriptionFit(
             node,
@@ -83,15 +85,15 @@ class ImageSubscription:
         if self._subscription is None:
             self._make()
 
-    def accepts(self) -> bool:
-        """Whether a message that has just come is one to take.
+    def accepts(self, nbytes: int) -> bool:
+        """Whether a message of this size, which has just come, is one to take.
 
         It is not where its publisher is new, and calls for another subscription, which this makes:
         what follows comes by that one.
         """
         if not self._fit.judged and self._fit.check():
             return False
-        self._fit.message_arrived()
+        self._fit.message_arrived(nbytes)
         return True
 
     def close(self) -> None:
@@ -162,9 +164,10 @@ class ImageSubscription:
             )
             return subscription, self._node
         self._node.destroy_subscription(subscription)
-        self._node.get_logger().info(
-            f'images on {name} are received over UDP: {self._fit.wanted.way.reason}'
-        )
+        reason = self._fit.wanted.way.reason
+        if reason != self._said:
+            self._said = reason
+            self._node.get_logger().info(f'images on {name} are received over UDP: {reason}')
         return made, node
 
     def _make_anew(self) -> None:

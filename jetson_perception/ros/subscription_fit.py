@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rclpy.qos import QoSReliabilityPolicy
 
 from jetson_perception.dds import segments, sockets, transports
+from jetson_perception.dds.ended_processes import EndedProcesses
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
 from jetson_perception.dds.ways import Way, way_from
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _CHECK_S = 0.25
+#: Publishers that may leave while others stay, until a subscription is made anew because of them.
+_MOST_LEFT = 8
 
 
 class Fit(NamedTuple):
@@ -45,6 +48,9 @@ class Fit(NamedTuple):
 
 class SubscriptionFit:
     """Follows who publishes a topic, and says when its subscription has to be made anew.
+
+    That is also when publishers have left: of one that was killed while it sent an image, Fast DDS
+    keeps what came of it as long as there is the subscription.
 
     Parameters
     ----------
@@ -76,6 +82,13 @@ class SubscriptionFit:
         self.wanted = Fit(bool(reliable))
         self._judged: frozenset[bytes] = frozenset()
         self._trial: SharedMemoryTrial | None = None
+        self._own: Guid | None = None
+        self._ended = EndedProcesses()
+        #: Publishers that have left since the subscription was made.
+        self._left = 0
+        self._is_quiet = True
+        #: Of the largest image that has come, and when the way was last decided on.
+        self._image_bytes = self._judged_bytes = 0
         self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
 
     @property
@@ -83,8 +96,10 @@ class SubscriptionFit:
         """Whether a publisher has been seen; until then `wanted` is a guess."""
         return bool(self._judged)
 
-    def message_arrived(self) -> None:
-        """Trust the way by which a message has come."""
+    def message_arrived(self, nbytes: int = 0) -> None:
+        """Trust the way by which a message of this size has come."""
+        self._is_quiet = False
+        self._image_bytes = max(self._image_bytes, nbytes)
         if self._trial is not None:
             self._trial.message_arrived()
 
@@ -95,19 +110,27 @@ class SubscriptionFit:
     def check(self) -> bool:
         """See who publishes now; whether the subscription has to be made anew."""
         publishers = self._publishers()
-        self._judged = frozenset(bytes(info.endpoint_gid) for info in publishers)
+        before, self._judged = self._judged, _ids(publishers)
+        self._judged_bytes = self._image_bytes
+        self._left += len(before - self._judged)
         if not publishers:
             self._trial = None
+            self._is_quiet = False  # what the last one sent may still have to be taken
             return False  # the subscription stays, as whoever comes may be like who left
         guids = [Guid(each) for each in self._judged]
-        own = self._own()
-        way = Way(over_udp=False) if own is None else _way(guids, own)
+        # Where images cannot be had over UDP alone, there is no choice.
+        own = self._own if transports.udp_alone() else None
+        way = Way(over_udp=False) if own is None else _way(guids, own, self._image_bytes)
         tries = own is not None and not way.over_udp and _share_host(guids, own)
         self._trial = SharedMemoryTrial() if tries else None
-        return self._want(Fit(self._reliable_for(publishers), way))
+        return self._want(Fit(self._reliable_for(publishers), way), self._left > _MOST_LEFT)
 
     def _check_if_changed(self) -> None:
-        if frozenset(bytes(info.endpoint_gid) for info in self._publishers()) != self._judged:
+        is_quiet, self._is_quiet = self._is_quiet, True
+        publishers = self._publishers()
+        # The size counts where a segment that holds all the smaller ones may be too small for it.
+        is_larger = self._image_bytes > max(self._judged_bytes, transports.SMALLEST_SEGMENT)
+        if is_larger or _ids(publishers) != self._judged:
             self.check()
         elif self._trial is not None:
             tried = self._trial.needs_udp()
@@ -115,20 +138,32 @@ class SubscriptionFit:
                 tried, "nothing comes through the publisher's shared memory" if tried else ''
             )
             self._want(Fit(self.wanted.reliable, way))
+        elif not publishers and is_quiet and self._left and not self.wanted.reliable:
+            # Nothing is lost by it: whoever comes has to find any subscription first.
+            self._want(self.wanted, anew=True)
 
-    def _want(self, wanted: Fit) -> bool:
-        changed = wanted.differs_from(self.wanted)
+    def _want(self, wanted: Fit, anew: bool = False) -> bool:
+        anew = anew or wanted.differs_from(self.wanted)
         self.wanted = wanted
-        if changed:
+        if anew:
+            self._left = 0
             self._on_change()
-        return changed
+        return anew
 
     def _publishers(self) -> list[TopicEndpointInfo]:
-        return [
-            info
+        """Who publishes the topic, without those whose process has ended."""
+        found = {
+            Guid(bytes(info.endpoint_gid)): info
             for info in self._node.get_publishers_info_by_topic(self._topic)
             if info.topic_type == self._type_name
-        ]
+        }
+        if self._own is None:
+            endpoint = own_endpoint(self._node)
+            self._own = None if endpoint is None else Guid(bytes(endpoint.endpoint_gid))
+        if self._own is None:
+            return list(found.values())
+        ended = self._ended.of(found, self._own)
+        return [info for guid, info in found.items() if guid not in ended]
 
     def _reliable_for(self, publishers: list[TopicEndpointInfo]) -> bool:
         if self._reliable is not None:
@@ -137,16 +172,15 @@ class SubscriptionFit:
             info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
         )
 
-    def _own(self) -> Guid | None:
-        """Id of the node's participant; None where images cannot be had over UDP alone."""
-        own = own_endpoint(self._node) if transports.udp_alone() else None
-        return None if own is None else Guid(bytes(own.endpoint_gid))
+
+def _ids(publishers: list[TopicEndpointInfo]) -> frozenset[bytes]:
+    return frozenset(bytes(info.endpoint_gid) for info in publishers)
 
 
-def _way(publishers: list[Guid], own: Guid) -> Way:
+def _way(publishers: list[Guid], own: Guid, image_bytes: int) -> Way:
     # A process of another container may have the same id as this one.
     known = [each for each in segments.segments() if each.pid != os.getpid()]
-    return way_from(publishers, own, known, sockets.receive_limit())
+    return way_from(publishers, own, known, sockets.receive_limit(), image_bytes)
 
 
 def _share_host(publishers: list[Guid], own: Guid) -> bool:

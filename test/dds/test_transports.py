@@ -75,9 +75,9 @@ class TestNothingIsChanged:
 class TestJazzy:
     def test_shared_memory_and_udp(self):
         taken = chosen(JAZZY)
-        assert taken.environment == {
-            'FASTDDS_BUILTIN_TRANSPORTS': f'DEFAULT?sockets_size={8 * MEBIBYTE}&non_blocking=true'
-        }
+        transports_variable = taken.environment.pop('FASTDDS_BUILTIN_TRANSPORTS')
+        assert transports_variable == f'DEFAULT?sockets_size={8 * MEBIBYTE}&non_blocking=true'
+        assert set(taken.environment.values()) == {str(taken.profile)}
         assert taken.udp_alone['FASTDDS_BUILTIN_TRANSPORTS'].startswith('UDPv4?sockets_size=')
         assert 'shared memory (16 MB)' in taken.description
 
@@ -91,6 +91,18 @@ class TestJazzy:
         assert taken.environment['FASTDDS_BUILTIN_TRANSPORTS'].startswith('UDPv4?')
         assert taken.udp_alone == {}
         assert '/dev/shm has' in taken.description
+
+    def test_the_profile_changes_only_how_often_it_announces_itself(self):
+        text = chosen(JAZZY).profile.read_text()
+        assert '<leaseAnnouncement><sec>1</sec></leaseAnnouncement>' in text
+        assert 'ransport' not in text
+        assert 'ocator' not in text
+
+    def test_where_no_profile_can_be_written_it_goes_without(self, monkeypatch):
+        monkeypatch.setattr('tempfile.tempdir', '/missing')
+        taken = chosen(JAZZY)
+        assert list(taken.environment) == ['FASTDDS_BUILTIN_TRANSPORTS']
+        assert taken.profile is None
 
     @pytest.mark.parametrize(
         'environ',
@@ -109,6 +121,7 @@ class TestJazzy:
         # The first and the last of 32 participants of domain 3: RTPS 9.6.1.1.
         assert '<port>8160</port>' in text
         assert '<port>8222</port>' in text
+        assert '<leaseAnnouncement><sec>1</sec></leaseAnnouncement>' in text
         assert '239.' not in text
 
     @pytest.mark.parametrize('domain', ['x', '-1', '233', '٣'])
@@ -124,6 +137,7 @@ def test_humble_has_a_profile_instead():
     text = taken.profile.read_text()
     assert f'<segment_size>{16 * MEBIBYTE}</segment_size>' in text
     assert '<non_blocking_send>true</non_blocking_send>' in text
+    assert '<leaseAnnouncement><sec>1</sec></leaseAnnouncement>' in text
 
 
 @pytest.mark.parametrize(
@@ -165,7 +179,8 @@ def test_a_profile_is_taken_also_without_shared_memory():
     assert str(taken.profile) in taken.environment.values(), 'else nobody removes the file'
 
 
-def test_asking_for_udp_alone_writes_no_profile(monkeypatch, folder):
+@pytest.mark.parametrize('distribution', ['humble', 'jazzy'])
+def test_asking_for_udp_alone_writes_no_profile(monkeypatch, folder, distribution):
     monkeypatch.setattr(transports, '_taken', None)
     for name in ('FASTDDS_BUILTIN_TRANSPORTS', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
         monkeypatch.setenv(name, '')
@@ -173,6 +188,17 @@ def test_asking_for_udp_alone_writes_no_profile(monkeypatch, folder):
         monkeypatch.setenv(name, '')
     for name in ('AMENT_PREFIX_PATH', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
         monkeypatch.setenv(name, '')
-    monkeypatch.setenv('ROS_DISTRO', 'humble')
-    assert transports.udp_alone() == {}
+    monkeypatch.setenv('ROS_DISTRO', distribution)
+    assert bool(transports.udp_alone()) == (distribution == 'jazzy')
     assert not list(folder.iterdir())
+
+
+def test_udp_alone_is_not_what_a_user_has_set_otherwise(monkeypatch):
+    monkeypatch.setattr(transports, '_taken', None)
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'ROS_LOCALHOST_ONLY', 'RMW_IMPLEMENTATION'):
+        monkeypatch.setenv(name, '')
+    for name in ('AMENT_PREFIX_PATH', 'ROS_AUTOMATIC_DISCOVERY_RANGE'):
+        monkeypatch.setenv(name, '')
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
+    assert transports.udp_alone() == {}

@@ -72,6 +72,22 @@ def test_a_publisher_of_this_host(see, memory, nbytes, limit, reason):
     assert reason in way.reason
 
 
+@pytest.mark.parametrize(
+    ('image_bytes', 'limit', 'reason'),
+    [
+        pytest.param(8 << 20, RAISED, '', id='holds_two'),
+        pytest.param(LARGE, RAISED, '', id='holds_one'),
+        pytest.param(24 << 20, RAISED, '16.0 MB, too little for images of 24.0 MB', id='larger'),
+        pytest.param(24 << 20, STOCK, '', id='larger_and_small_sockets'),
+    ],
+)
+def test_a_segment_holds_at_least_one_image(see, image_bytes, limit, reason):
+    see(pid_4711=(Memory.OPEN, LARGE))
+    way = way_from([guid()], OWN, [], receive_limit=limit, image_bytes=image_bytes)
+    assert way.over_udp == bool(reason)
+    assert reason in way.reason
+
+
 def test_one_of_two_publishers_decides(see):
     both = [guid(), guid(4712)]
     see(pid_4711=(Memory.OPEN, LARGE), pid_4712=(Memory.OPEN, SMALL))

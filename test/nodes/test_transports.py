@@ -25,9 +25,10 @@ OVER_UDP = 'are received over UDP'
 
 
 @contextmanager
-def driver(peer, reliability='best_effort', size='1280x720', rate=30):
+def driver(peer, reliability='best_effort', size='1280x720', rate=30, variables=()):
     """A driver in a process of its own; gives what ends it, and says how many images it sent."""
     environ = {name: v for name, v in os.environ.items() if name not in PROFILE_VARIABLES}
+    environ.update(variables)
     topic = f'/{peer.namespace}/image'
     with subprocess.Popen(
         [sys.executable, DRIVER, topic, reliability, size, str(rate)],
@@ -119,6 +120,55 @@ def test_a_driver_with_large_shared_memory_keeps_it(peer, seg):
         peer.ask(images, image_message(np.zeros((720, 1280, 3), np.uint8)), masks)
     assert log_lines(node, OVER_UDP) == []
     assert subscribers(peer) == ['seg_node']
+
+
+#: Shared memory of 16 MB, also where discovery is limited to this host.
+LARGE_MEMORY = {
+    'FASTDDS_BUILTIN_TRANSPORTS': 'DEFAULT?sockets_size=8388608&non_blocking=true',
+    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET',
+}
+
+
+@needs_large_sockets
+def test_images_larger_than_the_shared_memory_come_over_udp(peer, seg):
+    masks = peer.collect('mask', Image)
+    node = seg()
+    with driver(peer, size='5000x4000', rate=5, variables=LARGE_MEMORY):
+        peer.wait_for_log(node, 'MB, too little for images of 19.1 MB')
+        peer.wait_for(lambda: subscribers(peer) == ['_seg_node_images'], 'its only subscription')
+        masks.clear()
+        peer.wait_for(lambda: len(masks) > 2, 'masks')
+
+
+def test_a_driver_that_was_killed_says_nothing_of_the_next_one(peer, seg):
+    """Discovery lists it for 20 s more, and its memory looks like another container's."""
+    masks = peer.collect('mask', Image)
+    node = seg()
+    for _ in range(2):
+        masks.clear()
+        with driver(peer, variables=LARGE_MEMORY):
+            peer.wait_for(lambda: len(masks) > 20, 'masks of most of a second')
+    assert log_lines(node, OVER_UDP) == []
+    assert subscribers(peer) == ['seg_node']
+
+
+def test_a_killed_driver_leaves_nothing_in_the_subscription(peer, seg):
+    """Of the image that it was sending, Fast DDS keeps what came while there is the reader."""
+    masks = peer.collect('mask', Image)
+    seg()
+    with driver(peer, size='64x48'):
+        peer.wait_for(lambda: masks, 'a mask')
+        (before,) = peer.wait_for(lambda: subscriptions(peer), 'the subscription')
+    peer.wait_for(
+        lambda: (
+            {bytes(info.endpoint_gid) for info in subscriptions(peer)}
+            not in (set(), {bytes(before.endpoint_gid)})
+        ),
+        'a new subscription',
+    )
+    masks.clear()
+    with driver(peer, size='64x48'):
+        peer.wait_for(lambda: masks, 'a mask of another driver')
 
 
 def test_the_subscription_is_as_reliable_as_all_publishers(peer, seg):

@@ -91,7 +91,8 @@ class WantsUdp:
     def close(self):
         pass
 
-    message_arrived = close
+    def message_arrived(self, nbytes):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
+
 from jetson_perception.bringup import NodeProcess
 from transport.lab import CAMERA, launched
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 ANSWERS = '/det/detections'
 MASKS = '/mask'
+ALL_MASKS = f'{MASKS}:sensor_msgs/Image:reliable:50'
 STATS = '/det/stats'
 CAMERA_INFO = '/camera/camera_info'
 DETECTIONS = f'{ANSWERS}:vision_msgs/Detection2DArray:reliable:50'
@@ -50,14 +54,25 @@ def seg_node(lab: Lab, *, from_launch: bool = True, **parameters: Any) -> NodePr
     )
 
 
-def camera_node(*, from_launch: bool = True) -> NodeProcess:
-    """A camera_node with a rendered scene of 1280×720 at 30 Hz."""
+def camera_node(*, from_launch: bool = True, **parameters: Any) -> NodeProcess:
+    """A camera_node; of a rendered scene of 1280×720 at 30 Hz, unless parameters say otherwise."""
     return NodeProcess(
         'camera_node',
         namespace='camera',
-        parameters=SCENE,
+        parameters=SCENE | parameters,
         environment=launched() if from_launch else {},
     )
+
+
+def pictures(lab: Lab, width: int, height: int) -> str:
+    """A source of two pictures of that size, which takes less time than to render a scene."""
+    folder = lab.folder / 'pictures'
+    folder.mkdir(exist_ok=True)
+    scene = np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8)
+    picture = cv2.resize(scene, (width, height), interpolation=cv2.INTER_CUBIC)
+    for name, pixels in (('first', picture), ('second', 255 - picture)):
+        cv2.imwrite(str(folder / f'{name}.bmp'), pixels)
+    return f'images://{folder}'
 
 
 def _camera() -> dict[str, str]:

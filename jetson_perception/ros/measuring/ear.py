@@ -137,7 +137,7 @@ class Ear:
 
     def _on_image(self, message: Any) -> None:
         if self._images is not None:
-            self._images.accepts()
+            self._images.accepts(len(message.data))
         if not self.image:
             self.image = (
                 f'{message.width}×{message.height} {printable(message.encoding, 40)}'
