@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 from typing import NamedTuple
 
 from jetson_perception.dds.own_sockets import own_sockets
+from jetson_perception.dds.proc import PROC, read
 
-_SNMP = Path('/proc/net/snmp')
-_MOST_BYTES = 1 << 16
+_SNMP = PROC / 'net/snmp'
 #: A datagram of 64 kB comes in as many fragments, so whole ones account for no more.
 _MOST_FRAGMENTS = 45
 
@@ -63,10 +62,6 @@ def _sample() -> _Sample:
 
 def _ip_counters() -> dict[str, int]:
     """Counters of IPv4: a line of names, and one of numbers."""
-    try:
-        with open(_SNMP, encoding='ascii', errors='replace') as file:
-            lines = file.read(_MOST_BYTES).splitlines()
-    except OSError:
-        return {}
+    lines = read(_SNMP).splitlines()
     names, numbers = ([*line.split()[1:]] for line in [*lines, '', ''][:2])
     return {name: int(number) for name, number in zip(names, numbers, strict=False)}

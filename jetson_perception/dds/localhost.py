@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jetson_perception.dds.ports import MOST_DOMAIN, announcement_port
 from jetson_perception.dds.profiles import discovery_of_ports
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ _RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 #: Older, and stronger where both are set.
 _LOCALHOST_ONLY = 'ROS_LOCALHOST_ONLY'
 _STATIC_PEERS = 'ROS_STATIC_PEERS'
-_MOST_DOMAIN = 232
-#: RTPS 9.6.1.1: where the participants of a domain listen to announcements.
-_PORT_BASE, _DOMAIN_GAIN, _PARTICIPANT_GAIN, _OFFSET = 7400, 250, 2, 10
 #: As many participants of a host as rmw_fastrtps announces itself to.
 _PARTICIPANTS = 32
 
@@ -41,7 +39,7 @@ def has_static_peers(environ: Mapping[str, str]) -> bool:
 def domain_of(environ: Mapping[str, str]) -> int | None:
     """The domain of the process; None if it is not one."""
     text = environ.get('ROS_DOMAIN_ID') or '0'
-    return int(text) if text.isascii() and text.isdecimal() and int(text) <= _MOST_DOMAIN else None
+    return int(text) if text.isascii() and text.isdecimal() and int(text) <= MOST_DOMAIN else None
 
 
 def left_to_profile() -> dict[str, str]:
@@ -51,6 +49,5 @@ def left_to_profile() -> dict[str, str]:
 
 def profile(domain: int) -> str:
     """XML that has every participant of this process discover the domain on this host alone."""
-    first = _PORT_BASE + _DOMAIN_GAIN * domain + _OFFSET
-    ports = [first + _PARTICIPANT_GAIN * number for number in range(_PARTICIPANTS)]
+    ports = [announcement_port(domain, number) for number in range(_PARTICIPANTS)]
     return discovery_of_ports('127.0.0.1', ports)

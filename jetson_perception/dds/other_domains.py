@@ -1,7 +1,7 @@
 """Participants of this host that cannot be discovered from here: of another domain, or hidden.
 
-Each participant listens on UDP ports that follow from its domain (RTPS 9.6.1.1), and the kernel
-lists those of every user. Whose they are, and how its discovery is set, is known of processes
+Each participant listens on UDP ports that follow from its domain, and the kernel lists those of
+every user. Whose they are, and how its discovery is set, is known of processes
 whose environment this user may read; nothing but three variables is looked at.
 """
 
@@ -10,22 +10,22 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jetson_perception.dds.ports import domain_of_port, is_announcement_port
+from jetson_perception.dds.proc import PROC, read
 from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-_PORT_BASE, _DOMAIN_GAIN, _PARTICIPANT_GAIN, _OFFSET = 7400, 250, 2, 10
-_MOST_DOMAIN, _PARTICIPANTS = 232, 100
-_MOST_BYTES, _MOST_PROCESSES, _MOST_DESCRIPTORS = 1 << 18, 4000, 2000
+_MOST_PROCESSES, _MOST_DESCRIPTORS = 4000, 2000
 _RANGE, _LOCALHOST_ONLY = 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'
 _SHOWN_CHARACTERS = 40
 
 
-def undiscovered(domain: int, proc: Path = Path('/proc')) -> tuple[str, ...]:
+def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
     """What of this host's participants is not to be discovered from a domain, for people."""
     ports = _participant_ports(proc)
     by_domain: dict[int, list[str]] = defaultdict(list)
@@ -49,11 +49,11 @@ def _hidden(processes: Mapping[str, int], proc: Path) -> Iterator[tuple[int, str
             yield pid, _RANGE
 
 
-def discovery_of(pid: int, proc: Path = Path('/proc')) -> dict[str, str]:
+def discovery_of(pid: int, proc: Path = PROC) -> dict[str, str]:
     """The variables of a process that decide on its discovery; empty where it may not be read."""
     wanted = {'ROS_DOMAIN_ID', _RANGE, _LOCALHOST_ONLY}
     found = {}
-    for entry in _read(proc / str(pid) / 'environ').split('\0'):
+    for entry in read(proc / str(pid) / 'environ').split('\0'):
         name, _, value = entry.partition('=')
         if name in wanted:
             found[name] = printable(value, _SHOWN_CHARACTERS)
@@ -64,15 +64,13 @@ def _participant_ports(proc: Path) -> list[tuple[int, str]]:
     """Domain and inode of each participant: it has two ports, one after the other."""
     inodes: dict[int, str] = {}
     for name in ('net/udp', 'net/udp6'):
-        for columns in map(str.split, _read(proc / name).splitlines()[1:]):
+        for columns in map(str.split, read(proc / name).splitlines()[1:]):
             if len(columns) > 9:
                 inodes[int(columns[1].rpartition(':')[2], 16)] = columns[9]
     found = []
     for port, inode in inodes.items():
-        domain, offset = divmod(port - _PORT_BASE, _DOMAIN_GAIN)
-        participant, odd = divmod(offset - _OFFSET, _PARTICIPANT_GAIN)
-        known = 0 <= domain <= _MOST_DOMAIN and 0 <= participant < _PARTICIPANTS
-        if known and not odd and port + 1 in inodes:
+        domain = domain_of_port(port)
+        if domain is not None and is_announcement_port(port) and port + 1 in inodes:
             found.append((domain, inode))
     return found
 
@@ -94,12 +92,4 @@ def _processes(inodes: set[str], proc: Path) -> dict[str, int]:
 
 
 def _named(pid: int, proc: Path) -> str:
-    return f'{printable(_read(proc / str(pid) / "comm").strip(), 20)}, pid {pid}'
-
-
-def _read(path: Path) -> str:
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return file.read(_MOST_BYTES)
-    except OSError:
-        return ''
+    return f'{printable(read(proc / str(pid) / "comm").strip(), 20)}, pid {pid}'

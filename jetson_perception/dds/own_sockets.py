@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-from pathlib import Path
 from typing import NamedTuple
 
-_TABLES = (Path('/proc/net/udp'), Path('/proc/net/udp6'))
-_DESCRIPTORS = Path('/proc/self/fd')
-_MOST_BYTES = 1 << 20
+from jetson_perception.dds.proc import PROC, read
+
+_TABLES = (PROC / 'net/udp', PROC / 'net/udp6')
+_DESCRIPTORS = PROC / 'self/fd'
 _SOCKET = re.compile(r'socket:\[(\d+)\]')
 #: 'sl local_address … inode ref pointer drops': the columns that count.
 _INODE, _DROPS = 9, 12
@@ -69,12 +69,7 @@ def _receive_bytes(descriptor: int) -> int:
 def _drops(inodes: set[str]) -> int | None:
     total, found = 0, False
     for table in _TABLES:
-        try:
-            with open(table, encoding='ascii', errors='replace') as file:
-                lines = file.read(_MOST_BYTES).splitlines()[1:]
-        except OSError:
-            continue
-        for columns in map(str.split, lines):
+        for columns in map(str.split, read(table).splitlines()[1:]):
             if len(columns) > _DROPS and columns[_INODE] in inodes:
                 found = True
                 total += int(columns[_DROPS])

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jetson_perception.dds.guids import PID_MODULUS
+from jetson_perception.dds.proc import PROC, read
 
 SHARED_MEMORY = Path('/dev/shm')
-_LOCKS = Path('/proc/locks')
+_LOCKS = PROC / 'locks'
 _SEGMENT = re.compile(r'fast(?:rtps|dds)_[0-9a-f]{16}')
 #: Of anything of Fast DDS: segments, ports, and the semaphores of ports.
 _FILE = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_\w+')
 #: '1: FLOCK  ADVISORY  WRITE 979 00:1b:2242738 0 EOF': who holds a lock, and on what.
 _LOCK = re.compile(r'^\d+: FLOCK +\S+ +WRITE +(\d+) +([0-9a-f]+:[0-9a-f]+):(\d+) ', re.MULTILINE)
 _MOST_FILES = 10_000
-_MOST_LOCK_BYTES = 1 << 20
 
 
 class Segment(NamedTuple):
@@ -117,13 +117,8 @@ def _identity(status: os.stat_result) -> tuple[str, int]:
 
 def _owners(locks: Path) -> dict[tuple[str, int], int]:
     """Process ids by the file that they keep locked."""
-    try:
-        with open(locks, encoding='ascii', errors='replace') as file:
-            text = file.read(_MOST_LOCK_BYTES)
-    except OSError:
-        return {}
     # Where a process of another container holds a lock, its id is 0 here.
-    found = _LOCK.findall(text)
+    found = _LOCK.findall(read(locks))
     return {(device, int(inode)): int(pid) for pid, device, inode in found if int(pid)}
 
 

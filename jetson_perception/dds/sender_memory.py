@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import re
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds.ended_processes import processes_of
 from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.ports import domain_of_port
+from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import SHARED_MEMORY, segments_of_process, stale_files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jetson_perception.dds.guids import Guid
     from jetson_perception.dds.segments import Segment
 
-_PROCESSES = Path('/proc')
-_MOST_BYTES = 1 << 20
 #: '28 1 0:27 / /dev/shm rw,…': which file system lies at a place.
 _MOUNT = re.compile(r'^\d+ \d+ (\d+:\d+) (\S+) (\S+) ', re.MULTILINE)
 _PORT = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_port(\d+)\w*')
-#: RTPS 9.6.1.1: a domain's ports; Fast DDS names its queues in shared memory after them.
-_PORT_BASE, _DOMAIN_GAIN = 7400, 250
 
 
 class SenderMemory(NamedTuple):
@@ -120,7 +119,7 @@ def _shared_memory_of(pid: int) -> str:
     """The file system that a process has at /dev/shm; '' where that is not known."""
     found = ''
     longest = 0
-    for device, _, place in _MOUNT.findall(_read(_PROCESSES / str(pid) / 'mountinfo')):
+    for device, _, place in _MOUNT.findall(read(PROC / str(pid) / 'mountinfo')):
         above = place == '/' or f'{SHARED_MEMORY}/'.startswith(f'{place}/')
         if above and len(place) >= longest:
             found, longest = device, len(place)
@@ -128,7 +127,8 @@ def _shared_memory_of(pid: int) -> str:
 
 
 def _ports_refused(domain: int, folder: Path) -> bool:
-    if any(_is_of(domain, name) for name in _mapped_names(folder)):
+    mapped = (os.path.split(path) for path in mapped_files())
+    if any(parent == str(folder) and _is_of(domain, name) for parent, name in mapped):
         return False  # it listens in shared memory, whatever lies beside it
     try:
         names = os.listdir(folder)
@@ -142,21 +142,4 @@ def _ports_refused(domain: int, folder: Path) -> bool:
 def _is_of(domain: int, name: str) -> bool:
     """Whether a file is the queue of a participant's port in a domain."""
     port = _PORT.fullmatch(name)
-    if port is None:
-        return False
-    first = _PORT_BASE + _DOMAIN_GAIN * domain
-    return first <= int(port[1]) < first + _DOMAIN_GAIN
-
-
-def _mapped_names(folder: Path) -> set[str]:
-    """Names of the files of a folder that this process has mapped."""
-    found = re.findall(rf' {re.escape(str(folder))}/(\S+)', _read(_PROCESSES / 'self/maps'))
-    return set(found)
-
-
-def _read(path: Path) -> str:
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return file.read(_MOST_BYTES)
-    except OSError:
-        return ''
+    return port is not None and domain_of_port(int(port[1])) == domain

@@ -6,7 +6,12 @@ its thread reads it is lost, and with it the image.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetson_perception.dds.proc import PROC, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WANTED_BYTES = 4 << 20
 """What one socket should hold: a 1280×720 image in color, with the kernel's own overhead."""
@@ -15,7 +20,7 @@ ENOUGH_BYTES = 1 << 20
 SYSCTL_LINE = f'sudo sysctl -w net.core.rmem_max={WANTED_BYTES}'
 """What raises the limit until the next start."""
 
-_LIMITS = Path('/proc/sys/net/core')
+_LIMITS = PROC / 'sys/net/core'
 
 
 def receive_limit(folder: Path = _LIMITS) -> int | None:
@@ -35,6 +40,6 @@ def carries_images(limit: int | None) -> bool:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text(encoding='ascii')[:32])
-    except (OSError, ValueError):
+        return int(read(path, 32))
+    except ValueError:
         return None

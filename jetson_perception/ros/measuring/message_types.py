@@ -7,6 +7,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any
 
+from ament_index_python.resources import get_resource
 from rclpy.serialization import deserialize_message
 
 from jetson_perception.errors import ParameterError
@@ -15,12 +16,17 @@ from jetson_perception.printable import printable, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NAME = re.compile(r'([a-z][a-z0-9_]*)/(?:msg/)?([A-Z][A-Za-z0-9]*)')
+_NAME = re.compile(r'([a-z][a-z0-9_]{0,99})/(?:msg/)?([A-Z][A-Za-z0-9]{0,99})')
+#: Where a package says which interfaces it has, in the index of installed packages.
+_INTERFACES = 'rosidl_interfaces'
 _HEADER, _TIME = 'std_msgs/Header', 'builtin_interfaces/Time'
 
 
 def message_class(type_name: str) -> Any:
     """The class of a message type.
+
+    Nothing is imported but packages that are installed with such a message: the name may come from
+    anybody on the network, and importing a module can do anything.
 
     Parameters
     ----------
@@ -30,7 +36,7 @@ def message_class(type_name: str) -> Any:
     Raises
     ------
     ParameterError
-        When this is no such name, or nothing of it can be imported.
+        When this is no such name, or no package with such a message can be imported.
     """
     match = _NAME.fullmatch(type_name)
     if match is None:
@@ -41,15 +47,26 @@ def message_class(type_name: str) -> Any:
         )
     package, name = match.groups()
     try:
+        _require_installed(package, name)
         found = getattr(importlib.import_module(f'{package}.msg'), name)
         found.get_fields_and_field_types()
-    except (ImportError, AttributeError) as err:
+    except (ImportError, AttributeError, LookupError) as err:
         raise ParameterError(
             f'messages of type {printable(type_name)} cannot be read here ({printable(err)}): '
             f'source the workspace that has {package}, so that its messages can be imported',
             'answer_type',
         ) from err
     return found
+
+
+def _require_installed(package: str, name: str) -> None:
+    """Raise a LookupError unless an installed package says that it has this message."""
+    try:
+        interfaces, _ = get_resource(_INTERFACES, package)
+    except (LookupError, OSError):
+        raise LookupError(f'no installed package {package} has messages') from None
+    if f'msg/{name}.idl' not in interfaces.split():
+        raise LookupError(f'{package} has no message {name}')
 
 
 def stamp_reader(message_type: Any) -> Callable[[bytes], int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from jetson_perception.dds.guids import PID_MODULUS
+from jetson_perception.dds.proc import PROC, mapped_files
 
 if TYPE_CHECKING:
     from jetson_perception.dds.guids import Guid
 
 _LIBRARIES = ('libfastrtps', 'libfastdds')
-_PROC = Path('/proc')
 
 
 def pids_of(guid: Guid) -> list[int]:
@@ -24,7 +24,7 @@ def pids_of(guid: Guid) -> list[int]:
         return []
     candidates = sorted(
         int(folder.name)
-        for folder in _PROC.iterdir()
+        for folder in PROC.iterdir()
         if folder.name.isdecimal() and int(folder.name) % PID_MODULUS == guid.pid_modulo
     )
     return [pid for pid in candidates if _uses_fast_dds(pid) is not False]
@@ -32,8 +32,7 @@ def pids_of(guid: Guid) -> list[int]:
 
 def _uses_fast_dds(pid: int) -> bool | None:
     """Whether a process has Fast DDS loaded; None where that may not be seen."""
-    try:
-        maps = (_PROC / str(pid) / 'maps').read_text(encoding='utf-8', errors='replace')
-    except OSError:
+    mapped = mapped_files(pid)
+    if not mapped:
         return None
-    return any(library in maps for library in _LIBRARIES) if maps else None
+    return any(os.path.basename(path).startswith(_LIBRARIES) for path in mapped)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.qos import QoSReliabilityPolicy
 
 from jetson_perception.dds.guids import Guid
+from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import segments, segments_of_process
 from jetson_perception.printable import printable
 from jetson_perception.ros.endpoint_names import node_name
@@ -20,9 +21,6 @@ from jetson_perception.ros.udp_participant import HIDDEN
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
-
-_PROC = Path('/proc')
-_MOST_BYTES = 4 << 20
 
 
 class Reader:
@@ -44,7 +42,7 @@ class Reader:
         ]
         self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
         self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(HIDDEN)
-        self._maps = _read(_PROC / 'self' / 'maps')
+        self._mapped = mapped_files()
         self._segments = segments()
 
     def takes_memory_of(self, guid: Guid) -> bool:
@@ -52,7 +50,7 @@ class Reader:
         if self._offers_udp_alone or not guid.on_host_of(self.guid):
             return False
         theirs = segments_of_process(guid.pid_modulo, self._segments)
-        return any(str(each.path) in self._maps for each in theirs)
+        return any(str(each.path) in self._mapped for each in theirs)
 
 
 def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, Any]:
@@ -92,22 +90,14 @@ def way_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
 
 def _program_of(pid: int) -> str:
     """What a process runs; of Python, the script."""
-    words = _read(_PROC / str(pid) / 'cmdline').split('\0')
+    words = read(PROC / str(pid) / 'cmdline').split('\0')
     names = [Path(word).name for word in words if word and not word.startswith('-')]
     if len(names) > 1 and names[0].startswith('python'):
         return names[1]
-    return names[0] if names else _read(_PROC / str(pid) / 'comm').strip()
+    return names[0] if names else read(PROC / str(pid) / 'comm').strip()
 
 
 def _user_of(pid: int) -> str:
     with suppress(OSError, KeyError):
-        return pwd.getpwuid((_PROC / str(pid)).stat().st_uid).pw_name
+        return pwd.getpwuid((PROC / str(pid)).stat().st_uid).pw_name
     return ''
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open(encoding='utf-8', errors='replace') as file:
-            return file.read(_MOST_BYTES)
-    except OSError:
-        return ''

@@ -34,11 +34,24 @@ def test_class_of_a_name(name):
         pytest.param('yolo_msgs/msg/DetectionArray', 'has yolo_msgs', id='not installed'),
         pytest.param('sensor_msgs/msg/Imagination', 'cannot be read here', id='no such message'),
         pytest.param('json/msg/Decoder', 'cannot be read here', id='another module'),
+        pytest.param(f'{"a" * 5000}/msg/B', 'is not the name', id='5000 characters'),
+        pytest.param(f'{"a" * 100}/msg/B', 'no installed package', id='100 characters'),
     ],
 )
 def test_no_class(name, text):
     with pytest.raises(ParameterError, match=text):
         message_class(name)
+
+
+def test_that_a_module_without_messages_is_not_imported(tmp_path, monkeypatch):
+    # As a type of the graph could name `antigravity`, which opens a browser as it is imported.
+    (tmp_path / 'innocent.py').write_text('raise SystemExit("imported")')
+    (tmp_path / 'with_msg' / 'msg').mkdir(parents=True)
+    (tmp_path / 'with_msg' / 'msg' / '__init__.py').write_text('raise SystemExit("imported")')
+    monkeypatch.syspath_prepend(tmp_path)
+    for package in ('innocent', 'with_msg'):
+        with pytest.raises(ParameterError, match=f'no installed package {package} has messages'):
+            message_class(f'{package}/msg/Path')
 
 
 @pytest.mark.parametrize(
