@@ -601,3 +601,20 @@ class TestHangs:
         assert left.at_work()
         warm.set()
         wait_until(left.settle)
+
+
+def test_several_inputs_are_counted_and_timed_apart(setup):
+    lane = setup.lane(setup.path(inference_ms=2.0))
+    pipeline = setup.start(lane, inputs=2)
+    frames = [frame(number) for number in (3, 4, 5, 6)]
+    for each in frames:
+        each.input_index = int(each.header == 4)
+    offer_all_taken(pipeline, *frames)
+    assert [lane.publish.next() for _ in frames] == [(n, n) for n in (3, 4, 5, 6)]
+    wait_until(lambda: lane.counts == Counts(received=4, processed=4))
+    pipeline.close()  # the GPU's times of the input come when its slot is free
+    for record, count in zip(lane.records, (3, 1), strict=True):
+        assert record.counts == Counts(received=count, processed=count)
+        stages = record.times.summary()
+        assert {'upload', 'preprocess', 'inference', 'publish'} <= stages.keys()
+        assert {stage.samples for stage in stages.values()} == {count}
