@@ -343,8 +343,8 @@ def _with_reader(values: Mapping[str, str]) -> dict[str, str]:
     asked = values['in_process'] == 'true'
     if not asked and (values['image'] or not _sets_source(values, by_name=True)):
         return dict(values)
-    of_others = ('image', 'camera_params_file', 'camera_namespace')
-    other = next((name for name in of_others if values[name]), '')
+    of_others = ('image', 'image_topics', 'camera_params_file', 'camera_namespace')
+    other = next((name for name in of_others if values.get(name)), '')
     if other:
         why = (
             'in_process:=true has the node read a source itself'

@@ -365,6 +365,7 @@ class TestInProcess:
         ('name', 'value'),
         [
             pytest.param('image', '/front/image_raw', id='image'),
+            pytest.param('image_topics', '/front/image_raw,/rear/image_raw', id='images'),
             pytest.param('camera_params_file', 'my.yaml', id='file'),
             pytest.param('camera_namespace', 'front', id='namespace'),
         ],

@@ -151,6 +151,7 @@ def camera(peer, tmp_path):
     return make
 
 
+@pytest.mark.alone
 def test_cameras_that_die_and_come_back_cost_another_one_no_frame(peer, start, tmp_path, camera):
     """The processes that come later are there already: their start would take the processor."""
     names = ('left', *CAMERAS)
