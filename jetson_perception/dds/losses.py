@@ -6,7 +6,7 @@ what follows, the same for a node, which watches its own subscription, and for a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from jetson_perception.dds import sockets
@@ -183,7 +183,10 @@ def judge(facts: InputFacts) -> list[Finding]:
     if facts.senders and not matching:
         return _distinct([_mismatch(each) for each in facts.senders])
     if facts.is_losing and facts.lost_here * 2 >= facts.lost and not _is_resent(facts):
-        return [_slow_taking()]
+        if not facts.silent:
+            return [_slow_taking()]
+        # What was replaced here before is no reason for nothing to come now.
+        facts = replace(facts, lost=0, lost_here=0)
     found = _distinct([_of_sender(each, facts) for each in matching or [Sender('its publisher')]])
     # What explains nothing beside a real cause is left out.
     causes = [each for each in found if each.cause not in (Cause.LOAD, Cause.SILENT)]

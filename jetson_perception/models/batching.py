@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ModelError
+from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,8 @@ def _problem(together: Sequence[NDArray[Any]], singles: Sequence[Sequence[NDArra
         for row, single in enumerate(singles):
             expected = single[index]
             if output.shape != (len(singles), *expected.shape[1:]) or len(expected) != 1:
-                return f'output {index} of {len(singles)} images has the shape {output.shape}'
+                images = counted(len(singles), 'image')
+                return f'output {index} of {images} has the shape {output.shape}'
             if not _is_alike(output[row : row + 1], expected):
                 return f'output {index} of an image depends on the others'
     return ''

@@ -23,6 +23,7 @@ from jetson_perception.pipeline.activity import Activity, WatchedThread, join_un
 from jetson_perception.printable import printable
 from jetson_perception.ros.arrivals import call_back
 from jetson_perception.ros.steady_timer import steady_timer
+from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +218,17 @@ class ThreadedSubscription:
             self._prepared.set()
 
     def _take(self) -> None:
+        if not RECORDER.on:
+            self._take_one()
+            return
+        begun_ns = time.monotonic_ns()
+        RECORDER.sample(begun_ns)
+        self._take_one()
+        ended_ns = time.monotonic_ns()
+        RECORDER.sample(ended_ns)
+        RECORDER.span(f'callback {self.topic_name}', begun_ns, ended_ns)
+
+    def _take_one(self) -> None:
         try:
             image = self._taker.take(self._inner.handle)
             if image is None:

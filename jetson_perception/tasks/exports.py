@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.printable import quoted
+from jetson_perception.printable import counted, quoted
 from jetson_perception.tasks.box_layouts import BoxLayout, Columns, cells
 
 if TYPE_CHECKING:
@@ -255,10 +255,11 @@ def _kind_of_queries(count: int, info: ModelInfo, pair: tuple[_Output, _Output])
         return 'rt_detr'
     if count in _CLASSES_OF_SOFTMAX:
         return 'detr'
+    with_all, without_one = (counted(each, 'class') for each in (count, count - 1))
     raise ParameterError(
         f'{_listed(pair)} of {info.path or "the model"} are boxes and logits of queries, of '
-        f"{count} classes by the sigmoid (RT-DETR, D-FINE, RF-DETR: set 'layout' to rt_detr), or "
-        f"of {count - 1} and no object by the softmax (DETR, YOLOS: set 'layout' to detr)",
+        f"{with_all} by the sigmoid (RT-DETR, D-FINE, RF-DETR: set 'layout' to rt_detr), or "
+        f"of {without_one} and no object by the softmax (DETR, YOLOS: set 'layout' to detr)",
         'layout',
     )
 
@@ -346,11 +347,12 @@ def _yolox(seen: list[_Output], info: ModelInfo, network_wh: tuple[int, int]) ->
     if info.layout == '' and named != classes:
         if named:
             return None
+        with_objectness, without = (counted(each, 'class') for each in (classes, classes + 1))
         raise ParameterError(
             f'{_listed(seen)} of {info.path or "the model"} has one anchor a cell, with '
-            f"{classes} classes and an objectness (YOLOX, YOLOv6: set 'layout' to yolox) or with "
-            f"{classes + 1} classes (set 'layout' to anchor_free); heads of distributions, as "
-            'NanoDet has them, are not decoded here',
+            f"{with_objectness} and an objectness (YOLOX, YOLOv6: set 'layout' to yolox) or with "
+            f"{without} (set 'layout' to anchor_free); heads of distributions, as NanoDet has "
+            'them, are not decoded here',
             'layout',
         )
     return BoxLayout(

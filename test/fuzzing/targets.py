@@ -39,7 +39,8 @@ from moving_scene import ENCODERS, encoded, pictures
 
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import parse_calibration
-from jetson_perception.camera.gst import caps_size_wh, split_pipeline
+from jetson_perception.camera.gst import split_pipeline
+from jetson_perception.camera.gst_video import video_of_caps
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.rtsp_describe import status_of
 from jetson_perception.camera.shown import quotes_secret, shown
@@ -278,10 +279,11 @@ _SOURCES = [
     Target(
         'caps',
         damaged_text(
-            '/GstPipeline:pipeline0/x: caps = video/x-raw, width=(int)8, height=(int)6',
+            '/GstPipeline:pipeline0/x: caps = video/x-raw, format=(string)NV12, width=(int)8, '
+            'height=(int)6',
             vocabulary=('width', 'height', '(int)', '9' * 5000, '٣', 'caps = '),
         ),
-        caps_size_wh,
+        video_of_caps,
     ),
     Target(
         'RTSP answers',

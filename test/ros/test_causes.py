@@ -110,7 +110,8 @@ class TestWithoutRoot:
         with driver(MOST_S, 30), watcher(MOST_S) as lines:
             causes, said = found_by(lines)
         assert causes == [Cause.SEGMENT_SMALL]
-        assert 'the shared memory of /driver has 549 kB, too little for images of 2.8 MB' in said
+        # Of 2.8 MB, or of what is usual as long as not one image has come.
+        assert 'the shared memory of /driver has 549 kB, too little for images of ' in said
         assert 'FASTRTPS_DEFAULT_PROFILES_FILE=' in said
 
     @pytest.mark.slow

@@ -69,6 +69,8 @@ class Observer(Node):
         self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
         #: What a node says is wrong with it; empty while nothing is.
         self.problem = ''
+        #: Whether the camera is stopped or starting: that no images come is no problem then.
+        self.awaits_camera = True
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULTS
         )
@@ -120,7 +122,8 @@ class Observer(Node):
         for status in msg.status:
             # Others may be on the same domain.
             own = status.hardware_id.startswith(f'/{NAMESPACE}/')
-            if own and status.level == DiagnosticStatus.ERROR:
+            is_expected = self.awaits_camera and ': input ' in status.name
+            if own and status.level == DiagnosticStatus.ERROR and not is_expected:
                 self.problem = f'{status.hardware_id}: {status.message}'
 
     def _on_camera_stats(self, msg: PipelineStats) -> None:

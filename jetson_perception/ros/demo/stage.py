@@ -62,8 +62,12 @@ class Stage:
             )
 
     def await_results(self) -> None:
-        """Listen until every engine has given a result."""
+        """Listen until every engine has given a result.
+
+        A scene takes seconds to start where engines take the processor, too.
+        """
         self.spin(START_TIMEOUT_S, self._observer.answered, 'a result of every engine')
+        self._observer.awaits_camera = False
 
     def start_camera(self) -> None:
         """Start the camera."""
@@ -71,6 +75,7 @@ class Stage:
 
     def stop_camera(self) -> None:
         """Stop the camera and wait for the last counts of all."""
+        self._observer.awaits_camera = True
         self._change_camera(Transition.TRANSITION_DEACTIVATE)
         # Engines report once a second. They never report a last image that was lost on the way.
         deadline = time.monotonic() + SETTLE_S
