@@ -47,12 +47,20 @@ def fast_dds(environ: Mapping[str, str] = os.environ) -> FastDds | None:
     if rmw and 'fastrtps' not in rmw:
         return None
     for prefix in filter(None, environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)):
-        for folder in ('lib', 'lib/*'):
-            for path in sorted(Path(prefix).glob(f'{folder}/libfast*.so.*')):
-                if version := _LIBRARY.match(path.name):
-                    return FastDds(*map(int, version.groups()))
+        for name in _libraries(Path(prefix)):
+            if version := _LIBRARY.match(name):
+                return FastDds(*map(int, version.groups()))
     distribution = _BY_DISTRIBUTION.get(environ.get('ROS_DISTRO', ''))
     return FastDds(*distribution) if distribution else None
+
+
+def _libraries(prefix: Path) -> list[str]:
+    """What of Fast DDS an installation has; [] where nothing can be looked at."""
+    try:
+        found = [sorted(prefix.glob(f'{each}/libfast*.so.*')) for each in ('lib', 'lib/*')]
+    except OSError:  # such as a name that is too long
+        return []
+    return [path.name for paths in found for path in paths]
 
 
 def set_by_user(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> str:

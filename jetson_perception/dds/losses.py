@@ -368,9 +368,10 @@ def _buffers(facts: InputFacts) -> Finding:
         return Finding(
             Cause.SOCKET_BUFFERS,
             f'images come by UDP, and sockets of this process hold only '
-            f'{_size(facts.socket_bytes)}, as its profile of Fast DDS has it',
-            'start this node without FASTDDS_BUILTIN_TRANSPORTS and '
-            f'FASTRTPS_DEFAULT_PROFILES_FILE, or set receiveBufferSize to {sockets.WANTED_BYTES}',
+            f'{_size(facts.socket_bytes)}, as the settings of its middleware have it',
+            'start this node without FASTDDS_BUILTIN_TRANSPORTS, FASTRTPS_DEFAULT_PROFILES_FILE '
+            f'and CYCLONEDDS_URI, or set receiveBufferSize to {sockets.WANTED_BYTES} '
+            '(of Cyclone DDS, SocketReceiveBufferSize)',
         )
     return _load(Sender('the camera'))
 

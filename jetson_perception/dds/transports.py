@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from jetson_perception.dds import localhost, segments, sockets
+from jetson_perception.dds import cyclone_dds, localhost, segments, sockets
 from jetson_perception.dds.fast_dds import (
     PROFILE_VARIABLES,
     TRANSPORTS_VARIABLE,
@@ -78,6 +78,9 @@ def choose(
     """
     if left_to_system(environ):
         return Transports({}, {}, f'the middleware chooses, as {SYSTEM_VARIABLE} says')
+    if cyclone_dds.can_be_set(environ):
+        environment = cyclone_dds.large_sockets()
+        return Transports(environment, {}, f'Cyclone DDS over UDP ({_socket_size()})')
     release = fast_dds(environ)
     if release is None:
         rmw = printable(environ.get('RMW_IMPLEMENTATION', '') or 'the middleware', 80)

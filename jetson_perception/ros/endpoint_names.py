@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+HIDDEN = '_'
+"""What the name of a node begins with that `ros2 node list` does not show."""
+
 _UNKNOWN = 'NODE_NAME_UNKNOWN'
 
 
@@ -24,13 +27,34 @@ def node_name(endpoint: TopicEndpointInfo) -> str:
     return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
 
 
+def images_node_name(name: str) -> str:
+    """Name of the hidden node that takes images over UDP for a node of this name."""
+    return f'{HIDDEN}{name.lstrip(HIDDEN)}_images'
+
+
 def own_endpoint(node: Node) -> TopicEndpointInfo | None:
     """A publisher of the node itself, for the id of its participant; None if it is not found."""
-    own = node.get_namespace(), node.get_name()
+    return _own(node, node.get_publishers_info_by_topic('/parameter_events'), {node.get_name()})
+
+
+def own_subscription(node: Node, topic: str) -> TopicEndpointInfo | None:
+    """The node's subscription to a topic, or that of its hidden node; None if it is not found."""
+    names = {node.get_name(), images_node_name(node.get_name())}
+    return _own(node, node.get_subscriptions_info_by_topic(topic), names)
+
+
+def _own(
+    node: Node, endpoints: list[TopicEndpointInfo], names: set[str]
+) -> TopicEndpointInfo | None:
+    """The endpoint that a node of this process and of one of these names has."""
     pid = os.getpid() % PID_MODULUS
-    for info in node.get_publishers_info_by_topic('/parameter_events'):
-        if (info.node_namespace, info.node_name) == own:
-            guid = Guid(bytes(info.endpoint_gid))
-            if guid.of_fast_dds and guid.pid_modulo == pid:
-                return info
+    for info in endpoints:
+        guid = Guid(bytes(info.endpoint_gid))
+        if (
+            info.node_namespace == node.get_namespace()
+            and info.node_name in names
+            and guid.of_fast_dds
+            and guid.pid_modulo == pid
+        ):
+            return info
     return None

@@ -21,8 +21,7 @@ from jetson_perception.dds.sender_memory import (
     stale,
 )
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import is_named, node_name
-from jetson_perception.ros.udp_participant import HIDDEN
+from jetson_perception.ros.endpoint_names import is_named, node_name, own_subscription
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -106,12 +105,10 @@ class TopicFacts:
 
     def _own(self) -> tuple[Guid, bool]:
         """Id of the subscription, and whether it is of a participant that offers UDP alone."""
-        for info in self._node.get_subscriptions_info_by_topic(self._topic):
-            guid = Guid(bytes(info.endpoint_gid))
-            mine = guid.of_fast_dds and guid.pid_modulo == os.getpid() % PID_MODULUS
-            if mine and self._node.get_name() in info.node_name:
-                return guid, info.node_name.startswith(HIDDEN)
-        return Guid(b''), False
+        info = own_subscription(self._node, self._topic)
+        if info is None:
+            return Guid(b''), False
+        return Guid(bytes(info.endpoint_gid)), info.node_name != self._node.get_name()
 
     def _sender(self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]) -> Sender:
         guid = Guid(bytes(info.endpoint_gid))

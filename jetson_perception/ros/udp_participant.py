@@ -19,14 +19,12 @@ from rclpy.waitable import NumberOfEntities, Waitable
 
 from jetson_perception.dds import transports
 from jetson_perception.ros.arrivals import call_back
+from jetson_perception.ros.endpoint_names import images_node_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rclpy.qos import QoSProfile
-
-HIDDEN = '_'
-"""What the name of a node begins with that `ros2 node list` does not show."""
 
 
 class UdpParticipant:
@@ -81,7 +79,7 @@ class UdpParticipant:
             )
             self._context = context
             self._hidden = Node(
-                f'{HIDDEN}{self._node.get_name().lstrip(HIDDEN)}_images',
+                images_node_name(self._node.get_name()),
                 context=context,
                 namespace=self._node.get_namespace(),
                 use_global_arguments=False,

@@ -1,5 +1,7 @@
 """Which transports a process takes, by what the user has set and what there is."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from jetson_perception.dds import transports
@@ -29,7 +31,14 @@ class TestNothingIsChanged:
         [
             ({}, 'the middleware chooses'),
             ({'JETSON_PERCEPTION_TRANSPORT': 'system'}, 'JETSON_PERCEPTION_TRANSPORT says'),
-            ({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'}, 'rmw_cyclonedds_cpp chooses'),
+            (
+                {'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp', 'CYCLONEDDS_URI': '/my.xml'},
+                'rmw_cyclonedds_cpp chooses',
+            ),
+            (
+                {'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp', 'ROS_DISTRO': 'humble'},
+                'rmw_cyclonedds_cpp chooses',
+            ),
             ({'RMW_IMPLEMENTATION': 'rmw_zenoh_cpp'}, 'rmw_zenoh_cpp chooses'),
             ({'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}, 'FASTDDS_BUILTIN_TRANSPORTS says'),
             ({'FASTRTPS_DEFAULT_PROFILES_FILE': '/x.xml'}, 'FASTRTPS_DEFAULT_PROFILES_FILE says'),
@@ -70,6 +79,24 @@ class TestNothingIsChanged:
 
     def test_an_empty_variable_sets_nothing(self):
         assert set_by_user({'FASTRTPS_DEFAULT_PROFILES_FILE': ''}) == ''
+
+
+def test_cyclone_dds_gets_sockets_that_hold_an_image():
+    taken = chosen(JAZZY | {'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'})
+    assert set(taken.environment) == {'CYCLONEDDS_URI'}
+    internal = ElementTree.fromstring(taken.environment['CYCLONEDDS_URI']).find('Domain/Internal')
+    assert {each.tag: each.get('max') for each in internal} == {
+        'SocketReceiveBufferSize': '4096 KiB',
+        'SocketSendBufferSize': '4096 KiB',
+    }
+    assert (taken.udp_alone, taken.profile) == ({}, None)
+    assert taken.description.startswith('Cyclone DDS over UDP (sockets hold ')
+
+
+def test_no_release_is_known_of_a_prefix_that_cannot_be_looked_at():
+    long = f'/{"a" * 5000}'
+    assert fast_dds({'AMENT_PREFIX_PATH': long}) is None
+    assert fast_dds({'AMENT_PREFIX_PATH': long, 'ROS_DISTRO': 'humble'}) == FastDds(2, 6)
 
 
 class TestJazzy:

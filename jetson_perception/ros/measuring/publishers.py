@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +13,8 @@ from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import segments, segments_of_process
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import node_name
+from jetson_perception.ros.endpoint_names import node_name, own_subscription
 from jetson_perception.ros.measuring.publisher_processes import pids_of
-from jetson_perception.ros.udp_participant import HIDDEN
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -35,13 +33,9 @@ class Reader:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        mine = [
-            info
-            for info in node.get_subscriptions_info_by_topic(topic)
-            if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
-        ]
-        self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
-        self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(HIDDEN)
+        mine = own_subscription(node, topic)
+        self.guid = Guid(b'' if mine is None else bytes(mine.endpoint_gid))
+        self._offers_udp_alone = mine is not None and mine.node_name != node.get_name()
         self._mapped = mapped_files()
         self._segments = segments()
 
