@@ -67,11 +67,13 @@ class Stage:
 
     def start_camera(self) -> None:
         """Start the camera."""
+        self._observer.camera_changes()
         self._change_camera(Transition.TRANSITION_ACTIVATE)
 
     def stop_camera(self) -> None:
         """Stop the camera and wait for the last counts of all."""
         self._change_camera(Transition.TRANSITION_DEACTIVATE)
+        self._observer.camera_changes()
         # Engines report once a second. They never report a last image that was lost on the way.
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline and not self._observer.settled():
