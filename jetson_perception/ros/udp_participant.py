@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 HIDDEN = '_'
 """What the name of a node begins with that `ros2 node list` does not show."""
+_SUFFIX = '_images'
+
+
+def owner_of(name: str) -> str:
+    """Name of the node that a participant's own node serves; any other name as it is."""
+    is_ours = name.startswith(HIDDEN) and name.endswith(_SUFFIX)
+    return name.removeprefix(HIDDEN).removesuffix(_SUFFIX) if is_ours else name
 
 
 class UdpParticipant:
@@ -81,7 +88,7 @@ class UdpParticipant:
             )
             self._context = context
             self._hidden = Node(
-                f'{HIDDEN}{self._node.get_name().lstrip(HIDDEN)}_images',
+                f'{HIDDEN}{self._node.get_name().lstrip(HIDDEN)}{_SUFFIX}',
                 context=context,
                 namespace=self._node.get_namespace(),
                 use_global_arguments=False,

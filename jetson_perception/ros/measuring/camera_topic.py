@@ -22,6 +22,7 @@ from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.topic_facts import TopicFacts
+from jetson_perception.ros.udp_participant import owner_of
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -240,7 +241,7 @@ def _without(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> list
     for taker in node.get_subscriptions_info_by_topic(name):
         reasons = [_refusal(taker, each) for each in publishers]
         if reasons and all(reasons):
-            found.append(f'{printable(taker.node_name)} {reasons[0]}')
+            found.append(f'{printable(owner_of(taker.node_name))} {reasons[0]}')
     return found
 
 
