@@ -134,6 +134,12 @@ class ManagedNode(LifecycleNode):
         if self._managed.value.autostart:
             self._wanted_active = True
             self._start()
+        else:
+            name = self.get_fully_qualified_name()
+            self.get_logger().info(
+                'autostart is false: waiting for a lifecycle manager, or for '
+                f'`ros2 lifecycle set {name} configure` and `… activate`'
+            )
         for problem in problems:
             if problem not in self.problem:  # else the error has told it, as its cause
                 self.get_logger().warning(problem)
