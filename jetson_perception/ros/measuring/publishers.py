@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _PROC = Path('/proc')
 _MOST_BYTES = 4 << 20
+#: How long the graph may take to know a subscription of this process.
+_GRAPH_S, _LOOK_EVERY_S = 1.0, 0.05
 
 
 class Reader:
@@ -37,11 +40,13 @@ class Reader:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        mine = [
-            info
-            for info in node.get_subscriptions_info_by_topic(topic)
-            if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
-        ]
+        mine = _own_subscriptions(node, topic)
+        deadline_s = time.monotonic() + _GRAPH_S
+        while (
+            not mine and time.monotonic() < deadline_s
+        ):  # one that was just made is not known yet
+            time.sleep(_LOOK_EVERY_S)
+            mine = _own_subscriptions(node, topic)
         self.guid = Guid(bytes(mine[0].endpoint_gid)) if mine else Guid(b'')
         self._offers_udp_alone = bool(mine) and mine[0].node_name.startswith(HIDDEN)
         self._maps = _read(_PROC / 'self' / 'maps')
@@ -53,6 +58,14 @@ class Reader:
             return False
         theirs = segments_of_process(guid.pid_modulo, self._segments)
         return any(str(each.path) in self._maps for each in theirs)
+
+
+def _own_subscriptions(node: Node, topic: str) -> list[TopicEndpointInfo]:
+    return [
+        info
+        for info in node.get_subscriptions_info_by_topic(topic)
+        if os.getpid() in pids_of(Guid(bytes(info.endpoint_gid)))
+    ]
 
 
 def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, Any]:
