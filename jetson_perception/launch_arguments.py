@@ -143,7 +143,8 @@ _PERCEPTION = (
     Argument(
         'autostart',
         'true',
-        'Configure and activate at start; false leaves both to a lifecycle manager.',
+        'Configure and activate the node at start; false leaves both steps to a lifecycle '
+        'manager. A camera_node that is started beside it comes up by itself.',
         ('true', 'false'),
     ),
     Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
@@ -205,7 +206,11 @@ CONCURRENT_ARGUMENTS = (
         '',
         'The same detector quantized, for det_int8; jetson-perception quantize makes it.',
     ),
-    Argument('pose_model', '', 'ONNX file of a pose model, for the engine pose in FP16.'),
+    Argument(
+        'pose_model',
+        '',
+        'ONNX file of a pose model, for the engine pose in FP16; needs pose_int8_model, too.',
+    ),
     Argument('pose_int8_model', '', 'The same pose model quantized, for pose_int8.'),
     Argument(
         'params_file',

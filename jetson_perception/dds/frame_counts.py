@@ -247,6 +247,13 @@ class FrameCounts:
         """In the last seconds."""
         return self._since(self._seconds[0])
 
+    @property
+    def after_the_newest(self) -> Counted:
+        """In the last seconds after the newest frame; nothing if it came within this second."""
+        silent = (each for each in self._seconds if each[0] == self._received)
+        before = next(silent, None)
+        return Counted() if before is None else self._since(before)
+
     def _since(self, before: tuple[int, int, int]) -> Counted:
         received = self._received - before[0]
         missing = self._missing - before[1]

@@ -59,5 +59,15 @@ class SharedMemoryTrial:
             self._go(_State.CONFIRMED)
         return self._state in (_State.UDP_TRIED, _State.FAILED)
 
+    @property
+    def failed(self) -> bool:
+        """Whether nothing came by it though something was sent; silence alone says nothing."""
+        return self._state is _State.FAILED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the way is decided on."""
+        return self._state in (_State.CONFIRMED, _State.FAILED)
+
     def _go(self, state: _State) -> None:
         self._state, self._since_s, self._arrived = state, self._now_s(), False

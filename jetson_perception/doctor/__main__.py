@@ -6,7 +6,13 @@ Nothing is imported here but rich: NumPy, OpenCV or ONNX Runtime may be what is 
 import argparse
 import sys
 
-from jetson_perception.commands.doctor import configure
+try:
+    from jetson_perception.commands.doctor import configure
+except ModuleNotFoundError as error:
+    sys.exit(
+        f'{error}: first source install/setup.bash of the workspace, or `pip install rich`, which '
+        'this examination needs alone'
+    )
 from jetson_perception.process.streams import replace_what_cannot_be_shown
 
 if __name__ == '__main__':

@@ -32,7 +32,7 @@ from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
-from jetson_perception.ros.task_models import open_node_model
+from jetson_perception.ros.task_models import models_of, open_node_model
 from jetson_perception.tasks.segmentation import PictureOptions, SegmentationOptions
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SegNode(PerceptionNode):
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the one model."""
         params: SegParams = self.own.value
-        params.require_model('model')
+        params.require_model('model', partial(models_of, NODE))
         return {'': partial(open_node_model, NODE, params, cameras=len(self.prefixes))}
 
     def adopt(self, models: dict[str, SegmentationModel]) -> None:

@@ -34,7 +34,7 @@ from jetson_perception.ros.perception_node import PerceptionNode
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
-from jetson_perception.ros.task_models import open_node_model, tasks_of
+from jetson_perception.ros.task_models import models_of, open_node_model, tasks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -232,7 +232,7 @@ class YoloNode(PerceptionNode):
     def _open(self, name: str, **building: Any) -> Model[Any, Any]:
         with _errors_of(name):
             params = self._engine_params[name].value
-            params.require_model(f'{name}.model')
+            params.require_model(f'{name}.model', partial(models_of, NODE))
             cameras = len(self.prefixes)
             return open_node_model(NODE, params, task=params.task, cameras=cameras, **building)
 

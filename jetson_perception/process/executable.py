@@ -13,7 +13,7 @@ import sys
 TYPE_CHECKING = False  # `typing` itself takes milliseconds to import
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 INTERRUPTED = 130
 """Exit code of a command that SIGINT ended, as in shells."""
@@ -50,7 +50,7 @@ def run_node_module(module: str, prepare: Callable[[], object] | None = None) ->
     keep_memory()  # before threads start
     if prepare is not None:
         prepare()
-    importlib.import_module(module).main()
+    _imported(module).main()
     sys.exit()
 
 
@@ -62,7 +62,7 @@ def run_command_module(module: str) -> NoReturn:
     """
     _have_threads_sleep()
     _end_quietly_on(signal.SIGINT, code=INTERRUPTED)
-    main = importlib.import_module(module).main
+    main = _imported(module).main
     import threading
 
     from jetson_perception.process import ending
@@ -82,6 +82,17 @@ def run_command_module(module: str) -> NoReturn:
         code = INTERRUPTED
     ending.leave(code or 0)
     sys.exit(code)
+
+
+def _imported(module: str) -> Any:
+    """A module; exits with one line where something is not found that ROS or its setup brings."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f'{error}: first source install/setup.bash of the workspace; if that does not help, '
+            'install what is missing (`python3 -m jetson_perception.doctor` says how)'
+        )
 
 
 def _have_threads_sleep() -> None:

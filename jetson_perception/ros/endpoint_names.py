@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HIDDEN = '_'
 """What the name of a node begins with that `ros2 node list` does not show."""
+_IMAGES = '_images'
 
 _UNKNOWN = 'NODE_NAME_UNKNOWN'
 
@@ -29,7 +30,13 @@ def node_name(endpoint: TopicEndpointInfo) -> str:
 
 def images_node_name(name: str) -> str:
     """Name of the hidden node that takes images over UDP for a node of this name."""
-    return f'{HIDDEN}{name.lstrip(HIDDEN)}_images'
+    return f'{HIDDEN}{name.lstrip(HIDDEN)}{_IMAGES}'
+
+
+def owner_of(name: str) -> str:
+    """Name of the node that such a hidden node serves; any other name as it is."""
+    is_ours = name.startswith(HIDDEN) and name.endswith(_IMAGES)
+    return name.removeprefix(HIDDEN).removesuffix(_IMAGES) if is_ours else name
 
 
 def own_endpoint(node: Node) -> TopicEndpointInfo | None:

@@ -11,6 +11,7 @@ from jetson_perception.ros.image_taker import image_taker
 from jetson_perception.ros.outside_executor import OutsideExecutor
 from jetson_perception.ros.subscription_fit import SubscriptionFit
 from jetson_perception.ros.threaded_subscription import ThreadedSubscription
+from jetson_perception.ros.topic_facts import overridden_reliability
 from jetson_perception.ros.udp_participant import UdpParticipant, UdpSubscription
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ class ImageSubscription:
         self._fit.message_arrived(nbytes)
         return True
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is decided how images are received."""
+        return self._fit.is_settled
+
     def close(self) -> None:
         """Unsubscribe."""
         self._fit.close()
@@ -103,9 +109,7 @@ class ImageSubscription:
 
     def _overridden(self) -> str:
         """The reliability that the user has set by a parameter of rclpy; '' if none."""
-        name = f'qos_overrides.{self._topic.name}.subscription.reliability'
-        given = self._node._parameter_overrides.get(name)  # rclpy has no public way to look
-        return '' if given is None else str(given.value)
+        return overridden_reliability(self._node, self._topic.name)
 
     def _make(self) -> None:
         wanted = self._fit.wanted
@@ -165,7 +169,7 @@ class ImageSubscription:
             return subscription, self._node
         self._node.destroy_subscription(subscription)
         reason = self._fit.wanted.way.reason
-        if reason != self._said:
+        if reason and reason != self._said:  # else UDP is only tried, as nothing has come yet
             self._said = reason
             self._node.get_logger().info(f'images on {name} are received over UDP: {reason}')
         return made, node

@@ -99,6 +99,10 @@ class LossReport:
         """Images of the last seconds."""
         return self._counts.recent
 
+    def in_silence(self) -> Counted:
+        """Images of the last seconds that were lost after the newest one had come."""
+        return self._counts.after_the_newest
+
     @property
     def rate_hz(self) -> float:
         """How fast images are sent; 0 where it is not known."""
@@ -132,7 +136,8 @@ class LossReport:
     def collect(self, facts: TopicFacts, *, silent: bool = False) -> InputFacts:
         """What is known of the topic now; it takes some milliseconds."""
         return facts.collect(
-            self._counts.recent,
+            # What was lost before a silence does not explain it.
+            self.in_silence() if silent else self._counts.recent,
             self._kernel,
             silent=silent,
             ever=self._counts.total.received > 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -131,9 +132,9 @@ class ManagedNode(LifecycleNode):
             Command line that the node was started with.
         """
         problems = self._given.look_over(arguments, self.blocks_listed_in)
-        if self._managed.value.autostart:
-            self._wanted_active = True
-            self._start()
+        self._wanted_active = self._managed.value.autostart
+        begin = self._start if self._wanted_active else partial(_say_that_it_waits, self)
+        begin()
         for problem in problems:
             if problem not in self.problem:  # else the error has told it, as its cause
                 self.get_logger().warning(problem)
@@ -347,6 +348,14 @@ class ManagedNode(LifecycleNode):
             parameter_problems=self.parameter_problems,
         )
         return [self._state_report.status(condition), *(self.diagnose() if self.active else [])]
+
+
+def _say_that_it_waits(node: ManagedNode) -> None:
+    name = node.get_fully_qualified_name()
+    node.get_logger().info(
+        'autostart is false: waiting for a lifecycle manager, or for '
+        f'`ros2 lifecycle set {name} configure` and `… activate`'
+    )
 
 
 def _way_back(name: str, what: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.class_names import read_class_names
 from jetson_perception.errors import ParameterError
@@ -16,8 +16,10 @@ from jetson_perception.model_info import (
     ModelInfo,
 )
 from jetson_perception.printable import counted
-from jetson_perception.resources import model_names
 from jetson_perception.ros.parameters import param
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,15 @@ class ModelParams:
             return f'std is {list(self.std)}; no value may be 0, because pixels are divided by it'
         return ''
 
-    def require_model(self, name: str) -> None:
+    def require_model(self, name: str, known: Callable[[], Sequence[str]]) -> None:
         """Check that there is a model to open.
 
         Parameters
         ----------
         name : str
             Full name of the parameter `model`.
+        known : callable
+            Gives the names of the package's models that the node runs.
 
         Raises
         ------
@@ -146,7 +150,7 @@ class ModelParams:
             raise ParameterError(
                 f'{name} is not set; start the node with an ONNX file, such as '
                 f'--ros-args -p {name}:=/models/my.onnx, or with the name of a model that comes '
-                f'with the package: {", ".join(model_names())}',
+                f'with the package: {", ".join(known()) or "none here"}',
                 name,
             )
 

@@ -96,6 +96,11 @@ class SubscriptionFit:
         """Whether a publisher has been seen; until then `wanted` is a guess."""
         return bool(self._judged)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether a publisher has been seen, and the way is decided on."""
+        return self.judged and (self._trial is None or self._trial.is_over)
+
     def message_arrived(self, nbytes: int = 0) -> None:
         """Trust the way by which a message of this size has come."""
         self._is_quiet = False
@@ -134,9 +139,9 @@ class SubscriptionFit:
             self.check()
         elif self._trial is not None:
             tried = self._trial.needs_udp()
-            way = Way(
-                tried, "nothing comes through the publisher's shared memory" if tried else ''
-            )
+            reason = "nothing comes through the publisher's shared memory"
+            # Before that is known, the publisher may just have sent nothing.
+            way = Way(tried, reason if self._trial.failed else '')
             self._want(Fit(self.wanted.reliable, way))
         elif not publishers and is_quiet and self._left and not self.wanted.reliable:
             # Nothing is lost by it: whoever comes has to find any subscription first.

@@ -40,9 +40,11 @@ class SubscriptionWatch:
         self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
         self.losses = LossReport(node)
+        self._silent_since_s: float | None = None
 
     def begin(self, topic: ImageTopic, subscription: Any) -> None:
         """Watch over a subscription that has just been made."""
+        silent_since_s, self._silent_since_s = self._silent_since_s, None
         self._watchdog = ImageWatchdog(
             self._node,
             subscription,
@@ -50,6 +52,7 @@ class SubscriptionWatch:
             every_frame=self._every_frame,
             on_other_type=self._on_other_type,
             losses=self.losses,
+            silent_since_s=silent_since_s,
         )
         self._arrivals = Arrivals(subscription)
         self.losses.watch(topic, subscription, self._arrivals)
@@ -58,6 +61,7 @@ class SubscriptionWatch:
     def end(self) -> None:
         """Leave the subscription, before it is destroyed; harmless without one."""
         if self._watchdog is not None:
+            self._silent_since_s = self._watchdog.silent_since_s
             self._watchdog.close()
         if self._senders is not None:
             self._senders.close()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.engines.metadata import read_onnx_metadata
+from jetson_perception.engines.onnx_file.header import read_head
 from jetson_perception.models import open_model
 from jetson_perception.models.batching import most_together
 from jetson_perception.models.registry import tasks
+from jetson_perception.resources import model_names, model_path
 
 if TYPE_CHECKING:
     from jetson_perception.models import Model
@@ -16,6 +19,16 @@ if TYPE_CHECKING:
 def tasks_of(node: str) -> tuple[Task, ...]:
     """The tasks whose models a node runs."""
     return tuple(task for task in tasks() if task.node == node)
+
+
+def models_of(node: str) -> list[str]:
+    """Names of the models that come with the package and that a node runs; sorted."""
+    known = {word for task in tasks_of(node) for word in task.words}
+    return [
+        name
+        for name in model_names()
+        if read_onnx_metadata(read_head(model_path(name)).metadata).task in known
+    ]
 
 
 def open_node_model(

@@ -114,7 +114,7 @@ class TopicFacts:
         guid = Guid(bytes(info.endpoint_gid))
         known = guid.of_fast_dds and own.of_fast_dds
         seen: SenderMemory = memory_of(guid, own, in_memory)
-        mismatch, cure = mismatch_of(info, self._topic, self._type_name, self._profile)
+        mismatch, cure = mismatch_of(self._node, info, self._topic, self._type_name, self._profile)
         return Sender(
             name=shown_name(info),
             mismatch=mismatch,
@@ -125,8 +125,20 @@ class TopicFacts:
         )
 
 
+def overridden_reliability(node: Node, topic: str) -> str:
+    """The reliability that the user has set by a parameter of rclpy; '' if none."""
+    # rclpy has no public way to look.
+    given = node._parameter_overrides.get(reliability_override(topic))
+    return '' if given is None else str(given.value)
+
+
+def reliability_override(topic: str) -> str:
+    """Name of the parameter of rclpy that overrides the reliability of a subscription."""
+    return f'qos_overrides.{topic}.subscription.reliability'
+
+
 def mismatch_of(
-    info: TopicEndpointInfo, topic: str, type_name: str, profile: QoSProfile
+    node: Node, info: TopicEndpointInfo, topic: str, type_name: str, profile: QoSProfile
 ) -> tuple[str, str]:
     """Why nothing that a publisher sends can be taken, and what to do; '' where all can be."""
     if info.topic_type != type_name:
@@ -137,10 +149,14 @@ def mismatch_of(
     compatible, reason = qos_check_compatible(info.qos_profile, profile)
     if compatible != QoSCompatibility.ERROR:
         return '', ''
+    cure = (
+        f'start this node without {reliability_override(topic)}'
+        if overridden_reliability(node, topic)
+        else "set this node's parameter reliability to auto"
+    )
     return (
         f'QoS does not match ({reason.strip().rstrip(";")})',
-        f'start this node without qos_overrides.{topic}.subscription.reliability, or change the '
-        'publisher',
+        f'{cure}, or change the publisher',
     )
 
 

@@ -60,6 +60,8 @@ class ImageWatchdog:
         may close the watchdog.
     losses : LossReport, optional
         Who counts lost images, and tells why they are.
+    silent_since_s : float, optional
+        Since when a subscription that this one replaces has waited.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ImageWatchdog:
         every_frame: bool = False,
         on_other_type: Callable[[ImageTopic], None] = lambda topic: None,
         losses: LossReport | None = None,
+        silent_since_s: float | None = None,
     ) -> None:
         self._node = node
         self._subscription = subscription
@@ -87,7 +90,7 @@ class ImageWatchdog:
         self._hints = _Kept(self._hint)
         self._health: NodeHealth | None = None
         self._silent_s = 0.0
-        self._last_s = time.monotonic()
+        self._last_s = time.monotonic() if silent_since_s is None else silent_since_s
         self._ever = False
         self.warned = self._is_closed = False
         self._timer = steady_timer(node, _CHECK_S, self._check)
@@ -103,6 +106,12 @@ class ImageWatchdog:
         self._is_closed = True
         self._node.destroy_timer(self._timer)
         self._stop_listening()
+
+    @property
+    def silent_since_s(self) -> float | None:
+        """Since when nothing came; None where that was warned of, or long enough to be."""
+        silence_s = time.monotonic() - self._last_s
+        return None if self.warned or silence_s >= self._patience_s else self._last_s
 
     def at_end(self) -> bool:
         """Whether all who publish have played what they had to its end, which is no fault."""
@@ -131,10 +140,10 @@ class ImageWatchdog:
             # Discovery reports topics first, and their nodes' names later; cameras and rendered
             # scenes take seconds to their first image.
             early = not self._names_known() or (not self._ever and self._is_offered())
-            if early and not self._is_blocked():
+            if early and not self._is_lost() and not self._is_blocked():
                 return
         self.warned = True
-        if self._losses is not None and self._losses.recent().is_worth_a_word:
+        if self._losses is not None and self._losses.in_silence().is_worth_a_word:
             return  # it is sent, and lost: that is told already
         if self.at_end():
             self._node.get_logger().info(self.explanation())
@@ -171,6 +180,13 @@ class ImageWatchdog:
     def _is_offered(self) -> bool:
         """Whether somebody publishes what is subscribed to."""
         return any(not self._mismatch(info) for info in self._publishers())
+
+    def _is_lost(self) -> bool:
+        """Whether all who publish say that their source is not there."""
+        health, names = self._health, [shown_name(info) for info in self._publishers()]
+        return bool(names) and all(
+            health is not None and health.phase_of_source(name) == 'lost' for name in names
+        )
 
     def _is_blocked(self) -> bool:
         """Whether something on the way keeps images back, so that a slow start is no reason."""
@@ -213,7 +229,7 @@ class ImageWatchdog:
         """Why nothing that this publisher sends can be taken, with the fix; '' when it can."""
         topic = self._subscription.topic_name
         profile = self._subscription.qos_profile
-        found, cure = mismatch_of(info, topic, self._topic.type_name, profile)
+        found, cure = mismatch_of(self._node, info, topic, self._topic.type_name, profile)
         if info.topic_type != self._topic.type_name:
             sent = self._topic.sent_as([info.topic_type])
             problem = sent.problem() if sent is not None else ''

@@ -161,6 +161,18 @@ class TestFrameCounts:
         assert made.recent == Counted(1, 0, 0)
         assert made.total == Counted(4, 10, 0)
 
+    def test_what_is_lost_after_the_newest(self):
+        made = counts([1, 2, 13], told=2, seconds=4)
+        assert made.after_the_newest == Counted(), 'it has just come'
+        made.second_passed()
+        assert made.recent == Counted(3, 10, 8)
+        assert made.after_the_newest == Counted(), 'what was lost before it does not count'
+        made.lost_on_the_way(7)
+        made.second_passed()
+        assert made.after_the_newest == Counted(0, 5, 0)
+        made.take(14, 14 * PERIOD_NS, 0)
+        assert made.after_the_newest == Counted()
+
     def test_between_two_subscriptions_nothing_is_missing(self):
         made = counts([1, 2, 5], told=2)
         made.begin_anew()

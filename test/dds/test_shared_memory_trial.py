@@ -39,10 +39,14 @@ def test_a_camera_that_starts_late_keeps_shared_memory(trial, clock):
     assert trial.needs_udp()
     clock.pass_patience()
     assert trial.needs_udp(), 'it is silent by either way'
+    assert not trial.failed, 'nothing was sent yet'
+    assert not trial.is_over
     trial.message_arrived()
     assert not trial.needs_udp(), 'UDP works; so may shared memory'
     trial.message_arrived()
     assert not trial.needs_udp()
+    assert trial.is_over
+    assert not trial.failed
     clock.pass_patience()
     assert not trial.needs_udp()
 
@@ -54,6 +58,8 @@ def test_where_images_come_over_udp_alone_it_stays(trial, clock):
     assert not trial.needs_udp()
     clock.pass_patience()
     assert trial.needs_udp()
+    assert trial.failed
+    assert trial.is_over
     trial.message_arrived()
     assert trial.needs_udp()
     clock.pass_patience()

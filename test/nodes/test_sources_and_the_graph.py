@@ -182,14 +182,15 @@ class TestOwnSource:
             '{}',
             'model is not set; start the node with an ONNX file, such as --ros-args -p '
             'model:=/models/my.onnx, '
-            'or with the name of a model that comes with the package: oranges, people_detect',
+            'or with the name of a model that comes with the package: oranges',
             id='seg',
         ),
         pytest.param(
             YoloNode,
             '{}',
             'det.model is not set; start the node with an ONNX file, such as --ros-args -p '
-            'det.model:=/models/',
+            'det.model:=/models/my.onnx, '
+            'or with the name of a model that comes with the package: people_detect, people_pose',
             id='yolo',
         ),
         pytest.param(

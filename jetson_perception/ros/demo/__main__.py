@@ -27,7 +27,7 @@ from jetson_perception.pipeline import STAGES
 from jetson_perception.printable import counted, printable
 from jetson_perception.process.streams import replace_what_cannot_be_shown
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
-from jetson_perception.ros.demo.pictures import save
+from jetson_perception.ros.demo.pictures import remove_old, save
 from jetson_perception.ros.demo.stage import Stage
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.processes import running
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.output.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise unwritable(args.output, err, 'output') from err
+        remove_old(args.output)
         _demo(args, console)
     except PerceptionError as error:
         console.print('[red]demo failed:[/]', end=' ')

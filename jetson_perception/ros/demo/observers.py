@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, defaultdict
 from functools import partial
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 NAMESPACE = 'demo'
 #: Overlap with the true box (intersection over union) from which a box counts as found.
 MATCH_IOU = 0.5
+#: How long after the camera's first images an input may still say that none comes.
+_INPUT_PATIENCE_S = 3.0
 # Frames that a node may still hold: engines of different speeds are some frames apart.
 _LEFT = 5
 
@@ -61,6 +64,9 @@ class Observer(Node):
         super().__init__('observer', namespace=NAMESPACE)
         self.perception = perception
         self.camera_stats = PipelineStats()
+        #: Images that the camera has counted since it was started; None before it says so.
+        self._camera_count: int | None = None
+        self._camera_sends_s = math.inf
         self.stats = {engine: PipelineStats() for engine in stats}
         self.results: dict[str, list[Any]] = {engine: [] for engine in stats}
         self.arrivals: dict[str, list[float]] = {engine: [] for engine in stats}
@@ -69,8 +75,6 @@ class Observer(Node):
         self.camera_service = self.create_client(ChangeState, 'camera/camera_node/change_state')
         #: What a node says is wrong with it; empty while nothing is.
         self.problem = ''
-        #: Whether the camera is stopped or starting: that no images come is no problem then.
-        self.awaits_camera = True
         self.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULTS
         )
@@ -97,6 +101,10 @@ class Observer(Node):
         for kept in (*self.results.values(), *self.arrivals.values()):
             kept.clear()
 
+    def camera_changes(self) -> None:
+        """Hear that the camera is about to be started or stopped: images may take a while."""
+        self._camera_count, self._camera_sends_s = None, math.inf
+
     def answered(self) -> bool:
         """Whether every engine has given a result."""
         return all(self.results.values())
@@ -122,12 +130,20 @@ class Observer(Node):
         for status in msg.status:
             # Others may be on the same domain.
             own = status.hardware_id.startswith(f'/{NAMESPACE}/')
-            is_expected = self.awaits_camera and ': input ' in status.name
-            if own and status.level == DiagnosticStatus.ERROR and not is_expected:
+            if own and status.level == DiagnosticStatus.ERROR and not self._is_early(status):
                 self.problem = f'{status.hardware_id}: {status.message}'
 
     def _on_camera_stats(self, msg: PipelineStats) -> None:
         self.camera_stats = msg
+        before, self._camera_count = self._camera_count, msg.frames_processed
+        sends = before is not None and msg.frames_processed > before
+        if sends and self._camera_sends_s == math.inf:
+            self._camera_sends_s = time.monotonic()
+
+    def _is_early(self, status: DiagnosticStatus) -> bool:
+        """Whether an input misses images that the camera, still starting, has not sent yet."""
+        silence_s = time.monotonic() - self._camera_sends_s
+        return ': input ' in status.name and silence_s < _INPUT_PATIENCE_S
 
     def _on_stats(self, msg: PipelineStats) -> None:
         if msg.engine in self.stats:

@@ -45,8 +45,7 @@ def save(
     tuple of int
         Its width and height, pixels.
     """
-    for old in (*folder.glob('annotated_?.png'), *folder.glob('annotated.*')):
-        old.unlink()
+    remove_old(folder)
     first = encodings.decode_compressed(jpegs[0].data, 'jpeg')
     size_wh = first.shape[1], first.shape[0]
     step = max(len(jpegs) // _SHOWN, 1)
@@ -58,6 +57,12 @@ def save(
                 write_picture(folder / f'annotated_{number + 1}.png', picture)
             video.write(fitted(picture, size_wh), stamp_ns(jpeg.header) / 1e9)
     return video.path, size_wh
+
+
+def remove_old(folder: Path) -> None:
+    """Remove what an earlier demo has left in a folder, which would look like this one's."""
+    for old in (*folder.glob('annotated_?.png'), *folder.glob('annotated.*')):
+        old.unlink()
 
 
 def fitted(picture: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:

@@ -62,21 +62,18 @@ class Stage:
             )
 
     def await_results(self) -> None:
-        """Listen until every engine has given a result.
-
-        A scene takes seconds to start where engines take the processor, too.
-        """
+        """Listen until every engine has given a result."""
         self.spin(START_TIMEOUT_S, self._observer.answered, 'a result of every engine')
-        self._observer.awaits_camera = False
 
     def start_camera(self) -> None:
         """Start the camera."""
+        self._observer.camera_changes()
         self._change_camera(Transition.TRANSITION_ACTIVATE)
 
     def stop_camera(self) -> None:
         """Stop the camera and wait for the last counts of all."""
-        self._observer.awaits_camera = True
         self._change_camera(Transition.TRANSITION_DEACTIVATE)
+        self._observer.camera_changes()
         # Engines report once a second. They never report a last image that was lost on the way.
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline and not self._observer.settled():

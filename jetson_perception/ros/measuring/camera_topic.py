@@ -16,6 +16,7 @@ from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
+from jetson_perception.ros.endpoint_names import owner_of
 from jetson_perception.ros.measuring.answers import GraphListener
 from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
@@ -34,6 +35,10 @@ _LOOK_EVERY_S = 0.1
 _DISCOVERY_S = 5.0
 #: Publishers that are discovered later than the first one are waited for so long.
 _OTHERS_S = 0.5
+#: The least that a first message is waited for: one way after another may have to be tried.
+_FIRST_S = 5.0
+#: How long, after that, images may move to the way that they come by for good.
+_SETTLE_S = 5.0
 _MOST_LISTED = 8
 _LAST_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
 
@@ -107,7 +112,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
     topic : str
         Its name; of images or any other message with a header.
     seconds : float
-        How long it is heard, from the first message on, which is waited for as long.
+        How long it is heard, from when it is decided by which way messages come.
 
     Raises
     ------
@@ -123,9 +128,12 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         type_name = _type_of(node, name, publishers)
         ear = Ear(node, name, type_name, publishers)
         kernel = KernelCounters(seconds=1)  # of two samples, before and after
-        kernel.second_passed()
-        if ear.await_first(seconds):
+        if ear.await_first(max(seconds, _FIRST_S)):
+            ear.await_settled(_SETTLE_S)
+            kernel.second_passed()
             time.sleep(seconds)
+        else:
+            kernel.second_passed()
         heard, ended_ns = ear.heard(), time.time_ns()
         kernel.second_passed()
         facts = _facts(node, ear, heard, kernel)
@@ -240,7 +248,7 @@ def _without(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> list
     for taker in node.get_subscriptions_info_by_topic(name):
         reasons = [_refusal(taker, each) for each in publishers]
         if reasons and all(reasons):
-            found.append(f'{printable(taker.node_name)} {reasons[0]}')
+            found.append(f'{printable(owner_of(taker.node_name))} {reasons[0]}')
     return found
 
 

@@ -30,6 +30,7 @@ IMAGE_TYPES = (RAW_TYPE, 'sensor_msgs/msg/CompressedImage')
 
 #: The newest messages are looked at: an hour of a camera's.
 _MOST = 200_000
+_LOOK_EVERY_S = 0.05
 
 
 class Heard(NamedTuple):
@@ -89,6 +90,9 @@ class Ear:
         self._listening = True
         self._arrived = threading.Event()
         self._lost: LostMessages | None = None
+        #: What the middleware has lost of the subscription, and of that what does not count.
+        self._lost_so_far = self._lost_before = 0
+        self._counting = threading.Lock()
         self._udp = UdpParticipant(node)
         self._images: ImageSubscription | None = None
         if type_name in IMAGE_TYPES:
@@ -108,6 +112,19 @@ class Ear:
         """Wait until something comes; whether it did."""
         return self._arrived.wait(timeout_s)
 
+    def await_settled(self, timeout_s: float) -> None:
+        """Wait until images come by the way that they will come by, and count from then on."""
+        deadline_s = time.monotonic() + timeout_s
+        images = self._images
+        while images is not None and not images.is_settled and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_EVERY_S)
+        with self._counting:
+            self._heard.clear()
+            self._lost_before = self._lost_so_far
+            self.counts = FrameCounts()
+            if self._lost is not None and self._lost.told:
+                self.counts.lost_on_the_way(0)
+
     def heard(self) -> list[Heard]:
         """What came so far; nothing that comes later counts any more."""
         self._listening = False
@@ -123,12 +140,19 @@ class Ear:
     def _on_new_subscription(self, subscription: Any) -> None:
         """Look over a subscription that has just been made, for this way or that."""
         self._forget_lost()
-        self.counts.begin_anew()
+        with self._counting:
+            self.counts.begin_anew()
+            self._lost_so_far = self._lost_before = 0
         self.profile = subscription.qos_profile
         Arrivals(subscription).hear(self._on_arrival)
-        self._lost = LostMessages(self._node, subscription, self.counts.lost_on_the_way)
+        self._lost = LostMessages(self._node, subscription, self._on_lost)
         if self._lost.told:
             self.counts.lost_on_the_way(0)
+
+    def _on_lost(self, total: int) -> None:
+        with self._counting:
+            self._lost_so_far = total
+            self.counts.lost_on_the_way(max(total - self._lost_before, 0))
 
     def _forget_lost(self) -> None:
         lost, self._lost = self._lost, None
@@ -166,6 +190,7 @@ class Ear:
     def _take(self, stamp: int, nbytes: int, number: int | None, sent_ns: int) -> None:
         if self._listening:
             self.by_numbers = number is not None
-            self._heard.append(Heard(stamp, time.time_ns(), sent_ns, nbytes))
-            self.counts.take(number, sent_ns, stamp)
+            with self._counting:
+                self._heard.append(Heard(stamp, time.time_ns(), sent_ns, nbytes))
+                self.counts.take(number, sent_ns, stamp)
             self._arrived.set()

@@ -11,7 +11,7 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
-from jetson_perception.ros.endpoint_names import is_named, node_name
+from jetson_perception.ros.endpoint_names import is_named, node_name, owner_of
 from jetson_perception.ros.image_topic import ImageTopic
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _answer_type(answers: str, answerers: list[TopicEndpointInfo], given: str) -
 
 def _no_answers(node: Node, answers: str, takers: list[TopicEndpointInfo]) -> str:
     """That nobody publishes the answers, and what those who take the images publish."""
-    nodes = {(info.node_name, info.node_namespace) for info in takers}
+    nodes = {(owner_of(info.node_name), info.node_namespace) for info in takers}
     topics = sorted(
         printable(topic)
         for name, namespace in nodes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+#: How long the graph may take to know a subscription of this process.
+_GRAPH_S, _LOOK_EVERY_S = 1.0, 0.05
+
 
 class Reader:
     """What receives: this process.
@@ -34,6 +38,10 @@ class Reader:
 
     def __init__(self, node: Node, topic: str) -> None:
         mine = own_subscription(node, topic)
+        deadline_s = time.monotonic() + _GRAPH_S
+        while mine is None and time.monotonic() < deadline_s:  # it may just have been made
+            time.sleep(_LOOK_EVERY_S)
+            mine = own_subscription(node, topic)
         self.guid = Guid(b'' if mine is None else bytes(mine.endpoint_gid))
         self._offers_udp_alone = mine is not None and mine.node_name != node.get_name()
         self._mapped = mapped_files()

@@ -5,12 +5,15 @@ import time
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from jetson_perception.msg import PipelineStats
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from jetson_perception.ros import qos
+from jetson_perception.ros.demo import observers
 from jetson_perception.ros.demo.observers import YoloObserver, matched_boxes
 
 A = ('dog', (0.0, 0.0, 10.0, 10.0))
@@ -87,6 +90,52 @@ def test_pictures_begin_with_the_first_new_frame(shown, kept):
         executor.shutdown()
         observer.destroy_node()
         peer.destroy_node()
+        rclpy.shutdown()
+
+
+def test_an_input_misses_no_image_before_the_camera_has_sent_one(monkeypatch):
+    rclpy.init()
+    observer, camera = YoloObserver(['det']), rclpy.create_node('camera')
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    stats = camera.create_publisher(PipelineStats, '/demo/camera/stats', qos.RESULTS)
+    said = camera.create_publisher(DiagnosticArray, '/diagnostics', qos.RESULTS)
+    silence = DiagnosticStatus(
+        level=DiagnosticStatus.ERROR,
+        name='/demo/yolo/yolo_node: input /demo/camera/image_raw',
+        hardware_id='/demo/yolo/yolo_node',
+        message='no image any more',
+    )
+
+    def hear(publisher, message, done):
+        deadline = time.monotonic() + 20
+        while not done():
+            assert time.monotonic() < deadline
+            publisher.publish(message)
+            executor.spin_once(timeout_sec=0.05)
+
+    def count(number):
+        message = PipelineStats(frames_processed=number)
+        hear(stats, message, lambda: observer.camera_stats.frames_processed == number)
+
+    heard = []
+    is_early = observer._is_early
+    monkeypatch.setattr(observer, '_is_early', lambda line: heard.append(line) or is_early(line))
+    monkeypatch.setattr(observers, '_INPUT_PATIENCE_S', 0.0)
+    try:
+        count(90)
+        observer.camera_changes()
+        count(91)  # the last one of before the start
+        count(0)
+        hear(said, DiagnosticArray(status=[silence]), lambda: heard)
+        assert observer.problem == ''
+        count(5)
+        hear(said, DiagnosticArray(status=[silence]), lambda: observer.problem)
+        assert observer.problem == '/demo/yolo/yolo_node: no image any more'
+    finally:
+        executor.shutdown()
+        observer.destroy_node()
+        camera.destroy_node()
         rclpy.shutdown()
 
 
