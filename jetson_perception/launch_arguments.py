@@ -159,7 +159,12 @@ _PRECISION = Argument(
 _SCORE_THRESHOLD = Argument('score_threshold', '', 'Results that score less are dropped; 0 to 1.')
 
 CAMERA_ARGUMENTS = (
-    Argument('params_file', '', 'The same as camera_params_file, as in the other launch files.'),
+    Argument(
+        'params_file',
+        '',
+        'YAML file with parameters of camera_node; camera_params_file is the same, under the name '
+        'that it has in the other launch files.',
+    ),
     *_CAMERA,
     *_COMMON,
 )

@@ -74,6 +74,7 @@ class ImagesSource:
         self._paths: list[Path] = []
         self._next = 0
         self._unreadable_in_a_row = 0
+        self._said: set[Path] = set()
         self._pacer = Pacer(0)
 
     def open(self) -> None:
@@ -135,7 +136,9 @@ class ImagesSource:
                 pixels = read_picture(path, max_image_pixels=self._max_image_pixels)
             except ImageError as err:
                 self._unreadable_in_a_row += 1
-                _log.warning('%s; skipped', err)
+                if path not in self._said:  # once, however often they are played
+                    self._said.add(path)
+                    _log.warning('%s; skipped', err)
                 continue
             self._unreadable_in_a_row = 0
             return resized(pixels, self._size_wh)

@@ -275,10 +275,10 @@ def _report(out: Path, built: BuiltEngine, line: str) -> None:
         _say(console, f'input {name}: {text}')
     for note in built.notes:
         _say(console, note)
-    _say(console, f'the same by trtexec: {line}')
     converted = any('converted' in note for note in built.notes)
-    if converted and not built.options.save_onnx:
-        _say(console, 'trtexec would need the converted model, which --save-onnx FILE keeps')
+    lacking = converted and not built.options.save_onnx
+    of_what = ', of the converted model that --save-onnx FILE keeps' if lacking else ''
+    _say(console, f'the same by trtexec{of_what}: {line}')
 
 
 def _record(path: Path, out: Path, built: BuiltEngine, line: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class StampCheck:
         if off_s > 0:
             return (
                 f'{_SYNCHRONIZE}; for a recording, use `ros2 bag play --clock` and '
-                'use_sim_time:=true'
+                'use_sim_time:=true, or camera_node with recorded_stamps:=false'
             )
         return _SYNCHRONIZE
 

@@ -94,12 +94,13 @@ def test_formats_that_are_not_documented_and_pipes_are_skipped(tmp_path, caplog)
     assert f'{tmp_path}/3.png is a pipe (FIFO); expected a regular file; skipped' in caplog.text
 
 
-def test_a_damaged_picture_is_skipped_in_every_round(tmp_path):
+def test_a_damaged_picture_is_skipped_in_every_round(tmp_path, caplog):
     write(tmp_path, ['1.png', '2.png'])
     (tmp_path / '1.png').write_bytes(b'no picture')
     source = ImagesSource(f'images://{tmp_path}', frame_rate=0, loop=True)
     source.open()
     assert levels(source, limit=4) == ([1, 1, 1, 1], '')
+    assert caplog.text.count('skipped') == 1  # and told of once
 
 
 @pytest.mark.parametrize('loop', [False, True])
