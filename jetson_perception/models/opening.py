@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.models.base import first_outputs
 from jetson_perception.models.model_file import open_file
-from jetson_perception.models.registry import refuse_other_network, tasks, wrong_task
+from jetson_perception.models.registry import tasks, wrong_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,5 @@ def _task_of(engine: Engine, node: str) -> Task:
     if len(among) == 1:
         return among[0]
     outputs = first_outputs(engine)
-    refuse_other_network(outputs, info)
     takers = (task for task in among if task.takes(outputs, info))
     return next(takers, among[0])

@@ -21,15 +21,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from jetson_perception.errors import ModelError
+from jetson_perception.tasks.activations import sigmoid
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES, thresholds_of
-from jetson_perception.tasks.finite import all_finite, require_finite
+from jetson_perception.tasks.finite import all_finite, count_not_finite, require_finite
 from jetson_perception.tasks.nms import class_aware_nms
-from jetson_perception.tasks.results import Detections
+from jetson_perception.tasks.results import Detections, have_area
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,15 +131,14 @@ class BoxLayout:
     count: int | None = None
     several_classes_a_row: bool = False
 
+    # What users of a `YoloLayout` ask for.
+    keypoint_count: ClassVar[int] = 0
+    coefficient_count: ClassVar[int] = 0
+
     @property
     def suppresses(self) -> bool:
         """Whether overlapping boxes are still to be suppressed."""
         return self.family in ('yolox', 'boxes_scores')
-
-    # What users of a `YoloLayout` ask for.
-    keypoint_shape = property(lambda _: None)
-    keypoint_count = property(lambda _: 0)
-    coefficient_count = property(lambda _: 0)
 
 
 def decode_boxes(
@@ -186,8 +186,7 @@ def decode_boxes(
         boxes = boxes * np.array(transform.network_wh * 2, np.float32)
     kept = _kept(boxes, score, class_id, layout, options)
     found = Detections(transform.boxes_to_source(boxes[kept]), score[kept], class_id[kept], None)
-    xyxy = found.xyxy
-    visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    visible = have_area(found.xyxy)
     return found if visible.all() else found[visible]
 
 
@@ -195,13 +194,13 @@ def _scored(
     outputs: Sequence[NDArray[Any]], layout: BoxLayout, options: DetectionOptions
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
     """Rows that reach their threshold, with score and class; a row may be there several times."""
-    score, class_id = _best(outputs, layout) if not layout.several_classes_a_row else (None, None)
-    if score is None or class_id is None:
+    if layout.several_classes_a_row:
         return _best_pairs(outputs, layout, options)
+    score, class_id = _best(outputs, layout)
     if layout.count is not None:
         used = int(np.asarray(outputs[layout.count]).reshape(-1)[0])
         score, class_id = score[: max(used, 0)], class_id[: max(used, 0)]
-    require_finite('scores', _not_finite(score), score.size, 'rows')
+    require_finite('scores', count_not_finite(score), score.size, 'rows')
     known = (class_id >= 0) & (class_id < (layout.class_count or np.iinfo(np.int32).max))
     thresholds = thresholds_of(options)
     row = np.flatnonzero(known & thresholds.reached(score, np.maximum(class_id, 0)))
@@ -215,14 +214,14 @@ def _best(
     values = layout.scores.read(outputs).astype(np.float32)
     if layout.classes is not None:
         ids = _column(layout.classes.read(outputs))
-        require_finite('classes', _not_finite(ids), ids.size, 'rows')
+        require_finite('classes', count_not_finite(ids), ids.size, 'rows')
         return _column(values), ids.astype(np.int32)
     if layout.activation == 'softmax':
         values = _softmax(values)[:, :-1]
     class_id = values.argmax(axis=1).astype(np.int32)
     score = values[np.arange(len(values)), class_id]
     if layout.activation == 'sigmoid':
-        score = _sigmoid(score)
+        score = sigmoid(score)
     if layout.objectness is not None:
         score = score * layout.objectness.read(outputs)[:, 0].astype(np.float32)
     return score, class_id
@@ -239,9 +238,9 @@ def _best_pairs(
     values = layout.scores.read(outputs).astype(np.float32)
     rows, classes = values.shape
     flat = values.reshape(-1)
-    require_finite('scores', _not_finite(flat), flat.size, 'values')
+    require_finite('scores', count_not_finite(flat), flat.size, 'values')
     best = np.argsort(-flat, kind='stable')[:rows]
-    score = flat[best] if layout.activation == '' else _sigmoid(flat[best])
+    score = flat[best] if layout.activation == '' else sigmoid(flat[best])
     row, class_id = np.divmod(best, classes)
     class_id = class_id.astype(np.int32)
     chosen = thresholds_of(options).reached(score, class_id)
@@ -296,19 +295,10 @@ def _on_grid(
     with np.errstate(over='ignore'):
         size = np.exp(boxes[:, 2:]) * stride
     if not all_finite(size):
-        require_finite('boxes', _not_finite(size.max(axis=1)), len(boxes), 'rows')
+        require_finite('boxes', count_not_finite(size.max(axis=1)), len(boxes), 'rows')
     return np.concatenate(((boxes[:, :2] + place) * stride, size), axis=1)
-
-
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over='ignore'):
-        return np.float32(1) / (np.float32(1) + np.exp(-values))
 
 
 def _softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _not_finite(values: NDArray[Any]) -> int:
-    return values.size - int(np.count_nonzero(np.isfinite(values)))

@@ -40,6 +40,11 @@ def all_finite(values: NDArray[Any]) -> bool:
     return bool(np.isfinite(values.max()) and np.isfinite(values.min()))
 
 
+def count_not_finite(values: NDArray[Any]) -> int:
+    """How many values are NaN or infinite."""
+    return values.size - int(np.count_nonzero(np.isfinite(values)))
+
+
 def require_finite(what: str, count: int, total: int, unit: str) -> None:
     """Refuse an output that has NaN or infinite values.
 

@@ -188,3 +188,8 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+
+def have_area(xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which boxes, shape (n, 4), have one; outside of an image they have none, once clipped."""
+    return (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])

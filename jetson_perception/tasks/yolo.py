@@ -32,10 +32,10 @@ from jetson_perception.tasks.detection_options import (
     DetectionOptions,
     thresholds_of,
 )
-from jetson_perception.tasks.finite import all_finite, not_finite, require_finite
+from jetson_perception.tasks.finite import all_finite, count_not_finite, not_finite, require_finite
 from jetson_perception.tasks.instance_masks import instance_ids
 from jetson_perception.tasks.nms import class_aware_nms
-from jetson_perception.tasks.results import Detections
+from jetson_perception.tasks.results import Detections, have_area
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,7 +189,7 @@ def decode(
         xyxy = transform.boxes_to_source(xyxy)
         points = _keypoints(values, layout, transform)
     found = Detections(xyxy, score, class_id, points)
-    visible = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    visible = have_area(xyxy)
     if not visible.all():
         found, values = found[visible], values[visible]
     if found.keypoints is not None and not all_finite(found.keypoints):
@@ -198,7 +198,7 @@ def decode(
     if prototypes is None:
         return found
     if not all_finite(values):
-        require_finite('mask coefficients', _count_not_finite(values), values.size, 'values')
+        require_finite('mask coefficients', count_not_finite(values), values.size, 'values')
     if len(found) and not all_finite(prototypes):
         raise not_finite('mask prototypes')
     ids = instance_ids(prototypes[0], values, found.xyxy, transform)
@@ -210,7 +210,7 @@ def _read_end_to_end(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     values = rows.astype(np.float32)
     row_count = len(values)
-    require_finite('scores', _count_not_finite(values[:, 4]), row_count, 'rows')
+    require_finite('scores', count_not_finite(values[:, 4]), row_count, 'rows')
     thresholds = thresholds_of(options)
     values = values[values[:, 4] >= thresholds.lowest]
     classes = values[:, 5]
@@ -316,10 +316,6 @@ def _keypoints(
     if depth == 3:
         points[..., 2] = raw[..., 2]
     return points
-
-
-def _count_not_finite(values: NDArray[np.float32]) -> int:
-    return values.size - int(np.count_nonzero(np.isfinite(values)))
 
 
 def _check_info(info: ModelInfo) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jetson_perception.tasks.activations import sigmoid
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -111,11 +113,11 @@ def _decode_level(
     cells = np.indices((height, width), np.float32)[::-1].reshape(2, -1)  # x, y
     sides = _distances(boxes.reshape(4, layout.bins, -1))
     low, high = cells + 0.5 - sides[:2], cells + 0.5 + sides[2:]
-    rows = [(low + high) / 2 * stride, (high - low) * stride, _sigmoid(scores)]
+    rows = [(low + high) / 2 * stride, (high - low) * stride, sigmoid(scores)]
     if extras and layout.keypoint_depth:
         points = extras[0].reshape(-1, layout.keypoint_depth, height * width)
         points[:, :2] = (points[:, :2] * 2 + cells) * stride
-        points[:, 2:] = _sigmoid(points[:, 2:])
+        points[:, 2:] = sigmoid(points[:, 2:])
         extras = [points.reshape(layout.extra_count, -1)]
     return np.concatenate(rows + extras)
 
@@ -129,8 +131,3 @@ def _distances(bins: NDArray[np.float32]) -> NDArray[np.float32]:
     shares /= shares.sum(axis=1, keepdims=True)
     numbers = np.arange(count, dtype=np.float32)
     return np.asarray(np.einsum('sbc,b->sc', shares, numbers), np.float32)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    with np.errstate(over='ignore'):  # exp gives infinity, and 1 / infinity is 0
-        return np.float32(1) / (1 + np.exp(-logits))
