@@ -6,30 +6,24 @@ memory looks like that of another container.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jetson_perception.dds.guids import PID_MODULUS
+from jetson_perception.dds.proc import PROC, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jetson_perception.dds.guids import Guid
 
-_PROCESSES = Path('/proc')
 #: Of what /proc/PID/stat says of the state: it has ended, but its parent has not asked how.
 _ENDED = ('Z', 'X')
 
 
 def processes_of(pid_modulo: int) -> list[int]:
     """Processes that can be seen here whose id is this, modulo `PID_MODULUS`."""
-    try:
-        most = int((_PROCESSES / 'sys/kernel/pid_max').read_text())
-    except (OSError, ValueError):
-        most = PID_MODULUS
-    return [
-        pid for pid in range(pid_modulo, most, PID_MODULUS) if (_PROCESSES / str(pid)).exists()
-    ]
+    most = int(read(PROC / 'sys/kernel/pid_max') or PID_MODULUS)
+    return [pid for pid in range(pid_modulo, most, PID_MODULUS) if (PROC / str(pid)).exists()]
 
 
 class EndedProcesses:
@@ -66,9 +60,6 @@ class EndedProcesses:
 
 
 def _is_alive(pid: int) -> bool:
-    try:
-        text = (_PROCESSES / str(pid) / 'stat').read_text(encoding='utf-8', errors='replace')
-    except OSError:
-        return False
-    # '979 (any name) S 1 …'
-    return not text.rpartition(')')[2].strip().startswith(_ENDED)
+    # '979 (any name) S 1 …'; empty once it is gone
+    state = read(PROC / str(pid) / 'stat').rpartition(')')[2].strip()
+    return state != '' and not state.startswith(_ENDED)

@@ -13,12 +13,14 @@ from jetson_perception.ros.camera_topics import CameraTopic, camera_topics
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.picture_parameters import JpegParams
 from jetson_perception.ros.source_input import SourceInput
+from jetson_perception.ros.source_reader import SourceReader
 from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jetson_perception.errors import PerceptionError
+    from jetson_perception.ros.camera_publisher import FrameHandler
     from jetson_perception.ros.frame_input import FrameInput
     from jetson_perception.ros.managed_node import ManagedNode
 
@@ -94,7 +96,10 @@ class NodeInput:
         return ImageInput(self._node, self._params, on_error, topic, self._udp_participant)
 
     def _own_source(self, on_error: OnError) -> FrameInput:
-        return SourceInput(
+        return SourceInput(self._node, self._reader, every_frame=self.every_frame)
+
+    def _reader(self, handler: FrameHandler) -> SourceReader:
+        return SourceReader(
             self._node,
             _CAMERA,
             lambda: self._source_params.value,
@@ -102,6 +107,7 @@ class NodeInput:
             every_frame=self.every_frame,
             max_image_pixels=self._params.value.max_image_pixels,
             on_failure=self._node.fail_soon,
+            handler=handler,
         )
 
     def facts(self) -> dict[str, Any]:

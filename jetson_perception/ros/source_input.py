@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.left_behind import LeftBehindThreads
-from jetson_perception.ros.source_reader import SourceReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +15,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from std_msgs.msg import Header
 
-    from jetson_perception.errors import PerceptionError
     from jetson_perception.pipeline import Frame
-    from jetson_perception.ros.camera_parameters import SourceParams
-    from jetson_perception.ros.picture_parameters import JpegParams
+    from jetson_perception.ros.camera_publisher import FrameHandler
+    from jetson_perception.ros.source_reader import SourceReader
 
 #: How often a wait for the engines looks whether it is to end.
 _LOOK_S = 0.2
@@ -34,25 +32,11 @@ class SourceInput:
     ----------
     node : rclpy Node
         Which reads.
-    namespace : str
-        Of the source's topics and service, below the node's.
-    params : callable
-        Gives the SourceParams.
-    jpeg_params : callable
-        Gives the JpegParams of `image_raw/compressed`.
+    make_reader : callable
+        Called as make_reader(handler); returns the SourceReader of these frames, which this input
+        handles, or raises what is wrong.
     every_frame : bool
         Whether the source waits until each frame is done with.
-    max_image_pixels : int
-        As for `open_source`.
-    on_failure : callable
-        Told, in the capturing thread, why no frame will come any more.
-
-    Raises
-    ------
-    ParameterError
-        When a parameter cannot be used.
-    SourceError
-        When the source's URI cannot.
     """
 
     #: Every frame that is read is handed over; what a camera drops, nobody can tell.
@@ -61,13 +45,9 @@ class SourceInput:
     def __init__(
         self,
         node: Node,
-        namespace: str,
-        params: Callable[[], SourceParams],
-        jpeg_params: Callable[[], JpegParams],
+        make_reader: Callable[[FrameHandler], SourceReader],
         *,
         every_frame: bool,
-        max_image_pixels: int,
-        on_failure: Callable[[PerceptionError], None],
     ) -> None:
         self._offer: Callable[[Frame], None] | None = None
         self._every_frame = every_frame
@@ -75,16 +55,7 @@ class SourceInput:
         self._done_ns = -1
         # Not the node's: a camera that hangs keeps no engine from being closed, or started again.
         self._left_behind = LeftBehindThreads(node.get_logger())
-        self._reader = SourceReader(
-            node,
-            namespace,
-            params,
-            jpeg_params,
-            every_frame=every_frame,
-            max_image_pixels=max_image_pixels,
-            on_failure=on_failure,
-            handler=self,
-        )
+        self._reader = make_reader(self)
         self.name = self._reader.uri
 
     @property

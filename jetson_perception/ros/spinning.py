@@ -12,8 +12,6 @@ from rclpy.executors import SingleThreadedExecutor
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rclpy.guard_condition import GuardCondition
     from rclpy.node import Node
 
@@ -77,23 +75,14 @@ class Spinner:
         """Wait for the next callback and run it."""
         callback, entity, _ = executor.wait_for_ready_callbacks()
         if RECORDER.on:
-            _run_recorded(callback, entity)
+            with RECORDER.sampled(_called(entity)):
+                callback()
         else:
             callback()
         error = callback.exception()
         if error is not None and time.monotonic() - self._logged_s >= LOG_EVERY_S:
             self._logged_s = time.monotonic()
             log.error('unexpected error in a callback', exc_info=error)
-
-
-def _run_recorded(callback: Callable[[], None], entity: Any) -> None:
-    """Run a callback, and tell a trace of it."""
-    begun_ns = time.monotonic_ns()
-    RECORDER.sample(begun_ns)
-    callback()
-    ended_ns = time.monotonic_ns()
-    RECORDER.sample(ended_ns)
-    RECORDER.span(_called(entity), begun_ns, ended_ns)
 
 
 def _called(entity: Any) -> str:

@@ -22,6 +22,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from jetson_perception.pipeline.activity import Activity, WatchedThread, join_until
 from jetson_perception.printable import printable
 from jetson_perception.ros.arrivals import call_back
+from jetson_perception.ros.inner_subscription import InnerSubscription
 from jetson_perception.ros.steady_timer import steady_timer
 from jetson_perception.tracing import RECORDER
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
-    from rclpy.qos import QoSProfile
     from rclpy.subscription import Subscription
 
     from jetson_perception.ros.image_taker import ImageTaker, TakenImage
@@ -47,11 +47,10 @@ _LOOK_NS = 1_000_000_000
 _LOG_EVERY_S = 10.0
 
 
-class ThreadedSubscription:
+class ThreadedSubscription(InnerSubscription):
     """Takes the images of a subscription, from `start` to `destroy`.
 
-    It has what users of a Subscription of rclpy need: `handle`, `topic_name`, `qos_profile`, and
-    `callback`, which the executor calls later for each image that was taken, without its pixels.
+    The executor calls `callback` later for each image that was taken, without its pixels.
 
     Parameters
     ----------
@@ -106,30 +105,6 @@ class ThreadedSubscription:
         self._thread = WatchedThread(
             self._run, f'images {self.topic_name}', Activity(f'the subscription {self.topic_name}')
         )
-
-    @property
-    def handle(self) -> Any:
-        """That of rclpy, for what else waits for its events."""
-        return self._inner.handle
-
-    @property
-    def topic_name(self) -> str:
-        """Full name of its topic."""
-        return str(self._inner.topic_name)
-
-    @property
-    def qos_profile(self) -> QoSProfile:
-        """What it asked for."""
-        return self._inner.qos_profile
-
-    @property
-    def callback(self) -> Callable[..., None]:
-        """Called for each message; with what rclpy tells of it too, if it takes two arguments."""
-        return self._inner.callback
-
-    @callback.setter
-    def callback(self, callback: Callable[..., None]) -> None:
-        self._inner.callback = callback
 
     def add_waitable(self, handler: Any) -> None:
         """Wait for an event of the subscription too; the executor calls its callback later."""
@@ -221,12 +196,8 @@ class ThreadedSubscription:
         if not RECORDER.on:
             self._take_one()
             return
-        begun_ns = time.monotonic_ns()
-        RECORDER.sample(begun_ns)
-        self._take_one()
-        ended_ns = time.monotonic_ns()
-        RECORDER.sample(ended_ns)
-        RECORDER.span(f'callback {self.topic_name}', begun_ns, ended_ns)
+        with RECORDER.sampled(f'callback {self.topic_name}'):
+            self._take_one()
 
     def _take_one(self) -> None:
         try:

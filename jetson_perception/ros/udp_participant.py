@@ -20,6 +20,7 @@ from rclpy.waitable import NumberOfEntities, Waitable
 from jetson_perception.dds import transports
 from jetson_perception.ros.arrivals import call_back
 from jetson_perception.ros.endpoint_names import images_node_name
+from jetson_perception.ros.inner_subscription import InnerSubscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,11 +89,8 @@ class UdpParticipant:
             )
 
 
-class UdpSubscription(Waitable):
-    """A subscription of another participant that runs with a node's own.
-
-    It has what users of a Subscription of rclpy need: `topic_name`, `qos_profile`, `callback`.
-    """
+class UdpSubscription(InnerSubscription, Waitable):
+    """A subscription of another participant that runs with a node's own."""
 
     def __init__(
         self,
@@ -109,30 +107,6 @@ class UdpSubscription(Waitable):
         self._inner = hidden.create_subscription(message_type, topic, callback, qos)
         self._index = 0
         node.add_waitable(self)
-
-    @property
-    def handle(self) -> Any:
-        """That of rclpy, for what else waits for its events."""
-        return self._inner.handle
-
-    @property
-    def topic_name(self) -> str:
-        """Full name of its topic."""
-        return str(self._inner.topic_name)
-
-    @property
-    def qos_profile(self) -> QoSProfile:
-        """What it asked for."""
-        return self._inner.qos_profile
-
-    @property
-    def callback(self) -> Callable[..., None]:
-        """Called for each message; with what rclpy tells of it too, if it takes two arguments."""
-        return self._inner.callback
-
-    @callback.setter
-    def callback(self, callback: Callable[..., None]) -> None:
-        self._inner.callback = callback
 
     def destroy(self) -> None:
         """Unsubscribe."""

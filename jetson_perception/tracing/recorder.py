@@ -178,6 +178,19 @@ class Recorder:
         finally:
             self.span(stage, begun_ns, time.monotonic_ns(), frame)
 
+    @contextmanager
+    def sampled(self, stage: str) -> Iterator[None]:
+        """Add what the calling thread does meanwhile, and the CPU time that it gets.
+
+        Only for who has seen that anything is recorded.
+        """
+        begun_ns = time.monotonic_ns()
+        self.sample(begun_ns)
+        yield
+        ended_ns = time.monotonic_ns()
+        self.sample(ended_ns)
+        self.span(stage, begun_ns, ended_ns)
+
     def sample(self, at_ns: int) -> None:
         """Add how much CPU time the calling thread has had at this moment, which is now."""
         track = self._index(_thread())
