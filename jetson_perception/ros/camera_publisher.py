@@ -144,12 +144,6 @@ class CameraPublisher:
         self._count_anew()
 
     @property
-    def image_topic(self) -> str:
-        """Full name of the topic with the images."""
-        name: str = self._images.topic_name
-        return name
-
-    @property
     def problem(self) -> str:
         """What is wrong with the frames, for people; empty when nothing is."""
         return self.infos.problem

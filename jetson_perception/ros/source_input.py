@@ -63,11 +63,6 @@ class SourceInput:
         """Header of the newest frame; None before the first."""
         return self._reader.newest_header
 
-    @property
-    def image_topic(self) -> str:
-        """Full name of the topic with the images."""
-        return self._reader.image_topic
-
     def start(self, offer: Callable[[Frame], None]) -> None:
         """Read, and give every frame to `offer`."""
         self._offer = offer

@@ -119,11 +119,6 @@ class SourceReader:
         return self._source.uri
 
     @property
-    def image_topic(self) -> str:
-        """Full name of the topic with the images."""
-        return self._publisher.image_topic
-
-    @property
     def newest_header(self) -> Header | None:
         """Header of the newest frame since `start`; None before the first."""
         return self._publisher.header
