@@ -20,7 +20,6 @@ from jetson_perception.ros.camera_infos import CameraInfos
 from jetson_perception.ros.camera_parameters import NATIVE
 from jetson_perception.ros.frame_ids import recorded_frame_id, usable_frame_id
 from jetson_perception.ros.ground_truth import GroundTruthPublisher
-from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.jpeg_publisher import JpegPublisher
 from jetson_perception.ros.listeners import Listeners
@@ -188,7 +187,7 @@ class CameraPublisher:
         if self._handler is not None:
             self._handler.wait_until_done(frame, stop)
         resend = partial(self._publish_image, frame, captured)
-        self.listeners.wait_for_answers(stamp_ns(frame.header), resend, stop)
+        self.listeners.wait_for_answers(frame.stamp_ns, resend, stop)
 
     def lost(self, error: SourceError, retry_s: float) -> None:
         """Say so, now and then."""
@@ -233,6 +232,7 @@ class CameraPublisher:
             raw = RawImage(pixels, encoding, *captured.size_wh)
         frame = Frame(lambda: encodings.to_bgr(pixels, encoding), header, age_ns / 1e6, raw)
         frame.encoding, frame.input_name = encoding, self._source.uri
+        frame.stamp_ns = stamp.nanoseconds
         return frame
 
     def _publish(self, frame: Frame, captured: CapturedFrame) -> None:
@@ -252,12 +252,11 @@ class CameraPublisher:
         now = time.monotonic_ns()
         assert frame.age_ms is not None, 'as the source says when it was captured'
         self.times.record('transport', frame.age_ms)
-        frame_stamp_ns = stamp_ns(header)
-        self.times.span('publish', begun, now, frame_stamp_ns)
+        self.times.span('publish', begun, now, frame.stamp_ns)
         if RECORDER.on:
             captured_ns = begun - int(frame.age_ms * 1e6)
-            RECORDER.span('capture', captured_ns, begun, frame_stamp_ns, 'camera: capture')
-            RECORDER.span('send', begun, sent, frame_stamp_ns)
+            RECORDER.span('capture', captured_ns, begun, frame.stamp_ns, 'camera: capture')
+            RECORDER.span('send', begun, sent, frame.stamp_ns)
             RECORDER.sample(now)
         self.rate.tick(now)
         self.header = header

@@ -13,6 +13,7 @@ from jetson_perception.camera.source import CapturedFrame
 from jetson_perception.images.encodings import JPEG
 from jetson_perception.ros.camera_parameters import CameraParams
 from jetson_perception.ros.camera_publisher import CameraPublisher
+from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.picture_parameters import JpegParams
 
 PICTURE = np.full((48, 64, 3), 90, np.uint8)
@@ -80,6 +81,7 @@ def test_engines_and_topics_get_them_in_the_form_that_each_takes(peer, publisher
 
     frame, image, jpeg, info = peer.wait_for(all_of_one_frame, 'all of one frame', 20)
     assert (frame.encoding, frame.raw().encoding) == (JPEG, 'bgr8')
+    assert frame.stamp_ns == frame.trace_id == stamp_ns(image.header)  # by which traces follow it
     assert frame.bgr().shape == PICTURE.shape
     assert (image.encoding, image.width, image.height) == ('bgr8', 64, 48)
     assert jpeg.data.tobytes() == data
