@@ -61,6 +61,17 @@ class TestCommand:
         assert all(check['kept'] is None for check in part['checks'])
         assert len(part['checks']) >= 4
 
+    @pytest.mark.slow
+    def test_nodes_are_rehearsed(self, tmp_path):
+        model = str(detector(tmp_path / 'a.onnx', size_wh=(64, 64)))
+        code, text, content = check_gpu(
+            tmp_path, '--models', model, model, '--only', 'node', '--node-seconds', '1'
+        )
+        assert code == 0, text
+        for name, engine in content['parts']['node']['records']['engines'].items():
+            assert engine['rate_hz'] > 0, name
+            assert engine['heard_median_ms'] > 0, name
+
     def test_a_part_that_breaks_is_reported_and_the_next_one_runs(self, tmp_path):
         model = str(tmp_path / 'none.onnx')
         code, text, content = check_gpu(

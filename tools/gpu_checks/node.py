@@ -164,7 +164,7 @@ def _observer(names: list[str]) -> Any:
         def _on_found(self, engine: str, msg: Any) -> None:
             age_ns = time.time_ns() - stamp_ns(msg.header)
             self.latencies_ms[engine].append(age_ns / 1e6)
-            self.results[engine].append(msg)
+            self.keep(engine, msg)
 
     return Listener()
 
