@@ -96,9 +96,21 @@ class CudaLane(Lane):
         self.path = path
         #: The lane's part in the frames on the device; set by `share_device_frames`.
         self.input: DeviceInput | None = None
+        #: Whether frames that wait for the busy engine may be uploaded meanwhile. Only where the
+        #: newest frame is the next one, and comes from one thread; set by a pipeline.
+        self.uploads_ahead = False
+        self._is_busy = False
         self._clock = clock or Clock()
         self._free_since_ns = 0
         self.expected = ExpectedTime()
+
+    def offer(self, frame: Frame) -> Frame | None:
+        """Leave a frame for the lane; see `Lane.offer`."""
+        untaken = super().offer(frame)
+        if self.uploads_ahead and self._is_busy and untaken is not frame and self._takes_at_once:
+            assert self.input is not None, 'share_device_frames comes first'
+            self.input.frames.upload_ahead(frame)
+        return untaken
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """Process frames until the slot is closed; see `Lane.run`."""
@@ -117,6 +129,7 @@ class CudaLane(Lane):
                 return
             if under_way is None:
                 self.activity.begin('an inference')
+            self._is_busy = True
             begun = self._begin(frame) if frame is not None else None
             if under_way is not None:
                 result = self._finish(under_way)
@@ -135,6 +148,15 @@ class CudaLane(Lane):
                     deliver(begun.frame, None)
                 raise self.fatal
             under_way = begun
+            self._is_busy = begun is not None
+
+    @property
+    def _takes_at_once(self) -> bool:
+        """Whether the engine is so fast that the lane does not delay the next frame.
+
+        Otherwise a newer frame is likely to replace it first, so its upload would be wasted.
+        """
+        return self.expected.ms * _SHARE_TO_WAIT <= _LEAD_MS
 
     def _next_frame(self, under_way: _Begun | None) -> Frame | None:
         """The newest frame; while another is in progress, only if one comes at the right time."""
@@ -213,14 +235,20 @@ def make_lane(
     return CudaLane(name, model, publish, options, on_error, path=path)
 
 
-def share_device_frames(lanes: Iterable[Lane]) -> list[DeviceFrames]:
-    """Frames on the device for the CUDA lanes among these, one set per device; to be closed."""
+def share_device_frames(
+    lanes: Iterable[Lane], *, uploads_ahead: bool = False
+) -> list[DeviceFrames]:
+    """Frames on the device for the CUDA lanes among these, one set per device; to be closed.
+
+    `uploads_ahead` sets `CudaLane.uploads_ahead` of each.
+    """
     shared: dict[CudaDevice, DeviceFrames] = {}
     for lane in lanes:
         if isinstance(lane, CudaLane):
             # Imported late: machines without a GPU do not need it.
             from jetson_perception.pipeline.device_frames import DeviceFrames
 
+            lane.uploads_ahead = uploads_ahead
             device = lane.path.device
             frames = shared.setdefault(device, DeviceFrames(device))
             lane.input = frames.add(lane.path, *(record.times for record in lane.records))

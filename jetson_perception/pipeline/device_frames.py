@@ -20,6 +20,7 @@ import numpy as np
 from jetson_perception.cuda import DeviceBuffer, GrowingBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import DeviceImage
 from jetson_perception.images.encodings import require_layout
+from jetson_perception.pipeline.upload_ahead import UploadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jetson_perception.cuda import CudaDevice, Event, Stream
     from jetson_perception.pipeline.raw_image import RawImage
     from jetson_perception.pipeline.timing import StageTimes
+    from jetson_perception.pipeline.upload_ahead import Uploadable
 
 
 class DevicePreprocess(Protocol):
@@ -96,6 +98,7 @@ class DeviceFrames:
         self._slots: list[DeviceSlot] = []
         self._kinds: dict[Hashable, int] = {}
         self._inputs: list[DeviceInput] = []
+        self._ahead: UploadAhead | None = None
 
     def add(self, preprocess: DevicePreprocess, *times: StageTimes) -> DeviceInput:
         """Add a lane, with its times of each input; all are added before the first frame."""
@@ -122,6 +125,15 @@ class DeviceFrames:
             raise
         return slot
 
+    def upload_ahead(self, frame: Uploadable) -> None:
+        """Upload a frame that waits for a busy lane, in a thread that begins with the first one.
+
+        One thread at a time may call it.
+        """
+        if self._ahead is None:
+            self._ahead = UploadAhead(self.device, self)
+        self._ahead.give(frame)
+
     def give_back(self, slot: DeviceSlot) -> None:
         """Let a slot be used again, now that every lane has enqueued its copies."""
         with self._changed:
@@ -130,6 +142,9 @@ class DeviceFrames:
 
     def close(self) -> None:
         """Release everything, after the lanes have ended; may be called twice."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
         slots, self._slots = self._slots, []
         self._free.clear()
         if self._stream is not None:
@@ -159,7 +174,8 @@ class DeviceFrames:
         """The oldest slot that the GPU no longer uses; None if another one may be made.
 
         Each lane has at most one slot waiting for its engine, and all together have two for frames
-        that not every lane has seen. So with enough slots one is free; otherwise this waits.
+        that not every lane has seen, and one for a frame being uploaded ahead of them. So with
+        enough slots one is free; otherwise this waits.
         """
         with self._changed:
             while True:
@@ -167,7 +183,7 @@ class DeviceFrames:
                     if slot.is_past():
                         self._free.remove(slot)
                         return slot
-                if self._count < len(self._inputs) + 3:
+                if self._count < len(self._inputs) + 4:
                     self._count += 1
                     return None
                 if self._free:

@@ -163,20 +163,30 @@ class Frame:
             When there is no memory for it, or the GPU failed.
         """
         with self._lock:
-            frames = wanted.frames
-            slot = self._device_slots.get(frames)
-            if slot is None:
-                raw = self._raw_or_loaded()
-                slot = frames.upload(raw, self.input_index, self.trace_id)
-                self._device_slots[frames] = slot
-            return slot.tensor(wanted)
+            return self._uploaded(wanted.frames).tensor(wanted)
+
+    def upload(self, frames: DeviceFrames) -> None:
+        """Upload the image before any lane asks for it; call it only between `hold` and `release`.
+
+        Raises what `device_tensor` raises.
+        """
+        with self._lock:
+            self._uploaded(frames)
 
     def share(self, index: int, users: int, pool: TensorPool) -> None:
         """Number the frame, and set how many lanes get it; each must call `release` once."""
         self.index, self._users, self._pool = index, users, pool
 
+    def hold(self) -> bool:
+        """Count one more user, who must call `release` too; False if all others are done."""
+        with self._counting:
+            if not self._users:
+                return False
+            self._users += 1
+            return True
+
     def release(self) -> None:
-        """Count one lane as done with the tensors; after the last, they go back to the pool.
+        """Count one user as done with the tensors; after the last, they go back to the pool.
 
         Never waits for a lane that is making a tensor.
         """
@@ -191,6 +201,13 @@ class Frame:
             for key, (tensor, _) in self._tensors.items():
                 self._pool.give_back(key, tensor)
         self._tensors.clear()
+
+    def _uploaded(self, frames: DeviceFrames) -> DeviceSlot:
+        slot = self._device_slots.get(frames)
+        if slot is None:
+            slot = frames.upload(self._raw_or_loaded(), self.input_index, self.trace_id)
+            self._device_slots[frames] = slot
+        return slot
 
     def _raw_or_loaded(self) -> RawImage:
         if self._raw is not None:

@@ -96,7 +96,9 @@ class Pipeline:
         self._on_stopped = on_stopped
         self._offered = 0
         self._pool = TensorPool()
-        self._device_frames = share_device_frames(self.lanes)
+        self._device_frames = share_device_frames(
+            self.lanes, uploads_ahead=inputs == 1 and not self._policy.every_frame
+        )
         self._start = _Start(len(self.lanes))
         self._ready: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
         # Room for a result being published and two behind it; then lanes wait, so that memory does

@@ -67,9 +67,9 @@ class NewestWorker(Generic[T]):
         self.dropped += left_out is not None
         return left_out
 
-    def stop(self) -> None:
-        """Take no more items, and drop the one that waits; does not wait for the thread."""
-        self._slot.close()
+    def stop(self) -> T | None:
+        """Take no more items, and return the one that waits; does not wait for the thread."""
+        return next(iter(self._slot.close()), None)
 
     def close(self, patience_s: float = 1.0) -> LeftBehind | None:
         """End the thread after the item under way; returns the thread if that takes too long."""

@@ -68,6 +68,7 @@ class StandInPath(StandInPreprocess):
         super().__init__(standin, device, key)
         self.inference_ms = inference_ms
         self.go = threading.Event()
+        self.runs = threading.Event()
         self.begun = queue.Queue()
         self.raises = {}
         self.fatal = None
@@ -132,7 +133,12 @@ class StandInPath(StandInPreprocess):
         """Number of the frame that was enqueued."""
         return self.begun.get(timeout=DEADLINE_S)
 
+    def wait_until_waited_for(self):
+        """Return once the lane waits for the engine, which is held."""
+        assert self.runs.wait(DEADLINE_S)
+
     def _run_engine(self, grid, block, address):
+        self.runs.set()
         assert self.go.wait(DEADLINE_S), 'the test never let the engine go on'
 
     @staticmethod

@@ -284,6 +284,53 @@ def test_the_next_frame_is_begun_before_the_last_one_is_waited_for(setup):
     ]
 
 
+def test_a_frame_that_waits_for_a_busy_engine_is_uploaded_meanwhile(setup):
+    path = setup.path(held=True)
+    lane = setup.lane(path)
+    pipeline = setup.start(lane)
+    pipeline.offer(frame(1))
+    path.wait_until_waited_for()
+    waiting, threads = frame_that_tells_its_thread(2)
+    pipeline.offer(waiting)
+    wait_until(lambda: threads)
+    assert threads == ['upload']
+    path.go.set()
+    assert [lane.publish.next() for _ in range(2)] == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ('expected_ms', 'options'),
+    [
+        pytest.param(30, {}, id='for_a_slow_engine_newer_ones_come_first'),
+        pytest.param(0, {'policy': EveryFrame()}, id='many_may_wait'),
+        pytest.param(0, {'inputs': 2}, id='another_input_may_have_its_turn'),
+    ],
+)
+def test_a_frame_that_may_wait_long_is_not_uploaded_ahead(setup, expected_ms, options):
+    path = setup.path(held=True)
+    lane = setup.lane(path)
+    lane.expected.ms = expected_ms
+    pipeline = setup.start(lane, **options)
+    pipeline.offer(frame(1))
+    path.wait_until_waited_for()
+    waiting, threads = frame_that_tells_its_thread(2)
+    pipeline.offer(waiting)
+    path.go.set()
+    assert [lane.publish.next() for _ in range(2)] == [(1, 1), (2, 2)]
+    assert threads == ['lane det']
+
+
+def frame_that_tells_its_thread(number):
+    """A frame, and the names of the threads that loaded it."""
+    threads = []
+
+    def load():
+        threads.append(threading.current_thread().name)
+        return np.full((2, number, 3), number, np.uint8)
+
+    return Frame(load, header=number), threads
+
+
 def test_a_slow_lane_holds_no_other_back(setup):
     slow_path, fast_path = setup.path(held=True), setup.path()
     slow, fast = setup.lane(slow_path, 'slow'), setup.lane(fast_path, 'fast')

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 from pipeline.standin_device_path import StandInPreprocess
-from pipeline.waiting import DEADLINE_S
+from pipeline.waiting import DEADLINE_S, wait_until
 
 from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.errors import CudaError, ImageError
@@ -282,6 +282,101 @@ def test_an_image_that_cannot_be_loaded_takes_no_slot(standin, lanes_of):
         lanes.release(broken)
     lanes.take(frame(3))
     assert lanes.value(standin) == 3
+
+
+def is_done(frame):
+    """Whether nobody uses a frame any more."""
+    if frame.hold():
+        frame.release()
+        return False
+    return True
+
+
+class TestUploadAhead:
+    def test_a_lane_finds_the_frame_uploaded(self, standin, lanes_of):
+        lanes = lanes_of('a', 'a')
+        threads = []
+
+        def load():
+            threads.append(threading.current_thread().name)
+            return np.full((4, 6, 3), 7, np.uint8)
+
+        waiting = Frame(load)
+        waiting.share(1, 2, TensorPool())
+        lanes.frames.upload_ahead(waiting)
+        lanes.frames.upload_ahead(waiting)  # another lane asks too
+        wait_until(lambda: threads)
+        for lane in range(2):
+            lanes.take(waiting, lane)
+            assert lanes.value(standin, lane) == 7
+        assert threads == ['upload']
+        assert standin.launches.count('fit') == 1
+        wait_until(lambda: is_done(waiting))
+
+    def test_a_frame_that_all_lanes_are_done_with_is_left_alone(self, standin, lanes_of):
+        lanes = lanes_of('a')
+        for number in range(20):  # more than there are slots
+            done = frame(number)
+            lanes.take(done)
+            lanes.frames.upload_ahead(done)
+            assert is_done(done)
+            assert lanes.value(standin) == number
+
+    def test_frames_that_nobody_takes_give_their_slots_back(self, standin, lanes_of):
+        lanes = lanes_of('a')
+        for number in range(50):
+            skipped = frame(number)
+            lanes.frames.upload_ahead(skipped)
+            lanes.release(skipped)
+            wait_until(lambda skipped=skipped: is_done(skipped))
+        allocations = standin.allocations
+        lanes.take(frame(9))
+        assert lanes.value(standin) == 9
+        assert standin.allocations <= allocations + 1  # the tensor of the first one taken
+
+    def test_an_image_that_cannot_be_loaded_is_left_to_the_lane_to_report(
+        self, standin, lanes_of, caplog
+    ):
+        def load():
+            loading.set()
+            raise ImageError('image is 0×0')
+
+        lanes = lanes_of('a')
+        loading = threading.Event()
+        broken = Frame(load)
+        broken.share(1, 1, TensorPool())
+        lanes.frames.upload_ahead(broken)
+        assert loading.wait(DEADLINE_S)
+        with pytest.raises(ImageError, match='0×0'):
+            lanes.take(broken)
+        lanes.release(broken)
+        lanes.frames.upload_ahead(second := frame(3))
+        lanes.take(second)
+        assert lanes.value(standin) == 3
+        assert not caplog.records
+
+    def test_closing_while_frames_wait(self, lanes_of):
+        lanes = lanes_of('a')
+        begun, held = threading.Event(), threading.Event()
+
+        def load():
+            begun.set()
+            assert held.wait(DEADLINE_S)
+            return np.zeros((4, 6, 3), np.uint8)
+
+        slow, waiting = Frame(load), frame(1)
+        slow.share(1, 1, TensorPool())
+        lanes.frames.upload_ahead(slow)
+        assert begun.wait(DEADLINE_S)
+        lanes.frames.upload_ahead(waiting)
+        closing = threading.Thread(target=lanes.frames.close)
+        closing.start()
+        lanes.release(waiting)
+        wait_until(lambda: is_done(waiting))  # the thread will not take it any more
+        held.set()
+        closing.join(DEADLINE_S)
+        assert not closing.is_alive()
+        assert not any(thread.name == 'upload' for thread in threading.enumerate())
 
 
 class TestFullMemory:
