@@ -28,6 +28,7 @@ from jetson_perception.model_info import (
     merge,
 )
 from jetson_perception.printable import quoted
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     import threading
@@ -158,7 +159,8 @@ def open_engine(
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
     request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
-    opened, reason = _open(runtime, request)
+    with START_TIMES.span('opening', path.name):
+        opened, reason = _open(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)
