@@ -23,6 +23,7 @@ from jetson_perception.cuda.device import CudaDevice, translated
 from jetson_perception.errors import CudaError
 from jetson_perception.files.kept_files import KeptFiles
 from jetson_perception.files.private_files import PrivateFolder, cache_folder
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +123,8 @@ def compile_kernels(
     with _compiling:  # lanes may ask for the same file at the same time
         image = kept.read(name)
         if not image:
-            image = _run_nvcc(nvcc, source, arguments)
+            with START_TIMES.span('compiling kernels', source.name):
+                image = _run_nvcc(nvcc, source, arguments)
             kept.write(name, image)
     return image
 

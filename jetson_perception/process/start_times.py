@@ -69,13 +69,22 @@ class StartTimes:
         try:
             yield
         finally:
-            self._add(what, whose, begun_ns, is_main=False)
+            self._add(what, whose, begun_ns, time.monotonic_ns(), is_main=False)
 
-    def done(self, what: str) -> None:
-        """End a main part, which began where the last one ended."""
+    def done(self, what: str, ended_ns: int | None = None) -> None:
+        """End a main part, which began where the last one ended.
+
+        Parameters
+        ----------
+        what : str
+            What was done.
+        ended_ns : int, optional
+            Monotonic time; now by default.
+        """
         begun_ns = self._main_since_ns
-        self._add(what, '', begun_ns, is_main=True)
-        self._main_since_ns = time.monotonic_ns()
+        ended_ns = max(begun_ns, ended_ns or time.monotonic_ns())
+        self._main_since_ns = ended_ns
+        self._add(what, '', begun_ns, ended_ns, is_main=True)
 
     def finish(self) -> list[Span]:
         """End the start with the first answer; its spans, by their beginnings."""
@@ -84,11 +93,11 @@ class StartTimes:
             self.pending = False
         return sorted(spans, key=lambda span: (span.begun_s, not span.is_main))
 
-    def _add(self, what: str, whose: str, begun_ns: int, *, is_main: bool) -> None:
+    def _add(self, what: str, whose: str, begun_ns: int, ended_ns: int, *, is_main: bool) -> None:
         with self._lock:
             if self.pending and len(self._spans) < _MOST_SPANS:
                 begun_s = 1e-9 * (begun_ns - self._begun_ns)
-                ended_s = 1e-9 * (time.monotonic_ns() - self._begun_ns)
+                ended_s = 1e-9 * (ended_ns - self._begun_ns)
                 self._spans.append(Span(what, whose, begun_s, ended_s, is_main))
 
 
