@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 import os
 import re
 import shutil
@@ -22,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.cuda.device import CudaDevice, translated
 from jetson_perception.errors import CudaError
+from jetson_perception.files.kept_files import KeptFiles
 from jetson_perception.files.private_files import PrivateFolder, cache_folder
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jetson_perception.cuda.device import Stream
-
-_log = logging.getLogger('jetson_perception')
 
 KERNELS = Path(__file__).resolve().parent / 'kernels'
 """Where the package's own .cu and .cuh files are."""
@@ -43,7 +42,9 @@ _IN_WHEELS = ('nvidia/cu13', 'nvidia/cuda_nvcc')
 
 _SECONDS = 300  # a Jetson Nano takes some 20 s for the largest file
 
-_DIGEST_BYTES = hashlib.sha256().digest_size
+# The largest file takes 0.1 MB for one architecture.
+_MAX_BYTES, _MAX_FILE_BYTES = 64 << 20, 16 << 20
+
 _SHARED_BYTES = 48 << 10  # what a block may use without asking for more
 
 _compiling = threading.Lock()
@@ -118,12 +119,13 @@ def compile_kernels(
         architecture = _architecture_of_first_gpu()
     target = _target(nvcc, architecture)
     arguments = [*_OPTIONS, *target, *options]
-    folder, name = kernel_cache(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
+    kept, name = _kept_kernels(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
     with _compiling:  # lanes may ask for the same file at the same time
-        image = _read_kept(folder, name)
-        if image is None:
-            image = _run_nvcc(nvcc, source, arguments)
-            _keep(folder, name, image)
+        image = kept.read(name)
+        if not image:
+            with START_TIMES.span('compiling kernels', source.name):
+                image = _run_nvcc(nvcc, source, arguments)
+            kept.write(name, image)
     return image
 
 
@@ -237,34 +239,19 @@ def _failure_of(command: list[str], folder: str) -> str:
     return (done.stderr + done.stdout).strip()[-4000:] or f'it ended with {done.returncode}'
 
 
-# A cached file is the SHA-256 of the compiled code, then the code.
-
-
 def kernel_cache() -> PrivateFolder:
     """Where compiled kernels are kept."""
     return PrivateFolder(cache_folder('kernels'), holds='kernels', error=CudaError)
 
 
-def _read_kept(folder: PrivateFolder, name: str) -> bytes | None:
-    try:
-        folder.check()
-        content = folder.read(name) or b''
-    except (CudaError, OSError):  # files that others may have written are compiled again
-        return None
-    digest, image = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return image if image and hashlib.sha256(image).digest() == digest else None
-
-
-def _keep(folder: PrivateFolder, name: str, image: bytes) -> None:
-    try:
-        folder.make()
-        folder.write(name, hashlib.sha256(image).digest() + image)
-    except (CudaError, OSError) as err:
-        _log.warning(
-            'compiled kernels are not kept in %s, and will be compiled at every start: %s',
-            folder.path,
-            err,
-        )
+def _kept_kernels() -> KeptFiles:
+    return KeptFiles(
+        kernel_cache(),
+        what='compiled kernels',
+        made='compiled',
+        max_bytes=_MAX_BYTES,
+        max_file_bytes=_MAX_FILE_BYTES,
+    )
 
 
 def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> Module:

@@ -8,7 +8,6 @@ frame to frame must be in memory that the captured work reads.
 from __future__ import annotations
 
 import ctypes
-import threading
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.cuda import libcuda
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jetson_perception.cuda.device import CudaDevice, Stream
-
-BINDING = threading.RLock()
-"""Held while an engine warms up and captures its graph: one engine per process at a time."""
 
 # Other threads may allocate without breaking this thread's capture.
 _CAPTURE_MODE_THREAD_LOCAL = 1

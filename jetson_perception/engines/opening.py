@@ -7,6 +7,7 @@ need most of it, nor anything that builds engines.
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,20 @@ from jetson_perception.model_info import (
     merge,
 )
 from jetson_perception.printable import quoted
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from pathlib import Path
 
     from jetson_perception.engines.base import Engine
 
 _log = logging.getLogger('jetson_perception')
+
+
+# Two builds at a time would disturb each other's timings, and need the memory of both.
+_opens_tensorrt = threading.Lock()
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,13 @@ class _Runtime:
 def _open_tensorrt(request: EngineRequest) -> Engine:
     from jetson_perception.engines.tensorrt.opening import open_tensorrt
 
-    return open_tensorrt(request)
+    while not _opens_tensorrt.acquire(timeout=_POLL_SECONDS):
+        if request.cancel is not None and request.cancel.is_set():
+            raise BuildCanceled(f'canceled before the engine of {request.path.name} was opened')
+    try:
+        return open_tensorrt(request)
+    finally:
+        _opens_tensorrt.release()
 
 
 def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
@@ -158,7 +170,8 @@ def open_engine(
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
     request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
-    opened, reason = _open(runtime, request)
+    with START_TIMES.span('opening', path.name):
+        opened, reason = _open(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)
     # The size that the engine runs at was chosen above, from all of them.
     fixed = ModelInfo(path=str(path), input_size_wh=opened.info.input_size_wh)

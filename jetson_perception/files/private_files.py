@@ -84,14 +84,21 @@ class PrivateFolder:
                     'XDG_CACHE_HOME to a folder of your own'
                 )
 
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str, *, limit_bytes: int | None = None) -> bytes | None:
         """The content of a file; None if there is none. `check` the folder before.
+
+        Parameters
+        ----------
+        name : str
+            The file's.
+        limit_bytes : int, optional
+            A larger file is refused.
 
         Raises
         ------
         PerceptionError
-            By `error`: it is a link or a folder, cannot be read, or somebody else may have
-            written it.
+            By `error`: it is a link or a folder, cannot be read, is too large, or somebody else
+            may have written it.
         """
         path = self.path / name
         try:
@@ -106,13 +113,19 @@ class PrivateFolder:
             self._require_private(path, status)
             if not stat.S_ISREG(status.st_mode):
                 raise self._error(f'{path} is not a file; remove it')
+            if limit_bytes is not None and status.st_size > limit_bytes:
+                raise self._error(
+                    f'{path} has {status.st_size} bytes, more than {limit_bytes}; remove it'
+                )
             with open(descriptor, 'rb', closefd=False) as file:
                 return file.read()
         finally:
             os.close(descriptor)
 
-    def write(self, name: str, content: bytes, *, temporary: str = '') -> None:
-        """Write a file for its user alone, so that it also outlives a power cut, or not at all.
+    def write(
+        self, name: str, content: bytes, *, temporary: str = '', durable: bool = True
+    ) -> None:
+        """Write a file for its user alone, wholly or not at all.
 
         Parameters
         ----------
@@ -123,6 +136,8 @@ class PrivateFolder:
         temporary : str
             Name that it has until it is complete; default: a new one each time. Only for callers
             that hold a lock.
+        durable : bool
+            Wait until it is on the disk, so that it outlives a power cut.
 
         Raises
         ------
@@ -134,7 +149,7 @@ class PrivateFolder:
             content,
             temporary=self.path / temporary if temporary else None,
             mode=0o600,
-            durable=True,
+            durable=durable,
         )
 
     def _require_private(self, path: Path, status: os.stat_result) -> None:

@@ -1,4 +1,4 @@
-"""The models of a node: opened in a thread, waited for a while, taken over in the executor's."""
+"""The models of a node: opened in threads, waited for a while, taken over in the executor's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class NodeModels:
         self._taken = False
         #: Whether the node has its models.
         self.ready = False
-        # Models are opened in a thread; what follows is for the executor's.
+        # Models are opened in threads; what follows is for the executor's.
         self._opened = node.create_guard_condition(self._come_late)
 
     @property
@@ -63,8 +63,8 @@ class NodeModels:
 
     @property
     def activities(self) -> list[Activity]:
-        """What the thread that opens is at."""
-        return [self._opening.activity] if self._opening is not None else []
+        """What the threads that open are at."""
+        return self._opening.activities if self._opening is not None else []
 
     def open(self, openers: Mapping[str, Callable[..., Any]]) -> None:
         """Open models and take them over, unless an engine is being built, or it takes long.

@@ -19,12 +19,14 @@ from jetson_perception.pipeline import (
     Pipeline,
     arrival_s,
 )
+from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.node_camera import NodeCamera
 from jetson_perception.ros.node_input import NodeInput
 from jetson_perception.ros.node_models import NodeModels
 from jetson_perception.ros.picture_parameters import AnnotatedParams, JpegParams
+from jetson_perception.ros.start_report import tell_start
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
@@ -75,12 +77,15 @@ class PerceptionNode(ManagedNode):
 
         Waits for them unless an engine is being built, or it takes long.
         """
+        START_TIMES.begin_again()
         self._refuse_while_left_at_work()
         self._cameras = [
             NodeCamera(self, index, each.prefix, each.make)
             for index, each in enumerate(self._node_input.places())
         ]
+        START_TIMES.done('inputs')
         self._models.open(self.openers())
+        START_TIMES.done('models')
         if not self._models.ready:
             self.get_logger().info(f'{self._models.progress}; no image is taken until then')
 
@@ -210,7 +215,9 @@ class PerceptionNode(ManagedNode):
             camera.prepare(lanes, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')
-        if not pipeline.start(_FIRST_RUN_PATIENCE_S):
+        has_begun = pipeline.start(_FIRST_RUN_PATIENCE_S)
+        START_TIMES.done('first runs')
+        if not has_begun:
             if self.ending.is_set():
                 raise PerceptionError('the process is ending')
             self.get_logger().info(f'{self.busy()[0]}; frames are dropped until then')
@@ -227,6 +234,7 @@ class PerceptionNode(ManagedNode):
         return lambda frame, result: refine[frame.input_index](frame, result)
 
     def _settle(self, frame: Frame) -> None:
+        tell_start(frame)
         self._cameras[frame.input_index].settle(frame)
 
     def _on_late_models(self) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.camera.native_output import quiet_opencv
 from jetson_perception.dds import transports
 from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.process import ending
+from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
@@ -66,6 +68,7 @@ def run_node(
     segment_bytes : int
         Shared memory for what the node sends, where there is enough.
     """
+    START_TIMES.done('Python and imports')
     spinner = Spinner()
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
@@ -87,14 +90,17 @@ def run_node(
     except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
         said = printable_line(' '.join(str(error).split()), 600)
         raise SystemExit(f'ROS refuses the command line or its params file: {said}') from None
+    START_TIMES.done('ROS')
     quiet_opencv()
     try:
         node = make()
         transports.forget_profile()
         library = logging.getLogger('jetson_perception')
-        library.setLevel(logging.INFO)
+        at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
+        library.setLevel(logging.DEBUG if at_debug else logging.INFO)
         library.propagate = False
         library.addHandler(_ToRosLog(node))
+        START_TIMES.done('making the node')
         library.info('transports: %s', taken.description)
         if not spinner.stopped:
             node.bring_up(sys.argv if args is None else args)

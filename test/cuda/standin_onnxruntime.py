@@ -9,19 +9,32 @@ Install `standin_pycuda` first.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import types
+import weakref
 from collections import Counter
 
 import numpy as np
 import onnxruntime
 
+from jetson_perception.engines.onnxruntime.kept import KeptFindings
+
 _CUDA = 'CUDAExecutionProvider'
 _RUNS_BEFORE_RECORDING = 2
 
 
-def install(monkeypatch, standin, **options) -> Provider:
-    """Give ONNX Runtime a CUDA provider until the test ends; options are `Provider`'s."""
+def install(monkeypatch, standin, *, cache=None, **options) -> Provider:
+    """Give ONNX Runtime a CUDA provider until the test ends; options are `Provider`'s.
+
+    Engines keep what they found out in the folder `cache`; by default in a new one.
+    """
+    if cache is None:
+        cache = tempfile.mkdtemp()
+        weakref.finalize(standin, shutil.rmtree, cache, ignore_errors=True)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(cache))
+    monkeypatch.setattr(KeptFindings, '_in_memory', {})
     provider = Provider(standin, onnxruntime.InferenceSession, **options)
     monkeypatch.setattr(
         onnxruntime, 'get_available_providers', lambda: [_CUDA, 'CPUExecutionProvider']

@@ -1,4 +1,4 @@
-"""Models opened in a thread: what is waited for, what is told, and who closes what."""
+"""Models opened in threads: what is waited for, what is told, and who closes what."""
 
 import threading
 
@@ -98,20 +98,76 @@ def test_the_only_engine_needs_no_name():
     opening.close()
 
 
+def test_they_are_opened_side_by_side():
+    together = threading.Barrier(3, timeout=DEADLINE_S)
+
+    def load(**_):
+        together.wait()
+        return Model()
+
+    opening, done = opening_of(det=load, pose=load, seg=load)
+    assert done.wait(DEADLINE_S)
+    assert list(opening.take()) == ['det', 'pose', 'seg']
+
+
+def test_many_are_opened_a_few_at_a_time():
+    opened, lock, most = [0], threading.Lock(), [0]
+    goes_on = threading.Event()
+
+    def load(**_):
+        with lock:
+            opened[0] += 1
+            most[0] = max(most[0], opened[0])
+        goes_on.wait(0.01)
+        with lock:
+            opened[0] -= 1
+        return Model()
+
+    openers = {str(index): load for index in range(20)}
+    opening, done = opening_of(**openers)
+    assert done.wait(DEADLINE_S)
+    assert list(opening.take()) == list(openers)
+    assert 1 < most[0] <= 4
+
+
 @pytest.mark.parametrize('error', [ModelError('no memory'), ZeroDivisionError('x')])
-def test_one_that_fails_closes_those_before_it_and_opens_none_after(error):
-    first, last = Model(), []
+def test_one_that_fails_closes_the_others_and_cancels_their_builds(error):
+    first, building = Model(), threading.Event()
+
+    def build(progress, cancel):
+        progress(0.1, '')
+        building.set()
+        assert cancel.wait(DEADLINE_S)
+        raise BuildCanceled('as another one failed')
 
     def fail(**_):
+        assert building.wait(DEADLINE_S)
         raise error
 
-    opening, _ = opening_of(det=lambda **_: first, pose=fail, seg=lambda **_: last.append(1))
-    opening.wait_for_news()
+    opening, done = opening_of(det=lambda **_: first, pose=build, seg=fail)
+    assert done.wait(DEADLINE_S)
     assert opening.done
     assert first.closed == 1
-    assert last == []
     with pytest.raises(type(error), match=str(error)):
         opening.take()
+
+
+def test_none_is_opened_after_one_that_failed():
+    opened, failed = [], threading.Event()
+
+    def fail(**_):
+        failed.set()
+        raise ModelError('no memory')
+
+    def load(cancel, **_):
+        assert cancel.wait(DEADLINE_S)
+        opened.append(1)
+        return Model()
+
+    _, done = opening_of(**{str(index): load for index in range(3)}, bad=fail, last=load)
+    assert done.wait(DEADLINE_S)
+    assert opened == [1] * 3
+    assert failed.is_set()
 
 
 def test_closing_cancels_a_build_and_closes_models_that_nobody_took():

@@ -11,44 +11,17 @@ from jetson_perception.engines.onnxruntime.cpu import tensor_spec
 from jetson_perception.engines.onnxruntime.session import CudaSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import Stream
     from jetson_perception.engines.base import TensorSpec
     from jetson_perception.engines.onnxruntime.head import CutModel
     from jetson_perception.engines.onnxruntime.source import ModelSource
+    from jetson_perception.engines.onnxruntime.variant import Variant
 
 # How many launches are timed, and how often.
 _TIMED_LAUNCHES, _TIMED_ROUNDS = 10, 3
-
-
-class Variant(NamedTuple):
-    """How a model is computed.
-
-    Attributes
-    ----------
-    layout : str
-        One of `choices.LAYOUTS`.
-    fuses_bias : bool
-        Whether a convolution adds its bias in the same kernel.
-    decodes_head : bool
-        Whether our kernel computes the YOLO head.
-    """
-
-    layout: str
-    fuses_bias: bool = False
-    decodes_head: bool = False
-
-    def __str__(self) -> str:
-        fused = ' with fused bias' * self.fuses_bias
-        return self.layout.upper() + fused + ', head in one kernel' * self.decodes_head
-
-
-# For FP16 in NCHW, cuDNN has no kernel that adds the bias (ONNX Runtime 1.31); for other types it
-# is no faster.
-VARIANTS = (Variant('nchw'), Variant('nhwc', fuses_bias=True), Variant('nhwc'))
-"""The variants to try before our kernel for the head comes in."""
 
 
 class Tensors(NamedTuple):
@@ -83,6 +56,8 @@ class Candidate:
     session : CudaSession
     variant, mode
         As given.
+    head : Head or None
+        What our kernel computes.
 
     Raises
     ------
@@ -103,6 +78,7 @@ class Candidate:
     ) -> None:
         self.variant = variant
         self.mode = mode
+        self.head = cut.head if cut else None
         self._path = source.path
         self._stream = stream
         self._cut = cut._replace(content=b'') if cut else None  # the session has a copy
@@ -130,7 +106,7 @@ class Candidate:
         specs = list(tensors.outputs)
         addresses = [buffer.address for buffer in tensors.output_buffers]
         if self._cut is not None:
-            kernel, output = self._cut.kernel, self._cut.output
+            kernel, output = self._cut.kernel, self._cut.head.output
             self._head_output = tensors.output_buffers[output]
             del specs[output], addresses[output]
             maps = self.session.raw.get_outputs()[: len(kernel.addresses)]
@@ -192,8 +168,3 @@ class Candidate:
         run()
         if self._cut is not None and self._head_output is not None:
             self._cut.kernel.enqueue(self._head_output, self._stream)
-
-
-def allowed_variants(layouts: Sequence[str]) -> list[Variant]:
-    """The variants that have one of these layouts."""
-    return [each for each in VARIANTS if each.layout in layouts]

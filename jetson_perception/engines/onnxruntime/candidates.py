@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from jetson_perception.engines.onnxruntime.candidate import Candidate, Tensors, Variant
-from jetson_perception.engines.onnxruntime.head import cut_model, has_known_head
-from jetson_perception.errors import ModelError
+from jetson_perception.cuda.driver_release import driver_release
+from jetson_perception.engines.onnxruntime.candidate import Candidate
+from jetson_perception.engines.onnxruntime.findings import Findings
+from jetson_perception.engines.onnxruntime.head import cut_model, has_known_head, with_kernel
+from jetson_perception.engines.onnxruntime.kept import KeptFindings, kept_models, kept_name
+from jetson_perception.engines.onnxruntime.variant import allowed_variants
+from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from jetson_perception.cuda.device import Stream
+    from jetson_perception.engines.onnxruntime.candidate import Tensors
     from jetson_perception.engines.onnxruntime.choices import Choices
+    from jetson_perception.engines.onnxruntime.head import CutModel
+    from jetson_perception.engines.onnxruntime.session import CudaSession
     from jetson_perception.engines.onnxruntime.source import ModelSource
-    from jetson_perception.engines.onnxruntime.tuner import Tuner
+    from jetson_perception.engines.onnxruntime.variant import Variant
     from jetson_perception.model_info import ModelInfo
 
 _log = logging.getLogger('jetson_perception')
+
+
+class _NotKeptError(ModelError):
+    """The model without its head is not kept, and cannot be made yet."""
 
 
 class Candidates:
@@ -27,8 +40,6 @@ class Candidates:
     source : ModelSource
     stream : Stream
     choices : Choices
-    tuner : Tuner
-        Knows the results of earlier engines of the same model.
     asked_size_wh : tuple of int, optional
         Input size that the user asked for.
     tf32 : bool
@@ -41,6 +52,8 @@ class Candidates:
     dimensions : dict of str to int
         Sizes of open dimensions, by name.
     in_use : Candidate or None
+    known : Findings or None
+        What an engine of the same model has found out before, on this GPU.
     """
 
     def __init__(
@@ -48,7 +61,6 @@ class Candidates:
         source: ModelSource,
         stream: Stream,
         choices: Choices,
-        tuner: Tuner,
         *,
         asked_size_wh: tuple[int, int] | None,
         tf32: bool,
@@ -56,47 +68,103 @@ class Candidates:
         self.source = source
         self.dimensions: dict[str, int] = {}
         self.in_use: Candidate | None = None
+        self.known: Findings | None = None
         self._stream = stream
-        self._first_mode_asked = choices.modes[0]
-        self._tuner = tuner
-        self._asked_size_wh = asked_size_wh
+        self._choices = choices
         self._tf32 = tf32
         self._on_cpu: list[str] = []
+        self._refuses_graphs = False
+        self._found: Findings | None = None
         self._info: ModelInfo | None = None
         self._tensors: Tensors | None = None
-        # The first candidate runs the whole model, to find out what its outputs are.
-        self.variant = self.first_variant()._replace(decodes_head=False)
+        self._sizes = list(asked_size_wh or ())
+        self._kept = self._kept_findings() if choices.modes[0] == 'own_graph' else None
+        # Others are compared with it.
+        allowed = allowed_variants(choices.layouts)
+        self.variant = self._default = min(allowed, key=lambda each: each.fuses_bias)
+        self.look_up()
+
+    def look_up(self) -> None:
+        """See whether an engine has found out meanwhile how the model runs fastest."""
+        if self._kept is None or self.known is not None:
+            return
+        known = self._kept.read()
+        if known is None or (known.is_half and not self.source.is_half):
+            return
+        if self.source.is_half and not known.is_half:
+            self.source.leave_half('so an earlier start found', again=True)
+        self.known, self.variant = known, known.variant
+
+    def ask(self) -> Findings:
+        """What the whole model tells when it is open: all but its outputs and what is fastest."""
+        self.variant = self.variant._replace(decodes_head=False)
+        candidate = self._open()
+        raw, is_half = candidate.session.raw, self.source.is_half
+        self._found = Findings.of_session(self.source.path, raw, is_half=is_half)
+        return self._found
+
+    def open_known(self) -> bool:
+        """Open the variant that is known to be the fastest; False if that fails, or one is not."""
+        if self.known is None:
+            return False
+        try:
+            self.first()
+        except _NotKeptError:
+            return False
+        except (ModelError, CudaError) as err:
+            self.doubt(err)
+            return False
+        return True
+
+    def whole_session(self) -> CudaSession:
+        """A session of the whole model, which knows the sizes of the input."""
+        if self.in_use is None:  # what was known is not true any more
+            self.ask()
+        if self.dimensions:  # with known sizes it can plan memory and capture graphs
+            self.first()
+        assert self.in_use is not None
+        return self.in_use.session
+
+    def doubt(self, err: ModelError | CudaError) -> None:
+        """Forget what is known, since it does not work; raises the error if nothing will."""
+        if isinstance(err, CudaError) and err.fatal:
+            raise err
+        # As text: a log record that keeps the error would keep the session, too.
+        name = self.source.path.name
+        _log.info('%s: does not run as it did, and is tried anew: %s', name, str(err))
+        self.drop()
+        if self._kept is not None:
+            self._kept.forget()
+        self._found = self._found or self.known
+        self.known, self.variant = None, self._default
 
     def describe(self, info: ModelInfo, tensors: Tensors) -> None:
         """Set what is known once the model is open; candidates are bound from now on."""
         self._info, self._tensors = info, tensors
 
-    def tuning_key(self) -> tuple[Any, ...]:
-        """What the fastest variant depends on."""
-        rounding = self.source.is_half, self._tf32
-        return self.source.version, self._asked_size_wh, rounding, self._stream.device.index
+    def keep(self, candidate: Candidate) -> None:
+        """Use this candidate, and remember that it is the fastest.
 
-    def first_variant(self) -> Variant:
-        """The fastest variant if known; otherwise the one that others are compared with."""
-        return self._tuner.first_variant(self.tuning_key())
+        Whoever chose it closes the one before.
+        """
+        self.in_use, self.variant = candidate, candidate.variant
+        _, tensors = self._described()
+        if self._kept is not None and self._found is not None:
+            self._kept.write(
+                replace(
+                    self._found,
+                    is_half=self.source.is_half,
+                    outputs=tensors.outputs,
+                    variant=candidate.variant,
+                    head=candidate.head,
+                )
+            )
 
     def first_mode(self) -> str:
-        """'own_graph' if a graph is known to work; its session also does plain runs."""
-        if self._first_mode_asked != 'own_graph':
+        """'own_graph' if a graph may work; its session also does plain runs."""
+        if self._choices.modes[0] != 'own_graph' or self._refuses_graphs or self.nodes_on_cpu():
             return 'plain'
-        tuned = self._tuner.is_tuned(self.tuning_key())
-        captures = tuned or (self.in_use is not None and not self.nodes_on_cpu())
-        return 'own_graph' if captures else 'plain'
-
-    def open(self) -> Candidate:
-        """The very first candidate; from the file as it is if the runtime refuses FP16."""
-        try:
-            return self.first()
-        except ModelError as err:
-            if not self.source.is_half:
-                raise
-            self.source.leave_half(str(err))
-            return self.first()
+        return 'own_graph'
 
     def first(self) -> Candidate:
         """Make the candidate to begin with, in place of the one in use."""
@@ -104,11 +172,13 @@ class Candidates:
         try:
             return self.renew(mode)
         except ModelError as err:
-            if mode == 'plain':
+            if mode == 'plain' or self.variant.decodes_head:
                 raise
-            # This ONNX Runtime does not report which operators it computes on the CPU.
+            # The runtime refuses graphs for models that it computes partly on the CPU.
             _log.debug('%s: no session for a graph: %s', self.source.path.name, str(err))
-            return self.renew('plain')
+        candidate = self.renew('plain')
+        self._refuses_graphs = True
+        return candidate
 
     def renew(self, mode: str) -> Candidate:
         """Make a candidate of `variant`, in place of the one in use."""
@@ -124,37 +194,27 @@ class Candidates:
         ModelError, CudaError
             When the runtime or the GPU refuses it.
         """
-        cut = None
-        if variant.decodes_head:
-            info, tensors = self._described()
-            cut = cut_model(
+        name = self.source.path.name
+        cut = self._cut(variant) if variant.decodes_head else None
+        with START_TIMES.span(f'loading in {variant}', name):
+            candidate = Candidate(
                 self.source,
-                info,
-                tensors.outputs,
-                self._stream.device,
-                channels_last=variant.layout == 'nhwc',
+                self._stream,
+                variant,
+                mode,
+                cut=cut,
+                tf32=self._tf32,
+                dimensions=self.dimensions,
             )
-        candidate = Candidate(
-            self.source,
-            self._stream,
-            variant,
-            mode,
-            cut=cut,
-            tf32=self._tf32,
-            dimensions=self.dimensions,
-        )
         if self._tensors is not None:
             candidate.bind(self._tensors)
         return candidate
 
-    def keep(self, candidate: Candidate) -> None:
-        """Use this candidate; whoever chose it closes the one before."""
-        self.in_use, self.variant = candidate, candidate.variant
-
     def has_known_head(self) -> bool:
         """Whether our kernel computes the same as the model does after its last convolutions."""
         info, tensors = self._described()
-        return has_known_head(self.source, info, tensors.outputs)
+        with START_TIMES.span('examining the head', self.source.path.name):
+            return has_known_head(self.source, info, tensors.outputs)
 
     def nodes_on_cpu(self) -> list[str]:
         """Operators that the runtime runs on the CPU, in the session in use or the last one."""
@@ -168,7 +228,44 @@ class Candidates:
         if candidate is not None:
             candidate.close()
 
+    def _open(self) -> Candidate:
+        """The very first candidate; from the file as it is if the runtime refuses FP16."""
+        try:
+            return self.first()
+        except ModelError as err:
+            if not self.source.is_half:
+                raise
+            self.source.leave_half(str(err))
+            return self.first()
+
+    def _kept_findings(self) -> KeptFindings | None:
+        """Where findings are kept; None for what is no model."""
+        if not self.source.digest:
+            return None
+        device, choices = self._stream.device, self._choices
+        gpu = device.name, device.compute_capability, driver_release()
+        rounding = self.source.is_half, self._tf32
+        allowed = choices.layouts, choices.heads
+        return KeptFindings(kept_name(self.source.digest, self._sizes, rounding, gpu, allowed))
+
+    def _cut(self, variant: Variant) -> CutModel:
+        """The model without its head, kept or cut now, and the kernel for the head."""
+        name, device = self.source.path.name, self._stream.device
+        last = variant.layout == 'nhwc'
+        depends_on = self.source.digest, self._sizes, self.source.is_half, last
+        kept, kept_as = kept_models(), f'{kept_name(*depends_on)}.cut'
+        known = self.known
+        with START_TIMES.span('cutting the head off', name):
+            content = kept.read(kept_as) if known is not None and known.head is not None else None
+            if known is not None and known.head is not None and content is not None:
+                return with_kernel(content, known.head, known.outputs, device, channels_last=last)
+            info, tensors = self._described()
+            cut = cut_model(self.source, info, tensors.outputs, device, channels_last=last)
+            if self.source.digest:
+                kept.write(kept_as, cut.content)
+            return cut
+
     def _described(self) -> tuple[ModelInfo, Tensors]:
-        assert self._info is not None
-        assert self._tensors is not None
+        if self._info is None or self._tensors is None:
+            raise _NotKeptError(f'{self.source.path}: the model without its head is not kept')
         return self._info, self._tensors

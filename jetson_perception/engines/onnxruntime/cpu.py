@@ -275,7 +275,7 @@ def runtime_text(err: Exception) -> str:
 
 
 @contextmanager
-def _texts_of(path: Path) -> Iterator[None]:
+def texts_of(path: Path) -> Iterator[None]:
     """Turn decoding errors into ModelError: ONNX Runtime decodes strings only on access."""
     try:
         yield
@@ -293,7 +293,7 @@ def session_metadata(path: Path, session: Any) -> dict[str, str]:
     ModelError
         When it is not UTF-8 text.
     """
-    with _texts_of(path):
+    with texts_of(path):
         props: dict[str, str] = session.get_modelmeta().custom_metadata_map
     return props
 
@@ -306,7 +306,7 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
     ModelError
         When it is not a tensor of numbers.
     """
-    with _texts_of(path):
+    with texts_of(path):
         name, kind, sizes = node.name, node.type, node.shape
     if kind not in _DTYPES:
         raise ModelError(f'{path}: {quoted(name)} is a {kind}; expected a tensor of numbers')
@@ -316,7 +316,7 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
 
 def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
     """The model's only input, checked to be a batch of one color image, channels first."""
-    with _texts_of(path):
+    with texts_of(path):
         names = [node.name for node in nodes]
     require_one_input(path, names)
     spec = tensor_spec(path, nodes[0])

@@ -26,9 +26,9 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jetson_perception.cuda.binding import BINDING
 from jetson_perception.cuda.buffers import DeviceBuffer
 from jetson_perception.cuda.device import CudaDevice
-from jetson_perception.cuda.graphs import BINDING
 from jetson_perception.cuda.release import Resources
 from jetson_perception.engines.image_input import choose_size_wh, require_tensor
 from jetson_perception.engines.metadata import read_onnx_metadata
@@ -39,7 +39,6 @@ from jetson_perception.engines.onnxruntime.cpu import (
     check_model_file,
     image_input,
     named_dimensions,
-    session_metadata,
     tensor_spec,
 )
 from jetson_perception.engines.onnxruntime.source import ModelSource
@@ -49,6 +48,7 @@ from jetson_perception.engines.onnxruntime.tuner import Tuner
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.printable import quoted
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,19 +141,18 @@ class OnnxRuntimeCudaEngine:
         self._closed = False
         self._resources = Resources()
         with self._resources.closed_on_error():
-            self.device = self._resources.add(CudaDevice.get(device_index))
+            with START_TIMES.span('starting CUDA'):
+                self.device = self._resources.add(CudaDevice.get(device_index))
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._candidates = Candidates(
                 source,
                 self.stream,
                 choices,
-                self._tuner,
                 asked_size_wh=input_size_wh,
                 tf32=tf32,
             )
             self._resources.call(self._candidates.drop)
-            # Allocations would break another engine's graph capture.
-            with BINDING, self.device.pushed():
+            with BINDING.loading(), self.device.pushed():
                 self._open(input_size_wh)
             # Closed before the buffers that it is bound to.
             self._resources.call(self._candidates.drop)
@@ -173,30 +172,31 @@ class OnnxRuntimeCudaEngine:
 
         self._runtime = f'ONNX Runtime {onnxruntime.__version__}, CUDA, {self.device.name}'
         self.description = self._runtime
-        candidate = self._candidates.open()
-        nodes = candidate.session.raw.get_inputs()
-        spec = image_input(self._path, nodes)
-        metadata = read_onnx_metadata(session_metadata(self._path, candidate.session.raw))
-        info = replace(metadata, path=str(self._path))
+        candidates = self._candidates
+        found = candidates.known or candidates.ask()
+        spec = image_input(self._path, found.inputs)
+        info = replace(read_onnx_metadata(found.metadata), path=str(self._path))
         size_wh = choose_size_wh(self._path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
         shape = (1, 3, size_wh[1], size_wh[0])
         self.inputs: tuple[TensorSpec, ...] = (replace(spec, shape=shape),)
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
-        self._resources.call(self._candidates.drop)  # a candidate may still read the buffer
-        self._candidates.dimensions = named_dimensions(nodes[0].shape, shape)
-        if self._candidates.dimensions:  # with known sizes it can plan memory and capture graphs
-            candidate = self._candidates.first()
-        self.outputs = _known_outputs(
-            self._path, candidate.session, self.inputs, self.input_buffer, self.stream
-        )
+        self._resources.call(candidates.drop)  # a candidate may still read the buffer
+        candidates.dimensions = named_dimensions(found.inputs[0].shape, shape)
+        self.outputs = found.outputs if candidates.open_known() else self._asked_outputs()
+        check_tensor_memory(self._path, (*self.inputs, *self.outputs))
         self.output_buffers = tuple(
             self._resources.add(DeviceBuffer(self.device, each.shape, each.dtype))
             for each in self.outputs
         )
         tensors = Tensors(self.inputs, self.outputs, self.input_buffer, self.output_buffers)
-        self._candidates.describe(self.info, tensors)
-        candidate.bind(tensors)
+        candidates.describe(self.info, tensors)
+        assert candidates.in_use is not None
+        candidates.in_use.bind(tensors)
+
+    def _asked_outputs(self) -> tuple[TensorSpec, ...]:
+        session = self._candidates.whole_session()
+        return _known_outputs(self._path, session, self.inputs, self.input_buffer, self.stream)
 
     def bind_thread(self) -> None:
         """Warm up and capture the graph, in the thread that will call `enqueue`.
@@ -335,5 +335,4 @@ def _known_outputs(
                 'black image, so its size depends on what is in the image; use runtime '
                 "'onnxruntime_cpu', or export the model without suppression in it"
             )
-    check_tensor_memory(path, (*inputs, *specs))
     return specs

@@ -10,6 +10,7 @@ import numpy as np
 from jetson_perception.cuda.yolo_head import CudaHead
 from jetson_perception.engines.onnx_file.graph import has_quantization, load_model
 from jetson_perception.engines.onnx_file.yolo_head import cut_head, find_head, head_problem
+from jetson_perception.engines.onnxruntime.findings import Head
 from jetson_perception.errors import ModelError, PerceptionError
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ class CutModel(NamedTuple):
         The model up to the maps that the head reads; they are its first outputs.
     kernel : CudaHead
         Computes the head; the owner closes it.
-    output : int
-        Which output of the whole model the kernel writes.
+    head : Head
+        What the kernel computes.
     """
 
     content: bytes
     kernel: CudaHead
-    output: int
+    head: Head
 
 
 def has_known_head(source: ModelSource, info: ModelInfo, outputs: Sequence[TensorSpec]) -> bool:
@@ -84,11 +85,30 @@ def cut_model(
     head = _find(model, info, outputs)
     if head is None:
         raise ModelError(f'{source.path}: its head is not found after the conversion to FP16')
-    dtype = np.float16 if head.is_half else np.float32
-    output = outputs[head.output]
-    kernel = CudaHead(device, head.layout, dtype, output.dtype, channels_last=channels_last)
     content = cut_head(model, head, channels_last=channels_last).SerializeToString()
-    return CutModel(content, kernel, head.output)
+    about = Head(head.layout, head.is_half, head.output)
+    return with_kernel(content, about, outputs, device, channels_last=channels_last)
+
+
+def with_kernel(
+    content: bytes,
+    head: Head,
+    outputs: Sequence[TensorSpec],
+    device: CudaDevice,
+    *,
+    channels_last: bool,
+) -> CutModel:
+    """A model that was cut before, and the kernel that takes over.
+
+    Raises
+    ------
+    ModelError, CudaError
+        When the kernel cannot be made.
+    """
+    dtype = np.float16 if head.is_half else np.float32
+    written = outputs[head.output].dtype
+    kernel = CudaHead(device, head.layout, dtype, written, channels_last=channels_last)
+    return CutModel(content, kernel, head)
 
 
 def _find(

@@ -12,6 +12,7 @@ from jetson_perception.engines.onnxruntime.cpu import runtime_text
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import printable
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -278,7 +279,8 @@ def _preload() -> None:
     if not any(site_packages.glob('nvidia/*/lib/lib*.so*')):
         return  # the system's are found anyway; looking for others would only print warnings
     try:
-        onnxruntime.preload_dlls()
+        with START_TIMES.span("loading CUDA's libraries"):
+            onnxruntime.preload_dlls()
     except Exception as err:  # noqa: BLE001 - the session says what it lacks
         _log.debug('ONNX Runtime could not preload CUDA: %s', err)
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jetson_perception.engines.onnxruntime.candidate import Candidate, Variant, allowed_variants
+from jetson_perception.engines.onnxruntime.variant import allowed_variants
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
+    from jetson_perception.engines.onnxruntime.candidate import Candidate
     from jetson_perception.engines.onnxruntime.choices import Choices
     from jetson_perception.engines.onnxruntime.trial import Trial
+    from jetson_perception.engines.onnxruntime.variant import Variant
 
 _log = logging.getLogger('jetson_perception')
 
 # A variant must take less than this share of the current one's time.
 _WORTH_IT = 0.97
-
-# The fastest variant by file, requested size, rounding and GPU, for all engines of a model.
-_fastest: dict[tuple[Any, ...], Variant] = {}
 
 
 class _Timed(NamedTuple):
@@ -43,21 +43,8 @@ class Tuner:
         self._name = name
         self._choices = choices
 
-    def is_tuned(self, key: Hashable) -> bool:
-        """Whether the fastest variant for this key is known."""
-        return self._key(key) in _fastest
-
-    def first_variant(self, key: Hashable) -> Variant:
-        """The fastest variant if known; otherwise the one that others are compared with."""
-        known = _fastest.get(self._key(key))
-        if known is not None and 'own_graph' in self._choices.modes:
-            return known
-        allowed = allowed_variants(self._choices.layouts)
-        return min(allowed, key=lambda each: each.fuses_bias)
-
     def choose(
         self,
-        key: Hashable,
         first: Candidate,
         trial: Trial,
         *,
@@ -68,8 +55,6 @@ class Tuner:
 
         Parameters
         ----------
-        key : hashable
-            What the choice depends on.
         first : Candidate
             Captured and checked; closed if another one is returned.
         trial : Trial
@@ -84,8 +69,6 @@ class Tuner:
         CudaError
             When the GPU fails for good.
         """
-        if self.is_tuned(key):
-            return first
         best = _Timed(first, first.launch_ms())
         try:
             for variant in allowed_variants(self._choices.layouts):
@@ -104,7 +87,6 @@ class Tuner:
             if best.candidate is not first:
                 best.candidate.close()
             raise
-        _fastest[self._key(key)] = best.candidate.variant
         return best.candidate
 
     def _time(
@@ -114,7 +96,8 @@ class Tuner:
         reference, candidate = trial.expected, None
         try:
             candidate = make(variant)
-            trial.warm_up(candidate)
+            with START_TIMES.span(f'first runs in {variant}', self._name):
+                trial.warm_up(candidate)
             trial.check_rounding(reference)
             candidate.record()
             trial.check(candidate.launch)
@@ -132,9 +115,6 @@ class Tuner:
         here = best.candidate.variant
         _log.info('%s: %s %.3f ms, %s %.3f ms', self._name, here, best.ms, variant, timed.ms)
         return timed
-
-    def _key(self, key: Hashable) -> tuple[Any, ...]:
-        return key, self._choices.layouts, self._choices.heads
 
 
 def _faster(best: _Timed, other: _Timed) -> _Timed:

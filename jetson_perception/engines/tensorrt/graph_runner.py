@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from jetson_perception.cuda.graphs import BINDING, capture
+from jetson_perception.cuda.binding import BINDING
+from jetson_perception.cuda.graphs import capture
 from jetson_perception.engines.tensorrt.api import collect_errors
 from jetson_perception.errors import CudaError, ModelError
 

@@ -1,0 +1,108 @@
+"""Who waits for whom: engines that load and engines that bind, in real threads."""
+
+import threading
+
+import pytest
+
+from jetson_perception.cuda.binding import Binding
+
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def binding():
+    return Binding()
+
+
+@pytest.fixture
+def run():
+    """Starts a function in a thread, which ends with the test."""
+    threads = []
+
+    def started(function):
+        threads.append(threading.Thread(target=function, daemon=True))
+        threads[-1].start()
+        return threads[-1]
+
+    yield started
+    for thread in threads:
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+
+
+def test_engines_load_side_by_side(binding, run):
+    together = threading.Barrier(3, timeout=DEADLINE_S)
+
+    def load():
+        with binding.loading():
+            together.wait()
+
+    for _ in range(2):
+        run(load)
+    with binding.loading():
+        together.wait()
+
+
+@pytest.mark.parametrize(
+    ('held', 'wanted'), [('alone', 'alone'), ('alone', 'loading'), ('loading', 'alone')]
+)
+def test_who_binds_is_alone(binding, run, held, wanted):
+    ways = {'loading': binding.loading, 'alone': lambda: binding}
+    order, began = [], threading.Event()
+
+    def come_second():
+        began.set()
+        with ways[wanted]():
+            order.append('second')
+
+    with ways[held]():
+        second = run(come_second)
+        began.wait(DEADLINE_S)
+        second.join(0.05)
+        order.append('first')
+    second.join(DEADLINE_S)
+    assert order == ['first', 'second']
+
+
+def test_who_binds_goes_before_new_ones_that_load(binding, run):
+    order = []
+
+    def bind():
+        with binding:
+            order.append('bound')
+
+    def load():
+        with binding.loading():
+            order.append('loaded')
+
+    with binding.loading():
+        binder = run(bind)
+        binder.join(0.05)  # it waits
+        run(load).join(0.05)
+        assert order == []
+    binder.join(DEADLINE_S)
+    assert order[0] == 'bound'
+
+
+def test_a_thread_may_hold_it_again_and_load_meanwhile(binding):
+    with binding, binding:
+        with binding.loading():
+            pass
+        with binding:
+            pass
+    with binding.loading():
+        pass
+
+
+def test_an_error_gives_it_back(binding, run):
+    for way in (binding, binding.loading()):
+        with pytest.raises(ZeroDivisionError), way:
+            raise ZeroDivisionError
+    got = threading.Event()
+
+    def bind():
+        with binding:
+            got.set()
+
+    run(bind)
+    assert got.wait(DEADLINE_S)
