@@ -88,7 +88,7 @@ def main() -> int:
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
     is_missed = False
     for count in arguments.models:
-        with tempfile.TemporaryDirectory() as folder, camera(Path(folder)):
+        with tempfile.TemporaryDirectory() as folder, camera(Path(folder), arguments):
             starts = measure(count, Path(folder), arguments)
         show(count, starts, arguments)
         is_missed |= any(each.is_missed for each in starts)
@@ -109,6 +109,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--models', nargs='+', type=int, default=[1, 4], help='how many (1 4)')
     parser.add_argument('--rounds', type=int, default=2, help='of starts after the first (2)')
     parser.add_argument('--precision', default='fp16')
+    parser.add_argument(
+        '--camera', choices=['plain', 'ours'], default='plain',
+        help='whether camera and listener announce themselves every 3 s, as others do, or every '
+        'second, as our nodes do (plain)',
+    )  # fmt: skip
     parser.add_argument('--timeout', type=float, default=120.0, help='seconds, for each start')
     parser.add_argument('--log', action='store_true', help="print the node's log too")
     return parser.parse_args()
@@ -119,7 +124,7 @@ def measure(count: int, folder: Path, arguments: argparse.Namespace) -> list[Sta
     engines = [f'engine_{index}' for index in range(count)]
     node = yolo_node(engines, folder, arguments)
     starts = []
-    with listening(engines, arguments.timeout) as ear:
+    with listening(engines, arguments) as ear:
         for number in range(1 + arguments.rounds):
             log = folder / f'node_{number}.log'
             goals = FIRST_TIME_S if number == 0 else NEXT_TIME_S
@@ -173,11 +178,15 @@ def yolo_node(engines: Sequence[str], folder: Path, arguments: argparse.Namespac
 
 
 @contextmanager
-def camera(folder: Path) -> Iterator[None]:
+def camera(folder: Path, arguments: argparse.Namespace) -> Iterator[None]:
     """A driver that sends images already."""
     sent = Notes(folder / 'sent')
     command = [sys.executable, str(DRIVER), str(folder / 'sent'), TOPIC]
-    process = subprocess.Popen([*command, '--size', SIZE, '--rate', str(RATE_HZ)])
+    command += ['--size', SIZE, '--rate', str(RATE_HZ)]
+    command += ['--like-ours'] if arguments.camera == 'ours' else []
+    paths = [str(ROOT), os.environ.get('PYTHONPATH', '')]
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
+    process = subprocess.Popen(command, env=environment)
     try:
         wait(lambda: len(sent.of(TOPIC)) > RATE_HZ, 'images of the camera', 30.0)
         yield
@@ -247,17 +256,21 @@ class Ear:
 
 
 @contextmanager
-def listening(engines: Sequence[str], timeout_s: float) -> Iterator[Ear]:
+def listening(engines: Sequence[str], arguments: argparse.Namespace) -> Iterator[Ear]:
     """Hears a node that is still to be started."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
+    from jetson_perception.dds import transports
+
+    if arguments.camera == 'ours':
+        transports.take(16 * transports.MEBIBYTE)
     rclpy.init()
     node = rclpy.create_node('ear', namespace=NAMESPACE)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        yield Ear(node, executor, engines, timeout_s)
+        yield Ear(node, executor, engines, arguments.timeout)
     finally:
         executor.shutdown()
         node.destroy_node()
@@ -300,14 +313,16 @@ def pss_mb(pid: int) -> float:
 def show(count: int, starts: list[Start], arguments: argparse.Namespace) -> None:
     """Print the tables."""
     models = f'{count} model{"s" * (count > 1)} ({", ".join(arguments.model)})'
-    print(f'\n{models}, {arguments.runtime}, images of {SIZE} at {RATE_HZ} Hz\n')
-    print('| start | seconds | goal | memory (PSS), MB |')
-    print('| --- | --- | --- | --- |')
+    driver = {'plain': 'a plain driver', 'ours': 'a driver like ours'}[arguments.camera]
+    print(f'\n{models}, {arguments.runtime}, images of {SIZE} at {RATE_HZ} Hz of {driver}\n')
+    print('| start | seconds | goal | sent by the node after | memory (PSS), MB |')
+    print('| --- | --- | --- | --- | --- |')
     for each in starts:
         goal = '' if each.goal_s is None else f'≤ {each.goal_s:g}'
         verdict = '' if each.goal_s is None else ', missed' if each.is_missed else ', kept'
         memory = f'{each.pss_mb:.0f}' if each.pss_mb else ''
-        print(f'| {each.what} | {each.seconds:.2f} | {goal}{verdict} | {memory} |')
+        sent = f'{max(ended for _, ended, _ in each.parts):.2f}' if each.parts else ''
+        print(f'| {each.what} | {each.seconds:.2f} | {goal}{verdict} | {sent} | {memory} |')
     told = set()
     for each in starts:
         if not each.parts or each.what in told:

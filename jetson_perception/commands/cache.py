@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jetson_perception.engines.onnxruntime.kept import kept_findings, kept_models
 from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.printable import counted
 
@@ -70,7 +71,10 @@ def _ls(arguments: argparse.Namespace) -> int:
 
 
 def _clear(arguments: argparse.Namespace) -> int:
-    """Remove engines; they are built again when they are asked for."""
+    """Remove engines; they are built again when they are asked for.
+
+    Without MODEL, also what ONNX Runtime on CUDA keeps: it tries and converts again.
+    """
     cache = EngineCache()
     removed, busy = cache.clear(arguments.model)
     total = sum(entry.size_bytes for entry in removed)
@@ -78,11 +82,23 @@ def _clear(arguments: argparse.Namespace) -> int:
         f'removed {counted(len(removed), "engine")}, {_megabytes(total)}, from {cache.folder}',
         highlight=False,
     )
+    if not arguments.model:
+        _clear_what_starts_keep()
     if busy:
         Console(stderr=True).out(
             f'left {counted(busy, "engine")}: being built, or not to be locked', highlight=False
         )
     return 1 if busy else 0
+
+
+def _clear_what_starts_keep() -> None:
+    """Remove what ONNX Runtime's engines on CUDA keep, where there is something."""
+    models, findings = kept_models().clear(), kept_findings().clear()
+    count = models[0] + findings[0]
+    if count:
+        what = f'{counted(models[0], "converted model")}, {counted(findings[0], "finding")}'
+        total = _megabytes(models[1] + findings[1])
+        Console().out(f'removed {what}, {total}', highlight=False)
 
 
 def engine_table(entries: Sequence[CacheEntry]) -> Table:

@@ -101,6 +101,13 @@ class KeptFiles:
         with suppress(OSError):
             (self._folder.path / name).unlink()
 
+    def clear(self) -> tuple[int, int]:
+        """Remove all that is kept; how many files that was, and their bytes."""
+        files = list(self._files())
+        for name, _ in files:
+            self.remove(name)
+        return len(files), sum(status.st_size for _, status in files)
+
     def _tell(self, err: Exception) -> None:
         if self._folder.path in _told:
             return

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jetson_perception.commands.main import main
+from jetson_perception.engines.onnxruntime.kept import kept_findings, kept_models
 from jetson_perception.engines.tensorrt.cache import EngineCache, EngineKey
 from jetson_perception.files.lock import locked
 
@@ -84,6 +85,17 @@ def test_clears_all_or_one_model(capsys, folder):
     assert [entry.model for entry in EngineCache().entries()] == [KEY.model]
     assert run(capsys, 'clear')[1].startswith('removed 1 engine, ')
     assert list(folder.iterdir()) == []
+
+
+def test_clears_what_starts_keep_unless_a_model_is_named(capsys):
+    for kept in (kept_models(), kept_findings()):
+        kept.write('a', bytes(1 << 19))
+    assert 'converted' not in run(capsys, 'clear', 'my.onnx')[1]
+    said = run(capsys, 'clear')[1]
+    assert said.endswith('removed 1 converted model, 1 finding, 1.0 MB\n')
+    assert kept_models().read('a') is None
+    assert kept_findings().read('a') is None
+    assert 'converted' not in run(capsys, 'clear')[1]
 
 
 def test_says_what_it_left(capsys):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The drivers of several cameras in one process: plain rclpy, no settings of ours.
+"""The drivers of several cameras in one process: plain rclpy, by default no settings of ours.
 
     cameras_driver.py NOTES --size 640x480 --rate 30 /front/image_raw /rear/image_raw …
 
@@ -29,7 +29,12 @@ def main() -> None:
     parser.add_argument('topics', nargs='+')
     parser.add_argument('--size', default='640x480')
     parser.add_argument('--rate', type=float, default=30.0)
+    parser.add_argument('--like-ours', action='store_true', help='with the settings of our nodes')
     arguments = parser.parse_args()
+    if arguments.like_ours:
+        from jetson_perception.dds import transports
+
+        transports.take(16 * transports.MEBIBYTE)
     # By itself, rclpy would end the context in the middle of an image.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
