@@ -6,7 +6,7 @@ what follows, the same for a node, which watches its own subscription, and for a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from jetson_perception.dds import sockets
@@ -95,7 +95,8 @@ class InputFacts:
     senders : tuple of Sender
         Its publishers.
     received, lost : int
-        Frames of the last seconds; what was lost after it had arrived counts too.
+        Frames of the last seconds; what was lost after it had arrived counts too. Of a silence,
+        those that were lost since it began: what was lost before does not explain it.
     lost_here : int
         Of those lost, the ones that arrived, but that a newer one replaced before they were taken.
     reliable : bool
@@ -183,10 +184,7 @@ def judge(facts: InputFacts) -> list[Finding]:
     if facts.senders and not matching:
         return _distinct([_mismatch(each) for each in facts.senders])
     if facts.is_losing and facts.lost_here * 2 >= facts.lost and not _is_resent(facts):
-        if not facts.silent:
-            return [_slow_taking()]
-        # What was replaced here before is no reason for nothing to come now.
-        facts = replace(facts, lost=0, lost_here=0)
+        return [_slow_taking()]
     found = _distinct([_of_sender(each, facts) for each in matching or [Sender('its publisher')]])
     # What explains nothing beside a real cause is left out.
     causes = [each for each in found if each.cause not in (Cause.LOAD, Cause.SILENT)]

@@ -136,7 +136,6 @@ class LossReport:
     def collect(self, facts: TopicFacts, *, silent: bool = False) -> InputFacts:
         """What is known of the topic now; it takes some milliseconds."""
         return facts.collect(
-            # What was lost before a silence does not explain it.
             self.in_silence() if silent else self._counts.recent,
             self._kernel,
             silent=silent,

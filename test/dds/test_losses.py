@@ -106,11 +106,6 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
         pytest.param(
             facts(sender(), **LOSING, lost_here=100), Cause.SLOW_TAKING, id='slow_taking'
         ),
-        pytest.param(
-            facts(sender(), **LOSING, lost_here=100, silent=True),
-            Cause.SILENT,
-            id='slow_taking_before_the_silence',
-        ),
         pytest.param(facts(sender(), **LOSING), Cause.LOAD, id='nothing_explains_it'),
     ],
 )
