@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds.ended_processes import processes_of
-from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.input_facts import Memory
 from jetson_perception.dds.ports import domain_of_port
 from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import SHARED_MEMORY, segments_of_process, stale_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import sockets
-from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.input_facts import Memory
 from jetson_perception.dds.sender_memory import memory_of
 from jetson_perception.dds.transports import MEBIBYTE, SMALLEST_SEGMENT
 

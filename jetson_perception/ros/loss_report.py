@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.dds.frame_counts import Counted, FrameCounts
 from jetson_perception.dds.kernel_counters import KernelCounters
-from jetson_perception.dds.losses import Finding, judge
+from jetson_perception.dds.losses import judge
 from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lost_messages import LostMessages
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
-    from jetson_perception.dds.losses import InputFacts
+    from jetson_perception.dds.findings import Finding
+    from jetson_perception.dds.input_facts import InputFacts
     from jetson_perception.ros.arrivals import Arrival, Arrivals
     from jetson_perception.ros.image_topic import ImageTopic
 

@@ -10,7 +10,7 @@ from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatib
 from jetson_perception.dds import sockets
 from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.dds.guids import PID_MODULUS, Guid
-from jetson_perception.dds.losses import InputFacts, Sender
+from jetson_perception.dds.input_facts import InputFacts, Sender
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.dds.own_sockets import own_sockets
 from jetson_perception.dds.segments import free_bytes, segments, segments_of_process

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rclpy.qos import QoSReliabilityPolicy
 
-from jetson_perception.dds.losses import Cause, Finding, judge
+from jetson_perception.dds.findings import Cause, Finding
+from jetson_perception.dds.losses import judge
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named
 from jetson_perception.ros.health import NodeHealth

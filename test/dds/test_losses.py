@@ -2,7 +2,9 @@
 
 import pytest
 
-from jetson_perception.dds.losses import Cause, InputFacts, Memory, Sender, judge
+from jetson_perception.dds.findings import Cause
+from jetson_perception.dds.input_facts import InputFacts, Memory, Sender
+from jetson_perception.dds.losses import judge
 
 IMAGE = 1280 * 720 * 3
 LARGE = {

@@ -9,7 +9,7 @@ import pytest
 
 from jetson_perception.dds import sender_memory
 from jetson_perception.dds.guids import PID_MODULUS, Guid
-from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.input_facts import Memory
 from jetson_perception.dds.segments import Segment, segments
 from jetson_perception.dds.sender_memory import (
     SenderMemory,

@@ -4,7 +4,7 @@ import pytest
 
 from jetson_perception.dds import ways
 from jetson_perception.dds.guids import Guid
-from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.input_facts import Memory
 from jetson_perception.dds.sender_memory import SenderMemory
 from jetson_perception.dds.ways import way_from
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jetson_perception.dds.losses import Cause
+from jetson_perception.dds.findings import Cause
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.resources import config_path
 

@@ -10,8 +10,9 @@ from rcl_interfaces.msg import Log
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from jetson_perception.dds.findings import Cause
 from jetson_perception.dds.frame_counts import Counted
-from jetson_perception.dds.losses import Cause, judge
+from jetson_perception.dds.losses import judge
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.image_topic import ImageTopic

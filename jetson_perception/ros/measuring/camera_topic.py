@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-    from jetson_perception.dds.losses import Finding, InputFacts
+    from jetson_perception.dds.findings import Finding
+    from jetson_perception.dds.input_facts import InputFacts
     from jetson_perception.ros.measuring.ear import Heard
 
 _LOOK_EVERY_S = 0.1
