@@ -73,7 +73,8 @@ def measure_graph(
         When there is no ROS, the topics are not there, or nothing comes for the images.
     """
     require_ros('a running graph is measured')
-    from jetson_perception.ros.measuring.answers import Answers, GraphListener
+    from jetson_perception.ros.measuring.answers import Answers
+    from jetson_perception.ros.measuring.graph_listener import GraphListener
     from jetson_perception.ros.measuring.graph_topics import find_topics, full_topic_name
     from jetson_perception.ros.measuring.sending import ImageSenders, Picture
 
@@ -148,7 +149,7 @@ class _Runner:
         self._say = say
         #: Rates at which one sender, two, … gave out.
         self._limits_hz: list[float] = []
-        self.missed = 0
+        self.lost_answers = 0
         self.foreign = 0
 
     def warm_up(self) -> None:
@@ -238,7 +239,7 @@ class _Runner:
         warm_up_ns = [stamp for stamp in stamps_ns if stamp < first_ns]
         run = graph_run(rate_hz, senders, counted_ns, self._answers.heard(), warm_up_ns)
         run = replace(run, usage=meter.usage(cpu_percent))
-        self.missed += self._answers.missed
+        self.lost_answers += self._answers.lost
         self.foreign += run.foreign
         return run
 
@@ -324,9 +325,9 @@ def _notes(
         notes.append(
             f'{counted(runner.foreign, "answer")} carried stamps of no image that was sent'
         )
-    if runner.missed:
+    if runner.lost_answers:
         notes.append(
-            f'{counted(runner.missed, "answer")} did not reach the listener here, and '
+            f'{counted(runner.lost_answers, "answer")} did not reach the listener here, and '
             'count as lost: the way to it, or this process, is the limit'
         )
     if not runner.pids:

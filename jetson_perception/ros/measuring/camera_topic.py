@@ -17,8 +17,8 @@ from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
 from jetson_perception.ros.endpoint_names import owner_of
-from jetson_perception.ros.measuring.answers import GraphListener
 from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
+from jetson_perception.ros.measuring.graph_listener import GraphListener
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
 from jetson_perception.ros.stamps import StampCheck
