@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.image_topic import ImageTopic
 
-_MODULE = 'jetson_perception.ros.measuring.image_sender'
+_MODULE = 'jetson_perception.ros.measuring.sender_process'
 #: The first image is due so long after the senders were told, which have to wake up.
 _LEAD_S = 0.1
 _START_S = 60.0
@@ -146,7 +146,7 @@ class ImageSenders:
 
 
 class _Sender:
-    """One process of `image_sender`."""
+    """One process of `sender_process`."""
 
     def __init__(self, job: dict[str, Any], log: Path) -> None:
         self._log = log
