@@ -80,7 +80,7 @@ class InputFacts:
     compressed : bool
         Whether frames are sent compressed.
     by_shared_memory : bool
-        Whether the reader offers shared memory, so that senders of this host use no other way.
+        Whether the reader offers shared memory, so that senders of this host use nothing else.
     receive_limit : int or None
         The most bytes that a socket may ask to hold (net.core.rmem_max); None where not known.
     socket_bytes : int or None

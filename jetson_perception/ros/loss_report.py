@@ -36,7 +36,7 @@ _FORGET_S = 60.0
 class LossReport:
     """Counts the images of a topic that were lost; a lasting loss is logged once a cause.
 
-    It outlives subscriptions: one that is made anew, for another transport, say, goes on with the
+    It outlives subscriptions: one that is made anew, for another form, say, goes on with the
     counts, and what was sent between the two is not missing.
 
     Parameters
@@ -143,7 +143,7 @@ class LossReport:
             ever=self._counts.total.received > 0,
             rate_hz=self._counts.rate_hz,
             image_bytes=self._image_bytes,
-            compressed=self._topic is not None and self._topic.transport != 'raw',
+            compressed=self._topic is not None and self._topic.form != 'raw',
         )
 
     def _tell(self) -> None:

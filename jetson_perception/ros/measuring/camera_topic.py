@@ -20,7 +20,7 @@ from jetson_perception.ros.endpoint_names import owner_of
 from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
 from jetson_perception.ros.measuring.graph_listener import GraphListener
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
-from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
+from jetson_perception.ros.measuring.publishers import Reader, described_publisher, transport_of
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.topic_facts import TopicFacts
 
@@ -36,9 +36,9 @@ _LOOK_EVERY_S = 0.1
 _DISCOVERY_S = 5.0
 #: Publishers that are discovered later than the first one are waited for so long.
 _OTHERS_S = 0.5
-#: The least that a first message is waited for: one way after another may have to be tried.
+#: The least that a first message is waited for: several transports may have to be tried.
 _FIRST_S = 5.0
-#: How long, after that, images may move to the way that they come by for good.
+#: How long, after that, images may move to the transport that they come by for good.
 _SETTLE_S = 5.0
 _MOST_LISTED = 8
 _LAST_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
@@ -78,7 +78,7 @@ class TopicMeasurement:
         As `described_publisher` tells them.
     subscribers_without : list of str
         Nodes that subscribe, and get nothing, each with why.
-    way : str
+    transport : str
         'shared memory' or 'UDP'; '' where it is not known.
     findings : list of dict
         Why something is lost or nothing comes: `cause`, `found`, `cure`.
@@ -101,7 +101,7 @@ class TopicMeasurement:
     image: str = ''
     publishers: list[dict[str, Any]] = field(default_factory=list)
     subscribers_without: list[str] = field(default_factory=list)
-    way: str = ''
+    transport: str = ''
     findings: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -113,7 +113,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
     topic : str
         Its name; of images or any other message with a header.
     seconds : float
-        How long it is heard, from when it is decided by which way messages come.
+        How long it is heard, from when the transport of messages is decided on.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         reader = Reader(node, name)
         measured.publishers = [described_publisher(info, reader) for info in publishers]
         measured.subscribers_without = _without(node, name, publishers)
-        measured.way = way_of(publishers, reader)
+        measured.transport = transport_of(publishers, reader)
         measured.findings = [_as_dict(each) for each in judge(facts)]
         ear.close()
         return measured

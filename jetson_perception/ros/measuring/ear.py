@@ -54,7 +54,7 @@ class Heard(NamedTuple):
 class Ear:
     """A subscription that hears what comes.
 
-    Images come by the way by which the nodes of this package take them. Whatever else comes is
+    Images come by the same transport as for the nodes of this package. Whatever else comes is
     taken as bytes, so that hearing it costs little.
 
     Parameters
@@ -114,7 +114,7 @@ class Ear:
         return self._arrived.wait(timeout_s)
 
     def await_settled(self, timeout_s: float) -> None:
-        """Wait until images come by the way that they will come by, and count from then on."""
+        """Wait until the transport of images is decided on, and count from then on."""
         deadline_s = time.monotonic() + timeout_s
         images = self._images
         while images is not None and not images.is_settled and time.monotonic() < deadline_s:
@@ -139,7 +139,7 @@ class Ear:
         self._udp.close()
 
     def _on_new_subscription(self, subscription: Any) -> None:
-        """Look over a subscription that has just been made, for this way or that."""
+        """Look over a subscription that has just been made, for whichever transport."""
         self._forget_lost()
         with self._counting:
             self.counts.begin_anew()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _LOOK_EVERY_S = 0.1
-#: The transports by which pictures can be sent.
+#: The forms in which pictures can be sent.
 _SENT = ('raw', 'compressed')
 _MOST_LISTED = 6
 #: Topics of every node, which answer nothing.
@@ -152,8 +152,8 @@ def _kind(node: Node, images: str, takers: list[TopicEndpointInfo]) -> ImageTopi
             'this ROS_DOMAIN_ID'
         )
         raise PerceptionError(f'nobody subscribes to {printable(images)}; {there}')
-    for transport in _SENT:
-        kind = ImageTopic(images, transport)
+    for form in _SENT:
+        kind = ImageTopic(images, form)
         if any(taker.topic_type == kind.type_name for taker in takers):
             return kind
     types = listed(sorted({printable(taker.topic_type) for taker in takers}), _MOST_LISTED)
@@ -221,7 +221,7 @@ def _no_answers(node: Node, answers: str, takers: list[TopicEndpointInfo]) -> st
 
 def _image_topics(node: Node) -> list[str]:
     """Topics on which images are taken."""
-    types = {ImageTopic('', transport).type_name for transport in _SENT}
+    types = {ImageTopic('', form).type_name for form in _SENT}
     return sorted(
         printable(name)
         for name, found in node.get_topic_names_and_types()

@@ -1,4 +1,4 @@
-"""Whose a publisher is: its node, process, user and host, and by which way it sends to us."""
+"""Whose a publisher is: its node, process, user and host; and how its messages get here."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, An
     }
 
 
-def way_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
-    """By which way messages come: 'shared memory', 'UDP', both; '' where it is not known."""
+def transport_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
+    """How messages come: by 'shared memory', 'UDP', or both; '' where that is not known."""
     guids = [Guid(bytes(info.endpoint_gid)) for info in publishers]
     if not (guids and reader.guid.of_fast_dds and all(guid.of_fast_dds for guid in guids)):
         return ''
-    ways = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
-    return ' and '.join(sorted(ways, reverse=True))
+    transports = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
+    return ' and '.join(sorted(transports, reverse=True))
 
 
 def _program_of(pid: int) -> str:
