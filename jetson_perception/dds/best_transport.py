@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import sockets
 from jetson_perception.dds.input_facts import Memory
-from jetson_perception.dds.sender_memory import memory_of
+from jetson_perception.dds.publisher_memory import memory_of
 from jetson_perception.dds.transports import MEBIBYTE, SMALLEST_SEGMENT
 
 if TYPE_CHECKING:

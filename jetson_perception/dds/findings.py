@@ -12,8 +12,8 @@ class Cause(str, Enum):
     NO_PUBLISHER = 'no publisher'
     DISCOVERY = 'other domain or discovery range'
     MISMATCH = 'QoS or type does not match'
-    SILENT = 'the sender is silent'
-    SEGMENT_SMALL = "the sender's shared memory is too small"
+    SILENT = 'the publisher is silent'
+    SEGMENT_SMALL = "the publisher's shared memory is too small"
     NO_SPACE = '/dev/shm is too small'
     NOT_SHARED = '/dev/shm is not shared'
     OTHER_USER = 'shared memory of another user'

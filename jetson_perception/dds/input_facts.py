@@ -12,7 +12,7 @@ _USUAL_IMAGE_BYTES = 640 * 480 * 3
 
 
 class Memory(Enum):
-    """What this process sees of the shared memory that a sender writes to."""
+    """What this process sees of the shared memory that a publisher writes to."""
 
     #: It cannot be told: another DDS, another host.
     UNKNOWN = 'unknown'
@@ -20,14 +20,14 @@ class Memory(Enum):
     OPEN = 'open'
     #: There, and may not be opened: it is another user's.
     REFUSED = 'refused'
-    #: The sender has another /dev/shm, as in another container.
+    #: The publisher has another /dev/shm, as in another container.
     ELSEWHERE = 'elsewhere'
-    #: The sender sees this /dev/shm and has nothing in it.
+    #: The publisher sees this /dev/shm and has nothing in it.
     NONE = 'none'
 
 
 @dataclass(frozen=True)
-class Sender:
+class Publisher:
     """One publisher of a topic, as far as it is known.
 
     Attributes
@@ -60,7 +60,7 @@ class InputFacts:
     ----------
     topic : str
         Its full name.
-    senders : tuple of Sender
+    publishers : tuple of Publisher
         Its publishers.
     received, lost : int
         Frames of the last seconds; what was lost after it had arrived counts too. Of a silence,
@@ -80,7 +80,7 @@ class InputFacts:
     compressed : bool
         Whether frames are sent compressed.
     by_shared_memory : bool
-        Whether the reader offers shared memory, so that senders of this host use nothing else.
+        Whether the reader offers shared memory, so that publishers of this host use nothing else.
     receive_limit : int or None
         The most bytes that a socket may ask to hold (net.core.rmem_max); None where not known.
     socket_bytes : int or None
@@ -100,7 +100,7 @@ class InputFacts:
     """
 
     topic: str
-    senders: tuple[Sender, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
     received: int = 0
     lost: int = 0
     lost_here: int = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.dds import sockets
 from jetson_perception.dds.findings import Cause, Finding, shown_size
-from jetson_perception.dds.input_facts import Memory, Sender
+from jetson_perception.dds.input_facts import Memory, Publisher
 from jetson_perception.dds.shared_memory_losses import had_no_room, memory_finding, no_space
 from jetson_perception.printable import listed, printable
 
@@ -29,14 +29,15 @@ def judge(facts: InputFacts) -> list[Finding]:
     """
     if not (facts.silent or facts.is_losing):
         return []
-    if not facts.senders and not facts.received:
+    if not facts.publishers and not facts.received:
         return [_nobody(facts)]
-    matching = [each for each in facts.senders if not each.mismatch]
-    if facts.senders and not matching:
-        return _distinct([_mismatch(each) for each in facts.senders])
+    matching = [each for each in facts.publishers if not each.mismatch]
+    if facts.publishers and not matching:
+        return _distinct([_mismatch(each) for each in facts.publishers])
     if facts.is_losing and facts.lost_here * 2 >= facts.lost and not _is_resent(facts):
         return [_slow_taking()]
-    found = _distinct([_of_sender(each, facts) for each in matching or [Sender('its publisher')]])
+    suspects = matching or [Publisher('its publisher')]
+    found = _distinct([_of_publisher(each, facts) for each in suspects])
     # What explains nothing beside a real cause is left out.
     causes = [each for each in found if each.cause not in (Cause.LOAD, Cause.SILENT)]
     return causes or found
@@ -60,8 +61,8 @@ def _nobody(facts: InputFacts) -> Finding:
     )
 
 
-def _mismatch(sender: Sender) -> Finding:
-    return Finding(Cause.MISMATCH, sender.mismatch, sender.mismatch_cure)
+def _mismatch(publisher: Publisher) -> Finding:
+    return Finding(Cause.MISMATCH, publisher.mismatch, publisher.mismatch_cure)
 
 
 def _is_resent(facts: InputFacts) -> bool:
@@ -70,7 +71,7 @@ def _is_resent(facts: InputFacts) -> bool:
         return False
     if facts.socket_drops or facts.torn >= _LEAST_TORN:
         return True
-    here = [each for each in facts.senders if each.same_host and facts.by_shared_memory]
+    here = [each for each in facts.publishers if each.same_host and facts.by_shared_memory]
     return any(memory_finding(each, facts) is not None for each in here)
 
 
@@ -82,20 +83,20 @@ def _slow_taking() -> Finding:
     )
 
 
-def _of_sender(sender: Sender, facts: InputFacts) -> Finding:
-    if sender.same_host is False:
-        return _from_afar(sender, facts)
+def _of_publisher(publisher: Publisher, facts: InputFacts) -> Finding:
+    if publisher.same_host is False:
+        return _from_afar(publisher, facts)
     if facts.by_shared_memory or (facts.is_losing and not _buffers_suffice(facts)):
-        finding = memory_finding(sender, facts)
+        finding = memory_finding(publisher, facts)
         if finding is not None:
             return _with_buffers(finding, facts)
     if not facts.is_losing:
-        return _silent(sender, facts)
-    if not facts.by_shared_memory and sender.same_host and had_no_room(facts):
-        return no_space(sender, facts)  # neither process has any, so both fell back to UDP
-    if _comes_by_udp(sender, facts):
-        return _buffers(sender, facts)
-    return _load(sender)
+        return _silent(publisher, facts)
+    if not facts.by_shared_memory and publisher.same_host and had_no_room(facts):
+        return no_space(publisher, facts)  # neither process has any, so both fell back to UDP
+    if _comes_by_udp(publisher, facts):
+        return _buffers(publisher, facts)
+    return _load(publisher)
 
 
 def _with_buffers(finding: Finding, facts: InputFacts) -> Finding:
@@ -110,12 +111,12 @@ def _with_buffers(finding: Finding, facts: InputFacts) -> Finding:
     )
 
 
-def _from_afar(sender: Sender, facts: InputFacts) -> Finding:
+def _from_afar(publisher: Publisher, facts: InputFacts) -> Finding:
     # Where hardly a datagram comes whole, DDS sees nothing that it could call lost.
     if not facts.is_losing and facts.torn < _LEAST_TORN:
-        return _silent(sender, facts)
+        return _silent(publisher, facts)
     if facts.socket_drops or (facts.socket_drops is None and not _buffers_suffice(facts)):
-        return _buffers(sender, facts)
+        return _buffers(publisher, facts)
     rate = facts.rate_hz * facts.assumed_image_bytes * 8 / 1e6
     load = f' {rate:.0f} Mbit/s,' if facts.rate_hz else ''
     cure = (
@@ -125,12 +126,12 @@ def _from_afar(sender: Sender, facts: InputFacts) -> Finding:
     )
     return Finding(
         Cause.NETWORK,
-        f'{sender.name} is on another host and sends{load} more than the network between carries',
+        f'{publisher.name} is on another host and sends{load} more than the network carries',
         cure,
     )
 
 
-def _buffers(sender: Sender, facts: InputFacts) -> Finding:
+def _buffers(publisher: Publisher, facts: InputFacts) -> Finding:
     """What is wrong with the sockets that images come through."""
     if not _buffers_suffice(facts):
         return Finding(
@@ -148,29 +149,29 @@ def _buffers(sender: Sender, facts: InputFacts) -> Finding:
             f'and CYCLONEDDS_URI, or set receiveBufferSize to {sockets.WANTED_BYTES} '
             '(of Cyclone DDS, SocketReceiveBufferSize)',
         )
-    return _load(sender)
+    return _load(publisher)
 
 
-def _silent(sender: Sender, facts: InputFacts) -> Finding:
+def _silent(publisher: Publisher, facts: InputFacts) -> Finding:
     so_far = 'sends nothing any more' if facts.ever else 'sends nothing'
     return Finding(
         Cause.SILENT,
-        f'{sender.name} is there, its QoS matches, and it {so_far}',
+        f'{publisher.name} is there, its QoS matches, and it {so_far}',
         f'see what it logs, and check it with `ros2 topic hz {printable(facts.topic)}` beside it',
     )
 
 
-def _load(sender: Sender) -> Finding:
+def _load(publisher: Publisher) -> Finding:
     return Finding(
         Cause.LOAD,
-        f'nothing on the way from {sender.name} explains it, so processes have no time to send '
+        f'nothing on the way from {publisher.name} explains it, so processes have no time to send '
         'or receive',
         'free the processor (top), or have the camera send fewer or smaller images',
     )
 
 
-def _comes_by_udp(sender: Sender, facts: InputFacts) -> bool:
-    return not facts.by_shared_memory or sender.memory in (Memory.NONE, Memory.UNKNOWN)
+def _comes_by_udp(publisher: Publisher, facts: InputFacts) -> bool:
+    return not facts.by_shared_memory or publisher.memory in (Memory.NONE, Memory.UNKNOWN)
 
 
 def _buffers_suffice(facts: InputFacts) -> bool:

@@ -1,4 +1,4 @@
-"""What in shared memory keeps the frames of a sender on this host from arriving."""
+"""What in shared memory keeps the frames of a publisher on this host from arriving."""
 
 from __future__ import annotations
 
@@ -9,51 +9,53 @@ from jetson_perception.dds.findings import Cause, Finding, shown_size
 from jetson_perception.dds.input_facts import Memory
 
 if TYPE_CHECKING:
-    from jetson_perception.dds.input_facts import InputFacts, Sender
+    from jetson_perception.dds.input_facts import InputFacts, Publisher
 
 #: A segment that holds fewer images is full while its readers still hold on to them.
 _IMAGES_IN_SEGMENT = 3
-#: What config/fastdds.xml takes. A sender that has less may have failed to get it, which Fast DDS
-#: says on its standard error alone.
+#: What config/fastdds.xml takes. A publisher that has less may have failed to get it, which Fast
+#: DDS says on its standard error alone.
 _WANTED_SEGMENT_BYTES = 70 << 20
 
 
-def memory_finding(sender: Sender, facts: InputFacts) -> Finding | None:
-    """What is wrong with the shared memory of a sender of this host; None where nothing is."""
-    if sender.memory is Memory.ELSEWHERE:
+def memory_finding(publisher: Publisher, facts: InputFacts) -> Finding | None:
+    """What is wrong with the shared memory of a publisher of this host; None where nothing is."""
+    if publisher.memory is Memory.ELSEWHERE:
         return Finding(
             Cause.NOT_SHARED,
-            f'{sender.name} is on this host, but its /dev/shm is not the one here, as in another '
-            'container, and images are sent through it',
+            f'{publisher.name} is on this host, but its /dev/shm is not the one here, as in '
+            'another container, and images are sent through it',
             'start both containers with --ipc=host',
         )
-    if sender.memory is Memory.REFUSED:
+    if publisher.memory is Memory.REFUSED:
         return Finding(
             Cause.OTHER_USER,
-            f'{sender.name} runs as another user, whose shared memory this process may not open',
+            f'{publisher.name} runs as another user, whose shared memory this process may not '
+            'open',
             'run both as one user',
         )
-    if facts.stale_refused and (facts.silent or sender.memory is Memory.OPEN):
+    if facts.stale_refused and (facts.silent or publisher.memory is Memory.OPEN):
         return _stale(facts)
     if not facts.is_losing:
         return None
-    return _of_size(sender, facts)
+    return _of_size(publisher, facts)
 
 
-def _of_size(sender: Sender, facts: InputFacts) -> Finding | None:
+def _of_size(publisher: Publisher, facts: InputFacts) -> Finding | None:
     image = facts.assumed_image_bytes
-    small = sender.memory is Memory.OPEN and sender.segment_bytes < _IMAGES_IN_SEGMENT * image
-    if not small and sender.memory is not Memory.NONE:
+    few = publisher.segment_bytes < _IMAGES_IN_SEGMENT * image
+    small = few and publisher.memory is Memory.OPEN
+    if not small and publisher.memory is not Memory.NONE:
         return None
     if facts.shared_memory_free_bytes < _WANTED_SEGMENT_BYTES:
-        return no_space(sender, facts)
+        return no_space(publisher, facts)
     if not small:
         return None
     return Finding(
         Cause.SEGMENT_SMALL,
-        f'the shared memory of {sender.name} has {shown_size(sender.segment_bytes)}, too little '
-        f'for images of {shown_size(image)}',
-        _with_profile(sender),
+        f'the shared memory of {publisher.name} has {shown_size(publisher.segment_bytes)}, too '
+        f'little for images of {shown_size(image)}',
+        _with_profile(publisher),
     )
 
 
@@ -63,23 +65,23 @@ def had_no_room(facts: InputFacts) -> bool:
     return small and 0 < facts.shared_memory_free_bytes < _WANTED_SEGMENT_BYTES
 
 
-def no_space(sender: Sender, facts: InputFacts) -> Finding:
-    """That a sender needs more shared memory than is free, and who takes it."""
+def no_space(publisher: Publisher, facts: InputFacts) -> Finding:
+    """That a publisher needs more shared memory than is free, and who takes it."""
     free_bytes = facts.shared_memory_free_bytes
     if free_bytes + facts.stale_bytes >= _WANTED_SEGMENT_BYTES:
         return _stale(facts)
     return Finding(
         Cause.NO_SPACE,
         f'/dev/shm has {shown_size(free_bytes)} of {shown_size(facts.shared_memory_bytes)} left, '
-        f'and {sender.name} needs {shown_size(_WANTED_SEGMENT_BYTES)} there for images',
+        f'and {publisher.name} needs {shown_size(_WANTED_SEGMENT_BYTES)} there for images',
         'sudo mount -o remount,size=512m /dev/shm (for a container, --shm-size=512m), and '
-        f'{_with_profile(sender)}',
+        f'{_with_profile(publisher)}',
     )
 
 
-def _with_profile(sender: Sender) -> str:
+def _with_profile(publisher: Publisher) -> str:
     return (
-        f'start {sender.name} with FASTRTPS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share '
+        f'start {publisher.name} with FASTRTPS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share '
         'jetson_perception)/config/fastdds.xml'
     )
 

@@ -6,7 +6,7 @@ from jetson_perception.dds import best_transport as module
 from jetson_perception.dds.best_transport import best_transport
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.input_facts import Memory
-from jetson_perception.dds.sender_memory import SenderMemory
+from jetson_perception.dds.publisher_memory import PublisherMemory
 
 LARGE, SMALL = 16 << 20, 549_408
 STOCK, RAISED = 212_992, 4 << 20
@@ -44,7 +44,7 @@ def see(monkeypatch):
 
     def seen(**found):
         def memory_of(publisher, own, known):
-            return SenderMemory(*found[f'pid_{publisher.pid_modulo}'])
+            return PublisherMemory(*found[f'pid_{publisher.pid_modulo}'])
 
         monkeypatch.setattr(module, 'memory_of', memory_of)
 

@@ -72,7 +72,7 @@ def test_a_camera_that_sends_nothing(peer, capsys):
     measured = camera_topic.measure_topic(f'{peer.namespace}/image', 0.5)
     assert (measured.received, measured.rate_hz, measured.silent_s) == (0, 0.0, 0.5)
     (finding,) = measured.findings
-    assert finding['cause'] == 'the sender is silent'
+    assert finding['cause'] == 'the publisher is silent'
     assert measured.publishers[0]['same_host'] is True
 
 
