@@ -1,4 +1,4 @@
-"""Names of the nodes behind the publishers and subscriptions of a topic."""
+"""Whose the publishers and subscriptions of a topic are: names of nodes, and ids."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def is_named(endpoint: TopicEndpointInfo) -> bool:
 def node_name(endpoint: TopicEndpointInfo) -> str:
     """Full name of an endpoint's node, as the node itself gave it; it need not be printable."""
     return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+
+
+def guid_of(endpoint: TopicEndpointInfo) -> Guid:
+    """Id of a publisher or a subscription."""
+    return Guid(bytes(endpoint.endpoint_gid))
 
 
 def images_node_name(name: str) -> str:
@@ -56,7 +61,7 @@ def _own(
     """The endpoint that a node of this process and of one of these names has."""
     pid = os.getpid() % PID_MODULUS
     for info in endpoints:
-        guid = Guid(bytes(info.endpoint_gid))
+        guid = guid_of(info)
         if (
             info.node_namespace == node.get_namespace()
             and info.node_name in names

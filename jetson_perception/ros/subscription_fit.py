@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rclpy.qos import QoSReliabilityPolicy
-
 from jetson_perception.dds import segments, sockets, transports
 from jetson_perception.dds.best_transport import BestTransport, best_transport
 from jetson_perception.dds.ended_processes import EndedProcesses
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
-from jetson_perception.ros.endpoint_names import own_endpoint
+from jetson_perception.ros.endpoint_names import guid_of, own_endpoint
+from jetson_perception.ros.qos import all_reliable
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
@@ -163,13 +162,13 @@ class SubscriptionFit:
     def _publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic, without those whose process has ended."""
         found = {
-            Guid(bytes(info.endpoint_gid)): info
+            guid_of(info): info
             for info in self._node.get_publishers_info_by_topic(self._topic)
             if info.topic_type == self._type_name
         }
         if self._own is None:
             endpoint = own_endpoint(self._node)
-            self._own = None if endpoint is None else Guid(bytes(endpoint.endpoint_gid))
+            self._own = None if endpoint is None else guid_of(endpoint)
         if self._own is None:
             return list(found.values())
         ended = self._ended.of(found, self._own)
@@ -178,9 +177,7 @@ class SubscriptionFit:
     def _reliable_for(self, publishers: list[TopicEndpointInfo]) -> bool:
         if self._reliable is not None:
             return self._reliable
-        return all(
-            info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
-        )
+        return all_reliable(publishers)
 
 
 def _ids(publishers: list[TopicEndpointInfo]) -> frozenset[bytes]:

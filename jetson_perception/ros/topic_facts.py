@@ -21,7 +21,7 @@ from jetson_perception.dds.publisher_memory import (
 )
 from jetson_perception.dds.segments import free_bytes, segments, segments_of_process
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import is_named, node_name, own_subscription
+from jetson_perception.ros.endpoint_names import guid_of, is_named, node_name, own_subscription
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -108,12 +108,12 @@ class TopicFacts:
         info = own_subscription(self._node, self._topic)
         if info is None:
             return Guid(b''), False
-        return Guid(bytes(info.endpoint_gid)), info.node_name != self._node.get_name()
+        return guid_of(info), info.node_name != self._node.get_name()
 
     def _publisher(
         self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]
     ) -> Publisher:
-        guid = Guid(bytes(info.endpoint_gid))
+        guid = guid_of(info)
         known = guid.of_fast_dds and own.of_fast_dds
         seen: PublisherMemory = memory_of(guid, own, in_memory)
         mismatch, cure = mismatch_of(self._node, info, self._topic, self._type_name, self._profile)

@@ -19,7 +19,6 @@ from jetson_perception.benchmark.graph.required_ros import require_ros
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine
-from jetson_perception.dds.guids import Guid
 from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
@@ -264,11 +263,12 @@ def _jpeg(pixels: Any) -> bytes:
 
 def _pids(settings: GraphSettings, topics: MeasuredTopics) -> list[int]:
     """The given processes, or those of the answers' publishers, where that can be told."""
+    from jetson_perception.ros.endpoint_names import guid_of
     from jetson_perception.ros.measuring.publisher_processes import pids_of
 
     if settings.pids:
         return list(settings.pids)
-    found = [pids_of(Guid(bytes(info.endpoint_gid))) for info in topics.answerers]
+    found = [pids_of(guid_of(info)) for info in topics.answerers]
     return list(dict.fromkeys(pids[0] for pids in found if len(pids) == 1))
 
 

@@ -13,6 +13,7 @@ from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 from jetson_perception.ros.endpoint_names import is_named, node_name, owner_of
 from jetson_perception.ros.image_topic import ImageTopic
+from jetson_perception.ros.qos import all_reliable, shown_qos, with_reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -124,21 +125,17 @@ def find_topics(
 
 def listening_profile(publishers: Iterable[TopicEndpointInfo]) -> QoSProfile:
     """A profile that hears all that these publishers send: reliable if all of them are."""
-    reliable = all(
-        info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
-    )
-    reliability = QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT
-    return QoSProfile(depth=500, reliability=reliability)
+    return with_reliability(QoSProfile(depth=500), reliable=all_reliable(publishers))
 
 
 def described_endpoint(info: TopicEndpointInfo) -> dict[str, Any]:
     """A publisher or subscription, for a file of figures."""
-    profile = info.qos_profile
+    reliability, durability = shown_qos(info.qos_profile)
     return {
         'node': printable(node_name(info)),
         'type': printable(info.topic_type),
-        'reliability': QoSReliabilityPolicy(profile.reliability).name.lower(),
-        'durability': profile.durability.name.lower(),
+        'reliability': reliability,
+        'durability': durability,
     }
 
 
