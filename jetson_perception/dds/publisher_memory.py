@@ -39,7 +39,7 @@ class Stale(NamedTuple):
     nbytes : int
         What they take.
     refused : bool
-        Whether another user's are in the place of this process's own, which has none therefore.
+        Whether files of another user keep this process from making its own.
     """
 
     nbytes: int = 0
@@ -81,7 +81,7 @@ def shared_memory_size(folder: Path = SHARED_MEMORY) -> int:
 
 
 def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
-    """What dead processes left, and whether that keeps this process of a domain from its own."""
+    """What dead processes left, and whether it keeps a process in this domain from its own."""
     nbytes = 0
     for path in stale_files(folder):
         try:

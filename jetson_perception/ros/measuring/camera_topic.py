@@ -55,9 +55,9 @@ class TopicMeasurement:
     seconds : float
         How long it was heard.
     received, lost : int
-        Messages that came, and that were sent and did not.
+        Messages that came, and messages that were sent and never came.
     counted_by : str
-        How lost ones were counted: 'numbers' of the publisher, or gaps between 'stamps'.
+        How lost ones were counted: by 'numbers' of the publisher, or by gaps between 'stamps'.
     rate_hz, sent_hz : float
         How many came in a second, and how many are sent; 0 where that is not known.
     silent_s : float
@@ -77,7 +77,7 @@ class TopicMeasurement:
     publishers : list of dict
         As `described_publisher` tells them.
     subscribers_without : list of str
-        Nodes that subscribe, and get nothing, each with why.
+        Nodes that subscribe and get nothing, and why.
     transport : str
         'shared memory' or 'UDP'; '' where it is not known.
     findings : list of dict

@@ -1,4 +1,4 @@
-"""Sends pictures from processes of their own, as many as a rate takes."""
+"""Sends pictures from as many processes as a rate takes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ImageSenders:
     subscribers : int
         How many subscriptions there are, each of which every sender waits for.
     reliable : bool
-        Whether they are reliable.
+        Whether images are sent reliable.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class _Sender:
                 self._process.stdin.close()
 
     def end(self) -> None:
-        """Wait for its end, and make it."""
+        """Wait for its end, or kill it."""
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
