@@ -66,7 +66,7 @@ class Watched:
         while before != len(self.taken):
             before = len(self.taken)
             for _ in range(10):
-                self.peer._executor.spin_once(timeout_sec=0.01)
+                self.peer.listen_once(0.01)
 
 
 @pytest.fixture

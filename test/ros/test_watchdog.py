@@ -187,7 +187,7 @@ class TestWarning:
 
     def listen(self, peer, watched, said, count):
         def heard():
-            watched._executor.spin_once(timeout_sec=0)
+            watched.listen_once()
             return len(said()) >= count
 
         peer.wait_for(heard, f'{count} warnings')
