@@ -28,11 +28,6 @@ def node_name(endpoint: TopicEndpointInfo) -> str:
     return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
 
 
-def guid_of(endpoint: TopicEndpointInfo) -> Guid:
-    """Id of a publisher or a subscription."""
-    return Guid(bytes(endpoint.endpoint_gid))
-
-
 def images_node_name(name: str) -> str:
     """Name of the hidden node that takes images over UDP for a node of this name."""
     return f'{HIDDEN}{name.lstrip(HIDDEN)}{_IMAGES}'
@@ -42,6 +37,11 @@ def owner_of(name: str) -> str:
     """Name of the node that such a hidden node serves; any other name as it is."""
     is_ours = name.startswith(HIDDEN) and name.endswith(_IMAGES)
     return name.removeprefix(HIDDEN).removesuffix(_IMAGES) if is_ours else name
+
+
+def guid_of(endpoint: TopicEndpointInfo) -> Guid:
+    """Id of a publisher or a subscription."""
+    return Guid(bytes(endpoint.endpoint_gid))
 
 
 def own_endpoint(node: Node) -> TopicEndpointInfo | None:

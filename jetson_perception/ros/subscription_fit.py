@@ -10,7 +10,7 @@ from jetson_perception.dds.best_transport import BestTransport, best_transport
 from jetson_perception.dds.ended_processes import EndedProcesses
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
-from jetson_perception.ros.endpoint_names import guid_of, own_endpoint
+from jetson_perception.ros.endpoint_names import own_endpoint
 from jetson_perception.ros.qos import all_reliable
 from jetson_perception.ros.steady_timer import steady_timer
 
@@ -162,13 +162,13 @@ class SubscriptionFit:
     def _publishers(self) -> list[TopicEndpointInfo]:
         """Who publishes the topic, without those whose process has ended."""
         found = {
-            guid_of(info): info
+            Guid(bytes(info.endpoint_gid)): info
             for info in self._node.get_publishers_info_by_topic(self._topic)
             if info.topic_type == self._type_name
         }
         if self._own is None:
             endpoint = own_endpoint(self._node)
-            self._own = None if endpoint is None else guid_of(endpoint)
+            self._own = None if endpoint is None else Guid(bytes(endpoint.endpoint_gid))
         if self._own is None:
             return list(found.values())
         ended = self._ended.of(found, self._own)
