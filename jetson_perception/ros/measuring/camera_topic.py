@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rclpy.logging import LoggingSeverity
-from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
 from std_msgs.msg import Header
 
 from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
-from jetson_perception.ros.endpoint_names import owner_of
 from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
 from jetson_perception.ros.measuring.graph_listener import GraphListener
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
 from jetson_perception.ros.measuring.publishers import Reader, described_publisher, transport_of
+from jetson_perception.ros.measuring.subscribers import subscribers_without
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.topic_facts import TopicFacts
 
@@ -144,7 +143,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         _fill_in_ages(measured, heard, node)
         reader = Reader(node, name)
         measured.publishers = [described_publisher(info, reader) for info in publishers]
-        measured.subscribers_without = _without(node, name, publishers)
+        measured.subscribers_without = subscribers_without(node, name, publishers)
         measured.transport = transport_of(publishers, reader)
         measured.findings = [_as_dict(each) for each in judge(facts)]
         ear.close()
@@ -241,30 +240,6 @@ def _fill_in_ages(measured: TopicMeasurement, heard: list[Heard], node: Node) ->
         before = statistics.median((each.sent_ns - each.stamp_ns) / 1e6 for each in sent)
         measured.age_ms['before_sending'] = before
     measured.age_ms = {key: round(value, 3) for key, value in measured.age_ms.items()}
-
-
-def _without(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> list[str]:
-    """Who subscribes and can get nothing of any publisher, and why."""
-    found = []
-    for taker in node.get_subscriptions_info_by_topic(name):
-        reasons = [_refusal(taker, each) for each in publishers]
-        if reasons and all(reasons):
-            found.append(f'{printable(owner_of(taker.node_name))} {reasons[0]}')
-    return found
-
-
-def _refusal(taker: TopicEndpointInfo, publisher: TopicEndpointInfo) -> str:
-    """Why a subscription gets nothing of a publisher; '' where it does."""
-    wants, offered = taker.qos_profile, publisher.qos_profile
-    if taker.topic_type != publisher.topic_type:
-        return f'asks for {printable(taker.topic_type)}'
-    reliable = QoSReliabilityPolicy.RELIABLE
-    if wants.reliability == reliable and offered.reliability != reliable:
-        return 'asks for reliable, which is not offered'
-    latched = QoSDurabilityPolicy.TRANSIENT_LOCAL
-    if wants.durability == latched and offered.durability != latched:
-        return 'asks for transient_local, which is not offered'
-    return ''
 
 
 def _as_dict(finding: Finding) -> dict[str, str]:
