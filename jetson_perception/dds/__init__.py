@@ -1,5 +1,5 @@
 """What the middleware does below ROS: its shared memory, its sockets, the ids of its participants.
 
-Fast DDS alone is known here, as ROS 2 Humble and Jazzy have it; of another middleware, what is
-asked is answered with "not known".
+Only Fast DDS is understood, in the releases that ROS 2 Humble and Jazzy have; for any other
+middleware the answer is "not known".
 """

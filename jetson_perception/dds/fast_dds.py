@@ -55,7 +55,7 @@ def fast_dds(environ: Mapping[str, str] = os.environ) -> FastDds | None:
 
 
 def _libraries(prefix: Path) -> list[str]:
-    """What of Fast DDS an installation has; [] where nothing can be looked at."""
+    """Names of the libraries of Fast DDS in an installation; [] where it cannot be read."""
     try:
         found = [sorted(prefix.glob(f'{each}/libfast*.so.*')) for each in ('lib', 'lib/*')]
     except OSError:  # such as a name that is too long
@@ -64,7 +64,7 @@ def _libraries(prefix: Path) -> list[str]:
 
 
 def set_by_user(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> str:
-    """What of Fast DDS's transports the user has set: a variable's or file's name; '' if nothing.
+    """The variable or file by which the user has set Fast DDS's transports; '' if there is none.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from statistics import quantiles
 from typing import NamedTuple
 
 #: Losses that are worth a word: fewer frames, or a smaller share, are lost on a busy machine.
-LEAST_LOST, LEAST_SHARE = 3, 0.05
+_LEAST_LOST, _LEAST_SHARE = 3, 0.05
 #: Publishers of one topic that are told apart; the one silent for longest is forgotten for more.
 _MOST_PUBLISHERS = 8
 #: No camera sends faster, so a larger step in numbers is one to another publisher.
@@ -17,7 +17,7 @@ _FASTER = 4.0
 _SPARE = 3
 #: After so much silence a publisher may have ended, if another one fits as well.
 _SILENT_NS, _SILENT_PERIODS = 3_000_000_000, 10
-#: Periods that are looked at: how many, and the least for an opinion.
+#: How many periods are looked at, and how many it takes to judge.
 _PERIODS, _LEAST_PERIODS = 30, 6
 #: Of the regular period: up to where an interval is one, and from where it is several.
 _ONE, _SEVERAL = 1.3, 1.7
@@ -72,7 +72,7 @@ class NumberedFrames:
         return 1e9 / period_ns if period_ns else 0.0
 
     def take(self, number: int, sent_ns: int) -> int:
-        """Hear of a frame; returns how many are missing between it and the last one before it.
+        """Count a frame; returns how many are missing between it and the last one before it.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class StampedFrames:
         return 1e9 / period_ns if period_ns else 0.0
 
     def take(self, stamp_ns: int) -> int:
-        """Hear of a frame; returns how many are now known to be missing before it."""
+        """Count a frame; returns how many are now known to be missing before it."""
         last_ns, self._last_ns = self._last_ns, stamp_ns
         if last_ns is None or stamp_ns <= last_ns:  # started again
             self._periods_ns.clear()
@@ -175,7 +175,7 @@ class Counted(NamedTuple):
     @property
     def is_worth_a_word(self) -> bool:
         """Whether so many frames are lost that somebody should know."""
-        return self.lost >= LEAST_LOST and self.share_lost >= LEAST_SHARE
+        return self.lost >= _LEAST_LOST and self.share_lost >= _LEAST_SHARE
 
 
 class FrameCounts:
@@ -194,10 +194,10 @@ class FrameCounts:
         self._received = 0
         #: Frames that are missing between those that came.
         self._missing = 0
-        #: What the middleware says it lost, which is before it could be taken.
+        #: What the middleware says that it has lost, which nobody could take any more.
         self._on_the_way = 0
         self._before_subscription = 0
-        #: Whether it says so at all.
+        #: Whether the middleware counts what it loses.
         self._is_told = False
         self._seconds: deque[tuple[int, int, int]] = deque([(0, 0, 0)], maxlen=seconds + 1)
 
@@ -229,7 +229,7 @@ class FrameCounts:
         self._before_subscription = self._on_the_way
 
     def lost_on_the_way(self, total: int) -> None:
-        """Hear from the middleware how many of the subscription's it has lost so far."""
+        """Take the middleware's own count of what it has lost so far for the subscription."""
         self._is_told = True
         self._on_the_way = max(self._on_the_way, self._before_subscription + total)
 

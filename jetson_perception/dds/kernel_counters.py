@@ -1,4 +1,4 @@
-"""What the kernel threw away of datagrams, in the last seconds."""
+"""Datagrams that the kernel threw away in the last seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The discovery of this host alone, in a way that leaves the choice of transports open.
+"""Discovery limited to this host, with transports still to be chosen.
 
 With ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST, rmw_fastrtps gives a participant transports of its
 own, of the sizes that Fast DDS has by default, and nothing can change them. A profile can do what

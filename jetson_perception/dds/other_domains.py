@@ -1,8 +1,8 @@
 """Participants of this host that cannot be discovered from here: of another domain, or hidden.
 
 Each participant listens on UDP ports that follow from its domain, and the kernel lists those of
-every user. Whose they are, and how its discovery is set, is known of processes
-whose environment this user may read; nothing but three variables is looked at.
+every user. Which process has a port, and how its discovery is set, is known of processes that this
+user may look into; of their environment, only one variable is looked at.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from jetson_perception.dds.proc import PROC, read
 from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 _MOST_PROCESSES, _MOST_DESCRIPTORS = 4000, 2000
-_RANGE, _LOCALHOST_ONLY = 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'
-_SHOWN_CHARACTERS = 40
+_RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 
 
 def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
-    """What of this host's participants is not to be discovered from a domain, for people."""
+    """Participants of this host that cannot be discovered from a domain, as texts for people."""
     ports = _participant_ports(proc)
     by_domain: dict[int, list[str]] = defaultdict(list)
     for of_domain, inode in ports:
@@ -39,25 +38,23 @@ def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
             who = f' ({_named(min(owners), proc)})' if owners else ''
             there = counted(len(inodes), 'participant')
             found.append(f'ROS_DOMAIN_ID {other} has {there} on this host{who}, not {domain}')
-    found += [f'{_named(pid, proc)} has {name}=OFF' for pid, name in _hidden(processes, proc)]
+    found += [f'{_named(pid, proc)} has {_RANGE}=OFF' for pid in _hidden(processes, proc)]
     return tuple(found)
 
 
-def _hidden(processes: Mapping[str, int], proc: Path) -> Iterator[tuple[int, str]]:
-    for pid in sorted(set(processes.values())):
-        if discovery_of(pid, proc).get(_RANGE, '').upper() == 'OFF' and pid != os.getpid():
-            yield pid, _RANGE
+def _hidden(processes: Mapping[str, int], proc: Path) -> list[int]:
+    """Other processes whose participants nobody is to discover."""
+    others = sorted(set(processes.values()) - {os.getpid()})
+    return [pid for pid in others if _discovery_range(pid, proc) == 'OFF']
 
 
-def discovery_of(pid: int, proc: Path = PROC) -> dict[str, str]:
-    """The variables of a process that decide on its discovery; empty where it may not be read."""
-    wanted = {'ROS_DOMAIN_ID', _RANGE, _LOCALHOST_ONLY}
-    found = {}
+def _discovery_range(pid: int, proc: Path) -> str:
+    """How far a process wants to discover others; '' where it does not say, or may not be read."""
     for entry in read(proc / str(pid) / 'environ').split('\0'):
         name, _, value = entry.partition('=')
-        if name in wanted:
-            found[name] = printable(value, _SHOWN_CHARACTERS)
-    return found
+        if name == _RANGE:
+            return value.upper()
+    return ''
 
 
 def _participant_ports(proc: Path) -> list[tuple[int, str]]:
@@ -76,7 +73,7 @@ def _participant_ports(proc: Path) -> list[tuple[int, str]]:
 
 
 def _processes(inodes: set[str], proc: Path) -> dict[str, int]:
-    """Who has which socket, of the processes that this user may look at."""
+    """Which process has a socket, by its inode; of processes that this user may look into."""
     found: dict[str, int] = {}
     pids = [name for name in os.listdir(proc) if name.isdecimal()]
     for pid in pids[:_MOST_PROCESSES]:

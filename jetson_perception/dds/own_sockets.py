@@ -22,7 +22,7 @@ class OwnSockets(NamedTuple):
     Attributes
     ----------
     nbytes : int or None
-        What the one holds that holds most; None where there is none.
+        What the largest of them holds; None where there is none.
     drops : int or None
         Datagrams that the kernel dropped since they were opened; None where it does not tell.
     """

@@ -20,7 +20,7 @@ from jetson_perception.dds.proc import PROC, read
 SHARED_MEMORY = Path('/dev/shm')
 _LOCKS = PROC / 'locks'
 _SEGMENT = re.compile(r'fast(?:rtps|dds)_[0-9a-f]{16}')
-#: Of anything of Fast DDS: segments, ports, and the semaphores of ports.
+#: Any file of Fast DDS: segments, ports, and the semaphores of ports.
 _FILE = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_\w+')
 #: '1: FLOCK  ADVISORY  WRITE 979 00:1b:2242738 0 EOF': who holds a lock, and on what.
 _LOCK = re.compile(r'^\d+: FLOCK +\S+ +WRITE +(\d+) +([0-9a-f]+:[0-9a-f]+):(\d+) ', re.MULTILINE)
@@ -52,7 +52,7 @@ class Segment(NamedTuple):
 
 
 def segments(folder: Path = SHARED_MEMORY, locks: Path = _LOCKS) -> list[Segment]:
-    """The segments in a folder, of living processes and of dead ones; none where there is none."""
+    """The segments in a folder, of living processes and of dead ones; [] without the folder."""
     owners = _owners(locks)
     found = []
     for path in _files(folder):
@@ -97,7 +97,7 @@ def free_bytes(folder: Path = SHARED_MEMORY) -> int:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What of Fast DDS lies in a folder, up to a number that no honest process reaches."""
+    """Files of Fast DDS in a folder, up to a number that no honest process reaches."""
     try:
         with os.scandir(folder) as entries:
             names = [each.name for each, _ in zip(entries, range(_MOST_FILES), strict=False)]

@@ -43,7 +43,7 @@ class SharedMemoryTrial:
         self._arrived = False
 
     def message_arrived(self) -> None:
-        """Count a message, by whichever way is the present one."""
+        """Count a message, by whichever transport is the present one."""
         self._arrived = True
 
     def needs_udp(self) -> bool:
@@ -66,7 +66,7 @@ class SharedMemoryTrial:
 
     @property
     def is_over(self) -> bool:
-        """Whether the way is decided on."""
+        """Whether the transport is decided on."""
         return self._state in (_State.CONFIRMED, _State.FAILED)
 
     def _go(self, state: _State) -> None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 WANTED_BYTES = 4 << 20
 """What one socket should hold: a 1280×720 image in color, with the kernel's own overhead."""
-ENOUGH_BYTES = 1 << 20
-"""With less, fewer images arrive over UDP than through a shared-memory segment of any size."""
 SYSCTL_LINE = f'sudo sysctl -w net.core.rmem_max={WANTED_BYTES}'
 """What raises the limit until the next start."""
 
+#: With less, fewer images arrive over UDP than through a shared-memory segment of any size.
+_ENOUGH_BYTES = 1 << 20
 _LIMITS = PROC / 'sys/net/core'
 
 
@@ -35,7 +35,7 @@ def send_limit(folder: Path = _LIMITS) -> int | None:
 
 def carries_images(limit: int | None) -> bool:
     """Whether a socket with this limit holds enough of an image; so it is taken if not known."""
-    return limit is None or limit >= ENOUGH_BYTES
+    return limit is None or limit >= _ENOUGH_BYTES
 
 
 def _number(path: Path) -> int | None:

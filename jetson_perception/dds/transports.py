@@ -1,6 +1,6 @@
 """Which transports a process's participants take, decided before ROS starts.
 
-A sender takes the way that its reader offers, and shared memory first. So what a participant
+A sender takes the transport that its reader offers, and shared memory first. So what a participant
 offers decides what arrives: through shared memory all that fits into the *sender's* segment, which
 is 512 kB by default, and over UDP all that fits into the reader's socket. Ours send through a
 segment that images fit into, and over sockets that never wait for a slow reader.

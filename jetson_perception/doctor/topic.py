@@ -49,8 +49,8 @@ def examine_topic(measured: dict[str, Any]) -> Iterator[Finding]:
     if measured['received']:
         yield _rate(measured)
         yield _age(measured)
-    if measured['way']:
-        yield Finding(_GROUP, 'way', measured['way'])
+    if measured['transport']:
+        yield Finding(_GROUP, 'transport', measured['transport'])
     yield _lost(measured)
     for why in measured['findings']:
         yield Finding(_GROUP, 'cause', why['found'], WARNING, why['cure'])

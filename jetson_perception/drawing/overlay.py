@@ -15,6 +15,7 @@ import numpy as np
 from jetson_perception.drawing.placing import Places
 from jetson_perception.drawing.sizes import Sizes
 from jetson_perception.drawing.text import on_ground, put_light, put_line, rendered, text_height
+from jetson_perception.tasks.box_overlap import box_ious
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ class Overlay:
             BGR of each box.
         """
         others = list(self._boxes)
-        overlaps = _iou(xyxy, np.array([box.xyxy for box in others])) if others else None
+        overlaps = box_ious(xyxy, np.array([box.xyxy for box in others])) if others else None
         labels = zip(class_names, names, values, colors, strict=True)
         for row, (class_name, name, value, color) in enumerate(labels):
             twin = None if overlaps is None else self._twin(others, overlaps[row], class_name)
@@ -179,13 +180,3 @@ def _darken(part: NDArray[np.uint8]) -> None:
     """Make a background for white text."""
     if part.size:
         part[:] = cv2.convertScaleAbs(part, alpha=_DARKENED)
-
-
-def _iou(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Overlap (IoU) of each of `some` with each of `others`, shape (some, others)."""
-    corner = np.maximum(some[:, None, :2], others[None, :, :2])
-    end = np.minimum(some[:, None, 2:], others[None, :, 2:])
-    both = np.clip(end - corner, 0, None).prod(axis=2)
-    areas = [np.clip(each[:, 2:] - each[:, :2], 0, None).prod(axis=1) for each in (some, others)]
-    together = areas[0][:, None] + areas[1][None] - both
-    return np.divide(both, together, out=np.zeros_like(both), where=together > 0)

@@ -14,6 +14,7 @@ from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.evaluators import instance_mask
 from jetson_perception.printable import counted
+from jetson_perception.tasks.box_overlap import box_ious
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.detection_options import DetectionOptions
 
@@ -430,7 +431,7 @@ def match_boxes(
     rows, columns : ndarray, shape (pairs,), intp
         Indices into `one` and `other`.
     """
-    iou = _box_ious(one.xyxy, other.xyxy)
+    iou = box_ious(one.xyxy.astype(np.float64), other.xyxy.astype(np.float64))
     iou[one.class_id[:, None] != other.class_id] = -1
     pairs = list(_greedy(iou, least_iou))
     found = np.array(pairs, np.intp).reshape(-1, 2)
@@ -447,16 +448,6 @@ def _greedy(iou: NDArray[np.float64], least: float) -> Iterator[tuple[int, int]]
             rows.add(row)
             columns.add(column)
             yield row, column
-
-
-def _box_ious(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """IoU of every pair, shape (n, m)."""
-    a, b = one.astype(np.float64)[:, None], other.astype(np.float64)[None]
-    overlap = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    both = np.prod(np.maximum(overlap, 0), axis=-1)
-    areas = [np.prod(each[..., 2:] - each[..., :2], axis=-1) for each in (a, b)]
-    union = areas[0] + areas[1] - both
-    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
 
 
 def _alone(found: Detections, paired: NDArray[np.intp], threshold: float) -> int:

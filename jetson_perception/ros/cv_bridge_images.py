@@ -60,7 +60,7 @@ class CvBridgeImages:
         Parameters
         ----------
         msg : sensor_msgs Image
-            Its encoding is one of `deep_images.COLORS`.
+            Its encoding is one of `sixteen_bit.COLORS`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Names of the nodes behind the publishers and subscriptions of a topic."""
+"""Whose the publishers and subscriptions of a topic are: names of nodes, and ids."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def owner_of(name: str) -> str:
     return name.removeprefix(HIDDEN).removesuffix(_IMAGES) if is_ours else name
 
 
+def guid_of(endpoint: TopicEndpointInfo) -> Guid:
+    """Id of a publisher or a subscription."""
+    return Guid(bytes(endpoint.endpoint_gid))
+
+
 def own_endpoint(node: Node) -> TopicEndpointInfo | None:
     """A publisher of the node itself, for the id of its participant; None if it is not found."""
     return _own(node, node.get_publishers_info_by_topic('/parameter_events'), {node.get_name()})
@@ -56,7 +61,7 @@ def _own(
     """The endpoint that a node of this process and of one of these names has."""
     pid = os.getpid() % PID_MODULUS
     for info in endpoints:
-        guid = Guid(bytes(info.endpoint_gid))
+        guid = guid_of(info)
         if (
             info.node_namespace == node.get_namespace()
             and info.node_name in names

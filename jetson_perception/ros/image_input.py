@@ -28,7 +28,7 @@ from jetson_perception.ros.image_messages import (
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_taker import TakenImage
 from jetson_perception.ros.image_topic import (
-    TRANSPORTS,
+    FORMS,
     ImageTopic,
     image_topic,
     require_takeable,
@@ -64,7 +64,7 @@ class ImageInputParams(CameraTopicsParams):
         'foxglove to foxglove_msgs/CompressedVideo on image/foxglove. Where image is remapped to '
         'a topic that ends so, or that only such images are sent on, they are taken either way. '
         'Video (H.264 and H.265) needs PyAV 17 and the package of its messages.',
-        choices=TRANSPORTS,
+        choices=FORMS,
         at_configure=True,
     )
     reliability: str = param(
@@ -178,7 +178,7 @@ class ImageInput:
             reliability=params.reliability,
             every_frame=params.every_frame,
             # In lockstep, an image may be a copy of one that was taken: order is everything.
-            on_image=None if params.every_frame or topic.transport != 'raw' else self._on_image,
+            on_image=None if params.every_frame or topic.form != 'raw' else self._on_image,
         )
 
     def _callback(self, topic: ImageTopic) -> Callable[[Any], None]:

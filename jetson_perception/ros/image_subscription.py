@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ImageSubscription:
-    """Subscribes to a topic by the way, and with the reliability, that its publishers call for.
+    """Subscribes to a topic by the transport, and with the reliability, that its publishers need.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class ImageSubscription:
             **overridable,
         )
         node = self._node
-        if wanted.way.over_udp:
+        if wanted.transport.over_udp:
             subscription, node = self._over_udp(subscription, threaded=taker is not None)
         if taker is not None:
             subscription = self._threaded(subscription, node, taker)
@@ -168,7 +168,7 @@ class ImageSubscription:
             )
             return subscription, self._node
         self._node.destroy_subscription(subscription)
-        reason = self._fit.wanted.way.reason
+        reason = self._fit.wanted.transport.reason
         if reason and reason != self._said:  # else UDP is only tried, as nothing has come yet
             self._said = reason
             self._node.get_logger().info(f'images on {name} are received over UDP: {reason}')

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class _Form(NamedTuple):
-    """How images are sent: by a transport of image_transport.
+    """How images are sent; image_transport calls it a transport.
 
     Attributes
     ----------
     type_name : str
         Of the messages, as the graph has it.
     suffix : str
-        What the transport adds to the name of the topic.
+        What image_transport adds to the name of the topic.
     is_video : bool
         Whether a message can be understood only after those before it.
     """
@@ -41,8 +41,8 @@ _FORMS = {
     'foxglove': _Form('foxglove_msgs/msg/CompressedVideo', '/foxglove', is_video=True),
 }
 
-TRANSPORTS: tuple[str, ...] = tuple(_FORMS)
-"""Names of the transports, as image_transport has them; the plain one first."""
+FORMS: tuple[str, ...] = tuple(_FORMS)
+"""Names of the forms, as image_transport has them; the plain one first."""
 
 
 class ImageTopic(NamedTuple):
@@ -52,27 +52,27 @@ class ImageTopic(NamedTuple):
     ----------
     name : str
         Its full name.
-    transport : str
-        One of `TRANSPORTS`.
+    form : str
+        One of `FORMS`.
     """
 
     name: str
-    transport: str = 'raw'
+    form: str = 'raw'
 
     @property
     def compressed(self) -> bool:
         """Whether these are CompressedImages."""
-        return self.transport == 'compressed'
+        return self.form == 'compressed'
 
     @property
     def is_video(self) -> bool:
         """Whether these are packets of a video."""
-        return _FORMS[self.transport].is_video
+        return _FORMS[self.form].is_video
 
     @property
     def type_name(self) -> str:
         """Name of their type, as the graph has it."""
-        return _FORMS[self.transport].type_name
+        return _FORMS[self.form].type_name
 
     @property
     def message_type(self) -> Any:
@@ -89,7 +89,7 @@ class ImageTopic(NamedTuple):
     @property
     def others(self) -> tuple[ImageTopic, ...]:
         """The same topic with images of each other form."""
-        return tuple(ImageTopic(self.name, each) for each in TRANSPORTS if each != self.transport)
+        return tuple(ImageTopic(self.name, each) for each in FORMS if each != self.form)
 
     def sent_as(self, types: Iterable[str]) -> ImageTopic | None:
         """The same topic with images as they are sent, where all are of one other form."""
@@ -118,10 +118,10 @@ class ImageTopic(NamedTuple):
 
 def raw_topic(name: str) -> str:
     """The topic of raw images that belongs to an image topic, itself if that is one."""
-    return name.removesuffix(_FORMS[_transport_by_name(name)].suffix)
+    return name.removesuffix(_FORMS[_form_by_name(name)].suffix)
 
 
-def image_topic(node: Node, topic: str, transport: str) -> ImageTopic:
+def image_topic(node: Node, topic: str, form: str) -> ImageTopic:
     """Where a node finds the images that its user means.
 
     Parameters
@@ -130,24 +130,24 @@ def image_topic(node: Node, topic: str, transport: str) -> ImageTopic:
         Whose remappings count.
     topic : str
         What the node calls the topic: 'image'.
-    transport : str
-        One of `TRANSPORTS`.
+    form : str
+        One of `FORMS`, as the parameter image_transport has it.
 
     Returns
     -------
     ImageTopic
-        Of a compressed form where the transport or the topic's name says so, or where the user
+        Of a compressed form where `form` or the topic's name says so, or where the user
         remapped `<topic>/compressed` or the like alone.
     """
     name = node.resolve_topic_name(topic)
-    by_name = _transport_by_name(name)
+    by_name = _form_by_name(name)
     if by_name != 'raw':
         return ImageTopic(name, by_name)
-    if transport != 'raw':
-        below = _remapped(node, f'{topic}{_FORMS[transport].suffix}')
-        return ImageTopic(below or f'{name}{_FORMS[transport].suffix}', transport)
+    if form != 'raw':
+        below = _remapped(node, f'{topic}{_FORMS[form].suffix}')
+        return ImageTopic(below or f'{name}{_FORMS[form].suffix}', form)
     if not _remapped(node, topic):
-        for each in TRANSPORTS[1:]:
+        for each in FORMS[1:]:
             below = _remapped(node, f'{topic}{_FORMS[each].suffix}')
             if below:
                 return ImageTopic(below, each)
@@ -164,11 +164,11 @@ def require_takeable(topic: ImageTopic) -> None:
     """
     problem = topic.problem()
     if problem:
-        raise ParameterError(f'image_transport is {topic.transport}: {problem}', 'image_transport')
+        raise ParameterError(f'image_transport is {topic.form}: {problem}', 'image_transport')
 
 
-def _transport_by_name(name: str) -> str:
-    return next((each for each in TRANSPORTS[1:] if name.endswith(_FORMS[each].suffix)), 'raw')
+def _form_by_name(name: str) -> str:
+    return next((each for each in FORMS[1:] if name.endswith(_FORMS[each].suffix)), 'raw')
 
 
 def _remapped(node: Node, topic: str) -> str:

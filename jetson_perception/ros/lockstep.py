@@ -68,7 +68,7 @@ class FrameAnswers:
         If no sender waits for answers, every image is new, whatever its stamp.
         """
         stamp = stamp_ns(header)
-        if stamp != self._taken_ns or not (stamp and self._sender_waits()):
+        if stamp != self._taken_ns or not (stamp and self.sender_waits()):
             self._taken_ns = stamp
             return True
         if stamp == self._done_ns:
@@ -80,7 +80,7 @@ class FrameAnswers:
         self._done_ns = stamp_ns(header)
         self._publisher.publish(FrameDone(header=header, node=self._name))
 
-    def _sender_waits(self) -> bool:
+    def sender_waits(self) -> bool:
         """Whether a sender of the images, and not only another node, hears the answers."""
         node = self._node
         # The sender of images that a republisher compresses is on the raw topic.
@@ -89,10 +89,10 @@ class FrameAnswers:
             for topic in {self._image_topic, raw_topic(self._image_topic)}
             for info in node.get_publishers_info_by_topic(topic)
         ]
-        hearers = node.get_subscriptions_info_by_topic(done_topic(self._image_topic))
-        if not all(map(is_named, (*senders, *hearers))):
-            return bool(hearers)
-        return not set(map(node_name, senders)).isdisjoint(map(node_name, hearers))
+        subscribers = node.get_subscriptions_info_by_topic(done_topic(self._image_topic))
+        if not all(map(is_named, (*senders, *subscribers))):
+            return bool(subscribers)
+        return not set(map(node_name, senders)).isdisjoint(map(node_name, subscribers))
 
     def close(self) -> None:
         """Stop taking part."""

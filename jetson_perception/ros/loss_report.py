@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.dds.frame_counts import Counted, FrameCounts
 from jetson_perception.dds.kernel_counters import KernelCounters
-from jetson_perception.dds.losses import Finding, judge
+from jetson_perception.dds.losses import judge
 from jetson_perception.printable import printable, printable_line
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lost_messages import LostMessages
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
-    from jetson_perception.dds.losses import InputFacts
+    from jetson_perception.dds.findings import Finding
+    from jetson_perception.dds.input_facts import InputFacts
     from jetson_perception.ros.arrivals import Arrival, Arrivals
     from jetson_perception.ros.image_topic import ImageTopic
 
@@ -35,7 +36,7 @@ _FORGET_S = 60.0
 class LossReport:
     """Counts the images of a topic that were lost; a lasting loss is logged once a cause.
 
-    It outlives subscriptions: one that is made anew, for another transport, say, goes on with the
+    It outlives subscriptions: one that is made anew, for another form, say, goes on with the
     counts, and what was sent between the two is not missing.
 
     Parameters
@@ -136,14 +137,13 @@ class LossReport:
     def collect(self, facts: TopicFacts, *, silent: bool = False) -> InputFacts:
         """What is known of the topic now; it takes some milliseconds."""
         return facts.collect(
-            # What was lost before a silence does not explain it.
             self.in_silence() if silent else self._counts.recent,
             self._kernel,
             silent=silent,
             ever=self._counts.total.received > 0,
             rate_hz=self._counts.rate_hz,
             image_bytes=self._image_bytes,
-            compressed=self._topic is not None and self._topic.transport != 'raw',
+            compressed=self._topic is not None and self._topic.form != 'raw',
         )
 
     def _tell(self) -> None:

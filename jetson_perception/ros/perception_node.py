@@ -220,7 +220,7 @@ class PerceptionNode(ManagedNode):
         if not has_begun:
             if self.ending.is_set():
                 raise PerceptionError('the process is ending')
-            self.get_logger().info(f'{self.busy()[0]}; frames are dropped until then')
+            self.get_logger().info(f'{self.busy()[0]}; no image is taken until then')
         if len(cameras) > 1:  # now, and not when one comes and the others' images would wait
             self._node_input.open()
         for camera in cameras:

@@ -1,4 +1,4 @@
-"""The line of diagnostics that says what people get to see, and how much of it is dropped."""
+"""The line of diagnostics that says what people get to see, and how much of it is skipped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pictures_status(name: str, slots: PictureSlots) -> DiagnosticStatus:
     for topic, counts in slots.counts().items():
         values[f'{topic} rate (Hz)'] = counts.rate_hz
         values[f'{topic} sent'] = counts.sent
-        values[f'{topic} dropped (a newer one came)'] = counts.dropped
+        values[f'{topic} skipped (a newer one came)'] = counts.dropped
         if counts.rate_hz:
             shown.append(f'{counts.rate_hz:.1f} a second of {topic}')
     stuck = next((each.describe() for each in slots.activities if each.is_stuck()), '')

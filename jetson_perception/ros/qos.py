@@ -5,8 +5,10 @@ that any subscriber matches (REP-2003). Users override both from YAML, as
 `qos_overrides./image.subscription.reliability`.
 """
 
+from __future__ import annotations
+
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.qos import (
     QoSDurabilityPolicy,
@@ -16,6 +18,11 @@ from rclpy.qos import (
     QoSReliabilityPolicy,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 #: For images that a node subscribes to: the newest or none. Reliable if they are sent so.
 IMAGE_INPUT = QoSProfile(
@@ -78,3 +85,16 @@ def with_reliability(profile: QoSProfile, *, reliable: bool) -> QoSProfile:
         QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT
     )
     return made
+
+
+def all_reliable(publishers: Iterable[TopicEndpointInfo]) -> bool:
+    """Whether a reliable subscription hears all of them; also where there are none."""
+    reliable = QoSReliabilityPolicy.RELIABLE
+    return all(info.qos_profile.reliability == reliable for info in publishers)
+
+
+def shown_qos(profile: QoSProfile) -> tuple[str, str]:
+    """Reliability and durability as words: 'best_effort', 'volatile'."""
+    # As rclpy has it of others, the reliability may be a plain number.
+    reliability = QoSReliabilityPolicy(profile.reliability)
+    return reliability.name.lower(), profile.durability.name.lower()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rclpy.qos import QoSReliabilityPolicy
-
 from jetson_perception.dds import segments, sockets, transports
+from jetson_perception.dds.best_transport import BestTransport, best_transport
 from jetson_perception.dds.ended_processes import EndedProcesses
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
-from jetson_perception.dds.ways import Way, way_from
 from jetson_perception.ros.endpoint_names import own_endpoint
+from jetson_perception.ros.qos import all_reliable
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
@@ -34,16 +33,19 @@ class Fit(NamedTuple):
     reliable : bool
         Whether what is lost is sent again. A reliable subscription hears no publisher that is
         best effort, and a best-effort one loses what a reliable publisher would send again.
-    way : Way
+    transport : BestTransport
         Whether it offers nothing but UDP, and why.
     """
 
     reliable: bool = False
-    way: Way = Way(over_udp=False)
+    transport: BestTransport = BestTransport(over_udp=False)
 
     def differs_from(self, other: Fit) -> bool:
         """Whether a subscription made for one would not do for the other."""
-        return (self.reliable, self.way.over_udp) != (other.reliable, other.way.over_udp)
+        return (self.reliable, self.transport.over_udp) != (
+            other.reliable,
+            other.transport.over_udp,
+        )
 
 
 class SubscriptionFit:
@@ -87,7 +89,7 @@ class SubscriptionFit:
         #: Publishers that have left since the subscription was made.
         self._left = 0
         self._is_quiet = True
-        #: Of the largest image that has come, and when the way was last decided on.
+        #: Of the largest image that has come, and when the transport was last decided on.
         self._image_bytes = self._judged_bytes = 0
         self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
 
@@ -98,11 +100,11 @@ class SubscriptionFit:
 
     @property
     def is_settled(self) -> bool:
-        """Whether a publisher has been seen, and the way is decided on."""
+        """Whether a publisher has been seen, and the transport is decided on."""
         return self.judged and (self._trial is None or self._trial.is_over)
 
     def message_arrived(self, nbytes: int = 0) -> None:
-        """Trust the way by which a message of this size has come."""
+        """Trust the transport by which a message of this size has come."""
         self._is_quiet = False
         self._image_bytes = max(self._image_bytes, nbytes)
         if self._trial is not None:
@@ -125,10 +127,12 @@ class SubscriptionFit:
         guids = [Guid(each) for each in self._judged]
         # Where images cannot be had over UDP alone, there is no choice.
         own = self._own if transports.udp_alone() else None
-        way = Way(over_udp=False) if own is None else _way(guids, own, self._image_bytes)
-        tries = own is not None and not way.over_udp and _share_host(guids, own)
+        transport = BestTransport(over_udp=False)
+        if own is not None:
+            transport = _best_transport(guids, own, self._image_bytes)
+        tries = own is not None and not transport.over_udp and _share_host(guids, own)
         self._trial = SharedMemoryTrial() if tries else None
-        return self._want(Fit(self._reliable_for(publishers), way), self._left > _MOST_LEFT)
+        return self._want(Fit(self._reliable_for(publishers), transport), self._left > _MOST_LEFT)
 
     def _check_if_changed(self) -> None:
         is_quiet, self._is_quiet = self._is_quiet, True
@@ -141,8 +145,8 @@ class SubscriptionFit:
             tried = self._trial.needs_udp()
             reason = "nothing comes through the publisher's shared memory"
             # Before that is known, the publisher may just have sent nothing.
-            way = Way(tried, reason if self._trial.failed else '')
-            self._want(Fit(self.wanted.reliable, way))
+            transport = BestTransport(tried, reason if self._trial.failed else '')
+            self._want(Fit(self.wanted.reliable, transport))
         elif not publishers and is_quiet and self._left and not self.wanted.reliable:
             # Nothing is lost by it: whoever comes has to find any subscription first.
             self._want(self.wanted, anew=True)
@@ -173,19 +177,17 @@ class SubscriptionFit:
     def _reliable_for(self, publishers: list[TopicEndpointInfo]) -> bool:
         if self._reliable is not None:
             return self._reliable
-        return all(
-            info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
-        )
+        return all_reliable(publishers)
 
 
 def _ids(publishers: list[TopicEndpointInfo]) -> frozenset[bytes]:
     return frozenset(bytes(info.endpoint_gid) for info in publishers)
 
 
-def _way(publishers: list[Guid], own: Guid, image_bytes: int) -> Way:
+def _best_transport(publishers: list[Guid], own: Guid, image_bytes: int) -> BestTransport:
     # A process of another container may have the same id as this one.
     known = [each for each in segments.segments() if each.pid != os.getpid()]
-    return way_from(publishers, own, known, sockets.receive_limit(), image_bytes)
+    return best_transport(publishers, own, known, sockets.receive_limit(), image_bytes)
 
 
 def _share_host(publishers: list[Guid], own: Guid) -> bool:

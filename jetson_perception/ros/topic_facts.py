@@ -10,18 +10,18 @@ from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatib
 from jetson_perception.dds import sockets
 from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.dds.guids import PID_MODULUS, Guid
-from jetson_perception.dds.losses import InputFacts, Sender
+from jetson_perception.dds.input_facts import InputFacts, Publisher
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.dds.own_sockets import own_sockets
-from jetson_perception.dds.segments import free_bytes, segments, segments_of_process
-from jetson_perception.dds.sender_memory import (
-    SenderMemory,
+from jetson_perception.dds.publisher_memory import (
+    PublisherMemory,
     memory_of,
     shared_memory_size,
     stale,
 )
+from jetson_perception.dds.segments import free_bytes, segments, segments_of_process
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import is_named, node_name, own_subscription
+from jetson_perception.ros.endpoint_names import guid_of, is_named, node_name, own_subscription
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -80,7 +80,7 @@ class TopicFacts:
         left = stale(self._node.context.get_domain_id())
         return InputFacts(
             topic=self._topic,
-            senders=tuple(self._sender(each, own, in_memory) for each in publishers),
+            publishers=tuple(self._publisher(each, own, in_memory) for each in publishers),
             received=recent.received,
             lost=recent.lost,
             lost_here=recent.lost_here,
@@ -108,14 +108,16 @@ class TopicFacts:
         info = own_subscription(self._node, self._topic)
         if info is None:
             return Guid(b''), False
-        return Guid(bytes(info.endpoint_gid)), info.node_name != self._node.get_name()
+        return guid_of(info), info.node_name != self._node.get_name()
 
-    def _sender(self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]) -> Sender:
-        guid = Guid(bytes(info.endpoint_gid))
+    def _publisher(
+        self, info: TopicEndpointInfo, own: Guid, in_memory: list[Segment]
+    ) -> Publisher:
+        guid = guid_of(info)
         known = guid.of_fast_dds and own.of_fast_dds
-        seen: SenderMemory = memory_of(guid, own, in_memory)
+        seen: PublisherMemory = memory_of(guid, own, in_memory)
         mismatch, cure = mismatch_of(self._node, info, self._topic, self._type_name, self._profile)
-        return Sender(
+        return Publisher(
             name=shown_name(info),
             mismatch=mismatch,
             mismatch_cure=cure,

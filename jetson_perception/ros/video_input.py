@@ -59,7 +59,7 @@ class _PacketQueue(QueuedSlot[VideoPacket]):
 class VideoInput:
     """Packets in, frames out: every packet is decoded, and lanes take the newest picture.
 
-    Where decoding falls behind, all that waits is left out, up to the next keyframe.
+    Where decoding falls behind, all that waits is skipped, up to the next keyframe.
 
     Parameters
     ----------
@@ -121,14 +121,14 @@ class VideoInput:
             self._skip(packet)
 
     def _skip(self, packet: VideoPacket) -> None:
-        """Leave out all that waits, as there is no room for a packet."""
-        left_out = 0
+        """Skip all that waits, as there is no room for a packet."""
+        skipped = 0
         while (waiting := self._queue.poll()) is not None:
             self._reject(waiting.tag.header, None)
-            left_out += 1
+            skipped += 1
         self._logger.warning(
             f'decoding the video on {printable(self._name)} takes longer than its frames come: '
-            f'left out {counted(left_out, "packet")}, and those to the next keyframe; have the '
+            f'skipped {counted(skipped, "packet")}, and those to the next keyframe; have the '
             'sender lower its rate or size',
             throttle_duration_sec=_LOG_EVERY_S,
         )
@@ -149,7 +149,7 @@ class VideoInput:
         )
 
     def close(self) -> None:
-        """End the thread; packets that wait are dropped."""
+        """End the thread; packets that wait are skipped."""
         self._queue.close()
         if join_until([self._thread], time.monotonic() + _END_S):
             self._logger.warning(f'{self._activity.who} has not ended; it is left behind')
@@ -183,7 +183,7 @@ class VideoInput:
         return pictures
 
     def _say(self, reason: str) -> None:
-        """Log why pictures are left out, each reason now and then."""
+        """Log why pictures are skipped, each reason now and then."""
         now_s = time.monotonic()
         if now_s - self._said_s.get(reason, -math.inf) >= _LOG_EVERY_S:
             self._said_s[reason] = now_s

@@ -6,13 +6,13 @@ import math
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rclpy.qos import QoSReliabilityPolicy
-
-from jetson_perception.dds.losses import Cause, Finding, judge
+from jetson_perception.dds.findings import Cause, Finding
+from jetson_perception.dds.losses import judge
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named
 from jetson_perception.ros.health import NodeHealth
 from jetson_perception.ros.image_topic import raw_topic
+from jetson_perception.ros.qos import shown_qos
 from jetson_perception.ros.steady_timer import steady_timer
 from jetson_perception.ros.topic_facts import TopicFacts, mismatch_of, shown_name
 
@@ -62,6 +62,8 @@ class ImageWatchdog:
         Who counts lost images, and tells why they are.
     silent_since_s : float, optional
         Since when a subscription that this one replaces has waited.
+    now_s : callable
+        Seconds that never go back.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class ImageWatchdog:
         on_other_type: Callable[[ImageTopic], None] = lambda topic: None,
         losses: LossReport | None = None,
         silent_since_s: float | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
+        self._now_s = now_s
         self._subscription = subscription
         self._topic = topic
         self._patience_s = patience_s
@@ -90,14 +94,14 @@ class ImageWatchdog:
         self._hints = _Kept(self._hint)
         self._health: NodeHealth | None = None
         self._silent_s = 0.0
-        self._last_s = time.monotonic() if silent_since_s is None else silent_since_s
+        self._last_s = now_s() if silent_since_s is None else silent_since_s
         self._ever = False
         self.warned = self._is_closed = False
-        self._timer = steady_timer(node, _CHECK_S, self._check)
+        self._timer = steady_timer(node, _CHECK_S, self.check)
 
     def image_arrived(self) -> None:
         """Start the patience anew."""
-        self._last_s = time.monotonic()
+        self._last_s = self._now_s()
         self._ever = True
         self.warned = False
 
@@ -110,7 +114,7 @@ class ImageWatchdog:
     @property
     def silent_since_s(self) -> float | None:
         """Since when nothing came; None where that was warned of, or long enough to be."""
-        silence_s = time.monotonic() - self._last_s
+        silence_s = self._now_s() - self._last_s
         return None if self.warned or silence_s >= self._patience_s else self._last_s
 
     def at_end(self) -> bool:
@@ -126,8 +130,9 @@ class ImageWatchdog:
         """Why nothing comes, as words for programs; empty until it was warned of."""
         return [each.cause.value for each in self._findings()] if self.warned else []
 
-    def _check(self) -> None:
-        silence_s = time.monotonic() - self._last_s
+    def check(self) -> None:
+        """See whether images come; called twice a second."""
+        silence_s = self._now_s() - self._last_s
         sent = self._sent_as() if silence_s >= _CHECK_S else None
         if sent is not None:
             self._on_other_type(sent)
@@ -153,10 +158,10 @@ class ImageWatchdog:
     def _listen_if(self, silent: bool) -> None:
         """Hear what others say of themselves while nothing comes, and some time after that."""
         if silent:
-            self._silent_s = time.monotonic()
+            self._silent_s = self._now_s()
             if self._health is None:
                 self._health = NodeHealth(self._node)
-        elif time.monotonic() - self._silent_s > _LISTEN_ON_S:
+        elif self._now_s() - self._silent_s > _LISTEN_ON_S:
             self._stop_listening()
 
     def _stop_listening(self) -> None:
@@ -202,7 +207,7 @@ class ImageWatchdog:
         """One line: the topic, who publishes it and how, and what to do."""
         topic = self._subscription.topic_name
         since = 'no image any more' if self._ever else 'no image yet'
-        waited_s = time.monotonic() - self._last_s
+        waited_s = self._now_s() - self._last_s
         silence_s = 3 * self._patience_s if waited_s >= 3 * self._patience_s else self._patience_s
         start = f'{since} on {topic} ({self._topic.type_name}) for {silence_s:.0f} s: '
         publishers = self._publishers()
@@ -303,7 +308,6 @@ class _Kept(Generic[_Found]):
 
 def _described(publisher: TopicEndpointInfo) -> str:
     profile = publisher.qos_profile
-    reliability = QoSReliabilityPolicy(profile.reliability).name.lower()
-    durability = profile.durability.name.lower()
+    reliability, durability = shown_qos(profile)
     kind = printable(publisher.topic_type)
     return f'{shown_name(publisher)} as {kind}, {reliability}, {durability}'

@@ -11,18 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jetson_perception.camera import gst as gst_module
-from jetson_perception.camera.gst import (
-    CsiSource,
-    GstSource,
-    csi_pipeline,
-    launch_arguments,
-    split_pipeline,
-)
+from jetson_perception.camera import gst_process
+from jetson_perception.camera.gst import CsiSource, GstSource
+from jetson_perception.camera.gst_pipeline import csi_pipeline, launch_arguments, split_pipeline
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.images.encodings import to_bgr
 
-REPOSITORY = Path(gst_module.__file__).parents[2]
+REPOSITORY = Path(gst_process.__file__).parents[2]
 
 needs_gst_launch = pytest.mark.skipif(
     shutil.which('gst-launch-1.0') is None, reason='gst-launch-1.0 is not installed'
@@ -231,7 +226,7 @@ def test_size_from_notifications_that_are_mixed_up(stand_in, open_source, action
 
 
 def test_size_that_is_unknown(stand_in, open_source, monkeypatch):
-    monkeypatch.setattr(gst_module, '_SIZE_TIMEOUT_S', 0.05)
+    monkeypatch.setattr(gst_process, '_SIZE_TIMEOUT_S', 0.05)
     with pytest.raises(SourceError, match='did not report the frame size'):
         open_source('gst://untold')
     assert open_source('gst://untold', size_wh=(4, 2)).read().pixels.shape == (2, 4, 3)
@@ -321,7 +316,7 @@ def test_csi_without_a_jetson(stand_in):
 
 @pytest.mark.parametrize('action', ['hang', 'deaf'])
 def test_close_ends_the_child(stand_in, open_source, monkeypatch, action):
-    monkeypatch.setattr(gst_module, '_STOP_TIMEOUT_S', 0.2)
+    monkeypatch.setattr(gst_process, '_STOP_TIMEOUT_S', 0.2)
     source = open_source(f'gst://{action}')
     source.read()
     pid = int(stand_in.read_text())
@@ -394,8 +389,8 @@ def test_real_pipeline(open_source, size_wh):
 @needs_gst_launch
 def test_real_child_is_left_time_to_close_its_camera(open_source, monkeypatch):
     children = []
-    stop = gst_module._stop
-    monkeypatch.setattr(gst_module, '_stop', lambda child: (children.append(child), stop(child)))
+    stop = gst_process._stop
+    monkeypatch.setattr(gst_process, '_stop', lambda child: (children.append(child), stop(child)))
     source = open_source('gst://videotestsrc ! video/x-raw,width=640,height=480', frame_rate=0)
     source.read()
     source.close()

@@ -2,7 +2,9 @@
 
 import pytest
 
-from jetson_perception.dds.losses import Cause, InputFacts, Memory, Sender, judge
+from jetson_perception.dds.findings import Cause
+from jetson_perception.dds.input_facts import InputFacts, Memory, Publisher
+from jetson_perception.dds.losses import judge
 
 IMAGE = 1280 * 720 * 3
 LARGE = {
@@ -18,20 +20,20 @@ LOSING = {'received': 40, 'lost': 110, 'ever': True}
 SILENT = {'silent': True}
 
 
-def sender(memory=Memory.OPEN, segment_bytes=64 << 20, *, same_host=True, **facts):
-    return Sender(
+def publisher(memory=Memory.OPEN, segment_bytes=64 << 20, *, same_host=True, **facts):
+    return Publisher(
         '/camera', same_host=same_host, memory=memory, segment_bytes=segment_bytes, **facts
     )
 
 
-def facts(*senders, **known):
-    return InputFacts('/cam', senders, **(LARGE | known))
+def facts(*publishers, **known):
+    return InputFacts('/cam', publishers, **(LARGE | known))
 
 
-SMALL_SEGMENT = sender(segment_bytes=549_408)
-OTHER_TYPE = sender(mismatch='/camera sends another type', mismatch_cure='remap image')
-FAR = sender(Memory.UNKNOWN, 0, same_host=False)
-OTHER_DDS = sender(Memory.UNKNOWN, 0, same_host=None)
+SMALL_SEGMENT = publisher(segment_bytes=549_408)
+OTHER_TYPE = publisher(mismatch='/camera sends another type', mismatch_cure='remap image')
+FAR = publisher(Memory.UNKNOWN, 0, same_host=False)
+OTHER_DDS = publisher(Memory.UNKNOWN, 0, same_host=None)
 STOCK = {'receive_limit': 212_992, 'socket_bytes': 212_992, 'socket_drops': 900}
 #: What a reliable subscription loses, as it all arrives in the end.
 HERE = {'reliable': True, 'lost_here': 110}
@@ -48,13 +50,15 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
             id='another_domain',
         ),
         pytest.param(facts(OTHER_TYPE, **SILENT), Cause.MISMATCH, id='mismatch'),
-        pytest.param(facts(sender(), **SILENT), Cause.SILENT, id='silent'),
+        pytest.param(facts(publisher(), **SILENT), Cause.SILENT, id='silent'),
         pytest.param(
             facts(SMALL_SEGMENT, **SILENT), Cause.SILENT, id='silent_and_without_a_profile'
         ),
         pytest.param(facts(FAR, **SILENT), Cause.SILENT, id='silent_and_far'),
         pytest.param(facts(SMALL_SEGMENT, **LOSING), Cause.SEGMENT_SMALL, id='small_segment'),
-        pytest.param(facts(sender(), **LOSING, **HERE), Cause.SLOW_TAKING, id='slow_and_reliable'),
+        pytest.param(
+            facts(publisher(), **LOSING, **HERE), Cause.SLOW_TAKING, id='slow_and_reliable'
+        ),
         pytest.param(
             facts(SMALL_SEGMENT, **LOSING, **HERE), Cause.SEGMENT_SMALL, id='sent_again_by_memory'
         ),
@@ -72,21 +76,21 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
             id='small_segment_and_all_lost',
         ),
         pytest.param(
-            facts(sender(Memory.ELSEWHERE, 0), **SILENT), Cause.NOT_SHARED, id='containers'
+            facts(publisher(Memory.ELSEWHERE, 0), **SILENT), Cause.NOT_SHARED, id='containers'
         ),
-        pytest.param(facts(sender(Memory.REFUSED), **SILENT), Cause.OTHER_USER, id='users'),
+        pytest.param(facts(publisher(Memory.REFUSED), **SILENT), Cause.OTHER_USER, id='users'),
         pytest.param(
-            facts(sender(), **SILENT, stale_bytes=1000, stale_refused=True),
+            facts(publisher(), **SILENT, stale_bytes=1000, stale_refused=True),
             Cause.STALE_FILES,
             id='stale_files_of_another_user',
         ),
         pytest.param(
-            facts(sender(Memory.NONE, 0), **LOSING, **FULL, stale_bytes=80 << 20),
+            facts(publisher(Memory.NONE, 0), **LOSING, **FULL, stale_bytes=80 << 20),
             Cause.STALE_FILES,
             id='stale_files_fill_it',
         ),
         pytest.param(
-            facts(sender(Memory.NONE, 0), **LOSING, **FULL), Cause.NO_SPACE, id='small_dev_shm'
+            facts(publisher(Memory.NONE, 0), **LOSING, **FULL), Cause.NO_SPACE, id='small_dev_shm'
         ),
         pytest.param(
             InputFacts('/cam', (OTHER_DDS,), **(LARGE | LOSING | STOCK)),
@@ -104,14 +108,9 @@ FULL = {'shared_memory_bytes': 64 << 20, 'shared_memory_free_bytes': 1 << 20}
             id='far_and_not_dropped_here',
         ),
         pytest.param(
-            facts(sender(), **LOSING, lost_here=100), Cause.SLOW_TAKING, id='slow_taking'
+            facts(publisher(), **LOSING, lost_here=100), Cause.SLOW_TAKING, id='slow_taking'
         ),
-        pytest.param(
-            facts(sender(), **LOSING, lost_here=100, silent=True),
-            Cause.SILENT,
-            id='slow_taking_before_the_silence',
-        ),
-        pytest.param(facts(sender(), **LOSING), Cause.LOAD, id='nothing_explains_it'),
+        pytest.param(facts(publisher(), **LOSING), Cause.LOAD, id='nothing_explains_it'),
     ],
 )
 def test_a_cause_and_no_other(known, cause):
@@ -127,7 +126,7 @@ def test_a_cause_and_no_other(known, cause):
         pytest.param(facts(), id='nothing_known'),
         pytest.param(facts(SMALL_SEGMENT, received=10, ever=True), id='slow_by_itself'),
         pytest.param(facts(SMALL_SEGMENT, received=148, lost=2, ever=True), id='hardly_any'),
-        pytest.param(facts(OTHER_TYPE, sender(), received=150, ever=True), id='one_of_two'),
+        pytest.param(facts(OTHER_TYPE, publisher(), received=150, ever=True), id='one_of_two'),
     ],
 )
 def test_nothing_is_said(known):

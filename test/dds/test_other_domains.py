@@ -2,7 +2,7 @@
 
 import pytest
 
-from jetson_perception.dds.other_domains import discovery_of, undiscovered
+from jetson_perception.dds.other_domains import undiscovered
 
 HEADER = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n'
 
@@ -51,18 +51,25 @@ def test_by_ports(proc, lines, domain, told):
     assert undiscovered(domain, proc(*lines)) == told
 
 
-def test_discovery_that_is_off(proc):
-    made = proc(*PARTICIPANT, environ='A=1\0ROS_AUTOMATIC_DISCOVERY_RANGE=OFF\0')
-    assert undiscovered(7, made) == ('my_camera, pid 77 has ROS_AUTOMATIC_DISCOVERY_RANGE=OFF',)
+OFF = ('my_camera, pid 77 has ROS_AUTOMATIC_DISCOVERY_RANGE=OFF',)
 
 
-def test_three_variables_alone_are_looked_at(proc):
-    secret = 'PASSWORD=hidden\0ROS_DOMAIN_ID=\x1b[31m7\0NO_EQUALS\0ROS_LOCALHOST_ONLY=1\0'
-    assert discovery_of(77, proc(environ=secret)) == {
-        'ROS_DOMAIN_ID': '\\x1b[31m7',
-        'ROS_LOCALHOST_ONLY': '1',
-    }
+@pytest.mark.parametrize(
+    ('environ', 'told'),
+    [
+        pytest.param('', (), id='not_set'),
+        pytest.param('A=1\0ROS_AUTOMATIC_DISCOVERY_RANGE=OFF\0', OFF, id='off'),
+        pytest.param('ROS_AUTOMATIC_DISCOVERY_RANGE=off', OFF, id='lower_case'),
+        pytest.param('ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET\0', (), id='subnet'),
+        pytest.param('MY_ROS_AUTOMATIC_DISCOVERY_RANGE=OFF\0', (), id='another_name'),
+        pytest.param('ROS_AUTOMATIC_DISCOVERY_RANGE\0OFF', (), id='garbage'),
+    ],
+)
+def test_discovery_that_is_off(proc, environ, told):
+    assert undiscovered(7, proc(*PARTICIPANT, environ=environ)) == told
 
 
 def test_a_process_that_may_not_be_looked_at(proc):
-    assert discovery_of(78, proc()) == {}
+    made = proc(*PARTICIPANT)
+    (made / '77/environ').unlink()
+    assert undiscovered(7, made) == ()

@@ -23,7 +23,7 @@ WELL = {
     'jitter_ms': 1.24, 'stamp_jitter_ms': 0.31,
     'age_ms': {'median': 4.04, 'p99': 8.12, 'max': 11.5, 'before_sending': 1.1},
     'clock_problem': '', 'nbytes': 2764852, 'image': '1280×720 bgr8', 'publishers': [CAMERA],
-    'subscribers_without': [], 'way': 'shared memory', 'findings': [],
+    'subscribers_without': [], 'transport': 'shared memory', 'findings': [],
 }  # fmt: skip
 WHY = {'cause': 'stale', 'found': '/dev/shm is full', 'cure': 'fastdds shm clean'}
 
@@ -53,7 +53,7 @@ def test_all_is_well():
             'age', 'ok', 'median 4.0 ms, 99 % 8.1 ms, most 11.5 ms; 1.1 ms of it before it was '
             'sent', '',
         ),
-        ('way', 'ok', 'shared memory', ''),
+        ('transport', 'ok', 'shared memory', ''),
         ('lost', 'ok', "0 of 150 (nothing), by the publisher's numbers", ''),
     ]  # fmt: skip
     assert arrives_whole(WELL)
@@ -84,7 +84,8 @@ def test_without_numbers():
 
 NOTHING = {
     'received': 0, 'rate_hz': 0.0, 'sent_hz': 0.0, 'silent_s': 5.0, 'jitter_ms': None,
-    'stamp_jitter_ms': None, 'age_ms': None, 'counted_by': '', 'nbytes': 0, 'image': '', 'way': '',
+    'stamp_jitter_ms': None, 'age_ms': None, 'counted_by': '', 'nbytes': 0, 'image': '',
+    'transport': '',
 }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ from moving_scene import ENCODERS, encoded, pictures
 
 from jetson_perception.camera import open_source
 from jetson_perception.camera.calibration import parse_calibration
-from jetson_perception.camera.gst import split_pipeline
+from jetson_perception.camera.gst_pipeline import split_pipeline
 from jetson_perception.camera.gst_video import video_of_caps
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.rtsp_describe import status_of

@@ -32,7 +32,9 @@ def run(peer):
         overrides = [
             Parameter(name.replace('__', '.'), value=value) for name, value in parameters.items()
         ]
-        node = kind(context=peer._context, namespace=peer.namespace, parameter_overrides=overrides)
+        node = kind(
+            context=peer.node.context, namespace=peer.namespace, parameter_overrides=overrides
+        )
         nodes.append(node)
         node.bring_up()
         peer.add(node)

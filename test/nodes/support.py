@@ -168,8 +168,12 @@ class Peer:
                 raise AssertionError(f'{what} did not come in {timeout_s:.0f} s{self._logs()}')
             for process in self.watched:
                 process.check()
-            self._executor.spin_once(timeout_sec=0.05)
+            self.listen_once(0.05)
         return value
+
+    def listen_once(self, timeout_s=0.0):
+        """Run a callback that is due, or that comes in this time."""
+        self._executor.spin_once(timeout_sec=timeout_s)
 
     def collect(self, topic, message_type, qos=EVERY_RESULT):
         """Subscribe; the list returned grows as messages come."""

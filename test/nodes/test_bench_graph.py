@@ -215,7 +215,7 @@ def test_ctrl_c_ends_it_and_its_senders(peers_node, picture):
             if '30 Hz for 600 s' in line:
                 break
         senders = [
-            pid for pid in with_children([process.pid]) if 'image_sender' in command_of(pid)
+            pid for pid in with_children([process.pid]) if 'sender_process' in command_of(pid)
         ]
         assert senders
         process.send_signal(signal.SIGINT)

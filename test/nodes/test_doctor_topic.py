@@ -60,11 +60,11 @@ def test_a_camera(peer, camera, capsys):
     assert publisher['node'] == f'/{peer.namespace}/camera_node'
     assert (publisher['pid'], publisher['program']) == (node.pid, 'camera_node')
     assert publisher['same_host'] is True
-    assert measured['way'] in ('shared memory', 'UDP')
+    assert measured['transport'] in ('shared memory', 'UDP')
     reliable = publisher['reliability'] == 'reliable'
     assert bool(measured['subscribers_without']) is not reliable
     names = [each['name'] for each in record['findings']]
-    assert {'publisher', 'messages', 'rate', 'age', 'way', 'lost'} <= set(names)
+    assert {'publisher', 'messages', 'rate', 'age', 'transport', 'lost'} <= set(names)
 
 
 def test_a_camera_that_sends_nothing(peer, capsys):
@@ -72,7 +72,7 @@ def test_a_camera_that_sends_nothing(peer, capsys):
     measured = camera_topic.measure_topic(f'{peer.namespace}/image', 0.5)
     assert (measured.received, measured.rate_hz, measured.silent_s) == (0, 0.0, 0.5)
     (finding,) = measured.findings
-    assert finding['cause'] == 'the sender is silent'
+    assert finding['cause'] == 'the publisher is silent'
     assert measured.publishers[0]['same_host'] is True
 
 

@@ -54,14 +54,14 @@ class TestAlone:
 
     def made(self, peer, start_s=0.0):
         self.now_s = start_s
-        node = Node('namesake', namespace=peer.namespace, context=peer._context)
+        node = Node('namesake', namespace=peer.namespace, context=peer.node.context)
         peer.add(node)
         return node, Namesakes(node, lambda: self.now_s)
 
     def test_a_node_of_others_counts_when_it_stays_longer_than_any_lease(self, peer):
         node, namesakes = self.made(peer)
         assert namesakes.problem() == ''
-        other = Node('namesake', namespace=peer.namespace, context=peer._context)
+        other = Node('namesake', namespace=peer.namespace, context=peer.node.context)
         peer.wait_for(lambda: count_of(peer, 'namesake') == 2, 'both in discovery')
         assert namesakes.problem() == ''
         self.now_s = 29.0
@@ -78,7 +78,7 @@ class TestAlone:
     def test_the_first_is_not_the_one_to_say_so(self, peer):
         """What others send is foreign: it may be anything."""
         node, namesakes = self.made(peer)
-        other = Node('namesake', namespace=peer.namespace, context=peer._context)
+        other = Node('namesake', namespace=peer.namespace, context=peer.node.context)
         speaks = other.create_publisher(DiagnosticArray, '/diagnostics', 10)
         peer.wait_for(lambda: count_of(peer, 'namesake') == 2, 'both in discovery')
         name = f'/{peer.namespace}/namesake'

@@ -206,7 +206,7 @@ def test_what_a_node_says_about_its_file(peer, tmp_path, kind, text, told):
     file = tmp_path / 'my.yaml'
     file.write_text(f'/**: {{ros__parameters: {text}}}')
     line = ['--ros-args', '--params-file', str(file)]
-    node = kind(context=peer._context, namespace=peer.namespace, cli_args=line)
+    node = kind(context=peer.node.context, namespace=peer.namespace, cli_args=line)
     try:
         node.bring_up(['node', *line])
         assert told in node.problem

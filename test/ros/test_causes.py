@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jetson_perception.dds.losses import Cause
+from jetson_perception.dds.findings import Cause
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.resources import config_path
 
@@ -106,7 +106,7 @@ def place_of_its_own(size='512m', unshare=('-m',), prepare='true'):
 
 
 class TestWithoutRoot:
-    def test_the_senders_segment_is_too_small(self):
+    def test_the_publishers_segment_is_too_small(self):
         with driver(MOST_S, 30), watcher(MOST_S) as lines:
             causes, said = found_by(lines)
         assert causes == [Cause.SEGMENT_SMALL]
@@ -130,7 +130,7 @@ class TestWithoutRoot:
         assert causes == [Cause.SLOW_TAKING]
         assert 'too busy to take each' in said
 
-    def test_the_sender_is_silent(self):
+    def test_the_publisher_is_silent(self):
         with driver(MOST_S, 30, 'idle'), watcher(MOST_S) as lines:
             causes, said = found_by(lines)
         assert causes == [Cause.SILENT]

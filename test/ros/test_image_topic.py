@@ -112,7 +112,7 @@ def test_video_is_found_however_it_is_given(found, transport, remappings, expect
 def test_forms_of_images_on_a_topic():
     raw = ImageTopic(RAW)
     assert (raw.message_type, raw.type_name) == (Image, 'sensor_msgs/msg/Image')
-    assert [each.transport for each in raw.others] == ['compressed', 'ffmpeg', 'foxglove']
+    assert [each.form for each in raw.others] == ['compressed', 'ffmpeg', 'foxglove']
     assert (raw.compressed, raw.is_video, raw.problem()) == (False, False, '')
     jpeg = raw.others[0]
     assert (jpeg.name, jpeg.message_type) == (RAW, CompressedImage)

@@ -46,7 +46,7 @@ class Sending(threading.Thread):
 
         def ended():
             for peer in peers[1:]:
-                peer._executor.spin_once(timeout_sec=0)
+                peer.listen_once()
             return not self.is_alive()
 
         peers[0].wait_for(ended, 'the end of the wait')
@@ -104,7 +104,7 @@ def test_an_image_that_comes_twice_is_taken_once_and_answered_when_it_is_done(ca
     done = camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
     taker.wait_for_subscriber(answers._publisher)
-    taker.wait_for(answers._sender_waits, 'the camera')
+    taker.wait_for(answers.sender_waits, 'the camera')
     header = unique_header()
     assert answers.is_new(header)
     assert not answers.is_new(header)  # still under way
@@ -137,7 +137,7 @@ def test_images_without_a_stamp_are_different_images(camera, taker):
     camera.image_publisher()
     camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
-    taker.wait_for(answers._sender_waits, 'the camera')
+    taker.wait_for(answers.sender_waits, 'the camera')
     assert answers.is_new(Header())
     assert answers.is_new(Header())
 

@@ -10,12 +10,15 @@ from rcl_interfaces.msg import Log
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from jetson_perception.dds.findings import Cause
 from jetson_perception.dds.frame_counts import Counted
+from jetson_perception.dds.losses import judge
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.input_report import input_status
 from jetson_perception.ros.loss_report import LossReport
+from jetson_perception.ros.topic_facts import TopicFacts
 
 #: As /rosout is published.
 LATCHED = QoSProfile(
@@ -23,6 +26,7 @@ LATCHED = QoSProfile(
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
+IMAGE_TYPE = 'sensor_msgs/msg/Image'
 BLACK = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -62,7 +66,7 @@ class Watched:
         while before != len(self.taken):
             before = len(self.taken)
             for _ in range(10):
-                self.peer._executor.spin_once(timeout_sec=0.01)
+                self.peer.listen_once(0.01)
 
 
 @pytest.fixture
@@ -133,6 +137,16 @@ class TestLost:
         peer.node.get_logger().info('the end')
         peer.wait_for(lambda: any(msg.msg == 'the end' for msg in said), 'the log')
         assert [msg.msg for msg in said if 'are lost' in msg.msg] == [problem]
+
+    def test_those_before_a_silence_do_not_explain_it(self, peer, watched):
+        publisher = peer.image_publisher('camera')
+        watched.take(publisher, 3)
+        watched.lose(publisher, 30)
+        watched.report.check()
+        assert watched.report.recent().lost_here >= 20
+        facts = TopicFacts(peer.node, watched.subscription.topic_name, IMAGE_TYPE, BEST_EFFORT)
+        (finding,) = judge(watched.report.collect(facts, silent=True))
+        assert finding.cause is Cause.SILENT
 
 
 class StandInInput:

@@ -30,7 +30,7 @@ class Listener:
         self.senders = Senders(self, arrivals, now_s=lambda: self.now_s)
 
     def publisher(self, name):
-        node = Node(name, namespace=self.peer.namespace, context=self.peer._context)
+        node = Node(name, namespace=self.peer.namespace, context=self.peer.node.context)
         self.others.append(node)
         publisher = node.create_publisher(String, 'topic', 50)
         self.peer.wait_for_subscriber(publisher)
@@ -88,7 +88,7 @@ class TestByNumbers:
         """A second peer has a DDS participant of its own, as a second process has."""
         with closing(Peer()) as second, closing(Listener(peer)) as listener:
             left = listener.publisher('camera')
-            node = Node('camera', namespace=peer.namespace, context=second._context)
+            node = Node('camera', namespace=peer.namespace, context=second.node.context)
             listener.others.append(node)
             right = node.create_publisher(String, 'topic', 50)
             peer.wait_for_subscriber(right)

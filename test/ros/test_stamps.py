@@ -131,7 +131,7 @@ class TestSimulatedTime:
 
         def ticked():
             clock.publish(Clock(clock=Time(nanoseconds=int(seconds * 1e9)).to_msg()))
-            simulated._executor.spin_once(timeout_sec=0.05)
+            simulated.listen_once(0.05)
             return simulated.node.get_clock().now().nanoseconds
 
         simulation.wait_for(ticked, 'the time of /clock')

@@ -63,7 +63,7 @@ def test_when_the_last_publisher_has_left(peer, follow, come_and_go):
     come_and_go(fit)
     assert not fit.judged
     peer.wait_for(lambda: anew, 'a new subscription')
-    assert fit.wanted.way.over_udp is False
+    assert fit.wanted.transport.over_udp is False
 
 
 def test_not_while_messages_of_the_last_publisher_are_taken(peer, follow, come_and_go):

@@ -4,7 +4,7 @@ import pytest
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from jetson_perception.dds.ways import Way
+from jetson_perception.dds.best_transport import BestTransport
 from jetson_perception.ros import image_subscription
 from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.subscription_fit import Fit
@@ -79,7 +79,7 @@ def test_it_opens_again_after_it_was_closed(peer, participant):
 class WantsUdp:
     """Stands for the fit of a subscription to a publisher whose shared memory is too small."""
 
-    wanted = Fit(way=Way(True, 'it is too small'))
+    wanted = Fit(transport=BestTransport(True, 'it is too small'))
     judged = True
 
     def __init__(self, *arguments):

@@ -10,6 +10,7 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from jetson_perception.ros.endpoint_names import is_named
 from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.watchdog import ImageWatchdog
 
@@ -33,9 +34,18 @@ def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, **options):
     subscription = watched.node.create_subscription(
         message_type, f'/{peer.namespace}/image', lambda msg: None, qos
     )
-    transport = 'compressed' if message_type is CompressedImage else 'raw'
-    topic = ImageTopic(subscription.topic_name, transport)
+    form = 'compressed' if message_type is CompressedImage else 'raw'
+    topic = ImageTopic(subscription.topic_name, form)
     return ImageWatchdog(watched.node, subscription, topic, **options)
+
+
+class Clock:
+    """Seconds that go on when a test says so."""
+
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
 
 
 def explanation(watched, dog, pattern):
@@ -139,8 +149,13 @@ def test_shared_memory_is_not_spoken_of_beyond_this_host(
 ):
     peer.image_publisher('image')
     dog = watch(watched, peer)
-    watched.wait_for(dog._names_known, 'the name of the publisher')
     ask = watched.node.get_publishers_info_by_topic
+
+    def names_known():
+        found = ask(f'/{peer.namespace}/image')
+        return found and all(map(is_named, found))
+
+    watched.wait_for(names_known, 'the name of the publisher')
     monkeypatch.setattr(
         watched.node,
         'get_publishers_info_by_topic',
@@ -172,7 +187,7 @@ class TestWarning:
 
     def listen(self, peer, watched, said, count):
         def heard():
-            watched._executor.spin_once(timeout_sec=0)
+            watched.listen_once()
             return len(said()) >= count
 
         peer.wait_for(heard, f'{count} warnings')
@@ -187,11 +202,11 @@ class TestWarning:
     def test_once_and_again_only_after_images_came(self, peer, watched, said):
         dog = watch(watched, peer, patience_s=0.0)
         for _ in range(5):
-            dog._check()
+            dog.check()
         dog.image_arrived()
         assert not dog.warned
         for _ in range(5):
-            dog._check()
+            dog.check()
         self.listen(peer, watched, said, 2)
         # What is said last is heard last: nothing else was between.
         watched.node.get_logger().warning('no image: the end')
@@ -203,30 +218,32 @@ class TestWarning:
 
     def test_waits_for_the_patience_to_be_over(self, peer, watched, said):
         dog = watch(watched, peer, patience_s=3600.0)
-        dog._check()
+        dog.check()
         assert not dog.warned
 
     def test_a_camera_that_starts_has_three_times_as_long(self, peer, watched, said):
         """Its first image is due later; once images came, the patience is the plain one."""
         peer.image_publisher('image')
-        dog = watch(watched, peer, patience_s=1000.0)
+        clock = Clock()
+        dog = watch(watched, peer, patience_s=1000.0, now_s=clock)
         explanation(watched, dog, f'/{peer.namespace}/peer as ')
-        dog._last_s -= 1500.0
-        dog._check()
+        clock.seconds += 1500.0
+        dog.check()
         assert not dog.warned
-        dog._last_s -= 2000.0
-        dog._check()
+        clock.seconds += 2000.0
+        dog.check()
         assert dog.warned
         assert 'for 3000 s: 1 publisher' in dog.explanation()
         dog.image_arrived()
-        dog._last_s -= 1500.0
-        dog._check()
+        clock.seconds += 1500.0
+        dog.check()
         assert dog.warned
 
     def test_nobody_who_publishes_has_the_plain_patience(self, peer, watched, said):
-        dog = watch(watched, peer, patience_s=1000.0)
-        dog._last_s -= 1500.0
-        dog._check()
+        clock = Clock()
+        dog = watch(watched, peer, patience_s=1000.0, now_s=clock)
+        clock.seconds += 1500.0
+        dog.check()
         assert dog.warned
 
     def test_is_silent_after_closing(self, watched, peer):
@@ -256,7 +273,8 @@ class TestOtherKindOfImages:
     @pytest.mark.parametrize('others', [[], [Image], [Image, CompressedImage], [String]])
     def test_is_not_reported_if_something_else_is_sent_too(self, watched, peer, others):
         told = []
-        dog = watch(watched, peer, on_other_type=told.append)
+        clock = Clock()
+        dog = watch(watched, peer, on_other_type=told.append, now_s=clock)
         topic = f'/{peer.namespace}/image'
         with ExitStack() as stack:
             for message_type in others:  # a participant has one type on a topic
@@ -265,7 +283,7 @@ class TestOtherKindOfImages:
             watched.wait_for(
                 lambda: watched.node.count_publishers(topic) == len(others), 'all publishers'
             )
-            dog._last_s -= 1.0
+            clock.seconds += 1.0
             told.clear()  # the one may have been heard of before the other
-            dog._check()
+            dog.check()
             assert told == []

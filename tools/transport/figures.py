@@ -1,18 +1,17 @@
-"""Figures beside the table: latency and cost, and how soon answers come again after a fault."""
+"""Figures beside the table, such as how soon answers come again after a fault."""
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transport import nodes
-from transport.in_process import in_process
 from transport.lab import Lab
+from transport.latency import in_process, latency
 from transport.outcomes import Outcome
-from transport.rates import SECOND_NS, answered, latencies_ms, percentile
+from transport.rates import SECOND_NS
 from transport.situations import Situation
 from transport.situations import run as run_situation
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from transport.notes import Notes
     from transport.processes import Program
 
-_MEDIAN_MS, _P99_MS, _CPU_PERCENT = 5.0, 8.0, 35.0
 _AGAIN_S = 2.0
 _CUT_S = 5.0
 _GROWTH_MB = 5.0
@@ -42,52 +40,6 @@ def drivers(seconds: int, *, stock: bool) -> Iterator[Outcome]:
     """Every image of a driver without profile is answered."""
     for each in DRIVERS:
         yield run_situation(each, seconds, stock=stock)
-
-
-def latency(seconds: int, *, stock: bool) -> Iterator[Outcome]:
-    """camera_node and yolo_node with nothing set: answers, latency, and the node's cost."""
-    del stock  # shared memory has none of the kernel's buffers
-    bar = (
-        f'each answered; without inference ≤ {_MEDIAN_MS:g} ms, 99 % ≤ {_P99_MS:g} ms; node ≤ '
-        f'{_CPU_PERCENT:g} % of a core'
-    )
-    name = 'camera_node and yolo_node, 720p at 30 Hz'
-    with Lab() as lab:
-        place = lab.place(lab.network.host('robot'))
-        _, heard = lab.listener(place, nodes.DETECTIONS)
-        _, sent = lab.listener(place, nodes.SENT_BY_CAMERA_NODE)
-        stages = lab.program('stages', place, nodes.STATS)
-        node = lab.node(nodes.yolo_node(lab), place)
-        lab.node(nodes.camera_node(), place)
-        if not _first(lab, heard):
-            yield Outcome('latency', name, bar, 'no answer', False)
-            return
-        lab.spend(3.0)
-        begun_s, begin_cpu_s = time.time(), node.cpu_s()
-        lab.spend(seconds)
-        cpu = 100 * (node.cpu_s() - begin_cpu_s) / (time.time() - begun_s)
-        begin_ns = int(begun_s * SECOND_NS)
-        end_ns = begin_ns + seconds * SECOND_NS
-        lab.spend(1.0)
-        answers = heard.of(nodes.ANSWERS)
-        count, of = answered(sent.of(nodes.CAMERA_INFO), answers, begin_ns, end_ns)
-        inference_ms = json.loads(stages.lines()[-1])['inference']
-    found_ms = [each - inference_ms for each in latencies_ms(answers, begin_ns, end_ns)]
-    median_ms, p99_ms = percentile(found_ms, 50), percentile(found_ms, 99)
-    kept = count == of > 0 and median_ms <= _MEDIAN_MS and p99_ms <= _P99_MS
-    text = (
-        f'{count} of {of}; {median_ms:.1f} ms, 99 % {p99_ms:.1f} ms (inference '
-        f'{inference_ms:.2f}); node {cpu:.0f} %'
-    )
-    record = {
-        'answered': count,
-        'sent': of,
-        'median_ms': median_ms,
-        'p99_ms': p99_ms,
-        'inference_ms': inference_ms,
-        'cpu_percent': cpu,
-    }
-    yield Outcome('latency', name, bar, text, kept and cpu <= _CPU_PERCENT, record)
 
 
 def restart(seconds: int, *, stock: bool) -> Iterator[Outcome]:

@@ -45,6 +45,10 @@ class Lab:
     ----------
     variables : dict
         What the user has set in every shell; nothing at first.
+    folder : Path
+        For notes, logs and models, while the context lasts.
+    network : Network
+        To make hosts in, while the context lasts.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,6 @@ from jetson_perception.benchmark.graph.required_ros import require_ros
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
 from jetson_perception.benchmark.machine import describe_machine
-from jetson_perception.dds.guids import Guid
 from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
@@ -73,7 +72,8 @@ def measure_graph(
         When there is no ROS, the topics are not there, or nothing comes for the images.
     """
     require_ros('a running graph is measured')
-    from jetson_perception.ros.measuring.answers import Answers, GraphListener
+    from jetson_perception.ros.measuring.answers import Answers
+    from jetson_perception.ros.measuring.graph_listener import GraphListener
     from jetson_perception.ros.measuring.graph_topics import find_topics, full_topic_name
     from jetson_perception.ros.measuring.sending import ImageSenders, Picture
 
@@ -148,7 +148,7 @@ class _Runner:
         self._say = say
         #: Rates at which one sender, two, … gave out.
         self._limits_hz: list[float] = []
-        self.missed = 0
+        self.lost_answers = 0
         self.foreign = 0
 
     def warm_up(self) -> None:
@@ -238,7 +238,7 @@ class _Runner:
         warm_up_ns = [stamp for stamp in stamps_ns if stamp < first_ns]
         run = graph_run(rate_hz, senders, counted_ns, self._answers.heard(), warm_up_ns)
         run = replace(run, usage=meter.usage(cpu_percent))
-        self.missed += self._answers.missed
+        self.lost_answers += self._answers.lost
         self.foreign += run.foreign
         return run
 
@@ -263,11 +263,12 @@ def _jpeg(pixels: Any) -> bytes:
 
 def _pids(settings: GraphSettings, topics: MeasuredTopics) -> list[int]:
     """The given processes, or those of the answers' publishers, where that can be told."""
+    from jetson_perception.ros.endpoint_names import guid_of
     from jetson_perception.ros.measuring.publisher_processes import pids_of
 
     if settings.pids:
         return list(settings.pids)
-    found = [pids_of(Guid(bytes(info.endpoint_gid))) for info in topics.answerers]
+    found = [pids_of(guid_of(info)) for info in topics.answerers]
     return list(dict.fromkeys(pids[0] for pids in found if len(pids) == 1))
 
 
@@ -324,9 +325,9 @@ def _notes(
         notes.append(
             f'{counted(runner.foreign, "answer")} carried stamps of no image that was sent'
         )
-    if runner.missed:
+    if runner.lost_answers:
         notes.append(
-            f'{counted(runner.missed, "answer")} did not reach the listener here, and '
+            f'{counted(runner.lost_answers, "answer")} did not reach the listener here, and '
             'count as lost: the way to it, or this process, is the limit'
         )
     if not runner.pids:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
@@ -20,6 +21,7 @@ from jetson_perception.msg import PipelineStats, SegmentationSummary
 from jetson_perception.printable import counted
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.tasks.box_overlap import box_ious
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -314,9 +316,10 @@ def matched_boxes(truth: Sequence[Box], found: Sequence[Box]) -> int:
         same = [box for box in left if box[0] == name]
         if not same:
             continue
-        best = max(same, key=lambda box: _iou(box[1], corners))
-        if _iou(best[1], corners) >= MATCH_IOU:
-            left.remove(best)
+        ious = box_ious(np.array([corners]), np.array([box[1] for box in same]))[0]
+        best = int(ious.argmax())
+        if ious[best] >= MATCH_IOU:
+            left.remove(same[best])
     return len(truth) - len(left)
 
 
@@ -328,12 +331,3 @@ def _boxes(msg: Detection2DArray) -> list[Box]:
         corners = (center.x - half_w, center.y - half_h, center.x + half_w, center.y + half_h)
         boxes.append((found.results[0].hypothesis.class_id, corners))
     return boxes
-
-
-def _iou(a: Corners, b: Corners) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return width * height / (both - width * height)

@@ -1,5 +1,6 @@
-"""Measures topics from outside: `jetson-perception bench --ros` and `doctor --topic`.
+"""Measures topics from outside: `jetson-perception bench --ros`, `trace` and `doctor --topic`.
 
-`image_sender` is the process that sends pictures, and `sending` starts several of it;
-`answers` hears what comes for them, by stamps that `message_types` reads from any message.
+For `bench --ros`, `sending` starts processes of `sender_process`, which send a picture; `answers`
+hears what comes for it, by stamps that `message_types` reads from any message. `camera_topic`
+measures one topic with an `ear`, and `tracing` asks nodes for traces.
 """

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rclpy.logging import LoggingSeverity
-from rclpy.qos import QoSDurabilityPolicy, QoSReliabilityPolicy
 from std_msgs.msg import Header
 
 from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import judge
 from jetson_perception.errors import PerceptionError
 from jetson_perception.printable import listed, printable
-from jetson_perception.ros.endpoint_names import owner_of
-from jetson_perception.ros.measuring.answers import GraphListener
 from jetson_perception.ros.measuring.ear import IMAGE_TYPES, RAW_TYPE, Ear
+from jetson_perception.ros.measuring.graph_listener import GraphListener
 from jetson_perception.ros.measuring.graph_topics import full_topic_name
-from jetson_perception.ros.measuring.publishers import Reader, described_publisher, way_of
+from jetson_perception.ros.measuring.publishers import Reader, described_publisher, transport_of
+from jetson_perception.ros.measuring.subscribers import subscribers_without
 from jetson_perception.ros.stamps import StampCheck
 from jetson_perception.ros.topic_facts import TopicFacts
 
@@ -28,16 +27,17 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-    from jetson_perception.dds.losses import Finding, InputFacts
+    from jetson_perception.dds.findings import Finding
+    from jetson_perception.dds.input_facts import InputFacts
     from jetson_perception.ros.measuring.ear import Heard
 
 _LOOK_EVERY_S = 0.1
 _DISCOVERY_S = 5.0
 #: Publishers that are discovered later than the first one are waited for so long.
 _OTHERS_S = 0.5
-#: The least that a first message is waited for: one way after another may have to be tried.
+#: The least that a first message is waited for: several transports may have to be tried.
 _FIRST_S = 5.0
-#: How long, after that, images may move to the way that they come by for good.
+#: How long, after that, images may move to the transport that they come by for good.
 _SETTLE_S = 5.0
 _MOST_LISTED = 8
 _LAST_STAMP_NS = (1 << 31) * 1_000_000_000 - 1
@@ -54,9 +54,9 @@ class TopicMeasurement:
     seconds : float
         How long it was heard.
     received, lost : int
-        Messages that came, and that were sent and did not.
+        Messages that came, and messages that were sent and never came.
     counted_by : str
-        How lost ones were counted: 'numbers' of the publisher, or gaps between 'stamps'.
+        How lost ones were counted: by 'numbers' of the publisher, or by gaps between 'stamps'.
     rate_hz, sent_hz : float
         How many came in a second, and how many are sent; 0 where that is not known.
     silent_s : float
@@ -76,8 +76,8 @@ class TopicMeasurement:
     publishers : list of dict
         As `described_publisher` tells them.
     subscribers_without : list of str
-        Nodes that subscribe, and get nothing, each with why.
-    way : str
+        Nodes that subscribe and get nothing, and why.
+    transport : str
         'shared memory' or 'UDP'; '' where it is not known.
     findings : list of dict
         Why something is lost or nothing comes: `cause`, `found`, `cure`.
@@ -100,7 +100,7 @@ class TopicMeasurement:
     image: str = ''
     publishers: list[dict[str, Any]] = field(default_factory=list)
     subscribers_without: list[str] = field(default_factory=list)
-    way: str = ''
+    transport: str = ''
     findings: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -112,7 +112,7 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
     topic : str
         Its name; of images or any other message with a header.
     seconds : float
-        How long it is heard, from when it is decided by which way messages come.
+        How long it is heard, from when the transport of messages is decided on.
 
     Raises
     ------
@@ -143,8 +143,8 @@ def measure_topic(topic: str, seconds: float) -> TopicMeasurement:
         _fill_in_ages(measured, heard, node)
         reader = Reader(node, name)
         measured.publishers = [described_publisher(info, reader) for info in publishers]
-        measured.subscribers_without = _without(node, name, publishers)
-        measured.way = way_of(publishers, reader)
+        measured.subscribers_without = subscribers_without(node, name, publishers)
+        measured.transport = transport_of(publishers, reader)
         measured.findings = [_as_dict(each) for each in judge(facts)]
         ear.close()
         return measured
@@ -240,30 +240,6 @@ def _fill_in_ages(measured: TopicMeasurement, heard: list[Heard], node: Node) ->
         before = statistics.median((each.sent_ns - each.stamp_ns) / 1e6 for each in sent)
         measured.age_ms['before_sending'] = before
     measured.age_ms = {key: round(value, 3) for key, value in measured.age_ms.items()}
-
-
-def _without(node: Node, name: str, publishers: list[TopicEndpointInfo]) -> list[str]:
-    """Who subscribes and can get nothing of any publisher, and why."""
-    found = []
-    for taker in node.get_subscriptions_info_by_topic(name):
-        reasons = [_refusal(taker, each) for each in publishers]
-        if reasons and all(reasons):
-            found.append(f'{printable(owner_of(taker.node_name))} {reasons[0]}')
-    return found
-
-
-def _refusal(taker: TopicEndpointInfo, publisher: TopicEndpointInfo) -> str:
-    """Why a subscription gets nothing of a publisher; '' where it does."""
-    wants, offered = taker.qos_profile, publisher.qos_profile
-    if taker.topic_type != publisher.topic_type:
-        return f'asks for {printable(taker.topic_type)}'
-    reliable = QoSReliabilityPolicy.RELIABLE
-    if wants.reliability == reliable and offered.reliability != reliable:
-        return 'asks for reliable, which is not offered'
-    latched = QoSDurabilityPolicy.TRANSIENT_LOCAL
-    if wants.durability == latched and offered.durability != latched:
-        return 'asks for transient_local, which is not offered'
-    return ''
 
 
 def _as_dict(finding: Finding) -> dict[str, str]:

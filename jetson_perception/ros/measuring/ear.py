@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.dds.frame_counts import FrameCounts
 from jetson_perception.printable import printable
-from jetson_perception.ros.arrivals import TELLS_NUMBERS, Arrivals
+from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.image_subscription import ImageSubscription
 from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.lost_messages import LostMessages
 from jetson_perception.ros.measuring.graph_topics import listening_profile
 from jetson_perception.ros.measuring.message_types import message_class, stamp_reader
+from jetson_perception.ros.measuring.raw_messages import subscribe_raw
 from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Heard(NamedTuple):
 class Ear:
     """A subscription that hears what comes.
 
-    Images come by the way by which the nodes of this package take them. Whatever else comes is
+    Images come by the same transport as for the nodes of this package. Whatever else comes is
     taken as bytes, so that hearing it costs little.
 
     Parameters
@@ -113,7 +114,7 @@ class Ear:
         return self._arrived.wait(timeout_s)
 
     def await_settled(self, timeout_s: float) -> None:
-        """Wait until images come by the way that they will come by, and count from then on."""
+        """Wait until the transport of images is decided on, and count from then on."""
         deadline_s = time.monotonic() + timeout_s
         images = self._images
         while images is not None and not images.is_settled and time.monotonic() < deadline_s:
@@ -138,7 +139,7 @@ class Ear:
         self._udp.close()
 
     def _on_new_subscription(self, subscription: Any) -> None:
-        """Look over a subscription that has just been made, for this way or that."""
+        """Look over a subscription that has just been made, for whichever transport."""
         self._forget_lost()
         with self._counting:
             self.counts.begin_anew()
@@ -177,15 +178,11 @@ class Ear:
     def _hear_bytes(self, message_type: Any) -> None:
         find_stamp = stamp_reader(message_type)
 
-        def on_numbered(data: bytes, info: Any) -> None:
-            sent_ns = info['source_timestamp'] or 0
-            self._take(find_stamp(data), len(data), info['publication_sequence_number'], sent_ns)
+        def hear(arrival: Arrival) -> None:
+            data = arrival.message
+            self._take(find_stamp(data), len(data), arrival.number, arrival.sent_ns)
 
-        def on_message(data: bytes) -> None:
-            self._take(find_stamp(data), len(data), None, 0)
-
-        callback = on_numbered if TELLS_NUMBERS else on_message
-        self._node.create_subscription(message_type, self.name, callback, self.profile, raw=True)
+        subscribe_raw(self._node, message_type, self.name, self.profile, hear)
 
     def _take(self, stamp: int, nbytes: int, number: int | None, sent_ns: int) -> None:
         if self._listening:

@@ -13,6 +13,7 @@ from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 from jetson_perception.ros.endpoint_names import is_named, node_name, owner_of
 from jetson_perception.ros.image_topic import ImageTopic
+from jetson_perception.ros.qos import all_reliable, shown_qos, with_reliability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 _LOOK_EVERY_S = 0.1
-#: The transports by which pictures can be sent.
+#: The forms in which pictures can be sent.
 _SENT = ('raw', 'compressed')
 _MOST_LISTED = 6
 #: Topics of every node, which answer nothing.
@@ -124,21 +125,17 @@ def find_topics(
 
 def listening_profile(publishers: Iterable[TopicEndpointInfo]) -> QoSProfile:
     """A profile that hears all that these publishers send: reliable if all of them are."""
-    reliable = all(
-        info.qos_profile.reliability == QoSReliabilityPolicy.RELIABLE for info in publishers
-    )
-    reliability = QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT
-    return QoSProfile(depth=500, reliability=reliability)
+    return with_reliability(QoSProfile(depth=500), reliable=all_reliable(publishers))
 
 
 def described_endpoint(info: TopicEndpointInfo) -> dict[str, Any]:
     """A publisher or subscription, for a file of figures."""
-    profile = info.qos_profile
+    reliability, durability = shown_qos(info.qos_profile)
     return {
         'node': printable(node_name(info)),
         'type': printable(info.topic_type),
-        'reliability': QoSReliabilityPolicy(profile.reliability).name.lower(),
-        'durability': profile.durability.name.lower(),
+        'reliability': reliability,
+        'durability': durability,
     }
 
 
@@ -152,8 +149,8 @@ def _kind(node: Node, images: str, takers: list[TopicEndpointInfo]) -> ImageTopi
             'this ROS_DOMAIN_ID'
         )
         raise PerceptionError(f'nobody subscribes to {printable(images)}; {there}')
-    for transport in _SENT:
-        kind = ImageTopic(images, transport)
+    for form in _SENT:
+        kind = ImageTopic(images, form)
         if any(taker.topic_type == kind.type_name for taker in takers):
             return kind
     types = listed(sorted({printable(taker.topic_type) for taker in takers}), _MOST_LISTED)
@@ -221,7 +218,7 @@ def _no_answers(node: Node, answers: str, takers: list[TopicEndpointInfo]) -> st
 
 def _image_topics(node: Node) -> list[str]:
     """Topics on which images are taken."""
-    types = {ImageTopic('', transport).type_name for transport in _SENT}
+    types = {ImageTopic('', form).type_name for form in _SENT}
     return sorted(
         printable(name)
         for name, found in node.get_topic_names_and_types()

@@ -1,4 +1,4 @@
-"""Whose a publisher is: its node, process, user and host, and by which way it sends to us."""
+"""Whose a publisher is: its node, process, user and host; and how its messages get here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rclpy.qos import QoSReliabilityPolicy
-
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import segments, segments_of_process
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import node_name, own_subscription
+from jetson_perception.ros.endpoint_names import guid_of, own_subscription
+from jetson_perception.ros.measuring.graph_topics import described_endpoint
 from jetson_perception.ros.measuring.publisher_processes import pids_of
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Reader:
         while mine is None and time.monotonic() < deadline_s:  # it may just have been made
             time.sleep(_LOOK_EVERY_S)
             mine = own_subscription(node, topic)
-        self.guid = Guid(b'' if mine is None else bytes(mine.endpoint_gid))
+        self.guid = Guid(b'') if mine is None else guid_of(mine)
         self._offers_udp_alone = mine is not None and mine.node_name != node.get_name()
         self._mapped = mapped_files()
         self._segments = segments()
@@ -64,16 +63,13 @@ def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, An
         `node`, `type`, `reliability`, `durability`; `same_host`, None where that cannot be told;
         `pid`, `program` and `user` of its process, None and '' where they are not known.
     """
-    guid = Guid(bytes(info.endpoint_gid))
+    guid = guid_of(info)
     known = guid.of_fast_dds and reader.guid.of_fast_dds
     same_host = guid.on_host_of(reader.guid) if known else None
     pids = pids_of(guid) if same_host else []
     pid = pids[0] if len(pids) == 1 else None
     return {
-        'node': printable(node_name(info)),
-        'type': printable(info.topic_type),
-        'reliability': QoSReliabilityPolicy(info.qos_profile.reliability).name.lower(),
-        'durability': info.qos_profile.durability.name.lower(),
+        **described_endpoint(info),
         'same_host': same_host,
         'pid': pid,
         'program': printable(_program_of(pid)) if pid else '',
@@ -81,13 +77,13 @@ def described_publisher(info: TopicEndpointInfo, reader: Reader) -> dict[str, An
     }
 
 
-def way_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
-    """By which way messages come: 'shared memory', 'UDP', both; '' where it is not known."""
-    guids = [Guid(bytes(info.endpoint_gid)) for info in publishers]
+def transport_of(publishers: list[TopicEndpointInfo], reader: Reader) -> str:
+    """How messages come: by 'shared memory', 'UDP', or both; '' where that is not known."""
+    guids = [guid_of(info) for info in publishers]
     if not (guids and reader.guid.of_fast_dds and all(guid.of_fast_dds for guid in guids)):
         return ''
-    ways = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
-    return ' and '.join(sorted(ways, reverse=True))
+    transports = {'shared memory' if reader.takes_memory_of(guid) else 'UDP' for guid in guids}
+    return ' and '.join(sorted(transports, reverse=True))
 
 
 def _program_of(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""Sends pictures from processes of their own, as many as a rate takes."""
+"""Sends pictures from as many processes as a rate takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.image_topic import ImageTopic
 
-_MODULE = 'jetson_perception.ros.measuring.image_sender'
+_MODULE = 'jetson_perception.ros.measuring.sender_process'
 #: The first image is due so long after the senders were told, which have to wake up.
 _LEAD_S = 0.1
 _START_S = 60.0
@@ -57,7 +57,7 @@ class ImageSenders:
     subscribers : int
         How many subscriptions there are, each of which every sender waits for.
     reliable : bool
-        Whether they are reliable.
+        Whether images are sent reliable.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class ImageSenders:
 
 
 class _Sender:
-    """One process of `image_sender`."""
+    """One process of `sender_process`."""
 
     def __init__(self, job: dict[str, Any], log: Path) -> None:
         self._log = log
@@ -194,7 +194,7 @@ class _Sender:
                 self._process.stdin.close()
 
     def end(self) -> None:
-        """Wait for its end, and make it."""
+        """Wait for its end, or kill it."""
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import listed, printable
-from jetson_perception.ros.measuring.answers import GraphListener
+from jetson_perception.ros.measuring.graph_listener import GraphListener
 from jetson_perception.ros.measuring.trace_client import TraceClient, Unanswered
 from jetson_perception.ros.trace_service import NAME
 from jetson_perception.tracing.traces import ProcessTrace, add_recorded

@@ -67,7 +67,7 @@ def test_one_that_is_killed_is_told_and_none_is_left(peer):
     with ImageSenders(topic_of(peer), PICTURE, 1, reliable=True) as senders:
         senders.add()
         (pid,) = [
-            each for each in with_children([os.getpid()]) if 'image_sender' in command_of(each)
+            each for each in with_children([os.getpid()]) if 'sender_process' in command_of(each)
         ]
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(PerceptionError, match='a sender ended; it printed:'):

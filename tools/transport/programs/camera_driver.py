@@ -61,9 +61,8 @@ def main() -> None:
             count += 1
 
 
-def photograph() -> Image:
-    """An image of 1280×720 that has some detail."""
-    height, width = 720, 1280
+def photograph(width: int = 1280, height: int = 720) -> Image:
+    """An image that has some detail."""
     pixels = (np.random.default_rng(0).random((height, width, 3)) * 60).astype(np.uint8)
     message = Image(height=height, width=width, encoding='bgr8', step=3 * width)
     message.header.frame_id = 'camera'

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds.ended_processes import processes_of
-from jetson_perception.dds.losses import Memory
+from jetson_perception.dds.input_facts import Memory
 from jetson_perception.dds.ports import domain_of_port
 from jetson_perception.dds.proc import PROC, mapped_files, read
 from jetson_perception.dds.segments import SHARED_MEMORY, segments_of_process, stale_files
@@ -24,8 +24,8 @@ _MOUNT = re.compile(r'^\d+ \d+ (\d+:\d+) (\S+) (\S+) ', re.MULTILINE)
 _PORT = re.compile(r'(?:sem\.)?fast(?:rtps|dds)_port(\d+)\w*')
 
 
-class SenderMemory(NamedTuple):
-    """What is seen of a sender's shared memory, and how large it is; 0 where that is not known."""
+class PublisherMemory(NamedTuple):
+    """What is seen of a publisher's shared memory, and its size; 0 where that is not known."""
 
     memory: Memory
     nbytes: int = 0
@@ -39,14 +39,14 @@ class Stale(NamedTuple):
     nbytes : int
         What they take.
     refused : bool
-        Whether another user's are in the place of this process's own, which has none therefore.
+        Whether files of another user keep this process from making its own.
     """
 
     nbytes: int = 0
     refused: bool = False
 
 
-def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
+def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> PublisherMemory:
     """What is seen of a publisher's shared memory.
 
     Parameters
@@ -57,18 +57,18 @@ def memory_of(publisher: Guid, own: Guid, known: list[Segment]) -> SenderMemory:
         What lies in /dev/shm.
     """
     if not publisher.on_host_of(own):
-        return SenderMemory(Memory.UNKNOWN)
+        return PublisherMemory(Memory.UNKNOWN)
     theirs = segments_of_process(publisher.pid_modulo, known)
     if theirs:
         memory = Memory.OPEN if any(map(_is_open, theirs)) else Memory.REFUSED
-        return SenderMemory(memory, max(each.nbytes for each in theirs))
+        return PublisherMemory(memory, max(each.nbytes for each in theirs))
     # A process of another container may have the same id as this one.
     here = publisher.in_process_of(own)
     pids = [pid for pid in processes_of(publisher.pid_modulo) if here or pid != os.getpid()]
     if not pids:
         return _of_hidden_process(known)
     shared = any(_shared_memory_of(pid) == _shared_memory_of(os.getpid()) for pid in pids)
-    return SenderMemory(Memory.NONE if shared else Memory.ELSEWHERE)
+    return PublisherMemory(Memory.NONE if shared else Memory.ELSEWHERE)
 
 
 def shared_memory_size(folder: Path = SHARED_MEMORY) -> int:
@@ -81,7 +81,7 @@ def shared_memory_size(folder: Path = SHARED_MEMORY) -> int:
 
 
 def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
-    """What dead processes left, and whether that keeps this process of a domain from its own."""
+    """What dead processes left, and whether it keeps a process in this domain from its own."""
     nbytes = 0
     for path in stale_files(folder):
         try:
@@ -91,7 +91,7 @@ def stale(domain: int, folder: Path = SHARED_MEMORY) -> Stale:
     return Stale(nbytes, _ports_refused(domain, folder))
 
 
-def _of_hidden_process(known: list[Segment]) -> SenderMemory:
+def _of_hidden_process(known: list[Segment]) -> PublisherMemory:
     """Of a process of another container; with the /dev/shm shared, its segments have no owner."""
     unowned = [each for each in known if each.pid is None]
     # Each look at what is stale takes every lock of the folder, so one has to do for all.
@@ -99,12 +99,12 @@ def _of_hidden_process(known: list[Segment]) -> SenderMemory:
     left = {path for folder in folders for path in stale_files(folder)}
     hidden = [each for each in unowned if each.path not in left]
     if not hidden:
-        return SenderMemory(Memory.ELSEWHERE)
-    return SenderMemory(Memory.OPEN, max(each.nbytes for each in hidden))
+        return PublisherMemory(Memory.ELSEWHERE)
+    return PublisherMemory(Memory.OPEN, max(each.nbytes for each in hidden))
 
 
 def _is_open(segment: Segment) -> bool:
-    """Whether this process can read what a sender writes, and the sender can tell it."""
+    """Whether this process can read what a publisher writes, and the publisher can tell it."""
     if not segment.readable:
         return False
     if segment.uid == os.geteuid() or segment.uid == 0:

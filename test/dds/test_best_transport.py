@@ -1,12 +1,12 @@
-"""By which way images come from a publisher."""
+"""Which transport brings the most images from their publishers."""
 
 import pytest
 
-from jetson_perception.dds import ways
+from jetson_perception.dds import best_transport as module
+from jetson_perception.dds.best_transport import best_transport
 from jetson_perception.dds.guids import Guid
-from jetson_perception.dds.losses import Memory
-from jetson_perception.dds.sender_memory import SenderMemory
-from jetson_perception.dds.ways import way_from
+from jetson_perception.dds.input_facts import Memory
+from jetson_perception.dds.publisher_memory import PublisherMemory
 
 LARGE, SMALL = 16 << 20, 549_408
 STOCK, RAISED = 212_992, 4 << 20
@@ -21,7 +21,7 @@ OWN = guid(OWN_PID)
 
 
 def test_nobody_publishes():
-    assert way_from([], OWN, [], receive_limit=RAISED) == (False, '')
+    assert best_transport([], OWN, [], receive_limit=RAISED) == (False, '')
 
 
 @pytest.mark.parametrize('limit', [STOCK, RAISED, None])
@@ -34,8 +34,8 @@ def test_nobody_publishes():
         pytest.param(OWN, id='own_process'),
     ],
 )
-def test_who_offers_no_shared_memory_needs_no_other_way(publisher, limit):
-    assert not way_from([publisher], OWN, [], receive_limit=limit).over_udp
+def test_who_offers_no_shared_memory_needs_no_other_transport(publisher, limit):
+    assert not best_transport([publisher], OWN, [], receive_limit=limit).over_udp
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def see(monkeypatch):
 
     def seen(**found):
         def memory_of(publisher, own, known):
-            return SenderMemory(*found[f'pid_{publisher.pid_modulo}'])
+            return PublisherMemory(*found[f'pid_{publisher.pid_modulo}'])
 
-        monkeypatch.setattr(ways, 'memory_of', memory_of)
+        monkeypatch.setattr(module, 'memory_of', memory_of)
 
     return seen
 
@@ -67,9 +67,9 @@ def see(monkeypatch):
 )
 def test_a_publisher_of_this_host(see, memory, nbytes, limit, reason):
     see(pid_4711=(memory, nbytes))
-    way = way_from([guid()], OWN, [], receive_limit=limit)
-    assert way.over_udp == bool(reason)
-    assert reason in way.reason
+    found = best_transport([guid()], OWN, [], receive_limit=limit)
+    assert found.over_udp == bool(reason)
+    assert reason in found.reason
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_a_publisher_of_this_host(see, memory, nbytes, limit, reason):
 )
 def test_a_segment_holds_at_least_one_image(see, image_bytes, limit, reason):
     see(pid_4711=(Memory.OPEN, LARGE))
-    way = way_from([guid()], OWN, [], receive_limit=limit, image_bytes=image_bytes)
-    assert way.over_udp == bool(reason)
-    assert reason in way.reason
+    found = best_transport([guid()], OWN, [], receive_limit=limit, image_bytes=image_bytes)
+    assert found.over_udp == bool(reason)
+    assert reason in found.reason
 
 
 def test_one_of_two_publishers_decides(see):
     both = [guid(), guid(4712)]
     see(pid_4711=(Memory.OPEN, LARGE), pid_4712=(Memory.OPEN, SMALL))
-    assert way_from(both, OWN, [], receive_limit=RAISED).over_udp
+    assert best_transport(both, OWN, [], receive_limit=RAISED).over_udp
     see(pid_4711=(Memory.OPEN, LARGE), pid_4712=(Memory.OPEN, LARGE))
-    assert not way_from(both, OWN, [], receive_limit=RAISED).over_udp
+    assert not best_transport(both, OWN, [], receive_limit=RAISED).over_udp

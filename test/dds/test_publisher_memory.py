@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from jetson_perception.dds import sender_memory
+from jetson_perception.dds import publisher_memory
 from jetson_perception.dds.guids import PID_MODULUS, Guid
-from jetson_perception.dds.losses import Memory
-from jetson_perception.dds.segments import Segment, segments
-from jetson_perception.dds.sender_memory import (
-    SenderMemory,
+from jetson_perception.dds.input_facts import Memory
+from jetson_perception.dds.publisher_memory import (
+    PublisherMemory,
     Stale,
     memory_of,
     shared_memory_size,
     stale,
 )
+from jetson_perception.dds.segments import Segment, segments
 
 HOST, OTHER_HOST = b'\x12\x34', b'\x12\x35'
 PID = os.getpid()
@@ -54,11 +54,11 @@ class TestMemory:
         ],
     )
     def test_nothing_is_said_of_what_is_not_here(self, publisher, segment):
-        assert memory_of(publisher, OWN, [segment()]) == SenderMemory(Memory.UNKNOWN)
+        assert memory_of(publisher, OWN, [segment()]) == PublisherMemory(Memory.UNKNOWN)
 
     def test_its_largest_segment_counts(self, segment):
         found = memory_of(guid(), OWN, [segment(nbytes=549_408), segment(nbytes=70_255_136)])
-        assert found == SenderMemory(Memory.OPEN, 70_255_136)
+        assert found == PublisherMemory(Memory.OPEN, 70_255_136)
 
     def test_another_users_cannot_be_read(self, segment):
         found = memory_of(guid(), OWN, [segment(uid=4321, readable=False)])
@@ -71,10 +71,10 @@ class TestMemory:
         assert found.memory is Memory.OPEN
 
     def test_a_process_that_has_none(self):
-        assert memory_of(guid(), OWN, []) == SenderMemory(Memory.NONE)
+        assert memory_of(guid(), OWN, []) == PublisherMemory(Memory.NONE)
 
     def test_a_process_that_is_not_here(self):
-        assert memory_of(guid(DEAD_PID), OWN, []) == SenderMemory(Memory.ELSEWHERE)
+        assert memory_of(guid(DEAD_PID), OWN, []) == PublisherMemory(Memory.ELSEWHERE)
 
     def test_a_process_that_is_not_here_keeps_its_segment(self, tmp_path):
         for number in range(3):
@@ -85,19 +85,19 @@ class TestMemory:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = [each._replace(pid=None) for each in segments(tmp_path)]
             assert len(known) == 3
-            assert memory_of(guid(DEAD_PID), OWN, known) == SenderMemory(Memory.OPEN, 2000)
+            assert memory_of(guid(DEAD_PID), OWN, known) == PublisherMemory(Memory.OPEN, 2000)
 
     def test_many_files_are_looked_at_once(self, tmp_path, monkeypatch):
         looked = []
-        stale_files = sender_memory.stale_files
+        stale_files = publisher_memory.stale_files
         monkeypatch.setattr(
-            sender_memory, 'stale_files', lambda path: looked.append(path) or stale_files(path)
+            publisher_memory, 'stale_files', lambda path: looked.append(path) or stale_files(path)
         )
         for number in range(20):
             (tmp_path / f'fastrtps_{number:016x}').touch()
             (tmp_path / f'fastrtps_{number:016x}_el').touch()
         found = memory_of(guid(DEAD_PID), OWN, segments(tmp_path))
-        assert found == SenderMemory(Memory.ELSEWHERE)
+        assert found == PublisherMemory(Memory.ELSEWHERE)
         assert looked == [tmp_path]
 
 

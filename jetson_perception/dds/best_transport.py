@@ -1,12 +1,12 @@
-"""By which way images come from a publisher: through shared memory that can, or over UDP."""
+"""Which transport brings the most images from their publishers: shared memory, or UDP."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import sockets
-from jetson_perception.dds.losses import Memory
-from jetson_perception.dds.sender_memory import memory_of
+from jetson_perception.dds.input_facts import Memory
+from jetson_perception.dds.publisher_memory import memory_of
 from jetson_perception.dds.transports import MEBIBYTE, SMALLEST_SEGMENT
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _THEIRS = "the publisher's shared memory"
 
 
-class Way(NamedTuple):
+class BestTransport(NamedTuple):
     """How images are to be received.
 
     Attributes
@@ -33,14 +33,14 @@ class Way(NamedTuple):
     reason: str = ''
 
 
-def way_from(
+def best_transport(
     publishers: Iterable[Guid],
     own: Guid,
     known: list[Segment],
     receive_limit: int | None = None,
     image_bytes: int = 0,
-) -> Way:
-    """The way by which a subscription gets the most of what is published.
+) -> BestTransport:
+    """The transport by which a subscription gets the most of what is published.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def way_from(
             reason, open_to_us = _obstacle(guid, own, known, needed)
             if reason and (not open_to_us or sockets.carries_images(receive_limit)):
                 reasons.append(reason)
-    return Way(bool(reasons), reasons[0] if reasons else '')
+    return BestTransport(bool(reasons), reasons[0] if reasons else '')
 
 
 def _obstacle(guid: Guid, own: Guid, known: list[Segment], needed: int) -> tuple[str, bool]:
