@@ -257,6 +257,7 @@ class ManagedNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop and release everything, then the node."""
         self._release()
+        self._traces.close()
         super().destroy_node()
         self._lifecycle.destroy()
 
