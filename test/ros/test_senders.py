@@ -23,7 +23,8 @@ import sys, time
 import rclpy
 from std_msgs.msg import String
 rclpy.init()
-publisher = rclpy.create_node('driver', namespace=sys.argv[1]).create_publisher(String, 'topic', 50)
+node = rclpy.create_node('driver', namespace=sys.argv[1])
+publisher = node.create_publisher(String, 'topic', 50)
 while not publisher.get_subscription_count():
     time.sleep(0.01)
 while True:
