@@ -228,6 +228,15 @@ class FrameCounts:
         self._numbered, self._stamped = NumberedFrames(), StampedFrames()
         self._before_subscription = self._on_the_way
 
+    def publishers_changed(self) -> None:
+        """Go on with other publishers, as of a driver that was started anew.
+
+        Its numbers follow nobody's. Some may have come before it was seen, and have been taken for
+        those of the one before it: what seems to be missing in this second is not counted.
+        """
+        self._numbered, self._stamped = NumberedFrames(), StampedFrames()
+        self._missing = self._seconds[-1][1]
+
     def lost_on_the_way(self, total: int) -> None:
         """Take the middleware's own count of what it has lost so far for the subscription."""
         self._is_told = True

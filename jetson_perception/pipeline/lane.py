@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A frame does not wait for an input that has sent none for so long.
-_ALIVE_S = 1.0
-
 
 class Runs(Protocol):
     """What runs a model.
@@ -236,8 +233,9 @@ class Lane:
     def _worth_waiting(self, first: Frame) -> tuple[int, float]:
         """How many frames come together if the first one waits, and how long it may, seconds."""
         now_ns = time.monotonic_ns()
-        alive = sum(record.came_within(_ALIVE_S, now_ns) for record in self.records)
-        return alive, self.batching.left_s(first)
+        awaited = sum(record.rhythm.goes_on(now_ns) for record in self.records)
+        left_s = self._record(first).rhythm.left_s(now_ns)  # else a newer one replaces it
+        return awaited, min(self.batching.left_s(first), left_s)
 
     def process(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Any]]:
         """Take frames through the stages together, and time these.

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jetson_perception.pipeline.rhythm import Rhythm
 from jetson_perception.pipeline.timing import RateMeter, StageTimes
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Record:
         self.on_error: Callable[[PerceptionError], None] | None = None
         self._lock = threading.Lock()
         self._received = self._processed = self._skipped = self._failed = self._left_out = 0
-        self._newest_ns = 0
+        #: Of the frames that its lane takes.
+        self.rhythm = Rhythm()
 
     @property
     def counts(self) -> Counts:
@@ -97,14 +99,11 @@ class Record:
         """The present rate of results, in Hz."""
         return self.results.rate(time.monotonic_ns())
 
-    def came_within(self, age_s: float, now_ns: int) -> bool:
-        """Whether a frame was offered in the last seconds before a monotonic time."""
-        return now_ns - self._newest_ns < age_s * 1e9
-
     def offered(self, frame: Frame, *, skipped: int = 0, left_out: int = 0) -> None:
         """Count a frame that was offered, and those that will not be taken now."""
         with self._lock:
-            self._newest_ns = frame.received_ns
+            if not left_out:
+                self.rhythm.came(frame.received_ns)
             self._received += 1
             self._skipped += skipped
             self._left_out += left_out

@@ -20,6 +20,7 @@ class BatchParams:
     batch_wait_ms: float = param(
         0.0,
         'How long an image waits for those of the other cameras, ms from its arrival; 0: what is '
-        'there when the engine is free runs together.',
+        'there when the engine is free runs together. It waits for no camera that has stopped, '
+        "and never until its own camera's next image.",
         between=(0.0, 1000.0),
     )

@@ -9,6 +9,7 @@ from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_taker import image_taker
 from jetson_perception.ros.outside_executor import OutsideExecutor
+from jetson_perception.ros.quiet_events import NO_WARNINGS
 from jetson_perception.ros.subscription_fit import SubscriptionFit
 from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 from jetson_perception.ros.topic_facts import overridden_reliability
@@ -122,6 +123,7 @@ class ImageSubscription:
             self._topic.name,
             self._callback,
             callback_group=group,
+            event_callbacks=NO_WARNINGS,
             **overridable,
         )
         node = self._node
@@ -158,7 +160,9 @@ class ImageSubscription:
         try:
             node = self._udp.opened()
             if threaded:
-                made: Any = node.create_subscription(*arguments, profile)
+                made: Any = node.create_subscription(
+                    *arguments, profile, event_callbacks=NO_WARNINGS
+                )
             else:
                 made = self._udp.subscribe(*arguments, profile)
         except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS

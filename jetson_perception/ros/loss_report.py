@@ -53,6 +53,8 @@ class LossReport:
         self._counts = FrameCounts(_SECONDS)
         self._topic: ImageTopic | None = None
         self._facts: TopicFacts | None = None
+        #: Ids of who published it when that was looked at last.
+        self._publishers: frozenset[bytes] = frozenset()
         self._arrivals: Arrivals | None = None
         self._lost: LostMessages | None = None
         self._image_bytes = 0
@@ -71,6 +73,7 @@ class LossReport:
             self._node, subscription.topic_name, topic.type_name, subscription.qos_profile
         )
         self._counts.begin_anew()
+        self._publishers = frozenset()
         self._arrivals = arrivals
         arrivals.hear(self._on_arrival)
         self._lost = LostMessages(self._node, subscription, self._counts.lost_on_the_way)
@@ -124,6 +127,7 @@ class LossReport:
 
     def check(self) -> None:
         """See what was lost in the last seconds; called once a second."""
+        self._see_publishers()
         self._counts.second_passed()
         self._kernel.second_passed()
         recent = self._counts.recent
@@ -145,6 +149,15 @@ class LossReport:
             image_bytes=self._image_bytes,
             compressed=self._topic is not None and self._topic.form != 'raw',
         )
+
+    def _see_publishers(self) -> None:
+        """Tell the counts where a publisher has come or left since the first was there."""
+        if self._facts is None:
+            return
+        before = self._publishers
+        self._publishers = frozenset(bytes(info.endpoint_gid) for info in self._facts.publishers())
+        if before and before != self._publishers:
+            self._counts.publishers_changed()
 
     def _tell(self) -> None:
         """Log causes that are new."""

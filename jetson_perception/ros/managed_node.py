@@ -135,9 +135,8 @@ class ManagedNode(LifecycleNode):
         self._wanted_active = self._managed.value.autostart
         begin = self._start if self._wanted_active else partial(_say_that_it_waits, self)
         begin()
-        for problem in problems:
-            if problem not in self.problem:  # else the error has told it, as its cause
-                self.get_logger().warning(problem)
+        for problem in (each for each in problems if each not in self.problem):
+            self.get_logger().warning(problem)  # no error has told it, as its cause
 
     def _may_open(self) -> bool:
         return bool(getattr(self._managed.value, ALLOWS_CHANGES))
@@ -257,6 +256,7 @@ class ManagedNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop and release everything, then the node."""
         self._release()
+        self._traces.close()
         super().destroy_node()
         self._lifecycle.destroy()
 

@@ -7,14 +7,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.printable import counted, listed, printable, printable_line
-from jetson_perception.ros.endpoint_names import node_name
+from jetson_perception.ros.alive_publishers import AlivePublishers
 from jetson_perception.ros.namesakes import LEASE_S
 from jetson_perception.ros.steady_timer import steady_timer
+from jetson_perception.ros.topic_facts import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
+    from rclpy.topic_endpoint_info import TopicEndpointInfo
 
     from jetson_perception.ros.arrivals import Arrival, Arrivals
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 #: anew begins to count anew once.
 _TIMES, _WITHIN_S = 4, 10.0
 _CHECK_S = 5.0
+#: How often publishers are looked for while messages come: of one that was killed, discovery says
+#: so only after its lease.
+_LOOK_S = 1.0
 _MOST_NAMED = 4
 #: Of an endpoint's id: RTPS (8.2.4) puts that of the process's participant first.
 _PARTICIPANT_BYTES = 12
@@ -55,6 +60,8 @@ class Senders:
         self._node = node
         self._arrivals = arrivals
         self._topic = arrivals.topic_name
+        self._publishers = AlivePublishers(node, self._topic)
+        self._looked_s = -_LOOK_S
         self._now_s = now_s
         self._number = 0
         self._out_of_order_s: deque[float] = deque(maxlen=_TIMES)
@@ -76,9 +83,12 @@ class Senders:
         self._arrived = True
         number = arrival.number
         if number is not None:
-            if number <= self._number:
-                self._out_of_order()
+            is_in_order = number > self._number
             self._number = number
+            if not is_in_order or self._now_s() - self._looked_s >= _LOOK_S:
+                self._look()
+            if not is_in_order:
+                self._out_of_order()
         elif self._timer is None:
             self._begin_to_count()
 
@@ -114,18 +124,20 @@ class Senders:
                 names,
             )
 
+    def _look(self) -> list[TopicEndpointInfo]:
+        self._looked_s = self._now_s()
+        return self._publishers.find()
+
     def _names(self) -> list[str]:
-        found = self._node.get_publishers_info_by_topic(self._topic)
-        return sorted(printable(node_name(info), 80) for info in found)
+        return sorted(printable(shown_name(info), 80) for info in self._look())
 
     def _processes(self, name: str) -> int:
         """How many processes have a publisher of this name."""
-        found = self._node.get_publishers_info_by_topic(self._topic)
         return len(
             {
                 bytes(info.endpoint_gid[:_PARTICIPANT_BYTES])
-                for info in found
-                if printable(node_name(info), 80) == name
+                for info in self._look()
+                if printable(shown_name(info), 80) == name
             }
         )
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jetson_perception.dds import segments, sockets, transports
 from jetson_perception.dds.best_transport import BestTransport, best_transport
-from jetson_perception.dds.ended_processes import EndedProcesses
 from jetson_perception.dds.guids import Guid
 from jetson_perception.dds.shared_memory_trial import SharedMemoryTrial
-from jetson_perception.ros.endpoint_names import own_endpoint
+from jetson_perception.ros.alive_publishers import AlivePublishers
 from jetson_perception.ros.qos import all_reliable
 from jetson_perception.ros.steady_timer import steady_timer
 
@@ -77,15 +76,12 @@ class SubscriptionFit:
         reliable: bool | None = None,
     ) -> None:
         self._node = node
-        self._topic = topic
-        self._type_name = type_name
+        self._publishers = AlivePublishers(node, topic, type_name)
         self._on_change = on_change
         self._reliable = reliable
         self.wanted = Fit(bool(reliable))
         self._judged: frozenset[bytes] = frozenset()
         self._trial: SharedMemoryTrial | None = None
-        self._own: Guid | None = None
-        self._ended = EndedProcesses()
         #: Publishers that have left since the subscription was made.
         self._left = 0
         self._is_quiet = True
@@ -116,7 +112,7 @@ class SubscriptionFit:
 
     def check(self) -> bool:
         """See who publishes now; whether the subscription has to be made anew."""
-        publishers = self._publishers()
+        publishers = self._publishers.find()
         before, self._judged = self._judged, _ids(publishers)
         self._judged_bytes = self._image_bytes
         self._left += len(before - self._judged)
@@ -126,7 +122,7 @@ class SubscriptionFit:
             return False  # the subscription stays, as whoever comes may be like who left
         guids = [Guid(each) for each in self._judged]
         # Where images cannot be had over UDP alone, there is no choice.
-        own = self._own if transports.udp_alone() else None
+        own = self._publishers.own if transports.udp_alone() else None
         transport = BestTransport(over_udp=False)
         if own is not None:
             transport = _best_transport(guids, own, self._image_bytes)
@@ -136,7 +132,7 @@ class SubscriptionFit:
 
     def _check_if_changed(self) -> None:
         is_quiet, self._is_quiet = self._is_quiet, True
-        publishers = self._publishers()
+        publishers = self._publishers.find()
         # The size counts where a segment that holds all the smaller ones may be too small for it.
         is_larger = self._image_bytes > max(self._judged_bytes, transports.SMALLEST_SEGMENT)
         if is_larger or _ids(publishers) != self._judged:
@@ -158,21 +154,6 @@ class SubscriptionFit:
             self._left = 0
             self._on_change()
         return anew
-
-    def _publishers(self) -> list[TopicEndpointInfo]:
-        """Who publishes the topic, without those whose process has ended."""
-        found = {
-            Guid(bytes(info.endpoint_gid)): info
-            for info in self._node.get_publishers_info_by_topic(self._topic)
-            if info.topic_type == self._type_name
-        }
-        if self._own is None:
-            endpoint = own_endpoint(self._node)
-            self._own = None if endpoint is None else Guid(bytes(endpoint.endpoint_gid))
-        if self._own is None:
-            return list(found.values())
-        ended = self._ended.of(found, self._own)
-        return [info for guid, info in found.items() if guid not in ended]
 
     def _reliable_for(self, publishers: list[TopicEndpointInfo]) -> bool:
         if self._reliable is not None:

@@ -7,11 +7,13 @@ until the lane's thread gets on. A thread that waits for nothing else hands an i
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -118,21 +120,27 @@ class ThreadedSubscription(InnerSubscription):
 
     def start(self) -> None:
         """Begin to take images."""
+        _started.add(self)
         self._thread.start()
 
     def destroy(self) -> None:
         """End the thread and unsubscribe; from the executor's thread. Harmless if it has ended."""
         if self._ended.is_set():
             return
-        self._ended.set()
-        self._prepared.set()
-        self._wake.trigger()
-        join_until([self._thread], time.monotonic() + _END_S)
+        self.end_thread()
         self._untold.clear()
         self._node.destroy_timer(self._timer)
         self._node.destroy_guard_condition(self._ask)
         self._wake.destroy()
         self._destroy()
+
+    def end_thread(self) -> None:
+        """Take no more images; waits a moment for the thread."""
+        self._ended.set()
+        self._prepared.set()
+        with suppress(InvalidHandle):
+            self._wake.trigger()
+        join_until([self._thread], time.monotonic() + _END_S)
 
     def _run(self) -> None:
         try:
@@ -189,8 +197,10 @@ class ThreadedSubscription(InnerSubscription):
     def _prepare_if_asked(self) -> None:
         if self._asks and not self._ended.is_set():
             self._asks = False
-            self._prepare()
-            self._prepared.set()
+            try:
+                self._prepare()
+            finally:  # else no image would be taken any more
+                self._prepared.set()
 
     def _take(self) -> None:
         if not RECORDER.on:
@@ -217,3 +227,16 @@ class ThreadedSubscription(InnerSubscription):
         """Call back for what was taken; in the executor's thread."""
         while self._untold:
             self._untold.popleft()()
+
+
+_started: weakref.WeakSet[ThreadedSubscription] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_threads() -> None:
+    """End threads whose node nobody has destroyed, before the interpreter shuts down.
+
+    One that came back from rclpy meanwhile would abort the process.
+    """
+    for each in list(_started):
+        each.end_thread()

@@ -53,17 +53,18 @@ class TraceService:
         self._keeps = False
         node.create_service(Trace, f'~/{NAME}', self._on_request)
         steady_timer(node, 1.0, self._follow)
-        node.context.on_shutdown(self._end)
+        node.context.on_shutdown(self.close)
         self._follow()
+
+    def close(self) -> None:
+        """Ask for no recording any more: the recorder, and what it refers to, outlive the node."""
+        RECORDER.keep(self, keeps=False)
 
     def _follow(self) -> None:
         keeps = self._wants_past()
         if keeps != self._keeps:
             self._keeps = keeps
             RECORDER.keep(self, keeps=keeps)
-
-    def _end(self) -> None:
-        RECORDER.keep(self, keeps=False)
 
     def _on_request(self, request: Any, response: Any) -> Any:
         response.clock, response.host = _clock(), socket.gethostname()

@@ -21,6 +21,7 @@ from jetson_perception.dds import transports
 from jetson_perception.ros.arrivals import call_back
 from jetson_perception.ros.endpoint_names import images_node_name
 from jetson_perception.ros.inner_subscription import InnerSubscription
+from jetson_perception.ros.quiet_events import NO_WARNINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +105,9 @@ class UdpSubscription(InnerSubscription, Waitable):
         super().__init__(MutuallyExclusiveCallbackGroup())
         self._node = node
         self._hidden = hidden
-        self._inner = hidden.create_subscription(message_type, topic, callback, qos)
+        self._inner = hidden.create_subscription(
+            message_type, topic, callback, qos, event_callbacks=NO_WARNINGS
+        )
         self._index = 0
         node.add_waitable(self)
 

@@ -228,16 +228,21 @@ def _queries(
         return None
     count = scores.shape[1]
     if 'logit' not in scores.name.lower() and _are_probabilities(scores.array):
-        family, activation, classes = 'rt_detr', '', count
+        is_softmax = _sum_to_one(scores.array)
+        no_object = is_softmax and count != len(info.class_names)
+        family = info.layout or ('detr' if no_object else 'rt_detr')
+        activation = 'softmax' if family == 'detr' and not is_softmax else ''
     else:
         family = _kind_of_queries(count, info, (boxes, scores))
         activation = 'softmax' if family == 'detr' else 'sigmoid'
-        classes = count - (family == 'detr')
+    classes = count - (family == 'detr')
+    if not classes:
+        return None
     return BoxLayout(
         family,
         classes,
         boxes.columns(),
-        scores.columns(),
+        scores.columns() if activation else scores.columns(count=classes),
         relative=True,
         activation=activation,
         several_classes_a_row=family == 'rt_detr',
@@ -297,6 +302,12 @@ def _pair(seen: list[_Output]) -> tuple[_Output, _Output] | None:
 
 def _are_probabilities(values: NDArray[Any]) -> bool:
     return bool(values.size and values.min() >= 0 and values.max() <= 1)
+
+
+def _sum_to_one(values: NDArray[Any]) -> bool:
+    """Whether rows are softmaxes: sigmoids of several classes do not sum to 1 in every row."""
+    sums = values.astype(np.float32).sum(axis=-1)
+    return bool(values.shape[-1] > 1 and np.allclose(sums, 1, atol=0.01))
 
 
 def _boxes_scores(

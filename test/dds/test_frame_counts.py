@@ -180,3 +180,23 @@ class TestFrameCounts:
             made.take(number, number * PERIOD_NS, 0)
         made.lost_on_the_way(1)
         assert made.total == Counted(6, 4, 1)
+
+    def test_numbers_before_a_new_publisher_was_seen_are_not_missing(self):
+        made = counts([1, 2, 5])
+        made.second_passed()
+        for number in (40, 41):
+            made.take(number, number * PERIOD_NS, 0)
+        assert made.total == Counted(5, 36, 0)
+        made.publishers_changed()
+        for number in (42, 43, 46):
+            made.take(number, number * PERIOD_NS, 0)
+        assert made.total == Counted(8, 4, 0), 'the other two are lost'
+
+    def test_a_pause_between_two_publishers_is_no_gap_in_their_stamps(self):
+        made = FrameCounts()
+        for at in [*range(20)]:
+            made.take(None, 0, at * PERIOD_NS)
+        made.publishers_changed()
+        for at in [*range(40, 60)]:
+            made.take(None, 0, at * PERIOD_NS)
+        assert made.total == Counted(40, 0, 0)

@@ -136,6 +136,67 @@ def plain(boxes, *, rows=20):
     return values
 
 
+def scores_of_queries(first):
+    """Of 20 queries and four classes: these of the first one, else the last class."""
+    values = np.full((1, 20, 4), (0.02, 0.02, 0.01, 0.95), np.float32)
+    values[0, 0] = first
+    return values
+
+
+@pytest.mark.parametrize(
+    ('scores', 'settings', 'wanted'),
+    [
+        pytest.param(
+            scores_of_queries((0.05, 0.05, 0.8, 0.1)), {}, [('detr', 2, 0.8)], id='softmax'
+        ),
+        pytest.param(
+            scores_of_queries((0.05, 0.05, 0.8, 0.1)),
+            {'layout': 'detr'},
+            [('detr', 2, 0.8)],
+            id='softmax_as_set',
+        ),
+        pytest.param(
+            scores_of_queries((0.05, 0.05, 0.8, 0.1)),
+            {'class_names': ('a', 'b', 'c', 'd')},
+            [('rt_detr', 3, 0.95)] * 19 + [('rt_detr', 2, 0.8)],
+            id='softmax_of_names',
+        ),
+        pytest.param(
+            scores_of_queries((0.0, 0.0, 1.0, 0.0)) * np.float32(0.9),
+            {'layout': 'detr'},
+            [],  # the best is softmax(0, 0, 0.9, 0): 0.45
+            id='small_logits_as_set',
+        ),
+        pytest.param(
+            scores_of_queries((0.1, 0.6, 0.8, 0.7)) * np.float32([1, 1, 1, 0.4]),
+            {},
+            [('rt_detr', 2, 0.8), ('rt_detr', 1, 0.6)],
+            id='sigmoid',
+        ),
+    ],
+)
+def test_scores_of_queries_that_the_network_computes(tmp_path, scores, settings, wanted):
+    boxes = np.full((1, 20, 4), 0.5, np.float32)
+    path = constant_model(
+        tmp_path / 'my.onnx', {'boxes': boxes, 'scores': scores}, size_wh=(320, 320)
+    )
+    with open_model(path, overrides=ModelInfo(**settings)) as model:
+        found = model.postprocess(*run(model), OPTIONS)
+        assert [
+            (model.layout.family, int(class_id), pytest.approx(score, abs=1e-3))
+            for class_id, score in zip(found.class_id, found.score, strict=True)
+        ] == wanted
+        assert model.layout.class_count == (3 if model.layout.family == 'detr' else 4)
+
+
+def test_a_single_score_leaves_no_class_beside_no_object(tmp_path):
+    outputs = {'boxes': np.full((1, 20, 4), 0.5, np.float32), 'scores': np.ones((1, 20, 1))}
+    outputs['scores'] = outputs['scores'].astype(np.float32)
+    path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
+    with pytest.raises(ModelError, match=r"layout is 'detr', and .*my\.onnx gives 'boxes'"):
+        open_model(path, overrides=ModelInfo(layout='detr'))
+
+
 BOX = (100, 50, 200, 150)
 #: What a suppression in a network leaves of a box of class 3, however it is written.
 SUPPRESSED = [

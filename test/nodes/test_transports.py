@@ -182,6 +182,7 @@ def test_the_subscription_is_as_reliable_as_all_publishers(peer, seg):
             end_other()
         peer.wait_for(lambda: reliabilities(peer) == [RELIABLE], 'a reliable one again')
         end_reliable()
+    assert log_lines(node, 'offering incompatible QoS') == []  # all of them were heard
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class Cameras:
     def _publish(self, frame, result):
         self.published.put((frame.input_index, result))
 
-    def offer(self, index, number):
+    def offer(self, index, number, ago_s=0.0):
         def load():
             if number < 0:
                 raise ImageError('not an image')
@@ -85,6 +85,7 @@ class Cameras:
 
         frame = Frame(load, header=number, age_ms=1.0)
         frame.input_index = index
+        frame.received_ns -= int(ago_s * 1e9)
         self.pipeline.offer(frame)
 
     def results(self, count):
@@ -199,6 +200,27 @@ def test_a_frame_waits_for_those_of_inputs_that_send(started):
     cameras.offer(0, 11)
     assert sorted(cameras.model.next_batch()) == [11, 20]
     assert cameras.results(3)
+
+
+def test_no_frame_waits_for_an_input_that_has_stopped(started):
+    cameras = started(most=8, batch_wait_ms=DEADLINE_S * 1e4)
+    for number, ago_s in ((20, 0.5), (21, 0.4), (22, 0.3)):
+        cameras.offer(1, number, ago_s)
+        assert cameras.model.next_batch() == [number]
+    cameras.offer(0, 10)
+    assert cameras.model.next_batch() == [10]
+
+
+def test_no_frame_waits_until_the_next_of_its_input_replaces_it(started):
+    cameras = started(most=8, batch_wait_ms=DEADLINE_S * 1e4)
+    for number, ago_s in ((10, 0.2), (11, 0.1)):
+        cameras.offer(0, number, ago_s)
+        assert cameras.model.next_batch() == [number]
+    cameras.offer(1, 20)
+    cameras.offer(0, 12)
+    assert sorted(cameras.model.next_batch()) == [12, 20]
+    cameras.offer(0, 13)  # the other one may still send for a second
+    assert cameras.model.next_batch() == [13]
 
 
 def test_without_a_wait_a_frame_goes_alone(started):

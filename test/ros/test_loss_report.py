@@ -116,6 +116,23 @@ class TestNothingIsLost:
         watched.take(publisher, 5)
         assert watched.report.total.lost == 0
 
+    @pytest.mark.parametrize('is_listed', [False, True], ids=['left', 'still_in_discovery'])
+    def test_of_a_driver_that_was_started_again(self, peer, watched, is_listed):
+        """It has sent some before the subscription was discovered: numbers above the old one's."""
+        old = peer.image_publisher('camera')
+        watched.take(old, 6, period_s=0.02)
+        watched.report.check()
+        if not is_listed:
+            peer.node.destroy_publisher(old)
+            watched.report.check()
+        with closing(Peer(peer.namespace)) as driver:
+            new = driver.image_publisher('camera')
+            for _ in range(30):
+                new.publish(image_message(BLACK))
+            watched.take(new, 10, period_s=0.02)
+            watched.report.check()
+        assert watched.report.total == Counted(16, 0, 0)
+
 
 class TestLost:
     def test_those_that_are_replaced_before_they_are_taken(self, peer, watched):

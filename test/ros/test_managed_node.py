@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.ros.managed_node import ManagedNode
 from jetson_perception.ros.parameters import param
+from jetson_perception.tracing import RECORDER
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 STEPS = ('configure', 'activate', 'deactivate', 'cleanup')
@@ -276,3 +277,11 @@ def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(mak
     assert node.set_parameters_atomically([Parameter('runtime', value='tensorrt')]).successful
     assert node.retry().success
     assert node.state() == 'active'
+
+
+def test_a_destroyed_node_that_kept_a_trace_records_no_more(node):
+    other = Fragile(node.context, keep_trace=True)
+    assert RECORDER.keeps
+    other.destroy_node()
+    assert not RECORDER.keeps
+    assert not RECORDER.on

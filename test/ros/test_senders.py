@@ -1,5 +1,7 @@
 """Several publishers on one input: named once, when both really send."""
 
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
@@ -14,6 +16,21 @@ from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.senders import Senders
 
 HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
+
+#: Sends messages until it is killed.
+DRIVER = """
+import sys, time
+import rclpy
+from std_msgs.msg import String
+rclpy.init()
+node = rclpy.create_node('driver', namespace=sys.argv[1])
+publisher = node.create_publisher(String, 'topic', 50)
+while not publisher.get_subscription_count():
+    time.sleep(0.01)
+while True:
+    publisher.publish(String(data=str(time.monotonic())))
+    time.sleep(0.02)
+"""
 
 
 class Listener:
@@ -51,6 +68,12 @@ class Listener:
 
     def get_publishers_info_by_topic(self, topic):
         return self.peer.node.get_publishers_info_by_topic(topic)
+
+    def get_name(self):
+        return self.peer.node.get_name()
+
+    def get_namespace(self):
+        return self.peer.node.get_namespace()
 
     def get_logger(self):
         return self
@@ -106,6 +129,18 @@ class TestByNumbers:
         with closing(Listener(peer)) as listener:
             listener.hear(*[listener.publisher('camera')] * 10)
             listener.hear(*[listener.publisher('camera')] * 20)
+            assert not listener.warned
+
+    def test_one_that_crashes_again_and_again_does_not_count(self, peer):
+        """Of a process that was killed, discovery says so only after some 20 s."""
+        with closing(Listener(peer)) as listener:
+            for _ in range(5):
+                process = subprocess.Popen([sys.executable, '-c', DRIVER, peer.namespace])
+                before = len(listener.heard)
+                peer.wait_for(lambda n=before: len(listener.heard) > n + 3, 'messages')
+                process.kill()
+                process.wait()
+                listener.now_s += 1.5
             assert not listener.warned
 
     def test_occasional_images_of_another_sender_give_no_warning(self, peer):

@@ -1,5 +1,7 @@
 """Images that are taken in a thread of their own, whatever the executor does."""
 
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -24,6 +26,26 @@ from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 
 PIXELS = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
 DEADLINE_S = 20.0
+
+#: Ends as a thread of it waits for images.
+PROCESS = """
+import sys
+import rclpy
+from sensor_msgs.msg import Image
+from jetson_perception.ros.image_taker import image_taker
+from jetson_perception.ros.outside_executor import OutsideExecutor
+from jetson_perception.ros.threaded_subscription import ThreadedSubscription
+rclpy.init()
+node = rclpy.create_node('node', namespace=sys.argv[1])
+images = []
+inner = node.create_subscription(Image, 'images', id, 1, callback_group=OutsideExecutor())
+subscription = ThreadedSubscription(
+    node, inner, image_taker(), images.append, lambda: True, print, print
+)
+subscription.start()
+while len(images) < 10:
+    rclpy.spin_once(node, timeout_sec=0.1)
+"""
 
 
 class Heard:
@@ -151,6 +173,36 @@ def test_an_image_is_not_taken_if_what_is_prepared_destroys_the_subscription(
     peer.wait_for(lambda: prepared, 'the preparation')
     peer.wait_for(lambda: publisher.get_subscription_count() == 0, 'the end of the subscription')
     assert heard.images == []
+
+
+def test_images_are_taken_after_a_preparation_that_failed(peer, publisher, subscribe):
+    heard, prepared = Heard(), []
+
+    def prepare():
+        prepared.append(True)
+        if len(prepared) == 1:
+            raise ValueError('odd')
+
+    subscription = subscribe(heard, is_free=lambda: len(prepared) > 1, prepare=prepare)
+    subscription.start()
+    send(publisher)
+    with pytest.raises(ValueError, match='odd'):
+        peer.wait_for(lambda: heard.images, 'the preparation')
+    heard.wait(1)
+    headers = send(publisher)
+    peer.wait_for(lambda: len(prepared) > 1, 'the next preparation')
+    assert heard.wait(2)[1].header == headers
+
+
+def test_a_process_ends_in_order_that_has_not_destroyed_its_node(peer, publisher):
+    process = subprocess.Popen(
+        [sys.executable, '-c', PROCESS, peer.namespace], stderr=subprocess.PIPE, text=True
+    )
+    message = ImageMessage().fill(PIXELS, 'bgr8', unique_header())
+    while process.poll() is None:
+        publisher.publish(message)
+        time.sleep(0.0002)  # so that the thread is woken as the interpreter shuts down
+    assert (process.returncode, process.communicate()[1]) == (0, '')
 
 
 def test_events_of_the_subscription_are_told_by_the_executor(peer, subscribe):
