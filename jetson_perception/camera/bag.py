@@ -5,202 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from jetson_perception.camera.bag_files import advice_without_metadata, place_to_read
-from jetson_perception.camera.bag_topics import COMPRESSED, choose_images, recorded_calibration
+from jetson_perception.camera.bag_reader import BagReader
 from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
 from jetson_perception.camera.uri import bag_and_topic, parse
 from jetson_perception.errors import EndOfStream, ImageError, PerceptionError, SourceError
-from jetson_perception.files.foreign_files import foreign_path
-from jetson_perception.images.encodings import (
-    UNNAMED,
-    decode_compressed,
-    require_pixels,
-    to_bgr,
-    view,
-)
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.images.sixteen_bit import INTENSITIES
-from jetson_perception.installing import pip_install
-from jetson_perception.printable import counted, none_of, printable
+from jetson_perception.printable import counted, none_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from jetson_perception.camera.bag_reader import BagImage, DecodedImage
 
 _log = logging.getLogger(__name__)
-
-_RATE_IF_UNKNOWN = 30.0
-
-
-class DecodedImage(NamedTuple):
-    """What an image message holds.
-
-    Attributes
-    ----------
-    bgr : ndarray, shape (h, w, 3), uint8
-        Its picture.
-    stamp_ns : int
-        Its stamp, nanoseconds; the time of recording where the camera set none.
-    frame_id : str
-        Its frame in tf; may be empty.
-    """
-
-    bgr: NDArray[np.uint8]
-    stamp_ns: int
-    frame_id: str
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class BagImage:
-    """One image message of a bag, not decoded.
-
-    Attributes
-    ----------
-    index : int
-        Its number among the topic's messages, from 0.
-    topic : str
-        Where it was recorded.
-    logged_ns : int
-        When it was recorded, nanoseconds since the epoch.
-    """
-
-    index: int
-    topic: str
-    logged_ns: int
-    _reader: Any
-    _connection: Any
-    _data: Any
-
-    def decode(self, max_image_pixels: int = MAX_IMAGE_PIXELS) -> DecodedImage:
-        """Its picture and header.
-
-        Raises
-        ------
-        ImageError
-            When the message is none, its image cannot be used, or has more pixels.
-        """
-        kind = self._connection.msgtype
-        try:
-            message = self._reader.deserialize(self._data, kind)
-        except Exception as err:
-            raise ImageError(f'not a {kind}: {_one_line(err)}') from err
-        stamp = message.header.stamp
-        stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-        if kind == COMPRESSED:
-            bgr = decode_compressed(message.data, message.format, max_image_pixels)
-        else:
-            height, width = message.height, message.width
-            require_pixels(height, width, max_image_pixels)
-            encoding = UNNAMED.get(message.encoding, message.encoding)
-            if encoding in INTENSITIES:
-                raise ImageError(
-                    f'image is {encoding}, 16 bits per pixel; of a bag only 8 are read here: '
-                    'play the bag with `ros2 bag play`, and set intensity_range of '
-                    'seg_node or yolo_node'
-                )
-            bgr = to_bgr(view(message.data, height, width, encoding, message.step), encoding)
-        logged_or_stamped_ns = stamp_ns if stamp_ns > 0 else self.logged_ns
-        return DecodedImage(bgr, logged_or_stamped_ns, str(message.header.frame_id))
-
-
-class BagReader:
-    """An open bag, and the images of one of its topics.
-
-    Used and closed in the thread that made it, as SQLite wants it.
-
-    Parameters
-    ----------
-    path : str or Path
-        A bag: the folder of a ROS 2 bag, or a file of one; a .bag file of ROS 1.
-    topic : str
-        Its topic; '' for the only one with images.
-    how_to_choose : callable
-        Gives what the user writes to choose a topic, for the message that asks for one.
-
-    Attributes
-    ----------
-    rate_hz : float
-        Images a second on average.
-    calibration : Calibration or None
-        What the camera_info recorded beside the images says.
-
-    Raises
-    ------
-    PerceptionError
-        When rosbags is not installed.
-    ParameterError
-        When the topic is not there, or several are and none is chosen.
-    SourceError
-        When the bag cannot be read.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        topic: str = '',
-        how_to_choose: Callable[[str], str] = '--topic {}'.format,
-    ) -> None:
-        try:
-            from rosbags.highlevel import AnyReader
-            from rosbags.typesys import Stores, get_typestore
-        except ImportError as err:
-            raise PerceptionError(
-                f'reading a bag needs the package rosbags ({err}); {pip_install("rosbags")}'
-            ) from err
-        self.path = foreign_path(path, what='bag', error=SourceError)
-        place = place_to_read(self.path)
-        try:
-            self._reader = AnyReader([place], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-            self._reader.open()
-        except Exception as err:  # its errors, and those of the file formats
-            raise self._unreadable(err, advice_without_metadata(self.path, place)) from err
-        connections = self._reader.connections
-        try:
-            self._chosen = choose_images(self.path, connections, topic, how_to_choose)
-        except PerceptionError:
-            self.close()
-            raise
-        self.calibration = recorded_calibration(self._reader, self._chosen[0].topic)
-        self.count = sum(each.msgcount for each in self._chosen)
-        lasts_s = self._reader.duration / 1e9
-        rate_hz = (self.count - 1) / lasts_s if lasts_s > 0 else 0.0
-        self.rate_hz = rate_hz if 0 < rate_hz <= 1000 else _RATE_IF_UNKNOWN
-
-    def images(self) -> Iterator[BagImage]:
-        """The topic's messages, in the order of recording.
-
-        Raises
-        ------
-        SourceError
-            When the bag is damaged.
-        """
-        messages = self._reader.messages(connections=self._chosen)
-        try:
-            for index, (connection, logged_ns, data) in enumerate(messages):
-                yield BagImage(index, connection.topic, logged_ns, self._reader, connection, data)
-        except PerceptionError:
-            raise
-        except Exception as err:  # of what a file holds beyond its index
-            raise self._unreadable(err) from err
-
-    def close(self) -> None:
-        """Close the files; twice is harmless."""
-        with suppress(Exception):  # it says so when it is closed, and has nothing to lose
-            self._reader.close()
-
-    def _unreadable(self, error: Exception, advice: str = '') -> SourceError:
-        path = shown(str(self.path))
-        return SourceError(f'{path} cannot be read as a bag: {_one_line(error)}{advice}')
 
 
 class BagSource:
@@ -350,7 +172,3 @@ class BagSource:
         else:
             self._pacer.wait(self._closed)
         self._logged_ns = logged_ns
-
-
-def _one_line(error: Exception) -> str:
-    return printable(' '.join(str(error)[:1000].split())).rstrip('.')

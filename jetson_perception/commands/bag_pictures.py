@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from jetson_perception.camera.bag import BagReader
+from jetson_perception.camera.bag_reader import BagReader
 from jetson_perception.errors import ImageError, SourceError
 
 if TYPE_CHECKING:

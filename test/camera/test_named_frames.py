@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from bags import write_bag
 
-from jetson_perception.camera.bag import BagReader
+from jetson_perception.camera.bag_reader import BagReader
 from jetson_perception.camera.named_frames import named_frames
 
 TIMES_MS = [0, 33, 70, 120]
