@@ -98,7 +98,10 @@ class TestTwoHosts:
         camera = lab.network.host('camera', loss=0.01, delay_ms=20.0)
         place = lab.place(camera)
         _, sent = lab.listener(place, nodes.SENT_BY_CAMERA_NODE)
-        heard = start(lab, camera, lab.network.host('node'), **COMPRESSED)
+        node_place = lab.place(lab.network.host('node'))
+        _, heard = lab.listener(node_place, nodes.DETECTIONS)
+        lab.node(nodes.yolo_node(lab, **COMPRESSED), node_place)
+        lab.node(nodes.camera_node(), place)
         assert share_of(lab, sent, heard, nodes.ANSWERS) > 0.5  # the newest of those that come
 
     @pytest.mark.slow
