@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 from jetson_perception.dds import sockets
 
+DATAGRAM_BYTES = 1380
+"""What fits into a packet of Ethernet, and of a WireGuard tunnel over it."""
+HEARTBEAT_S = 0.01
+"""How often a writer of small datagrams says what it has sent, until all of it is acknowledged.
+
+Only then a reader asks for what it lacks. By default that is every 3 s, and with each datagram
+once the writer's queue is full: too late, and then so often that a link that is nearly full
+carries nothing but repetitions.
+"""
 ANNOUNCE_S = 1
 """How often our participants announce themselves; 3 s is what they do by default.
 
@@ -70,6 +80,18 @@ def both_transports(segment_bytes: int, *, receive_shared_memory: bool) -> str:
         + f'<userTransports>{used}</userTransports><useBuiltinTransports>false'
         '</useBuiltinTransports>',
         f'<transport_descriptors>{descriptors}</transport_descriptors>',
+    )
+
+
+def writers_of(topic: str) -> str:
+    """A profile for the publishers of a topic, by its full name, that send small datagrams."""
+    return (
+        f'{_HEAD}<data_writer profile_name={quoteattr(topic)}>'
+        f'<times><heartbeatPeriod><nanosec>{round(HEARTBEAT_S * 1e9)}</nanosec></heartbeatPeriod>'
+        '</times><qos><disable_heartbeat_piggyback>true</disable_heartbeat_piggyback></qos>'
+        '<propertiesPolicy><properties><property><name>fastdds.max_message_size</name>'
+        f'<value>{DATAGRAM_BYTES}</value></property></properties></propertiesPolicy>'
+        '</data_writer></profiles>'
     )
 
 

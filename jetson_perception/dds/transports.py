@@ -112,6 +112,13 @@ def forget_profile() -> None:
         _taken.profile.unlink(missing_ok=True)
 
 
+def are_chosen_here() -> bool:
+    """Whether Fast DDS has the transports that are chosen here, and not those of the user."""
+    if _taken is not None:
+        return TRANSPORTS_VARIABLE in _taken.environment
+    return fast_dds() is not None and not left_to_system(os.environ) and not set_by_user()
+
+
 def udp_alone() -> dict[str, str]:
     """Variables for a participant of this process that offers UDP alone; empty if it cannot be."""
     if _taken is not None:

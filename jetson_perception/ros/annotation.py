@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import jpeg_message, stamp_ns
 from jetson_perception.ros.image_sender import image_sender
+from jetson_perception.ros.jpeg_topic import JpegTopic
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ class AnnotatedPublisher:
         self._params = params
         self._jpeg_params = jpeg_params
         self._raw = node.create_publisher(Image, topic, **qos.overridable(qos.IMAGES))
-        self._jpeg = node.create_publisher(
-            CompressedImage, f'{topic}/compressed', **qos.overridable(qos.RESULTS)
-        )
+        self._jpeg = JpegTopic(node, f'{topic}/compressed', qos.COMPRESSED_IMAGES)
         self._raw_sender = image_sender(self._raw)
         self._canvas: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
 
@@ -88,7 +87,7 @@ class AnnotatedPublisher:
     def destroy(self) -> None:
         """Take the topics down."""
         self._node.destroy_publisher(self._raw)
-        self._node.destroy_publisher(self._jpeg)
+        self._jpeg.destroy()
 
     def _fitted(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A copy to draw on; valid until the next call."""

@@ -124,7 +124,13 @@ class CameraPublisher:
             Image, f'{prefix}image_raw', **qos.overridable(images_qos)
         )
         self._image_sender = image_sender(self._images)
-        self.jpegs = JpegPublisher(node, f'{prefix}image_raw/compressed', small_qos, jpeg_params)
+        self.jpegs = JpegPublisher(
+            node,
+            f'{prefix}image_raw/compressed',
+            qos.EVERY_IMAGE if every_frame else qos.COMPRESSED_IMAGES,
+            jpeg_params,
+            every_image=every_frame,
+        )
         self._infos = node.create_publisher(
             CameraInfo, f'{prefix}camera_info', **qos.overridable(small_qos)
         )
@@ -135,7 +141,7 @@ class CameraPublisher:
         self._truth = GroundTruthPublisher(node, names, prefix) if names else None
         self.listeners = Listeners(
             node,
-            [self._images, self.jpegs.publisher],
+            [self._images, self.jpegs.topic],
             max(params().wait_for_subscribers - (handler is not None), 0),
             every_frame=every_frame,
         )

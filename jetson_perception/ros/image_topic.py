@@ -113,6 +113,8 @@ class ImageTopic(NamedTuple):
         """What to subscribe with."""
         if every_frame:
             return qos.EVERY_IMAGE
+        if self.compressed:
+            return qos.COMPRESSED_INPUT
         return qos.VIDEO_INPUT if self.is_video else qos.IMAGE_INPUT
 
 

@@ -6,12 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage
 
 from jetson_perception.images import encodings
 from jetson_perception.pipeline import NewestWorker, PictureCounts, RateMeter
-from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import jpeg_file_message, jpeg_message, stamp_ns
+from jetson_perception.ros.jpeg_topic import JpegTopic
 from jetson_perception.tracing import RECORDER
 
 if TYPE_CHECKING:
@@ -47,19 +46,26 @@ class JpegPublisher:
         Its quality of service.
     params : callable
         Gives the JpegParams; asked for every image.
+    every_image : bool
+        Whether none may be left out.
 
     Attributes
     ----------
-    publisher : rclpy Publisher
-        Of the topic.
+    topic : JpegTopic
+        Where they go.
     """
 
     def __init__(
-        self, node: Node, topic: str, profile: QoSProfile, params: Callable[[], JpegParams]
+        self,
+        node: Node,
+        topic: str,
+        profile: QoSProfile,
+        params: Callable[[], JpegParams],
+        *,
+        every_image: bool = False,
     ) -> None:
-        self._node = node
         self._params = params
-        self.publisher = node.create_publisher(CompressedImage, topic, **qos.overridable(profile))
+        self.topic = JpegTopic(node, topic, profile, may_move=not every_image)
         self._worker: NewestWorker[_Copy] | None = None
         self._rate = RateMeter()
         #: Arrays that are free to be written again: fresh memory costs as much as the copy.
@@ -74,13 +80,13 @@ class JpegPublisher:
         """Begin to take images, and to count them anew."""
         self._rate = RateMeter()
         self._worker = NewestWorker(
-            self._send_copy, f'{self.publisher.topic_name} encoding', 'the newest image'
+            self._send_copy, f'{self.topic.topic_name} encoding', 'the newest image'
         )
 
     def give(self, pixels: NDArray[Any], encoding: str, header: Any) -> None:
         """Leave an image to be sent, if anybody subscribes; returns once it is copied."""
         worker = self._worker
-        if worker is None or not self.publisher.get_subscription_count():
+        if worker is None or not self.topic.get_subscription_count():
             return
         dropped = worker.give(_Copy(self._copy(pixels), encoding, header))
         if dropped is not None:
@@ -92,7 +98,7 @@ class JpegPublisher:
         One that is a JPEG is sent as it is, whatever the parameters say, unless it lacks tables
         that not every decoder knows by heart: cameras may leave them out.
         """
-        if not self.publisher.get_subscription_count():
+        if not self.topic.get_subscription_count():
             return
         stamp = stamp_ns(header)
         with RECORDER.during('encode', stamp):
@@ -102,7 +108,7 @@ class JpegPublisher:
                 bgr = encodings.to_bgr(pixels, encoding)
                 message = jpeg_message(bgr, header, self._params().jpeg_quality)
         with RECORDER.during('send', stamp):
-            self.publisher.publish(message)
+            self.topic.publish(message)
         self._rate.tick(time.monotonic_ns())
 
     def counts(self) -> PictureCounts:
@@ -121,7 +127,7 @@ class JpegPublisher:
 
     def destroy(self) -> None:
         """Take the topic down."""
-        self._node.destroy_publisher(self.publisher)
+        self.topic.destroy()
 
     def _send_copy(self, image: _Copy) -> None:
         try:

@@ -25,7 +25,7 @@ def jpegs(peer):
 def hearing(peer, jpegs):
     """What comes on the topic, once somebody listens."""
     heard = peer.collect('compressed', CompressedImage)
-    peer.wait_for(jpegs.publisher.get_subscription_count, 'the subscriber')
+    peer.wait_for(jpegs.topic.get_subscription_count, 'the subscriber')
     return heard
 
 

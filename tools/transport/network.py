@@ -137,6 +137,16 @@ class Network:
         for setting in ('net.ipv4.ipfrag_high_thresh=134217728', 'net.ipv4.ipfrag_time=1'):
             run('ip', 'netns', 'exec', host.namespace, 'sysctl', '-w', setting)
 
+    def fragments_sent(self, host: Host) -> int:
+        """How many pieces the host has cut datagrams into that fit into no packet."""
+        counters = ('cat', '/proc/net/snmp')
+        names, values = (
+            line.split()
+            for line in run('ip', 'netns', 'exec', host.namespace, *counters).splitlines()
+            if line.startswith('Ip:')
+        )
+        return int(values[names.index('FragCreates')])
+
     def cut(self, host: Host) -> None:
         """Pull the host's cable out."""
         self._in_switch('link', 'set', host.port, 'down')

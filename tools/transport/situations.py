@@ -152,6 +152,7 @@ SITUATIONS = (
     Situation('9', 'two hosts, raw', 'camera_node', bar_hz=15.0, apart='hosts'),
     Situation('9', 'two hosts, compressed', 'camera_node', apart='hosts', compressed=True),
     _LOSSY,
+    replace(_LOSSY, name='two hosts, compressed, 1 % loss, 20 ms', delay_ms=20.0),
 )
 #: What docs/distributed.md has for such a link.
 SMALL_DATAGRAMS = {
