@@ -21,7 +21,7 @@ from jetson_perception.dds.sender_memory import (
     stale,
 )
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import is_named, node_name, own_subscription
+from jetson_perception.ros.endpoint_names import own_subscription, shown_name
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -158,8 +158,3 @@ def mismatch_of(
         f'QoS does not match ({reason.strip().rstrip(";")})',
         f'{cure}, or change the publisher',
     )
-
-
-def shown_name(info: TopicEndpointInfo) -> str:
-    """Name of a publisher's node, for people."""
-    return printable(node_name(info)) if is_named(info) else 'a node that is not known by name'
