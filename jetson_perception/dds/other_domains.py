@@ -39,7 +39,7 @@ def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
             who = f' (such as {_named(min(owners), proc)})' if owners else ''
             there = counted(len(inodes), 'participant')
             found.append(
-                f'ROS_DOMAIN_ID is {domain} here, and {other} of {there} on this host{who}'
+                f'ROS_DOMAIN_ID is {domain} here, but {other} has {there} on this host{who}'
             )
     found += [f'{_named(pid, proc)} has {name}=OFF' for pid, name in _hidden(processes, proc)]
     return tuple(found)

@@ -40,8 +40,8 @@ PARTICIPANT = line(7400 + 250 * 7 + 10, 11), line(7400 + 250 * 7 + 11, 12)
             PARTICIPANT,
             0,
             (
-                'ROS_DOMAIN_ID is 0 here, and 7 of 1 participant on this host (such as my_camera, '
-                'pid 77)',
+                'ROS_DOMAIN_ID is 0 here, but 7 has 1 participant on this host (such as '
+                'my_camera, pid 77)',
             ),
             id='another_domain',
         ),
