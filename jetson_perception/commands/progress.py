@@ -57,13 +57,15 @@ class TerminalProgress(Progress):
 
     def start(self) -> None:
         """Show it; what is logged meanwhile goes above the bar, not behind it."""
+        handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
         super().start()
-        if self.disable:
-            return
-        for handler in logging.getLogger().handlers:
-            # Those of files are stream handlers too.
-            if type(handler) is logging.StreamHandler:
-                self._handlers.append((handler, handler.setStream(_AboveBar(self.console))))
+        if not self.disable:
+            stream = _AboveBar(self.console)
+            self._handlers += [(handler, handler.setStream(stream)) for handler in handlers]
 
     def print_line(self, text: str) -> None:
         """Print a line to standard output; above the bar where both are in the terminal."""
