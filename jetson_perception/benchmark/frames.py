@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.named_frames import readable_frames
 from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError, SourceError
@@ -33,8 +33,9 @@ def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArr
     Parameters
     ----------
     source : str
-        A scene such as `scene://people`, or any source of `named_frames`: a folder of pictures, a
-        picture, a video. Pictures are resized, and repeated if there are fewer than `count`.
+        A scene such as `scene://people`, or any source of `readable_frames`: a folder of
+        pictures, a picture, a video. Pictures are resized, and repeated if there are fewer than
+        `count`.
     size_wh : tuple of int
         Width and height, pixels.
     count : int
@@ -55,9 +56,7 @@ def load_frames(source: str, size_wh: tuple[int, int], count: int) -> list[NDArr
     if source.startswith('scene://'):
         return list(itertools.islice(_scene_frames(source, size_wh), count))
     pictures = []
-    for frame in named_frames(source, count):
-        if isinstance(frame, SourceError):
-            raise frame
+    for frame in readable_frames(source, count):
         resized: NDArray[np.uint8] = cv2.resize(frame.bgr, size_wh)
         pictures.append(resized.copy() if resized is frame.bgr else resized)
     if not pictures:

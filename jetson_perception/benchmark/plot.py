@@ -106,8 +106,8 @@ def _draw_stages(axes: Any, sizes: Sequence[dict[str, Any]]) -> None:
         ncols=len(used),
         columnspacing=1,
         handlelength=1,
-        loc='upper center',
-        bbox_to_anchor=(0.4, -0.1),
+        loc='lower center',  # above: below, it would cover the label of the axis
+        bbox_to_anchor=(0.4, 1.0),
     )
 
 

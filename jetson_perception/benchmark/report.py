@@ -10,7 +10,11 @@ from jetson_perception.benchmark.machine import one_line
 from jetson_perception.printable import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+
+_BASELINES = (('seed', 'the usual loop'), ('streams', 'the same, on streams'))
 
 
 def print_report(console: Console, record: dict[str, Any]) -> None:
@@ -20,9 +24,14 @@ def print_report(console: Console, record: dict[str, Any]) -> None:
         _say(console, f'{name}: {description}')
     _say(console, f'built from each result: {record["built"]}')
     console.print(_inference_table(record['inference']))
+    if 'in_turn' in record['inference']:
+        share = record['inference']['together_of_in_turn']
+        _say(console, f'together takes {share:.2f} of one after another')
     _say(console, 'image in to messages out: median and p99 of the latency at full rate')
     for figures in record['sizes']:
         console.print(_size_table(figures, record['inference']['together']))
+        for line in _ratios(figures):
+            _say(console, line)
         console.print(_stage_table(figures))
         cpu_ms = figures['end_to_end']['cpu_ms'].items()
         if cpu_ms:
@@ -54,9 +63,6 @@ def _inference_table(inference: dict[str, Any]) -> Table:
     table.add_row('all together', *_cells(inference['together']))
     if 'in_turn' in inference:
         table.add_row('one after another', *_cells(inference['in_turn']))
-        table.caption = (
-            f'together takes {inference["together_of_in_turn"]:.2f} of one after another'
-        )
     return table
 
 
@@ -75,16 +81,20 @@ def _size_table(figures: dict[str, Any], alone: dict[str, Any]) -> Table:
         table.add_row(
             f'the same, {share:.0%} drawn', *_cells(drawn), f'{figures["drawn_of_inference"]:.3f}'
         )
-    captions = []
-    for key, label in (('seed', 'the usual loop'), ('streams', 'the same, on streams')):
+    for key, label in _BASELINES:
         if key in figures:
             slow = figures[key]
             of_inference = slow['rate_hz'] / alone['rate_hz']
             table.add_row(label, *_cells(slow), f'{of_inference:.3f}')
-            parts = ', '.join(f'{name} {ms:.1f}' for name, ms in slow['stages'].items())
-            captions.append(f'{figures[f"of_{key}"]:.1f} times the rate of {label} ({parts} ms)')
-    table.caption = '\n'.join(captions)
     return table
+
+
+def _ratios(figures: dict[str, Any]) -> Iterator[str]:
+    """How many times the rate of each baseline there is."""
+    for key, label in _BASELINES:
+        if key in figures:
+            parts = ', '.join(f'{name} {ms:.1f}' for name, ms in figures[key]['stages'].items())
+            yield f'{figures[f"of_{key}"]:.1f} times the rate of {label} ({parts} ms)'
 
 
 def _stage_table(figures: dict[str, Any]) -> Table:
@@ -123,7 +133,7 @@ def _troubles(figures: dict[str, Any]) -> list[str]:
 
 
 def _table(first: str, *columns: str) -> Table:
-    table = Table(caption_justify='left')
+    table = Table()  # without a caption, which would be padded with spaces
     table.add_column(first)
     for column in columns:
         table.add_column(column, justify='right')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 import os
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ from typing import TYPE_CHECKING
 from jetson_perception.camera import open_source
 from jetson_perception.camera.images import picture_paths
 from jetson_perception.camera.pace import Pace
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import bag_and_topic, parse
 from jetson_perception.errors import EndOfStream, ImageError, SourceError
 from jetson_perception.images.picture_files import read_picture
+from jetson_perception.printable import none_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.camera.uri import SourceUri
 
+_log = logging.getLogger(__name__)
 _RATE_IF_UNKNOWN_HZ = 30.0
 
 
@@ -58,6 +63,11 @@ class NamedFrame:
     offset_ns: int = 0
     stamp_ns: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What people know it by: the picture's path, or the video's name and the frame."""
+        return f'{self.name}, frame {self.index}' if self.rate_hz else self.source
+
 
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
     """Frames of a source, at most so many.
@@ -70,7 +80,7 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
     source : str
         What `jetson_perception.camera.open_source` takes.
     most : int, optional
-        Where to stop.
+        Where to stop; pictures that cannot be read do not count.
 
     Yields
     ------
@@ -84,7 +94,7 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
     """
     uri = parse(source)
     if uri.scheme == 'images':
-        yield from itertools.islice(_pictures(uri.target), most)
+        yield from _at_most(_pictures(uri.target), most)
         return
     name = _name(uri)
     with closing(open_source(source, pace=Pace.OFFLINE)) as opened:
@@ -107,6 +117,28 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
             yield NamedFrame(
                 opened.uri, name, index, frame.pixels, rate_hz, offset_ns, frame.recorded_ns
             )
+
+
+def readable_frames(source: str, most: int | None = None) -> Iterator[NamedFrame]:
+    """Frames of a source, at most so many, without the pictures that cannot be read.
+
+    Each of those is named in a warning. Parameters are those of `named_frames`.
+
+    Raises
+    ------
+    SourceError
+        When the source cannot be opened, is lost, or has pictures but none that can be read.
+    """
+    readable = unreadable = 0
+    for frame in named_frames(source, most):
+        if isinstance(frame, SourceError):
+            _log.warning('%s', frame)
+            unreadable += 1
+            continue
+        readable += 1
+        yield frame
+    if unreadable and not readable:
+        raise SourceError(f'{shown(source)}: {none_of(unreadable, "picture")} can be read')
 
 
 def source_files(source: str) -> list[Path]:
@@ -134,6 +166,15 @@ def _name(uri: SourceUri) -> str:
     if uri.scheme == 'bag':
         return Path(bag_and_topic(uri.target)[0]).stem
     return uri.scheme
+
+
+def _at_most(
+    frames: Iterator[NamedFrame | SourceError], most: int | None
+) -> Iterator[NamedFrame | SourceError]:
+    left = math.inf if most is None else most
+    while left > 0 and (frame := next(frames, None)) is not None:
+        left -= not isinstance(frame, SourceError)
+        yield frame
 
 
 def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:

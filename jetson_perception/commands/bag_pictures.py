@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from jetson_perception.camera.bag_reader import BagReader
 from jetson_perception.errors import ImageError, SourceError
+from jetson_perception.printable import none_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+_log = logging.getLogger(__name__)
 
 
 def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -33,12 +38,20 @@ def bag_pictures(path: str | Path, topic: str = '') -> Iterator[tuple[str, NDArr
     ParameterError
         When the topic is not there, or several are and none is chosen.
     SourceError
-        When the bag cannot be read.
+        When the bag cannot be read, or none of its images can be used. Others that cannot are
+        left out, with a warning.
     """
     with closing(BagReader(path, topic)) as bag:
+        usable, why = 0, ''
         for image in bag.images():
             name = f'{bag.path.name}{image.topic}, image {image.index}'
             try:
-                yield name, image.decode().bgr
+                bgr = image.decode().bgr
             except ImageError as err:
-                raise SourceError(f'{name}: {err}') from err
+                why = f'{name}: {err}'
+                _log.warning('%s; left out', why)
+                continue
+            usable += 1
+            yield name, bgr
+        if why and not usable:
+            raise SourceError(f'{none_of(bag.count, "image")} can be used; the last one, {why}')

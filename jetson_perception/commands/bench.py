@@ -19,12 +19,14 @@ from jetson_perception.commands.bench_graph import (
     bench_graph,
     refuse_graph_options,
 )
-from jetson_perception.commands.figures import write_figures
+from jetson_perception.commands.figures import tell_written, write_figures
 from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
 from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.engines.opening import check_file
 from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.plot import require_matplotlib
+from jetson_perception.models import resolve_model
 
 if TYPE_CHECKING:
     import argparse
@@ -128,6 +130,8 @@ def _bench(arguments: argparse.Namespace) -> int:
     if seconds <= 0:
         raise ParameterError(f'--seconds is {seconds:g}; expected more than 0')
     make_lacking_twins(*arguments.models)
+    for path in arguments.models:
+        check_file(resolve_model(path))  # images take seconds to read
     settings = Settings(
         models=tuple(arguments.models),
         runtime=_runtime(arguments),
@@ -152,6 +156,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     write_figures(arguments.json, record, indent=1)
     if arguments.plot:
         write_plot(arguments.plot, record)
+        tell_written('plots', arguments.plot)
     return 0
 
 

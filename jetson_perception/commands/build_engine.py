@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +21,7 @@ from jetson_perception.commands.calibration_pictures import calibration_pictures
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.commands.parser import CommandParser
 from jetson_perception.commands.running import run_command
 from jetson_perception.engines.image_input import choose_size_wh
 from jetson_perception.engines.metadata import (
@@ -32,6 +32,7 @@ from jetson_perception.engines.metadata import (
 )
 from jetson_perception.engines.onnx_file.header import read_head
 from jetson_perception.engines.onnxruntime.cpu import check_model_file
+from jetson_perception.engines.tensorrt.availability import tensorrt_problem
 from jetson_perception.engines.tensorrt.builder import (
     PRECISIONS,
     BuildOptions,
@@ -46,6 +47,7 @@ from jetson_perception.model_info import merge
 from jetson_perception.models import open_model, resolve_model
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     import numpy as np
@@ -146,7 +148,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run as `ros2 run jetson_perception build_engine`."""
-    parser = argparse.ArgumentParser(prog='jetson-perception build-engine')
+    parser = CommandParser(prog='jetson-perception build-engine')
     configure(parser)
     return run_command(parser, argv)
 
@@ -277,6 +279,11 @@ def _report(out: Path, built: BuiltEngine, line: str) -> None:
         _say(console, note)
     converted = any('converted' in note for note in built.notes)
     lacking = converted and not built.options.save_onnx
+    if converted and not lacking:
+        _say(console, f'the converted model is in {built.options.save_onnx}')
+    problem = tensorrt_problem(0)
+    if problem:
+        _say(console, f'this machine cannot run it: {problem}')
     of_what = ', of the converted model that --save-onnx FILE keeps' if lacking else ''
     _say(console, f'the same by trtexec{of_what}: {line}')
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jetson_perception.commands.parser import CommandParser
 from jetson_perception.engines.onnxruntime.kept import kept_findings, kept_models
 from jetson_perception.engines.tensorrt.cache import EngineCache
 from jetson_perception.printable import counted
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'removed.'
     )
     actions = parser.add_subparsers(
-        title='actions', required=True, metavar='ACTION', parser_class=ArgumentParser
+        title='actions', required=True, metavar='ACTION', parser_class=CommandParser
     )
     ls = actions.add_parser('ls', help='list them', description=_ls.__doc__)
     ls.add_argument('--json', action='store_true', help='print JSON instead of a table')

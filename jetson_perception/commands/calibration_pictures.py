@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.named_frames import readable_frames
 from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.uri import is_bag
 from jetson_perception.commands.bag_pictures import bag_pictures
-from jetson_perception.errors import ParameterError, SourceError
+from jetson_perception.errors import ParameterError
 from jetson_perception.evaluation.scenes import open_scene
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pictures = Iterator[tuple[str, NDArray[np.uint8]]]
-
-_log = logging.getLogger('jetson_perception')
 
 DEFAULT_COUNT = 200
 """Pictures to calibrate on; more of them hardly change the ranges."""
@@ -72,16 +69,10 @@ def _training_stills(source: str) -> Pictures | None:
 
 
 def _frames(source: str, every: int) -> Pictures:
-    count = 0
-    for frame in named_frames(source):
-        if isinstance(frame, SourceError):
-            _log.warning('%s', frame)
-            continue
+    for count, frame in enumerate(readable_frames(source)):
         step = every or max(round(frame.rate_hz * _VIDEO_STEP_S), 1)
         if count % step == 0:
-            name = f'{frame.name}, frame {frame.index}' if frame.rate_hz else frame.source
-            yield name, frame.bgr.copy()
-        count += 1
+            yield frame.label, frame.bgr.copy()
 
 
 class SplitPictures:

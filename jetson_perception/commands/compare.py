@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.named_frames import readable_frames
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.opening import open_asked
@@ -18,7 +18,6 @@ from jetson_perception.commands.options import add_model_options, add_precision_
 from jetson_perception.commands.progress import add_open_end, progress_bar
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
-from jetson_perception.errors import SourceError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
@@ -139,8 +138,5 @@ def _pictures(source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         for picture in open_scene(source).pictures:
             yield picture.name, picture.bgr
         return
-    for frame in named_frames(source):
-        if isinstance(frame, SourceError):
-            raise frame
-        name = f'{frame.name}, frame {frame.index}' if frame.rate_hz else frame.source
-        yield name, frame.bgr
+    for frame in readable_frames(source):
+        yield frame.label, frame.bgr

@@ -7,7 +7,6 @@ and commands make them at their first use.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.camera.scene_kinds import scene_kind
 from jetson_perception.commands.options import positive
+from jetson_perception.commands.parser import CommandParser
 from jetson_perception.engines.metadata import sidecar_path
 from jetson_perception.engines.onnx_file.graph import require_onnx
 from jetson_perception.engines.onnx_file.quantization import quantize_model
@@ -82,7 +82,7 @@ def make_int8_twin(name: str, count: int = PICTURES) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Be `ros2 run jetson_perception make_int8_models`."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='make_int8_models', description='Make the demo models in INT8, in your cache.'
     )
     parser.add_argument(

@@ -10,6 +10,7 @@ import argparse
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jetson_perception.commands.parser import CommandParser
 from jetson_perception.commands.running import run_command
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `compare` has 1 for engines that do not agree, and 2 for errors.
     """
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog='jetson-perception',
         description='Detections, keypoints and masks from pictures and videos, with ONNX models.',
         epilog=_EXAMPLES,
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(parser, argv)
 
 
-class _VerbParser(argparse.ArgumentParser):
+class _VerbParser(CommandParser):
     """The parser of a verb, which imports the verb's module when it is asked to parse."""
 
     def __init__(self, *, module: str, **options: Any) -> None:

@@ -28,6 +28,7 @@ from jetson_perception.commands.trace_output import write_trace
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
+from jetson_perception.printable import printable_line
 from jetson_perception.process.executable import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.camera.named_frames import NamedFrame
     from jetson_perception.models import Model
 
 _log = logging.getLogger('jetson_perception')
@@ -95,7 +97,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Run a model on pictures, folders, videos or cameras, and time each stage."""
+    """Run a model on pictures, folders, videos or cameras; print what is found and the times.
+
+    A picture that cannot be read is left out with a warning, and the exit code is then 1.
+    """
     unreadable = 0
     interrupted = False
     console = Console(stderr=True)
@@ -121,7 +126,9 @@ def _run(arguments: argparse.Namespace) -> int:
                     result = _timed(model, frame.bgr, options, times)
                     with times.writing():
                         if arguments.json:
-                            print(json.dumps(result_record(frame, model, result)), flush=True)
+                            progress.print_line(json.dumps(result_record(frame, model, result)))
+                        elif not folder:
+                            progress.print_line(_found(frame, model, result))
                         if folder:
                             folder.write(frame, model, result)
         except KeyboardInterrupt:  # the way to stop a camera: report what there is so far
@@ -140,6 +147,11 @@ def _run(arguments: argparse.Namespace) -> int:
     if interrupted:
         return INTERRUPTED
     return 1 if unreadable else 0
+
+
+def _found(frame: NamedFrame, model: Model[Any, Any], result: Any) -> str:
+    """What was found in a frame, as a line for people."""
+    return printable_line(f'{frame.label}: {model.task.found(model, result) or "nothing"}')
 
 
 def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:

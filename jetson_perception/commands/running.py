@@ -28,6 +28,9 @@ def run_command(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
     An error ends it with `error_code`, Ctrl-C with 130, wrong usage by SystemExit with 2.
     """
     replace_what_cannot_be_shown()
+    # Read when cv2 is imported: it writes to stderr past every log, about each file that it cannot
+    # open or decode. The sources and pictures say so themselves.
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')
     arguments = parser.parse_args(argv)
     error_code: int = getattr(arguments, 'error_code', 1)
     handler = logging.StreamHandler()

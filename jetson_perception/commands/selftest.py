@@ -91,22 +91,24 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         with console.status('checking', spinner='line'):
             for result in run_session(settings, findings.extend):
+                is_told = bool(results) and results[-1].reason == result.reason
                 results.append(result)
                 # After each check, so that a crash of the machine leaves a report too.
                 write_report(path, findings, results, version)
-                _print(console, result)
+                _print(console, result, 'likewise' if is_told and result.reason else result.reason)
     except OSError as err:
         raise PerceptionError(f'the checks cannot write their own files: {err}') from err
     console.print(f'{summary(results)}; the report is {path}', highlight=False, soft_wrap=True)
     return 1 if any(result.outcome == FAIL for result in results) else 0
 
 
-def _print(console: Console, result: Result) -> None:
+def _print(console: Console, result: Result, reason: str) -> None:
     color = _COLORS[result.outcome]
     what = f'{result.claim} {result.subject}'.strip()
-    why = f': {result.reason}' if result.reason else ''
+    why = f': {reason}' if reason else ''
+    took = f' [dim](took {result.seconds:.1f} s)[/]' if result.seconds else ''
     console.print(
-        f'[{color}]{result.outcome:8}[/] {escape(what + why)} [dim]{result.seconds:.1f} s[/]',
+        f'[{color}]{result.outcome:8}[/] {escape(what + why)}{took}',
         highlight=False,
         soft_wrap=True,
     )

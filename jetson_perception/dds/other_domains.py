@@ -35,9 +35,11 @@ def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
     for other, inodes in sorted(by_domain.items()):
         owners = {processes[inode] for inode in inodes if inode in processes}
         if other != domain:
-            who = f' ({_named(min(owners), proc)})' if owners else ''
+            who = f' (such as {_named(min(owners), proc)})' if owners else ''
             there = counted(len(inodes), 'participant')
-            found.append(f'ROS_DOMAIN_ID {other} has {there} on this host{who}, not {domain}')
+            found.append(
+                f'ROS_DOMAIN_ID is {domain} here, but {other} has {there} on this host{who}'
+            )
     found += [f'{_named(pid, proc)} has {_RANGE}=OFF' for pid in _hidden(processes, proc)]
     return tuple(found)
 

@@ -2,8 +2,8 @@
 
 A publisher's segment is found by its process id, which repeats from container to container: then
 the segment is another process's, and nothing comes. A camera that has not started yet looks the
-same. So after a silence UDP is tried; if images come by it, shared memory has one more chance, and
-after that UDP stays.
+same. So after a silence UDP is tried; if images come by it, shared memory has one more chance, as
+long as it takes a camera of that rate to send some, and after that UDP stays.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 1.5
 """How long nothing may come through shared memory before something else is tried."""
+
+_PERIODS = 3.0  # of a slow camera, after which one that has sent nothing is silent
 
 
 class _State(enum.Enum):
@@ -40,22 +42,27 @@ class SharedMemoryTrial:
         self._now_s = now_s
         self._state = _State.TRUSTED
         self._since_s = now_s()
-        self._arrived = False
+        self._patience_s = PATIENCE_S
+        self._arrived_s: list[float] = []  # the first and the last of this state
 
     def message_arrived(self) -> None:
         """Count a message, by whichever transport is the present one."""
-        self._arrived = True
+        self._arrived_s[1:] = [self._now_s()]
 
     def needs_udp(self) -> bool:
         """Whether the subscription should offer UDP alone now; asked a few times a second."""
-        silent = not self._arrived and self._now_s() - self._since_s > PATIENCE_S
+        arrived = bool(self._arrived_s)
+        silent = not arrived and self._now_s() - self._since_s > self._patience_s
         if self._state is _State.TRUSTED and silent:
             self._go(_State.UDP_TRIED)
-        elif self._state is _State.UDP_TRIED and self._arrived:
+        elif self._state is _State.UDP_TRIED and len(self._arrived_s) > 1:
+            # A single one does not tell how long the next one may take.
+            first_s, last_s = self._arrived_s
+            self._patience_s = max(PATIENCE_S, _PERIODS * (last_s - first_s))
             self._go(_State.LAST_CHANCE)
         elif self._state is _State.LAST_CHANCE and silent:
             self._go(_State.FAILED)
-        elif self._state in (_State.TRUSTED, _State.LAST_CHANCE) and self._arrived:
+        elif self._state in (_State.TRUSTED, _State.LAST_CHANCE) and arrived:
             self._go(_State.CONFIRMED)
         return self._state in (_State.UDP_TRIED, _State.FAILED)
 
@@ -70,4 +77,5 @@ class SharedMemoryTrial:
         return self._state in (_State.CONFIRMED, _State.FAILED)
 
     def _go(self, state: _State) -> None:
-        self._state, self._since_s, self._arrived = state, self._now_s(), False
+        self._state, self._since_s = state, self._now_s()
+        self._arrived_s.clear()

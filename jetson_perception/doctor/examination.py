@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.doctor.board import examine_board
 from jetson_perception.doctor.cameras import examine_cameras
 from jetson_perception.doctor.finding import MISSING, WARNING, Finding
+from jetson_perception.doctor.optional_packages import examine_optional_packages
 from jetson_perception.doctor.runtimes import examine_runtimes
 from jetson_perception.doctor.software import examine_ros, examine_software
 from jetson_perception.resources import how_to_get_demos
@@ -24,6 +25,7 @@ def examine(machine: Machine) -> Iterator[Finding]:
     yield from examine_board(machine)
     yield from examine_runtimes(machine)
     yield from examine_software(machine)
+    yield from examine_optional_packages(machine)
     yield from examine_ros(machine)
     yield from examine_cameras(machine)
     yield from _examine_models(machine)

@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,13 @@ def module(name: str) -> dict[str, Any]:
             return {'installed': False}
         raise
     package = importlib.import_module(name.partition('.')[0])
-    version = getattr(package, '__version__', None) or getattr(package, 'VERSION_TEXT', '')
+    version = getattr(package, '__version__', None) or getattr(package, 'VERSION_TEXT', None)
+    if version is None:
+        with suppress(metadata.PackageNotFoundError):
+            version = metadata.version(package.__name__)
     return {
         'installed': True,
-        'version': str(version),
+        'version': str(version or ''),
         'file': str(getattr(found, '__file__', '') or ''),
     }
 

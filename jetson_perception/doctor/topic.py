@@ -110,7 +110,7 @@ def _what_comes(measured: dict[str, Any]) -> Finding:
         text = f'nothing in {measured["seconds"]:g} s'
         advice = '' if measured['findings'] else 'see what the publisher logs'
         return Finding(_GROUP, 'messages', text, MISSING, advice)
-    size = f'{measured["nbytes"] / 1e6:.2f} MB each'
+    size = f'{_size(measured["nbytes"])} each'
     text = f'{measured["received"]} in {measured["seconds"]:g} s, {size}'
     if measured['image']:
         text += f', {measured["image"]}'
@@ -119,6 +119,12 @@ def _what_comes(measured: dict[str, Any]) -> Finding:
         advice = 'see what the publisher logs' if not measured['findings'] else ''
         return Finding(_GROUP, 'messages', text, WARNING, advice)
     return Finding(_GROUP, 'messages', text)
+
+
+def _size(nbytes: float) -> str:
+    if nbytes < 1000:
+        return counted(round(nbytes), 'byte')
+    return f'{nbytes / 1e3:.1f} kB' if nbytes < 100_000 else f'{nbytes / 1e6:.2f} MB'
 
 
 def _is_silent(measured: dict[str, Any]) -> bool:
@@ -159,7 +165,11 @@ def _lost(measured: dict[str, Any]) -> Finding:
         'stamps': 'by gaps between stamps, as the middleware gives no numbers',
     }[measured['counted_by']]
     sent = measured['received'] + measured['lost']
-    text = f'{measured["lost"]} of {sent} ({_share(measured)}), {how}'
+    text = (
+        f'{measured["lost"]} of {sent} ({_share(measured)}), {how}'
+        if measured['lost']
+        else f'none of {sent}, {how}'
+    )
     return Finding(_GROUP, 'lost', text, WARNING if measured['findings'] else OK)
 
 

@@ -65,7 +65,7 @@ class Overlay:
         self._name_engines = name_engines
         self._boxes: list[_Box] = []
         self._rows: list[tuple[Color, str]] = []
-        self._frame_rate: float | None = None
+        self._frame_rates: list[tuple[str, float]] = []
 
     def add_boxes(
         self,
@@ -105,8 +105,12 @@ class Overlay:
         self._rows.append((color, f'{prefix}{name} {value}'))
 
     def add_frame_rate(self, hz: float) -> None:
-        """Show the frame rate in the upper left corner, unless it is 0, which means unknown."""
-        self._frame_rate = hz if hz > 0 else None
+        """Show how many results a second the engine gives, in the upper left corner.
+
+        0 means that it is not known, and is not shown.
+        """
+        if hz > 0:
+            self._frame_rates.append((f'{self.engine}: ' if self._name_engines else '', hz))
 
     def draw(self, canvas: NDArray[np.uint8]) -> None:
         """Draw everything, in place: the best boxes on top, labels over all boxes."""
@@ -150,14 +154,22 @@ class Overlay:
         return None
 
     def _draw_frame_rate(self, canvas: NDArray[np.uint8], sizes: Sizes, places: Places) -> None:
-        if self._frame_rate is None:
+        if not self._frame_rates:
             return
-        margin, text = sizes.margin, f'{self._frame_rate:.1f} FPS'
-        ink_h, ink_w = rendered(text, sizes.text).shape
-        width, height = ink_w + 4 * margin, ink_h + margin
-        _darken(canvas[:height, :width])
-        put_light(canvas, (2 * margin, margin // 2), text, sizes.text)
-        places.take(0, 0, width, height)
+        px, margin = sizes.text, sizes.margin
+        left, lefts, texts = 2 * margin, [], []
+        for name, hz in self._frame_rates:
+            for text in (name, f'{hz:.1f} FPS'):  # in two, as each is kept once it is rendered
+                lefts.append(left)
+                texts.append(text)
+                left += rendered(text, px).shape[1] if text else 0
+            left += 2 * margin
+        height = text_height(px) + margin
+        _darken(canvas[:height, :left])
+        for at, text in zip(lefts, texts, strict=True):
+            if text:
+                put_light(canvas, (at, margin // 2), text, px)
+        places.take(0, 0, left, height)
 
     def _draw_panel(self, canvas: NDArray[np.uint8], sizes: Sizes, places: Places) -> None:
         if not self._rows:

@@ -105,6 +105,17 @@ _RUNTIMES = {
 }
 
 
+def check_file(path: str | Path) -> Path:
+    """The absolute path of a file that may be a model or an engine file; opens no engine.
+
+    Raises
+    ------
+    ModelError
+        As `open_engine` does.
+    """
+    return check_plan_file(path) if is_plan_file(path) else check_model_file(path)
+
+
 def open_engine(
     path: str | Path,
     *,
@@ -165,7 +176,7 @@ def open_engine(
     problem = find_problem(overrides)
     if problem:
         raise ParameterError(f'{problem[0]}: {problem[1]}', problem[0])
-    path = check_plan_file(path) if is_plan_file(path) else check_model_file(path)
+    path = check_file(path)
     beside = sidecar_path(path)
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh

@@ -135,7 +135,8 @@ def _draw_accuracy(bars: Any, right: Any, name: str, evaluator: ClassEvaluator) 
 def _draw_confusion(axes: Any, evaluator: PixelEvaluator) -> None:
     counts = evaluator.confusion.counts.astype(float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    # Squares would leave a third of the width white.
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1, aspect='auto')
     ticks = range(len(counts))
     axes.set_xticks(ticks, evaluator.class_names, rotation=30, ha='right', fontsize=8)
     axes.set_yticks(ticks, evaluator.class_names, fontsize=8)

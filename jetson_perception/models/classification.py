@@ -121,6 +121,11 @@ class ImageClassification(Task):
             ]
         }
 
+    def found(self, model: ClassificationModel, result: Classification) -> str:
+        """The classes with their scores, the best first."""
+        rows = (f'{model.class_name(class_id)} {score:.2f}' for class_id, score in _rows(result))
+        return ', '.join(rows)
+
     def topics(self, model: ClassificationModel) -> list[ResultTopic]:
         """The classes with their scores, the best first."""
         from vision_msgs.msg import Classification as ClassificationMessage

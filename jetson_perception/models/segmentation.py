@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from jetson_perception.drawing import draw_legend, draw_segmentation
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models.base import Model
@@ -26,7 +28,6 @@ from jetson_perception.tasks.segmentation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.drawing import Overlay
@@ -149,6 +150,15 @@ class SemanticSegmentation(Task):
                 for class_id, (pixels, ratio) in areas
             ]
         }
+
+    def found(self, model: SegmentationModel, result: Segmentation) -> str:
+        """The share of each class that is there, the largest first."""
+        largest_first = np.argsort(-result.ratio, kind='stable').tolist()
+        return ', '.join(
+            f'{model.class_name(class_id)} {result.ratio[class_id]:.2%}'
+            for class_id in largest_first
+            if result.pixels[class_id]
+        )
 
     def mask(self, result: Segmentation) -> NDArray[np.uint8]:
         """A class id for each pixel."""

@@ -197,6 +197,10 @@ class Task(ABC):
     def record(self, model: Any, result: Any) -> dict[str, Any]:
         """A result in JSON's types."""
 
+    def found(self, model: Any, result: Any) -> str:
+        """A result in a few words for people, such as '2 person (0.91, 0.88), dog (0.70)'."""
+        return ''
+
     def mask(self, result: Any) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
         """A number for each pixel, to be written as a picture; None if the task has none."""
         return None

@@ -84,6 +84,8 @@ class DetectionParams(ScoredParams):
 
 
 #: As the frameworks prepare images for networks of these layouts.
+_MOST_SCORES = 3  # of one class that are written in words
+
 _USUAL = {
     'rt_detr': ModelInfo(resize='stretch'),
     'detr': ModelInfo(resize='stretch', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
@@ -187,6 +189,15 @@ class ObjectDetection(Task):
             for each, count in zip(found, pixels[1:].tolist(), strict=True):
                 each['pixels'] = count
         return {'detections': found}
+
+    def found(self, model: YoloModel, result: Detections) -> str:
+        """How many objects of each class, with the best scores."""
+        scores: dict[int, list[float]] = {}
+        for row in np.argsort(-result.score, kind='stable').tolist():
+            scores.setdefault(int(result.class_id[row]), []).append(float(result.score[row]))
+        return ', '.join(
+            _objects(model.class_name(class_id), found) for class_id, found in scores.items()
+        )
 
     def mask(self, result: Detections) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
         """The number of the object that each pixel belongs to."""
@@ -346,6 +357,14 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
 
 TASK = YoloModel.task
+
+
+def _objects(class_name: str, scores: list[float]) -> str:
+    """Objects of one class, the best first: '5 person (0.91, 0.88, 0.80, …)'."""
+    count = f'{len(scores)} ' if len(scores) > 1 else ''
+    more = ', …' if len(scores) > _MOST_SCORES else ''
+    best = ', '.join(f'{score:.2f}' for score in scores[:_MOST_SCORES])
+    return f'{count}{class_name} ({best}{more})'
 
 
 def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:

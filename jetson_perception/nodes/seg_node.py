@@ -53,7 +53,7 @@ _CLASS_IDS = 256
 class SegParams(SegmentationParams, BatchParams, PaceParams, ModelParams):
     """Parameters of seg_node."""
 
-    draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
+    draw_frame_rate: bool = param(True, 'Write the results a second into annotated.')
 
 
 class _Outputs:
@@ -187,7 +187,7 @@ class SegNode(PerceptionNode):
         params: SegParams = self.own.value
         model.task.draw(canvas, model, frame.results[LANE], params)
         if params.draw_frame_rate:
-            draw_frame_rate(canvas, self.frame_rate(frame))
+            draw_frame_rate(canvas, self.frame_rates(frame).get(LANE, 0.0))
 
 
 def main(args: Sequence[str] | None = None) -> None:

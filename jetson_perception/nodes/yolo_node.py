@@ -57,7 +57,9 @@ class YoloParams:
         at_configure=True,
         example='[det, pose]',
     )
-    draw_frame_rate: bool = param(True, 'Write the frame rate into annotated.')
+    draw_frame_rate: bool = param(
+        True, 'Write the results a second of each engine into annotated.'
+    )
 
     def engine_names(self) -> tuple[str, ...]:
         """Names of the engines, the default one included."""
@@ -264,7 +266,9 @@ class YoloNode(PerceptionNode):
         for engine in self._engines:
             engine.draw(canvas, frame, overlay)
         if self.own.value.draw_frame_rate:
-            overlay.add_frame_rate(self.frame_rate(frame))
+            for name, hz in self.frame_rates(frame).items():
+                overlay.engine = name
+                overlay.add_frame_rate(hz)
         overlay.draw(canvas)
 
     def declare_dependent(self) -> None:

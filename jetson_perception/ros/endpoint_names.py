@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from jetson_perception.dds.guids import PID_MODULUS, Guid
+from jetson_perception.printable import SHOWN_CHARACTERS, printable
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 HIDDEN = '_'
 """What the name of a node begins with that `ros2 node list` does not show."""
 _IMAGES = '_images'
+_BENCH_CAMERA = 'bench_camera_'
 
 _UNKNOWN = 'NODE_NAME_UNKNOWN'
 
@@ -26,6 +28,23 @@ def is_named(endpoint: TopicEndpointInfo) -> bool:
 def node_name(endpoint: TopicEndpointInfo) -> str:
     """Full name of an endpoint's node, as the node itself gave it; it need not be printable."""
     return f'{endpoint.node_namespace.rstrip("/")}/{endpoint.node_name}'
+
+
+def shown_name(endpoint: TopicEndpointInfo, limit: int = SHOWN_CHARACTERS) -> str:
+    """Name of an endpoint's node, for people."""
+    if not is_named(endpoint):
+        return 'a node that is not known by name'
+    return printable(node_name(endpoint), limit)
+
+
+def bench_camera_name(number: int) -> str:
+    """Name of the node of one of the processes that share the images of a measurement."""
+    return f'{_BENCH_CAMERA}{number}'
+
+
+def is_bench_camera(endpoint: TopicEndpointInfo) -> bool:
+    """Whether a publisher is one of several that send the images of one camera by turns."""
+    return endpoint.node_name.startswith(_BENCH_CAMERA)
 
 
 def images_node_name(name: str) -> str:

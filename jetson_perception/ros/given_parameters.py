@@ -9,6 +9,7 @@ from jetson_perception.errors import ModelError, ParameterError, SourceError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
+from jetson_perception.ros.given_qos import unused_qos_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,6 +38,7 @@ class GivenParameters:
         self._files_for_others: list[str] = []
         self._blocks_listed_in = ''
         self._own_blocks: set[str] = set()
+        self._has_told_of_qos = False
 
     def add(self, declared: Parameters[Any], *, is_listed: bool = True) -> None:
         """Count the parameters of one more dataclass among the node's.
@@ -89,6 +91,13 @@ class GivenParameters:
             refused_blocks=any(declared.was_refused(listed_in) for declared in self._declared),
             own_blocks=self._own_blocks,
         )
+
+    def tell_of_unused_qos(self, *, all_are_there: bool) -> None:
+        """Warn of QoS for topics that the node does not have: once, when all topics are there."""
+        if all_are_there and not self._has_told_of_qos:
+            self._has_told_of_qos = True
+            for text in unused_qos_overrides(self._node):
+                self._node.get_logger().warning(text)
 
     def require_new_names(self) -> None:
         """Check that nothing was given at start under its old name.

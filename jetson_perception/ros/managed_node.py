@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -133,8 +132,7 @@ class ManagedNode(LifecycleNode):
         """
         problems = self._given.look_over(arguments, self.blocks_listed_in)
         self._wanted_active = self._managed.value.autostart
-        begin = self._start if self._wanted_active else partial(_say_that_it_waits, self)
-        begin()
+        self._start() if self._wanted_active else _say_that_it_waits(self)
         for problem in (each for each in problems if each not in self.problem):
             self.get_logger().warning(problem)  # no error has told it, as its cause
 
@@ -337,6 +335,7 @@ class ManagedNode(LifecycleNode):
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()
         busy, values = self.busy()
+        self._given.tell_of_unused_qos(all_are_there=self.active and not busy)
         condition = Condition(
             state=self._lifecycle.state,
             active=self.active,

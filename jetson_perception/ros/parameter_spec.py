@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.parameter import Parameter
 
-from jetson_perception.printable import quoted
+from jetson_perception.printable import printable, quoted
 from jetson_perception.ros.parameter_values import in_declared_type
 
 if TYPE_CHECKING:
@@ -27,6 +29,19 @@ _ARRAYS = {
     float: Parameter.Type.DOUBLE_ARRAY,
     str: Parameter.Type.STRING_ARRAY,
 }
+
+
+_MOST_TYPED = 4
+_NO_TEXTS = {'true', 'false', 'yes', 'no', 'on', 'off', 'null', 'y', 'n'}  # as YAML reads them
+
+
+def _in_yaml(value: Any) -> str:
+    """A text in a list of YAML, with quotes where it needs them."""
+    text = printable(value)
+    if re.fullmatch(r'[^\W\d]\w*', text) and text.lower() not in _NO_TEXTS:
+        return text
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
 
 
 def parameter_type(cls: type, field: str) -> Parameter.Type:
@@ -91,7 +106,16 @@ class ParameterSpec:
 
     def refusal(self, value: Any) -> str:
         """What to say of a value of another type, or out of range."""
-        return f'parameter {self.name} is {quoted(value)}; expected {self.expected}'
+        text = f'parameter {self.name} is {quoted(value)}; expected {self.expected}'
+        return f'{text}, written {self._list_of(value)}' if self.is_list else text
+
+    def _list_of(self, value: Any) -> str:
+        """A list as it is typed in a shell and in a params file, of the value where it fits."""
+        if self.kind != Parameter.Type.STRING_ARRAY:
+            number = '1' if self.kind == Parameter.Type.INTEGER_ARRAY else '1.0'
+            return f'"{self.meta["example"] or f"[{number}, {number}]"}"'
+        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        return f'"[{", ".join(map(_in_yaml, values[:_MOST_TYPED]))}]"'
 
     def choice_problem(self, value: Any) -> str:
         """What to say of a value that is none of the choices; '' for one that is."""

@@ -178,11 +178,10 @@ class PerceptionNode(ManagedNode):
         """Whether `draw` has anybody to draw for."""
         return any(camera.annotated_wanted() for camera in self._cameras)
 
-    def frame_rate(self, frame: Frame) -> float:
-        """Results a second of the fastest lane, of the camera that a frame came from; Hz."""
-        pipeline = self._pipeline
-        lanes = pipeline.lanes if pipeline else ()
-        return max((lane.records[frame.input_index].frame_rate() for lane in lanes), default=0.0)
+    def frame_rates(self, frame: Frame) -> dict[str, float]:
+        """Results a second of each lane, by its name, of the camera that a frame came from; Hz."""
+        lanes = self._pipeline.lanes if self._pipeline else ()
+        return {lane.name: lane.records[frame.input_index].frame_rate() for lane in lanes}
 
     def activate(self) -> None:
         """Start the threads and the input, in this order."""

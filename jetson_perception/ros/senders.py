@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.alive_publishers import AlivePublishers
+from jetson_perception.ros.endpoint_names import is_bench_camera, is_named, shown_name
 from jetson_perception.ros.namesakes import LEASE_S
 from jetson_perception.ros.steady_timer import steady_timer
-from jetson_perception.ros.topic_facts import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,9 @@ _CHECK_S = 5.0
 #: so only after its lease.
 _LOOK_S = 1.0
 _MOST_NAMED = 4
+_NAME_CHARACTERS = 80
+#: The name of a node follows its topics, within this many seconds.
+_NAMES_WITHIN_S = 5.0
 #: Of an endpoint's id: RTPS (8.2.4) puts that of the process's participant first.
 _PARTICIPANT_BYTES = 12
 
@@ -67,6 +70,7 @@ class Senders:
         self._out_of_order_s: deque[float] = deque(maxlen=_TIMES)
         self._arrived = False
         self._several_since_s: float | None = None
+        self._nameless_since_s: float | None = None
         self._timer: Any = None
         if not arrivals.numbers:
             self._begin_to_count()
@@ -97,7 +101,7 @@ class Senders:
         self._out_of_order_s.append(now_s)
         if len(self._out_of_order_s) == _TIMES and now_s - self._out_of_order_s[0] < _WITHIN_S:
             names = self._names()
-            if len(names) > 1:  # else discovery has yet to name the second one
+            if len(names) > 1 and self._have_names():  # else discovery has yet to tell
                 self._warn(
                     f'images on {printable(self._topic)} come from '
                     f'{counted(len(names), "publisher")}, and results alternate between them',
@@ -125,11 +129,23 @@ class Senders:
             )
 
     def _look(self) -> list[TopicEndpointInfo]:
+        """The publishers, those that share the images of one measurement as one."""
         self._looked_s = self._now_s()
-        return self._publishers.find()
+        found = self._publishers.find()
+        others = [info for info in found if not is_bench_camera(info)]
+        return others + [info for info in found if is_bench_camera(info)][:1]
+
+    def _have_names(self) -> bool:
+        """Whether all are known by name; some never are, so they are not waited for for long."""
+        if all(map(is_named, self._look())):
+            return True
+        now_s = self._now_s()
+        if self._nameless_since_s is None:
+            self._nameless_since_s = now_s
+        return now_s - self._nameless_since_s > _NAMES_WITHIN_S
 
     def _names(self) -> list[str]:
-        return sorted(printable(shown_name(info), 80) for info in self._look())
+        return sorted(shown_name(info, _NAME_CHARACTERS) for info in self._look())
 
     def _processes(self, name: str) -> int:
         """How many processes have a publisher of this name."""
@@ -137,7 +153,7 @@ class Senders:
             {
                 bytes(info.endpoint_gid[:_PARTICIPANT_BYTES])
                 for info in self._look()
-                if printable(shown_name(info), 80) == name
+                if shown_name(info, _NAME_CHARACTERS) == name
             }
         )
 

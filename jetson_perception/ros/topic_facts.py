@@ -21,7 +21,7 @@ from jetson_perception.dds.publisher_memory import (
 )
 from jetson_perception.dds.segments import free_bytes, segments, segments_of_process
 from jetson_perception.printable import printable
-from jetson_perception.ros.endpoint_names import guid_of, is_named, node_name, own_subscription
+from jetson_perception.ros.endpoint_names import guid_of, own_subscription, shown_name
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -160,8 +160,3 @@ def mismatch_of(
         f'QoS does not match ({reason.strip().rstrip(";")})',
         f'{cure}, or change the publisher',
     )
-
-
-def shown_name(info: TopicEndpointInfo) -> str:
-    """Name of a publisher's node, for people."""
-    return printable(node_name(info)) if is_named(info) else 'a node that is not known by name'

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from jetson_perception.dds.findings import Cause, Finding
 from jetson_perception.dds.losses import judge
 from jetson_perception.printable import counted, listed, printable, printable_line
-from jetson_perception.ros.endpoint_names import is_named
+from jetson_perception.ros.endpoint_names import is_named, shown_name
 from jetson_perception.ros.health import NodeHealth
 from jetson_perception.ros.image_topic import raw_topic
 from jetson_perception.ros.qos import shown_qos
 from jetson_perception.ros.steady_timer import steady_timer
-from jetson_perception.ros.topic_facts import TopicFacts, mismatch_of, shown_name
+from jetson_perception.ros.topic_facts import TopicFacts, mismatch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -54,8 +54,15 @@ def test_what_cannot_be_had(source, size_wh, error, text):
         load_frames(source, size_wh, 2)
 
 
-def test_a_damaged_picture_is_named(tmp_path):
-    folder(tmp_path, 1)
+def test_a_damaged_picture_is_left_out_and_named(tmp_path, caplog):
+    folder(tmp_path, 2)
+    (tmp_path / '0.png').write_bytes(b'nothing')
+    frames = load_frames(str(tmp_path), (32, 32), 1)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [20]
+    assert '0.png is damaged' in caplog.text
+
+
+def test_nothing_but_damaged_pictures(tmp_path):
     (tmp_path / 'a.png').write_bytes(b'nothing')
-    with pytest.raises(SourceError, match=r'a\.png'):
+    with pytest.raises(SourceError, match='not one picture can be read'):
         load_frames(str(tmp_path), (32, 32), 2)

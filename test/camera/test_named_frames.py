@@ -6,7 +6,7 @@ import pytest
 from bags import write_bag
 
 from jetson_perception.camera.bag_reader import BagReader
-from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.named_frames import named_frames, readable_frames
 
 TIMES_MS = [0, 33, 70, 120]
 
@@ -39,3 +39,17 @@ def test_a_picture_is_shown_at_no_time(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((8, 8, 3), np.uint8))
     (frame,) = named_frames(str(tmp_path / 'a.png'))
     assert (frame.rate_hz, frame.offset_ns) == (0, 0)
+
+
+def test_pictures_that_cannot_be_read_do_not_count(tmp_path, caplog):
+    for name in ('1.png', '3.png', '4.png'):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    for name in ('0.png', '2.png'):
+        (tmp_path / name).write_bytes(b'nothing')
+    frames = list(readable_frames(str(tmp_path), 2))
+    assert [frame.name for frame in frames] == ['1', '3']
+    assert [record.getMessage().split(' is ')[0] for record in caplog.records] == [
+        str(tmp_path / '0.png'),
+        str(tmp_path / '2.png'),
+    ]
+    assert list(readable_frames(str(tmp_path), 0)) == []

@@ -18,6 +18,7 @@ from tensorrt_there import requires_tensorrt
 from jetson_perception.commands import build_engine as build_command
 from jetson_perception.commands.main import main
 from jetson_perception.engines.onnx_file.graph import has_quantization
+from jetson_perception.engines.tensorrt.availability import tensorrt_problem
 from jetson_perception.engines.tensorrt.plan_file import plan_version, read_plan_file
 from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
@@ -139,9 +140,17 @@ class TestBuildEngine:
         assert 'converted to FP16; inputs, outputs stay in FP32' in said
         converted = 'the same by trtexec, of the converted model that --save-onnx FILE keeps: '
         assert any(line.startswith(converted) for line in said)
+        cannot_run = [line for line in said if line.startswith('this machine cannot run it: ')]
+        assert len(cannot_run) == bool(tensorrt_problem())
         record = json.loads(Path('out.json').read_text())
         assert record['options']['precision'] == 'fp16'
         assert record['bytes'] == Path('m.engine').stat().st_size
+
+    def test_the_converted_model_that_is_kept_is_named(self, tmp_path, capsys):
+        path = segmentation(tmp_path / 'm.onnx')
+        assert main(['build-engine', str(path), '--save-onnx', 'half.onnx']) == 0
+        assert 'the converted model is in half.onnx\n' in capsys.readouterr().out
+        assert Path('half.onnx').is_file()
 
     def test_the_engine_file_says_what_the_model_is(self, tmp_path):
         path = segmentation(tmp_path / 'm.onnx')

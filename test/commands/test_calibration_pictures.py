@@ -6,6 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from bags import write_bag
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -156,6 +157,11 @@ class TestBags:
         assert pictures[1][0] == 'bag/camera, image 1'
         assert pictures[1][1].shape == (4, 6, 3)
 
+    def test_an_image_that_cannot_be_used_is_left_out(self, tmp_path, caplog):
+        folder = write_bag(tmp_path / 'drive', [40, None, 200], compressed=True)
+        assert indices(bag_pictures(folder)) == [40, 200]
+        assert 'drive/camera/image_raw, image 1: ' in caplog.text
+
     def test_its_file(self, bag):
         (file,) = bag('/camera').glob('*.mcap')
         assert is_bag(file)
@@ -182,7 +188,9 @@ class TestBags:
             list(bag_pictures(bag('/left'), '/up'))
 
     def test_an_encoding_that_is_not_a_picture(self, bag):
-        with pytest.raises(SourceError, match=r'bag/camera, image 0: .*32FC1'):
+        with pytest.raises(
+            SourceError, match=r'can be used; the last one, bag/camera, image \d+: .*32FC1'
+        ):
             list(bag_pictures(bag('/camera', encoding='32FC1')))
 
     @pytest.mark.parametrize('name', ['nothing.bag', 'broken.bag'])

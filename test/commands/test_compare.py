@@ -95,8 +95,16 @@ class TestCompare:
 
     def test_damaged_picture(self, colors, pictures, capsys):
         Path(pictures, '1.png').write_bytes(b'x')
+        assert main(['compare', colors, colors, '--images', pictures]) == 0
+        captured = capsys.readouterr()
+        assert re.search(r'^WARNING: .*1\.png is damaged.*; skipped$', captured.err, re.MULTILINE)
+        assert f'\n1 picture of {pictures}\n' in captured.out
+
+    def test_nothing_but_damaged_pictures(self, colors, pictures, capsys):
+        for name in ('0.png', '1.png'):
+            Path(pictures, name).write_bytes(b'x')
         assert main(['compare', colors, colors, '--images', pictures]) == 2
-        assert '1.png is damaged' in capsys.readouterr().err
+        assert f'{pictures}: none of the 2 pictures can be read' in capsys.readouterr().err
 
 
 def test_precision_of_each_of_two(colors, tmp_path, capsys):

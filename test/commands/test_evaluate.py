@@ -311,7 +311,9 @@ class TestEvaluateObjects:
         assert (
             main(['evaluate', '--model', colors, '--dataset', dataset, '--plot', str(file)]) == 0
         )
-        assert cv2.imread(str(file)).std() > 10
+        picture = cv2.imread(str(file))
+        assert picture.std() > 10
+        assert (picture[:, -40:] < 255).any()  # it reaches to the right edge
 
     @pytest.mark.parametrize(
         ('break_it', 'text'),

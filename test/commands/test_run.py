@@ -1,7 +1,13 @@
 import json
 import os
+import pty
 import re
+import subprocess
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -38,6 +44,43 @@ def _full_of(folder, files, link):
         if path.is_file():
             link(folder / f'link_{path.name}', path)
     return folder
+
+
+class Done(NamedTuple):
+    code: int
+    said: str
+
+
+def in_terminal(*words, stdout):
+    """`run` where standard error is a terminal."""
+    ours, theirs = pty.openpty()
+    said = []
+
+    def read():
+        with suppress(OSError):  # nobody has the other end any more
+            while data := os.read(ours, 4096):
+                said.append(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    done = subprocess.run(
+        [sys.executable, '-m', 'jetson_perception', 'run', *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=theirs,
+        env={
+            **os.environ,
+            'TERM': 'xterm',
+            'COLUMNS': '100',
+            'PYTHONPATH': os.pathsep.join(sys.path),
+        },
+        timeout=60,
+        check=False,
+    )
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+    return Done(done.returncode, b''.join(said).decode())
 
 
 class TestRun:
@@ -297,6 +340,71 @@ class TestRun:
         assert main(['run', colors, *videos, videos[0], '--output', str(out)]) == 0
         written = sorted(path.name for path in out.iterdir())
         assert written == ['a.mp4', 'a_2.mp4', 'b.mp4', 'results.jsonl']
+
+    @pytest.mark.parametrize(
+        ('make', 'said'),
+        [
+            pytest.param(color_segmentation, 'red 50.00%, green 50.00%', id='segmentation'),
+            pytest.param(
+                color_classifier, r'[a-z]+ \d\.\d\d(, [a-z]+ \d\.\d\d)*', id='classifier'
+            ),
+            pytest.param(
+                lambda path: detector(
+                    path,
+                    [
+                        (100, 100, 50, 50, 1, 0.6),
+                        *[(100 * n, 300, 50, 50, 0, 0.9 - n / 10) for n in range(1, 5)],
+                    ],
+                ),
+                r'4 name_0 \(0\.80, 0\.70, 0\.60, …\), name_1 \(0\.60\)',
+                id='detector',
+            ),
+            pytest.param(lambda path: detector(path, []), 'nothing', id='nothing'),
+        ],
+    )
+    def test_what_is_found_is_said(self, make, said, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png', stripes(640, 640))
+        assert main(['run', str(make(tmp_path / 'my.onnx')), picture]) == 0
+        assert re.fullmatch(f'{re.escape(picture)}: {said}\n', capsys.readouterr().out)
+
+    def test_what_is_found_is_said_of_each_frame_of_a_video(self, colors, tmp_path, capsys):
+        write_video(tmp_path / 'a.mp4', 2)
+        assert main(['run', colors, str(tmp_path / 'a.mp4')]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(':')[0] for line in lines] == ['a, frame 0', 'a, frame 1']
+
+    def test_files_hold_what_is_found_where_they_are_asked_for(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'in' / 'a.png')
+        assert main(['run', colors, picture, '--output', str(tmp_path / 'out')]) == 0
+        assert capsys.readouterr().out == ''
+
+    def test_equal_names_are_told_apart_in_the_results(self, colors, tmp_path):
+        pictures = [write_picture(tmp_path / folder / 'x.png') for folder in 'ab']
+        assert main(['run', colors, *pictures, '--output', str(tmp_path / 'out')]) == 0
+        lines = (tmp_path / 'out' / 'results.jsonl').read_text().splitlines()
+        assert [(record['source'], record['annotated']) for record in map(json.loads, lines)] == [
+            (pictures[0], 'x.jpg'),
+            (pictures[1], 'x_2.jpg'),
+        ]
+
+    def test_opencv_prints_nothing_of_a_file_that_is_no_video(self, colors, tmp_path):
+        (tmp_path / 'notes.txt').write_text('no video')
+        done = in_terminal(colors, tmp_path / 'notes.txt', stdout=subprocess.PIPE)
+        assert 'notes.txt is not a video that this OpenCV can read' in done.said
+        assert 'VIDEOIO' not in done.said
+
+    def test_lines_go_to_standard_output_while_a_bar_is_in_the_terminal(self, colors, tmp_path):
+        """Also where that is a file: rich would take them for the terminal."""
+        pictures = [write_picture(tmp_path / f'{name}.png') for name in 'ab']
+        (tmp_path / 'broken.png').write_bytes(b'no picture')
+        file = tmp_path / 'results.jsonl'
+        with file.open('w') as stdout:
+            done = in_terminal(colors, *pictures, tmp_path / 'broken.png', '--json', stdout=stdout)
+        assert [json.loads(line)['source'] for line in file.read_text().splitlines()] == pictures
+        warnings = [line for line in done.said.splitlines() if 'WARNING' in line]
+        assert len(warnings) == 1
+        # On a line of its own, which is cleared of the bar before.
+        assert re.match(r'.*(\x1b\[2K)WARNING: ', warnings[0])
 
     def test_damaged_picture_is_skipped_and_ends_with_1(self, colors, tmp_path, capsys):
         write_picture(tmp_path / 'in' / 'b.png')

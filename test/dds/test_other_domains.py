@@ -39,7 +39,10 @@ PARTICIPANT = line(7400 + 250 * 7 + 10, 11), line(7400 + 250 * 7 + 11, 12)
         pytest.param(
             PARTICIPANT,
             0,
-            ('ROS_DOMAIN_ID 7 has 1 participant on this host (my_camera, pid 77), not 0',),
+            (
+                'ROS_DOMAIN_ID is 0 here, but 7 has 1 participant on this host (such as '
+                'my_camera, pid 77)',
+            ),
             id='another_domain',
         ),
         pytest.param([line(9160, 11)], 0, (), id='a_port_of_something_else'),

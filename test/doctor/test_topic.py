@@ -54,7 +54,7 @@ def test_all_is_well():
             'sent', '',
         ),
         ('transport', 'ok', 'shared memory', ''),
-        ('lost', 'ok', "0 of 150 (nothing), by the publisher's numbers", ''),
+        ('lost', 'ok', "none of 150, by the publisher's numbers", ''),
     ]  # fmt: skip
     assert arrives_whole(WELL)
     assert topic_summary(WELL) == '/image_raw arrives at 30.0 Hz; nothing is lost.'
@@ -76,6 +76,19 @@ def test_some_are_lost_with_the_cause_and_its_cure():
 def test_a_few_lost_ones_are_told_and_no_fault():
     assert line('lost', lost=1)[:2] == ('ok', "1 of 151 (0.662 %), by the publisher's numbers")
     assert arrives_whole({**WELL, 'lost': 1})
+
+
+@pytest.mark.parametrize(
+    ('nbytes', 'told'),
+    [
+        pytest.param(1, '1 byte each', id='byte'),
+        pytest.param(64, '64 bytes each', id='bytes'),
+        pytest.param(4_500, '4.5 kB each', id='kilobytes'),
+        pytest.param(250_000, '0.25 MB each', id='megabytes'),
+    ],
+)
+def test_sizes_of_small_messages(nbytes, told):
+    assert told in line('messages', nbytes=nbytes)[1]
 
 
 def test_without_numbers():

@@ -151,6 +151,39 @@ def test_labels_keep_off_the_frame_rate():
     assert np.array_equal(canvas[corner], rate_alone[corner])
 
 
+@pytest.mark.parametrize('size_wh', [(640, 480), (90, 40), (8, 8)], ids=str)
+def test_each_engine_has_its_own_frame_rate(size_wh):
+    """One number for all was the fastest one's, and so that of no picture."""
+    canvases = []
+    for rates in ({'det': 7.7}, {'det': 7.7, 'pose': 2.5}, {'det': 7.7, 'pose': 3.5}):
+        canvas = np.full((size_wh[1], size_wh[0], 3), 100, np.uint8)
+        overlay = Overlay(name_engines=True)
+        for overlay.engine, hz in rates.items():
+            overlay.add_frame_rate(hz)
+        overlay.draw(canvas)
+        canvases.append(canvas)
+    one, two, other = canvases
+    width = changed_width(one)
+    assert 0 < width <= size_wh[0]
+    if size_wh == (640, 480):
+        assert 1.8 * width < changed_width(two) < 3 * width
+        assert np.array_equal(one[:, : width - 12], two[:, : width - 12])
+        assert not np.array_equal(two, other)
+
+
+def changed_width(canvas):
+    return int((canvas != 100).any(axis=(0, 2)).sum())
+
+
+def test_an_engine_without_a_rate_is_not_named():
+    canvas = gray()
+    overlay = Overlay(name_engines=True)
+    overlay.engine = 'det'
+    overlay.add_frame_rate(0.0)
+    overlay.draw(canvas)
+    assert (canvas == 100).all()
+
+
 def test_nothing_to_draw():
     canvas = gray()
     Overlay(name_engines=True).draw(canvas)

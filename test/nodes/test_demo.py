@@ -24,7 +24,7 @@ def run_demo(folder, *options):
 
 def number(text, what):
     """The number behind some words of the output."""
-    return int(re.search(rf'{what} (\d+)', text)[1])
+    return int(re.search(rf'{what} ?(\d+)', text)[1])
 
 
 def demo_command(*options):
@@ -51,6 +51,9 @@ def test_with_a_slow_engine_the_newest_frame_wins_and_the_table_says_how_many_we
     for stage in ('transport', 'inference', 'publish', 'total'):
         assert re.search(rf'│ {stage} +│ +\d+\.\d\d ms │', done.stdout), done.stdout
     assert 'class ratios: ' in done.stdout
+    # A second has 6 pictures; where there are few, it is recorded for longer.
+    assert number(done.stdout, r'the video annotated\.\w+ \(') > 12
+    assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
     assert_saved(tmp_path / 'out')
 
 

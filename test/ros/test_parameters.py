@@ -413,7 +413,22 @@ class TestWhatAClientSends:
             pytest.param(Parameter('count', value=2.0), 'count is 2.0', id='double_for_int'),
             pytest.param(Parameter('draw', value=1), 'draw is 1', id='integer_for_a_bool'),
             pytest.param(Parameter('model', value=3), 'model is 3', id='integer_for_a_text'),
-            pytest.param(Parameter('names', value=3), 'names is 3', id='one_for_a_list'),
+            pytest.param(
+                Parameter('names', value='red'),
+                'names is \'red\'; expected a value of type string_array, written "[red]"',
+                id='one_for_a_list',
+            ),
+            pytest.param(
+                Parameter('names', value=[1, 2]),
+                """written "['1', '2']\"""",
+                id='integers_for_texts',
+            ),
+            pytest.param(
+                Parameter('names', value="it's: off"), """written "['it''s: off']\"""", id='quotes'
+            ),
+            pytest.param(Parameter('names', value='off'), """ "['off']\"""", id='no_text_in_yaml'),
+            pytest.param(Parameter('size', value=640), 'written "[640, 640]"', id='example'),
+            pytest.param(Parameter('mean', value='a'), 'written "[1.0, 1.0]"', id='numbers'),
             pytest.param(Parameter('blend', Type.BOOL_ARRAY, []), 'blend is []', id='list'),
         ],
     )

@@ -1,5 +1,6 @@
 """Several publishers on one input: named once, when both really send."""
 
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -13,8 +14,11 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
 from jetson_perception.ros.arrivals import Arrivals
+from jetson_perception.ros.endpoint_names import bench_camera_name
 from jetson_perception.ros.senders import Senders
 
+#: What rmw says of a node whose name has not arrived.
+UNKNOWN = '_NODE_NAME_UNKNOWN_', '_NODE_NAMESPACE_UNKNOWN_'
 HAS_NUMBERS = hasattr(Subscription, 'CallbackType')
 
 #: Sends messages until it is killed.
@@ -42,6 +46,7 @@ class Listener:
         self.heard = []
         self.warned = []
         self.others = []
+        self.nameless = ''
         subscription = peer.node.create_subscription(String, 'topic', self.heard.append, 50)
         arrivals = Arrivals(subscription, numbers=numbers)
         self.senders = Senders(self, arrivals, now_s=lambda: self.now_s)
@@ -67,7 +72,11 @@ class Listener:
     # What Senders uses of a node: its own, but for the log.
 
     def get_publishers_info_by_topic(self, topic):
-        return self.peer.node.get_publishers_info_by_topic(topic)
+        found = self.peer.node.get_publishers_info_by_topic(topic)
+        for info in found:
+            if info.node_name == self.nameless:
+                info.node_name, info.node_namespace = UNKNOWN
+        return found
 
     def get_name(self):
         return self.peer.node.get_name()
@@ -142,6 +151,28 @@ class TestByNumbers:
                 process.wait()
                 listener.now_s += 1.5
             assert not listener.warned
+
+    def test_senders_of_one_measurement_count_as_one(self, peer):
+        """`jetson-perception bench --ros` sends from as many processes as it takes."""
+        with closing(Listener(peer)) as listener:
+            first, second = (listener.publisher(bench_camera_name(number)) for number in (0, 1))
+            listener.hear(*[first, second] * 10)
+            assert not listener.warned
+            listener.hear(*[listener.publisher('camera'), first] * 10)
+            said = f'come from 2 publishers.*: .*/{bench_camera_name(0)}, .*/camera. End all but'
+            assert re.search(said, listener.warned[0])
+
+    def test_one_without_a_name_is_waited_for_and_not_named(self, peer):
+        """Discovery tells of a node's topics first."""
+        with closing(Listener(peer)) as listener:
+            left, right = listener.publisher('left'), listener.publisher('right')
+            listener.nameless = 'right'
+            listener.hear(*[left, right] * 10)
+            assert not listener.warned
+            listener.now_s += 6.0
+            listener.hear(*[left, right] * 10)
+            (text,) = listener.warned
+            assert f'/{peer.namespace}/left, a node that is not known by name. End' in text
 
     def test_occasional_images_of_another_sender_give_no_warning(self, peer):
         with closing(Listener(peer)) as listener:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ from int8_twins import pretend_made
 
 from jetson_perception.commands.main import main
 from jetson_perception.doctor import Answer, Finding, Machine
+from jetson_perception.doctor.optional_packages import OPTIONAL_MODULES
 from jetson_perception.errors import ParameterError
 from jetson_perception.resources import has_int8_twin
 from jetson_perception.selftest.claims import CLAIMS, FAIL, NOT_HERE, PASS, Result
@@ -40,6 +43,7 @@ class StandInMachine(Machine):
             'ros': ABSENT,
             'cameras': {'devices': []},
             'models': {'folder': '/m', 'models': {'oranges': {'runtime': 'CPU', 'ms': 1.0}}},
+            **dict.fromkeys(OPTIONAL_MODULES, ABSENT),
         } | {name.replace('__', '.'): probe for name, probe in probes.items()}
 
     def probe(self, name, *arguments, timeout_s=30.0):
@@ -257,9 +261,16 @@ class TestCommand:
 
     def test_a_failure_is_the_exit_code(self, capsys, tmp_path):
         """A check that is given no time."""
-        arguments = self.arguments('--runtime', 'onnxruntime_cpu', '--timeout', '0.01')
+        arguments = self.arguments('--runtime', 'tensorrt', '--timeout', '0.01')
         assert main(arguments) == 1
-        assert 'FAIL     truth oranges: no answer within 0.01 s' in capsys.readouterr().out
+        said = capsys.readouterr().out.splitlines()
+        failed = r'FAIL     truth oranges: no answer within 0\.01 s \(took \d\.\d s\)'
+        assert any(re.fullmatch(failed, line) for line in said)
+        # A reason is said once, and nothing was timed that did not run.
+        for before, line in itertools.pairwise(
+            [line for line in said if line.startswith('not here ')]
+        ):
+            assert re.fullmatch(r'not here \w+ tensorrt: likewise', line), (before, line)
         (report,) = tmp_path.glob('selftest-*.txt')
         assert read_report(report)['results'][1]['outcome'] == FAIL
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from jetson_perception.ros.demo.window import Window
 
 WARM_UP_S = 1.0
+_ENOUGH = 30  # pictures of a video
+_RECORD_MORE = 2.0  # times the time that was asked for, where there are fewer
 SCENES = {'seg': 'scene://oranges', 'yolo': 'scene://people'}
 
 
@@ -127,17 +130,22 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         observer.clear()
         stage.start_camera()
         stage.await_results()
+        begun = time.monotonic()
         stage.spin(args.record)
+        # Where every engine takes long, few frames have all results.
+        stage.listen(_RECORD_MORE * args.record, lambda: len(observer.pictures) >= _ENOUGH)
+        recorded_s = time.monotonic() - begun
     if not observer.pictures:
         raise PerceptionError(f'no annotated image arrived; the logs are in {args.output}')
-    rate = len(observer.pictures) / args.record
+    rate = len(observer.pictures) / recorded_s
     video, (width, height) = save(observer.pictures, args.output, rate)
     _report(console, f'{width}×{height}', windows)
     for line in (*findings, *observer.agreement()):
         console.print(line, highlight=False, soft_wrap=True)
     where = args.output.resolve()
     console.print(
-        f'Pictures, the video {video.name} and logs are in {where}',
+        f'Pictures, the video {video.name} ({counted(len(observer.pictures), "picture")}, '
+        f'{recorded_s:.0f} s) and logs are in {where}',
         highlight=False,
         soft_wrap=True,
     )
@@ -164,10 +172,12 @@ def _processes(args: argparse.Namespace) -> list[NodeProcess]:
 
 def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
     any_window = next(iter(windows.values()))
-    table = Table(
-        title=f'{size}, {counted(any_window.published, "frame")} in {any_window.seconds:.1f} s',
-        title_justify='left',
+    # As a table's title, it would be padded with spaces.
+    console.print(
+        f'{size}, {counted(any_window.published, "frame")} in {any_window.seconds:.1f} s',
+        highlight=False,
     )
+    table = Table()
     table.add_column('stage')
     for engine in windows:
         table.add_column(f'{engine}, median', justify='right')

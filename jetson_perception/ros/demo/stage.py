@@ -55,7 +55,7 @@ class Stage:
             When a node ends or says that it cannot do its work, or `until` does not come true in
             time; the last with the nodes' logs.
         """
-        if not self._listen(seconds, until) and until is not None:
+        if not self.listen(seconds, until) and until is not None:
             logs = '\n'.join(node.log.read_text(errors='replace')[-1500:] for node in self._nodes)
             raise PerceptionError(
                 f'{what} did not come within {seconds:.0f} s; the logs:', printed=logs
@@ -93,21 +93,14 @@ class Stage:
             for engine, after in observer.stats.items()
         }
 
-    def _change_camera(self, transition: int) -> None:
-        service = self._observer.camera_service
-        self.spin(START_TIMEOUT_S, service.service_is_ready, 'the lifecycle of camera_node')
-        request = ChangeState.Request(transition=Transition(id=transition))
-        for _ in range(_ATTEMPTS):
-            done = service.call_async(request)
-            if self._listen(START_TIMEOUT_S / _ATTEMPTS, done.done):
-                return
-            # An answer gets lost where the server has not discovered who listens. A transition
-            # that was taken is not taken again.
-            service.remove_pending_request(done)
-        self.spin(0, done.done, 'an answer of camera_node')
+    def listen(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Listen for some time, or until something came; whether it did.
 
-    def _listen(self, seconds: float, until: Callable[[], bool] | None) -> bool:
-        """Listen for some time, or until something came; whether it did."""
+        Raises
+        ------
+        PerceptionError
+            When a node ends or says that it cannot do its work.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._executor.spin_once(timeout_sec=0.1)
@@ -118,3 +111,16 @@ class Stage:
             if until is not None and until():
                 return True
         return False
+
+    def _change_camera(self, transition: int) -> None:
+        service = self._observer.camera_service
+        self.spin(START_TIMEOUT_S, service.service_is_ready, 'the lifecycle of camera_node')
+        request = ChangeState.Request(transition=Transition(id=transition))
+        for _ in range(_ATTEMPTS):
+            done = service.call_async(request)
+            if self.listen(START_TIMEOUT_S / _ATTEMPTS, done.done):
+                return
+            # An answer gets lost where the server has not discovered who listens. A transition
+            # that was taken is not taken again.
+            service.remove_pending_request(done)
+        self.spin(0, done.done, 'an answer of camera_node')

@@ -19,6 +19,8 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from jetson_perception.ros.endpoint_names import bench_camera_name
+
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
@@ -32,7 +34,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node(
-        f'bench_camera_{job["number"]}', enable_rosout=False, start_parameter_services=False
+        bench_camera_name(job['number']), enable_rosout=False, start_parameter_services=False
     )
     message = _message(job)
     reliability = (

@@ -1,0 +1,70 @@
+"""QoS of topics that a node does not have is told of: rclpy passes over it."""
+
+import pytest
+from nodes.support import log_lines, node_process, starter
+from onnx_models import color_segmentation
+from std_msgs.msg import String
+
+from jetson_perception.ros import qos
+from jetson_perception.ros.given_qos import unused_qos_overrides
+
+
+@pytest.fixture
+def unused(make_node):
+    """What is said of these parameters, by a node with `mask` and a fixed `labels`."""
+
+    def said(**given):
+        node = make_node(**{f'qos_overrides.{name}': value for name, value in given.items()})
+        node.create_publisher(String, '/seg/mask', **qos.overridable(qos.RESULTS))
+        node.create_publisher(String, '/seg/labels', qos.LATCHED)
+        return unused_qos_overrides(node)
+
+    return said
+
+
+def test_nothing_is_said_of_what_has_an_effect(unused):
+    assert unused() == []
+    assert unused(**{'/seg/mask.publisher.depth': 3}) == []
+
+
+@pytest.mark.parametrize(
+    ('topic', 'hint'),
+    [
+        pytest.param('/seg/mesk', '; did you mean /seg/mask?', id='mistyped'),
+        pytest.param('mask', '; did you mean /seg/mask?', id='without_its_namespace'),
+        pytest.param('/mask', '; did you mean /seg/mask?', id='in_no_namespace'),
+        pytest.param('/zzzz', '', id='unknown'),
+    ],
+)
+def test_a_topic_that_there_is_not(unused, topic, hint):
+    name = f'{topic}.publisher.depth'
+    (text,) = unused(**{name: 3})
+    assert text == f'qos_overrides.{name} is ignored: configured has no topic {topic}{hint}'
+
+
+def test_one_line_for_each_topic(unused):
+    assert len(unused(**{'/a.publisher.depth': 3, '/a.publisher.history': 'x', '/b.c.d': 1})) == 2
+
+
+def test_a_policy_that_cannot_be_set(unused):
+    (text,) = unused(**{'/seg/mask.subscription.depth': 3})
+    assert 'of the topic /seg/mask can be set qos_overrides./seg/mask.publisher.' in text
+    (text,) = unused(**{'/seg/labels.publisher.depth': 3})
+    assert text.endswith('of the topic /seg/labels can be set nothing')
+
+
+def test_a_node_says_it_once(peer, tmp_path):
+    model = color_segmentation(tmp_path / 'my.onnx')
+    wrong = f'qos_overrides./{peer.namespace}/masc.publisher.depth'
+    right = [
+        f'qos_overrides./{peer.namespace}/{each}.depth'
+        for each in ('image.subscription', 'mask.publisher', 'annotated/compressed.publisher')
+    ]
+    process = node_process('seg_node', peer.namespace, model=str(model))
+    process.parameters.update(dict.fromkeys([wrong, *right], 3))
+    with starter(peer, tmp_path) as start:
+        node = start(process)
+        peer.wait_for(lambda: log_lines(node, 'is ignored: '), 'the warning')
+        (line,) = log_lines(node, 'is ignored: ')
+        assert f'{wrong} is ignored: seg_node has no topic' in line
+        assert f'did you mean /{peer.namespace}/mask?' in line
