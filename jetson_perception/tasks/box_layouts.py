@@ -114,6 +114,8 @@ class BoxLayout:
         are decoded by the network.
     count : int or None
         Index of the output that says how many rows are used.
+    image : Columns or None
+        A value a row: which image of the batch it is of.
     several_classes_a_row : bool
         Whether a row may be several objects; else it is one, of its best class.
     """
@@ -129,6 +131,7 @@ class BoxLayout:
     objectness: Columns | None = None
     grid: tuple[int, ...] = ()
     count: int | None = None
+    image: Columns | None = None
     several_classes_a_row: bool = False
 
     # What users of a `YoloLayout` ask for.
@@ -203,6 +206,8 @@ def _scored(
     require_finite('scores', count_not_finite(score), score.size, 'rows')
     known = (class_id >= 0) & (class_id < (layout.class_count or np.iinfo(np.int32).max))
     thresholds = thresholds_of(options)
+    if layout.image is not None:  # a batch that the model fixes holds the same image again
+        known &= layout.image.read(outputs)[:, 0] == 0
     row = np.flatnonzero(known & thresholds.reached(score, np.maximum(class_id, 0)))
     return row, score[row], class_id[row]
 

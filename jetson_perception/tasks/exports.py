@@ -178,6 +178,7 @@ def _suppressed(
             only.columns(6, 1),
             only.columns(5, 1),
             corners=True,
+            image=only.columns(0, 1),
         )
     counts = [each for each in seen if each.array.size == 1 and each.is_integer and len(seen) == 4]
     rest = [each for each in seen if each not in counts]

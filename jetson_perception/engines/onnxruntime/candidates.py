@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.engines.image_input import is_usual_image
 from jetson_perception.engines.onnxruntime.candidate import Candidate, Tensors, Variant
 from jetson_perception.engines.onnxruntime.head import cut_model, has_known_head
 from jetson_perception.errors import ModelError
@@ -154,7 +155,9 @@ class Candidates:
     def has_known_head(self) -> bool:
         """Whether our kernel computes the same as the model does after its last convolutions."""
         info, tensors = self._described()
-        return has_known_head(self.source, info, tensors.outputs)
+        return is_usual_image(tensors.inputs[0]) and has_known_head(
+            self.source, info, tensors.outputs
+        )
 
     def nodes_on_cpu(self) -> list[str]:
         """Operators that the runtime runs on the CPU, in the session in use or the last one."""
