@@ -105,7 +105,7 @@ class Model(Generic[Result, Options]):
         outputs = first_outputs(engine)
         self.network_wh = outputs.network_wh
         self.layout = self._recognize(outputs)
-        self.preprocessor = _preprocessor(engine, self._preprocessing())
+        self.preprocessor = _preprocessor(engine, self.task, self.layout)
         named = self.info.class_names
         count = self.layout.class_count
         self.class_names: tuple[str, ...] = tuple(
@@ -164,7 +164,8 @@ class Model(Generic[Result, Options]):
     def input_key(self) -> Hashable:
         """Models with equal keys take the same input tensor, so it can be made once for all."""
         made_by = self.preprocessor
-        return made_by.shape, made_by.resize, made_by.normalization, made_by.dtype, made_by.layout
+        filled = made_by.resize, made_by.normalization, made_by.pad_value
+        return made_by.shape, made_by.dtype, made_by.layout, *filled
 
     def preprocess(
         self, image: ImageLike, out: NDArray[Any] | None = None
@@ -273,19 +274,6 @@ class Model(Generic[Result, Options]):
                         raise looks_like(self.info, outputs.shapes[0], other) from err
             raise
 
-    def _preprocessing(self) -> ModelInfo:
-        """How images are prepared: as the model or the user says, else as is usual."""
-        usual = self.task.usual_preprocessing(self.layout, self.info)
-        info = merge(_taken(usual, self.engine), self.info)
-        resize = info.resize or self.task.default_resize(self.network_wh)
-        if resize not in self.task.resizes:
-            raise ParameterError(
-                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
-                f'{", ".join(self.task.resizes)}',
-                'resize',
-            )
-        return replace(info, resize=resize)
-
     def _assume(self) -> dict[str, str]:
         """What is assumed where nothing specifies it."""
         return assumed_preprocessing(self.info, self.preprocessor)
@@ -311,17 +299,27 @@ def first_outputs(engine: Engine) -> NetworkOutputs:
     return NetworkOutputs(names, [np.array(each) for each in arrays], sides_wh(spec.shape))
 
 
-def _taken(usual: ModelInfo, engine: Engine) -> ModelInfo:
-    """What of it an engine takes: a network that takes integers normalizes them itself."""
-    is_integer = engine.inputs[0].dtype.kind in 'iu'
-    return replace(usual, scale=None, mean=None, std=None) if is_integer else usual
-
-
-def _preprocessor(engine: Engine, info: ModelInfo) -> Preprocessor:
+def _preparation(engine: Engine, task: Task, layout: Any) -> ModelInfo:
+    """How images are prepared: as the model or the user says, else as is usual."""
+    usual = task.usual_preprocessing(layout, engine.info)
     spec = engine.inputs[0]
-    usual_scale = 1.0 if spec.dtype.kind in 'iu' else 1 / 255
+    if spec.dtype.kind in 'iu':  # the network normalizes them itself
+        usual = replace(usual, scale=1.0, mean=None, std=None)
+    info = merge(usual, engine.info)
+    resize = info.resize or task.default_resize(sides_wh(spec.shape))
+    if resize not in task.resizes:
+        raise ParameterError(
+            f"resize is '{resize}', and {info.path} is {task.noun}; expected one of "
+            f'{", ".join(task.resizes)}',
+            'resize',
+        )
+    return replace(info, resize=resize)
+
+
+def _preprocessor(engine: Engine, task: Task, layout: Any) -> Preprocessor:
+    info, spec = _preparation(engine, task, layout), engine.inputs[0]
     normalization = Normalization(
-        scale=usual_scale if info.scale is None else info.scale,
+        scale=1 / 255 if info.scale is None else info.scale,
         mean=info.mean or (0.0, 0.0, 0.0),
         std=info.std or (1.0, 1.0, 1.0),
         color_order=info.color_order or 'rgb',
@@ -331,5 +329,6 @@ def _preprocessor(engine: Engine, info: ModelInfo) -> Preprocessor:
         resize=info.resize,
         normalization=normalization,
         dtype=spec.dtype,
+        pad_value=task.usual_padding(layout),
         layout=input_layout(spec.shape),
     )

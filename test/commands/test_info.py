@@ -36,6 +36,7 @@ class TestInfo:
         shown = rows(capsys.readouterr().out)
         assert shown['task'] == 'pose'
         assert shown['layout'] == 'anchor_free, 1 class'
+        assert shown['told by'] == 'one row a cell, and the number of its values'
         assert shown['keypoints'] == '3: tip, mid, tail'
         assert shown['skeleton'] == '1 line'
         assert shown['resize'].startswith('letterbox')

@@ -162,7 +162,10 @@ class OnnxRuntimeEngine:
                 f'{self.info.path}: ONNX Runtime failed: {runtime_text(err)}'
             ) from err
         if self._repeats:  # the rest is of repetitions
-            outputs = [each[:count] if len(each) == self.max_batch else each for each in outputs]
+            outputs = [
+                each[:count] if spec.shape[:1] == (self.max_batch,) else each
+                for each, spec in zip(outputs, self.outputs, strict=True)
+            ]
         return outputs
 
     def _outputs_in_use(self, path: Path, threads: int) -> tuple[TensorSpec, ...]:
