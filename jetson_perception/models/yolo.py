@@ -21,7 +21,12 @@ from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.exports import recognize_boxes
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
-from jetson_perception.tasks.movenet import PersonLayout, decode_people, recognize_people
+from jetson_perception.tasks.movenet import (
+    CLASS_NAMES,
+    PersonLayout,
+    decode_people,
+    recognize_people,
+)
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.selected_boxes import (
     SelectedLayout,
@@ -354,6 +359,8 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
         super().__init__(engine, options)
+        if isinstance(self.layout, PersonLayout) and not self.info.class_names:
+            self.class_names = CLASS_NAMES
         count = self.layout.keypoint_count
         self.keypoint_names = self.info.keypoint_names
         self.skeleton = self.info.skeleton

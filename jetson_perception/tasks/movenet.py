@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _KEYPOINTS = 17
 _ONE = (1, 1, _KEYPOINTS, 3)
 _SEVERAL = (1, 6, 56)
+CLASS_NAMES = ('person',)
 _LEAST_KEYPOINT_SCORE = 0.2
 """Of keypoints that bound one person, as in MoveNet's own choice of what to crop."""
 

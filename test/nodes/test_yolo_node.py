@@ -1,8 +1,10 @@
 """yolo_node as a process: detectors and pose models side by side, over DDS."""
 
+import json
 import time
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -44,6 +46,7 @@ LEFT_BOX = (50, 30, 50, 40)
 RIGHT_BOX = (250, 130, 30, 60)
 
 GRAY = 90
+MOVENET = Path(__file__).parents[1] / 'exports/data/movenet_multipose_documented.onnx'
 
 
 def gray_image(header=None, size_wh=(320, 180)):
@@ -222,6 +225,26 @@ class TestKeypoints:
         assert (names[0], names[5], names[16]) == ('nose', 'left_shoulder', 'right_ankle')
         xs = [point.x for point in answer.detections[0].keypoints]
         assert xs == [5 * i for i in range(17)]
+
+    def test_movenet_which_takes_integers_with_channels_last(self, peer, start):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            engines=['pose'],
+            pose__model=str(MOVENET),
+            pose__score_threshold=0.5,
+        )
+        start(process)
+        found = peer.collect('pose/keypoints', KeypointDetection2DArray)
+        boxes_too = peer.collect('pose/detections', Detection2DArray)
+        expected = json.loads(MOVENET.with_suffix('.json').read_text())
+        image = np.zeros((480, 640, 3), np.uint8)
+        answer, same = peer.ask(peer.image_publisher(), image_message(image), found, boxes_too)
+        assert [name for name, _ in hypotheses(same)] == ['person'] * len(expected)
+        for one, person in zip(answer.detections, expected, strict=True):
+            points = [(point.x, point.y, point.score) for point in one.keypoints]
+            assert np.abs(np.array(points) - person['keypoints']).max() < 0.01
+            assert one.keypoints[0].name == 'nose'
 
 
 class TestSeveralEngines:
