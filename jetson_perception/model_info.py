@@ -20,8 +20,8 @@ RUNTIMES = ('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 
-TASKS = ('detect', 'pose', 'segment', 'semantic', 'classify')
-"""Tasks with a name here. Another export's ('obb') is kept as text, to be refused by the class
+TASKS = ('detect', 'pose', 'segment', 'obb', 'semantic', 'classify')
+"""Tasks with a name here. Another export's ('depth') is kept as text, to be refused by the class
 that would have to run it."""
 
 LAYOUTS = (
@@ -66,7 +66,7 @@ class ModelInfo:
     path : str
         The model file.
     task : str
-        'detect', 'pose', 'segment' (instances), 'semantic' or 'classify'.
+        'detect', 'pose', 'segment' (instances), 'obb' (oriented boxes), 'semantic' or 'classify'.
     class_names : tuple of str
         Name of class i at index i.
     input_size_wh : tuple of int or None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from jetson_perception.drawing import draw_detections
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import BOX_FORMATS, LAYOUTS, ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
@@ -26,6 +26,11 @@ from jetson_perception.tasks.movenet import (
     PersonLayout,
     decode_people,
     recognize_people,
+)
+from jetson_perception.tasks.oriented_boxes import (
+    OrientedLayout,
+    decode_oriented,
+    recognize_oriented,
 )
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.selected_boxes import (
@@ -110,7 +115,9 @@ class DetectionParams(ScoredParams):
         return ''
 
 
-Layout: TypeAlias = YoloLayout | BoxLayout | HeadLayout | SelectedLayout | PersonLayout
+Layout: TypeAlias = (
+    YoloLayout | BoxLayout | HeadLayout | SelectedLayout | PersonLayout | OrientedLayout
+)
 
 #: What reads outputs of each layout.
 _DECODERS: dict[type, Callable[..., Detections]] = {
@@ -119,6 +126,7 @@ _DECODERS: dict[type, Callable[..., Detections]] = {
     HeadLayout: decode_heads,
     SelectedLayout: decode_selected,
     PersonLayout: decode_people,
+    OrientedLayout: decode_oriented,
 }
 
 #: What a layout is told by where nothing names it.
@@ -136,6 +144,7 @@ _TOLD_BY = {
     'centernet': 'rows of corners, score and class, in cells',
     'movenet': 'the shape, which no other network has',
     'anchors': 'a map of five dimensions for each stride',
+    'oriented': 'the task, which metadata, YAML file or parameters name',
 }
 
 #: As the frameworks prepare images for networks of these layouts.
@@ -163,6 +172,7 @@ class ObjectDetection(Task):
         'detect': 'a detector',
         'pose': 'a pose model',
         'segment': 'an instance segmentation model',
+        'obb': 'a detector of oriented boxes',
     }
     model_name = 'YoloModel'
     node = 'yolo_node'
@@ -291,10 +301,12 @@ class ObjectDetection(Task):
         """Task, layout, classes and keypoints."""
         layout = model.layout
         kind = 'instance segmentation' if model.has_masks else self.title
+        kind = 'detection of oriented boxes' if isinstance(layout, OrientedLayout) else kind
         yield 'task', 'pose' if layout.keypoint_count else kind
         yield 'layout', f'{layout.family}, {counted(layout.class_count, "class", "es")}'
         said = 'metadata, YAML file or parameters, which name it'
-        yield 'told by', said if model.info.layout else _TOLD_BY[layout.family]
+        is_named = model.info.layout and layout.family != OrientedLayout.family
+        yield 'told by', said if is_named else _TOLD_BY[layout.family]
         yield 'classes', listed(model.class_names) or 'not named'
         if layout.keypoint_count:
             yield 'keypoints', f'{layout.keypoint_count}: {listed(model.keypoint_names)}'
@@ -311,6 +323,7 @@ class ObjectDetection(Task):
         from jetson_perception.evaluation.datasets import ObjectDataset
         from jetson_perception.evaluation.evaluators import ObjectEvaluator
 
+        _require_upright(model, 'evaluate')
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
         raise self.wrong_dataset(model, dataset, "one with boxes, in COCO's or YOLO's format")
@@ -321,6 +334,7 @@ class ObjectDetection(Task):
         """How well boxes, keypoints and masks agree."""
         from jetson_perception.evaluation.agreement import DetectionAgreement, require_equal
 
+        _require_upright(one, 'compare')
         counts = [model.layout.keypoint_count for model in (one, other)]
         require_equal(one, other, 'number of keypoints', *counts)
         return DetectionAgreement(one, other, options, match_iou)
@@ -427,11 +441,27 @@ class YoloModel(Model[Detections, DetectionOptions]):
 TASK = YoloModel.task
 
 
+def _require_upright(model: YoloModel, command: str) -> None:
+    """Refuse what would compare upright boxes only.
+
+    Raises
+    ------
+    ParameterError
+        For a model of oriented boxes.
+    """
+    if isinstance(model.layout, OrientedLayout):
+        raise ParameterError(
+            f'{model.info.path} is a detector of oriented boxes; {command} does not support these '
+            'yet',
+            'model',
+        )
+
+
 def _recognize_other(outputs: NetworkOutputs, info: ModelInfo) -> Layout | None:
     """The layout of a network that is no YOLO, or whose outputs are none of YOLO's usual ones."""
-    if info.task not in ('', 'detect', 'pose'):
+    if info.task not in ('', 'detect', 'pose', 'obb'):
         return None
-    for recognize in (recognize_people, recognize_heads, recognize_selected):
+    for recognize in (recognize_oriented, recognize_people, recognize_heads, recognize_selected):
         found = recognize(outputs, info)
         if found is not None:
             return found
@@ -446,6 +476,10 @@ def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
         'score': round(float(found.score[row]), 5),
         'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
     }
+    if found.oriented is not None:
+        names = ('x', 'y', 'width', 'height', 'theta')
+        values = zip(names, found.oriented[row], strict=True)
+        detection['oriented'] = {name: round(float(value), 4) for name, value in values}
     if found.track_id is not None:
         track = int(found.track_id[row])
         detection['track_id'] = track if track >= 0 else None

@@ -67,6 +67,12 @@ def main(folder: str) -> None:
         ultralytics_yolo(random, name, size, layout)
     movenet(random)
     documented(random)
+    for name, size, end_to_end in (
+        ('yolov8_obb_ultralytics', (640, 640), False),
+        ('yolo11_obb_ultralytics_rectangular', (640, 384), False),
+        ('yolo26_obb_ultralytics', (320, 320), True),
+    ):
+        oriented(random, name, size, end_to_end=end_to_end)
 
 
 def taken_out(path, names, **known):
@@ -335,6 +341,40 @@ def ultralytics_yolo(random, name, size_wh, layout):
     }
     output = np.ascontiguousarray(output)
     save(name, size_wh, {'output0': output}, rows, metadata=metadata, keypoints=keypoints)
+
+
+def oriented(random, name, size_wh, *, end_to_end):
+    """By `non_max_suppression`, `scale_boxes` and `xywhr2xyxyxyxy`."""
+    from ultralytics.utils.nms import non_max_suppression
+    from ultralytics.utils.ops import scale_boxes, xywhr2xyxyxyxy
+
+    boxes, scores = dense(random, size_wh, 15)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    angle = np.zeros((len(boxes), 1), np.float32)
+    angle[:7] = random.uniform(-math.pi / 4, math.pi * 3 / 4, (7, 1))
+    angle[6] = angle[0] + 0.05
+    box = np.concatenate((middle, boxes[:, 2:] - boxes[:, :2]), 1)
+    output = np.concatenate((box, scores, angle), 1).T[None]
+    if end_to_end:
+        best = scores.max(1, keepdims=True), scores.argmax(1)[:, None]
+        output = np.zeros((1, 300, 7), np.float32)
+        output[0, :6] = np.concatenate((box, *best, angle), 1)[:6]
+    output = np.ascontiguousarray(output, np.float32)
+    rows = non_max_suppression(
+        torch.from_numpy(output.copy()), THRESHOLD, 0.45, nc=15, rotated=True, end2end=end_to_end
+    )[0]
+    rows[:, :4] = scale_boxes(size_wh[::-1], rows[:, :4], (H, W), xywh=True)
+    turned = torch.cat((rows[:, :4], rows[:, -1:]), 1)
+    corners = xywhr2xyxyxyxy(turned)
+    answer = torch.cat((corners.amin(1), corners.amax(1), rows[:, 4:6]), 1)
+    metadata = {
+        'task': 'obb',
+        'stride': '32',
+        'imgsz': str(list(size_wh[::-1])),
+        'names': str({index: f'name_{index}' for index in range(15)}),
+        'end2end': str(end_to_end),
+    }
+    save(name, size_wh, {'output0': output}, answer, metadata=metadata, oriented=turned.numpy())
 
 
 def movenet(random):

@@ -163,6 +163,7 @@ def write(
     input_type='float32',
     second=None,
     keypoints=None,
+    oriented=None,
     more=((), (), ()),
 ):
     """The ONNX file, and the answer: objects by their score.
@@ -215,6 +216,8 @@ def write(
         }
         if keypoints is not None:
             each['keypoints'] = np.round(keypoints[index].astype(float), 4).tolist()
+        if oriented is not None:
+            each['oriented'] = np.round(oriented[index].astype(float), 5).tolist()
         found.append(each)
     assert found, name
     (FOLDER / f'{name}.json').write_text(json.dumps(found, indent=1) + '\n')

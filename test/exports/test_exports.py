@@ -34,6 +34,8 @@ def check(found, name):
     assert found.class_id.tolist() == [each['class_id'] for each in wanted]
     assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
     assert np.abs(found.xyxy - [each['xyxy'] for each in wanted]).max() < 0.01
+    if 'oriented' in wanted[0]:
+        assert np.abs(found.oriented - [each['oriented'] for each in wanted]).max() < 0.001
     if 'keypoints' in wanted[0]:
         assert np.abs(found.keypoints - [each['keypoints'] for each in wanted]).max() < 0.01
 
@@ -71,6 +73,9 @@ READ = [
     ('yolov8_pose_ultralytics', 'anchor_free'),
     ('yolov10_ultralytics', 'end_to_end'),
     ('yolo26_ultralytics', 'end_to_end'),
+    ('yolov8_obb_ultralytics', 'oriented'),
+    ('yolo11_obb_ultralytics_rectangular', 'oriented'),
+    ('yolo26_obb_ultralytics', 'oriented'),
     ('movenet_lightning_documented', 'movenet'),
     ('movenet_thunder_documented', 'movenet'),
     ('movenet_multipose_documented', 'movenet'),
@@ -341,6 +346,19 @@ class TestUncertain:
             open_model(path)
         with open_model(path, overrides=ModelInfo(layout='nanodet')) as model:
             assert (model.layout.family, model.layout.class_count) == ('nanodet', 4)
+
+
+def test_an_oriented_box_as_a_record_and_where_it_is_not_supported():
+    with open_model(DATA / 'yolov8_obb_ultralytics.onnx') as model:
+        found = model.postprocess(*run(model), OPTIONS)
+        (first, *_) = model.task.record(model, found)['detections']
+        wanted = expected('yolov8_obb_ultralytics')[0]['oriented']
+        assert [*first['oriented']] == ['x', 'y', 'width', 'height', 'theta']
+        assert [*first['oriented'].values()] == pytest.approx(wanted, abs=0.001)
+        with pytest.raises(ParameterError, match='compare does not support these yet'):
+            model.task.agreement(model, model, OPTIONS, 0.5)
+        with pytest.raises(ParameterError, match='evaluate does not support these yet'):
+            model.task.evaluator(model, None, OPTIONS, None)
 
 
 class TestOutputName:

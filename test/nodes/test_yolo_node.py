@@ -46,7 +46,9 @@ LEFT_BOX = (50, 30, 50, 40)
 RIGHT_BOX = (250, 130, 30, 60)
 
 GRAY = 90
-MOVENET = Path(__file__).parents[1] / 'exports/data/movenet_multipose_documented.onnx'
+EXPORTS = Path(__file__).parents[1] / 'exports/data'
+MOVENET = EXPORTS / 'movenet_multipose_documented.onnx'
+ORIENTED = EXPORTS / 'yolov8_obb_ultralytics.onnx'
 
 
 def gray_image(header=None, size_wh=(320, 180)):
@@ -177,6 +179,25 @@ class TestDetections:
         found = peer.collect('det/detections', Detection2DArray)
         answer = peer.ask(peer.image_publisher(), gray_image(), found)
         assert hypotheses(answer) == [('Größe "1"', 0.6)]
+
+    def test_oriented_boxes(self, peer, start):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            det__model=str(ORIENTED),
+            det__score_threshold=0.5,
+            det__iou_threshold=0.45,
+        )
+        start(process)
+        found = peer.collect('det/detections', Detection2DArray)
+        image = image_message(np.zeros((480, 640, 3), np.uint8))
+        answer = peer.ask(peer.image_publisher(), image, found)
+        expected = json.loads(ORIENTED.with_suffix('.json').read_text())
+        assert len(answer.detections) == len(expected)
+        for one, wanted in zip(answer.detections, expected, strict=True):
+            center = one.bbox.center
+            box = center.position.x, center.position.y, one.bbox.size_x, one.bbox.size_y
+            assert [*box, center.theta] == pytest.approx(wanted['oriented'], abs=0.001)
 
 
 class TestKeypoints:
