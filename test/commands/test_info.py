@@ -20,6 +20,7 @@ class TestInfo:
         shown = rows(capsys.readouterr().out)
         assert shown['task'] == 'semantic segmentation'
         assert shown['layout'] == 'logits, 4 classes'
+        assert shown['told by'].startswith("the task, 'semantic', which metadata")
         assert shown['classes'] == 'background, red, green, blue'
         assert shown['input'] == 'image: float32 1 × 3 × 48 × 64'
         assert shown['output'] == 'scores: float32 1 × 4 × 48 × 64'
