@@ -101,7 +101,8 @@ class TestFixedBatch:
 
     def test_rows_of_all_images_in_one_output(self, tmp_path, caplog):
         """Nothing says which rows are of the first image, so cameras take turns."""
-        boxes = np.float32([[0, 8, 8, 40, 40, 1, 0.9], [1, 8, 8, 30, 30, 2, 0.8]])
+        second = [1, 8, 8, 30, 30, 2, 0.8]
+        boxes = np.float32([[0, 8, 8, 40, 40, 1, 0.9], second, second])
         path = constant_model(tmp_path / 'my.onnx', [boxes], size_wh=(WIDTH, HEIGHT), batch=2)
         with opened(path) as model, caplog.at_level(logging.INFO):
             found = model(IMAGE[:HEIGHT, :WIDTH])
