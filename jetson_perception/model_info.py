@@ -20,8 +20,8 @@ RUNTIMES = ('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 
-TASKS = ('detect', 'pose', 'segment', 'semantic', 'classify')
-"""Tasks with a name here. Another export's ('obb') is kept as text, to be refused by the class
+TASKS = ('detect', 'pose', 'segment', 'obb', 'semantic', 'classify')
+"""Tasks with a name here. Another export's ('depth') is kept as text, to be refused by the class
 that would have to run it."""
 
 LAYOUTS = (
@@ -33,7 +33,13 @@ LAYOUTS = (
     'yolox',
     'boxes_scores',
     'suppressed',
+    'nanodet',
+    'centernet',
+    'movenet',
+    'anchors',
+    'selected',
 )
+BOX_FORMATS = ('xyxy', 'yxyx', 'cxcywh')
 OUTPUTS = ('logits', 'probabilities', 'class_ids')
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch', 'center_crop')
 COLOR_ORDERS = ('rgb', 'bgr')
@@ -60,7 +66,7 @@ class ModelInfo:
     path : str
         The model file.
     task : str
-        'detect', 'pose', 'segment' (instances), 'semantic' or 'classify'.
+        'detect', 'pose', 'segment' (instances), 'obb' (oriented boxes), 'semantic' or 'classify'.
     class_names : tuple of str
         Name of class i at index i.
     input_size_wh : tuple of int or None
@@ -76,6 +82,13 @@ class ModelInfo:
     layout : str
         Of a detector's outputs: of YOLO 'objectness' (v5, v7), 'anchor_free' (v8, 11, 12) or
         'end_to_end' (v10, 26); of others, as `tasks.box_layouts` has them.
+    box_format : str
+        How boxes are written where the outputs do not show it: 'xyxy' (left, top, right, bottom),
+        'yxyx' (top, left, bottom, right) or 'cxcywh' (center and size).
+    anchors : tuple of float
+        Width and height of each anchor of a detector's raw heads, pixels, finest level first.
+    output_name : str
+        The outputs to read, by name, separated by commas; empty for all.
     output : str
         Of semantic segmentation and classification: 'logits', 'probabilities' or 'class_ids'.
     resize : str
@@ -97,6 +110,9 @@ class ModelInfo:
     keypoint_names: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
     layout: str = ''
+    box_format: str = ''
+    anchors: tuple[float, ...] = ()
+    output_name: str = ''
     output: str = ''
     resize: str = ''
     color_order: str = ''
@@ -137,6 +153,7 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
     """The first value that cannot be used, as (key, what is wrong with it); None if all can."""
     choices = {
         'layout': LAYOUTS,
+        'box_format': BOX_FORMATS,
         'output': OUTPUTS,
         'resize': RESIZES,
         'color_order': COLOR_ORDERS,
@@ -169,6 +186,8 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
         worst = max((max(pair) for pair in info.skeleton), default=0)
         if worst >= count:
             return 'skeleton', f'joins keypoint {worst}; the model has 0 to {count - 1}'
+    if not all(math.isfinite(value) and value > 0 for value in info.anchors):
+        return 'anchors', f'{list(info.anchors)} must be widths and heights above 0'
     if any(min(pair) < 0 for pair in info.skeleton):
         return 'skeleton', 'keypoint indices count from 0'
     if info.scale is not None and not (math.isfinite(info.scale) and info.scale):

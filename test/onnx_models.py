@@ -406,6 +406,51 @@ def constant_model(
     )
 
 
+def with_input(path, source, *, shape, dtype=np.float32):
+    """The model of another file, behind an input of this shape and type.
+
+    Parameters
+    ----------
+    source : path
+        A model that takes float32 of (1, 3, height, width), 0 to 1, or of a dynamic size.
+    shape : sequence of int
+        With one, three or four channels, first or last; gray is repeated, a fourth left out.
+    dtype : dtype
+        Integers are pixel values, which the model divides by 255.
+    """
+    model = onnx.load(source)
+    graph, size = model.graph, list(shape)
+    name = graph.input[0].name
+    last = size[3] in (1, 3, 4) and size[1] not in (1, 3, 4)
+    channels = size[3 if last else 1]
+    nodes = [helper.make_node('Cast', ['pixels'], ['floats'], to=TensorProto.FLOAT)]
+    if np.dtype(dtype).kind in 'iu':
+        nodes.append(helper.make_node('Div', ['floats', 'most'], ['shares']))
+        graph.initializer.append(numpy_helper.from_array(np.float32(255), 'most'))
+    nodes.append(
+        helper.make_node(
+            'Transpose', [nodes[-1].output[0]], ['first'], perm=[0, 3, 1, 2] if last else range(4)
+        )
+    )
+    if channels == 1:
+        nodes.append(helper.make_node('Concat', ['first'] * 3, [name], axis=1))
+    else:
+        indices = numpy_helper.from_array(np.arange(3), 'colors')
+        graph.initializer.append(indices)
+        nodes.append(helper.make_node('Gather', ['first', 'colors'], [name], axis=1))
+    before = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*nodes, *before])
+    kind = _ELEMENT_TYPES[np.dtype(dtype)]
+    graph.input[0].CopyFrom(helper.make_tensor_value_info('pixels', kind, size))
+    if isinstance(size[0], int):
+        for output in graph.output:
+            output.type.tensor_type.shape.dim[0].dim_value = size[0]
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return Path(path)
+
+
 def unknown_output(path, *, shape=(1, 7, 5, 3, 2), size_wh=(64, 64), metadata=None):
     """A model whose output no decoder knows."""
     return constant_model(path, [np.zeros(shape, np.float32)], size_wh=size_wh, metadata=metadata)

@@ -23,7 +23,7 @@ from jetson_perception.commands.opening import make_lacking_twins
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.commands.parser import CommandParser
 from jetson_perception.commands.running import run_command
-from jetson_perception.engines.image_input import choose_size_wh
+from jetson_perception.engines.image_input import choose_size_wh, sides_wh
 from jetson_perception.engines.metadata import (
     METADATA_LIMITS,
     read_onnx_metadata,
@@ -222,7 +222,7 @@ def _size_of(path: Path, options: BuildOptions, overrides: ModelInfo) -> Sizes:
     if options.size_wh or len(head.inputs) != 1 or len(head.inputs[0].shape) != 4:
         return options.size_wh
     image = head.inputs[0]
-    if -1 not in image.shape[2:]:
+    if -1 not in sides_wh(image.shape):
         return ()
     beside = sidecar_path(path)
     info = read_onnx_metadata(head.metadata)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jetson_perception.models import Model
-    from jetson_perception.tasks.preprocess import Normalization
+    from jetson_perception.tasks.normalization import Normalization
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

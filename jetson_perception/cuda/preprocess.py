@@ -20,6 +20,7 @@ from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ImageError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS, byte_count
 from jetson_perception.printable import quoted
+from jetson_perception.tasks.normalization import Normalization
 from jetson_perception.tasks.preprocess import Preprocessor, fit
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda.compiler import Kernel
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.tasks.preprocess import ImageTransform, Normalization
+    from jetson_perception.tasks.input_layout import InputLayout
+    from jetson_perception.tasks.normalization import Normalization
+    from jetson_perception.tasks.preprocess import ImageTransform
 
 # For each encoding: the kernel's family, and the variant within it; see kernels/pixels.cuh. The
 # variant of a Bayer pattern is the position of the red pixel among 2×2.
@@ -52,8 +55,7 @@ FAMILIES: dict[str, tuple[str, int]] = {
 # The same as in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
-_SIGNATURE = 'PiiiiPiiiiiiddPi'
-_PIXEL_VALUES = 256
+_SIGNATURE = 'PiiiiPiiiiiiddPiii'
 
 # Cameras rarely change their image size; a source that always does must not fill the memory.
 _KEPT_PLANS = 64
@@ -97,7 +99,7 @@ class CudaPreprocessor:
         The GPU.
     network_wh : tuple of int
         Width and height of the network's input in pixels.
-    resize, normalization, dtype, pad_value
+    resize, normalization, dtype, pad_value, layout
         See `Preprocessor`.
 
     Raises
@@ -121,8 +123,9 @@ class CudaPreprocessor:
         normalization: Normalization | None = None,
         dtype: DTypeLike = np.float32,
         pad_value: int = 114,
+        layout: InputLayout | None = None,
     ) -> None:
-        twin = Preprocessor(network_wh, resize, normalization, dtype, pad_value)
+        twin = Preprocessor(network_wh, resize, normalization, dtype, pad_value, layout)
         if resize == 'center_crop':
             raise ParameterError(
                 "resize 'center_crop' has no kernel; Preprocessor does it on the CPU", 'resize'
@@ -134,7 +137,8 @@ class CudaPreprocessor:
         self.dtype = twin.dtype
         self.pad_value = pad_value
         width, height = network_wh
-        self._shape = (1, 3, height, width)
+        self.layout = twin.layout
+        self._shape = twin.shape
         self._grid = (-(-width // _TILE), -(-height // _TILE))
         self._kernels: dict[str, Kernel] = {}
         self._plans: dict[tuple[int, int, str], _Plan] = {}
@@ -146,7 +150,7 @@ class CudaPreprocessor:
             upload(table, self._table)
 
     def new_tensor(self) -> DeviceBuffer:
-        """An input tensor in GPU memory, (1, 3, h, w), for `enqueue` to fill."""
+        """An input tensor in GPU memory, for `enqueue` to fill."""
         return DeviceBuffer(self.device, self._shape, self.dtype)
 
     def enqueue(self, image: DeviceImage, target: DeviceBuffer, stream: Stream) -> ImageTransform:
@@ -156,8 +160,8 @@ class CudaPreprocessor:
         ----------
         image : DeviceImage
             Its bytes must not change until the stream has passed this work.
-        target : DeviceBuffer, shape (1, 3, H, W)
-            At the network's size, in this preprocessor's dtype; completely overwritten.
+        target : DeviceBuffer
+            As `new_tensor` gives it; completely overwritten.
         stream : Stream
             The launch runs on it.
 
@@ -220,6 +224,8 @@ class CudaPreprocessor:
             1 / (content_h / image.height),
             self._table.address,
             int(self.normalization.color_order == 'rgb'),
+            self.layout.channels,
+            int(self.layout.channels_last),
         )
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
@@ -245,12 +251,8 @@ class _Plan:
 
 
 def _table(twin: Preprocessor) -> NDArray[Any]:
-    """3 × 256 + 3 values: what each pixel value becomes in each plane, then the padding."""
-    ramp = np.arange(_PIXEL_VALUES, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=2)
-    args = twin.normalization, twin.dtype, twin.pad_value
-    values, _ = Preprocessor((_PIXEL_VALUES, 1), 'stretch', *args)(ramp)
-    padded, _ = Preprocessor((2, 1), 'letterbox_top_left', *args)(ramp[:, :1])
-    return np.concatenate([values.ravel(), padded[0, :, 0, 1]])
+    """What each pixel value becomes in each channel, then the padding of each."""
+    return np.concatenate([twin.tables.ravel(), twin.tables[:, twin.pad_value]])
 
 
 def not_converted(encoding: str) -> ImageError:

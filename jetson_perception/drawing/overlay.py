@@ -38,6 +38,7 @@ class _Box:
     name: str
     value: str
     color: Color
+    outline: NDArray[np.float32] | None = None
     engines: list[str] = field(default_factory=list)
 
 
@@ -74,6 +75,7 @@ class Overlay:
         names: Sequence[str],
         values: Sequence[str],
         colors: Sequence[Color],
+        outlines: NDArray[np.float32] | None = None,
     ) -> None:
         """Add the engine's boxes, best first.
 
@@ -87,6 +89,8 @@ class Overlay:
             The two parts of each label: the name of the class, and the object's score and id.
         colors : sequence of tuple of int
             BGR of each box.
+        outlines : ndarray, shape (n, 4, 2), optional
+            Corners to draw in place of those of `xyxy`, which labels still go by.
         """
         others = list(self._boxes)
         overlaps = box_ious(xyxy, np.array([box.xyxy for box in others])) if others else None
@@ -94,7 +98,9 @@ class Overlay:
         for row, (class_name, name, value, color) in enumerate(labels):
             twin = None if overlaps is None else self._twin(others, overlaps[row], class_name)
             if twin is None:
-                box = _Box(xyxy[row], class_name, name, value, color, [self.engine])
+                outline = None if outlines is None else outlines[row]
+                engines = [self.engine]
+                box = _Box(xyxy[row], class_name, name, value, color, outline, engines)
                 self._boxes.append(box)
             else:
                 twin.engines.append(self.engine)
@@ -118,6 +124,10 @@ class Overlay:
         places = Places((canvas.shape[1], canvas.shape[0]), text_height(sizes.text))
         corners = whole_corners(np.array([box.xyxy for box in self._boxes]).reshape(-1, 4))
         for box, at in zip(reversed(self._boxes), reversed(corners), strict=True):
+            if box.outline is not None:
+                outline = np.array(whole_corners(box.outline), np.int32)
+                cv2.polylines(canvas, [outline], True, box.color, sizes.line, cv2.LINE_AA)
+                continue
             # Straight lines need no anti-aliasing, which takes twice as long.
             cv2.rectangle(canvas, at[:2], at[2:], box.color, sizes.line)
         self._draw_frame_rate(canvas, sizes, places)

@@ -14,6 +14,7 @@ from jetson_perception.drawing.overlay import Overlay, whole_corners
 from jetson_perception.drawing.sizes import Sizes
 from jetson_perception.drawing.text import drawn_name
 from jetson_perception.model_info import class_name_of
+from jetson_perception.tasks.results import oriented_corners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,6 +175,7 @@ def draw_detections(
                 vivid(folded(row + 1) if by_instance else class_id + 1)
                 for row, class_id in enumerate(class_ids)
             ],
+            None if detections.oriented is None else oriented_corners(detections.oriented),
         )
 
 

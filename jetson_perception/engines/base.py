@@ -58,7 +58,7 @@ class Engine(Protocol):
     outputs: tuple[TensorSpec, ...]
 
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
-        """Outputs for one input tensor of shape (1, 3, h, w), in the order of `outputs`.
+        """Outputs for one tensor of the shape and type in `inputs`, in the order of `outputs`.
 
         An engine that has an attribute `max_batch` takes up to so many images at a time.
 

@@ -1,20 +1,21 @@
-"""Checks a model's input: one color image, at a size that is fixed when the model is opened."""
+"""Checks a model's image input, whose size is fixed when the model is opened."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 from jetson_perception.printable import printable, quoted
+from jetson_perception.tasks.input_layout import INPUT_TYPES, InputLayout, input_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.engines.base import TensorSpec
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_IMAGE_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
+_ON_THE_CPU = ", or run it on the CPU, which takes it (runtime 'onnxruntime_cpu')"
 
 
 def require_one_input(path: Path, names: Sequence[str]) -> None:
-    """Refuse a model that does not have exactly one input.
+    """Refuse a model that does not have exactly one input, for a runtime that takes no other.
 
     Raises
     ------
@@ -37,12 +38,12 @@ def require_one_input(path: Path, names: Sequence[str]) -> None:
         listed = ', '.join(quoted(name, 60) for name in names[:10]) or 'none'
         raise ModelError(
             f'{path} has {len(names)} inputs ({listed}); expected one, the image. Export the '
-            'model without the others'
+            f'model without the others{_ON_THE_CPU if names else ""}'
         )
 
 
 def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> None:
-    """Refuse an input that is not a batch of one color image, channels first.
+    """Refuse an input that is not a batch of images of one, three or four channels.
 
     Parameters
     ----------
@@ -58,23 +59,76 @@ def require_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> No
     ModelError
         When its shape or element type differs; the message names both.
     """
-    found = f'{path}: input {quoted(spec.name)} is {spec.dtype} {_show_shape(shape or spec.shape)}'
+    found = _found(path, spec, shape)
     if len(spec.shape) != 4:
         raise ModelError(f'{found}; expected an image, (1, 3, height, width)')
-    batch, channels, _, last = spec.shape
-    if channels != 3:
-        if last == 3:
-            raise ModelError(
-                f'{found}, channels last; expected (1, 3, height, width). Export it channels '
-                'first (tf2onnx: --inputs-as-nchw)'
-            )
-        raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width)')
-    if batch not in (-1, 1):
+    if input_layout(spec.shape) is None:
         raise ModelError(
-            f'{found}; only one image runs at a time. Export it with batch size 1 or dynamic'
+            f'{found}; expected an image of 3 channels, 1 (gray) or 4 (with alpha), first or '
+            'last: (1, 3, height, width) or (1, height, width, 3)'
         )
-    if spec.dtype not in _IMAGE_DTYPES:
-        raise ModelError(f'{found}; expected float32 or float16')
+    if not (spec.shape[0] == -1 or 1 <= spec.shape[0] <= MOST_BATCH):
+        raise ModelError(f'{found}; expected a batch of at most {MOST_BATCH} images')
+    if spec.dtype not in INPUT_TYPES:
+        raise ModelError(f'{found}; expected {", ".join(map(str, INPUT_TYPES))}')
+
+
+def require_single(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> None:
+    """Refuse an input for several images, for a runtime that runs one at a time.
+
+    Raises
+    ------
+    ModelError
+        When its batch is fixed at more than one.
+    """
+    if spec.shape[0] not in (-1, 1):
+        raise ModelError(
+            f'{_found(path, spec, shape)}; only one image runs at a time. Export it with batch '
+            f'size 1 or dynamic{_ON_THE_CPU}'
+        )
+
+
+def require_usual_image(path: Path, spec: TensorSpec, shape: Sequence[Any] = ()) -> None:
+    """Refuse all but one float image of three channels that come first, which TensorRT takes here.
+
+    Raises
+    ------
+    ModelError
+        When it is anything else.
+    """
+    require_image(path, spec, shape)
+    found, layout = _found(path, spec, shape), input_layout(spec.shape)
+    if layout is not None and layout.channels != 3:
+        raise ModelError(f'{found}; expected 3 channels, (1, 3, height, width){_ON_THE_CPU}')
+    if layout is not None and layout.channels_last:
+        raise ModelError(
+            f'{found}, channels last; expected (1, 3, height, width). Export it channels first '
+            f'(tf2onnx: --inputs-as-nchw){_ON_THE_CPU}'
+        )
+    require_single(path, spec, shape)
+    if spec.dtype.kind != 'f':
+        raise ModelError(f'{found}; expected float32 or float16{_ON_THE_CPU}')
+
+
+def is_usual_image(spec: TensorSpec) -> bool:
+    """Whether it is a float image of three channels that come first."""
+    return input_layout(spec.shape) == InputLayout() and spec.dtype.kind == 'f'
+
+
+def sides_wh(shape: Sequence[int]) -> tuple[int, int]:
+    """Width and height of an image input, -1 where they are open."""
+    return (input_layout(shape) or InputLayout()).size_wh(shape)
+
+
+def sized(spec: TensorSpec, size_wh: tuple[int, int]) -> TensorSpec:
+    """An image input for one image of this size."""
+    layout = input_layout(spec.shape) or InputLayout()
+    return replace(spec, shape=layout.shape(size_wh))
+
+
+def _found(path: Path, spec: TensorSpec, shape: Sequence[Any]) -> str:
+    shown = _show_shape(shape or spec.shape)
+    return f'{path}: input {quoted(spec.name)} is {spec.dtype} {shown}'
 
 
 MOST_BATCH = 64
@@ -137,7 +191,7 @@ def _check_pixels(path: Path, spec: TensorSpec, size_wh: tuple[int, int]) -> Non
         f'{path}: the input would be {width} x {height} pixels, {needed / 1e9:.1f} GB; expected '
         f'at most {MAX_IMAGE_PIXELS} pixels, such as 8192 x 8192'
     )
-    if -1 in spec.shape[2:]:
+    if -1 in sides_wh(spec.shape):
         raise ParameterError(
             f"{found}. Set input_size, or correct 'imgsz' in the metadata", 'input_size'
         )
@@ -147,7 +201,7 @@ def _check_pixels(path: Path, spec: TensorSpec, size_wh: tuple[int, int]) -> Non
 def _fitting_size_wh(
     path: Path, spec: TensorSpec, info: ModelInfo, asked_wh: tuple[int, int] | None
 ) -> tuple[int, int]:
-    height, width = spec.shape[2:]
+    width, height = sides_wh(spec.shape)
     size_wh = asked_wh or info.input_size_wh
     if size_wh is None:
         if -1 in (width, height):

@@ -37,6 +37,8 @@ METADATA_LIMITS = Limits(size_bytes=2 << 20)
 """Limits for metadata: room for as many names as a model may have."""
 
 
+_MOST_NUMBERS = 64
+
 # Each reader turns a parsed value into one for `ModelInfo`. It raises ValueError with what it
 # expected. Bool is refused for a number: YAML reads `yes` and `on` as True.
 
@@ -88,6 +90,12 @@ def _read_keypoint_shape(value: object) -> tuple[int, int]:
 def _read_triple(value: object) -> tuple[float, float, float]:
     one, two, three = _read_list(value, 3, 'three numbers, one per channel')
     return _read_float(one), _read_float(two), _read_float(three)
+
+
+def _read_numbers(value: object) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) > _MOST_NUMBERS:
+        raise ValueError(f'expected a list of at most {_MOST_NUMBERS} numbers')
+    return tuple(map(_read_float, value))
 
 
 def _read_names(value: object) -> tuple[str, ...]:
@@ -161,6 +169,9 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'keypoint_names': ('keypoint_names', _read_keypoint_names),
     'skeleton': ('skeleton', _read_skeleton),
     'layout': ('layout', _read_text),
+    'box_format': ('box_format', _read_text),
+    'anchors': ('anchors', _read_numbers),
+    'output_name': ('output_name', _read_text),
     'output': ('output', _read_text),
     'resize': ('resize', _read_text),
     'color_order': ('color_order', _read_text),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda.device import cuda_problem
+from jetson_perception.engines.chosen_outputs import choose_outputs
 from jetson_perception.engines.metadata import read_sidecar, sidecar_path
 from jetson_perception.engines.onnx_file.graph import has_quantization
 from jetson_perception.engines.onnxruntime.cpu import OnnxRuntimeEngine, check_model_file
@@ -194,7 +195,11 @@ def open_engine(
             f'{path}: {problem[0]}: {problem[1]}, when metadata, {beside or "YAML file"} and '
             'parameters are combined'
         )
-    return opened
+    try:
+        return choose_outputs(opened, opened.info.output_name)
+    except ParameterError:
+        opened.close()
+        raise
 
 
 def _require_int8(request: EngineRequest) -> None:

@@ -20,14 +20,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from jetson_perception.engines.base import CudaEngine
+from jetson_perception.engines.image_input import sides_wh
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.arrays import as_bgr
 from jetson_perception.model_info import class_name_of, merge
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import looks_like, refuse_other_network, tasks, wrong_task
+from jetson_perception.tasks.input_layout import input_layout
 from jetson_perception.tasks.network_outputs import NetworkOutputs
-from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
+from jetson_perception.tasks.normalization import Normalization
+from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -102,7 +105,7 @@ class Model(Generic[Result, Options]):
         outputs = first_outputs(engine)
         self.network_wh = outputs.network_wh
         self.layout = self._recognize(outputs)
-        self.preprocessor = _preprocessor(engine, self._preprocessing())
+        self.preprocessor = _preprocessor(engine, self.task, self.layout)
         named = self.info.class_names
         count = self.layout.class_count
         self.class_names: tuple[str, ...] = tuple(
@@ -161,7 +164,8 @@ class Model(Generic[Result, Options]):
     def input_key(self) -> Hashable:
         """Models with equal keys take the same input tensor, so it can be made once for all."""
         made_by = self.preprocessor
-        return made_by.network_wh, made_by.resize, made_by.normalization, np.dtype(made_by.dtype)
+        filled = made_by.resize, made_by.normalization, made_by.pad_value
+        return made_by.shape, made_by.dtype, made_by.layout, *filled
 
     def preprocess(
         self, image: ImageLike, out: NDArray[Any] | None = None
@@ -178,7 +182,7 @@ class Model(Generic[Result, Options]):
 
         Returns
         -------
-        tensor : ndarray, shape (1, 3, network height, network width)
+        tensor : ndarray
             `out`, or a new array.
         transform : ImageTransform
             How the image was fitted, for `postprocess`.
@@ -270,19 +274,6 @@ class Model(Generic[Result, Options]):
                         raise looks_like(self.info, outputs.shapes[0], other) from err
             raise
 
-    def _preprocessing(self) -> ModelInfo:
-        """How images are prepared: as the model or the user says, else as is usual."""
-        usual = self.task.usual_preprocessing(self.layout, self.info)
-        info = merge(usual, self.info)
-        resize = info.resize or self.task.default_resize(self.network_wh)
-        if resize not in self.task.resizes:
-            raise ParameterError(
-                f"resize is '{resize}', and {self.info.path} is {self.task.noun}; expected one of "
-                f'{", ".join(self.task.resizes)}',
-                'resize',
-            )
-        return replace(info, resize=resize)
-
     def _assume(self) -> dict[str, str]:
         """What is assumed where nothing specifies it."""
         return assumed_preprocessing(self.info, self.preprocessor)
@@ -303,24 +294,41 @@ class Model(Generic[Result, Options]):
 def first_outputs(engine: Engine) -> NetworkOutputs:
     """What a network gives for a black image."""
     spec = engine.inputs[0]
-    height, width = spec.shape[2:]
     arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
     names = [each.name for each in engine.outputs]
-    return NetworkOutputs(names, [np.array(each) for each in arrays], (width, height))
+    return NetworkOutputs(names, [np.array(each) for each in arrays], sides_wh(spec.shape))
 
 
-def _preprocessor(engine: Engine, info: ModelInfo) -> Preprocessor:
+def _preparation(engine: Engine, task: Task, layout: Any) -> ModelInfo:
+    """How images are prepared: as the model or the user says, else as is usual."""
+    usual = task.usual_preprocessing(layout, engine.info)
     spec = engine.inputs[0]
+    if spec.dtype.kind in 'iu':  # the network normalizes them itself
+        usual = replace(usual, scale=1.0, mean=None, std=None)
+    info = merge(usual, engine.info)
+    resize = info.resize or task.default_resize(sides_wh(spec.shape))
+    if resize not in task.resizes:
+        raise ParameterError(
+            f"resize is '{resize}', and {info.path} is {task.noun}; expected one of "
+            f'{", ".join(task.resizes)}',
+            'resize',
+        )
+    return replace(info, resize=resize)
+
+
+def _preprocessor(engine: Engine, task: Task, layout: Any) -> Preprocessor:
+    info, spec = _preparation(engine, task, layout), engine.inputs[0]
     normalization = Normalization(
         scale=1 / 255 if info.scale is None else info.scale,
         mean=info.mean or (0.0, 0.0, 0.0),
         std=info.std or (1.0, 1.0, 1.0),
         color_order=info.color_order or 'rgb',
     )
-    height, width = spec.shape[2:]
     return Preprocessor(
-        (width, height),
+        sides_wh(spec.shape),
         resize=info.resize,
         normalization=normalization,
         dtype=spec.dtype,
+        pad_value=task.usual_padding(layout),
+        layout=input_layout(spec.shape),
     )

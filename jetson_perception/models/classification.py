@@ -9,7 +9,7 @@ import numpy as np
 
 from jetson_perception.drawing import draw_classification
 from jetson_perception.models.base import Model
-from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
@@ -145,6 +145,7 @@ class ImageClassification(Task):
         layout = model.layout
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
+        yield 'told by', told_by(model.info, 'one value a class')
         yield 'classes', listed(model.class_names)
 
     def evaluator(

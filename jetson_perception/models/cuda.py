@@ -94,6 +94,7 @@ class CudaPath(Generic[Result, Options]):
             preprocessor.normalization,
             preprocessor.dtype,
             preprocessor.pad_value,
+            preprocessor.layout,
         )
         self._engine = engine
         self._stream = engine.stream
@@ -110,6 +111,7 @@ class CudaPath(Generic[Result, Options]):
                     preprocessor.normalization,
                     preprocessor.dtype,
                     preprocessor.pad_value,
+                    preprocessor.layout,
                 )
             )
             works = (self._resources.add(Work(self.device, block)) for block in range(2))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jetson_perception.printable import printable
+from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jetson_perception.model_info import ModelInfo
 
 
 def counted(number: int, noun: str, plural: str = 's') -> str:
@@ -21,3 +23,10 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """The first names, and the total number if there are more."""
     more = f', … ({len(names)} in all)' if len(names) > most else ''
     return ', '.join(map(printable, names[:most])) + more
+
+
+def told_by(info: ModelInfo, otherwise: str) -> str:
+    """What a task was told by: its name, or what else if nothing names it."""
+    if info.task:
+        return f'the task, {quoted(info.task)}, which metadata, YAML file or parameters name'
+    return otherwise

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 _FILES = ('yolo', 'classification', 'segmentation')
 
-# Tasks that people have models for but that nothing here runs yet.
-_NOT_YET = {'obb': 'a detector of rotated boxes'}
-
 
 @cache
 def tasks() -> tuple[Task, ...]:
@@ -38,7 +35,7 @@ def wrong_task(info: ModelInfo, where: str) -> ModelError:
     if task is not None:
         what, way_out = task.nouns[info.task], f'use {task.runner}'
     else:
-        what = _NOT_YET.get(info.task, f'a model for the task {quoted(info.task)}')
+        what = f'a model for the task {quoted(info.task)}'
         way_out = 'nothing here runs these yet'
     return ModelError(
         f'{info.path} is {what} (task {quoted(info.task)}), which {where} does not run; {way_out}'

@@ -12,7 +12,7 @@ import numpy as np
 from jetson_perception.drawing import draw_legend, draw_segmentation
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models.base import Model
-from jetson_perception.models.describing import counted, listed
+from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.palette import color, palette
 from jetson_perception.parameter_fields import param
@@ -191,6 +191,10 @@ class SemanticSegmentation(Task):
         layout = model.layout
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
+        yield (
+            'told by',
+            told_by(model.info, 'scores or class ids of pixels, which no other task takes'),
+        )
         yield 'classes', listed(model.class_names) or 'not named'
 
     def evaluator(

@@ -127,6 +127,10 @@ class Task(ABC):
         """How networks of a layout are fed where they differ from the others of this task."""
         return ModelInfo()
 
+    def usual_padding(self, layout: Any) -> int:
+        """Pixel value around an image that does not fill the input."""
+        return 114
+
     @abstractmethod
     def make(self, engine: Engine) -> Any:
         """The model for an engine; closing the model closes the engine."""

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from jetson_perception.drawing import draw_detections
-from jetson_perception.errors import ModelError
-from jetson_perception.model_info import LAYOUTS, ModelInfo, keypoint_name_of
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import BOX_FORMATS, LAYOUTS, ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.anchor_heads import HeadLayout, decode_heads, recognize_heads
 from jetson_perception.tasks.box_layouts import BoxLayout, decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.exports import recognize_boxes
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
+from jetson_perception.tasks.movenet import (
+    CLASS_NAMES,
+    PersonLayout,
+    decode_people,
+    recognize_people,
+)
+from jetson_perception.tasks.oriented_boxes import (
+    OrientedLayout,
+    decode_oriented,
+    recognize_oriented,
+)
 from jetson_perception.tasks.results import Detections
+from jetson_perception.tasks.selected_boxes import (
+    SelectedLayout,
+    decode_selected,
+    recognize_selected,
+)
 from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout
 
 if TYPE_CHECKING:
@@ -47,9 +64,24 @@ class DetectionParams(ScoredParams):
         'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26), '
         'rt_detr (RT-DETR, D-FINE, RF-DETR), detr (DETR, YOLOS), yolox (YOLOX, YOLOv6), '
         'boxes_scores (YOLO-NAS, PP-YOLOE), suppressed (boxes, scores and classes of what a '
-        'suppression in the network left); auto: inferred from the outputs.',
+        "suppression in the network left), selected (the indices of ONNX's NonMaxSuppression), "
+        'nanodet, centernet, movenet, anchors (raw heads of YOLOv5, v7); auto: inferred from the '
+        'outputs.',
         choices=('auto', *LAYOUTS),
         at_configure=True,
+    )
+    box_format: str = param(
+        'auto',
+        'How boxes are written: xyxy (left, top, right, bottom), yxyx (top, left, bottom, right) '
+        'or cxcywh (center and size); auto: as the layout has them.',
+        choices=('auto', *BOX_FORMATS),
+        at_configure=True,
+    )
+    anchors: tuple[float, ...] = param(
+        (),
+        'Width and height of each anchor of raw heads, in pixels, finest level first.',
+        at_configure=True,
+        example='[10.0, 13.0, 16.0, 30.0, 33.0, 23.0, …]',
     )
     keypoint_shape: tuple[int, ...] = param(
         (),
@@ -83,13 +115,55 @@ class DetectionParams(ScoredParams):
         return ''
 
 
-#: As the frameworks prepare images for networks of these layouts.
 _MOST_SCORES = 3  # of one class that are written in words
 
+Layout: TypeAlias = (
+    YoloLayout | BoxLayout | HeadLayout | SelectedLayout | PersonLayout | OrientedLayout
+)
+
+#: What reads outputs of each layout.
+_DECODERS: dict[type, Callable[..., Detections]] = {
+    YoloLayout: decode,
+    BoxLayout: decode_boxes,
+    HeadLayout: decode_heads,
+    SelectedLayout: decode_selected,
+    PersonLayout: decode_people,
+    OrientedLayout: decode_oriented,
+}
+
+#: What a layout is told by where nothing names it.
+_TOLD_BY = {
+    'objectness': 'three rows a cell',
+    'anchor_free': 'one row a cell, and the number of its values',
+    'end_to_end': 'rows of corners, score and class, in pixels',
+    'rt_detr': 'boxes as fractions, and logits or scores of as many rows',
+    'detr': 'boxes as fractions, and logits with a class more than there are names',
+    'yolox': 'one row a cell, with an objectness',
+    'boxes_scores': 'corners of each cell, and scores of as many rows',
+    'suppressed': 'boxes, scores and class ids, told by types, names and values',
+    'selected': 'rows of three indices, beside boxes and scores',
+    'nanodet': 'one row a cell, whose last 32 values alone are no probabilities',
+    'centernet': 'rows of corners, score and class, in cells',
+    'movenet': 'the shape, which no other network has',
+    'anchors': 'a map of five dimensions for each stride',
+    'oriented': 'the task, which metadata, YAML file or parameters name',
+}
+
+#: As the frameworks prepare images for networks of these layouts.
 _USUAL = {
     'rt_detr': ModelInfo(resize='stretch'),
     'detr': ModelInfo(resize='stretch', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     'yolox': ModelInfo(resize='letterbox_top_left', scale=1.0, color_order='bgr'),
+    'nanodet': ModelInfo(
+        resize='stretch',
+        scale=1.0,
+        color_order='bgr',
+        mean=(103.53, 116.28, 123.675),
+        std=(57.375, 57.12, 58.395),
+    ),
+    'centernet': ModelInfo(
+        color_order='bgr', mean=(0.408, 0.447, 0.470), std=(0.289, 0.274, 0.278)
+    ),
 }
 
 
@@ -100,6 +174,7 @@ class ObjectDetection(Task):
         'detect': 'a detector',
         'pose': 'a pose model',
         'segment': 'an instance segmentation model',
+        'obb': 'a detector of oriented boxes',
     }
     model_name = 'YoloModel'
     node = 'yolo_node'
@@ -111,14 +186,13 @@ class ObjectDetection(Task):
         if info.output:
             return False
         rows = len(outputs.shapes[0]) == 3 and outputs.dtype.kind == 'f'
-        return rows or recognize_boxes(outputs, info) is not None
+        return rows or _recognize_other(outputs, info) is not None
 
-    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> YoloLayout | BoxLayout:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> Layout:
         """The layout of all outputs."""
-        if info.task in ('', 'detect'):
-            boxes = recognize_boxes(outputs, info)
-            if boxes is not None:
-                return boxes
+        other = _recognize_other(outputs, info)
+        if other is not None:
+            return other
         if outputs.dtype.kind != 'f':
             raise ModelError(
                 f'{info.path} gives {outputs.dtype} {outputs.shapes[0]}, but boxes are floats; '
@@ -126,9 +200,19 @@ class ObjectDetection(Task):
             )
         return recognize_layout(outputs.shapes, info, outputs.network_wh)
 
-    def usual_preprocessing(self, layout: YoloLayout | BoxLayout, info: ModelInfo) -> ModelInfo:
+    def usual_preprocessing(self, layout: Layout, info: ModelInfo) -> ModelInfo:
         """What detectors other than YOLO are trained with."""
-        return _USUAL.get(layout.family, ModelInfo())
+        usual = _USUAL.get(layout.family, ModelInfo())
+        if isinstance(layout, BoxLayout) and layout.bins and layout.cell_center:
+            return replace(usual, resize='letterbox')  # NanoDet, before NanoDet-Plus
+        if isinstance(layout, BoxLayout) and layout.family == 'yolox' and not layout.objectness:
+            return ModelInfo()  # YOLOv6
+        return usual
+
+    def usual_padding(self, layout: Layout) -> int:
+        """Black for networks that are trained so, else YOLO's gray."""
+        is_nanodet = isinstance(layout, BoxLayout) and bool(layout.bins)
+        return 0 if is_nanodet or layout.family in ('centernet', 'movenet') else 114
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How YOLO models are usually trained."""
@@ -143,6 +227,8 @@ class ObjectDetection(Task):
         shape = params.keypoint_shape
         return {
             'layout': params.layout,
+            'box_format': params.box_format,
+            'anchors': params.anchors,
             'keypoint_shape': (shape[0], shape[1]) if shape else None,
             'keypoint_names': params.keypoint_names,
         }
@@ -226,8 +312,12 @@ class ObjectDetection(Task):
         """Task, layout, classes and keypoints."""
         layout = model.layout
         kind = 'instance segmentation' if model.has_masks else self.title
+        kind = 'detection of oriented boxes' if isinstance(layout, OrientedLayout) else kind
         yield 'task', 'pose' if layout.keypoint_count else kind
         yield 'layout', f'{layout.family}, {counted(layout.class_count, "class", "es")}'
+        said = 'metadata, YAML file or parameters, which name it'
+        is_named = model.info.layout and layout.family != OrientedLayout.family
+        yield 'told by', said if is_named else _TOLD_BY[layout.family]
         yield 'classes', listed(model.class_names) or 'not named'
         if layout.keypoint_count:
             yield 'keypoints', f'{layout.keypoint_count}: {listed(model.keypoint_names)}'
@@ -244,6 +334,7 @@ class ObjectDetection(Task):
         from jetson_perception.evaluation.datasets import ObjectDataset
         from jetson_perception.evaluation.evaluators import ObjectEvaluator
 
+        _require_upright(model, 'evaluate')
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
         raise self.wrong_dataset(model, dataset, "one with boxes, in COCO's or YOLO's format")
@@ -254,6 +345,7 @@ class ObjectDetection(Task):
         """How well boxes, keypoints and masks agree."""
         from jetson_perception.evaluation.agreement import DetectionAgreement, require_equal
 
+        _require_upright(one, 'compare')
         counts = [model.layout.keypoint_count for model in (one, other)]
         require_equal(one, other, 'number of keypoints', *counts)
         return DetectionAgreement(one, other, options, match_iou)
@@ -288,10 +380,12 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
     task = ObjectDetection()
 
-    layout: YoloLayout | BoxLayout
+    layout: Layout
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
         super().__init__(engine, options)
+        if isinstance(self.layout, PersonLayout) and not self.info.class_names:
+            self.class_names = CLASS_NAMES
         count = self.layout.keypoint_count
         self.keypoint_names = self.info.keypoint_names
         self.skeleton = self.info.skeleton
@@ -313,9 +407,8 @@ class YoloModel(Model[Detections, DetectionOptions]):
         options: DetectionOptions | None = None,
     ) -> Detections:
         """Detections in pixels of the source image, best first."""
-        if isinstance(self.layout, BoxLayout):
-            return decode_boxes(outputs, self.layout, transform, options or self.options)
-        return decode(outputs, self.layout, transform, options or self.options)
+        read = _DECODERS[type(self.layout)]
+        return read(outputs, self.layout, transform, options or self.options)
 
     def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
         """Ids of the named classes, for `DetectionOptions`; None, for all, without names.
@@ -345,7 +438,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
         return {} if self.info.stride else super()._assume()
 
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
-        if isinstance(self.layout, BoxLayout):
+        if not isinstance(self.layout, YoloLayout):
             return None  # decoded on the host
         from jetson_perception.cuda.yolo import CudaDecoder
         from jetson_perception.models.cuda import CudaPath
@@ -367,6 +460,33 @@ def _objects(class_name: str, scores: list[float]) -> str:
     return f'{count}{class_name} ({best}{more})'
 
 
+def _require_upright(model: YoloModel, command: str) -> None:
+    """Refuse what would compare upright boxes only.
+
+    Raises
+    ------
+    ParameterError
+        For a model of oriented boxes.
+    """
+    if isinstance(model.layout, OrientedLayout):
+        raise ParameterError(
+            f'{model.info.path} is a detector of oriented boxes; {command} does not support these '
+            'yet',
+            'model',
+        )
+
+
+def _recognize_other(outputs: NetworkOutputs, info: ModelInfo) -> Layout | None:
+    """The layout of a network that is no YOLO, or whose outputs are none of YOLO's usual ones."""
+    if info.task not in ('', 'detect', 'pose', 'obb'):
+        return None
+    for recognize in (recognize_oriented, recognize_people, recognize_heads, recognize_selected):
+        found = recognize(outputs, info)
+        if found is not None:
+            return found
+    return recognize_boxes(outputs, info) if info.task != 'pose' else None
+
+
 def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
     class_id = int(found.class_id[row])
     detection: dict[str, Any] = {
@@ -375,6 +495,10 @@ def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
         'score': round(float(found.score[row]), 5),
         'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
     }
+    if found.oriented is not None:
+        names = ('x', 'y', 'width', 'height', 'theta')
+        values = zip(names, found.oriented[row], strict=True)
+        detection['oriented'] = {name: round(float(value), 4) for name, value in values}
     if found.track_id is not None:
         track = int(found.track_id[row])
         detection['track_id'] = track if track >= 0 else None

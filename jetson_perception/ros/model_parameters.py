@@ -67,6 +67,11 @@ class ModelParams:
         at_configure=True,
         example='[640, 640]',
     )
+    output_name: str = param(
+        '',
+        'The output to read, by name, for a model with others; several are separated by commas.',
+        at_configure=True,
+    )
     resize: str = param(
         'auto',
         'How images are fitted to the input; auto: as the model says, otherwise letterbox for '
@@ -172,6 +177,7 @@ class ModelParams:
             **{key: _unless_auto(value) for key, value in more.items()},
             class_names=read_class_names(file) if file else self.class_names,
             input_size_wh=(self.input_size[0], self.input_size[1]) if self.input_size else None,
+            output_name=self.output_name,
             resize=_unless_auto(self.resize),
             color_order=_unless_auto(self.color_order),
             scale=self.scale or None,

@@ -28,18 +28,27 @@ from jetson_perception.ros.image_messages import ImageMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from sensor_msgs.msg import Image
 
     from jetson_perception.pipeline import Lane, StageTimes
     from jetson_perception.tasks.results import Detections, Segmentation
 
 
-def _set_box(box: Any, xyxy: Sequence[float]) -> None:
-    left, top, right, bottom = xyxy
-    box.center.position.x = (left + right) / 2
-    box.center.position.y = (top + bottom) / 2
-    box.size_x = right - left
-    box.size_y = bottom - top
+def box_rows(detections: Detections) -> NDArray[np.float64]:
+    """Center x and y, angle, width and height of each box, as messages have them; (n, 5)."""
+    if detections.oriented is not None:
+        return detections.oriented[:, [0, 1, 4, 2, 3]].astype(np.float64)
+    corners = detections.xyxy.astype(np.float64)
+    rows = np.zeros((len(corners), 5))
+    rows[:, :2] = (corners[:, :2] + corners[:, 2:]) / 2
+    rows[:, 3:] = corners[:, 2:] - corners[:, :2]
+    return rows
+
+
+def _set_box(box: Any, row: Sequence[float]) -> None:
+    center = box.center
+    center.position.x, center.position.y, center.theta, box.size_x, box.size_y = row
 
 
 class DetectionMessage:
@@ -63,16 +72,16 @@ class DetectionMessage:
         used = self._spare[: len(detections)]
         rows = zip(
             used,
-            detections.xyxy.tolist(),
+            box_rows(detections).tolist(),
             detections.score.tolist(),
             detections.class_id.tolist(),
             detections.track_names(),
             strict=True,
         )
-        for msg, xyxy, score, class_id, track in rows:
+        for msg, box, score, class_id, track in rows:
             msg.header = header
             msg.id = track
-            _set_box(msg.bbox, xyxy)
+            _set_box(msg.bbox, box)
             hypothesis = msg.results[0].hypothesis
             hypothesis.class_id = class_name_of(self._class_names, class_id)
             hypothesis.score = score
@@ -103,9 +112,10 @@ class KeypointMessage:
             self._spare.append(KeypointDetection2D(keypoints=points))
         used = self._spare[: len(detections)]
         keypoints, tracks = detections.keypoints, detections.track_names()
+        boxes = box_rows(detections).tolist()
         for row, msg in enumerate(used):
             msg.id = tracks[row]
-            _set_box(msg.bbox, detections.xyxy[row].tolist())
+            _set_box(msg.bbox, boxes[row])
             msg.hypothesis.class_id = class_name_of(
                 self._class_names, int(detections.class_id[row])
             )

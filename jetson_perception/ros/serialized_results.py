@@ -24,7 +24,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
 from jetson_perception.model_info import class_name_of
-from jetson_perception.ros.result_messages import DetectionMessage, KeypointMessage
+from jetson_perception.ros.result_messages import DetectionMessage, KeypointMessage, box_rows
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _ENCAPSULATION = (0, 1, 0, 0)  # CDR, little-endian
 # Class ids of a broken model are without end.
 _MOST_KEPT_OBJECTS = 4096
 _MOST_KEPT_BLANKS = 64
+_BOX_NUMBERS = 6  # score, center x and y, angle, width, height
 
 _M = TypeVar('_M', DetectionMessage, KeypointMessage)
 
@@ -235,7 +236,8 @@ class _Writer(Generic[_M]):
                 self._is_read(frame_id, sample)
                 for frame_id in ('', 'camera', 'left eye')
                 for count in (0, 1, 5)
-                for sample in (self._sample(count), _tracked(self._sample(count)))
+                for plain in (self._sample(count),)
+                for sample in (plain, _tracked(plain), _turned(plain))
             )
         except Exception as error:  # noqa: BLE001 - whatever a middleware says to other bytes
             log.debug('%s: %s', type(self).__name__, error)
@@ -278,13 +280,13 @@ class DetectionBytes(_Writer[DetectionMessage]):
         cdr.doubles(0, 0, 0, 0, 0, 0, 1, *[0] * 36)  # pose with covariance: none
         cdr.open_double()  # x
         cdr.open_double()  # y
-        cdr.doubles(0)  # theta
+        cdr.open_double()  # theta
         cdr.open_double()  # width
         cdr.open_double()  # height
         cdr.open_track()  # id
 
     def _numbers(self, detections: Detections) -> NDArray[np.float64]:
-        numbers = np.empty((len(detections), 5))
+        numbers = np.empty((len(detections), _BOX_NUMBERS))
         _fill_score_and_box(numbers, detections)
         return numbers
 
@@ -301,7 +303,7 @@ class KeypointBytes(_Writer[KeypointMessage]):
         cdr.open_double()  # score
         cdr.open_double()  # x
         cdr.open_double()  # y
-        cdr.doubles(0)  # theta
+        cdr.open_double()  # theta
         cdr.open_double()  # width
         cdr.open_double()  # height
         cdr.uint32(len(self._keypoint_names))
@@ -313,10 +315,10 @@ class KeypointBytes(_Writer[KeypointMessage]):
 
     def _numbers(self, detections: Detections) -> NDArray[np.float64]:
         count, points = len(detections), len(self._keypoint_names)
-        numbers = np.zeros((count, 5 + 3 * points))
+        numbers = np.zeros((count, _BOX_NUMBERS + 3 * points))
         _fill_score_and_box(numbers, detections)
         if detections.keypoints is not None:
-            numbers[:, 5:] = detections.keypoints.reshape(count, -1)
+            numbers[:, _BOX_NUMBERS:] = detections.keypoints.reshape(count, -1)
         return numbers
 
     def _sample(self, count: int) -> Detections:
@@ -326,14 +328,18 @@ class KeypointBytes(_Writer[KeypointMessage]):
         return Detections(sample.xyxy, sample.score, sample.class_id, points)
 
 
+def _turned(sample: Detections) -> Detections:
+    """The same with oriented boxes."""
+    turned = np.random.default_rng(1).random((len(sample), 5), np.float32)
+    return replace(sample, oriented=turned)
+
+
 def _tracked(sample: Detections) -> Detections:
     """The same with ids of several lengths, and an object without one."""
     return replace(sample, track_id=8 ** np.arange(len(sample), dtype=np.int64) - 2)
 
 
 def _fill_score_and_box(numbers: NDArray[np.float64], detections: Detections) -> None:
-    """Score, center and size into the first five columns."""
-    corners = detections.xyxy.astype(np.float64)
+    """Score, center, angle and size into the first columns."""
     numbers[:, 0] = detections.score
-    numbers[:, 1:3] = (corners[:, :2] + corners[:, 2:]) / 2
-    numbers[:, 3:5] = corners[:, 2:] - corners[:, :2]
+    numbers[:, 1:_BOX_NUMBERS] = box_rows(detections)

@@ -15,6 +15,11 @@ does it as the post-processing of each framework does:
     YOLO-NAS, PP-YOLOE: corners in pixels, a score a class.
 ``suppressed``
     What a suppression in the network left: corners, a score and a class a row.
+``nanodet``
+    NanoDet, NanoDet-Plus: scores of classes, then for each side of the box the distribution of its
+    distance from the cell, in cells.
+``centernet``
+    CenterNet: the best centers, as corners in cells of four pixels, with score and class.
 """
 
 from __future__ import annotations
@@ -40,8 +45,25 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.preprocess import ImageTransform
 
-FAMILIES = ('rt_detr', 'detr', 'yolox', 'boxes_scores', 'suppressed')
+FAMILIES = (
+    'rt_detr',
+    'detr',
+    'yolox',
+    'boxes_scores',
+    'suppressed',
+    'nanodet',
+    'centernet',
+)
 """Values of `BoxLayout.family`, and of the parameter `layout`."""
+
+
+_MOST_RELATIVE = 1.5
+
+
+def is_relative(boxes: NDArray[Any]) -> bool:
+    """Whether coordinates are fractions of the image; False without any but zeros."""
+    values = np.abs(boxes[..., :4].astype(np.float32))
+    return bool(values.size and 0 < values.max() <= _MOST_RELATIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +119,35 @@ class BoxLayout:
     class_count : int
         Number of classes; 0 if unknown, which is possible where the network gives class ids.
     boxes, scores : Columns
-        Four values a box; a value a class, or one a row where there are `classes`.
+        Four values a box, or four distributions; a value a class, or one a row where there are
+        `classes`.
     classes : Columns or None
         A class id a row.
     corners : bool
         Whether a box is left, top, right, bottom; else it is center x, center y, width, height.
-    relative : bool
-        Whether coordinates are fractions of the network's input; else they are its pixels.
+    relative : bool or None
+        Whether coordinates are fractions of the network's input; else they are its pixels. None
+        if there was no box to tell by: then each image's boxes do.
     activation : str
         What makes scores of the values: '' (they are scores), 'sigmoid', or 'softmax', whose last
         class is "no object".
     objectness : Columns or None
         A value a row that multiplies its scores.
     grid : tuple of int
-        Strides of the cells that centers and logarithmic sizes are relative to; empty where boxes
-        are decoded by the network.
+        Strides of the cells that centers and logarithmic sizes, or distances, are relative to;
+        empty where boxes are decoded by the network.
+    bins : int
+        Values of the distribution of a side's distance; 0 where boxes are no distributions.
+    cell_center : float
+        Where in its cell distances are measured from, as a fraction of it.
+    rows_first : bool
+        Whether y comes before x.
+    unit : int
+        Pixels a coordinate's unit.
     count : int or None
         Index of the output that says how many rows are used.
+    image : Columns or None
+        A value a row: which image of the batch it is of.
     several_classes_a_row : bool
         Whether a row may be several objects; else it is one, of its best class.
     """
@@ -124,11 +158,16 @@ class BoxLayout:
     scores: Columns
     classes: Columns | None = None
     corners: bool = False
-    relative: bool = False
+    relative: bool | None = False
     activation: str = ''
     objectness: Columns | None = None
     grid: tuple[int, ...] = ()
+    bins: int = 0
+    cell_center: float = 0.0
+    rows_first: bool = False
+    unit: int = 1
     count: int | None = None
+    image: Columns | None = None
     several_classes_a_row: bool = False
 
     # What users of a `YoloLayout` ask for.
@@ -138,7 +177,7 @@ class BoxLayout:
     @property
     def suppresses(self) -> bool:
         """Whether overlapping boxes are still to be suppressed."""
-        return self.family in ('yolox', 'boxes_scores')
+        return self.family in ('yolox', 'boxes_scores', 'nanodet')
 
 
 def decode_boxes(
@@ -177,17 +216,50 @@ def decode_boxes(
     if not all_finite(boxes):
         bad = ~np.isfinite(boxes).all(axis=1)
         require_finite('boxes', int(np.count_nonzero(bad)), len(boxes), 'rows')
-    if layout.grid:
-        boxes = _on_grid(boxes, row, layout.grid, transform.network_wh)
-    if not layout.corners:
-        half = boxes[:, 2:] * np.float32(0.5)
-        boxes = np.concatenate((boxes[:, :2] - half, boxes[:, :2] + half), axis=1)
-    if layout.relative:
-        boxes = boxes * np.array(transform.network_wh * 2, np.float32)
+    boxes = _corners(boxes, row, layout, transform.network_wh)
     kept = _kept(boxes, score, class_id, layout, options)
     found = Detections(transform.boxes_to_source(boxes[kept]), score[kept], class_id[kept], None)
     visible = have_area(found.xyxy)
     return found if visible.all() else found[visible]
+
+
+def _corners(
+    boxes: NDArray[np.float32],
+    row: NDArray[np.intp],
+    layout: BoxLayout,
+    network_wh: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Left, top, right, bottom in pixels of the network's input, of boxes as the network has them.
+
+    `row` says which row of the output each is of.
+    """
+    if layout.bins:
+        return _from_distances(boxes, row, layout, network_wh)
+    if layout.grid:
+        boxes = _on_grid(boxes, row, layout.grid, network_wh)
+    if layout.rows_first:
+        boxes = boxes[:, [1, 0, 3, 2]]
+    if not layout.corners:
+        half = boxes[:, 2:] * np.float32(0.5)
+        boxes = np.concatenate((boxes[:, :2] - half, boxes[:, :2] + half), axis=1)
+    if layout.relative or (layout.relative is None and is_relative(boxes)):
+        boxes = boxes * np.array(network_wh * 2, np.float32)
+    return boxes if layout.unit == 1 else boxes * np.float32(layout.unit)
+
+
+def _from_distances(
+    boxes: NDArray[np.float32],
+    row: NDArray[np.intp],
+    layout: BoxLayout,
+    network_wh: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Corners from the mean of each side's distribution; inside the input, as NanoDet clips."""
+    shares = _softmax(boxes.reshape(-1, layout.bins))
+    distances = (shares @ np.arange(layout.bins, dtype=np.float32)).reshape(-1, 4)
+    place, stride = (each[row] for each in cells(network_wh, layout.grid))
+    place, distances = (place + np.float32(layout.cell_center)) * stride, distances * stride
+    boxes = np.concatenate((place - distances[:, :2], place + distances[:, 2:]), axis=1)
+    return np.clip(boxes, np.float32(0), np.array(network_wh * 2, np.float32))
 
 
 def _scored(
@@ -203,6 +275,8 @@ def _scored(
     require_finite('scores', count_not_finite(score), score.size, 'rows')
     known = (class_id >= 0) & (class_id < (layout.class_count or np.iinfo(np.int32).max))
     thresholds = thresholds_of(options)
+    if layout.image is not None:  # a batch that the model fixes holds the same image again
+        known &= layout.image.read(outputs)[:, 0] == 0
     row = np.flatnonzero(known & thresholds.reached(score, np.maximum(class_id, 0)))
     return row, score[row], class_id[row]
 
@@ -239,12 +313,23 @@ def _best_pairs(
     rows, classes = values.shape
     flat = values.reshape(-1)
     require_finite('scores', count_not_finite(flat), flat.size, 'values')
-    best = np.argsort(-flat, kind='stable')[:rows]
+    thresholds = thresholds_of(options)
+    likely = np.flatnonzero(flat >= _least_value(thresholds.lowest, layout.activation))
+    best = likely[np.argsort(-flat[likely], kind='stable')[:rows]]
     score = flat[best] if layout.activation == '' else sigmoid(flat[best])
     row, class_id = np.divmod(best, classes)
     class_id = class_id.astype(np.int32)
-    chosen = thresholds_of(options).reached(score, class_id)
+    chosen = thresholds.reached(score, class_id)
     return row[chosen], score[chosen], class_id[chosen]
+
+
+def _least_value(threshold: float, activation: str) -> float:
+    """A value that is below all whose score reaches a threshold, if barely."""
+    if activation == '':
+        return threshold
+    if threshold >= 1:
+        threshold = 1 - 1e-7
+    return float(np.log(threshold / (1 - threshold))) - 1e-3 if threshold > 0 else -np.inf
 
 
 def _kept(

@@ -6,33 +6,40 @@ keypoints. Whatever can be read in several ways is an error that names them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.printable import counted, quoted
-from jetson_perception.tasks.box_layouts import BoxLayout, Columns, cells
+from jetson_perception.printable import counted
+from jetson_perception.tasks.box_layouts import BoxLayout, is_relative
+from jetson_perception.tasks.dense_exports import read_nanodet, read_yolox
+from jetson_perception.tasks.export_outputs import (
+    Output,
+    are_corners,
+    are_probabilities,
+    cell_counts,
+    listed,
+    one,
+    relative,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.network_outputs import NetworkOutputs
 
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))
-_MOST_RELATIVE = 1.5
 _LEAST_SIDE = 8
 #: COCO's 80, and its ids of 1 to 90 with and without the 0; Objects365. Others cannot be told.
 _CLASSES_OF_SIGMOIDS = (80, 90, 91, 365, 366)
 _CLASSES_OF_SOFTMAX = (92,)
-_MOVENET_ONE = (1, 1, 17, 3)
-_MOVENET_SEVERAL = (1, 6, 56)
-_YOLOX_BEFORE_CLASSES = 5
+_CENTERNET_ROWS, _CENTERNET_CELL = 100, 4
+_TF_NAMES = ('detection_boxes', 'detection_scores', 'detection_classes', 'num_detections')
 
 
 def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | None:
@@ -52,14 +59,16 @@ def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | Non
         parameter that decides.
     """
     named = zip(outputs.names, outputs.arrays, strict=True)
-    seen = [_Output(index, name, array) for index, (name, array) in enumerate(named)]
+    seen = [Output(index, name, array) for index, (name, array) in enumerate(named)]
     wanted = info.layout
     readers = {
         'suppressed': _suppressed,
+        'centernet': _rows_of_six,
         'detr': _queries,
         'rt_detr': _queries,
         'boxes_scores': _boxes_scores,
-        'yolox': _yolox,
+        'nanodet': read_nanodet,
+        'yolox': read_yolox,
     }
     if wanted and wanted not in readers:
         return None
@@ -67,13 +76,22 @@ def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | Non
         if wanted in ('', family):
             found = read(seen, info, outputs.network_wh)
             if found is not None:
-                return found
+                return _as_said(found, info)
     if wanted:
         raise ModelError(
-            f'layout is {wanted!r}, and {info.path or "the model"} gives {_listed(seen)}, which '
+            f'layout is {wanted!r}, and {info.path or "the model"} gives {listed(seen)}, which '
             'hold no such boxes; leave layout at auto, or give the one that the model has'
         )
     return None
+
+
+def _as_said(layout: BoxLayout, info: ModelInfo) -> BoxLayout:
+    """The layout, with boxes written as `box_format` says."""
+    if not info.box_format:
+        return layout
+    return replace(
+        layout, corners=info.box_format != 'cxcywh', rows_first=info.box_format == 'yxyx'
+    )
 
 
 def other_network(outputs: NetworkOutputs) -> str:
@@ -92,8 +110,6 @@ def other_network(outputs: NetworkOutputs) -> str:
     ):
         if any(word in name for word in words for name in names):
             return what
-    if len(shapes) == 1 and shapes[0] in (_MOVENET_ONE, _MOVENET_SEVERAL):
-        return "MoveNet's keypoints"
     maps = [shape for shape in shapes if len(shape) == 4]
     # Segmentation networks give several maps, too: of the same channels, or with larger ones.
     grids, channels = {shape[2:] for shape in maps}, {shape[1] for shape in maps}
@@ -121,53 +137,18 @@ def _is_image(shape: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
     return shape[1] * width == shape[2] * height and height % shape[1] == 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    index: int
-    name: str
-    array: NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Without the batch."""
-        shape = self.array.shape
-        return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
-
-    @property
-    def columns_a_row(self) -> int:
-        return self.array.shape[-1]
-
-    @property
-    def rows(self) -> int:
-        return self.array.shape[-2]
-
-    @property
-    def is_integer(self) -> bool:
-        return self.array.dtype.kind in 'iu'
-
-    @property
-    def is_float(self) -> bool:
-        return self.array.dtype.kind == 'f'
-
-    def columns(self, first: int = 0, count: int = -1, *, transposed: bool = False) -> Columns:
-        return Columns(self.index, first, count, transposed)
-
-
-def _listed(seen: Iterable[_Output]) -> str:
-    return ', '.join(
-        f'{quoted(each.name, 40)} {each.array.dtype} {each.array.shape}' for each in seen
-    )
-
-
-def _one(found: list[_Output]) -> _Output | None:
-    return found[0] if len(found) == 1 else None
-
-
 def _suppressed(
-    seen: list[_Output], info: ModelInfo, network_wh: tuple[int, int]
+    seen: list[Output], info: ModelInfo, network_wh: tuple[int, int]
 ) -> BoxLayout | None:
-    """A row an object: of EfficientNMS, torchvision, MMDetection, D-FINE's own export, YOLOv7."""
+    """A row an object: of EfficientNMS, torchvision, MMDetection, D-FINE's own export, YOLOv7.
+
+    Of PaddleDetection and TensorFlow's Object Detection API, too.
+    """
+    seen = _of_tensorflow(seen)
     classes = len(info.class_names)
+    paddle = _of_paddle(seen, classes)
+    if paddle is not None:
+        return paddle
     only = seen[0]
     if len(seen) == 1 and only.is_float and only.array.ndim == 2 and only.array.shape[1] == 7:
         # Rows of image, left, top, right, bottom, class, score.
@@ -178,17 +159,24 @@ def _suppressed(
             only.columns(6, 1),
             only.columns(5, 1),
             corners=True,
+            image=only.columns(0, 1),
         )
-    counts = [each for each in seen if each.array.size == 1 and each.is_integer and len(seen) == 4]
+    counts = [
+        each
+        for each in seen
+        if each.array.size == 1
+        and len(seen) == 4
+        and (each.is_integer or 'num' in each.name.lower())
+    ]
     rest = [each for each in seen if each not in counts]
     likely = [each for each in rest if each.is_float and each.array.shape[-1:] in ((4,), (5,))]
-    boxes = _one([each for each in likely if each.array.ndim == max(e.array.ndim for e in likely)])
+    boxes = one([each for each in likely if each.array.ndim == max(e.array.ndim for e in likely)])
     if boxes is None or boxes.array.ndim < 2:
         return None
     lists = [each for each in rest if each is not boxes and each.array.size == boxes.rows]
     if len(lists) != len(rest) - 1 or len(lists) != (2 if boxes.columns_a_row == 4 else 1):
         return None
-    ids = _one([each for each in lists if each.is_integer]) or _one(
+    ids = one([each for each in lists if each.is_integer]) or one(
         [each for each in lists if 'class' in each.name.lower() or 'label' in each.name.lower()]
     )
     if ids is None:
@@ -203,31 +191,100 @@ def _suppressed(
         scores,
         ids.columns(count=0),
         corners=True,
-        relative=_is_relative(boxes.array),
+        relative=relative(boxes.array),
         count=counts[0].index if counts else None,
+        rows_first=_is_of_tensorflow(boxes, seen, info),
     )
 
 
-def _is_relative(boxes: NDArray[Any]) -> bool:
-    """Whether coordinates are fractions of the image, as far as there are boxes."""
-    values = np.abs(boxes[..., :4].astype(np.float32))
-    return bool(values.size and 0 < values.max() <= _MOST_RELATIVE)
+def _is_of_tensorflow(boxes: Output, seen: list[Output], info: ModelInfo) -> bool:
+    """Whether boxes are y, x, as TensorFlow writes them, by their name; always fractions."""
+    if _bare_name(boxes) != _TF_NAMES[0] or info.box_format:
+        return False
+    if relative(boxes.array) is False:
+        raise ParameterError(
+            f'{listed(seen)} of {info.path or "the model"} have names of TensorFlow, whose boxes '
+            "are fractions, and these are pixels; set 'box_format': xyxy (left, top, right, "
+            'bottom) or yxyx (top, left, bottom, right)',
+            'box_format',
+        )
+    return True
 
 
-def _queries(
-    seen: list[_Output], info: ModelInfo, network_wh: tuple[int, int]
+def _bare_name(output: Output) -> str:
+    """Its name, without what TensorFlow adds: the number of an operator's output."""
+    return output.name.partition(':')[0].lower()
+
+
+def _of_tensorflow(seen: list[Output]) -> list[Output]:
+    """The four outputs of TensorFlow's Object Detection API that hold its result, if it has more.
+
+    Its other outputs are of all anchors, before the suppression.
+    """
+    named = [each for each in seen if _bare_name(each) in _TF_NAMES]
+    return named if len(named) == len(_TF_NAMES) else seen
+
+
+def _of_paddle(seen: list[Output], classes: int) -> BoxLayout | None:
+    """Rows of class, score, left, top, right, bottom, and their number."""
+    if len(seen) != 2:
+        return None
+    rows = one([each for each in seen if each.is_float and each.array.shape[1:] == (6,)])
+    count = one([each for each in seen if each.is_integer and each.array.shape == (1,)])
+    if rows is None or count is None:
+        return None
+    return BoxLayout(
+        'suppressed',
+        classes,
+        rows.columns(2, 4),
+        rows.columns(1, 1),
+        rows.columns(0, 1),
+        corners=True,
+        relative=relative(rows.array[:, 2:]),
+        count=count.index,
+    )
+
+
+def _rows_of_six(
+    seen: list[Output], info: ModelInfo, network_wh: tuple[int, int]
 ) -> BoxLayout | None:
+    """Corners, score and class: in cells, of CenterNet, or as fractions; pixels are YOLO's."""
+    only = seen[0]
+    if len(seen) != 1 or only.array.ndim != 3 or only.shape[1:] != (6,) or not only.is_float:
+        return None
+    if info.stride or info.task not in ('', 'detect'):
+        return None
+    columns = only.columns(0, 4), only.columns(4, 1), only.columns(5, 1)
+    classes, boxes = len(info.class_names), only.array[..., :4].astype(np.float32)
+    if info.layout == 'centernet':
+        return BoxLayout('centernet', classes, *columns, corners=True, unit=_CENTERNET_CELL)
+    if is_relative(boxes):
+        return BoxLayout('suppressed', classes, *columns, corners=True, relative=True)
+    # Its rows are the best centers, whatever they score, so they lie all over the image.
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    in_cells = 0 < middle.max() <= max(network_wh) / _CENTERNET_CELL
+    if only.shape[0] != _CENTERNET_ROWS or not in_cells:
+        return None
+    raise ParameterError(
+        f'{listed(seen)} of {info.path or "the model"} are rows of corners, score and class, '
+        "in cells of four pixels (CenterNet: set 'layout' to centernet), or in pixels (set "
+        "'layout' to end_to_end)",
+        'layout',
+    )
+
+
+def _queries(seen: list[Output], info: ModelInfo, network_wh: tuple[int, int]) -> BoxLayout | None:
     """A row a query, boxes as fractions: of DETR, RT-DETR and what came of them."""
     if len(seen) == 1:
         return _queries_of_ultralytics(seen[0], info, network_wh)
     pair = _pair(seen)
-    if pair is None or pair[0].shape[0] in _cell_counts(network_wh):
+    if pair is None or pair[0].shape[0] in cell_counts(network_wh):
         return None
     boxes, scores = pair
-    if not _is_relative(boxes.array):
+    if not is_relative(boxes.array):
         return None
     count = scores.shape[1]
-    if 'logit' not in scores.name.lower() and _are_probabilities(scores.array):
+    if 'logit' not in scores.name.lower() and are_probabilities(scores.array):
         is_softmax = _sum_to_one(scores.array)
         no_object = is_softmax and count != len(info.class_names)
         family = info.layout or ('detr' if no_object else 'rt_detr')
@@ -249,7 +306,7 @@ def _queries(
     )
 
 
-def _kind_of_queries(count: int, info: ModelInfo, pair: tuple[_Output, _Output]) -> str:
+def _kind_of_queries(count: int, info: ModelInfo, pair: tuple[Output, Output]) -> str:
     """'detr', whose last class is no object, or 'rt_detr'."""
     named = len(info.class_names)
     if info.layout:
@@ -262,7 +319,7 @@ def _kind_of_queries(count: int, info: ModelInfo, pair: tuple[_Output, _Output])
         return 'detr'
     with_all, without_one = (counted(each, 'class') for each in (count, count - 1))
     raise ParameterError(
-        f'{_listed(pair)} of {info.path or "the model"} are boxes and logits of queries, of '
+        f'{listed(pair)} of {info.path or "the model"} are boxes and logits of queries, of '
         f"{with_all} by the sigmoid (RT-DETR, D-FINE, RF-DETR: set 'layout' to rt_detr), or "
         f"of {without_one} and no object by the softmax (DETR, YOLOS: set 'layout' to detr)",
         'layout',
@@ -270,14 +327,14 @@ def _kind_of_queries(count: int, info: ModelInfo, pair: tuple[_Output, _Output])
 
 
 def _queries_of_ultralytics(
-    only: _Output, info: ModelInfo, network_wh: tuple[int, int]
+    only: Output, info: ModelInfo, network_wh: tuple[int, int]
 ) -> BoxLayout | None:
     """RT-DETR in one tensor: box as fractions, then scores, or (from 8.4 on) score and class."""
     shape = only.shape
-    if len(shape) != 2 or shape[0] in _cell_counts(network_wh) or not only.is_float:
+    if len(shape) != 2 or shape[0] in cell_counts(network_wh) or not only.is_float:
         return None
     named, free = len(info.class_names), shape[1] - 4
-    if not _is_relative(only.array) or free < 1 or (info.layout == '' and free not in (named, 2)):
+    if not is_relative(only.array) or free < 1 or (info.layout == '' and free not in (named, 2)):
         return None
     ids = only.array.reshape(-1, shape[1])[:, 5] if free == 2 else only.array
     if free == 2 and np.array_equal(ids, ids.round()):
@@ -287,21 +344,17 @@ def _queries_of_ultralytics(
     return BoxLayout('rt_detr', named or free, only.columns(0, 4), scores, classes, relative=True)
 
 
-def _pair(seen: list[_Output]) -> tuple[_Output, _Output] | None:
+def _pair(seen: list[Output]) -> tuple[Output, Output] | None:
     """Boxes and scores of the same rows."""
     if len(seen) != 2 or not all(each.is_float and len(each.shape) == 2 for each in seen):
         return None
-    boxes = _one([each for each in seen if each.shape[1] == 4])
+    boxes = one([each for each in seen if each.shape[1] == 4])
     if boxes is None:
-        boxes = _one([each for each in seen if each.shape[1] == 4 and 'box' in each.name.lower()])
+        boxes = one([each for each in seen if each.shape[1] == 4 and 'box' in each.name.lower()])
     if boxes is None:
         return None
     scores = next(each for each in seen if each is not boxes)
     return (boxes, scores) if scores.shape[0] == boxes.shape[0] else None
-
-
-def _are_probabilities(values: NDArray[Any]) -> bool:
-    return bool(values.size and values.min() >= 0 and values.max() <= 1)
 
 
 def _sum_to_one(values: NDArray[Any]) -> bool:
@@ -311,78 +364,28 @@ def _sum_to_one(values: NDArray[Any]) -> bool:
 
 
 def _boxes_scores(
-    seen: list[_Output], info: ModelInfo, network_wh: tuple[int, int]
+    seen: list[Output], info: ModelInfo, network_wh: tuple[int, int]
 ) -> BoxLayout | None:
     """Corners in pixels and scores of every cell: of YOLO-NAS, and of PP-YOLOE, transposed."""
     if len(seen) != 2 or not all(each.is_float and len(each.shape) == 2 for each in seen):
         return None
-    counts = _cell_counts(network_wh)
-    boxes = _one([each for each in seen if each.shape[1] == 4 and each.shape[0] in counts])
+    counts = cell_counts(network_wh)
+    boxes = one([each for each in seen if each.shape[1] == 4 and each.shape[0] in counts])
     if boxes is None:
         return None
     scores = next(each for each in seen if each is not boxes)
     rows = boxes.shape[0]
-    if rows not in scores.shape or not _are_corners(boxes.array):
+    if rows not in scores.shape or not are_corners(boxes.array):
         return None
     transposed = scores.shape[0] != rows
     classes = scores.shape[0] if transposed else scores.shape[1]
-    activation = '' if _are_probabilities(scores.array) else 'sigmoid'
+    activation = '' if are_probabilities(scores.array) else 'sigmoid'
     return BoxLayout(
         'boxes_scores',
         classes,
         boxes.columns(),
         scores.columns(transposed=transposed),
         corners=True,
-        relative=_is_relative(boxes.array),
+        relative=is_relative(boxes.array),
         activation=activation,
     )
-
-
-def _are_corners(boxes: NDArray[Any]) -> bool:
-    """Whether right and bottom are never left of left or above top: no sizes are so."""
-    rows = boxes.reshape(-1, 4)
-    return bool((rows[:, 2] >= rows[:, 0]).all() and (rows[:, 3] >= rows[:, 1]).all())
-
-
-def _yolox(seen: list[_Output], info: ModelInfo, network_wh: tuple[int, int]) -> BoxLayout | None:
-    """One anchor a cell with an objectness, which no YOLO of Ultralytics has."""
-    only = seen[0]
-    if len(seen) != 1 or len(only.shape) != 2 or not only.is_float or info.stride:
-        return None
-    rows, values = only.shape
-    strides = next((each for each in _STRIDES if len(cells(network_wh, each)[1]) == rows), None)
-    classes = values - _YOLOX_BEFORE_CLASSES
-    if strides is None or classes < 1 or info.task not in ('', 'detect'):
-        return None
-    named = len(info.class_names)
-    if info.layout == '' and named != classes:
-        if named:
-            return None
-        with_objectness, without = (counted(each, 'class') for each in (classes, classes + 1))
-        raise ParameterError(
-            f'{_listed(seen)} of {info.path or "the model"} has one anchor a cell, with '
-            f"{with_objectness} and an objectness (YOLOX, YOLOv6: set 'layout' to yolox) or with "
-            f"{without} (set 'layout' to anchor_free); heads of distributions, as NanoDet has "
-            'them, are not decoded here',
-            'layout',
-        )
-    return BoxLayout(
-        'yolox',
-        classes,
-        only.columns(0, 4),
-        only.columns(_YOLOX_BEFORE_CLASSES),
-        objectness=only.columns(4, 1),
-        grid=() if _is_decoded(only.array[0], network_wh, strides) else strides,
-    )
-
-
-def _is_decoded(rows: NDArray[Any], network_wh: tuple[int, int], strides: tuple[int, ...]) -> bool:
-    """Whether centers are pixels: then they lie near their cells, not near 0."""
-    place, stride = cells(network_wh, strides)
-    centers = rows[:, :2].astype(np.float32)
-    in_cells = np.abs(centers / stride - place).mean()
-    return bool(in_cells < np.abs(centers - 0.5).mean())
-
-
-def _cell_counts(network_wh: tuple[int, int]) -> set[int]:
-    return {len(cells(network_wh, each)[1]) for each in _STRIDES}

@@ -16,9 +16,11 @@ import numpy as np
 
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.images.arrays import is_bgr
-from jetson_perception.model_info import COLOR_ORDERS, RESIZES
+from jetson_perception.model_info import RESIZES
 from jetson_perception.printable import quoted
-from jetson_perception.tasks.numbers import is_number
+from jetson_perception.tasks.input_layout import INPUT_TYPES, InputLayout
+from jetson_perception.tasks.input_tensor import tensor_writer, value_tables
+from jetson_perception.tasks.normalization import Normalization
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -152,53 +154,6 @@ def _fit(source_wh: tuple[int, int], network_wh: tuple[int, int], resize: str) -
     return ImageTransform(source_wh, network_wh, (content_w, content_h), (left, top))
 
 
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """From pixel values, 0 to 255, to the network's: (value × scale - mean) / std.
-
-    Attributes
-    ----------
-    scale : float
-        Applied first.
-    mean, std : tuple of three floats
-        Per channel, in the network's color order, in units of value × scale.
-    color_order : str
-        The network's: 'rgb' or 'bgr'.
-
-    Raises
-    ------
-    ParameterError
-        When a value is not finite, the scale or a std is zero, or the color order is unknown.
-    """
-
-    scale: float = 1 / 255
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    color_order: str = 'rgb'
-
-    def __post_init__(self) -> None:
-        if self.color_order not in COLOR_ORDERS:
-            raise ParameterError(
-                f"color_order is {quoted(self.color_order)}; choose 'rgb' or 'bgr', whichever the "
-                'network was trained with',
-                'color_order',
-            )
-        for name, values in (('mean', self.mean), ('std', self.std)):
-            if len(values) != 3 or not all(is_number(v) and np.isfinite(v) for v in values):
-                raise ParameterError(
-                    f'{name} is {values}; give three finite numbers, one per channel', name
-                )
-        if not all(self.std):
-            raise ParameterError(
-                f'std is {self.std}; pixels are divided by it, so none may be 0', 'std'
-            )
-        if not (is_number(self.scale) and np.isfinite(self.scale) and self.scale):
-            raise ParameterError(
-                f'scale is {self.scale!r}; give a finite number other than 0, such as 1/255',
-                'scale',
-            )
-
-
 class Preprocessor:
     """Fills input tensors from BGR images of any size. One thread at a time may call it.
 
@@ -211,14 +166,22 @@ class Preprocessor:
     normalization : Normalization
         How pixel values are converted.
     dtype : dtype
-        The type of the network's input, float32 or float16.
+        The type of the network's input: float32, float16, uint8 or int32.
     pad_value : int
         Pixel value of the padding, 0 to 255, normalized like the others.
+    layout : InputLayout, optional
+        Number and place of the channels; three that come first by default.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the tensors.
 
     Raises
     ------
     ParameterError
-        When `resize`, `dtype` or `pad_value` is not one of these.
+        When `resize`, `dtype` or `pad_value` is not one of these, or the input cannot hold what
+        the normalization gives.
 
     Notes
     -----
@@ -233,12 +196,14 @@ class Preprocessor:
         normalization: Normalization | None = None,
         dtype: DTypeLike = np.float32,
         pad_value: int = 114,
+        layout: InputLayout | None = None,
     ) -> None:
         fit(network_wh, network_wh, resize)
-        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float16)):
+        if np.dtype(dtype) not in INPUT_TYPES:
             raise ParameterError(
-                f'the network takes {np.dtype(dtype)} tensors; float32 and float16 are supported: '
-                'export the model with one of them'
+                f'the network takes {np.dtype(dtype)} tensors; '
+                f'{", ".join(map(str, INPUT_TYPES))} are supported: export the model with one of '
+                'them'
             )
         if not 0 <= pad_value <= 255:
             raise ParameterError(f'pad_value is {pad_value}; give a pixel value, 0 to 255')
@@ -247,15 +212,16 @@ class Preprocessor:
         self.normalization = normalization or Normalization()
         self.dtype: np.dtype = np.dtype(dtype)
         self.pad_value = pad_value
-        self._tables = _tables(self.normalization, self.dtype)
-        self._padding = np.array([[[table.values[pad_value]]] for table in self._tables])
+        self.layout = layout or InputLayout()
+        self.shape = self.layout.shape(network_wh)
+        self.tables = value_tables(self.normalization, self.dtype, self.layout.channels)
+        color_order = self.normalization.color_order
+        self._writer = tensor_writer(self.layout, self.tables, color_order, pad_value)
         self._resized = np.empty((0, 0, 3), np.uint8)
-        self._planes: list[NDArray[np.uint8]] = []
 
     def new_tensor(self) -> NDArray[Any]:
-        """An uninitialized tensor of the right shape and type, (1, 3, h, w), to use as `out`."""
-        width, height = self.network_wh
-        return np.empty((1, 3, height, width), self.dtype)
+        """An uninitialized tensor of `shape` and `dtype`, to use as `out`."""
+        return np.empty(self.shape, self.dtype)
 
     def __call__(
         self, bgr: NDArray[np.uint8], out: NDArray[Any] | None = None
@@ -266,13 +232,13 @@ class Preprocessor:
         ----------
         bgr : ndarray, shape (h, w, 3), uint8
             Rows may be padded. Not changed.
-        out : ndarray, shape (1, 3, H, W), optional
-            Receives the tensor; of the network's size and this preprocessor's dtype, and
-            C-contiguous. Completely overwritten.
+        out : ndarray, optional
+            Receives the tensor; of this preprocessor's shape and dtype, and C-contiguous.
+            Completely overwritten.
 
         Returns
         -------
-        tensor : ndarray, shape (1, 3, H, W)
+        tensor : ndarray
             `out`, or a new array.
         transform : ImageTransform
             From the network's pixels to the image's.
@@ -290,12 +256,10 @@ class Preprocessor:
                 f'image is {found}; expected (h, w, 3) uint8 in BGR: '
                 'jetson_perception.images.arrays.as_bgr converts others'
             )
-        network_w, network_h = self.network_wh
         tensor = self.new_tensor() if out is None else out
-        if tensor.shape != (1, 3, network_h, network_w) or tensor.dtype != self.dtype:
+        if tensor.shape != self.shape or tensor.dtype != self.dtype:
             raise ValueError(
-                f'out is {tensor.dtype} {tensor.shape}; '
-                f'expected {self.dtype} (1, 3, {network_h}, {network_w})'
+                f'out is {tensor.dtype} {tensor.shape}; expected {self.dtype} {self.shape}'
             )
         if not tensor.flags.c_contiguous:
             raise ValueError(f'out has strides of {tensor.strides} bytes; it must be contiguous')
@@ -305,17 +269,17 @@ class Preprocessor:
             self._crop(bgr, tensor, transform)
             return tensor, transform
         content = self._resize(bgr, transform.content_wh)
-        self._pad(tensor, transform)
-        self._normalize(content, tensor, transform)
+        (left, top), (content_w, content_h) = transform.offset_xy, transform.content_wh
+        self._writer.pad(tensor, (left, top, left + content_w, top + content_h))
+        self._writer.write(content, tensor, left, top)
         return tensor, transform
 
     def _resize(self, bgr: NDArray[np.uint8], content_wh: tuple[int, int]) -> NDArray[np.uint8]:
         width, height = content_wh
-        if self._planes == [] or self._planes[0].shape != (height, width):
-            self._resized = np.empty((height, width, 3), np.uint8)
-            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
         if bgr.shape[:2] == (height, width):
             return bgr
+        if self._resized.shape[:2] != (height, width):
+            self._resized = np.empty((height, width, 3), np.uint8)
         # Use what is returned: OpenCV fills a new array if `dst` does not fit.
         resized: NDArray[np.uint8] = cv2.resize(
             bgr, content_wh, dst=self._resized, interpolation=cv2.INTER_LINEAR
@@ -334,32 +298,8 @@ class Preprocessor:
             smoothed, transform.content_wh, interpolation=cv2.INTER_LINEAR
         )
         (left, top), (width, height) = transform.offset_xy, self.network_wh
-        if not self._planes:
-            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
-        self._fill(resized[-top : height - top, -left : width - left], tensor[0])
-
-    def _normalize(
-        self, content: NDArray[np.uint8], tensor: NDArray[Any], transform: ImageTransform
-    ) -> None:
-        (left, top), (width, height) = transform.offset_xy, transform.content_wh
-        self._fill(content, tensor[0, :, top : top + height, left : left + width])
-
-    def _fill(self, content: NDArray[np.uint8], inside: NDArray[Any]) -> None:
-        """Write an image's normalized planes into the part of the tensor that has its size."""
-        planes = cv2.split(content, self._planes)
-        if self.normalization.color_order == 'rgb':
-            planes = planes[::-1]
-        for plane, table, target in zip(planes, self._tables, inside, strict=True):
-            table.apply(plane, target)
-
-    def _pad(self, tensor: NDArray[Any], transform: ImageTransform) -> None:
-        (left, top), (width, height) = transform.offset_xy, transform.content_wh
-        right, bottom = left + width, top + height
-        planes = tensor[0]
-        planes[:, :top] = self._padding
-        planes[:, bottom:] = self._padding
-        planes[:, top:bottom, :left] = self._padding
-        planes[:, top:bottom, right:] = self._padding
+        content = resized[-top : height - top, -left : width - left]
+        self._writer.write(content, tensor, 0, 0)
 
 
 def _without_far_ends(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -398,31 +338,3 @@ def _triangle(reduction: float) -> NDArray[np.float32]:
     reach = max(math.ceil(reduction) - 1, 0)
     weights = 1 - np.abs(np.arange(-reach, reach + 1)) / max(reduction, 1.0)
     return np.asarray(weights / weights.sum(), np.float32)
-
-
-class _Table:
-    """The normalized values for the 256 pixel values of one channel."""
-
-    def __init__(self, values: NDArray[np.float64], dtype: np.dtype) -> None:
-        self.values = values.astype(dtype)
-        # Not every OpenCV looks up float16. A look-up only moves bytes, so int16 does as well.
-        self._movable = np.dtype(np.int16) if dtype == np.float16 else dtype
-        self._lookup = self.values.view(self._movable).reshape(1, 256)
-        self._factor = np.float32(values[1]) if values[0] == 0 and dtype == np.float32 else None
-
-    def apply(self, plane: NDArray[np.uint8], target: NDArray[Any]) -> None:
-        """Write the normalized plane into target, both (h, w)."""
-        if self._factor is not None:  # without a mean; multiplying takes two thirds of the time
-            np.copyto(target, plane)  # NumPy converts piece by piece what it multiplies
-            np.multiply(target, self._factor, out=target)
-        else:
-            # The target has the plane's size and the table's type, so OpenCV fills it.
-            cv2.LUT(plane, self._lookup, dst=target.view(self._movable))
-
-
-def _tables(normalization: Normalization, dtype: np.dtype) -> tuple[_Table, ...]:
-    pixel = np.arange(256, dtype=np.float64) * normalization.scale
-    return tuple(
-        _Table((pixel - mean) / std, dtype)
-        for mean, std in zip(normalization.mean, normalization.std, strict=True)
-    )

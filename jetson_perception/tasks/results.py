@@ -33,6 +33,10 @@ class Detections:
     track_id : ndarray, shape (n,), int64, or None
         Identity of each object from frame to frame, from 0; -1 for an object that has none (yet).
         Two objects of one engine and one camera never share an id. None without a tracker.
+    oriented : ndarray, shape (n, 5), float32, or None
+        Center x and y, width, height in pixels of the source image, not clipped, and the angle in
+        radians by which the box is turned about its center, from x towards y. `xyxy` is the
+        upright box around it. None for a model without oriented boxes.
 
     Raises
     ------
@@ -46,6 +50,7 @@ class Detections:
     keypoints: NDArray[np.float32] | None = None
     instance_ids: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     track_id: NDArray[np.int64] | None = None
+    oriented: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -65,6 +70,8 @@ class Detections:
         tracks = self.track_id
         if tracks is not None and (tracks.shape != (n,) or tracks.dtype != np.int64):
             raise ValueError(f'track_id {tracks.dtype} {tracks.shape} must be ({n},), int64')
+        if self.oriented is not None and self.oriented.shape != (n, 5):
+            raise ValueError(f'oriented {self.oriented.shape} must be ({n}, 5)')
 
     @classmethod
     def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
@@ -97,8 +104,9 @@ class Detections:
         points = None if self.keypoints is None else self.keypoints[rows]
         ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
         tracks = None if self.track_id is None else self.track_id[rows]
+        oriented = None if self.oriented is None else self.oriented[rows]
         return Detections(
-            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks
+            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks, oriented
         )
 
     def scaled(self, factor_xy: tuple[float, float]) -> Detections:
@@ -112,7 +120,9 @@ class Detections:
         points = self.keypoints
         if points is not None:
             points = points * np.append(factors, np.float32(1))
-        return replace(self, xyxy=self.xyxy * np.tile(factors, 2), keypoints=points)
+        oriented = None if self.oriented is None else stretched(self.oriented, factor_xy)
+        xyxy = self.xyxy * np.tile(factors, 2)
+        return replace(self, xyxy=xyxy, keypoints=points, oriented=oriented)
 
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""
@@ -188,6 +198,54 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+
+def stretched(
+    oriented: NDArray[np.float32], factor_xy: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Oriented boxes of an image that was resized by these factors, a new array.
+
+    Where the factors differ, a turned box would become a parallelogram; its width and its angle
+    are those of the side that was the width.
+    """
+    factors = np.array(factor_xy, np.float32)
+    angle = oriented[:, 4]
+    width, height = (
+        np.stack((x, y), axis=1) * factors
+        for x, y in ((np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle)))
+    )
+    turned = oriented.copy()
+    turned[:, :2] *= factors
+    turned[:, 2] *= np.hypot(*width.T)
+    turned[:, 3] *= np.hypot(*height.T)
+    if factors[0] != factors[1]:
+        # The change alone, so that an angle stays in the range in which it is.
+        change = np.arctan2(width[:, 1], width[:, 0]) - angle
+        turned[:, 4] += (change + np.pi) % (2 * np.pi) - np.pi
+    return turned
+
+
+def oriented_corners(oriented: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The corners of oriented boxes, one after the other around each, shape (n, 4, 2)."""
+    cosine, sine = np.cos(oriented[:, 4]), np.sin(oriented[:, 4])
+    along = np.stack((cosine, sine), axis=1) * oriented[:, 2:3] / 2
+    across = np.stack((-sine, cosine), axis=1) * oriented[:, 3:4] / 2
+    center = oriented[:, :2]
+    return np.stack(
+        (
+            center - along - across,
+            center + along - across,
+            center + along + across,
+            center - along + across,
+        ),
+        axis=1,
+    )
+
+
+def enclosing(oriented: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The upright boxes around oriented ones: left, top, right, bottom, shape (n, 4)."""
+    corners = oriented_corners(oriented)
+    return np.concatenate((corners.min(axis=1), corners.max(axis=1)), axis=1)
 
 
 def have_area(xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:

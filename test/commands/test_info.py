@@ -20,6 +20,7 @@ class TestInfo:
         shown = rows(capsys.readouterr().out)
         assert shown['task'] == 'semantic segmentation'
         assert shown['layout'] == 'logits, 4 classes'
+        assert shown['told by'].startswith("the task, 'semantic', which metadata")
         assert shown['classes'] == 'background, red, green, blue'
         assert shown['input'] == 'image: float32 1 × 3 × 48 × 64'
         assert shown['output'] == 'scores: float32 1 × 4 × 48 × 64'
@@ -36,6 +37,7 @@ class TestInfo:
         shown = rows(capsys.readouterr().out)
         assert shown['task'] == 'pose'
         assert shown['layout'] == 'anchor_free, 1 class'
+        assert shown['told by'] == 'one row a cell, and the number of its values'
         assert shown['keypoints'] == '3: tip, mid, tail'
         assert shown['skeleton'] == '1 line'
         assert shown['resize'].startswith('letterbox')

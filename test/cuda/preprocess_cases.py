@@ -8,7 +8,9 @@ import pytest
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
-from jetson_perception.tasks.preprocess import Normalization, Preprocessor
+from jetson_perception.tasks.input_layout import InputLayout
+from jetson_perception.tasks.normalization import Normalization
+from jetson_perception.tasks.preprocess import Preprocessor
 
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch')
 
@@ -30,6 +32,7 @@ class Case:
     dtype: type = np.float32
     pad_value: int = 114
     content: str = 'noise'
+    layout: InputLayout = InputLayout()  # noqa: RUF009 - it is frozen
 
 
 SIZES = [
@@ -86,6 +89,7 @@ def _cases():
                 Case((75, 50), normalization=normalization, dtype=dtype, pad_value=31),
                 id=f'{name}-{dtype.__name__}',
             )
+    yield from _inputs()
 
     rng = np.random.default_rng(4)
     for i in range(40):
@@ -96,6 +100,28 @@ def _cases():
         case = Case((source_w, source_h), (network_w, network_h), encoding, i, RESIZES[i % 3])
         yield pytest.param(case, id=f'chance-{i}-{encoding}')
     yield pytest.param(Case((1280, 720), (640, 640)), id='as_in_real_life')
+
+
+def _inputs():
+    """Inputs of every type and number of channels, before and behind the pixels."""
+    for dtype in (np.float32, np.float16, np.uint8, np.int32):
+        scale = 1.0 if np.dtype(dtype).kind in 'iu' else 1 / 255
+        for channels in (1, 3, 4):
+            for last in (False, True):
+                for order in ('rgb', 'bgr') if channels > 1 else ('rgb',):
+                    case = Case(
+                        (75, 50),
+                        normalization=Normalization(scale=scale, color_order=order),
+                        dtype=dtype,
+                        layout=InputLayout(channels, last),
+                    )
+                    where = 'last' if last else 'first'
+                    name = f'{channels}_channels_{where}-{np.dtype(dtype)}-{order}'
+                    yield pytest.param(case, id=name)
+    for last in (False, True):
+        layout = InputLayout(3, last)
+        case = Case((75, 50), (61, 33), 'nv12', normalization=IMAGENET, layout=layout)
+        yield pytest.param(replace(case, source_wh=(76, 50)), id=f'odd_imagenet_last_{last}')
 
 
 def image_bytes(case):
@@ -119,7 +145,12 @@ def expected(case):
     width, height = case.source_wh
     bgr = to_bgr(view(data, height, width, case.encoding, step), case.encoding)
     twin = Preprocessor(
-        case.network_wh, case.resize, case.normalization, case.dtype, case.pad_value
+        case.network_wh,
+        case.resize,
+        case.normalization,
+        case.dtype,
+        case.pad_value,
+        case.layout,
     )
     return twin(bgr)
 
@@ -137,6 +168,7 @@ def computed(device, case):
                 case.normalization,
                 case.dtype,
                 case.pad_value,
+                case.layout,
             )
         )
         stream = held.add(device.new_stream())

@@ -233,6 +233,19 @@ def test_a_box_and_its_label():
     assert (canvas[100:160, 60:180] == 100).all()
 
 
+def test_an_oriented_box_is_drawn_turned():
+    upright = np.float32([[60, 60, 140, 140]])
+    diamond = np.float32([[100, 100, 80 / 2**0.5, 80 / 2**0.5, np.pi / 4]])
+    canvas = np.zeros((200, 200, 3), np.uint8)
+    found = Detections(upright, np.float32([0.9]), np.zeros(1, np.int32), oriented=diamond)
+    draw_detections(canvas, found, ['ship'])
+    drawn = canvas.any(axis=2)
+    for x, y in ((80, 80), (120, 120), (80, 120), (100, 139)):  # on its sides, and a corner
+        assert drawn[y - 2 : y + 3, x - 2 : x + 3].any()
+    for x, y in ((62, 138), (138, 138), (100, 100)):  # corners of the upright box, and its middle
+        assert not drawn[y - 2 : y + 3, x - 2 : x + 3].any()
+
+
 def test_the_id_of_a_tracked_object_makes_its_label_longer():
     found = detections((40, 60, 60, 180))
     canvases = {}

@@ -24,7 +24,12 @@ from onnx import TensorProto, helper, numpy_helper
 FOLDER = Path(__file__).parent / 'data'
 IMAGE_WH = (640, 480)
 THRESHOLD = 0.5
-_TYPES = {'float32': TensorProto.FLOAT, 'int32': TensorProto.INT32, 'int64': TensorProto.INT64}
+_TYPES = {
+    'float32': TensorProto.FLOAT,
+    'uint8': TensorProto.UINT8,
+    'int32': TensorProto.INT32,
+    'int64': TensorProto.INT64,
+}
 
 
 def main(yolox: str, rfdetr: str) -> None:
@@ -46,6 +51,11 @@ def main(yolox: str, rfdetr: str) -> None:
         ('yolox_decoded', 320, True),
     ):
         yolox_export(random, Path(yolox), name, size, decoded=decoded)
+    for processor, name, size, count in (
+        ('RTDetrImageProcessor', 'rt_detr_v2_hugging_face', 384, 366),
+        ('ConditionalDetrImageProcessor', 'conditional_detr_hugging_face', 512, 91),
+    ):
+        hugging_face(random, processor, name, size, count)
 
 
 def queries(random, count, classes):
@@ -64,7 +74,7 @@ def hugging_face(random, processor, name, size, classes):
     """By the processor's `post_process_object_detection`."""
     import transformers
 
-    softmax = processor != 'RTDetrImageProcessor'
+    softmax = processor in ('DetrImageProcessor', 'YolosImageProcessor')
     logits, boxes = queries(random, 30, classes + softmax)
     if softmax:
         logits[..., -1] += 3  # no object, mostly
@@ -142,42 +152,105 @@ def yolox_export(random, folder, name, size, *, decoded):
     )
 
 
-def write(name, size_wh, outputs, input_name, answer, metadata=()):
-    """The ONNX file, and the answer: objects by their score."""
+def write(
+    name,
+    size_wh,
+    outputs,
+    input_name,
+    answer,
+    metadata=(),
+    *,
+    input_type='float32',
+    second=None,
+    keypoints=None,
+    oriented=None,
+    more=((), (), ()),
+):
+    """The ONNX file, and the answer: objects by their score.
+
+    `size_wh` may be the input's whole shape; `second` is the name and type of another input, of
+    two numbers; `more` are nodes, initializers and outputs.
+    """
+    shape = size_wh if len(size_wh) == 4 else (1, 3, size_wh[1], size_wh[0])
     nodes = [
-        helper.make_node('ReduceMax', [input_name], ['largest'], keepdims=0),
+        helper.make_node('Cast', [input_name], ['floats'], to=TensorProto.FLOAT),
+        helper.make_node('ReduceMax', ['floats'], ['largest'], keepdims=0),
         helper.make_node('Mul', ['largest', 'zero'], ['nothing']),
     ]
     initializers = [numpy_helper.from_array(np.float32(0), 'zero')]
     given = []
     for key, values in outputs.items():
-        initializers.append(numpy_helper.from_array(values, f'{key}_planted'))
         kind = _TYPES[values.dtype.name]
+        planted = _planted(np.ascontiguousarray(values), key, nodes, initializers)
         nodes += [
             helper.make_node('Cast', ['nothing'], [f'{key}_nothing'], to=kind),
-            helper.make_node('Add', [f'{key}_planted', f'{key}_nothing'], [key]),
+            helper.make_node('Add', [planted, f'{key}_nothing'], [key]),
         ]
         given.append(helper.make_tensor_value_info(key, kind, values.shape))
-    taken = helper.make_tensor_value_info(
-        input_name, TensorProto.FLOAT, (1, 3, size_wh[1], size_wh[0])
-    )
-    graph = helper.make_graph(nodes, name, [taken], given, initializers)
+    taken = [helper.make_tensor_value_info(input_name, _TYPES[input_type], shape)]
+    if second:
+        taken.append(helper.make_tensor_value_info(second[0], _TYPES[second[1]], (1, 2)))
+    nodes += more[0]
+    initializers += more[1]
+    given += [
+        helper.make_tensor_value_info(key, _TYPES[kind], sides) for key, kind, sides in more[2]
+    ]
+    graph = helper.make_graph(nodes, name, taken, given, initializers)
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8, producer_name=name
     )
     helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model)
     onnx.save(model, FOLDER / f'{name}.onnx')
     boxes = np.clip(np.asarray(answer['boxes']), 0, [*IMAGE_WH, *IMAGE_WH])
-    rows = zip(np.asarray(answer['scores']), np.asarray(answer['labels']), boxes, strict=True)
-    found = [
-        {
+    rows = list(
+        zip(np.asarray(answer['scores']), np.asarray(answer['labels']), boxes, strict=True)
+    )
+    found = []
+    for index in sorted(range(len(rows)), key=lambda index: -rows[index][0]):
+        score, label, box = rows[index]
+        each = {
             'score': round(float(score), 6),
             'class_id': int(label),
             'xyxy': [round(float(value), 4) for value in box],
         }
-        for score, label, box in sorted(rows, key=lambda row: -row[0])
-    ]
+        if keypoints is not None:
+            each['keypoints'] = np.round(keypoints[index].astype(float), 4).tolist()
+        if oriented is not None:
+            each['oriented'] = np.round(oriented[index].astype(float), 5).tolist()
+        found.append(each)
+    assert found, name
     (FOLDER / f'{name}.json').write_text(json.dumps(found, indent=1) + '\n')
+
+
+def _planted(values, key, nodes, initializers):
+    """The name of a tensor with these values, of which the file holds those that are not usual."""
+    if values.ndim == 3 and values.shape[2] > 10 * values.shape[1]:
+        turned = _planted(values.transpose(0, 2, 1).copy(), f'{key}_turned', nodes, initializers)
+        nodes.append(helper.make_node('Transpose', [turned], [f'{key}_planted'], perm=[0, 2, 1]))
+        return f'{key}_planted'
+    rows = values.reshape(-1, values.shape[-1])
+    usual = np.unique(rows, axis=0, return_counts=True)
+    usual = usual[0][usual[1].argmax()] if len(rows) > 100 else rows[:0]
+    other = np.flatnonzero((rows != usual).any(axis=1)) if usual.size else rows[:0]
+    if len(rows) <= 100 or len(other) > len(rows) // 4:
+        initializers.append(numpy_helper.from_array(values, f'{key}_planted'))
+        return f'{key}_planted'
+    for name, value in (
+        ('usual', usual),
+        ('all', np.int64(rows.shape)),
+        ('at', other.astype(np.int64)[:, None]),
+        ('other', rows[other]),
+        ('shape', np.int64(values.shape)),
+    ):
+        initializers.append(numpy_helper.from_array(value, f'{key}_{name}'))
+    given = [f'{key}_{step}' for step in ('everywhere', 'scattered', 'planted')]
+    nodes += [
+        helper.make_node('Expand', [f'{key}_usual', f'{key}_all'], given[:1]),
+        helper.make_node('ScatterND', [given[0], f'{key}_at', f'{key}_other'], given[1:2]),
+        helper.make_node('Reshape', [given[1], f'{key}_shape'], given[2:]),
+    ]
+    return given[2]
 
 
 def load(path, folder):

@@ -1,12 +1,14 @@
 """Exports of many networks: each is read as its framework reads it, or refused."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx_models import constant_model
 
+from jetson_perception.engines import open_engine
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
@@ -32,20 +34,73 @@ def check(found, name):
     assert found.class_id.tolist() == [each['class_id'] for each in wanted]
     assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
     assert np.abs(found.xyxy - [each['xyxy'] for each in wanted]).max() < 0.01
+    if 'oriented' in wanted[0]:
+        assert np.abs(found.oriented - [each['oriented'] for each in wanted]).max() < 0.001
+    if 'keypoints' in wanted[0]:
+        assert np.abs(found.keypoints - [each['keypoints'] for each in wanted]).max() < 0.01
 
 
 #: Name, layout.
 READ = [
     ('rt_detr_hugging_face', 'rt_detr'),
     ('d_fine_hugging_face', 'rt_detr'),
+    ('rt_detr_v2_hugging_face', 'rt_detr'),
+    ('conditional_detr_hugging_face', 'rt_detr'),
     ('yolos_hugging_face', 'detr'),
     ('detr_hugging_face', 'detr'),
     ('rf_detr', 'rt_detr'),
     ('rt_detr_ultralytics', 'rt_detr'),
     ('rt_detr_ultralytics_8_3', 'rt_detr'),
+    ('rt_detr_documented', 'suppressed'),
+    ('d_fine_documented', 'suppressed'),
+    ('deim_documented', 'suppressed'),
+    ('nanodet', 'nanodet'),
+    ('nanodet_plus', 'nanodet'),
+    ('nanodet_plus_rectangular', 'nanodet'),
+    ('yolov6', 'yolox'),
+    ('yolov6_small', 'yolox'),
+    ('yolo_nas', 'boxes_scores'),
+    ('yolo_nas_small', 'boxes_scores'),
+    ('pp_yoloe_documented', 'suppressed'),
+    ('pp_yolo_documented', 'suppressed'),
+    ('pp_yoloe_without_nms_documented', 'boxes_scores'),
+    ('yolov7_end_to_end', 'suppressed'),
+    ('yolov7_grid', 'objectness'),
+    ('yolov5_grid', 'objectness'),
+    ('yolov8_ultralytics', 'anchor_free'),
+    ('yolo11_ultralytics_rectangular', 'anchor_free'),
+    ('yolov8_ultralytics_with_nms', 'end_to_end'),
+    ('yolov8_pose_ultralytics', 'anchor_free'),
+    ('yolov10_ultralytics', 'end_to_end'),
+    ('yolo26_ultralytics', 'end_to_end'),
+    ('yolov8_obb_ultralytics', 'oriented'),
+    ('yolo11_obb_ultralytics_rectangular', 'oriented'),
+    ('yolo26_obb_ultralytics', 'oriented'),
+    ('movenet_lightning_documented', 'movenet'),
+    ('movenet_thunder_documented', 'movenet'),
+    ('movenet_multipose_documented', 'movenet'),
+    ('tf_ssd_documented', 'suppressed'),
+    ('tf_onnx_zoo_ssd_documented', 'suppressed'),
+    ('tf_all_outputs_documented', 'suppressed'),
+    ('efficient_nms_documented', 'suppressed'),
+    ('mmdetection_documented', 'suppressed'),
+    ('torchvision_documented', 'suppressed'),
+    ('onnx_zoo_ssd_documented', 'suppressed'),
+    ('nms_centers', 'selected'),
+    ('nms_keras_yolov3', 'selected'),
 ]
-#: Name, layout that has to be set.
-READ_AFTER_A_PARAMETER = [('yolox', 'yolox'), ('yolox_decoded', 'yolox')]
+_YOLOV5 = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 326)
+_YOLOV7 = (12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401)
+#: Name, what has to be set, and what the error says of it.
+READ_AFTER_A_PARAMETER = [
+    ('yolox', {'layout': 'yolox'}, "set 'layout' to yolox"),
+    ('yolox_decoded', {'layout': 'yolox'}, "set 'layout' to yolox"),
+    ('centernet', {'layout': 'centernet'}, "set 'layout' to centernet"),
+    ('centernet_small', {'layout': 'centernet'}, "set 'layout' to centernet"),
+    ('yolov7_raw', {'anchors': _YOLOV7}, r"set 'anchors' .*\[12, 16, .* \(YOLOv7\)"),
+    ('yolov5_raw', {'anchors': _YOLOV5}, r"set 'anchors' .*\[10, 13, .* \(YOLOv5"),
+    ('nms_corners', {'box_format': 'xyxy'}, "set 'box_format': xyxy"),
+]
 
 
 @pytest.mark.parametrize(('name', 'layout'), READ)
@@ -55,13 +110,12 @@ def test_read_with_nothing_set(name, layout):
         check(model.postprocess(*run(model), OPTIONS), name)
 
 
-@pytest.mark.parametrize(('name', 'layout'), READ_AFTER_A_PARAMETER)
-def test_read_after_the_parameter_that_the_error_names(name, layout):
+@pytest.mark.parametrize(('name', 'settings', 'text'), READ_AFTER_A_PARAMETER)
+def test_read_after_the_parameter_that_the_error_names(name, settings, text):
     path = DATA / f'{name}.onnx'
-    with pytest.raises(ParameterError, match=f"set 'layout' to {layout}") as error:
+    with pytest.raises(ParameterError, match=text):
         open_model(path)
-    assert error.value.parameter == 'layout'
-    with open_model(path, overrides=ModelInfo(layout=layout)) as model:
+    with open_model(path, overrides=ModelInfo(**settings)) as model:
         check(model.postprocess(*run(model), OPTIONS), name)
 
 
@@ -85,8 +139,6 @@ def test_what_is_assumed_of_each_family():
 REFUSED = [
     pytest.param({'predicted_depth': (1, 112, 112)}, 'a depth map', id='depth_by_its_name'),
     pytest.param({'output': (1, 320, 320)}, 'a map of one value a pixel', id='depth_by_its_shape'),
-    pytest.param({'output': (1, 1, 17, 3)}, "MoveNet's keypoints", id='movenet_one_person'),
-    pytest.param({'output': (1, 6, 56)}, "MoveNet's keypoints", id='movenet_several'),
     pytest.param({'heatmaps': (1, 17, 80, 80)}, 'heatmaps of keypoints', id='heatmaps'),
     pytest.param(
         {'hm': (1, 80, 80, 80), 'wh': (1, 2, 80, 80), 'reg': (1, 2, 80, 80)},
@@ -288,6 +340,116 @@ class TestUncertain:
             with pytest.raises(ModelError, match=f"layout is '{layout}'"):
                 open_model(path, overrides=ModelInfo(layout=layout))
 
+    def test_where_boxes_have_no_scale(self, tmp_path):
+        """A black image may give no box that tells, and the first that does decides."""
+        outputs = {
+            'boxes': np.zeros((1, 20, 4), np.float32),
+            'labels': np.zeros((1, 20), np.int64),
+            'scores': np.zeros((1, 20), np.float32),
+        }
+        path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
+        with open_model(path) as model:
+            tensor, transform = model.preprocess(np.zeros((320, 320, 3), np.uint8))
+            found = [np.array(each) for each in model.infer(tensor)]
+            found[2][0, 0] = 0.9
+            for scale in (1, 320):
+                found[0][0, 0] = np.array(BOX) / scale
+                read = model.postprocess(found, transform)
+                assert read.xyxy.tolist() == [pytest.approx(BOX, abs=1e-3)]
+
+    def test_which_rows_of_six(self, tmp_path):
+        """Pixels are YOLO's, fractions are scaled, and what may be cells is an error."""
+        random = np.random.default_rng(0)
+        for scale, expected in ((1.0, 'suppressed'), (320.0, 'end_to_end')):
+            rows = np.zeros((1, 100, 6), np.float32)
+            rows[0, :, :2] = random.uniform(0, 0.5, (100, 2)) * scale
+            rows[0, :, 2:4] = rows[0, :, :2] + 0.5 * scale
+            rows[0, 0, :5] = *(np.array(BOX) / 320 * scale), 0.9
+            path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+            with open_model(path) as model:
+                assert model.layout.family == expected
+                found = model(np.zeros((320, 320, 3), np.uint8))
+                assert found.xyxy[0].tolist() == pytest.approx(BOX, abs=1e-3)
+        rows[..., :4] /= 4
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with pytest.raises(ParameterError, match=r'to centernet.* to end_to_end') as error:
+            open_model(path)
+        assert error.value.parameter == 'layout'
+
+    def test_names_of_tensorflow_with_boxes_in_pixels(self, tmp_path):
+        outputs = {
+            'detection_boxes': plain([BOX]),
+            'detection_classes': np.zeros((1, 20), np.float32),
+            'detection_scores': np.float32([[0.9] + [0] * 19]),
+            'num_detections': np.int32([[1]]),
+        }
+        path = constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
+        with pytest.raises(ParameterError, match="set 'box_format': xyxy") as error:
+            open_model(path)
+        assert error.value.parameter == 'box_format'
+        left, top, right, bottom = BOX
+        for said, expected in (('xyxy', BOX), ('yxyx', (top, left, bottom, right))):
+            with open_model(path, overrides=ModelInfo(box_format=said)) as model:
+                found = model(np.zeros((320, 320, 3), np.uint8))
+            assert found.xyxy.tolist() == [pytest.approx(expected)]
+
+    @pytest.mark.parametrize('count', [0, 2, 17, 19])
+    def test_anchors_that_do_not_fit(self, count):
+        with pytest.raises(ParameterError, match='18 numbers') as error:
+            open_model(DATA / 'yolov5_raw.onnx', overrides=ModelInfo(anchors=(9.0,) * count))
+        assert error.value.parameter == 'anchors'
+
+    def test_nanodet_whose_distributions_may_be_scores(self, tmp_path):
+        rows = 40 * 40 + 20 * 20 + 10 * 10
+        output = np.full((1, rows, 36), 0.1, np.float32)
+        path = constant_model(tmp_path / 'my.onnx', [output], size_wh=(320, 320))
+        with pytest.raises(ParameterError, match=r'to yolox.* to anchor_free.* to nanodet'):
+            open_model(path)
+        with open_model(path, overrides=ModelInfo(layout='nanodet')) as model:
+            assert (model.layout.family, model.layout.class_count) == ('nanodet', 4)
+
+
+def test_an_oriented_box_as_a_record_and_where_it_is_not_supported():
+    with open_model(DATA / 'yolov8_obb_ultralytics.onnx') as model:
+        found = model.postprocess(*run(model), OPTIONS)
+        (first, *_) = model.task.record(model, found)['detections']
+        wanted = expected('yolov8_obb_ultralytics')[0]['oriented']
+        assert [*first['oriented']] == ['x', 'y', 'width', 'height', 'theta']
+        assert [*first['oriented'].values()] == pytest.approx(wanted, abs=0.001)
+        with pytest.raises(ParameterError, match='compare does not support these yet'):
+            model.task.agreement(model, model, OPTIONS, 0.5)
+        with pytest.raises(ParameterError, match='evaluate does not support these yet'):
+            model.task.evaluator(model, None, OPTIONS, None)
+
+
+class TestOutputName:
+    def named(self, tmp_path):
+        rows = np.zeros((1, 300, 6), np.float32)
+        rows[0, 0] = *BOX, 0.9, 1
+        outputs = {'other': np.zeros((1, 100, 6), np.float32), 'rows': rows}
+        return constant_model(tmp_path / 'my.onnx', outputs, size_wh=(320, 320))
+
+    def test_one_of_several(self, tmp_path):
+        path = self.named(tmp_path)
+        with pytest.raises(ParameterError):
+            open_model(path)
+        with open_model(path, overrides=ModelInfo(output_name='rows')) as model:
+            assert [spec.name for spec in model.engine.outputs] == ['rows']
+            found = model(np.zeros((320, 320, 3), np.uint8))
+        assert found.xyxy.tolist() == [pytest.approx(BOX)]
+
+    def test_several_in_the_order_of_the_names(self, tmp_path):
+        path = self.named(tmp_path)
+        with closing(open_engine(path, overrides=ModelInfo(output_name='rows, other'))) as engine:
+            assert [each.shape[1] for each in engine.outputs] == [300, 100]
+            (first, second) = engine.infer(np.zeros((1, 3, 320, 320), np.float32))
+            assert (first.shape, second.shape) == ((1, 300, 6), (1, 100, 6))
+
+    def test_an_unknown_one(self, tmp_path):
+        with pytest.raises(ParameterError, match=r"has 'row', .* 'other', 'rows'; did you") as err:
+            open_model(self.named(tmp_path), overrides=ModelInfo(output_name='row'))
+        assert err.value.parameter == 'output_name'
+
 
 class TestDamage:
     @pytest.mark.parametrize('value', [np.nan, np.inf])
@@ -314,3 +476,63 @@ class TestDamage:
         with open_model(constant_model(tmp_path / 'my.onnx', outputs)) as model:
             found = model(IMAGE)
         assert (found.xyxy.shape, found.score.shape) == ((0, 4), (0,))
+
+    @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize(
+        ('name', 'output', 'settings'),
+        [
+            ('nanodet', 0, {}),
+            ('movenet_lightning_documented', 0, {}),
+            ('movenet_multipose_documented', 0, {}),
+            ('yolov5_raw', 1, {'anchors': _YOLOV5}),
+            ('centernet', 0, {'layout': 'centernet'}),
+            ('nms_centers', 0, {}),
+            ('tf_ssd_documented', 0, {}),
+        ],
+    )
+    def test_of_each_decoder(self, name, output, settings, value):
+        with open_model(DATA / f'{name}.onnx', overrides=ModelInfo(**settings)) as model:
+            outputs, transform = run(model)
+            damaged = [np.array(each) for each in outputs]
+            damaged[output].reshape(-1)[:] = value
+            with pytest.raises(ModelError, match='NaN or infinite'):
+                model.postprocess(damaged, transform, DetectionOptions(score_threshold=0.0))
+
+    @pytest.mark.parametrize(
+        ('name', 'output', 'settings'),
+        [
+            ('movenet_lightning_documented', 0, {}),
+            ('yolov5_raw', 1, {'anchors': _YOLOV5}),
+        ],
+    )
+    def test_an_output_of_another_shape(self, name, output, settings):
+        with open_model(DATA / f'{name}.onnx', overrides=ModelInfo(**settings)) as model:
+            outputs, transform = run(model)
+            outputs = list(outputs)
+            outputs[output] = outputs[output][..., :-1]
+            with pytest.raises(ModelError, match='when the model was loaded'):
+                model.postprocess(outputs, transform)
+
+    @pytest.mark.parametrize('row', [(0, 4, 0), (0, -1, 0), (0, 0, 10**6)], ids=str)
+    def test_an_index_that_is_none(self, row):
+        with open_model(DATA / 'nms_centers.onnx') as model:
+            outputs, transform = run(model)
+            with pytest.raises(ModelError, match='selects a box or class that the others do not'):
+                model.postprocess([*outputs[:2], np.int64([row])], transform)
+
+    @pytest.mark.parametrize('column', [0, 2], ids=['of_another_image', 'filling'])
+    def test_indices_that_count_for_nothing(self, column):
+        with open_model(DATA / 'nms_centers.onnx') as model:
+            outputs, transform = run(model)
+            boxes, scores, rows = map(np.array, outputs)
+            assert len(model.postprocess([boxes, scores, rows], transform)) == len(rows) > 2
+            rows[1:, column] = 1 if column == 0 else -1
+            assert len(model.postprocess([boxes, scores, rows], transform)) == 1
+            assert len(model.postprocess([boxes, scores, rows[:0]], transform)) == 0
+
+    def test_nobody(self):
+        for name in ('movenet_lightning_documented', 'movenet_multipose_documented'):
+            with open_model(DATA / f'{name}.onnx') as model:
+                outputs, transform = run(model)
+                found = model.postprocess([np.zeros_like(outputs[0])], transform)
+                assert (len(found), found.keypoints.shape) == (0, (0, 17, 3))

@@ -10,18 +10,25 @@ import queue
 import threading
 
 import numpy as np
+import onnx
 import pytest
 import standin_onnxruntime
 import standin_pycuda
 from emulated_gpu import register_kernels
-from onnx_models import color_segmentation, detector, instance_segmenter, pose_detector
+from onnx_models import (
+    color_segmentation,
+    detector,
+    instance_segmenter,
+    pose_detector,
+    with_input,
+)
 from pipeline.waiting import DEADLINE_S, wait_until
 from ros.encoded import encode, padded
 
 from jetson_perception.cuda import compiler, pictures
 from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
-from jetson_perception.errors import CudaError, ParameterError
+from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
 from jetson_perception.models import cuda as cuda_models
@@ -127,6 +134,45 @@ def test_segmentation_equals_the_cpus(standin, tmp_path, options):
             assert len(np.unique(expected.mask)) > 2
             assert found.pixels.sum() == found.mask.size
         assert not running.errors
+
+
+@pytest.mark.parametrize(
+    ('shape', 'dtype'),
+    [
+        pytest.param((1, 48, 64, 3), np.float32, id='channels_last'),
+        pytest.param((1, 48, 64, 3), np.uint8, id='bytes_channels_last'),
+        pytest.param((1, 3, 48, 64), np.int32, id='integers'),
+        pytest.param((1, 1, 48, 64), np.float32, id='gray'),
+        pytest.param((1, 48, 64, 4), np.uint8, id='alpha'),
+    ],
+)
+def test_other_inputs_equal_the_cpus(standin, tmp_path, shape, dtype):
+    usual = color_segmentation(tmp_path / 'usual.onnx')
+    path = with_input(tmp_path / 'my.onnx', usual, shape=shape, dtype=dtype)
+    on_cpu = SegmentationModel.open(path, runtime='onnxruntime_cpu')
+    with Running(SegmentationModel(OnnxRuntimeCudaEngine(path))) as running:
+        assert isinstance(running.lane, CudaLane)
+        for seed, size_wh in enumerate(SIZES[:3]):
+            bgr = picture(seed, size_wh)
+            found, expected = running(Frame(lambda bgr=bgr: bgr)), on_cpu(bgr)
+            assert np.mean(found.mask != expected.mask) < 1e-3
+            assert len(np.unique(expected.mask)) > 1
+        assert not running.errors
+
+
+@pytest.mark.parametrize('second', [None, 'orig_target_sizes'], ids=['batch', 'size'])
+def test_inputs_that_only_a_cpu_takes(standin, tmp_path, second):
+    path = color_segmentation(tmp_path / 'my.onnx')
+    if second is None:
+        path = with_input(tmp_path / 'batch.onnx', path, shape=(2, 3, 48, 64))
+    else:
+        file = onnx.load(path)
+        file.graph.input.append(onnx.helper.make_tensor_value_info(second, 7, [1, 2]))
+        onnx.save(file, path)
+    with pytest.raises(ModelError, match=r"or run it on the CPU.*'onnxruntime_cpu'"):
+        OnnxRuntimeCudaEngine(path)
+    with SegmentationModel.open(path, runtime='onnxruntime_cpu') as model:
+        assert len(np.unique(model(picture(0, (64, 48))).mask)) > 2
 
 
 COLORS = tuple(color(index) for index in range(4))

@@ -385,7 +385,12 @@ class TestWrongTask:
                 r'is an instance segmentation model .*; use yolo_node \(yolo.*, or YoloModel',
                 id='instances',
             ),
-            pytest.param(YoloModel, 'obb', r'a detector of rotated boxes .* yet', id='obb'),
+            pytest.param(
+                SegmentationModel,
+                'obb',
+                r'is a detector of oriented boxes .*; use yolo_node .*, or YoloModel in Python',
+                id='obb_to_segmentation',
+            ),
             pytest.param(
                 YoloModel,
                 'classify',
@@ -393,7 +398,7 @@ class TestWrongTask:
                 id='classify_to_yolo',
             ),
             pytest.param(
-                open_model, 'obb', r'a detector of rotated boxes .* yet', id='obb_opened'
+                open_model, 'obb', r"task of .* 'obb' and 2 names, .*expected \(1, 4 \+", id='obb'
             ),
             pytest.param(open_model, 'depth', r"a model for the task 'depth'", id='unheard_of'),
         ],

@@ -1,8 +1,10 @@
 """yolo_node as a process: detectors and pose models side by side, over DDS."""
 
+import json
 import time
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -44,6 +46,9 @@ LEFT_BOX = (50, 30, 50, 40)
 RIGHT_BOX = (250, 130, 30, 60)
 
 GRAY = 90
+EXPORTS = Path(__file__).parents[1] / 'exports/data'
+MOVENET = EXPORTS / 'movenet_multipose_documented.onnx'
+ORIENTED = EXPORTS / 'yolov8_obb_ultralytics.onnx'
 
 
 def gray_image(header=None, size_wh=(320, 180)):
@@ -175,6 +180,25 @@ class TestDetections:
         answer = peer.ask(peer.image_publisher(), gray_image(), found)
         assert hypotheses(answer) == [('Größe "1"', 0.6)]
 
+    def test_oriented_boxes(self, peer, start):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            det__model=str(ORIENTED),
+            det__score_threshold=0.5,
+            det__iou_threshold=0.45,
+        )
+        start(process)
+        found = peer.collect('det/detections', Detection2DArray)
+        image = image_message(np.zeros((480, 640, 3), np.uint8))
+        answer = peer.ask(peer.image_publisher(), image, found)
+        expected = json.loads(ORIENTED.with_suffix('.json').read_text())
+        assert len(answer.detections) == len(expected)
+        for one, wanted in zip(answer.detections, expected, strict=True):
+            center = one.bbox.center
+            box = center.position.x, center.position.y, one.bbox.size_x, one.bbox.size_y
+            assert [*box, center.theta] == pytest.approx(wanted['oriented'], abs=0.001)
+
 
 class TestKeypoints:
     def test_every_point_with_its_name_and_score(self, peer, start, tmp_path):
@@ -222,6 +246,26 @@ class TestKeypoints:
         assert (names[0], names[5], names[16]) == ('nose', 'left_shoulder', 'right_ankle')
         xs = [point.x for point in answer.detections[0].keypoints]
         assert xs == [5 * i for i in range(17)]
+
+    def test_movenet_which_takes_integers_with_channels_last(self, peer, start):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            engines=['pose'],
+            pose__model=str(MOVENET),
+            pose__score_threshold=0.5,
+        )
+        start(process)
+        found = peer.collect('pose/keypoints', KeypointDetection2DArray)
+        boxes_too = peer.collect('pose/detections', Detection2DArray)
+        expected = json.loads(MOVENET.with_suffix('.json').read_text())
+        image = np.zeros((480, 640, 3), np.uint8)
+        answer, same = peer.ask(peer.image_publisher(), image_message(image), found, boxes_too)
+        assert [name for name, _ in hypotheses(same)] == ['person'] * len(expected)
+        for one, person in zip(answer.detections, expected, strict=True):
+            points = [(point.x, point.y, point.score) for point in one.keypoints]
+            assert np.abs(np.array(points) - person['keypoints']).max() < 0.01
+            assert one.keypoints[0].name == 'nose'
 
 
 class TestSeveralEngines:

@@ -14,7 +14,8 @@ from jetson_perception.drawing import draw_detections, draw_segmentation
 from jetson_perception.models import open_model
 from jetson_perception.palette import palette
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.preprocess import Normalization, Preprocessor, fit
+from jetson_perception.tasks.normalization import Normalization
+from jetson_perception.tasks.preprocess import Preprocessor, fit
 from jetson_perception.tasks.yolo import YoloLayout, decode
 
 SIDE = 640

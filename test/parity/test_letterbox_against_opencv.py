@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from jetson_perception.tasks.preprocess import Normalization, Preprocessor, fit
+from jetson_perception.tasks.normalization import Normalization
+from jetson_perception.tasks.preprocess import Preprocessor, fit
 
 pytestmark = pytest.mark.skipif(
     not hasattr(cv2.dnn, 'Image2BlobParams'), reason='OpenCV before 4.8 has no letterbox'

@@ -69,6 +69,23 @@ def test_ros_reads_the_message(writer, twin, kind, keypoint_count, count, tracke
 
 
 @pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
+@pytest.mark.parametrize('count', [0, 1, 50])
+def test_oriented_boxes(writer, twin, kind, keypoint_count, count):
+    found = detections(count, 0, keypoint_count)
+    oriented = np.random.default_rng(1).normal(0, 9, (count, 5)).astype(np.float32)
+    turned = replace(found, oriented=oriented)
+    read = deserialize_message(writer.fill(turned, header()), kind)
+    assert read == twin.fill(turned, header())
+    for box, (x, y, width, height, angle) in zip(read.detections, oriented.tolist(), strict=True):
+        center = box.bbox.center
+        assert (center.position.x, center.position.y, center.theta) == (x, y, angle)
+        assert (box.bbox.size_x, box.bbox.size_y) == (width, height)
+    upright = deserialize_message(writer.fill(found, header()), kind)
+    assert upright == twin.fill(found, header())
+    assert not any(box.bbox.center.theta for box in upright.detections)
+
+
+@pytest.mark.parametrize(('writer', 'twin', 'kind', 'keypoint_count'), pairs())
 @pytest.mark.parametrize(('sec', 'nanosec'), [(0, 0), (-1, 5), (2**31 - 1, 999_999_999)])
 def test_every_stamp_is_the_images(writer, twin, kind, keypoint_count, sec, nanosec):
     found = detections(7, 1, keypoint_count)

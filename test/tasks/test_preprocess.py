@@ -335,7 +335,7 @@ def test_unusable_normalization(arguments, parameter, text):
 @pytest.mark.parametrize(
     ('arguments', 'text'),
     [
-        ({'dtype': np.uint8}, 'uint8 tensors; float32 and float16 are supported'),
+        ({'dtype': np.int8}, 'int8 tensors; float32, float16, uint8, int32 are supported'),
         ({'pad_value': 300}, 'pad_value is 300'),
         ({'resize': 'crop'}, "resize is 'crop'"),
     ],

@@ -37,6 +37,7 @@ def test_empty():
             {'instance_ids': np.zeros((2, 2), np.int64)},
             r'int64 \(2, 2\) must be .* uint8 or uint16',
         ),
+        ({'oriented': np.zeros((3, 4), np.float32)}, r'oriented \(3, 4\) must be \(3, 5\)'),
         ({'track_id': np.zeros(2, np.int64)}, r'track_id int64 \(2,\) must be \(3,\), int64'),
         ({'track_id': np.zeros(3, np.int32)}, r'track_id int32 \(3,\) must be \(3,\), int64'),
     ],
@@ -115,3 +116,10 @@ def test_scaled_are_the_coordinates_and_nothing_else():
 def test_scaled_without_keypoints_or_objects(found):
     assert len(found.scaled((0.5, 0.5))) == len(found)
     assert found.scaled((1.0, 1.0)) is found
+
+
+def test_oriented_boxes_go_with_their_rows():
+    oriented = np.arange(15, dtype=np.float32).reshape(3, 5)
+    found = detections(oriented=oriented)
+    assert found[[2, 0]].oriented.tolist() == oriented[[2, 0]].tolist()
+    assert found.scaled((2, 2)).oriented[:, :4].tolist() == pytest.approx(2 * oriented[:, :4])

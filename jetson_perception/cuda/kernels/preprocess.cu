@@ -3,10 +3,12 @@
 // for bit. Tied by test/cuda/test_preprocess_kernel.py.
 //
 // image    (source_h rows of `step` bytes), uint8; see pixels.cuh for the family and variant
-// target   (3, network_h, network_w), float32 or float16, contiguous, planes in the network's order
-// table    (3 × 256 + 3) of the target's type: for each plane, what each pixel value becomes; then
-//          for each plane, the padding. The kernel only moves these values and never computes with
-//          them, so it treats a float16 as a 16-bit integer.
+// target   (channels, network_h, network_w), or (network_h, network_w, channels) if channels_last is
+//          not 0; float32, float16, int32 or uint8, contiguous, colors in the network's order. One
+//          channel is gray, a fourth an opaque alpha.
+// table    (channels × 256 + channels) of the target's type: for each channel, what each pixel value
+//          becomes; then for each channel, the padding. The kernel only moves these values and never
+//          computes with them, so it treats all types as integers of their size.
 //
 // The content, content_w × content_h, lies at (left, top) in the target; one of its pixels covers
 // step_x × step_y source pixels.
@@ -16,6 +18,7 @@
 constexpr int TILE = 32;         // pixels of the target per block, across and down
 constexpr int THREADS_DOWN = 8;  // each thread handles TILE / THREADS_DOWN pixels of a column
 constexpr int PIXEL_VALUES = 256;
+constexpr int MOST_CHANNELS = 4;
 
 // OpenCV interpolates bytes with integers: weights have 11 fraction bits, each rounded to even.
 struct IntegerTaps {
@@ -57,15 +60,21 @@ __device__ inline Pixel interpolated(
     };
 }
 
+// As OpenCV's BGR2GRAY: weights with 15 fraction bits.
+__device__ inline int gray(const Pixel& pixel) {
+    return (pixel.blue * 3735 + pixel.green * 19235 + pixel.red * 9798 + (1 << 14)) >> 15;
+}
+
 template <typename Reader, typename Stored>
 __device__ inline void preprocess(
     const Reader& image, Stored* target, int network_w, int network_h, int content_w, int content_h,
-    int left, int top, double step_x, double step_y, const Stored* table, int red_first) {
-    __shared__ Stored values[3 * PIXEL_VALUES];
+    int left, int top, double step_x, double step_y, const Stored* table, int red_first,
+    int channels, int channels_last) {
+    __shared__ Stored values[MOST_CHANNELS * PIXEL_VALUES];
     __shared__ IntegerTaps columns[TILE], rows[TILE];
     const int tile_x = blockIdx.x * TILE, tile_y = blockIdx.y * TILE;
     const int thread = threadIdx.y * TILE + threadIdx.x;
-    for (int i = thread; i < 3 * PIXEL_VALUES; i += TILE * THREADS_DOWN) values[i] = table[i];
+    for (int i = thread; i < channels * PIXEL_VALUES; i += TILE * THREADS_DOWN) values[i] = table[i];
     if (thread < TILE) {
         columns[thread] = in_integers(column_taps(tile_x + thread - left, step_x, 0.0, image.width));
     } else if (thread < 2 * TILE) {
@@ -77,17 +86,23 @@ __device__ inline void preprocess(
     const int x = tile_x + threadIdx.x;
     if (x >= network_w) return;
     const bool column_has_content = x >= left && x < left + content_w;
-    const size_t plane = size_t(network_h) * network_w;
+    const size_t plane = channels_last ? 1 : size_t(network_h) * network_w;
+    const int across = channels_last ? channels : 1;
     for (int i = threadIdx.y; i < TILE && tile_y + i < network_h; i += THREADS_DOWN) {
         const int y = tile_y + i;
-        Stored* out = target + size_t(y) * network_w + x;
+        Stored* out = target + (size_t(y) * network_w + x) * across;
         if (column_has_content && y >= top && y < top + content_h) {
             const Pixel pixel = interpolated(image, columns[threadIdx.x], rows[i]);
+            if (channels == 1) {
+                out[0] = values[gray(pixel)];
+                continue;
+            }
             out[0] = values[red_first ? pixel.red : pixel.blue];
             out[plane] = values[PIXEL_VALUES + pixel.green];
             out[2 * plane] = values[2 * PIXEL_VALUES + (red_first ? pixel.blue : pixel.red)];
+            if (channels == MOST_CHANNELS) out[3 * plane] = values[3 * PIXEL_VALUES];
         } else {
-            for (int c = 0; c < 3; ++c) out[c * plane] = table[3 * PIXEL_VALUES + c];
+            for (int c = 0; c < channels; ++c) out[c * plane] = table[channels * PIXEL_VALUES + c];
         }
     }
 }
@@ -97,14 +112,17 @@ __device__ inline void preprocess(
     extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) name(                        \
         const unsigned char* bytes, int step, int source_w, int source_h, int variant,            \
         Stored* target, int network_w, int network_h, int content_w, int content_h, int left,     \
-        int top, double step_x, double step_y, const Stored* table, int red_first) {              \
+        int top, double step_x, double step_y, const Stored* table, int red_first,                \
+        int channels, int channels_last) {                                                        \
         const Reader image{bytes, step, source_w, source_h, variant};                             \
         preprocess(image, target, network_w, network_h, content_w, content_h, left, top, step_x,  \
-                   step_y, table, red_first);                                                     \
+                   step_y, table, red_first, channels, channels_last);                            \
     }
-#define PREPROCESS_FAMILY(family, Reader)                            \
-    PREPROCESS(preprocess_##family##_float32, Reader, unsigned int)  \
-    PREPROCESS(preprocess_##family##_float16, Reader, unsigned short)
+#define PREPROCESS_FAMILY(family, Reader)                             \
+    PREPROCESS(preprocess_##family##_float32, Reader, unsigned int)   \
+    PREPROCESS(preprocess_##family##_float16, Reader, unsigned short) \
+    PREPROCESS(preprocess_##family##_int32, Reader, unsigned int)     \
+    PREPROCESS(preprocess_##family##_uint8, Reader, unsigned char)
 
 PREPROCESS_FAMILY(interleaved3, Interleaved<3>)
 PREPROCESS_FAMILY(interleaved4, Interleaved<4>)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda.driver_release import driver_release
+from jetson_perception.engines.image_input import is_usual_image
 from jetson_perception.engines.onnxruntime.candidate import Candidate
 from jetson_perception.engines.onnxruntime.findings import Findings
 from jetson_perception.engines.onnxruntime.head import cut_model, has_known_head, with_kernel
@@ -213,6 +214,8 @@ class Candidates:
     def has_known_head(self) -> bool:
         """Whether our kernel computes the same as the model does after its last convolutions."""
         info, tensors = self._described()
+        if not is_usual_image(tensors.inputs[0]):
+            return False
         with START_TIMES.span('examining the head', self.source.path.name):
             return has_known_head(self.source, info, tensors.outputs)
 

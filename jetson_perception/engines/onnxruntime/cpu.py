@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,11 +16,13 @@ from jetson_perception.engines.image_input import (
     MOST_BATCH,
     choose_size_wh,
     require_image,
-    require_one_input,
     require_tensor,
+    sides_wh,
+    sized,
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import check_external_files
+from jetson_perception.engines.size_inputs import image_and_others, size_values
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_files import absolute_foreign_path, read_foreign_head
@@ -115,13 +118,14 @@ class OnnxRuntimeEngine:
             'threads' if threads > 1 else 'thread'
         )
         info = replace(read_onnx_metadata(session_metadata(path, self._session)), path=str(path))
-        spec = image_input(path, self._session.get_inputs())
+        spec, others = image_input(path, self._session.get_inputs())
         size_wh = choose_size_wh(path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
-        self.max_batch = MOST_BATCH if spec.shape[0] == -1 else 1
-        self.inputs: tuple[TensorSpec, ...] = (
-            replace(spec, shape=(1, 3, size_wh[1], size_wh[0])),
-        )
+        fixed = max(spec.shape[0], 0)
+        self.max_batch = fixed or (1 if others else MOST_BATCH)
+        self._repeats = fixed > 1
+        self._sizes = size_values(others, size_wh, fixed or 1)
+        self.inputs: tuple[TensorSpec, ...] = (sized(spec, size_wh),)
         self.outputs = tuple(tensor_spec(path, each) for each in self._session.get_outputs())
         check_tensor_memory(path, (*self.inputs, *self._outputs_in_use(path, threads)))
 
@@ -130,9 +134,9 @@ class OnnxRuntimeEngine:
 
         Parameters
         ----------
-        tensor : ndarray, shape (1, 3, h, w)
-            With the shape and dtype in `inputs`; up to `max_batch` images, if the model's first
-            dimension is open.
+        tensor : ndarray
+            With the shape and dtype in `inputs`, of up to `max_batch` images. A batch that the
+            model fixes is filled with repetitions of the last one.
 
         Raises
         ------
@@ -143,16 +147,25 @@ class OnnxRuntimeEngine:
         if session is None:
             raise ModelError(f'{self.info.path}: the engine is closed')
         require_tensor(self.info.path, self.inputs[0], tensor, self.max_batch)
+        count = len(tensor)
+        if self._repeats and count < self.max_batch:
+            last = np.repeat(tensor[-1:], self.max_batch - count, axis=0)
+            tensor = np.concatenate((tensor, last))
         try:
             # Binding outputs to our buffers was no faster: 88.9 and 88.1 ms for YOLOv8n, 3.28
             # and 3.30 ms for 22 MB of logits (medians, two cores). So each call returns new ones.
             outputs: list[NDArray[np.generic]] = session.run(
-                None, {self.inputs[0].name: tensor}, self._run_options
+                None, {self.inputs[0].name: tensor, **self._sizes}, self._run_options
             )
         except Exception as err:  # ONNX Runtime's errors share no other base
             raise ModelError(
                 f'{self.info.path}: ONNX Runtime failed: {runtime_text(err)}'
             ) from err
+        if self._repeats:  # the rest is of repetitions
+            outputs = [
+                each[:count] if spec.shape[:1] == (self.max_batch,) else each
+                for each, spec in zip(outputs, self.outputs, strict=True)
+            ]
         return outputs
 
     def _outputs_in_use(self, path: Path, threads: int) -> tuple[TensorSpec, ...]:
@@ -160,9 +173,12 @@ class OnnxRuntimeEngine:
         if not any(-1 in spec.shape for spec in self.outputs):
             return self.outputs
         shape = self.inputs[0].shape
-        if shape[2] * shape[3] <= _SMALL_PIXELS:
+        if math.prod(sides_wh(shape)) <= _SMALL_PIXELS:
             return self.outputs
-        sizes = named_dimensions(self._session.get_inputs()[0].shape, shape)
+        names = next(
+            each.shape for each in self._session.get_inputs() if each.name == self.inputs[0].name
+        )
+        sizes = named_dimensions(names, shape)
         if not sizes:
             return self.outputs
         # Only loaded, never run: loading infers the sizes.
@@ -314,11 +330,16 @@ def tensor_spec(path: Path, node: Any) -> TensorSpec:
     return TensorSpec(name, shape, np.dtype(_DTYPES[kind]))
 
 
-def image_input(path: Path, nodes: Sequence[Any]) -> TensorSpec:
-    """The model's only input, checked to be a batch of one color image, channels first."""
+def image_input(path: Path, nodes: Sequence[Any]) -> tuple[TensorSpec, tuple[TensorSpec, ...]]:
+    """The image among the model's inputs, checked, and those that are its size.
+
+    Raises
+    ------
+    ModelError
+        When there is no image, or something that is not its size.
+    """
     with texts_of(path):
-        names = [node.name for node in nodes]
-    require_one_input(path, names)
-    spec = tensor_spec(path, nodes[0])
-    require_image(path, spec, nodes[0].shape)
-    return spec
+        spec, others = image_and_others(path, [tensor_spec(path, node) for node in nodes])
+    shape = next(node.shape for node in nodes if node.name == spec.name)
+    require_image(path, spec, shape)
+    return spec, others

@@ -30,7 +30,13 @@ from jetson_perception.cuda.binding import BINDING
 from jetson_perception.cuda.buffers import DeviceBuffer
 from jetson_perception.cuda.device import CudaDevice
 from jetson_perception.cuda.release import Resources
-from jetson_perception.engines.image_input import choose_size_wh, require_tensor
+from jetson_perception.engines.image_input import (
+    choose_size_wh,
+    require_one_input,
+    require_single,
+    require_tensor,
+    sized,
+)
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnxruntime.candidate import Tensors
 from jetson_perception.engines.onnxruntime.candidates import Candidates
@@ -174,12 +180,14 @@ class OnnxRuntimeCudaEngine:
         self.description = self._runtime
         candidates = self._candidates
         found = candidates.known or candidates.ask()
-        spec = image_input(self._path, found.inputs)
+        spec, others = image_input(self._path, found.inputs)
+        require_one_input(self._path, [spec.name, *(each.name for each in others)])
+        require_single(self._path, spec)
         info = replace(read_onnx_metadata(found.metadata), path=str(self._path))
         size_wh = choose_size_wh(self._path, spec, info, input_size_wh)
         self.info = replace(info, input_size_wh=size_wh)
-        shape = (1, 3, size_wh[1], size_wh[0])
-        self.inputs: tuple[TensorSpec, ...] = (replace(spec, shape=shape),)
+        self.inputs: tuple[TensorSpec, ...] = (sized(spec, size_wh),)
+        shape = self.inputs[0].shape
         self.input_buffer = self._resources.add(DeviceBuffer(self.device, shape, spec.dtype))
         self._resources.call(candidates.drop)  # a candidate may still read the buffer
         candidates.dimensions = named_dimensions(found.inputs[0].shape, shape)
@@ -241,7 +249,7 @@ class OnnxRuntimeCudaEngine:
 
         Parameters
         ----------
-        tensor : ndarray, shape (1, 3, h, w)
+        tensor : ndarray
             With the shape and dtype in `inputs`.
 
         Returns

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.engines.base import TensorSpec
 from jetson_perception.engines.image_input import (
     choose_size_wh,
-    require_image,
     require_one_input,
+    require_usual_image,
 )
 from jetson_perception.engines.tensorrt.api import to_numpy_dtype
 from jetson_perception.errors import ModelError, ParameterError
@@ -39,7 +39,7 @@ def read_tensors(loaded: InferenceContext) -> tuple[TensorSpec, list[TensorSpec]
         spec = _read_tensor(loaded, name, 'input' if is_input else 'output')
         (inputs if is_input else outputs).append(spec)
     require_one_input(loaded.path, [spec.name for spec in inputs])
-    require_image(loaded.path, inputs[0])
+    require_usual_image(loaded.path, inputs[0])
     return inputs[0], outputs
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.cuda import CudaDevice
 from jetson_perception.engines.image_input import (
     choose_size_wh,
-    require_image,
     require_one_input,
+    require_usual_image,
 )
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import model_digest, read_head
@@ -109,7 +109,7 @@ def _plan_build(request: EngineRequest) -> tuple[ModelInfo, BuildOptions]:
     head = read_head(path)
     require_one_input(path, [spec.name for spec in head.inputs])
     image = head.inputs[0]
-    require_image(path, image)
+    require_usual_image(path, image)
     info = replace(read_onnx_metadata(head.metadata), path=str(path))
     size_wh = choose_size_wh(path, image, info, request.input_size_wh)
     # One size: an engine is fastest at the one that it was tuned for.

@@ -1,0 +1,194 @@
+"""Oriented boxes of Ultralytics' OBB networks: turned about their center, and suppressed as such.
+
+There are two layouts, both with center, size and angle in pixels of the network's input:
+
+- (1, 4 + classes + 1, A), or transposed, of v8 and 11: box, scores, angle. Overlap is that of the
+  normal distributions that have a box's mean and covariance (Llerena et al., Gaussian Bounding
+  Boxes and Probabilistic Intersection-over-Union, 2021), and a box that was suppressed suppresses
+  others all the same, as in their post-processing.
+- (1, N, 7), of 26: box, score, class, angle, which need no suppression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from jetson_perception.errors import ModelError
+from jetson_perception.printable import counted, quoted
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES, thresholds_of
+from jetson_perception.tasks.export_outputs import cell_counts
+from jetson_perception.tasks.finite import count_not_finite, require_finite
+from jetson_perception.tasks.results import Detections, enclosing, have_area, stretched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.detection_options import DetectionOptions
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
+    from jetson_perception.tasks.preprocess import ImageTransform
+
+_END_TO_END_VALUES = 7
+_EPSILON = np.float32(1e-7)
+
+
+@dataclass(frozen=True, slots=True)
+class OrientedLayout:
+    """How one output holds oriented boxes.
+
+    Attributes
+    ----------
+    class_count : int
+        Number of classes; 0 if unknown, which is possible with end-to-end outputs.
+    end_to_end : bool
+        Whether rows are box, score, class, angle; else they are box, scores, angle.
+    channels_last : bool
+        Whether it is (1, rows, values).
+    """
+
+    class_count: int
+    end_to_end: bool
+    channels_last: bool
+
+    family: ClassVar[str] = 'oriented'
+    keypoint_count: ClassVar[int] = 0
+    coefficient_count: ClassVar[int] = 0
+
+    @property
+    def value_count(self) -> int:
+        """Values a row."""
+        return _END_TO_END_VALUES if self.end_to_end else 5 + self.class_count
+
+
+def recognize_oriented(outputs: NetworkOutputs, info: ModelInfo) -> OrientedLayout | None:
+    """The layout of oriented boxes; None unless the task is 'obb'.
+
+    Raises
+    ------
+    ModelError
+        When the task is, and the first output holds no such boxes.
+    """
+    if info.task != 'obb':
+        return None
+    shape, named = outputs.shapes[0], len(info.class_names)
+    counts = cell_counts(outputs.network_wh)
+    if len(shape) == 3 and shape[0] == 1 and outputs.dtype.kind == 'f':
+        if shape[2] == _END_TO_END_VALUES and shape[1] not in counts:
+            return OrientedLayout(named, end_to_end=True, channels_last=True)
+        for last in (False, True):
+            values, rows = (shape[2], shape[1]) if last else (shape[1], shape[2])
+            classes = values - 5
+            if rows in counts and classes > 0 and named in (0, classes):
+                return OrientedLayout(classes, end_to_end=False, channels_last=last)
+    names = f' and {named} names' if named else ''
+    raise ModelError(
+        f'the task of {info.path or "the model"} is {quoted(info.task)}{names}, and its first '
+        f'output is {outputs.dtype} {shape}; expected (1, 4 + classes + 1, anchors) or '
+        "(1, n, 7): correct 'task' or 'class_names', or export the model again"
+    )
+
+
+def decode_oriented(
+    outputs: Sequence[NDArray[Any]],
+    layout: OrientedLayout,
+    transform: ImageTransform,
+    options: DetectionOptions,
+) -> Detections:
+    """Oriented boxes in pixels of the source image, best score first.
+
+    Their `xyxy` are the upright boxes around them, clipped to the image; those outside are
+    dropped.
+
+    Raises
+    ------
+    ModelError
+        When the output has another shape, or the best score of a row, or another value of one
+        that reaches its threshold, is NaN or infinite.
+    """
+    tensor = outputs[0]
+    if tensor.ndim != 3 or tensor.shape[2 if layout.channels_last else 1] != layout.value_count:
+        raise ModelError(
+            f'output 0 is {tensor.shape}, without the {counted(layout.value_count, "value")} a row '
+            'that it had when the model was loaded; load the model again'
+        )
+    rows = tensor[0] if layout.channels_last else tensor[0].T
+    boxes, score, class_id = _likely(rows, layout, options)
+    order = np.argsort(-score, kind='stable')
+    if not layout.end_to_end:
+        order = order[:MAX_CANDIDATES]
+        order = order[_stay(boxes[order], class_id[order], options)]
+    order = order[: options.max_detections]
+    boxes, score, class_id = boxes[order], score[order], class_id[order]
+    (width, height), (content_w, content_h) = transform.source_wh, transform.content_wh
+    oriented = stretched(boxes, (width / content_w, height / content_h))
+    oriented[:, :2] = transform.points_to_source(boxes[:, :2])
+    limits = np.array(transform.source_wh * 2, np.float32)
+    xyxy = np.clip(enclosing(oriented), np.float32(0), limits)
+    found = Detections(xyxy, score, class_id, oriented=oriented)
+    visible = have_area(xyxy)
+    return found if visible.all() else found[visible]
+
+
+def _likely(
+    rows: NDArray[Any], layout: OrientedLayout, options: DetectionOptions
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """Box with angle, score and class of the rows that reach their threshold."""
+    if layout.end_to_end:
+        score, ids = rows[:, 4].astype(np.float32), rows[:, 5].astype(np.float32)
+        require_finite('classes', count_not_finite(ids), len(ids), 'rows')
+        class_id = ids.astype(np.int32)
+    else:
+        classes = rows[:, 4:-1]
+        class_id = classes.argmax(axis=1).astype(np.int32)  # the first NaN, if there is one
+        score = classes[np.arange(len(classes)), class_id].astype(np.float32)
+    require_finite('scores', count_not_finite(score), len(score), 'rows')
+    known = (class_id >= 0) & (class_id < (layout.class_count or np.iinfo(np.int32).max))
+    reached = thresholds_of(options).reached(score, np.maximum(class_id, 0))
+    chosen = np.flatnonzero(known & reached)
+    boxes = rows[chosen][:, [0, 1, 2, 3, -1]].astype(np.float32)
+    require_finite('boxes', count_not_finite(boxes), boxes.size, 'values')
+    return boxes, score[chosen], class_id[chosen]
+
+
+def _stay(
+    boxes: NDArray[np.float32], class_id: NDArray[np.int32], options: DetectionOptions
+) -> NDArray[np.bool_]:
+    """Which boxes no better one overlaps too much, of boxes whose best comes first."""
+    overlaps: NDArray[np.bool_] = np.greater(overlap(boxes, boxes), options.iou_threshold)
+    if not options.class_agnostic:
+        overlaps &= class_id[:, None] == class_id
+    return np.logical_not(np.triu(overlaps, 1).any(axis=0))
+
+
+def overlap(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Overlap of oriented boxes as normal distributions, 0 to 1, shape (some, others).
+
+    One minus the Hellinger distance, for boxes of center x and y, width, height and angle.
+    """
+    one, other = _covariances(some)[:, :, None], _covariances(others)[:, None, :]
+    xx, yy, xy = one + other
+    determinant = xx * yy - xy * xy
+    dx, dy = some[:, None, :2].transpose(2, 0, 1) - others[None, :, :2].transpose(2, 0, 1)
+    shift = (yy * dx * dx + xx * dy * dy - 2 * xy * dx * dy) / (4 * (determinant + _EPSILON))
+    areas = [np.maximum(each[0] * each[1] - each[2] * each[2], 0) for each in (one, other)]
+    shape = determinant / (4 * np.sqrt(areas[0] * areas[1]) + _EPSILON) + _EPSILON
+    distance = np.clip(shift + np.log(shape) / 2, _EPSILON, 100)
+    return 1 - np.sqrt(1 - np.exp(-distance) + _EPSILON)
+
+
+def _covariances(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Variance of x and of y, and covariance, of points all over each box; shape (3, n)."""
+    along, across = np.square(boxes[:, 2]) / 12, np.square(boxes[:, 3]) / 12
+    cosine, sine = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
+    return np.stack(
+        (
+            along * cosine * cosine + across * sine * sine,
+            along * sine * sine + across * cosine * cosine,
+            (along - across) * cosine * sine,
+        )
+    )
