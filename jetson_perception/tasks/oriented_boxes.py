@@ -113,8 +113,8 @@ def decode_oriented(
     tensor = outputs[0]
     if tensor.ndim != 3 or tensor.shape[2 if layout.channels_last else 1] != layout.value_count:
         raise ModelError(
-            f'output 0 is {tensor.shape}, without the {counted(layout.value_count, "value")} a row '
-            'that it had when the model was loaded; load the model again'
+            f'output 0 is {tensor.shape}, without the {counted(layout.value_count, "value")} '
+            'a row that it had when the model was loaded; load the model again'
         )
     rows = tensor[0] if layout.channels_last else tensor[0].T
     boxes, score, class_id = _likely(rows, layout, options)

@@ -119,7 +119,8 @@ def decode_selected(
     ):
         raise ModelError(
             f'output {layout.indices} selects a box or class that the others do not have: '
-            f'{counted(len(boxes), "box")}, {counted(len(scores), "class")}; export the model again'
+            f'{counted(len(boxes), "box")}, {counted(len(scores), "class")}; '
+            'export the model again'
         )
     plain = BoxLayout(
         'suppressed',
