@@ -17,6 +17,8 @@ are faster:
   has one for that.
 - One kernel of our own for what follows a YOLO network's last convolutions, in place of some
   thirty small ones.
+- Algorithms of convolutions for which cuDNN searches long, at every start, in place of those that
+  its heuristic puts first.
 """
 
 from __future__ import annotations
@@ -92,6 +94,9 @@ class OnnxRuntimeCudaEngine:
     heads : sequence of str, optional
         Which of `choices.HEADS` to choose from; 'runtime' is always one of them. Default: those
         that the environment variable `HEADS_VARIABLE` lists, else both.
+    searches : sequence of str, optional
+        Which of `choices.SEARCHES` to choose from. Default: those that the environment variable
+        `SEARCHES_VARIABLE` lists, else both.
 
     Attributes
     ----------
@@ -127,8 +132,9 @@ class OnnxRuntimeCudaEngine:
         modes: Sequence[str] | None = None,
         layouts: Sequence[str] | None = None,
         heads: Sequence[str] | None = None,
+        searches: Sequence[str] | None = None,
     ) -> None:
-        choices = Choices.allowed(modes, layouts, heads)
+        choices = Choices.allowed(modes, layouts, heads, searches)
         self._modes = choices.modes
         self._path = check_model_file(path)
         self._tuner = Tuner(self._path.name, choices)
