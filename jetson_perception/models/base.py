@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -26,12 +27,12 @@ from jetson_perception.model_info import class_name_of, merge
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import looks_like, refuse_other_network, tasks, wrong_task
+from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.tasks.network_outputs import NetworkOutputs
 from jetson_perception.tasks.preprocess import ImageTransform, Normalization, Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -304,7 +305,8 @@ def first_outputs(engine: Engine) -> NetworkOutputs:
     """What a network gives for a black image."""
     spec = engine.inputs[0]
     height, width = spec.shape[2:]
-    arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
+    with START_TIMES.span('the very first run', Path(engine.info.path).name):
+        arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
     names = [each.name for each in engine.outputs]
     return NetworkOutputs(names, [np.array(each) for each in arrays], (width, height))
 

@@ -267,7 +267,8 @@ class OnnxRuntimeCudaEngine:
         if self._may_enqueue():
             with self.device.pushed():
                 return self._staged().run(tensor, self.enqueue, self.stream)
-        with BINDING, self.device.pushed():  # a first run allocates
+        # A first run allocates, and plans convolutions for long: beside those of other engines.
+        with BINDING.loading(), self.device.pushed():
             return self._staged().run(tensor, self._run_plainly, self.stream)
 
     def interrupt(self) -> None:

@@ -361,6 +361,34 @@ class TestWaysToRun:
         assert all(seen)
         engine.close()
 
+    def test_first_runs_of_engines_go_side_by_side(self, provider, path, monkeypatch):
+        """Each plans its convolutions, for up to seconds."""
+        together = threading.Barrier(2, timeout=30.0)
+        run_and_wait, errors = CudaSession.run_and_wait, []
+
+        def meet(session):
+            together.wait()
+            run_and_wait(session)
+
+        monkeypatch.setattr(CudaSession, 'run_and_wait', meet)
+        engines = [OnnxRuntimeCudaEngine(path) for _ in range(2)]
+
+        def infer(engine):
+            try:
+                tensor = noise(engine)
+                np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+            except Exception as err:  # noqa: BLE001 - shown below
+                errors.append(err)
+
+        threads = [threading.Thread(target=infer, args=(engine,)) for engine in engines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        for engine in engines:
+            engine.close()
+
     def test_many_engines_bind_at_once(self, provider, path):
         """Engines that bind in many threads at once disturb no other's recording."""
         engines = [OnnxRuntimeCudaEngine(path) for _ in range(4)]
