@@ -146,7 +146,7 @@ class Model(Generic[Result, Options]):
         ParameterError
             When a setting is out of range or missing; the error names it.
         """
-        engine = open_file(path, runtime, threads, overrides, **building)
+        engine = open_file(path, runtime, threads, overrides, kernels=cls.task.kernels, **building)
         try:
             return cls(engine, options)
         except BaseException:

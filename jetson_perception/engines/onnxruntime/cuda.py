@@ -50,7 +50,6 @@ from jetson_perception.engines.onnxruntime.tuner import Tuner
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.printable import quoted
-from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,8 +146,7 @@ class OnnxRuntimeCudaEngine:
         self._closed = False
         self._resources = Resources()
         with self._resources.closed_on_error():
-            with START_TIMES.span('starting CUDA'):
-                self.device = self._resources.add(CudaDevice.get(device_index))
+            self.device = self._resources.add(CudaDevice.get(device_index))
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._candidates = Candidates(
                 source,
