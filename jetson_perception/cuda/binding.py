@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Binding:
-    """Lets engines load side by side, and one engine at a time bind.
+    """Lets engines load and first run side by side, and one engine at a time bind.
 
     As a context manager it is held alone, which a thread may do repeatedly; `loading` is held by
     any number of threads while nobody holds it alone. Who wants it alone goes before new ones that
@@ -64,4 +64,4 @@ class Binding:
 
 BINDING = Binding()
 """Held while an engine warms up and captures its graph: one engine per process at a time. Engines
-load while nobody holds it, as their allocations would break a capture."""
+load, and run without a graph, while nobody holds it: their allocations would break a capture."""

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from jetson_perception.files.private_files import PrivateFolder, cache_folder
 from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jetson_perception.cuda.device import Stream
 
@@ -47,7 +49,8 @@ _MAX_BYTES, _MAX_FILE_BYTES = 64 << 20, 16 << 20
 
 _SHARED_BYTES = 48 << 10  # what a block may use without asking for more
 
-_compiling = threading.Lock()
+#: By the name under which a result is kept.
+_compiling: dict[str, threading.Lock] = {}
 
 
 def find_nvcc() -> Path | None:
@@ -120,7 +123,8 @@ def compile_kernels(
     target = _target(nvcc, architecture)
     arguments = [*_OPTIONS, *target, *options]
     kept, name = _kept_kernels(), f'{source.stem}-{_key(source, nvcc, arguments)}.bin'
-    with _compiling:  # lanes may ask for the same file at the same time
+    # Several may ask for the same file at the same time; different ones are compiled side by side.
+    with _compiling.setdefault(name, threading.Lock()):
         image = kept.read(name)
         if not image:
             with START_TIMES.span('compiling kernels', source.name):
@@ -267,6 +271,22 @@ def load_module(device: CudaDevice, name: str, options: Sequence[str] = ()) -> M
         there = ', '.join(sorted(each.stem for each in KERNELS.glob('*.cu'))) or 'none'
         raise CudaError(f'this package has no kernels {name!r}; it has: {there}')
     return Module(device, compile_kernels(source, architecture_of(device), options), name)
+
+
+def compile_ahead(device: CudaDevice, names: Sequence[str]) -> None:
+    """Begin to compile kernel files of this package that `load_module` will be asked for.
+
+    Returns at once. What cannot be compiled is left to `load_module`, which says why.
+    """
+    for name in names:
+        compile_it = partial(compile_kernels, KERNELS / f'{name}.cu', architecture_of(device))
+        # A process that ends does not wait for it.
+        threading.Thread(target=_quietly, args=(compile_it,), name=name, daemon=True).start()
+
+
+def _quietly(compile_it: Callable[[], object]) -> None:
+    with suppress(CudaError):
+        compile_it()
 
 
 class Module:

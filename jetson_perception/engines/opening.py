@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jetson_perception.cuda.device import cuda_problem
+from jetson_perception.cuda.device import CudaDevice, cuda_problem
 from jetson_perception.engines.chosen_outputs import choose_outputs
 from jetson_perception.engines.metadata import read_sidecar, sidecar_path
 from jetson_perception.engines.onnx_file.graph import has_quantization
@@ -75,9 +75,14 @@ def _open_tensorrt(request: EngineRequest) -> Engine:
 
 
 def _open_onnxruntime_cuda(request: EngineRequest) -> Engine:
+    from jetson_perception.cuda.compiler import compile_ahead
     from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 
     _require_int8(request)
+    with START_TIMES.span('starting CUDA'):
+        device = CudaDevice.get(request.device)
+    compile_ahead(device, request.kernels)
+    device.close()  # it stays, and the engine gets it again
     return OnnxRuntimeCudaEngine(
         request.path,
         device_index=request.device,
@@ -128,6 +133,7 @@ def open_engine(
     progress: Callable[[float | None, str], None] | None = None,
     cancel: threading.Event | None = None,
     device: int = 0,
+    kernels: tuple[str, ...] = (),
 ) -> Engine:
     """Open a model on a runtime. The first time, building may take minutes.
 
@@ -151,7 +157,7 @@ def open_engine(
         the types of the file, but converts FP32 to FP16 for 'fp16' and 'best' if the package onnx
         is installed, and lets FP32 convolutions round to TF32 unless it is 'fp32'. On the CPU only
         'int8' matters; it is refused everywhere for a model without quantized layers.
-    progress, cancel, device
+    progress, cancel, device, kernels
         See `EngineRequest`.
 
     Raises
@@ -181,7 +187,7 @@ def open_engine(
     beside = sidecar_path(path)
     sidecar = read_sidecar(beside) if beside else ModelInfo()
     size_wh = input_size_wh or overrides.input_size_wh or sidecar.input_size_wh
-    request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device)
+    request = EngineRequest(path, threads, size_wh, precision, progress, cancel, device, kernels)
     with START_TIMES.span('opening', path.name):
         opened, reason = _open(runtime, request)
     _log.info('%s: %s%s', path.name, opened.description, reason)

@@ -39,6 +39,8 @@ class EngineRequest:
         or None if this TensorRT does not report it; and the current phase in words.
     cancel : threading.Event or None
         When set, a build ends and raises BuildCanceled.
+    kernels : tuple of str
+        Kernel files that the model will need on a GPU, to be compiled while it is opened.
     """
 
     path: Path
@@ -48,3 +50,4 @@ class EngineRequest:
     progress: Callable[[float | None, str], None] | None = None
     cancel: threading.Event | None = None
     device: int = 0
+    kernels: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from jetson_perception.model_info import class_name_of, merge
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
 from jetson_perception.models.model_file import open_file
 from jetson_perception.models.registry import looks_like, refuse_other_network, tasks, wrong_task
+from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.tasks.input_layout import input_layout
 from jetson_perception.tasks.network_outputs import NetworkOutputs
 from jetson_perception.tasks.normalization import Normalization
@@ -34,7 +36,6 @@ from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -148,7 +149,7 @@ class Model(Generic[Result, Options]):
         ParameterError
             When a setting is out of range or missing; the error names it.
         """
-        engine = open_file(path, runtime, threads, overrides, **building)
+        engine = open_file(path, runtime, threads, overrides, kernels=cls.task.kernels, **building)
         try:
             return cls(engine, options)
         except BaseException:
@@ -294,7 +295,8 @@ class Model(Generic[Result, Options]):
 def first_outputs(engine: Engine) -> NetworkOutputs:
     """What a network gives for a black image."""
     spec = engine.inputs[0]
-    arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
+    with START_TIMES.span('the very first run', Path(engine.info.path).name):
+        arrays = engine.infer(np.zeros(spec.shape, spec.dtype))
     names = [each.name for each in engine.outputs]
     return NetworkOutputs(names, [np.array(each) for each in arrays], sides_wh(spec.shape))
 

@@ -51,7 +51,9 @@ def open_model(
     ParameterError
         When a setting is out of range or missing; the error names it.
     """
-    engine = open_file(path, runtime, threads, overrides, **building)
+    likely = (task.kernels for task in tasks() if task.node == node)
+    kernels = tuple(sorted(set().union(*likely)))
+    engine = open_file(path, runtime, threads, overrides, kernels=kernels, **building)
     try:
         model: Model[Any, Any] = _task_of(engine, node).make(engine)
     except BaseException:

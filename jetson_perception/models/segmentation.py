@@ -77,6 +77,7 @@ class SemanticSegmentation(Task):
     model_name = 'SegmentationModel'
     node = 'seg_node'
     title = 'semantic segmentation'
+    kernels = ('preprocess', 'segmentation', 'tint')
     params = SegmentationParams
 
     def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:

@@ -53,6 +53,8 @@ class Task(ABC):
         The node that runs them.
     title : str
         What is done with an image, such as 'detection'.
+    kernels : tuple of str
+        The kernel files that most of its models need on a GPU.
     resizes : tuple of str
         How images may be fitted.
     params : type
@@ -64,6 +66,7 @@ class Task(ABC):
     model_name: ClassVar[str]
     node: ClassVar[str]
     title: ClassVar[str]
+    kernels: ClassVar[tuple[str, ...]] = ()
     resizes: ClassVar[tuple[str, ...]] = ('letterbox', 'letterbox_top_left', 'stretch')
     params: ClassVar[type]
 

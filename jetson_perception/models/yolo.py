@@ -179,6 +179,7 @@ class ObjectDetection(Task):
     model_name = 'YoloModel'
     node = 'yolo_node'
     title = 'detection'
+    kernels = ('preprocess', 'yolo', 'yolo_head')
     params = DetectionParams
 
     def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:

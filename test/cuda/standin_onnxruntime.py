@@ -61,6 +61,8 @@ class Provider:
         'wrong'.
     fused : str
         The same of sessions whose convolutions add their bias.
+    searched : str
+        The same of sessions for which cuDNN searches algorithms.
     half : str
         What becomes of models that are given as bytes, which are in FP16: they 'run', are
         'refused', or 'overflow'.
@@ -77,6 +79,7 @@ class Provider:
         records_nothing=False,
         nhwc='run',
         fused='run',
+        searched='run',
         half='run',
     ):
         self.standin = standin
@@ -86,7 +89,7 @@ class Provider:
         self.refuses_recording = refuses_recording
         self.records_nothing = records_nothing
         #: By the setting that asks for it.
-        self.becomes = {'prefer_nhwc': nhwc, 'fuse_conv_bias': fused}
+        self.becomes = {'prefer_nhwc': nhwc, 'fuse_conv_bias': fused, 'EXHAUSTIVE': searched}
         self.half = half
         self.sessions: list[Session] = []
         self.plain_settings: list[dict[str, str]] = []
@@ -107,8 +110,9 @@ class Provider:
         self.standin.not_capturing('cudaMalloc')
         if settings['enable_cuda_graph'] == '1' and self.on_cpu:
             raise RuntimeError('[ONNXRuntimeError] : 1 : FAIL : cannot use the graph capture')
+        assert settings['cudnn_conv_algo_search'] in ('EXHAUSTIVE', 'HEURISTIC')
         for setting, what in self.becomes.items():
-            if setting in settings and what == 'refused':
+            if _asks(settings, setting) and what == 'refused':
                 raise RuntimeError(f"[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : '{setting}'")
         if isinstance(path, bytes) and self.half == 'refused':
             raise RuntimeError('[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Op with float16')
@@ -183,7 +187,7 @@ class Session:
             if self.overflows:
                 results = [result * np.inf for result in results]
             becomes = self.provider.becomes
-            if any(becomes[each] == 'wrong' for each in becomes if each in self.settings):
+            if any(becomes[each] == 'wrong' for each in becomes if _asks(self.settings, each)):
                 results = [1 - result for result in results]
             for bound, result in zip(outputs.values(), results, strict=True):
                 if bound is None:
@@ -224,6 +228,10 @@ class _Handle:
             session.standin.faults.append(
                 f'a session that holds memory of {held} runs was let go of'
             )
+
+
+def _asks(settings, what):
+    return what in settings or what in settings.values()
 
 
 def _entry(options, name):

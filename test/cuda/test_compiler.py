@@ -5,6 +5,7 @@ real one.
 """
 
 import hashlib
+import queue
 import re
 import stat
 import sys
@@ -17,6 +18,7 @@ from jetson_perception.cuda import CudaError, DeviceBuffer
 from jetson_perception.cuda import compiler as compiler_module
 from jetson_perception.cuda.compiler import (
     KERNELS,
+    compile_ahead,
     compile_kernels,
     find_nvcc,
     kernel_cache,
@@ -236,6 +238,44 @@ class TestCache:
         for thread in threads:
             thread.join()
         assert len(nvcc.calls) == 1
+
+    def test_different_files_are_compiled_side_by_side(self, nvcc, source):
+        other = source.with_name('other.cu')
+        other.write_text(source.read_text())
+        # Each waits until the other one has begun.
+        nvcc.write(
+            body=f'n=0; until [ "$(wc -l < {nvcc.log})" = 2 ]; do sleep 0.02; n=$((n + 1)); '
+            '[ $n = 500 ] && exit 1; done'
+        )
+        errors = []
+
+        def compile_one(path):
+            try:
+                compile_kernels(path, 'sm_87')
+            except CudaError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=compile_one, args=(each,)) for each in (source, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+
+
+def test_ahead_failures_are_left_to_who_loads(standin, device, monkeypatch):
+    asked = queue.SimpleQueue()
+
+    def fail(source, architecture, *_):
+        asked.put((source.stem, architecture))
+        raise CudaError('nvcc was not found')
+
+    monkeypatch.setattr(compiler_module, 'compile_kernels', fail)
+    compile_ahead(device, ['preprocess', 'yolo'])
+    found = {asked.get(timeout=30.0) for _ in range(2)}
+    assert found == {('preprocess', 'sm_87'), ('yolo', 'sm_87')}
+    with pytest.raises(CudaError, match='nvcc was not found'):
+        load_module(device, 'yolo')
 
 
 class TestFailures:

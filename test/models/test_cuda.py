@@ -12,6 +12,7 @@ import threading
 import numpy as np
 import onnx
 import pytest
+import small_networks
 import standin_onnxruntime
 import standin_pycuda
 from emulated_gpu import register_kernels
@@ -28,6 +29,7 @@ from ros.encoded import encode, padded
 from jetson_perception.cuda import compiler, pictures
 from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
+from jetson_perception.engines.onnxruntime.session import CudaSession
 from jetson_perception.errors import CudaError, ModelError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
 from jetson_perception.models import SegmentationModel, YoloModel, open_model
@@ -113,6 +115,40 @@ def assert_same_detections(found, expected):
     assert (found.instance_ids is None) == (expected.instance_ids is None)
     if expected.instance_ids is not None:
         assert np.array_equal(found.instance_ids, expected.instance_ids)
+
+
+@pytest.mark.parametrize(
+    ('node', 'make', 'kernels'),
+    [
+        pytest.param(
+            'yolo_node', small_networks.yolo, {'preprocess', 'yolo', 'yolo_head'}, id='yolo'
+        ),
+        pytest.param(
+            'seg_node', color_segmentation, {'preprocess', 'segmentation', 'tint'}, id='seg'
+        ),
+    ],
+)
+def test_kernels_are_compiled_while_the_model_is_opened(
+    standin, tmp_path, monkeypatch, node, make, kernels
+):
+    begun, all_begun, seen = set(), threading.Event(), []
+    compile_kernels, init = compiler.compile_kernels, CudaSession.__init__
+
+    def begin(source, *arguments):
+        begun.add(source.stem)
+        if begun >= kernels:
+            all_begun.set()
+        return compile_kernels(source, *arguments)
+
+    def load(session, *arguments, **more):
+        seen.append(all_begun.wait(DEADLINE_S))
+        init(session, *arguments, **more)
+
+    monkeypatch.setattr(compiler, 'compile_kernels', begin)
+    monkeypatch.setattr(CudaSession, '__init__', load)
+    with open_model(make(tmp_path / 'my.onnx'), runtime='onnxruntime_cuda', node=node):
+        assert seen == [True]
+    assert begun == kernels
 
 
 SIZES = [(64, 48), (90, 61), (33, 70), (200, 48), (64, 48), (64, 48), (64, 48)]

@@ -97,6 +97,7 @@ class Candidate:
                     tf32=tf32,
                     channels_last=variant.layout == 'nhwc',
                     fuses_bias=variant.fuses_bias,
+                    searches=variant.searches,
                     dimensions=dimensions,
                 )
             )

@@ -82,7 +82,10 @@ class Candidates:
         self._kept = self._kept_findings() if choices.modes[0] == 'own_graph' else None
         # Others are compared with it.
         allowed = allowed_variants(choices.layouts)
-        self.variant = self._default = min(allowed, key=lambda each: each.fuses_bias)
+        default = min(allowed, key=lambda each: each.fuses_bias)
+        # The search takes the longest part of a start, so it is tried last.
+        searches = choices.modes[0] != 'own_graph' or 'heuristic' not in choices.searches
+        self.variant = self._default = default._replace(searches=searches)
         self.look_up()
 
     def look_up(self) -> None:
@@ -184,7 +187,11 @@ class Candidates:
     def renew(self, mode: str) -> Candidate:
         """Make a candidate of `variant`, in place of the one in use."""
         self.drop()
-        self.in_use = self.make(self.variant, mode)
+        variant = self.variant
+        if mode == 'plain' and 'exhaustive' in self._choices.searches:
+            variant = variant._replace(searches=True)  # nothing is timed in this mode
+        self.in_use = self.make(variant, mode)
+        self.variant = variant
         return self.in_use
 
     def make(self, variant: Variant, mode: str) -> Candidate:
@@ -248,7 +255,7 @@ class Candidates:
         device, choices = self._stream.device, self._choices
         gpu = device.name, device.compute_capability, driver_release()
         rounding = self.source.is_half, self._tf32
-        allowed = choices.layouts, choices.heads
+        allowed = choices.layouts, choices.heads, choices.searches
         return KeptFindings(kept_name(self.source.digest, self._sizes, rounding, gpu, allowed))
 
     def _cut(self, variant: Variant) -> CutModel:

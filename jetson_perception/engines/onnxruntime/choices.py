@@ -26,6 +26,11 @@ HEADS = ('runtime', 'kernel')
 
 HEADS_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_HEADS'
 
+SEARCHES = ('heuristic', 'exhaustive')
+"""How cuDNN comes to the algorithms of convolutions."""
+
+SEARCHES_VARIABLE = 'JETSON_PERCEPTION_ONNXRUNTIME_SEARCHES'
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -33,13 +38,14 @@ class Choices:
 
     Attributes
     ----------
-    modes, layouts, heads : tuple of str
-        Some of `MODES`, `LAYOUTS` and `HEADS`; modes are tried in this order.
+    modes, layouts, heads, searches : tuple of str
+        Some of `MODES`, `LAYOUTS`, `HEADS` and `SEARCHES`; modes are tried in this order.
     """
 
     modes: tuple[str, ...]
     layouts: tuple[str, ...]
     heads: tuple[str, ...]
+    searches: tuple[str, ...]
 
     @classmethod
     def allowed(
@@ -47,6 +53,7 @@ class Choices:
         modes: Sequence[str] | None = None,
         layouts: Sequence[str] | None = None,
         heads: Sequence[str] | None = None,
+        searches: Sequence[str] | None = None,
     ) -> Choices:
         """The given choices; otherwise those that the environment lists; otherwise all.
 
@@ -62,6 +69,9 @@ class Choices:
             ),
             _listed(
                 heads, HEADS, HEADS_VARIABLE, 'ways to compute the end of a YOLO network on CUDA'
+            ),
+            _listed(
+                searches, SEARCHES, SEARCHES_VARIABLE, 'ways to choose algorithms of convolutions'
             ),
         )
 

@@ -17,6 +17,8 @@ are faster:
   has one for that.
 - One kernel of our own for what follows a YOLO network's last convolutions, in place of some
   thirty small ones.
+- Algorithms of convolutions for which cuDNN searches long, at every start, in place of those that
+  its heuristic puts first.
 """
 
 from __future__ import annotations
@@ -54,7 +56,6 @@ from jetson_perception.engines.onnxruntime.tuner import Tuner
 from jetson_perception.engines.tensor_memory import check_tensor_memory
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.printable import quoted
-from jetson_perception.process.start_times import START_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,6 +99,9 @@ class OnnxRuntimeCudaEngine:
     heads : sequence of str, optional
         Which of `choices.HEADS` to choose from; 'runtime' is always one of them. Default: those
         that the environment variable `HEADS_VARIABLE` lists, else both.
+    searches : sequence of str, optional
+        Which of `choices.SEARCHES` to choose from. Default: those that the environment variable
+        `SEARCHES_VARIABLE` lists, else both.
 
     Attributes
     ----------
@@ -133,8 +137,9 @@ class OnnxRuntimeCudaEngine:
         modes: Sequence[str] | None = None,
         layouts: Sequence[str] | None = None,
         heads: Sequence[str] | None = None,
+        searches: Sequence[str] | None = None,
     ) -> None:
-        choices = Choices.allowed(modes, layouts, heads)
+        choices = Choices.allowed(modes, layouts, heads, searches)
         self._modes = choices.modes
         self._path = check_model_file(path)
         self._tuner = Tuner(self._path.name, choices)
@@ -147,8 +152,7 @@ class OnnxRuntimeCudaEngine:
         self._closed = False
         self._resources = Resources()
         with self._resources.closed_on_error():
-            with START_TIMES.span('starting CUDA'):
-                self.device = self._resources.add(CudaDevice.get(device_index))
+            self.device = self._resources.add(CudaDevice.get(device_index))
             self.stream: Stream = self._resources.add(self.device.new_stream())
             self._candidates = Candidates(
                 source,
@@ -176,9 +180,8 @@ class OnnxRuntimeCudaEngine:
     def _open(self, input_size_wh: tuple[int, int] | None) -> None:
         import onnxruntime
 
-        self._runtime = f'ONNX Runtime {onnxruntime.__version__}, CUDA, {self.device.name}'
-        self.description = self._runtime
-        candidates = self._candidates
+        version, candidates = onnxruntime.__version__, self._candidates
+        self.description = self._runtime = f'ONNX Runtime {version}, CUDA, {self.device.name}'
         found = candidates.known or candidates.ask()
         spec, others = image_input(self._path, found.inputs)
         require_one_input(self._path, [spec.name, *(each.name for each in others)])
@@ -269,7 +272,8 @@ class OnnxRuntimeCudaEngine:
         if self._may_enqueue():
             with self.device.pushed():
                 return self._staged().run(tensor, self.enqueue, self.stream)
-        with BINDING, self.device.pushed():  # a first run allocates
+        # A first run allocates, and plans convolutions for long: beside those of other engines.
+        with BINDING.loading(), self.device.pushed():
             return self._staged().run(tensor, self._run_plainly, self.stream)
 
     def interrupt(self) -> None:

@@ -130,10 +130,10 @@ def _output(name: Any, shape: Any, dtype: Any) -> TensorSpec:
     return TensorSpec(_text(name), tuple(map(_size, shape)), np.dtype(_text(dtype)))
 
 
-def _variant(layout: Any, fuses_bias: Any, decodes_head: Any) -> Variant:
+def _variant(layout: Any, fuses_bias: Any, decodes_head: Any, searches: Any) -> Variant:
     if layout not in LAYOUTS:
         raise ValueError(layout)
-    return Variant(layout, _bool(fuses_bias), _bool(decodes_head))
+    return Variant(layout, _bool(fuses_bias), _bool(decodes_head), _bool(searches))
 
 
 def _head(layout: Any, is_half: Any, output: Any) -> Head:

@@ -73,6 +73,10 @@ class CudaSession:
         Whether the runtime uses the layout NHWC inside, between transpositions.
     fuses_bias : bool
         Whether a convolution adds its bias in the same kernel.
+    searches : bool
+        Whether cuDNN searches for the fastest algorithm of each convolution in the first run. With
+        cuDNN 8 it then times all of them; with cuDNN 9 it ranks them by a heuristic that takes
+        longer.
     dimensions : mapping
         Sizes of open dimensions, by the names that the model gives them.
 
@@ -100,6 +104,7 @@ class CudaSession:
         tf32: bool = False,
         channels_last: bool = False,
         fuses_bias: bool = False,
+        searches: bool = True,
         dimensions: Mapping[str, int] | None = None,
     ) -> None:
         problem = provider_problem()
@@ -118,6 +123,7 @@ class CudaSession:
             'user_compute_stream': str(stream.handle),
             'enable_cuda_graph': '0' if mode == 'plain' else '1',
             'use_tf32': '1' if tf32 else '0',
+            'cudnn_conv_algo_search': 'EXHAUSTIVE' if searches else 'HEURISTIC',
             # Engines share the memory with each other, and on a Jetson with everything else.
             'arena_extend_strategy': 'kSameAsRequested',
         }

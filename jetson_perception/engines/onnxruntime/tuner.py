@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception')
 
-# A variant must take less than this share of the current one's time.
+# A variant must take less than this share of the current one's time. Less gain would not be worth
+# what some cost: a search for algorithms is repeated at every start.
 _WORTH_IT = 0.97
 
 
@@ -71,7 +72,8 @@ class Tuner:
         """
         best = _Timed(first, first.launch_ms())
         try:
-            for variant in allowed_variants(self._choices.layouts):
+            for each in allowed_variants(self._choices.layouts):
+                variant = each._replace(searches=first.variant.searches)
                 timed = (
                     self._time(variant, best, trial, make) if variant != first.variant else None
                 )
@@ -80,6 +82,11 @@ class Tuner:
                     break
             if 'kernel' in self._choices.heads and knows_head():
                 variant = best.candidate.variant._replace(decodes_head=True)
+                timed = self._time(variant, best, trial, make)
+                if timed is not None:
+                    best = _faster(best, timed)
+            if 'exhaustive' in self._choices.searches and not first.variant.searches:
+                variant = best.candidate.variant._replace(searches=True)
                 timed = self._time(variant, best, trial, make)
                 if timed is not None:
                     best = _faster(best, timed)

@@ -19,15 +19,20 @@ class Variant(NamedTuple):
         Whether a convolution adds its bias in the same kernel.
     decodes_head : bool
         Whether our kernel computes the YOLO head.
+    searches : bool
+        Whether cuDNN searches for the fastest algorithm of each convolution, in the first run of
+        every session; otherwise it takes the one that its heuristic puts first.
     """
 
     layout: str
     fuses_bias: bool = False
     decodes_head: bool = False
+    searches: bool = False
 
     def __str__(self) -> str:
         fused = ' with fused bias' * self.fuses_bias
-        return self.layout.upper() + fused + ', head in one kernel' * self.decodes_head
+        head = ', head in one kernel' * self.decodes_head
+        return self.layout.upper() + fused + head + ', searched algorithms' * self.searches
 
 
 # For FP16 in NCHW, cuDNN has no kernel that adds the bias (ONNX Runtime 1.31); for other types it

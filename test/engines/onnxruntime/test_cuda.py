@@ -361,6 +361,34 @@ class TestWaysToRun:
         assert all(seen)
         engine.close()
 
+    def test_first_runs_of_engines_go_side_by_side(self, provider, path, monkeypatch):
+        """Each plans its convolutions, for up to seconds."""
+        together = threading.Barrier(2, timeout=30.0)
+        run_and_wait, errors = CudaSession.run_and_wait, []
+
+        def meet(session):
+            together.wait()
+            run_and_wait(session)
+
+        monkeypatch.setattr(CudaSession, 'run_and_wait', meet)
+        engines = [OnnxRuntimeCudaEngine(path) for _ in range(2)]
+
+        def infer(engine):
+            try:
+                tensor = noise(engine)
+                np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+            except Exception as err:  # noqa: BLE001 - shown below
+                errors.append(err)
+
+        threads = [threading.Thread(target=infer, args=(engine,)) for engine in engines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        for engine in engines:
+            engine.close()
+
     def test_many_engines_bind_at_once(self, provider, path):
         """Engines that bind in many threads at once disturb no other's recording."""
         engines = [OnnxRuntimeCudaEngine(path) for _ in range(4)]
@@ -534,9 +562,9 @@ class TestHalf:
 
 def asked_of(provider):
     """What each session for a graph was told of its convolutions."""
-    known = ('prefer_nhwc', 'fuse_conv_bias')
+    known = ('prefer_nhwc', 'fuse_conv_bias', 'EXHAUSTIVE')
     return [
-        [each for each in known if each in session.settings]
+        [each for each in known if each in {*session.settings, *session.settings.values()}]
         for session in provider.sessions
         if session.records
     ]
@@ -545,7 +573,8 @@ def asked_of(provider):
 class TestLayouts:
     @pytest.fixture(autouse=True)
     def _times(self, monkeypatch):
-        """NHWC is the faster one, unless a test says otherwise."""
+        """NHWC is the faster one, unless a test says otherwise; algorithms are not searched."""
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_SEARCHES', 'heuristic')
         self.ms = {'nchw': 2.0, 'nhwc': 1.0}
         monkeypatch.setattr(
             Candidate, 'launch_ms', lambda candidate: self.ms[candidate.variant.layout]
@@ -652,12 +681,104 @@ class TestLayouts:
             OnnxRuntimeCudaEngine(path, layouts=['nwhc'])
 
 
+class TestSearches:
+    """Algorithms of convolutions by cuDNN's search, which every start has to repeat."""
+
+    BOTH = ('prefer_nhwc', 'fuse_conv_bias')
+
+    @pytest.fixture(autouse=True)
+    def _times(self, monkeypatch):
+        """NHWC is faster, and so are searched algorithms, unless a test says otherwise."""
+        self.saved = 0.1
+
+        def launch_ms(candidate):
+            variant = candidate.variant
+            return 2.0 - (variant.layout == 'nhwc') - self.saved * variant.searches
+
+        monkeypatch.setattr(Candidate, 'launch_ms', launch_ms)
+
+    def test_it_opens_and_answers_without_and_searches_last(self, provider, engine, path, caplog):
+        tensor = noise(engine)
+        np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+        assert asked_of(provider) == [[]]
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert asked_of(provider) == [[], [*self.BOTH], [*self.BOTH, 'EXHAUSTIVE']]
+        assert 'NHWC with fused bias, searched algorithms 0.900 ms' in caplog.text
+        assert engine.description.endswith('own graph, NHWC with fused bias, searched algorithms')
+        np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+
+    @pytest.mark.parametrize(
+        'saved', [pytest.param(0.029, id='too_little'), pytest.param(-1, id='slower')]
+    )
+    def test_a_gain_that_is_not_worth_it(self, provider, engine, saved):
+        self.saved = saved
+        engine.bind_thread()
+        assert len(asked_of(provider)) == 3
+        assert engine.description.endswith('own graph, NHWC with fused bias')
+
+    @pytest.mark.parametrize('saved', [0.1, 0.0])
+    def test_later_engines_do_what_was_found(self, provider, path, saved):
+        self.saved = saved
+        for _ in range(2):
+            engine = OnnxRuntimeCudaEngine(path)
+            engine.bind_thread()
+            engine.close()
+        assert len(provider.sessions) == 4
+        assert ('EXHAUSTIVE' in asked_of(provider)[-1]) == (saved > 0)
+
+    @pytest.mark.parametrize('searched', ['refused', 'wrong'])
+    def test_one_that_fails_is_left(self, monkeypatch, standin, path, caplog, searched):
+        standin_onnxruntime.install(monkeypatch, standin, searched=searched)
+        engine = OnnxRuntimeCudaEngine(path)
+        with caplog.at_level(logging.INFO, 'jetson_perception'):
+            engine.bind_thread()
+        assert engine.description.endswith('own graph, NHWC with fused bias')
+        assert 'does not run in NHWC with fused bias, searched algorithms' in caplog.text
+        engine.close()
+
+    @pytest.mark.parametrize(
+        ('searches', 'asked'),
+        [
+            ('heuristic', [[], [*BOTH]]),
+            ('exhaustive', [['EXHAUSTIVE'], [*BOTH, 'EXHAUSTIVE']]),
+        ],
+    )
+    def test_one_alone(self, provider, path, searches, asked, monkeypatch):
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_SEARCHES', searches)
+        engine = OnnxRuntimeCudaEngine(path)
+        engine.bind_thread()
+        assert asked_of(provider) == asked
+        engine.close()
+        with pytest.raises(ParameterError, match=r'are fast .*some of heuristic, exhaustive'):
+            OnnxRuntimeCudaEngine(path, searches=['fast'])
+
+    @pytest.mark.parametrize(
+        'options',
+        [
+            pytest.param({'modes': ['plain']}, id='asked_for'),
+            pytest.param({'modes': ['runtime_graph', 'plain']}, id='graph_of_the_runtime'),
+            pytest.param({'on_cpu': ['topk']}, id='with_operators_on_the_cpu'),
+        ],
+    )
+    def test_where_nothing_is_timed_it_searches(self, monkeypatch, standin, path, options):
+        modes = options.pop('modes', None)
+        provider = standin_onnxruntime.install(monkeypatch, standin, **options)
+        engine = OnnxRuntimeCudaEngine(path, modes=modes)
+        engine.bind_thread()
+        tensor = noise(engine)
+        np.testing.assert_array_equal(engine.infer(tensor)[0], on_cpu(path, tensor)[0])
+        assert provider.sessions[-1].settings['cudnn_conv_algo_search'] == 'EXHAUSTIVE'
+        engine.close()
+
+
 class TestHead:
     """The end of a YOLO network by the package's own kernel, which the emulator runs."""
 
     @pytest.fixture(autouse=True)
     def _times(self, monkeypatch):
-        """The head by the kernel is faster, unless a test says otherwise."""
+        """The kernel is faster, unless a test says otherwise; algorithms are not searched."""
+        monkeypatch.setenv('JETSON_PERCEPTION_ONNXRUNTIME_SEARCHES', 'heuristic')
         self.head_ms = 1.0
         monkeypatch.setattr(
             Candidate,

@@ -22,7 +22,7 @@ CUT = Findings(
     inputs=WHOLE.inputs,
     metadata={},
     outputs=WHOLE.outputs,
-    variant=Variant('nchw', decodes_head=True),
+    variant=Variant('nchw', decodes_head=True, searches=True),
     head=Head(HeadLayout(((80, 80), (40, 40)), (8, 16), 16, 80), is_half=True, output=0),
 )
 
@@ -54,9 +54,10 @@ def test_no_findings(content):
         ('outputs', [['output0', [1, True], 'float32']]),
         ('outputs', [['output0', [1], 'float31']]),
         ('outputs', [[1, [1], 'float32']]),
-        ('variant', {'layout': 'nwhc', 'fuses_bias': False, 'decodes_head': False}),
-        ('variant', {'layout': 'nchw', 'fuses_bias': 0, 'decodes_head': False}),
+        ('variant', Variant('nwhc')._asdict()),
+        ('variant', {**Variant('nchw')._asdict(), 'fuses_bias': 0}),
         ('variant', {'layout': 'nchw'}),
+        ('variant', {**Variant('nchw')._asdict(), 'searches': 1}),
         ('head', {}),
         ('head', {'layout': {}, 'is_half': True, 'output': 0}),
         ('head', {'layout': {'grids_wh': [[1, 1]] * 9, 'strides': [1] * 9}, 'output': 0}),

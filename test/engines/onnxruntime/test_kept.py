@@ -78,7 +78,7 @@ def findings():
 @pytest.mark.parametrize('half', [False, True], ids=['as_it_is', 'converted'])
 def test_the_next_start_makes_one_session(start, half):
     ends = BEST + ', converted to FP16' * half
-    assert len(start(ends, half).sessions) == 3
+    assert len(start(ends, half).sessions) == 4
     for _ in range(2):
         assert len(start(ends, half).sessions) == 1
 
@@ -133,7 +133,7 @@ def test_another_one_is_tried_anew(start, monkeypatch, path, change):
 
 def test_another_precision_is_tried_anew(start):
     start()
-    assert len(start(half=True).sessions) == 3
+    assert len(start(half=True).sessions) == 4
 
 
 def test_a_copy_of_the_file_is_known(start, path, tmp_path, monkeypatch, standin):
@@ -215,7 +215,7 @@ def test_where_nothing_can_be_kept_the_process_remembers(
 ):
     (tmp_path / 'cache').write_text('a file')
     provider = standin_onnxruntime.install(monkeypatch, standin, cache=tmp_path / 'cache')
-    for count in (3, 5, 7):  # the model without its head is not kept either
+    for count in (4, 6, 8):  # the model without its head is not kept either
         engine = OnnxRuntimeCudaEngine(path)
         engine.bind_thread()
         assert engine.description.endswith(BEST)
@@ -233,6 +233,6 @@ def test_two_engines_that_are_opened_before_either_is_bound(monkeypatch, standin
         engine.bind_thread()
         assert engine.description.endswith(BEST)
         assert is_right(engine, path)
-    assert len(provider.sessions) == 5  # two whole models, two trials, and what is known
+    assert len(provider.sessions) == 6  # two whole models, three trials, and what is known
     for engine in engines:
         engine.close()
