@@ -32,21 +32,16 @@ def test_nobody_knows_of_how_many(terminal):
         assert ('3/?' in console.file.getvalue()) is terminal
 
 
-def test_what_is_logged_meanwhile_goes_above_the_bar(capsys):
+def test_what_is_logged_meanwhile_goes_above_the_bar(capsys, monkeypatch):
     handler = logging.StreamHandler()
     other = logging.StreamHandler(io.StringIO())
     console = Console(file=io.StringIO(), force_terminal=True, width=40)
     root = logging.getLogger()
-    for each in (handler, other):
-        root.addHandler(each)
-    try:
-        with progress_bar(console) as progress:
-            add_open_end(progress, 'frames')
-            root.warning('[red] %s', 60 * 'x')
-        root.warning('after it')
-    finally:
-        for each in (handler, other):
-            root.removeHandler(each)
+    monkeypatch.setattr(root, 'handlers', [handler, other])  # without what other tests left
+    with progress_bar(console) as progress:
+        add_open_end(progress, 'frames')
+        root.warning('[red] %s', 60 * 'x')
+    root.warning('after it')
     assert f'\x1b[2K[red] {60 * "x"}\n' in console.file.getvalue()  # not folded, nor marked up
     assert capsys.readouterr().err == 'after it\n'
     assert other.stream.getvalue().count('\n') == 2

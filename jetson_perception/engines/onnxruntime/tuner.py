@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger('jetson_perception')
 
-# A variant must take less than this share of the current one's time. Less gain would not be worth
-# what some cost: a search for algorithms is repeated at every start.
+# A variant must take less than this share of the current one's time.
 _WORTH_IT = 0.97
+# With a search for algorithms it must gain more: the search is repeated at every start, a second
+# or more for each engine, and times of one variant differ by some 5 % between trials.
+_WORTH_A_SEARCH = 0.9
 
 
 class _Timed(NamedTuple):
@@ -126,7 +128,8 @@ class Tuner:
 
 def _faster(best: _Timed, other: _Timed) -> _Timed:
     """The faster of two candidates; the other one is closed."""
-    if other.ms < _WORTH_IT * best.ms:
+    worth_it = _WORTH_A_SEARCH if other.candidate.variant.searches else _WORTH_IT
+    if other.ms < worth_it * best.ms:
         best.candidate.close()
         return other
     other.candidate.close()
