@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from jetson_perception.dds.frame_counts import Counted
+from jetson_perception.dds.middleware import FAST_DDS
 
 #: VGA in color, the smallest that cameras usually send.
 _USUAL_IMAGE_BYTES = 640 * 480 * 3
@@ -97,6 +98,9 @@ class InputFacts:
         Whether some of those are another user's, and keep this process from its own.
     elsewhere : tuple of str
         What is known of participants that cannot be discovered, for people: domains, ranges.
+    middleware : str
+        The name of this process's, as RMW_IMPLEMENTATION has it. Unless it is DDS, what is known
+        of sockets, shared memory and domains does not count.
     """
 
     topic: str
@@ -120,6 +124,7 @@ class InputFacts:
     stale_bytes: int = 0
     stale_refused: bool = False
     elsewhere: tuple[str, ...] = ()
+    middleware: str = FAST_DDS
 
     @property
     def is_losing(self) -> bool:

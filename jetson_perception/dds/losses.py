@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.dds import sockets
 from jetson_perception.dds.findings import Cause, Finding, shown_size
 from jetson_perception.dds.input_facts import Memory, Publisher
+from jetson_perception.dds.middleware import is_dds, router_hint
 from jetson_perception.dds.shared_memory_losses import had_no_room, memory_finding, no_space
 from jetson_perception.printable import listed, printable
 
@@ -48,7 +49,7 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
 
 
 def _nobody(facts: InputFacts) -> Finding:
-    if facts.elsewhere:
+    if facts.elsewhere and is_dds(facts.middleware):
         return Finding(
             Cause.DISCOVERY,
             f'nobody publishes it here, but {listed(facts.elsewhere, _MOST_NAMED)}',
@@ -57,7 +58,8 @@ def _nobody(facts: InputFacts) -> Finding:
     return Finding(
         Cause.NO_PUBLISHER,
         'nobody publishes it',
-        'start the camera driver, or remap image to the topic that it publishes',
+        'start the camera driver, or remap image to the topic that it publishes'
+        f'{router_hint(facts.middleware)}',
     )
 
 
@@ -67,7 +69,7 @@ def _mismatch(publisher: Publisher) -> Finding:
 
 def _is_resent(facts: InputFacts) -> bool:
     """Whether frames replace each other here because they were lost before, and sent again."""
-    if not facts.reliable:
+    if not facts.reliable or not is_dds(facts.middleware):
         return False
     if facts.socket_drops or facts.torn >= _LEAST_TORN:
         return True
@@ -84,6 +86,8 @@ def _slow_taking() -> Finding:
 
 
 def _of_publisher(publisher: Publisher, facts: InputFacts) -> Finding:
+    if not is_dds(facts.middleware):
+        return _unseen(publisher, facts) if facts.is_losing else _silent(publisher, facts)
     if publisher.same_host is False:
         return _from_afar(publisher, facts)
     if facts.by_shared_memory or (facts.is_losing and not _buffers_suffice(facts)):
@@ -167,6 +171,16 @@ def _load(publisher: Publisher) -> Finding:
         f'nothing on the way from {publisher.name} explains it, so processes have no time to send '
         'or receive',
         'free the processor (top), or have the camera send fewer or smaller images',
+    )
+
+
+def _unseen(publisher: Publisher, facts: InputFacts) -> Finding:
+    middleware = printable(facts.middleware) or 'this middleware'
+    return Finding(
+        Cause.LOAD,
+        f'how {middleware} carries what {publisher.name} sends is not seen from here; a processor '
+        'or a network is too slow for it',
+        'free the processor (top), or have the camera send fewer, smaller or compressed images',
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.dds import sockets
+from jetson_perception.dds.middleware import is_dds
 from jetson_perception.dds.segments import stale_files
 from jetson_perception.doctor.finding import MISSING, WARNING, Finding
 from jetson_perception.errors import PerceptionError
@@ -44,9 +45,12 @@ def examine_ros(machine: Machine) -> Iterator[Finding]:
     if rmw:
         yield Finding('ROS', 'middleware', rmw)
     yield _profile(machine, rmw)
-    yield _shared_memory(machine)
+    by_dds = not rmw or is_dds(rmw)
+    if by_dds:
+        yield _shared_memory(machine)
     yield from _stale_files(machine)
-    yield _receive_buffer(machine)
+    if by_dds:
+        yield _receive_buffer(machine)
 
 
 def _python(machine: Machine) -> Finding:

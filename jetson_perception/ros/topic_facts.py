@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import rclpy
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
 
 from jetson_perception.dds import sockets
 from jetson_perception.dds.frame_counts import Counted
 from jetson_perception.dds.guids import PID_MODULUS, Guid
 from jetson_perception.dds.input_facts import InputFacts, Publisher
+from jetson_perception.dds.middleware import is_dds
 from jetson_perception.dds.other_domains import undiscovered
 from jetson_perception.dds.own_sockets import own_sockets
 from jetson_perception.dds.publisher_memory import (
@@ -96,11 +98,14 @@ class TopicFacts:
             stale_bytes=left.nbytes,
             stale_refused=left.refused,
             elsewhere=() if publishers else self.elsewhere(),
+            middleware=rclpy.get_rmw_implementation_identifier(),
             **known,
         )
 
     def elsewhere(self) -> tuple[str, ...]:
-        """What of this host's participants cannot be discovered, for people."""
+        """What of this host's participants cannot be discovered, for people; only DDS has any."""
+        if not is_dds(rclpy.get_rmw_implementation_identifier()):
+            return ()
         return undiscovered(self._node.context.get_domain_id())
 
     def _own(self) -> tuple[Guid, bool]:

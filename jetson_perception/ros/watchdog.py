@@ -6,8 +6,11 @@ import math
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import rclpy
+
 from jetson_perception.dds.findings import Cause, Finding
 from jetson_perception.dds.losses import judge
+from jetson_perception.dds.middleware import router_hint
 from jetson_perception.printable import counted, listed, printable, printable_line
 from jetson_perception.ros.endpoint_names import is_named, shown_name
 from jetson_perception.ros.health import NodeHealth
@@ -207,8 +210,8 @@ class ImageWatchdog:
         """One line: the topic, who publishes it and how, and what to do."""
         topic = self._subscription.topic_name
         since = 'no image any more' if self._ever else 'no image yet'
-        waited_s = self._now_s() - self._last_s
-        silence_s = 3 * self._patience_s if waited_s >= 3 * self._patience_s else self._patience_s
+        longer_s = 3 * self._patience_s
+        silence_s = longer_s if self._now_s() - self._last_s >= longer_s else self._patience_s
         start = f'{since} on {topic} ({self._topic.type_name}) for {silence_s:.0f} s: '
         publishers = self._publishers()
         if not publishers:
@@ -262,9 +265,10 @@ class ImageWatchdog:
         )
 
     def _hint(self) -> str:
-        """What of this host's participants cannot be discovered, as the publisher may be one."""
+        """Where the publisher may be hidden: a router, or participants that nobody discovers."""
         found = self._facts.elsewhere()
-        return f'; {listed(found, _MOST_HINTS)}' if found else ''
+        router = router_hint(rclpy.get_rmw_implementation_identifier())
+        return f'{router}; {listed(found, _MOST_HINTS)}' if found else router
 
     def _elsewhere(self, topic: str) -> str:
         # All forms are taken, by whatever name; those of the kind that was looked for come first.
@@ -278,10 +282,8 @@ class ImageWatchdog:
                 names = printable(', '.join(others), 1000)
                 what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
                 return f'{what} are on {names}: remap image to one of them'
-        return (
-            'start the camera driver, or remap image to the topic that it publishes'
-            f'{self._hints()}'
-        )
+        hints = self._hints()
+        return f'start the camera driver, or remap image to the topic that it publishes{hints}'
 
     def _others_publish(self, topic: str) -> bool:
         own = self._node.get_namespace(), self._node.get_name()

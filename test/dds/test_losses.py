@@ -131,3 +131,38 @@ def test_a_cause_and_no_other(known, cause):
 )
 def test_nothing_is_said(known):
     assert judge(known) == []
+
+
+@pytest.mark.parametrize('middleware', ['rmw_zenoh_cpp', 'rmw_of_tomorrow_cpp'])
+class TestOfAnotherMiddlewareThanDds:
+    @pytest.mark.parametrize(
+        'known',
+        [
+            pytest.param(STOCK, id='small_sockets'),
+            pytest.param(FULL, id='no_shared_memory'),
+            pytest.param({'stale_refused': True, 'stale_bytes': 9 << 20}, id='stale_files'),
+            pytest.param({'torn': 900}, id='fragments'),
+            pytest.param({'by_shared_memory': False}, id='no_segment_of_our_own'),
+        ],
+    )
+    @pytest.mark.parametrize(
+        'sender',
+        [
+            pytest.param(OTHER_DDS, id='unknown_host'),
+            # A random id may look like one of Fast DDS.
+            pytest.param(publisher(Memory.ELSEWHERE, 0), id='by_chance_of_this_host'),
+            pytest.param(FAR, id='by_chance_of_another_host'),
+        ],
+    )
+    def test_nothing_of_dds_is_blamed(self, middleware, known, sender):
+        (lost,) = judge(facts(sender, **(LOSING | known), middleware=middleware))
+        (silent,) = judge(facts(sender, **(SILENT | known), middleware=middleware))
+        assert (lost.cause, silent.cause) == (Cause.LOAD, Cause.SILENT)
+        assert middleware in lost.found
+        for word in ('shm', 'net.core', 'UDP', 'FAST', 'on the way'):
+            assert word not in f'{lost} {silent}'
+
+    def test_domains_are_not_spoken_of(self, middleware):
+        (nobody,) = judge(facts(**SILENT, elsewhere=('domain 7',), middleware=middleware))
+        assert nobody.cause is Cause.NO_PUBLISHER
+        assert ('rmw_zenohd' in nobody.cure) == (middleware == 'rmw_zenoh_cpp')

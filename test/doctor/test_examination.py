@@ -232,6 +232,14 @@ def test_shared_memory_that_is_too_small(tmp_path):
     assert '--ipc=host' in found.advice
 
 
+def test_a_middleware_without_dds_is_asked_for_nothing_of_it(tmp_path):
+    machine = CapturedMachine('x86', tmp_path)
+    machine.environ = {'ROS_DISTRO': 'jazzy', 'RMW_IMPLEMENTATION': 'rmw_zenoh_cpp'}
+    found = {each.name: each for each in examine(machine) if each.group == 'ROS'}
+    assert found['Fast DDS profile'].found == 'not used by rmw_zenoh_cpp'
+    assert not {'/dev/shm', 'net.core.rmem_max'} & found.keys()
+
+
 def test_a_profile_is_not_asked_for_and_one_that_loses_images_is_told(tmp_path):
     machine = CapturedMachine('orin_nano_jetpack6', tmp_path)
     machine.environ = {'ROS_DISTRO': 'humble'}

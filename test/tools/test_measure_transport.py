@@ -19,6 +19,7 @@ from transport.private_folders import opening_script  # noqa: E402
 from transport.rates import (  # noqa: E402
     SECOND_NS,
     answered,
+    fewest_answered,
     latencies_ms,
     percentile,
     rate_answered,
@@ -82,6 +83,21 @@ class TestAnswered:
 
     def test_an_answer_says_that_its_image_was_sent(self):
         assert answered([], notes((5, 100)), 0, SECOND_NS) == (1, 1)
+
+
+class TestFewestAnswered:
+    def test_of_one_node_as_of_itself(self):
+        sent = notes((0, 100), (0, 200))
+        assert fewest_answered(sent, [notes((5, 100))], 0, SECOND_NS) == (1, 2)
+
+    def test_the_node_that_answers_fewer_counts(self):
+        sent = notes((0, 100), (0, 200))
+        heard_by = [notes((5, 100), (5, 200)), notes((5, 200))]
+        assert fewest_answered(sent, heard_by, 0, SECOND_NS) == (1, 2)
+
+    def test_what_another_node_answered_was_sent(self):
+        heard_by = [notes((5, 100), (5, 200)), notes((5, 200))]
+        assert fewest_answered([], heard_by, 0, SECOND_NS) == (1, 2)
 
 
 @pytest.mark.parametrize(

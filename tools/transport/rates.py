@@ -75,6 +75,17 @@ def answered(
     return len(got), len(got | stamps)
 
 
+def fewest_answered(
+    sent: Sequence[Note], heard_by: Sequence[Sequence[Note]], begin_ns: int, end_ns: int
+) -> tuple[int, int]:
+    """Of several nodes that get the same images: what the one that answered fewest did, and all.
+
+    What one of them answered was sent, also where another one did not answer it.
+    """
+    every = [*sent, *(note for heard in heard_by for note in heard)]
+    return min(answered(every, heard, begin_ns, end_ns) for heard in heard_by)
+
+
 def latencies_ms(heard: Sequence[Note], begin_ns: int, end_ns: int) -> list[float]:
     """From stamp to heard, for what was heard between two moments; sorted."""
     return sorted((n.at_ns - n.stamp_ns) / 1e6 for n in heard if begin_ns <= n.at_ns < end_ns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transport import cyclone, nodes
 from transport.lab import Lab, ProgramEnded
 from transport.outcomes import Outcome, printed
-from transport.rates import SECOND_NS, answered, rate_answered
+from transport.rates import SECOND_NS, fewest_answered, rate_answered
 from transport.verdicts import TOLD_S, bar_with, told, verdict
 
 if TYPE_CHECKING:
@@ -221,11 +221,12 @@ def _run(lab: Lab, situation: Situation, seconds: int, stock: bool) -> Outcome:
     end_ns = begin_ns + seconds * SECOND_NS
     # Also long enough for what the log has to say by then.
     lab.spend(max(end_ns / 1e9 + 1.0, begin_s + TOLD_S) - time.time())
+    heard_by = [x.of(name) for x, name in answers]
     found = min(
-        (rate_answered(x.of(name), begin_ns, seconds) for x, name in answers),
+        (rate_answered(each, begin_ns, seconds) for each in heard_by),
         key=lambda rate: (rate.least, sum(rate.by_second)),
     )
-    counted = min(answered(sent.of(topic), x.of(name), begin_ns, end_ns) for x, name in answers)
+    counted = fewest_answered(sent.of(topic), heard_by, begin_ns, end_ns)
     return _judged(lab, situation, begin_s, found, counted, stock)
 
 
@@ -267,12 +268,10 @@ def _start_camera(lab: Lab, situation: Situation, place: Place) -> tuple[Notes, 
 
 
 def _camera_node(lab: Lab, situation: Situation) -> NodeProcess:
-    width, height = situation.size_wh
-    parameters: dict[str, Any] = {'frame_rate': situation.rate_hz}
-    if situation.size_wh != Situation.size_wh:
-        parameters |= {'source': nodes.pictures(lab, width, height), 'loop': True}
-        parameters |= {'width': 0, 'height': 0}  # the size is not known before the first picture
-    return nodes.camera_node(from_launch=situation.from_launch, **parameters)
+    parameters = nodes.rendered_beforehand(lab, situation.size_wh)
+    return nodes.camera_node(
+        from_launch=situation.from_launch, frame_rate=situation.rate_hz, **parameters
+    )
 
 
 def _begin_s(lab: Lab, sent: Notes, topic: str) -> float:
