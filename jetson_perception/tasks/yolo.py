@@ -154,9 +154,9 @@ def decode(
     Returns
     -------
     Detections
-        Boxes are clipped to the image, and dropped if outside; all keypoints are returned, not
-        clipped. If nothing is found, a model with keypoints gives an empty keypoint array, and one
-        with masks `instance_ids` of zeros. Everything is finite.
+        Boxes are clipped to the image, and dropped if outside; all keypoints are returned, those
+        outside at its edge, as Ultralytics does. If nothing is found, a model with keypoints gives
+        an empty keypoint array, and one with masks `instance_ids` of zeros. Everything is finite.
 
     Raises
     ------
@@ -195,6 +195,9 @@ def decode(
     if found.keypoints is not None and not all_finite(found.keypoints):
         bad = ~np.isfinite(found.keypoints).all(axis=-1)
         require_finite('keypoints', int(np.count_nonzero(bad)), bad.size, 'keypoints')
+    if found.keypoints is not None:
+        points = found.keypoints[..., :2]
+        np.clip(points, np.float32(0), np.array(transform.source_wh, np.float32), out=points)
     if prototypes is None:
         return found
     if not all_finite(values):

@@ -264,7 +264,7 @@ def test_keypoints(family, shape, classes, dtype):
     layout = YoloLayout(family, classes, shape, channels_last=family == 'end_to_end')
     count, depth = shape
     near = np.tile([150, 250, 0.5][:depth], (count, 1))
-    far = np.tile([600, 700, 0.0][:depth], (count, 1))  # below the image: kept as it is
+    far = np.tile([600, 700, 0.0][:depth], (count, 1))  # below the image: at its edge
     far[:, 0] += np.arange(count)
     rows = {
         3: row(layout, (100, 200, 200, 300), 0.5, 0, far),
@@ -275,7 +275,7 @@ def test_keypoints(family, shape, classes, dtype):
     assert found.keypoints.shape == (2, count, 3)
     assert found.keypoints.dtype == np.float32
     assert (found.keypoints[0] == (300, 220, 0.5 if depth == 3 else 1)).all()
-    expected = [[1200 + 2 * i, 1120, 0 if depth == 3 else 1] for i in range(count)]
+    expected = [[1200 + 2 * i, 720, 0 if depth == 3 else 1] for i in range(count)]
     assert found.keypoints[1].tolist() == pytest.approx(np.array(expected), abs=1)
 
 
