@@ -388,4 +388,5 @@ def _boxes_scores(
         corners=True,
         relative=is_relative(boxes.array),
         activation=activation,
+        several_classes_a_row=True,
     )
