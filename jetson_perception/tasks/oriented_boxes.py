@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted, quoted
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES, thresholds_of
-from jetson_perception.tasks.export_outputs import are_probabilities, cell_counts
+from jetson_perception.tasks.detectors.output import are_probabilities
 from jetson_perception.tasks.finite import count_not_finite, require_finite
 from jetson_perception.tasks.results import Detections, enclosing, have_area, stretched
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -60,6 +61,9 @@ class OrientedLayout:
     family: ClassVar[str] = 'oriented'
     keypoint_count: ClassVar[int] = 0
     coefficient_count: ClassVar[int] = 0
+    told_by: ClassVar[str] = 'angles, which no scores can be, as the last value of each row'
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
 
     @property
     def value_count(self) -> int:

@@ -19,7 +19,7 @@ a second output with the mask prototypes, (1, coefficients, height / 4, width / 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted, quoted
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.detection_options import (
     MAX_CANDIDATES,
     DetectionOptions,
@@ -50,8 +51,12 @@ FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
 _COCO_POSE_VALUES = 80 + 17 * 3
+_TOLD_BY = {
+    'objectness': 'three rows a cell',
+    'anchor_free': 'one row a cell, and the number of its values',
+    'end_to_end': 'rows of corners, score and class, in pixels',
+}
 _ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MAX_END_TO_END_SIDE = 1000
 _PROTOTYPE_STRIDE = 4
 
@@ -85,6 +90,14 @@ class YoloLayout:
     output: int = 0
     coefficient_count: int = 0
     prototypes: int = 0
+
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
+
+    @property
+    def told_by(self) -> str:
+        """What the family is told by where nothing names it, for people."""
+        return _TOLD_BY[self.family]
 
     @property
     def keypoint_count(self) -> int:
@@ -426,10 +439,7 @@ def _anchors_fit(
 ) -> bool:
     """Whether this axis of the shape can be the family's anchors."""
     values, anchors = (shape[2], shape[1]) if channels_last else (shape[1], shape[2])
-    cells = [
-        sum(-(-network_wh[0] // stride) * -(-network_wh[1] // stride) for stride in strides)
-        for strides in _STRIDES
-    ]
+    cells = cell_counts(network_wh)
     counts = {(count * n, n) for count in cells for n in _ANCHORS_A_CELL.values()}
     if (anchors, _ANCHORS_A_CELL.get(family)) in counts:
         return True

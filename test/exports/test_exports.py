@@ -13,8 +13,8 @@ from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.exports import other_network
 from jetson_perception.tasks.network_outputs import NetworkOutputs
+from jetson_perception.tasks.other_networks import other_network
 
 DATA = Path(__file__).with_name('data')
 IMAGE = np.zeros((480, 640, 3), np.uint8)

@@ -67,11 +67,12 @@ from jetson_perception.images.jpeg_damage import decode_watched, with_end_mark
 from jetson_perception.images.video_stream import VideoPacket, VideoStream
 from jetson_perception.model_info import LAYOUTS, ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
-from jetson_perception.tasks.box_layouts import decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.exports import other_network, recognize_boxes
+from jetson_perception.tasks.detectors.decoding import decode_boxes
+from jetson_perception.tasks.detectors.registry import recognize_boxes
 from jetson_perception.tasks.network_outputs import NetworkOutputs
+from jetson_perception.tasks.other_networks import other_network
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import recognize_segmentation_layout
 from jetson_perception.tasks.yolo import recognize_layout
