@@ -297,7 +297,7 @@ def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]
     # integers many times faster.
     half = rows.dtype == np.float16
     bits = rows.view(np.uint16) if half else rows
-    if bits.flags.c_contiguous:
+    if bits.size and bits.flags.c_contiguous:
         # A maximum along the long axis is vectorized; transposing first is worth it.
         bits = cv2.transpose(bits).T
     best = bits[:, first:last].max(axis=1)

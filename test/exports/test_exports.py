@@ -434,6 +434,11 @@ class TestUncertain:
             with pytest.raises(ModelError, match=f"layout is '{layout}'"):
                 open_model(path, overrides=ModelInfo(layout=layout))
 
+    @pytest.mark.parametrize('name', ['rt_detr_ultralytics', 'rt_detr_ultralytics_8_3'])
+    def test_scores_of_rt_detr_are_no_logits_of_detr(self, name):
+        with pytest.raises(ModelError, match="layout is 'detr', and"):
+            open_model(DATA / f'{name}.onnx', overrides=ModelInfo(layout='detr'))
+
     def test_where_boxes_have_no_scale(self, tmp_path):
         """A black image may give no box that tells, and the first that does decides."""
         outputs = {

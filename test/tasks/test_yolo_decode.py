@@ -234,6 +234,13 @@ def test_an_output_of_nothing_but_garbage(layout, value, dtype):
         decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
 
 
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+def test_no_anchors_at_all(layout):
+    shape = (1, 0, layout.value_count) if layout.channels_last else (1, layout.value_count, 0)
+    found = decode([np.empty(shape, np.float32)], layout, LETTERBOX, DetectionOptions())
+    assert len(found) == 0
+
+
 def test_boxes_are_clipped_and_those_outside_are_dropped():
     rows = {
         1: row(ANCHOR_FREE, (-20, 120, 100, 700), 0.9, 3),

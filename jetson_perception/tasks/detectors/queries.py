@@ -40,6 +40,8 @@ def read_queries(
 ) -> BoxLayout | None:
     """A row a query, boxes as fractions: of DETR, RT-DETR and what came of them."""
     if len(seen) == 1:
+        if info.layout == 'detr':
+            return None
         return _queries_of_ultralytics(seen[0], info, network_wh)
     pair = _pair(seen)
     if pair is None or pair[0].shape[0] in cell_counts(network_wh):
