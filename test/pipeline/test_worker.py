@@ -62,7 +62,12 @@ def test_close_ends_the_thread_after_the_item_under_way_and_drops_the_rest():
     worker.give('waiting')
     closing = threading.Thread(target=worker.close)
     closing.start()
-    wait_until(lambda: worker._slot._closed)
+
+    def is_closed():
+        item = object()
+        return worker.give(item) is item
+
+    wait_until(is_closed)
     go.set()
     closing.join(DEADLINE_S)
     assert not closing.is_alive()
