@@ -81,7 +81,7 @@ class ModelInfo:
         Pairs of keypoint indices, from 0, that a drawing joins.
     layout : str
         Of a detector's outputs: of YOLO 'objectness' (v5, v7), 'anchor_free' (v8, 11, 12) or
-        'end_to_end' (v10, 26); of others, as `tasks.box_layouts` has them.
+        'end_to_end' (v10, 26); of others, as the files of `tasks.detectors` say.
     box_format : str
         How boxes are written where the outputs do not show it: 'xyxy' (left, top, right, bottom),
         'yxyx' (top, left, bottom, right) or 'cxcywh' (center and size).

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+MOST_BATCH = 64
+"""The most images in one inference; a machine runs out of memory or patience long before."""
+
 _ON_THE_CPU = ", or run it on the CPU, which takes it (runtime 'onnxruntime_cpu')"
 
 
@@ -129,10 +132,6 @@ def sized(spec: TensorSpec, size_wh: tuple[int, int]) -> TensorSpec:
 def _found(path: Path, spec: TensorSpec, shape: Sequence[Any]) -> str:
     shown = _show_shape(shape or spec.shape)
     return f'{path}: input {quoted(spec.name)} is {spec.dtype} {shown}'
-
-
-MOST_BATCH = 64
-"""The most images in one inference; a machine runs out of memory or patience long before."""
 
 
 def require_tensor(

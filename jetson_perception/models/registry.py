@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ModelError
 from jetson_perception.printable import quoted
-from jetson_perception.tasks.exports import other_network
+from jetson_perception.tasks.other_networks import other_network
 
 if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.drawing import draw_detections
-from jetson_perception.errors import ModelError, ParameterError
-from jetson_perception.model_info import BOX_FORMATS, LAYOUTS, ModelInfo, keypoint_name_of
+from jetson_perception.errors import ParameterError
+from jetson_perception.model_info import ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
-from jetson_perception.models.scored_params import ScoredParams
+from jetson_perception.models.detection_params import DetectionParams
+from jetson_perception.models.detection_records import in_words, records
 from jetson_perception.models.task import ResultTopic, Task
-from jetson_perception.parameter_fields import param
-from jetson_perception.tasks.anchor_heads import HeadLayout, decode_heads, recognize_heads
-from jetson_perception.tasks.box_layouts import BoxLayout, decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.exports import recognize_boxes
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
-from jetson_perception.tasks.movenet import (
-    CLASS_NAMES,
-    PersonLayout,
-    decode_people,
-    recognize_people,
+from jetson_perception.tasks.movenet import CLASS_NAMES, PersonLayout
+from jetson_perception.tasks.object_layouts import (
+    ObjectLayout,
+    decode_objects,
+    recognize_objects,
+    recognize_other,
 )
-from jetson_perception.tasks.oriented_boxes import (
-    OrientedLayout,
-    decode_oriented,
-    recognize_oriented,
-)
+from jetson_perception.tasks.oriented_boxes import OrientedLayout
 from jetson_perception.tasks.results import Detections
-from jetson_perception.tasks.selected_boxes import (
-    SelectedLayout,
-    decode_selected,
-    recognize_selected,
-)
-from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout
+from jetson_perception.tasks.yolo import YoloLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.drawing import Overlay
@@ -53,118 +40,6 @@ if TYPE_CHECKING:
     from jetson_perception.models.cuda import CudaPath
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
-
-
-@dataclass(frozen=True)
-class DetectionParams(ScoredParams):
-    """Settings of a YOLO model besides the model."""
-
-    layout: str = param(
-        'auto',
-        'Output layout: objectness (YOLOv5, v7), anchor_free (v8, 11, 12), end_to_end (v10, 26), '
-        'rt_detr (RT-DETR, D-FINE, RF-DETR), detr (DETR, YOLOS), yolox (YOLOX, YOLOv6), '
-        'boxes_scores (YOLO-NAS, PP-YOLOE), suppressed (boxes, scores and classes of what a '
-        "suppression in the network left), selected (the indices of ONNX's NonMaxSuppression), "
-        'nanodet, centernet, movenet, anchors (raw heads of YOLOv5, v7); auto: inferred from the '
-        'outputs.',
-        choices=('auto', *LAYOUTS),
-        at_configure=True,
-    )
-    box_format: str = param(
-        'auto',
-        'How boxes are written: xyxy (left, top, right, bottom), yxyx (top, left, bottom, right) '
-        'or cxcywh (center and size); auto: as the layout has them.',
-        choices=('auto', *BOX_FORMATS),
-        at_configure=True,
-    )
-    anchors: tuple[float, ...] = param(
-        (),
-        'Width and height of each anchor of raw heads, in pixels, finest level first.',
-        at_configure=True,
-        example='[10.0, 13.0, 16.0, 30.0, 33.0, 23.0, …]',
-    )
-    keypoint_shape: tuple[int, ...] = param(
-        (),
-        'Number of keypoints per object and of values per keypoint (2 or 3), for a pose model '
-        'without this metadata.',
-        at_configure=True,
-        example='[17, 3]',
-    )
-    keypoint_names: tuple[str, ...] = param(
-        (),
-        'Name of each keypoint; by default the COCO names if there are 17.',
-        at_configure=True,
-        example='[nose, left_eye, right_eye]',
-    )
-    iou_threshold: float = param(
-        0.7,
-        'If boxes overlap (IoU) by more than this, only the best is kept.',
-        between=(0.0, 1.0),
-    )
-    max_detections: int = param(300, 'Maximum number of objects per frame.', between=(1, 10000))
-    class_agnostic: bool = param(False, 'Let boxes of different classes suppress each other.')
-    keypoint_score_threshold: float = param(
-        0.5, 'Draw keypoints that score at least this; all are published.', between=(0.0, 1.0)
-    )
-
-    def problem(self) -> str:
-        """What is wrong with the fields or their combination; empty if nothing is."""
-        shape = self.keypoint_shape
-        if shape and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
-            return f'keypoint_shape is {list(shape)}; expected [keypoints, 2 or 3]'
-        return ''
-
-
-_MOST_SCORES = 3  # of one class that are written in words
-
-Layout: TypeAlias = (
-    YoloLayout | BoxLayout | HeadLayout | SelectedLayout | PersonLayout | OrientedLayout
-)
-
-#: What reads outputs of each layout.
-_DECODERS: dict[type, Callable[..., Detections]] = {
-    YoloLayout: decode,
-    BoxLayout: decode_boxes,
-    HeadLayout: decode_heads,
-    SelectedLayout: decode_selected,
-    PersonLayout: decode_people,
-    OrientedLayout: decode_oriented,
-}
-
-#: What a layout is told by where nothing names it.
-_TOLD_BY = {
-    'objectness': 'three rows a cell',
-    'anchor_free': 'one row a cell, and the number of its values',
-    'end_to_end': 'rows of corners, score and class, in pixels',
-    'rt_detr': 'boxes as fractions, and logits or scores of as many rows',
-    'detr': 'boxes as fractions, and logits with a class more than there are names',
-    'yolox': 'one row a cell, with an objectness',
-    'boxes_scores': 'corners of each cell, and scores of as many rows',
-    'suppressed': 'boxes, scores and class ids, told by types, names and values',
-    'selected': 'rows of three indices, beside boxes and scores',
-    'nanodet': 'one row a cell, whose last 32 values alone are no probabilities',
-    'centernet': 'rows of corners, score and class, in cells',
-    'movenet': 'the shape, which no other network has',
-    'anchors': 'a map of five dimensions for each stride',
-    'oriented': 'the task, which metadata, YAML file or parameters name',
-}
-
-#: As the frameworks prepare images for networks of these layouts.
-_USUAL = {
-    'rt_detr': ModelInfo(resize='stretch'),
-    'detr': ModelInfo(resize='stretch', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-    'yolox': ModelInfo(resize='letterbox_top_left', scale=1.0, color_order='bgr'),
-    'nanodet': ModelInfo(
-        resize='stretch',
-        scale=1.0,
-        color_order='bgr',
-        mean=(103.53, 116.28, 123.675),
-        std=(57.375, 57.12, 58.395),
-    ),
-    'centernet': ModelInfo(
-        color_order='bgr', mean=(0.408, 0.447, 0.470), std=(0.289, 0.274, 0.278)
-    ),
-}
 
 
 class ObjectDetection(Task):
@@ -187,33 +62,19 @@ class ObjectDetection(Task):
         if info.output:
             return False
         rows = len(outputs.shapes[0]) == 3 and outputs.dtype.kind == 'f'
-        return rows or _recognize_other(outputs, info) is not None
+        return rows or recognize_other(outputs, info) is not None
 
-    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> Layout:
+    def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> ObjectLayout:
         """The layout of all outputs."""
-        other = _recognize_other(outputs, info)
-        if other is not None:
-            return other
-        if outputs.dtype.kind != 'f':
-            raise ModelError(
-                f'{info.path} gives {outputs.dtype} {outputs.shapes[0]}, but boxes are floats; '
-                'export a detect, pose or segment model'
-            )
-        return recognize_layout(outputs.shapes, info, outputs.network_wh)
+        return recognize_objects(outputs, info)
 
-    def usual_preprocessing(self, layout: Layout, info: ModelInfo) -> ModelInfo:
+    def usual_preprocessing(self, layout: ObjectLayout, info: ModelInfo) -> ModelInfo:
         """What detectors other than YOLO are trained with."""
-        usual = _USUAL.get(layout.family, ModelInfo())
-        if isinstance(layout, BoxLayout) and layout.bins and layout.cell_center:
-            return replace(usual, resize='letterbox')  # NanoDet, before NanoDet-Plus
-        if isinstance(layout, BoxLayout) and layout.family == 'yolox' and not layout.objectness:
-            return ModelInfo()  # YOLOv6
-        return usual
+        return layout.usual
 
-    def usual_padding(self, layout: Layout) -> int:
+    def usual_padding(self, layout: ObjectLayout) -> int:
         """Black for networks that are trained so, else YOLO's gray."""
-        is_nanodet = isinstance(layout, BoxLayout) and bool(layout.bins)
-        return 0 if is_nanodet or layout.family in ('centernet', 'movenet') else 114
+        return layout.padding
 
     def default_resize(self, network_wh: tuple[int, int]) -> str:
         """How YOLO models are usually trained."""
@@ -270,21 +131,11 @@ class ObjectDetection(Task):
 
     def record(self, model: YoloModel, result: Detections) -> dict[str, Any]:
         """The objects, with their pixel counts if there are masks."""
-        found = [_record(model, result, row) for row in range(len(result))]
-        if result.instance_ids is not None:
-            pixels = np.bincount(result.instance_ids.ravel(), minlength=len(result) + 1)
-            for each, count in zip(found, pixels[1:].tolist(), strict=True):
-                each['pixels'] = count
-        return {'detections': found}
+        return {'detections': records(result, model.class_name, model.keypoint_names)}
 
     def found(self, model: YoloModel, result: Detections) -> str:
         """How many objects of each class, with the best scores."""
-        scores: dict[int, list[float]] = {}
-        for row in np.argsort(-result.score, kind='stable').tolist():
-            scores.setdefault(int(result.class_id[row]), []).append(float(result.score[row]))
-        return ', '.join(
-            _objects(model.class_name(class_id), found) for class_id, found in scores.items()
-        )
+        return in_words(result, model.class_name)
 
     def mask(self, result: Detections) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
         """The number of the object that each pixel belongs to."""
@@ -312,13 +163,14 @@ class ObjectDetection(Task):
     def describe(self, model: YoloModel) -> Iterator[tuple[str, str]]:
         """Task, layout, classes and keypoints."""
         layout = model.layout
+        is_oriented = isinstance(layout, OrientedLayout)
         kind = 'instance segmentation' if model.has_masks else self.title
-        kind = 'detection of oriented boxes' if isinstance(layout, OrientedLayout) else kind
+        kind = 'detection of oriented boxes' if is_oriented else kind
         yield 'task', 'pose' if layout.keypoint_count else kind
         yield 'layout', f'{layout.family}, {counted(layout.class_count, "class", "es")}'
+        is_named = model.info.task if is_oriented else model.info.layout
         said = 'metadata, YAML file or parameters, which name it'
-        is_named = model.info.layout and layout.family != OrientedLayout.family
-        yield 'told by', said if is_named else _TOLD_BY[layout.family]
+        yield 'told by', said if is_named else layout.told_by
         yield 'classes', listed(model.class_names) or 'not named'
         if layout.keypoint_count:
             yield 'keypoints', f'{layout.keypoint_count}: {listed(model.keypoint_names)}'
@@ -381,7 +233,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
     task = ObjectDetection()
 
-    layout: Layout
+    layout: ObjectLayout
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
         super().__init__(engine, options)
@@ -408,8 +260,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
         options: DetectionOptions | None = None,
     ) -> Detections:
         """Detections in pixels of the source image, best first."""
-        read = _DECODERS[type(self.layout)]
-        return read(outputs, self.layout, transform, options or self.options)
+        return decode_objects(outputs, self.layout, transform, options or self.options)
 
     def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
         """Ids of the named classes, for `DetectionOptions`; None, for all, without names.
@@ -453,14 +304,6 @@ class YoloModel(Model[Detections, DetectionOptions]):
 TASK = YoloModel.task
 
 
-def _objects(class_name: str, scores: list[float]) -> str:
-    """Objects of one class, the best first: '5 person (0.91, 0.88, 0.80, …)'."""
-    count = f'{len(scores)} ' if len(scores) > 1 else ''
-    more = ', …' if len(scores) > _MOST_SCORES else ''
-    best = ', '.join(f'{score:.2f}' for score in scores[:_MOST_SCORES])
-    return f'{count}{class_name} ({best}{more})'
-
-
 def _require_upright(model: YoloModel, command: str) -> None:
     """Refuse what would compare upright boxes only.
 
@@ -475,43 +318,3 @@ def _require_upright(model: YoloModel, command: str) -> None:
             'yet',
             'model',
         )
-
-
-def _recognize_other(outputs: NetworkOutputs, info: ModelInfo) -> Layout | None:
-    """The layout of a network that is no YOLO, or whose outputs are none of YOLO's usual ones."""
-    if info.task not in ('', 'detect', 'pose', 'obb'):
-        return None
-    for recognize in (recognize_oriented, recognize_people, recognize_heads, recognize_selected):
-        found = recognize(outputs, info)
-        if found is not None:
-            return found
-    return recognize_boxes(outputs, info) if info.task != 'pose' else None
-
-
-def _record(model: YoloModel, found: Detections, row: int) -> dict[str, Any]:
-    class_id = int(found.class_id[row])
-    detection: dict[str, Any] = {
-        'class_id': class_id,
-        'class_name': model.class_name(class_id),
-        'score': round(float(found.score[row]), 5),
-        'xyxy': [round(float(value), 2) for value in found.xyxy[row]],
-    }
-    if found.oriented is not None:
-        names = ('x', 'y', 'width', 'height', 'theta')
-        values = zip(names, found.oriented[row], strict=True)
-        detection['oriented'] = {name: round(float(value), 4) for name, value in values}
-    if found.track_id is not None:
-        track = int(found.track_id[row])
-        detection['track_id'] = track if track >= 0 else None
-    if found.keypoints is not None:
-        points = zip(model.keypoint_names, found.keypoints[row], strict=True)
-        detection['keypoints'] = [
-            {
-                'name': name,
-                'x': round(float(x), 2),
-                'y': round(float(y), 2),
-                'score': round(float(score), 5),
-            }
-            for name, (x, y, score) in points
-        ]
-    return detection

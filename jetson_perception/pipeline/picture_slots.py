@@ -46,14 +46,14 @@ class PictureCounts(NamedTuple):
     ----------
     sent : int
         Pictures that were made and sent.
-    dropped : int
+    skipped : int
         Frames that no picture was made of, because a newer one came before the thread was free.
     rate_hz : float
         Pictures sent a second.
     """
 
     sent: int
-    dropped: int
+    skipped: int
     rate_hz: float
 
 
@@ -96,7 +96,7 @@ class PictureSlots:
         """What became of the pictures, by topic."""
         now_ns = time.monotonic_ns()
         return {
-            topic: PictureCounts(slot.worker.finished, slot.worker.dropped, slot.rate.rate(now_ns))
+            topic: PictureCounts(slot.worker.finished, slot.worker.skipped, slot.rate.rate(now_ns))
             for topic, slot in self._slots.items()
         }
 
@@ -111,7 +111,7 @@ class PictureSlots:
 
 
 class _Order(NamedTuple):
-    """A picture to be made, and whom to tell when it is out or dropped."""
+    """A picture to be made, and whom to tell when it is out or skipped."""
 
     frame: Frame
     done: Callable[[], None]
@@ -126,9 +126,9 @@ class _Slot:
         self.worker: NewestWorker[_Order] = NewestWorker(self._send, f'{kind.topic} drawing')
 
     def give(self, order: _Order) -> None:
-        dropped = self.worker.give(order)
-        if dropped is not None:
-            dropped.done()
+        skipped = self.worker.give(order)
+        if skipped is not None:
+            skipped.done()
 
     def _send(self, order: _Order) -> None:
         try:

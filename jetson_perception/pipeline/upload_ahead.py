@@ -55,15 +55,15 @@ class UploadAhead:
         if frame is self._given or not frame.hold():
             return
         self._given = frame
-        dropped = self._worker.give(frame)
-        if dropped is not None:
-            dropped.release()
+        skipped = self._worker.give(frame)
+        if skipped is not None:
+            skipped.release()
 
     def close(self) -> None:
         """End the thread after the upload under way; waits for it, however long it takes."""
-        dropped = self._worker.stop()
-        if dropped is not None:
-            dropped.release()
+        skipped = self._worker.stop()
+        if skipped is not None:
+            skipped.release()
         while self._worker.close(_PATIENCE_S) is not None:
             pass
         self._given = None

@@ -22,7 +22,7 @@ T = TypeVar('T')
 
 
 class NewestWorker(Generic[T]):
-    """Runs `work` on the newest item, in a thread of its own; older items are dropped.
+    """Runs `work` on the newest item, in a thread of its own; older items are skipped.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class NewestWorker(Generic[T]):
     ----------
     finished : int
         Items that were worked on without an error.
-    dropped : int
+    skipped : int
         Items that nobody worked on because a newer one came.
     """
 
@@ -47,7 +47,7 @@ class NewestWorker(Generic[T]):
         self._work = work
         self._what = what
         self.finished = 0
-        self.dropped = 0
+        self.skipped = 0
         self._slot: LatestSlot[T] = LatestSlot()
         #: What the thread is doing.
         self.activity = Activity(name)
@@ -63,9 +63,9 @@ class NewestWorker(Generic[T]):
         T or None
             The item that nobody will work on for it: an older one, or this one after `close`.
         """
-        left_out = self._slot.put(item)
-        self.dropped += left_out is not None
-        return left_out
+        older = self._slot.put(item)
+        self.skipped += older is not None
+        return older
 
     def stop(self) -> T | None:
         """Take no more items, and return the one that waits; does not wait for the thread."""

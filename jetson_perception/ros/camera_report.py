@@ -29,7 +29,7 @@ def source_status(
     }
     jpegs = publisher.jpegs.counts()
     values['compressed images sent'] = jpegs.sent
-    values['compressed images skipped (a newer one came)'] = jpegs.dropped
+    values['compressed images skipped (a newer one came)'] = jpegs.skipped
     values |= diagnostics.stage_values(publisher.times)
     return diagnostics.status(
         level, name, message or f'{rate:.1f} frames a second', values, hardware=uri

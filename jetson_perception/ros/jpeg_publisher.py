@@ -88,9 +88,9 @@ class JpegPublisher:
         worker = self._worker
         if worker is None or not self.topic.get_subscription_count():
             return
-        dropped = worker.give(_Copy(self._copy(pixels), encoding, header))
-        if dropped is not None:
-            self._spare.append(dropped.pixels)
+        skipped = worker.give(_Copy(self._copy(pixels), encoding, header))
+        if skipped is not None:
+            self._spare.append(skipped.pixels)
 
     def send(self, pixels: NDArray[Any], encoding: str, header: Any) -> None:
         """Encode and send an image before returning, if anybody subscribes.
@@ -117,7 +117,7 @@ class JpegPublisher:
         if worker is None:
             return PictureCounts(0, 0, 0.0)
         rate_hz = self._rate.rate(time.monotonic_ns())
-        return PictureCounts(worker.finished, worker.dropped, rate_hz)
+        return PictureCounts(worker.finished, worker.skipped, rate_hz)
 
     def close(self, patience_s: float) -> LeftBehind | None:
         """Take no more images; the thread, if the one under way takes longer than this."""

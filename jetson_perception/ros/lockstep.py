@@ -51,15 +51,18 @@ class FrameAnswers:
         The node that takes the frames.
     image_topic : str
         Full name of the topic that it has subscribed to.
+
+    Attributes
+    ----------
+    publisher : rclpy Publisher
+        Sends the answers.
     """
 
     def __init__(self, node: Node, image_topic: str) -> None:
         self._node = node
         self._name = node.get_fully_qualified_name()
         self._image_topic = image_topic
-        self._publisher = node.create_publisher(
-            FrameDone, done_topic(image_topic), qos.EVERY_IMAGE
-        )
+        self.publisher = node.create_publisher(FrameDone, done_topic(image_topic), qos.EVERY_IMAGE)
         self._taken_ns = self._done_ns = -1
 
     def is_new(self, header: Header) -> bool:
@@ -78,7 +81,7 @@ class FrameAnswers:
     def done(self, header: Header) -> None:
         """Answer that the image with this header is finished; from any thread."""
         self._done_ns = stamp_ns(header)
-        self._publisher.publish(FrameDone(header=header, node=self._name))
+        self.publisher.publish(FrameDone(header=header, node=self._name))
 
     def sender_waits(self) -> bool:
         """Whether a sender of the images, and not only another node, hears the answers."""
@@ -96,7 +99,7 @@ class FrameAnswers:
 
     def close(self) -> None:
         """Stop taking part."""
-        self._node.destroy_publisher(self._publisher)
+        self._node.destroy_publisher(self.publisher)
 
 
 class Lockstep:
@@ -110,6 +113,11 @@ class Lockstep:
         Full name of the topic with the raw images.
     enough : int
         No frame is sent while fewer nodes take every frame.
+
+    Attributes
+    ----------
+    answers : dict of str to int
+        Stamp of the newest frame that each node has answered, nanoseconds.
     """
 
     def __init__(self, node: Node, image_topic: str, enough: int) -> None:
@@ -118,9 +126,9 @@ class Lockstep:
         self._topic = done_topic(image_topic)
         self._enough = enough
         self._changed = threading.Condition()
-        self._answers: dict[str, int] = {}
+        self.answers: dict[str, int] = {}
         self._subscription = node.create_subscription(
-            FrameDone, self._topic, self._on_done, qos.EVERY_IMAGE
+            FrameDone, self._topic, self.take_answer, qos.EVERY_IMAGE
         )
 
     def takers(self) -> set[str]:
@@ -164,8 +172,8 @@ class Lockstep:
             Called from time to time with the nodes that have not answered.
         """
         with self._changed:  # forgets nodes that have gone
-            self._answers = {
-                name: newest for name, newest in self._answers.items() if newest == stamp
+            self.answers = {
+                name: newest for name, newest in self.answers.items() if newest == stamp
             }
         begun_s = time.monotonic()
         resend_s = _FIRST_RESEND_S
@@ -174,7 +182,7 @@ class Lockstep:
         while not stop.is_set():
             takers = set(endpoints.values())
             with self._changed:
-                done = {name for name, newest in self._answers.items() if newest == stamp}
+                done = {name for name, newest in self.answers.items() if newest == stamp}
                 if takers <= done and len(done) >= self._enough:
                     return
                 self._changed.wait(_LOOK_S)
@@ -199,14 +207,15 @@ class Lockstep:
         """Stop listening."""
         self._node.destroy_subscription(self._subscription)
 
-    def _on_done(self, msg: FrameDone) -> None:
+    def take_answer(self, msg: FrameDone) -> None:
+        """Note that a node has answered a frame; one whose name is too long is none."""
         if len(msg.node) > _MOST_NAME_CHARACTERS:
             return
         with self._changed:
-            self._answers.pop(msg.node, None)  # keeps the newest last
-            self._answers[msg.node] = stamp_ns(msg.header)
-            if len(self._answers) > _MOST_ANSWERS:
-                del self._answers[next(iter(self._answers))]
+            self.answers.pop(msg.node, None)  # keeps the newest last
+            self.answers[msg.node] = stamp_ns(msg.header)
+            if len(self.answers) > _MOST_ANSWERS:
+                del self.answers[next(iter(self.answers))]
             self._changed.notify_all()
 
 

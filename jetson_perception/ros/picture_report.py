@@ -19,7 +19,7 @@ def pictures_status(name: str, slots: PictureSlots) -> DiagnosticStatus:
     for topic, counts in slots.counts().items():
         values[f'{topic} rate (Hz)'] = counts.rate_hz
         values[f'{topic} sent'] = counts.sent
-        values[f'{topic} skipped (a newer one came)'] = counts.dropped
+        values[f'{topic} skipped (a newer one came)'] = counts.skipped
         if counts.rate_hz:
             shown.append(f'{counts.rate_hz:.1f} a second of {topic}')
     stuck = next((each.describe() for each in slots.activities if each.is_stuck()), '')

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.tasks.activations import sigmoid
 from jetson_perception.tasks.detection_options import thresholds_of
 from jetson_perception.tasks.finite import count_not_finite, require_finite
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -53,6 +53,9 @@ class HeadLayout:
     family: ClassVar[str] = 'anchors'
     keypoint_count: ClassVar[int] = 0
     coefficient_count: ClassVar[int] = 0
+    told_by: ClassVar[str] = 'a map of five dimensions for each stride'
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
 
 
 def recognize_heads(outputs: NetworkOutputs, info: ModelInfo) -> HeadLayout | None:

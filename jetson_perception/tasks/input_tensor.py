@@ -63,8 +63,8 @@ def _as_integers(values: NDArray[np.float64], dtype: np.dtype) -> NDArray[np.gen
     limits, rounded = np.iinfo(dtype), np.rint(values)
     if rounded.min() < limits.min or rounded.max() > limits.max:
         problem = f'would be {rounded.min():.0f} to {rounded.max():.0f}'
-    elif len(np.unique(rounded[0])) < _PIXEL_VALUES:
-        problem = f'would have {counted(len(np.unique(rounded[0])), "value")} left of 256'
+    elif (left := min(len(np.unique(each)) for each in rounded[:3])) < _PIXEL_VALUES:
+        problem = f'would have {counted(left, "value")} left of 256'
     else:
         return rounded.astype(dtype)
     raise ParameterError(

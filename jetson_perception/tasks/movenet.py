@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.errors import ModelError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.tasks.detection_options import thresholds_of
 from jetson_perception.tasks.finite import count_not_finite, require_finite
 from jetson_perception.tasks.results import Detections, have_area
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
@@ -53,6 +53,9 @@ class PersonLayout:
     class_count: ClassVar[int] = 1
     keypoint_count: ClassVar[int] = _KEYPOINTS
     coefficient_count: ClassVar[int] = 0
+    told_by: ClassVar[str] = 'the shape, which no other network has'
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 0
 
 
 def recognize_people(outputs: NetworkOutputs, info: ModelInfo) -> PersonLayout | None:

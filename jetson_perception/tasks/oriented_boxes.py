@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted, quoted
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES, thresholds_of
-from jetson_perception.tasks.export_outputs import cell_counts
+from jetson_perception.tasks.detectors.output import are_probabilities
 from jetson_perception.tasks.finite import count_not_finite, require_finite
 from jetson_perception.tasks.results import Detections, enclosing, have_area, stretched
 
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
 
 _END_TO_END_VALUES = 7
 _EPSILON = np.float32(1e-7)
+_LEAST_ANGLE, _ANGLE_PER_SCORE = 0.1, 10
+"""Half of the angles are above; half of the scores of a black image are nearly 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class OrientedLayout:
     family: ClassVar[str] = 'oriented'
     keypoint_count: ClassVar[int] = 0
     coefficient_count: ClassVar[int] = 0
+    told_by: ClassVar[str] = 'angles, which no scores can be, as the last value of each row'
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
 
     @property
     def value_count(self) -> int:
@@ -66,31 +72,88 @@ class OrientedLayout:
 
 
 def recognize_oriented(outputs: NetworkOutputs, info: ModelInfo) -> OrientedLayout | None:
-    """The layout of oriented boxes; None unless the task is 'obb'.
+    """The layout of oriented boxes; None where outputs hold others.
+
+    Without a task, the last value a row tells: a score is from 0 to 1, and an angle goes below
+    and above.
 
     Raises
     ------
     ModelError
-        When the task is, and the first output holds no such boxes.
+        When the task is 'obb', and the first output holds no such boxes.
+    ParameterError
+        When no task is named, and the last value a row may be an angle or the score of a class.
     """
+    layout = _of_shape(outputs, info)
+    if info.task == '' and info.layout == '' and layout is not None and len(outputs.arrays) == 1:
+        return layout if _has_angles(layout, outputs, info) else None
     if info.task != 'obb':
         return None
-    shape, named = outputs.shapes[0], len(info.class_names)
-    counts = cell_counts(outputs.network_wh)
-    if len(shape) == 3 and shape[0] == 1 and outputs.dtype.kind == 'f':
-        if shape[2] == _END_TO_END_VALUES and shape[1] not in counts:
-            return OrientedLayout(named, end_to_end=True, channels_last=True)
-        for last in (False, True):
-            values, rows = (shape[2], shape[1]) if last else (shape[1], shape[2])
-            classes = values - 5
-            if rows in counts and classes > 0 and named in (0, classes):
-                return OrientedLayout(classes, end_to_end=False, channels_last=last)
+    if layout is not None:
+        return layout
+    named = len(info.class_names)
     names = f' and {named} names' if named else ''
     raise ModelError(
         f'the task of {info.path or "the model"} is {quoted(info.task)}{names}, and its first '
-        f'output is {outputs.dtype} {shape}; expected (1, 4 + classes + 1, anchors) or '
-        "(1, n, 7): correct 'task' or 'class_names', or export the model again"
+        f'output is {outputs.dtype} {outputs.shapes[0]}; expected (1, 4 + classes + 1, anchors) '
+        "or (1, n, 7): correct 'task' or 'class_names', or export the model again"
     )
+
+
+def _of_shape(outputs: NetworkOutputs, info: ModelInfo) -> OrientedLayout | None:
+    """The layout that the first output has if its boxes are oriented."""
+    shape, named = outputs.shapes[0], len(info.class_names)
+    if len(shape) != 3 or shape[0] != 1 or outputs.dtype.kind != 'f':
+        return None
+    counts = cell_counts(outputs.network_wh)
+    if shape[2] == _END_TO_END_VALUES and shape[1] not in counts:
+        return OrientedLayout(named, end_to_end=True, channels_last=True)
+    for last in (False, True):
+        values, rows = (shape[2], shape[1]) if last else (shape[1], shape[2])
+        classes = values - 5
+        if rows in counts and classes > 0 and named in (0, classes):
+            return OrientedLayout(classes, end_to_end=False, channels_last=last)
+    return None
+
+
+def _has_angles(layout: OrientedLayout, outputs: NetworkOutputs, info: ModelInfo) -> bool:
+    """Whether the values of a run are those of oriented boxes.
+
+    Raises
+    ------
+    ParameterError
+        When they are those of a detector as well.
+    """
+    tensor = outputs.arrays[0].astype(np.float32)
+    rows = tensor[0] if layout.channels_last else tensor[0].T
+    angles = rows[:, -1]
+    if not len(rows) or not np.isfinite(rows).all() or not _are_angles(angles):
+        return False
+    if layout.end_to_end:
+        ids = rows[:, 5]
+        scored = are_probabilities(rows[:, 4]) and bool(rows[:, 4].any())
+        return scored and bool(ids.min() >= 0 and (ids == ids.round()).all() and angles.any())
+    scores = rows[:, 4:-1]
+    if not are_probabilities(scores):
+        return False
+    if not are_probabilities(angles):
+        return True
+    if np.median(angles) < max(_LEAST_ANGLE, _ANGLE_PER_SCORE * np.median(scores.max(axis=1))):
+        return False
+    if info.class_names:  # as many as the classes beside an angle
+        return True
+    of_classes, one_more = (counted(layout.class_count + more, 'class') for more in (0, 1))
+    raise ParameterError(
+        f'the first output {outputs.shapes[0]} of {info.path or "the model"} has rows of '
+        f"{of_classes} and an angle (set 'task' to obb) or of {one_more}, of which the last is "
+        "likely everywhere (set 'task' to detect)",
+        'task',
+    )
+
+
+def _are_angles(values: NDArray[np.float32]) -> bool:
+    """Whether all may be angles: v8 and 11 limit them to -π/4 … 3π/4, 26 does not."""
+    return bool(np.abs(values).max() <= 2 * np.pi)
 
 
 def decode_oriented(

@@ -24,8 +24,8 @@ class Detections:
     class_id : ndarray, shape (n,), int32
         Index into the model's class names.
     keypoints : ndarray, shape (n, k, 3), float32, or None
-        x, y in pixels of the source image (not clipped), and score 0 to 1 (1 where the model
-        gives none). None for a model without keypoints.
+        x, y in pixels of the source image, and score 0 to 1 (1 where the model gives none). YOLO's
+        are clipped to the image; others may lie outside. None for a model without keypoints.
     instance_ids : ndarray, shape (h, w), uint8 or uint16, or None
         Which object each pixel of the source image belongs to: its row plus 1, or 0 for none.
         Where objects overlap, the best score wins. uint8 for up to 255 objects. None for a model

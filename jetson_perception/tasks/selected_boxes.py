@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted
-from jetson_perception.tasks.box_layouts import BoxLayout, Columns, decode_boxes, is_relative
-from jetson_perception.tasks.export_outputs import Output, are_corners, listed, one
+from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns
+from jetson_perception.tasks.detectors.decoding import decode_boxes
+from jetson_perception.tasks.detectors.output import (
+    are_corners,
+    is_relative,
+    listed,
+    one,
+    outputs_seen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detection_options import DetectionOptions
+    from jetson_perception.tasks.detectors.output import Output
     from jetson_perception.tasks.network_outputs import NetworkOutputs
     from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.results import Detections
@@ -50,6 +58,9 @@ class SelectedLayout:
     family: ClassVar[str] = 'selected'
     keypoint_count: ClassVar[int] = 0
     coefficient_count: ClassVar[int] = 0
+    told_by: ClassVar[str] = 'rows of three indices, beside boxes and scores'
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
 
 
 def recognize_selected(outputs: NetworkOutputs, info: ModelInfo) -> SelectedLayout | None:
@@ -62,8 +73,7 @@ def recognize_selected(outputs: NetworkOutputs, info: ModelInfo) -> SelectedLayo
     """
     if info.layout not in ('', 'selected') or info.task not in ('', 'detect'):
         return None
-    named = zip(outputs.names, outputs.arrays, strict=True)
-    seen = [Output(index, name, array) for index, (name, array) in enumerate(named)]
+    seen = outputs_seen(outputs)
     if len(seen) != 3:
         return None
     indices = one([each for each in seen if each.is_integer and each.array.shape[-1:] == (3,)])

@@ -19,7 +19,7 @@ a second output with the mask prototypes, (1, coefficients, height / 4, width / 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.printable import counted, quoted
+from jetson_perception.tasks.cells import cell_counts
 from jetson_perception.tasks.detection_options import (
     MAX_CANDIDATES,
     DetectionOptions,
@@ -50,8 +51,12 @@ FAMILIES: tuple[str, ...] = ('objectness', 'anchor_free', 'end_to_end')
 
 _VALUES_BEFORE_CLASSES = {'objectness': 5, 'anchor_free': 4, 'end_to_end': 6}
 _COCO_POSE_VALUES = 80 + 17 * 3
+_TOLD_BY = {
+    'objectness': 'three rows a cell',
+    'anchor_free': 'one row a cell, and the number of its values',
+    'end_to_end': 'rows of corners, score and class, in pixels',
+}
 _ANCHORS_A_CELL = {'objectness': 3, 'anchor_free': 1}
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (16, 32))
 _MAX_END_TO_END_SIDE = 1000
 _PROTOTYPE_STRIDE = 4
 
@@ -85,6 +90,14 @@ class YoloLayout:
     output: int = 0
     coefficient_count: int = 0
     prototypes: int = 0
+
+    usual: ClassVar[ModelInfo] = ModelInfo()
+    padding: ClassVar[int] = 114
+
+    @property
+    def told_by(self) -> str:
+        """What the family is told by where nothing names it, for people."""
+        return _TOLD_BY[self.family]
 
     @property
     def keypoint_count(self) -> int:
@@ -154,9 +167,9 @@ def decode(
     Returns
     -------
     Detections
-        Boxes are clipped to the image, and dropped if outside; all keypoints are returned, not
-        clipped. If nothing is found, a model with keypoints gives an empty keypoint array, and one
-        with masks `instance_ids` of zeros. Everything is finite.
+        Boxes are clipped to the image, and dropped if outside; all keypoints are returned, those
+        outside at its edge, as Ultralytics does. If nothing is found, a model with keypoints gives
+        an empty keypoint array, and one with masks `instance_ids` of zeros. Everything is finite.
 
     Raises
     ------
@@ -195,6 +208,9 @@ def decode(
     if found.keypoints is not None and not all_finite(found.keypoints):
         bad = ~np.isfinite(found.keypoints).all(axis=-1)
         require_finite('keypoints', int(np.count_nonzero(bad)), bad.size, 'keypoints')
+    if found.keypoints is not None:
+        points = found.keypoints[..., :2]
+        np.clip(points, np.float32(0), np.array(transform.source_wh, np.float32), out=points)
     if prototypes is None:
         return found
     if not all_finite(values):
@@ -281,7 +297,7 @@ def _best_class_score(rows: NDArray[Any], first: int, last: int) -> NDArray[Any]
     # integers many times faster.
     half = rows.dtype == np.float16
     bits = rows.view(np.uint16) if half else rows
-    if bits.flags.c_contiguous:
+    if bits.size and bits.flags.c_contiguous:
         # A maximum along the long axis is vectorized; transposing first is worth it.
         bits = cv2.transpose(bits).T
     best = bits[:, first:last].max(axis=1)
@@ -423,10 +439,7 @@ def _anchors_fit(
 ) -> bool:
     """Whether this axis of the shape can be the family's anchors."""
     values, anchors = (shape[2], shape[1]) if channels_last else (shape[1], shape[2])
-    cells = [
-        sum(-(-network_wh[0] // stride) * -(-network_wh[1] // stride) for stride in strides)
-        for strides in _STRIDES
-    ]
+    cells = cell_counts(network_wh)
     counts = {(count * n, n) for count in cells for n in _ANCHORS_A_CELL.values()}
     if (anchors, _ANCHORS_A_CELL.get(family)) in counts:
         return True

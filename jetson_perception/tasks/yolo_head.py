@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jetson_perception.tasks.activations import sigmoid
+from jetson_perception.tasks.activations import sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,6 @@ def _distances(bins: NDArray[np.float32]) -> NDArray[np.float32]:
     count = bins.shape[1]
     if count == 1:
         return bins[:, 0]
-    shares = np.exp(bins - bins.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = softmax(bins)
     numbers = np.arange(count, dtype=np.float32)
     return np.asarray(np.einsum('sbc,b->sc', shares, numbers), np.float32)

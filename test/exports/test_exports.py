@@ -13,8 +13,8 @@ from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.model_info import ModelInfo
 from jetson_perception.models import open_model
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.exports import other_network
 from jetson_perception.tasks.network_outputs import NetworkOutputs
+from jetson_perception.tasks.other_networks import other_network
 
 DATA = Path(__file__).with_name('data')
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -317,6 +317,100 @@ def test_boxes_and_scores_of_every_cell(tmp_path, transposed):
     assert (found.xyxy.tolist(), found.class_id.tolist()) == ([pytest.approx(BOX)], [3])
 
 
+@pytest.mark.parametrize('transposed', [False, True], ids=['yolo_nas', 'pp_yoloe'])
+def test_a_box_of_several_classes(tmp_path, transposed):
+    """As multi_label_per_box of YOLO-NAS and multiclass_nms of PaddleDetection give it."""
+    rows = 40 * 40 + 20 * 20 + 10 * 10
+    boxes, scores = plain([BOX, np.array(BOX) + 4], rows=rows), np.zeros((1, rows, 5), np.float32)
+    scores[0, 0, 3], scores[0, 0, 1], scores[0, 1, 1] = 0.9, 0.7, 0.6
+    if transposed:
+        scores = scores.transpose(0, 2, 1)
+    path = constant_model(
+        tmp_path / 'my.onnx', {'pred_boxes': boxes, 'pred_scores': scores}, size_wh=(320, 320)
+    )
+    with open_model(path) as model:
+        found = model(np.zeros((320, 320, 3), np.uint8))
+        agnostic = model.postprocess(*run(model), DetectionOptions(class_agnostic=True))
+    assert found.xyxy.tolist() == [pytest.approx(BOX)] * 2
+    assert found.class_id.tolist() == [3, 1]
+    assert found.score.tolist() == pytest.approx([0.9, 0.7])
+    assert agnostic.class_id.tolist() == [3]
+
+
+def oriented_rows(angles, *, classes=2, size=320):
+    """(1, 4 + classes + 1, A), with one likely box, before its metadata is lost."""
+    count = sum((size // stride) ** 2 for stride in (8, 16, 32))
+    rows = np.zeros((count, 5 + classes), np.float32)
+    rows[:, :4] = 160, 160, 40, 20
+    rows[3, 4 + 1] = 0.9
+    rows[:, -1] = np.resize(angles, count)
+    return rows.T[None]
+
+
+class TestOrientedBoxesWithoutATask:
+    @pytest.mark.parametrize('last', [False, True], ids=['channels_first', 'channels_last'])
+    @pytest.mark.parametrize(
+        'angles', [(0.3, -0.2), (0.3, 2.1), (-0.7, 2.3)], ids=['below_0', 'above_1', 'both']
+    )
+    def test_angles_are_no_scores(self, tmp_path, angles, last):
+        rows = oriented_rows(angles)
+        rows = rows.transpose(0, 2, 1) if last else rows
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert (model.layout.family, model.layout.class_count) == ('oriented', 2)
+            found = model(np.zeros((320, 320, 3), np.uint8))
+        assert found.class_id.tolist() == [1]
+        assert found.oriented[0].tolist() == pytest.approx([160, 160, 40, 20, angles[1]])
+
+    def test_end_to_end(self, tmp_path):
+        rows = np.zeros((1, 300, 7), np.float32)
+        rows[0, 0] = 160, 160, 40, 20, 0.9, 1, 0.5
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert model.layout.family == 'oriented'
+            found = model(np.zeros((320, 320, 3), np.uint8))
+        assert found.oriented[0].tolist() == pytest.approx([160, 160, 40, 20, 0.5])
+
+    def test_what_may_be_scores_as_well(self, tmp_path):
+        path = constant_model(tmp_path / 'my.onnx', [oriented_rows([0.78])], size_wh=(320, 320))
+        text = r"2 classes and an angle \(set 'task' to obb\) or of 3 classes"
+        with pytest.raises(ParameterError, match=text) as error:
+            open_model(path)
+        assert error.value.parameter == 'task'
+        for task, family, count in (('obb', 'oriented', 2), ('detect', 'anchor_free', 3)):
+            with open_model(path, overrides=ModelInfo(task=task)) as model:
+                assert (model.layout.family, model.layout.class_count) == (family, count)
+
+    @pytest.mark.parametrize(
+        ('names', 'layout'), [('ab', ('oriented', 2)), ('abc', ('anchor_free', 3))]
+    )
+    def test_names_tell_as_well(self, tmp_path, names, layout):
+        path = constant_model(tmp_path / 'my.onnx', [oriented_rows([0.78])], size_wh=(320, 320))
+        with open_model(path, overrides=ModelInfo(class_names=tuple(names))) as model:
+            assert (model.layout.family, model.layout.class_count) == layout
+
+    def test_a_name_too_few_for_scores(self, tmp_path):
+        path = constant_model(tmp_path / 'my.onnx', [oriented_rows([0.0])], size_wh=(320, 320))
+        with pytest.raises(ModelError, match=r'hold 3 classes .* with 2 names'):
+            open_model(path, overrides=ModelInfo(class_names=('a', 'b')))
+
+    @pytest.mark.parametrize('last', [0.0, 0.05, 0.9], ids=str)
+    def test_scores_stay_scores(self, tmp_path, last):
+        """One likely box of the last class among many that are not."""
+        rows = oriented_rows([0.0])
+        rows[0, -1, 7] = last
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert (model.layout.family, model.layout.class_count) == ('anchor_free', 3)
+
+    @pytest.mark.parametrize('value', [np.nan, np.inf, 400.0], ids=str)
+    def test_values_that_are_no_angles(self, tmp_path, value):
+        rows = oriented_rows([value])
+        path = constant_model(tmp_path / 'my.onnx', [rows], size_wh=(320, 320))
+        with open_model(path) as model:
+            assert model.layout.family == 'anchor_free'
+
+
 class TestUncertain:
     def test_how_many_classes_logits_of_queries_have(self, tmp_path):
         outputs = {
@@ -339,6 +433,11 @@ class TestUncertain:
         for layout in ('rt_detr', 'detr', 'boxes_scores', 'suppressed'):
             with pytest.raises(ModelError, match=f"layout is '{layout}'"):
                 open_model(path, overrides=ModelInfo(layout=layout))
+
+    @pytest.mark.parametrize('name', ['rt_detr_ultralytics', 'rt_detr_ultralytics_8_3'])
+    def test_scores_of_rt_detr_are_no_logits_of_detr(self, name):
+        with pytest.raises(ModelError, match="layout is 'detr', and"):
+            open_model(DATA / f'{name}.onnx', overrides=ModelInfo(layout='detr'))
 
     def test_where_boxes_have_no_scale(self, tmp_path):
         """A black image may give no box that tells, and the first that does decides."""

@@ -67,11 +67,11 @@ from jetson_perception.images.jpeg_damage import decode_watched, with_end_mark
 from jetson_perception.images.video_stream import VideoPacket, VideoStream
 from jetson_perception.model_info import LAYOUTS, ModelInfo, find_problem, validate
 from jetson_perception.printable import printable, printable_line, printable_lines, quoted
-from jetson_perception.tasks.box_layouts import decode_boxes
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
-from jetson_perception.tasks.exports import other_network, recognize_boxes
 from jetson_perception.tasks.network_outputs import NetworkOutputs
+from jetson_perception.tasks.object_layouts import decode_objects, recognize_other
+from jetson_perception.tasks.other_networks import other_network
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import recognize_segmentation_layout
 from jetson_perception.tasks.yolo import recognize_layout
@@ -609,9 +609,9 @@ def _outputs(rng: Random) -> NetworkOutputs:
 def _boxes(given: tuple[NetworkOutputs, ModelInfo]) -> None:
     outputs, info = given
     other_network(outputs)
-    layout = recognize_boxes(outputs, info)
+    layout = recognize_other(outputs, info)
     if layout is not None:
-        decode_boxes(
+        decode_objects(
             outputs.arrays, layout, fit((32, 48), (64, 64), 'stretch'), DetectionOptions()
         )
 

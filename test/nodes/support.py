@@ -138,10 +138,10 @@ class Peer:
     def __init__(self, namespace='', name='peer'):
         self.namespace = namespace or f'test_{next(_namespaces)}'
         self.watched = []
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node(name, namespace=self.namespace, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self.context = Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(name, namespace=self.namespace, context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._clients = {}
         self._diagnostics = None
@@ -150,7 +150,7 @@ class Peer:
         """Leave the graph."""
         self._executor.shutdown()
         self.node.destroy_node()
-        rclpy.shutdown(context=self._context)
+        rclpy.shutdown(context=self.context)
 
     def add(self, node):
         """Let a node of this process live in the peer's executor, and its context."""

@@ -317,7 +317,7 @@ def test_what_is_wrong_with_a_source_is_told_as_the_node_configures(
 
 def test_a_source_beside_a_remapped_image_is_an_error(peer, model, pictures):
     line = ['--ros-args', '-r', 'image:=/front/image_raw', '-p', f'source:={pictures}']
-    node = SegNode(context=peer._context, namespace=peer.namespace, cli_args=line)
+    node = SegNode(context=peer.context, namespace=peer.namespace, cli_args=line)
     try:
         node.bring_up()
         assert not node.configured

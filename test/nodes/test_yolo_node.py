@@ -202,7 +202,7 @@ class TestDetections:
 
 class TestKeypoints:
     def test_every_point_with_its_name_and_score(self, peer, start, tmp_path):
-        """Also the one of score 0 and the one outside the image, which no threshold drops."""
+        """Also the one of score 0, and the one outside the image, which is put at its edge."""
         points = [(100, 200, 0.875), (110, 210, 0.0), (700, 90, 0.25)]
         model = pose_detector(tmp_path / 'my.onnx', [LEFT], points)
         process = node_process(
@@ -227,7 +227,7 @@ class TestKeypoints:
         assert [(p.name, p.x, p.y, p.score) for p in one.keypoints] == [
             ('nose', 50, 30, 0.875),
             ('ear', 55, 35, 0.0),
-            ('tail', 350, -25, 0.25),
+            ('tail', 320, 0, 0.25),
         ]
 
         assert peer.set_parameter('yolo_node', 'pose.score_threshold', 0.95).successful

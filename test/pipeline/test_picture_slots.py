@@ -77,7 +77,7 @@ def test_a_kind_that_is_stuck_keeps_no_other_back_and_what_it_misses_is_counted(
             quick.wait_for(frame)
         counts = slots.counts()
         assert counts['annotated'][:2] == (0, 3)
-        assert counts['mask/color'].dropped == 0
+        assert counts['mask/color'].skipped == 0
         # Dropped pictures are done with; one is under way, and the newest waits.
         wait_until(lambda: set(slots.done) == set(frames[1:4]))
         stuck.go.set()

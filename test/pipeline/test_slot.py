@@ -207,7 +207,7 @@ def test_waiting_until_an_item_is_taken(slot):
     waiter.join(DEADLINE_S)
     assert not waiter.is_alive()
     assert slot.wait_until_taken(0)
-    slot.put('dropped')
+    slot.put('skipped')
     slot.close()
     assert slot.wait_until_taken(0)
 

@@ -8,7 +8,7 @@ from pipeline.waiting import DEADLINE_S, wait_until
 from jetson_perception.pipeline import NewestWorker
 
 
-def test_the_newest_item_is_worked_on_and_older_ones_are_dropped():
+def test_the_newest_item_is_worked_on_and_older_ones_are_skipped():
     begun, go, done = queue.Queue(), threading.Event(), []
 
     def work(item):
@@ -25,7 +25,7 @@ def test_the_newest_item_is_worked_on_and_older_ones_are_dropped():
     assert begun.get(timeout=DEADLINE_S) == 'fourth'
     worker.close()
     assert done == ['first', 'fourth']
-    assert (worker.finished, worker.dropped) == (2, 2)
+    assert (worker.finished, worker.skipped) == (2, 2)
     assert worker.give('too late') == 'too late'
 
 
@@ -43,7 +43,7 @@ def test_an_error_in_the_work_is_logged_and_the_next_item_runs(caplog):
     worker.give('good')
     assert done.get(timeout=DEADLINE_S) == 'good'
     worker.close()
-    assert (worker.finished, worker.dropped) == (1, 0)
+    assert (worker.finished, worker.skipped) == (1, 0)
     assert 'drawing failed' in caplog.text
     assert 'no ink' in caplog.text
 
@@ -62,7 +62,12 @@ def test_close_ends_the_thread_after_the_item_under_way_and_drops_the_rest():
     worker.give('waiting')
     closing = threading.Thread(target=worker.close)
     closing.start()
-    wait_until(lambda: worker._slot._closed)
+
+    def is_closed():
+        item = object()
+        return worker.give(item) is item
+
+    wait_until(is_closed)
     go.set()
     closing.join(DEADLINE_S)
     assert not closing.is_alive()

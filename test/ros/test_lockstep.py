@@ -103,7 +103,7 @@ def test_an_image_that_comes_twice_is_taken_once_and_answered_when_it_is_done(ca
     camera.image_publisher()
     done = camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
-    taker.wait_for_subscriber(answers._publisher)
+    taker.wait_for_subscriber(answers.publisher)
     taker.wait_for(answers.sender_waits, 'the camera')
     header = unique_header()
     assert answers.is_new(header)
@@ -127,7 +127,7 @@ def test_without_lockstep_equal_stamps_are_different_images(taker):
 def test_who_only_listens_does_not_make_images_of_one_stamp_the_same(camera, taker):
     camera.collect('image/done', FrameDone)
     answers = FrameAnswers(taker.node, camera.node.resolve_topic_name('image'))
-    taker.wait_for_subscriber(answers._publisher)
+    taker.wait_for_subscriber(answers.publisher)
     header = unique_header()
     assert answers.is_new(header)
     taker.wait_for(lambda: answers.is_new(header), 'an image that is new in spite of its stamp')
@@ -147,9 +147,9 @@ def test_answers_under_made_up_names_are_not_kept_and_hide_no_other(camera, take
     steps, answers = Lockstep(camera.node, topic, 1), FrameAnswers(taker.node, topic)
     camera.wait_for(lambda: len(steps.takers()) == 1, 'the taker')
     for number in range(10_000):
-        steps._on_done(FrameDone(node=f'/made_up_{number}'))
-    steps._on_done(FrameDone(node='/' + 'x' * 1_000_000))
-    assert sum(map(len, steps._answers)) < 100_000
+        steps.take_answer(FrameDone(node=f'/made_up_{number}'))
+    steps.take_answer(FrameDone(node='/' + 'x' * 1_000_000))
+    assert sum(map(len, steps.answers)) < 100_000
     header = unique_header()
     sending = Sending(steps, header)
     answers.done(header)

@@ -107,6 +107,15 @@ def test_which_layout_a_shape_has(shape, expected):
             id='fractions_as_integers',
         ),
         pytest.param(
+            {
+                'dtype': np.uint8,
+                'normalization': Normalization(scale=1.0, std=(1.0, 100.0, 1.0)),
+            },
+            'scale',
+            'takes uint8, and normalized pixels would have 4 values left of 256',
+            id='integers_that_merge_in_one_channel',
+        ),
+        pytest.param(
             {'dtype': np.uint8, 'normalization': Normalization(1.0, (9.0, 9.0, 9.0))},
             'scale',
             'would be -9 to 246',

@@ -234,6 +234,13 @@ def test_an_output_of_nothing_but_garbage(layout, value, dtype):
         decode(output(layout, rows, dtype), layout, LETTERBOX, DetectionOptions())
 
 
+@pytest.mark.parametrize('layout', ALL, ids=names(ALL))
+def test_no_anchors_at_all(layout):
+    shape = (1, 0, layout.value_count) if layout.channels_last else (1, layout.value_count, 0)
+    found = decode([np.empty(shape, np.float32)], layout, LETTERBOX, DetectionOptions())
+    assert len(found) == 0
+
+
 def test_boxes_are_clipped_and_those_outside_are_dropped():
     rows = {
         1: row(ANCHOR_FREE, (-20, 120, 100, 700), 0.9, 3),
@@ -264,7 +271,7 @@ def test_keypoints(family, shape, classes, dtype):
     layout = YoloLayout(family, classes, shape, channels_last=family == 'end_to_end')
     count, depth = shape
     near = np.tile([150, 250, 0.5][:depth], (count, 1))
-    far = np.tile([600, 700, 0.0][:depth], (count, 1))  # below the image: kept as it is
+    far = np.tile([600, 700, 0.0][:depth], (count, 1))  # below the image: at its edge
     far[:, 0] += np.arange(count)
     rows = {
         3: row(layout, (100, 200, 200, 300), 0.5, 0, far),
@@ -275,7 +282,7 @@ def test_keypoints(family, shape, classes, dtype):
     assert found.keypoints.shape == (2, count, 3)
     assert found.keypoints.dtype == np.float32
     assert (found.keypoints[0] == (300, 220, 0.5 if depth == 3 else 1)).all()
-    expected = [[1200 + 2 * i, 1120, 0 if depth == 3 else 1] for i in range(count)]
+    expected = [[1200 + 2 * i, 720, 0 if depth == 3 else 1] for i in range(count)]
     assert found.keypoints[1].tolist() == pytest.approx(np.array(expected), abs=1)
 
 

@@ -413,8 +413,8 @@ __device__ inline void write_result(
         const float score = keypoint_depth == 3 ? output.at(row, first + 2) : 1.0f;
         if (!isfinite(x) || !isfinite(y) || !isfinite(score)) atomicAdd(&work->bad_keypoints, 1);
         float* to = rows + position * row_values + ROW_VALUES + 3 * point;
-        to[0] = x;
-        to[1] = y;
+        to[0] = fminf(fmaxf(x, 0.0f), frame.source_w);
+        to[1] = fminf(fmaxf(y, 0.0f), frame.source_h);
         to[2] = score;
     }
     for (int i = threadIdx.x; i < written * coefficient_count; i += THREADS) {

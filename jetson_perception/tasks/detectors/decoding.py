@@ -1,38 +1,15 @@
-"""Boxes of detectors that are no YOLO: where outputs hold them, and how to read them.
-
-The networks differ in little: where boxes, scores and classes are, how a box is written, what
-becomes of a score, and whether boxes suppress each other. `BoxLayout` says that, `decode_boxes`
-does it as the post-processing of each framework does:
-
-``rt_detr``
-    RT-DETR, RT-DETRv2, D-FINE, DEIM, RF-DETR: logits by the sigmoid, the best pairs of query and
-    class, as many as there are queries; no suppression.
-``detr``
-    DETR, Conditional DETR, YOLOS: the softmax of logits, whose last class is "no object".
-``yolox``
-    YOLOX and the first exports of YOLOv6: one anchor a cell, center and size, objectness × class.
-``boxes_scores``
-    YOLO-NAS, PP-YOLOE: corners in pixels, a score a class.
-``suppressed``
-    What a suppression in the network left: corners, a score and a class a row.
-``nanodet``
-    NanoDet, NanoDet-Plus: scores of classes, then for each side of the box the distribution of its
-    distance from the cell, in cells.
-``centernet``
-    CenterNet: the best centers, as corners in cells of four pixels, with score and class.
-"""
+"""Boxes out of outputs whose layout is known, as each framework's post-processing has them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.errors import ModelError
-from jetson_perception.tasks.activations import sigmoid
+from jetson_perception.tasks.activations import sigmoid, softmax
+from jetson_perception.tasks.cells import cells
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES, thresholds_of
+from jetson_perception.tasks.detectors.output import is_relative
 from jetson_perception.tasks.finite import all_finite, count_not_finite, require_finite
 from jetson_perception.tasks.nms import class_aware_nms
 from jetson_perception.tasks.results import Detections, have_area
@@ -43,141 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.tasks.detection_options import DetectionOptions
+    from jetson_perception.tasks.detectors.box_layout import BoxLayout
     from jetson_perception.tasks.preprocess import ImageTransform
-
-FAMILIES = (
-    'rt_detr',
-    'detr',
-    'yolox',
-    'boxes_scores',
-    'suppressed',
-    'nanodet',
-    'centernet',
-)
-"""Values of `BoxLayout.family`, and of the parameter `layout`."""
-
-
-_MOST_RELATIVE = 1.5
-
-
-def is_relative(boxes: NDArray[Any]) -> bool:
-    """Whether coordinates are fractions of the image; False without any but zeros."""
-    values = np.abs(boxes[..., :4].astype(np.float32))
-    return bool(values.size and 0 < values.max() <= _MOST_RELATIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Columns of an output: its index, the first column, and how many; -1 for all that follow.
-
-    Without a column (`count` 0) the output has a value a row. `transposed` outputs have a column
-    for each row.
-    """
-
-    output: int
-    first: int = 0
-    count: int = -1
-    transposed: bool = False
-
-    def read(self, outputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Shape (rows, columns), or (rows,) without columns."""
-        rows = _without_batch(outputs[self.output], 1 if self.count == 0 else 2)
-        if self.count == 0:
-            return rows
-        rows = rows.T if self.transposed else rows
-        last = None if self.count < 0 else self.first + self.count
-        if last is not None and rows.shape[1] < last:
-            raise ModelError(
-                f'output {self.output} is {outputs[self.output].shape}, without the columns that '
-                'it had when the model was loaded; load the model again'
-            )
-        return rows[:, self.first : last]
-
-
-def _without_batch(array: NDArray[Any], dimensions: int) -> NDArray[Any]:
-    """An array of so many dimensions, without those of size 1 before them, or one after them."""
-    while array.ndim > dimensions and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == dimensions + 1 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != dimensions:
-        raise ModelError(
-            f'an output is {array.shape}, which had {dimensions} dimensions when the model was '
-            'loaded; load the model again'
-        )
-    return array
-
-
-@dataclass(frozen=True, slots=True)
-class BoxLayout:
-    """Where outputs hold boxes, scores and classes, and how.
-
-    Attributes
-    ----------
-    family : str
-        One of `FAMILIES`.
-    class_count : int
-        Number of classes; 0 if unknown, which is possible where the network gives class ids.
-    boxes, scores : Columns
-        Four values a box, or four distributions; a value a class, or one a row where there are
-        `classes`.
-    classes : Columns or None
-        A class id a row.
-    corners : bool
-        Whether a box is left, top, right, bottom; else it is center x, center y, width, height.
-    relative : bool or None
-        Whether coordinates are fractions of the network's input; else they are its pixels. None
-        if there was no box to tell by: then each image's boxes do.
-    activation : str
-        What makes scores of the values: '' (they are scores), 'sigmoid', or 'softmax', whose last
-        class is "no object".
-    objectness : Columns or None
-        A value a row that multiplies its scores.
-    grid : tuple of int
-        Strides of the cells that centers and logarithmic sizes, or distances, are relative to;
-        empty where boxes are decoded by the network.
-    bins : int
-        Values of the distribution of a side's distance; 0 where boxes are no distributions.
-    cell_center : float
-        Where in its cell distances are measured from, as a fraction of it.
-    rows_first : bool
-        Whether y comes before x.
-    unit : int
-        Pixels a coordinate's unit.
-    count : int or None
-        Index of the output that says how many rows are used.
-    image : Columns or None
-        A value a row: which image of the batch it is of.
-    several_classes_a_row : bool
-        Whether a row may be several objects; else it is one, of its best class.
-    """
-
-    family: str
-    class_count: int
-    boxes: Columns
-    scores: Columns
-    classes: Columns | None = None
-    corners: bool = False
-    relative: bool | None = False
-    activation: str = ''
-    objectness: Columns | None = None
-    grid: tuple[int, ...] = ()
-    bins: int = 0
-    cell_center: float = 0.0
-    rows_first: bool = False
-    unit: int = 1
-    count: int | None = None
-    image: Columns | None = None
-    several_classes_a_row: bool = False
-
-    # What users of a `YoloLayout` ask for.
-    keypoint_count: ClassVar[int] = 0
-    coefficient_count: ClassVar[int] = 0
-
-    @property
-    def suppresses(self) -> bool:
-        """Whether overlapping boxes are still to be suppressed."""
-        return self.family in ('yolox', 'boxes_scores', 'nanodet')
 
 
 def decode_boxes(
@@ -254,7 +98,7 @@ def _from_distances(
     network_wh: tuple[int, int],
 ) -> NDArray[np.float32]:
     """Corners from the mean of each side's distribution; inside the input, as NanoDet clips."""
-    shares = _softmax(boxes.reshape(-1, layout.bins))
+    shares = softmax(boxes.reshape(-1, layout.bins))
     distances = (shares @ np.arange(layout.bins, dtype=np.float32)).reshape(-1, 4)
     place, stride = (each[row] for each in cells(network_wh, layout.grid))
     place, distances = (place + np.float32(layout.cell_center)) * stride, distances * stride
@@ -291,7 +135,7 @@ def _best(
         require_finite('classes', count_not_finite(ids), ids.size, 'rows')
         return _column(values), ids.astype(np.int32)
     if layout.activation == 'softmax':
-        values = _softmax(values)[:, :-1]
+        values = softmax(values)[:, :-1]
     class_id = values.argmax(axis=1).astype(np.int32)
     score = values[np.arange(len(values)), class_id]
     if layout.activation == 'sigmoid':
@@ -355,20 +199,6 @@ def _kept(
     return order[kept]
 
 
-@lru_cache(maxsize=8)
-def cells(
-    network_wh: tuple[int, int], strides: tuple[int, ...]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Column and row of every cell, shape (cells, 2), and its stride, shape (cells, 1)."""
-    places, sizes = [], []
-    for stride in strides:
-        width, height = (-(-side // stride) for side in network_wh)
-        y, x = np.mgrid[:height, :width]
-        places.append(np.stack((x, y), axis=-1).reshape(-1, 2))
-        sizes.append(np.full((width * height, 1), stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(sizes).astype(np.float32)
-
-
 def _on_grid(
     boxes: NDArray[np.float32],
     row: NDArray[np.intp],
@@ -382,8 +212,3 @@ def _on_grid(
     if not all_finite(size):
         require_finite('boxes', count_not_finite(size.max(axis=1)), len(boxes), 'rows')
     return np.concatenate(((boxes[:, :2] + place) * stride, size), axis=1)
-
-
-def _softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

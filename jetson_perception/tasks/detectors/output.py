@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.printable import quoted
-from jetson_perception.tasks.box_layouts import Columns, cells, is_relative
+from jetson_perception.tasks.detectors.box_layout import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))
-"""Pixels a cell of each level, as detectors have them."""
+    from jetson_perception.tasks.network_outputs import NetworkOutputs
+
+_MOST_RELATIVE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def one(found: list[Output]) -> Output | None:
     return found[0] if len(found) == 1 else None
 
 
+def is_relative(boxes: NDArray[Any]) -> bool:
+    """Whether coordinates are fractions of the image; False without any but zeros."""
+    values = np.abs(boxes[..., :4].astype(np.float32))
+    return bool(values.size and 0 < values.max() <= _MOST_RELATIVE)
+
+
 def relative(boxes: NDArray[Any]) -> bool | None:
     """Whether coordinates are fractions of the image; None without any but zeros."""
     return is_relative(boxes) if np.any(boxes[..., :4]) else None
@@ -86,6 +93,7 @@ def are_corners(boxes: NDArray[Any]) -> bool:
     return bool((rows[:, 2] >= rows[:, 0]).all() and (rows[:, 3] >= rows[:, 1]).all())
 
 
-def cell_counts(network_wh: tuple[int, int]) -> set[int]:
-    """How many cells detectors have for this size of input."""
-    return {len(cells(network_wh, each)[1]) for each in STRIDES}
+def outputs_seen(outputs: NetworkOutputs) -> list[Output]:
+    """All outputs of a run."""
+    named = zip(outputs.names, outputs.arrays, strict=True)
+    return [Output(index, name, array) for index, (name, array) in enumerate(named)]
