@@ -1,5 +1,7 @@
 """Objects in space against rendered scenes: the accuracy that docs/depth.md states."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from depth.ray_casting import Ball, Box, Floor, Wall, camera, in_millimeters, render, with_noise
@@ -116,6 +118,20 @@ def boxes(*xyxy, keypoints=None):
 
 def wall(meters=2.0, size_wh=(640, 480)):
     return DepthImage(np.full(size_wh[::-1], meters, np.float32), 1.0)
+
+
+def test_only_the_pixels_of_its_mask_are_an_objects():
+    """Three boxes on each other: a small object, a large one behind it, one without a pixel."""
+    found = boxes(*[(100, 100, 200, 200)] * 3)
+    ids = np.zeros((480, 640), np.uint8)
+    ids[100:200, 100:200] = 2
+    ids[100:200, 100:110] = 1
+    depth = wall(4.0)
+    depth.values[100:200, 100:110] = 2.0
+    located = locate(replace(found, instance_ids=ids), depth, Rays(PINHOLE), (640, 480))
+    assert located.center[:, 2] == pytest.approx([2, 4])
+    assert located.without_depth == 1
+    assert located.detections.class_id.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,12 @@ def test_objects_in_space(peer, start, tmp_path):
         lambda: found[-1].detections == [], nothing_measured, 'a result without objects'
     )
     peer.wait_for_log(node, 'some objects have no depth, and are left out')
+
+    for step in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert peer.change_state('yolo_node', step)
+    found.clear()
+    camera.shoot_until(lambda: found, in_millimeters, 'objects in space again')
+    assert is_the_box(found[0])
     peer.stop_collecting('det/detections_3d')
     peer.wait_for(lambda: peer.node.count_subscribers(name) == 0, 'the end of the subscription')
     assert not log_lines(node, 'Traceback')
