@@ -1,6 +1,7 @@
 """Objects in space against rendered scenes: the accuracy that docs/depth.md states."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,6 +37,12 @@ CAMERAS = {
 }
 
 
+@cache
+def rendered(scene, with_masks):
+    """A scene as the pinhole sees it; rendering takes longer than what is tested."""
+    return render(PINHOLE, *SCENES[scene], with_masks=with_masks)
+
+
 def locate_in(depth, truth, calibration):
     image = DepthImage(in_millimeters(np.nan_to_num(depth, nan=0.0, posinf=0.0)), 0.001)
     return locate(truth.detections, image, Rays(calibration), truth.size_wh)
@@ -54,7 +61,7 @@ def require_accuracy(found, truth, *, of_center=0.03, of_size=0.1):
 @pytest.mark.parametrize('with_masks', [False, True], ids=['box', 'mask'])
 @pytest.mark.parametrize('scene', SCENES)
 def test_a_scene(scene, with_masks):
-    depth, truth = render(PINHOLE, *SCENES[scene], with_masks=with_masks)
+    depth, truth = rendered(scene, with_masks)
     require_accuracy(locate_in(depth, truth, PINHOLE), truth)
 
 
@@ -62,7 +69,7 @@ def test_a_scene(scene, with_masks):
 @pytest.mark.parametrize('scene', SCENES)
 def test_a_scene_with_noise_and_holes(scene, with_masks):
     """Without a mask, depths between a small object and what is far behind it count as its."""
-    depth, truth = render(PINHOLE, *SCENES[scene], with_masks=with_masks)
+    depth, truth = rendered(scene, with_masks)
     of_center = 0.05 if scene == 'far_person' and not with_masks else 0.03
     found = locate_in(with_noise(depth), truth, PINHOLE)
     require_accuracy(found, truth, of_center=of_center)
