@@ -394,11 +394,29 @@ def _listed_engines(values: Mapping[str, str]) -> list[str]:
     return listed if listed and is_list else [values['engine_name']]
 
 
+def _of_depth(values: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of depth; none for a launch file without its arguments."""
+    given: dict[str, Any] = {
+        f'depth.{parameter}': _topics(values.get(name, ''))
+        for name, parameter in (
+            ('depth_image', 'image_topics'),
+            ('camera_info', 'camera_info_topics'),
+        )
+    }
+    given['depth.target_frame'] = values.get('target_frame', '')
+    return {name: value for name, value in given.items() if value}
+
+
+def _topics(text: str) -> list[str]:
+    """Topics that are separated by commas, as a list in YAML or not."""
+    return [topic.strip(' \'"') for topic in text.strip('[] ').split(',') if topic.strip()]
+
+
 def _cameras(values: Mapping[str, str]) -> list[str]:
     """Image topics of several cameras: those of the argument, else of the user's file."""
-    given = values.get('image_topics', '').strip('[] ')
+    given = _topics(values.get('image_topics', ''))
     if given:
-        return [topic.strip(' \'"') for topic in given.split(',') if topic.strip()]
+        return given
     if not values.get('params_file') or 'name' not in values:
         return []
     name = _topic(values['namespace'], values['name'])
@@ -469,7 +487,10 @@ def _perception(
             values['namespace'],
             values['name'],
             parameter_file=_file(values['params_file'], executable) if has_file else None,
-            parameters=parameters | given | ({'image_topics': cameras} if cameras else {}),
+            parameters=parameters
+            | given
+            | _of_depth(values)
+            | ({'image_topics': cameras} if cameras else {}),
             remappings={}
             if in_process or cameras
             else {'image': image, 'image/compressed': compressed},

@@ -150,6 +150,26 @@ _PERCEPTION = (
     Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
 )
 
+_DEPTH = (
+    Argument(
+        'depth_image',
+        '',
+        'Depth images registered to the images, raw or compressedDepth: objects are published in '
+        'space too, on <engine>/detections_3d. For several cameras, a topic for each in the order '
+        'of image_topics, separated by commas.',
+    ),
+    Argument(
+        'camera_info',
+        '',
+        'Calibration of the images, for depth_image; if it is empty, camera_info in the namespace '
+        'of the image topic. For several cameras as depth_image.',
+    ),
+    Argument(
+        'target_frame',
+        '',
+        'Frame of tf that objects in space are published in; if it is empty, that of the camera.',
+    ),
+)
 _PRECISION = Argument(
     'precision',
     '',
@@ -197,6 +217,7 @@ YOLO_ARGUMENTS = (
     _PRECISION,
     _SCORE_THRESHOLD,
     *_PERCEPTION,
+    *_DEPTH,
     *_CAMERA,
     *_COMMON,
 )
@@ -226,6 +247,7 @@ CONCURRENT_ARGUMENTS = (
     Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
     _SCORE_THRESHOLD,
     *_PERCEPTION,
+    *_DEPTH,
     *_CAMERA,
     *_COMMON,
 )
@@ -238,10 +260,14 @@ OF_LAUNCH = frozenset(
 
 _OTHER_WORDS = {
     'camera_frame_id': 'frame_id',
+    'camera_info_topic': 'camera_info',
     'camera_info_url': 'calibration',
     'compressed': 'image_transport',
     'conf': 'score_threshold',
     'confidence': 'score_threshold',
+    'depth': 'depth_image',
+    'depth_image_topic': 'depth_image',
+    'depth_topic': 'depth_image',
     'device': 'source',
     'fps': 'frame_rate',
     'cameras': 'image_topics',

@@ -508,6 +508,35 @@ class TestModels:
         assert executables([node]) == ['seg_node']
 
 
+class TestDepth:
+    @pytest.mark.parametrize(
+        ('values', 'parameters'),
+        [
+            pytest.param({}, {}, id='none'),
+            pytest.param(
+                {'depth_image': '/depth/image_raw', 'target_frame': 'base_link'},
+                {
+                    'depth.image_topics': ['/depth/image_raw'],
+                    'depth.target_frame': 'base_link',
+                },
+                id='one_camera',
+            ),
+            pytest.param(
+                {'depth_image': '/front/depth, /rear/depth', 'camera_info': '[/f/info,/r/info]'},
+                {
+                    'depth.image_topics': ['/front/depth', '/rear/depth'],
+                    'depth.camera_info_topics': ['/f/info', '/r/info'],
+                },
+                id='several_cameras',
+            ),
+        ],
+    )
+    def test_the_node_gets_the_topics(self, values, parameters):
+        (node,) = yolo(model='my.onnx', image='/color/image_raw', **values)
+        depth = {k: v for k, v in node.parameters.items() if k.startswith('depth.')}
+        assert depth == parameters
+
+
 class TestSeveralCameras:
     @pytest.mark.parametrize(
         'given',

@@ -39,6 +39,7 @@ LAYERS = (
     'pipeline',
     'models',
     'camera',
+    'depth',
     'evaluation',
     'benchmark',
     'doctor',
@@ -74,6 +75,7 @@ ROS = {
     'sensor_msgs',
     'std_msgs',
     'std_srvs',
+    'tf2_ros',
     'vision_msgs',
 }
 

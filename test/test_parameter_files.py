@@ -18,6 +18,7 @@ from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
 from jetson_perception.parameter_fields import problem_between_fields
 from jetson_perception.ros.camera_parameters import CameraParams, OwnSourceParams
+from jetson_perception.ros.depth_parameters import DepthParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
@@ -125,6 +126,10 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
                 f'{name}.{field.name}': parameter_type(EngineParams, field.name)
                 for name in ((given,) if given else ('det', 'det_int8', 'pose', 'pose_int8'))
                 for field in fields(EngineParams)
+            }
+            known |= {
+                f'depth.{field.name}': parameter_type(DepthParams, field.name)
+                for field in fields(DepthParams)
             }
         kinds = {
             bool: 'BOOL',

@@ -18,6 +18,7 @@ from pathlib import Path
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
 from jetson_perception.ros.camera_parameters import CameraParams, OwnSourceParams
+from jetson_perception.ros.depth_parameters import DepthParams
 from jetson_perception.ros.image_input import ImageInputParams
 from jetson_perception.ros.managed_node import ManagedParams
 from jetson_perception.ros.parameter_spec import parameter_type
@@ -50,6 +51,7 @@ NODES: dict[str, list[tuple[str, type, str]]] = {
             EngineParams,
             'det',
         ),
+        ('Objects in space, by depth images beside the images', DepthParams, 'depth'),
         *_ANNOTATED,
     ],
     'camera_node': [

@@ -216,6 +216,13 @@ class Task(ABC):
     def topics(self, model: Any) -> list[ResultTopic]:
         """What a node publishes for each result; imports ROS."""
 
+    def spatial_topics(self, model: Any) -> list[ResultTopic]:
+        """What a node with depth publishes of `depth.SpatialObjects`; imports ROS.
+
+        Only of a task whose results are `Detections`, which can be located.
+        """
+        return []
+
     @abstractmethod
     def describe(self, model: Any) -> Iterator[tuple[str, str]]:
         """How a model is interpreted, as rows of a name and a text."""

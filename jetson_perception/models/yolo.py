@@ -160,6 +160,24 @@ class ObjectDetection(Task):
             topics.append(ResultTopic('instances', Image, fill))
         return topics
 
+    def spatial_topics(self, model: YoloModel) -> list[ResultTopic]:
+        """Boxes in space; keypoints for a pose model."""
+        from vision_msgs.msg import Detection3DArray
+
+        from jetson_perception.msg import KeypointDetection3DArray
+        from jetson_perception.ros.spatial_messages import (
+            SpatialDetectionMessage,
+            SpatialKeypointMessage,
+        )
+
+        names = model.class_names
+        fill = SpatialDetectionMessage(names).fill
+        topics = [ResultTopic('detections_3d', Detection3DArray, fill)]
+        if model.keypoint_names:
+            writer = SpatialKeypointMessage(names, model.keypoint_names)
+            topics.append(ResultTopic('keypoints_3d', KeypointDetection3DArray, writer.fill))
+        return topics
+
     def describe(self, model: YoloModel) -> Iterator[tuple[str, str]]:
         """Task, layout, classes and keypoints."""
         layout = model.layout

@@ -6,9 +6,10 @@ those of several cameras, `image_topics`, each with its outputs in the namespace
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
 image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
-classifier in place of these, `<engine>/label_info` (latched), `<engine>/stats`; and, while
-somebody subscribes, `annotated` and `annotated/compressed` with the results of all. Every
-output has its image's header.
+classifier in place of these, `<engine>/label_info` (latched), `<engine>/stats`; while
+somebody subscribes, `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
+`<engine>/keypoints_3d`, where `depth.image_topics` names depth images, and `annotated` and
+`annotated/compressed` with the results of all. Every output has its image's header.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.node_depth import NodeDepth
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
@@ -38,6 +40,8 @@ from jetson_perception.ros.task_models import models_of, open_node_model, tasks_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from diagnostic_msgs.msg import DiagnosticStatus
 
     from jetson_perception.models import Model
     from jetson_perception.ros.annotation import AnnotatedPublisher
@@ -149,6 +153,7 @@ class _Engine:
         self._node = node
         names = [f'{prefix}{name}/' for prefix in node.prefixes]
         self._topics = [ResultPublishers(node, model.task.topics(model), each) for each in names]
+        self._spatial = node.depth.publishers(lambda: model.task.spatial_topics(model), names)
         self._labels = [
             node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED) for each in names
         ]
@@ -186,6 +191,8 @@ class _Engine:
 
     def publish(self, frame: Frame, result: Any) -> None:
         self._topics[frame.input_index].publish(result, frame.header)
+        if self._spatial:
+            self._spatial[frame.input_index].offer(frame, result)
 
     def draw(self, canvas: Any, frame: Frame, overlay: Overlay) -> None:
         """Draw the engine's result for this frame; nothing where it has none."""
@@ -199,6 +206,8 @@ class _Engine:
     def close(self) -> None:
         self.params.check = None
         self._node.left_behind.close_when_free(f'engine {self.name}', self.model.close)
+        for spatial in self._spatial:
+            spatial.destroy()
         for topics, labels in zip(self._topics, self._labels, strict=True):
             topics.destroy()
             self._node.destroy_publisher(labels)
@@ -213,7 +222,33 @@ class YoloNode(PerceptionNode):
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}
         super().__init__(NODE, YoloParams, **options)
+        #: Results in space, where depth images are named.
+        self.depth = NodeDepth(self)
         self.declare_dependent()
+
+    def configure(self) -> None:
+        """Find the depth topics, then do as all perception nodes."""
+        self.depth.configure(self.node_input)
+        super().configure()
+
+    def activate(self) -> None:
+        """Begin to locate results, then to make them."""
+        self.depth.start()
+        super().activate()
+
+    def deactivate(self) -> None:
+        """Locate no more results."""
+        self.depth.stop()
+        super().deactivate()
+
+    def diagnose(self) -> list[DiagnosticStatus]:
+        """Say how results in space are, too."""
+        return [*super().diagnose(), *self.depth.diagnose()]
+
+    def hang(self) -> str:
+        """What has not returned, of the threads that locate results too."""
+        stuck = (each.describe() for each in self.depth.activities if each.is_stuck())
+        return super().hang() or next(stuck, '')
 
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the model of each engine."""
@@ -243,6 +278,7 @@ class YoloNode(PerceptionNode):
         super().cleanup()
         while self._engines:
             self._engines.pop().close()
+        self.depth.cleanup()
 
     def make_lanes(self) -> list[Lane]:
         """A lane an engine."""

@@ -32,16 +32,19 @@ _CAMERA = 'camera'
 
 
 class InputPlace(NamedTuple):
-    """Where the results of an input go, and how it is made.
+    """Where the images of an input are, where its results go, and how it is made.
 
     Attributes
     ----------
+    topic : str
+        Its raw images, as the node names their topic.
     prefix : str
         What the names of results begin with: '/front/'; '' for the only input.
     make : callable
         Called as make(on_error); on_error(error) is then called for an image that cannot be used.
     """
 
+    topic: str
     prefix: str
     make: Callable[[OnError], FrameInput]
 
@@ -68,6 +71,17 @@ class NodeInput:
         wanted: bool = self._params.value.every_frame
         return wanted
 
+    @property
+    def max_image_pixels(self) -> int:
+        """The most pixels that an image may have."""
+        most: int = self._params.value.max_image_pixels
+        return most
+
+    @property
+    def udp_participant(self) -> UdpParticipant:
+        """Where a topic is subscribed to if its images have to come over UDP."""
+        return self._udp_participant
+
     def places(self) -> list[InputPlace]:
         """The inputs that the parameters name; each is to be destroyed.
 
@@ -80,9 +94,12 @@ class NodeInput:
         source = self._source_params.value.source
         if source:
             self._refuse_topic(source, names)
-            return [InputPlace('', self._own_source)]
+            return [InputPlace(f'{_CAMERA}/image_raw', '', self._own_source)]
         topics = camera_topics(self._node, names) or [CameraTopic(_TOPIC, '')]
-        return [InputPlace(each.prefix, partial(self._topic, each.topic)) for each in topics]
+        return [
+            InputPlace(each.topic, each.prefix, partial(self._topic, each.topic))
+            for each in topics
+        ]
 
     def open(self) -> None:
         """Be ready for topics that are received over UDP, before the first of them is."""

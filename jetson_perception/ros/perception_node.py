@@ -59,7 +59,8 @@ class PerceptionNode(ManagedNode):
         self._pipeline: Pipeline | None = None
         self._cameras: list[NodeCamera] = []
         super().__init__(name, params, **options)
-        self._node_input = NodeInput(self)
+        #: Where frames come from.
+        self.node_input = NodeInput(self)
         self._annotated_params = self.declare(AnnotatedParams, 'annotated', is_listed=False)
         self._jpeg_params = self.declare(JpegParams, 'annotated.compressed', is_listed=False)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
@@ -81,7 +82,7 @@ class PerceptionNode(ManagedNode):
         self._refuse_while_left_at_work()
         self._cameras = [
             NodeCamera(self, index, each.prefix, each.make)
-            for index, each in enumerate(self._node_input.places())
+            for index, each in enumerate(self.node_input.places())
         ]
         START_TIMES.done('inputs')
         self._models.open(self.openers())
@@ -120,7 +121,7 @@ class PerceptionNode(ManagedNode):
 
     def facts(self) -> dict[str, Any]:
         """Where the images of a source come that the node reads itself."""
-        return self._node_input.facts()
+        return self.node_input.facts()
 
     def trying_again(self) -> str:
         """Why a source that was lost, or is not there yet, is opened again now and then."""
@@ -199,7 +200,7 @@ class PerceptionNode(ManagedNode):
 
     def _start_lanes(self) -> None:
         """Start the engines' threads, then take images."""
-        every_frame = self._node_input.every_frame
+        every_frame = self.node_input.every_frame
         policy = EveryFrame() if every_frame else NewestFrame()
         lanes = self.make_lanes()
         time_s = _recorded_s if every_frame else arrival_s
@@ -221,7 +222,7 @@ class PerceptionNode(ManagedNode):
                 raise PerceptionError('the process is ending')
             self.get_logger().info(f'{self.busy()[0]}; no image is taken until then')
         if len(cameras) > 1:  # now, and not when one comes and the others' images would wait
-            self._node_input.open()
+            self.node_input.open()
         for camera in cameras:
             camera.start(pipeline.offer)
 
@@ -258,7 +259,7 @@ class PerceptionNode(ManagedNode):
             for left in camera.close_pictures(deadline_s):
                 self.left_behind.add(left)
             camera.close()
-        self._node_input.close()
+        self.node_input.close()
         self._pipeline = None
 
     def on_frame_error(self, error: PerceptionError) -> None:

@@ -38,6 +38,10 @@ class ResultPublishers:
         for publisher, fill in self._publishers:
             publisher.publish(fill(result, header))
 
+    def wanted(self) -> bool:
+        """Whether anybody subscribes to one of the topics."""
+        return any(publisher.get_subscription_count() for publisher, _ in self._publishers)
+
     def destroy(self) -> None:
         """Take the topics down."""
         for publisher, _ in self._publishers:

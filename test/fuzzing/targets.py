@@ -13,6 +13,7 @@ import json
 import math
 import os
 import shutil
+import struct
 import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from jetson_perception.camera.shown import quotes_secret, shown
 from jetson_perception.camera.uri import EXAMPLES, parse
 from jetson_perception.camera.v4l2_formats import describe_device
 from jetson_perception.commands.overrides import read_overrides
+from jetson_perception.depth.compressed_depth import decode_compressed_depth
 from jetson_perception.engines.class_names import parse_class_names, read_class_names
 from jetson_perception.engines.metadata import parse_sidecar, read_onnx_metadata
 from jetson_perception.engines.onnx_file.graph import has_quantization, load_model
@@ -137,6 +139,11 @@ def _pictures() -> list[bytes]:
     return [*found, gif, b'PF\n2 2\n-1.0\n' + bytes(48), b'Pf\n2 2\n-1.0\n' + bytes(16)]
 
 
+def _compressed_depth() -> bytes:
+    _, png = cv2.imencode('.png', np.arange(48, dtype=np.uint16).reshape(6, 8))
+    return struct.pack('<iff', 0, 10100.0, -1009.0) + png.tobytes()
+
+
 _PICTURE_BYTES = damaged(*_pictures())
 _KNOWN_ENCODINGS = (*encodings.ENCODINGS, '8UC3', '16UC1', 'mono16', 'rgb16', 'bayer_rggb16', '')
 _SIDES = (*range(9), 255, 65535, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
@@ -223,6 +230,11 @@ _IMAGES = [
         'image messages',
         _image_bytes,
         _image,
+    ),
+    Target(
+        'compressed depth',
+        damaged(_compressed_depth()),
+        lambda given: decode_compressed_depth(given, '32FC1; compressedDepth png', 4096),
     ),
     Target('picture files', _PICTURE_BYTES, _picture_file),
     Target('mask pictures', _PICTURE_BYTES, _mask_folder),
