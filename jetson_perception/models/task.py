@@ -153,6 +153,27 @@ class Task(ABC):
             When they do not suit the model, for example with a class that it does not have.
         """
 
+    def refiner(
+        self, model: Any, params: Callable[[], Any]
+    ) -> Callable[[Any, int, tuple[int, int]], Any] | None:
+        """What gives the results of one camera ids, from frame to frame; None if nothing is to.
+
+        Called as refine(result, captured_ns, size_wh) for every frame, in order.
+
+        Parameters
+        ----------
+        model : Model
+            The model that gives the results.
+        params : callable
+            Returns an instance of `params`; called for every frame.
+
+        Raises
+        ------
+        ParameterError
+            When what it needs cannot be imported.
+        """
+        return None
+
     def options_to_draw(self, model: Any, options: Any) -> Any:
         """The options for a result that is the first to be drawn on the image."""
         return options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from jetson_perception.tasks.exports import recognize_boxes
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import YoloLayout, decode, recognize_layout
+from jetson_perception.tracking import TrackedResults, TrackingParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DetectionParams(ScoredParams):
+class DetectionParams(TrackingParams, ScoredParams):
     """Settings of a YOLO model besides the model."""
 
     layout: str = param(
@@ -146,6 +148,21 @@ class ObjectDetection(Task):
         }
 
     def options(self, model: YoloModel, params: DetectionParams) -> DetectionOptions:
+        """What the decoder keeps: with a tracker, also what may continue a track."""
+        options = self._published(model, params)
+        tracked = params.tracker != 'none'
+        return options.down_to(params.track_low_threshold) if tracked else options
+
+    def refiner(
+        self, model: YoloModel, params: Callable[[], DetectionParams]
+    ) -> TrackedResults[DetectionParams] | None:
+        """The tracker that the parameters name."""
+        if params().tracker == 'none':
+            return None
+        return TrackedResults(params, partial(self._published, model))
+
+    @staticmethod
+    def _published(model: YoloModel, params: DetectionParams) -> DetectionOptions:
         """What counts as a detection."""
         return DetectionOptions(
             params.score_threshold,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Detections:
     track_id : ndarray, shape (n,), int64, or None
         Identity of each object from frame to frame, from 0; -1 for an object that has none (yet).
         Two objects of one engine and one camera never share an id. None without a tracker.
+    trails : ndarray, shape (n, k, 2), float32, or None
+        Where the center of each object was in the last seconds, x and y in pixels of the source
+        image, oldest first; the last point is where it is now. None unless a tracker keeps them.
 
     Raises
     ------
@@ -46,6 +50,7 @@ class Detections:
     keypoints: NDArray[np.float32] | None = None
     instance_ids: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     track_id: NDArray[np.int64] | None = None
+    trails: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -65,6 +70,9 @@ class Detections:
         tracks = self.track_id
         if tracks is not None and (tracks.shape != (n,) or tracks.dtype != np.int64):
             raise ValueError(f'track_id {tracks.dtype} {tracks.shape} must be ({n},), int64')
+        trails = self.trails
+        if trails is not None and (trails.ndim != 3 or len(trails) != n or trails.shape[2] != 2):
+            raise ValueError(f'trails {trails.shape} must be ({n}, k, 2)')
 
     @classmethod
     def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
@@ -97,8 +105,9 @@ class Detections:
         points = None if self.keypoints is None else self.keypoints[rows]
         ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
         tracks = None if self.track_id is None else self.track_id[rows]
+        trails = None if self.trails is None else self.trails[rows]
         return Detections(
-            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks
+            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks, trails
         )
 
     def scaled(self, factor_xy: tuple[float, float]) -> Detections:
@@ -112,7 +121,9 @@ class Detections:
         points = self.keypoints
         if points is not None:
             points = points * np.append(factors, np.float32(1))
-        return replace(self, xyxy=self.xyxy * np.tile(factors, 2), keypoints=points)
+        trails = None if self.trails is None else self.trails * factors
+        xyxy = self.xyxy * np.tile(factors, 2)
+        return replace(self, xyxy=xyxy, keypoints=points, trails=trails)
 
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""
@@ -127,7 +138,11 @@ class Detections:
         new_ids = np.zeros(len(self) + 1, np.uint8 if len(selected) <= 255 else np.uint16)
         # Backwards, so that the first wins where a row is selected twice.
         new_ids[selected[::-1] + 1] = np.arange(len(selected), 0, -1)
-        return new_ids[ids]
+        if ids.dtype != np.uint8 or new_ids.dtype != np.uint8:
+            return new_ids[ids]
+        table = np.zeros(256, np.uint8)
+        table[: len(new_ids)] = new_ids[:256]
+        return np.asarray(cv2.LUT(ids, table), np.uint8)  # many times faster
 
 
 @dataclass(frozen=True, eq=False, slots=True)
