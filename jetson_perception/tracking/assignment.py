@@ -107,8 +107,8 @@ def assign_in_turn(
         rows[np.concatenate(taken_rows)] = False
         columns[np.concatenate(taken_columns)] = False
         allowed = (each.overlaps >= each.least) & rows[:, None] & columns
-        # Only what is above the least counts: one good pair is worth more than two poor ones, which
-        # would give the ids of two objects to those beside them.
+        # Only what is above the least counts: one good pair is worth more than two poor ones,
+        # which would give the ids of two objects to those beside them.
         row, column = assign(each.overlaps - each.least + _LEAST_GAIN + each.bonus, allowed)
         taken_rows.append(row)
         taken_columns.append(column)

@@ -122,14 +122,6 @@ def correct(state: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArra
     return after
 
 
-def distances(state: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far centers are from where they are expected, in deviations of that, shape (n, m)."""
-    noise = state[:, POSITION_VARIANCE, :2]
-    noise = noise + (_MEASURED * _scale(state[:, POSITION])[:, :2]) ** 2
-    away = measured[None, :, :2] - state[:, None, POSITION, :2]
-    return np.sqrt((away**2 / noise[:, None]).sum(axis=-1))
-
-
 def _scale(centers: NDArray[np.float64]) -> NDArray[np.float64]:
     """What noise is a share of, for each column, pixels: the width or the height, at least 1."""
     return np.maximum(centers[:, _SIZE], 1.0)

@@ -33,7 +33,7 @@ class ByteTrack(Tracker):
     ) -> Iterator[Round]:
         least = params.track_iou_threshold
         has_id = self._tracks.track_id >= 0
-        overlaps = self._overlaps(self._positions(), boxes) * (may_pair & self._can_be(boxes))
+        overlaps = self._overlaps(self._positions(), boxes) * may_pair
         yield Round(has_id, boxes.is_sure, overlaps, least)
         yield Round(has_id & ~self._is_lost(), ~boxes.is_sure, overlaps, max(_UNSURE_IOU, least))
         yield Round(~has_id, boxes.is_sure, overlaps, least)

@@ -8,8 +8,8 @@ Robust Multi-Object Tracking, CVPR 2023, arXiv:2203.14360. It has three parts:
 - the filter of a track that is found again goes the straight way from where it was found last, as
   if it had been found on it (ORU).
 
-Boxes that are not sure are assigned as in ByteTrack, as the authors offer it. Time is measured
-where the paper counts frames.
+Boxes that are not sure are assigned as in ByteTrack, as the authors offer it; as there, tracks
+that have no id yet come last. Time is measured where the paper counts frames.
 """
 
 from __future__ import annotations
@@ -45,16 +45,14 @@ class OcSort(Tracker):
         self, boxes: Boxes, may_pair: NDArray[np.bool_], params: TrackingParams
     ) -> Iterator[Round]:
         least, tracks = params.track_iou_threshold, self._tracks
-        everything = np.ones(len(tracks), bool)
-        is_followed = (tracks.track_id >= 0) & ~self._is_lost()
-        can_be = self._can_be(boxes)
-        overlaps = self._overlaps(self._positions(), boxes) * (may_pair & can_be)
-        yield Round(everything, boxes.is_sure, overlaps, least, self._agreement(boxes))
+        has_id = tracks.track_id >= 0
+        is_followed = has_id & ~self._is_lost()
+        overlaps = self._overlaps(self._positions(), boxes) * may_pair
+        yield Round(has_id, boxes.is_sure, overlaps, least, self._agreement(boxes))
         yield Round(is_followed, ~boxes.is_sure, overlaps, max(_UNSURE_IOU, least))
-        # What is lost may have stopped behind something, where its filter does not expect it.
-        may_pair = may_pair & (can_be | self._is_lost()[:, None])
         found_last = self._overlaps(tracks.last_boxes, boxes) * may_pair
-        yield Round(everything, boxes.is_sure, found_last, least)
+        yield Round(has_id, boxes.is_sure, found_last, least)
+        yield Round(~has_id, boxes.is_sure, overlaps, least)
 
     def _agreement(self, boxes: Boxes) -> NDArray[np.float64]:
         """How well each box lies in the direction of each track, 0 to 0.2; shape (n, m)."""

@@ -25,8 +25,6 @@ MOST_BOXES = 1000
 """So many boxes of a frame are followed, the best ones: time grows with their square."""
 MOST_TRACKS = 2000
 """Beyond so many tracks, those that were not found for longest are given up."""
-# In deviations; DeepSORT has 3.08, the root of the chi-square distribution's 0.95 at 4 degrees.
-_FARTHEST = 4.0
 # A driver that repeats a stamp would freeze a filter: to it, nothing can have moved.
 _LEAST_STEP_S = 1e-3
 
@@ -141,13 +139,6 @@ class Tracker(ABC):
 
     def _positions(self) -> NDArray[np.float64]:
         return self._tracks.state[:, box_filter.POSITION]
-
-    def _can_be(self, boxes: Boxes) -> NDArray[np.bool_]:
-        """Which boxes are where tracks can be, shape (tracks, boxes).
-
-        Without this, who comes out beside somebody who is hidden gets the id of that one.
-        """
-        return box_filter.distances(self._tracks.state, boxes.centers) <= _FARTHEST
 
     @staticmethod
     def _overlaps(centers: NDArray[np.float64], boxes: Boxes) -> NDArray[np.float64]:
