@@ -56,13 +56,6 @@ class FrameTimes:
         yield
         self._record('write', begun_ns, self.now())
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage of the present frame."""
-        begun_ns = self.now()
-        yield
-        self.add(name, begun_ns, self.now())
-
     def add(self, stage: str, begun_ns: int, ended_ns: int) -> None:
         """Add the time of a stage of the present frame, between two moments that `now` gave."""
         self.ms.setdefault(stage, []).append((ended_ns - begun_ns) / 1e6)

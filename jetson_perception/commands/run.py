@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from jetson_perception.camera.named_frames import NamedFrame
     from jetson_perception.models import Model
 
@@ -132,10 +130,7 @@ def _run(arguments: argparse.Namespace) -> int:
                         _log.warning('%s', frame)
                         unreadable += 1
                         continue
-                    result = _timed(model, frame.bgr, options, times)
-                    if refine is not None:
-                        with times.stage('refine'):
-                            result = refine(frame, result)
+                    result = _timed(model, frame, options, refine, times)
                     with times.writing():
                         if arguments.json:
                             print(json.dumps(result_record(frame, model, result)), flush=True)
@@ -197,21 +192,27 @@ def _refiner(model: Model[Any, Any], params: Any) -> Callable[[NamedFrame, Any],
 
 def _timed(
     model: Model[Any, Any],
-    bgr: NDArray[np.uint8],
+    frame: NamedFrame,
     options: Any,
+    refine: Callable[[NamedFrame, Any], Any] | None,
     times: FrameTimes,
 ) -> Any:
     """Result for a picture; add the time of each stage to `times`."""
     begun = times.now()
-    tensor, transform = model.preprocess(bgr)
+    tensor, transform = model.preprocess(frame.bgr)
     preprocessed = times.now()
     outputs = model.infer(tensor)
     inferred = times.now()
     result = model.postprocess(outputs, transform, options)
+    postprocessed = times.now()
+    if refine is not None:
+        result = refine(frame, result)
     ended = times.now()
     times.add('preprocess', begun, preprocessed)
     times.add('inference', preprocessed, inferred)
-    times.add('postprocess', inferred, ended)
+    times.add('postprocess', inferred, postprocessed)
+    if refine is not None:
+        times.add('refine', postprocessed, ended)
     times.add('total', begun, ended)
     return result
 
