@@ -185,7 +185,7 @@ def yolo(values: Mapping[str, str]) -> list[NodeProcess]:
         parameters = {f'{name}.model': values['model'], 'engines': [name]}
     for engine in [name] if values['model'] else _listed_engines(values):
         parameters |= _of_engine(engine, values, runtime=str, precision=str)
-        parameters |= _of_engine(engine, values, score_threshold=_number)
+        parameters |= _of_engine(engine, values, score_threshold=_number, tracker=str)
     # Our own file has the parameters of an engine called det, which another name makes unknown.
     has_file = bool(values['params_file']) or name == _ENGINE
     return _perception(values, 'yolo_node', parameters, has_file)
@@ -217,7 +217,7 @@ def concurrent(values: Mapping[str, str]) -> list[NodeProcess]:
         if values[name]
     }
     for name in _CONCURRENT_MODELS.values():
-        parameters |= _of_engine(name, values, runtime=str, score_threshold=_number)
+        parameters |= _of_engine(name, values, runtime=str, tracker=str, score_threshold=_number)
     if own_file and find_spec('onnx') is None:
         left_out = _engines_of_twins(values['params_file'], parameters)
         if left_out:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 from jetson_perception.printable import printable
 from jetson_perception.process.allocator import SYSTEM
+from jetson_perception.tracking.params import TRACKERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -176,6 +177,12 @@ _PRECISION = Argument(
     'Number type that TensorRT builds the engine for, and that ONNX Runtime computes in on CUDA.',
     ('', *PRECISIONS),
 )
+_TRACKER = Argument(
+    'tracker',
+    '',
+    'What gives objects ids that they keep from frame to frame, and draws their ways.',
+    ('', *TRACKERS),
+)
 _SCORE_THRESHOLD = Argument('score_threshold', '', 'Results that score less are dropped; 0 to 1.')
 
 CAMERA_ARGUMENTS = (
@@ -216,6 +223,7 @@ YOLO_ARGUMENTS = (
     Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
     _PRECISION,
     _SCORE_THRESHOLD,
+    _TRACKER,
     *_PERCEPTION,
     *_DEPTH,
     *_CAMERA,
@@ -246,6 +254,7 @@ CONCURRENT_ARGUMENTS = (
     Argument('name', 'yolo_node', 'Name of the node.'),
     Argument('namespace', 'yolo', 'Namespace of the node and its topics.'),
     _SCORE_THRESHOLD,
+    _TRACKER,
     *_PERCEPTION,
     *_DEPTH,
     *_CAMERA,

@@ -197,7 +197,7 @@ def test_dependencies_of_the_package_match_its_imports():
     package = ElementTree.parse(ROOT / 'package.xml').getroot()
     named = {each.text for each in package.iter() if each.tag.endswith('depend')}
     by_key = {'python3-numpy': 'numpy', 'python3-opencv': 'cv2', 'python3-yaml': 'yaml'}
-    by_key |= {'python3-rich': 'rich', 'python3-pil': 'PIL'}
+    by_key |= {'python3-rich': 'rich', 'python3-pil': 'PIL', 'python3-scipy': 'scipy'}
     no_module = {'ament_cmake', 'ament_cmake_python', 'ros2launch'}
     no_module |= {'rosidl_default_generators', 'rosidl_default_runtime'}
     assert {by_key.get(name, name) for name in named - no_module} - ros_imports() == set()

@@ -33,6 +33,7 @@ LAYERS = (
     'dds',
     'tracing',
     'tasks',
+    'tracking',
     'drawing',
     'cuda',
     'engines',

@@ -194,7 +194,7 @@ PYTHON
   missing=$("$venv/bin/python" - <<'PYTHON'
 import importlib.util
 needed = {'cv2': 'opencv-python-headless', 'onnxruntime': 'onnxruntime', 'rich': 'rich',
-          'yaml': 'PyYAML', 'PIL': 'pillow'}
+          'yaml': 'PyYAML', 'PIL': 'pillow', 'scipy': 'scipy'}
 print(*(name for module, name in needed.items() if importlib.util.find_spec(module) is None))
 PYTHON
   )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from contextlib import ExitStack, closing
@@ -30,14 +31,16 @@ from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
 from jetson_perception.printable import printable_line
 from jetson_perception.process.executable import INTERRUPTED
+from jetson_perception.tracking import TRACKERS
 
 if TYPE_CHECKING:
     import argparse
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from jetson_perception.camera.named_frames import NamedFrame
     from jetson_perception.models import Model
+
+_PICTURES_HZ = 30  # as a folder of them says nothing of time
 
 _log = logging.getLogger('jetson_perception')
 
@@ -88,6 +91,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='only objects, or classes of a classifier, with these names (default: all)',
     )
     parser.add_argument(
+        '--tracker',
+        choices=TRACKERS,
+        help='give objects ids that they keep from frame to frame, and draw their ways; pictures '
+        'of a folder count as 30 a second (default: none)',
+    )
+    parser.add_argument(
         '--trace',
         type=Path,
         metavar='FILE',
@@ -109,7 +118,8 @@ def _run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
         model = stack.enter_context(closing(open_asked(arguments)))
-        options = _task_options(model, arguments)
+        params = _task_params(model, arguments)
+        options = model.task.options(model, params)
         folder = None
         if arguments.output:
             folder = stack.enter_context(closing(ResultFolder(arguments.output)))
@@ -117,13 +127,14 @@ def _run(arguments: argparse.Namespace) -> int:
         counter = add_open_end(progress, 'frames')
         try:
             for source in arguments.sources:
+                refine = _refiner(model, params)
                 for frame in times.timed_reads(named_frames(source, arguments.frames)):
                     progress.advance(counter)
                     if isinstance(frame, SourceError):
                         _log.warning('%s', frame)
                         unreadable += 1
                         continue
-                    result = _timed(model, frame.bgr, options, times)
+                    result = _timed(model, frame, options, refine, times)
                     with times.writing():
                         if arguments.json:
                             progress.print_line(json.dumps(result_record(frame, model, result)))
@@ -154,12 +165,13 @@ def _found(frame: NamedFrame, model: Model[Any, Any], result: Any) -> str:
     return printable_line(f'{frame.label}: {model.task.found(model, result) or "nothing"}')
 
 
-def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
+def _task_params(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
     task = model.task
     given = {
         'score_threshold': arguments.score_threshold,
         'iou_threshold': arguments.iou_threshold,
         'classes': tuple(arguments.classes) if arguments.classes else None,
+        'tracker': arguments.tracker,
     }
     for name, value in given.items():
         if value is not None and name not in task.settings:
@@ -169,26 +181,49 @@ def _task_options(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
                 f'{task.noun}; it is for {", ".join(takers)}',
                 name,
             )
-    return task.options(model, task.params_with(**given))
+    return task.params_with(**given)
+
+
+def _refiner(model: Model[Any, Any], params: Any) -> Callable[[NamedFrame, Any], Any] | None:
+    """What gives the objects of a source ids; None if nothing does."""
+    track = model.task.refiner(model, lambda: params)
+    if track is None:
+        return None
+    pictures = itertools.count()
+
+    def refine(frame: NamedFrame, result: Any) -> Any:
+        time_ns = frame.offset_ns if frame.stamp_ns is None else frame.stamp_ns
+        if not frame.rate_hz:
+            time_ns = next(pictures) * 1_000_000_000 // _PICTURES_HZ
+        height, width = frame.bgr.shape[:2]
+        return track(result, time_ns, (width, height))
+
+    return refine
 
 
 def _timed(
     model: Model[Any, Any],
-    bgr: NDArray[np.uint8],
+    frame: NamedFrame,
     options: Any,
+    refine: Callable[[NamedFrame, Any], Any] | None,
     times: FrameTimes,
 ) -> Any:
     """Result for a picture; add the time of each stage to `times`."""
     begun = times.now()
-    tensor, transform = model.preprocess(bgr)
+    tensor, transform = model.preprocess(frame.bgr)
     preprocessed = times.now()
     outputs = model.infer(tensor)
     inferred = times.now()
     result = model.postprocess(outputs, transform, options)
+    postprocessed = times.now()
+    if refine is not None:
+        result = refine(frame, result)
     ended = times.now()
     times.add('preprocess', begun, preprocessed)
     times.add('inference', preprocessed, inferred)
-    times.add('postprocess', inferred, ended)
+    times.add('postprocess', inferred, postprocessed)
+    if refine is not None:
+        times.add('refine', postprocessed, ended)
     times.add('total', begun, ended)
     return result
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from jetson_perception.drawing.colors import Color
     from jetson_perception.tasks.results import Classification, Detections, Segmentation
 
 
@@ -138,7 +139,8 @@ def draw_detections(
 ) -> None:
     """Draw boxes with class, score and id, keypoints joined by the skeleton, and instance masks.
 
-    A box has the color of its class, or that of its instance where there are masks.
+    A box has the color of its class, or that of its instance where there are masks; with a tracker
+    its id has a color of its own, which box and trail keep from frame to frame.
 
     Parameters
     ----------
@@ -162,8 +164,10 @@ def draw_detections(
     if detections.keypoints is not None:
         for points in detections.keypoints[::-1]:
             _draw_keypoints(canvas, points, skeleton, keypoint_score_threshold, sizes.line)
+    colors = _colors(detections)
+    if detections.trails is not None:
+        _draw_trails(canvas, detections, colors, sizes.line)
     class_ids = detections.class_id.tolist()
-    by_instance = detections.instance_ids is not None
     scored = zip(detections.score.tolist(), detections.track_names(), strict=True)
     with _taken_by(overlay, canvas) as boxes:
         boxes.add_boxes(
@@ -171,12 +175,31 @@ def draw_detections(
             [class_name_of(class_names, class_id) for class_id in class_ids],
             [drawn_name(class_names, class_id) for class_id in class_ids],
             [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
-            [
-                vivid(folded(row + 1) if by_instance else class_id + 1)
-                for row, class_id in enumerate(class_ids)
-            ],
+            colors,
             None if detections.oriented is None else oriented_corners(detections.oriented),
         )
+
+
+def _colors(detections: Detections) -> list[Color]:
+    """BGR of each object."""
+    if detections.instance_ids is not None:
+        return [vivid(folded(row + 1)) for row in range(len(detections))]
+    classes = detections.class_id.tolist()
+    if detections.track_id is None:
+        return [vivid(class_id + 1) for class_id in classes]
+    tracks = zip(detections.track_id.tolist(), classes, strict=True)
+    return [vivid(folded(track + 1) if track >= 0 else class_id + 1) for track, class_id in tracks]
+
+
+def _draw_trails(
+    canvas: NDArray[np.uint8], detections: Detections, colors: list[Color], line_px: int
+) -> None:
+    """Draw the ways of objects with ids, the best on top."""
+    assert detections.trails is not None
+    for way, color in zip(detections.trails[::-1], reversed(colors), strict=True):
+        if (way != way[-1]).any():
+            points = np.array(whole_corners(way), np.int32)
+            cv2.polylines(canvas, [points], False, color, line_px + 1, cv2.LINE_AA)
 
 
 def draw_frame_rate(canvas: NDArray[np.uint8], hz: float) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from jetson_perception.model_info import BOX_FORMATS, LAYOUTS
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.parameter_fields import param
+from jetson_perception.tracking import TrackingParams
 
 
 @dataclass(frozen=True)
-class DetectionParams(ScoredParams):
+class DetectionParams(TrackingParams, ScoredParams):
     """Settings of a YOLO model besides the model."""
 
     layout: str = param(

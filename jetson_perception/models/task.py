@@ -160,6 +160,25 @@ class Task(ABC):
             When they do not suit the model, for example with a class that it does not have.
         """
 
+    def refiner(
+        self, model: Any, params: Callable[[], Any]
+    ) -> Callable[[Any, int, tuple[int, int]], Any] | None:
+        """What gives the results of one camera ids, from frame to frame; None if nothing is to.
+
+        Called as refine(result, captured_ns, size_wh) for every frame, in order.
+
+        Parameters
+        ----------
+        params : callable
+            Returns an instance of `params`; called for every frame.
+
+        Raises
+        ------
+        ParameterError
+            When what it needs cannot be imported.
+        """
+        return None
+
     def options_to_draw(self, model: Any, options: Any) -> Any:
         """The options for a result that is the first to be drawn on the image."""
         return options
@@ -183,8 +202,6 @@ class Task(ABC):
         ----------
         canvas : ndarray, shape (h, w, 3), uint8
             BGR: a copy of the image, or of what `canvas` returns.
-        model : Model
-            The model that gave the result.
         result : object
             What the model's `postprocess` gave for the image.
         params : object, optional
@@ -234,21 +251,11 @@ class Task(ABC):
             'dataset',
         )
 
-    def evaluator(
-        self,
-        model: Any,
-        dataset: Dataset,
-        options: Any,
-        ignored_id: int | None,
-    ) -> Any:
+    def evaluator(self, model: Any, dataset: Dataset, options: Any, ignored_id: int | None) -> Any:
         """An evaluator of `evaluation.evaluators`, which compares a model with a dataset.
 
         Parameters
         ----------
-        model : Model
-            The model to evaluate.
-        dataset : Dataset
-            The dataset with the truth.
         options : DetectionOptions
             What counts as found.
         ignored_id : int or None

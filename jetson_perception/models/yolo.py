@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.drawing import draw_detections
@@ -25,6 +26,7 @@ from jetson_perception.tasks.object_layouts import (
 from jetson_perception.tasks.oriented_boxes import OrientedLayout
 from jetson_perception.tasks.results import Detections
 from jetson_perception.tasks.yolo import YoloLayout
+from jetson_perception.tracking import TrackedResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,6 +98,21 @@ class ObjectDetection(Task):
         }
 
     def options(self, model: YoloModel, params: DetectionParams) -> DetectionOptions:
+        """What the decoder keeps: with a tracker, also what may continue a track."""
+        options = self._published(model, params)
+        tracked = params.tracker != 'none'
+        return options.down_to(params.track_low_threshold) if tracked else options
+
+    def refiner(
+        self, model: YoloModel, params: Callable[[], DetectionParams]
+    ) -> TrackedResults[DetectionParams] | None:
+        """The tracker that the parameters name."""
+        if params().tracker == 'none':
+            return None
+        return TrackedResults(params, partial(self._published, model))
+
+    @staticmethod
+    def _published(model: YoloModel, params: DetectionParams) -> DetectionOptions:
         """What counts as a detection."""
         return DetectionOptions(
             params.score_threshold,

@@ -134,6 +134,12 @@ def _errors_of(name: str) -> Iterator[None]:
         raise type(error)(f'engine {name}: {error}') from error
 
 
+def _tracked(track: Callable[..., Any], frame: Frame, result: Any) -> Any:
+    """A frame's result with ids, by the time and the size of its image."""
+    image = frame.raw()
+    return track(result, frame.stamp_ns or frame.received_ns, (image.width, image.height))
+
+
 class _Engine:
     """One engine: its parameters, model, publishers and newest result."""
 
@@ -283,6 +289,13 @@ class YoloNode(PerceptionNode):
     def make_lanes(self) -> list[Lane]:
         """A lane an engine."""
         return [engine.make_lane(self.on_frame_error) for engine in self._engines]
+
+    def refiner(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
+        """The tracker of an engine and camera, if the engine has one."""
+        params = self._engine_params[lane.name]
+        model: Any = lane.model
+        track = model.task.refiner(model, lambda: params.value)
+        return None if track is None else partial(_tracked, track)
 
     def how_often(self, lane: Lane) -> PaceParams:
         """How many of the frames an engine is to take now."""

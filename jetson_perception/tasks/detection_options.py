@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,16 @@ class DetectionOptions:
             raise ParameterError(
                 f'class_agnostic is {self.class_agnostic!r}; give True or False', 'class_agnostic'
             )
+
+    def down_to(self, score: float) -> DetectionOptions:
+        """The same, with every threshold of scores lowered to `score` if it is higher."""
+        return replace(
+            self,
+            score_threshold=min(self.score_threshold, score),
+            class_score_thresholds=tuple(
+                (class_id, min(value, score)) for class_id, value in self.class_score_thresholds
+            ),
+        )
 
 
 def _fraction(value: Any, said: str, parameter: str, of: str = '') -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Detections:
         Center x and y, width, height in pixels of the source image, not clipped, and the angle in
         radians by which the box is turned about its center, from x towards y. `xyxy` is the
         upright box around it. None for a model without oriented boxes.
+    trails : ndarray, shape (n, k, 2), float32, or None
+        Where the center of each object was in the last seconds, x and y in pixels of the source
+        image, oldest first; the last point is where it is now. None unless a tracker keeps them.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class Detections:
     instance_ids: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     track_id: NDArray[np.int64] | None = None
     oriented: NDArray[np.float32] | None = None
+    trails: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -72,6 +77,9 @@ class Detections:
             raise ValueError(f'track_id {tracks.dtype} {tracks.shape} must be ({n},), int64')
         if self.oriented is not None and self.oriented.shape != (n, 5):
             raise ValueError(f'oriented {self.oriented.shape} must be ({n}, 5)')
+        trails = self.trails
+        if trails is not None and (trails.ndim != 3 or len(trails) != n or trails.shape[2] != 2):
+            raise ValueError(f'trails {trails.shape} must be ({n}, k, 2)')
 
     @classmethod
     def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
@@ -105,8 +113,16 @@ class Detections:
         ids = None if self.instance_ids is None else self._renumbered(self.instance_ids, rows)
         tracks = None if self.track_id is None else self.track_id[rows]
         oriented = None if self.oriented is None else self.oriented[rows]
+        trails = None if self.trails is None else self.trails[rows]
         return Detections(
-            self.xyxy[rows], self.score[rows], self.class_id[rows], points, ids, tracks, oriented
+            self.xyxy[rows],
+            self.score[rows],
+            self.class_id[rows],
+            points,
+            ids,
+            tracks,
+            oriented,
+            trails,
         )
 
     def scaled(self, factor_xy: tuple[float, float]) -> Detections:
@@ -121,8 +137,9 @@ class Detections:
         if points is not None:
             points = points * np.append(factors, np.float32(1))
         oriented = None if self.oriented is None else stretched(self.oriented, factor_xy)
+        trails = None if self.trails is None else self.trails * factors
         xyxy = self.xyxy * np.tile(factors, 2)
-        return replace(self, xyxy=xyxy, keypoints=points, oriented=oriented)
+        return replace(self, xyxy=xyxy, keypoints=points, oriented=oriented, trails=trails)
 
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""
@@ -137,7 +154,11 @@ class Detections:
         new_ids = np.zeros(len(self) + 1, np.uint8 if len(selected) <= 255 else np.uint16)
         # Backwards, so that the first wins where a row is selected twice.
         new_ids[selected[::-1] + 1] = np.arange(len(selected), 0, -1)
-        return new_ids[ids]
+        if ids.dtype != np.uint8 or new_ids.dtype != np.uint8:
+            return new_ids[ids]
+        table = np.zeros(256, np.uint8)
+        table[: len(new_ids)] = new_ids[:256]
+        return np.asarray(cv2.LUT(ids, table), np.uint8)  # many times faster
 
 
 @dataclass(frozen=True, eq=False, slots=True)

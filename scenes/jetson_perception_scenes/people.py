@@ -399,6 +399,12 @@ class _Actor:
             way / cycle * _WALK_FRAMES
         ) % _WALK_FRAMES
 
+    def walks_before(self, time_s: float) -> int:
+        """How many times they have walked their whole way by then."""
+        if self.x0 == self.x1:
+            return 0
+        return int((self.start + self.speed * time_s) // abs(self.x1 - self.x0))
+
 
 class PeopleScene:
     """A place where people come and go, stand and sit, seen by a fixed camera.
@@ -431,7 +437,9 @@ class PeopleScene:
         self._sun = replace(Sun.sample(rng), softness=rng.uniform(0.3, 0.6))
         kind = str(rng.choice([HALL, HALL, 'outdoors']))
         self._place = paint_backdrop(rng, self._lens, kind)
-        self._still = list(self._furnish(rng))
+        self._still = [
+            replace(layer, identity=index) for index, layer in enumerate(self._furnish(rng))
+        ]
         self._actors = list(self._cast(rng))
         self._looks: dict[tuple[int, int], tuple[Sprite, Shadow]] = {}
         self._noise = self._sensor_noise(rng)
@@ -534,7 +542,8 @@ class PeopleScene:
         for index, actor in enumerate(self._actors):
             x, number = actor.at(time_s)
             sprite, shadow = self._look(index, number)
-            yield Layer(sprite, self._lens.foot(x, actor.z), actor.z, PERSON, shadow)
+            identity = 100 * (1 + actor.walks_before(time_s)) + index
+            yield Layer(sprite, self._lens.foot(x, actor.z), actor.z, PERSON, shadow, identity)
 
     def _look(self, index: int, number: int) -> tuple[Sprite, Shadow]:
         """An actor's sprite and shadow for one of their frames, rendered at first use."""

@@ -47,6 +47,8 @@ class PeopleTruth:
         Visible pixels.
     covered : ndarray, shape (n, 17), bool
         Keypoints in the picture that something other than the person's own body hides.
+    identity : ndarray, shape (n,), int64
+        The same for an object in all pictures of a scene; who comes again is somebody else.
     """
 
     xyxy: NDArray[np.float32]
@@ -54,6 +56,7 @@ class PeopleTruth:
     keypoints: NDArray[np.float32]
     area: NDArray[np.float32]
     covered: NDArray[np.bool_]
+    identity: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -103,6 +106,8 @@ class Layer:
         Index into CLASS_NAMES, or NO_CLASS.
     shadow : Shadow or None
         Composited before the sprite.
+    identity : int
+        Which object of a live scene it is.
     """
 
     sprite: Sprite
@@ -110,6 +115,7 @@ class Layer:
     depth: float
     class_id: int
     shadow: Shadow | None = None
+    identity: int = 0
 
     def corner(self) -> tuple[int, int]:
         """Column and row of the sprite's upper left pixel."""
@@ -232,6 +238,7 @@ def _darken(picture: NDArray[np.uint8], shadow: Shadow, foot_xy: tuple[float, fl
 def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
     """What is visible of the layers that have a class, from `ids` as written by `lay`."""
     boxes, classes, points, areas, covered = [], [], [], [], []
+    identities = []
     for number, layer in enumerate(layers, start=1):
         if layer.class_id == NO_CLASS:
             continue
@@ -250,6 +257,7 @@ def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
         boxes.append((x, y, x + width, y + height))
         classes.append(layer.class_id)
         areas.append(seen)
+        identities.append(layer.identity)
         placed, hidden = np.zeros((KEYPOINT_COUNT, 3), np.float32), np.zeros(KEYPOINT_COUNT, bool)
         if layer.class_id == PERSON:
             placed, hidden = _seen_keypoints(ids, number, layer.sprite.keypoints, x0, y0)
@@ -261,6 +269,7 @@ def read_truth(ids: NDArray[np.uint8], layers: Sequence[Layer]) -> PeopleTruth:
         np.array(points, np.float32).reshape(-1, KEYPOINT_COUNT, 3),
         np.array(areas, np.float32),
         np.array(covered, bool).reshape(-1, KEYPOINT_COUNT),
+        np.array(identities, np.int64),
     )
 
 

@@ -83,6 +83,27 @@ def in_terminal(*words, stdout):
     return Done(done.returncode, b''.join(said).decode())
 
 
+class TestTracker:
+    def test_ids_are_in_records_and_begin_anew_with_each_source(self, tmp_path, capsys):
+        model = str(detector(tmp_path / 'a.onnx'))
+        video = write_video(tmp_path / 'a.mp4')
+        assert main(['run', model, video, video, '--json', '--tracker', 'bytetrack']) == 0
+        captured = capsys.readouterr()
+        lines = [json.loads(line) for line in captured.out.splitlines()]
+        ids = [[each['track_id'] for each in line['detections']] for line in lines]
+        half = len(ids) // 2
+        assert ids[:half] == ids[half:]
+        assert ids[0]
+        assert set(ids[0]) == {None}
+        assert ids[1] == [*range(len(ids[0]))]
+        assert 'refine' in captured.err
+
+    def test_it_is_refused_for_what_has_no_objects(self, colors, tmp_path, capsys):
+        picture = write_picture(tmp_path / 'a.png')
+        assert main(['run', colors, picture, '--tracker', 'ocsort']) != 0
+        assert '--tracker has no effect' in ' '.join(capsys.readouterr().err.split())
+
+
 class TestRun:
     def test_json_lines_of_a_segmentation(self, colors, tmp_path, capsys):
         picture = write_picture(tmp_path / 'a.png')

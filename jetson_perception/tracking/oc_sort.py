@@ -1,0 +1,82 @@
+"""OC-SORT: what was observed counts for more than what a filter made of it.
+
+Written after Cao, Pang, Weng, Khirodkar, Kitani: Observation-Centric SORT: Rethinking SORT for
+Robust Multi-Object Tracking, CVPR 2023, arXiv:2203.14360. It has three parts:
+
+- a track prefers boxes in the direction in which it moved (OCM);
+- what is left is compared with the places where tracks were found last (OCR);
+- the filter of a track that is found again goes the straight way from where it was found last, as
+  if it had been found on it (ORU).
+
+Boxes that are not sure are assigned as in ByteTrack, as the authors offer it; as there, tracks
+that have no id yet come last. Time is measured where the paper counts frames.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jetson_perception.tracking import box_filter
+from jetson_perception.tracking.assignment import Round
+from jetson_perception.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tracking.params import TrackingParams
+    from jetson_perception.tracking.tracker import Boxes
+    from jetson_perception.tracking.tracks import Tracks
+
+_DIRECTION_WEIGHT = 0.2
+_UNSURE_IOU = 0.5
+_STEP_S = 1 / 30
+_MOST_STEPS = 30
+
+
+class OcSort(Tracker):
+    """Tracks of one camera and engine; see `Tracker`."""
+
+    def _rounds(
+        self, boxes: Boxes, may_pair: NDArray[np.bool_], params: TrackingParams
+    ) -> Iterator[Round]:
+        least, tracks = params.track_iou_threshold, self._tracks
+        has_id = tracks.track_id >= 0
+        is_followed = has_id & ~self._is_lost()
+        overlaps = self._overlaps(self._positions(), boxes) * may_pair
+        yield Round(has_id, boxes.is_sure, overlaps, least, self._agreement(boxes))
+        yield Round(is_followed, ~boxes.is_sure, overlaps, max(_UNSURE_IOU, least))
+        found_last = self._overlaps(tracks.last_boxes, boxes) * may_pair
+        yield Round(has_id, boxes.is_sure, found_last, least)
+        yield Round(~has_id, boxes.is_sure, overlaps, least)
+
+    def _agreement(self, boxes: Boxes) -> NDArray[np.float64]:
+        """How well each box lies in the direction of each track, 0 to 0.2; shape (n, m)."""
+        centers = self._tracks.observed[..., :2]
+        moved = centers[:, -1] - centers[:, 0]
+        way = boxes.centers[None, :, :2] - centers[:, :1]
+        across = moved[:, None, 0] * way[..., 1] - moved[:, None, 1] * way[..., 0]
+        along = (moved[:, None] * way).sum(axis=-1)
+        angle = np.abs(np.arctan2(across, along))
+        agreement = (1 - angle / math.pi) * boxes.score * _DIRECTION_WEIGHT
+        agreement[~moved.any(axis=1)] = 0  # it has no direction yet
+        return agreement
+
+    def _refound(
+        self, tracks: Tracks, centers: NDArray[np.float64], time_s: float
+    ) -> NDArray[np.float64]:
+        """Go the straight way from where the tracks were found last."""
+        gaps_s = (time_s - tracks.seen_s)[:, None]
+        steps = min(max(math.ceil(float(gaps_s.max()) / _STEP_S), 1), _MOST_STEPS)
+        begin, state = tracks.last_boxes, tracks.seen_state
+        whole = np.zeros(len(tracks), bool)
+        for step in range(1, steps + 1):
+            state = box_filter.predict(state, gaps_s / steps, whole)
+            if step < steps:  # the last one is the box itself, with which it continues
+                on_the_way = begin + (centers - begin) * (step / steps)
+                state = box_filter.correct(state, on_the_way)
+        return state

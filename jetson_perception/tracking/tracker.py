@@ -1,0 +1,226 @@
+"""What all trackers do: follow time, begin and end tracks, give out ids."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jetson_perception.tasks.box_overlap import box_ious
+from jetson_perception.tracking import box_filter
+from jetson_perception.tracking.assignment import assign_in_turn, solver
+from jetson_perception.tracking.tracks import Tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.tracking.assignment import Round
+    from jetson_perception.tracking.params import TrackingParams
+
+MOST_BOXES = 1000
+"""So many boxes of a frame are followed, the best ones: time grows with their square."""
+MOST_TRACKS = 2000
+"""Beyond so many tracks, those that were not found for longest are given up."""
+# A driver that repeats a stamp would freeze a filter: to it, nothing can have moved.
+_LEAST_STEP_S = 1e-3
+
+
+@dataclass(eq=False, slots=True)
+class Boxes:
+    """What was found in a frame; entry i of every array is the same object, best first.
+
+    Attributes
+    ----------
+    xyxy : ndarray, shape (n, 4), float64
+        Corners.
+    score : ndarray, shape (n,), float32
+        Confidence.
+    class_id : ndarray, shape (n,), int32
+        Class.
+    is_sure : ndarray, shape (n,), bool
+        Whether the score counts by itself; other boxes only continue tracks.
+    centers : ndarray, shape (n, 4), float64
+        Centers and sizes.
+    """
+
+    xyxy: NDArray[np.float64]
+    score: NDArray[np.float32]
+    class_id: NDArray[np.int32]
+    is_sure: NDArray[np.bool_]
+    centers: NDArray[np.float64]
+
+
+class Tracker(ABC):
+    """Tracks of one camera and engine. A subclass says which box belongs to which track.
+
+    Raises
+    ------
+    ParameterError
+        When SciPy cannot be imported.
+    """
+
+    def __init__(self) -> None:
+        solver()
+        self._tracks = Tracks.none()
+        self._next_id = 0
+        self._time_s: float | None = None
+        self._last_time_s: float | None = None
+        self._size_wh: tuple[int, int] | None = None
+        # The box of each track in the last frame; -1 for none.
+        self._found = np.empty(0, np.intp)
+
+    @property
+    def tracks(self) -> Tracks:
+        """What is followed, with tracks that have no id yet, and those that are lost."""
+        return self._tracks
+
+    def update(
+        self,
+        boxes: Boxes,
+        time_s: float,
+        size_wh: tuple[int, int],
+        params: TrackingParams,
+        *,
+        class_agnostic: bool = False,
+    ) -> NDArray[np.int64]:
+        """The id of each box, shape (n,); -1 for one without.
+
+        Call it for every frame, in order, even if nothing was found.
+
+        Parameters
+        ----------
+        boxes : Boxes
+            What was found.
+        time_s : float
+            When the image was taken. If that is earlier than the last one, or later by more than
+            `track_buffer`, tracks begin anew.
+        size_wh : tuple of int
+            The image's size; tracks begin anew if it changes.
+        params : TrackingParams
+            Thresholds; they may differ from frame to frame.
+        class_agnostic : bool
+            Let a box continue a track of another class.
+        """
+        self._advance(time_s, size_wh, params.track_buffer)
+        count = len(boxes.xyxy)
+        if count > MOST_BOXES:
+            boxes = _first(boxes, MOST_BOXES)
+        may_pair = np.ones((len(self._tracks), len(boxes.xyxy)), bool)
+        if not class_agnostic:
+            may_pair &= self._tracks.class_id[:, None] == boxes.class_id
+        rows, columns = assign_in_turn(self._rounds(boxes, may_pair, params))
+        self._continue(boxes, rows, columns, time_s)
+        found = np.full(len(self._tracks), -1, np.intp)
+        found[rows] = columns
+        self._begin(boxes, found, time_s, params)
+        return self._ids(count)
+
+    @abstractmethod
+    def _rounds(
+        self, boxes: Boxes, may_pair: NDArray[np.bool_], params: TrackingParams
+    ) -> Iterable[Round]:
+        """How boxes (columns) are assigned to tracks (rows); classes say which pairs may be."""
+
+    def _refound(
+        self, tracks: Tracks, centers: NDArray[np.float64], time_s: float
+    ) -> NDArray[np.float64]:
+        """The states with which tracks go on that were lost, now that they are found again."""
+        return tracks.state
+
+    def _is_lost(self) -> NDArray[np.bool_]:
+        """Which tracks were not found in the last frame."""
+        return self._tracks.seen_s < (
+            self._last_time_s if self._last_time_s is not None else -np.inf
+        )
+
+    def _positions(self) -> NDArray[np.float64]:
+        return self._tracks.state[:, box_filter.POSITION]
+
+    @staticmethod
+    def _overlaps(centers: NDArray[np.float64], boxes: Boxes) -> NDArray[np.float64]:
+        """IoU of places, centers and sizes, with boxes, shape (n, m)."""
+        return box_ious(box_filter.to_corners(centers), boxes.xyxy)
+
+    def _advance(self, time_s: float, size_wh: tuple[int, int], buffer_s: float) -> None:
+        """Go to the time of a frame; drop what is over."""
+        before, self._time_s = self._time_s, time_s
+        self._last_time_s = before
+        resized, self._size_wh = self._size_wh not in (None, size_wh), size_wh
+        if before is None or resized or not 0 <= time_s - before <= buffer_s:
+            self._tracks = Tracks.none()
+            return
+        # By half a millisecond more, as stamps are rounded.
+        kept = time_s - self._tracks.seen_s <= buffer_s + 5e-4
+        step_s = max(time_s - before, _LEAST_STEP_S)
+        state = box_filter.predict(self._tracks.state, step_s, self._is_lost())
+        kept &= ~self._is_lost() | _inside(state[:, box_filter.POSITION], size_wh)
+        self._tracks.state = state
+        if not kept.all():
+            self._tracks = self._tracks[kept]
+
+    def _continue(
+        self, boxes: Boxes, rows: NDArray[np.intp], columns: NDArray[np.intp], time_s: float
+    ) -> None:
+        if not len(rows):
+            return
+        tracks, centers = self._tracks, boxes.centers[columns]
+        lost = self._is_lost()[rows]
+        if lost.any():
+            again = rows[lost]
+            tracks.state[again] = self._refound(tracks[again], centers[lost], time_s)
+        state = box_filter.correct(tracks.state[rows], centers)
+        tracks.state[rows] = tracks.seen_state[rows] = state
+        tracks.observed[rows] = np.concatenate(
+            (tracks.observed[rows, 1:], centers[:, None]), axis=1
+        )
+        tracks.class_id[rows] = boxes.class_id[columns]
+        tracks.hits[rows] += 1
+        tracks.seen_s[rows] = time_s
+
+    def _begin(
+        self, boxes: Boxes, found: NDArray[np.intp], time_s: float, params: TrackingParams
+    ) -> None:
+        """Begin tracks with boxes that continue none; give ids to those found often enough."""
+        tracks = self._tracks
+        kept = (tracks.track_id >= 0) | (found >= 0)  # what has no id yet must be found each time
+        is_new = boxes.is_sure & (boxes.score >= params.track_new_threshold)
+        is_new[found[found >= 0]] = False
+        new = np.flatnonzero(is_new)
+        if not kept.all():
+            tracks, found = tracks[kept], found[kept]
+        if len(new):
+            tracks += Tracks.begun(boxes.centers[new], boxes.class_id[new], time_s)
+            found = np.concatenate((found, new))
+        if len(tracks) > MOST_TRACKS:
+            newest = np.sort(np.argsort(-tracks.seen_s, kind='stable')[:MOST_TRACKS])
+            tracks, found = tracks[newest], found[newest]
+        due = np.flatnonzero((tracks.track_id < 0) & (tracks.hits >= params.track_min_hits))
+        tracks.track_id[due] = np.arange(self._next_id, self._next_id + len(due))
+        self._next_id += len(due)
+        self._tracks, self._found = tracks, found
+
+    def _ids(self, count: int) -> NDArray[np.int64]:
+        ids = np.full(count, -1, np.int64)
+        is_found = self._found >= 0
+        ids[self._found[is_found]] = self._tracks.track_id[is_found]
+        return ids
+
+
+def _first(boxes: Boxes, count: int) -> Boxes:
+    return Boxes(
+        boxes.xyxy[:count],
+        boxes.score[:count],
+        boxes.class_id[:count],
+        boxes.is_sure[:count],
+        boxes.centers[:count],
+    )
+
+
+def _inside(centers: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which centers are in the image; what has left it does not come back as the same."""
+    inside: NDArray[np.bool_] = (centers[:, :2] >= 0) & (centers[:, :2] <= size_wh)
+    return np.asarray(inside.all(axis=1))
