@@ -47,6 +47,7 @@ LAYERS = (
     'parameter_sections',
     'launch_arguments',
     'bringup',
+    'view',
     'ros',
     'nodes',
 )
