@@ -13,7 +13,15 @@ from contextlib import closing
 import cv2
 import numpy as np
 import pytest
-from nodes.support import image_message, log_lines, node_process, unique_header, wait_for_exit
+from nodes.support import (
+    Peer,
+    image_message,
+    log_lines,
+    node_process,
+    starter,
+    unique_header,
+    wait_for_exit,
+)
 from onnx_models import color_segmentation, detector
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -29,24 +37,32 @@ from nodes.browser import Browser  # noqa: E402 - which needs aiohttp
 ENDED_S = 3.0
 
 
+def started_view(peer, start, *arguments):
+    """Start the live view; returns its process and address."""
+    process = start(NodeProcess('view', arguments=('--port', '0', *arguments)))
+    line = peer.wait_for_log(process, 'the live view is at http://')
+    return process, f'http://127.0.0.1:{re.search(r":([0-9]+)/", line)[1]}'
+
+
 @pytest.fixture
 def view(peer, start):
-    """A function that starts the live view, and gives its process and address."""
+    """A function that starts a live view of the test's own."""
+    return lambda *arguments: started_view(peer, start, *arguments)
 
-    def started(*arguments, **environment):
-        process = start(
-            NodeProcess('view', arguments=('--port', '0', *arguments), environment=environment)
-        )
-        line = peer.wait_for_log(process, 'the live view is at http://')
-        return process, f'http://127.0.0.1:{re.search(r":([0-9]+)/", line)[1]}'
 
-    return started
+@pytest.fixture(scope='module')
+def url(tmp_path_factory):
+    """Where a view of this machine alone is, which the tests share."""
+    with (
+        closing(Peer(name='peer_of_view')) as own_peer,
+        starter(own_peer, tmp_path_factory.mktemp('view')) as start,
+    ):
+        yield started_view(own_peer, start)[1]
 
 
 @pytest.fixture
-def browser(view):
-    """A browser in front of a view of this machine alone."""
-    _, url = view()
+def browser(url):
+    """A browser in front of it."""
     with closing(Browser(url)) as made:
         yield made
 
