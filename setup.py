@@ -17,6 +17,7 @@ setup(
     package_data={
         'jetson_perception': ['py.typed', 'cuda/kernels/*.cu', 'cuda/kernels/*.cuh'],
         'jetson_perception.drawing': ['fonts/*'],
+        'jetson_perception.view': ['page/*'],
         'jetson_perception.share.models': ['*.onnx', '*.yaml'],
         'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml'],
     },

@@ -121,6 +121,8 @@ def _yaml(value: Any) -> str:
     return ''.join(c if c.isprintable() else f'\\U{ord(c):08x}' for c in text)
 
 
+HIGHEST_PORT = 65535
+
 _ENGINE = 'det'
 """The default of engine_name."""
 _CONCURRENT_MODELS = {
@@ -517,7 +519,20 @@ def _perception(
                 arguments=('-d', str(config_path('perception.rviz'))),
             )
         )
+    if values['view'] == 'true':
+        processes.append(NodeProcess('view', arguments=_view_arguments(values)))
     return processes
+
+
+def _view_arguments(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The command line of the live view, which is for this machine alone."""
+    port = values['view_port']
+    if not port.isdecimal() or int(port) > HIGHEST_PORT:
+        raise ParameterError(
+            f'view_port is {quoted(port)}; expected a whole number up to {HIGHEST_PORT}',
+            'view_port',
+        )
+    return ('--port', port)
 
 
 def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:

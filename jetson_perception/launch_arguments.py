@@ -149,6 +149,13 @@ _PERCEPTION = (
         ('true', 'false'),
     ),
     Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
+    Argument(
+        'view',
+        'false',
+        'Start the live view: a page of all results at http://127.0.0.1:8080 (view_port).',
+        ('true', 'false'),
+    ),
+    Argument('view_port', '8080', 'Port of the live view.'),
 )
 
 _DEPTH = (

@@ -490,6 +490,16 @@ class TestModels:
         assert node.parameters['image_transport'] == 'compressed'
         assert node.remappings['image/compressed'] == '/front/color/compressed'
 
+    def test_the_live_view_is_started_beside_the_others(self):
+        *others, view = seg(view='true', view_port='8090')
+        assert others == seg()
+        assert view == NodeProcess('view', arguments=('--port', '8090'))
+
+    @pytest.mark.parametrize('port', ['', '-1', '65536', 'http'])
+    def test_a_port_that_is_none(self, port):
+        with pytest.raises(ParameterError, match=r'view_port is .*; expected a whole number'):
+            seg(view='true', view_port=port)
+
     @pytest.mark.parametrize(
         ('namespace', 'topic'),
         [

@@ -49,6 +49,7 @@ LAYERS = (
     'parameter_sections',
     'launch_arguments',
     'bringup',
+    'view',
     'ros',
     'nodes',
 )

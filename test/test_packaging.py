@@ -98,7 +98,9 @@ class TestWheel:
         code = files_under('jetson_perception', '*.py', 'py.typed', '*.cu', '*.cuh')
         fonts = files_under('jetson_perception/drawing/fonts', '*.ttf', '*.txt')
         assert len(fonts) == 2
-        assert names == code | fonts | {f'jetson_perception/share/{name}' for name in data}
+        page = files_under('jetson_perception/view/page', '*.html', '*.css', '*.js', '*.svg')
+        assert len(page) > 5
+        assert names == code | fonts | page | {f'jetson_perception/share/{name}' for name in data}
 
     def test_carries_the_license_and_the_command(self, wheel):
         archive = zipfile.ZipFile(wheel)

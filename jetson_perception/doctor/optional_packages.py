@@ -25,6 +25,7 @@ _PACKAGES = {
     'av': _Package('av', 'video topics, and annotated videos that browsers play', 17),
     'simplejpeg': _Package('simplejpeg', 'JPEG decoded faster, and more of its damage seen'),
     'rosbags': _Package('rosbags.highlevel', 'bag://, and bags in commands'),
+    'aiohttp': _Package('aiohttp', 'the live view in a browser'),
     'onnx': _Package('onnx', 'quantize, build-engine, and FP16 or INT8 made of FP32 models'),
     'pycocotools': _Package('pycocotools.cocoeval', 'evaluate of detectors'),
     'matplotlib': _Package('matplotlib.pyplot', '--plot of commands'),

@@ -24,6 +24,8 @@ from jetson_perception.ros.spinning import Spinner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rclpy.node import Node
+
     from jetson_perception.ros.managed_node import ManagedNode
 
 
@@ -33,14 +35,15 @@ SEGMENT_BYTES = 16 * transports.MEBIBYTE
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class _ToRosLog(logging.Handler):
+class ToRosLog(logging.Handler):
     """Passes the library's log to the node's, so that both are in one place."""
 
-    def __init__(self, node: ManagedNode) -> None:
+    def __init__(self, node: Node) -> None:
         super().__init__()
         self._log = node.get_logger()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Log a record, by its level."""
         text = printable_lines(self.format(record))
         if record.levelno >= logging.ERROR:
             self._log.error(text)
@@ -99,7 +102,7 @@ def run_node(
         at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
         library.setLevel(logging.DEBUG if at_debug else logging.INFO)
         library.propagate = False
-        library.addHandler(_ToRosLog(node))
+        library.addHandler(ToRosLog(node))
         START_TIMES.done('making the node')
         library.info('transports: %s', taken.description)
         if not spinner.stopped:

@@ -1,0 +1,135 @@
+"""The robot that the web server shows, by the graph of ROS."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jetson_perception.errors import ParameterError
+from jetson_perception.printable import printable, quoted
+from jetson_perception.ros.endpoint_names import is_named, node_name
+from jetson_perception.ros.viewing.live_state import LiveState
+from jetson_perception.ros.viewing.node_parameters import CLASSES, NodeParameters
+from jetson_perception.ros.viewing.picture_subscription import PictureSubscription
+from jetson_perception.ros.viewing.state_follower import StateFollower
+from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, sorted_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.node import Node
+
+    from jetson_perception.ros.viewing.node_thread import NodeThread
+    from jetson_perception.view.robot import Picture, State
+
+_MOST_NODES = 32
+
+
+class LiveRobot:
+    """A `view.robot.Robot` whose topics and parameters are those of the graph.
+
+    Parameters
+    ----------
+    node : Node
+        Which subscribes and asks.
+    thread : NodeThread
+        That spins it.
+    wanted : frozenset of str
+        Image topics to show beside those that our nodes draw.
+    """
+
+    def __init__(self, node: Node, thread: NodeThread, wanted: frozenset[str]) -> None:
+        self._node = node
+        self._thread = thread
+        self._wanted = wanted
+        self._state = LiveState()
+        self._follower = StateFollower(node, self._state, wanted)
+        self._parameters = NodeParameters(node, thread)
+
+    async def picture_topics(self) -> list[str]:
+        """Names of the streams of pictures that there are now."""
+        return list((await self._thread.ask(self._topics)).pictures)
+
+    def open_pictures(self, topic: str, give: Callable[[Picture], None]) -> Callable[[], None]:
+        """Subscribe to a stream; what is returned ends that."""
+        opened: list[PictureSubscription] = []
+
+        def open_it() -> None:
+            subscribed = self._topics().pictures.get(topic, topic)
+            opened.append(PictureSubscription(self._node, subscribed, give))
+
+        def close_it() -> None:
+            while opened:
+                opened.pop().close()
+
+        self._thread.soon(open_it)
+        return lambda: self._thread.soon(close_it)
+
+    def open_state(self) -> Callable[[], None]:
+        """Follow the state; what is returned ends that."""
+        self._thread.soon(self._follower.open)
+        return lambda: self._thread.soon(self._follower.close)
+
+    def state(self) -> tuple[int, State]:
+        """The state now, and a number that changes with it."""
+        return self._state.read()
+
+    async def parameters(self) -> list[dict[str, Any]]:
+        """Thresholds and classes of the nodes that publish stats, as far as these answer."""
+        nodes = await self._thread.ask(self._nodes)
+        asked = (self._parameters.of(name) for name in nodes)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        labels = await self._thread.ask(self._labels)
+        found: list[dict[str, Any]] = []
+        for node, answer in zip(nodes, answers, strict=True):
+            if isinstance(answer, ParameterError):
+                found.append({'node': node, 'kind': 'problem', 'value': str(answer)})
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found += [{**each, **_choices(each, labels)} for each in answer]
+        return [{**each, 'node_shown': printable(each['node'])} for each in found]
+
+    async def set_parameter(self, node: str, name: str, value: Any) -> None:
+        """Set a parameter of one of these nodes."""
+        if node not in await self._thread.ask(self._nodes):
+            raise ParameterError(f'there is no node {quoted(node)} that has such parameters')
+        await self._parameters.set(node, name, value)
+
+    def _topics(self) -> Topics:
+        return sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+
+    def _nodes(self) -> list[str]:
+        """Names of the nodes that publish stats."""
+        return sorted(set(self._publishers(STATS)))[:_MOST_NODES]
+
+    def _publishers(self, kind: str) -> dict[str, list[str]]:
+        """Topics of a type by the nodes that publish them."""
+        found: dict[str, list[str]] = {}
+        for topic, its_kind in self._topics().facts.items():
+            if its_kind == kind:
+                for info in self._node.get_publishers_info_by_topic(topic):
+                    if is_named(info):
+                        found.setdefault(node_name(info), []).append(topic)
+        return found
+
+    def _labels(self) -> dict[str, dict[str, list[str]]]:
+        """Names of classes by node and topic, as far as they were said."""
+        said = self._state.labels()
+        return {
+            node: {topic: said[topic] for topic in topics if topic in said}
+            for node, topics in self._publishers(LABELS).items()
+        }
+
+
+def _choices(
+    parameter: dict[str, Any], labels: dict[str, dict[str, list[str]]]
+) -> dict[str, list[str]]:
+    """The classes to choose from: those of the engine whose parameter it is."""
+    if parameter['kind'] != CLASSES:
+        return {}
+    engine = parameter['name'].rpartition('.')[0]
+    for topic, names in labels.get(parameter['node'], {}).items():
+        if topic.endswith(f'/{engine}/label_info') or not engine:
+            return {'choices': names}
+    return {'choices': parameter['value']}

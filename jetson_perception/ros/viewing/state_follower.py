@@ -1,0 +1,113 @@
+"""Follows topics of results, figures and diagnostics, while somebody looks."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rclpy.serialization import deserialize_message
+
+from jetson_perception.ros import qos
+from jetson_perception.ros.quiet_events import NO_WARNINGS
+from jetson_perception.ros.viewing.facts import CONVERSIONS
+from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+    from jetson_perception.ros.viewing.live_state import LiveState
+
+#: How often it is seen which topics there are.
+_LOOK_S = 1.0
+#: How often what came is read: results come far more often than anybody can look at them.
+_READ_S = 0.2
+
+
+class StateFollower:
+    """Subscribes to what the state is made of; used in the node's thread.
+
+    Messages are kept as they came, and only the newest of each topic is read.
+
+    Parameters
+    ----------
+    node : Node
+        Which subscribes.
+    state : LiveState
+        Gets what the messages say.
+    wanted : frozenset of str
+        Image topics to show beside those that our nodes draw.
+    """
+
+    def __init__(self, node: Node, state: LiveState, wanted: frozenset[str]) -> None:
+        self._node = node
+        self._state = state
+        self._wanted = wanted
+        #: Subscription and type by topic.
+        self._followed: dict[str, tuple[Any, str]] = {}
+        self._unread: dict[str, bytes] = {}
+        self._timers: list[Any] = []
+
+    def open(self) -> None:
+        """Begin to follow."""
+        if not self._timers:
+            self._look()
+            self._timers = [
+                self._node.create_timer(_LOOK_S, self._look),
+                self._node.create_timer(_READ_S, self._read),
+            ]
+
+    def close(self) -> None:
+        """Unsubscribe from everything."""
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        self._timers = []
+        for name in list(self._followed):
+            self._end(name)
+        self._state.clear()
+
+    def _look(self) -> None:
+        """Follow new topics, and leave those that are gone."""
+        topics = sorted_out(self._node.get_topic_names_and_types(), self._wanted)
+        self._state.set_streams(list(topics.pictures))
+        # A topic is in the graph as long as this node subscribes to it: publishers count.
+        there = {name: kind for name, kind in topics.facts.items() if self._is_published(name)}
+        for name in set(self._followed) - set(there):
+            self._end(name)
+        for name in set(there) - set(self._followed):
+            self._followed[name] = self._subscribe(name, there[name]), there[name]
+        self._state.forget_quiet()
+
+    def _is_published(self, name: str) -> bool:
+        return bool(self._node.count_publishers(name))
+
+    def _subscribe(self, name: str, kind: str) -> Any:
+        profiles = {DIAGNOSTICS: qos.DIAGNOSTICS_INPUT, LABELS: qos.LATCHED}
+        # Diagnostics of several nodes come on one topic, each of which counts.
+        take = self._read_one if kind == DIAGNOSTICS else self._unread.__setitem__
+        return self._node.create_subscription(
+            CONVERSIONS[kind].message_type,
+            name,
+            partial(take, name),
+            profiles.get(kind, qos.IMAGE_INPUT),
+            event_callbacks=NO_WARNINGS,
+            raw=True,
+        )
+
+    def _read(self) -> None:
+        while self._unread:
+            self._read_one(*self._unread.popitem())
+
+    def _read_one(self, name: str, message: bytes) -> None:
+        if name not in self._followed:
+            return
+        conversion = CONVERSIONS[self._followed[name][1]]
+        value = conversion.convert(name, deserialize_message(message, conversion.message_type))
+        if conversion.key == 'diagnostics':
+            for each in value:
+                self._state.put(conversion.key, each['name'], each)
+        else:
+            self._state.put(conversion.key, name, value)
+
+    def _end(self, name: str) -> None:
+        subscription, _ = self._followed.pop(name)
+        self._node.destroy_subscription(subscription)

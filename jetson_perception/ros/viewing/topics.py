@@ -1,0 +1,74 @@
+"""Which topics of the graph the page shows, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+DETECTIONS = 'vision_msgs/msg/Detection2DArray'
+LABELS = 'vision_msgs/msg/LabelInfo'
+SUMMARY = 'jetson_perception/msg/SegmentationSummary'
+STATS = 'jetson_perception/msg/PipelineStats'
+DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
+
+_ENDS = {
+    DETECTIONS: '/detections',
+    LABELS: '/label_info',
+    SUMMARY: '/summary',
+    STATS: '/stats',
+    DIAGNOSTICS: '/diagnostics',
+}
+_OF_COMPRESSED = '/compressed'
+#: More than a page can show, so that a graph without measure costs no memory without measure.
+_MOST = 100
+
+
+class Topics(NamedTuple):
+    """Topics of the graph.
+
+    Attributes
+    ----------
+    pictures : dict of str to str
+        Streams of pictures by the names of their raw topics: what is subscribed to for each, which
+        is the compressed topic where there is one.
+    facts : dict of str to str
+        Types of the topics that are shown in words and figures, by name.
+    """
+
+    pictures: dict[str, str]
+    facts: dict[str, str]
+
+
+def sorted_out(
+    graph: Iterable[tuple[str, list[str]]], wanted: frozenset[str] = frozenset()
+) -> Topics:
+    """What of the graph's names and types is shown.
+
+    Parameters
+    ----------
+    graph : iterable of (str, list of str)
+        As rclpy gives it.
+    wanted : frozenset of str
+        Image topics that are shown beside those that our nodes draw, raw or compressed.
+    """
+    pictures: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    for name, types in sorted(graph):
+        raw = name.removesuffix(_OF_COMPRESSED)
+        is_shown = raw.endswith('/annotated') or bool({name, raw} & wanted)
+        # Sorted, a compressed topic comes after the raw one, and takes its place.
+        if is_shown and (IMAGE if name == raw else COMPRESSED) in types:
+            pictures[raw] = name
+        for kind in types:
+            if kind in _ENDS and name.endswith(_ENDS[kind]) and '/ground_truth/' not in name:
+                facts[name] = kind
+    return Topics(dict(list(pictures.items())[:_MOST]), dict(list(facts.items())[:_MOST]))
+
+
+def engine_of(topic: str) -> str:
+    """Name of the engine whose topic this is, with its namespace: /yolo/det."""
+    return topic.rpartition('/')[0]

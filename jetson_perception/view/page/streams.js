@@ -1,0 +1,126 @@
+// The streams of pictures: each over a WebSocket, which brings the next picture when it is asked for.
+import { element, keyed, setText } from './dom.js';
+
+const AGAIN_MS = 1000;
+const RATE_OVER_MS = 2000;
+
+export function showStreams(topics) {
+  keyed(document.getElementById('streams'), topics, (topic) => topic, (topic) => stream(topic));
+  document.getElementById('no-streams').hidden = topics.length > 0;
+}
+
+function stream(topic) {
+  const canvas = element('canvas', { role: 'img', 'aria-label': `${topic}: no picture yet` });
+  const rate = element('span', { class: 'muted' }, 'no picture yet');
+  const pause = element('button', { type: 'button', 'aria-pressed': 'false' }, 'Pause');
+  pause.setAttribute('aria-label', `Pause ${topic}`);
+  const caption = element('figcaption', {}, element('span', {}, topic), rate, pause);
+  const figure = element('figure', {}, canvas, caption);
+  const pictures = new Pictures(topic, canvas, (text) => setText(rate, text));
+  pause.addEventListener('click', () => {
+    const paused = pause.getAttribute('aria-pressed') !== 'true';
+    pause.setAttribute('aria-pressed', String(paused));
+    pictures.setPaused(paused);
+  });
+  const seen = () => pictures.setHidden(document.hidden);
+  document.addEventListener('visibilitychange', seen);
+  figure.addEventListener('gone', () => {
+    document.removeEventListener('visibilitychange', seen);
+    pictures.close();
+  });
+  seen();
+  return figure;
+}
+
+class Pictures {
+  #topic;
+  #canvas;
+  #say;
+  #socket = null;
+  #timer = 0;
+  #ticking = 0;
+  #closed = false;
+  #paused = false;
+  #hidden = true;
+  #shown = [];
+
+  constructor(topic, canvas, say) {
+    this.#topic = topic;
+    this.#canvas = canvas;
+    this.#say = say;
+    this.#ticking = setInterval(() => this.#sayRate(), 1000);
+  }
+
+  setPaused(paused) {
+    this.#paused = paused;
+    this.#update();
+  }
+
+  // Nobody looks at a page in the background: then nothing is sent, or drawn by the robot.
+  setHidden(hidden) {
+    this.#hidden = hidden;
+    this.#update();
+  }
+
+  close() {
+    this.#closed = true;
+    clearInterval(this.#ticking);
+    this.#update();
+  }
+
+  #update() {
+    const wanted = !(this.#closed || this.#paused || this.#hidden);
+    clearTimeout(this.#timer);
+    if (wanted && this.#socket === null) this.#open();
+    if (!wanted && this.#socket !== null) {
+      this.#socket.onclose = null;
+      this.#socket.close();
+      this.#socket = null;
+    }
+    this.#sayRate();
+  }
+
+  #open() {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const query = new URLSearchParams({ topic: this.#topic });
+    const socket = new WebSocket(`${scheme}://${location.host}/pictures?${query}`);
+    socket.binaryType = 'blob';
+    socket.onmessage = async (message) => {
+      await this.#show(message.data);
+      if (socket.readyState === WebSocket.OPEN) socket.send('next');
+    };
+    socket.onclose = () => {
+      this.#socket = null;
+      this.#timer = setTimeout(() => this.#update(), AGAIN_MS);
+    };
+    this.#socket = socket;
+  }
+
+  async #show(blob) {
+    let picture;
+    try {
+      picture = await createImageBitmap(blob);
+    } catch {
+      return; // damaged on its way to the robot's topic; the next one replaces it
+    }
+    const canvas = this.#canvas;
+    if (canvas.width !== picture.width || canvas.height !== picture.height) {
+      canvas.width = picture.width;
+      canvas.height = picture.height;
+      canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+      canvas.setAttribute(
+        'aria-label', `${this.#topic}: pictures of ${picture.width} by ${picture.height} pixels`);
+    }
+    canvas.getContext('2d').drawImage(picture, 0, 0);
+    picture.close();
+    this.#shown.push(performance.now());
+  }
+
+  #sayRate() {
+    const since = performance.now() - RATE_OVER_MS;
+    this.#shown = this.#shown.filter((time) => time > since);
+    const rate = this.#shown.length / (RATE_OVER_MS / 1000);
+    if (this.#paused) this.#say('paused');
+    else this.#say(rate ? `${rate.toFixed(1)} pictures/s` : 'no picture comes');
+  }
+}

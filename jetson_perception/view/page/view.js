@@ -1,0 +1,66 @@
+// Follows the robot's state over a WebSocket, while the page is looked at.
+import { showAreas, showDetections, showDiagnostics, showEngines } from './figures.js';
+import { readSettings } from './settings.js';
+import { showStreams } from './streams.js';
+import { setText } from './dom.js';
+
+const AGAIN_MS = 1000;
+// Nodes that were started a moment ago are asked for their settings once they are active.
+const SETTLED_MS = 1500;
+
+let socket = null;
+let nodes = '';
+let timer = 0;
+let settling = 0;
+
+function connection(text, lost) {
+  const line = document.getElementById('connection');
+  line.classList.toggle('lost', lost);
+  setText(line, text);
+}
+
+function open() {
+  clearTimeout(timer);
+  if (document.hidden || socket !== null) return;
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+  const opened = new WebSocket(`${scheme}://${location.host}/state`);
+  opened.onopen = () => connection('connected', false);
+  opened.onmessage = (message) => show(JSON.parse(message.data));
+  opened.onclose = () => {
+    if (socket === opened) socket = null;
+    connection('the robot cannot be reached; trying again …', true);
+    timer = setTimeout(open, AGAIN_MS);
+  };
+  socket = opened;
+}
+
+function show(state) {
+  showStreams(state.streams);
+  showDiagnostics(state.diagnostics);
+  showEngines(state.engines);
+  showAreas(state.areas);
+  showDetections(state.detections);
+  const told = [...state.engines.map((one) => one.engine), ...state.diagnostics.map((one) => one.name)];
+  const seen = told.sort().join(' ');
+  if (seen !== nodes) {
+    nodes = seen;
+    clearTimeout(settling);
+    settling = setTimeout(readUnlessUsed, SETTLED_MS);
+  }
+}
+
+// What somebody is about to set stays as it is; a button reads it again.
+function readUnlessUsed() {
+  if (!document.getElementById('settings').contains(document.activeElement)) readSettings();
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden && socket !== null) {
+    socket.onclose = null;
+    socket.close();
+    socket = null;
+  }
+  open();
+});
+document.getElementById('read-settings').addEventListener('click', readSettings);
+open();

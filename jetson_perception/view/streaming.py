@@ -1,0 +1,123 @@
+"""Pictures and states to one viewer, as fast as it takes them: what it is too slow for is skipped.
+
+The kernel would take megabytes for a slow viewer, and show it what was seconds ago. So the page
+asks for each picture over a WebSocket, and where nobody asks (MJPEG), little may wait in the
+socket. (Browsers open six connections to a server at most, but many WebSockets.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+if TYPE_CHECKING:
+    from jetson_perception.view.newest_slot import NewestSlot
+    from jetson_perception.view.robot import Picture
+
+#: Pictures on their way to the page at once: one is shown while the next one travels.
+_UNDER_WAY = 2
+_BOUNDARY = 'picture'
+#: How often it is seen whether a viewer for whom there are no pictures is still there.
+_LOOK_S = 1.0
+#: A viewer that takes nothing for so long is gone.
+_PATIENCE_S = 30.0
+#: Bytes that wait in a socket of MJPEG beyond those that the network has under way.
+_MOST_WAITING = 64 * 1024
+_MOST_MESSAGE_BYTES = 1024
+_HEARTBEAT_S = 15.0
+
+
+async def open_socket(request: web.Request) -> Any:
+    """The WebSocket of a request."""
+    opened = web.WebSocketResponse(
+        heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_MESSAGE_BYTES, compress=False, timeout=0.5
+    )
+    await opened.prepare(request)
+    return opened
+
+
+async def send_pictures(opened: Any, slot: NewestSlot[Picture]) -> None:
+    """Send pictures over a WebSocket, each once the page says `next`, until it closes."""
+    wanted = asyncio.Semaphore(_UNDER_WAY)
+    under_way = 0
+
+    async def send() -> None:
+        nonlocal under_way
+        while True:
+            await wanted.acquire()
+            picture = await slot.take()
+            under_way += 1
+            await opened.send_bytes(picture.data)
+
+    sending = asyncio.ensure_future(send())
+    try:
+        async for message in opened:
+            if message.type is WSMsgType.TEXT and message.data == 'next' and under_way:
+                under_way -= 1
+                wanted.release()
+    finally:
+        await _ended(sending)
+
+
+async def send_states(opened: Any, slot: NewestSlot[str]) -> None:
+    """Send states over a WebSocket until it closes."""
+
+    async def send() -> None:
+        while True:
+            await opened.send_str(await slot.take())
+
+    sending = asyncio.ensure_future(send())
+    try:
+        async for _ in opened:
+            pass
+    finally:
+        await _ended(sending)
+
+
+async def send_mjpeg(request: web.Request, slot: NewestSlot[Picture]) -> Any:
+    """Answer with one picture after the other, until the viewer is gone."""
+    response = web.StreamResponse(
+        headers={'Content-Type': f'multipart/x-mixed-replace; boundary={_BOUNDARY}'}
+    )
+    _keep_little(request.transport)
+    await response.prepare(request)
+    with suppress(ConnectionError, asyncio.TimeoutError):
+        while not _is_gone(request):
+            try:
+                picture = await asyncio.wait_for(slot.take(), _LOOK_S)
+            except asyncio.TimeoutError:
+                continue
+            await asyncio.wait_for(response.write(_part(picture)), _PATIENCE_S)
+    return response
+
+
+async def _ended(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, ConnectionError):
+        await task
+
+
+def _part(picture: Picture) -> bytes:
+    head = (
+        f'--{_BOUNDARY}\r\nContent-Type: {picture.content_type}\r\n'
+        f'Content-Length: {len(picture.data)}\r\n\r\n'
+    )
+    return b''.join((head.encode(), picture.data, b'\r\n'))
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _keep_little(transport: Any) -> None:
+    """Have writes wait until the network is about to take what is written."""
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=0)
+    option = getattr(socket, 'TCP_NOTSENT_LOWAT', 25)  # Linux's number, which Python may not name
+    with suppress(OSError):
+        transport.get_extra_info('socket').setsockopt(socket.IPPROTO_TCP, option, _MOST_WAITING)

@@ -1,0 +1,51 @@
+import pytest
+
+from jetson_perception.ros.viewing.topics import sorted_out
+
+IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+DETECTIONS = 'vision_msgs/msg/Detection2DArray'
+
+
+@pytest.mark.parametrize(
+    ('graph', 'pictures'),
+    [
+        pytest.param([], {}, id='nothing'),
+        pytest.param([('/a/annotated', [IMAGE])], {'/a/annotated': '/a/annotated'}, id='raw'),
+        pytest.param(
+            [('/a/annotated/compressed', [COMPRESSED]), ('/a/annotated', [IMAGE])],
+            {'/a/annotated': '/a/annotated/compressed'},
+            id='compressed_where_it_is',
+        ),
+        pytest.param(
+            [('/a/annotated/compressed', [COMPRESSED])],
+            {'/a/annotated': '/a/annotated/compressed'},
+            id='compressed_alone',
+        ),
+        pytest.param([('/a/image_raw', [IMAGE])], {}, id='not_drawn'),
+        pytest.param([('/a/annotated', ['std_msgs/msg/String'])], {}, id='no_image'),
+        pytest.param([('/a/annotated', [COMPRESSED])], {}, id='other_type_than_its_name_says'),
+        pytest.param([('/wanted', [IMAGE])], {'/wanted': '/wanted'}, id='wanted'),
+        pytest.param(
+            [('/wanted', [IMAGE]), ('/wanted/compressed', [COMPRESSED])],
+            {'/wanted': '/wanted/compressed'},
+            id='wanted_and_compressed',
+        ),
+    ],
+)
+def test_streams_of_pictures(graph, pictures):
+    assert sorted_out(graph, frozenset(['/wanted'])).pictures == pictures
+
+
+def test_topics_of_facts_are_known_by_type_and_name():
+    graph = [
+        ('/yolo/det/detections', [DETECTIONS]),
+        ('/yolo/camera/ground_truth/detections', [DETECTIONS]),
+        ('/others/boxes', [DETECTIONS]),
+        ('/x/detections', [IMAGE]),
+        ('/diagnostics', ['diagnostic_msgs/msg/DiagnosticArray']),
+    ]
+    assert set(sorted_out(graph).facts) == {'/yolo/det/detections', '/diagnostics'}
+
+
+def test_a_graph_without_measure_is_cut():
+    assert len(sorted_out((f'/{i}/annotated', [IMAGE]) for i in range(5000)).pictures) == 100
