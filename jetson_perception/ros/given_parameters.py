@@ -9,7 +9,10 @@ from jetson_perception.errors import ModelError, ParameterError, SourceError
 from jetson_perception.parameter_sections import files_for_others, given_files
 from jetson_perception.printable import listed, printable
 from jetson_perception.renamed import new_parameter
-from jetson_perception.ros.given_qos import unused_qos_overrides
+from jetson_perception.ros.given_qos import (
+    take_out_wrong_qos_overrides,
+    unused_qos_overrides,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,6 +42,8 @@ class GivenParameters:
         self._blocks_listed_in = ''
         self._own_blocks: set[str] = set()
         self._has_told_of_qos = False
+        for text in take_out_wrong_qos_overrides(node):
+            node.get_logger().error(text)
 
     def add(self, declared: Parameters[Any], *, is_listed: bool = True) -> None:
         """Count the parameters of one more dataclass among the node's.

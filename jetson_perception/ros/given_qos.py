@@ -1,10 +1,13 @@
-"""Quality of service that a node was given for topics that it does not have."""
+"""Quality of service that a node was given and cannot take: unknown values, topics, policies."""
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
+
+from jetson_perception.model_info import did_you_mean
 from jetson_perception.printable import listed, printable
 
 if TYPE_CHECKING:
@@ -14,6 +17,46 @@ if TYPE_CHECKING:
 
 _PREFIX = 'qos_overrides.'
 _MOST_NAMED = 8
+_POLICIES = {
+    'reliability': ReliabilityPolicy,
+    'durability': DurabilityPolicy,
+    'history': HistoryPolicy,
+}
+#: What users may set; 'unknown' is only told by middleware.
+_VALUES = {
+    name: tuple(sorted({each.name.lower() for each in policy} - {'unknown'}))
+    for name, policy in _POLICIES.items()
+}
+
+
+def take_out_wrong_qos_overrides(node: Node) -> list[str]:
+    """What to log of each policy whose value rclpy would not take; the topic's default stays.
+
+    With such a value rclpy makes no topic at all, and the error names neither topic nor values.
+
+    Parameters
+    ----------
+    node : rclpy Node
+        Without any topic that users may set so.
+    """
+    texts = []
+    for name in [name for name in node._parameter_overrides if name.startswith(_PREFIX)]:
+        expected = _expected(name.rpartition('.')[2], node._parameter_overrides[name].value)
+        if expected:
+            value = printable(str(node._parameter_overrides.pop(name).value), 40)
+            texts.append(f'{printable(name)} is {value!r} and is ignored: expected {expected}')
+    return texts
+
+
+def _expected(policy: str, value: Any) -> str:
+    """What a policy takes, where that is not this value; else empty."""
+    if policy == 'depth':
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return '' if fits else 'a whole number, 0 or more'
+    known = _VALUES.get(policy, ())
+    if not known or (isinstance(value, str) and value.lower() in known):
+        return ''
+    return f'{listed(known, _MOST_NAMED)}{did_you_mean(str(value), known)}'
 
 
 def unused_qos_overrides(node: Node) -> list[str]:

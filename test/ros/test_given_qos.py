@@ -6,7 +6,10 @@ from onnx_models import color_segmentation
 from std_msgs.msg import String
 
 from jetson_perception.ros import qos
-from jetson_perception.ros.given_qos import unused_qos_overrides
+from jetson_perception.ros.given_qos import (
+    take_out_wrong_qos_overrides,
+    unused_qos_overrides,
+)
 
 
 @pytest.fixture
@@ -51,6 +54,47 @@ def test_a_policy_that_cannot_be_set(unused):
     assert 'of the topic /seg/mask can be set qos_overrides./seg/mask.publisher.' in text
     (text,) = unused(**{'/seg/labels.publisher.depth': 3})
     assert text.endswith('of the topic /seg/labels can be set nothing')
+
+
+@pytest.mark.parametrize(
+    ('policy', 'value', 'expected'),
+    [
+        pytest.param('reliability', 'best_effrt', "; did you mean 'best_effort'?", id='mistyped'),
+        pytest.param('reliability', 'unknown', 'reliable, system_default', id='told_only'),
+        pytest.param('durability', 5, 'transient_local, volatile', id='number'),
+        pytest.param('history', '', 'keep_all, keep_last', id='empty'),
+        pytest.param('depth', -1, 'a whole number, 0 or more', id='negative'),
+        pytest.param('depth', 'many', 'a whole number, 0 or more', id='word'),
+        pytest.param('depth', True, 'a whole number, 0 or more', id='truth'),
+    ],
+)
+def test_a_value_that_there_is_not_leaves_the_default(make_node, policy, value, expected):
+    name = f'qos_overrides./seg/mask.publisher.{policy}'
+    node = make_node(**{name: value})
+    (text,) = take_out_wrong_qos_overrides(node)
+    assert text.startswith(f'{name} is {str(value)!r} and is ignored: expected ')
+    assert expected in text
+    node.create_publisher(String, '/seg/mask', **qos.overridable(qos.RESULTS))
+    assert unused_qos_overrides(node) == []
+
+
+@pytest.mark.parametrize(
+    ('policy', 'value'), [('reliability', 'Best_Effort'), ('depth', 0), ('deadline', 5)]
+)
+def test_values_that_rclpy_takes_stay(make_node, policy, value):
+    node = make_node(**{f'qos_overrides./seg/mask.publisher.{policy}': value})
+    assert take_out_wrong_qos_overrides(node) == []
+
+
+def test_a_node_runs_in_spite_of_a_wrong_value(peer, tmp_path):
+    model = color_segmentation(tmp_path / 'my.onnx')
+    wrong = f'qos_overrides./{peer.namespace}/mask.publisher.reliability'
+    process = node_process('seg_node', peer.namespace, model=str(model))
+    process.parameters[wrong] = 'best_effrt'
+    with starter(peer, tmp_path) as start:
+        node = start(process)
+        peer.wait_for_log(node, "did you mean 'best_effort'")
+        peer.wait_for_state('seg_node', 'active')
 
 
 def test_a_node_says_it_once(peer, tmp_path):
