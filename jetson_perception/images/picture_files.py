@@ -7,6 +7,8 @@ bytes, since OpenCV crashes on a name that is not UTF-8.
 
 from __future__ import annotations
 
+import functools
+import logging
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 _FILE_BYTES_A_PIXEL = 8  # four channels of 16 bits, not compressed
 _FILE_BYTES_BESIDE = 16 << 20  # thumbnails, color profiles
@@ -130,6 +134,8 @@ def decode_picture(
             f'{header.format} whose header says {header.width}×{header.height}, but whose '
             f'content is {width}×{height}; it is damaged'
         )
+    if header.bits > 8 and pixels.dtype == np.uint8:
+        tell_of_deep_pictures()
     result: NDArray[Any] = pixels
     return result
 
@@ -202,6 +208,15 @@ def write_picture(
             f'{printable(path)}: {pixels.dtype} {pixels.shape} cannot be encoded', parameter
         )
     write_output(path, data.tobytes(), parameter=parameter)
+
+
+@functools.cache
+def tell_of_deep_pictures() -> None:
+    """Warn, once in a process, of what is lost of pictures with more than 8 bits per channel."""
+    log.warning(
+        'of pictures with 16 bits per channel the upper 8 are read: thermal images become nearly '
+        'black; write them with 8 bits, or send them to a node with intensity_range'
+    )
 
 
 def _possible_sizes_wh(header: PictureHeader, flags: int) -> set[tuple[int, int]]:

@@ -8,7 +8,12 @@ import pytest
 
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.images.encodings import decode_compressed
-from jetson_perception.images.picture_files import decode_picture, read_picture, write_picture
+from jetson_perception.images.picture_files import (
+    decode_picture,
+    read_picture,
+    tell_of_deep_pictures,
+    write_picture,
+)
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
 
 
@@ -198,3 +203,19 @@ class TestFiles:
     def test_cannot_be_written(self, tmp_path, name, match):
         with pytest.raises(ParameterError, match=match):
             write_picture(tmp_path / name, picture())
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'flags', 'warnings'),
+    [
+        pytest.param(np.uint16, cv2.IMREAD_COLOR, 1, id='cut_to_eight'),
+        pytest.param(np.uint16, cv2.IMREAD_UNCHANGED, 0, id='read_whole'),
+        pytest.param(np.uint8, cv2.IMREAD_COLOR, 0, id='eight'),
+    ],
+)
+def test_what_is_cut_off_is_told_once(dtype, flags, warnings, caplog):
+    tell_of_deep_pictures.cache_clear()
+    data = cv2.imencode('.png', np.full((4, 6), 3000, np.uint16).astype(dtype))[1].tobytes()
+    for _ in range(2):
+        decode_picture(data, flags=flags)
+    assert len(caplog.records) == warnings
