@@ -99,6 +99,12 @@ def measure_graph(
             reliable=settings.reliable,
             patience_s=settings.patience_s,
         )
+        if topics.others:
+            say(
+                f'images of {listed(topics.others, 3)} on {printable(settings.images)} '
+                'are answered too: end it, as with image:= of a launch file, for figures of '
+                'these alone'
+            )
         answers = Answers(node, settings.answers, topics.answer_type, topics.answerers)
         data = _jpeg(pixels) if topics.images.compressed else pixels.tobytes()
         picture = Picture(data, settings.size_wh)

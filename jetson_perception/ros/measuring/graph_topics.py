@@ -109,7 +109,8 @@ def find_topics(
     takers = awaited(lambda: node.get_subscriptions_info_by_topic(images))
     kind = _kind(node, images, takers)
     takers = [taker for taker in takers if taker.topic_type == kind.type_name]
-    _require_fitting(images, takers, reliable=reliable)
+    others = [printable(node_name(info)) for info in node.get_publishers_info_by_topic(images)]
+    _require_fitting(images, takers, others, reliable=reliable)
     answerers = awaited(lambda: node.get_publishers_info_by_topic(answers))
     if not answerers:
         raise PerceptionError(_no_answers(node, answers, takers))
@@ -117,7 +118,7 @@ def find_topics(
     return MeasuredTopics(
         kind,
         takers,
-        [printable(node_name(info)) for info in node.get_publishers_info_by_topic(images)],
+        others,
         found_type,
         [info for info in answerers if info.topic_type == found_type],
     )
@@ -160,7 +161,9 @@ def _kind(node: Node, images: str, takers: list[TopicEndpointInfo]) -> ImageTopi
     )
 
 
-def _require_fitting(images: str, takers: list[TopicEndpointInfo], *, reliable: bool) -> None:
+def _require_fitting(
+    images: str, takers: list[TopicEndpointInfo], others: list[str], *, reliable: bool
+) -> None:
     """Refuse to send what somebody who subscribes would not get."""
     for taker in takers:
         profile, name = taker.qos_profile, printable(node_name(taker))
@@ -170,8 +173,10 @@ def _require_fitting(images: str, takers: list[TopicEndpointInfo], *, reliable: 
                 'is: start it with volatile durability'
             )
         if profile.reliability == QoSReliabilityPolicy.RELIABLE and not reliable:
+            # Our nodes take what is published: while no camera runs, they take best effort too.
+            camera = f'end {listed(others, _MOST_LISTED)}, or ' if others else ''
             raise PerceptionError(
-                f'{name} takes only reliable images on {printable(images)}: send such, by '
+                f'{name} takes only reliable images on {printable(images)}: {camera}send such, by '
                 '--reliable'
             )
 
