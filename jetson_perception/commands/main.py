@@ -47,7 +47,7 @@ _EXAMPLES = """examples:
   jetson-perception build-engine my.onnx --precision fp16
   jetson-perception bench people_detect people_pose --baseline seed
   jetson-perception bench --ros /camera/image_raw /yolo/det/detections
-  jetson-perception trace /yolo_node /camera_node --seconds 5 -o trace.json
+  jetson-perception trace /yolo/yolo_node /yolo/camera/camera_node --seconds 5 -o trace.json
   jetson-perception doctor --topic /camera/image_raw
 """
 

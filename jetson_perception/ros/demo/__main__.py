@@ -8,6 +8,7 @@ and the ground truth, for the pictures and the video.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -78,7 +79,7 @@ def _other_demo(args: argparse.Namespace, error: str) -> str:
     other, command = ('yolo', 'make demo-yolo') if args.node == 'seg' else ('seg', 'make demo')
     if not args.model or f'use {other}_node' not in error:
         return ''
-    return f'. Here: {command} MODEL={printable(args.model)}'
+    return f'. Here: {command} MODEL={shlex.quote(printable(args.model))}'
 
 
 def _parser() -> argparse.ArgumentParser:
