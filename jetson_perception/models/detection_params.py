@@ -36,7 +36,7 @@ class DetectionParams(TrackingParams, ScoredParams):
         (),
         'Width and height of each anchor of raw heads, in pixels, finest level first.',
         at_configure=True,
-        example='[10.0, 13.0, 16.0, 30.0, 33.0, 23.0, …]',
+        example='[10.0, 13.0, 16.0, 30.0, 33.0, 23.0]',
     )
     keypoint_shape: tuple[int, ...] = param(
         (),
