@@ -101,8 +101,10 @@ def test_every_engine_of_every_node_handles_every_frame(peer, start, video, tmp_
         f'there: {takers}'
     )
     peer.wait_for_log(node, f'WARN.*{wait}; since ')
-    status = phase(peer, 'waiting')
-    assert (status.message, status.level) == (wait, diagnostics.WARN)
+    status = peer.wait_for_status(
+        'camera_node: source', lambda status: status.level == diagnostics.WARN, 'the warning'
+    )
+    assert (status.message, value_of(status, 'state')) == (wait, 'waiting')
     listener = Listener(peer)
     status = phase(peer, 'ended')
     assert status.level == diagnostics.OK
