@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar('T')
 
+Span = tuple[str, int, int]
+"""A stage, and the moments that `FrameTimes.now` gave when it began and ended."""
+
 
 class FrameTimes:
     """Times of stages in the calling thread.
@@ -56,10 +59,11 @@ class FrameTimes:
         yield
         self._record('write', begun_ns, self.now())
 
-    def add(self, stage: str, begun_ns: int, ended_ns: int) -> None:
-        """Add the time of a stage of the present frame, between two moments that `now` gave."""
-        self.ms.setdefault(stage, []).append((ended_ns - begun_ns) / 1e6)
-        self._record(stage, begun_ns, ended_ns)
+    def add(self, spans: Iterable[Span]) -> None:
+        """Add the times of the present frame's stages."""
+        for stage, begun_ns, ended_ns in spans:
+            self.ms.setdefault(stage, []).append((ended_ns - begun_ns) / 1e6)
+            self._record(stage, begun_ns, ended_ns)
 
     @staticmethod
     def now() -> int:

@@ -31,6 +31,7 @@ from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
 from jetson_perception.printable import printable_line
 from jetson_perception.process.executable import INTERRUPTED
+from jetson_perception.process.interrupts import interrupted_after
 from jetson_perception.tracking import TRACKERS
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jetson_perception.camera.named_frames import NamedFrame
+    from jetson_perception.commands.frame_times import Span
     from jetson_perception.models import Model
 
 _PICTURES_HZ = 30  # as a folder of them says nothing of time
@@ -134,8 +136,10 @@ def _run(arguments: argparse.Namespace) -> int:
                         _log.warning('%s', frame)
                         unreadable += 1
                         continue
-                    result = _timed(model, frame, options, refine, times)
-                    with times.writing():
+                    result, spans = _timed(model, frame, options, refine, times)
+                    # Ctrl-C comes at any time: the summary counts the frames that are written.
+                    with interrupted_after(), times.writing():
+                        times.add(spans)
                         if arguments.json:
                             progress.print_line(json.dumps(result_record(frame, model, result)))
                         elif not folder:
@@ -207,8 +211,8 @@ def _timed(
     options: Any,
     refine: Callable[[NamedFrame, Any], Any] | None,
     times: FrameTimes,
-) -> Any:
-    """Result for a picture; add the time of each stage to `times`."""
+) -> tuple[Any, list[Span]]:
+    """Result for a picture, and when each stage of it began and ended."""
     begun = times.now()
     tensor, transform = model.preprocess(frame.bgr)
     preprocessed = times.now()
@@ -219,13 +223,14 @@ def _timed(
     if refine is not None:
         result = refine(frame, result)
     ended = times.now()
-    times.add('preprocess', begun, preprocessed)
-    times.add('inference', preprocessed, inferred)
-    times.add('postprocess', inferred, postprocessed)
+    spans = [
+        ('preprocess', begun, preprocessed),
+        ('inference', preprocessed, inferred),
+        ('postprocess', inferred, postprocessed),
+    ]
     if refine is not None:
-        times.add('refine', postprocessed, ended)
-    times.add('total', begun, ended)
-    return result
+        spans.append(('refine', postprocessed, ended))
+    return result, [*spans, ('total', begun, ended)]
 
 
 def _print_times(console: Console, times: dict[str, list[float]]) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +25,9 @@ from onnx_models import (
 from tracing.trace_format import check_document
 
 from jetson_perception.camera.named_frames import NamedFrame
+from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.main import main
+from jetson_perception.commands.recording import VideoFile
 from jetson_perception.commands.result_folder import ResultFolder
 from jetson_perception.models import open_model
 from jetson_perception.tracing import RECORDER
@@ -516,6 +519,45 @@ class TestRun:
         picture = write_picture(tmp_path / 'a.png')
         assert main(['run', colors, picture, '--output', picture]) == 1
         assert 'cannot be written: File exists; write elsewhere' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('ctrl_c')
+class TestInterrupted:
+    @pytest.mark.parametrize(
+        ('place', 'when'),
+        [
+            pytest.param((FrameTimes, 'add'), 'after', id='as_times_are_kept'),
+            pytest.param((ResultFolder, 'write'), 'before', id='before_the_frame_is_written'),
+            pytest.param((VideoFile, 'write'), 'after', id='between_video_and_results'),
+            pytest.param((ResultFolder, 'write'), 'after', id='as_the_frame_is_written'),
+        ],
+    )
+    def test_summary_results_and_video_hold_the_same_frames(
+        self, colors, tmp_path, capsys, monkeypatch, place, when
+    ):
+        owner, name = place
+        method = getattr(owner, name)
+        calls = iter(range(100))
+
+        def interrupted(*arguments):
+            last = next(calls) == 2
+            if last and when == 'before':
+                signal.raise_signal(signal.SIGINT)
+            result = method(*arguments)
+            if last and when == 'after':
+                signal.raise_signal(signal.SIGINT)
+            return result
+
+        monkeypatch.setattr(owner, name, interrupted)
+        video = write_video(tmp_path / 'v.avi', count=9)
+        out = tmp_path / 'out'
+        assert main(['run', colors, video, '--output', str(out)]) == 130
+        summary = re.search(r'(\d+) frames?, milliseconds', capsys.readouterr().err)
+        lines = (out / 'results.jsonl').read_text().splitlines()
+        capture = cv2.VideoCapture(str(out / json.loads(lines[0])['annotated']))
+        shown = sum(1 for _ in iter(lambda: capture.read()[0], False))
+        capture.release()
+        assert (int(summary[1]), len(lines), shown) == (3, 3, 3)
 
 
 class TestTrace:
