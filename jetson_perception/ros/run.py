@@ -18,6 +18,7 @@ from jetson_perception.printable import printable_line, printable_lines
 from jetson_perception.process import ending
 from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.arguments import require_utf8
+from jetson_perception.ros.bare_arguments import require_ros_arguments
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
 
@@ -83,6 +84,7 @@ def run_node(
             node.end_soon()
 
     require_utf8(args)
+    require_ros_arguments(args, (make.__doc__ or '').partition('\n')[0])
     require_log_folder()
     signals = ending.EndSignals(END_SIGNALS, end)
     taken = transports.take(segment_bytes)

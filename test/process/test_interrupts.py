@@ -5,7 +5,6 @@ import pytest
 
 from jetson_perception.process.interrupts import interrupted_after
 
-
 pytestmark = pytest.mark.usefixtures('ctrl_c')
 
 
