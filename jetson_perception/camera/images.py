@@ -15,7 +15,7 @@ from jetson_perception.camera.pace import Pacer
 from jetson_perception.camera.resizing import resized
 from jetson_perception.camera.shown import shown
 from jetson_perception.camera.source import CapturedFrame, unless_busy
-from jetson_perception.camera.uri import PICTURE_SUFFIXES, parse
+from jetson_perception.camera.uri import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_bag, parse
 from jetson_perception.errors import EndOfStream, ImageError, SourceError
 from jetson_perception.files.foreign_files import foreign_path
 from jetson_perception.images.picture_files import read_picture
@@ -154,10 +154,13 @@ def picture_paths(target: str) -> list[Path]:
     """
     path = foreign_path(target, what='pictures', error=SourceError)
     if os.path.isdir(path):
-        found = [p for p in _listed(path) if p.suffix.lower() in PICTURE_SUFFIXES]
+        files = _listed(path)
+        found = [p for p in files if p.suffix.lower() in PICTURE_SUFFIXES]
         if not found:
             endings = ' '.join(sorted(PICTURE_SUFFIXES))
-            raise SourceError(f'the folder {printable(path)} holds no pictures ({endings})')
+            raise SourceError(
+                f'the folder {printable(path)} holds no pictures ({endings}){_others(files)}'
+            )
     elif os.path.isfile(path):
         found = [path]
     else:
@@ -168,6 +171,23 @@ def picture_paths(target: str) -> list[Path]:
                 'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
             )
     return sorted(found, key=_natural)
+
+
+def _others(files: list[Path]) -> str:
+    """What there is in place of pictures, and how to name it; '' if it is no source either."""
+    for noun, scheme, fits in (('video', 'file', _is_video), ('recording', 'bag', is_bag)):
+        fitting = sorted(filter(fits, files), key=_natural)
+        if fitting:
+            first = printable(fitting[0])
+            return (
+                f', but {counted(len(fitting), noun)}; a source is one of them, such as '
+                f'{scheme}://{first}'
+            )
+    return ''
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from jetson_perception.camera.named_frames import named_frames
 from jetson_perception.camera.shown import shown
+from jetson_perception.commands.argument_order import require_model_first
 from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
@@ -115,6 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
     unreadable = 0
     interrupted = False
     console = Console(stderr=True)
+    require_model_first('jetson-perception run', arguments.model, arguments.sources)
     if arguments.output:
         refuse_sources_in(arguments.output, arguments.sources)
     with ExitStack() as stack:

@@ -194,3 +194,27 @@ def test_paths_to_nothing(tmp_path, monkeypatch, target):
     os.mkfifo(tmp_path / 'fifo.png')
     with pytest.raises(SourceError):
         picture_paths(target)
+
+
+@pytest.mark.parametrize(
+    ('names', 'rest'),
+    [
+        pytest.param(['notes.txt'], '', id='neither'),
+        pytest.param(
+            ['b 10.mp4', 'b 2.MOV'],
+            ', but 2 videos; a source is one of them, such as file://{folder}/b 2.MOV',
+            id='videos',
+        ),
+        pytest.param(
+            ['a.mcap', 'notes.txt'],
+            ', but 1 recording; a source is one of them, such as bag://{folder}/a.mcap',
+            id='recording',
+        ),
+    ],
+)
+def test_a_folder_of_something_else_is_told(tmp_path, names, rest):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(SourceError) as error:
+        picture_paths(str(tmp_path))
+    assert str(error.value).partition('.webp)')[2] == rest.format(folder=tmp_path)
