@@ -380,7 +380,9 @@ def _yaml_value(text: str, limits: Limits) -> Any:
         return _YamlReader(loader, limits).read()
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
-        refused = _RefusedError(_unquoted(err.problem), mark.line + 1 if mark else None)
+        refused = _RefusedError(
+            f'{_unquoted(err.problem)}{_begun(err)}', mark.line + 1 if mark else None
+        )
     except yaml.YAMLError:  # the reader's, of characters
         refused = _RefusedError('it has control characters')
     except (ValueError, ArithmeticError, LookupError, RecursionError):
@@ -394,10 +396,25 @@ def _yaml_value(text: str, limits: Limits) -> Any:
         del refused  # as in _parsed
 
 
+def _begun(err: yaml.MarkedYAMLError) -> str:
+    """What the parser was in, and since which line, where that is an earlier one."""
+    before, now = err.context_mark, err.problem_mark
+    if not err.context or before is None or now is None or before.line >= now.line:
+        return ''
+    return f' {_unquoted(err.context)}, which begins in line {before.line + 1}'
+
+
+#: What a parser expected: its quotes are of the language's own signs.
+_EXPECTED_SIGN = re.compile(r"(expected (?:an? |the )?|Expecting | or )'([^\w\s])'")
+
+
 def _unquoted(problem: str | None) -> str:
-    """A parser's message up to where it quotes the text."""
-    said, quote, _ = re.sub('"', "'", problem or '').partition("'")
-    return f'{said.rstrip()} …' if quote else said.strip() or 'it cannot be parsed'
+    """A parser's message up to where it quotes the text; signs that it expected are kept."""
+    said = re.sub('"', "'", problem or '').partition(', but ')[0]
+    kept = _EXPECTED_SIGN.sub('\\1\0\\2\0', said)
+    said, quote, _ = kept.partition("'")
+    said = said.replace('\0', "'").strip()
+    return f'{said} …' if quote else said or 'it cannot be parsed'
 
 
 # JSON
@@ -412,7 +429,7 @@ def _json_value(text: str, limits: Limits, halves: str = 'strict') -> Any:
             text, parse_int=_json_int, parse_float=_json_float, parse_constant=_json_constant
         )
     except json.JSONDecodeError as err:
-        refused = _RefusedError(_unquoted(err.msg.rstrip(': ')), err.lineno)
+        refused = _RefusedError(_unquoted(err.msg.rstrip(': ').removesuffix(' at')), err.lineno)
     else:
         if re.search(r'\\u[dD][89a-fA-F]', text) and not _all_can_be_encoded(value, halves):
             raise _RefusedError('it has half of a surrogate pair')
