@@ -58,6 +58,8 @@ class Machine:
     def __init__(self, root: str | Path = '/', environ: Mapping[str, str] | None = None) -> None:
         self.root = Path(root)
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        #: The user who asks.
+        self.uid = os.getuid()
 
     def text(self, path: str) -> str:
         """Content of a file, without the NULs that end device-tree strings; '' if unreadable."""

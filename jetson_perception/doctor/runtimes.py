@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _GROUP = 'runtimes'
 _NO_GPU = 'needs an NVIDIA GPU'
+#: What we run on of ONNX Runtime; a build may have others, such as those for a cloud.
+_PROVIDERS = ('CUDA', 'CPU')
 
 
 def examine_runtimes(machine: Machine) -> Iterator[Finding]:
@@ -151,7 +153,8 @@ def _onnxruntime(machine: Machine, has_gpu: bool, jetson: bool) -> Finding:
         text = f'installed, but: {found["error"]}' if found.get('error') else 'not installed'
         return Finding(_GROUP, name, text, MISSING, pip_install('onnxruntime'), needed=True)
     providers = [provider.removesuffix('ExecutionProvider') for provider in found['providers']]
-    text = f'{found["version"]}: {", ".join(providers)}'
+    runs_on = ', '.join(one for one in providers if one in _PROVIDERS) or 'neither CPU nor CUDA'
+    text = f'{found["version"]}, for {runs_on}'
     several = found.get('distributions', {})
     if len(several) > 1:
         return _several_onnxruntimes(text, several, has_gpu, jetson)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.dds import sockets
 from jetson_perception.dds.middleware import is_dds
 from jetson_perception.dds.segments import stale_files
-from jetson_perception.doctor.finding import MISSING, WARNING, Finding
+from jetson_perception.doctor.finding import MISSING, OK, WARNING, Finding
 from jetson_perception.errors import PerceptionError
 from jetson_perception.installing import pip_install
 from jetson_perception.printable import counted
@@ -165,21 +165,28 @@ def _shared_memory(machine: Machine) -> Finding:
 
 def _stale_files(machine: Machine) -> Iterator[Finding]:
     """What dead processes left in shared memory, where there is any."""
-    folder = machine.root / 'dev' / 'shm'
-    sizes = []
-    for path in stale_files(folder):
+    own: list[int] = []
+    others: list[int] = []
+    for path in stale_files(machine.root / 'dev' / 'shm'):
         with suppress(OSError):  # it has just been removed
-            sizes.append(path.stat().st_size)
-    if sizes:
-        count = counted(len(sizes), 'file')
-        text = f'{count} of dead processes, {sum(sizes) / 1e6:.0f} MB'
+            status = path.stat()
+            (own if status.st_uid == machine.uid else others).append(status.st_size)
+    name = 'shared memory'
+    if own:
         advice = (
             'fastdds shm clean'
             if machine.find_program('fastdds')
-            else 'end all nodes, then: sudo rm -f /dev/shm/fastrtps_* /dev/shm/fastdds_* '
-            '/dev/shm/sem.fast*'
+            else 'end your nodes, then: find /dev/shm -user "$(id -u)" -name "*fast[rd]*" -delete'
         )
-        yield Finding('ROS', 'shared memory', text, WARNING, advice)
+        yield Finding('ROS', name, f'{_left(own)} of dead processes', WARNING, advice)
+    if others:
+        advice = 'nothing here depends on it; their user, or root, may remove them'
+        text = f'{_left(others)} of dead processes of other users'
+        yield Finding('ROS', f'{name} of others', text, OK, advice)
+
+
+def _left(sizes: list[int]) -> str:
+    return f'{counted(len(sizes), "file")} ({sum(sizes) / 1e6:.0f} MB)'
 
 
 def _receive_buffer(machine: Machine) -> Finding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import subprocess
 
 import pytest
 from doctor.captured import FOLDER, CapturedMachine
@@ -28,7 +30,7 @@ EXPECTED = {
         ),
         'TensorRT': ('ok', '10.3.0, /usr/lib/python3.10', ''),
         'pycuda': ('ok', '2026.1', ''),
-        'ONNX Runtime': ('ok', '1.23.0: Tensorrt, CUDA, CPU', ''),
+        'ONNX Runtime': ('ok', '1.23.0, for CUDA, CPU', ''),
         'Python': ('ok', '3.10.12, NumPy 1.26.4; /usr/bin/python3', ''),
         'OpenCV': ('ok', '4.5.4, with GStreamer', ''),
         'GStreamer': ('ok', '1.20.3, /usr/bin/gst-launch-1.0', ''),
@@ -65,7 +67,7 @@ EXPECTED = {
         'CUDA toolkit': ('warning', '11.4.315, /usr/local/cuda-11.4/bin/nvcc', 'export PATH='),
         'TensorRT': ('missing', 'libraries 8.5.2; the module', '--system-site-packages'),
         'pycuda': ('missing', 'libcurand.so.10', 'built for another CUDA'),
-        'ONNX Runtime': ('ok', '1.19.2: CPU', ''),
+        'ONNX Runtime': ('ok', '1.19.2, for CPU', ''),
         'Python': ('ok', 'NumPy 2.1.0; /home/user/venv/bin/python, a virtual environment', ''),
         'OpenCV': ('missing', 'installed, but: ended by SIGSEGV', 'NumPy'),
         'GStreamer': ('missing', 'no gst-launch-1.0', 'apt-get install gstreamer1.0-tools'),
@@ -92,7 +94,7 @@ EXPECTED = {
         'CUDA toolkit': ('warning', 'no answer within 10 s, /usr/local/cuda/bin/nvcc', ''),
         'TensorRT': ('ok', '10.13.3.9', ''),
         'pycuda': ('missing', 'not installed', 'pip install pycuda'),
-        'ONNX Runtime': ('warning', '1.24.1: CPU', 'built for this JetPack'),
+        'ONNX Runtime': ('warning', '1.24.1, for CPU', 'built for this JetPack'),
         'GStreamer': ('missing', 'no gst-launch-1.0', ''),
         'messages': ('missing', 'lacking: vision_msgs, jetson_perception', 'colcon'),
         'middleware': ('ok', 'rmw_cyclonedds_cpp', ''),
@@ -112,7 +114,7 @@ EXPECTED = {
         'TensorRT': ('missing', 'not installed', 'needs an NVIDIA GPU'),
         'TensorRT-RTX': ('ok', '1.7.1.116 (tensorrt_rtx_bindings)', ''),
         'pycuda': ('missing', 'not installed', 'needs an NVIDIA GPU'),
-        'ONNX Runtime': ('ok', '1.31.1: Azure, CPU', ''),
+        'ONNX Runtime': ('ok', '1.31.1, for CPU', ''),
         'OpenCV': ('ok', '5.0.0, without GStreamer (not needed', ''),
         'distribution': ('missing', 'none', 'Jazzy (Ubuntu 24.04)'),
         '/dev/video0': ('warning', 'cannot be used', 'sudo usermod -aG video'),
@@ -254,10 +256,11 @@ def test_a_profile_is_not_asked_for_and_one_that_loses_images_is_told(tmp_path):
 class TestSharedMemoryOfDeadProcesses:
     @pytest.fixture
     def finding(self, tmp_path):
-        def examined(**on_path):
+        def examined(name='shared memory', uid=None, **on_path):
             machine = CapturedMachine('thor_jetpack7', tmp_path)
             machine._on_path.update(on_path)
-            return {each.name: each for each in examine(machine)}.get('shared memory')
+            machine.uid = machine.uid if uid is None else uid
+            return {each.name: each for each in examine(machine)}.get(name)
 
         return examined
 
@@ -280,9 +283,29 @@ class TestSharedMemoryOfDeadProcesses:
 
     def test_the_one_of_a_dead_process_is_told(self, finding, segment):
         found = finding()
-        assert (found.verdict, found.found) == ('warning', '1 file of dead processes, 3 MB')
-        assert 'rm -f /dev/shm/fastrtps_*' in found.advice
+        assert (found.verdict, found.found) == ('warning', '1 file (3 MB) of dead processes')
+        assert found.advice.startswith('end your nodes, then: find /dev/shm -user ')
         assert finding(fastdds='/usr/bin/fastdds').advice == 'fastdds shm clean'
+        assert finding('shared memory of others') is None
+
+    @pytest.mark.usefixtures('segment')
+    def test_the_one_of_another_user_is_for_them_to_remove(self, finding):
+        other = os.getuid() + 1
+        assert finding(uid=other) is None
+        found = finding('shared memory of others', uid=other)
+        assert found.verdict == 'ok'
+        assert found.found == '1 file (3 MB) of dead processes of other users'
+        assert 'their user, or root' in found.advice
+
+    def test_the_advice_removes_what_is_the_users_own(self, finding, segment, tmp_path):
+        kept = tmp_path / 'dev' / 'shm' / 'else'
+        kept.touch()
+        command = finding().advice.partition(': ')[2]
+        subprocess.run(
+            command.replace('/dev/shm', str(kept.parent)), shell=True, check=True, timeout=30
+        )
+        assert list(kept.parent.iterdir()) == [kept]
+        assert finding() is None
 
 
 class TestBareMachine:
