@@ -13,6 +13,32 @@ import numpy as np
 from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.printable import counted
 
+#: A load, for each core, from which on a machine is not quiet.
+_BUSY = 0.5
+
+
+def load() -> float:
+    """Processes that want a core, averaged over the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def load_note(before: float, when: str) -> str:
+    """What to say of figures that were measured on a busy machine; '' of a quiet one.
+
+    Parameters
+    ----------
+    before : float
+        The load before anything was measured.
+    when : str
+        Before what: 'anything was sent'.
+    """
+    if before <= _BUSY * available_cores():
+        return ''
+    return (
+        f'other programs ran on this machine: a load of {before:.1f} on '
+        f'{counted(available_cores(), "core")} before {when}'
+    )
+
 
 def describe_machine(*, gpu: bool, index: int = 0) -> dict[str, Any]:
     """Processor, cores, versions and, if used, the GPU; for a JSON file of figures."""

@@ -49,6 +49,8 @@ def print_report(console: Console, record: dict[str, Any]) -> None:
         for key in used
     )
     _say(console, f'memory with all engines open: {"; ".join(memory)}')
+    for note in record['notes']:
+        _say(console, f'{note[0].upper()}{note[1:]}.')
 
 
 def _say(console: Console, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.benchmark import baseline, frames, inference, memory
 from jetson_perception.benchmark.end_to_end import FullRate
-from jetson_perception.benchmark.machine import describe_machine
+from jetson_perception.benchmark.machine import describe_machine, load, load_note
 from jetson_perception.benchmark.messages import what_is_built
 from jetson_perception.benchmark.profiling import Sampler
 from jetson_perception.engines import open_engine
@@ -164,7 +164,8 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     dict
         Ready for JSON: `machine`, `settings`, `runtimes`, `inference` (`together` and each engine,
         `in_turn`), `sizes` (for each: `end_to_end`, `drawn`, `profile`, each baseline by its
-        name, and the ratios `of_inference` and `of_` each baseline) and `memory`. Times are
+        name, and the ratios `of_inference` and `of_` each baseline), `memory`, `load` (the
+        machine's, before it began) and `notes` (what to know as the figures are read). Times are
         milliseconds.
 
     Raises
@@ -172,6 +173,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
     PerceptionError
         When a model cannot be used, or a run fails.
     """
+    load_before = load()
     say('reading images')
     pictures = {size: _load(settings, size) for size in settings.sizes}
     # The first engine loads the runtime's libraries, which do not count as memory of the set.
@@ -201,6 +203,7 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
         _run_baseline(name, settings, pictures, sizes, say)
     for figures in sizes.values():
         _add_ratios(figures, all_)
+    busy = load_note(load_before, 'anything was measured')
     return {
         'machine': describe_machine(gpu=on_device),
         'device': 'cuda' if on_device else 'cpu',
@@ -210,6 +213,8 @@ def measure(settings: Settings, say: Callable[[str], None] = lambda text: None) 
         'inference': alone,
         'sizes': list(sizes.values()),
         'memory': {'before': before, 'open': used},
+        'load': load_before,
+        'notes': [busy] if busy else [],
     }
 
 

@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import os
 
 import numpy as np
 import pytest
 from onnx_models import color_segmentation, detector
 
 from jetson_perception.benchmark import messages, plot
+from jetson_perception.benchmark.machine import load_note
 from jetson_perception.commands.main import main
 
 needs_matplotlib = pytest.mark.skipif(
@@ -63,6 +65,17 @@ def test_figures(models, tmp_path, capsys):
         assert size['end_to_end']['cpu_ms']['publisher'] > 0
     assert record['memory']['open']['host_mb'] > 10
     assert record['settings']['sizes'] == [[320, 240], [640, 480]]
+    busy = load_note(record['load'], 'anything was measured')
+    assert record['notes'] == ([busy] if busy else [])
+    assert ('Other programs ran on this machine' in printed) == bool(busy)
+
+
+def test_what_ran_beside_is_told(models, monkeypatch, capsys):
+    monkeypatch.setattr(os, 'getloadavg', lambda: (1234.56, 0.0, 0.0))
+    assert main(['bench', models[2], *QUICK, '--device', 'cpu']) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith('Other programs ran on this machine: a load of 1234.6 on ')
+    assert last.endswith(' before anything was measured.')
 
 
 @needs_matplotlib

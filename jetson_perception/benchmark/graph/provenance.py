@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.benchmark.machine import load
 from jetson_perception.dds import segments, sockets
 from jetson_perception.printable import printable
 
@@ -52,7 +52,7 @@ def surroundings() -> dict[str, Any]:
         `net.core.wmem_max`, bytes, None where they are not told; `shared_memory_free_mb`.
     """
     return {
-        'load': round(os.getloadavg()[0], 2),
+        'load': load(),
         'net.core.rmem_max': sockets.receive_limit(),
         'net.core.wmem_max': sockets.send_limit(),
         'shared_memory_free_mb': round(segments.free_bytes() / 1e6),

@@ -18,8 +18,7 @@ from jetson_perception.benchmark.graph.rate_search import highest_rate
 from jetson_perception.benchmark.graph.required_ros import require_ros
 from jetson_perception.benchmark.graph.settings import MOST_HZ
 from jetson_perception.benchmark.graph.usage import UsageMeter, command_of, exists
-from jetson_perception.benchmark.machine import describe_machine
-from jetson_perception.engines.onnxruntime.cpu import available_cores
+from jetson_perception.benchmark.machine import describe_machine, load_note
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.printable import counted, listed, printable
 
@@ -42,8 +41,6 @@ _LONGEST_PROBE_S = 2.0
 #: From fewer, a loss of a few percent cannot be told.
 _FEWEST_IMAGES = 20
 _JPEG_QUALITY = 90
-#: A load, for each core, from which on a machine is not quiet.
-_BUSY = 0.5
 
 
 def measure_graph(
@@ -316,12 +313,8 @@ def _notes(
     settings: GraphSettings, topics: MeasuredTopics, runner: _Runner, load: float
 ) -> list[str]:
     """What is to be known when the figures are read."""
-    notes = []
-    if load > _BUSY * available_cores():
-        notes.append(
-            f'other programs ran on this machine: a load of {load:.1f} on '
-            f'{counted(available_cores(), "core")} before anything was sent'
-        )
+    busy = load_note(load, 'anything was sent')
+    notes = [busy] if busy else []
     if topics.others:
         notes.append(
             f'images on {printable(settings.images)} also come from {listed(topics.others, 3)}: '
