@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.camera.frame_names import frame_of_camera
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
 from jetson_perception.files.foreign_data import read_yaml
@@ -516,12 +517,23 @@ def _perception(
                     '/perception/annotated': f'{results}/annotated',
                     '/perception/mask/color': f'{results}/mask/color',
                 },
-                arguments=('-d', str(config_path('perception.rviz'))),
+                arguments=(
+                    *('-d', str(config_path('perception.rviz'))),
+                    # The frame of another's images is theirs to say.
+                    *(() if values['image'] or cameras else ('-f', _camera_frame(values))),
+                ),
             )
         )
     if values['view'] == 'true':
         processes.append(NodeProcess('view', arguments=_view_arguments(values)))
     return processes
+
+
+def _camera_frame(values: Mapping[str, str]) -> str:
+    """The frame of the images of the camera that is started, but for what a file or bag says."""
+    if values['frame_id']:
+        return values['frame_id'].lstrip('/')
+    return frame_of_camera(values['camera_namespace'], values['camera_name'])
 
 
 def _view_arguments(values: Mapping[str, str]) -> tuple[str, ...]:

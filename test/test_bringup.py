@@ -14,10 +14,10 @@ from int8_twins import pretend_made
 
 from jetson_perception import bringup
 from jetson_perception.bringup import NodeProcess, Preparation, defaults
+from jetson_perception.camera.frame_names import frame_of_camera
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.installing import pip_install
 from jetson_perception.resources import config_path
-from jetson_perception.ros.frame_ids import frame_of_camera
 
 LAUNCH_FILES = [
     pytest.param(bringup.SEG_ARGUMENTS, bringup.seg, id='seg'),
@@ -516,6 +516,42 @@ class TestModels:
         assert rviz.remappings['/perception/annotated'] == topic
         assert Path(rviz.arguments[1]).is_file()
         assert executables([node]) == ['seg_node']
+
+    @pytest.mark.parametrize(
+        ('values', 'frame'),
+        [
+            pytest.param({}, 'seg_camera', id='demo'),
+            pytest.param({'in_process': 'true'}, 'seg_camera', id='in_process'),
+            pytest.param({'camera_namespace': '/rig/left'}, 'rig_left', id='namespace'),
+            pytest.param({'camera_name': 'top'}, 'seg_camera_top', id='name'),
+            pytest.param({'frame_id': '/optical'}, 'optical', id='given'),
+        ],
+    )
+    def test_rviz_has_the_frame_of_the_camera_that_is_started(self, values, frame):
+        rviz = seg(rviz='true', **values)[-1]
+        assert rviz.arguments[2:] == ('-f', frame)
+
+    @pytest.mark.parametrize(
+        'values',
+        [
+            pytest.param({'image': '/front/color'}, id='one'),
+            pytest.param({'image_topics': '/front/color,/rear/color'}, id='several'),
+        ],
+    )
+    def test_the_frame_of_other_cameras_is_not_guessed(self, values):
+        assert len(seg(rviz='true', **values)[-1].arguments) == 2
+
+
+def test_rviz_asks_for_what_nodes_publish_as_they_publish_it():
+    """The images of drivers are best effort, mostly; what our nodes draw is reliable."""
+    view = yaml.safe_load(config_path('perception.rviz').read_text())['Visualization Manager']
+    assert {
+        each['Topic']['Value']: each['Topic']['Reliability Policy'] for each in view['Displays']
+    } == {
+        '/perception/annotated': 'Reliable',
+        '/perception/mask/color': 'Reliable',
+        '/perception/image': 'Best Effort',
+    }
 
 
 class TestDepth:

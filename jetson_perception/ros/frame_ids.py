@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jetson_perception.camera.frame_names import ALONE, USUAL_NODE, frame_of_camera
 from jetson_perception.printable import printable
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 
 if TYPE_CHECKING:
     from rclpy.node import Node
-
-_USUAL_NAME = 'camera_node'
-_ALONE = 'camera'
-
-
-def frame_of_camera(namespace: str, name: str) -> str:
-    """A frame that no camera in another namespace, or of another name, has.
-
-    Examples
-    --------
-    >>> print(frame_of_camera('/rig/left', 'camera_node'), frame_of_camera('/', 'left'))
-    rig_left left
-    """
-    parts = [part for part in namespace.split('/') if part]
-    if name != _USUAL_NAME:
-        parts.append(name)
-    return '_'.join(parts) or _ALONE
 
 
 def recorded_frame_id(recorded: str) -> str:
@@ -49,9 +33,9 @@ def usable_frame_id(node: Node, given: str, namespace: str = '') -> str:
         camera_node there has. Empty where the node is the camera.
     """
     if not given:
-        name = _USUAL_NAME if namespace else node.get_name()
+        name = USUAL_NODE if namespace else node.get_name()
         return frame_of_camera(f'{node.get_namespace()}/{namespace}', name)
-    plain = given.lstrip('/') or _ALONE
+    plain = given.lstrip('/') or ALONE
     if plain != given:
         node.get_logger().warning(
             f'frame_id {printable(given)} begins with a slash, which tf2 refuses; images are in '

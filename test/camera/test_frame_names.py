@@ -2,7 +2,7 @@
 
 import pytest
 
-from jetson_perception.ros.frame_ids import frame_of_camera
+from jetson_perception.camera.frame_names import frame_of_camera
 
 
 @pytest.mark.parametrize(
