@@ -8,6 +8,7 @@ from rich.table import Table
 
 from jetson_perception.benchmark.machine import one_line
 from jetson_perception.printable import counted
+from jetson_perception.process.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +24,16 @@ def print_report(console: Console, record: dict[str, Any]) -> None:
     for name, description in record['runtimes'].items():
         _say(console, f'{name}: {description}')
     _say(console, f'built from each result: {record["built"]}')
-    console.print(_inference_table(record['inference']))
+    print_table(console, _inference_table(record['inference']))
     if 'in_turn' in record['inference']:
         share = record['inference']['together_of_in_turn']
         _say(console, f'together takes {share:.2f} of one after another')
     _say(console, 'image in to messages out: median and p99 of the latency at full rate')
     for figures in record['sizes']:
-        console.print(_size_table(figures, record['inference']['together']))
+        print_table(console, _size_table(figures, record['inference']['together']))
         for line in _ratios(figures):
             _say(console, line)
-        console.print(_stage_table(figures))
+        print_table(console, _stage_table(figures))
         cpu_ms = figures['end_to_end']['cpu_ms'].items()
         if cpu_ms:
             parts = ' · '.join(f'{name} {ms:.3f}' for name, ms in cpu_ms)

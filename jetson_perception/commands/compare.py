@@ -22,6 +22,7 @@ from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.evaluation.scenes import open_scene
 from jetson_perception.models.describing import counted
+from jetson_perception.process.tables import print_table
 from jetson_perception.tasks.detection_options import DetectionOptions
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     say(console, f'A  {arguments.a}: {runtimes[0]}')
     say(console, f'B  {arguments.b}: {runtimes[1]}')
     say(console, f'{counted(agreement.picture_count, "picture")} of {shown(arguments.images)}')
-    console.print(agreement_table(agreement, checked))
+    print_table(console, agreement_table(agreement, checked))
     for figure, drift in agreement.drifts().items():
         say(console, f'largest {figure}: {drift.largest:.4f} in {drift.where}')
     past = [limit for limit in checked if not limit.kept]

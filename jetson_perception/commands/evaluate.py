@@ -25,6 +25,7 @@ from jetson_perception.evaluation.plot import require_matplotlib, write_plot
 from jetson_perception.evaluation.report import class_table, side_by_side
 from jetson_perception.evaluation.yolo_folder import SPLITS
 from jetson_perception.models.describing import counted, listed
+from jetson_perception.process.tables import print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -98,12 +99,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     console = Console()
     for path, evaluator in zip(arguments.model, evaluators, strict=True):
         say(console, f'{path} on {counted(dataset.count, "picture")} of {arguments.dataset}')
-        console.print(class_table(evaluator))
+        print_table(console, class_table(evaluator))
         left_out = evaluator.classes_left_out()
         if left_out:
             say(console, f'classes that the model does not know, left out: {listed(left_out)}')
     if len(evaluators) > 1:
-        console.print(side_by_side(arguments.model, evaluators))
+        print_table(console, side_by_side(arguments.model, evaluators))
     records = [
         {'model': path, 'dataset': arguments.dataset, **evaluator.figures()}
         for path, evaluator in zip(arguments.model, evaluators, strict=True)

@@ -33,6 +33,7 @@ from jetson_perception.evaluation.report import agreement_table
 from jetson_perception.files.output_files import write_output
 from jetson_perception.models import open_model, resolve_model
 from jetson_perception.printable import counted
+from jetson_perception.process.tables import print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -183,7 +184,7 @@ def _report(console: Console, agreement: Agreement) -> list[str]:
     except PerceptionError as err:  # nothing on the pictures: the model is made all the same
         _say(console, f'{err}: --held-out takes others')
         return []
-    console.print(agreement_table(agreement, checked))
+    print_table(console, agreement_table(agreement, checked))
     past = [limit for limit in checked if not limit.kept]
     for limit in past:
         _say(console, f'past the limit: {limit.figure} is {limit.value:.4f}, limit {limit}')

@@ -33,6 +33,7 @@ from jetson_perception.models.registry import tasks
 from jetson_perception.printable import printable_line
 from jetson_perception.process.executable import INTERRUPTED
 from jetson_perception.process.interrupts import interrupted_after
+from jetson_perception.process.tables import print_table
 from jetson_perception.tracking import TRACKERS
 
 if TYPE_CHECKING:
@@ -246,4 +247,4 @@ def _print_times(console: Console, times: dict[str, list[float]]) -> None:
     for stage, values in times.items():
         median, p99 = np.percentile(values, (50, 99))
         table.add_row(stage, f'{median:.2f}', f'{p99:.2f}')
-    console.print(table)
+    print_table(console, table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,17 +14,18 @@ from rich.text import Text
 from jetson_perception.commands.figures import tell_written
 from jetson_perception.files.output_files import write_output
 from jetson_perception.printable import counted
+from jetson_perception.process.tables import print_table
 from jetson_perception.tracing.causes import explain, explain_slowest
 from jetson_perception.tracing.summary import cpu_waits, stage_rows, ways
 from jetson_perception.tracing.trace_file import trace_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-    from jetson_perception.tracing.summary import Ways
+    from jetson_perception.tracing.summary import StageRow, Ways
     from jetson_perception.tracing.traces import ProcessTrace
 
 #: A thread that waits for a CPU for a smaller share of the time is not worth a word.
@@ -48,20 +50,25 @@ def write_trace(path: Path | None, traces: Sequence[ProcessTrace]) -> None:
 
 def print_summary(console: Console, traces: Sequence[ProcessTrace]) -> None:
     """Print how long stages take, and what the slowest frames waited for."""
-    rows = stage_rows(traces)
-    if rows:
-        table = Table()
-        for title in ('node', 'track', 'stage'):
-            table.add_column(title)
-        for title in ('count', 'median ms', '99 %', 'worst'):
-            table.add_column(title, justify='right')
-        for row in rows:
-            count, *times_ms = row.figures
-            names = row.process, row.track, row.stage
-            table.add_row(*map(Text, names), str(count), *(f'{each:.2f}' for each in times_ms))
-        console.print(table)
+    for node, rows in groupby(stage_rows(traces), key=lambda row: row.process):
+        # As a column, names in deep namespaces would leave no room for the others.
+        console.print(Text(node), soft_wrap=True)
+        print_table(console, _stage_table(rows))
     for line in _lines(traces):
         console.print(Text(line), soft_wrap=True)
+
+
+def _stage_table(rows: Iterable[StageRow]) -> Table:
+    table = Table()
+    for title in ('track', 'stage'):
+        table.add_column(title)
+    for title in ('count', 'median ms', '99 %', 'worst'):
+        table.add_column(title, justify='right')
+    for row in rows:
+        count, *times_ms = row.figures
+        names = map(Text, (row.track, row.stage))
+        table.add_row(*names, str(count), *(f'{each:.2f}' for each in times_ms))
+    return table
 
 
 def _lines(traces: Sequence[ProcessTrace]) -> Iterator[str]:

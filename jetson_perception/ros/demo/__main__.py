@@ -28,6 +28,7 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.pipeline import STAGES
 from jetson_perception.printable import counted, printable
 from jetson_perception.process.streams import replace_what_cannot_be_shown
+from jetson_perception.process.tables import print_table
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.pictures import remove_old, save
 from jetson_perception.ros.demo.stage import Stage
@@ -198,7 +199,7 @@ def _report(console: Console, size: str, windows: dict[str, Window]) -> None:
         table.add_row(
             name, *(text for pair in texts for text in pair), end_section=name == 'publish'
         )
-    console.print(table)
+    print_table(console, table)
     for engine, window in windows.items():
         console.print(
             f'{engine}: results {window.frame_rate():.1f} Hz · frames lost {window.lost} · '
