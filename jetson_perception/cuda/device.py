@@ -13,6 +13,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.cuda.presence import gpu_problem
 from jetson_perception.errors import CudaError
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ def driver() -> Any:
 
 
 def _why_not_imported(err: ImportError) -> str:
+    problem = gpu_problem()
+    if problem:  # pycuda would help nobody
+        return problem
     text = str(err)
-    if 'libcuda' in text:
-        return (
-            f'there is no NVIDIA driver on this machine ({text}); install it, or start the '
-            'container with the NVIDIA runtime (docker run --runtime nvidia)'
-        )
     if 'undefined symbol' in text:
         return (
             f'pycuda was built for another CUDA version than this driver has ({text}); update the '

@@ -71,6 +71,14 @@ class NumberedFrames:
         period_ns = self._publishers[-1].period_ns if self._publishers else 0.0
         return 1e9 / period_ns if period_ns else 0.0
 
+    @property
+    def senders(self) -> int:
+        """How many publishers send now."""
+        if not self._publishers:
+            return 0
+        now_ns = self._publishers[-1].sent_ns
+        return sum(not each.may_have_ended(now_ns) for each in self._publishers)
+
     def take(self, number: int, sent_ns: int) -> int:
         """Count a frame; returns how many are missing between it and the last one before it.
 
@@ -205,6 +213,11 @@ class FrameCounts:
     def rate_hz(self) -> float:
         """How fast frames are sent; 0 where it is not known."""
         return self._numbered.rate_hz if self._by_number else self._stamped.rate_hz
+
+    @property
+    def senders(self) -> int:
+        """How many publishers send now; 0 where it is not known."""
+        return self._numbered.senders if self._by_number else 0
 
     def take(self, number: int | None, sent_ns: int, stamp_ns: int) -> None:
         """Count a frame.

@@ -74,6 +74,9 @@ class InputFacts:
         Whether no frame came for longer than is usual.
     ever : bool
         Whether any frame came yet.
+    settled : bool
+        Whether frames have come for a while, and of one publisher: what is lost in a start, or
+        seems to be where two mix theirs, says nothing of how busy this process is.
     rate_hz : float
         How fast frames are sent; 0 where it is not known.
     image_bytes : int
@@ -111,6 +114,7 @@ class InputFacts:
     reliable: bool = False
     silent: bool = False
     ever: bool = False
+    settled: bool = True
     rate_hz: float = 0.0
     image_bytes: int = 0
     compressed: bool = False

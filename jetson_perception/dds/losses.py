@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Fewer come of lost discovery messages alone.
 _LEAST_TORN = 50
 _MOST_NAMED = 4
+#: What is wrong if nothing else is, and time has shown that it lasts.
+_OF_LOAD = (Cause.SLOW_TAKING, Cause.LOAD)
 
 
 def judge(facts: InputFacts) -> list[Finding]:
@@ -30,6 +32,13 @@ def judge(facts: InputFacts) -> list[Finding]:
     """
     if not (facts.silent or facts.is_losing):
         return []
+    found = _found(facts)
+    if facts.settled or facts.silent or not facts.received:
+        return found
+    return [each for each in found if each.cause not in _OF_LOAD]
+
+
+def _found(facts: InputFacts) -> list[Finding]:
     if not facts.publishers and not facts.received:
         return [_nobody(facts)]
     matching = [each for each in facts.publishers if not each.mismatch]

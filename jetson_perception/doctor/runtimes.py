@@ -30,7 +30,7 @@ def examine_runtimes(machine: Machine) -> Iterator[Finding]:
     yield _tensorrt(machine, has_gpu, jetson)
     if not jetson:
         yield _tensorrt_rtx(machine)
-    yield _pycuda(machine, has_gpu)
+    yield _pycuda(machine, has_gpu, has_driver=driver.get('installed') is not False)
     yield _onnxruntime(machine, has_gpu, jetson)
 
 
@@ -135,12 +135,13 @@ def _tensorrt_rtx(machine: Machine) -> Finding:
     return Finding(_GROUP, 'TensorRT-RTX', 'not installed', MISSING, 'for RTX GPUs of PCs only')
 
 
-def _pycuda(machine: Machine, has_gpu: bool) -> Finding:
+def _pycuda(machine: Machine, has_gpu: bool, *, has_driver: bool) -> Finding:
     found = machine.probe('module', 'pycuda.driver')
     if found.get('version'):
         return Finding(_GROUP, 'pycuda', found['version'])
     if found.get('error'):
-        advice = 'it was built for another CUDA or NumPy: pip install --no-cache-dir pycuda'
+        rebuild = 'it was built for another CUDA or NumPy: pip install --no-cache-dir pycuda'
+        advice = rebuild if has_driver else _NO_GPU
         return Finding(_GROUP, 'pycuda', f'installed, but: {found["error"]}', MISSING, advice)
     advice = 'pip install pycuda, with nvcc on PATH' if has_gpu else _NO_GPU
     return Finding(_GROUP, 'pycuda', 'not installed', MISSING, advice)

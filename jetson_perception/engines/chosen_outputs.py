@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import did_you_mean
-from jetson_perception.printable import quoted
+from jetson_perception.printable import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.engines.base import Engine, TensorSpec
+
+_MOST_NAMED = 20
 
 
 def choose_outputs(engine: Engine, names: str) -> Engine:
@@ -37,10 +39,10 @@ def choose_outputs(engine: Engine, names: str) -> Engine:
     known = [spec.name for spec in engine.outputs]
     for name in wanted:
         if name not in known:
-            listed = ', '.join(quoted(each, 60) for each in known[:20])
+            found = listed([quoted(each, 60) for each in known], _MOST_NAMED)
             raise ParameterError(
                 f'output_name has {quoted(name, 60)}, and the outputs of {engine.info.path} are '
-                f'{listed}{did_you_mean(name, tuple(known))}',
+                f'{found}{did_you_mean(name, tuple(known))}',
                 'output_name',
             )
     indices = [known.index(name) for name in wanted]

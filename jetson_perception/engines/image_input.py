@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import listed, printable, quoted
 from jetson_perception.tasks.input_layout import INPUT_TYPES, InputLayout, input_layout
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 MOST_BATCH = 64
 """The most images in one inference; a machine runs out of memory or patience long before."""
 
+_MOST_NAMED = 10
 _ON_THE_CPU = ", or run it on the CPU, which takes it (runtime 'onnxruntime_cpu')"
 
 
@@ -38,9 +39,9 @@ def require_one_input(path: Path, names: Sequence[str]) -> None:
         When there is no input, or more than one; the message names them.
     """
     if len(names) != 1:
-        listed = ', '.join(quoted(name, 60) for name in names[:10]) or 'none'
+        found = listed([quoted(name, 60) for name in names], _MOST_NAMED) or 'none'
         raise ModelError(
-            f'{path} has {len(names)} inputs ({listed}); expected one, the image. Export the '
+            f'{path} has {len(names)} inputs ({found}); expected one, the image. Export the '
             f'model without the others{_ON_THE_CPU if names else ""}'
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jetson_perception.errors import ModelError
-from jetson_perception.printable import printable, quoted
+from jetson_perception.printable import listed, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.engines.base import TensorSpec
 
+_MOST_NAMED = 10
 #: What inputs of these names hold: RT-DETR's and D-FINE's, PaddleDetection's, YOLOv3's of Keras.
 _SIZES = {
     'orig_target_sizes': 'width, height',
@@ -46,9 +47,9 @@ def image_and_others(
     others = tuple(spec for spec in specs if len(spec.shape) != 4)
     if len(images) == 1 and all(_meaning(spec) for spec in others):
         return images[0], others
-    listed = ', '.join(_shown(spec) for spec in specs[:10]) or 'none'
+    found = listed([_shown(spec) for spec in specs], _MOST_NAMED) or 'none'
     raise ModelError(
-        f'{path} has {len(specs)} inputs ({listed}); expected the image and, at most, its size '
+        f'{path} has {len(specs)} inputs ({found}); expected the image and, at most, its size '
         f'({", ".join(_SIZES)}). Export the model without the others'
     )
 

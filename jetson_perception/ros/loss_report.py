@@ -9,6 +9,7 @@ from jetson_perception.dds.frame_counts import Counted, FrameCounts
 from jetson_perception.dds.kernel_counters import KernelCounters
 from jetson_perception.dds.losses import judge
 from jetson_perception.printable import printable, printable_line
+from jetson_perception.ros.endpoint_names import is_bench_camera
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.lost_messages import LostMessages
 from jetson_perception.ros.steady_timer import steady_timer
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _SECONDS = 4
 #: Seconds in a row with losses that are no accident of a start.
 _LASTING = 2
+#: Seconds with images after which a start is over: until then, models and other nodes start too.
+_SETTLED_S = 10
 #: A cause that was told is told again after so many seconds without it.
 _FORGET_S = 60.0
 
@@ -43,18 +46,31 @@ class LossReport:
     ----------
     node : rclpy Node
         Which subscribes, and logs.
+    settled_s : int
+        Seconds with images of the same publishers after which losses may tell of a busy process.
     now_s : callable
         Seconds that never go back.
     """
 
-    def __init__(self, node: Node, *, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        node: Node,
+        *,
+        settled_s: int = _SETTLED_S,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._node = node
+        self._settled_s = settled_s
         self._now_s = now_s
         self._counts = FrameCounts(_SECONDS)
         self._topic: ImageTopic | None = None
         self._facts: TopicFacts | None = None
         #: Ids of who published it when that was looked at last.
         self._publishers: frozenset[bytes] = frozenset()
+        #: Whether these are of several cameras.
+        self._are_several = False
+        #: Seconds with images of these, and how many came until the last of them.
+        self._receiving_s = self._received = 0
         self._arrivals: Arrivals | None = None
         self._lost: LostMessages | None = None
         self._image_bytes = 0
@@ -74,6 +90,7 @@ class LossReport:
         )
         self._counts.begin_anew()
         self._publishers = frozenset()
+        self._receiving_s = 0
         self._arrivals = arrivals
         arrivals.hear(self._on_arrival)
         self._lost = LostMessages(self._node, subscription, self._counts.lost_on_the_way)
@@ -128,6 +145,7 @@ class LossReport:
     def check(self) -> None:
         """See what was lost in the last seconds; called once a second."""
         self._see_publishers()
+        self._see_images()
         self._counts.second_passed()
         self._kernel.second_passed()
         recent = self._counts.recent
@@ -145,6 +163,7 @@ class LossReport:
             self._kernel,
             silent=silent,
             ever=self._counts.total.received > 0,
+            settled=self._receiving_s >= self._settled_s,
             rate_hz=self._counts.rate_hz,
             image_bytes=self._image_bytes,
             compressed=self._topic is not None and self._topic.form != 'raw',
@@ -154,10 +173,22 @@ class LossReport:
         """Tell the counts where a publisher has come or left since the first was there."""
         if self._facts is None:
             return
-        before = self._publishers
-        self._publishers = frozenset(bytes(info.endpoint_gid) for info in self._facts.publishers())
-        if before and before != self._publishers:
-            self._counts.publishers_changed()
+        before, found = self._publishers, self._facts.publishers()
+        self._publishers = frozenset(bytes(info.endpoint_gid) for info in found)
+        cameras = [info for info in found if not is_bench_camera(info)]
+        self._are_several = len(cameras) + (len(cameras) < len(found)) > 1
+        if before != self._publishers:
+            self._receiving_s = 0
+            if before:
+                self._counts.publishers_changed()
+
+    def _see_images(self) -> None:
+        """Count seconds with images, anew while those of several cameras mix."""
+        before, self._received = self._received, self._counts.total.received
+        if self._are_several and self._counts.senders != 1:
+            self._receiving_s = 0
+        elif self._received > before:
+            self._receiving_s += 1
 
     def _tell(self) -> None:
         """Log causes that are new."""

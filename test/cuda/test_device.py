@@ -1,15 +1,54 @@
+import re
 import sys
 import threading
 
 import pytest
 import standin_pycuda
+from standin_driver import StandInDriver
 
-from jetson_perception.cuda import CudaDevice, CudaError, cuda_problem
+from jetson_perception.cuda import CudaDevice, CudaError, cuda_problem, presence
 from jetson_perception.cuda.device import translated
+from jetson_perception.engines.tensorrt.availability import tensorrt_problem
+
+
+def install_driver(monkeypatch, driver):
+    """Have the driver's library be a stand-in; None for none."""
+    if driver is not None:
+        driver.install(monkeypatch, presence)
+        return
+
+    def load(name):
+        raise OSError(f'{name}: cannot open shared object file')
+
+    monkeypatch.setattr(presence.ctypes, 'CDLL', load)
 
 
 class TestNoGpu:
+    @pytest.mark.parametrize(
+        ('driver', 'reason'),
+        [
+            pytest.param(None, 'there is no NVIDIA GPU here', id='no_driver'),
+            pytest.param(StandInDriver(init=100), 'driver shows no GPU', id='not_in_container'),
+            pytest.param(StandInDriver(init=999), r'\(CUDA error 999\)', id='does_not_start'),
+            pytest.param(StandInDriver(count=0), 'driver shows no GPU; ', id='hidden'),
+            pytest.param(StandInDriver(count_code=3), r'\(CUDA error 3\)', id='not_counted'),
+        ],
+    )
+    @pytest.mark.parametrize('module', ['pycuda', 'pycuda.driver'], ids=['missing', 'broken'])
+    def test_that_is_the_reason_whatever_there_is_of_pycuda(
+        self, monkeypatch, driver, reason, module
+    ):
+        standin_pycuda.install(monkeypatch)
+        monkeypatch.setitem(sys.modules, module, None)
+        install_driver(monkeypatch, driver)
+        with pytest.raises(CudaError, match=reason):
+            CudaDevice.get()
+        for problem in (cuda_problem(), tensorrt_problem()):
+            assert re.search(reason, problem)
+            assert 'pycuda' not in problem
+
     def test_no_pycuda(self, monkeypatch):
+        install_driver(monkeypatch, StandInDriver())
         monkeypatch.setitem(sys.modules, 'pycuda', None)
         assert 'pip install pycuda' in cuda_problem()
         with pytest.raises(CudaError, match=r'pycuda cannot be imported .*pip install pycuda'):
@@ -18,12 +57,13 @@ class TestNoGpu:
     @pytest.mark.parametrize(
         ('text', 'advice'),
         [
-            ('libcuda.so.1: cannot open shared object file', 'docker run --runtime nvidia'),
             ('_driver.so: undefined symbol: cuCtxCreate_v4', 'update the driver, or build pycuda'),
+            ('libcurand.so.10: cannot open shared object file', 'pip install pycuda'),
         ],
     )
     @pytest.mark.filterwarnings('error')
     def test_pycuda_that_cannot_be_loaded(self, monkeypatch, tmp_path, text, advice):
+        install_driver(monkeypatch, StandInDriver())
         package = tmp_path / 'pycuda'
         package.mkdir()
         (package / '__init__.py').touch()

@@ -83,6 +83,24 @@ class TestByNumber:
                 counter.take(number, number * PERIOD_NS)
         assert counter.rate_hz == pytest.approx(1e9 / PERIOD_NS)
 
+    @pytest.mark.parametrize(
+        ('frames', 'senders'),
+        [
+            pytest.param([], 0, id='none'),
+            pytest.param(sent(range(1, 20)), 1, id='one'),
+            pytest.param(sent([1, 2, 3, 9, 12, 13]), 1, id='one_that_loses'),
+            pytest.param(merged(sent(range(1, 90)), sent(range(1, 60), 30.5)), 2, id='two'),
+            pytest.param(
+                merged(sent(range(1, 90)), sent(range(1, 200), 120.5)), 1, id='one_after_another'
+            ),
+        ],
+    )
+    def test_who_sends_now(self, frames, senders):
+        counter = NumberedFrames()
+        for number, at in frames:
+            counter.take(number, round(at * PERIOD_NS))
+        assert counter.senders == senders
+
 
 def missing_by_stamp(*at):
     counter = StampedFrames()

@@ -133,6 +133,22 @@ def test_nothing_is_said(known):
     assert judge(known) == []
 
 
+@pytest.mark.parametrize(
+    'lost', [pytest.param({}, id='on_the_way'), pytest.param(HERE, id='here')]
+)
+@pytest.mark.parametrize('middleware', ['rmw_fastrtps_cpp', 'rmw_zenoh_cpp'])
+def test_load_is_not_blamed_for_losses_of_a_start(lost, middleware):
+    begins = LOSING | lost | {'settled': False, 'middleware': middleware}
+    assert judge(facts(publisher(), **begins)) == []
+    assert judge(facts(publisher(), **begins, silent=True)) != []
+    assert judge(facts(publisher(), **(begins | {'received': 0}))) != [], 'all are lost'
+
+
+def test_what_is_seen_to_be_wrong_is_said_at_once():
+    (finding,) = judge(facts(SMALL_SEGMENT, **LOSING, settled=False))
+    assert finding.cause is Cause.SEGMENT_SMALL
+
+
 @pytest.mark.parametrize('middleware', ['rmw_zenoh_cpp', 'rmw_of_tomorrow_cpp'])
 class TestOfAnotherMiddlewareThanDds:
     @pytest.mark.parametrize(

@@ -328,3 +328,13 @@ class TestBareMachine:
         assert found['ONNX Runtime'].verdict == 'missing'
         assert found['memory'].verdict == 'warning'
         assert found['/dev/shm'].found == 'not mounted'
+
+
+def test_without_a_driver_pycuda_is_not_to_be_built_again(tmp_path):
+    machine = CapturedMachine('x86', tmp_path)
+    machine._probes['module pycuda.driver'] = {'installed': True, 'error': 'no libcuda.so.1'}
+    found = {each.name: each for each in examine(machine)}['pycuda']
+    assert (found.found, found.advice) == (
+        'installed, but: no libcuda.so.1',
+        'needs an NVIDIA GPU',
+    )

@@ -27,6 +27,8 @@ LATCHED = QoSProfile(
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
+#: Seconds of a start; those of the tests pass when they say so.
+SETTLED_S = 4
 BLACK = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -36,7 +38,7 @@ class Watched:
     def __init__(self, peer):
         self.peer = peer
         self.taken = []
-        self.report = LossReport(peer.node)
+        self.report = LossReport(peer.node, settled_s=SETTLED_S)
         self.subscribe()
 
     def subscribe(self):
@@ -143,7 +145,9 @@ class TestLost:
         watched.lose(publisher, 30)
         assert watched.report.total.lost >= 20
         assert watched.report.total.lost_here == watched.report.total.lost
-        for _ in range(2):  # a lasting loss is one of two seconds
+        for _ in range(SETTLED_S):
+            assert watched.report.problem() == '', 'this is a start'
+            watched.lose(publisher, 10)
             watched.report.check()
         assert watched.report.causes == ['this process takes images too slowly']
         problem = watched.report.problem()
@@ -154,6 +158,38 @@ class TestLost:
         peer.node.get_logger().info('the end')
         peer.wait_for(lambda: any(msg.msg == 'the end' for msg in said), 'the log')
         assert [msg.msg for msg in said if 'are lost' in msg.msg] == [problem]
+
+    def test_of_two_publishers_they_tell_nothing_of_this_process(self, peer, watched):
+        with closing(Peer(peer.namespace, 'other')) as other:
+            publishers = peer.image_publisher('camera'), other.image_publisher('camera')
+            for publisher in publishers:
+                watched.take(publisher, 3)
+            for _ in range(SETTLED_S + 1):
+                for publisher in publishers:
+                    watched.lose(publisher, 10)
+                watched.report.check()
+        assert watched.report.recent().is_worth_a_word
+        assert watched.report.causes == []
+
+    def test_by_a_second_publisher_that_sends_nothing_they_are_told(self, peer, watched):
+        publisher, _ = peer.image_publisher('camera'), peer.image_publisher('camera')
+        watched.take(publisher, 3)
+        for _ in range(SETTLED_S):
+            watched.lose(publisher, 10)
+            watched.report.check()
+        assert watched.report.causes == ['this process takes images too slowly']
+
+    def test_of_a_publisher_that_has_just_come(self, peer, watched):
+        for _ in range(2):
+            publisher = peer.image_publisher('camera')
+            watched.take(publisher, 3)
+            watched.report.check()
+            for _ in range(SETTLED_S - 2):
+                watched.lose(publisher, 10)
+                watched.report.check()
+            assert watched.report.recent().is_worth_a_word
+            assert watched.report.causes == []
+            peer.node.destroy_publisher(publisher)
 
     def test_those_before_a_silence_do_not_explain_it(self, peer, watched):
         publisher = peer.image_publisher('camera')
@@ -222,8 +258,8 @@ class TestLineOfDiagnostics:
     def test_some_are_lost(self, peer, watched):
         publisher = peer.image_publisher('camera')
         watched.take(publisher, 3)
-        watched.lose(publisher, 30)
-        for _ in range(2):
+        for _ in range(SETTLED_S):
+            watched.lose(publisher, 10)
             watched.report.check()
         line = input_status('input', StandInInput(), watched.report)
         assert line.level == diagnostics.WARN

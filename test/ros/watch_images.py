@@ -41,7 +41,7 @@ def on_image(message):
 subscription = node.create_subscription(
     Image, topic.name, on_image, QoSProfile(depth=1, reliability=reliability)
 )
-report = LossReport(node)
+report = LossReport(node, settled_s=1)
 dog = ImageWatchdog(node, subscription, topic, patience_s=1.0, losses=report)
 report.watch(topic, subscription, Arrivals(subscription))
 tell('ready')

@@ -28,7 +28,7 @@ from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_files import absolute_foreign_path, read_foreign_head
 from jetson_perception.files.native_paths import native_path
 from jetson_perception.installing import pip_install
-from jetson_perception.printable import printable, printable_line, quoted
+from jetson_perception.printable import listed, printable, printable_line, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +54,7 @@ _DTYPES = {
 # No network in use needs gigabytes for a smaller input.
 _SMALL_PIXELS = 1 << 20
 _MOST_NAMES = 3  # of other files, in the error for a missing one
+_MOST_NAMES_OF_A_FOLDER = 12
 
 _OTHER_FORMATS = {
     '.engine': 'a TensorRT engine file, which ONNX Runtime cannot run; give the ONNX file that it '
@@ -217,7 +218,8 @@ def check_model_file(path: str | Path) -> Path:
     path = absolute_foreign_path(path, what='model', error=ModelError)
     native_path(path, what='model', error=ModelError)
     if os.path.isdir(path):
-        found = ', '.join(sorted(each.name for each in path.glob('*.onnx'))) or 'none'
+        names = sorted(printable(each.name) for each in path.glob('*.onnx'))
+        found = listed(names, _MOST_NAMES_OF_A_FOLDER) or 'none'
         raise ModelError(f'{path} is a folder; give a file. ONNX files in it: {found}')
     if not os.path.lexists(path):
         raise ModelError(f'there is no model file {printable(path)}{_near_names(path)}')
@@ -242,8 +244,8 @@ def _near_names(path: Path) -> str:
         return ''
     near = difflib.get_close_matches(path.name, names, n=_MOST_NAMES)
     others = sorted(name for name in names if name.endswith('.onnx') and name not in near)
-    shown = [*near, *others][:_MOST_NAMES]
-    return f'; in its folder there is {", ".join(map(printable, shown))}' if shown else ''
+    shown = listed([printable(name) for name in (*near, *others)], _MOST_NAMES)
+    return f'; in its folder there is {shown}' if shown else ''
 
 
 def named_dimensions(names: Sequence[Any], shape: Sequence[int]) -> dict[str, int]:

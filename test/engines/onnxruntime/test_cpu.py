@@ -158,8 +158,22 @@ class TestFiles:
     def test_missing_file_names_three_at_most_the_nearest_first(self, tmp_path):
         for name in ('people_pose', 'oranges_seg', 'nape', 'robots'):
             (tmp_path / f'{name}.onnx').touch()
-        with pytest.raises(ModelError, match=r'there is nape\.onnx(, \w+\.onnx){2}$'):
+        with pytest.raises(ModelError, match=r'there is nape\.onnx(, \w+\.onnx){2} and 1 more$'):
             OnnxRuntimeEngine(tmp_path / 'nope.onnx')
+
+    @pytest.mark.parametrize(
+        ('count', 'told'),
+        [
+            pytest.param(0, 'in it: none$', id='none'),
+            pytest.param(2, r'in it: 0\.onnx, 1\.onnx$', id='all'),
+            pytest.param(40, r'in it: 0\.onnx, 1\.onnx, .{60,120} and 28 more$', id='many'),
+        ],
+    )
+    def test_a_folder_names_some_of_its_models(self, tmp_path, count, told):
+        for number in range(count):
+            (tmp_path / f'{number}.onnx').touch()
+        with pytest.raises(ModelError, match=told):
+            OnnxRuntimeEngine(tmp_path)
 
     def test_missing_file_in_a_folder_without_models(self, tmp_path):
         with pytest.raises(ModelError, match=r'there is no model file .*/my\.onnx$'):
