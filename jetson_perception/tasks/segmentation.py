@@ -224,7 +224,7 @@ def _scores_layout(
     if binary and not info.output:
         raise ParameterError(
             f"{found} has one channel; set 'output' to what it holds: logits (a sigmoid follows), "
-            'probabilities, or class_ids',
+            "probabilities, or class_ids; if it is depth, set 'task' to depth, in yolo_node",
             'output',
         )
     classes = 2 if binary else channels
