@@ -212,7 +212,7 @@ def test_sidecar_spellings(tmp_path, text, expected):
         ),
         pytest.param(
             'task: detection',
-            r"task: 'detection' is not one of detect, pose, segment, obb, semantic, classify; "
+            r"task: 'detection' is not one of detect, pose, segment, obb, semantic, classify, depth; "
             r"did you mean 'detect'\?",
             id='task_unknown',
         ),
