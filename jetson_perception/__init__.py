@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models import (
         ClassificationModel,
+        DepthModel,
         SegmentationModel,
         YoloModel,
         open_model,
     )
     from jetson_perception.tasks.classification import ClassificationOptions
     from jetson_perception.tasks.detection_options import DetectionOptions
-    from jetson_perception.tasks.results import Classification, Detections, Segmentation
+    from jetson_perception.tasks.results import Classification, DepthMap, Detections, Segmentation
     from jetson_perception.tasks.segmentation import SegmentationOptions
 
 # Python started in a checkout imports the modules from there; the generated messages are in the
@@ -54,6 +55,8 @@ __all__ = [
     'ClassificationModel',
     'ClassificationOptions',
     'CudaError',
+    'DepthMap',
+    'DepthModel',
     'DetectionOptions',
     'Detections',
     'EndOfStream',
@@ -74,6 +77,8 @@ _MODULES = {
     'Classification': 'tasks.results',
     'ClassificationModel': 'models',
     'ClassificationOptions': 'tasks.classification',
+    'DepthMap': 'tasks.results',
+    'DepthModel': 'models',
     'DetectionOptions': 'tasks.detection_options',
     'Detections': 'tasks.results',
     'ModelInfo': 'model_info',

@@ -20,9 +20,9 @@ RUNTIMES = ('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime_cpu')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'best')
 """What an engine may compute in: 'best' lets the builder choose layer by layer."""
 
-TASKS = ('detect', 'pose', 'segment', 'obb', 'semantic', 'classify')
-"""Tasks with a name here. Another export's ('depth') is kept as text, to be refused by the class
-that would have to run it."""
+TASKS = ('detect', 'pose', 'segment', 'obb', 'semantic', 'classify', 'depth')
+"""Tasks with a name here. Another export's is kept as text, to be refused by the class that would
+have to run it."""
 
 LAYOUTS = (
     'objectness',
@@ -41,6 +41,7 @@ LAYOUTS = (
 )
 BOX_FORMATS = ('xyxy', 'yxyx', 'cxcywh')
 OUTPUTS = ('logits', 'probabilities', 'class_ids')
+DEPTH_VALUES = ('metric', 'relative', 'inverse')
 RESIZES = ('letterbox', 'letterbox_top_left', 'stretch', 'center_crop')
 COLOR_ORDERS = ('rgb', 'bgr')
 
@@ -66,7 +67,8 @@ class ModelInfo:
     path : str
         The model file.
     task : str
-        'detect', 'pose', 'segment' (instances), 'obb' (oriented boxes), 'semantic' or 'classify'.
+        'detect', 'pose', 'segment' (instances), 'obb' (oriented boxes), 'semantic', 'classify'
+        or 'depth'.
     class_names : tuple of str
         Name of class i at index i.
     input_size_wh : tuple of int or None
@@ -91,6 +93,8 @@ class ModelInfo:
         The outputs to read, by name, separated by commas; empty for all.
     output : str
         Of semantic segmentation and classification: 'logits', 'probabilities' or 'class_ids'.
+    depth_values : str
+        Of depth: 'metric' (meters), 'relative' (larger is farther), 'inverse' (larger is nearer).
     resize : str
         How images are fitted: 'letterbox', 'letterbox_top_left', 'stretch' or 'center_crop'.
     color_order : str
@@ -114,6 +118,7 @@ class ModelInfo:
     anchors: tuple[float, ...] = ()
     output_name: str = ''
     output: str = ''
+    depth_values: str = ''
     resize: str = ''
     color_order: str = ''
     scale: float | None = None
@@ -155,6 +160,7 @@ def find_problem(info: ModelInfo) -> tuple[str, str] | None:
         'layout': LAYOUTS,
         'box_format': BOX_FORMATS,
         'output': OUTPUTS,
+        'depth_values': DEPTH_VALUES,
         'resize': RESIZES,
         'color_order': COLOR_ORDERS,
     }

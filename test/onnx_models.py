@@ -273,6 +273,30 @@ def color_classifier(
     )
 
 
+def depth_network(path, *, size_wh=(64, 32), output='output0', metadata=None, dtype=np.float32):
+    """Depth that is ten times the red of its RGB input, 0 to 1, shape (1, 1, h, w).
+
+    Parameters
+    ----------
+    output : str
+        Name of the output.
+    metadata : dict, optional
+        Default: Ultralytics' for depth, which is in meters. {} for none.
+    """
+    weight = np.array([10, 0, 0], dtype).reshape(1, 3, 1, 1)
+    if metadata is None:
+        metadata = ultralytics_metadata('depth', 1, size_wh)
+    kind = _ELEMENT_TYPES[np.dtype(dtype)]
+    return _save(
+        path,
+        [helper.make_node('Conv', ['images', 'weight'], [output])],
+        [('images', kind, [1, 3, *size_wh[::-1]])],
+        [(output, kind, [1, 1, *size_wh[::-1]])],
+        [numpy_helper.from_array(weight, 'weight')],
+        metadata,
+    )
+
+
 def quantize_input(path):
     """Quantize a model file's input to INT8 and back, as Q/DQ models have it; gives `path`."""
     model = onnx.load(path)

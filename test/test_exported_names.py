@@ -48,6 +48,8 @@ def test_the_names():
         'ClassificationModel',
         'ClassificationOptions',
         'CudaError',
+        'DepthMap',
+        'DepthModel',
         'DetectionOptions',
         'Detections',
         'EndOfStream',

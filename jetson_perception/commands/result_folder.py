@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import logging
@@ -10,18 +11,19 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jetson_perception.camera.named_frames import source_files
 from jetson_perception.commands.recording import write_video
 from jetson_perception.commands.video_codecs import CODECS
 from jetson_perception.errors import ParameterError
-from jetson_perception.files.output_files import unwritable
+from jetson_perception.files.output_files import unwritable, write_output
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from jetson_perception.camera.named_frames import NamedFrame
@@ -93,7 +95,8 @@ class ResultFolder:
     """Annotated pictures and videos, masks of pictures, and results.jsonl, in a folder.
 
     The mask of a segmentation model has a class id a pixel, that of an instance segmentation model
-    the index of the detection plus 1, in 16 bits where there are more than 255.
+    the index of the detection plus 1, in 16 bits where there are more than 255. The depth of
+    pictures is an array of NumPy.
 
     Names are those of the pictures and videos; of two equal ones the second gets a number.
     So does one that equals a file in a folder without results.jsonl, which no earlier run wrote.
@@ -149,8 +152,11 @@ class ResultFolder:
         else:
             record['annotated'] = self._write_picture(f'{frame.name}.jpg', canvas)
             mask = model.task.mask(result)
-            if mask is not None:
-                stem = Path(record['annotated']).stem
+            stem = Path(record['annotated']).stem
+            if mask is not None and mask.dtype.kind == 'f':
+                name = f'{stem}_{model.task.words[0]}.npy'
+                record['array'] = self._write_array(name, mask)
+            elif mask is not None:
                 record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
         self._append_line(json.dumps(record))
 
@@ -179,9 +185,16 @@ class ResultFolder:
                 self._lines.truncate(end)
             raise unwritable(self.path / 'results.jsonl', err, 'output') from err
 
-    def _write_picture(self, name: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> str:
+    def _write_picture(self, name: str, pixels: NDArray[Any]) -> str:
         name = self._unused(name)
         write_picture(self.path / name, pixels, parameter='output')
+        return name
+
+    def _write_array(self, name: str, values: NDArray[Any]) -> str:
+        name = self._unused(name)
+        content = io.BytesIO()
+        np.save(content, values, allow_pickle=False)
+        write_output(self.path / name, content.getvalue(), parameter='output')
         return name
 
     def _append(self, frame: NamedFrame, canvas: NDArray[np.uint8]) -> str:

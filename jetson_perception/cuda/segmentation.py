@@ -20,13 +20,9 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
 from jetson_perception.tasks.finite import require_finite
+from jetson_perception.tasks.grids import window_on_grid, without_ones
 from jetson_perception.tasks.results import Segmentation
-from jetson_perception.tasks.segmentation import (
-    SegmentationLayout,
-    segment,
-    window_on_grid,
-    without_ones,
-)
+from jetson_perception.tasks.segmentation import SegmentationLayout, segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,7 @@ from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.files.foreign_data import Limits, parse_literal, parse_yaml
 from jetson_perception.files.foreign_files import read_foreign_file
 from jetson_perception.model_info import (
+    DEPTH_VALUES,
     MOST_NAMES,
     SHOWN_CHARACTERS,
     TASKS,
@@ -173,6 +174,7 @@ _SIDECAR_READERS: dict[str, tuple[str, _Reader]] = {
     'anchors': ('anchors', _read_numbers),
     'output_name': ('output_name', _read_text),
     'output': ('output', _read_text),
+    'depth_values': ('depth_values', _read_text),
     'resize': ('resize', _read_text),
     'color_order': ('color_order', _read_text),
     'scale': ('scale', _read_float),
@@ -309,6 +311,7 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
     Ultralytics writes Python literals (`str(value)` of a dict or list); other exporters JSON.
     `task` is kept as it is. `end2end`, or `nms` among `args`, means that the output is one row per
     box, after suppression. `end2end: False` only excludes that: shapes and names decide the rest.
+    Depth of Ultralytics is in meters.
     """
     info = ModelInfo(task=printable(props.get('task', '').strip(), SHOWN_CHARACTERS))
     for key, (field, read) in _ONNX_READERS.items():
@@ -323,7 +326,14 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
             _log.warning("the model's metadata %r is ignored: %s", key, err)
         else:
             info = candidate
-    return replace(info, layout=_read_layout(props))
+    return replace(info, layout=_read_layout(props), depth_values=_read_depth_values(props))
+
+
+def _read_depth_values(props: Mapping[str, str]) -> str:
+    if props.get('task') == 'depth' and props.get('author') == 'Ultralytics':
+        return 'metric'
+    said = props.get('depth_values', '').strip()
+    return said if said in DEPTH_VALUES else ''
 
 
 def _read_layout(props: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from jetson_perception.models.base import Model
 from jetson_perception.models.classification import ClassificationModel
+from jetson_perception.models.depth import DepthModel
 from jetson_perception.models.model_file import resolve_model
 from jetson_perception.models.opening import open_model
 from jetson_perception.models.segmentation import SegmentationModel
@@ -9,6 +10,7 @@ from jetson_perception.models.yolo import YoloModel
 
 __all__ = [
     'ClassificationModel',
+    'DepthModel',
     'Model',
     'SegmentationModel',
     'YoloModel',

@@ -22,7 +22,7 @@ import numpy as np
 
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.image_input import sides_wh
-from jetson_perception.errors import ModelError, ParameterError
+from jetson_perception.errors import ModelError, ParameterError, PerceptionError
 from jetson_perception.images.arrays import as_bgr
 from jetson_perception.model_info import class_name_of, merge
 from jetson_perception.models.assumptions import assumed_preprocessing, assumption_text
@@ -266,12 +266,16 @@ class Model(Generic[Result, Options]):
     def _recognize(self, outputs: NetworkOutputs) -> Any:
         """What the outputs hold."""
         refuse_other_network(outputs, self.info)
+        if not (self.info.task or self.info.layout or self.info.output):
+            for other in tasks():
+                if other is not self.task and other.is_named(outputs):
+                    raise looks_like(self.info, outputs.shapes[0], other)
         try:
             return self.task.recognize(outputs, self.info)
         except ModelError as err:
             if not self.info.task:
                 for other in tasks():
-                    if other is not self.task and other.recognizes(outputs, self.info):
+                    if other is not self.task and _recognizes(other, outputs, self.info):
                         raise looks_like(self.info, outputs.shapes[0], other) from err
             raise
 
@@ -290,6 +294,15 @@ class Model(Generic[Result, Options]):
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Result, Options] | None:
         """The model's path on the GPU; None for a task without one, whose lane uses the host."""
         return None
+
+
+def _recognizes(task: Task, outputs: NetworkOutputs, info: ModelInfo) -> bool:
+    """Whether a task finds a layout, or several."""
+    try:
+        task.recognize(outputs, info)
+    except PerceptionError as err:
+        return isinstance(err, ParameterError)
+    return True
 
 
 def first_outputs(engine: Engine) -> NetworkOutputs:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jetson_perception.models.task import Task
     from jetson_perception.tasks.network_outputs import NetworkOutputs
 
-_FILES = ('yolo', 'classification', 'segmentation')
+_FILES = ('depth', 'yolo', 'classification', 'segmentation')
 
 
 @cache

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import ModelInfo
 
 if TYPE_CHECKING:
@@ -38,6 +38,22 @@ class ResultTopic:
     name: str
     message_type: type
     fill: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class PictureTopic:
+    """A topic with a picture of each result, drawn only while somebody subscribes.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the engine's namespace.
+    draw : callable
+        Makes the picture, BGR, from a result.
+    """
+
+    name: str
+    draw: Callable[[Any], NDArray[np.uint8]]
 
 
 class Task(ABC):
@@ -95,6 +111,10 @@ class Task(ABC):
     def takes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
         """Whether a model that names no task belongs to this one, by its outputs."""
 
+    def is_named(self, outputs: NetworkOutputs) -> bool:
+        """Whether the names of outputs alone say that they belong to this task."""
+        return False
+
     @abstractmethod
     def recognize(self, outputs: NetworkOutputs, info: ModelInfo) -> Any:
         """The layout of a model's outputs.
@@ -113,14 +133,6 @@ class Task(ABC):
         ParameterError
             When they may, but a setting has to say what they hold; the error names it.
         """
-
-    def recognizes(self, outputs: NetworkOutputs, info: ModelInfo) -> bool:
-        """Whether `recognize` finds a layout, or several."""
-        try:
-            self.recognize(outputs, info)
-        except PerceptionError as err:
-            return isinstance(err, ParameterError)
-        return True
 
     @abstractmethod
     def default_resize(self, network_wh: tuple[int, int]) -> str:
@@ -225,13 +237,17 @@ class Task(ABC):
         """A result in a few words for people, such as '2 person (0.91, 0.88), dog (0.70)'."""
         return ''
 
-    def mask(self, result: Any) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-        """A number for each pixel, to be written as a picture; None if the task has none."""
+    def mask(self, result: Any) -> NDArray[np.uint8 | np.uint16 | np.float32] | None:
+        """A number for each pixel, to be written: whole ones as a picture, others as an array."""
         return None
 
     @abstractmethod
     def topics(self, model: Any) -> list[ResultTopic]:
         """What a node publishes for each result; imports ROS."""
+
+    def picture_topics(self, model: Any) -> list[PictureTopic]:
+        """Pictures of each result by itself, beside `annotated`."""
+        return []
 
     def spatial_topics(self, model: Any) -> list[ResultTopic]:
         """What a node with depth publishes of `depth.SpatialObjects`; imports ROS.

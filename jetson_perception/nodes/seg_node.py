@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
@@ -24,11 +23,11 @@ from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
-from jetson_perception.ros.image_sender import image_sender
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
+from jetson_perception.ros.picture_publisher import PicturePublisher
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
@@ -62,27 +61,16 @@ class _Outputs:
     def __init__(self, node: SegNode, model: SegmentationModel, prefix: str) -> None:
         self._node = node
         self.topics = ResultPublishers(node, model.task.topics(model), prefix)
-        self._color_masks = node.create_publisher(
-            Image, f'{prefix}mask/color', **qos.overridable(qos.IMAGES)
-        )
-        self._color_sender = image_sender(self._color_masks)
+        self.color = PicturePublisher(node, f'{prefix}mask/color')
         self._labels = node.create_publisher(LabelInfo, f'{prefix}label_info', qos.LATCHED)
         now = Header(stamp=node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(model.class_names, 0.0, now))
 
-    def color_wanted(self) -> bool:
-        """Whether anybody subscribes to the coloured mask."""
-        return bool(self._color_masks.get_subscription_count())
-
-    def send_color(self, colors: Any, header: Any) -> None:
-        """Publish a coloured mask."""
-        self._color_sender.send(colors, 'bgr8', header)
-
     def destroy(self) -> None:
         """Take the topics down."""
         self.topics.destroy()
-        for publisher in (self._color_masks, self._labels):
-            self._node.destroy_publisher(publisher)
+        self.color.destroy()
+        self._node.destroy_publisher(self._labels)
 
 
 class SegNode(PerceptionNode):
@@ -149,7 +137,7 @@ class SegNode(PerceptionNode):
     def _pictures_wanted(self, blend: float) -> PictureOptions:
         """What a model on a GPU is to draw, for those who subscribe now."""
         return PictureOptions(
-            colored=any(outputs.color_wanted() for outputs in self._outputs),
+            colored=any(outputs.color.wanted() for outputs in self._outputs),
             tinted=self.annotated_wanted(),
             colors=self._palette,
             blend=blend,
@@ -164,7 +152,7 @@ class SegNode(PerceptionNode):
 
     def _choose_color(self, frame: Frame) -> Frame | None:
         is_there = frame.results.get(LANE) is not None
-        return frame if is_there and self._outputs[frame.input_index].color_wanted() else None
+        return frame if is_there and self._outputs[frame.input_index].color.wanted() else None
 
     def draw_color(self, frame: Frame) -> None:
         """Publish the coloured mask; runs in a thread of its own."""
@@ -172,7 +160,7 @@ class SegNode(PerceptionNode):
         colors = result.colored
         if colors is None:
             colors = color_mask(result.mask, self._colors)
-        self._outputs[frame.input_index].send_color(colors, frame.header)
+        self._outputs[frame.input_index].color.send(colors, frame.header)
 
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the annotated image."""

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Objects, poses, instance masks and classes of an image topic, by any number of engines.
+"""Objects, poses, masks, classes and depth of an image topic, by any number of engines.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`; or
 those of several cameras, `image_topics`, each with its outputs in the namespace of its topic.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
 image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a
-classifier in place of these, `<engine>/label_info` (latched), `<engine>/stats`; while
-somebody subscribes, `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
+classifier in place of these, `<engine>/depth` or `<engine>/depth/relative` (32FC1) of a depth
+model, `<engine>/label_info` (latched), `<engine>/stats`; while somebody subscribes, depth in
+colors (`color` behind its topic), `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
 `<engine>/keypoints_3d`, where `depth.image_topics` names depth images, and `annotated` and
 `annotated/compressed` with the results of all. Every output has its image's header.
 """
@@ -24,7 +25,7 @@ from vision_msgs.msg import LabelInfo
 
 from jetson_perception.drawing import Overlay
 from jetson_perception.errors import ParameterError, PerceptionError
-from jetson_perception.pipeline import Batching, Frame, Lane, make_lane
+from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
@@ -33,6 +34,7 @@ from jetson_perception.ros.node_depth import NodeDepth
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
 from jetson_perception.ros.perception_node import PerceptionNode
+from jetson_perception.ros.picture_publisher import ResultPictures
 from jetson_perception.ros.result_messages import label_info_message
 from jetson_perception.ros.result_publishers import ResultPublishers
 from jetson_perception.ros.run import run_node
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.models import Model
     from jetson_perception.ros.annotation import AnnotatedPublisher
+    from jetson_perception.ros.node_camera import NodeCamera
 
 # Each declares some twenty parameters, which stay; a robot has a handful of engines.
 _MOST_ENGINES = 32
@@ -160,8 +163,12 @@ class _Engine:
         names = [f'{prefix}{name}/' for prefix in node.prefixes]
         self._topics = [ResultPublishers(node, model.task.topics(model), each) for each in names]
         self._spatial = node.depth.publishers(lambda: model.task.spatial_topics(model), names)
+        pictures = model.task.picture_topics(model)
+        self.pictures = [ResultPictures(node, name, pictures, each) for each in names]
         self._labels = [
-            node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED) for each in names
+            node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED)
+            for each in names
+            if model.class_names
         ]
         self._announce()
         params.check = self._problem
@@ -214,8 +221,11 @@ class _Engine:
         self._node.left_behind.close_when_free(f'engine {self.name}', self.model.close)
         for spatial in self._spatial:
             spatial.destroy()
-        for topics, labels in zip(self._topics, self._labels, strict=True):
+        for topics in self._topics:
             topics.destroy()
+        for pictures in self.pictures:
+            pictures.destroy()
+        for labels in self._labels:
             self._node.destroy_publisher(labels)
 
 
@@ -301,6 +311,10 @@ class YoloNode(PerceptionNode):
         """How many of the frames an engine is to take now."""
         params: PaceParams = self._engine_params[lane.name].value
         return params
+
+    def picture_kinds(self, camera: NodeCamera) -> list[PictureKind]:
+        """What tasks have to look at, each by itself."""
+        return [kind for each in self._engines for kind in each.pictures[camera.index].kinds]
 
     def stats_topic(self, lane: Lane) -> str:
         """Where a lane's stats go."""

@@ -74,7 +74,12 @@ class PictureSlots:
 
     def __init__(self, kinds: Sequence[PictureKind], on_done: Callable[[Frame], None]) -> None:
         self._on_done = on_done
-        self._slots = {kind.topic: _Slot(kind) for kind in kinds}
+        self._slots: dict[str, _Slot] = {}
+        self.add(kinds)
+
+    def add(self, kinds: Sequence[PictureKind]) -> None:
+        """Make these pictures, too; before the first frame is offered."""
+        self._slots |= {kind.topic: _Slot(kind) for kind in kinds}
 
     @property
     def activities(self) -> list[Activity]:

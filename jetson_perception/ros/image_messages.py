@@ -146,13 +146,16 @@ class ImageMessage:
         self._pixels: NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def fill(
-        self, pixels: NDArray[np.uint8] | NDArray[np.uint16], encoding: str, header: Any
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32],
+        encoding: str,
+        header: Any,
     ) -> Image:
         """The message with a copy of `pixels`; valid until the next call.
 
         Parameters
         ----------
-        pixels : ndarray, shape (rows, w) or (rows, w, c), uint8 or uint16
+        pixels : ndarray, shape (rows, w) or (rows, w, c), uint8, uint16 or float32
             Any strides. nv12 and nv21 have rows of chroma below those of the image.
         encoding : str
             ROS encoding that goes with shape and type.

@@ -64,12 +64,11 @@ class NodeCamera:
 
     def open_pictures(
         self,
-        kinds: Sequence[PictureKind],
         draw: Callable[[Frame, AnnotatedPublisher], None],
         params: Parameters[AnnotatedParams],
         jpeg_params: Parameters[JpegParams],
     ) -> None:
-        """Announce `annotated`, which `draw` publishes, and begin the threads of pictures."""
+        """Announce `annotated`, which `draw` publishes, and begin its thread."""
         self._annotated_params = params
         self._annotated = annotated = AnnotatedPublisher(
             self._node,
@@ -78,7 +77,12 @@ class NodeCamera:
             f'{self.prefix}annotated',
         )
         kind = PictureKind('annotated', self._choose, lambda frame: draw(frame, annotated))
-        self._pictures = PictureSlots([kind, *kinds], self._on_done)
+        self._pictures = PictureSlots([kind], self._on_done)
+
+    def add_pictures(self, kinds: Sequence[PictureKind]) -> None:
+        """Make more of the frames to look at, once it is known what engines find."""
+        if self._pictures is not None:
+            self._pictures.add(kinds)
 
     def prepare(self, lanes: Sequence[Lane], stats_topic: Callable[[Lane], str]) -> None:
         """Tell of these lanes, which have not begun."""

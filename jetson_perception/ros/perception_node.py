@@ -172,7 +172,10 @@ class PerceptionNode(ManagedNode):
         raise NotImplementedError
 
     def picture_kinds(self, camera: NodeCamera) -> list[PictureKind]:
-        """What else is made of a camera's frames to look at, each in a thread of its own."""
+        """What else is made of a camera's frames to look at, each in a thread of its own.
+
+        Asked when the engines are there.
+        """
         return []
 
     def annotated_wanted(self) -> bool:
@@ -192,9 +195,7 @@ class PerceptionNode(ManagedNode):
             raise PerceptionError(self.problem or 'the engines are not ready')
         for camera in self._cameras:
             camera.reports.forget_errors()
-            camera.open_pictures(
-                self.picture_kinds(camera), self.draw, self._annotated_params, self._jpeg_params
-            )
+            camera.open_pictures(self.draw, self._annotated_params, self._jpeg_params)
         if self._models.ready:
             self._start_lanes()
 
@@ -212,6 +213,7 @@ class PerceptionNode(ManagedNode):
             lanes, self._settle, self._on_lane_stopped, policy, len(cameras)
         )
         for camera in cameras:
+            camera.add_pictures(self.picture_kinds(camera))
             camera.prepare(lanes, self.stats_topic)
         if self.ending.is_set():
             raise PerceptionError('the process is ending')

@@ -1,4 +1,4 @@
-"""What tasks find in one image: boxes with keypoints or masks, a class per pixel, or classes."""
+"""What tasks find in one image: boxes with keypoints or masks, classes, or a depth per pixel."""
 
 from __future__ import annotations
 
@@ -219,6 +219,40 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DepthMap:
+    """How far each pixel of an image is, as a network guesses it from that image alone.
+
+    Attributes
+    ----------
+    values : ndarray, shape (h, w), float32
+        One for each pixel of the source image; NaN where a metric one is not in front of the
+        camera.
+    meaning : str
+        'metric': meters along the optical axis. 'relative': larger is farther, in no unit.
+        'inverse': larger is nearer, in no unit and from no known zero.
+
+    Raises
+    ------
+    ValueError
+        When the values have another shape or type.
+    """
+
+    values: NDArray[np.float32]
+    meaning: str
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.dtype != np.float32:
+            raise ValueError(
+                f'values {self.values.dtype} {self.values.shape} must be float32 (h, w)'
+            )
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the values are meters."""
+        return self.meaning == 'metric'
 
 
 def stretched(

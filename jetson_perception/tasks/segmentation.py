@@ -13,6 +13,7 @@ import numpy as np
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.printable import counted, quoted
 from jetson_perception.tasks.finite import require_finite
+from jetson_perception.tasks.grids import fits_input, window_on_grid, without_ones
 from jetson_perception.tasks.numbers import is_number
 from jetson_perception.tasks.results import Segmentation
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from jetson_perception.model_info import ModelInfo
+    from jetson_perception.tasks.grids import Window
     from jetson_perception.tasks.preprocess import ImageTransform
 
 OUTPUTS: tuple[str, ...] = ('logits', 'probabilities', 'class_ids')
@@ -174,7 +176,7 @@ def _class_ids_layout(
     shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
 ) -> SegmentationLayout:
     grids = without_ones(shape)
-    if grids is None or not _fits(grids, network_wh):
+    if grids is None or not fits_input(grids, network_wh):
         raise ModelError(
             f'{found} does not hold a class id for each pixel of a '
             f'{network_wh[0]}×{network_wh[1]} input, such as (1, h, w); export the argmax of a '
@@ -188,7 +190,7 @@ def _class_ids_layout(
 def _scores_layout(
     shape: tuple[int, ...], info: ModelInfo, found: str, network_wh: tuple[int, int]
 ) -> SegmentationLayout:
-    if len(shape) == 3 and shape[0] == 1 and _fits(shape[1:], network_wh):
+    if len(shape) == 3 and shape[0] == 1 and fits_input(shape[1:], network_wh):
         shape = (1, *shape)  # one channel whose axis was squeezed away
     if len(shape) != 4 or shape[0] != 1:
         raise ModelError(
@@ -202,7 +204,7 @@ def _scores_layout(
             (False, shape[1], shape[2:]),
             (True, shape[3], shape[1:3]),
         )
-        if _fits(grid, network_wh)
+        if fits_input(grid, network_wh)
     ]
     if len(readings) > 1:
         by_names = [r for r in readings if named and r[1] in (named, 1 if named == 2 else named)]
@@ -222,7 +224,7 @@ def _scores_layout(
     if binary and not info.output:
         raise ParameterError(
             f"{found} has one channel; set 'output' to what it holds: logits (a sigmoid follows), "
-            'probabilities, or class_ids',
+            "probabilities, or class_ids; if it is depth, set 'task' to depth, in yolo_node",
             'output',
         )
     classes = 2 if binary else channels
@@ -233,28 +235,6 @@ def _scores_layout(
             'use the model that they belong to'
         )
     return SegmentationLayout(info.output or 'logits', classes, channels_last, binary)
-
-
-def without_ones(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Height and width of (h, w) with any number of leading ones, or one trailing one."""
-    sides = list(shape)
-    while len(sides) > 2 and sides[0] == 1:
-        del sides[0]
-    if len(sides) == 3 and sides[2] == 1:
-        del sides[2]
-    return (sides[0], sides[1]) if len(sides) == 2 else None
-
-
-def _fits(grid_hw: tuple[int, ...], network_wh: tuple[int, int]) -> bool:
-    """Whether the grid is the input's size divided by an integer, give or take rounding."""
-    height, width = grid_hw
-    if min(height, width) < 1:
-        return False
-    down = round(network_wh[0] / width), round(network_wh[1] / height)
-    return down[0] == down[1] >= 1 and all(
-        abs(side - network / down[0]) <= 1
-        for side, network in zip((width, height), network_wh, strict=True)
-    )
 
 
 def _too_many(found: str, count: int) -> ModelError:
@@ -368,47 +348,6 @@ class _Workspace(threading.local):
 
 
 _workspace = _Workspace()
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The part of an output's grid that the image covers, in grid points."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it contains whole grid points only."""
-        return all(
-            float(side).is_integer() for side in (self.left, self.top, self.width, self.height)
-        )
-
-    @property
-    def rows(self) -> slice:
-        """Rows of the grid of which at least half lies in the window; at least one row."""
-        top = math.floor(self.top + 0.5)
-        return slice(top, max(math.floor(self.top + self.height + 0.5), top + 1))
-
-    @property
-    def columns(self) -> slice:
-        """Columns of the grid of which at least half lies in the window; at least one column."""
-        left = math.floor(self.left + 0.5)
-        return slice(left, max(math.floor(self.left + self.width + 0.5), left + 1))
-
-
-def window_on_grid(grid_hw: tuple[int, ...], transform: ImageTransform) -> Window:
-    """Where the image lies on a grid of this height and width that spans the network's input."""
-    across = grid_hw[1] / transform.network_wh[0]
-    down = grid_hw[0] / transform.network_wh[1]
-    return Window(
-        transform.offset_xy[0] * across,
-        transform.offset_xy[1] * down,
-        transform.content_wh[0] * across,
-        transform.content_wh[1] * down,
-    )
 
 
 def _resize(

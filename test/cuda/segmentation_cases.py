@@ -10,12 +10,12 @@ from outcomes import outcome
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.segmentation import CudaSegmenter
+from jetson_perception.tasks.grids import window_on_grid
 from jetson_perception.tasks.preprocess import fit
 from jetson_perception.tasks.segmentation import (
     SegmentationLayout,
     SegmentationOptions,
     segment,
-    window_on_grid,
 )
 
 # Pixels whose best two classes are as good as equal may go either way; see CudaSegmenter.

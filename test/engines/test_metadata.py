@@ -212,8 +212,8 @@ def test_sidecar_spellings(tmp_path, text, expected):
         ),
         pytest.param(
             'task: detection',
-            r"task: 'detection' is not one of detect, pose, segment, obb, semantic, classify; "
-            r"did you mean 'detect'\?",
+            r"task: 'detection' is not one of detect, pose, segment, obb, semantic, classify, "
+            r"depth; did you mean 'detect'\?",
             id='task_unknown',
         ),
         pytest.param('task: 5', r'task: expected text, found 5', id='task_number'),

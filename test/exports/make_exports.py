@@ -166,7 +166,7 @@ def write(
     oriented=None,
     more=((), (), ()),
 ):
-    """The ONNX file, and the answer: objects by their score.
+    """The ONNX file, and the answer: objects by their score, or None where it has none.
 
     `size_wh` may be the input's whole shape; `second` is the name and type of another input, of
     two numbers; `more` are nodes, initializers and outputs.
@@ -202,6 +202,8 @@ def write(
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     onnx.save(model, FOLDER / f'{name}.onnx')
+    if answer is None:
+        return
     boxes = np.clip(np.asarray(answer['boxes']), 0, [*IMAGE_WH, *IMAGE_WH])
     rows = list(
         zip(np.asarray(answer['scores']), np.asarray(answer['labels']), boxes, strict=True)

@@ -119,6 +119,36 @@ def test_read_after_the_parameter_that_the_error_names(name, settings, text):
         check(model.postprocess(*run(model), OPTIONS), name)
 
 
+#: Name, meaning of its values.
+DEPTH = [
+    ('yolo26_depth_ultralytics', 'metric'),
+    ('yolo26_depth_ultralytics_rectangular', 'metric'),
+    ('depth_anything_v2', 'inverse'),
+    ('depth_anything_v2_hugging_face', 'inverse'),
+]
+
+
+@pytest.mark.parametrize(('name', 'meaning'), DEPTH)
+def test_depth_read_with_nothing_set(name, meaning):
+    with open_model(DATA / f'{name}.onnx') as model:
+        check_depth(model, name, meaning)
+
+
+def test_depth_read_after_the_parameter_that_the_error_names():
+    path = DATA / 'depth_anything_v2_unnamed.onnx'
+    with pytest.raises(ParameterError, match=r"set 'task' to depth .*, or 'output' to logits"):
+        open_model(path)
+    with open_model(path, overrides=ModelInfo(task='depth')) as model:
+        check_depth(model, path.stem, 'inverse')
+
+
+def check_depth(model, name, meaning):
+    found = model(np.zeros((48, 64, 3), np.uint8))
+    assert found.meaning == meaning
+    # PyTorch rounds places to float32, a 1e-6 of the way from one value to the next.
+    assert np.abs(found.values - np.load(DATA / f'{name}.npy')).max() < 2e-4
+
+
 def run(model):
     tensor, transform = model.preprocess(IMAGE)
     return model.infer(tensor), transform
@@ -137,8 +167,7 @@ def test_what_is_assumed_of_each_family():
 
 
 REFUSED = [
-    pytest.param({'predicted_depth': (1, 112, 112)}, 'a depth map', id='depth_by_its_name'),
-    pytest.param({'output': (1, 320, 320)}, 'a map of one value a pixel', id='depth_by_its_shape'),
+    pytest.param({'depth': (1, 20)}, 'depth that is no map of the image', id='depth_of_objects'),
     pytest.param({'heatmaps': (1, 17, 80, 80)}, 'heatmaps of keypoints', id='heatmaps'),
     pytest.param(
         {'hm': (1, 80, 80, 80), 'wh': (1, 2, 80, 80), 'reg': (1, 2, 80, 80)},

@@ -400,7 +400,13 @@ class TestWrongTask:
             pytest.param(
                 open_model, 'obb', r"task of .* 'obb' and 2 names, .*expected \(1, 4 \+", id='obb'
             ),
-            pytest.param(open_model, 'depth', r"a model for the task 'depth'", id='unheard_of'),
+            pytest.param(
+                YoloModel,
+                'depth',
+                r'is a depth model .*; use yolo_node .*, or DepthModel in Python',
+                id='depth_to_yolo',
+            ),
+            pytest.param(open_model, 'flow', r"a model for the task 'flow'", id='unheard_of'),
         ],
     )
     def test_that_the_model_says(self, tmp_path, opener, task, message):

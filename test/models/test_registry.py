@@ -10,6 +10,7 @@ import pytest
 from onnx_models import (
     color_classifier,
     color_segmentation,
+    depth_network,
     instance_segmenter,
     pose_detector,
 )
@@ -47,6 +48,11 @@ def test_parameters_have_what_a_node_declares(task):
         pytest.param((1, 1000), np.float32, {}, 'classify', id='classes'),
         pytest.param((1, 1000), np.float32, {'output': 'logits'}, 'classify', id='logits'),
         pytest.param((1, 1000, 1, 1), np.float32, {}, 'classify', id='trailing_ones'),
+        pytest.param((1, 1, 48, 64), np.float32, {}, 'depth', id='one_value_a_place'),
+        pytest.param((1, 48, 64), np.float32, {}, 'depth', id='one_value_a_place_squeezed'),
+        pytest.param(
+            (1, 1, 48, 64), np.float32, {'output': 'logits'}, 'semantic', id='foreground'
+        ),
         pytest.param((1, 1), np.float32, {}, 'semantic', id='one_number'),
         pytest.param((), np.float32, {}, 'semantic', id='scalar'),
     ],
@@ -62,6 +68,7 @@ ALL = [
     pytest.param(instance_segmenter, ['detections', 'instances'], id='instances'),
     pytest.param(color_segmentation, ['mask', 'summary'], id='semantic'),
     pytest.param(color_classifier, ['classification'], id='classifier'),
+    pytest.param(depth_network, ['depth'], id='depth'),
 ]
 
 
@@ -113,6 +120,7 @@ def test_everything_but_messages_works_without_ros(tmp_path):
         'instance segmentation detections',
         'semantic segmentation classes',
         'classification classification',
+        'depth from one image depth',
     ]
 
 

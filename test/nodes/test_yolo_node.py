@@ -27,6 +27,7 @@ from onnx_models import (
     color_classifier,
     color_segmentation,
     constant_model,
+    depth_network,
     detector,
     end_to_end_detector,
     pose_detector,
@@ -49,6 +50,10 @@ GRAY = 90
 EXPORTS = Path(__file__).parents[1] / 'exports/data'
 MOVENET = EXPORTS / 'movenet_multipose_documented.onnx'
 ORIENTED = EXPORTS / 'yolov8_obb_ultralytics.onnx'
+
+
+def floats_of(msg):
+    return np.frombuffer(msg.data, np.float32).reshape(msg.height, msg.width)
 
 
 def gray_image(header=None, size_wh=(320, 180)):
@@ -443,6 +448,59 @@ class TestClassifiers:
         refused = peer.set_parameter('yolo_node', 'kind.classes', ['purple'])
         assert not refused.successful
         assert 'purple' in refused.reason
+
+
+class TestMonocularDepth:
+    def test_meters_and_others_have_topics_of_their_own(self, peer, start, tmp_path):
+        process = node_process(
+            'yolo_node',
+            peer.namespace,
+            engines=['near', 'far', 'det'],
+            near__model=str(depth_network(tmp_path / 'near.onnx')),
+            far__model=str(depth_network(tmp_path / 'far.onnx')),
+            far__depth_values='relative',
+            det__model=str(detector(tmp_path / 'det.onnx', [LEFT])),
+        )
+        start(process)
+        meters = peer.collect('near/depth', Image)
+        relative = peer.collect('far/depth/relative', Image)
+        images = peer.image_publisher()
+        pixels = np.zeros((90, 270, 3), np.uint8)
+        pixels[:, 135:, 2] = 255
+        msg = image_message(pixels, header=unique_header('front_optical'))
+        answers = peer.ask(images, msg, meters, relative)
+        for answer in answers:
+            assert answer.header == msg.header
+            assert (answer.encoding, answer.step) == ('32FC1', 4 * 270)
+            assert floats_of(answer)[:, 200:] == pytest.approx(10, abs=1e-4)
+        assert np.isnan(floats_of(answers[0])[:, :60]).all()
+        assert (floats_of(answers[1])[:, :60] == 0).all()
+        topics = dict(peer.node.get_topic_names_and_types())
+        mine = {name.removeprefix(f'/{peer.namespace}') for name in topics}
+        assert mine >= {'/near/depth/color', '/far/depth/relative/color', '/det/label_info'}
+        assert not mine & {'/far/depth', '/near/depth/relative', '/near/label_info'}
+
+    def test_colors_are_drawn_while_somebody_looks(self, peer, start, tmp_path):
+        path = str(depth_network(tmp_path / 'depth.onnx'))
+        start(node_process('yolo_node', peer.namespace, det__model=path, draw_frame_rate=False))
+        depth = peer.collect('det/depth', Image)
+        images = peer.image_publisher()
+        pixels = np.full((90, 270, 3), (0, 0, 100), np.uint8)
+        pixels[:, 135:, 2] = 255
+        peer.ask(images, image_message(pixels), depth)
+        status = peer.wait_for_status('yolo_node: pictures', lambda _: True, 'pictures')
+        assert value_of(status, 'det/depth/color sent') == '0'
+        colors = peer.collect('det/depth/color', Image)
+        annotated = peer.collect('annotated', Image)
+        msg = image_message(pixels, header=unique_header())
+        drawn = pixels_of(peer.ask(images, msg, colors))
+        assert colors[-1].encoding == 'bgr8'
+        near, far = drawn[45, 60].tolist(), drawn[45, 200].tolist()
+        assert near[2] > near[0]  # red
+        assert far[0] > far[2]  # blue
+        tinted = pixels_of(peer.ask(images, msg, annotated))
+        wanted = 0.4 * pixels[45, 60] + 0.6 * drawn[45, 60]
+        assert tinted[45, 60] == pytest.approx(wanted, abs=2)
 
 
 class TestTrouble:

@@ -1,0 +1,80 @@
+"""Depth in colors: near is red, far is blue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from jetson_perception.tasks.results import DepthMap
+
+_ENDS_PERCENT = (2, 98)  # a few wild pixels must not leave one color for all others
+_LEAST_SPAN = 1e-6  # of the nearest; less is rounding
+_SAMPLES = 160  # along each side, to find the ends
+
+
+def color_depth(depth: DepthMap) -> NDArray[np.uint8]:
+    """Depth in colors, from the farthest pixels of this image to the nearest.
+
+    Parameters
+    ----------
+    depth : DepthMap
+        Meters are colored by their inverse, which tells near distances apart.
+
+    Returns
+    -------
+    ndarray, shape (h, w, 3), uint8
+        BGR; black where there is no depth.
+    """
+    return _colored(depth.values, depth.meaning)
+
+
+def draw_depth(canvas: NDArray[np.uint8], depth: DepthMap, blend: float = 0.4) -> None:
+    """Tint an image by depth.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (h, w, 3), uint8
+        BGR; changed in place.
+    depth : DepthMap
+        Resized if it does not have the canvas's size.
+    blend : float
+        Share of the image that remains, 0 to 1.
+    """
+    height, width = canvas.shape[:2]
+    values = depth.values
+    if values.shape != (height, width):
+        values = cv2.resize(values, (width, height), interpolation=cv2.INTER_NEAREST)
+    colors = _colored(values, depth.meaning)
+    cv2.addWeighted(canvas, blend, colors, 1 - blend, 0, dst=canvas)
+
+
+def _colored(values: NDArray[np.float32], meaning: str) -> NDArray[np.uint8]:
+    height, width = values.shape
+    samples = values[:: max(height // _SAMPLES, 1), :: max(width // _SAMPLES, 1)]
+    known = samples[np.isfinite(samples)]
+    if not known.size:
+        return np.zeros((height, width, 3), np.uint8)
+    ends = np.percentile(known, _ENDS_PERCENT).astype(np.float32)
+    if meaning != 'inverse':
+        ends = ends[::-1]
+    far, near = _nearness(ends, meaning)
+    differ = near - far > _LEAST_SPAN * abs(near)
+    scale = np.float32(255) / (near - far) if differ else np.float32(0)
+    shade = np.nan_to_num((_nearness(values, meaning) - far) * scale)
+    shade += np.float32(0.5)
+    colors = cv2.applyColorMap(shade.clip(0, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    if meaning == 'metric':
+        colors[np.isnan(values)] = 0
+    return np.asarray(colors, np.uint8)
+
+
+def _nearness(values: NDArray[np.float32], meaning: str) -> NDArray[np.float32]:
+    """What grows towards the camera; meters are above 0."""
+    if meaning == 'metric':
+        return np.float32(1) / values
+    return -values if meaning == 'relative' else values
