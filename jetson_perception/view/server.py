@@ -6,14 +6,22 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.view.guard import COOKIE, add_headers, guard
+from jetson_perception.view.connections import (
+    MOST_CONNECTIONS,
+    PATIENCE_S,
+    Connections,
+)
+from jetson_perception.view.guard import COOKIE, add_headers, guard, require_patience
+from jetson_perception.view.guesses import GUESS_S, Guesses
 from jetson_perception.view.page_files import page_files
 from jetson_perception.view.picture_feeds import PictureFeeds
 from jetson_perception.view.seats import Seats
+from jetson_perception.view.shared_call import SharedCall
 from jetson_perception.view.state_feed import StateFeed
 from jetson_perception.view.streaming import (
     open_socket,
@@ -29,10 +37,11 @@ if TYPE_CHECKING:
     from jetson_perception.view.robot import Robot
 
 _MOST_REQUEST_BYTES = 64 * 1024
-#: How long a guess at the token takes at least.
-_GUESS_S = 1.0
+_MOST_FIELDS = 8
 _SESSION_S = 30 * 24 * 3600
 _CLOSING_S = 1.0
+#: Parameters that are being set at once; more wait.
+_MOST_SETTING = 8
 
 
 class Server:
@@ -44,18 +53,39 @@ class Server:
         What the page shows.
     access : Access
         Who may see it.
+    most_connections : int
+        Connections that are open at once.
+    patience_s : float
+        How long a request may take to come.
+    guess_s : float
+        How long an address has to wait after a wrong token.
     """
 
-    def __init__(self, robot: Robot, access: Access) -> None:
+    def __init__(
+        self,
+        robot: Robot,
+        access: Access,
+        *,
+        most_connections: int = MOST_CONNECTIONS,
+        patience_s: float = PATIENCE_S,
+        guess_s: float = GUESS_S,
+    ) -> None:
         self._robot = robot
         self._access = access
         self._files = page_files()
         self._pictures = PictureFeeds(robot)
         self._states = StateFeed(robot)
         self._seats = Seats()
-        #: One guess at the token at a time.
-        self._guessing = asyncio.Lock()
-        app = web.Application(middlewares=[guard(access)], client_max_size=_MOST_REQUEST_BYTES)
+        self._guesses = Guesses(guess_s)
+        self._reading = SharedCall(robot.parameters)
+        self._setting = asyncio.Semaphore(_MOST_SETTING)
+        self._connections = Connections(most_connections, patience_s)
+        middlewares = [
+            self._connections.hearing(),
+            guard(access, self._guesses),
+            self._connections.reading(),
+        ]
+        app = web.Application(middlewares=middlewares, client_max_size=_MOST_REQUEST_BYTES)
         app.on_response_prepare.append(add_headers)
         app.add_routes(
             [
@@ -63,22 +93,25 @@ class Server:
                 web.get('/files/{name}', self._file),
                 web.get('/login', self._ask_for_token),
                 web.post('/login', self._log_in),
-                web.get('/mjpeg', self._mjpeg),
-                web.get('/pictures', self._picture_socket),
-                web.get('/state', self._state_socket),
+                web.get('/mjpeg', self._mjpeg, allow_head=False),
+                web.get('/pictures', self._picture_socket, allow_head=False),
+                web.get('/state', self._state_socket, allow_head=False),
                 web.get('/parameters', self._parameters),
                 web.post('/parameters', self._set_parameter),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, keepalive_timeout=patience_s
+        )
 
     async def start(self, listening: socket.socket) -> None:
         """Begin to serve on a socket that is bound."""
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        await self._connections.open(self._runner.server, listening)
 
     async def close(self) -> None:
         """End all streams and the server, within about a second."""
+        self._connections.close()
         self._seats.end()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._runner.cleanup(), _CLOSING_S)
@@ -99,15 +132,18 @@ class Server:
         return self._answer('login.html')
 
     async def _log_in(self, request: web.Request) -> Any:
-        form = await request.post()
-        given = form.get('token', '')
-        async with self._guessing:
-            if not (isinstance(given, str) and self._access.is_token(given.strip())):
-                await asyncio.sleep(_GUESS_S)
-                raise web.HTTPForbidden(text='this is not the token\n')
+        require_patience(self._guesses, request)
+        if not self._access.is_token(_token_in(await request.read())):
+            await self._guesses.was_wrong(request.remote)
+            raise web.HTTPForbidden(text='this is not the token\n')
         response = web.Response(status=303, headers={'Location': '/'})
         response.set_cookie(
-            COOKIE, self._access.session, max_age=_SESSION_S, httponly=True, samesite='Strict'
+            COOKIE,
+            self._access.session,
+            max_age=_SESSION_S,
+            httponly=True,
+            samesite='Strict',
+            secure=request.headers.get('Origin', '').lower().startswith('https:'),
         )
         return response
 
@@ -138,7 +174,7 @@ class Server:
         return topic
 
     async def _parameters(self, _: web.Request) -> Any:
-        return web.json_response(await self._robot.parameters())
+        return web.json_response(await self._reading.answer())
 
     async def _set_parameter(self, request: web.Request) -> Any:
         try:
@@ -149,7 +185,17 @@ class Server:
         if not (isinstance(node, str) and isinstance(name, str)):
             raise web.HTTPBadRequest(text='node and name have to be texts\n')
         try:
-            await self._robot.set_parameter(node, name, value)
+            async with self._setting:
+                await self._robot.set_parameter(node, name, value)
         except ParameterError as error:
             return web.json_response({'error': str(error)}, status=422)
         return web.json_response({})
+
+
+def _token_in(form: bytes) -> str:
+    """The token of a form; empty if it has none."""
+    try:
+        fields = parse_qs(form.decode(errors='replace'), max_num_fields=_MOST_FIELDS)
+    except ValueError:  # too many fields
+        return ''
+    return fields.get('token', [''])[0].strip()

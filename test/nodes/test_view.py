@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import closing
 import cv2
 import numpy as np
 import pytest
+from jetson_perception.msg import PipelineStats
 from nodes.support import (
     Peer,
     image_message,
@@ -69,6 +71,13 @@ def browser(url):
 
 def jpeg(value):
     return jpeg_message(np.full((48, 64, 3), value, np.uint8), unique_header())
+
+
+def huge_jpeg():
+    """A file of a few hundred bytes that claims more than four gigapixels."""
+    data = bytes(jpeg(0).data)
+    at = data.index(b'\xff\xc0') + 5
+    return data[:at] + struct.pack('>HH', 65500, 65500) + data[at + 4 :]
 
 
 def noise_jpeg(seed):
@@ -184,6 +193,7 @@ class TestPictures:
         peer.wait_for_subscriber(publisher)
         publisher.publish(CompressedImage(format='jpeg', data=b'<script>'))
         publisher.publish(CompressedImage(format='jpeg'))
+        publisher.publish(CompressedImage(format='jpeg', data=huge_jpeg()))
         sent = jpeg(10)
         publisher.publish(sent)
         assert browser.part(stream)[1] == bytes(sent.data)
@@ -277,6 +287,26 @@ class TestState:
             lambda: peer.node.count_subscribers(summaries) == 0, 'nobody to follow the state'
         )
 
+    def test_messages_that_cannot_be_read_keep_none_from_those_that_can(self, peer, view):
+        process, url = view()
+        damaged, whole = (
+            peer.node.create_publisher(PipelineStats, f'/{peer.namespace}/{name}/stats', 10)
+            for name in ('damaged', 'whole')
+        )
+        with closing(Browser(url)) as browser:
+            state = browser.socket('/state')
+            for publisher in (damaged, whole):
+                peer.wait_for_subscriber(publisher)
+            whole.publish(PipelineStats(engine='whole'))
+            damaged.publish(b'\x00\x01\x00\x00\xff\xff')
+            engine = f'/{peer.namespace}/whole'
+            browser.state_where(
+                state, lambda told: engine in [one['engine'] for one in told['engines']]
+            )
+            peer.wait_for_log(process, 'damaged/stats cannot be read')
+            browser.run(state.close())
+        assert not log_lines(process, r'\[(ERROR|FATAL)\]')
+
 
 class TestParameters:
     def test_thresholds_and_classes_are_set(self, peer, start, browser, tmp_path):
@@ -310,13 +340,19 @@ class TestParameters:
             ('det.score_threshold', '0.5', 'has to be a number'),
             ('det.score_threshold', True, 'has to be a number'),
             ('det.classes', ['no such class'], 'refuses det.classes'),
+            ('det.score_threshold', 10**400, 'has to be a number'),
+            ('det.score_threshold', {'a': [1]}, 'has to be a number'),
             ('det.classes', 'person', 'has to be a list'),
+            ('det.classes', [*chosen, f'{chosen[0]}\0b'], 'is no name of a class'),
+            ('det.classes', ['\ud800'], 'is no name of a class'),
+            ('\ud800.classes', chosen, 'is no name of a parameter'),
             ('det.model', '/etc/passwd', 'the page does not set'),
         ):
             status, text = browser.set_parameter(name, parameter, value)
             assert status == 422, (parameter, value)
             assert told in json.loads(text)['error']
         assert peer.get_parameter('yolo_node', 'det.score_threshold') == 0.5
+        assert list(peer.get_parameter('yolo_node', 'det.classes')) == chosen
 
 
 def test_a_token_is_needed_where_one_is_given(view, tmp_path):

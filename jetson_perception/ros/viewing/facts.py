@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_OBJECTS = 50
 _MOST_CLASSES = 1000
 _MOST_STAGES = 20
+_MOST_STATUSES = 200
 _NAME = 100
 _TEXT = 400
 _LEVELS = {b'\x00': 'ok', b'\x01': 'warning', b'\x02': 'error', b'\x03': 'stale'}
@@ -101,6 +102,10 @@ def diagnosis(status: Any) -> dict[str, Any]:
     }
 
 
+def _diagnostics(topic: str, msg: Any) -> list[dict[str, Any]]:
+    return [diagnosis(each) for each in msg.status[:_MOST_STATUSES]]
+
+
 class Conversion(NamedTuple):
     """How a type of messages gets into the state: its class, under which key, and as what."""
 
@@ -114,7 +119,5 @@ CONVERSIONS = {
     STATS: Conversion(PipelineStats, 'engines', _stats),
     SUMMARY: Conversion(SegmentationSummary, 'areas', _summary),
     LABELS: Conversion(LabelInfo, 'labels', _labels),
-    DIAGNOSTICS: Conversion(
-        DiagnosticArray, 'diagnostics', lambda _, msg: [diagnosis(each) for each in msg.status]
-    ),
+    DIAGNOSTICS: Conversion(DiagnosticArray, 'diagnostics', _diagnostics),
 }

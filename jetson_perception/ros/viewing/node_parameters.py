@@ -156,11 +156,34 @@ def _shown(name: str, descriptor: ParameterDescriptor, value: Any) -> dict[str, 
 
 
 def _parameter(name: str, value: Any) -> Parameter:
+    """What the page gave, as a parameter of its type; ROS has to be able to send all of it."""
+    shown = printable(name)
+    if not _can_be_sent(name):
+        raise ParameterError(f'{shown} is no name of a parameter', shown)
     if name.rpartition('.')[2] == CLASSES:
         is_list = isinstance(value, list) and len(value) <= _MOST_CLASSES
         if not (is_list and all(isinstance(each, str) and len(each) <= 200 for each in value)):
-            raise ParameterError(f'{name} has to be a list of names of classes', name)
+            raise ParameterError(f'{shown} has to be a list of names of classes', shown)
+        for each in value:
+            if not _can_be_sent(each):
+                raise ParameterError(f'{shown}: {quoted(each)} is no name of a class', shown)
         return Parameter(name, Parameter.Type.STRING_ARRAY, value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ParameterError(f'{name} has to be a number, not {quoted(value)}', name)
-    return Parameter(name, Parameter.Type.DOUBLE, float(value))
+    number = _number(value)
+    if number is None:
+        raise ParameterError(f'{shown} has to be a number, not {quoted(value)}', shown)
+    return Parameter(name, Parameter.Type.DOUBLE, number)
+
+
+def _can_be_sent(text: str) -> bool:
+    """Whether a text arrives as it is: ROS cuts texts at a zero, and sends no half of a pair."""
+    return '\0' not in text and not any('\ud800' <= each <= '\udfff' for each in text)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+    return number if math.isfinite(number) else None

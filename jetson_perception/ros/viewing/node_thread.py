@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from contextlib import suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+log = logging.getLogger(__name__)
 T = TypeVar('T')
 
 _PATIENCE_S = 1.0
@@ -86,7 +88,10 @@ class NodeThread:
 
     def _call(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            try:
+                self._calls.popleft()()
+            except Exception:  # those after it wait for nothing else
+                log.exception('what the page asked for failed')
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):

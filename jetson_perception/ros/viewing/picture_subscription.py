@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
 from jetson_perception.errors import ImageError
+from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, read_picture_header
 from jetson_perception.pipeline.worker import NewestWorker
 from jetson_perception.ros import qos
 from jetson_perception.ros.image_messages import frame_from_image, jpeg_message
 from jetson_perception.ros.quiet_events import NO_WARNINGS
+from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.view.robot import Picture
 
 if TYPE_CHECKING:
@@ -42,7 +45,9 @@ class PictureSubscription:
 
     def __init__(self, node: Node, topic: str, give: Callable[[Picture], None]) -> None:
         self._node = node
+        self._topic = topic
         self._give = give
+        self._said_s = -LOG_EVERY_S
         self._worker: NewestWorker[Image] | None = None
         is_compressed = topic.endswith('/compressed')
         if not is_compressed:
@@ -68,8 +73,19 @@ class PictureSubscription:
             return
         data = bytes(msg.data)
         for begin, content_type in _TYPES.items():
-            if data.startswith(begin):
+            if data.startswith(begin) and self._is_small(data):
                 self._give(Picture(data, content_type))
+
+    def _is_small(self, data: bytes) -> bool:
+        """Whether browsers can show a file: few bytes may claim to be gigabytes of pixels."""
+        try:
+            pixels = read_picture_header(data).pixels
+        except ImageError as error:
+            self._say(error)
+            return False
+        if pixels > MAX_IMAGE_PIXELS:
+            self._say(ImageError(f'{pixels} pixels; expected at most {MAX_IMAGE_PIXELS}'))
+        return pixels <= MAX_IMAGE_PIXELS
 
     def _take_image(self, msg: Image) -> None:
         if self._worker is not None:
@@ -81,6 +97,12 @@ class PictureSubscription:
             frame = frame_from_image(msg, self._node.get_clock())
             jpeg = jpeg_message(frame.bgr(), msg.header)
         except ImageError as error:
-            log.warning('an image cannot be shown: %s', error)
+            self._say(error)
             return
         self._give(Picture(bytes(jpeg.data), 'image/jpeg'))
+
+    def _say(self, error: ImageError) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_s >= LOG_EVERY_S:
+            self._said_s = now_s
+            log.warning('an image on %s cannot be shown: %s', self._topic, error)

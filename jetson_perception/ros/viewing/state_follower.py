@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rclpy.serialization import deserialize_message
 
+from jetson_perception.printable import printable
 from jetson_perception.ros import qos
 from jetson_perception.ros.quiet_events import NO_WARNINGS
+from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.ros.viewing.facts import CONVERSIONS
 from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
 
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.viewing.live_state import LiveState
 
+log = logging.getLogger(__name__)
+
+#: Results of a thousand objects take some hundred kilobytes.
+_MOST_BYTES = 4 * 1024 * 1024
 #: How often it is seen which topics there are.
 _LOOK_S = 1.0
 #: How often what came is read: results come far more often than anybody can look at them.
@@ -46,6 +54,7 @@ class StateFollower:
         self._followed: dict[str, tuple[Any, str]] = {}
         self._unread: dict[str, bytes] = {}
         self._timers: list[Any] = []
+        self._said_s = -LOG_EVERY_S
 
     def open(self) -> None:
         """Begin to follow."""
@@ -98,15 +107,25 @@ class StateFollower:
             self._read_one(*self._unread.popitem())
 
     def _read_one(self, name: str, message: bytes) -> None:
-        if name not in self._followed:
+        if name not in self._followed or len(message) > _MOST_BYTES:
             return
         conversion = CONVERSIONS[self._followed[name][1]]
-        value = conversion.convert(name, deserialize_message(message, conversion.message_type))
+        try:
+            value = conversion.convert(name, deserialize_message(message, conversion.message_type))
+        except Exception as error:  # noqa: BLE001 - whatever the sender made of it
+            self._say(f'a message on {printable(name)} cannot be read: {printable(error)}')
+            return
         if conversion.key == 'diagnostics':
             for each in value:
                 self._state.put(conversion.key, each['name'], each)
         else:
             self._state.put(conversion.key, name, value)
+
+    def _say(self, problem: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_s >= LOG_EVERY_S:
+            self._said_s = now_s
+            log.warning('%s', problem)
 
     def _end(self, name: str) -> None:
         subscription, _ = self._followed.pop(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _ENDS = {
     DIAGNOSTICS: '/diagnostics',
 }
 _OF_COMPRESSED = '/compressed'
+#: DDS has names that ROS has not, which cannot be subscribed to.
+_NAME = re.compile(r'(/[A-Za-z_][A-Za-z0-9_]*)+')
+_MOST_NAME = 255
 #: More than a page can show, so that a graph without measure costs no memory without measure.
 _MOST = 100
 
@@ -58,6 +62,8 @@ def sorted_out(
     pictures: dict[str, str] = {}
     facts: dict[str, str] = {}
     for name, types in sorted(graph):
+        if len(name) > _MOST_NAME or not _NAME.fullmatch(name):
+            continue
         raw = name.removesuffix(_OF_COMPRESSED)
         is_shown = raw.endswith('/annotated') or bool({name, raw} & wanted)
         # Sorted, a compressed topic comes after the raw one, and takes its place.

@@ -26,7 +26,9 @@ export function keyed(parent, items, key, make) {
     kept.delete(name);
     return child;
   });
-  for (const child of kept.values()) {
+  // Names that were cut may be equal: what is left over goes, whatever its key.
+  const stays = new Set(wanted);
+  for (const child of [...parent.children].filter((one) => !stays.has(one))) {
     child.dispatchEvent(new CustomEvent('gone'));
     child.remove();
   }

@@ -21,6 +21,9 @@ DETECTIONS = 'vision_msgs/msg/Detection2DArray'
             {'/a/annotated': '/a/annotated/compressed'},
             id='compressed_alone',
         ),
+        pytest.param([('/a b/annotated', [IMAGE])], {}, id='name_that_ros_has_not'),
+        pytest.param([('/<b>/annotated', [IMAGE])], {}, id='name_that_html_has'),
+        pytest.param([(f'/{"a" * 250}/annotated', [IMAGE])], {}, id='long_name'),
         pytest.param([('/a/image_raw', [IMAGE])], {}, id='not_drawn'),
         pytest.param([('/a/annotated', ['std_msgs/msg/String'])], {}, id='no_image'),
         pytest.param([('/a/annotated', [COMPRESSED])], {}, id='other_type_than_its_name_says'),
@@ -48,4 +51,4 @@ def test_topics_of_facts_are_known_by_type_and_name():
 
 
 def test_a_graph_without_measure_is_cut():
-    assert len(sorted_out((f'/{i}/annotated', [IMAGE]) for i in range(5000)).pictures) == 100
+    assert len(sorted_out((f'/robot{i}/annotated', [IMAGE]) for i in range(5000)).pictures) == 100
