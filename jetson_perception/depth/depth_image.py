@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _UNITS_M = {'16UC1': 0.001, 'mono16': 0.001, '32FC1': 1.0}
 """Metres of one, by encoding, as REP 118 has them; some drivers call millimetres mono16."""
 
+#: What no depth camera measures: such numbers are of another unit, or of no measurement.
+_NEAREST_M, _FARTHEST_M = 1e-3, 1e4
+#: Of millimetres in 16 bits: as far away as this, or farther.
+_SATURATED = np.iinfo(np.uint16).max
+
 _CODES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 
 
@@ -27,7 +32,8 @@ class DepthImage:
     Attributes
     ----------
     values : ndarray, shape (h, w), uint16 or float32, any byte order
-        0, NaN and infinity where nothing was measured. Borrowed: it must not be written.
+        0, NaN, infinity and the largest uint16 where nothing was measured. Borrowed: it must not
+        be written.
     unit_m : float
         How many metres one of them is.
     """
@@ -41,10 +47,17 @@ class DepthImage:
         return self.values.shape[1], self.values.shape[0]
 
     def meters(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Depth at a grid of pixels, shape (rows, columns); NaN where none was measured."""
-        depth = self.values[rows[:, None], columns].astype(np.float32)
+        """Depth at a grid of pixels, shape (rows, columns).
+
+        NaN where none was measured, and where it is less than 1 mm or more than 10 km.
+        """
+        values = self.values[rows[:, None], columns]
+        depth = values.astype(np.float32)
         depth *= np.float32(self.unit_m)
-        depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
+        is_measured = (depth >= _NEAREST_M) & (depth <= _FARTHEST_M)
+        if values.dtype.kind == 'u':
+            is_measured &= values != _SATURATED
+        depth[~is_measured] = np.nan
         return depth
 
 

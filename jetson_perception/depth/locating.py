@@ -160,6 +160,8 @@ class _Locator:
         high = self._found.xyxy[row, 2:].astype(np.float64) * self._scale
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             return None
+        if (high <= low).any() or (high <= 0).any() or (low >= self._depth.size_wh).any():
+            return None
         # Pixels whose centers are in the box, or else the one in its middle.
         first = np.ceil(low - 0.5)
         last = np.floor(high - 0.5)
@@ -168,8 +170,6 @@ class _Locator:
         most = np.array(self._depth.size_wh) - 1
         first = np.clip(first, 0, most).astype(np.intp)
         last = np.clip(last, 0, most).astype(np.intp)
-        if (high <= low).any():
-            return None
         columns, rows = (_sampled(first[axis], last[axis]) for axis in (0, 1))
         return _Grid(rows, columns)
 

@@ -15,6 +15,8 @@ T = TypeVar('T')
 _MOST_IMAGES = 32
 _MOST_BYTES = 128 << 20
 _MOST_RESULTS = 32
+#: Depth images that are so much later than the newest one are of before a jump back.
+_JUMP_NS = 10**9
 
 
 class StampedDepth(NamedTuple):
@@ -37,11 +39,14 @@ class Match(Generic[T]):
         None where none is near enough.
     off_ns : int or None
         How far the nearest one is, which may be too far; None without any.
+    is_late : bool
+        Whether it waited long enough, and no depth image as new as the result came.
     """
 
     result: T
     depth: StampedDepth | None
     off_ns: int | None
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,10 @@ class StampMatcher(Generic[T]):
         self._waiting: deque[_Waiting[T]] = deque()
 
     def put_depth(self, depth: StampedDepth) -> None:
-        """Keep a depth image, in place of the oldest ones."""
+        """Keep a depth image, in place of the oldest ones and of those of before a jump back."""
+        for each in [one for one in self._images if one.stamp_ns - depth.stamp_ns > _JUMP_NS]:
+            self._images.remove(each)
+            self._bytes -= each.image.values.nbytes
         self._images.append(depth)
         self._bytes += depth.image.values.nbytes
         while len(self._images) > 1 and (
@@ -108,10 +116,11 @@ class StampMatcher(Generic[T]):
         self, waiting: _Waiting[T], tolerance_ns: int, *, is_late: bool
     ) -> Match[T] | None:
         if not self._images:
-            return Match(waiting.result, None, None) if is_late else None
+            return Match(waiting.result, None, None, is_late) if is_late else None
         nearest = min(self._images, key=lambda each: abs(each.stamp_ns - waiting.stamp_ns))
         off_ns = abs(nearest.stamp_ns - waiting.stamp_ns)
         has_later = any(each.stamp_ns > waiting.stamp_ns for each in self._images)
         if off_ns and not (has_later or is_late):
             return None
-        return Match(waiting.result, nearest if off_ns <= tolerance_ns else None, off_ns)
+        depth = nearest if off_ns <= tolerance_ns else None
+        return Match(waiting.result, depth, off_ns, bool(off_ns) and not has_later)

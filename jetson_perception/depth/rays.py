@@ -124,7 +124,12 @@ def _coefficients(calibration: Calibration) -> NDArray[np.float64] | None:
     lens = _LENSES.get(calibration.distortion_model)
     if not values.any() and lens != 'equidistant':  # an ideal one of these is no pinhole
         return None
-    if lens is None or len(values) not in _COUNTS[lens] or not np.isfinite(values).all():
+    if not np.isfinite(values).all():
+        raise ParameterError(
+            f'camera_info has the coefficients {quoted(values.tolist(), 200)} in D; expected '
+            'finite numbers: calibrate the camera, or have its driver publish a calibration'
+        )
+    if lens is None or len(values) not in _COUNTS[lens]:
         raise ParameterError(
             f'camera_info has {counted(len(values), "coefficient")} of the distortion_model '
             f'{quoted(calibration.distortion_model, 40)}; expected plumb_bob with 4 or 5, '

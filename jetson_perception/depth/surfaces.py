@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Depths that differ by less are of one step; a step or two without any do not end a surface.
 _STEP = np.log(1.02)
 _MOST_EMPTY_STEPS = 2
-_NEAREST_M, _FARTHEST_M = 1e-3, 1e4
-_FIRST_STEP = int(np.floor(np.log(_NEAREST_M) / _STEP)) - 1
+#: What a step's bounds are widened by: depths are assigned to steps in float32.
+_ROUNDING = 1e-5
 #: A step with a smaller share of the depths is noise: edges give depths in between.
 _LEAST_OF_STEP = 0.005
 #: What the nearest surface must have of the depths in the middle of a box.
@@ -51,7 +51,7 @@ def reach_in_mask(depth: NDArray[np.float32]) -> Reach | None:
     Parameters
     ----------
     depth : ndarray, float32
-        Of the pixels of the mask, metres; NaN where nothing was measured.
+        Of the pixels of the mask, metres, more than 0; NaN where nothing was measured.
     """
     found = _surfaces(depth)
     return max(found, key=lambda each: each[1])[0] if found else None
@@ -63,7 +63,7 @@ def reach_in_box(depth: NDArray[np.float32]) -> Reach | None:
     Parameters
     ----------
     depth : ndarray, shape (h, w), float32
-        Of the box, metres; NaN where nothing was measured.
+        Of the box, metres, more than 0; NaN where nothing was measured.
     """
     found = _surfaces(_core(depth))
     if not found:
@@ -86,9 +86,9 @@ def _surfaces(depth: NDArray[np.float32]) -> list[tuple[Reach, float]]:
     measured = depth[np.isfinite(depth)]
     if measured.size < max(LEAST_DEPTHS, _LEAST_MEASURED * depth.size):
         return []
-    # What is nearer or farther than any camera measures is counted at the ends.
-    steps = np.log(measured.clip(_NEAREST_M, _FARTHEST_M)) * np.float32(1 / _STEP)
-    counts = np.bincount((steps - _FIRST_STEP).astype(np.intp))
+    steps = np.floor(np.log(measured) * np.float32(1 / _STEP)).astype(np.intp)
+    first = int(steps.min())
+    counts = np.bincount(steps - first)
     present = np.flatnonzero(counts >= max(1.0, _LEAST_OF_STEP * measured.size))
     if not len(present):
         return []
@@ -99,8 +99,8 @@ def _surfaces(depth: NDArray[np.float32]) -> list[tuple[Reach, float]]:
     return [
         (
             Reach(
-                float(np.exp((_FIRST_STEP + present[begin]) * _STEP)),
-                float(np.exp((_FIRST_STEP + present[end] + 1) * _STEP)),
+                float(np.exp((first + present[begin]) * _STEP)) * (1 - _ROUNDING),
+                float(np.exp((first + present[end] + 1) * _STEP)) * (1 + _ROUNDING),
             ),
             float(counts[begin : end + 1].sum() / measured.size),
         )

@@ -87,6 +87,8 @@ class CameraDepth:
         self._input: DepthInput | None = None
         self._info: CameraInfoInput | None = None
         self._target: TargetFrame | None = None
+        #: Why the newest depth image cannot be used; empty if it can.
+        self._unusable = ''
         self._changed = threading.Condition()
         self._matcher: StampMatcher[_Order] = StampMatcher(_PATIENCE_S)
         self._is_open = False
@@ -117,7 +119,7 @@ class CameraDepth:
                 self._udp,
                 depth_topic(self._topics.image),
                 self._on_depth,
-                lambda error: self._report.refused(str(error)),
+                self._refuse,
                 self._max_image_pixels,
             )
         elif not is_wanted and self._input is not None:
@@ -175,13 +177,24 @@ class CameraDepth:
             info.close()
         with self._changed:
             self._matcher.clear()
+        self._unusable = ''
+        self._report.ended()
 
     def _on_depth(self, header: Header, image: DepthImage) -> None:
         stamp = stamp_ns(header)
+        if not stamp:
+            name = printable(self._topics.image)
+            self._refuse(ImageError(f'depth on {name} has no stamp, so its image is not known'))
+            return
+        self._unusable = ''
         with self._changed:
-            if self._is_open and stamp:
+            if self._is_open:
                 self._matcher.put_depth(StampedDepth(stamp, image, header.frame_id))
                 self._changed.notify()
+
+    def _refuse(self, error: ImageError) -> None:
+        self._unusable = str(error)
+        self._report.refused(self._unusable)
 
     def _run(self) -> None:
         while (match := self._next()) is not None:
@@ -212,8 +225,7 @@ class CameraDepth:
     def _locate(self, match: Match[_Order]) -> None:
         order, depth = match.result, match.depth
         if depth is None:
-            kind = 'no depth' if match.off_ns is None else 'no depth of that time'
-            self._report.missed(kind, self._why_none(match.off_ns))
+            self._report.missed(*self._why_none(match))
             return
         self._require_registered(depth.frame_id, order.header.frame_id)
         info = self._info
@@ -226,14 +238,23 @@ class CameraDepth:
         order.publishers.publish(objects, header)
         self._report.located(is_exact=not match.off_ns, without_depth=objects.without_depth)
 
-    def _why_none(self, off_ns: int | None) -> str:
+    def _why_none(self, match: Match[_Order]) -> tuple[str, str]:
+        """Why a result has no depth image: the kind of the problem, and its text."""
         name = printable(self._topics.image)
-        if off_ns is None:
-            return f'no depth image has come on {name}'
-        return (
+        if self._unusable:
+            return 'unusable', self._unusable
+        if match.off_ns is None:
+            return 'no depth', f'no depth image has come on {name}'
+        off = f'{match.off_ns / 1e6:.1f} ms'
+        if match.is_late:
+            return 'late', (
+                f'no depth image as new as the image came on {name} within {_PATIENCE_S:g} s; the '
+                f'newest is {off} older. Depth has stopped, or comes too late'
+            )
+        return 'no depth of that time', (
             f'no depth image on {name} is within {self._params.value.tolerance_ms:g} ms of the '
-            f'image; the nearest is {off_ns / 1e6:.1f} ms away. Have the driver synchronize both, '
-            'or raise depth.tolerance_ms'
+            f'image; the nearest is {off} away. Have the driver synchronize both, or raise '
+            'depth.tolerance_ms'
         )
 
     def _require_registered(self, depth_frame: str, image_frame: str) -> None:

@@ -11,11 +11,13 @@ from jetson_perception.camera.calibration import MOST_COEFFICIENTS, Calibration
 from jetson_perception.depth.rays import Rays
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import counted, printable
+from jetson_perception.ros import qos
+from jetson_perception.ros.quiet_events import NO_WARNINGS
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-#: Hears any publisher; drivers send one with every image.
+#: Hears any publisher; most drivers send one with every image.
 _QOS = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
@@ -23,6 +25,8 @@ _QOS = QoSProfile(
 
 class CameraInfoInput:
     """Subscribes to a camera_info topic from its making until `close`.
+
+    Also hears one that was latched before: some drivers, and `ros2 topic pub`, send it once.
 
     Parameters
     ----------
@@ -40,7 +44,12 @@ class CameraInfoInput:
         self._is_rectified = is_rectified
         self._calibration: Calibration | None = None
         self._rays: Rays | ParameterError | None = None
-        self._subscription = node.create_subscription(CameraInfo, topic, self._on_info, _QOS)
+        self._subscriptions = [
+            node.create_subscription(
+                CameraInfo, topic, self._on_info, each, event_callbacks=NO_WARNINGS
+            )
+            for each in (_QOS, qos.LATCHED)
+        ]
 
     def rays(self) -> Rays:
         """The camera's rays, for images of the size that it gave last.
@@ -62,7 +71,8 @@ class CameraInfoInput:
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        for each in self._subscriptions:
+            self._node.destroy_subscription(each)
 
     def _on_info(self, msg: CameraInfo) -> None:
         try:

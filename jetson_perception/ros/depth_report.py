@@ -81,6 +81,11 @@ class DepthReport:
             self._problem, self._problem_s = problem, time.monotonic()
         self._tell('refused', problem)
 
+    def ended(self) -> None:
+        """Nobody wants results any more: what was missed lasts no longer."""
+        with self._lock:
+            self._since_s.clear()
+
     def dropped(self) -> None:
         """Count a result that nobody had time to locate."""
         with self._lock:

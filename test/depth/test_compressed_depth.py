@@ -7,7 +7,7 @@ import pytest
 from jetson_perception.depth.compressed_depth import decode_compressed_depth
 from jetson_perception.errors import ImageError
 
-MILLIMETERS = np.array([[0, 1, 1500], [65535, 2, 3]], np.uint16)
+MILLIMETERS = np.array([[0, 1, 1500], [65534, 2, 3]], np.uint16)
 ALL = np.arange(2), np.arange(3)
 
 
@@ -21,7 +21,7 @@ def message(pixels, a=0.0, b=0.0):
 )
 def test_millimeters(text):
     found = decode_compressed_depth(message(MILLIMETERS), text, 100)
-    expected = [[np.nan, 0.001, 1.5], [65.535, 0.002, 0.003]]
+    expected = [[np.nan, 0.001, 1.5], [65.534, 0.002, 0.003]]
     np.testing.assert_allclose(found.meters(*ALL), expected, rtol=1e-6)
 
 

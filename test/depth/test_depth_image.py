@@ -14,12 +14,12 @@ def view(data, encoding, step, **options):
 @pytest.mark.parametrize('encoding', ['16UC1', 'mono16'])
 @pytest.mark.parametrize(('order', 'is_bigendian'), [('<', False), ('>', True)])
 def test_millimeters(encoding, order, is_bigendian):
-    """With padding behind each row, and 0 for no depth."""
+    """With padding behind each row; the least and the most of 16 bits are no depth."""
     values = np.zeros((2, 4), f'{order}u2')
-    values[:, :3] = [[0, 1, 1500], [65535, 2, 3]]
+    values[:, :3] = [[0, 1, 1500], [65535, 65534, 3]]
     image = view(values.tobytes(), encoding, 8, is_bigendian=is_bigendian)
     assert image.size_wh == (3, 2)
-    expected = [[np.nan, 0.001, 1.5], [65.535, 0.002, 0.003]]
+    expected = [[np.nan, 0.001, 1.5], [np.nan, 65.534, 0.003]]
     np.testing.assert_allclose(image.meters(*ALL), expected, rtol=1e-6)
 
 
@@ -28,6 +28,13 @@ def test_meters():
     image = view(values.tobytes(), '32FC1', 12)
     expected = [[np.nan] * 3, [np.nan, np.nan, 2.5]]
     np.testing.assert_array_equal(image.meters(*ALL), expected)
+
+
+def test_what_no_camera_measures():
+    """Such as metres written in micrometres, or a driver's mark of its own."""
+    values = np.array([[1e-42, 5e-4, 2e4], [3e38, -3e38, 9e3]], '<f4')
+    found = view(values.tobytes(), '32FC1', 12).meters(*ALL)
+    np.testing.assert_array_equal(found, [[np.nan] * 3, [np.nan, np.nan, 9000]])
 
 
 def test_rows_and_columns():

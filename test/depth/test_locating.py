@@ -147,9 +147,11 @@ def test_only_the_pixels_of_its_mask_are_an_objects():
         pytest.param((100, 100, 100, 200), id='no_width'),
         pytest.param((100, 100, 200, np.nan), id='not_a_number'),
         pytest.param((200, 200, 100, 100), id='inside_out'),
+        pytest.param((-90, 100, -10, 200), id='left_of_the_image'),
+        pytest.param((100, 480, 200, 600), id='below_the_image'),
     ],
 )
-def test_boxes_without_area(box):
+def test_boxes_without_area_in_the_image(box):
     found = locate(boxes(box, (10, 10, 90, 90)), wall(), Rays(PINHOLE), (640, 480))
     assert (len(found), found.without_depth) == (1, 1)
     assert found.detections.class_id.tolist() == [1]
@@ -167,7 +169,7 @@ def test_a_box_smaller_than_a_pixel_of_the_depth():
     assert found.without_depth == 1  # one depth is no measurement
 
 
-@pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize('value', [0.0, -1.0, np.nan, np.inf, 1e-9, 2e4, 3e38])
 def test_no_depth(value):
     found = locate(boxes((10, 10, 90, 90)), wall(value), Rays(PINHOLE), (640, 480))
     assert (len(found), found.without_depth) == (0, 1)

@@ -96,3 +96,32 @@ def test_clear():
     made.put_result(100 * MS, 'a', 0.0)
     made.clear()
     assert made.take(0, 9.0) is None
+
+
+def test_no_depth_as_new_as_the_result_came():
+    made = matcher(90, 95)
+    made.put_result(100 * MS, 'too_early', 0.0)
+    made.put_result(95 * MS, 'exact', 0.0)
+    assert not made.take(0, 0.0).is_late
+    found = made.take(0, 0.5)
+    assert (found.result, found.off_ns, found.is_late) == ('too_early', 5 * MS, True)
+    made.put_depth(depth(130))
+    made.put_result(100 * MS, 'between', 1.0)
+    assert not made.take(0, 1.0).is_late
+
+
+def test_after_a_jump_back_results_wait_for_their_depth():
+    """As when a recording starts again, or a clock is set."""
+    made = matcher(9000, 9033, 9066)
+    made.put_depth(depth(1000))
+    made.put_result(1033 * MS, 'a', 0.0)
+    assert made.take(20 * MS, 0.0) is None
+    made.put_depth(depth(1033))
+    assert made.take(20 * MS, 0.0).off_ns == 0
+
+
+def test_depth_that_comes_out_of_order_is_no_jump():
+    made = matcher(1000, 1066, 1033)
+    for each in (1000, 1033, 1066):
+        made.put_result(each * MS, each, 0.0)
+        assert made.take(0, 0.0).off_ns == 0

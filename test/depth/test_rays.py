@@ -80,12 +80,18 @@ def test_a_camera_that_is_not_calibrated(is_rectified):
         pytest.param('double_sphere', (0.5, 0.1), id='unknown'),
         pytest.param('plumb_bob', (0.5, 0.1), id='too_few'),
         pytest.param('equidistant', (), id='none'),
-        pytest.param('plumb_bob', (np.nan,) * 5, id='not_a_number'),
     ],
 )
 def test_a_distortion_that_cannot_be_undone(model, distortion):
     with pytest.raises(ParameterError, match=f'coefficients? of the distortion_model .{model}'):
         Rays(camera(model=model, distortion=distortion))
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+@pytest.mark.parametrize('model', ['plumb_bob', ''])
+def test_coefficients_that_are_no_numbers(model, value):
+    with pytest.raises(ParameterError, match=r'coefficients \[0.0, (nan|inf), .* finite numbers'):
+        Rays(camera(model=model, distortion=(0.0, value, 0.0, 0.0, 0.0)))
 
 
 @pytest.mark.parametrize('model', ['', 'none', 'double_sphere'])

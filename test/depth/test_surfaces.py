@@ -53,3 +53,17 @@ def test_a_slanted_surface_is_one():
     depth = np.tile(np.linspace(2, 4, 80, dtype=np.float32), (40, 1))
     assert reach_in_box(depth).holds(depth).all()
     assert reach_in_mask(depth.ravel()).holds(depth).all()
+
+
+@pytest.mark.parametrize('depth', [1e-3, 43.917, 1e4])
+def test_all_at_one_distance(depth):
+    """Also where that is the bound of a step, but for rounding."""
+    flat = np.full(9, depth, np.float32)
+    assert reach_in_mask(flat).holds(flat).all()
+
+
+def test_no_bound_between_steps_loses_depths():
+    for bound in np.exp(np.arange(-300, 460) * np.log(1.02)):
+        for depth in np.nextafter(np.float32(bound), np.float32([0, bound, 1e9])):
+            flat = np.full(9, depth, np.float32)
+            assert reach_in_mask(flat).holds(flat).all(), depth

@@ -5,10 +5,12 @@ import math
 import cv2
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from jetson_perception.msg import KeypointDetection3DArray
 from nodes.support import (
     BEST_EFFORT,
+    LATCHED,
     image_message,
     log_lines,
     newest_status,
@@ -57,19 +59,33 @@ def calibration(header):
 class Camera:
     """A depth camera, as its driver publishes: each part of a shot under the same stamp."""
 
-    def __init__(self, peer, prefix='', depth_type=Image, depth_topic='depth/image_raw'):
+    def __init__(
+        self,
+        peer,
+        prefix='',
+        depth_type=Image,
+        depth_topic='depth/image_raw',
+        *,
+        calibrates_once=False,
+    ):
         self._peer = peer
+        self._calibrates_once = calibrates_once
         self._image = peer.image_publisher(
             f'{prefix}image' if not prefix else f'{prefix}image_raw'
         )
         self._depth = peer.node.create_publisher(depth_type, f'{prefix}{depth_topic}', BEST_EFFORT)
-        self._info = peer.node.create_publisher(CameraInfo, f'{prefix}camera_info', BEST_EFFORT)
+        self._info = peer.node.create_publisher(
+            CameraInfo, f'{prefix}camera_info', LATCHED if calibrates_once else BEST_EFFORT
+        )
+        if calibrates_once:
+            self._info.publish(calibration(unique_header()))
 
     def shoot(self, make_depth, header=None):
         """Publish a shot; `make_depth(header)` gives the depth, or None."""
         header = header or unique_header()
         depth = make_depth(header)
-        self._info.publish(calibration(header))
+        if not self._calibrates_once:
+            self._info.publish(calibration(header))
         if depth is not None:
             self._depth.publish(depth)
         self._image.publish(picture(header))
@@ -164,16 +180,19 @@ def test_objects_in_space(peer, start, tmp_path):
 
 
 def test_keypoints_in_space_by_compressed_depth(peer, start, tmp_path):
-    """One on the object, one on the wall behind it, one outside of the image."""
+    """One on the object, one on the wall behind it, one outside of the image.
+
+    The calibration was latched before the node started.
+    """
     points = ((320, 320, 0.8), (100, 100, 0.6), (-50, 320, 0.4))
     model = pose_detector(tmp_path / 'my.onnx', [BOX], points)
     topic = 'depth/image_raw/compressedDepth'
     process = node_process(
         'yolo_node', peer.namespace, det__model=str(model), depth__image_topics=[topic]
     )
-    start(process)
+    camera = Camera(peer, depth_type=CompressedImage, depth_topic=topic, calibrates_once=True)
+    node = start(process)
     found = peer.collect('det/keypoints_3d', KeypointDetection3DArray)
-    camera = Camera(peer, depth_type=CompressedImage, depth_topic=topic)
     camera.shoot_until(lambda: found, compressed, 'keypoints in space')
     (one,) = found[0].detections
     assert [each.name for each in one.keypoints] == ['keypoint_0', 'keypoint_1', 'keypoint_2']
@@ -183,6 +202,7 @@ def test_keypoints_in_space_by_compressed_depth(peer, start, tmp_path):
     for each in (behind, outside):
         assert all(map(math.isnan, (each.x, each.y, each.z)))
     assert one.bbox.size.x == pytest.approx(WIDTH_M, rel=0.02)
+    assert not log_lines(node, 'QoS')
 
 
 def test_each_camera_has_its_own_depth(peer, start, tmp_path):
@@ -212,6 +232,16 @@ def test_each_camera_has_its_own_depth(peer, start, tmp_path):
 def with_another_stamp(header):
     other = unique_header()
     other.stamp.sec, other.stamp.nanosec = header.stamp.sec, header.stamp.nanosec + 8_000_000
+    return image_message(depth_pixels(), '16UC1', other)
+
+
+def without_stamp(header):
+    return image_message(depth_pixels(), '16UC1', Header(frame_id=header.frame_id))
+
+
+def of_before(header):
+    stamp = Time(sec=header.stamp.sec - 5, nanosec=header.stamp.nanosec)
+    other = Header(frame_id=header.frame_id, stamp=stamp)
     return image_message(depth_pixels(), '16UC1', other)
 
 
@@ -246,6 +276,7 @@ def test_what_is_published_without_depth(peer, start, tmp_path):
     camera = Camera(peer)
     for make_depth, reason in (
         (lambda header: None, 'no depth image has come on'),
+        (without_stamp, 'has no stamp, so its image is not known'),
         (with_another_stamp, 'is within 0 ms of the image; the nearest is 8.0 ms away'),
         (
             in_another_frame,
@@ -253,6 +284,7 @@ def test_what_is_published_without_depth(peer, start, tmp_path):
         ),
         (of_another_view, 'the depth image is 240×240, the image 320×240'),
         (a_picture, "image is 'bgr8', which is no depth"),
+        (of_before, 'the newest is 5000.0 ms older. Depth has stopped, or comes too late'),
     ):
         lines.clear()
 
