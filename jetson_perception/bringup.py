@@ -312,6 +312,7 @@ def overlooked(processes: Iterable[NodeProcess], files: Iterable[str]) -> list[s
 def _with_scene(values: Mapping[str, str], scene: str) -> dict[str, str]:
     """The values, with a rendered scene as the source unless something names another."""
     given = values.get('image') or values['source'] or _source_file(values) or _cameras(values)
+    given = given or _own_cameras(values)
     return {**values, 'source': values['source'] if given else scene}
 
 
@@ -343,22 +344,28 @@ def _with_reader(values: Mapping[str, str]) -> dict[str, str]:
     ParameterError
         When something is given for a camera_node that is not started.
     """
-    asked = values['in_process'] == 'true'
-    if not asked and (values['image'] or not _sets_source(values, by_name=True)):
+    others = ['image', 'image_topics', 'camera_params_file', 'camera_namespace']
+    named = values['image'] or values['source'] or values['image_topics']
+    file = printable(values['params_file'])
+    if values['sources']:
+        others.insert(0, 'source')
+        why = 'sources:= names what the node reads itself'
+    elif values['in_process'] == 'true':
+        why = 'in_process:=true has the node read a source itself'
+    elif not values['image'] and _sets_source(values, by_name=True):
+        why = f'{file} sets source for the node, which reads it itself then'
+    elif not named and _own_cameras(values):
+        why = f'{file} sets sources for the node, which reads them itself then'
+    else:
         return dict(values)
-    of_others = ('image', 'image_topics', 'camera_params_file', 'camera_namespace')
-    other = next((name for name in of_others if values.get(name)), '')
+    other = next((name for name in others if values.get(name)), '')
     if other:
-        why = (
-            'in_process:=true has the node read a source itself'
-            if asked
-            else f'{printable(values["params_file"])} sets source for the node, which reads it '
-            'itself then'
-        )
+        given = shown(values[other]) if other == 'source' else printable(values[other])
+        where = 'the name of each camera' if 'sources' in why else 'camera/'
         raise ParameterError(
-            f'{other}:={printable(values[other])} is given, but {why}; leave one of them out. '
-            'Parameters of the source go into params_file, and its topics are below camera/ in '
-            'the namespace of the node',
+            f'{other}:={given} is given, but {why}; leave one of them out. Parameters of the '
+            f'source go into params_file, and its topics are below {where} in the namespace of '
+            'the node',
             other,
         )
     return {**values, 'in_process': 'true'}
@@ -417,16 +424,32 @@ def _topics(text: str) -> list[str]:
 
 def _cameras(values: Mapping[str, str]) -> list[str]:
     """Image topics of several cameras: those of the argument, else of the user's file."""
-    given = _topics(values.get('image_topics', ''))
-    if given:
-        return given
+    return _topics(values.get('image_topics', '')) or _listed_in_file(values, 'image_topics')
+
+
+def _own_cameras(values: Mapping[str, str]) -> list[str]:
+    """Cameras that the node reads itself, `name=URI`: of the argument, else of the user's file.
+
+    URIs have commas too, so a name has to follow one that separates; caps of a pipeline look the
+    same, so beside pipelines a scheme has to follow the name.
+    """
+    given = values.get('sources', '').strip()
+    scheme = r'\w+://' if 'gst://' in given else ''
+    given = given[1:-1] if given.startswith('[') and given.endswith(']') else given
+    found = re.split(rf',(?=\s*[\'"]?[\w~/]+={scheme})', given)
+    named = [entry.strip(' \'"') for entry in found if entry.strip()]
+    return named or _listed_in_file(values, 'sources')
+
+
+def _listed_in_file(values: Mapping[str, str], parameter: str) -> list[str]:
+    """What the user's file gives the node as this list."""
     if not values.get('params_file') or 'name' not in values:
         return []
     name = _topic(values['namespace'], values['name'])
     for section in read_sections(Path(values['params_file'])) or ():
-        listed = section.values.get('image_topics')
+        listed = section.values.get(parameter)
         if section.is_for(name) and isinstance(listed, list) and listed:
-            return [str(topic) for topic in listed]
+            return [str(entry) for entry in listed]
     return []
 
 
@@ -475,13 +498,17 @@ def _perception(
     # The topic names another camera's images; the namespace names our own camera's.
     camera_topic = _topic(values['camera_namespace'], 'image_raw')
     image = values['image'] or (cameras[0] if cameras else camera_topic)
+    own = _own_cameras(values) if in_process else []
+    if own:
+        image = f'{own[0].partition("=")[0].strip()}/image_raw'
+        image = image if image.startswith('/') else _topic(values['namespace'], image)
     # A topic that ends so is compressed itself.
     compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
         values, image_transport=str, autostart=_flag, use_sim_time=_flag, every_frame=_flag
     )
     if in_process:
-        given |= _of_source(values)
+        given |= _of_source(values) | ({'sources': own} if values['sources'] else {})
     elif has_file and _sets_source(values):
         given |= {'source': ''}  # that of the file is for the camera
     processes = [
@@ -505,7 +532,7 @@ def _perception(
         processes.append(_camera(values))
     if values['rviz'] == 'true':
         results = _topic(values['namespace'], '').rstrip('/')
-        if cameras:  # the first one's
+        if cameras or own:  # the first one's
             results = image.removesuffix('/compressed').rpartition('/')[0]
             results = results if image.startswith('/') else _topic(values['namespace'], results)
         processes.append(

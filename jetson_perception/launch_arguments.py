@@ -129,6 +129,13 @@ _PERCEPTION = (
         'of image; the results of /front/image_raw are published under /front.',
     ),
     Argument(
+        'sources',
+        '',
+        'Several cameras that the node reads itself, with their names, separated by commas: '
+        'front=v4l2:///dev/video0,rear=rtsp://host/path; images and results of each are below its '
+        'name.',
+    ),
+    Argument(
         'image_transport',
         '',
         'raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage; ffmpeg: video of '

@@ -625,6 +625,71 @@ class TestSeveralCameras:
         assert rviz.remappings['/perception/annotated'] == shown
 
 
+class TestSeveralSources:
+    @pytest.mark.parametrize(
+        ('given', 'expected'),
+        [
+            pytest.param('front=0,rear=1', ['front=0', 'rear=1'], id='plain'),
+            pytest.param(
+                "['front=csi://0', '/rig/rear=rtsp://[fe80::1]']",
+                ['front=csi://0', '/rig/rear=rtsp://[fe80::1]'],
+                id='as_in_a_file',
+            ),
+            pytest.param('a=/x/i[0-9]', ['a=/x/i[0-9]'], id='pattern'),
+            pytest.param(
+                'a=gst://x ! video/x-raw,format=NV12,width=8,b=gst://y',
+                ['a=gst://x ! video/x-raw,format=NV12,width=8', 'b=gst://y'],
+                id='caps',
+            ),
+        ],
+    )
+    @pytest.mark.parametrize('start', [seg, yolo], ids=['seg', 'yolo'])
+    def test_the_node_alone_reads_them(self, start, given, expected):
+        (node,) = start(model='my.onnx', sources=given, frame_rate='10')
+        assert node.parameters['sources'] == expected
+        assert node.parameters['frame_rate'] == 10.0
+        assert (node.remappings, 'source' in node.parameters) == ({}, False)
+
+    def test_those_of_a_file_count_too(self, tmp_path):
+        file = tmp_path / 'cameras.yaml'
+        file.write_text('/**:\n  ros__parameters:\n    sources: [a=csi://0, b=csi://1]\n')
+        (node,) = seg(params_file=str(file))
+        assert (node.remappings, 'source' in node.parameters) == ({}, False)
+        assert 'sources' not in node.parameters
+        assert executables(seg(params_file=str(file), image='/i')) == ['seg_node']
+
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [
+            pytest.param('source', 'csi://0', id='source'),
+            pytest.param('image', '/front/image_raw', id='image'),
+            pytest.param('image_topics', '/front/image_raw', id='topics'),
+            pytest.param('camera_params_file', 'my.yaml', id='file'),
+            pytest.param('camera_namespace', 'front', id='namespace'),
+        ],
+    )
+    def test_nothing_else_may_name_a_camera(self, name, value):
+        with pytest.raises(ParameterError, match=f'^{name}:={value} is given, but sources:='):
+            seg(sources='front=csi://0', **{name: value})
+
+    def test_no_password_is_told(self):
+        with pytest.raises(ParameterError) as caught:
+            seg(sources='a=csi://0', source='rtsp://me:s3cret@h/a')
+        assert 's3cret' not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ('name', 'shown'),
+        [
+            pytest.param('/rig/front', '/rig/front', id='absolute'),
+            pytest.param('front', '/seg/front', id='relative'),
+        ],
+    )
+    def test_rviz_shows_the_first(self, name, shown):
+        _, rviz = seg(model='m.onnx', sources=f'{name}=csi://0,rear=csi://1', rviz='true')
+        assert rviz.remappings['/perception/image'] == f'{shown}/image_raw'
+        assert rviz.remappings['/perception/annotated'] == f'{shown}/annotated'
+
+
 class TestFourEngines:
     def test_of_the_package_each_with_a_model_of_its_own_precision(self):
         """The INT8 engines run quantized models: not the others under another name."""

@@ -79,9 +79,10 @@ def test_every_default_is_allowed(cls, field):
 @pytest.mark.parametrize(('cls', 'field'), PARAMETERS)
 def test_what_opens_something_is_declared_so_and_empty_by_default(cls, field):
     opens = field.metadata['opens']
-    assert opens == (field.name in {'source', 'calibration', 'model', 'class_names_file'})
+    names = {'source', 'sources', 'calibration', 'model', 'class_names_file'}
+    assert opens == (field.name in names)
     if opens:
-        assert field.default == ''
+        assert not field.default
         assert field.metadata['at_configure'], 'it is read anew whenever the node configures'
     named_so = any(
         word in field.name
@@ -112,7 +113,7 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
     }
     values |= {'source': 'csi://0', 'rviz': 'false'}
     if 'image' in values:  # a camera is started, or one or several that run are named
-        values |= {'image': '', 'image_topics': ''}
+        values |= {'image': '', 'image_topics': '', 'sources': ''}
     seen = 0
     for process in processes(values):
         known = {

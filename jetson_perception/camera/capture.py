@@ -75,6 +75,8 @@ class Capture:
         Why no frame comes, for people; empty while frames come.
     at_end : bool
         Whether the source has given its last frame.
+    gave_up : bool
+        Whether the source failed in a way that opening it again cannot mend.
     times_lost : int
         How often the source was lost.
     """
@@ -93,7 +95,7 @@ class Capture:
         self._thread = WatchedThread(self._run, 'capture', self._activity)
         self._count = 0
         self.problem = ''
-        self.at_end = False
+        self.at_end = self.gave_up = False
         self.times_lost = 0
 
     def start(self) -> None:
@@ -159,5 +161,5 @@ class Capture:
         if not isinstance(error, PerceptionError):
             log.error('reading %s failed', self._source.uri, exc_info=error)
             error = PerceptionError(f'unexpected {type(error).__name__}: {printable(error)}')
-        self.problem = str(error)
+        self.problem, self.gave_up = str(error), True
         self._taker.failed(error)

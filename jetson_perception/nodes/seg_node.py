@@ -2,7 +2,8 @@
 """Semantic segmentation of an image topic.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`; or
-those of several cameras, `image_topics`, each with its outputs in the namespace of its topic.
+those of several cameras, `image_topics`, each with its outputs in the namespace of its topic; or
+what it reads itself, `source` or `sources`.
 Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each class), `label_info`
 (latched), `stats`, and, while somebody subscribes, `mask/color`, `annotated` and
 `annotated/compressed`. Every output has its image's header.

@@ -2,7 +2,8 @@
 """Objects, poses, masks, classes and depth of an image topic, by any number of engines.
 
 In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: compressed`; or
-those of several cameras, `image_topics`, each with its outputs in the namespace of its topic.
+those of several cameras, `image_topics`, each with its outputs in the namespace of its topic; or
+what it reads itself, `source` or `sources`.
 Out, for each engine that the parameter `engines` names: `<engine>/detections`
 (vision_msgs/Detection2DArray), `<engine>/keypoints` of a pose model, `<engine>/instances` (an
 image of ids) of a segmentation model, `<engine>/classification` (vision_msgs/Classification) of a

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, MOST_IMAGE_PIXELS
+from jetson_perception.ros.camera_topics import MOST_CAMERAS
 from jetson_perception.ros.image_messages import MOST_FRAME_ID_CHARACTERS
 from jetson_perception.ros.parameters import param
 
@@ -150,7 +151,23 @@ class OwnSourceParams(SourceParams):
         'scene://oranges. Its images are on camera/image_raw while somebody subscribes. Empty for '
         'the images of the topic image.'
     )
+    sources: tuple[str, ...] = param(
+        (),
+        'Several cameras that this node reads itself, in place of source, each with its name: '
+        'front=v4l2:///dev/video0 has images and results under front. Other parameters of a '
+        'source hold for each; ${NAME} in frame_id, calibration and calibration_output stands for '
+        'the name.',
+        at_configure=True,
+        opens=True,
+        example="['front=v4l2:///dev/video0', 'rear=rtsp://host/path']",
+    )
     wait_for_subscribers: int = _enough(
         'A file, folder, bag, or scene with frames= starts once this many nodes take its images, '
         'this one included. With every_frame, only nodes that process every frame count.'
     )
+
+    def problem(self) -> str:
+        """What is wrong between the fields; empty when nothing is."""
+        if len(self.sources) > MOST_CAMERAS:
+            return f'sources has {len(self.sources)} cameras; at most {MOST_CAMERAS} are taken'
+        return super().problem()

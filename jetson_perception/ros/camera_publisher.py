@@ -61,7 +61,7 @@ class CameraPublisher:
     node : rclpy Node
         Which publishes.
     namespace : str
-        Put before the topics' names, below the node's namespace; empty for camera_node.
+        Put before the topics' names, absolute or below the node's; empty for camera_node.
     source : FrameSource
         Whose frames they are.
     params : callable

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 _PARAMETER = 'image_topics'
-_MOST_CAMERAS = 32
+MOST_CAMERAS = 32
+"""That one node takes, by topics or as sources."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class CameraTopicsParams:
 
     def problem(self) -> str:
         """What is wrong between the fields; empty when nothing is."""
-        if len(self.image_topics) > _MOST_CAMERAS:
+        if len(self.image_topics) > MOST_CAMERAS:
             return (
-                f'{_PARAMETER} has {len(self.image_topics)} topics; at most {_MOST_CAMERAS} are '
+                f'{_PARAMETER} has {len(self.image_topics)} topics; at most {MOST_CAMERAS} are '
                 'taken'
             )
         return ''

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 
+def below(node: Node, namespace: str) -> str:
+    """A namespace in full, where it is not absolute."""
+    return namespace if namespace.startswith('/') else f'{node.get_namespace()}/{namespace}'
+
+
 def recorded_frame_id(recorded: str) -> str:
     """The frame that a recording gives an image, as tf2 takes it; empty where it gives none."""
     return recorded.lstrip('/') if len(recorded) <= MOST_FRAME_ID_CHARACTERS else ''
@@ -29,12 +34,12 @@ def usable_frame_id(node: Node, given: str, namespace: str = '') -> str:
     given : str
         As the user wrote it; empty for `frame_of_camera`.
     namespace : str
-        Below the node's, of a camera that another node reads: its frame is that which a
-        camera_node there has. Empty where the node is the camera.
+        Of a camera that another node reads, below the node's or absolute: its frame is that
+        which a camera_node there has. Empty where the node is the camera.
     """
     if not given:
         name = USUAL_NODE if namespace else node.get_name()
-        return frame_of_camera(f'{node.get_namespace()}/{namespace}', name)
+        return frame_of_camera(below(node, namespace), name)
     plain = given.lstrip('/') or ALONE
     if plain != given:
         node.get_logger().warning(

@@ -56,7 +56,7 @@ class NodeHealth:
         return [
             name
             for name, line in self._lines.items()
-            if _value(line, 'image topic') == image_topic
+            if image_topic in _value(line, 'image topic').split(', ')
         ]
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.camera.shown import shown
 from jetson_perception.errors import ParameterError
-from jetson_perception.printable import printable
+from jetson_perception.printable import counted, printable
 from jetson_perception.ros.camera_parameters import OwnSourceParams
 from jetson_perception.ros.camera_topics import CameraTopic, camera_topics
 from jetson_perception.ros.image_input import ImageInput, ImageInputParams
 from jetson_perception.ros.picture_parameters import JpegParams
+from jetson_perception.ros.source_cameras import SourceCamera, of_camera, source_cameras
 from jetson_perception.ros.source_input import SourceInput
 from jetson_perception.ros.source_reader import SourceReader
 from jetson_perception.ros.udp_participant import UdpParticipant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from jetson_perception.errors import PerceptionError
     from jetson_perception.ros.camera_publisher import FrameHandler
@@ -64,6 +65,7 @@ class NodeInput:
         self._source_params = node.declare(OwnSourceParams)
         self._jpeg_params = node.declare(JpegParams, 'image_raw.compressed', is_listed=False)
         self._udp_participant = UdpParticipant(node)
+        self._gave_up: set[str] = set()
 
     @property
     def every_frame(self) -> bool:
@@ -90,11 +92,16 @@ class NodeInput:
         ParameterError
             When both a source and a topic are named, or a parameter cannot be used.
         """
-        names = self._params.value.image_topics
-        source = self._source_params.value.source
-        if source:
-            self._refuse_topic(source, names)
+        params: OwnSourceParams = self._source_params.value
+        self._refuse_two_kinds(params)
+        if params.source:
             return [InputPlace(f'{_CAMERA}/image_raw', '', self._own_source)]
+        if params.sources:
+            return [
+                InputPlace(f'{each.prefix}image_raw', each.prefix, partial(self._camera, each))
+                for each in source_cameras(self._node, params)
+            ]
+        names = self._params.value.image_topics
         topics = camera_topics(self._node, names) or [CameraTopic(_TOPIC, '')]
         return [
             InputPlace(each.topic, each.prefix, partial(self._topic, each.topic))
@@ -103,47 +110,95 @@ class NodeInput:
 
     def open(self) -> None:
         """Be ready for topics that are received over UDP, before the first of them is."""
-        self._udp_participant.opened()
+        if not self._reads_itself:
+            self._udp_participant.opened()
 
     def close(self) -> None:
         """Let go of what inputs share; they have been closed."""
         self._udp_participant.close()
+        self._gave_up.clear()
 
     def _topic(self, topic: str, on_error: OnError) -> FrameInput:
         return ImageInput(self._node, self._params, on_error, topic, self._udp_participant)
 
-    def _own_source(self, on_error: OnError) -> FrameInput:
-        return SourceInput(self._node, self._reader, every_frame=self.every_frame)
+    @property
+    def _reads_itself(self) -> bool:
+        params: OwnSourceParams = self._source_params.value
+        return bool(params.source or params.sources)
 
-    def _reader(self, handler: FrameHandler) -> SourceReader:
+    def _own_source(self, on_error: OnError) -> FrameInput:
+        make = partial(
+            self._reader, _CAMERA, lambda: self._source_params.value, self._node.fail_soon
+        )
+        return SourceInput(self._node, make, every_frame=self.every_frame)
+
+    def _camera(self, camera: SourceCamera, on_error: OnError) -> FrameInput:
+        make = partial(
+            self._reader,
+            camera.namespace,
+            lambda: of_camera(self._source_params.value, camera),
+            partial(self._give_up, camera),
+        )
+        label = f' {camera.namespace}'
+        return SourceInput(self._node, make, every_frame=self.every_frame, label=label)
+
+    def _reader(
+        self,
+        namespace: str,
+        params: Callable[[], OwnSourceParams],
+        on_failure: OnError,
+        handler: FrameHandler,
+    ) -> SourceReader:
         return SourceReader(
             self._node,
-            _CAMERA,
-            lambda: self._source_params.value,
+            namespace,
+            params,
             lambda: self._jpeg_params.value,
             every_frame=self.every_frame,
             max_image_pixels=self._params.value.max_image_pixels,
-            on_failure=self._node.fail_soon,
+            on_failure=on_failure,
             handler=handler,
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Where the images of an own source come, for those who wait for them."""
-        if not self._source_params.value.source:
-            return {}
-        return {'image topic': self._node.resolve_topic_name(f'{_CAMERA}/image_raw')}
-
-    def _refuse_topic(self, source: str, names: Sequence[str]) -> None:
-        if names:
-            raise ParameterError(
-                f'source is {shown(source)}, and image_topics names cameras; give one of them',
-                'source',
+    def _give_up(self, camera: SourceCamera, error: PerceptionError) -> None:
+        """Go on with the other cameras, if any is left; in the camera's capturing thread."""
+        self._gave_up.add(camera.prefix)
+        if len(self._gave_up) == len(self._source_params.value.sources):
+            self._node.fail_soon(error)
+        else:
+            self._node.get_logger().error(
+                f'{camera.namespace}: {error}; the other cameras go on. To read it again, '
+                'deactivate and activate this node'
             )
+
+    def facts(self) -> dict[str, Any]:
+        """Where the images of own sources come, for those who wait for them."""
+        if not self._reads_itself:
+            return {}
+        try:
+            topics = [self._node.resolve_topic_name(place.topic) for place in self.places()]
+        except ParameterError:  # told as the node configures
+            return {}
+        return {'image topic': ', '.join(topics)}
+
+    def _refuse_two_kinds(self, params: OwnSourceParams) -> None:
+        """Raise if more than one of the parameters and remappings says where images come from."""
+        given = [f'source is {shown(params.source)}'] if params.source else []
+        if params.sources:
+            given.append(f'sources names {counted(len(params.sources), "camera")}')
+        if not given:
+            return
+        names = self._params.value.image_topics
+        if names:
+            given.append(f'image_topics names {counted(len(names), "camera")}')
+        parameter = given[0].partition(' ')[0]
+        if len(given) > 1:
+            raise ParameterError(f'{" and ".join(given)}; give one of them', parameter)
         named = self._node.resolve_topic_name(_TOPIC)
         if named != self._node.resolve_topic_name(_TOPIC, only_expand=True):
             raise ParameterError(
-                f'source is {shown(source)}, and {_TOPIC} is remapped to {printable(named)}; give '
-                'one of them: source for a camera that this node reads itself, the topic for '
-                'images that another node publishes',
-                'source',
+                f'{given[0]}, and {_TOPIC} is remapped to {printable(named)}; give one of them: '
+                f'{parameter} for what this node reads itself, the topic for images that another '
+                'node publishes',
+                parameter,
             )

@@ -80,10 +80,9 @@ class PerceptionNode(ManagedNode):
         """
         START_TIMES.begin_again()
         self._refuse_while_left_at_work()
-        self._cameras = [
-            NodeCamera(self, index, each.prefix, each.make)
-            for index, each in enumerate(self.node_input.places())
-        ]
+        for index, each in enumerate(self.node_input.places()):
+            # One by one: if one cannot be made, `cleanup` takes those before it down.
+            self._cameras.append(NodeCamera(self, index, each.prefix, each.make))
         START_TIMES.done('inputs')
         self._models.open(self.openers())
         START_TIMES.done('models')

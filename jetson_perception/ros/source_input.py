@@ -37,6 +37,8 @@ class SourceInput:
         handles, or raises what is wrong.
     every_frame : bool
         Whether the source waits until each frame is done with.
+    label : str
+        Put behind its name in diagnostics, in a node with several inputs: ' /front'.
     """
 
     #: Every frame that is read is handed over; what a camera drops, nobody can tell.
@@ -48,9 +50,11 @@ class SourceInput:
         make_reader: Callable[[FrameHandler], SourceReader],
         *,
         every_frame: bool,
+        label: str = '',
     ) -> None:
         self._offer: Callable[[Frame], None] | None = None
         self._every_frame = every_frame
+        self._label = label
         self._changed = threading.Condition()
         self._done_ns = -1
         # Not the node's: a camera that hangs keeps no engine from being closed, or started again.
@@ -113,7 +117,7 @@ class SourceInput:
 
     def diagnose(self, node_name: str) -> DiagnosticStatus | None:
         """Whether frames come, and how fast."""
-        return self._reader.diagnose(f'{node_name}: source')
+        return self._reader.diagnose(f'{node_name}: source{self._label}')
 
     def stop(self) -> None:
         """Hand over no more frames."""

@@ -12,6 +12,7 @@ from jetson_perception.ros.calibration_service import CalibrationService
 from jetson_perception.ros.camera_parameters import NATIVE
 from jetson_perception.ros.camera_publisher import CameraPublisher
 from jetson_perception.ros.camera_report import source_status
+from jetson_perception.ros.frame_ids import below
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class SourceReader:
     node : rclpy Node
         Which reads and publishes.
     namespace : str
-        Of the source's topics and service, below the node's; empty for camera_node.
+        Of the source's topics and service, absolute or below the node's; empty for camera_node.
     params : callable
         Gives the SourceParams, as they are now; what they open is opened once.
     jpeg_params : callable
@@ -169,7 +170,7 @@ class SourceReader:
     def trying_again(self) -> str:
         """Why a source that was lost, or is not there yet, is opened again now and then."""
         capture = self._capture
-        if capture is None or capture.at_end or not capture.problem:
+        if capture is None or capture.at_end or capture.gave_up or not capture.problem:
             return ''
         return f'the source is opened again by itself; at present: {capture.problem}'
 
@@ -186,4 +187,4 @@ class SourceReader:
 
 def _camera_name(node: Node, namespace: str) -> str:
     """A name for who has given none: where the topics are."""
-    return f'{node.get_namespace()}/{namespace}'.strip('/')
+    return below(node, namespace).strip('/')
