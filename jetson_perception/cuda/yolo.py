@@ -13,66 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer, GrowingBuffer, PinnedBuffer
+from jetson_perception.cuda.buffers import DeviceBuffer
 from jetson_perception.cuda.compiler import load_module
+from jetson_perception.cuda.detection_blocks import (
+    DETECTED_BYTES,
+    OVERLAP_BLOCKS,
+    THREADS,
+    WORKSPACE_BYTES,
+    Block,
+    require_float,
+)
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
-from jetson_perception.printable import counted
-from jetson_perception.tasks.detection_options import MAX_CANDIDATES, score_thresholds
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.finite import not_finite, require_finite
-from jetson_perception.tasks.instance_masks import axis_on_grid, axis_sizes
-from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
     from jetson_perception.cuda.device import CudaDevice, Stream
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.preprocess import ImageTransform
+    from jetson_perception.tasks.results import Detections
     from jetson_perception.tasks.yolo import YoloLayout
 
-# The same as in yolo.cu.
-_THREADS = 512
-_BLOCK_ANCHORS = 64
-_OVERLAP_BLOCKS = 136
-_WORKSPACE_BYTES = 1 << 18
-_DETECTED_BYTES = 1 << 15
-_HEADER = np.dtype(
-    [
-        ('count', np.int32),
-        ('bad_scores', np.int32),
-        ('bad_boxes', np.int32),
-        ('bad_keypoints', np.int32),
-        ('bad_coefficients', np.int32),
-        ('bad_prototypes', np.int32),
-        ('unused', np.int32, 2),
-    ]
-)
-_HEADER_VALUES = _HEADER.itemsize // 4
-_ROW_VALUES = 6
-_AXIS = np.dtype([('begin', np.float64), ('step', np.float64), ('cells', np.int32, 2)])
-_FRAME = np.dtype(
-    [
-        ('axes', _AXIS, 2),
-        ('lowest', np.float32),
-        ('lowest_half', np.int32),
-        ('max_detections', np.int32),
-        ('class_agnostic', np.int32),
-        ('needed_share', np.float32),
-        ('offset_xy', np.float32, 2),
-        ('scale_xy', np.float32, 2),
-        ('source_wh', np.float32, 2),
-        ('threshold_count', np.int32),
-    ]
-)  # the thresholds follow
-# The same as in instance_masks.cu.
-_TILE_WH = (32, 16)
-_TILE_BLOCK = (32, 8)
-
-_MAX_BYTE = 255  # the most objects whose ids fit into a byte
-_FIRST_FRAME_NBYTES = 1024  # room for a threshold per class in most models
+_BLOCK_ANCHORS = 64  # the same as in yolo.cu
+_TILE_BLOCK = (32, 8)  # the same as in instance_masks.cu
 _FIRST_VALUE = {'anchor_free': 4, 'objectness': 5, 'end_to_end': 6}  # of the classes, or keypoints
 
 
@@ -131,8 +99,8 @@ class CudaDecoder:
             # For one frame at a time, because frames follow each other on the stream.
             self._keys = self._buffer((self._anchors,), np.uint64)
             self._class_ids = self._buffer((self._anchors,), np.int32)
-            self._work = self._buffer((_WORKSPACE_BYTES,), np.uint8)
-            self._detected = self._buffer((_DETECTED_BYTES,), np.uint8)
+            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
             coefficients = self._max_rows, layout.coefficient_count
             self._coefficients = self._buffer(coefficients, np.float32)
             if layout.coefficient_count:
@@ -140,7 +108,7 @@ class CudaDecoder:
                 name = self._expected[layout.prototypes][1].name
                 self._paint = masks.get_function(f'paint_instances_{name}', 'PiiiPPPPP')
             self._blocks = tuple(
-                self._resources.add(_Block(device, self._max_rows, layout.keypoint_count, grid_wh))
+                self._resources.add(Block(device, self._max_rows, layout.keypoint_count, grid_wh))
                 for _ in range(2)
             )
             self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
@@ -193,8 +161,7 @@ class CudaDecoder:
             a launch fails.
         """
         mine = self._blocks[block]
-        if not mine.is_prepared:
-            raise CudaError(f'block {block} was enqueued before it was prepared')
+        mine.require_prepared(block)
         for index, (shape, dtype) in self._expected.items():
             output = outputs[index]
             if output.shape != shape or output.dtype != dtype:
@@ -235,12 +202,12 @@ class CudaDecoder:
         """Release what is on the GPU; may be called twice. No work may be under way."""
         self._resources.close()
 
-    def _enqueue_anchors(self, output: DeviceBuffer, block: _Block, stream: Stream) -> None:
+    def _enqueue_anchors(self, output: DeviceBuffer, block: Block, stream: Stream) -> None:
         layout = self.layout
         self._find.launch(
             stream,
             (-(-self._anchors // _BLOCK_ANCHORS),),
-            (_THREADS,),
+            (THREADS,),
             output.address,
             *self._strides,
             self._anchors,
@@ -253,8 +220,8 @@ class CudaDecoder:
         )
         self._suppress.launch(
             stream,
-            (_OVERLAP_BLOCKS,),
-            (_THREADS,),
+            (OVERLAP_BLOCKS,),
+            (THREADS,),
             output.address,
             *self._strides,
             _FIRST_VALUE[layout.family] + layout.class_count,
@@ -267,12 +234,12 @@ class CudaDecoder:
             block.result_address,
         )
 
-    def _enqueue_end_to_end(self, output: DeviceBuffer, block: _Block, stream: Stream) -> None:
+    def _enqueue_end_to_end(self, output: DeviceBuffer, block: Block, stream: Stream) -> None:
         layout = self.layout
         self._read.launch(
             stream,
             (1,),
-            (_THREADS,),
+            (THREADS,),
             output.address,
             *self._strides,
             self._anchors,
@@ -287,7 +254,7 @@ class CudaDecoder:
             block.result_address,
         )
 
-    def _enqueue_masks(self, prototypes: DeviceBuffer, block: _Block, stream: Stream) -> None:
+    def _enqueue_masks(self, prototypes: DeviceBuffer, block: Block, stream: Stream) -> None:
         self._paint.launch(
             stream,
             block.tiles,
@@ -328,222 +295,6 @@ class CudaDecoder:
         return self._resources.add(DeviceBuffer(self.device, shape, dtype))
 
 
-class _Block:
-    """Memory for one frame's settings and for its result, on the GPU and on the host."""
-
-    def __init__(
-        self,
-        device: CudaDevice,
-        max_rows: int,
-        keypoint_count: int,
-        grid_wh: tuple[int, int] | None,
-    ) -> None:
-        self.is_prepared = False
-        self._max_rows = max_rows
-        self._keypoint_count = keypoint_count
-        self._row_values = _ROW_VALUES + 3 * keypoint_count
-        self._grid_wh = grid_wh
-        self._wanted_rows = 0
-        self._source_wh = (0, 0)
-        self._resources = Resources()
-        with self._resources.closed_on_error():
-            self._frame = self._resources.add(_Upload(device))
-            self._frame.ensure(_FIRST_FRAME_NBYTES)
-            self._rows = self._resources.add(_Download(device))
-            self._rows.ensure(self._rows_nbytes(max_rows))
-            self._ids = self._resources.add(_Download(device))
-
-    def prepare(self, transform: ImageTransform, options: DetectionOptions) -> bool:
-        """Write what the kernels read; returns whether that changes launches or copies."""
-        before = self._launched
-        self.is_prepared = False  # in case the rest fails
-        self._wanted_rows = min(options.max_detections, self._max_rows)
-        self._source_wh = transform.source_wh
-        self._write_frame(transform, options)
-        if self._grid_wh is not None:
-            self._ids.ensure(self._ids_nbytes(self._wanted_rows))
-        self.is_prepared = True
-        return self._launched != before
-
-    @property
-    def frame_address(self) -> int:
-        return self._frame.address
-
-    @property
-    def result_address(self) -> int:
-        return self._rows.address
-
-    @property
-    def ids_address(self) -> int:
-        return self._ids.address
-
-    @property
-    def tiles(self) -> tuple[int, int]:
-        """Number of blocks across and down that cover the source image."""
-        width, height = self._source_wh
-        return -(-width // _TILE_WH[0]), -(-height // _TILE_WH[1])
-
-    def upload(self, stream: Stream) -> None:
-        self._frame.enqueue(stream)
-
-    def download(self, stream: Stream) -> None:
-        self._rows.enqueue(stream, self._rows_nbytes(self._wanted_rows))
-        if self._grid_wh is not None:
-            self._ids.enqueue(stream, self._ids_nbytes(self._wanted_rows))
-
-    def header(self) -> Any:
-        count_and_more = self._rows.array[: _HEADER.itemsize].view(_HEADER)[0]
-        count = int(count_and_more['count'])
-        if not 0 <= count <= self._wanted_rows:
-            raise CudaError(
-                f'the GPU reports {counted(count, "detection")} of at most {self._wanted_rows}; '
-                'collect '
-                'after the stream has passed the frame'
-            )
-        return count_and_more
-
-    def result(self) -> Detections:
-        count = int(self.header()['count'])
-        values = self._rows.array.view(np.float32)
-        rows = values[_HEADER_VALUES:][: count * self._row_values].reshape(count, self._row_values)
-        return Detections(
-            rows[:, :4].copy(),
-            rows[:, 4].copy(),
-            rows[:, 5].copy().view(np.int32),
-            self._keypoints(rows),
-            self._instance_ids(count),
-        )
-
-    def close(self) -> None:
-        self.is_prepared = False
-        self._resources.close()
-
-    @property
-    def _launched(self) -> tuple[object, ...]:
-        """What a graph of this block depends on."""
-        masks_wh = self._source_wh if self._grid_wh is not None else None
-        return self.is_prepared, self._wanted_rows, self._frame.nbytes, masks_wh
-
-    def _keypoints(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        if not self._keypoint_count:
-            return None
-        return rows[:, _ROW_VALUES:].reshape(len(rows), self._keypoint_count, 3).copy()
-
-    def _instance_ids(self, count: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-        if self._grid_wh is None:
-            return None
-        width, height = self._source_wh
-        ids = self._ids.array[: self._ids_nbytes(count)]
-        if count > _MAX_BYTE:
-            return ids.view(np.uint16).reshape(height, width).copy()
-        return ids.reshape(height, width).copy()
-
-    def _rows_nbytes(self, count: int) -> int:
-        return (_HEADER_VALUES + count * self._row_values) * 4
-
-    def _ids_nbytes(self, count: int) -> int:
-        return self._source_wh[0] * self._source_wh[1] * (2 if count > _MAX_BYTE else 1)
-
-    def _write_frame(self, transform: ImageTransform, options: DetectionOptions) -> None:
-        lowest, thresholds = score_thresholds(options)
-        end = _FRAME.itemsize + thresholds.nbytes
-        self._frame.ensure(end)
-        data = self._frame.array
-        data[_FRAME.itemsize : end] = thresholds.view(np.uint8)
-        frame = data[: _FRAME.itemsize].view(_FRAME)[0]
-        frame['lowest'] = lowest
-        frame['lowest_half'] = int(np.float16(lowest).view(np.int16)) - 1
-        frame['max_detections'] = self._wanted_rows
-        frame['class_agnostic'] = options.class_agnostic
-        frame['needed_share'] = options.iou_threshold / (1 + options.iou_threshold)
-        frame['offset_xy'] = transform.offset_xy
-        frame['scale_xy'] = np.divide(transform.source_wh, transform.content_wh)
-        frame['source_wh'] = transform.source_wh
-        frame['threshold_count'] = len(thresholds)
-        if self._grid_wh is not None:
-            frame['axes'] = _axes(transform, self._grid_wh)
-
-
-class _Upload:
-    """Bytes that are uploaded to the GPU with each frame."""
-
-    def __init__(self, device: CudaDevice) -> None:
-        self.nbytes = 0
-        self._on_host = GrowingBuffer(lambda size: PinnedBuffer(device, (size,), np.uint8))
-        self._on_device = GrowingBuffer(lambda size: DeviceBuffer(device, (size,), np.uint8))
-
-    @property
-    def array(self) -> NDArray[np.uint8]:
-        return self._on_host.ensure(self.nbytes).array
-
-    @property
-    def address(self) -> int:
-        return self._on_device.ensure(self.nbytes).address
-
-    def ensure(self, nbytes: int) -> None:
-        """Make room for this many bytes, in few steps, since each makes graphs out of date."""
-        if self.nbytes < nbytes:
-            self.nbytes = 1 << (nbytes - 1).bit_length()
-            self._on_host.ensure(self.nbytes)
-            self._on_device.ensure(self.nbytes)
-
-    def enqueue(self, stream: Stream) -> None:
-        host = self._on_host.ensure(self.nbytes)
-        self._on_device.ensure(self.nbytes).copy_from_host(host, stream, self.nbytes)
-
-    def close(self) -> None:
-        try:
-            self._on_host.close()
-        finally:
-            self._on_device.close()
-
-
-class _Download:
-    """Bytes that kernels write for the host; directly there, if the GPU shares its memory."""
-
-    def __init__(self, device: CudaDevice) -> None:
-        mapped = self._is_shared = device.integrated
-        self._nbytes = 0
-        self._on_host = GrowingBuffer(
-            lambda size: PinnedBuffer(device, (size,), np.uint8, mapped=mapped)
-        )
-        self._on_device = GrowingBuffer(lambda size: DeviceBuffer(device, (size,), np.uint8))
-
-    @property
-    def array(self) -> NDArray[np.uint8]:
-        return self._on_host.ensure(self._nbytes).array
-
-    @property
-    def address(self) -> int:
-        on = self._on_host if self._is_shared else self._on_device
-        return on.ensure(self._nbytes).address or 0
-
-    def ensure(self, nbytes: int) -> None:
-        """Make room for this many bytes."""
-        self._nbytes = max(self._nbytes, nbytes)
-        self._on_host.ensure(self._nbytes)
-        if not self._is_shared:
-            self._on_device.ensure(self._nbytes)
-
-    def enqueue(self, stream: Stream, nbytes: int) -> None:
-        """Copy the first `nbytes` to the host, if that is needed."""
-        if not self._is_shared:
-            host = self._on_host.ensure(self._nbytes)
-            self._on_device.ensure(self._nbytes).copy_to_host(host, stream, nbytes)
-
-    def close(self) -> None:
-        try:
-            self._on_host.close()
-        finally:
-            self._on_device.close()
-
-
-def _axes(transform: ImageTransform, grid_wh: tuple[int, int]) -> list[tuple[Any, ...]]:
-    """The values of `_AXIS`, for columns and for rows."""
-    axes = (axis_on_grid(*sizes) for sizes in axis_sizes(transform, grid_wh))
-    return [(axis.begin, axis.step, (axis.first, axis.last)) for axis in axes]
-
-
 def _checked(
     layout: YoloLayout, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[DTypeLike]
 ) -> tuple[tuple[int, ...], np.dtype]:
@@ -559,7 +310,7 @@ def _checked(
             f'output {layout.output} is {shape}, not (1, …) with {layout.value_count} values per '
             'anchor; load the model again'
         )
-    _require_float(layout.output, dtype)
+    require_float(layout.output, dtype)
     return shape, dtype
 
 
@@ -573,13 +324,5 @@ def _checked_prototypes(
             f'output {layout.prototypes} is {shape}, not (1, {layout.coefficient_count}, …) mask '
             'prototypes; load the model again'
         )
-    _require_float(layout.prototypes, dtype)
+    require_float(layout.prototypes, dtype)
     return shape, dtype
-
-
-def _require_float(output: int, dtype: np.dtype) -> None:
-    if dtype not in (np.float16, np.float32):
-        raise ModelError(
-            f'output {output} is {dtype}; the GPU decodes float16 and float32: export the model '
-            'with one of these types'
-        )

@@ -25,7 +25,6 @@ from jetson_perception.tasks.object_layouts import (
 )
 from jetson_perception.tasks.oriented_boxes import OrientedLayout
 from jetson_perception.tasks.results import Detections
-from jetson_perception.tasks.yolo import YoloLayout
 from jetson_perception.tracking import TrackedResults
 
 if TYPE_CHECKING:
@@ -325,14 +324,14 @@ class YoloModel(Model[Detections, DetectionOptions]):
         return {} if self.info.stride else super()._assume()
 
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
-        if not isinstance(self.layout, YoloLayout):
-            return None  # decoded on the host
-        from jetson_perception.cuda.yolo import CudaDecoder
         from jetson_perception.models.cuda import CudaPath
+        from jetson_perception.models.cuda_decoders import make_decoder
 
         outputs = engine.output_buffers
         shapes, dtypes = [each.shape for each in outputs], [each.dtype for each in outputs]
-        decoder = CudaDecoder(engine.device, self.layout, shapes, dtypes)
+        decoder = make_decoder(engine.device, self.layout, self.network_wh, shapes, dtypes)
+        if decoder is None:
+            return None  # decoded on the host
         return CudaPath(engine, self.preprocessor, decoder, self.options)
 
 

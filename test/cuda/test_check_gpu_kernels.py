@@ -4,15 +4,17 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import box_cases
 import pytest
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector
 
 from jetson_perception.models import open_model
+from jetson_perception.tasks.results import Detections
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools'))
 
-from gpu_checks import kernels
+from gpu_checks import decoders, kernels
 from gpu_checks.checks import Checks
 
 OPTIONS = SimpleNamespace(sizes=((320, 240),))
@@ -41,3 +43,24 @@ def test_what_is_timed_is_right(standin, device, make, kernel_file, expected, tm
         check.name for check in checks.checks if check.kept is False and 'ms' not in check.name
     ] == []
     assert sum('find what the CPU finds' in name for name in names) == 1
+
+
+def test_decoders_are_compared_and_timed(standin, device, monkeypatch, tmp_path):
+    register_kernels(standin, 'boxes')
+    cases = [each for each in box_cases.NETWORKS if each.id in ('rt_detr', 'detr')]
+    monkeypatch.setattr(box_cases, 'NETWORKS', cases)
+    checks = Checks(tmp_path / 'found.json')
+    decoders.check_decoders(device, checks, repeats=2, runs=2)
+    found = {check.name: check for check in checks.checks}
+    assert len(found) == 4
+    assert found['detr: the kernels find what the CPU finds'].kept
+    assert found['detr: decoding, ms'].bar == '≤ 0.05'
+
+
+def test_a_decoder_that_finds_something_else_is_told(standin, device, monkeypatch, tmp_path):
+    register_kernels(standin, 'boxes')
+    monkeypatch.setattr(box_cases, 'NETWORKS', box_cases.NETWORKS[:1])
+    monkeypatch.setattr(box_cases, 'expected', lambda case: Detections.empty())
+    checks = Checks(tmp_path / 'found.json')
+    decoders.check_decoders(device, checks, repeats=2, runs=2)
+    assert checks.checks[0].kept is False

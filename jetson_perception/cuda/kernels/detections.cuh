@@ -1,4 +1,4 @@
-// What the kernels of yolo.cu and instance_masks.cu share about one frame.
+// What the kernels that find objects share about one frame.
 #pragma once
 
 // Where the pixels of one axis of the source image lie between the cells of a grid over the
@@ -9,11 +9,12 @@ struct Axis {
 };
 
 // What may change from frame to frame; it is in memory, so that launches can be repeated.
-// cuda/yolo.py has the same as a NumPy dtype.
+// cuda/detection_blocks.py has the same as a NumPy dtype.
 struct Frame {
     Axis across, down;         // of the grid of mask prototypes
     float lowest;              // the lowest score threshold of any class
-    int lowest_half;           // the same as the bits of a float16, less one step
+    float least_value;         // a logit, or score, that is below all that reach it, if barely
+    int lowest_half;           // the lowest as the bits of a float16, less one step
     int max_detections;
     int class_agnostic;
     float needed_share;        // IoU threshold t as t / (1 + t)
@@ -31,9 +32,9 @@ struct Detected {
     int row[CAPACITY];     // of the network's output
     int count;
 };
-static_assert(sizeof(Detected) <= 1 << 15, "cuda/yolo.py reserves 32 KiB");
+static_assert(sizeof(Detected) <= 1 << 15, "cuda/detection_blocks.py reserves 32 KiB");
 
-// The beginning of a result. cuda/yolo.py has the same as a NumPy dtype.
+// The beginning of a result. cuda/detection_blocks.py has the same as a NumPy dtype.
 struct Header {
     int count;
     // How many anchors or rows, keypoints and coefficients have a value that affects the result and

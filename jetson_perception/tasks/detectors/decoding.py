@@ -158,7 +158,7 @@ def _best_pairs(
     flat = values.reshape(-1)
     require_finite('scores', count_not_finite(flat), flat.size, 'values')
     thresholds = thresholds_of(options)
-    likely = np.flatnonzero(flat >= _least_value(thresholds.lowest, layout.activation))
+    likely = np.flatnonzero(flat >= least_value(thresholds.lowest, layout.activation))
     best = likely[np.argsort(-flat[likely], kind='stable')[:rows]]
     score = flat[best] if layout.activation == '' else sigmoid(flat[best])
     row, class_id = np.divmod(best, classes)
@@ -167,8 +167,8 @@ def _best_pairs(
     return row[chosen], score[chosen], class_id[chosen]
 
 
-def _least_value(threshold: float, activation: str) -> float:
-    """A value that is below all whose score reaches a threshold, if barely."""
+def least_value(threshold: float, activation: str) -> float:
+    """A value that is below all whose score reaches a threshold, if barely, by the activation."""
     if activation == '':
         return threshold
     if threshold >= 1:

@@ -1,0 +1,349 @@
+"""Finds detections on the GPU for detectors that are no YOLO: the twin of `decode_boxes`.
+
+Scores that the network gives, classes and boxes equal those of `tasks.detectors.decoding` to the
+last bit, and the same values are refused as not finite. What takes an exponential, like scores of
+logits or boxes of distributions, may differ in the last bits, and what depends on it: a score at
+its threshold, and the order of scores that differ as little. At most `MAX_CANDIDATES` boxes are
+used of networks that suppress by themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.cuda.buffers import DeviceBuffer
+from jetson_perception.cuda.compiler import load_module
+from jetson_perception.cuda.detection_blocks import (
+    DETECTED_BYTES,
+    OVERLAP_BLOCKS,
+    THREADS,
+    WORKSPACE_BYTES,
+    Block,
+    require_float,
+)
+from jetson_perception.cuda.preprocess import upload
+from jetson_perception.cuda.release import Resources
+from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.tasks.cells import cell_count
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES
+from jetson_perception.tasks.finite import require_finite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike
+
+    from jetson_perception.cuda.device import CudaDevice, Stream
+    from jetson_perception.tasks.detection_options import DetectionOptions
+    from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns
+    from jetson_perception.tasks.preprocess import ImageTransform
+    from jetson_perception.tasks.results import Detections
+
+# The same as in boxes.cu.
+_PAIRS_PER_BLOCK = 4 * THREADS
+_ROWS_PER_BLOCK = THREADS // 8
+_MAX_LEVELS = 4
+_KINDS = {'float32': 1, 'float16': 2, 'int32': 3, 'int64': 4}
+_ACTIVATIONS = {'': 0, 'sigmoid': 1, 'softmax': 2}
+_RELATIVE = {False: 0, True: 1, None: 2}
+_COLUMNS = np.dtype([(name, np.int32) for name in ('kind', 'first', 'row_stride', 'value_stride')])
+_LEVEL = np.dtype([(name, np.int32) for name in ('first_row', 'width', 'stride')])
+_NUMBERS = (
+    *('rows', 'score_columns', 'class_limit', 'activation', 'corners', 'relative', 'rows_first'),
+    *('unit', 'bins', 'level_count', 'suppresses'),
+)
+_LAYOUT = np.dtype(
+    [
+        *((name, _COLUMNS) for name in ('boxes', 'scores', 'classes', 'objectness', 'image')),
+        ('count', _COLUMNS),
+        *((name, np.int32) for name in _NUMBERS),
+        ('cell_center', np.float32),
+        ('network_wh', np.float32, 2),
+        ('levels', _LEVEL, _MAX_LEVELS),
+    ]
+)
+_HEADER = np.dtype(
+    [
+        (name, np.int32)
+        for name in (
+            *('count', 'bad_classes', 'bad_scores', 'bad_boxes', 'bad_sizes', 'used_rows'),
+            *('chosen', 'unused'),
+        )
+    ]
+)
+
+
+class CudaBoxDecoder:
+    """Decodes one engine's frames, as `cuda.yolo.CudaDecoder` does for YOLO.
+
+    Parameters
+    ----------
+    device : CudaDevice
+        The GPU.
+    layout : BoxLayout
+        What the engine's outputs contain.
+    network_wh : tuple of int
+        Width and height of the network's input, pixels.
+    output_shapes : sequence of tuple of int
+        The shapes of all outputs, from a run.
+    output_dtypes : sequence of dtype
+        The types of all outputs. Scores must be float32 or float16, other columns that the layout
+        names these, int32 or int64.
+
+    Raises
+    ------
+    ModelError
+        When an output does not have the layout's shape, or has another type.
+    CudaError
+        When the kernels cannot be compiled or loaded, or the GPU's memory is full.
+    """
+
+    def __init__(
+        self,
+        device: CudaDevice,
+        layout: BoxLayout,
+        network_wh: tuple[int, int],
+        output_shapes: Sequence[tuple[int, ...]],
+        output_dtypes: Sequence[DTypeLike],
+    ) -> None:
+        self.device = device
+        self.layout = layout
+        shapes = [tuple(shape) for shape in output_shapes]
+        dtypes = [np.dtype(dtype) for dtype in output_dtypes]
+        described = described_layout(layout, network_wh, shapes, dtypes)
+        self._rows = int(described['rows'][0])
+        self._values = self._rows * int(described['score_columns'][0])
+        self._expected = {
+            index: (shapes[index], dtypes[index]) for index in sorted(_named(layout))
+        }
+        several, scores = layout.several_classes_a_row, dtypes[layout.scores.output]
+        listed = self._values if several else self._rows
+        self._blocks_to_find = -(-listed // (_PAIRS_PER_BLOCK if several else _ROWS_PER_BLOCK))
+        self._resources = Resources()
+        with self._resources.closed_on_error():
+            module = self._resources.add(load_module(device, 'boxes'))
+            kernel = f'find_pairs_{scores.name}' if several else f'find_best_{scores.name}'
+            self._find = module.get_function(kernel, 'P' * (9 if several else 14))
+            self._suppress = module.get_function('suppress_boxes', 'PPPP')
+            self._described = self._buffer((1,), _LAYOUT)
+            # For one frame at a time, because frames follow each other on the stream.
+            self._keys = self._buffer((listed,), np.uint64)
+            self._chosen = self._buffer((self._rows,), np.uint64)
+            self._class_ids = self._buffer((self._rows,), np.int32)
+            self._work = self._buffer((WORKSPACE_BYTES,), np.uint8)
+            self._detected = self._buffer((DETECTED_BYTES,), np.uint8)
+            most = min(self._rows, MAX_CANDIDATES)
+            self._blocks = tuple(
+                self._resources.add(Block(device, most, activation=layout.activation))
+                for _ in range(2)
+            )
+            upload(described, self._described)
+            self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
+
+    def prepare(
+        self, transform: ImageTransform, options: DetectionOptions, block: int = 0
+    ) -> bool:
+        """Set up the next frame of a block; nothing is enqueued.
+
+        Returns whether a graph that was captured from this block's `enqueue` is out of date,
+        because `max_detections` has changed.
+
+        Raises
+        ------
+        CudaError
+            When the GPU's memory is full.
+        """
+        return self._blocks[block].prepare(transform, options)
+
+    def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
+        """Enqueue the work that finds detections and copies them to the host; capturable.
+
+        Raises
+        ------
+        CudaError
+            When the block was not prepared, an output does not have the expected shape or type, or
+            a launch fails.
+        """
+        mine = self._blocks[block]
+        mine.require_prepared(block)
+        for index, (shape, dtype) in self._expected.items():
+            output = outputs[index]
+            if output.shape != shape or output.dtype != dtype:
+                raise CudaError(
+                    f'output {index} is {output.dtype} {output.shape}; expected {dtype} {shape}'
+                )
+        mine.upload(stream)
+        self.enqueue_kernels(outputs, stream, block)
+        mine.download(stream)
+
+    def enqueue_kernels(
+        self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
+    ) -> None:
+        """`enqueue` without the copies, for measurements."""
+        layout, mine = self.layout, self._blocks[block]
+
+        def address(columns: Columns | None) -> int:
+            return 0 if columns is None else outputs[columns.output].address
+
+        read = [address(layout.scores), address(layout.boxes)]
+        class_ids = []
+        if not layout.several_classes_a_row:
+            read += [address(each) for each in (layout.classes, layout.objectness, layout.image)]
+            read += [0 if layout.count is None else outputs[layout.count].address]
+            class_ids = [self._class_ids.address]
+        self._find.launch(
+            stream,
+            (self._blocks_to_find,),
+            (THREADS,),
+            *read,
+            self._described.address,
+            mine.frame_address,
+            self._keys.address,
+            self._chosen.address,
+            *class_ids,
+            self._work.address,
+            self._detected.address,
+            mine.result_address,
+        )
+        if layout.suppresses:
+            self._suppress.launch(
+                stream,
+                (OVERLAP_BLOCKS,),
+                (THREADS,),
+                mine.frame_address,
+                self._work.address,
+                self._detected.address,
+                mine.result_address,
+            )
+
+    def collect(self, block: int = 0) -> Detections:
+        """The detections of a block's frame, once the stream has passed it; new arrays.
+
+        Raises
+        ------
+        ModelError
+            When values are not finite; see `tasks.detectors.decoding.decode_boxes`.
+        """
+        mine = self._blocks[block]
+        self._require_finite(mine.header(_HEADER))
+        return mine.result()
+
+    def close(self) -> None:
+        """Release what is on the GPU; may be called twice. No work may be under way."""
+        self._resources.close()
+
+    def _require_finite(self, header: Any) -> None:
+        """Refuse a result if the kernels met values that are not finite, as the twin does."""
+        several, chosen = self.layout.several_classes_a_row, int(header['chosen'])
+        scores, unit = int(header['used_rows']), 'rows'
+        if several:
+            scores, unit = self._values, 'values'
+        require_finite('classes', int(header['bad_classes']), self._rows, 'rows')
+        require_finite('scores', int(header['bad_scores']), scores, unit)
+        require_finite('boxes', int(header['bad_boxes']), chosen, 'rows')
+        require_finite('boxes', int(header['bad_sizes']), chosen, 'rows')
+
+    def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
+        return self._resources.add(DeviceBuffer(self.device, shape, dtype))
+
+
+def _named(layout: BoxLayout) -> set[int]:
+    """Indices of the outputs that the layout reads."""
+    columns = (layout.boxes, layout.scores, layout.classes, layout.objectness, layout.image)
+    counts = () if layout.count is None else (layout.count,)
+    return {*(each.output for each in columns if each is not None), *counts}
+
+
+def described_layout(
+    layout: BoxLayout,
+    network_wh: tuple[int, int],
+    shapes: Sequence[tuple[int, ...]],
+    dtypes: Sequence[np.dtype],
+) -> Any:
+    """The layout as the kernels read it.
+
+    Raises
+    ------
+    ModelError
+        When outputs do not have the layout's shapes, or have types that the kernels do not read.
+    """
+    described = np.zeros(1, _LAYOUT)
+    require_float(layout.scores.output, dtypes[layout.scores.output])
+    sizes: dict[str, tuple[int, int]] = {}
+    for name in ('boxes', 'scores', 'classes', 'objectness', 'image'):
+        columns: Columns | None = getattr(layout, name)
+        if columns is not None:
+            index = columns.output
+            sizes[name], places = _placed(columns, shapes[index])
+            described[name] = (_kind(index, dtypes[index]), *places)
+    if layout.count is not None:
+        described['count'] = (_kind(layout.count, dtypes[layout.count]), 0, 0, 0)
+    rows, columns_of_scores = sizes['scores']
+    box_values = 4 * max(layout.bins, 1)
+    cells = cell_count(network_wh, layout.grid) if layout.grid else rows
+    if sizes['boxes'][1] != box_values or {cells, *(size[0] for size in sizes.values())} != {rows}:
+        raise ModelError(
+            f'boxes, scores and classes have {sizes} rows and columns, where {rows} rows and '
+            f'{box_values} values a box are expected; load the model again'
+        )
+    values = {
+        'rows': rows,
+        'score_columns': columns_of_scores,
+        'class_limit': layout.class_count or np.iinfo(np.int32).max,
+        'activation': _ACTIVATIONS[layout.activation],
+        'relative': _RELATIVE[layout.relative],
+        'level_count': len(layout.grid),
+    }
+    for name in ('corners', 'rows_first', 'unit', 'bins', 'suppresses', 'cell_center'):
+        values[name] = getattr(layout, name)
+    for name, value in values.items():
+        described[name] = value
+    described['network_wh'] = network_wh
+    first = 0
+    for level, stride in enumerate(layout.grid):
+        width, height = (-(-side // stride) for side in network_wh)
+        described['levels'][0, level] = first, width, stride
+        first += width * height
+    return described
+
+
+def _placed(columns: Columns, shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """Number of rows and columns; where the first value is, and the steps to the next ones.
+
+    As `Columns.read` finds them, in an output without gaps.
+    """
+    dimensions = 1 if columns.count == 0 else 2
+    kept = list(shape)
+    while len(kept) > dimensions and kept[0] == 1:
+        del kept[0]
+    if len(kept) == dimensions + 1 and kept[-1] == 1:
+        del kept[-1]
+    if len(kept) != dimensions or not math.prod(kept):
+        raise ModelError(
+            f'output {columns.output} is {shape}; the GPU decodes outputs of one image with a '
+            'fixed number of rows'
+        )
+    if dimensions == 1:
+        return (kept[0], 1), (0, 1, 0)
+    rows, all_columns = reversed(kept) if columns.transposed else kept
+    count = all_columns - columns.first if columns.count < 0 else columns.count
+    if count < 1 or columns.first + count > all_columns:
+        raise ModelError(
+            f'output {columns.output} is {shape}, without the columns that it had when the model '
+            'was loaded; load the model again'
+        )
+    strides = (1, rows) if columns.transposed else (all_columns, 1)
+    return (rows, count), (columns.first * strides[1], *strides)
+
+
+def _kind(output: int, dtype: np.dtype) -> int:
+    """The number of a type that the kernels read."""
+    if dtype.name not in _KINDS:
+        raise ModelError(
+            f'output {output} is {dtype}; the GPU decodes {", ".join(_KINDS)}: export the model '
+            'with one of these types'
+        )
+    return _KINDS[dtype.name]

@@ -1,0 +1,45 @@
+"""The kernels of detectors that are no YOLO on a real GPU.
+
+The cases are those of the emulator's tests. For their times: `tools/check_gpu.py --only kernels`.
+"""
+
+import box_cases
+import numpy as np
+import pytest
+
+from jetson_perception.cuda import CudaDevice, cuda_problem
+from jetson_perception.cuda.compiler import find_nvcc
+from jetson_perception.tasks.detection_options import DetectionOptions
+
+pytestmark = pytest.mark.gpu
+
+_problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
+if _problem:
+    pytest.skip(_problem, allow_module_level=True)
+
+
+@pytest.fixture(scope='module')
+def device():
+    device = CudaDevice.get(0)
+    yield device
+    device.close()
+
+
+@pytest.mark.parametrize('case', [*box_cases.cases(), *box_cases.NETWORKS])
+def test_equals_the_twin(device, case):
+    box_cases.check(device, case)
+
+
+@pytest.mark.parametrize('name', ['rt_detr', 'detr', 'yolo_nas', 'yolox', 'nanodet', 'suppressed'])
+def test_the_same_result_each_time(device, name):
+    """Candidates are listed in whatever order threads come; the result must not show it."""
+    options = DetectionOptions(0, 0.5, 1000)
+    case = box_cases.Case(box_cases.LAYOUTS[name], 900, 900, 100, steps=20, options=options)
+    on_device = box_cases.OnDevice(device, case)
+    with device.pushed():
+        first = on_device.decoded(case)
+        for time in range(200):
+            again = on_device.decoded(case, time % 2)
+            for field in ('xyxy', 'score', 'class_id'):
+                np.testing.assert_array_equal(getattr(again, field), getattr(first, field))
+    on_device.close()

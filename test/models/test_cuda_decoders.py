@@ -1,0 +1,81 @@
+"""Exports of detectors on the stand-in GPU: kernels read their outputs as their frameworks do."""
+
+import gc
+import json
+import queue
+from pathlib import Path
+
+import numpy as np
+import pytest
+import standin_onnxruntime
+import standin_pycuda
+from emulated_gpu import register_kernels
+from pipeline.waiting import DEADLINE_S
+
+from jetson_perception.cuda.boxes import CudaBoxDecoder
+from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
+from jetson_perception.models import YoloModel
+from jetson_perception.pipeline import CudaLane, Frame, Pipeline, RawImage, make_lane
+from jetson_perception.tasks.detection_options import DetectionOptions
+
+DATA = Path(__file__).resolve().parents[1] / 'exports/data'
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+OPTIONS = DetectionOptions(score_threshold=0.5, iou_threshold=0.45)
+
+
+@pytest.fixture
+def standin(monkeypatch):
+    standin = standin_pycuda.install(monkeypatch)
+    standin_onnxruntime.install(monkeypatch, standin)
+    for name in ('preprocess', 'boxes'):
+        register_kernels(standin, name)
+    yield standin
+    gc.collect()
+    standin.check()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'rf_detr',
+        'd_fine_hugging_face',
+        'detr_hugging_face',
+        'rt_detr_ultralytics',
+        'rt_detr_ultralytics_8_3',
+        'yolo_nas',
+        'pp_yoloe_without_nms_documented',
+        'nanodet',
+        'nanodet_plus_rectangular',
+        'yolov6',
+        'efficient_nms_documented',
+        'tf_ssd_documented',
+        'mmdetection_documented',
+    ],
+)
+def test_a_lane_finds_what_the_framework_finds(standin, monkeypatch, name):
+    made = []
+    collect = CudaBoxDecoder.collect
+
+    def noted(self, block=0):
+        made.append(block)
+        return collect(self, block)
+
+    monkeypatch.setattr(CudaBoxDecoder, 'collect', noted)
+    model = YoloModel(OnnxRuntimeCudaEngine(DATA / f'{name}.onnx'))
+    results = queue.Queue()
+    lane = make_lane('a', model, lambda frame, found: results.put(found), lambda: OPTIONS)
+    assert isinstance(lane, CudaLane)
+    pipeline = Pipeline([lane])
+    pipeline.start()
+    try:
+        raw = RawImage(IMAGE.reshape(480, -1), 'bgr8', 640, 480)
+        pipeline.offer(Frame(lambda: IMAGE, raw=raw))
+        found = results.get(timeout=DEADLINE_S)
+    finally:
+        pipeline.close()
+        model.close()
+    assert len(made) == 1
+    wanted = json.loads((DATA / f'{name}.json').read_text())
+    assert found.class_id.tolist() == [each['class_id'] for each in wanted]
+    assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
+    assert np.abs(found.xyxy - [each['xyxy'] for each in wanted]).max() < 0.01
