@@ -27,6 +27,7 @@ from jetson_perception.cuda.detection_blocks import (
 from jetson_perception.cuda.preprocess import upload
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.printable import counted
 from jetson_perception.tasks.cells import cell_count
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.finite import require_finite
@@ -286,8 +287,9 @@ def described_layout(
     cells = cell_count(network_wh, layout.grid) if layout.grid else rows
     if sizes['boxes'][1] != box_values or {cells, *(size[0] for size in sizes.values())} != {rows}:
         raise ModelError(
-            f'boxes, scores and classes have {sizes} rows and columns, where {rows} rows and '
-            f'{box_values} values a box are expected; load the model again'
+            f'rows and columns of boxes, scores and classes are {sizes}, where '
+            f'{counted(rows, "row")} and {counted(box_values, "value")} a box are expected; '
+            f'load the model again'
         )
     values = {
         'rows': rows,
