@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.each_once import EachOnce
 from jetson_perception.ros.image_taker import image_taker
 from jetson_perception.ros.outside_executor import OutsideExecutor
 from jetson_perception.ros.quiet_events import NO_WARNINGS
-from jetson_perception.ros.subscription_fit import SubscriptionFit
+from jetson_perception.ros.steady_timer import steady_timer
+from jetson_perception.ros.subscription_fit import Fit, SubscriptionFit
 from jetson_perception.ros.threaded_subscription import ThreadedSubscription
 from jetson_perception.ros.topic_facts import overridden_reliability
 from jetson_perception.ros.udp_participant import UdpParticipant, UdpSubscription
@@ -24,8 +26,16 @@ if TYPE_CHECKING:
     from jetson_perception.ros.image_topic import ImageTopic
 
 
+#: How long a subscription that brings images stays beside one that is to bring more of them: by
+#: default, a publisher's process announces itself every 3 s, and is not heard of before.
+_MOST_BESIDE_S = 5.0
+
+
 class ImageSubscription:
     """Subscribes to a topic by the transport, and with the reliability, that its publishers need.
+
+    Where images come, and have to come over UDP from now on, the subscription stays until the
+    other one has brought an image: its publishers hear of that one some time after it was made.
 
     Parameters
     ----------
@@ -70,9 +80,15 @@ class ImageSubscription:
         self._callback = callback
         self._on_new = on_new
         self._on_end = on_end
-        self._on_image = on_image
+        self._each_once = EachOnce(on_image) if on_image is not None else None
         self._base = topic.qos_profile(every_frame=every_frame)
         self._subscription: Any = None
+        #: What the subscription was made for, and whether an image has come by it.
+        self._made_for, self._has_come = Fit(), False
+        #: The one that takes over with its first image.
+        self._next: ThreadedSubscription | None = None
+        self._taking_over = node.create_guard_condition(self._take_over)
+        self._beside: Any = None
         #: Why images come over UDP, as it was said last.
         self._said = ''
         fixed = self._overridden() or ('reliable' if every_frame else reliability)
@@ -106,6 +122,7 @@ class ImageSubscription:
     def close(self) -> None:
         """Unsubscribe."""
         self._fit.close()
+        self._node.destroy_guard_condition(self._taking_over)
         self._destroy()
 
     def _overridden(self) -> str:
@@ -113,10 +130,22 @@ class ImageSubscription:
         return overridden_reliability(self._node, self._topic.name)
 
     def _make(self) -> None:
+        self._made_for, self._has_come = self._fit.wanted, False
+        self._begin(self._made())
+
+    def _begin(self, subscription: Any) -> None:
+        """Go by a subscription from now on."""
+        self._subscription = subscription
+        self._on_new(subscription)
+        if isinstance(subscription, ThreadedSubscription):
+            subscription.start()
+
+    def _made(self) -> Any:
+        """A subscription as it is wanted, which takes nothing yet."""
         wanted = self._fit.wanted
         profile = qos.with_reliability(self._base, reliable=wanted.reliable)
         overridable = qos.overridable(profile, reliability=bool(self._overridden()))
-        taker = image_taker() if self._on_image is not None else None
+        taker = image_taker() if self._each_once is not None else None
         group = None if taker is None else OutsideExecutor()
         subscription: Any = self._node.create_subscription(
             self._topic.message_type,
@@ -129,25 +158,34 @@ class ImageSubscription:
         node = self._node
         if wanted.transport.over_udp:
             subscription, node = self._over_udp(subscription, threaded=taker is not None)
-        if taker is not None:
-            subscription = self._threaded(subscription, node, taker)
-        self._subscription = subscription
-        self._on_new(subscription)
-        if isinstance(subscription, ThreadedSubscription):
-            subscription.start()
+        return subscription if taker is None else self._threaded(subscription, node, taker)
 
     def _threaded(self, subscription: Any, node: Node, taker: ImageTaker) -> ThreadedSubscription:
         """What takes the images of a subscription that this node has."""
-        assert self._on_image is not None, 'else no taker'
-        return ThreadedSubscription(
+        made = ThreadedSubscription(
             self._node,
             subscription,
             taker,
-            self._on_image,
+            lambda image: self._take(image, made),
             lambda: self._fit.judged,
-            self._fit.check,
+            self._prepare,
             partial(node.destroy_subscription, subscription),
         )
+        return made
+
+    def _take(self, image: TakenImage, by: ThreadedSubscription) -> None:
+        """Hand an image on; in the thread of the subscription that has brought it."""
+        assert self._each_once is not None, 'else no taker'
+        self._has_come = True
+        self._fit.image_taken(image.size_bytes)
+        self._each_once.hand_on(image)
+        if by is self._next:
+            self._taking_over.trigger()
+
+    def _prepare(self) -> None:
+        """Decide how images are received, while one waits to be taken."""
+        self._has_come = True
+        self._fit.check()
 
     def _over_udp(self, subscription: Any, *, threaded: bool) -> tuple[Any, Node]:
         """A subscription that offers UDP alone in place of this one, which stays if that fails.
@@ -179,12 +217,41 @@ class ImageSubscription:
         return made, node
 
     def _make_anew(self) -> None:
+        self._drop_next()
+        wanted = self._fit.wanted.transport
+        # What is only tried, as nothing comes, has nothing to keep.
+        to_udp = wanted.reason and not self._made_for.transport.over_udp
+        if to_udp and self._has_come and isinstance(self._subscription, ThreadedSubscription):
+            self._made_for = self._fit.wanted
+            self._next = self._made()
+            self._beside = steady_timer(self._node, _MOST_BESIDE_S, self._take_over)
+            self._next.start()
+            return
         if self._subscription is not None:
             self._on_end()
         self._destroy()
         self._make()
 
+    def _take_over(self) -> None:
+        """Leave the subscription for the next one, which has brought an image or waited for it."""
+        if self._next is None:
+            return
+        self._on_end()
+        taking_over, self._next = self._next, None
+        self._drop_next()
+        self._destroy()
+        self._begin(taking_over)
+
+    def _drop_next(self) -> None:
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            self._node.destroy_timer(beside)
+        dropped, self._next = self._next, None
+        if dropped is not None:
+            dropped.destroy()
+
     def _destroy(self) -> None:
+        self._drop_next()
         subscription, self._subscription = self._subscription, None
         if isinstance(subscription, UdpSubscription | ThreadedSubscription):
             subscription.destroy()

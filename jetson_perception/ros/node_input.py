@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.camera.shown import shown
+from jetson_perception.dds import transports
 from jetson_perception.errors import ParameterError
 from jetson_perception.printable import counted, printable
 from jetson_perception.ros.camera_parameters import OwnSourceParams
@@ -109,8 +111,15 @@ class NodeInput:
         ]
 
     def open(self) -> None:
-        """Be ready for topics that are received over UDP, before the first of them is."""
-        if not self._reads_itself:
+        """Be ready for topics that are received over UDP, before the first of them is.
+
+        A participant hears of a driver when that announces itself again: with what Fast DDS does
+        by default, 3 s later.
+        """
+        if self._reads_itself or not transports.udp_alone():
+            return
+        # Who needs it tries again, and says what is lost without it.
+        with suppress(Exception):
             self._udp_participant.opened()
 
     def close(self) -> None:

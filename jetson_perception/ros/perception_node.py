@@ -83,6 +83,7 @@ class PerceptionNode(ManagedNode):
         for index, each in enumerate(self.node_input.places()):
             # One by one: if one cannot be made, `cleanup` takes those before it down.
             self._cameras.append(NodeCamera(self, index, each.prefix, each.make))
+        self.node_input.open()  # discovery goes on while models open
         START_TIMES.done('inputs')
         self._models.open(self.openers())
         START_TIMES.done('models')
@@ -99,6 +100,7 @@ class PerceptionNode(ManagedNode):
         cameras, self._cameras = self._cameras, []
         for camera in cameras:
             camera.input.destroy()
+        self.node_input.close()
         self.left_behind.add(self._models.close())
 
     def end_soon(self) -> None:
@@ -222,8 +224,7 @@ class PerceptionNode(ManagedNode):
             if self.ending.is_set():
                 raise PerceptionError('the process is ending')
             self.get_logger().info(f'{self.busy()[0]}; no image is taken until then')
-        if len(cameras) > 1:  # now, and not when one comes and the others' images would wait
-            self.node_input.open()
+        self.node_input.open()  # again, after a deactivation
         for camera in cameras:
             camera.start(pipeline.offer)
 

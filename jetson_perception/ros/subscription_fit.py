@@ -88,6 +88,8 @@ class SubscriptionFit:
         #: Of the largest image that has come, and when the transport was last decided on.
         self._image_bytes = self._judged_bytes = 0
         self._timer = steady_timer(node, _CHECK_S, self._check_if_changed)
+        #: Has the executor decide anew without waiting for the timer.
+        self._look = node.create_guard_condition(self._check_size)
 
     @property
     def judged(self) -> bool:
@@ -99,16 +101,23 @@ class SubscriptionFit:
         """Whether a publisher has been seen, and the transport is decided on."""
         return self.judged and (self._trial is None or self._trial.is_over)
 
+    def image_taken(self, nbytes: int) -> None:
+        """Have the transport decided on anew at once if images have grown; in any thread."""
+        self._image_bytes = max(self._image_bytes, nbytes)
+        if self._is_larger():
+            self._look.trigger()
+
     def message_arrived(self, nbytes: int = 0) -> None:
         """Trust the transport by which a message of this size has come."""
         self._is_quiet = False
-        self._image_bytes = max(self._image_bytes, nbytes)
+        self.image_taken(nbytes)
         if self._trial is not None:
             self._trial.message_arrived()
 
     def close(self) -> None:
         """Follow no longer."""
         self._node.destroy_timer(self._timer)
+        self._node.destroy_guard_condition(self._look)
 
     def check(self) -> bool:
         """See who publishes now; whether the subscription has to be made anew."""
@@ -130,12 +139,18 @@ class SubscriptionFit:
         self._trial = SharedMemoryTrial() if tries else None
         return self._want(Fit(self._reliable_for(publishers), transport), self._left > _MOST_LEFT)
 
+    def _check_size(self) -> None:
+        if self._is_larger():
+            self.check()
+
+    def _is_larger(self) -> bool:
+        """Whether a segment that holds all the images before may be too small for one."""
+        return self._image_bytes > max(self._judged_bytes, transports.SMALLEST_SEGMENT)
+
     def _check_if_changed(self) -> None:
         is_quiet, self._is_quiet = self._is_quiet, True
         publishers = self._publishers.find()
-        # The size counts where a segment that holds all the smaller ones may be too small for it.
-        is_larger = self._image_bytes > max(self._judged_bytes, transports.SMALLEST_SEGMENT)
-        if is_larger or _ids(publishers) != self._judged:
+        if self._is_larger() or _ids(publishers) != self._judged:
             self.check()
         elif self._trial is not None:
             tried = self._trial.needs_udp()

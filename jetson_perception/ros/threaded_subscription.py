@@ -119,7 +119,9 @@ class ThreadedSubscription(InnerSubscription):
         self._wake.trigger()
 
     def start(self) -> None:
-        """Begin to take images."""
+        """Begin to take images; harmless where it has begun."""
+        if self in _started:
+            return
         _started.add(self)
         self._thread.start()
 

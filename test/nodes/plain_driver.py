@@ -2,7 +2,8 @@
 
     plain_driver.py TOPIC best_effort|reliable WIDTHxHEIGHT RATE
 
-publishes numbered images until standard input ends, then prints how many it has sent.
+publishes images until standard input ends, then prints how many it has sent. The frame_id of each
+is the number of its period: while nobody subscribes, none is sent.
 """
 
 import array
@@ -25,14 +26,15 @@ def main():
     message = Image(width=width, height=height, encoding='mono8', step=width)
     message._data = array.array('B', bytes(width * height))
     say('ready')
-    sent, due = 0, time.monotonic()
+    sent, period, due = 0, 0, time.monotonic()
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
         now = time.time_ns()
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 10**9)
-        message.header.frame_id = str(sent)
+        message.header.frame_id = str(period)
         if images.get_subscription_count():
             images.publish(message)
             sent += 1
+        period += 1
         due += 1 / float(rate)
     say(sent)
 

@@ -103,7 +103,10 @@ def longest_run(masks):
 @needs_large_sockets
 def test_the_second_participant_shows_no_node(peer, seg):
     masks = peer.collect('mask', Image)
-    seg()
+    node = seg()
+    # Before anybody publishes, so that discovery takes none of the images' time.
+    peer.wait_for_log(node, 'waiting for images')
+    peer.wait_for(lambda: '_seg_node_images' in peer.node.get_node_names(), 'the participant')
     with driver(peer):
         peer.wait_for(lambda: masks, 'a mask')
         # What begins with an underscore is hidden from `ros2 node list`.

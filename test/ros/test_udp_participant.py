@@ -91,6 +91,9 @@ class WantsUdp:
     def close(self):
         pass
 
+    def image_taken(self, nbytes):
+        pass
+
     def message_arrived(self, nbytes):
         pass
 
