@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from typing import TYPE_CHECKING, Any
+
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from jetson_perception.errors import ModelError, ParameterError, SourceError
 from jetson_perception.parameter_sections import files_for_others, given_files
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from jetson_perception.ros.parameters import Parameters
 
 _FIELDS_SHOWN = 3
+#: Topics of the nodes, which many take for parameters; they are near names of parameters.
+_TOPICS = ('image', 'image_raw', 'camera_info', 'mask', 'annotated')
 
 
 class GivenParameters:
@@ -135,7 +141,7 @@ class GivenParameters:
                 name, other = parameter.name, self._other_names().get(parameter.name, '')
                 raise ParameterError(
                     f'{self._node.get_name()} has no parameter {printable(name)}; '
-                    f'{_hint(name, list(known), other)}',
+                    f'{_hint(name, parameter.value, list(known), other)}',
                     name,
                 )
         for declared in self._declared:
@@ -218,19 +224,33 @@ def unknown_parameters(
         new = new_parameter(name, known)
         if new and new not in node._parameter_overrides:
             continue  # `require_new_names` makes an error of it
-        hint = _hint(name, known, new or (other_names or {}).get(name, ''))
+        value = node._parameter_overrides[name].value
+        hint = _hint(name, value, known, new or (other_names or {}).get(name, ''))
         texts.append(f'{node.get_name()} has no parameter {printable(name)}; {hint} It is ignored')
     return texts
 
 
-def _hint(name: str, known: Sequence[str], same: str) -> str:
+def _hint(name: str, value: Any, known: Sequence[str], same: str) -> str:
     """What may have been meant by an unknown name; `same` if that is known."""
     # YAML has a mapping where a list is meant, such as class_score_thresholds.
     no_mapping = next((one for one in known if name.startswith(f'{one}.')), None)
     if no_mapping:
         return f'{printable(no_mapping)} is not a mapping: config/ shows how to write it.'
     close = [same] if same else difflib.get_close_matches(name, known, n=1)
+    if isinstance(value, str) and (name in _TOPICS or (not close and _is_topic(value))):
+        what = f'{name} is a topic' if name in _TOPICS else 'if it is meant as a topic'
+        return (
+            f'{what}: start the node with `-r {printable(name)}:={shlex.quote(printable(value))}`.'
+        )
     return f'did you mean {close[0]}?' if close else 'config/ lists the existing ones.'
+
+
+def _is_topic(value: str) -> bool:
+    """Whether a value can be the full name of a topic, which has no dot as most paths have."""
+    try:
+        return value.startswith('/') and bool(validate_full_topic_name(value))
+    except InvalidTopicNameException:
+        return False
 
 
 def _blocks(names: Iterable[str], own: Collection[str] = ()) -> dict[str, set[str]]:

@@ -11,7 +11,7 @@ from jetson_perception.model_info import did_you_mean
 from jetson_perception.printable import listed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from rclpy.node import Node
 
@@ -87,13 +87,19 @@ def _text(node: Node, topic: str, names: list[str]) -> str:
         of_topic = [name for name in settable if _topic_of(name) == topic]
         there = listed(of_topic, _MOST_NAMED) if of_topic else 'nothing'
         return f'{ignored}: of the topic {printable(topic)} can be set {there}'
-    near = _near(topic, {_topic_of(name) for name in settable})
-    hint = f'; did you mean {near}?' if near else ''
-    return f'{ignored}: {node.get_name()} has no topic {printable(topic)}{hint}'
+    topics = sorted({_topic_of(name) for name in settable})
+    near = _near(topic, topics)
+    hint = f'did you mean {near}?' if near else f'it has {listed(topics, _MOST_NAMED) or "none"}'
+    return f'{ignored}: {node.get_name()} has no topic {printable(topic)}; {hint}'
 
 
-def _near(topic: str, known: Iterable[str]) -> str:
-    """The topic that was meant: often its name without the namespace was given; '' if unknown."""
-    topics = sorted(known)
+def _near(topic: str, topics: Sequence[str]) -> str:
+    """The topic that was meant: often its name without the namespace was given; '' if unknown.
+
+    Topics of a node are alike in their namespace, so the last part of the name has to be near.
+    """
     ends = [each for each in topics if each.endswith(f'/{topic.strip("/")}')]
-    return next(iter(ends or difflib.get_close_matches(topic, topics, n=1)), '')
+    near = difflib.get_close_matches(topic, topics, n=len(topics) or 1)
+    own = topic.rpartition('/')[2]
+    alike = [each for each in near if difflib.get_close_matches(own, [each.rpartition('/')[2]])]
+    return next(iter(ends or alike), '')

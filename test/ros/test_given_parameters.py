@@ -42,6 +42,37 @@ def test_an_unknown_parameter_is_reported_with_the_nearest_name(make_node, name,
     assert told in text
 
 
+@dataclass(frozen=True)
+class OfImages:
+    image_topics: tuple[str, ...] = param((), 'Topics.')
+    image_rate: float = param(0.0, 'Rate.')
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'told'),
+    [
+        pytest.param(
+            'image',
+            '/camera/image_raw',
+            'image is a topic: start the node with `-r image:=/camera/image_raw`. It is ignored',
+            id='input',
+        ),
+        pytest.param('image', 'a b', "-r image:='a b'`.", id='quoted'),
+        pytest.param('image_raw', 'camera/x', 'image_raw is a topic: ', id='near_a_parameter'),
+        pytest.param('overlay', '/x/overlay', 'if it is meant as a topic: ', id='by_its_value'),
+        pytest.param('image_rat', '/x/y', 'did you mean image_rate?', id='mistyped'),
+        pytest.param('zzzzzz', '/data/my.onnx', 'config/ lists the existing ones', id='path'),
+        pytest.param('image', 5, 'did you mean image_rate?', id='number'),
+    ],
+)
+def test_a_topic_that_is_given_as_a_parameter(make_node, name, value, told):
+    node = make_node(**{name: value})
+    Parameters(node, OfImages)
+    (text,) = unknown_parameters(node)
+    assert f'configured has no parameter {name}; ' in text
+    assert told in text
+
+
 class TestBlocks:
     """Parameters of one engine, say, under its name."""
 

@@ -36,13 +36,27 @@ def test_nothing_is_said_of_what_has_an_effect(unused):
         pytest.param('/seg/mesk', '; did you mean /seg/mask?', id='mistyped'),
         pytest.param('mask', '; did you mean /seg/mask?', id='without_its_namespace'),
         pytest.param('/mask', '; did you mean /seg/mask?', id='in_no_namespace'),
-        pytest.param('/zzzz', '', id='unknown'),
+        pytest.param('/seg/mask_2', '; did you mean /seg/mask?', id='longer'),
+        pytest.param('/zzzz', '; it has /seg/mask', id='unknown'),
+        pytest.param('/seg/overlay', '; it has /seg/mask', id='unknown_in_its_namespace'),
+        pytest.param('/seg/mas/z', '; it has /seg/mask', id='below_another'),
     ],
 )
 def test_a_topic_that_there_is_not(unused, topic, hint):
     name = f'{topic}.publisher.depth'
     (text,) = unused(**{name: 3})
     assert text == f'qos_overrides.{name} is ignored: configured has no topic {topic}{hint}'
+
+
+def test_the_topics_of_a_node_that_has_many_or_none(make_node):
+    given = {'qos_overrides./seg/zzzz.publisher.depth': 3}
+    node = make_node(**given)
+    assert unused_qos_overrides(node)[0].endswith('has no topic /seg/zzzz; it has none')
+    for number in range(20):
+        node.create_publisher(String, f'/seg/mask{number}', **qos.overridable(qos.RESULTS))
+    (text,) = unused_qos_overrides(node)
+    assert '; it has /seg/mask0, /seg/mask1, ' in text
+    assert text.endswith(' and 12 more')
 
 
 def test_one_line_for_each_topic(unused):
