@@ -145,6 +145,18 @@ class Tracker(ABC):
         """IoU of places, centers and sizes, with boxes, shape (n, m)."""
         return box_ious(box_filter.to_corners(centers), boxes.xyxy)
 
+    @staticmethod
+    def _height_overlaps(centers: NDArray[np.float64], boxes: Boxes) -> NDArray[np.float64]:
+        """IoU of their vertical extents alone, shape (n, m).
+
+        Objects that cross are mostly at different distances, which their heights and their lower
+        edges tell (HMIoU of Yang et al., Hybrid-SORT, AAAI 2024, arXiv:2308.00783).
+        """
+        places, found = box_filter.to_corners(centers)[:, None], boxes.xyxy
+        both = np.minimum(places[..., 3], found[:, 3]) - np.maximum(places[..., 1], found[:, 1])
+        span = np.maximum(places[..., 3], found[:, 3]) - np.minimum(places[..., 1], found[:, 1])
+        return np.clip(both, 0, None) / np.maximum(span, 1e-9)
+
     def _advance(self, time_s: float, size_wh: tuple[int, int], buffer_s: float) -> None:
         """Go to the time of a frame; drop what is over."""
         before, self._time_s = self._time_s, time_s
@@ -156,8 +168,10 @@ class Tracker(ABC):
         # By half a millisecond more, as stamps are rounded.
         kept = time_s - self._tracks.seen_s <= buffer_s + 5e-4
         step_s = max(time_s - before, _LEAST_STEP_S)
-        state = box_filter.predict(self._tracks.state, step_s, self._is_lost())
-        kept &= ~self._is_lost() | _inside(state[:, box_filter.POSITION], size_wh)
+        state, is_lost = self._tracks.state.copy(), self._is_lost()
+        state[is_lost] = box_filter.unseen(state[is_lost], size_wh)
+        state = box_filter.predict(state, step_s)
+        kept &= ~is_lost | _inside(state[:, box_filter.POSITION], size_wh)
         self._tracks.state = state
         if not kept.all():
             self._tracks = self._tracks[kept]
