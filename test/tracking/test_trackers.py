@@ -119,6 +119,15 @@ def test_a_stamp_may_repeat(kind):
         assert following.ids(moved(BOX, 2 * step), after_ns=0) == [0]
 
 
+def test_what_is_gone_ends_though_the_stamp_repeats(kind):
+    following = Following(kind, track_buffer=0.1)
+    assert following.ids(BOX) == [0]
+    for _ in range(110):  # at least a millisecond each
+        following.ids(after_ns=0)
+    assert not len(following.track.tracker.tracks)
+    assert following.ids(BOX, after_ns=0) == [1]
+
+
 def test_time_counts_and_not_frames(kind):
     """At 600 pixels a second, frames of very unequal intervals follow the same object."""
     following = Following(kind)
