@@ -36,6 +36,8 @@ class Round(NamedTuple):
         IoU of each pair.
     least : float
         The overlap that a pair needs, more than 0.
+    likeness : ndarray, shape (n, m), or float
+        How much of its overlap a pair is worth, 0 to 1.
     bonus : ndarray, shape (n, m), or float
         What a pair is worth in addition to its overlap, not less than 0.
     """
@@ -44,6 +46,7 @@ class Round(NamedTuple):
     columns: NDArray[np.bool_]
     overlaps: NDArray[np.float64]
     least: float
+    likeness: NDArray[np.float64] | float = 1.0
     bonus: NDArray[np.float64] | float = 0.0
 
 
@@ -109,7 +112,8 @@ def assign_in_turn(
         allowed = (each.overlaps >= each.least) & rows[:, None] & columns
         # Only what is above the least counts: one good pair is worth more than two poor ones,
         # which would give the ids of two objects to those beside them.
-        row, column = assign(each.overlaps - each.least + _LEAST_GAIN + each.bonus, allowed)
+        gains = (each.overlaps - each.least) * each.likeness + each.bonus
+        row, column = assign(gains + _LEAST_GAIN, allowed)
         taken_rows.append(row)
         taken_columns.append(column)
     return np.concatenate(taken_rows), np.concatenate(taken_columns)

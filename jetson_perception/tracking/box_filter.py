@@ -29,6 +29,9 @@ _ACCELERATED_A_SECOND = (_ACCELERATED * _HZ) ** 2 * _HZ
 _FIRST_POSITION = (2 * _MEASURED) ** 2
 _FIRST_VELOCITY = (10 * _ACCELERATED * _HZ) ** 2
 
+#: So near to the edge of the image, as a share of its size, a box is cut by it.
+_AT_EDGE = 0.05
+
 POSITION, VELOCITY, POSITION_VARIANCE, COVARIANCE, VELOCITY_VARIANCE = range(5)
 """The rows of a state, each with four columns: center x, center y, width, height."""
 
@@ -67,8 +70,36 @@ def first_states(measured: NDArray[np.float64]) -> NDArray[np.float64]:
     return state
 
 
+def unseen(state: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """States of boxes that were not seen last: their width and height stay as they are.
+
+    Where the edge of the image cuts a box, only the other side moves with the object that comes or
+    goes, and the center half as fast; from now on the center moves as that side did.
+
+    Parameters
+    ----------
+    state : ndarray, shape (n, 5, 4)
+        Not changed.
+    size_wh : tuple of int
+        The image's size.
+
+    Returns
+    -------
+    ndarray, shape (n, 5, 4)
+    """
+    after = state.copy()
+    centers, size = state[:, POSITION, :2], state[:, POSITION, 2:]
+    near = _AT_EDGE * size
+    is_cut_first = centers - size / 2 <= near
+    is_cut_last = centers + size / 2 >= size_wh - near
+    growth = state[:, VELOCITY, 2:] / 2
+    after[:, VELOCITY, :2] += growth * (is_cut_first.astype(int) - is_cut_last)
+    after[:, VELOCITY, 2:] = 0
+    return after
+
+
 def predict(
-    state: NDArray[np.float64], elapsed_s: float | NDArray[np.float64], keeps_size: NDArray
+    state: NDArray[np.float64], elapsed_s: float | NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """States after some time in which nothing was measured.
 
@@ -78,8 +109,6 @@ def predict(
         Not changed.
     elapsed_s : float or ndarray, shape (n, 1)
         How long, seconds; not negative.
-    keeps_size : ndarray, shape (n,), bool
-        Boxes whose width and height stay as they are: those that were not seen last.
 
     Returns
     -------
@@ -87,8 +116,6 @@ def predict(
     """
     position, velocity, variance, covariance, velocity_variance = np.moveaxis(state, 1, 0)
     after = np.empty_like(state)
-    velocity = velocity.copy()
-    velocity[keeps_size, 2:] = 0
     unit = _scale(position) ** 2
     acceleration = _ACCELERATED_A_SECOND * unit
     after[:, POSITION] = position + velocity * elapsed_s

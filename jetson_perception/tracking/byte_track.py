@@ -34,6 +34,8 @@ class ByteTrack(Tracker):
         least = params.track_iou_threshold
         has_id = self._tracks.track_id >= 0
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
-        yield Round(has_id, boxes.is_sure, overlaps, least)
-        yield Round(has_id & ~self._is_lost(), ~boxes.is_sure, overlaps, max(_UNSURE_IOU, least))
-        yield Round(~has_id, boxes.is_sure, overlaps, least)
+        likeness = self._height_overlaps(self._positions(), boxes)
+        is_followed, unsure_least = has_id & ~self._is_lost(), max(_UNSURE_IOU, least)
+        yield Round(has_id, boxes.is_sure, overlaps, least, likeness)
+        yield Round(is_followed, ~boxes.is_sure, overlaps, unsure_least, likeness)
+        yield Round(~has_id, boxes.is_sure, overlaps, least, likeness)

@@ -48,11 +48,13 @@ class OcSort(Tracker):
         has_id = tracks.track_id >= 0
         is_followed = has_id & ~self._is_lost()
         overlaps = self._overlaps(self._positions(), boxes) * may_pair
-        yield Round(has_id, boxes.is_sure, overlaps, least, self._agreement(boxes))
-        yield Round(is_followed, ~boxes.is_sure, overlaps, max(_UNSURE_IOU, least))
+        likeness = self._height_overlaps(self._positions(), boxes)
+        sure, unsure = boxes.is_sure, ~boxes.is_sure
+        yield Round(has_id, sure, overlaps, least, likeness, self._agreement(boxes))
+        yield Round(is_followed, unsure, overlaps, max(_UNSURE_IOU, least), likeness)
         found_last = self._overlaps(tracks.last_boxes, boxes) * may_pair
-        yield Round(has_id, boxes.is_sure, found_last, least)
-        yield Round(~has_id, boxes.is_sure, overlaps, least)
+        yield Round(has_id, sure, found_last, least, likeness)
+        yield Round(~has_id, sure, overlaps, least, likeness)
 
     def _agreement(self, boxes: Boxes) -> NDArray[np.float64]:
         """How well each box lies in the direction of each track, 0 to 0.2; shape (n, m)."""
@@ -73,9 +75,8 @@ class OcSort(Tracker):
         gaps_s = (time_s - tracks.seen_s)[:, None]
         steps = min(max(math.ceil(float(gaps_s.max()) / _STEP_S), 1), _MOST_STEPS)
         begin, state = tracks.last_boxes, tracks.seen_state
-        whole = np.zeros(len(tracks), bool)
         for step in range(1, steps + 1):
-            state = box_filter.predict(state, gaps_s / steps, whole)
+            state = box_filter.predict(state, gaps_s / steps)
             if step < steps:  # the last one is the box itself, with which it continues
                 on_the_way = begin + (centers - begin) * (step / steps)
                 state = box_filter.correct(state, on_the_way)

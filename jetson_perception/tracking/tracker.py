@@ -67,6 +67,8 @@ class Tracker(ABC):
         solver()
         self._tracks = Tracks.none()
         self._next_id = 0
+        self._stamp_s: float | None = None
+        # That of the stamps, but it goes on where they repeat.
         self._time_s: float | None = None
         self._last_time_s: float | None = None
         self._size_wh: tuple[int, int] | None = None
@@ -105,7 +107,7 @@ class Tracker(ABC):
         class_agnostic : bool
             Let a box continue a track of another class.
         """
-        self._advance(time_s, size_wh, params.track_buffer)
+        now_s = self._advance(time_s, size_wh, params.track_buffer)
         count = len(boxes.xyxy)
         if count > MOST_BOXES:
             boxes = _first(boxes, MOST_BOXES)
@@ -113,10 +115,10 @@ class Tracker(ABC):
         if not class_agnostic:
             may_pair &= self._tracks.class_id[:, None] == boxes.class_id
         rows, columns = assign_in_turn(self._rounds(boxes, may_pair, params))
-        self._continue(boxes, rows, columns, time_s)
+        self._continue(boxes, rows, columns, now_s)
         found = np.full(len(self._tracks), -1, np.intp)
         found[rows] = columns
-        self._begin(boxes, found, time_s, params)
+        self._begin(boxes, found, now_s, params)
         return self._ids(count)
 
     @abstractmethod
@@ -145,22 +147,39 @@ class Tracker(ABC):
         """IoU of places, centers and sizes, with boxes, shape (n, m)."""
         return box_ious(box_filter.to_corners(centers), boxes.xyxy)
 
-    def _advance(self, time_s: float, size_wh: tuple[int, int], buffer_s: float) -> None:
-        """Go to the time of a frame; drop what is over."""
-        before, self._time_s = self._time_s, time_s
-        self._last_time_s = before
+    @staticmethod
+    def _height_overlaps(centers: NDArray[np.float64], boxes: Boxes) -> NDArray[np.float64]:
+        """IoU of their vertical extents alone, shape (n, m).
+
+        Objects that cross are mostly at different distances, which their heights and their lower
+        edges tell (HMIoU of Yang et al., Hybrid-SORT, AAAI 2024, arXiv:2308.00783).
+        """
+        places, found = box_filter.to_corners(centers)[:, None], boxes.xyxy
+        both = np.minimum(places[..., 3], found[:, 3]) - np.maximum(places[..., 1], found[:, 1])
+        span = np.maximum(places[..., 3], found[:, 3]) - np.minimum(places[..., 1], found[:, 1])
+        return np.clip(both, 0, None) / np.maximum(span, 1e-9)
+
+    def _advance(self, stamp_s: float, size_wh: tuple[int, int], buffer_s: float) -> float:
+        """Go to the time of a frame, which is returned; drop what is over."""
+        before, self._stamp_s = self._stamp_s, stamp_s
+        self._last_time_s = self._time_s
         resized, self._size_wh = self._size_wh not in (None, size_wh), size_wh
-        if before is None or resized or not 0 <= time_s - before <= buffer_s:
-            self._tracks = Tracks.none()
-            return
+        begins = before is not None and (resized or not 0 <= stamp_s - before <= buffer_s)
+        if before is None or self._time_s is None or begins:
+            self._tracks, self._time_s = Tracks.none(), stamp_s
+            return stamp_s
+        step_s = max(stamp_s - before, _LEAST_STEP_S)
+        self._time_s += step_s
         # By half a millisecond more, as stamps are rounded.
-        kept = time_s - self._tracks.seen_s <= buffer_s + 5e-4
-        step_s = max(time_s - before, _LEAST_STEP_S)
-        state = box_filter.predict(self._tracks.state, step_s, self._is_lost())
-        kept &= ~self._is_lost() | _inside(state[:, box_filter.POSITION], size_wh)
+        kept = self._time_s - self._tracks.seen_s <= buffer_s + 5e-4
+        state, is_lost = self._tracks.state.copy(), self._is_lost()
+        state[is_lost] = box_filter.unseen(state[is_lost], size_wh)
+        state = box_filter.predict(state, step_s)
+        kept &= ~is_lost | _inside(state[:, box_filter.POSITION], size_wh)
         self._tracks.state = state
         if not kept.all():
             self._tracks = self._tracks[kept]
+        return self._time_s
 
     def _continue(
         self, boxes: Boxes, rows: NDArray[np.intp], columns: NDArray[np.intp], time_s: float
