@@ -12,7 +12,8 @@ demo_options = \
 	$(if $(SOURCE),--source '$(SOURCE)') \
 	$(if $(MODEL),--model '$(MODEL)') \
 	$(if $(DURATION),--duration '$(DURATION)') \
-	$(if $(OUTPUT),--output '$(OUTPUT)')
+	$(if $(OUTPUT),--output '$(OUTPUT)') \
+	$(if $(filter-out false,$(VIEW)),--view)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ help: ## List the targets
 setup: ## Get what is missing, build the package: SCENES=OFF leaves the rendered scenes out
 	@tools/setup.sh
 
-demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder
+demo: ## Run camera_node and seg_node: SOURCE=file://… MODEL=my.onnx DURATION=10 OUTPUT=folder VIEW=true
 	@$(ready) && python -m jetson_perception.ros.demo $(demo_options) $(ARGS)
 
 demo-yolo: ## The same with yolo_node: a detector and a pose model on rendered people

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from jetson_perception.view.newest_slot import NewestSlot
+from jetson_perception.view.reducing import Reducing
+from jetson_perception.view.viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ class _Feed:
     """
 
     def __init__(self) -> None:
-        self.slots: list[NewestSlot[Picture]] = []
+        self.viewers: list[Viewer] = []
+        self.reducing = Reducing()
         self.close: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._lock = Lock()
@@ -44,8 +46,8 @@ class _Feed:
         with self._lock:
             picture, self._newest = self._newest, None
         if picture is not None:
-            for slot in self.slots:
-                slot.put(picture)
+            for viewer in self.viewers:
+                viewer.slot.put(picture)
 
 
 class PictureFeeds:
@@ -62,18 +64,18 @@ class PictureFeeds:
         self._feeds: dict[str, _Feed] = {}
 
     @contextmanager
-    def watching(self, topic: str) -> Iterator[NewestSlot[Picture]]:
-        """A slot that gets the pictures of a topic within the block."""
-        slot: NewestSlot[Picture] = NewestSlot()
+    def watching(self, topic: str) -> Iterator[Viewer]:
+        """A viewer who gets the pictures of a topic within the block."""
         feed = self._feeds.get(topic)
         if feed is None:
             feed = self._feeds[topic] = _Feed()
             feed.close = self._robot.open_pictures(topic, feed.give)
-        feed.slots.append(slot)
+        viewer = Viewer(feed.reducing)
+        feed.viewers.append(viewer)
         try:
-            yield slot
+            yield viewer
         finally:
-            feed.slots.remove(slot)
-            if not feed.slots:
+            feed.viewers.remove(viewer)
+            if not feed.viewers:
                 del self._feeds[topic]
                 feed.close()

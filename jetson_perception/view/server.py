@@ -149,15 +149,15 @@ class Server:
 
     async def _mjpeg(self, request: web.Request) -> Any:
         topic = await self._topic(request)
-        with self._seats.taken(), self._pictures.watching(topic) as slot:
-            return await send_mjpeg(request, slot)
+        with self._seats.taken(), self._pictures.watching(topic) as viewer:
+            return await send_mjpeg(request, viewer)
 
     async def _picture_socket(self, request: web.Request) -> Any:
         topic = await self._topic(request)
         with self._seats.taken():
             opened = await open_socket(request)
-            with self._pictures.watching(topic) as slot:
-                await send_pictures(opened, slot)
+            with self._pictures.watching(topic) as viewer:
+                await send_pictures(opened, viewer)
         return opened
 
     async def _state_socket(self, request: web.Request) -> Any:

@@ -8,6 +8,7 @@ socket. (Browsers open six connections to a server at most, but many WebSockets.
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from aiohttp import WSMsgType, web
 if TYPE_CHECKING:
     from jetson_perception.view.newest_slot import NewestSlot
     from jetson_perception.view.robot import Picture
+    from jetson_perception.view.viewer import Viewer
 
 #: Pictures on their way to the page at once: one is shown while the next one travels.
 _UNDER_WAY = 2
@@ -36,12 +38,16 @@ async def open_socket(request: web.Request) -> Any:
     opened = web.WebSocketResponse(
         heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_MESSAGE_BYTES, compress=False, timeout=0.5
     )
+    _keep_little(request.transport)
     await opened.prepare(request)
     return opened
 
 
-async def send_pictures(opened: Any, slot: NewestSlot[Picture]) -> None:
-    """Send pictures over a WebSocket, each once the page says `next`, until it closes."""
+async def send_pictures(opened: Any, viewer: Viewer) -> None:
+    """Send pictures over a WebSocket, each once the page says `next`, until it closes.
+
+    Where the page says `figures`, it is told what it gets and what not, as JSON.
+    """
     wanted = asyncio.Semaphore(_UNDER_WAY)
     under_way = 0
 
@@ -49,16 +55,21 @@ async def send_pictures(opened: Any, slot: NewestSlot[Picture]) -> None:
         nonlocal under_way
         while True:
             await wanted.acquire()
-            picture = await slot.take()
+            picture = await viewer.next()
             under_way += 1
             await opened.send_bytes(picture.data)
 
     sending = asyncio.ensure_future(send())
     try:
         async for message in opened:
-            if message.type is WSMsgType.TEXT and message.data == 'next' and under_way:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            if message.data == 'next' and under_way:
                 under_way -= 1
+                viewer.has_taken()
                 wanted.release()
+            elif message.data == 'figures':
+                await opened.send_str(json.dumps(viewer.figures()))
     finally:
         await _ended(sending)
 
@@ -78,20 +89,25 @@ async def send_states(opened: Any, slot: NewestSlot[str]) -> None:
         await _ended(sending)
 
 
-async def send_mjpeg(request: web.Request, slot: NewestSlot[Picture]) -> Any:
+async def send_mjpeg(request: web.Request, viewer: Viewer) -> Any:
     """Answer with one picture after the other, until the viewer is gone."""
     response = web.StreamResponse(
         headers={'Content-Type': f'multipart/x-mixed-replace; boundary={_BOUNDARY}'}
     )
     _keep_little(request.transport)
     await response.prepare(request)
-    with suppress(ConnectionError, asyncio.TimeoutError):
+    asked = asyncio.ensure_future(viewer.next())
+    try:
         while not _is_gone(request):
-            try:
-                picture = await asyncio.wait_for(slot.take(), _LOOK_S)
-            except asyncio.TimeoutError:
-                continue
-            await asyncio.wait_for(response.write(_part(picture)), _PATIENCE_S)
+            done, _ = await asyncio.wait({asked}, timeout=_LOOK_S)
+            if done:
+                await asyncio.wait_for(response.write(_part(asked.result())), _PATIENCE_S)
+                viewer.has_taken()
+                asked = asyncio.ensure_future(viewer.next())
+    except (ConnectionError, asyncio.TimeoutError):
+        pass  # the viewer is gone, or takes nothing
+    finally:
+        asked.cancel()
     return response
 
 

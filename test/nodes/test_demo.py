@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from urllib.request import urlopen
 
 import cv2
 import numpy as np
@@ -51,6 +53,7 @@ def test_with_a_slow_engine_the_newest_frame_wins_and_the_table_says_how_many_we
     for stage in ('transport', 'inference', 'publish', 'total'):
         assert re.search(rf'│ {stage} +│ +\d+\.\d\d ms │', done.stdout), done.stdout
     assert 'class ratios: ' in done.stdout
+    assert 'make demo VIEW=true' in done.stdout
     # A second has 6 pictures; where there are few, it is recorded for longer.
     assert number(done.stdout, r'the video annotated\.\w+ \(') > 12
     assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
@@ -82,6 +85,30 @@ def test_a_model_of_the_other_demo(tmp_path, node, make, command, launch_file):
     assert done.returncode == 1
     assert f'Here: {command} MODEL={model}' in done.stdout
     assert f'({launch_file})' in done.stdout
+
+
+@pytest.mark.slow
+def test_it_goes_on_in_a_browser_until_it_is_told_to_end(tmp_path):
+    pytest.importorskip('aiohttp')
+    model = color_segmentation(tmp_path / 'colors.onnx')
+    options = ('--model', str(model), '--source', 'scene://oranges?width=320&height=240&fps=10')
+    command = demo_command(
+        *('--output', str(tmp_path / 'out'), '--duration', '1', '--record', '1', *options),
+        *('--view', '--view-port', '0'),
+    )
+    environ = {**os.environ, 'COLUMNS': '120', 'PYTHONUNBUFFERED': '1'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as demo:
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if found := re.search(r'in a browser: (http://\S+) \(Ctrl\+C', line):
+                break
+        with urlopen(found[1], timeout=20) as page:
+            assert b'<title>Live view</title>' in page.read()
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(30) == 0
+    assert any('class ratios: ' in line for line in said)
+    assert_saved(tmp_path / 'out')
 
 
 @pytest.mark.parametrize('output', ['seg', '.'])

@@ -18,7 +18,7 @@ from nodes.browser import Browser  # noqa: E402 - which needs aiohttp
 from jetson_perception.view.server import Server  # noqa: E402 - as well
 
 TOKEN = 'a token of enough characters'
-PATIENCE_S = GUESS_S = 0.3
+PATIENCE_S = GUESS_S = 0.2
 DEADLINE_S = 10.0
 
 

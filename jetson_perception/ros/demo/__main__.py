@@ -28,7 +28,11 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.pipeline import STAGES
 from jetson_perception.printable import counted, printable
 from jetson_perception.process.streams import replace_what_cannot_be_shown
+<<<<<<< HEAD
 from jetson_perception.process.tables import print_table
+=======
+from jetson_perception.ros.demo.looking import look
+>>>>>>> v
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.pictures import remove_old, save
 from jetson_perception.ros.demo.stage import Stage
@@ -99,12 +103,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help='folder for pictures, video and logs; by default demo_output/seg or demo_output/yolo',
     )
+    parser.add_argument(
+        '--view', action='store_true', help='then go on, and show it in a browser until Ctrl+C'
+    )
+    parser.add_argument('--view-port', default='8080', help='port of that page')
     return parser
 
 
 def _demo(args: argparse.Namespace, console: Console) -> None:
     require_log_folder()
     processes = _processes(args)
+    view = processes.pop() if args.view else None
     source = args.source or SCENES[args.node]
     console.print(
         f'Starting camera_node ({shown(source)}) and {processes[0].executable} …', highlight=False
@@ -137,21 +146,47 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         # Where every engine takes long, few frames have all results.
         stage.listen(_RECORD_MORE * args.record, lambda: len(observer.pictures) >= _ENOUGH)
         recorded_s = time.monotonic() - begun
+        if view is None:
+            stack.close()  # what follows needs no nodes
+        _conclude(args, console, observer, windows, findings, recorded_s)
+        observer.destroy_node()
+        if view is None:
+            again = 'make demo' if args.node == 'seg' else 'make demo-yolo'
+            _say(console, f'To look at it in a browser: {again} VIEW=true')
+            return
+        look(
+            view,
+            args.output / 'view.log',
+            nodes,
+            lambda address: _say(console, f'Look at it in a browser: {address} (Ctrl+C ends it)'),
+        )
+
+
+def _conclude(
+    args: argparse.Namespace,
+    console: Console,
+    observer: Observer,
+    windows: dict[str, Window],
+    findings: list[str],
+    recorded_s: float,
+) -> None:
+    """Save the pictures and say what was measured and found."""
     if not observer.pictures:
         raise PerceptionError(f'no annotated image arrived; the logs are in {args.output}')
     rate = len(observer.pictures) / recorded_s
     video, (width, height) = save(observer.pictures, args.output, rate)
     _report(console, f'{width}×{height}', windows)
     for line in (*findings, *observer.agreement()):
-        console.print(line, highlight=False, soft_wrap=True)
-    where = args.output.resolve()
-    console.print(
+        _say(console, line)
+    _say(
+        console,
         f'Pictures, the video {video.name} ({counted(len(observer.pictures), "picture")}, '
-        f'{recorded_s:.0f} s) and logs are in {where}',
-        highlight=False,
-        soft_wrap=True,
+        f'{recorded_s:.0f} s) and logs are in {args.output.resolve()}',
     )
-    observer.destroy_node()
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _processes(args: argparse.Namespace) -> list[NodeProcess]:
@@ -166,6 +201,8 @@ def _processes(args: argparse.Namespace) -> list[NodeProcess]:
         namespace=f'{NAMESPACE}/{args.node}',
         camera_namespace=f'{NAMESPACE}/camera',
         loop='true',
+        view='true' if args.view else 'false',
+        view_port=args.view_port,
     )
     if values['source'].startswith('scene://') and '?' not in values['source']:
         values |= {'width': '1280', 'height': '720', 'frame_rate': '30.0'}

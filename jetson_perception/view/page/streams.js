@@ -43,6 +43,8 @@ class Pictures {
   #paused = false;
   #hidden = true;
   #shown = [];
+  // What the server says of this viewer: pictures skipped for newer ones, and how they are reduced.
+  #figures = null;
 
   constructor(topic, canvas, say) {
     this.#topic = topic;
@@ -76,6 +78,7 @@ class Pictures {
       this.#socket.onclose = null;
       this.#socket.close();
       this.#socket = null;
+      this.#figures = null;
     }
     this.#sayRate();
   }
@@ -86,11 +89,16 @@ class Pictures {
     const socket = new WebSocket(`${scheme}://${location.host}/pictures?${query}`);
     socket.binaryType = 'blob';
     socket.onmessage = async (message) => {
+      if (typeof message.data === 'string') {
+        this.#figures = JSON.parse(message.data);
+        return;
+      }
       await this.#show(message.data);
       if (socket.readyState === WebSocket.OPEN) socket.send('next');
     };
     socket.onclose = () => {
       this.#socket = null;
+      this.#figures = null;
       this.#timer = setTimeout(() => this.#update(), AGAIN_MS);
     };
     this.#socket = socket;
@@ -120,7 +128,15 @@ class Pictures {
     const since = performance.now() - RATE_OVER_MS;
     this.#shown = this.#shown.filter((time) => time > since);
     const rate = this.#shown.length / (RATE_OVER_MS / 1000);
+    const { skipped = 0, reduced = '' } = this.#figures ?? {};
     if (this.#paused) this.#say('paused');
-    else this.#say(rate ? `${rate.toFixed(1)} pictures/s` : 'no picture comes');
+    else if (!rate) this.#say('no picture comes');
+    else {
+      const told = [`${rate.toFixed(1)} pictures/s`];
+      if (skipped) told.push(`${skipped} skipped`);
+      if (reduced) told.push(`${reduced} for this link`);
+      this.#say(told.join(', '));
+    }
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send('figures');
   }
 }
