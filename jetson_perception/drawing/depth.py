@@ -23,7 +23,7 @@ def color_depth(depth: DepthMap) -> NDArray[np.uint8]:
     Parameters
     ----------
     depth : DepthMap
-        Meters are colored by their inverse, which tells near distances apart.
+        Metres are colored by their inverse, which tells near distances apart.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def _colored(values: NDArray[np.float32], meaning: str) -> NDArray[np.uint8]:
 
 
 def _nearness(values: NDArray[np.float32], meaning: str) -> NDArray[np.float32]:
-    """What grows towards the camera; meters are above 0."""
+    """What grows towards the camera; metres are above 0."""
     if meaning == 'metric':
         return np.float32(1) / values
     return -values if meaning == 'relative' else values

@@ -88,7 +88,7 @@ def recognize_depth(outputs: NetworkOutputs, info: ModelInfo) -> DepthLayout:
         What a run gave.
     info : ModelInfo
         `task`, `depth_values` and `path` are used. Without `depth_values`, inverse depth is
-        assumed, which is never published in meters.
+        assumed, which is never published in metres.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def depth_of_image(
     -----
     Values are interpolated bilinearly. Of an image that fills the input, the outermost values are
     those of the outermost pixels (`align_corners=True`), as in Ultralytics and Depth Anything.
-    What is not in front of the camera is NaN in meters, as REP 118 has it.
+    What is not in front of the camera is NaN in metres, as REP 118 has it.
     """
     sides = without_ones(output.shape)
     if sides is None:

@@ -105,7 +105,7 @@ class TestCommands:
     def test_info(self, path, capsys):
         assert main(['info', str(path)]) == 0
         shown = capsys.readouterr().out
-        for text in ('depth from one image', 'meters; output output0', "the task, 'depth'"):
+        for text in ('depth from one image', 'metres; output output0', "the task, 'depth'"):
             assert text in shown
 
     def test_run(self, path, picture, capsys):

@@ -462,13 +462,13 @@ class TestMonocularDepth:
             det__model=str(detector(tmp_path / 'det.onnx', [LEFT])),
         )
         start(process)
-        meters = peer.collect('near/depth', Image)
+        metres = peer.collect('near/depth', Image)
         relative = peer.collect('far/depth/relative', Image)
         images = peer.image_publisher()
         pixels = np.zeros((90, 270, 3), np.uint8)
         pixels[:, 135:, 2] = 255
         msg = image_message(pixels, header=unique_header('front_optical'))
-        answers = peer.ask(images, msg, meters, relative)
+        answers = peer.ask(images, msg, metres, relative)
         for answer in answers:
             assert answer.header == msg.header
             assert (answer.encoding, answer.step) == ('32FC1', 4 * 270)
