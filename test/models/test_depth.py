@@ -33,7 +33,7 @@ def picture(tmp_path):
 
 
 class TestModel:
-    def test_an_export_of_ultralytics_is_in_meters(self, path):
+    def test_an_export_of_ultralytics_is_in_metres(self, path):
         with open_model(path) as model:
             assert isinstance(model, DepthModel)
             assert model.preprocessor.resize == 'stretch'

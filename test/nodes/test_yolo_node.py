@@ -451,7 +451,7 @@ class TestClassifiers:
 
 
 class TestMonocularDepth:
-    def test_meters_and_others_have_topics_of_their_own(self, peer, start, tmp_path):
+    def test_metres_and_others_have_topics_of_their_own(self, peer, start, tmp_path):
         process = node_process(
             'yolo_node',
             peer.namespace,
