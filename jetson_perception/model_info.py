@@ -94,7 +94,7 @@ class ModelInfo:
     output : str
         Of semantic segmentation and classification: 'logits', 'probabilities' or 'class_ids'.
     depth_values : str
-        Of depth: 'metric' (meters), 'relative' (larger is farther), 'inverse' (larger is nearer).
+        Of depth: 'metric' (metres), 'relative' (larger is farther), 'inverse' (larger is nearer).
     resize : str
         How images are fitted: 'letterbox', 'letterbox_top_left', 'stretch' or 'center_crop'.
     color_order : str

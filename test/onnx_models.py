@@ -281,7 +281,7 @@ def depth_network(path, *, size_wh=(64, 32), output='output0', metadata=None, dt
     output : str
         Name of the output.
     metadata : dict, optional
-        Default: Ultralytics' for depth, which is in meters. {} for none.
+        Default: Ultralytics' for depth, which is in metres. {} for none.
     """
     weight = np.array([10, 0, 0], dtype).reshape(1, 3, 1, 1)
     if metadata is None:

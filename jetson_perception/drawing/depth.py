@@ -23,7 +23,7 @@ def color_depth(depth: DepthMap) -> NDArray[np.uint8]:
     Parameters
     ----------
     depth : DepthMap
-        Meters are colored by their inverse, which tells near distances apart.
+        Metres are colored by their inverse, which tells near distances apart.
 
     Returns
     -------
@@ -65,16 +65,19 @@ def _colored(values: NDArray[np.float32], meaning: str) -> NDArray[np.uint8]:
     far, near = _nearness(ends, meaning)
     differ = near - far > _LEAST_SPAN * abs(near)
     scale = np.float32(255) / (near - far) if differ else np.float32(0)
-    shade = np.nan_to_num((_nearness(values, meaning) - far) * scale)
+    shade = _nearness(values, meaning) - far
+    shade *= scale
     shade += np.float32(0.5)
-    colors = cv2.applyColorMap(shade.clip(0, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    np.fmax(shade, 0, out=shade)  # in place of NaN, too
+    np.minimum(shade, 255, out=shade)
+    colors = cv2.applyColorMap(shade.astype(np.uint8), cv2.COLORMAP_TURBO)
     if meaning == 'metric':
         colors[np.isnan(values)] = 0
     return np.asarray(colors, np.uint8)
 
 
 def _nearness(values: NDArray[np.float32], meaning: str) -> NDArray[np.float32]:
-    """What grows towards the camera; meters are above 0."""
+    """What grows towards the camera; metres are above 0."""
     if meaning == 'metric':
         return np.float32(1) / values
     return -values if meaning == 'relative' else values

@@ -311,7 +311,7 @@ def read_onnx_metadata(props: Mapping[str, str]) -> ModelInfo:
     Ultralytics writes Python literals (`str(value)` of a dict or list); other exporters JSON.
     `task` is kept as it is. `end2end`, or `nms` among `args`, means that the output is one row per
     box, after suppression. `end2end: False` only excludes that: shapes and names decide the rest.
-    Depth of Ultralytics is in meters.
+    Depth of Ultralytics is in metres.
     """
     info = ModelInfo(task=printable(props.get('task', '').strip(), SHOWN_CHARACTERS))
     for key, (field, read) in _ONNX_READERS.items():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _IMAGENET = ModelInfo(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _WORDS = {
-    'metric': 'meters',
+    'metric': 'metres',
     'relative': 'relative depth, larger is farther',
     'inverse': 'relative inverse depth, larger is nearer',
 }
@@ -46,7 +46,7 @@ class DepthParams:
 
     depth_values: str = param(
         'auto',
-        'What the output of a depth model holds: metric, meters along the optical axis; relative, '
+        'What the output of a depth model holds: metric, metres along the optical axis; relative, '
         'no unit, larger is farther; inverse, no unit, larger is nearer; auto: what the model '
         'says, else inverse.',
         choices=('auto', 'metric', 'relative', 'inverse'),
@@ -133,7 +133,7 @@ class DepthEstimation(Task):
         return result.values
 
     def topics(self, model: DepthModel) -> list[ResultTopic]:
-        """The depth of each pixel: in meters, or under a name that says that it has no unit."""
+        """The depth of each pixel: in metres, or under a name that says that it has no unit."""
         from sensor_msgs.msg import Image
 
         from jetson_perception.ros.image_messages import ImageMessage
@@ -195,7 +195,7 @@ TASK = DepthModel.task
 
 
 def _topic(model: DepthModel) -> str:
-    """Only what is in meters may be called depth: REP 118."""
+    """Only what is in metres may be called depth: REP 118."""
     return 'depth' if model.layout.values == 'metric' else 'depth/relative'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _WORDS = ('depth', 'disparity')
 _BESIDE = ('conf', 'mask', 'normal', 'uncertainty', 'sky')  # what some give with a depth map
 _LEAST_SIDE = 8
+_BAND = 64  # rows that stay in a core's cache: half the time of whole arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def recognize_depth(outputs: NetworkOutputs, info: ModelInfo) -> DepthLayout:
         What a run gave.
     info : ModelInfo
         `task`, `depth_values` and `path` are used. Without `depth_values`, inverse depth is
-        assumed, which is never published in meters.
+        assumed, which is never published in metres.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def depth_of_image(
     -----
     Values are interpolated bilinearly. Of an image that fills the input, the outermost values are
     those of the outermost pixels (`align_corners=True`), as in Ultralytics and Depth Anything.
-    What is not in front of the camera is NaN in meters, as REP 118 has it.
+    What is not in front of the camera is NaN in metres, as REP 118 has it.
     """
     sides = without_ones(output.shape)
     if sides is None:
@@ -186,35 +187,52 @@ def _enlarged(
     Not by OpenCV, which rounds places to a 32nd of a grid point unless it resizes whole arrays.
     """
     fills = window.left == window.top == 0 and (window.height, window.width) == grid.shape
-    left, right, x_share = _between(window.left, window.width, size_wh[0], fills)
-    top, bottom, y_share = _between(window.top, window.height, size_wh[1], fills)
+    columns = _between(window.left, window.width, size_wh[0], fills)
+    rows = _between(window.top, window.height, size_wh[1], fills)
     # Along the rows first, which are fewer.
-    first, last = top[0], bottom[-1] + 1
-    wide = _mixed(grid[first:last], left, right, x_share, axis=1)
-    return _mixed(wide, top - first, bottom - first, y_share[:, None], axis=0)
+    first, last = rows.low[0], rows.high[-1] + 1
+    wide = _mixed_columns(grid[first:last], columns)
+    return _mixed_rows(wide, _Between(rows.low - first, rows.high - first, rows.share))
 
 
-def _mixed(
-    values: NDArray[np.float32],
-    low: NDArray[np.intp],
-    high: NDArray[np.intp],
-    share: NDArray[np.float32],
-    axis: int,
-) -> NDArray[np.float32]:
-    """Between the values at two indices, so far as the share says."""
-    start = values.take(low, axis)
-    difference = values.take(high, axis)
-    difference -= start
-    difference *= share
-    start += difference
-    return start
+class _Between(NamedTuple):
+    """For each pixel, the grid points before and behind it, and how far it is between them."""
+
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    share: NDArray[np.float32]
+
+
+def _mixed_columns(values: NDArray[np.float32], at: _Between) -> NDArray[np.float32]:
+    mixed = np.empty((len(values), len(at.low)), np.float32)
+    difference = np.empty((_BAND, len(at.low)), np.float32)
+    for top in range(0, len(mixed), _BAND):
+        band, into = values[top : top + _BAND], mixed[top : top + _BAND]
+        change = difference[: len(into)]
+        np.take(band, at.low, 1, out=into, mode='clip')
+        np.take(band, at.high, 1, out=change, mode='clip')
+        change -= into
+        change *= at.share
+        into += change
+    return mixed
+
+
+def _mixed_rows(values: NDArray[np.float32], at: _Between) -> NDArray[np.float32]:
+    mixed = np.empty((len(at.low), values.shape[1]), np.float32)
+    difference = np.empty((_BAND, values.shape[1]), np.float32)
+    for top in range(0, len(mixed), _BAND):
+        band, into = slice(top, top + _BAND), mixed[top : top + _BAND]
+        change = difference[: len(into)]
+        np.take(values, at.low[band], 0, out=into, mode='clip')
+        np.take(values, at.high[band], 0, out=change, mode='clip')
+        change -= into
+        change *= at.share[band, None]
+        into += change
+    return mixed
 
 
 @lru_cache(maxsize=16)
-def _between(
-    start: float, length: float, pixels: int, fills: bool
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """For each pixel, the grid points before and behind it, and how far it is between them."""
+def _between(start: float, length: float, pixels: int, fills: bool) -> _Between:
     if fills:
         at = np.linspace(0, length - 1, pixels)
     else:
@@ -224,4 +242,4 @@ def _between(
     last = max(math.floor(start + length + 0.5) - 1, first)
     at = at.clip(first, last)
     low = at.astype(np.intp)
-    return low, np.minimum(low + 1, last), (at - low).astype(np.float32)
+    return _Between(low, np.minimum(low + 1, last), (at - low).astype(np.float32))

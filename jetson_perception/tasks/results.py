@@ -231,7 +231,7 @@ class DepthMap:
         One for each pixel of the source image; NaN where a metric one is not in front of the
         camera.
     meaning : str
-        'metric': meters along the optical axis. 'relative': larger is farther, in no unit.
+        'metric': metres along the optical axis. 'relative': larger is farther, in no unit.
         'inverse': larger is nearer, in no unit and from no known zero.
 
     Raises
@@ -251,7 +251,7 @@ class DepthMap:
 
     @property
     def is_metric(self) -> bool:
-        """Whether the values are meters."""
+        """Whether the values are metres."""
         return self.meaning == 'metric'
 
 

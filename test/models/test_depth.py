@@ -33,7 +33,7 @@ def picture(tmp_path):
 
 
 class TestModel:
-    def test_an_export_of_ultralytics_is_in_meters(self, path):
+    def test_an_export_of_ultralytics_is_in_metres(self, path):
         with open_model(path) as model:
             assert isinstance(model, DepthModel)
             assert model.preprocessor.resize == 'stretch'
@@ -105,7 +105,7 @@ class TestCommands:
     def test_info(self, path, capsys):
         assert main(['info', str(path)]) == 0
         shown = capsys.readouterr().out
-        for text in ('depth from one image', 'meters; output output0', "the task, 'depth'"):
+        for text in ('depth from one image', 'metres; output output0', "the task, 'depth'"):
             assert text in shown
 
     def test_run(self, path, picture, capsys):

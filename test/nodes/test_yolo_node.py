@@ -451,7 +451,7 @@ class TestClassifiers:
 
 
 class TestMonocularDepth:
-    def test_meters_and_others_have_topics_of_their_own(self, peer, start, tmp_path):
+    def test_metres_and_others_have_topics_of_their_own(self, peer, start, tmp_path):
         process = node_process(
             'yolo_node',
             peer.namespace,
@@ -462,13 +462,13 @@ class TestMonocularDepth:
             det__model=str(detector(tmp_path / 'det.onnx', [LEFT])),
         )
         start(process)
-        meters = peer.collect('near/depth', Image)
+        metres = peer.collect('near/depth', Image)
         relative = peer.collect('far/depth/relative', Image)
         images = peer.image_publisher()
         pixels = np.zeros((90, 270, 3), np.uint8)
         pixels[:, 135:, 2] = 255
         msg = image_message(pixels, header=unique_header('front_optical'))
-        answers = peer.ask(images, msg, meters, relative)
+        answers = peer.ask(images, msg, metres, relative)
         for answer in answers:
             assert answer.header == msg.header
             assert (answer.encoding, answer.step) == ('32FC1', 4 * 270)

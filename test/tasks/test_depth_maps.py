@@ -64,7 +64,7 @@ class TestRecognition:
         outputs = outputs_of(metric_depth=(1, 48, 64))
         assert recognize_depth(outputs, ModelInfo(depth_values=values)).values == values
 
-    def test_meters_are_not_guessed_from_a_name(self):
+    def test_metres_are_not_guessed_from_a_name(self):
         assert (
             recognize_depth(outputs_of(metric_depth=(1, 48, 64)), ModelInfo()).values == 'inverse'
         )

@@ -28,11 +28,8 @@ from jetson_perception.files.output_files import unwritable
 from jetson_perception.pipeline import STAGES
 from jetson_perception.printable import counted, printable
 from jetson_perception.process.streams import replace_what_cannot_be_shown
-<<<<<<< HEAD
 from jetson_perception.process.tables import print_table
-=======
 from jetson_perception.ros.demo.looking import look
->>>>>>> v
 from jetson_perception.ros.demo.observers import NAMESPACE, SegObserver, YoloObserver
 from jetson_perception.ros.demo.pictures import remove_old, save
 from jetson_perception.ros.demo.stage import Stage
