@@ -48,4 +48,10 @@ def _situation(capture: Capture, publisher: CameraPublisher) -> tuple[bytes, str
         return level, 'waiting', listeners.waiting
     if publisher.problem:
         return diagnostics.WARN, 'playing', publisher.problem
+    if publisher.header is None:
+        return (
+            diagnostics.OK,
+            'starting',
+            'it has been started, and its first frame has not come yet',
+        )
     return diagnostics.OK, 'playing', ''

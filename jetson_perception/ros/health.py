@@ -37,7 +37,10 @@ class NodeHealth:
         self._node.destroy_subscription(self._subscription)
 
     def phase_of_source(self, name: str) -> str:
-        """What a node's source does: 'playing', 'waiting', 'lost', 'ended'; '' without one."""
+        """What a node's source does, by a word; '' without one.
+
+        It is 'starting', 'playing', 'waiting', 'lost' or 'ended'.
+        """
         line = self._lines.get(f'{name}: source')
         return '' if line is None else _value(line, 'state')
 

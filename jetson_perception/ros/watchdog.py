@@ -55,7 +55,8 @@ class ImageWatchdog:
         What it is subscribed to.
     patience_s : float
         Seconds without an image before the warning; three times as long for the first image of
-        somebody who publishes what is subscribed to, as cameras take seconds to start.
+        somebody who publishes what is subscribed to, or starts again and says so, as cameras take
+        seconds to start.
     every_frame : bool
         Whether the subscription is reliable so that no frame is lost.
     on_other_type : callable
@@ -122,11 +123,7 @@ class ImageWatchdog:
 
     def at_end(self) -> bool:
         """Whether all who publish have played what they had to its end, which is no fault."""
-        health = self._health
-        names = [shown_name(info) for info in self._publishers()]
-        return bool(names) and all(
-            health is not None and health.phase_of_source(name) == 'ended' for name in names
-        )
+        return self._all_say('ended')
 
     @property
     def causes(self) -> list[str]:
@@ -147,8 +144,9 @@ class ImageWatchdog:
         if silence_s < 3 * self._patience_s:
             # Discovery reports topics first, and their nodes' names later; cameras and rendered
             # scenes take seconds to their first image.
-            early = not self._names_known() or (not self._ever and self._is_offered())
-            if early and not self._is_lost() and not self._is_blocked():
+            starts = (not self._ever and self._is_offered()) or self._all_say('starting')
+            early = starts or not self._names_known()
+            if early and not self._all_say('lost') and not self._is_blocked():
                 return
         self.warned = True
         if self._losses is not None and self._losses.in_silence().is_worth_a_word:
@@ -189,11 +187,11 @@ class ImageWatchdog:
         """Whether somebody publishes what is subscribed to."""
         return any(not self._mismatch(info) for info in self._publishers())
 
-    def _is_lost(self) -> bool:
-        """Whether all who publish say that their source is not there."""
+    def _all_say(self, phase: str) -> bool:
+        """Whether all who publish say that their source is 'ended', 'lost' and the like."""
         health, names = self._health, [shown_name(info) for info in self._publishers()]
         return bool(names) and all(
-            health is not None and health.phase_of_source(name) == 'lost' for name in names
+            health is not None and health.phase_of_source(name) == phase for name in names
         )
 
     def _is_blocked(self) -> bool:

@@ -54,7 +54,7 @@ def test_color_mask(classes):
 
 def test_ids_beyond_the_palette_are_black():
     assert color_mask(np.array([[3, 4, 255]], np.uint8), palette(4)).tolist() == [
-        [[0, 128, 128], [0, 0, 0], [0, 0, 0]]
+        [palette(4)[3].tolist(), [0, 0, 0], [0, 0, 0]]
     ]
 
 

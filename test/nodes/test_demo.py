@@ -68,6 +68,8 @@ def test_yolo_with_a_model_of_the_users_own(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r'^det: results [\d.]+ Hz · frames lost', done.stdout, re.MULTILINE)
     assert 'det, objects per frame: ' in done.stdout
+    assert 'Recording for 1 s, or up to 3 s until there are 30 pictures' in done.stdout
+    assert 'no image any more' not in (tmp_path / 'out' / 'yolo_node.log').read_text()
     assert_saved(tmp_path / 'out')
 
 

@@ -4,12 +4,14 @@ import re
 from contextlib import ExitStack, closing
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from nodes.support import BEST_EFFORT, Peer
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
+from jetson_perception.ros import diagnostics
 from jetson_perception.ros.endpoint_names import is_named
 from jetson_perception.ros.image_topic import ImageTopic
 from jetson_perception.ros.watchdog import ImageWatchdog
@@ -236,6 +238,33 @@ class TestWarning:
         assert 'for 3000 s: 1 publisher' in dog.explanation()
         dog.image_arrived()
         clock.seconds += 1500.0
+        dog.check()
+        assert dog.warned
+
+    def test_a_camera_that_says_it_starts_again_has_three_times_as_long(self, peer, watched, said):
+        """As one that a lifecycle manager stopped, and whose first frame takes seconds."""
+        peer.image_publisher('image')
+        name = f'/{peer.namespace}/peer'
+        health = peer.node.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        clock = Clock()
+        dog = watch(watched, peer, patience_s=1000.0, now_s=clock)
+        explanation(watched, dog, f'{name} as ')
+        dog.image_arrived()
+        clock.seconds += 999.0
+        dog.check()  # from now on, it listens
+        starting = diagnostics.status(
+            diagnostics.OK, f'{name}: source', 'no frame yet', {'state': 'starting'}
+        )
+
+        def is_said():
+            health.publish(DiagnosticArray(status=[starting]))
+            return f'{name} says: no frame yet' in dog.explanation()
+
+        watched.wait_for(is_said, 'what the camera says')
+        clock.seconds += 1500.0
+        dog.check()
+        assert not dog.warned
+        clock.seconds += 1000.0
         dog.check()
         assert dog.warned
 

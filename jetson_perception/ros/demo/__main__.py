@@ -133,7 +133,11 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         console.print(f'Measuring for {args.duration:.0f} s …')
         windows = stage.measure(args.duration)
         findings = observer.findings()
-        console.print(f'Recording for {args.record:.0f} s …')
+        longest_s = args.record * (1 + _RECORD_MORE)
+        console.print(
+            f'Recording for {args.record:.0f} s, or up to {longest_s:.0f} s until there are '
+            f'{_ENOUGH} pictures …'
+        )
         observer.watch_pictures()
         observer.clear()
         stage.start_camera()
@@ -178,7 +182,8 @@ def _conclude(
     _say(
         console,
         f'Pictures, the video {video.name} ({counted(len(observer.pictures), "picture")}, '
-        f'{recorded_s:.0f} s) and logs are in {args.output.resolve()}',
+        f'{recorded_s:.0f} s) and logs are in {args.output.resolve()}; the camera was started '
+        'three times: to warm up, to measure, to record',
     )
 
 
