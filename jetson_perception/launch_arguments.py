@@ -300,6 +300,8 @@ _OTHER_WORDS = {
     'image_width': 'width',
     'input': 'source',
     'input_topic': 'image',
+    'name': 'camera_name',
+    'namespace': 'camera_namespace',
     'params': 'params_file',
     'rate': 'frame_rate',
     'threshold': 'score_threshold',

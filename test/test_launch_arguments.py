@@ -83,6 +83,13 @@ def test_an_argument_that_this_launch_file_lacks():
     assert 'did you mean' not in problem('weights', file='camera.launch.py')
 
 
+@pytest.mark.parametrize('given', ['name', 'namespace'])
+def test_those_of_other_launch_files_have_names_of_the_camera(given):
+    text = problem(given, file='camera.launch.py')
+    assert f'no launch argument {given} (did you mean camera_{given}:=?);' in text
+    assert problem(given) == '', 'yolo.launch.py has it'
+
+
 def test_names_all_that_are_unknown():
     text = problem('model', 'modle', 'xyzzy')
     assert 'modle (did you mean model:=?), xyzzy;' in text

@@ -43,6 +43,8 @@ def _describe(model: Model[Any, Any]) -> Iterator[tuple[str, str]]:
     yield from model.task.describe(model)
     for spec in engine.inputs:
         yield 'input', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
+        if spec.open_dimensions:
+            yield 'left open', f'{", ".join(spec.open_dimensions)}; the input above is in use here'
     for spec in engine.outputs:
         yield 'output', f'{printable(spec.name)}: {spec.dtype} {_shape(spec.shape)}'
     normalization = model.preprocessor.normalization

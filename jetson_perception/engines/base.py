@@ -32,11 +32,15 @@ class TensorSpec:
         -1 for a dimension that is known only at run time.
     dtype : numpy dtype
         Element type.
+    open_dimensions : tuple of str
+        Which of 'batch', 'height' and 'width' of an image the model leaves open, where `shape` has
+        what is in use.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
+    open_dimensions: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

@@ -127,7 +127,14 @@ def sides_wh(shape: Sequence[int]) -> tuple[int, int]:
 def sized(spec: TensorSpec, size_wh: tuple[int, int]) -> TensorSpec:
     """An image input for one image of this size."""
     layout = input_layout(spec.shape) or InputLayout()
-    return replace(spec, shape=layout.shape(size_wh))
+    opened = _open_dimensions(spec, layout)
+    return replace(spec, shape=layout.shape(size_wh), open_dimensions=opened)
+
+
+def _open_dimensions(spec: TensorSpec, layout: InputLayout) -> tuple[str, ...]:
+    width, height = layout.size_wh(spec.shape)
+    sizes = {'batch': spec.shape[0], 'height': height, 'width': width}
+    return tuple(name for name, size in sizes.items() if size < 1)
 
 
 def _found(path: Path, spec: TensorSpec, shape: Sequence[Any]) -> str:

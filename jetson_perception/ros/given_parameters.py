@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jetson_perception.ros.parameters import Parameters
 
-_FIELDS_SHOWN = 3
+_FIELDS_SHOWN = _NAMES_SHOWN = 3
 #: Topics of the nodes, which many take for parameters; they are near names of parameters.
 _TOPICS = ('image', 'image_raw', 'camera_info', 'mask', 'annotated')
 
@@ -164,7 +164,20 @@ class GivenParameters:
         names = [name for declared in self._declared for name in declared.set_at_start()]
         if not names or not isinstance(error, ModelError | ParameterError | SourceError):
             return ''
-        return f'; for another {listed(names, 3)}, start this node again'
+        of_error = error.parameter if isinstance(error, ParameterError) else ''
+        if self.can_be_set(of_error):
+            return ''  # that one is wrong, and not what the node opens
+        meant = [of_error] if of_error in names else names
+        return f'; for another {_either(meant)}, start this node again'
+
+    def can_be_set(self, name: str) -> bool:
+        """Whether the node has a parameter of this name, and takes it while it is not at work."""
+        return (
+            name in self._node._parameters
+            and not self._node.describe_parameter(name).read_only
+            and not any(name in each.set_at_start() for each in self._declared)
+            and not self.waits_for_start(name)
+        )
 
     def waits_for_start(self, name: str) -> bool:
         """Whether a parameter is empty, and can be set only as the node starts."""
@@ -176,6 +189,13 @@ class GivenParameters:
             for declared in self._declared
             for other, name in declared.other_names.items()
         }
+
+
+def _either(names: Sequence[str]) -> str:
+    """One of some names: 'source', 'source or calibration'."""
+    if len(names) > _NAMES_SHOWN:
+        return f'{", ".join(names[:_NAMES_SHOWN])} or the like'
+    return ' or '.join(filter(None, (', '.join(names[:-1]), names[-1])))
 
 
 def unknown_parameters(

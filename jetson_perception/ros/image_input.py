@@ -153,7 +153,7 @@ class ImageInput:
         topic = image_topic(self._node, self._topic, params.image_transport)
         require_takeable(topic)
         self._watch = SubscriptionWatch(
-            self._node, self._take_the_other_type, every_frame=params.every_frame
+            self._node, self._take_the_other_type, self._topic, every_frame=params.every_frame
         )
         # Before the subscription, whose images may come at once, in a thread of their own.
         self.name = topic.name

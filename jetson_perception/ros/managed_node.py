@@ -330,7 +330,7 @@ class ManagedNode(LifecycleNode):
                 f'Start this node again with it, or with the parameter {ALLOWS_CHANGES}:=true to '
                 'set it from the graph'
             )
-        return _way_back(self.get_fully_qualified_name(), what) + self._given.new_start(error)
+        return _way_back(self.get_fully_qualified_name(), what, self._given, error)
 
     def _diagnose(self) -> list[DiagnosticStatus]:
         self.left_behind.settle()
@@ -357,12 +357,14 @@ def _say_that_it_waits(node: ManagedNode) -> None:
     )
 
 
-def _way_back(name: str, what: str) -> str:
+def _way_back(name: str, what: str, given: GivenParameters, error: Exception) -> str:
     """How to bring a node of this name back to work that is not configured, say."""
+    wrong = error.parameter if isinstance(error, ParameterError) else ''
+    mended = f'{wrong} is mended' if given.can_be_set(wrong) else 'mended'
     retry = f'`ros2 service call {name}/retry std_srvs/srv/Trigger`'
     if what in ('configured', 'activated'):
         step = what.removesuffix('d')
-        return f'Once mended: `ros2 lifecycle set {name} {step}`, or {retry}'
-    if what == 'active any more':
-        return f'Once mended: {retry}'
-    return 'The node goes back to unconfigured'
+        retry = f'`ros2 lifecycle set {name} {step}`, or {retry}'
+    elif what != 'active any more':
+        return f'The node goes back to unconfigured{given.new_start(error)}'
+    return f'Once {mended}: {retry}{given.new_start(error)}'

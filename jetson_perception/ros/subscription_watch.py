@@ -26,16 +26,24 @@ class SubscriptionWatch:
         Which subscribes.
     on_other_type : callable
         As for `ImageWatchdog`.
+    given_as : str
+        The topic as the node names it: image, or one of image_topics.
     every_frame : bool
         Whether the subscription is reliable so that no frame is lost.
     """
 
     def __init__(
-        self, node: Node, on_other_type: Callable[[ImageTopic], None], *, every_frame: bool
+        self,
+        node: Node,
+        on_other_type: Callable[[ImageTopic], None],
+        given_as: str = 'image',
+        *,
+        every_frame: bool,
     ) -> None:
         self._node = node
         self._on_other_type = on_other_type
         self._every_frame = every_frame
+        self._named_in = '' if given_as == 'image' else 'image_topics'
         self._watchdog: ImageWatchdog | None = None
         self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
@@ -51,6 +59,7 @@ class SubscriptionWatch:
             topic,
             every_frame=self._every_frame,
             on_other_type=self._on_other_type,
+            named_in=self._named_in,
             losses=self.losses,
             silent_since_s=silent_since_s,
         )

@@ -15,6 +15,7 @@ from jetson_perception.printable import counted, listed, printable, printable_li
 from jetson_perception.ros.endpoint_names import is_named, shown_name
 from jetson_perception.ros.health import NodeHealth
 from jetson_perception.ros.image_topic import raw_topic
+from jetson_perception.ros.other_image_topics import other_image_topics
 from jetson_perception.ros.qos import shown_qos
 from jetson_perception.ros.steady_timer import steady_timer
 from jetson_perception.ros.topic_facts import TopicFacts, mismatch_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 #: How long before it reports missing images the watchdog starts to ask who should send them.
 _LISTEN_S = 2.0
 _CHECK_S = 0.5
+_REMAP = 'remap image to the topic that it publishes'
+_REMAP_ONE = 'remap image to one of them'
 #: How long it still listens after images return, so that a slow camera does not toggle it.
 _LISTEN_ON_S = 10.0
 _MOST_FIXES = 3
@@ -62,6 +65,8 @@ class ImageWatchdog:
     on_other_type : callable
         Called with the topic as it is sent, where all who publish send images of another form; it
         may close the watchdog.
+    named_in : str
+        The parameter that names the topic; empty where it is image, which is remapped.
     losses : LossReport, optional
         Who counts lost images, and tells why they are.
     silent_since_s : float, optional
@@ -79,6 +84,7 @@ class ImageWatchdog:
         *,
         every_frame: bool = False,
         on_other_type: Callable[[ImageTopic], None] = lambda topic: None,
+        named_in: str = '',
         losses: LossReport | None = None,
         silent_since_s: float | None = None,
         now_s: Callable[[], float] = time.monotonic,
@@ -90,6 +96,7 @@ class ImageWatchdog:
         self._patience_s = patience_s
         self._every_frame = every_frame
         self._on_other_type = on_other_type
+        self._named_in = named_in
         self._losses = losses
         self._facts = TopicFacts(
             node, subscription.topic_name, topic.type_name, subscription.qos_profile
@@ -269,26 +276,16 @@ class ImageWatchdog:
         return f'{router}; {listed(found, _MOST_HINTS)}' if found else router
 
     def _elsewhere(self, topic: str) -> str:
-        # All forms are taken, by whatever name; those of the kind that was looked for come first.
-        for kind in (self._topic, *self._topic.others):
-            others = [
-                name
-                for name, types in self._node.get_topic_names_and_types()
-                if kind.type_name in types and name != topic and self._others_publish(name)
-            ]
-            if others:
-                names = printable(', '.join(others), 1000)
-                what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
-                return f'{what} are on {names}: remap image to one of them'
-        hints = self._hints()
-        return f'start the camera driver, or remap image to the topic that it publishes{hints}'
-
-    def _others_publish(self, topic: str) -> bool:
-        own = self._node.get_namespace(), self._node.get_name()
-        return any(
-            (info.node_namespace, info.node_name) != own
-            for info in self._node.get_publishers_info_by_topic(topic)
+        kind, others = other_image_topics(self._node, self._topic, topic)
+        if others:
+            names = printable(', '.join(others), 1000)
+            what = 'such images' if kind is self._topic else f'messages of {kind.type_name}'
+            cure = f'name one of them in {self._named_in}' if self._named_in else _REMAP_ONE
+            return f'{what} are on {names}: {cure}'
+        cure = (
+            f'name the topic that it publishes in {self._named_in}' if self._named_in else _REMAP
         )
+        return f'start the camera driver, or {cure}{self._hints()}'
 
 
 class _Kept(Generic[_Found]):

@@ -3,6 +3,7 @@ import re
 import pytest
 from command_output import rows
 from onnx_models import (
+    color_segmentation,
     detector,
     pose_detector,
     unknown_output,
@@ -29,6 +30,21 @@ class TestInfo:
         assert re.match(r'ONNX Runtime .*, CPU, \d+ thread', shown['runtime'])
         assert 'keypoints' not in shown
         assert shown['assumed'].startswith('output logits, resize stretch, scale 1/255, mean 0')
+
+    @pytest.mark.parametrize(
+        ('dynamic', 'told'),
+        [
+            pytest.param(True, 'batch, height, width; the input above is in use here', id='open'),
+            pytest.param(False, None, id='fixed'),
+        ],
+    )
+    def test_what_a_model_leaves_open(self, tmp_path, capsys, dynamic, told):
+        path = color_segmentation(tmp_path / 'my.onnx', dynamic=dynamic)
+        (tmp_path / 'my.yaml').write_text('input_size: [64, 48]')
+        assert main(['info', str(path)]) == 0
+        shown = rows(capsys.readouterr().out)
+        assert shown['input'].endswith(' × 3 × 48 × 64')
+        assert shown.get('left open') == told
 
     def test_pose(self, tmp_path, capsys):
         path = pose_detector(tmp_path / 'my.onnx')

@@ -264,6 +264,59 @@ def test_what_only_a_new_start_can_mend_is_told(make_node, settings, ending):
     assert 'start this node again' not in node._way_out('active any more', CudaError('lost'))
 
 
+@dataclass(frozen=True)
+class CameraParams:
+    calibration: str = param('', 'Another file.', opens=True)
+    rate: float = param(0.0, 'Rate.')
+
+
+@pytest.mark.parametrize(
+    ('error', 'begin', 'end'),
+    [
+        pytest.param(
+            ModelError('gone'),
+            'Once mended: ',
+            '; for another source or calibration, start this node again',
+            id='of_no_parameter',
+        ),
+        pytest.param(
+            ParameterError('is no file', 'source'),
+            'Once mended: ',
+            '; for another source, start this node again',
+            id='set_at_start',
+        ),
+        pytest.param(
+            ParameterError('are in one namespace', 'names'),
+            'Once names is mended: ',
+            'std_srvs/srv/Trigger`',
+            id='settable',
+        ),
+        pytest.param(
+            ParameterError('is gone', 'zzzz'),
+            'Once mended: ',
+            '; for another source or calibration, start this node again',
+            id='unknown',
+        ),
+    ],
+)
+def test_the_parameter_to_change_is_named(make_node, error, begin, end):
+    node = make_node(source='csi://0', calibration='a.yaml')
+    node.declare(CameraParams)
+    text = node._way_out('configured', error)
+    assert text.startswith(begin)
+    assert text.endswith(end)
+
+
+def test_of_many_that_a_new_start_can_change_some_are_named(make_node):
+    node = make_node(source='csi://0', **{f'det{i}.calibration': 'a.yaml' for i in range(4)})
+    for number in range(4):
+        node.declare(CameraParams, f'det{number}')
+    assert node._way_out('configured', ModelError('gone')).endswith(
+        '; for another source, det0.calibration, det1.calibration or the like, start this node '
+        'again'
+    )
+
+
 def test_a_parameter_under_its_old_name_fails_the_transition_until_it_is_set(make_node):
     node = make_node(engine='tensorrt')
     node.bring_up()

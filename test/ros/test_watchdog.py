@@ -79,6 +79,19 @@ class TestExplanation:
         assert text.endswith(': remap image to one of them')
         assert 'chatter' not in text
 
+    @pytest.mark.parametrize('form', [Image, CompressedImage])
+    def test_topics_of_its_other_cameras_are_not_proposed(self, watched, peer, form):
+        for name, kind in (('front', Image), ('front/compressed', CompressedImage)):
+            peer.image_publisher(name, kind)
+        topic = f'/{peer.namespace}/front' + ('' if form is Image else '/compressed')
+        watched.node.create_subscription(form, topic, print, BEST_EFFORT)
+        dog = watch(watched, peer, named_in='image_topics')
+        cure = 'start the camera driver, or name the topic that it publishes in image_topics'
+        assert 'front' not in explanation(watched, dog, cure)
+        peer.image_publisher('rear')
+        text = explanation(watched, dog, '/rear')
+        assert text.endswith(f' /{peer.namespace}/rear: name one of them in image_topics')
+
     def test_its_own_pictures_are_not_proposed(self, watched, peer):
         """Not the node's annotated images, nor topics that are only subscribed to."""
         watched.image_publisher('annotated')
