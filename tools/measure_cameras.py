@@ -6,7 +6,8 @@
 starts drivers of four cameras of 640×480 at 30 Hz in one process, a seg_node with image_topics and
 one model that takes batches, and a program that hears the masks. First the model has one operator:
 no camera may get fewer than 29 masks in any second. Then it is slow: each camera must get its
-share of the masks, within a tenth. Prints a table; ends with 1 if a bar is missed.
+share of the masks, within a tenth. Prints a table; ends with 1 if a bar is missed. With --own, the
+node reads the cameras itself, and pictures stand for their images.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'tools'), str(ROOT / 'test')]
 
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 from onnx_models import color_segmentation, slow_segmentation  # noqa: E402
 from transport.notes import Notes  # noqa: E402
 from transport.rates import (  # noqa: E402
@@ -94,6 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--slow-ms', type=float, default=25.0, help='of the slow model, an image')
     parser.add_argument('--max-batch', type=int, default=0, help='1: cameras take turns')
     parser.add_argument('--batch-wait-ms', type=float, default=0.0)
+    parser.add_argument('--own', action='store_true', help='the node reads the cameras itself')
     return parser.parse_args()
 
 
@@ -114,7 +118,7 @@ def measure(kind: str, folder: Path, arguments: argparse.Namespace) -> list[Serv
             'model': str(model),
             'input_size': list(size_wh),
             'mask_size': 'network',
-            'image_topics': topics,
+            **inputs(arguments, cameras, folder),
             'max_batch': arguments.max_batch,
             'batch_wait_ms': arguments.batch_wait_ms,
         },
@@ -126,7 +130,7 @@ def measure(kind: str, folder: Path, arguments: argparse.Namespace) -> list[Serv
     with (
         program('listener.py', folder / 'heard', *listener),
         running(node, folder / 'node.log'),
-        program('cameras_driver.py', *driver),
+        nullcontext() if arguments.own else program('cameras_driver.py', *driver),
     ):
         wait_until_heard(heard, masks, folder / 'node.log')
         begin_ns = time.time_ns()
@@ -140,6 +144,17 @@ def measure(kind: str, folder: Path, arguments: argparse.Namespace) -> list[Serv
             )
             for camera, mask in zip(cameras, masks, strict=True)
         ]
+
+
+def inputs(arguments: argparse.Namespace, cameras: list[str], folder: Path) -> dict[str, Any]:
+    """The parameters of the node that say where its images come from."""
+    if not arguments.own:
+        return {'image_topics': [f'{camera}/image_raw' for camera in cameras]}
+    width, height = map(int, arguments.size.split('x'))
+    picture = folder / 'picture.bmp'
+    cv2.imwrite(str(picture), np.full((height, width, 3), 128, np.uint8))
+    sources = [f'{camera}=images://{picture}' for camera in cameras]
+    return {'sources': sources, 'frame_rate': float(arguments.rate), 'loop': True}
 
 
 @contextmanager
