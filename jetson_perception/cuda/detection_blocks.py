@@ -40,6 +40,7 @@ HEADER = np.dtype(
 )
 _HEADER_VALUES = HEADER.itemsize // 4
 _ROW_VALUES = 6
+_ORIENTED_VALUES = 5
 _AXIS = np.dtype([('begin', np.float64), ('step', np.float64), ('cells', np.int32, 2)])
 _FRAME = np.dtype(
     [
@@ -49,6 +50,7 @@ _FRAME = np.dtype(
         ('lowest_half', np.int32),
         ('max_detections', np.int32),
         ('class_agnostic', np.int32),
+        ('iou_threshold', np.float32),
         ('needed_share', np.float32),
         ('offset_xy', np.float32, 2),
         ('scale_xy', np.float32, 2),
@@ -73,12 +75,15 @@ class Block:
         keypoint_count: int = 0,
         grid_wh: tuple[int, int] | None = None,
         activation: str = '',
+        *,
+        oriented: bool = False,
     ) -> None:
         self._is_prepared = False
         self._activation = activation
         self._max_rows = max_rows
         self._keypoint_count = keypoint_count
-        self._row_values = _ROW_VALUES + 3 * keypoint_count
+        self._oriented = oriented
+        self._row_values = _ROW_VALUES + (_ORIENTED_VALUES if oriented else 3 * keypoint_count)
         self._grid_wh = grid_wh
         self._wanted_rows = 0
         self._source_wh = (0, 0)
@@ -160,6 +165,7 @@ class Block:
             rows[:, 5].copy().view(np.int32),
             self._keypoints(rows),
             self._instance_ids(count),
+            oriented=rows[:, _ROW_VALUES:].copy() if self._oriented else None,
         )
 
     def close(self) -> None:
@@ -205,6 +211,7 @@ class Block:
         frame['lowest_half'] = int(np.float16(lowest).view(np.int16)) - 1
         frame['max_detections'] = self._wanted_rows
         frame['class_agnostic'] = options.class_agnostic
+        frame['iou_threshold'] = options.iou_threshold
         frame['needed_share'] = options.iou_threshold / (1 + options.iou_threshold)
         frame['offset_xy'] = transform.offset_xy
         frame['scale_xy'] = np.divide(transform.source_wh, transform.content_wh)

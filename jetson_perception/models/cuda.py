@@ -38,7 +38,7 @@ _Path = TypeVar('_Path')
 class Postprocessor(Protocol[_ResultOut, _OptionsIn]):
     """Reads an engine's outputs on the GPU; two frames, in blocks 0 and 1, may be in flight.
 
-    `cuda.yolo.CudaDecoder` and `cuda.segmentation.CudaSegmenter` implement it.
+    The decoders of `models.cuda_decoders` and `cuda.segmentation.CudaSegmenter` implement it.
     """
 
     def prepare(self, transform: ImageTransform, options: _OptionsIn, block: int) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda.boxes import CudaBoxDecoder
+from jetson_perception.cuda.oriented_boxes import CudaOrientedDecoder
 from jetson_perception.cuda.yolo import CudaDecoder
 from jetson_perception.tasks.detectors.box_layout import BoxLayout
+from jetson_perception.tasks.oriented_boxes import OrientedLayout
 from jetson_perception.tasks.yolo import YoloLayout
 
 if TYPE_CHECKING:
@@ -42,4 +44,6 @@ def make_decoder(
         return CudaDecoder(device, layout, *outputs)
     if isinstance(layout, BoxLayout):
         return CudaBoxDecoder(device, layout, network_wh, *outputs)
+    if isinstance(layout, OrientedLayout):
+        return CudaOrientedDecoder(device, layout, *outputs)
     return None

@@ -1,10 +1,11 @@
-"""The kernels of detectors that are no YOLO on a real GPU.
+"""The kernels of detectors that are no YOLO, and of oriented boxes, on a real GPU.
 
 The cases are those of the emulator's tests. For their times: `tools/check_gpu.py --only kernels`.
 """
 
 import box_cases
 import numpy as np
+import oriented_box_cases
 import pytest
 
 from jetson_perception.cuda import CudaDevice, cuda_problem
@@ -28,6 +29,11 @@ def device():
 @pytest.mark.parametrize('case', [*box_cases.cases(), *box_cases.NETWORKS])
 def test_equals_the_twin(device, case):
     box_cases.check(device, case)
+
+
+@pytest.mark.parametrize('case', [*oriented_box_cases.cases(), *oriented_box_cases.NETWORKS])
+def test_oriented_boxes_equal_the_twins(device, case):
+    oriented_box_cases.check(device, case)
 
 
 @pytest.mark.parametrize('name', ['rt_detr', 'detr', 'yolo_nas', 'yolox', 'nanodet', 'suppressed'])

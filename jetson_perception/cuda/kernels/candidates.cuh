@@ -1,4 +1,4 @@
-// What the kernels of yolo.cu and boxes.cu share: boxes that may be detections are sorted by their
+// What yolo.cu, boxes.cu and oriented_boxes.cu share: boxes that may be detections are sorted by their
 // score, suppressed, and written as a result in pixels of the source image. Twin of the suppression:
 // tasks/nms.py.
 #pragma once

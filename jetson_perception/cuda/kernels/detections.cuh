@@ -17,7 +17,8 @@ struct Frame {
     int lowest_half;           // the lowest as the bits of a float16, less one step
     int max_detections;
     int class_agnostic;
-    float needed_share;        // IoU threshold t as t / (1 + t)
+    float iou_threshold;       // t
+    float needed_share;        // t / (1 + t)
     float offset_x, offset_y;  // from network pixels to source pixels: subtract this,
     float scale_x, scale_y;    // then multiply by this
     float source_w, source_h;
