@@ -23,6 +23,7 @@ from jetson_perception.cuda.detection_blocks import (
 )
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.printable import counted
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.finite import require_finite
 
@@ -89,8 +90,8 @@ class CudaOrientedDecoder:
             or 0 in shape
         ):
             raise ModelError(
-                f'output 0 is {shape}, not (1, …) with {layout.value_count} values a row; load '
-                'the model again'
+                f'output 0 is {shape}, not (1, …) with {counted(layout.value_count, "value")} a '
+                'row; load the model again'
             )
         require_float(0, dtype)
         self._expected = shape, dtype
