@@ -44,6 +44,11 @@ class NodeHealth:
         line = self._lines.get(f'{name}: source')
         return '' if line is None else _value(line, 'state')
 
+    def source_of(self, name: str) -> str:
+        """What a node reads, such as bag:///drive; '' without a source."""
+        line = self._lines.get(f'{name}: source')
+        return '' if line is None else _value(line, 'source')
+
     def of(self, name: str) -> str:
         """Why a node by its full name sends nothing, in its own words; '' for all it says."""
         source = self._lines.get(f'{name}: source')

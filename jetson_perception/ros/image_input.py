@@ -157,7 +157,7 @@ class ImageInput:
         )
         # Before the subscription, whose images may come at once, in a thread of their own.
         self.name = topic.name
-        self._stamps = StampCheck(self._node, self.name)
+        self._stamps = StampCheck(self._node, self.name, self._watch.replay)
         self._subscribe(topic)
         if params.every_frame:
             self._answers = FrameAnswers(self._node, self.name)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from std_msgs.msg import Header
 
+    from jetson_perception.ros.replay import Replay
+
 #: An image is not received before it is taken; clocks that are kept in step differ by less.
 _MOST_AHEAD_MS = 20.0
 #: No camera and no network keeps an image for so long.
@@ -50,11 +52,14 @@ class StampCheck:
         By whose clock ages are counted.
     topic : str
         Whose images they are.
+    replay : Replay, optional
+        Which knows whether they are of a recording, whose stamps are no fault.
     """
 
-    def __init__(self, node: Node, topic: str) -> None:
+    def __init__(self, node: Node, topic: str, replay: Replay | None = None) -> None:
         self._node = node
         self._topic = topic
+        self._replay = replay
         #: How much later than its stamp the newest image was received, where that cannot be.
         self._off_ms: float | None = None
         self._stamp_s = 0.0
@@ -65,6 +70,8 @@ class StampCheck:
         """The age of an image, milliseconds; None where it is not known, which is then told."""
         if age_ms is not None and -_MOST_AHEAD_MS <= age_ms <= _MOST_BEHIND_MS:
             self._off_ms, self._missing = None, False
+            if self._replay is not None:
+                self._replay.forget()
             return age_ms
         self._off_ms, self._missing = age_ms, age_ms is None
         self._stamp_s = stamp_ns(header) / 1e9
@@ -88,6 +95,12 @@ class StampCheck:
         return self._difference(self._off_ms / 1000)
 
     def _difference(self, off_s: float) -> str:
+        if self._is_replayed():
+            return (
+                f'images on {printable(self._topic)} have the stamps of a recording of '
+                f'{_span(off_s)} ago, so latency is not known; where it is to be, play it with '
+                'recorded_stamps:=false'
+            )
         simulated = uses_simulated_time(self._node)
         clock = '/clock' if simulated else "this machine's clock"
         side = 'behind' if off_s > 0 else 'ahead of'
@@ -122,9 +135,23 @@ class StampCheck:
         if _lacks_time(self._node):
             return
         kind = 'no stamp' if self._off_ms is None else 'behind' if self._off_ms > 0 else 'ahead'
-        if kind not in self._told:
-            self._told.add(kind)
+        if kind in self._told:
+            return
+        if kind == 'behind' and self._replay is not None:
+            self._replay.ask()
+            if self._replay.known is None:
+                return  # a later image finds it known
+        self._told.add(kind)
+        if self._is_replayed():
+            self._node.get_logger().info(self.problem())
+        else:
             self._node.get_logger().warning(self.problem())
+
+    def _is_replayed(self) -> bool:
+        """Whether the newest image is of a recording that a node of ours plays."""
+        is_behind = self._off_ms is not None and self._off_ms > 0
+        is_ours = self._replay is not None and self._replay.known is True
+        return is_behind and is_ours and not uses_simulated_time(self._node)
 
 
 def _span(seconds: float) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.ros.arrivals import Arrivals
 from jetson_perception.ros.loss_report import LossReport
+from jetson_perception.ros.replay import Replay
 from jetson_perception.ros.senders import Senders
 from jetson_perception.ros.watchdog import ImageWatchdog
 
@@ -48,6 +49,7 @@ class SubscriptionWatch:
         self._arrivals: Arrivals | None = None
         self._senders: Senders | None = None
         self.losses = LossReport(node)
+        self.replay = Replay(node)
         self._silent_since_s: float | None = None
 
     def begin(self, topic: ImageTopic, subscription: Any) -> None:
@@ -64,6 +66,7 @@ class SubscriptionWatch:
             silent_since_s=silent_since_s,
         )
         self._arrivals = Arrivals(subscription)
+        self.replay.topic = subscription.topic_name
         self.losses.watch(topic, subscription, self._arrivals)
         self._senders = Senders(self._node, self._arrivals)
 
@@ -83,6 +86,7 @@ class SubscriptionWatch:
         """Leave the subscription, and count no more losses."""
         self.end()
         self.losses.close()
+        self.replay.close()
 
     def image_arrived(self) -> None:
         """Start the patience anew."""

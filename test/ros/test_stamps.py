@@ -1,9 +1,11 @@
 """Ages of images by clocks that agree, and by clocks that do not."""
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from nodes.support import Peer
 from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
@@ -13,6 +15,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from jetson_perception.ros.image_messages import stamp_ns
+from jetson_perception.ros.replay import Replay
 from jetson_perception.ros.stamps import StampCheck, clock_problem
 
 DAY_S = 86_400
@@ -118,6 +121,62 @@ def test_each_kind_is_logged_once(peer, simulation):
     assert ' 12.0 s behind ' in behind
     assert ' 5.0 s ahead of ' in ahead
     assert 'have no stamp' in without
+
+
+class TestReplay:
+    """Stamps that are behind, of publishers that say what they read, or nothing."""
+
+    @pytest.mark.parametrize(
+        ('sources', 'level', 'words'),
+        [
+            pytest.param(
+                ['bag:///drive'],
+                20,
+                'have the stamps of a recording of 1095 days ago, so latency is not known',
+                id='of_ours',
+            ),
+            pytest.param(['v4l2:///dev/video0'], 30, '1095 days behind', id='camera'),
+            pytest.param(['bag:///drive', ''], 30, '1095 days behind', id='and_another'),
+            pytest.param([''], 30, '1095 days behind', id='not_of_ours'),
+        ],
+    )
+    def test_it_is_told_by_who_sends(self, peer, simulation, sources, level, words):
+        lines = simulation.collect('/rosout', Log, ROSOUT)
+        senders = []
+        with ExitStack() as stack:
+            for number, source in enumerate(sources):
+                sender = stack.enter_context(closing(Peer(peer.namespace, f'sender{number}')))
+                sender.image_publisher('camera')
+                name = f'/{peer.namespace}/sender{number}: source'
+                values = [KeyValue(key='source', value=source)]
+                status = DiagnosticStatus(name=name, values=values if source else [])
+                said = sender.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+                beat = DiagnosticArray(status=[status])
+                sender.node.create_timer(0.2, partial(said.publish, beat))
+                senders.append(sender)
+            # Who says nothing is not waited for in a test.
+            replay = Replay(peer.node, listen_s=30.0 if all(sources) else 0.1)
+            stack.callback(replay.close)
+            replay.topic = f'/{peer.namespace}/camera'
+            check = StampCheck(peer.node, replay.topic, replay)
+            behind_ms = 3 * 365 * DAY_S * 1e3
+
+            def told():
+                for sender in senders:
+                    sender.listen_once(0.01)
+                peer.listen_once(0.05)
+                now = peer.node.get_clock().now().nanoseconds
+                stamp = Time(nanoseconds=int(now - behind_ms * 1e6)).to_msg()
+                assert check.age_ms(Header(stamp=stamp), behind_ms) is None
+                return [line for line in lines if 'latency is not known' in line.msg]
+
+            simulation.wait_for(told, 'the line')
+            (line,) = told()
+            assert words in line.msg
+            assert line.level == level
+            assert words in check.problem()
+            assert check.age_ms(Header(), 5.0) == 5.0
+            assert (check.problem(), replay.known) == ('', None)
 
 
 class TestSimulatedTime:
