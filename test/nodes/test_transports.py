@@ -84,6 +84,7 @@ def test_images_of_a_plain_driver_arrive(peer, seg, reliability):
     peer.wait_for_log(node, 'waiting for images')
     with driver(peer, reliability) as end:
         peer.wait_for(lambda: masks, 'a mask')
+        peer.wait_for_log(node, OVER_UDP)
         (line,) = log_lines(node, OVER_UDP)
         assert "the publisher's shared memory has 0.5 MB" in line
         # Through the shared memory of the driver, one in three arrives.
