@@ -10,6 +10,8 @@ from jetson_perception.ros.health import NodeHealth
 from jetson_perception.ros.steady_timer import steady_timer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.node import Node
 
 _CHECK_S = 0.5
@@ -38,18 +40,18 @@ class Replay:
         self._listen_s = listen_s
         self.topic = ''
         self.known: bool | None = None
-        self._is_asked = False
+        self._on_known: Callable[[], None] | None = None
         self._since_s = 0.0
         self._health: NodeHealth | None = None
         self._timer = steady_timer(node, _CHECK_S, self.check)
 
-    def ask(self) -> None:
-        """Find it out; may be called in any thread, as often as one likes."""
-        self._is_asked = True
+    def ask(self, on_known: Callable[[], None]) -> None:
+        """Find it out, and say so in the executor; may be called in any thread, and often."""
+        self._on_known = on_known
 
     def forget(self) -> None:
         """Find it out anew when it is asked again."""
-        self._is_asked, self.known = False, None
+        self._on_known = self.known = None
 
     def close(self) -> None:
         """Listen no more."""
@@ -58,7 +60,8 @@ class Replay:
 
     def check(self) -> None:
         """Look at what was heard; called twice a second."""
-        if not self._is_asked or self.known is not None:
+        on_known = self._on_known
+        if on_known is None or self.known is not None:
             return
         if self._health is None:
             self._health, self._since_s = NodeHealth(self._node), time.monotonic()
@@ -71,6 +74,7 @@ class Replay:
             self.known = False
         if self.known is not None:
             self._stop_listening()
+            on_known()
 
     def _stop_listening(self) -> None:
         health, self._health = self._health, None

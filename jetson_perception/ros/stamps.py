@@ -132,15 +132,15 @@ class StampCheck:
 
     def _tell(self) -> None:
         """Log the problem, once for each kind; that there is no /clock is the node's to say."""
-        if _lacks_time(self._node):
+        if _lacks_time(self._node) or not (self._missing or self._off_ms is not None):
             return
         kind = 'no stamp' if self._off_ms is None else 'behind' if self._off_ms > 0 else 'ahead'
         if kind in self._told:
             return
         if kind == 'behind' and self._replay is not None:
-            self._replay.ask()
+            self._replay.ask(self._tell)
             if self._replay.known is None:
-                return  # a later image finds it known
+                return
         self._told.add(kind)
         if self._is_replayed():
             self._node.get_logger().info(self.problem())
