@@ -46,6 +46,8 @@ class Case:
         Scores are multiples of 1 / steps, so that many are equal.
     spoilt : int
         So many values that are no numbers, infinite, or huge, in the rows found.
+    turns : int
+        Boxes are turned by up to so many whole turns more, as 26 does not limit its angles.
     """
 
     layout: OrientedLayout
@@ -54,6 +56,7 @@ class Case:
     objects: int = 8
     steps: int = 200
     spoilt: int = 0
+    turns: int = 0
     dtype: type = np.float32
     transform: ImageTransform = LETTERBOX
     options: DetectionOptions = field(default_factory=DetectionOptions)
@@ -76,6 +79,8 @@ def outputs_of(case):
     score = np.round(score * case.steps) / case.steps
     ids = random.integers(0, layout.class_count or 5, case.objects)[own]
     values[:, -1] = angle
+    if case.turns:
+        values[:, -1] += 2 * np.pi * random.integers(-case.turns, case.turns + 1, rows)
     if layout.end_to_end:
         values[:, 4], values[:, 5] = score, ids
     else:
@@ -119,6 +124,8 @@ def cases():
     }
     for what, wanted in options.items():
         yield pytest.param(Case(ANCHORS, found=200, objects=20, options=wanted), id=what)
+    turned = Case(END_TO_END, turns=1, transform=STRETCHED)
+    yield pytest.param(turned, id='turned_further')
     for found in (63, 64, 65, 999, 1000, 1001, 1025):
         case = Case(ONE_CLASS, 1200, found, 400, options=everything)
         yield pytest.param(case, id=f'found_{found}')
