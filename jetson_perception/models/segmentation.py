@@ -16,6 +16,7 @@ from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.palette import color, palette
 from jetson_perception.parameter_fields import param
+from jetson_perception.printable import quoted
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import (
     PictureOptions,
@@ -192,10 +193,11 @@ class SemanticSegmentation(Task):
         layout = model.layout
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
-        yield (
-            'told by',
-            told_by(model.info, 'scores or class ids of pixels, which no other task takes'),
-        )
+        otherwise = 'scores or class ids of pixels, which no other task takes'
+        if model.info.output:
+            named = quoted(model.info.output)
+            otherwise = f'output, {named}, which metadata, YAML file or parameters name'
+        yield 'told by', told_by(model.info, otherwise)
         yield 'classes', listed(model.class_names) or 'not named'
 
     def evaluator(

@@ -118,6 +118,7 @@ class CameraPublisher:
         self._is_native = params().encoding == NATIVE
         self.infos = CameraInfos(node, calibration)
         prefix = f'{namespace}/' if namespace else ''
+        self._named = f'{namespace}: ' if namespace else ''
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
         small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
         self._images = node.create_publisher(
@@ -269,7 +270,9 @@ class CameraPublisher:
         self.published += 1
         if self.published == 1:
             width, height = size_wh
-            self._node.get_logger().info(f'first image {width}×{height} {captured.encoding}')
+            self._node.get_logger().info(
+                f'{self._named}first image {width}×{height} {captured.encoding}'
+            )
 
     def _frame_id_of(self, frame: CapturedFrame) -> str:
         recorded = '' if self._params().frame_id else recorded_frame_id(frame.frame_id)

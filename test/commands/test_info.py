@@ -31,6 +31,13 @@ class TestInfo:
         assert 'keypoints' not in shown
         assert shown['assumed'].startswith('output logits, resize stretch, scale 1/255, mean 0')
 
+    def test_segmentation_that_the_user_tells(self, tmp_path, capsys):
+        path = color_segmentation(tmp_path / 'my.onnx', metadata={})
+        (tmp_path / 'my.yaml').write_text('output: probabilities')
+        assert main(['info', str(path)]) == 0
+        shown = rows(capsys.readouterr().out)
+        assert shown['told by'].startswith("output, 'probabilities', which metadata")
+
     @pytest.mark.parametrize(
         ('dynamic', 'told'),
         [

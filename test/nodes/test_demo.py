@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_with_a_slow_engine_the_newest_frame_wins_and_the_table_says_how_many_we
     for stage in ('transport', 'inference', 'publish', 'total'):
         assert re.search(rf'│ {stage} +│ +\d+\.\d\d ms │', done.stdout), done.stdout
     assert 'class ratios: ' in done.stdout
-    assert 'make demo VIEW=true' in done.stdout
+    assert f'make demo SOURCE={shlex.quote(source)} MODEL={model} VIEW=true' in done.stdout
     # A second has 6 pictures; where there are few, it is recorded for longer.
     assert number(done.stdout, r'the video annotated\.\w+ \(') > 12
     assert [line for line in done.stdout.splitlines() if line != line.rstrip()] == []
@@ -164,6 +165,13 @@ def test_a_node_that_cannot_start_is_reported_with_its_log(tmp_path):
     assert 'Traceback' not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize('option', [pytest.param('--node=detr', id='no_such_node')])
+@pytest.mark.parametrize(
+    'option',
+    [
+        pytest.param('--node=detr', id='no_such_node'),
+        pytest.param('--duration=0', id='no_time'),
+        pytest.param('--record=nan', id='no_number'),
+    ],
+)
 def test_wrong_options(tmp_path, option):
     assert run_demo(tmp_path, option).returncode == 2

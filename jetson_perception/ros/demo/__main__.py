@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from jetson_perception.ros.demo.window import Window
 
 WARM_UP_S = 1.0
+_LONGEST_S = 3600
 _ENOUGH = 30  # pictures of a video
 _RECORD_MORE = 2.0  # times the time that was asked for, where there are fewer
+_MAKE = {'seg': 'make demo', 'yolo': 'make demo-yolo'}
 SCENES = {'seg': 'scene://oranges', 'yolo': 'scene://people'}
 
 
@@ -78,10 +80,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _other_demo(args: argparse.Namespace, error: str) -> str:
     """The command whose node runs the user's model, where the node's error names that one."""
-    other, command = ('yolo', 'make demo-yolo') if args.node == 'seg' else ('seg', 'make demo')
+    other = 'yolo' if args.node == 'seg' else 'seg'
     if not args.model or f'use {other}_node' not in error:
         return ''
-    return f'. Here: {command} MODEL={shlex.quote(printable(args.model))}'
+    return f'. Here: {_MAKE[other]} MODEL={shlex.quote(printable(args.model))}'
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command that shows the same again."""
+    given = {'SOURCE': args.source and printable(shown(args.source)), 'MODEL': args.model}
+    settings = (f'{name}={shlex.quote(printable(text))}' for name, text in given.items() if text)
+    return ' '.join((_MAKE[args.node], *settings))
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f'{text} is not from 1 to {_LONGEST_S} seconds')
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,9 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--model', default='', help='ONNX file; by default a model that comes with the package'
     )
-    parser.add_argument('--duration', type=float, default=10.0, help='seconds to measure over')
+    parser.add_argument('--duration', type=_seconds, default=10.0, help='seconds to measure over')
     parser.add_argument(
-        '--record', type=float, default=4.0, help='seconds to record pictures and a video for'
+        '--record', type=_seconds, default=4.0, help='seconds to record pictures and a video for'
     )
     parser.add_argument(
         '--output',
@@ -152,8 +168,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
         _conclude(args, console, observer, windows, findings, recorded_s)
         observer.destroy_node()
         if view is None:
-            again = 'make demo' if args.node == 'seg' else 'make demo-yolo'
-            _say(console, f'To look at it in a browser: {again} VIEW=true')
+            _say(console, f'To look at it in a browser: {_command(args)} VIEW=true')
             return
         look(
             view,

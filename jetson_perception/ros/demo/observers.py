@@ -36,6 +36,7 @@ MATCH_IOU = 0.5
 _INPUT_PATIENCE_S = 3.0
 # Frames that a node may still hold: engines of different speeds are some frames apart.
 _LEFT = 5
+_LEAST_RATIO = 0.00005
 
 
 class Observer(Node):
@@ -200,7 +201,10 @@ class SegObserver(Observer):
         for msg in summaries:
             for area in msg.classes:
                 sums[area.class_name] += area.ratio
-        shares = (f'{name} {total / len(summaries):.2%}' for name, total in sums.items())
+        ratios = {name: total / len(summaries) for name, total in sums.items()}
+        shares = [f'{name} {ratio:.2%}' for name, ratio in ratios.items() if ratio >= _LEAST_RATIO]
+        if rest := len(ratios) - len(shares):
+            shares.append(f'{counted(rest, "other class")} below 0.01%')
         return ['class ratios: ' + ' · '.join(shares)]
 
     def agreement(self) -> list[str]:

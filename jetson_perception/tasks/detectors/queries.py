@@ -141,7 +141,7 @@ def _sum_to_one(values: NDArray[Any]) -> bool:
 FAMILIES = (
     Family(
         'detr',
-        'boxes as fractions, and logits with a class more than there are names',
+        'boxes as fractions, and logits of as many rows, one of them for no object',
         read_queries,
     ),
     Family('rt_detr', 'boxes as fractions, and logits or scores of as many rows', read_queries),

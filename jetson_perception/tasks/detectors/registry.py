@@ -24,7 +24,6 @@ from jetson_perception.tasks.detectors.output import listed, outputs_seen
 if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.tasks.detectors.box_layout import BoxLayout
-    from jetson_perception.tasks.detectors.family import Family
     from jetson_perception.tasks.network_outputs import NetworkOutputs
 
 FAMILIES = (
@@ -65,7 +64,7 @@ def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | Non
     for family in families:
         found = family.read(seen, info, outputs.network_wh)
         if found is not None:
-            return _completed(found, family, info)
+            return _completed(found, info)
     if wanted:
         raise ModelError(
             f'layout is {wanted!r}, and {info.path or "the model"} gives {listed(seen)}, which '
@@ -74,13 +73,15 @@ def recognize_boxes(outputs: NetworkOutputs, info: ModelInfo) -> BoxLayout | Non
     return None
 
 
-def _completed(layout: BoxLayout, family: Family, info: ModelInfo) -> BoxLayout:
-    """The layout, with boxes written as `box_format` says."""
+def _completed(layout: BoxLayout, info: ModelInfo) -> BoxLayout:
+    """The layout, with what it was told by, and boxes written as `box_format` says."""
+    # Several families may share a reader, so the layout tells which one it is.
+    told_by = next(each.told_by for each in FAMILIES if each.name == layout.family)
     if not info.box_format:
-        return replace(layout, told_by=family.told_by)
+        return replace(layout, told_by=told_by)
     return replace(
         layout,
-        told_by=family.told_by,
+        told_by=told_by,
         corners=info.box_format != 'cxcywh',
         rows_first=info.box_format == 'yxyx',
     )

@@ -28,3 +28,23 @@ def test_a_family_that_is_set_and_not_there(family, shape):
 def test_what_is_no_family_is_left_to_others(layout):
     outputs = NetworkOutputs(['output'], [np.zeros((1, 20, 84), np.float32)], (64, 64))
     assert recognize_boxes(outputs, ModelInfo(layout=layout)) is None
+
+
+@pytest.mark.parametrize(
+    ('logit_count', 'names', 'family'),
+    [
+        pytest.param(80, (), 'rt_detr', id='as_many_as_COCO_has'),
+        pytest.param(92, (), 'detr', id='as_DETR_has'),
+        pytest.param(3, ('person', 'box', 'cone'), 'rt_detr', id='as_many_as_names'),
+        pytest.param(4, ('person', 'box', 'cone'), 'detr', id='one_more_than_names'),
+    ],
+)
+def test_families_that_share_a_reader_say_what_each_is_told_by(logit_count, names, family):
+    arrays = [
+        np.full((1, 30, count), value, np.float32)
+        for count, value in ((logit_count, -5), (4, 0.5))
+    ]
+    outputs = NetworkOutputs(['logits', 'boxes'], arrays, (64, 64))
+    layout = recognize_boxes(outputs, ModelInfo(class_names=names))
+    (own,) = [each for each in FAMILIES if each.name == family]
+    assert (layout.family, layout.told_by) == (family, own.told_by)
