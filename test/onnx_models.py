@@ -57,6 +57,23 @@ def detector(
     )
 
 
+def oriented_detector(path, boxes=((320, 240, 100, 80, 0, 0.9, 0.5),), *, class_count=2):
+    """Ultralytics' OBB network, (1, 4 + classes + 1, anchors), with an input of 640×640.
+
+    Parameters
+    ----------
+    boxes : rows of center x, center y, width, height, class, score, angle
+        In pixels of the network's input; one an anchor, the others score 0.
+    """
+    size_wh = (640, 640)
+    rows = np.zeros((5 + class_count, _anchors(size_wh)), np.float32)
+    for index, (x, y, w, h, class_id, score, angle) in enumerate(boxes):
+        rows[:4, index] = x, y, w, h
+        rows[4 + class_id, index], rows[-1, index] = score, angle
+    metadata = ultralytics_metadata('obb', class_count, size_wh)
+    return constant_model(path, [rows[None]], size_wh=size_wh, metadata=metadata)
+
+
 def objectness_detector(
     path,
     boxes=((320, 240, 100, 80, 0, 0.9, 1.0),),

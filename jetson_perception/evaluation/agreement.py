@@ -13,10 +13,12 @@ import numpy as np
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.evaluation.evaluators import instance_mask
+from jetson_perception.evaluation.oriented_overlap import oriented_ious
 from jetson_perception.printable import counted
 from jetson_perception.tasks.box_overlap import box_ious
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.results import oriented_corners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,8 +221,7 @@ class DetectionAgreement(Agreement):
         self.only_one += _alone(one, rows, threshold)
         self.only_other += _alone(other, columns, threshold)
         self._scores.add(np.abs(one.score[rows] - other.score[columns]), picture)
-        corners = np.abs(one.xyxy[rows] - other.xyxy[columns]).max(axis=1, initial=0)
-        self._corners.add(corners, picture)
+        self._corners.add(_corner_drifts(one, other, rows, columns), picture)
         if one.keypoints is not None and other.keypoints is not None:
             mine, theirs = one.keypoints[rows], other.keypoints[columns]
             there = np.maximum(mine[..., 2], theirs[..., 2]) >= _KEYPOINT_SCORE
@@ -431,7 +432,10 @@ def match_boxes(
     rows, columns : ndarray, shape (pairs,), intp
         Indices into `one` and `other`.
     """
-    iou = box_ious(one.xyxy.astype(np.float64), other.xyxy.astype(np.float64))
+    if one.oriented is not None and other.oriented is not None:
+        iou = oriented_ious(one.oriented, other.oriented)
+    else:
+        iou = box_ious(one.xyxy.astype(np.float64), other.xyxy.astype(np.float64))
     iou[one.class_id[:, None] != other.class_id] = -1
     pairs = list(_greedy(iou, least_iou))
     found = np.array(pairs, np.intp).reshape(-1, 2)
@@ -455,6 +459,25 @@ def _alone(found: Detections, paired: NDArray[np.intp], threshold: float) -> int
     alone = found.score >= threshold
     alone[paired] = False
     return int(alone.sum())
+
+
+def _corner_drifts(
+    one: Detections, other: Detections, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.floating]:
+    """How far the boxes of each pair lie apart, shape (pairs,).
+
+    Of upright boxes, the side that moved most; of oriented ones, the corner, where corners go
+    with those that suit best: a box turned by a quarter, with its sides swapped, is the same.
+    """
+    if one.oriented is None or other.oriented is None:
+        return np.asarray(np.abs(one.xyxy[rows] - other.xyxy[columns]).max(axis=1, initial=0))
+    mine = oriented_corners(one.oriented[rows])
+    theirs = oriented_corners(other.oriented[columns])
+    distances = [
+        np.linalg.norm(mine - np.roll(theirs, turns, axis=1), axis=-1).max(axis=1)
+        for turns in range(4)
+    ]
+    return np.min(distances, axis=0)
 
 
 def _mask_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

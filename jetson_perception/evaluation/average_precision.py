@@ -1,21 +1,25 @@
 """Average precision of boxes, keypoints and instance masks, by COCO's own evaluation.
 
-pycocotools computes it: IoU of boxes or masks, or object keypoint similarity (OKS), at thresholds
-from 0.50 to 0.95; precision at 101 recalls. Only this module imports it.
+pycocotools computes it: IoU of boxes, oriented boxes or masks, or object keypoint similarity
+(OKS), at thresholds from 0.50 to 0.95; precision at 101 recalls. Only this module imports it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.evaluation.datasets import usual_areas
+from jetson_perception.evaluation.oriented_overlap import box_around, oriented_ious
 from jetson_perception.installing import pip_install
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,10 +29,21 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.datasets import ObjectTruth
     from jetson_perception.tasks.results import Detections
 
-KINDS: dict[str, str] = {'boxes': 'bbox', 'keypoints': 'keypoints', 'masks': 'segm'}
+KINDS: dict[str, str] = {
+    'boxes': 'bbox',
+    'oriented_boxes': 'bbox',  # with another overlap
+    'keypoints': 'keypoints',
+    'masks': 'segm',
+}
 """What can be measured, with the name that pycocotools uses."""
 
-_MOST_A_CLASS = {'boxes': 100, 'keypoints': 20, 'masks': 100}  # per picture, as in COCO
+# Per picture, as in COCO; pictures from the air show more of a class.
+_MOST_A_CLASS = {
+    'boxes': 100,
+    'oriented_boxes': MAX_CANDIDATES,
+    'keypoints': 20,
+    'masks': 100,
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,14 +125,19 @@ class ObjectMatches:
         Class names of the dataset.
     keypoint_count : int
         Keypoints per object; 0 for none.
+    oriented : bool
+        Whether oriented boxes are measured; the truth's are the smallest around its outlines.
 
     Notes
     -----
     With 17 keypoints, tolerances are COCO's; otherwise all are 1 / k, as in Ultralytics.
     """
 
-    def __init__(self, class_names: Sequence[str], keypoint_count: int = 0) -> None:
+    def __init__(
+        self, class_names: Sequence[str], keypoint_count: int = 0, *, oriented: bool = False
+    ) -> None:
         require_pycocotools()
+        self._oriented = oriented
         self._categories = [{'id': i, 'name': name} for i, name in enumerate(class_names)]
         self._keypoint_count = keypoint_count
         self._images: list[dict[str, Any]] = []
@@ -163,7 +183,7 @@ class ObjectMatches:
         Parameters
         ----------
         kind : str
-            'boxes', 'keypoints' or 'masks'.
+            'boxes', 'oriented_boxes', 'keypoints' or 'masks'.
         class_ids : sequence of int, optional
             Only these classes; the others come out as NaN.
         """
@@ -183,6 +203,8 @@ class ObjectMatches:
                 side.createIndex()
                 sides.append(side)
             evaluation = COCOeval(*sides, iouType=KINDS[kind])
+            if kind == 'oriented_boxes':
+                evaluation.computeIoU = partial(_oriented_ious, evaluation)
             parameters = evaluation.params
             parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
             parameters.maxDets = [_MOST_A_CLASS[kind]]
@@ -226,6 +248,8 @@ class ObjectMatches:
                 record['num_keypoints'] = int((points[:, 2] > 0).sum())
             if truth.outlines is not None:
                 record['segmentation'] = truth.outlines[row]
+                if self._oriented:
+                    record['oriented'] = box_around(_points_of(truth.outlines[row]))
             self._truth.append(record)
 
     def _add_found(
@@ -241,6 +265,8 @@ class ObjectMatches:
             record['iscrowd'] = 0
             if found.keypoints is not None:
                 record['keypoints'] = found.keypoints[row].ravel().tolist()
+            if found.oriented is not None:
+                record['oriented'] = found.oriented[row]
             if encoded is not None:
                 record['segmentation'] = encoded[row]
             self._found.append(record)
@@ -254,6 +280,34 @@ class ObjectMatches:
             'image_id': image_id,
             'bbox': [left, top, right - left, bottom - top],
         }
+
+
+def _oriented_ious(evaluation: Any, image_id: int, class_id: int) -> NDArray[np.float64]:
+    """What `COCOeval.computeIoU` gives of a picture and class: rows are detections, best first."""
+    truth = evaluation._gts[image_id, class_id]
+    found = evaluation._dts[image_id, class_id]
+    order = np.argsort([-each['score'] for each in found], kind='mergesort')
+    boxes, true_boxes = (
+        np.array([each['oriented'] for each in side], np.float64).reshape(-1, 5)
+        for side in ([found[i] for i in order[: evaluation.params.maxDets[-1]]], truth)
+    )
+    crowd = np.array([bool(each['iscrowd']) for each in truth], bool)
+    return oriented_ious(boxes, true_boxes, crowd)
+
+
+def _points_of(outline: Any) -> NDArray[np.float64]:
+    """The corners of polygons, or of the pixels of a run-length encoded mask, shape (n, 2)."""
+    from pycocotools import mask
+
+    if not isinstance(outline, dict):
+        return np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in outline])
+    if isinstance(outline['counts'], list):
+        outline = mask.frPyObjects(outline, *outline['size'])
+    with warnings.catch_warnings():  # pycocotools is older than NumPy 2
+        warnings.simplefilter('ignore', DeprecationWarning)
+        y, x = np.nonzero(mask.decode(outline))
+    pixels = np.stack((x, y), axis=1).astype(np.float64)
+    return np.concatenate([pixels + corner for corner in ((0, 0), (0, 1), (1, 0), (1, 1))])
 
 
 def _encoded(masks: Iterable[NDArray[np.bool_]]) -> list[dict[str, Any]]:

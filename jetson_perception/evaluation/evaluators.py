@@ -18,6 +18,7 @@ from jetson_perception.evaluation.confusion import ConfusionMatrix
 from jetson_perception.printable import counted
 from jetson_perception.tasks.classification import ClassificationOptions
 from jetson_perception.tasks.detection_options import DetectionOptions
+from jetson_perception.tasks.oriented_boxes import OrientedLayout
 from jetson_perception.tasks.results import Detections
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
     from jetson_perception.models import ClassificationModel, Model, SegmentationModel, YoloModel
 
-_TITLES = {'boxes': 'box', 'keypoints': 'OKS', 'masks': 'mask'}
+_TITLES = {'boxes': 'box', 'oriented_boxes': 'oriented box', 'keypoints': 'OKS', 'masks': 'mask'}
 _PRECISIONS = ('AP50-95', 'AP50')
 
 EVALUATION_OPTIONS = DetectionOptions(score_threshold=0.001)
@@ -158,7 +159,7 @@ class PixelEvaluator:
 
 
 class ObjectEvaluator:
-    """Evaluates a detection, pose or instance segmentation model against objects.
+    """Evaluates a detection, pose, OBB or instance segmentation model against objects.
 
     Parameters
     ----------
@@ -172,7 +173,8 @@ class ObjectEvaluator:
     Attributes
     ----------
     kinds : tuple of str
-        What is measured: 'boxes', and 'keypoints' and 'masks' if both sides have them.
+        What is measured: 'boxes', and 'keypoints' and 'masks' if both sides have them; of a
+        detector of oriented boxes, 'oriented_boxes' alone.
 
     Raises
     ------
@@ -199,12 +201,22 @@ class ObjectEvaluator:
         self.classes = ClassMap(
             model.info.class_names, model.layout.class_count, dataset.class_names
         )
-        self.kinds: tuple[str, ...] = ('boxes',)
+        oriented = isinstance(model.layout, OrientedLayout)
+        if oriented and not dataset.has_outlines:
+            raise ParameterError(
+                f'{model.info.path} finds oriented boxes, but the dataset has objects with an '
+                'upright box alone; use one whose objects all have four corners (class x1 y1 x2 '
+                'y2 x3 y3 x4 y4), or an outline',
+                'dataset',
+            )
+        self.kinds: tuple[str, ...] = ('oriented_boxes' if oriented else 'boxes',)
         if keypoint_count and dataset.keypoint_count:
             self.kinds += ('keypoints',)
         if model.has_masks and dataset.has_outlines:
             self.kinds += ('masks',)
-        self.matches = ObjectMatches(dataset.class_names, dataset.keypoint_count)
+        self.matches = ObjectMatches(
+            dataset.class_names, dataset.keypoint_count, oriented=oriented
+        )
         self.picture_count = 0
         self._model = model
         self._options = options
@@ -225,6 +237,7 @@ class ObjectEvaluator:
             found.keypoints[rows]
             if found.keypoints is not None and 'keypoints' in self.kinds
             else None,
+            oriented=found.oriented[rows] if found.oriented is not None else None,
         )
         masks = None
         if 'masks' in self.kinds:
@@ -251,7 +264,7 @@ class ObjectEvaluator:
         measured = self.measured()
         columns = [f'{_TITLES[kind]} {figure}' for kind in measured for figure in _PRECISIONS]
         counts = self.matches.truth_counts()
-        f1, score = measured['boxes'].best_f1()
+        f1, score = measured[self.kinds[0]].best_f1()
         rows: list[tuple[str, tuple[float | str, ...]]] = []
         for i in self.classes.shared:
             if counts[i]:

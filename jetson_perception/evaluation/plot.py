@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 40
 _MOST_CURVES = 10
-_TITLES = {'boxes': 'boxes', 'keypoints': 'keypoints (OKS)', 'masks': 'instance masks'}
+_TITLES = {
+    'boxes': 'boxes',
+    'oriented_boxes': 'oriented boxes',
+    'keypoints': 'keypoints (OKS)',
+    'masks': 'instance masks',
+}
 
 
 def require_matplotlib() -> None:

@@ -2,7 +2,8 @@
 
 The format: https://docs.ultralytics.com/datasets/detect/. Each line is an object: class id,
 then center x, center y, width, height, followed by keypoints in pose datasets; or the corners of
-an outline instead of the box. All are fractions of the picture's width and height.
+an outline instead of the box, which are four for an oriented box. All are fractions of the
+picture's width and height.
 """
 
 from __future__ import annotations

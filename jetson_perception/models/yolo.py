@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jetson_perception.drawing import draw_detections
-from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
@@ -221,7 +220,6 @@ class ObjectDetection(Task):
         from jetson_perception.evaluation.datasets import ObjectDataset
         from jetson_perception.evaluation.evaluators import ObjectEvaluator
 
-        _require_upright(model, 'evaluate')
         if isinstance(dataset, ObjectDataset):
             return ObjectEvaluator(model, dataset, options)
         raise self.wrong_dataset(model, dataset, "one with boxes, in COCO's or YOLO's format")
@@ -232,7 +230,6 @@ class ObjectDetection(Task):
         """How well boxes, keypoints and masks agree."""
         from jetson_perception.evaluation.agreement import DetectionAgreement, require_equal
 
-        _require_upright(one, 'compare')
         counts = [model.layout.keypoint_count for model in (one, other)]
         require_equal(one, other, 'number of keypoints', *counts)
         return DetectionAgreement(one, other, options, match_iou)
@@ -336,19 +333,3 @@ class YoloModel(Model[Detections, DetectionOptions]):
 
 
 TASK = YoloModel.task
-
-
-def _require_upright(model: YoloModel, command: str) -> None:
-    """Refuse what would compare upright boxes only.
-
-    Raises
-    ------
-    ParameterError
-        For a model of oriented boxes.
-    """
-    if isinstance(model.layout, OrientedLayout):
-        raise ParameterError(
-            f'{model.info.path} is a detector of oriented boxes; {command} does not support these '
-            'yet',
-            'model',
-        )

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _END_TO_END_VALUES = 7
 _EPSILON = np.float32(1e-7)
+_LEAST_SIZE, _FARTHEST = np.float32(1e-3), np.float32(1e5)
+"""Pixels of the network's input; fourth powers of what is farther overflow in float32."""
 _LEAST_ANGLE, _ANGLE_PER_SCORE = 0.1, 10
 """Half of the angles are above; half of the scores of a black image are nearly 0."""
 
@@ -165,7 +167,8 @@ def decode_oriented(
     """Oriented boxes in pixels of the source image, best score first.
 
     Their `xyxy` are the upright boxes around them, clipped to the image; those outside are
-    dropped.
+    dropped, and so are those of no size, or that reach 100,000 pixels, before they suppress
+    others.
 
     Raises
     ------
@@ -215,7 +218,11 @@ def _likely(
     chosen = np.flatnonzero(known & reached)
     boxes = rows[chosen][:, [0, 1, 2, 3, -1]].astype(np.float32)
     require_finite('boxes', count_not_finite(boxes), boxes.size, 'values')
-    return boxes, score[chosen], class_id[chosen]
+    sizes = boxes[:, 2:4]
+    are_boxes = (sizes >= _LEAST_SIZE).all(axis=1)
+    are_boxes &= (np.abs(boxes[:, :4]) <= _FARTHEST).all(axis=1)
+    chosen = chosen[are_boxes]
+    return boxes[are_boxes], score[chosen], class_id[chosen]
 
 
 def _stay(
@@ -235,7 +242,7 @@ def overlap(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[n
     """
     one, other = _covariances(some)[:, :, None], _covariances(others)[:, None, :]
     xx, yy, xy = one + other
-    determinant = xx * yy - xy * xy
+    determinant = np.maximum(xx * yy - xy * xy, 0)  # rounding may take a thin box's below 0
     dx, dy = some[:, None, :2].transpose(2, 0, 1) - others[None, :, :2].transpose(2, 0, 1)
     shift = (yy * dx * dx + xx * dy * dy - 2 * xy * dx * dy) / (4 * (determinant + _EPSILON))
     areas = [np.maximum(each[0] * each[1] - each[2] * each[2], 0) for each in (one, other)]

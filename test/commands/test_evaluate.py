@@ -11,6 +11,7 @@ from onnx_models import (
     color_segmentation,
     detector,
     instance_segmenter,
+    oriented_detector,
     pose_detector,
     ultralytics_metadata,
 )
@@ -160,6 +161,51 @@ class TestEvaluateObjects:
     PLANTED = ((320, 320, 100, 80, 0, 0.9),)
     RIGHT = (270, 200, 100, 80, 10)
     OTHER = (0, 0, 50, 50, 10)
+
+    # Corners of the box that `oriented_detector` plants, in a 640×480 picture.
+    CORNERS = cv2.boxPoints(((320, 160), (100, 80), np.degrees(0.5)))
+    LABEL = ' '.join(map(str, ['0', *(CORNERS / (640, 480)).ravel()])) + '\n'
+
+    @pytest.mark.parametrize(
+        ('labels', 'count', 'ap50'),
+        [
+            pytest.param(['', LABEL], 1, 0.5, id='nothing_on_the_first'),
+            pytest.param([LABEL, LABEL], 2, 1, id='right'),
+            pytest.param([LABEL * 2] * 2, 4, 51 / 101, id='labelled_twice'),
+            pytest.param(['0 0 0 0.1 0 0.1 0.1 0 0.1', None], 1, 0, id='elsewhere'),
+        ],
+    )
+    def test_oriented_boxes(self, tmp_path, labels, count, ap50, capsys):
+        model = str(oriented_detector(tmp_path / 'my.onnx'))
+        yolo_folder(tmp_path / 'set', labels)
+        file, plot = tmp_path / 'figures.json', tmp_path / 'plot.svg'
+        command = ['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]
+        assert main([*command, '--json', str(file), '--plot', str(plot)]) == 0
+        out = capsys.readouterr().out
+        assert 'oriented box AP50-95' in out
+        assert table_rows(out)['name_0'][:3] == [str(count), f'{ap50:.4f}', f'{ap50:.4f}']
+        figures = json.loads(file.read_text())
+        assert figures['oriented_boxes']['ap50'] == pytest.approx(ap50)
+        assert 'boxes' not in figures
+        assert plot.stat().st_size
+
+    @pytest.mark.parametrize(
+        'labels', ['0 0.5 0.5 0.1 0.1', f'{LABEL}0 0.5 0.5 0.1 0.1'], ids=['boxes', 'one_box']
+    )
+    def test_oriented_boxes_need_corners(self, tmp_path, labels, capsys):
+        model = str(oriented_detector(tmp_path / 'my.onnx'))
+        yolo_folder(tmp_path / 'set', [labels])
+        assert main(['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]) == 1
+        assert 'four corners (class x1 y1 x2 y2 x3 y3 x4 y4)' in capsys.readouterr().err
+
+    def test_upright_boxes_against_oriented_ones(self, tmp_path, capsys):
+        """The truth is the upright box around each."""
+        left, top, right, bottom = *self.CORNERS.min(axis=0), *self.CORNERS.max(axis=0)
+        planted = ((left + right) / 2, (top + bottom) / 2 + 80, right - left, bottom - top, 0, 0.9)
+        model = str(detector(tmp_path / 'my.onnx', [planted]))
+        yolo_folder(tmp_path / 'set', [self.LABEL])
+        assert main(['evaluate', '--model', model, '--dataset', str(tmp_path / 'set')]) == 0
+        assert table_rows(capsys.readouterr().out)['name_0'][:2] == ['1', '1.0000']
 
     @pytest.fixture
     def model(self, tmp_path):

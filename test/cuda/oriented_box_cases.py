@@ -32,6 +32,9 @@ LAYOUTS = {
 }
 
 
+ODD = [0, -0.0, -30, 1e-4, 1e-44, 1e30, -1e30, 3e38]
+
+
 @dataclass(frozen=True)
 class Case:
     """One output, and how it is decoded.
@@ -46,6 +49,8 @@ class Case:
         Scores are multiples of 1 / steps, so that many are equal.
     spoilt : int
         So many values that are no numbers, infinite, or huge, in the rows found.
+    odd : int
+        So many of the rows found have a center or size that is 0, negative, or huge.
     turns : int
         Boxes are turned by up to so many whole turns more, as 26 does not limit its angles.
     """
@@ -56,6 +61,7 @@ class Case:
     objects: int = 8
     steps: int = 200
     spoilt: int = 0
+    odd: int = 0
     turns: int = 0
     dtype: type = np.float32
     transform: ImageTransform = LETTERBOX
@@ -93,6 +99,9 @@ def outputs_of(case):
         ugly = np.array(ugly).astype(case.dtype)
     for _ in range(case.spoilt):
         values[random.choice(chosen), random.integers(values.shape[1])] = random.choice(ugly)
+    odd = [value for value in ODD if abs(value) < float(np.finfo(case.dtype).max)]
+    for row in chosen[: case.odd]:
+        values[row, random.integers(4)] = random.choice(odd)
     return [np.ascontiguousarray(values if layout.channels_last else values.T)[None]]
 
 
@@ -107,6 +116,7 @@ def cases():
         yield pytest.param(replace(case, rows=1, found=1), id=f'{name}-one_row')
         yield pytest.param(replace(case, spoilt=1), id=f'{name}-one_bad_value')
         yield pytest.param(replace(case, spoilt=200), id=f'{name}-garbage')
+        yield pytest.param(replace(case, odd=40), id=f'{name}-no_boxes')
         yield pytest.param(replace(case, steps=8, objects=30), id=f'{name}-equal_scores')
         yield pytest.param(replace(case, transform=STRETCHED), id=f'{name}-stretched')
         whole = replace(case, found=700, objects=200, options=everything)
@@ -182,7 +192,7 @@ def computed(device, case):
 
 def expected(case):
     """What NumPy makes of a case."""
-    with np.errstate(all='ignore'):
+    with np.errstate(all='raise', under='ignore'):
         return decode_oriented(outputs_of(case), case.layout, case.transform, case.options)
 
 

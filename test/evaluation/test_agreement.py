@@ -7,6 +7,7 @@ from onnx_models import (
     detector,
     instance_segmenter,
     objectness_detector,
+    oriented_detector,
     pose_detector,
 )
 
@@ -103,6 +104,36 @@ def test_drift_of_scores_and_corners(agree):
     assert all(kept(agreement).values())
     assert kept(agreement, score_drift=0.04)['score drift'] is False
     assert kept(agreement, corner_drift=2.9)['corner drift, px'] is False
+
+
+QUARTER = np.pi / 2
+
+
+@pytest.mark.parametrize(
+    ('other', 'matched', 'drift'),
+    [
+        pytest.param((320, 240, 100, 80, 0, 0.9, 0.5), 1, 0, id='same'),
+        pytest.param((320, 240, 80, 100, 0, 0.9, 0.5 - QUARTER), 1, 0, id='other_side_first'),
+        pytest.param((320, 240, 100, 80, 0, 0.9, 0.5 + np.pi), 1, 0, id='half_a_turn'),
+        pytest.param((323, 244, 100, 80, 0, 0.9, 0.5), 1, 5, id='moved'),
+        # Corners are 64.03 from the center.
+        pytest.param((320, 240, 100, 80, 0, 0.9, 0.6), 1, 128.062 * np.sin(0.05), id='turned'),
+        pytest.param((320, 240, 100, 10, 0, 0.9, 0.5), 0, None, id='thin'),
+    ],
+)
+def test_oriented_boxes(agree, other, matched, drift):
+    agreement = agree([(320, 240, 100, 80, 0, 0.9, 0.5)], [other], make=oriented_detector)
+    assert agreement.matched == matched
+    drifts = agreement.drifts()
+    if matched:
+        assert drifts['corner drift, px'].largest == pytest.approx(drift, abs=1e-3)
+    else:
+        assert (agreement.only_one, agreement.only_other) == (1, 1)
+
+
+def test_oriented_boxes_crossed_in_one_upright_box_are_no_partners(agree):
+    one, other = ((320, 240, 200, 20, 0, 0.9, angle) for angle in (QUARTER / 2, -QUARTER / 2))
+    assert agree([one], [other], make=oriented_detector).matched == 0
 
 
 def test_drift_of_a_tenth_of_the_boxes_is_seen(agree):

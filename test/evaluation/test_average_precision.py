@@ -12,7 +12,7 @@ from jetson_perception.evaluation.average_precision import (
     require_pycocotools,
 )
 from jetson_perception.evaluation.datasets import ObjectTruth
-from jetson_perception.tasks.results import Detections
+from jetson_perception.tasks.results import Detections, enclosing, oriented_corners
 
 pytest.importorskip('pycocotools', reason='needs pip install pycocotools')
 
@@ -118,6 +118,134 @@ def test_boxes(pictures, ap50, ap50_95):
     ap = measure(*pictures)
     np.testing.assert_allclose(ap.ap50, ap50, atol=1e-9)
     np.testing.assert_allclose(ap.ap50_95, ap50_95, atol=1e-9)
+
+
+TURNED = (150, 150, 100, 50, np.pi / 6)  # center, size, angle
+AWAY = (450, 350, 100, 50, 0)
+
+
+def corners_of(box):
+    return oriented_corners(np.array([box], float)).ravel().tolist()
+
+
+def oriented_truth(*rows, **more):
+    """A truth from rows of an oriented box and a class."""
+    boxes = np.array([row[:5] for row in rows], float).reshape(-1, 5)
+    outlines = tuple([corners_of(row[:5])] for row in rows)
+    ids = np.array([row[5] for row in rows], int)
+    return ObjectTruth(enclosing(boxes), ids, outlines=outlines, **more)
+
+
+def oriented_found(*rows):
+    """Detections from rows of an oriented box, a class and a score."""
+    boxes = np.array([row[:5] for row in rows], np.float32).reshape(-1, 5)
+    score, ids = (np.array([row[i] for row in rows]) for i in (6, 5))
+    xyxy = np.clip(enclosing(boxes), 0, np.float32(SIZE_WH * 2))
+    return Detections(xyxy, score.astype(np.float32), ids.astype(np.int32), oriented=boxes)
+
+
+def moved(box, share):
+    """Moved along its width by a share of it: IoU (1 - share) / (1 + share)."""
+    x, y, width, height, angle = box
+    step = share * width
+    return (x + step * np.cos(angle), y + step * np.sin(angle), width, height, angle)
+
+
+BORDER = (0, 0, 100, 60, 0.4)  # its center is the corner of the picture
+
+
+@pytest.mark.parametrize(
+    ('true', 'there', 'ap50', 'ap50_95'),
+    [
+        pytest.param([], [], np.nan, np.nan, id='nothing_on_either'),
+        pytest.param([], [(*TURNED, 0, 0.9)], np.nan, np.nan, id='only_found'),
+        pytest.param([(*TURNED, 0)], [], 0, 0, id='missed'),
+        pytest.param([(*TURNED, 0)], [(*TURNED, 0, 0.9)], 1, 1, id='right'),
+        pytest.param([(*TURNED, 0)], [(*TURNED, 1, 0.9)], 0, 0, id='other_class'),
+        pytest.param(
+            [(*TURNED, 0)],
+            [(150, 150, 50, 100, np.pi / 6 - np.pi / 2, 0, 0.9)],
+            1,
+            1,
+            id='other_side_first',
+        ),
+        # The same upright box is around both.
+        pytest.param(
+            [(*TURNED, 0)], [(*TURNED[:4], -np.pi / 6, 0, 0.9)], 0, 0, id='turned_the_other_way'
+        ),
+        # IoU 0.8 / 1.2 = 0.667: right at thresholds 0.50 to 0.65.
+        pytest.param([(*TURNED, 0)], [(*moved(TURNED, 0.2), 0, 0.9)], 1, 0.4, id='moved'),
+        pytest.param(
+            [(*TURNED, 0)], [(*AWAY, 0, 0.9), (*TURNED, 0, 0.8)], 0.5, 0.5, id='wrong_one_first'
+        ),
+        pytest.param(
+            [(*TURNED, 0)], [(*TURNED, 0, 0.9), (*TURNED, 0, 0.8)], 1, 1, id='found_twice'
+        ),
+        # The second is wrong, so half of the recall has precision 1, the other none.
+        pytest.param(
+            [(*TURNED, 0), (*AWAY, 0)],
+            [(*TURNED, 0, 0.9), (*TURNED, 0, 0.8)],
+            51 / 101,
+            51 / 101,
+            id='found_twice_instead_of_the_other',
+        ),
+        # Precision 1 up to a recall of 1/2, then 2/3.
+        pytest.param(
+            [(*TURNED, 0), (*AWAY, 0)],
+            [(*TURNED, 0, 0.9), (*TURNED, 0, 0.8), (*AWAY, 0, 0.7)],
+            (51 + 50 * 2 / 3) / 101,
+            (51 + 50 * 2 / 3) / 101,
+            id='found_twice_before_the_other',
+        ),
+        pytest.param(
+            [(*TURNED, 0), (*TURNED, 0)],
+            [(*TURNED, 0, 0.9), (*TURNED, 0, 0.8)],
+            1,
+            1,
+            id='two_objects_in_one_place',
+        ),
+        pytest.param([(*BORDER, 0)], [(*BORDER, 0, 0.9)], 1, 1, id='across_the_border'),
+        # Inside the picture, only what is cut off differs: the whole box counts.
+        pytest.param(
+            [(*BORDER, 0)], [(*moved(BORDER, -0.4), 0, 0.9)], 0, 0, id='moved_beyond_the_border'
+        ),
+    ],
+)
+def test_oriented_boxes(true, there, ap50, ap50_95):
+    matches = ObjectMatches(('a', 'b'), oriented=True)
+    matches.add(oriented_truth(*true), oriented_found(*there), SIZE_WH)
+    matches.add(oriented_truth(), oriented_found(), SIZE_WH)
+    ap = matches.average_precision('oriented_boxes')
+    np.testing.assert_allclose(ap.ap50, [ap50, np.nan], atol=1e-9)
+    np.testing.assert_allclose(ap.ap50_95, [ap50_95, np.nan], atol=1e-9)
+
+
+def test_oriented_boxes_without_pictures():
+    ap = ObjectMatches(('a',), oriented=True).average_precision('oriented_boxes')
+    assert np.isnan(ap.ap50).all()
+
+
+def test_many_oriented_boxes_of_a_class_count():
+    boxes = [(20 + 30 * (i % 20), 20 + 30 * (i // 20), 20, 8, 0.1 * i) for i in range(250)]
+    matches = ObjectMatches(('a',), oriented=True)
+    found = oriented_found(*((*box, 0, 0.9) for box in boxes))
+    matches.add(oriented_truth(*((*box, 0) for box in boxes)), found, SIZE_WH)
+    assert matches.average_precision('oriented_boxes').ap50_95 == pytest.approx(1)
+
+
+def test_oriented_boxes_of_masks_and_in_crowds():
+    runs = [480 * 100 + 100, 50, 430, 50]  # columns 100 and 101, rows 100 to 149
+    mask = {'size': [480, 640], 'counts': [*runs, 640 * 480 - sum(runs)]}
+    true = ObjectTruth(
+        np.array([[100, 100, 102, 150], [300, 300, 400, 400]], float),
+        np.zeros(2, int),
+        outlines=(mask, [[300, 300, 400, 300, 400, 400, 300, 400]]),
+        crowd=np.array([False, True]),
+    )
+    matches = ObjectMatches(('a',), oriented=True)
+    in_crowd = (320, 320, 20, 10, 0.5, 0, 0.95)
+    matches.add(true, oriented_found(in_crowd, (101, 125, 2, 50, 0, 0, 0.9)), SIZE_WH)
+    assert matches.average_precision('oriented_boxes').ap50_95 == pytest.approx(1)
 
 
 def test_only_some_classes():

@@ -51,6 +51,18 @@ def test_outlines(tmp_path):
     np.testing.assert_allclose(outline, [64, 48, 320, 48, 320, 240, 64, 120])
 
 
+def test_corners_of_oriented_boxes_across_the_border(tmp_path):
+    """Up to 1 % outside, which is kept: the box counts whole."""
+    dataset = open_yolo(
+        yolo_folder(tmp_path, ['1 -0.01 0.5 0.25 0.25 0.5 0.5 0.24 0.75', '', None])
+    )
+    first, *others = dataset.pictures
+    assert dataset.has_outlines
+    ((outline,),) = first.truth.outlines
+    np.testing.assert_allclose(outline, [-6.4, 240, 160, 120, 320, 240, 153.6, 360])
+    assert [each.truth.outlines for each in others] == [(), ()]
+
+
 def test_boxes_among_outlines_leave_only_boxes(tmp_path):
     dataset = open_yolo(yolo_folder(tmp_path, [f'{LINE}0 0.1 0.1 0.5 0.1 0.5 0.5']))
     assert not dataset.has_outlines

@@ -537,17 +537,13 @@ class TestUncertain:
             assert (model.layout.family, model.layout.class_count) == ('nanodet', 4)
 
 
-def test_an_oriented_box_as_a_record_and_where_it_is_not_supported():
+def test_an_oriented_box_as_a_record():
     with open_model(DATA / 'yolov8_obb_ultralytics.onnx') as model:
         found = model.postprocess(*run(model), OPTIONS)
         (first, *_) = model.task.record(model, found)['detections']
         wanted = expected('yolov8_obb_ultralytics')[0]['oriented']
         assert [*first['oriented']] == ['x', 'y', 'width', 'height', 'theta']
         assert [*first['oriented'].values()] == pytest.approx(wanted, abs=0.001)
-        with pytest.raises(ParameterError, match='compare does not support these yet'):
-            model.task.agreement(model, model, OPTIONS, 0.5)
-        with pytest.raises(ParameterError, match='evaluate does not support these yet'):
-            model.task.evaluator(model, None, OPTIONS, None)
 
 
 class TestOutputName:

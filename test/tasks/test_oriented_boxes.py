@@ -114,6 +114,41 @@ class TestDecode:
         assert found.xyxy[0, 2] == 64
         assert found.oriented[0, 0] == 64
 
+    @pytest.mark.parametrize('layout', ['anchors', 'end_to_end'])
+    @pytest.mark.parametrize(
+        'box',
+        [
+            pytest.param([32, 32, 0, 10], id='no_width'),
+            pytest.param([32, 32, 20, 0], id='no_height'),
+            pytest.param([32, 32, -20, 10], id='negative_width'),
+            pytest.param([32, 32, -20, -10], id='both_negative'),
+            pytest.param([32, 32, 1e-44, 10], id='denormal'),
+            pytest.param([32, 32, 1e30, 10], id='huge_width'),
+            pytest.param([32, 32, 3e38, 3e38], id='huge'),
+            pytest.param([-3e38, 32, 20, 10], id='far'),
+        ],
+    )
+    def test_what_is_no_box_is_dropped_and_suppresses_none(self, box, layout):
+        good = [32, 32, 20, 10, 0.8, 0, 0.5]
+        with np.errstate(all='raise', under='ignore'):
+            if layout == 'anchors':
+                rows = [[*box, 0.9, 0, 0.5], good]
+                found = decoded(rows, source_wh=(128, 48), resize='stretch', iou_threshold=0)
+            else:
+                rows = np.zeros((1, 300, 7), np.float32)
+                rows[0, :2] = [*box, 0.9, 0, 0.5], [*good[:4], 0.8, 0, 0.5]
+                end_to_end = OrientedLayout(2, end_to_end=True, channels_last=True)
+                transform = fit(SIZE_WH, SIZE_WH)
+                found = decode_oriented([rows], end_to_end, transform, DetectionOptions())
+        assert found.score.tolist() == [pytest.approx(0.8)]
+
+    @pytest.mark.parametrize('angle', [0, 0.3, 0.7, 0.785, 1.5, 2.2, 1e30])
+    def test_thin_and_long_boxes_suppress_their_like(self, angle):
+        with np.errstate(all='raise', under='ignore'):
+            rows = [[32, 32, 9e4, 1e-3, score, 0, angle] for score in (0.9, 0.8)]
+            assert len(decoded(rows)) == 1
+            decoded([[-9e4, 9e4, 9e4, 1, 0.9, 0, angle], [9e4, -9e4, 9e4, 9e4, 0.8, 0, 1]])
+
     def test_at_most_so_many(self):
         rows = [[8 * i, 30, 2, 2, 0.9 - i / 100, 0, 0] for i in range(8)]
         assert len(decoded(rows, max_detections=3)) == 3

@@ -19,6 +19,7 @@
 constexpr int TURNED_VALUES = ROW_VALUES + 5;
 constexpr int BOX_VALUES = 5;
 constexpr float EPSILON = 1e-7f;
+constexpr float LEAST_SIZE = 1e-3f, FARTHEST = 1e5f;
 constexpr float PI = 3.14159265358979f;
 
 // What the candidates of a Workspace have besides; their boxes are center and size.
@@ -45,6 +46,12 @@ struct Rows {
     __device__ float at(int row, int value) const { return widened(values[row * row_stride + value * value_stride]); }
     __device__ float box_value(int row, int i) const {
         return at(row, i < 4 ? i : end_to_end ? 6 : 4 + class_count);
+    }
+    // Whether a row has a size, and is not so far or so large that products overflow.
+    __device__ bool is_box(int row) const {
+        bool near = at(row, 2) >= LEAST_SIZE && at(row, 3) >= LEAST_SIZE;
+        for (int i = 0; i < 4; ++i) near = near && fabsf(at(row, i)) <= FARTHEST;
+        return near;
     }
 };
 
@@ -89,6 +96,7 @@ __device__ inline void list_rows(
     for (int i = 0; i < BOX_VALUES; ++i) bad += !isfinite(rows.box_value(row, i));
     if (bad) atomicAdd(&work->bad_boxes, bad);
     atomicAdd(&work->chosen, 1);
+    if (!rows.is_box(row)) return;
     class_ids[row] = id;
     keys[atomicAdd(&work->candidate_count, 1u)] = key_of(score, row);
 }
@@ -135,7 +143,7 @@ __device__ inline Spread spread_of(const Workspace* work, const Turned* turned, 
 // Whether two overlap by more: one minus the Hellinger distance.
 __device__ inline bool overlap_more(const Spread& one, const Spread& other, float threshold) {
     const float xx = one.xx + other.xx, yy = one.yy + other.yy, xy = one.xy + other.xy;
-    const float determinant = xx * yy - xy * xy;
+    const float determinant = fmaxf(xx * yy - xy * xy, 0.0f);
     const float dx = one.x - other.x, dy = one.y - other.y;
     const float shift = (yy * dx * dx + xx * dy * dy - 2.0f * xy * dx * dy) / (4.0f * (determinant + EPSILON));
     const float one_area = fmaxf(one.xx * one.yy - one.xy * one.xy, 0.0f);
