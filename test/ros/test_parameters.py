@@ -182,7 +182,7 @@ def test_a_wrong_value_at_start_is_reported_and_the_default_used(declared, given
     ],
 )
 def test_no_error_shows_what_may_be_secret(declared, name, given, told):
-    node, parameters = declared(**{name: given})
+    _, parameters = declared(**{name: given})
     (problem,) = parameters.problems
     with pytest.raises(ParameterError) as refused:
         parameters.as_meant([Parameter(name, value=given)])
