@@ -430,11 +430,12 @@ def _cameras(values: Mapping[str, str]) -> list[str]:
 def _own_cameras(values: Mapping[str, str]) -> list[str]:
     """Cameras that the node reads itself, `name=URI`: of the argument, else of the user's file.
 
-    URIs have commas too, so a name has to follow one that separates; caps of a pipeline look the
-    same, so beside pipelines a scheme has to follow the name.
+    URIs have commas too, so a name has to follow one that separates. Caps of a pipeline look the
+    same, and so may a password in a URL: beside one, a URI, a number or a full path has to follow.
     """
     given = values.get('sources', '').strip()
-    scheme = r'\w+://' if 'gst://' in given else ''
+    scheme = r'(?:\w+://|\d+\s*[\'"]?(?:,|$)|[/~.])' if 'rtsp' in given else ''
+    scheme = r'\w+://' if 'gst://' in given else scheme
     given = given[1:-1] if given.startswith('[') and given.endswith(']') else given
     found = re.split(rf',(?=\s*[\'"]?[\w~/]+={scheme})', given)
     named = [entry.strip(' \'"') for entry in found if entry.strip()]

@@ -644,6 +644,12 @@ class TestSeveralSources:
                 id='as_in_a_file',
             ),
             pytest.param('a=/x/i[0-9]', ['a=/x/i[0-9]'], id='pattern'),
+            pytest.param('a=csi://0,b=x/b.mp4', ['a=csi://0', 'b=x/b.mp4'], id='relative_path'),
+            pytest.param(
+                'a=rtsp://me:s3,b=cret@h/live?x=1,y=b,c=1,d=/dev/video0,e=csi://0',
+                ['a=rtsp://me:s3,b=cret@h/live?x=1,y=b', 'c=1', 'd=/dev/video0', 'e=csi://0'],
+                id='commas_in_a_password',
+            ),
             pytest.param(
                 'a=gst://x ! video/x-raw,format=NV12,width=8,b=gst://y',
                 ['a=gst://x ! video/x-raw,format=NV12,width=8', 'b=gst://y'],
