@@ -430,11 +430,12 @@ def _cameras(values: Mapping[str, str]) -> list[str]:
 def _own_cameras(values: Mapping[str, str]) -> list[str]:
     """Cameras that the node reads itself, `name=URI`: of the argument, else of the user's file.
 
-    URIs have commas too, so a name has to follow one that separates; caps of a pipeline look the
-    same, so beside pipelines a scheme has to follow the name.
+    URIs have commas too, so a name has to follow one that separates. Caps of a pipeline look the
+    same, and so may a password in a URL: beside one, a URI, a number or a full path has to follow.
     """
     given = values.get('sources', '').strip()
-    scheme = r'\w+://' if 'gst://' in given else ''
+    scheme = r'(?:\w+://|\d+\s*[\'"]?(?:,|$)|[/~.])' if 'rtsp' in given else ''
+    scheme = r'\w+://' if 'gst://' in given else scheme
     given = given[1:-1] if given.startswith('[') and given.endswith(']') else given
     found = re.split(rf',(?=\s*[\'"]?[\w~/]+={scheme})', given)
     named = [entry.strip(' \'"') for entry in found if entry.strip()]
@@ -501,7 +502,6 @@ def _perception(
     own = _own_cameras(values) if in_process else []
     if own:
         image = f'{own[0].partition("=")[0].strip()}/image_raw'
-        image = image if image.startswith('/') else _topic(values['namespace'], image)
     # A topic that ends so is compressed itself.
     compressed = image if image.endswith('/compressed') else f'{image}/compressed'
     given = _given(
@@ -531,16 +531,16 @@ def _perception(
     if not (values['image'] or in_process or cameras):
         processes.append(_camera(values))
     if values['rviz'] == 'true':
+        shown_image = _topic_of_node(values, image)
         results = _topic(values['namespace'], '').rstrip('/')
         if cameras or own:  # the first one's
-            results = image.removesuffix('/compressed').rpartition('/')[0]
-            results = results if image.startswith('/') else _topic(values['namespace'], results)
+            results = shown_image.removesuffix('/compressed').rpartition('/')[0]
         processes.append(
             NodeProcess(
                 'rviz2',
                 package='rviz2',
                 remappings={
-                    '/perception/image': image,
+                    '/perception/image': shown_image,
                     '/perception/annotated': f'{results}/annotated',
                     '/perception/mask/color': f'{results}/mask/color',
                 },
@@ -622,6 +622,13 @@ def _file(given: str, executable: str) -> Path:
 
 def _topic(namespace: str, name: str) -> str:
     return '/'.join(['', *filter(None, namespace.split('/')), name])
+
+
+def _topic_of_node(values: Mapping[str, str], name: str) -> str:
+    """The full name of a topic as the node understands it; rviz2 is in no namespace."""
+    if name.startswith('/'):
+        return name
+    return _topic(values['namespace'], name.replace('~', values['name'], 1))
 
 
 def _given(values: Mapping[str, str], **kinds: Any) -> dict[str, Any]:

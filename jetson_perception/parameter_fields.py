@@ -25,6 +25,7 @@ def param(
     opens: bool = False,
     read_only: bool = False,
     takes_integer: bool = False,
+    secret: bool = False,
     other_names: Sequence[str] = (),
     example: str = '',
 ) -> Any:
@@ -49,6 +50,8 @@ def param(
         True when only the start can set it.
     takes_integer : bool
         True when a text may be given as an integer, as YAML reads `source: 0`.
+    secret : bool
+        True when the value may hold a password, so that no error shows it.
     other_names : sequence of str
         What other packages call it, for those who come from there.
     example : str, optional
@@ -64,6 +67,7 @@ def param(
             'opens': opens,
             'read_only': read_only,
             'takes_integer': takes_integer,
+            'secret': secret,
             'other_names': tuple(other_names),
             'example': example,
         },

@@ -517,6 +517,11 @@ class TestModels:
         assert Path(rviz.arguments[1]).is_file()
         assert executables([node]) == ['seg_node']
 
+    def test_rviz_shows_a_relative_topic_where_the_node_takes_it(self):
+        node, rviz = seg(image='front/color', rviz='true')
+        assert node.remappings['image'] == 'front/color'
+        assert rviz.remappings['/perception/image'] == '/seg/front/color'
+
     @pytest.mark.parametrize(
         ('values', 'frame'),
         [
@@ -618,10 +623,13 @@ class TestSeveralCameras:
             pytest.param('/front/image_raw', '/front/annotated', id='full_name'),
             pytest.param('/front/image_raw/compressed', '/front/annotated', id='compressed'),
             pytest.param('front/image_raw', '/seg/front/annotated', id='relative'),
+            pytest.param('~/front/image_raw', '/seg/seg_node/front/annotated', id='private'),
         ],
     )
     def test_rviz_shows_the_first(self, topic, shown):
         _, rviz = seg(model='m.onnx', image_topics=f'{topic},/rear/image_raw', rviz='true')
+        image = topic if topic.startswith('/') else shown.replace('annotated', 'image_raw')
+        assert rviz.remappings['/perception/image'] == image
         assert rviz.remappings['/perception/annotated'] == shown
 
 
@@ -636,6 +644,12 @@ class TestSeveralSources:
                 id='as_in_a_file',
             ),
             pytest.param('a=/x/i[0-9]', ['a=/x/i[0-9]'], id='pattern'),
+            pytest.param('a=csi://0,b=x/b.mp4', ['a=csi://0', 'b=x/b.mp4'], id='relative_path'),
+            pytest.param(
+                'a=rtsp://me:s3,b=cret@h/live?x=1,y=b,c=1,d=/dev/video0,e=csi://0',
+                ['a=rtsp://me:s3,b=cret@h/live?x=1,y=b', 'c=1', 'd=/dev/video0', 'e=csi://0'],
+                id='commas_in_a_password',
+            ),
             pytest.param(
                 'a=gst://x ! video/x-raw,format=NV12,width=8,b=gst://y',
                 ['a=gst://x ! video/x-raw,format=NV12,width=8', 'b=gst://y'],
@@ -682,6 +696,7 @@ class TestSeveralSources:
         [
             pytest.param('/rig/front', '/rig/front', id='absolute'),
             pytest.param('front', '/seg/front', id='relative'),
+            pytest.param('~/front', '/seg/seg_node/front', id='private'),
         ],
     )
     def test_rviz_shows_the_first(self, name, shown):

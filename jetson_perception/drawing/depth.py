@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ENDS_PERCENT = (2, 98)  # a few wild pixels must not leave one color for all others
 _LEAST_SPAN = 1e-6  # of the nearest; less is rounding
+_SMALLEST = float(np.finfo(np.float32).tiny)
 _SAMPLES = 160  # along each side, to find the ends
 
 
@@ -59,15 +60,16 @@ def _colored(values: NDArray[np.float32], meaning: str) -> NDArray[np.uint8]:
     known = samples[np.isfinite(samples)]
     if not known.size:
         return np.zeros((height, width, 3), np.uint8)
-    ends = np.percentile(known, _ENDS_PERCENT).astype(np.float32)
+    ends = np.percentile(known.astype(np.float64), _ENDS_PERCENT)
     if meaning != 'inverse':
         ends = ends[::-1]
     far, near = _nearness(ends, meaning)
-    differ = near - far > _LEAST_SPAN * abs(near)
-    scale = np.float32(255) / (near - far) if differ else np.float32(0)
-    shade = _nearness(values, meaning) - far
-    shade *= scale
-    shade += np.float32(0.5)
+    differ = near - far > max(_LEAST_SPAN * abs(near), _SMALLEST)
+    # Beyond the ends, values may be more than float32 holds, which is as good as the end.
+    with np.errstate(over='ignore', invalid='ignore'):
+        shade = _nearness(values, meaning) - np.float32(far)
+        shade *= np.float32(255 / (near - far) if differ else 0)
+        shade += np.float32(0.5)
     np.fmax(shade, 0, out=shade)  # in place of NaN, too
     np.minimum(shade, 255, out=shade)
     colors = cv2.applyColorMap(shade.astype(np.uint8), cv2.COLORMAP_TURBO)
@@ -76,7 +78,7 @@ def _colored(values: NDArray[np.float32], meaning: str) -> NDArray[np.uint8]:
     return np.asarray(colors, np.uint8)
 
 
-def _nearness(values: NDArray[np.float32], meaning: str) -> NDArray[np.float32]:
+def _nearness(values: NDArray[Any], meaning: str) -> NDArray[Any]:
     """What grows towards the camera; metres are above 0."""
     if meaning == 'metric':
         return np.float32(1) / values

@@ -70,7 +70,10 @@ def require_ros_arguments(arguments: Sequence[str] | None, does: str) -> None:
     names = {
         word: _parameter(word.partition(':=')[0], parameters) for word in bare if ':=' in word
     }
-    refused = [word for word in remove_ros_args(given)[1:] if word in bare]
+    try:
+        refused = [word for word in remove_ros_args(given)[1:] if word in bare]
+    except Exception:  # noqa: BLE001 - by the release of ROS, which says it again as it starts
+        refused = []
     refused += [word for word, name in names.items() if name and word not in refused]
     if refused:
         shown = ' '.join(shlex.quote(printable(word)) for word in refused)
@@ -88,7 +91,7 @@ def _outside_of_ros(words: Iterable[str]) -> Iterator[str]:
     for word in words:
         if word in ('--ros-args', '--'):
             for_ros = word == '--ros-args'
-        elif not for_ros:
+        elif word and not for_ros:  # launch files pass '' for an argument that is not given
             yield word
 
 

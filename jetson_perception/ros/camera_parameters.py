@@ -21,6 +21,7 @@ def _source(description: str) -> Any:
         at_configure=True,
         opens=True,
         takes_integer=True,
+        secret=True,
         other_names=('video_device', 'camera_device', 'device', 'device_id', 'gscam_config'),
     )
 
@@ -159,6 +160,7 @@ class OwnSourceParams(SourceParams):
         'the name.',
         at_configure=True,
         opens=True,
+        secret=True,
         example="['front=v4l2:///dev/video0', 'rear=rtsp://host/path']",
     )
     wait_for_subscribers: int = _enough(

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def source_status(
-    name: str, uri: str, publisher: CameraPublisher, capture: Capture
+    name: str, uri: str, topic: str, publisher: CameraPublisher, capture: Capture
 ) -> DiagnosticStatus:
-    """A line of this name about a source that is read and published."""
+    """A line of this name about a source that is read, and published on a topic."""
     rate = publisher.rate.rate(time.monotonic_ns())
     level, phase, message = _situation(capture, publisher)
     values: dict[str, Any] = {
         'source': uri,
+        'topic': topic,
         'state': phase,
         'frame rate (Hz)': rate,
         'frames published': publisher.published,

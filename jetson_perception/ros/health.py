@@ -8,6 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from jetson_perception.printable import printable
 from jetson_perception.ros import qos
+from jetson_perception.ros.image_topic import raw_topic
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -36,23 +37,23 @@ class NodeHealth:
         """Stop listening."""
         self._node.destroy_subscription(self._subscription)
 
-    def phase_of_source(self, name: str) -> str:
-        """What a node's source does, by a word; '' without one.
+    def phase_of_source(self, name: str, topic: str) -> str:
+        """What the source does whose images a node publishes on a topic, by a word; '' if none.
 
         It is 'starting', 'playing', 'waiting', 'lost' or 'ended'.
         """
-        line = self._lines.get(f'{name}: source')
+        line = self._source(name, topic)
         return '' if line is None else _value(line, 'state')
 
-    def source_of(self, name: str) -> str:
-        """What a node reads, such as bag:///drive; '' without a source."""
-        line = self._lines.get(f'{name}: source')
+    def source_of(self, name: str, topic: str) -> str:
+        """What a node reads and publishes on a topic, such as bag:///drive; '' for no source."""
+        line = self._source(name, topic)
         return '' if line is None else _value(line, 'source')
 
-    def of(self, name: str) -> str:
-        """Why a node by its full name sends nothing, in its own words; '' for all it says."""
-        source = self._lines.get(f'{name}: source')
-        if source is not None and self.phase_of_source(name) != 'playing':
+    def of(self, name: str, topic: str) -> str:
+        """Why a node by its full name sends nothing on a topic, as it says; '' for all it says."""
+        source = self._source(name, topic)
+        if source is not None and _value(source, 'state') != 'playing':
             return printable(source.message)
         line = self._lines.get(name)
         if line is not None and line.level != DiagnosticStatus.OK:
@@ -66,6 +67,21 @@ class NodeHealth:
             for name, line in self._lines.items()
             if image_topic in _value(line, 'image topic').split(', ')
         ]
+
+    def _source(self, name: str, topic: str) -> DiagnosticStatus | None:
+        """The line about a source; a node may read several, and has one line for each."""
+        only = self._lines.get(f'{name}: source')
+        if only is not None:
+            return only
+        raw = raw_topic(topic)
+        return next(
+            (
+                line
+                for title, line in self._lines.items()
+                if title.startswith(f'{name}: source /') and _value(line, 'topic') == raw
+            ),
+            None,
+        )
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for line in msg.status:

@@ -44,6 +44,10 @@ def _in_yaml(value: Any) -> str:
     return f"'{escaped}'"
 
 
+def _type_name(value: Any) -> str:
+    return Parameter.Type.from_parameter_value(value).name.lower()
+
+
 def parameter_type(cls: type, field: str) -> Parameter.Type:
     """ROS type of a dataclass field's parameter."""
     hint = get_type_hints(cls)[field]
@@ -106,12 +110,13 @@ class ParameterSpec:
 
     def refusal(self, value: Any) -> str:
         """What to say of a value of another type, or out of range."""
-        text = f'parameter {self.name} is {quoted(value)}; expected {self.expected}'
+        found = f'of type {_type_name(value)}' if self.meta['secret'] else quoted(value)
+        text = f'parameter {self.name} is {found}; expected {self.expected}'
         return f'{text}, written {self._list_of(value)}' if self.is_list else text
 
     def _list_of(self, value: Any) -> str:
         """A list as it is typed in a shell and in a params file, of the value where it fits."""
-        if self.kind != Parameter.Type.STRING_ARRAY:
+        if self.kind != Parameter.Type.STRING_ARRAY or self.meta['secret']:
             number = '1' if self.kind == Parameter.Type.INTEGER_ARRAY else '1.0'
             return f'"{self.meta["example"] or f"[{number}, {number}]"}"'
         values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]

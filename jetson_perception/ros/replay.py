@@ -67,7 +67,7 @@ class Replay:
             self._health, self._since_s = NodeHealth(self._node), time.monotonic()
             return
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        sources = [self._health.source_of(shown_name(info)) for info in publishers]
+        sources = [self._health.source_of(shown_name(info), self.topic) for info in publishers]
         if sources and all(each.startswith('bag://') for each in sources):
             self.known = True
         elif (sources and all(sources)) or time.monotonic() - self._since_s >= self._listen_s:

@@ -51,6 +51,11 @@ class SourceCamera(NamedTuple):
         """Of its topics: '/yolo/front'."""
         return self.prefix.rstrip('/')
 
+    @property
+    def word(self) -> str:
+        """The name as part of others: 'rig_front' of '/rig/front'."""
+        return self.name.strip('~/').replace('/', '_')
+
 
 def source_cameras(node: Node, params: OwnSourceParams) -> list[SourceCamera]:
     """The cameras that `sources` names; empty where it is.
@@ -58,13 +63,15 @@ def source_cameras(node: Node, params: OwnSourceParams) -> list[SourceCamera]:
     Raises
     ------
     ParameterError
-        When an entry has no name, two have the same, or what each camera has of its own is given
-        for all of them.
+        When an entry has no name, two have the same, or what each camera has of its own would be
+        the same for several.
     """
     cameras = [_camera(node, entry) for entry in params.sources]
     _refuse_equal_names(cameras)
     for field in _OF_EACH if len(cameras) > 1 else ():
         given = getattr(params, field)
+        if _NAME in given:
+            _refuse_equal_words(cameras, field)
         if given and _NAME not in given:
             raise ParameterError(
                 f'{field} is {printable(given)} for all cameras of {_PARAMETER}; write {_NAME} '
@@ -76,8 +83,7 @@ def source_cameras(node: Node, params: OwnSourceParams) -> list[SourceCamera]:
 
 def of_camera(params: OwnSourceParams, camera: SourceCamera) -> OwnSourceParams:
     """The parameters of one of the cameras."""
-    name = camera.name.strip('~/').replace('/', '_')
-    own = {field: getattr(params, field).replace(_NAME, name) for field in _OF_EACH}
+    own = {field: getattr(params, field).replace(_NAME, camera.word) for field in _OF_EACH}
     return replace(params, source=camera.uri, **own)
 
 
@@ -111,4 +117,16 @@ def _refuse_equal_names(cameras: Sequence[SourceCamera]) -> None:
                 f'{_PARAMETER} has {shown(other.uri)} and {shown(camera.uri)} for one camera, '
                 f'{camera.namespace}; give each a name of its own',
                 _PARAMETER,
+            )
+
+
+def _refuse_equal_words(cameras: Sequence[SourceCamera], field: str) -> None:
+    found: dict[str, SourceCamera] = {}
+    for camera in cameras:
+        other = found.setdefault(camera.word, camera)
+        if other is not camera:
+            raise ParameterError(
+                f'{field} has {_NAME}, which is {quoted(camera.word)} for {other.namespace} and for '
+                f'{camera.namespace}; give one of them another name in {_PARAMETER}',
+                field,
             )

@@ -91,7 +91,9 @@ class SourceReader:
             # Engines take any encoding, so who wants bgr8 converts it, once there is somebody.
             native=handler is not None or given.encoding == NATIVE,
         )
+        prefix = f'{namespace}/' if namespace else ''
         self._node = node
+        self._topic = node.resolve_topic_name(f'{prefix}image_raw')
         self._publisher = CameraPublisher(
             node,
             namespace,
@@ -109,7 +111,7 @@ class SourceReader:
             getattr(calibration, 'camera_name', '') or _camera_name(node, namespace),
             self._publisher.infos.calibrate,
             self._publisher.infos.image_size_wh,
-            f'{namespace}/' if namespace else '',
+            prefix,
         )
         self._capture: Capture | None = None
         self._timer = steady_timer(node, 1.0, self._publish_stats)
@@ -178,7 +180,7 @@ class SourceReader:
         """Whether frames come, and how fast; None while nothing is read."""
         if self._capture is None:
             return None
-        return source_status(name, self._source.uri, self._publisher, self._capture)
+        return source_status(name, self._source.uri, self._topic, self._publisher, self._capture)
 
     def _publish_stats(self) -> None:
         if self._capture is not None and self._node.context.ok():

@@ -197,8 +197,9 @@ class ImageWatchdog:
     def _all_say(self, phase: str) -> bool:
         """Whether all who publish say that their source is 'ended', 'lost' and the like."""
         health, names = self._health, [shown_name(info) for info in self._publishers()]
+        topic = self._subscription.topic_name
         return bool(names) and all(
-            health is not None and health.phase_of_source(name) == phase for name in names
+            health is not None and health.phase_of_source(name, topic) == phase for name in names
         )
 
     def _is_blocked(self) -> bool:
@@ -256,7 +257,8 @@ class ImageWatchdog:
 
     def _said(self, name: str) -> str:
         """What a node that publishes says itself of why nothing comes; '' when it says nothing."""
-        message = self._health.of(name) if self._health is not None else ''
+        topic = self._subscription.topic_name
+        message = self._health.of(name, topic) if self._health is not None else ''
         return f'{name} says: {message}' if message else ''
 
     def _not_ready(self, topic: str) -> str:
@@ -265,7 +267,7 @@ class ImageWatchdog:
             return ''
         names = self._health.would_publish(raw_topic(topic))
         return '; '.join(
-            f'{name} would, but is not ready: {self._health.of(name) or "starting"}'
+            f'{name} would, but is not ready: {self._health.of(name, topic) or "starting"}'
             for name in names
         )
 

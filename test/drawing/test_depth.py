@@ -45,6 +45,27 @@ def test_one_value_everywhere(meaning):
     assert len(np.unique(color_depth(depth_of(meaning, 2, 2)))) <= 3
 
 
+@pytest.mark.parametrize('meaning', ['metric', 'relative', 'inverse'])
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        pytest.param(1e-40, 1e-42, id='denormal'),
+        pytest.param(1e-40, 5.0, id='one_in_the_lens'),
+        pytest.param(3e38, 1e-3, id='beyond_the_stars'),
+        pytest.param(3e38, 3.1e38, id='both'),
+    ],
+)
+def test_values_at_the_ends_of_what_a_float_holds(meaning, one, other):
+    colors = color_depth(depth_of(meaning, one, other))  # warnings are errors here
+    assert len(np.unique(colors.reshape(-1, 3), axis=0)) <= 2
+
+
+def test_from_the_lowest_to_the_highest_float():
+    colors = color_depth(depth_of('inverse', 3e38, -3e38))
+    assert np.abs(colors[:, :20].astype(int) - NEAR_BGR).max() < 3
+    assert np.abs(colors[:, 20:].astype(int) - FAR_BGR).max() < 3
+
+
 def test_where_no_depth_is_known():
     depth = depth_of('metric', np.nan, 3)
     assert not color_depth(depth)[:, :20].any()

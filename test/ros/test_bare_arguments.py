@@ -14,6 +14,16 @@ from jetson_perception.ros.bare_arguments import require_ros_arguments
         pytest.param(['yolo_node', '--ros-args', '-p', 'det.model:=a.onnx'], id='parameter'),
         pytest.param(['yolo_node', '--ros-args', '-r', '__ns:=/a', '--'], id='ended'),
         pytest.param(['yolo_node', 'image:=/camera/image_raw'], id='remapping_that_ros_takes'),
+        pytest.param(['yolo_node', '', '--ros-args', '--', ''], id='empty_words_of_launch'),
+        pytest.param(['yolo_node', '__node:=a', '__ns:=/b'], id='names_that_ros_takes'),
+        pytest.param(
+            ['yolo_node', '--ros-args', '--enclave', '/a', '--log-level', 'debug', '-e', '--help'],
+            id='other_options',
+        ),
+        pytest.param(
+            ['yolo_node', 'image:=/i', '--ros-args', '--params-file', '/missing.yaml'],
+            id='what_ros_refuses_itself',
+        ),
         pytest.param(None, id='of_the_process'),
     ],
 )

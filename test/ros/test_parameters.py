@@ -31,6 +31,8 @@ class Settings:
     size: tuple[int, ...] = param((), 'Width and height.', example='[640, 640]')
     mean: tuple[float, ...] = param((), 'One a channel.')
     names: tuple[str, ...] = param((), 'Names.')
+    url: str = param('', 'Where.', secret=True)
+    urls: tuple[str, ...] = param((), 'Where else.', secret=True, example="['a=rtsp://host']")
 
     def problem(self):
         if self.size and len(self.size) != 2:
@@ -159,6 +161,34 @@ def test_a_wrong_value_at_start_is_reported_and_the_default_used(declared, given
     default = getattr(Settings(), name)
     shown = stored(node, name)
     assert (tuple(shown) if default == () else shown) == default
+
+
+@pytest.mark.parametrize(
+    ('name', 'given', 'told'),
+    [
+        pytest.param(
+            'urls',
+            'a=rtsp://me:s3cret@h',
+            'urls is of type string; expected a value of type string_array, written '
+            '"[\'a=rtsp://host\']"',
+            id='one_for_a_list',
+        ),
+        pytest.param(
+            'url',
+            ['rtsp://me:s3cret@h'],
+            'url is of type string_array; expected a value of type string',
+            id='list_for_one',
+        ),
+    ],
+)
+def test_no_error_shows_what_may_be_secret(declared, name, given, told):
+    _, parameters = declared(**{name: given})
+    (problem,) = parameters.problems
+    with pytest.raises(ParameterError) as refused:
+        parameters.as_meant([Parameter(name, value=given)])
+    for text in (problem, str(refused.value)):
+        assert f'parameter {told}' in text
+        assert 's3cret' not in text
 
 
 def test_one_wrong_value_leaves_the_others_as_given(declared):

@@ -67,6 +67,17 @@ def test_what_each_has_of_its_own_holds_the_name(field):
     assert own[0].width == 8
 
 
+@pytest.mark.parametrize('field', ['frame_id', 'calibration', 'calibration_output'])
+def test_no_two_share_what_each_has_of_its_own(field):
+    sources = ('/rig/front=csi://0', 'rig_front=csi://1')
+    with node() as made:
+        assert len(source_cameras(made, OwnSourceParams(sources=sources))) == 2
+        told = rf"^{field} has .* is 'rig_front' for /rig/front and for /yolo/rig_front; give"
+        with pytest.raises(ParameterError, match=told) as caught:
+            source_cameras(made, OwnSourceParams(sources=sources, **{field: '${NAME}'}))
+    assert caught.value.parameter == field
+
+
 def test_there_may_not_be_any_number():
     many = tuple(f'camera_{index}=csi://0' for index in range(33))
     assert OwnSourceParams(sources=many[:32]).problem() == ''

@@ -31,10 +31,10 @@ def watched():
         yield made
 
 
-def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, **options):
-    """A watchdog of the first peer for the topic `image` of the second."""
+def watch(watched, peer, message_type=Image, qos=BEST_EFFORT, name='image', **options):
+    """A watchdog of the first peer for a topic of the second."""
     subscription = watched.node.create_subscription(
-        message_type, f'/{peer.namespace}/image', lambda msg: None, qos
+        message_type, f'/{peer.namespace}/{name}', lambda msg: None, qos
     )
     form = 'compressed' if message_type is CompressedImage else 'raw'
     topic = ImageTopic(subscription.topic_name, form)
@@ -280,6 +280,38 @@ class TestWarning:
         clock.seconds += 1000.0
         dog.check()
         assert dog.warned
+
+    def test_a_camera_of_several_that_one_node_reads_speaks_for_itself(self, peer, watched, said):
+        namespace = f'/{peer.namespace}'
+        for camera in ('front', 'rear'):
+            peer.image_publisher(f'{camera}/image_raw')
+        health = peer.node.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        clock = Clock()
+        dogs = {
+            camera: watch(watched, peer, name=f'{camera}/image_raw', patience_s=9.0, now_s=clock)
+            for camera in ('front', 'rear')
+        }
+        clock.seconds += 8.9
+        for dog in dogs.values():
+            dog.check()  # from now on, they listen
+        lines = [
+            diagnostics.status(
+                diagnostics.OK,
+                f'{namespace}/peer: source {namespace}/{camera}',
+                f'{camera} is {state}',
+                {'source': camera, 'topic': f'{namespace}/{camera}/image_raw', 'state': state},
+            )
+            for camera, state in (('front', 'ended'), ('rear', 'starting'))
+        ]
+
+        def are_said():
+            health.publish(DiagnosticArray(status=lines))
+            return dogs['front'].at_end() and 'rear is' in dogs['rear'].explanation()
+
+        watched.wait_for(are_said, 'what the cameras say')
+        assert dogs['front'].explanation().endswith(f'{namespace}/peer says: front is ended')
+        assert dogs['rear'].explanation().endswith(f'{namespace}/peer says: rear is starting')
+        assert not dogs['rear'].at_end()
 
     def test_nobody_who_publishes_has_the_plain_patience(self, peer, watched, said):
         clock = Clock()
