@@ -126,7 +126,7 @@ def _refuse_equal_words(cameras: Sequence[SourceCamera], field: str) -> None:
         other = found.setdefault(camera.word, camera)
         if other is not camera:
             raise ParameterError(
-                f'{field} has {_NAME}, which is {quoted(camera.word)} for {other.namespace} and for '
-                f'{camera.namespace}; give one of them another name in {_PARAMETER}',
+                f'{field} has {_NAME}, which is {quoted(camera.word)} for {other.namespace} and '
+                f'for {camera.namespace}; give one of them another name in {_PARAMETER}',
                 field,
             )
