@@ -52,11 +52,15 @@ class Watched:
 
     def take(self, publisher, count, period_s=0.0):
         """Send images, each when the one before has been taken."""
-        self.peer.wait_for_subscriber(publisher)
         for _ in range(count):
             before = len(self.taken)
-            publisher.publish(image_message(BLACK))
-            self.peer.wait_for(lambda: len(self.taken) > before, 'an image')  # noqa: B023
+            # The first one may come before the subscription knows of the publisher.
+            self.peer.send_until(
+                publisher,
+                lambda: image_message(BLACK),
+                lambda: len(self.taken) > before,  # noqa: B023
+                'an image',
+            )
             time.sleep(period_s)
 
     def lose(self, publisher, count):
