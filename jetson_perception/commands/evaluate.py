@@ -89,7 +89,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             model = stack.enter_context(closing(open_asked(arguments, path)))
             options = detection_options(arguments)
             evaluators.append(make_evaluator(model, dataset, options, arguments.ignore))
-        progress = stack.enter_context(progress_bar(Console(stderr=True)))
+        errors = Console(stderr=True)
+        say(errors, f'{counted(dataset.count, "picture")} of {arguments.dataset}')
+        progress = stack.enter_context(progress_bar(errors))
         pictures: Any = progress.track(
             dataset.pictures, total=dataset.count, description='pictures'
         )

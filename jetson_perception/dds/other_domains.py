@@ -31,15 +31,16 @@ def undiscovered(domain: int, proc: Path = PROC) -> tuple[str, ...]:
     for of_domain, inode in ports:
         by_domain[of_domain].append(inode)
     processes = _processes({inode for _, inode in ports}, proc)
-    found = []
+    others = []
     for other, inodes in sorted(by_domain.items()):
         owners = {processes[inode] for inode in inodes if inode in processes}
         if other != domain:
             who = f' (such as {_named(min(owners), proc)})' if owners else ''
             there = counted(len(inodes), 'participant')
-            found.append(
-                f'ROS_DOMAIN_ID is {domain} here, but {other} has {there} on this host{who}'
-            )
+            others.append(f'{other} has {there}{who}')
+    found = []
+    if others:
+        found = [f'ROS_DOMAIN_ID is {domain} here, but on this host {" and ".join(others)}']
     found += [f'{_named(pid, proc)} has {_RANGE}=OFF' for pid in _hidden(processes, proc)]
     return tuple(found)
 

@@ -94,7 +94,10 @@ def run_node(
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # noqa: BLE001 - RCLError and others, by the release of ROS
         said = printable_line(' '.join(str(error).split()), 600)
-        raise SystemExit(f'ROS refuses the command line or its params file: {said}') from None
+        raise SystemExit(
+            f'ROS refuses the command line or its params file: {said}. Values are YAML, in which '
+            'texts with = or : need quotes: -p "sources:=[\'front=csi://0\']"'
+        ) from None
     START_TIMES.done('ROS')
     quiet_opencv()
     try:

@@ -341,7 +341,9 @@ class TestEvaluateObjects:
         command = ['evaluate', '--model', model, '--dataset', dataset, '--plot']
         assert main([*command, str(file), '--json', str(tmp_path / 'all.json')]) == 0
         said = capsys.readouterr().err
-        assert said == f'figures are in {tmp_path}/all.json\nplots are in {file}\n'
+        assert said == (
+            f'1 picture of {dataset}\nfigures are in {tmp_path}/all.json\nplots are in {file}\n'
+        )
         if suffix == 'png':
             picture = cv2.imread(str(file))
             assert picture.shape[1] == 1320

@@ -40,10 +40,28 @@ PARTICIPANT = line(7400 + 250 * 7 + 10, 11), line(7400 + 250 * 7 + 11, 12)
             PARTICIPANT,
             0,
             (
-                'ROS_DOMAIN_ID is 0 here, but 7 has 1 participant on this host (such as '
+                'ROS_DOMAIN_ID is 0 here, but on this host 7 has 1 participant (such as '
                 'my_camera, pid 77)',
             ),
             id='another_domain',
+        ),
+        pytest.param(
+            [*PARTICIPANT, line(9162, 13), line(9163, 14)],
+            0,
+            (
+                'ROS_DOMAIN_ID is 0 here, but on this host 7 has 2 participants (such as '
+                'my_camera, pid 77)',
+            ),
+            id='two_of_a_domain',
+        ),
+        pytest.param(
+            [*PARTICIPANT, line(7400 + 250 * 9 + 10, 13), line(7400 + 250 * 9 + 11, 14)],
+            0,
+            (
+                'ROS_DOMAIN_ID is 0 here, but on this host 7 has 1 participant (such as '
+                'my_camera, pid 77) and 9 has 1 participant',
+            ),
+            id='two_other_domains',
         ),
         pytest.param([line(9160, 11)], 0, (), id='a_port_of_something_else'),
         pytest.param([line(80, 11), line(81, 12)], 0, (), id='ports_below'),

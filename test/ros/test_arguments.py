@@ -52,3 +52,4 @@ def test_a_params_file_that_is_not_yaml_gives_one_line(tmp_path):
     last = done.stderr.splitlines()[-1]
     assert last.startswith('ROS refuses the command line or its params file: ')
     assert 'broken.yaml' in last
+    assert 'need quotes' in last

@@ -145,7 +145,7 @@ class TestWithoutRoot:
     def test_the_driver_is_in_another_domain(self):
         other = str(int(os.environ['ROS_DOMAIN_ID']) + 1)
         with driver(MOST_S, 30, 'idle', ROS_DOMAIN_ID=other) as process:
-            seen = [f'but {other} has 1 participant on this host', str(process.pid)]
+            seen = [f'on this host {other} has 1 participant', str(process.pid)]
             while not all(each in str(undiscovered(0)) for each in seen):
                 assert process.poll() is None
             with watcher(MOST_S) as lines:

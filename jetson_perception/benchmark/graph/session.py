@@ -87,7 +87,10 @@ def measure_graph(
     (pixels,) = load_frames(settings.source, settings.size_wh, 1)
     with ExitStack() as stack:
         node = stack.enter_context(GraphListener('bench_listener')).node
-        say(f'looking for {printable(settings.images)} and {printable(settings.answers)}')
+        say(
+            f'looking for {printable(settings.images)} and {printable(settings.answers)}, for '
+            f'{settings.patience_s:.0f} s at most'
+        )
         topics = find_topics(
             node,
             settings.images,
