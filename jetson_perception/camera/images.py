@@ -166,9 +166,11 @@ def picture_paths(target: str) -> list[Path]:
     else:
         found = [Path(name) for name in glob.glob(str(path)) if os.path.isfile(name)]
         if not found:
+            missing = 'no picture matches' if glob.has_magic(str(path)) else 'there is no'
             raise SourceError(
-                f'{shown(target)} is not a folder, and no picture matches it; expected e.g. '
-                'images:///home/me/pictures or images:///home/me/pictures/left_*.png'
+                f'{missing} {shown(target)}; expected a picture, a folder of them such as '
+                'images:///home/me/pictures, or a pattern such as '
+                'images:///home/me/pictures/left_*.png'
             )
     return sorted(found, key=_natural)
 

@@ -21,7 +21,7 @@ from jetson_perception.images.picture_files import read_picture
 from jetson_perception.printable import none_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -67,6 +67,13 @@ class NamedFrame:
     def label(self) -> str:
         """What people know it by: the picture's path, or the video's name and the frame."""
         return f'{self.name}, frame {self.index}' if self.rate_hz else self.source
+
+
+def require_pictures(sources: Iterable[str]) -> None:
+    """Raise SourceError if one of the sources is of pictures, and there are none."""
+    for uri in map(parse, sources):
+        if uri.scheme == 'images':
+            picture_paths(uri.target)
 
 
 def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jetson_perception.camera.named_frames import named_frames
+from jetson_perception.camera.named_frames import named_frames, require_pictures
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.argument_order import require_model_first
 from jetson_perception.commands.frame_times import FrameTimes
@@ -120,6 +120,7 @@ def _run(arguments: argparse.Namespace) -> int:
     require_model_first('jetson-perception run', arguments.model, arguments.sources)
     if arguments.output:
         refuse_sources_in(arguments.output, arguments.sources)
+    require_pictures(arguments.sources)  # before a long run rather than after it
     with ExitStack() as stack:
         times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
         model = stack.enter_context(closing(open_asked(arguments)))

@@ -118,7 +118,6 @@ class CameraPublisher:
         self._is_native = params().encoding == NATIVE
         self.infos = CameraInfos(node, calibration)
         prefix = f'{namespace}/' if namespace else ''
-        self._named = f'{namespace}: ' if namespace else ''
         images_qos = qos.EVERY_IMAGE if every_frame else qos.IMAGES
         small_qos = qos.EVERY_IMAGE if every_frame else qos.RESULTS
         self._images = node.create_publisher(
@@ -269,10 +268,8 @@ class CameraPublisher:
         self.header = header
         self.published += 1
         if self.published == 1:
-            width, height = size_wh
-            self._node.get_logger().info(
-                f'{self._named}first image {width}×{height} {captured.encoding}'
-            )
+            topic, size = self._images.topic_name, '×'.join(map(str, size_wh))
+            self._node.get_logger().info(f'{topic}: first image {size} {captured.encoding}')
 
     def _frame_id_of(self, frame: CapturedFrame) -> str:
         recorded = '' if self._params().frame_id else recorded_frame_id(frame.frame_id)

@@ -129,8 +129,8 @@ def test_pictures_that_vanish_while_they_loop(tmp_path):
     ('target', 'text'),
     [
         pytest.param('', r'the folder .* holds no pictures \(\.bmp \.jpeg', id='empty_folder'),
-        pytest.param('nope', 'is not a folder, and no picture matches it', id='missing'),
-        pytest.param('*.png', 'no picture matches it', id='pattern'),
+        pytest.param('nope', 'there is no .*nope; expected a picture, a folder', id='missing'),
+        pytest.param('*.png', r'no picture matches .*\*\.png; expected', id='pattern'),
     ],
 )
 def test_no_pictures(tmp_path, target, text):

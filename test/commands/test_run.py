@@ -430,6 +430,13 @@ class TestRun:
         # On a line of its own, which is cleared of the bar before.
         assert re.match(r'.*(\x1b\[2K)WARNING: ', warnings[0])
 
+    def test_a_missing_picture_is_told_before_others_are_handled(self, colors, tmp_path, capsys):
+        write_picture(tmp_path / 'there.png')
+        assert main(['run', colors, f'{tmp_path}/there.png', f'{tmp_path}/nope.png']) == 1
+        said = capsys.readouterr()
+        assert said.out == ''
+        assert f'there is no {tmp_path}/nope.png; expected a picture' in said.err
+
     def test_damaged_picture_is_skipped_and_ends_with_1(self, colors, tmp_path, capsys):
         write_picture(tmp_path / 'in' / 'b.png')
         (tmp_path / 'in' / 'a.png').write_bytes(b'not a picture')
@@ -454,8 +461,8 @@ class TestRun:
     )
     def test_source_that_cannot_be_opened(self, colors, source, message, capsys):
         assert main(['run', colors, source]) == 1
-        assumed, error = capsys.readouterr().err.splitlines()
-        assert 'assumed' in assumed
+        *assumed, error = capsys.readouterr().err.splitlines()
+        assert all('assumed' in each for each in assumed)
         assert re.search(message, error)
 
     @pytest.mark.parametrize(
