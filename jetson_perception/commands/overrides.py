@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from jetson_perception.engines.metadata import read_mapping
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jetson_perception.model_info import ModelInfo
+
+#: What `thresholds` has options for.
+_THRESHOLDS = ('score_threshold', 'iou_threshold', 'max_detections')
 
 
 def read_overrides(settings: Sequence[str]) -> ModelInfo:
@@ -32,6 +36,15 @@ def read_overrides(settings: Sequence[str]) -> ModelInfo:
             raise ParameterError(
                 f'--set {printable(setting)}: expected KEY=VALUE, as --set task=detect'
             )
+        _refuse_threshold(key.strip())
         where = f'--set {printable(setting)}: the value'
         content[key.strip()] = parse_yaml(value, where=where, error=ParameterError)
     return read_mapping(content, '--set')
+
+
+def _refuse_threshold(key: str) -> None:
+    """Name the option to whoever sets a threshold, which is nothing that a model file says."""
+    near = difflib.get_close_matches(key, _THRESHOLDS, n=1, cutoff=0.8)
+    if near:
+        option = f'--{near[0].replace("_", "-")}'
+        raise ParameterError(f'--set {printable(key)}: this is an option of its own: {option}')
