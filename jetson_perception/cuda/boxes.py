@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer
+from jetson_perception.cuda.block_decoder import BlockDecoder
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
@@ -25,8 +25,7 @@ from jetson_perception.cuda.detection_blocks import (
     require_float,
 )
 from jetson_perception.cuda.preprocess import upload
-from jetson_perception.cuda.release import Resources
-from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.errors import ModelError
 from jetson_perception.printable import counted
 from jetson_perception.tasks.cells import cell_count
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
@@ -37,10 +36,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.detectors.box_layout import BoxLayout, Columns
-    from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.results import Detections
 
 # The same as in boxes.cu.
@@ -77,8 +75,8 @@ _HEADER = np.dtype(
 )
 
 
-class CudaBoxDecoder:
-    """Decodes one engine's frames, as `cuda.yolo.CudaDecoder` does for YOLO.
+class CudaBoxDecoder(BlockDecoder):
+    """Decodes outputs of one engine, of a detector that is no YOLO.
 
     Parameters
     ----------
@@ -110,7 +108,7 @@ class CudaBoxDecoder:
         output_shapes: Sequence[tuple[int, ...]],
         output_dtypes: Sequence[DTypeLike],
     ) -> None:
-        self.device = device
+        super().__init__(device)
         self.layout = layout
         shapes = [tuple(shape) for shape in output_shapes]
         dtypes = [np.dtype(dtype) for dtype in output_dtypes]
@@ -123,7 +121,6 @@ class CudaBoxDecoder:
         several, scores = layout.several_classes_a_row, dtypes[layout.scores.output]
         listed = self._values if several else self._rows
         self._blocks_to_find = -(-listed // (_PAIRS_PER_BLOCK if several else _ROWS_PER_BLOCK))
-        self._resources = Resources()
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'boxes'))
             kernel = f'find_pairs_{scores.name}' if several else f'find_best_{scores.name}'
@@ -143,42 +140,6 @@ class CudaBoxDecoder:
             )
             upload(described, self._described)
             self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
-
-    def prepare(
-        self, transform: ImageTransform, options: DetectionOptions, block: int = 0
-    ) -> bool:
-        """Set up the next frame of a block; nothing is enqueued.
-
-        Returns whether a graph that was captured from this block's `enqueue` is out of date,
-        because `max_detections` has changed.
-
-        Raises
-        ------
-        CudaError
-            When the GPU's memory is full.
-        """
-        return self._blocks[block].prepare(transform, options)
-
-    def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Enqueue the work that finds detections and copies them to the host; capturable.
-
-        Raises
-        ------
-        CudaError
-            When the block was not prepared, an output does not have the expected shape or type, or
-            a launch fails.
-        """
-        mine = self._blocks[block]
-        mine.require_prepared(block)
-        for index, (shape, dtype) in self._expected.items():
-            output = outputs[index]
-            if output.shape != shape or output.dtype != dtype:
-                raise CudaError(
-                    f'output {index} is {output.dtype} {output.shape}; expected {dtype} {shape}'
-                )
-        mine.upload(stream)
-        self.enqueue_kernels(outputs, stream, block)
-        mine.download(stream)
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
@@ -232,10 +193,6 @@ class CudaBoxDecoder:
         self._require_finite(mine.header(_HEADER))
         return mine.result()
 
-    def close(self) -> None:
-        """Release what is on the GPU; may be called twice. No work may be under way."""
-        self._resources.close()
-
     def _require_finite(self, header: Any) -> None:
         """Refuse a result if the kernels met values that are not finite, as the twin does."""
         several, chosen = self.layout.several_classes_a_row, int(header['chosen'])
@@ -246,9 +203,6 @@ class CudaBoxDecoder:
         require_finite('scores', int(header['bad_scores']), scores, unit)
         require_finite('boxes', int(header['bad_boxes']), chosen, 'rows')
         require_finite('boxes', int(header['bad_sizes']), chosen, 'rows')
-
-    def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
-        return self._resources.add(DeviceBuffer(self.device, shape, dtype))
 
 
 def _named(layout: BoxLayout) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer
+from jetson_perception.cuda.block_decoder import BlockDecoder
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     OVERLAP_BLOCKS,
@@ -21,8 +21,7 @@ from jetson_perception.cuda.detection_blocks import (
     Block,
     require_float,
 )
-from jetson_perception.cuda.release import Resources
-from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.errors import ModelError
 from jetson_perception.printable import counted
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.finite import require_finite
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.oriented_boxes import OrientedLayout
-    from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.results import Detections
 
 # The same as in oriented_boxes.cu.
@@ -50,8 +48,8 @@ _HEADER = np.dtype(
 )
 
 
-class CudaOrientedDecoder:
-    """Decodes one engine's frames, as `cuda.yolo.CudaDecoder` does for upright boxes.
+class CudaOrientedDecoder(BlockDecoder):
+    """Decodes outputs of one engine into oriented boxes.
 
     Parameters
     ----------
@@ -79,7 +77,7 @@ class CudaOrientedDecoder:
         output_shapes: Sequence[tuple[int, ...]],
         output_dtypes: Sequence[DTypeLike],
     ) -> None:
-        self.device = device
+        super().__init__(device)
         self.layout = layout
         shape, dtype = tuple(output_shapes[0]), np.dtype(output_dtypes[0])
         last = layout.channels_last
@@ -94,7 +92,7 @@ class CudaOrientedDecoder:
                 'row; load the model again'
             )
         require_float(0, dtype)
-        self._expected = shape, dtype
+        self._expected = {0: (shape, dtype)}
         self._rows = shape[1 if last else 2]
         strides = (layout.value_count, 1) if last else (1, self._rows)
         limit = layout.class_count or np.iinfo(np.int32).max
@@ -102,7 +100,6 @@ class CudaOrientedDecoder:
             *(*strides, self._rows, layout.class_count),
             *(limit, int(layout.end_to_end)),
         )
-        self._resources = Resources()
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'oriented_boxes'))
             kernel = f'find_oriented_{dtype.name}'
@@ -118,39 +115,6 @@ class CudaOrientedDecoder:
                 self._resources.add(Block(device, most, oriented=True)) for _ in range(2)
             )
             self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
-
-    def prepare(
-        self, transform: ImageTransform, options: DetectionOptions, block: int = 0
-    ) -> bool:
-        """Set up the next frame of a block; nothing is enqueued.
-
-        Returns whether a graph that was captured from this block's `enqueue` is out of date,
-        because `max_detections` has changed.
-
-        Raises
-        ------
-        CudaError
-            When the GPU's memory is full.
-        """
-        return self._blocks[block].prepare(transform, options)
-
-    def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Enqueue the work that finds detections and copies them to the host; capturable.
-
-        Raises
-        ------
-        CudaError
-            When the block was not prepared, the output does not have the expected shape or type,
-            or a launch fails.
-        """
-        mine, output = self._blocks[block], outputs[0]
-        mine.require_prepared(block)
-        if (output.shape, output.dtype) != self._expected:
-            shape, dtype = self._expected
-            raise CudaError(f'output 0 is {output.dtype} {output.shape}; expected {dtype} {shape}')
-        mine.upload(stream)
-        self.enqueue_kernels(outputs, stream, block)
-        mine.download(stream)
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
@@ -196,10 +160,3 @@ class CudaOrientedDecoder:
         values = int(header['chosen']) * _BOX_VALUES
         require_finite('boxes', int(header['bad_values']), values, 'values')
         return mine.result()
-
-    def close(self) -> None:
-        """Release what is on the GPU; may be called twice. No work may be under way."""
-        self._resources.close()
-
-    def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
-        return self._resources.add(DeviceBuffer(self.device, shape, dtype))

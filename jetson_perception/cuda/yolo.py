@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jetson_perception.cuda.buffers import DeviceBuffer
+from jetson_perception.cuda.block_decoder import BlockDecoder
 from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.detection_blocks import (
     DETECTED_BYTES,
@@ -23,8 +23,7 @@ from jetson_perception.cuda.detection_blocks import (
     Block,
     require_float,
 )
-from jetson_perception.cuda.release import Resources
-from jetson_perception.errors import CudaError, ModelError
+from jetson_perception.errors import ModelError
 from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.finite import not_finite, require_finite
 
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from jetson_perception.cuda.buffers import DeviceBuffer
     from jetson_perception.cuda.device import CudaDevice, Stream
-    from jetson_perception.tasks.detection_options import DetectionOptions
-    from jetson_perception.tasks.preprocess import ImageTransform
     from jetson_perception.tasks.results import Detections
     from jetson_perception.tasks.yolo import YoloLayout
 
@@ -44,11 +42,8 @@ _TILE_BLOCK = (32, 8)  # the same as in instance_masks.cu
 _FIRST_VALUE = {'anchor_free': 4, 'objectness': 5, 'end_to_end': 6}  # of the classes, or keypoints
 
 
-class CudaDecoder:
-    """Decodes one engine's frames. One thread at a time may call it.
-
-    Two frames may be under way, each in a result block of its own, 0 or 1. For each frame, call
-    `prepare`, `enqueue` (or launch a graph captured from it) and `collect`, in this order.
+class CudaDecoder(BlockDecoder):
+    """Decodes YOLO outputs of one engine.
 
     Parameters
     ----------
@@ -76,7 +71,7 @@ class CudaDecoder:
         output_shapes: Sequence[tuple[int, ...]],
         output_dtypes: Sequence[DTypeLike],
     ) -> None:
-        self.device = device
+        super().__init__(device)
         self.layout = layout
         shape, dtype = _checked(layout, output_shapes, output_dtypes)
         self._expected = {layout.output: (shape, dtype)}
@@ -88,7 +83,6 @@ class CudaDecoder:
         self._anchors = shape[1 if layout.channels_last else 2]
         self._strides = (layout.value_count, 1) if layout.channels_last else (1, self._anchors)
         self._max_rows = min(self._anchors, MAX_CANDIDATES)
-        self._resources = Resources()
         with self._resources.closed_on_error():
             module = self._resources.add(load_module(device, 'yolo'))
             if layout.family == 'end_to_end':
@@ -112,65 +106,6 @@ class CudaDecoder:
                 for _ in range(2)
             )
             self._work.clear_and_wait()  # every frame leaves the counters at zero for the next
-
-    def prepare(
-        self, transform: ImageTransform, options: DetectionOptions, block: int = 0
-    ) -> bool:
-        """Set up the next frame of a block; nothing is enqueued.
-
-        Parameters
-        ----------
-        transform : ImageTransform
-            From the preprocessing of this frame.
-        options : DetectionOptions
-            Thresholds.
-        block : int
-            0 or 1. Its last frame must have been collected.
-
-        Returns
-        -------
-        bool
-            Whether a graph that was captured from this block's `enqueue` is out of date, because
-            `max_detections` has changed or, for a model with masks, the image's size. The kernels
-            read everything else from memory.
-
-        Raises
-        ------
-        CudaError
-            When the GPU's memory is full.
-        """
-        return self._blocks[block].prepare(transform, options)
-
-    def enqueue(self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0) -> None:
-        """Enqueue the work that finds detections and copies them to the host; capturable.
-
-        Parameters
-        ----------
-        outputs : sequence of DeviceBuffer
-            All of the engine's outputs.
-        stream : Stream
-            The launches run on it, behind the engine's own work. Always the same stream, or one in
-            order with it. The context must be current.
-        block : int
-            The block that was prepared.
-
-        Raises
-        ------
-        CudaError
-            When the block was not prepared, an output does not have the expected shape or type, or
-            a launch fails.
-        """
-        mine = self._blocks[block]
-        mine.require_prepared(block)
-        for index, (shape, dtype) in self._expected.items():
-            output = outputs[index]
-            if output.shape != shape or output.dtype != dtype:
-                raise CudaError(
-                    f'output {index} is {output.dtype} {output.shape}; expected {dtype} {shape}'
-                )
-        mine.upload(stream)
-        self.enqueue_kernels(outputs, stream, block)
-        mine.download(stream)
 
     def enqueue_kernels(
         self, outputs: Sequence[DeviceBuffer], stream: Stream, block: int = 0
@@ -197,10 +132,6 @@ class CudaDecoder:
         mine = self._blocks[block]
         self._require_finite(mine.header())
         return mine.result()
-
-    def close(self) -> None:
-        """Release what is on the GPU; may be called twice. No work may be under way."""
-        self._resources.close()
 
     def _enqueue_anchors(self, output: DeviceBuffer, block: Block, stream: Stream) -> None:
         layout = self.layout
@@ -290,9 +221,6 @@ class CudaDecoder:
             require_finite(what, int(header[bad]), total, of)
         if header['bad_prototypes']:
             raise not_finite('mask prototypes')
-
-    def _buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> DeviceBuffer:
-        return self._resources.add(DeviceBuffer(self.device, shape, dtype))
 
 
 def _checked(

@@ -5,7 +5,6 @@ from dataclasses import replace
 import box_cases
 import numpy as np
 import pytest
-import standin_pycuda
 from box_cases import (
     DETR,
     NETWORK_WH,
@@ -25,7 +24,7 @@ from box_cases import (
 from emulated_gpu import register_kernels
 from outcomes import outcome
 
-from jetson_perception.cuda import CudaDevice, DeviceBuffer
+from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.cuda.boxes import CudaBoxDecoder
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.preprocess import upload
@@ -35,18 +34,9 @@ from jetson_perception.tasks.detectors.decoding import decode_boxes
 
 
 @pytest.fixture
-def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
+def standin(standin):
     register_kernels(standin, 'boxes')
-    yield standin
-    standin.check()
-
-
-@pytest.fixture
-def device(standin):
-    device = CudaDevice.get()
-    yield device
-    device.close()
+    return standin
 
 
 @pytest.mark.parametrize('case', [*box_cases.cases(), *box_cases.NETWORKS])

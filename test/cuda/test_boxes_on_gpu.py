@@ -7,16 +7,14 @@ import box_cases
 import numpy as np
 import oriented_box_cases
 import pytest
+from real_gpu import require_gpu
 
-from jetson_perception.cuda import CudaDevice, cuda_problem
-from jetson_perception.cuda.compiler import find_nvcc
+from jetson_perception.cuda import CudaDevice
 from jetson_perception.tasks.detection_options import DetectionOptions
 
 pytestmark = pytest.mark.gpu
 
-_problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
-if _problem:
-    pytest.skip(_problem, allow_module_level=True)
+require_gpu()
 
 
 @pytest.fixture(scope='module')

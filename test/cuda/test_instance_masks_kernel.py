@@ -7,7 +7,7 @@ import pytest
 import standin_pycuda
 import yolo_cases
 from emulated_gpu import register_kernels
-from yolo_cases import SEGMENT, Case, OnDevice, assert_same, check, computed, expected, outputs_of
+from yolo_cases import SEGMENT, Case, OnDevice, assert_same, check, expected, outputs_of
 
 from jetson_perception.cuda import CudaDevice
 from jetson_perception.cuda.graphs import capture
@@ -170,4 +170,6 @@ def test_masks_are_not_overwritten_by_the_next_frame(device):
 def test_no_pixel_differs_where_the_machine_adds_in_order(device):
     """One product: nothing to add, so no rounding can differ."""
     case = Case(yolo_cases.SEGMENT_ONE_PROTOTYPE, transform=fit((333, 517), (640, 640)))
-    np.testing.assert_array_equal(computed(device, case).instance_ids, expected(case).instance_ids)
+    np.testing.assert_array_equal(
+        OnDevice.computed(device, case).instance_ids, expected(case).instance_ids
+    )

@@ -9,20 +9,15 @@ import pytest
 import segmentation_cases
 import tint_cases
 import yolo_head_cases
+from real_gpu import require_gpu
 
-from jetson_perception.cuda import (
-    CudaDevice,
-    cuda_problem,
-)
-from jetson_perception.cuda.compiler import find_nvcc
+from jetson_perception.cuda import CudaDevice
 from jetson_perception.images.encodings import ENCODINGS
 from jetson_perception.tasks.segmentation import SegmentationLayout
 
 pytestmark = pytest.mark.gpu
 
-_problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
-if _problem:
-    pytest.skip(_problem, allow_module_level=True)
+require_gpu()
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import oriented_box_cases
 import pytest
-import standin_pycuda
 from emulated_gpu import register_kernels
 from oriented_box_cases import (
     ANCHORS,
@@ -18,7 +17,7 @@ from oriented_box_cases import (
     outputs_of,
 )
 
-from jetson_perception.cuda import CudaDevice, DeviceBuffer
+from jetson_perception.cuda import DeviceBuffer
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.cuda.oriented_boxes import CudaOrientedDecoder
 from jetson_perception.errors import CudaError, ModelError
@@ -27,18 +26,9 @@ from jetson_perception.tasks.oriented_boxes import overlap
 
 
 @pytest.fixture
-def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
+def standin(standin):
     register_kernels(standin, 'oriented_boxes')
-    yield standin
-    standin.check()
-
-
-@pytest.fixture
-def device(standin):
-    device = CudaDevice.get()
-    yield device
-    device.close()
+    return standin
 
 
 @pytest.mark.parametrize('case', [*oriented_box_cases.cases(), *oriented_box_cases.NETWORKS])

@@ -30,19 +30,10 @@ from jetson_perception.tasks.detection_options import MAX_CANDIDATES, DetectionO
 
 
 @pytest.fixture
-def standin(monkeypatch):
-    standin = standin_pycuda.install(monkeypatch)
+def standin(standin):
     register_kernels(standin, 'yolo')
     register_kernels(standin, 'instance_masks')
-    yield standin
-    standin.check()
-
-
-@pytest.fixture
-def device(standin):
-    device = CudaDevice.get()
-    yield device
-    device.close()
+    return standin
 
 
 @pytest.mark.parametrize('case', [*yolo_cases.cases(), *yolo_cases.NETWORKS])
@@ -203,7 +194,7 @@ def test_more_end_to_end_rows_than_are_sorted_give_the_best(device):
     case = Case(END_TO_END, 3000, 2500, options=DetectionOptions(max_detections=5000))
     best = replace(case, options=DetectionOptions(max_detections=MAX_CANDIDATES))
     assert len(expected(best)) < len(expected(case))
-    assert_same(yolo_cases.computed(device, case), expected(best))
+    assert_same(yolo_cases.OnDevice.computed(device, case), expected(best))
 
 
 @pytest.mark.parametrize(

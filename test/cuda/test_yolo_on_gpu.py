@@ -7,18 +7,16 @@ from dataclasses import replace
 
 import pytest
 import yolo_cases
+from real_gpu import require_gpu
 from yolo_cases import DETECT, POSE, Case, OnDevice, assert_same, expected, outputs_of
 
-from jetson_perception.cuda import CudaDevice, Resources, cuda_problem
-from jetson_perception.cuda.compiler import find_nvcc
+from jetson_perception.cuda import CudaDevice, Resources
 from jetson_perception.cuda.graphs import capture
 from jetson_perception.tasks.detection_options import DetectionOptions
 
 pytestmark = pytest.mark.gpu
 
-_problem = cuda_problem() or ('' if find_nvcc() else 'there is no nvcc on this machine')
-if _problem:
-    pytest.skip(_problem, allow_module_level=True)
+require_gpu()
 
 
 @pytest.fixture(scope='module')

@@ -1,12 +1,13 @@
 """Outputs of YOLO networks, and the comparison with NumPy; for the emulator and for GPUs."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pytest
+from decoder_on_device import DecoderOnDevice
 from outcomes import outcome
 
-from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.yolo import CudaDecoder
 from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.preprocess import ImageTransform, fit
@@ -277,54 +278,19 @@ NETWORKS = [
 """Outputs of the sizes that networks have."""
 
 
-class OnDevice:
+class OnDevice(DecoderOnDevice):
     """A decoder with its outputs on the device, and a stream."""
 
     def __init__(self, device, case):
-        self.device = device
-        self.held = Resources()
-        with self.held.closed_on_error(), device.pushed():
-            outputs = outputs_of(case)
-            shapes, dtypes = [x.shape for x in outputs], [x.dtype for x in outputs]
-            self.decoder = self.held.add(CudaDecoder(device, case.layout, shapes, dtypes))
-            self.stream = self.held.add(device.new_stream())
-            self.outputs = [self.held.add(DeviceBuffer(device, x.shape, x.dtype)) for x in outputs]
-            self.staging = [self.held.add(PinnedBuffer(device, x.shape, x.dtype)) for x in outputs]
-            self.set(outputs)
-
-    def set(self, outputs):
-        for staging, buffer, output in zip(self.staging, self.outputs, outputs, strict=True):
-            staging.array[:] = output
-            buffer.copy_from_host(staging, self.stream)
-        self.stream.synchronize()
-
-    def decoded(self, case, block=0):
-        self.decoder.prepare(case.transform, case.options, block)
-        self.decoder.enqueue(self.outputs, self.stream, block)
-        self.stream.synchronize()
-        return self.decoder.collect(block)
-
-    def close(self):
-        self.held.close()
-
-
-def computed(device, case):
-    """What the kernels make of a case."""
-    on_device = OnDevice(device, case)
-    try:
-        with device.pushed():
-            return on_device.decoded(case)
-    finally:
-        on_device.close()
+        make_decoder = partial(CudaDecoder, device, case.layout)
+        super().__init__(device, outputs_of(case), make_decoder)
 
 
 def check(device, case):
     """Fail unless kernels and twin agree to the last bit, or refuse what is not finite alike."""
-    twin, refused = outcome(expected, case)
-    found, told = outcome(computed, device, case)
-    assert told == refused
-    if not refused:
-        assert_same(found, twin)
+    results = OnDevice.results(device, case, expected)
+    if results is not None:
+        assert_same(*results)
 
 
 def expected(case):
