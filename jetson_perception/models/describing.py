@@ -25,8 +25,10 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ', '.join(map(printable, names[:most])) + more
 
 
-def told_by(info: ModelInfo, otherwise: str) -> str:
-    """What a task was told by: its name, or what else if nothing names it."""
-    if info.task:
-        return f'the task, {quoted(info.task)}, which metadata, YAML file or parameters name'
+def told_by(info: ModelInfo, otherwise: str, *fields: str) -> str:
+    """What a task was told by: its name, else another field that says it, else something else."""
+    for field in ('task', *fields):
+        if value := getattr(info, field):
+            name = 'the task' if field == 'task' else field
+            return f'{name}, {quoted(value)}, which metadata, YAML file or parameters name'
     return otherwise

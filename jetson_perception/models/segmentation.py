@@ -16,7 +16,6 @@ from jetson_perception.models.describing import counted, listed, told_by
 from jetson_perception.models.task import ResultTopic, Task
 from jetson_perception.palette import color, palette
 from jetson_perception.parameter_fields import param
-from jetson_perception.printable import quoted
 from jetson_perception.tasks.results import Segmentation
 from jetson_perception.tasks.segmentation import (
     PictureOptions,
@@ -194,10 +193,7 @@ class SemanticSegmentation(Task):
         yield 'task', self.title
         yield 'layout', f'{layout.output}, {counted(layout.class_count, "class", "es")}'
         otherwise = 'scores or class ids of pixels, which no other task takes'
-        if model.info.output:
-            named = quoted(model.info.output)
-            otherwise = f'output, {named}, which metadata, YAML file or parameters name'
-        yield 'told by', told_by(model.info, otherwise)
+        yield 'told by', told_by(model.info, otherwise, 'output')
         yield 'classes', listed(model.class_names) or 'not named'
 
     def evaluator(

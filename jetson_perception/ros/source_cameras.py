@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from rclpy.exceptions import InvalidTopicNameException
@@ -15,7 +16,7 @@ from jetson_perception.errors import ParameterError
 from jetson_perception.printable import printable, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rclpy.node import Node
 
@@ -109,24 +110,29 @@ def _camera(node: Node, entry: str) -> SourceCamera:
 
 
 def _refuse_equal_names(cameras: Sequence[SourceCamera]) -> None:
-    found: dict[str, SourceCamera] = {}
-    for camera in cameras:
-        other = found.setdefault(camera.prefix, camera)
-        if other is not camera:
-            raise ParameterError(
-                f'{_PARAMETER} has {shown(other.uri)} and {shown(camera.uri)} for one camera, '
-                f'{camera.namespace}; give each a name of its own',
-                _PARAMETER,
-            )
+    for other, camera in _alike(cameras, attrgetter('prefix')):
+        raise ParameterError(
+            f'{_PARAMETER} has {shown(other.uri)} and {shown(camera.uri)} for one camera, '
+            f'{camera.namespace}; give each a name of its own',
+            _PARAMETER,
+        )
 
 
 def _refuse_equal_words(cameras: Sequence[SourceCamera], field: str) -> None:
+    for other, camera in _alike(cameras, attrgetter('word')):
+        raise ParameterError(
+            f'{field} has {_NAME}, which is {quoted(camera.word)} for {other.namespace} and '
+            f'for {camera.namespace}; give one of them another name in {_PARAMETER}',
+            field,
+        )
+
+
+def _alike(
+    cameras: Sequence[SourceCamera], key: Callable[[SourceCamera], str]
+) -> Iterator[tuple[SourceCamera, SourceCamera]]:
+    """Each camera whose key an earlier one has, behind that one."""
     found: dict[str, SourceCamera] = {}
     for camera in cameras:
-        other = found.setdefault(camera.word, camera)
+        other = found.setdefault(key(camera), camera)
         if other is not camera:
-            raise ParameterError(
-                f'{field} has {_NAME}, which is {quoted(camera.word)} for {other.namespace} and '
-                f'for {camera.namespace}; give one of them another name in {_PARAMETER}',
-                field,
-            )
+            yield other, camera
