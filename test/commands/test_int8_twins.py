@@ -141,7 +141,7 @@ class TestCommands:
         'line',
         [
             pytest.param(f'info {NAME}', id='info'),
-            pytest.param(f'run {NAME} nothing.png', id='run'),
+            pytest.param(f'run {NAME} some.png', id='run'),
             pytest.param(f'bench {NAME} --images nothing', id='bench'),
             pytest.param(f'compare {NAME} people_detect --images nothing', id='compare'),
             pytest.param(f'build-engine {NAME} --size 0x0', id='build-engine'),
@@ -149,6 +149,7 @@ class TestCommands:
     )
     def test_makes_it(self, line, monkeypatch, capsys, tmp_path):
         monkeypatch.chdir(tmp_path)
+        (tmp_path / 'some.png').touch()
         monkeypatch.setitem(sys.modules, 'onnx', None)  # so that making ends soon
         assert command(line.split()) != 0
         said = capsys.readouterr().err

@@ -180,9 +180,9 @@ class TestPlainTerminal:
             pytest.param(['quantize', '--images', 'été'], id='quantize'),
         ],
     )
-    def test_an_error_is_printed(self, said, arguments):
+    def test_an_error_is_printed(self, said, pictures, arguments):
         code, _, err = said(
-            *arguments, 'modèle.onnx', *(['x.png'] if arguments == ['run'] else [])
+            *arguments, 'modèle.onnx', *([pictures / 'images'] if arguments == ['run'] else [])
         )
         assert code == 1
         assert 'mod\\xe8le.onnx' in err
