@@ -1,12 +1,18 @@
-"""`gst://` and `csi://`: GStreamer pipelines run by gst-launch-1.0, frames read from a pipe.
+"""`gst://` and `csi://`: GStreamer pipelines, run in a child process.
 
-This way no OpenCV built with GStreamer and no PyGObject is needed, and a driver that crashes takes
-a child process with it, not the node.
+A driver or plugin that crashes takes the child with it, not the node. Where PyGObject is
+installed, frames come in shared memory (`gst_appsink`); elsewhere from the pipe of gst-launch-1.0
+(`gst_process`). No OpenCV built with GStreamer is needed.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jetson_perception.camera.gst_appsink import GstAppsink, python_with_gstreamer
 from jetson_perception.camera.gst_pipeline import (
+    appsink_words,
     at_most,
     csi_pipeline,
     launch_arguments,
@@ -18,6 +24,11 @@ from jetson_perception.camera.gst_video import bgr_video
 from jetson_perception.camera.live import LiveSource
 from jetson_perception.camera.uri import parse
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
+
+if TYPE_CHECKING:
+    import threading
+
+    from jetson_perception.camera.live import Grabber
 
 
 class GstSource(LiveSource):
@@ -64,15 +75,8 @@ class GstSource(LiveSource):
         pipeline = [*split_pipeline(uri, parse(uri).target), *scaled(size_wh)]
         if frame_rate:
             pipeline += at_most(frame_rate)
-        arguments = launch_arguments(pipeline, paced=frame_rate != 0, native=native)
-        known = bgr_video(size_wh) if size_wh is not None and not native else None
-        super().__init__(
-            uri,
-            lambda cancelled: GstProcess(
-                uri, arguments, known, cancelled, max_image_pixels, native=native
-            ),
-            every_frame=every_frame,
-        )
+        run = _Run(uri, pipeline, size_wh, max_image_pixels, paced=frame_rate != 0, native=native)
+        super().__init__(uri, run.start, every_frame=every_frame)
 
 
 class CsiSource(LiveSource):
@@ -104,8 +108,38 @@ class CsiSource(LiveSource):
         pipeline = csi_pipeline(
             int(parse(uri).target), size_wh, frame_rate or 30.0, pixel_format=pixel_format
         )
-        arguments = launch_arguments(pipeline, paced=False, native=native)
-        known = None if native else bgr_video(size_wh)
-        super().__init__(
-            uri, lambda cancelled: GstProcess(uri, arguments, known, cancelled, native=native)
+        run = _Run(uri, pipeline, size_wh, MAX_IMAGE_PIXELS, paced=False, native=native)
+        super().__init__(uri, run.start)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What `GstAppsink` and `GstProcess` need to run a pipeline; see there."""
+
+    uri: str
+    pipeline: list[str]
+    size_wh: tuple[int, int] | None
+    max_image_pixels: int
+    paced: bool
+    native: bool
+
+    def start(self, cancelled: threading.Event) -> Grabber:
+        """The pipeline, running, in whichever way this machine offers."""
+        python = python_with_gstreamer()
+        if python is not None:
+            return GstAppsink(
+                self.uri,
+                python,
+                appsink_words(self.pipeline, native=self.native),
+                cancelled,
+                self.max_image_pixels,
+                paced=self.paced,
+            )
+        return GstProcess(
+            self.uri,
+            launch_arguments(self.pipeline, paced=self.paced, native=self.native),
+            None if self.size_wh is None or self.native else bgr_video(self.size_wh),
+            cancelled,
+            self.max_image_pixels,
+            native=self.native,
         )

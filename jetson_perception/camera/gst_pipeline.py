@@ -1,4 +1,4 @@
-"""Pipelines as arguments of gst-launch-1.0: what the user or a CSI camera has, and what we add."""
+"""Pipelines as words: what the user or a CSI camera has, and what we add."""
 
 from __future__ import annotations
 
@@ -74,6 +74,23 @@ def csi_pipeline(
     ]
 
 
+def appsink_words(pipeline: list[str], *, native: bool = False) -> list[str]:
+    """A pipeline up to an appsink, whose frames `gst_appsink` takes.
+
+    Parameters
+    ----------
+    pipeline : list of str
+        Elements that end in raw video.
+    native : bool
+        As of `wanted_caps`.
+    """
+    return [
+        *pipeline,
+        *_converted(native=native),
+        *f'! appsink name={OURS}sink max-buffers=2 enable-last-sample=false'.split(),
+    ]
+
+
 def launch_arguments(pipeline: list[str], *, paced: bool, native: bool = False) -> list[str]:
     """What follows `gst-launch-1.0` on its command line, but for the number of the pipe.
 
@@ -89,10 +106,17 @@ def launch_arguments(pipeline: list[str], *, paced: bool, native: bool = False) 
     return [
         '-v',
         *pipeline,
-        *f'! videoconvert name={OURS}convert'.split(),
-        *f'! capsfilter name={OURS}filter caps={wanted_caps(native=native)}'.split(),
+        *_converted(native=native),
         *f'! multipartmux name={OURS}mux boundary={BOUNDARY}'.split(),
         *f'! fdsink sync={str(paced).lower()}'.split(),
+    ]
+
+
+def _converted(*, native: bool) -> list[str]:
+    """Elements that convert frames to a format that we take."""
+    return [
+        *f'! videoconvert name={OURS}convert'.split(),
+        *f'! capsfilter name={OURS}filter caps={wanted_caps(native=native)}'.split(),
     ]
 
 

@@ -9,116 +9,33 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import select
 import shutil
-import signal
-import subprocess
-import threading
 import time
-from collections import deque
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jetson_perception.camera.gst_pipeline import BOUNDARY, OURS
-from jetson_perception.camera.gst_video import RawVideo, bgr_video, video_of_caps
-from jetson_perception.camera.shown import quotes_secret, shown
+from jetson_perception.camera.gst_child import PACKAGES, GstChild
+from jetson_perception.camera.gst_pipeline import BOUNDARY
+from jetson_perception.camera.shown import shown
 from jetson_perception.camera.video_size import require_frame_size
-from jetson_perception.errors import EndOfStream, SourceError
+from jetson_perception.errors import SourceError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS
-from jetson_perception.printable import counted, printable
 
 if TYPE_CHECKING:
+    import threading
+
     from numpy.typing import NDArray
 
-_PACKAGES = 'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good'
+    from jetson_perception.camera.gst_video import RawVideo
+
 _PIPE_BYTES = 1 << 20  # the most that an unprivileged process may have by default
-_STOP_TIMEOUT_S = 2.0
 _PREFACE = f'--{BOUNDARY}\r\nContent-Type: video/x-raw\r\nContent-Length: '.encode()
 _SIZE_TIMEOUT_S = 1.0
-_OURS_TIMEOUT_S = 0.2
 _CANCEL_CHECK_MS = 50
 _MOST_DIGITS = 12
-_LONGEST_LINE = 8192  # characters
-_NOISE = (
-    '/GstPipeline:',
-    'Setting pipeline',
-    'Pipeline is ',
-    'New clock',
-    'Redistribute latency',
-    'Execution ended',
-    'Freeing pipeline',
-    'Use Windows high-resolution',
-)
-
-
-class _Printed:
-    """What a child prints: its video in caps, and its last lines for an error's text.
-
-    Elements quote the addresses and passwords that they were given: such lines are left out.
-    """
-
-    def __init__(self, uri: str, stream: int) -> None:
-        self._uri = uri
-        self._changed = threading.Condition()
-        #: Whether of our elements, and what.
-        self._videos: deque[tuple[bool, RawVideo]] = deque(maxlen=100)
-        self._tail: deque[str] = deque(maxlen=8)
-        self._thread = threading.Thread(target=self._drain, args=(stream,), daemon=True)
-        self._thread.start()
-
-    def tail(self) -> str:
-        self._thread.join(0.5)  # a dead child's last lines may still be in the pipe
-        return '\n'.join(self._tail) or '(it printed nothing)'
-
-    def video(self, frame_bytes: int, timeout_s: float, *, native: bool) -> RawVideo | None:
-        """The video, among those printed, of frames so long; waits for it to be printed.
-
-        Threads of GStreamer mix up each other's notifications: of a pipeline with queues, about
-        one start in eight prints the caps of our elements behind another's name, or not at all.
-        So any element's will do when ours do not come, unless they differ in a native format.
-        """
-        with self._changed:
-            for ours, wait_s in ((True, min(_OURS_TIMEOUT_S, timeout_s)), (False, timeout_s)):
-                found = partial(self._found, frame_bytes, ours, native)
-                if self._changed.wait_for(found, wait_s):
-                    return found()
-        return None
-
-    def _found(self, frame_bytes: int, only_ours: bool, native: bool) -> RawVideo | None:
-        # Another element's video has the size of ours, but perhaps another format.
-        told = [video for is_ours, video in self._videos if is_ours or not only_ours]
-        as_told = [video for video in told if native and video.frame_bytes == frame_bytes]
-        if as_told:
-            formats = {video.format for video in as_told}
-            return as_told[-1] if only_ours or len(formats) == 1 else None
-        converted = [bgr_video(video.size_wh) for video in told]
-        return next((v for v in reversed(converted) if v.frame_bytes == frame_bytes), None)
-
-    def _drain(self, stream: int) -> None:
-        with open(stream, encoding='utf-8', errors='replace') as lines:
-            begins = True
-            # An endless line must not fill the memory; only its beginning is kept.
-            for line in iter(partial(lines.readline, _LONGEST_LINE), ''):
-                is_rest, begins = not begins, line.endswith('\n')
-                if is_rest:
-                    continue
-                video = video_of_caps(line)
-                if video is not None:
-                    with self._changed:
-                        self._videos.append((OURS in line, video))
-                        self._changed.notify_all()
-                elif line.strip() and not line.startswith(_NOISE):
-                    self._tail.append(_shown_line(line, self._uri))
-
-
-def _shown_line(line: str, uri: str) -> str:
-    if quotes_secret(line, uri):
-        return '(a line that quotes the pipeline is left out)'
-    return printable(line.rstrip())
 
 
 class GstProcess:
@@ -159,11 +76,11 @@ class GstProcess:
         if program is None:
             raise SourceError(
                 f'{shown(uri)} needs gst-launch-1.0, which is not on PATH; '
-                f'sudo apt-get install {_PACKAGES}'
+                f'sudo apt-get install {PACKAGES}'
             )
         self._uri = shown(uri)
         self._received = 0
-        self._frames, self._process, self._printed = _start(uri, program, arguments)
+        self._frames, self._child = _start(uri, program, arguments)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._frames, select.POLLIN)
@@ -171,7 +88,7 @@ class GstProcess:
         try:
             # Opened means that the first frame's header has arrived; `grab` reads the rest.
             frame_bytes = self._first_frame_bytes(cancelled)
-            video = video or self._printed.video(frame_bytes, _SIZE_TIMEOUT_S, native=native)
+            video = video or self._child.printed.video(frame_bytes, _SIZE_TIMEOUT_S, native=native)
             if video is None:
                 raise SourceError(
                     f'{self._uri}: gst-launch-1.0 did not report the frame size; open the source '
@@ -221,7 +138,7 @@ class GstProcess:
     def release(self) -> None:
         """End the child."""
         os.close(self._frames)  # a write under way fails, so that the child can act on the signal
-        _stop(self._process)
+        self._child.stop()
         os.close(self._wake)
 
     def _first_frame_bytes(self, cancelled: threading.Event) -> int:
@@ -229,7 +146,7 @@ class GstProcess:
             if cancelled.is_set():
                 raise SourceError(
                     f'{self._uri} was closed before the first frame; gst-launch-1.0 printed:',
-                    printed=self._printed.tail(),
+                    printed=self._child.printed.tail(),
                 )
         seen = bytearray(len(_PREFACE))
         self._read_into(memoryview(seen))
@@ -252,86 +169,29 @@ class GstProcess:
                     raise SourceError(f'{self._uri} was closed')
             count = os.readv(self._frames, [view[begin:]])
             if count == 0:
-                raise self._ended()
+                raise self._child.why_it_ended(self._received)
             begin += count
-
-    def _ended(self) -> SourceError:
-        """Why the child closed its end of the pipe."""
-        try:
-            status = self._process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            return SourceError(f'{self._uri}: the pipeline closed its output but goes on')
-        if status == 0 and self._received:
-            return EndOfStream(f'{self._uri} ended after {counted(self._received, "frame")}')
-        if status == 0:
-            return SourceError(
-                f'{self._uri}: the pipeline ended without a frame; gst-launch-1.0 printed:',
-                printed=self._printed.tail(),
-            )
-        what = f'signal {-status}' if status < 0 else f'status {status}'
-        printed = self._printed.tail()
-        return SourceError(
-            f'{self._uri}: gst-launch-1.0 ended with {what} after '
-            f'{counted(self._received, "frame")}{_advice(printed)}; it printed:',
-            printed=printed,
-        )
 
 
 def _header(frame_bytes: int) -> bytes:
     return _PREFACE + f'{frame_bytes}\r\n\r\n'.encode()
 
 
-def _advice(printed: str) -> str:
-    missing = re.search(r'no element "([\w-]+)"', printed)
-    if missing is None:
-        return ''
-    if missing[1].startswith('nv'):
-        return (
-            f'; {missing[1]} comes with JetPack (package nvidia-l4t-gstreamer); '
-            "a container needs NVIDIA's runtime"
-        )
-    return f'; install what has {missing[1]}; the usual elements: sudo apt-get install {_PACKAGES}'
-
-
-def _start(
-    uri: str, program: str, arguments: list[str]
-) -> tuple[int, subprocess.Popen[bytes], _Printed]:
-    """The child, the read end of its frames, and what it prints."""
+def _start(uri: str, program: str, arguments: list[str]) -> tuple[int, GstChild]:
+    """The read end of the frames, and the child that writes them."""
     frames, frames_in = os.pipe()
-    printed, printed_in = os.pipe()
-    # A program between us and the child, because Python code after a fork may hang when other
-    # threads run. The signal comes when the capturing thread ends, whatever the reason.
-    guard = shutil.which('setpriv')
-    prefix = [guard, '--pdeathsig', 'KILL', '--'] if guard else []
     try:
         with suppress(OSError):  # a smaller pipe is slower, no worse
             fcntl.fcntl(frames, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        process = subprocess.Popen(
-            [*prefix, program, *arguments, f'fd={frames_in}'],
-            # Only fdsrc reads a pipe that this process was given.
-            stdin=None if 'fdsrc' in arguments else subprocess.DEVNULL,
-            stdout=printed_in,
-            stderr=printed_in,
-            pass_fds=[frames_in],
-            start_new_session=True,  # Ctrl-C is for us, who then end it in order
-            restore_signals=False,  # SIGPIPE stays ignored: a closed pipe ends it in order
+        child = GstChild(
+            uri,
+            [program, *arguments, f'fd={frames_in}'],
+            [frames_in],
+            takes_stdin='fdsrc' in arguments,  # only it reads a pipe that this process was given
         )
-    except OSError as err:
+    except SourceError:
         os.close(frames)
-        os.close(printed)
-        raise SourceError(f'{program} cannot be started: {err}') from err
+        raise
     finally:
         os.close(frames_in)
-        os.close(printed_in)
-    return frames, process, _Printed(uri, printed)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the child in an orderly way if it responds, so that the camera's daemon stays usable."""
-    for end in (signal.SIGINT, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, end)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_TIMEOUT_S)
+    return frames, child

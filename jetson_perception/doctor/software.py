@@ -66,7 +66,7 @@ def _opencv(machine: Machine) -> Finding:
     found = machine.probe('opencv')
     if found.get('version'):
         with_it = 'with GStreamer' if found.get('gstreamer') else 'without GStreamer'
-        text = f'{found["version"]}, {with_it} (not needed: gst:// and csi:// run gst-launch-1.0)'
+        text = f'{found["version"]}, {with_it} (not needed: gst:// and csi:// do without)'
         return Finding('software', 'OpenCV', text)
     if found.get('error'):
         text = f'installed, but: {found["error"]}'

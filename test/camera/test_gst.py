@@ -11,17 +11,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jetson_perception.camera import gst_process
+from jetson_perception.camera import gst, gst_child, gst_process
 from jetson_perception.camera.gst import CsiSource, GstSource
+from jetson_perception.camera.gst_appsink import python_with_gstreamer
 from jetson_perception.camera.gst_pipeline import csi_pipeline, launch_arguments, split_pipeline
 from jetson_perception.errors import EndOfStream, SourceError
 from jetson_perception.images.encodings import to_bgr
 
 REPOSITORY = Path(gst_process.__file__).parents[2]
 
-needs_gst_launch = pytest.mark.skipif(
-    shutil.which('gst-launch-1.0') is None, reason='gst-launch-1.0 is not installed'
-)
+
+@pytest.fixture(params=['appsink', 'pipe'])
+def real(request, monkeypatch):
+    """Real pipelines, in each of the two ways in which frames come; returns its name."""
+    if request.param == 'pipe':
+        if shutil.which('gst-launch-1.0') is None:
+            pytest.skip('gst-launch-1.0 is not installed')
+        monkeypatch.setattr(gst, 'python_with_gstreamer', lambda: None)
+    elif python_with_gstreamer() is None:
+        pytest.skip('PyGObject with GStreamer is not installed')
+    return request.param
+
 
 # A stand-in for gst-launch-1.0. It does what its first argument after -v says, prints as the real
 # one does, and refuses a command line that the real one could not run.
@@ -111,6 +121,7 @@ def stand_in(tmp_path, monkeypatch):
     program.write_text(STAND_IN.format(python=sys.executable, record=str(record)))
     program.chmod(0o755)
     monkeypatch.setenv('PATH', f'{program.parent}:{os.environ["PATH"]}')
+    monkeypatch.setattr(gst, 'python_with_gstreamer', lambda: None)
     return record
 
 
@@ -316,7 +327,7 @@ def test_csi_without_a_jetson(stand_in):
 
 @pytest.mark.parametrize('action', ['hang', 'deaf'])
 def test_close_ends_the_child(stand_in, open_source, monkeypatch, action):
-    monkeypatch.setattr(gst_process, '_STOP_TIMEOUT_S', 0.2)
+    monkeypatch.setattr(gst_child, '_STOP_TIMEOUT_S', 0.2)
     source = open_source(f'gst://{action}')
     source.read()
     pid = int(stand_in.read_text())
@@ -337,6 +348,8 @@ def test_a_pipeline_that_gives_nothing_is_given_up(stand_in):
 def test_the_child_dies_with_us(stand_in):
     program = textwrap.dedent("""
         import sys
+        from jetson_perception.camera import gst
+        gst.python_with_gstreamer = lambda: None
         from jetson_perception.camera.gst import GstSource
         source = GstSource('gst://deaf')
         source.open()
@@ -359,12 +372,14 @@ def test_the_child_dies_with_us(stand_in):
 
 
 def test_no_gst_launch(tmp_path, monkeypatch):
+    monkeypatch.setattr(gst, 'python_with_gstreamer', lambda: None)
     monkeypatch.setenv('PATH', str(tmp_path))
     with pytest.raises(SourceError, match=r'sudo apt-get install gstreamer1\.0-tools'):
         GstSource('gst://videotestsrc').open()
 
 
 def test_a_gst_launch_that_cannot_be_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(gst, 'python_with_gstreamer', lambda: None)
     program = tmp_path / 'gst-launch-1.0'
     program.write_bytes(b'\x7fELF, but not really')
     program.chmod(0o755)
@@ -373,7 +388,7 @@ def test_a_gst_launch_that_cannot_be_started(tmp_path, monkeypatch):
         GstSource('gst://videotestsrc').open()
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 @pytest.mark.parametrize('size_wh', [(64, 48), (13, 7), (641, 3), (1, 1)])
 def test_real_pipeline(open_source, size_wh):
     width, height = size_wh
@@ -386,18 +401,20 @@ def test_real_pipeline(open_source, size_wh):
     assert before_ns < frame.captured_ns <= time.time_ns()
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 def test_real_child_is_left_time_to_close_its_camera(open_source, monkeypatch):
     children = []
-    stop = gst_process._stop
-    monkeypatch.setattr(gst_process, '_stop', lambda child: (children.append(child), stop(child)))
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, 'Popen', lambda *a, **k: children.append(popen(*a, **k)) or children[-1]
+    )
     source = open_source('gst://videotestsrc ! video/x-raw,width=640,height=480', frame_rate=0)
     source.read()
     source.close()
     assert children[0].returncode >= 0  # neither SIGPIPE nor SIGKILL ended it
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 def test_real_end_of_stream(open_source):
     source = open_source('gst://videotestsrc num-buffers=5 ! video/x-raw,width=64', frame_rate=0)
     with pytest.raises(EndOfStream, match='ended after 5 frames'):  # noqa: PT012
@@ -405,7 +422,7 @@ def test_real_end_of_stream(open_source):
             source.read()
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 @pytest.mark.parametrize('frame_rate', [None, 0, 7.5, 100.0])
 def test_real_scaling_and_rate(open_source, frame_rate):
     source = open_source(
@@ -418,7 +435,7 @@ def test_real_scaling_and_rate(open_source, frame_rate):
     assert np.abs(pixels.astype(int) - (255, 0, 0)).max() <= 2
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 @pytest.mark.parametrize(
     ('text', 'match'),
     [
@@ -436,7 +453,7 @@ def test_real_failures(open_source, text, match):
     assert not isinstance(caught.value, EndOfStream)
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 def test_real_video_file(open_source, make_video, frame_number):
     path = make_video('drive.avi', count=10, rate=100.0)
     source = open_source(f'gst://filesrc location={path} ! avidemux ! jpegdec')
@@ -448,7 +465,7 @@ def test_real_video_file(open_source, make_video, frame_number):
     assert numbers[-1] == 9
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 @pytest.mark.parametrize(
     ('given', 'encoding', 'shape'),
     [
@@ -472,7 +489,7 @@ def test_frames_stay_as_a_real_pipeline_gives_them(open_source, given, encoding,
     assert np.median(off) <= 2
 
 
-@needs_gst_launch
+@pytest.mark.usefixtures('real')
 @pytest.mark.parametrize(
     'caps',
     [
