@@ -150,6 +150,10 @@ def pytest_unconfigure() -> None:
         _domain_lock.close()
 
 
+#: Participants that no collection took away.
+_left = 1
+
+
 @pytest.fixture(autouse=True)
 def let_go_of_participants():
     """Destroyed nodes go when nothing refers to them any more, and be it themselves.
@@ -158,8 +162,13 @@ def let_go_of_participants():
     in Fast DDS 2.14: of a participant that is removed while others are told of one another.
     """
     yield
-    if HAS_ROS and _participants() > 1:
+    global _left
+    # Those that a fixture of a whole file holds stay; collecting after each test takes minutes.
+    if not HAS_ROS:
+        return
+    if _participants() > _left:
         gc.collect()
+    _left = max(_participants(), 1)
 
 
 @pytest.fixture

@@ -36,7 +36,13 @@ def test_there_are_kernels():
     assert {'preprocess', 'segmentation', 'tint', 'yolo'} <= {source.stem for source in SOURCES}
 
 
-@pytest.mark.parametrize('architecture', sorted({*ARCHITECTURES, KNOWN[-1]}))
+@pytest.mark.parametrize(
+    'architecture',
+    [
+        pytest.param(each, marks=() if each == 'sm_87' else pytest.mark.slow)
+        for each in sorted({*ARCHITECTURES, KNOWN[-1]})
+    ],
+)
 @pytest.mark.parametrize('source', SOURCES, ids=lambda path: path.stem)
 def test_compiles_without_a_warning(source, architecture):
     if architecture not in KNOWN:

@@ -114,6 +114,7 @@ def test_no_byte_stays_of_an_event(node, traced):
     assert min(growths(in_use)) < 40 * FRAMES
 
 
+@pytest.mark.slow
 def test_nothing_stays_of_states_that_were_left(node, traced):
     feeder = Feeder(node)
     bytes_then, objects_then = [], []

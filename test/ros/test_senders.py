@@ -124,6 +124,8 @@ class TestByNumbers:
             listener.others.append(node)
             right = node.create_publisher(String, 'topic', 50)
             peer.wait_for_subscriber(right)
+            names = peer.node.get_node_names
+            peer.wait_for(lambda: names().count('camera') == 2, 'the names of both nodes')
             listener.hear(*[left, right] * 10)
             assert '/camera (two processes of this name). End all but' in listener.warned[0]
 
