@@ -65,6 +65,7 @@ class BagSource:
         self._loop = loop
         self._max_image_pixels = max_image_pixels
         self.rate_hz = frame_rate or 0.0
+        self.frame_count = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._bag: BagReader | None = None
@@ -94,6 +95,7 @@ class BagSource:
                 raise SourceError(str(err)) from err
             self._owner = threading.get_ident()
             self.rate_hz = self._frame_rate or self._bag.rate_hz
+            self.frame_count = self._bag.count
             self._pacer = Pacer(self._frame_rate or 0)
             self._begin(self._bag)
 

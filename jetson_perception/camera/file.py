@@ -91,6 +91,7 @@ class FileSource:
         self._times = VideoTimes(_RATE_IF_UNKNOWN)
         self._told: set[str] = set()
         self.rate_hz = 0.0
+        self.frame_count = 0
         self._buffers = FrameBuffers()
         self._shape: tuple[int, ...] | None = None
         #: Of the frame before it is scaled; of no use where it is not.
@@ -116,6 +117,8 @@ class FileSource:
                 self._capture = None  # in case it can no longer be opened
                 self._capture = _open_video(self._path, self._max_image_pixels)
             self.rate_hz = self._frame_rate or own_rate_hz or _RATE_IF_UNKNOWN
+            announced = _announced(self._capture)
+            self.frame_count = round(announced) if math.isfinite(announced) else 0
             self._pacer = Pacer(own_rate_hz if self._frame_rate is None else self._frame_rate)
             self._times = VideoTimes(own_rate_hz or _RATE_IF_UNKNOWN)
             if not own_rate_hz and self._frame_rate is None:

@@ -67,6 +67,7 @@ class ImagesSource:
         self._size_wh = size_wh
         self._rate = _DEFAULT_RATE if frame_rate is None else frame_rate
         self.rate_hz = self._rate or _DEFAULT_RATE
+        self.frame_count = 0
         self._loop = loop
         self._max_image_pixels = max_image_pixels
         self._lock = threading.Lock()
@@ -88,6 +89,7 @@ class ImagesSource:
         self.close()
         with self._lock:
             self._paths = picture_paths(self._target)
+            self.frame_count = len(self._paths)
             self._next = self._unreadable_in_a_row = 0
             self._pacer = Pacer(self._rate)
             self._closed.clear()

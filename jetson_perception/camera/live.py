@@ -100,12 +100,15 @@ class LiveSource:
         True.
     rate_hz : float
         0: nobody knows.
+    frame_count : int
+        0: it goes on.
     truth_class_names : tuple of str
         Empty.
     """
 
     live = True
     rate_hz = 0.0
+    frame_count = 0
     truth_class_names: tuple[str, ...] = ()
 
     def __init__(

@@ -21,11 +21,12 @@ from jetson_perception.images.picture_files import read_picture
 from jetson_perception.printable import none_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from jetson_perception.camera.source import FrameSource
     from jetson_perception.camera.uri import SourceUri
 
 _log = logging.getLogger(__name__)
@@ -46,13 +47,16 @@ class NamedFrame:
         Which frame of its video, bag or scene it is, from 0; those that cannot be decoded count
         too. Of a camera it counts the frames that were read.
     bgr : ndarray, shape (h, w, 3), uint8
-        Its pixels; valid until the next frame is asked for.
+        Its pixels; nobody writes into them any more.
     rate_hz : float
         Frames a second of the video that it belongs to, often a guess; 0 for a picture.
     offset_ns : int
         When it is shown, nanoseconds after the first frame of its video, bag or camera.
     stamp_ns : int or None
         The stamp that a bag gives it, nanoseconds; None where it is of none.
+    count : int
+        How many frames, or pictures, will have been read of the source at its end, as far as that
+        is known; else 0. Containers guess.
     """
 
     source: str
@@ -62,6 +66,7 @@ class NamedFrame:
     rate_hz: float = 0.0
     offset_ns: int = 0
     stamp_ns: int | None = None
+    count: int = 0
 
     @property
     def label(self) -> str:
@@ -76,7 +81,24 @@ def require_pictures(sources: Iterable[str]) -> None:
             picture_paths(uri.target)
 
 
-def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | SourceError]:
+def is_live(source: str) -> bool:
+    """Whether frames of a source are to be read as they are needed, as a newer one replaces them.
+
+    Raises
+    ------
+    SourceError
+        When it is no source.
+    """
+    return open_source(source, pace=Pace.OFFLINE).live
+
+
+def named_frames(
+    source: str,
+    most: int | None = None,
+    *,
+    pace: Pace = Pace.OFFLINE,
+    on_open: Callable[[FrameSource], None] | None = None,
+) -> Iterator[NamedFrame | SourceError]:
     """Frames of a source, at most so many.
 
     Every frame of a file, bag, scene or pipeline comes, in order, as fast as they are read;
@@ -88,6 +110,11 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
         What `jetson_perception.camera.open_source` takes.
     most : int, optional
         Where to stop; pictures that cannot be read do not count.
+    pace : Pace
+        `Pace.EVERY_FRAME` gives the frames of what is no folder of pictures when they are due.
+    on_open : callable, optional
+        Called as on_open(source) with what is no folder of pictures, before it is opened. Closing
+        that, from any thread, ends the wait for a frame with SourceError.
 
     Yields
     ------
@@ -101,11 +128,14 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
     """
     uri = parse(source)
     if uri.scheme == 'images':
-        yield from _at_most(_pictures(uri.target), most)
+        yield from _at_most(_pictures(uri.target, most), most)
         return
     name = _name(uri)
-    with closing(open_source(source, pace=Pace.OFFLINE)) as opened:
+    with closing(open_source(source, pace=pace)) as opened:
+        if on_open is not None:
+            on_open(opened)
         opened.open()
+        known = _at_end(opened.frame_count, most)
         rate_hz = opened.rate_hz or _RATE_IF_UNKNOWN_HZ
         first_ns = None
         for count in itertools.count():
@@ -122,7 +152,14 @@ def named_frames(source: str, most: int | None = None) -> Iterator[NamedFrame | 
                 taken_ns = frame.captured_ns - first_ns
                 offset_ns = taken_ns if opened.live else round(index * 1e9 / rate_hz)
             yield NamedFrame(
-                opened.uri, name, index, frame.pixels, rate_hz, offset_ns, frame.recorded_ns
+                opened.uri,
+                name,
+                index,
+                frame.pixels,
+                rate_hz,
+                offset_ns,
+                frame.recorded_ns,
+                known,
             )
 
 
@@ -184,11 +221,16 @@ def _at_most(
         yield frame
 
 
-def _pictures(target: str) -> Iterator[NamedFrame | SourceError]:
-    for path in picture_paths(target):
+def _at_end(count: int, most: int | None) -> int:
+    return min(count, most) if count and most else count or (most or 0)
+
+
+def _pictures(target: str, most: int | None) -> Iterator[NamedFrame | SourceError]:
+    paths = picture_paths(target)
+    for path in paths:
         try:
             bgr = read_picture(path)
         except ImageError as err:
             yield SourceError(f'{err}; skipped')
         else:
-            yield NamedFrame(str(path), path.stem, 0, bgr)
+            yield NamedFrame(str(path), path.stem, 0, bgr, count=_at_end(len(paths), most))

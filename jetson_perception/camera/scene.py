@@ -57,7 +57,7 @@ class SceneSource:
 
     Attributes
     ----------
-    uri, live, rate_hz, truth_class_names
+    uri, live, rate_hz, frame_count, truth_class_names
         As `FrameSource` says; with `frames`, or where none is skipped, it is not live.
 
     Raises
@@ -88,9 +88,9 @@ class SceneSource:
         )
         self._rate = _rate(self.uri, query, _DEFAULT_RATE if frame_rate is None else frame_rate)
         self._seed = _whole(self.uri, query, 'seed', 3, 0)
-        self._frame_count = _whole(self.uri, query, 'frames', 0, 1) if 'frames' in query else None
+        self.frame_count = _whole(self.uri, query, 'frames', 0, 1) if 'frames' in query else 0
         require_frame_size(self.uri, self._size_wh, max_image_pixels)
-        self.live = pace is Pace.LIVE and self._frame_count is None
+        self.live = pace is Pace.LIVE and not self.frame_count
         self.rate_hz = self._rate or _DEFAULT_RATE
         self._pace = pace
         self._clock_s = clock_s
@@ -169,8 +169,8 @@ class SceneSource:
             # A frame may be rendered until the next one is due.
             index = max(index, math.floor((now_s - self._start_s) * self._rate + 1e-6))
             due_s = self._start_s + index / self._rate
-        if self._frame_count is not None and index >= self._frame_count:
-            raise EndOfStream(f'{self.uri} ended after {counted(self._frame_count, "frame")}')
+        if 0 < self.frame_count <= index:
+            raise EndOfStream(f'{self.uri} ended after {counted(self.frame_count, "frame")}')
         if not skipping:
             self._pacer.wait(self._closed)
         elif due_s > now_s:

@@ -80,6 +80,9 @@ class FrameSource(Protocol):
         reopening; False for what has a beginning and waits for its reader.
     rate_hz : float
         Frames a second that an open source means to give; 0 where it does not say.
+    frame_count : int
+        Frames from beginning to end of an open source, as far as it says; 0 where nobody knows,
+        as of cameras. It is for progress alone: containers guess.
     truth_class_names : tuple of str
         Names of the classes in the truth; empty for sources that know no truth.
     """
@@ -87,6 +90,7 @@ class FrameSource(Protocol):
     uri: str
     live: bool
     rate_hz: float
+    frame_count: int
     truth_class_names: tuple[str, ...]
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Times of the stages of frames that are run one after another, and their trace."""
+"""Times of the stages of frames, and their trace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from jetson_perception.tracing import RECORDER
 from jetson_perception.tracing.traces import ProcessTrace, add_recorded
@@ -14,14 +14,12 @@ from jetson_perception.tracing.traces import ProcessTrace, add_recorded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-T = TypeVar('T')
-
 Span = tuple[str, int, int]
 """A stage, and the moments that `FrameTimes.now` gave when it began and ended."""
 
 
 class FrameTimes:
-    """Times of stages in the calling thread.
+    """Times of stages, which may be in several threads.
 
     Parameters
     ----------
@@ -36,34 +34,27 @@ class FrameTimes:
 
     def __init__(self, *, traced: bool = False) -> None:
         self.ms: dict[str, list[float]] = {}
-        self._frame = 0
         if traced:
             RECORDER.keep(self, keeps=True)
 
-    def timed_reads(self, frames: Iterable[T]) -> Iterator[T]:
-        """The frames; each begins when it is asked for."""
-        remaining = iter(frames)
-        while True:
-            begun_ns = self.now()
-            frame = next(remaining, None)
-            if frame is None:
-                return
-            self._frame += 1
-            self._record('read', begun_ns, self.now())
-            yield frame
-
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Record that the results of the present frame are written meanwhile."""
+    def writing(self, number: int) -> Iterator[None]:
+        """Record that the results of a frame are written meanwhile."""
         begun_ns = self.now()
         yield
-        self._record('write', begun_ns, self.now())
+        self.record(number, [('write', begun_ns, self.now())])
+
+    def record(self, number: int, spans: Iterable[Span]) -> None:
+        """Have the trace show what the calling thread did with a frame; frames count from 1."""
+        if RECORDER.on:
+            for stage, begun_ns, ended_ns in spans:
+                # No stamps: below 0, a frame is known in this process alone.
+                RECORDER.span(stage, begun_ns, ended_ns, -number)
 
     def add(self, spans: Iterable[Span]) -> None:
-        """Add the times of the present frame's stages."""
+        """Add the times of a frame's stages to `ms`."""
         for stage, begun_ns, ended_ns in spans:
             self.ms.setdefault(stage, []).append((ended_ns - begun_ns) / 1e6)
-            self._record(stage, begun_ns, ended_ns)
 
     @staticmethod
     def now() -> int:
@@ -82,8 +73,3 @@ class FrameTimes:
     def close(self) -> None:
         """Record no more."""
         RECORDER.keep(self, keeps=False)
-
-    def _record(self, stage: str, begun_ns: int, ended_ns: int) -> None:
-        if RECORDER.on:
-            # No stamps: below 0, a frame is known in this process alone.
-            RECORDER.span(stage, begun_ns, ended_ns, -self._frame)

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.progress import Progress, ProgressColumn
 from rich.text import Text
+
+from jetson_perception.pipeline.timing import RateMeter
+from jetson_perception.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Task, TaskID
+
+
+_NAME_CHARACTERS = 24
 
 
 class _Count(ProgressColumn):
@@ -23,6 +31,14 @@ class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
         total = f'{task.total:.0f}' if task.total else '?'
         return Text(f'{task.completed:.0f}/{total}', style='progress.download')
+
+
+class _Rate(ProgressColumn):
+    """How many there are a second, where that is counted."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.fields.get('rate', 0.0)
+        return Text(f'{rate:.1f}/s' if rate else '', style='progress.data.speed')
 
 
 class _AboveBar:
@@ -85,10 +101,40 @@ class TerminalProgress(Progress):
 
 def progress_bar(console: Console) -> TerminalProgress:
     """A bar that counts; shown only in a terminal."""
-    columns = (*Progress.get_default_columns(), _Count())
+    columns = (*Progress.get_default_columns(), _Count(), _Rate())
     return TerminalProgress(*columns, console=console)
 
 
 def add_open_end(progress: Progress, description: str) -> TaskID:
     """Add a bar for what nobody knows the number of: it swings, as it is not started."""
     return progress.add_task(description, start=False, total=0)
+
+
+class FrameBar:
+    """Bars for the frames of sources, one after another, with their rate.
+
+    What is left is told where the number of frames is known: not of a camera.
+
+    Parameters
+    ----------
+    progress : Progress
+        Shows them.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._rate = RateMeter()
+        self._source: int | None = None
+        self._bar: TaskID | None = None
+
+    def count(self, source_number: int, name: str, count: int) -> None:
+        """Count a frame of a source, whose name is shown; of `count`, or 0 if nobody knows."""
+        if self._bar is None or source_number != self._source:
+            if self._bar is not None:
+                self._progress.remove_task(self._bar)
+            self._source = source_number
+            text = escape(printable(name, _NAME_CHARACTERS))
+            self._bar = self._progress.add_task(text, start=count > 0, total=count)
+        now_ns = time.monotonic_ns()
+        self._rate.tick(now_ns)
+        self._progress.update(self._bar, advance=1, rate=self._rate.rate(now_ns))

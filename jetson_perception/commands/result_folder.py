@@ -136,8 +136,9 @@ class ResultFolder:
         frame: NamedFrame,
         model: Model[Any, Any],
         result: Any,
+        canvas: NDArray[np.uint8],
     ) -> None:
-        """Add a frame and what was found in it.
+        """Add a frame, what was found in it, and the picture in which that is drawn.
 
         Raises
         ------
@@ -145,8 +146,6 @@ class ResultFolder:
             When a file cannot be written.
         """
         record = result_record(frame, model, result)
-        canvas = frame.bgr.copy()
-        model.task.draw(canvas, model, result)
         if frame.rate_hz:
             record['annotated'] = self._append(frame, canvas)
         else:

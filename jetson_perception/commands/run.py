@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jetson_perception.camera.named_frames import named_frames, require_pictures
+from jetson_perception.camera.named_frames import require_pictures
+from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.argument_order import require_model_first
+from jetson_perception.commands.frame_stages import FrameStages
 from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
-from jetson_perception.commands.progress import add_open_end, progress_bar
+from jetson_perception.commands.progress import FrameBar, progress_bar
 from jetson_perception.commands.result_folder import (
     ResultFolder,
     refuse_sources_in,
@@ -27,9 +29,11 @@ from jetson_perception.commands.result_folder import (
 )
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.trace_output import write_trace
+from jetson_perception.commands.window import Window
 from jetson_perception.errors import ParameterError, SourceError
 from jetson_perception.models.describing import counted
 from jetson_perception.models.registry import tasks
+from jetson_perception.pipeline.ahead import Overlap
 from jetson_perception.printable import printable_line
 from jetson_perception.process.executable import INTERRUPTED
 from jetson_perception.process.interrupts import interrupted_after
@@ -38,13 +42,13 @@ from jetson_perception.tracking import TRACKERS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from jetson_perception.camera.named_frames import NamedFrame
-    from jetson_perception.commands.frame_times import Span
+    from jetson_perception.commands.frame_stages import FoundFrame
+    from jetson_perception.commands.progress import TerminalProgress
     from jetson_perception.models import Model
 
-_PICTURES_HZ = 30  # as a folder of them says nothing of time
+_TITLE = 'jetson-perception run'
 
 _log = logging.getLogger('jetson_perception')
 
@@ -71,6 +75,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--json', action='store_true', help='print one JSON object per frame to standard output'
+    )
+    parser.add_argument(
+        '--show',
+        action='store_true',
+        help='show annotated frames in a window: videos at their own rate, or slower where the '
+        'model is, and each picture until a key is pressed; q, Esc or the close button ends it. '
+        'Needs an OpenCV with windows (opencv-python, or that of the distribution)',
+    )
+    parser.add_argument(
+        '--counts',
+        action='store_true',
+        help='draw into annotated frames how many objects of each class there are, and into '
+        'those of videos and cameras how many are done a second (--show does so anyway)',
+    )
+    parser.add_argument(
+        '--sequential',
+        action='store_true',
+        help='read, run, draw and write one frame after another, which by default overlap; the '
+        'results are the same',
     )
     parser.add_argument(
         '--frames', type=positive, metavar='N', help='read at most N frames from each source'
@@ -114,8 +137,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
     A picture that cannot be read is left out with a warning, and the exit code is then 1.
     """
-    unreadable = 0
-    interrupted = False
     console = Console(stderr=True)
     require_model_first('jetson-perception run', arguments.model, arguments.sources)
     if arguments.output:
@@ -123,49 +144,101 @@ def _run(arguments: argparse.Namespace) -> int:
     require_pictures(arguments.sources)  # before a long run rather than after it
     with ExitStack() as stack:
         times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
+        window = stack.enter_context(Window(_TITLE)) if arguments.show else None
         model = stack.enter_context(closing(open_asked(arguments)))
         params = _task_params(model, arguments)
-        options = model.task.options(model, params)
+        stages = FrameStages(
+            model,
+            params,
+            times,
+            draws=arguments.output is not None or window is not None,
+            counts=arguments.counts or window is not None,
+        )
         folder = None
         if arguments.output:
             folder = stack.enter_context(closing(ResultFolder(arguments.output)))
         progress = stack.enter_context(progress_bar(console))
-        counter = add_open_end(progress, 'frames')
+        overlap = stack.enter_context(Overlap(on=not arguments.sequential))
+        frames = stages.run(
+            arguments.sources,
+            overlap,
+            most=arguments.frames,
+            pace=Pace.EVERY_FRAME if window else Pace.OFFLINE,
+        )
+        outlet = _Outlet(model, times, progress, as_json=arguments.json, folder=folder)
+        begun_s = time.monotonic()
+        interrupted = False
         try:
-            for source in arguments.sources:
-                refine = _refiner(model, params)
-                for frame in times.timed_reads(named_frames(source, arguments.frames)):
-                    progress.advance(counter)
-                    if isinstance(frame, SourceError):
-                        _log.warning('%s', frame)
-                        unreadable += 1
-                        continue
-                    result, spans = _timed(model, frame, options, refine, times)
-                    # Ctrl-C comes at any time: the summary counts the frames that are written.
-                    with interrupted_after(), times.writing():
-                        times.add(spans)
-                        if arguments.json:
-                            progress.print_line(json.dumps(result_record(frame, model, result)))
-                        elif not folder:
-                            progress.print_line(_found(frame, model, result))
-                        if folder:
-                            folder.write(frame, model, result)
+            for item in frames:
+                if isinstance(item, SourceError):
+                    outlet.unreadable(item)
+                    continue
+                outlet.take(item, quiet=window is not None)
+                if window is not None and not _shown(window, item):
+                    break
         except KeyboardInterrupt:  # the way to stop a camera: report what there is so far
             interrupted = True
+        took_s = time.monotonic() - begun_s
     if interrupted and not times.ms:
         return INTERRUPTED
     if not times.ms:
         raise SourceError(
             f'not one frame could be read of {", ".join(map(shown, arguments.sources))}'
         )
-    _print_times(console, times.ms)
+    _print_times(console, times.ms, took_s)
     if arguments.trace:
         write_trace(arguments.trace, [times.trace('jetson-perception run')])
     if folder:
         say(console, f'results are in {folder.path}')
     if interrupted:
         return INTERRUPTED
-    return 1 if unreadable else 0
+    return 1 if outlet.unreadable_count else 0
+
+
+class _Outlet:
+    """Where frames go once they are done: lines, files, and the progress bar."""
+
+    def __init__(
+        self,
+        model: Model[Any, Any],
+        times: FrameTimes,
+        progress: TerminalProgress,
+        *,
+        as_json: bool,
+        folder: ResultFolder | None,
+    ) -> None:
+        self._model = model
+        self._times = times
+        self._progress = progress
+        self._bar = FrameBar(progress)
+        self._as_json = as_json
+        self._folder = folder
+        self.unreadable_count = 0
+
+    def unreadable(self, error: SourceError) -> None:
+        """Tell of a picture that cannot be read."""
+        _log.warning('%s', error)
+        self.unreadable_count += 1
+
+    def take(self, item: FoundFrame, *, quiet: bool) -> None:
+        """Print and write a frame; a quiet one is printed only as JSON."""
+        frame, model = item.frame, self._model
+        self._bar.count(item.source_number, frame.name, frame.count)
+        # Ctrl-C comes at any time: the summary counts the frames that are written.
+        with interrupted_after(), self._times.writing(item.number):
+            self._times.add(item.spans)
+            if self._as_json:
+                line = json.dumps(result_record(frame, model, item.result))
+                self._progress.print_line(line)
+            elif not (self._folder or quiet):
+                self._progress.print_line(_found(frame, model, item.result))
+            if self._folder and item.canvas is not None:
+                self._folder.write(frame, model, item.result, item.canvas)
+
+
+def _shown(window: Window, item: FoundFrame) -> bool:
+    """Show a frame; pictures stay until a key is pressed. False where the user ends it."""
+    return item.canvas is None or window.show(item.canvas, until_key=not item.frame.rate_hz)
 
 
 def _found(frame: NamedFrame, model: Model[Any, Any], result: Any) -> str:
@@ -192,55 +265,11 @@ def _task_params(model: Model[Any, Any], arguments: argparse.Namespace) -> Any:
     return task.params_with(**given)
 
 
-def _refiner(model: Model[Any, Any], params: Any) -> Callable[[NamedFrame, Any], Any] | None:
-    """What gives the objects of a source ids; None if nothing does."""
-    track = model.task.refiner(model, lambda: params)
-    if track is None:
-        return None
-    pictures = itertools.count()
-
-    def refine(frame: NamedFrame, result: Any) -> Any:
-        time_ns = frame.offset_ns if frame.stamp_ns is None else frame.stamp_ns
-        if not frame.rate_hz:
-            time_ns = next(pictures) * 1_000_000_000 // _PICTURES_HZ
-        height, width = frame.bgr.shape[:2]
-        return track(result, time_ns, (width, height))
-
-    return refine
-
-
-def _timed(
-    model: Model[Any, Any],
-    frame: NamedFrame,
-    options: Any,
-    refine: Callable[[NamedFrame, Any], Any] | None,
-    times: FrameTimes,
-) -> tuple[Any, list[Span]]:
-    """Result for a picture, and when each stage of it began and ended."""
-    begun = times.now()
-    tensor, transform = model.preprocess(frame.bgr)
-    preprocessed = times.now()
-    outputs = model.infer(tensor)
-    inferred = times.now()
-    result = model.postprocess(outputs, transform, options)
-    postprocessed = times.now()
-    if refine is not None:
-        result = refine(frame, result)
-    ended = times.now()
-    spans = [
-        ('preprocess', begun, preprocessed),
-        ('inference', preprocessed, inferred),
-        ('postprocess', inferred, postprocessed),
-    ]
-    if refine is not None:
-        spans.append(('refine', postprocessed, ended))
-    return result, [*spans, ('total', begun, ended)]
-
-
-def _print_times(console: Console, times: dict[str, list[float]]) -> None:
-    console.print(
-        f'{counted(len(times["total"]), "frame")}, milliseconds a frame', highlight=False
-    )
+def _print_times(console: Console, times: dict[str, list[float]], took_s: float) -> None:
+    frames = counted(len(times['total']), 'frame')
+    rate = len(times['total']) / took_s if took_s > 0 else 0.0
+    console.print(f'{frames} in {took_s:.1f} s, {rate:.1f} frames a second', highlight=False)
+    console.print(f'{frames}, milliseconds a frame', highlight=False)
     table = Table()
     table.add_column('stage')
     table.add_column('median', justify='right')

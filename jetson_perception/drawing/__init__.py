@@ -8,6 +8,7 @@ from jetson_perception.drawing.depth import color_depth, draw_depth
 from jetson_perception.drawing.masks import color_mask
 from jetson_perception.drawing.overlay import Overlay
 from jetson_perception.drawing.results import (
+    count_rows,
     draw_classification,
     draw_detections,
     draw_frame_rate,
@@ -19,6 +20,7 @@ __all__ = [
     'Overlay',
     'color_depth',
     'color_mask',
+    'count_rows',
     'draw_classification',
     'draw_depth',
     'draw_detections',

@@ -180,6 +180,26 @@ def draw_detections(
         )
 
 
+def count_rows(detections: Detections, class_names: Sequence[str]) -> list[tuple[Color, str, str]]:
+    """How many objects there are of each class, for `Overlay.add_row`: color, name, number.
+
+    The color is that of the class's boxes; white where each object has its own.
+
+    Parameters
+    ----------
+    detections : Detections
+        Of one image.
+    class_names : sequence of str
+        Name of class i at index i; 'class_<i>' for a class beyond them.
+    """
+    by_class = detections.instance_ids is None and detections.track_id is None
+    class_ids, counts = np.unique(detections.class_id, return_counts=True)
+    return [
+        (vivid(class_id + 1) if by_class else WHITE, drawn_name(class_names, class_id), str(count))
+        for class_id, count in zip(class_ids.tolist(), counts.tolist(), strict=True)
+    ]
+
+
 def _colors(detections: Detections) -> list[Color]:
     """BGR of each object."""
     if detections.instance_ids is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.drawing import Overlay
+    from jetson_perception.drawing.colors import Color
     from jetson_perception.engines import Engine
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.tasks.network_outputs import NetworkOutputs
@@ -221,6 +222,10 @@ class Task(ABC):
         overlay : Overlay, optional
             Takes boxes and texts, which the caller draws after all results.
         """
+
+    def count_rows(self, model: Any, result: Any) -> list[tuple[Color, str, str]]:
+        """How many there are of each class, for `Overlay.add_row`, unless `draw` tells it."""
+        return []
 
     def scaled(self, result: Any, factor_xy: tuple[float, float]) -> Any:
         """What `draw` takes where the picture is the image, enlarged by these factors.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jetson_perception.drawing import draw_detections
+from jetson_perception.drawing import count_rows, draw_detections
 from jetson_perception.model_info import ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
 from jetson_perception.models.describing import counted, listed
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.drawing import Overlay
+    from jetson_perception.drawing.colors import Color
     from jetson_perception.engines.base import CudaEngine, Engine
     from jetson_perception.evaluation.agreement import DetectionAgreement
     from jetson_perception.evaluation.datasets import Dataset
@@ -139,6 +140,10 @@ class ObjectDetection(Task):
             keypoint_score_threshold=shown.keypoint_score_threshold,
             overlay=overlay,
         )
+
+    def count_rows(self, model: YoloModel, result: Detections) -> list[tuple[Color, str, str]]:
+        """How many objects there are of each class."""
+        return count_rows(result, model.class_names)
 
     def scaled(self, result: Detections, factor_xy: tuple[float, float]) -> Detections:
         """Boxes and keypoints."""

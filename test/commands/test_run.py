@@ -293,7 +293,7 @@ class TestRun:
         folder = ResultFolder(tmp_path / 'out')
         for index, size_wh in enumerate([(64, 48), (64, 48), (32, 24)]):
             frame = NamedFrame('rtsp://camera', 'rtsp', index, stripes(*size_wh), 30.0)
-            folder.write(frame, model, model(frame.bgr))
+            folder.write(frame, model, model(frame.bgr), frame.bgr)
         folder.close()
         folder.close()
         lines = (tmp_path / 'out' / 'results.jsonl').read_text().splitlines()
@@ -580,7 +580,7 @@ class TestTrace:
         for event in document['traceEvents']:
             if event['ph'] == 'X' and event['cat'] == 'frame':
                 frames.setdefault(event['args']['frame'], []).append(event['name'])
-        stages = ['read', 'total', 'preprocess', 'inference', 'postprocess', 'write']
+        stages = ['read', 'total', 'preprocess', 'inference', 'postprocess', 'draw', 'write']
         assert len(frames) > 2
         assert all(sorted(found) == sorted(stages) for found in frames.values())
         assert not RECORDER.on

@@ -81,7 +81,7 @@ class TestFullDisk:
             frame = NamedFrame('x' * 5000, 'a', 0, stripes())
             with closing(open_model(colors)) as model, closing(ResultFolder(disk)) as folder:
                 for _ in range(1000):
-                    folder.write(frame, model, model(stripes()))
+                    folder.write(frame, model, model(stripes()), stripes())
 
         with small_disk(disk, 1):
             with pytest.raises(ParameterError, match='cannot be written: No space left') as caught:

@@ -1,0 +1,245 @@
+"""What `run` does with each frame before it is shown or written: read, find, draw."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jetson_perception.camera.frame_buffers import FrameBuffers
+from jetson_perception.camera.named_frames import is_live, named_frames
+from jetson_perception.drawing import Overlay
+from jetson_perception.errors import SourceError
+from jetson_perception.pipeline.timing import RateMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from jetson_perception.camera.named_frames import NamedFrame
+    from jetson_perception.camera.pace import Pace
+    from jetson_perception.camera.source import FrameSource
+    from jetson_perception.commands.frame_times import FrameTimes, Span
+    from jetson_perception.models import Model
+    from jetson_perception.pipeline.ahead import Overlap
+
+    Refine = Callable[[NamedFrame, Any], Any]
+
+_PICTURES_HZ = 30  # as a folder of them says nothing of time
+_READ_AHEAD = 2  # frames, as some take longer to decode than others
+
+
+@dataclass(eq=False, slots=True)
+class FoundFrame:
+    """A frame, and what was found in it.
+
+    Attributes
+    ----------
+    number : int
+        Which frame of all sources together it is, from 1.
+    source_number : int
+        Which source it is of, from 0.
+    frame : NamedFrame
+        The picture.
+    result : object
+        What the model's `postprocess` gave for it, with ids where there is a tracker.
+    canvas : ndarray, shape (h, w, 3), uint8, or None
+        The picture with the result drawn on it, where that is wanted.
+    spans : list
+        When each stage began and ended.
+    """
+
+    number: int
+    source_number: int
+    frame: NamedFrame
+    result: Any = None
+    canvas: NDArray[np.uint8] | None = None
+    spans: list[Span] = field(default_factory=list)
+
+
+class FrameStages:
+    """Reads frames, finds what they show, and draws it: three stages, which may overlap.
+
+    Parameters
+    ----------
+    model : Model
+        Runs in the thread of its stage.
+    params : object
+        An instance of the task's `params`.
+    times : FrameTimes
+        What the stages took is recorded there, and listed with each frame.
+    draws : bool
+        Whether frames get a canvas.
+    counts : bool
+        Whether the canvas also says how many objects of each class there are, and, of a video or
+        camera, how many frames are done a second.
+    """
+
+    def __init__(
+        self,
+        model: Model[Any, Any],
+        params: Any,
+        times: FrameTimes,
+        *,
+        draws: bool = True,
+        counts: bool = False,
+    ) -> None:
+        self._model = model
+        self._params = params
+        self._options = model.task.options(model, params)
+        self._times = times
+        self._draws = draws
+        self._counts = counts
+        self._source: FrameSource | None = None
+        self._canvases = FrameBuffers()
+        self._rate = RateMeter()
+
+    def run(
+        self,
+        sources: Sequence[str],
+        overlap: Overlap,
+        *,
+        most: int | None = None,
+        pace: Pace,
+    ) -> Iterator[FoundFrame | SourceError]:
+        """Every frame of the sources, in order.
+
+        Parameters
+        ----------
+        sources : sequence of str
+            What `jetson_perception.camera.open_source` takes.
+        overlap : Overlap
+            Has the threads of the stages.
+        most : int, optional
+            Frames of each source to stop at.
+        pace : Pace
+            See `named_frames`.
+
+        Yields
+        ------
+        FoundFrame or SourceError
+            The error stands for a picture that cannot be read.
+
+        Raises
+        ------
+        PerceptionError
+            When a source cannot be opened or is lost, or a frame cannot be run; it comes after
+            the frames before it.
+        """
+        overlap.on_stop(self._interrupt)
+        items = self._read(sources, most, pace)
+        # A camera captures in a thread of its own. What the engine is to run next is the newest
+        # frame as it becomes free, and not one that was read before.
+        if not any(map(is_live, sources)):
+            items = overlap.ahead(items, 'reading', _READ_AHEAD)
+        items = overlap.ahead(self._find(items), 'engine')
+        return overlap.ahead(self._draw(items), 'drawing') if self._draws else items
+
+    def _read(
+        self, sources: Sequence[str], most: int | None, pace: Pace
+    ) -> Iterator[FoundFrame | SourceError]:
+        number = 0
+        for source_number, source in enumerate(sources):
+            frames = named_frames(source, most, pace=pace, on_open=self._opens)
+            while True:
+                begun = self._times.now()
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                number += 1
+                self._times.record(number, [('read', begun, self._times.now())])
+                if isinstance(frame, SourceError):
+                    yield frame
+                else:
+                    yield FoundFrame(number, source_number, frame)
+
+    def _find(
+        self, items: Iterator[FoundFrame | SourceError]
+    ) -> Iterator[FoundFrame | SourceError]:
+        refine: Refine | None = None
+        refined_source = -1
+        self._model.bind_thread()
+        for item in items:
+            if not isinstance(item, SourceError):
+                if item.source_number != refined_source:
+                    refined_source = item.source_number
+                    refine = self._refiner()
+                self._run(item, refine)
+            yield item
+
+    def _run(self, item: FoundFrame, refine: Refine | None) -> None:
+        """Find what a frame shows."""
+        model, now = self._model, self._times.now
+        begun = now()
+        tensor, transform = model.preprocess(item.frame.bgr)
+        preprocessed = now()
+        outputs = model.infer(tensor)
+        inferred = now()
+        item.result = model.postprocess(outputs, transform, self._options)
+        ended = postprocessed = now()
+        item.spans = [
+            ('preprocess', begun, preprocessed),
+            ('inference', preprocessed, inferred),
+            ('postprocess', inferred, postprocessed),
+        ]
+        if refine is not None:
+            item.result = refine(item.frame, item.result)
+            ended = now()
+            item.spans.append(('refine', postprocessed, ended))
+        item.spans.append(('total', begun, ended))
+        self._times.record(item.number, item.spans)
+
+    def _refiner(self) -> Refine | None:
+        """What gives the objects of a source ids; None if nothing does."""
+        track = self._model.task.refiner(self._model, lambda: self._params)
+        if track is None:
+            return None
+        pictures = itertools.count()
+
+        def refine(frame: NamedFrame, result: Any) -> Any:
+            time_ns = frame.offset_ns if frame.stamp_ns is None else frame.stamp_ns
+            if not frame.rate_hz:
+                time_ns = next(pictures) * 1_000_000_000 // _PICTURES_HZ
+            height, width = frame.bgr.shape[:2]
+            return track(result, time_ns, (width, height))
+
+        return refine
+
+    def _draw(
+        self, items: Iterator[FoundFrame | SourceError]
+    ) -> Iterator[FoundFrame | SourceError]:
+        for item in items:
+            if not isinstance(item, SourceError):
+                begun = self._times.now()
+                item.canvas = self._drawn(item.frame, item.result)
+                self._times.record(item.number, [('draw', begun, self._times.now())])
+            yield item
+
+    def _drawn(self, frame: NamedFrame, result: Any) -> NDArray[np.uint8]:
+        model = self._model
+        canvas = self._canvases.take(frame.bgr.shape)
+        np.copyto(canvas, frame.bgr)
+        overlay = Overlay()
+        model.task.draw(canvas, model, result, overlay=overlay)
+        if self._counts:
+            for row in model.task.count_rows(model, result):
+                overlay.add_row(*row)
+            now_ns = time.monotonic_ns()
+            self._rate.tick(now_ns)
+            if frame.rate_hz:
+                overlay.add_frame_rate(self._rate.rate(now_ns))
+        overlay.draw(canvas)
+        return canvas
+
+    def _opens(self, source: FrameSource) -> None:
+        self._source = source
+
+    def _interrupt(self) -> None:
+        """Make what the stages are waiting for end soon."""
+        self._model.interrupt()
+        if self._source is not None:
+            self._source.close()
