@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from jetson_perception.camera.frame_buffers import FrameBuffers
 from jetson_perception.camera.named_frames import is_live, named_frames
+from jetson_perception.camera.pace import Pace
 from jetson_perception.drawing import Overlay
+from jetson_perception.engines.onnxruntime.cpu import available_cores
 from jetson_perception.errors import SourceError
 from jetson_perception.pipeline.timing import RateMeter
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.camera.named_frames import NamedFrame
-    from jetson_perception.camera.pace import Pace
     from jetson_perception.camera.source import FrameSource
     from jetson_perception.commands.frame_times import FrameTimes, Span
     from jetson_perception.models import Model
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     Refine = Callable[[NamedFrame, Any], Any]
 
 _PICTURES_HZ = 30  # as a folder of them says nothing of time
-_READ_AHEAD = 2  # frames, as some take longer to decode than others
+_CORES_FOR_TWO = 2  # from which on two frames at a time are faster than one on all of them
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +47,8 @@ class FoundFrame:
         Which source it is of, from 0.
     frame : NamedFrame
         The picture.
+    fitted : tuple of (ndarray, ImageTransform), or None
+        The input tensor that is made of it, and how, until the model has run.
     result : object
         What the model's `postprocess` gave for it, with ids where there is a tracker.
     canvas : ndarray, shape (h, w, 3), uint8, or None
@@ -56,9 +60,29 @@ class FoundFrame:
     number: int
     source_number: int
     frame: NamedFrame
+    fitted: tuple[NDArray[Any], Any] | None = None
     result: Any = None
     canvas: NDArray[np.uint8] | None = None
     spans: list[Span] = field(default_factory=list)
+
+
+def shared_threads(sources: Sequence[str], threads: int) -> tuple[int, int]:
+    """How many frames a model on the CPU runs at once, and by how many threads each.
+
+    Two frames are done sooner side by side than one after another on twice the threads, which
+    wait for each other at every layer. A camera's frame is to be done soon, so it gets all.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        What `jetson_perception.camera.open_source` takes.
+    threads : int
+        Threads in all; 0 for the cores that this process may run on.
+    """
+    threads = threads or available_cores()
+    if threads < _CORES_FOR_TWO or any(map(is_live, sources)):
+        return 1, threads
+    return 2, threads // 2
 
 
 class FrameStages:
@@ -67,7 +91,7 @@ class FrameStages:
     Parameters
     ----------
     model : Model
-        Runs in the thread of its stage.
+        Runs in the threads of its stage.
     params : object
         An instance of the task's `params`.
     times : FrameTimes
@@ -95,6 +119,8 @@ class FrameStages:
         self._draws = draws
         self._counts = counts
         self._source: FrameSource | None = None
+        self._refine: Refine | None = None
+        self._refined_source = -1
         self._canvases = FrameBuffers()
         self._rate = RateMeter()
 
@@ -104,7 +130,8 @@ class FrameStages:
         overlap: Overlap,
         *,
         most: int | None = None,
-        pace: Pace,
+        pace: Pace = Pace.OFFLINE,
+        at_once: int = 1,
     ) -> Iterator[FoundFrame | SourceError]:
         """Every frame of the sources, in order.
 
@@ -118,6 +145,8 @@ class FrameStages:
             Frames of each source to stop at.
         pace : Pace
             See `named_frames`.
+        at_once : int
+            How many frames the model runs at once, where its engine can and stages overlap.
 
         Yields
         ------
@@ -135,13 +164,15 @@ class FrameStages:
         # A camera captures in a thread of its own. What the engine is to run next is the newest
         # frame as it becomes free, and not one that was read before.
         if not any(map(is_live, sources)):
-            items = overlap.ahead(items, 'reading', _READ_AHEAD)
-        items = overlap.ahead(self._find(items), 'engine')
-        return overlap.ahead(self._draw(items), 'drawing') if self._draws else items
+            items = overlap.ahead(items, 'reading')
+        workers = at_once if getattr(self._model.engine, 'shareable', False) else 1
+        items = overlap.each(items, self._found, 'engine', workers)
+        return overlap.each(items, self._finished, 'drawing')
 
     def _read(
         self, sources: Sequence[str], most: int | None, pace: Pace
     ) -> Iterator[FoundFrame | SourceError]:
+        """The frames, with tensors: fitting takes little time, and one thread at a time."""
         number = 0
         for source_number, source in enumerate(sources):
             frames = named_frames(source, most, pace=pace, on_open=self._opens)
@@ -154,44 +185,51 @@ class FrameStages:
                 self._times.record(number, [('read', begun, self._times.now())])
                 if isinstance(frame, SourceError):
                     yield frame
-                else:
-                    yield FoundFrame(number, source_number, frame)
+                    continue
+                item = FoundFrame(number, source_number, frame)
+                with self._timed(item, 'preprocess'):
+                    item.fitted = self._model.preprocess(frame.bgr)
+                yield item
 
-    def _find(
-        self, items: Iterator[FoundFrame | SourceError]
-    ) -> Iterator[FoundFrame | SourceError]:
-        refine: Refine | None = None
-        refined_source = -1
-        self._model.bind_thread()
-        for item in items:
-            if not isinstance(item, SourceError):
-                if item.source_number != refined_source:
-                    refined_source = item.source_number
-                    refine = self._refiner()
-                self._run(item, refine)
-            yield item
-
-    def _run(self, item: FoundFrame, refine: Refine | None) -> None:
+    def _found(self, item: FoundFrame | SourceError) -> FoundFrame | SourceError:
         """Find what a frame shows."""
-        model, now = self._model, self._times.now
-        begun = now()
-        tensor, transform = model.preprocess(item.frame.bgr)
-        preprocessed = now()
-        outputs = model.infer(tensor)
-        inferred = now()
-        item.result = model.postprocess(outputs, transform, self._options)
-        ended = postprocessed = now()
-        item.spans = [
-            ('preprocess', begun, preprocessed),
-            ('inference', preprocessed, inferred),
-            ('postprocess', inferred, postprocessed),
-        ]
-        if refine is not None:
-            item.result = refine(item.frame, item.result)
-            ended = now()
-            item.spans.append(('refine', postprocessed, ended))
-        item.spans.append(('total', begun, ended))
-        self._times.record(item.number, item.spans)
+        if isinstance(item, SourceError) or item.fitted is None:
+            return item
+        tensor, transform = item.fitted
+        item.fitted = None
+        self._model.bind_thread()
+        with self._timed(item, 'inference'):
+            outputs = self._model.infer(tensor)
+        with self._timed(item, 'postprocess'):
+            item.result = self._model.postprocess(outputs, transform, self._options)
+        return item
+
+    def _finished(self, item: FoundFrame | SourceError) -> FoundFrame | SourceError:
+        """What needs the frames in order: ids, the canvas with its frame rate."""
+        if isinstance(item, SourceError):
+            return item
+        if item.source_number != self._refined_source:
+            self._refined_source = item.source_number
+            self._refine = self._refiner()
+        if self._refine is not None:
+            with self._timed(item, 'refine'):
+                item.result = self._refine(item.frame, item.result)
+        whole = 'total', item.spans[0][1], item.spans[-1][2]
+        self._times.record(item.number, [whole], 'frames')
+        if self._draws:
+            begun = self._times.now()
+            item.canvas = self._drawn(item.frame, item.result)
+            self._times.record(item.number, [('draw', begun, self._times.now())])
+        return item
+
+    @contextmanager
+    def _timed(self, item: FoundFrame, stage: str) -> Iterator[None]:
+        """Time a stage of a frame."""
+        begun = self._times.now()
+        yield
+        span = stage, begun, self._times.now()
+        self._times.record(item.number, [span])
+        item.spans.append(span)
 
     def _refiner(self) -> Refine | None:
         """What gives the objects of a source ids; None if nothing does."""
@@ -208,16 +246,6 @@ class FrameStages:
             return track(result, time_ns, (width, height))
 
         return refine
-
-    def _draw(
-        self, items: Iterator[FoundFrame | SourceError]
-    ) -> Iterator[FoundFrame | SourceError]:
-        for item in items:
-            if not isinstance(item, SourceError):
-                begun = self._times.now()
-                item.canvas = self._drawn(item.frame, item.result)
-                self._times.record(item.number, [('draw', begun, self._times.now())])
-            yield item
 
     def _drawn(self, frame: NamedFrame, result: Any) -> NDArray[np.uint8]:
         model = self._model

@@ -44,17 +44,22 @@ class FrameTimes:
         yield
         self.record(number, [('write', begun_ns, self.now())])
 
-    def record(self, number: int, spans: Iterable[Span]) -> None:
-        """Have the trace show what the calling thread did with a frame; frames count from 1."""
+    def record(self, number: int, spans: Iterable[Span], track: str = '') -> None:
+        """Have the trace show what was done with a frame, on a track; frames count from 1.
+
+        By default the track is that of the calling thread.
+        """
         if RECORDER.on:
             for stage, begun_ns, ended_ns in spans:
                 # No stamps: below 0, a frame is known in this process alone.
-                RECORDER.span(stage, begun_ns, ended_ns, -number)
+                RECORDER.span(stage, begun_ns, ended_ns, -number, track)
 
     def add(self, spans: Iterable[Span]) -> None:
-        """Add the times of a frame's stages to `ms`."""
-        for stage, begun_ns, ended_ns in spans:
-            self.ms.setdefault(stage, []).append((ended_ns - begun_ns) / 1e6)
+        """Add the times of a frame's stages to `ms`, and their sum as `total`."""
+        took_ms = {stage: (ended_ns - begun_ns) / 1e6 for stage, begun_ns, ended_ns in spans}
+        took_ms['total'] = sum(took_ms.values())
+        for stage, each_ms in took_ms.items():
+            self.ms.setdefault(stage, []).append(each_ms)
 
     @staticmethod
     def now() -> int:

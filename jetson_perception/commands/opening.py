@@ -24,6 +24,7 @@ def open_asked(
     runtime: str | None = None,
     precision: str | None = None,
     *,
+    threads: int | None = None,
     tell_assumptions: bool = True,
 ) -> Model[Any, Any]:
     """Open the model that the arguments name, and show the progress of a build.
@@ -32,7 +33,7 @@ def open_asked(
     ----------
     arguments : Namespace
         With what `add_model_options` adds.
-    path, runtime, precision : str, optional
+    path, runtime, precision, threads : optional
         Used instead of what the arguments say.
     tell_assumptions : bool
         Whether to print what is assumed of the model; with `--verbose` the log has it.
@@ -48,7 +49,7 @@ def open_asked(
         model = open_model(
             path,
             runtime=runtime or arguments.runtime,
-            threads=arguments.threads,
+            threads=arguments.threads if threads is None else threads,
             overrides=read_overrides(arguments.set),
             precision=precision or arguments.precision,
             progress=progress,

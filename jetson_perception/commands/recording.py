@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from jetson_perception.commands.video_codecs import CODECS, Codec, Encoder
+from jetson_perception.commands.index_first import put_index_first
+from jetson_perception.commands.video_codecs import CODECS, Codec, Encoder, with_av
 from jetson_perception.errors import ImageError, ParameterError
 from jetson_perception.files.native_paths import is_utf8, native_path_to_read, native_path_to_write
 from jetson_perception.printable import counted, printable
@@ -188,6 +189,8 @@ def write_video(path: str | Path, size_wh: tuple[int, int], rate: float) -> Iter
             encoder.close()
             raise
         video.finish()
+        if codec.open is with_av and codec.suffix == '.mp4' and video.frames:
+            put_index_first(Path(native).with_suffix(codec.suffix))
 
 
 def _open_encoder(

@@ -17,7 +17,7 @@ from jetson_perception.camera.named_frames import require_pictures
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.argument_order import require_model_first
-from jetson_perception.commands.frame_stages import FrameStages
+from jetson_perception.commands.frame_stages import FrameStages, shared_threads
 from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
@@ -145,7 +145,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         times = stack.enter_context(closing(FrameTimes(traced=arguments.trace is not None)))
         window = stack.enter_context(Window(_TITLE)) if arguments.show else None
-        model = stack.enter_context(closing(open_asked(arguments)))
+        at_once, threads = 1, arguments.threads
+        if not arguments.sequential:
+            at_once, threads = shared_threads(arguments.sources, threads)
+        model = stack.enter_context(closing(open_asked(arguments, threads=threads)))
         params = _task_params(model, arguments)
         stages = FrameStages(
             model,
@@ -164,6 +167,7 @@ def _run(arguments: argparse.Namespace) -> int:
             overlap,
             most=arguments.frames,
             pace=Pace.EVERY_FRAME if window else Pace.OFFLINE,
+            at_once=at_once,
         )
         outlet = _Outlet(model, times, progress, as_json=arguments.json, folder=folder)
         begun_s = time.monotonic()

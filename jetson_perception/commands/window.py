@@ -52,6 +52,7 @@ class Window:
             raise ParameterError(problem, 'show')
         self._title = title
         self._is_open = False
+        self._size_wh = (0, 0)
 
     def show(self, pixels: NDArray[np.uint8], *, until_key: bool = False) -> bool:
         """Show a picture in place of the one before.
@@ -68,10 +69,9 @@ class Window:
         bool
             False where the user has ended it.
         """
-        if not self._is_open:
-            self._open(pixels.shape[1], pixels.shape[0])
-        elif self._is_gone():
+        if self._is_open and self._is_gone():
             return False
+        self._fit(pixels.shape[1], pixels.shape[0])
         cv2.imshow(self._title, pixels)
         while True:
             key = cv2.waitKey(_LOOK_MS if until_key else 1)
@@ -92,15 +92,18 @@ class Window:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, width: int, height: int) -> None:
-        cv2.namedWindow(
-            self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-        )
+    def _fit(self, width: int, height: int) -> None:
+        """Open the window, or give it the shape of a picture of another size."""
+        if (width, height) == self._size_wh:
+            return
+        self._size_wh = width, height
+        if not self._is_open:
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(self._title, flags)
+            self._is_open = True
         reduced = min(_LARGEST_WH[0] / width, _LARGEST_WH[1] / height, 1.0)
-        cv2.resizeWindow(
-            self._title, max(round(width * reduced), 1), max(round(height * reduced), 1)
-        )
-        self._is_open = True
+        size_wh = max(round(width * reduced), 1), max(round(height * reduced), 1)
+        cv2.resizeWindow(self._title, *size_wh)
 
     def _is_gone(self) -> bool:
         """Whether its close button was used."""

@@ -64,7 +64,8 @@ class Engine(Protocol):
     def infer(self, tensor: NDArray[np.generic]) -> Sequence[NDArray[np.generic]]:
         """Outputs for one tensor of the shape and type in `inputs`, in the order of `outputs`.
 
-        An engine that has an attribute `max_batch` takes up to so many images at a time.
+        An engine that has an attribute `max_batch` takes up to so many images at a time. One
+        that has `shareable`, and it is true, may be called by several threads at once.
 
         The arrays are valid until the next call of `infer`, which may reuse them.
 

@@ -97,6 +97,8 @@ class OnnxRuntimeEngine:
         When the input size is open and not given, or the given one does not fit.
     """
 
+    shareable = True
+
     def __init__(
         self,
         path: str | Path,
