@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import jetson_perception
-from jetson_perception.commands.progress import add_open_end, progress_bar
+from jetson_perception.commands.progress import FrameBar, add_open_end, progress_bar
 
 
 def test_of_how_many():
@@ -30,6 +30,41 @@ def test_nobody_knows_of_how_many(terminal):
             progress.advance(counter)
         progress.refresh()
         assert ('3/?' in console.file.getvalue()) is terminal
+
+
+def shown(*frames):
+    """The last state of the bar, after frames of (source number, name, count)."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with progress_bar(console) as progress:
+        bar = FrameBar(progress)
+        for frame in frames:
+            bar.count(*frame)
+        progress.refresh()
+        text = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', console.file.getvalue())
+    return text.strip().replace('\r', '\n').splitlines()[-1]
+
+
+def test_frames_of_a_known_number_have_a_rate_and_an_end():
+    line = shown(*[(0, 'drive', 8)] * 4)
+    assert 'drive' in line
+    assert '4/8' in line
+    assert '50%' in line
+    assert re.search(r'\d+\.\d/s', line)
+    assert re.search(r'\d:\d\d:\d\d', line)
+
+
+def test_frames_of_a_camera_have_a_rate_and_no_end():
+    line = shown(*[(0, 'v4l2', 0)] * 4)
+    assert '4/?' in line
+    assert '-:--:--' in line
+    assert re.search(r'\d+\.\d/s', line)
+
+
+def test_each_source_has_its_bar_and_its_name():
+    line = shown((0, 'a', 3), (0, 'a', 3), (1, '[red]' + 'x' * 300, 5))
+    assert '1/5' in line
+    assert '[red]xx' in line
+    assert 'x' * 40 not in line
 
 
 def test_what_is_logged_meanwhile_goes_above_the_bar(capsys, monkeypatch):

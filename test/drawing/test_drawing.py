@@ -8,10 +8,12 @@ import pytest
 
 from jetson_perception.drawing import (
     color_mask,
+    count_rows,
     draw_detections,
     draw_frame_rate,
     draw_segmentation,
 )
+from jetson_perception.drawing.colors import WHITE, vivid
 from jetson_perception.palette import palette
 from jetson_perception.tasks.results import Detections, Segmentation
 
@@ -358,3 +360,20 @@ def test_tiny_images(size_wh):
     found = detections((0, 0, *size_wh), keypoints=points)
     draw_detections(canvas, found, ('person',), skeleton=((0, 1),))
     draw_frame_rate(canvas, 30)
+
+
+class TestCountRows:
+    def test_of_nothing(self):
+        assert count_rows(detections(), NAMES) == []
+
+    def test_each_class_with_the_color_of_its_boxes(self):
+        found = replace(detections(*[(0, 0, 9, 9)] * 4), class_id=np.array([2, 0, 2, 7], np.int32))
+        assert count_rows(found, NAMES) == [
+            (vivid(1), 'background', '1'),
+            (vivid(3), 'sunburn', '2'),
+            (vivid(8), 'class_7', '1'),
+        ]
+
+    def test_without_the_color_of_one_object(self):
+        found = replace(detections((0, 0, 9, 9)), track_id=np.array([5], np.int64))
+        assert count_rows(found, NAMES) == [(WHITE, 'background', '1')]
