@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from jetson_perception.camera.frame_buffers import FrameBuffers
@@ -83,6 +84,17 @@ def shared_threads(sources: Sequence[str], threads: int) -> tuple[int, int]:
     if threads < _CORES_FOR_TWO or any(map(is_live, sources)):
         return 1, threads
     return 2, threads // 2
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Have OpenCV use one thread for each call, where frames side by side keep the cores busy."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class FrameStages:

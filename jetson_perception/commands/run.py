@@ -17,7 +17,7 @@ from jetson_perception.camera.named_frames import require_pictures
 from jetson_perception.camera.pace import Pace
 from jetson_perception.camera.shown import shown
 from jetson_perception.commands.argument_order import require_model_first
-from jetson_perception.commands.frame_stages import FrameStages, shared_threads
+from jetson_perception.commands.frame_stages import FrameStages, shared_threads, undivided
 from jetson_perception.commands.frame_times import FrameTimes
 from jetson_perception.commands.opening import open_asked
 from jetson_perception.commands.options import add_model_options, add_precision_option, positive
@@ -148,6 +148,8 @@ def _run(arguments: argparse.Namespace) -> int:
         at_once, threads = 1, arguments.threads
         if not arguments.sequential:
             at_once, threads = shared_threads(arguments.sources, threads)
+        if at_once > 1:
+            stack.enter_context(undivided())
         model = stack.enter_context(closing(open_asked(arguments, threads=threads)))
         params = _task_params(model, arguments)
         stages = FrameStages(

@@ -304,8 +304,5 @@ class Task(ABC):
         )
 
     def usual_postprocess(self, model: Any) -> Callable[[Sequence[Any], float, Any], Any]:
-        """Post-processing as in a short script, from outputs, letterbox scale and image.
-
-        The loop that the benchmark compares with runs it. Does nothing unless a task overrides it.
-        """
+        """Post-processing as in a short script, which the benchmark compares with; else none."""
         return lambda outputs, scale, bgr: None

@@ -184,6 +184,21 @@ def test_all_cores_are_shared_by_default():
     assert at_once * threads in (available_cores(), available_cores() - 1)
 
 
+def test_opencv_divides_no_work_where_frames_are_run_side_by_side(colors, tmp_path, monkeypatch):
+    before = cv2.getNumThreads()
+    used, infer = [], OnnxRuntimeEngine.infer
+    monkeypatch.setattr(
+        OnnxRuntimeEngine,
+        'infer',
+        lambda engine, tensor: used.append(cv2.getNumThreads()) or infer(engine, tensor),
+    )
+    picture = write_picture(tmp_path / 'a.png')
+    for options in (['--threads', '2'], ['--threads', '2', '--sequential']):
+        assert main(['run', colors, picture, *options]) == 0
+    assert used == [1, 1, before, before]  # one each in opening
+    assert cv2.getNumThreads() == before
+
+
 class TestErrors:
     def test_frames_before_one_that_fails_are_written(self, colors, tmp_path, monkeypatch, capsys):
         calls = iter(range(100))
@@ -229,18 +244,18 @@ class TestCtrlC:
         out = tmp_path / 'out'
         source = 'scene://oranges?width=96&height=64'
         command = ['run', model, source, '--json', '--output', str(out)]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, '-m', 'jetson_perception', *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
-        )
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=30)
+        ) as process:
+            lines = [process.stdout.readline(), process.stdout.readline()]
+            process.send_signal(signal.SIGINT)
+            lines += process.stdout.readlines()
+            said = process.stderr.read()
         assert process.returncode == 130, said
-        lines += rest.splitlines()
         written = (out / 'results.jsonl').read_text().splitlines()
         assert [json.loads(line)['frame'] for line in written] == list(range(len(lines)))
         capture = cv2.VideoCapture(str(out / json.loads(written[0])['annotated']))
