@@ -65,7 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='picture, folder of pictures, video, bag, or a source URI such as scene://oranges',
+        help='picture, folder of pictures, video, bag, camera such as /dev/video0, or a source '
+        'URI such as scene://oranges',
     )
     parser.add_argument(
         '--output',
@@ -139,6 +140,12 @@ def _run(arguments: argparse.Namespace) -> int:
     """
     console = Console(stderr=True)
     require_model_first('jetson-perception run', arguments.model, arguments.sources)
+    if arguments.counts and not (arguments.output or arguments.show):
+        raise ParameterError(
+            '--counts draws into annotated frames, which are made only for --output DIR and --show'
+            '; add one of them',
+            'counts',
+        )
     if arguments.output:
         refuse_sources_in(arguments.output, arguments.sources)
     require_pictures(arguments.sources)  # before a long run rather than after it

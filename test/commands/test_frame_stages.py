@@ -164,6 +164,10 @@ class TestCounts:
         differ = [not np.array_equal(*each) for each in zip(plain, counted, strict=True)]
         assert differ == [False, True, True]  # of one frame nobody knows the rate
 
+    def test_where_nothing_is_drawn(self, colors, capsys):
+        assert main(['run', colors, SCENE, '--counts']) == 1
+        assert 'made only for --output DIR and --show' in capsys.readouterr().err
+
 
 @pytest.mark.parametrize(
     ('sources', 'threads', 'expected'),
