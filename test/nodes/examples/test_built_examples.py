@@ -1,0 +1,136 @@
+"""The examples as users have them: built by colcon, run beside the real nodes."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from geometry_msgs.msg import Twist
+from nodes.support import node_process, wait_for_exit
+from std_msgs.msg import Bool
+
+from jetson_perception.bringup import NodeProcess
+from jetson_perception.ros.processes import RunningProcess
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / 'examples'
+PYTHON = sorted(path.parent.name for path in EXAMPLES.glob('*/setup.py'))
+
+
+def colcon(*arguments):
+    command = shutil.which('colcon')
+    if command is None:
+        pytest.skip('colcon is not installed')
+    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_workspace_builds_them_only_where_it_is_told_to(tmp_path):
+    log = ('--log-base', str(tmp_path))
+    found = colcon(*log, 'list', '--names-only', '--base-paths', str(ROOT)).split()
+    assert found == ['jetson_perception']
+    found = colcon(*log, 'list', '--names-only', '--base-paths', str(EXAMPLES)).split()
+    assert sorted(found) == sorted(path.parent.name for path in EXAMPLES.glob('*/package.xml'))
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+    """Environment of a shell in which a workspace with the examples in Python is sourced."""
+    folder = tmp_path_factory.mktemp('workspace')
+    (folder / 'src').mkdir()
+    for name in PYTHON:  # a build leaves files beside setup.py
+        shutil.copytree(EXAMPLES / name, folder / 'src' / name)
+    colcon(
+        *('--log-base', str(folder / 'log'), 'build', '--merge-install'),
+        *('--base-paths', str(folder / 'src'), '--build-base', str(folder / 'build')),
+        *('--install-base', str(folder / 'install')),
+    )
+    printed = subprocess.run(
+        ['bash', '-c', f'. {folder}/install/local_setup.bash && env -0'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return dict(line.partition('=')[::2] for line in printed.split('\0') if line)
+
+
+@pytest.fixture
+def start_example(installed, peer, tmp_path, monkeypatch):
+    """Starts an example's node; it has to end with 0 at Ctrl-C."""
+    for name in ('AMENT_PREFIX_PATH', 'PYTHONPATH', 'PATH'):
+        monkeypatch.setenv(name, installed[name])
+    started = []
+
+    def start(name, **remappings):
+        process = NodeProcess(name, peer.namespace, package=name, remappings=remappings)
+        started.append(RunningProcess(process, tmp_path / f'{name}.log'))
+        peer.watched.append(started[-1])
+        return started[-1]
+
+    yield start
+    for node in started:
+        if node in peer.watched:
+            peer.watched.remove(node)
+        assert node.end() == 0, node.log.read_text()
+        assert 'Traceback' not in node.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_the_belt_runs_with_seg_node_and_stops_without(peer, start, start_example, number):
+    said = peer.collect('run', Bool)
+    seg = node_process(
+        'seg_node', peer.namespace, model='oranges', source='scene://oranges?width=320&height=240'
+    )
+    seg_node = start(seg)
+    belt = start_example('belt_stop')
+    # An orange with large ulcers may come first.
+    peer.wait_for(lambda: said and said[-1].data, 'a belt that runs')
+    peer.watched.remove(seg_node)
+    os.kill(seg_node.pid, signal.SIGSTOP)  # as one that hangs
+    try:
+        peer.wait_for(lambda: not said[-1].data, 'a belt that stops')
+    finally:
+        os.kill(seg_node.pid, signal.SIGCONT)
+        peer.watched.append(seg_node)
+    peer.wait_for(lambda: said[-1].data, 'a belt that runs again')
+    peer.watched.remove(belt)
+    os.kill(belt.pid, number)
+    wait_for_exit(belt)
+    peer.wait_for(lambda: not said[-1].data, 'the stop at the end')
+
+
+@pytest.mark.slow
+def test_a_person_that_yolo_node_sees_is_followed(peer, start, start_example):
+    commands = peer.collect('cmd_vel', Twist)
+    start(
+        node_process(
+            'yolo_node',
+            peer.namespace,
+            engines=['det'],
+            det__model='people_detect',
+            det__tracker='bytetrack',
+            source='scene://people?width=320&height=240',
+        )
+    )
+    follower = start_example(
+        'follow_person', detections='det/detections', camera_info='camera/camera_info'
+    )
+    deadman = peer.node.create_publisher(Bool, 'deadman', 1)
+
+    def moves():
+        deadman.publish(Bool(data=True))
+        return any(command != Twist() for command in commands[-3:])
+
+    peer.wait_for(moves, 'a velocity')
+    deadman.publish(Bool(data=False))
+    peer.wait_for(lambda: commands[-1] == Twist(), 'a velocity of 0')
+    peer.wait_for(moves, 'a velocity')
+    peer.watched.remove(follower)
+    os.kill(follower.pid, signal.SIGTERM)
+    assert wait_for_exit(follower) == 0
+    peer.wait_for(lambda: commands[-1] == Twist(), 'a velocity of 0')
