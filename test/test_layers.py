@@ -47,6 +47,7 @@ LAYERS = (
     'selftest',
     'commands',
     'parameter_sections',
+    'recorded_topics',
     'launch_arguments',
     'bringup',
     'view',

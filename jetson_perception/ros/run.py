@@ -56,6 +56,15 @@ class ToRosLog(logging.Handler):
             self._log.debug(text)
 
 
+def log_library_to(node: Node) -> None:
+    """Have the library log what it has to say as this node."""
+    library = logging.getLogger('jetson_perception')
+    at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
+    library.setLevel(logging.DEBUG if at_debug else logging.INFO)
+    library.propagate = False
+    library.addHandler(ToRosLog(node))
+
+
 def run_node(
     make: Callable[[], ManagedNode],
     args: Sequence[str] | None = None,
@@ -103,13 +112,9 @@ def run_node(
     try:
         node = make()
         transports.forget_profile()
-        library = logging.getLogger('jetson_perception')
-        at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
-        library.setLevel(logging.DEBUG if at_debug else logging.INFO)
-        library.propagate = False
-        library.addHandler(ToRosLog(node))
+        log_library_to(node)
         START_TIMES.done('making the node')
-        library.info('transports: %s', taken.description)
+        logging.getLogger('jetson_perception').info('transports: %s', taken.description)
         if not spinner.stopped:
             node.bring_up(sys.argv if args is None else args)
         spinner.spin(node)
