@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from geometry_msgs.msg import Twist
-from nodes.support import node_process, wait_for_exit
+from nodes.support import DEADLINE_S, node_process, wait_for_exit
+from rosbags.highlevel import AnyReader
 from std_msgs.msg import Bool
+from vision_msgs.msg import Detection2DArray
 
 from jetson_perception.bringup import NodeProcess
 from jetson_perception.ros.processes import RunningProcess
@@ -37,12 +40,10 @@ def test_a_workspace_builds_them_only_where_it_is_told_to(tmp_path):
     assert sorted(found) == sorted(path.parent.name for path in EXAMPLES.glob('*/package.xml'))
 
 
-@pytest.fixture(scope='module')
-def installed(tmp_path_factory):
-    """Environment of a shell in which a workspace with the examples in Python is sourced."""
-    folder = tmp_path_factory.mktemp('workspace')
+def sourced(folder, names):
+    """Environment of a shell in which a workspace with these examples is built and sourced."""
     (folder / 'src').mkdir()
-    for name in PYTHON:  # a build leaves files beside setup.py
+    for name in names:  # a build leaves files beside setup.py
         shutil.copytree(EXAMPLES / name, folder / 'src' / name)
     colcon(
         *('--log-base', str(folder / 'log'), 'build', '--merge-install'),
@@ -56,6 +57,22 @@ def installed(tmp_path_factory):
         check=True,
     ).stdout
     return dict(line.partition('=')[::2] for line in printed.split('\0') if line)
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+    """Environment of a shell in which a workspace with the examples in Python is sourced."""
+    return sourced(tmp_path_factory.mktemp('workspace'), PYTHON)
+
+
+@pytest.fixture(scope='module')
+def cpp_installed(tmp_path_factory):
+    """The same with that in C++."""
+    try:
+        get_package_prefix('rclcpp')
+    except PackageNotFoundError:
+        pytest.skip('rclcpp is not installed')
+    return sourced(tmp_path_factory.mktemp('workspace'), ['cpp_listener'])
 
 
 @pytest.fixture
@@ -134,3 +151,84 @@ def test_a_person_that_yolo_node_sees_is_followed(peer, start, start_example):
     os.kill(follower.pid, signal.SIGTERM)
     assert wait_for_exit(follower) == 0
     peer.wait_for(lambda: commands[-1] == Twist(), 'a velocity of 0')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('node', 'parameters', 'logged'),
+    [
+        pytest.param(
+            'yolo_node',
+            {'engines': ['pose'], 'pose__model': 'people_pose', 'source': 'scene://people'},
+            [
+                r'pose/detections: [1-9]\d* objects, person at',
+                r'pose/keypoints: [1-9]\d* skeletons, \d+ of 17 keypoints seen',
+                r'pose/stats: pose, ',
+                r'pose/label_info: 1 classes',
+                r'camera/camera_info: 1280x720',
+            ],
+            id='yolo',
+        ),
+        pytest.param(
+            'seg_node',
+            {'model': 'oranges', 'source': 'scene://oranges'},
+            [
+                r'(?<!/)label_info: 4 classes',
+                r'mask: in the middle is [a-z]',
+                r'summary: shares, background 0\.9',
+                r'(?<!/)stats: segmentation, ',
+            ],
+            id='seg',
+        ),
+    ],
+)
+def test_cpp_listener(peer, start, cpp_installed, monkeypatch, node, parameters, logged):
+    monkeypatch.setenv('AMENT_PREFIX_PATH', cpp_installed['AMENT_PREFIX_PATH'])
+    engine = parameters.get('engines', ['none'])[0]
+    listener = start(
+        NodeProcess(
+            'listener', peer.namespace, package='cpp_listener', parameters={'engine': engine}
+        )
+    )
+    start(node_process(node, peer.namespace, **parameters))
+    for pattern in logged:
+        peer.wait_for_log(listener, pattern)
+
+
+@pytest.mark.slow
+def test_two_cameras_are_tracked_and_recorded(peer, installed, tmp_path):
+    """The launch file by the real launch, which includes that of the package."""
+    if shutil.which('ros2') is None:
+        pytest.skip('the command ros2 is not installed')
+    scene = 'scene://people?width=320&height=240'
+    launched = subprocess.Popen(
+        [
+            *('ros2', 'launch', 'two_cameras', 'two_cameras.launch.py'),
+            *(f'front:={scene}', f'rear:={scene}', f'record:={tmp_path / "bags"}'),
+        ],
+        env=installed,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        found = {
+            camera: peer.collect(f'/robot/{camera}/det/detections', Detection2DArray)
+            for camera in ('front', 'rear')
+        }
+        for camera, arrays in found.items():
+            peer.wait_for(
+                lambda arrays=arrays: any(each.id for msg in arrays for each in msg.detections),
+                f'tracked objects of {camera}',
+            )
+    finally:
+        os.killpg(launched.pid, signal.SIGINT)
+        said, _ = launched.communicate(timeout=DEADLINE_S)
+    assert launched.returncode == 0, said
+    (bag,) = (tmp_path / 'bags').iterdir()
+    with AnyReader([bag]) as reader:
+        counts = {each.topic: each.msgcount for each in reader.connections}
+    for camera in ('front', 'rear'):
+        assert counts[f'/robot/{camera}/det/detections'] > 0
+        assert counts[f'/robot/{camera}/image_raw/compressed'] > 0
