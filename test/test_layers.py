@@ -66,6 +66,7 @@ LATE = {
 LIBRARY = LAYERS[: LAYERS.index('parameter_sections')]
 ROS = {
     'ament_index_python',
+    'bond',
     'builtin_interfaces',
     'cv_bridge',
     'diagnostic_msgs',

@@ -19,6 +19,7 @@ from jetson_perception.process import ending
 from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.bare_arguments import require_ros_arguments
+from jetson_perception.ros.lifecycle_bond import bond_with_manager
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.ros.lifecycle_bond import LifecycleBond
     from jetson_perception.ros.managed_node import ManagedNode
 
 
@@ -86,6 +88,7 @@ def run_node(
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
     node: ManagedNode | None = None
+    bond: LifecycleBond | None = None
 
     def end() -> None:
         spinner.stop()
@@ -112,6 +115,7 @@ def run_node(
     try:
         node = make()
         transports.forget_profile()
+        bond = bond_with_manager(node)
         log_library_to(node)
         START_TIMES.done('making the node')
         logging.getLogger('jetson_perception').info('transports: %s', taken.description)
@@ -123,6 +127,8 @@ def run_node(
     finally:
         transports.forget_profile()  # also of a node that could not be made
         try:
+            if bond is not None:
+                bond.close()
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()
