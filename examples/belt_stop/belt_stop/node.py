@@ -70,11 +70,19 @@ class BeltStop(Node):
         return self._clock_of_silence.now().nanoseconds / 1e9
 
 
+def interrupt_once(*_: object) -> None:
+    """Raise KeyboardInterrupt: once, as Ctrl-C in a terminal reaches a launched node twice."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main(args: list[str] | None = None) -> None:
     """Decide until Ctrl-C or SIGTERM, and stop the belt then."""
     # rclpy's own handlers would take the publisher down before the last message is sent.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt_once)
     node = BeltStop()
     try:
         rclpy.spin(node)

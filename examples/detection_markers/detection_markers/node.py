@@ -6,6 +6,7 @@ Subscribes to `detections_3d` (vision_msgs/Detection3DArray), publishes `markers
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import rclpy
@@ -35,12 +36,15 @@ class DetectionMarkers(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    """Publish markers until Ctrl-C."""
+    """Publish markers until Ctrl-C or SIGTERM."""
+    # rclpy ends spin; a KeyboardInterrupt as well would come in the middle of ending, as Ctrl-C in
+    # a terminal reaches a launched node twice.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init(args=args)
     node = DetectionMarkers()
     try:
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     finally:
         node.destroy_node()

@@ -109,11 +109,19 @@ class FollowPerson(Node):
         return self._clock_of_timeouts.now().nanoseconds / 1e9
 
 
+def interrupt_once(*_: object) -> None:
+    """Raise KeyboardInterrupt: once, as Ctrl-C in a terminal reaches a launched node twice."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main(args: list[str] | None = None) -> None:
     """Follow until Ctrl-C or SIGTERM, and stop the robot then."""
     # rclpy's own handlers would take the publisher down before the last velocity is sent.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt_once)
     node = FollowPerson()
     try:
         rclpy.spin(node)

@@ -40,7 +40,7 @@ def parsed(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument(
         'folder',
-        type=Path,
+        type=_folder,
         help='gets a folder for each recording, named by the time; nothing is overwritten',
     )
     parser.add_argument(
@@ -58,7 +58,7 @@ def parsed(arguments: Sequence[str]) -> Options:
         'Python library rosbags (default: auto)',
     )
     given = parser.parse_args(remove_ros_args(list(arguments))[1:])
-    return Options(given.folder.expanduser(), given.topics, given.recorder)
+    return Options(given.folder, given.topics, given.recorder)
 
 
 def new_folder(folder: Path, now_s: float | None = None) -> Path:
@@ -84,6 +84,12 @@ def rosbag2_command(folder: Path, topics: str) -> list[str]:
     compression = () if os.environ.get('ROS_DISTRO') == 'humble' else _FAST_COMPRESSION
     command = ['ros2', 'bag', 'record', '-s', 'mcap', *compression]
     return [*command, '-o', str(folder), '-e', topics]
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():  # a variable of the shell that is not set
+        raise argparse.ArgumentTypeError('it is empty; expected the path of a folder')
+    return Path(text).expanduser()
 
 
 def _expression(text: str) -> str:

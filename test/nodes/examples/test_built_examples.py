@@ -12,7 +12,7 @@ from geometry_msgs.msg import Twist
 from nodes.support import DEADLINE_S, node_process, wait_for_exit
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import Bool
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from jetson_perception.bringup import NodeProcess
 from jetson_perception.ros.processes import RunningProcess
@@ -96,6 +96,22 @@ def start_example(installed, peer, tmp_path, monkeypatch):
         assert 'Traceback' not in node.log.read_text()
 
 
+def end_as_launch_does(node, number):
+    """Tell a node to end twice: Ctrl-C reaches it from the terminal and from launch."""
+    for _ in range(2):
+        os.kill(node.pid, number)
+    assert wait_for_exit(node) == 0
+
+
+@pytest.mark.slow
+def test_markers_end_while_nothing_comes(peer, start_example):
+    node = start_example('detection_markers')
+    publisher = peer.node.create_publisher(Detection3DArray, 'detections_3d', 1)
+    peer.wait_for_subscriber(publisher)
+    peer.watched.remove(node)
+    end_as_launch_does(node, signal.SIGINT)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_the_belt_runs_with_seg_node_and_stops_without(peer, start, start_example, number):
@@ -116,8 +132,7 @@ def test_the_belt_runs_with_seg_node_and_stops_without(peer, start, start_exampl
         peer.watched.append(seg_node)
     peer.wait_for(lambda: said[-1].data, 'a belt that runs again')
     peer.watched.remove(belt)
-    os.kill(belt.pid, number)
-    wait_for_exit(belt)
+    end_as_launch_does(belt, number)
     peer.wait_for(lambda: not said[-1].data, 'the stop at the end')
 
 
@@ -148,8 +163,7 @@ def test_a_person_that_yolo_node_sees_is_followed(peer, start, start_example):
     peer.wait_for(lambda: commands[-1] == Twist(), 'a velocity of 0')
     peer.wait_for(moves, 'a velocity')
     peer.watched.remove(follower)
-    os.kill(follower.pid, signal.SIGTERM)
-    assert wait_for_exit(follower) == 0
+    end_as_launch_does(follower, signal.SIGINT)
     peer.wait_for(lambda: commands[-1] == Twist(), 'a velocity of 0')
 
 

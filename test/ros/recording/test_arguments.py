@@ -12,6 +12,7 @@ from jetson_perception.ros.recording.arguments import new_folder, parsed, rosbag
     ('given', 'said'),
     [
         pytest.param([], 'folder', id='none'),
+        pytest.param([' ', '--topics', 'a'], 'it is empty', id='empty'),
         pytest.param(['f'], '--topics', id='no_topics'),
         pytest.param(['f', '--topics', '('], 'is no regular expression', id='no_expression'),
         pytest.param(['f', '--topics', 'a', '--recorder', 'x'], 'choose from', id='recorder'),
