@@ -19,6 +19,6 @@ setup(
         'jetson_perception.drawing': ['fonts/*'],
         'jetson_perception.view': ['page/*'],
         'jetson_perception.share.models': ['*.onnx', '*.yaml'],
-        'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml'],
+        'jetson_perception.share.config': ['*.yaml', '*.rviz', '*.xml', 'foxglove/*.json'],
     },
 )

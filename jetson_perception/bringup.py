@@ -7,6 +7,7 @@ same processes where `ros2 launch` is not installed. Nothing here imports launch
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from jetson_perception.launch_arguments import defaults as defaults
 from jetson_perception.parameter_sections import read_sections
 from jetson_perception.printable import printable, quoted
 from jetson_perception.process.allocator import SYSTEM, SYSTEM_VARIABLE
+from jetson_perception.recorded_topics import recorded_topics
 from jetson_perception.resources import INT8_TWINS, config_path, has_int8_twin
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ class NodeProcess:
         A program that must end well before the process starts.
     note : str
         What the user is told when it starts, such as what is left out; empty for nothing.
+    respawn_delay_s : float or None
+        How long after its end launch starts it again; None where it does not.
     """
 
     executable: str
@@ -94,6 +98,7 @@ class NodeProcess:
     environment: dict[str, str] = field(default_factory=dict)
     preparation: Preparation | None = None
     note: str = ''
+    respawn_delay_s: float | None = None
 
     def command(self, prefix: str | Path) -> list[str]:
         """Command line for an installation under `prefix`, the folder with lib/ and share/."""
@@ -123,6 +128,7 @@ def _yaml(value: Any) -> str:
 
 
 HIGHEST_PORT = 65535
+_SHORTEST_RESPAWN_DELAY_S = 0.5
 
 _ENGINE = 'det'
 """The default of engine_name."""
@@ -141,7 +147,10 @@ def camera(values: Mapping[str, str]) -> list[NodeProcess]:
         'camera_params_file': values['camera_params_file'] or values['params_file'],
         'camera_namespace': values['camera_namespace'] or 'camera',
     }
-    return [_camera(_with_scene(values, 'scene://oranges'))]
+    own = _camera(_with_scene(values, 'scene://oranges'))
+    image = {'/perception/image': _topic(values['camera_namespace'], 'image_raw')}
+    rviz = _rviz(values, 'camera.rviz', image, _camera_frame(values))
+    return [own, *rviz, *_recorder(values, [values['camera_namespace']])]
 
 
 def _camera(values: Mapping[str, str]) -> NodeProcess:
@@ -152,6 +161,7 @@ def _camera(values: Mapping[str, str]) -> NodeProcess:
         parameter_file=_file(_camera_file(values), 'camera_node'),
         parameters=_of_source(values) | _given(values, use_sim_time=_flag, every_frame=_flag),
         environment=_environment(values),
+        respawn_delay_s=_respawn_delay_s(values),
     )
 
 
@@ -526,34 +536,77 @@ def _perception(
             else {'image': image, 'image/compressed': compressed},
             environment=_environment(values),
             preparation=_int8_twins(values['params_file'] if has_file else '', parameters),
+            respawn_delay_s=_respawn_delay_s(values),
         )
     ]
     if not (values['image'] or in_process or cameras):
         processes.append(_camera(values))
-    if values['rviz'] == 'true':
-        shown_image = _topic_of_node(values, image)
-        results = _topic(values['namespace'], '').rstrip('/')
-        if cameras or own:  # the first one's
-            results = shown_image.removesuffix('/compressed').rpartition('/')[0]
-        processes.append(
-            NodeProcess(
-                'rviz2',
-                package='rviz2',
-                remappings={
-                    '/perception/image': shown_image,
-                    '/perception/annotated': f'{results}/annotated',
-                    '/perception/mask/color': f'{results}/mask/color',
-                },
-                arguments=(
-                    *('-d', str(config_path('perception.rviz'))),
-                    # The frame of another's images is theirs to say.
-                    *(() if values['image'] or cameras else ('-f', _camera_frame(values))),
-                ),
-            )
-        )
+    shown_image = _topic_of_node(values, image)
+    results = _topic(values['namespace'], '').rstrip('/')
+    if cameras or own:  # the first one's
+        results = shown_image.removesuffix('/compressed').rpartition('/')[0]
+    topics = {
+        '/perception/image': shown_image,
+        '/perception/annotated': f'{results}/annotated',
+        '/perception/mask/color': f'{results}/mask/color',
+    }
+    # The frame of another's images is theirs to say.
+    frame = '' if values['image'] or cameras else _camera_frame(values)
+    processes += _rviz(values, 'perception.rviz', topics, frame)
     if values['view'] == 'true':
         processes.append(NodeProcess('view', arguments=_view_arguments(values)))
-    return processes
+    return [*processes, *_recorder(values, *_recorded(values, cameras, own))]
+
+
+def _recorded(
+    values: Mapping[str, str], cameras: Sequence[str], own: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Namespaces of what nodes publish, and the image topics of others.
+
+    Results are in the node's namespace, or in that of each of several cameras.
+    """
+    images = cameras or ([values['image']] if values['image'] else [])
+    topics = [_topic_of_node(values, each) for each in images]
+    namespaces = [values['namespace']]
+    if not topics:
+        namespaces.append(values['camera_namespace'])
+    names = [each.partition('=')[0].strip() for each in own]
+    namespaces += [name for name in names if name.startswith('/')]
+    if cameras:
+        namespaces += [each.removesuffix('/compressed').rpartition('/')[0] for each in topics]
+    return namespaces, topics
+
+
+def _recorder(
+    values: Mapping[str, str], namespaces: Sequence[str], images: Sequence[str] = ()
+) -> list[NodeProcess]:
+    """What records, if it is asked for."""
+    if not values['record']:
+        return []
+    topics = recorded_topics(namespaces, images, values['record_images'])
+    return [NodeProcess('record', arguments=(values['record'], '--topics', topics))]
+
+
+def _respawn_delay_s(values: Mapping[str, str]) -> float | None:
+    given = _given(values, respawn_delay=_number).get('respawn_delay', 0.0)
+    if not _SHORTEST_RESPAWN_DELAY_S <= given < math.inf:
+        raise ParameterError(
+            f'respawn_delay is {printable(values["respawn_delay"])}; expected seconds, '
+            f'{_SHORTEST_RESPAWN_DELAY_S} or more, as a node that cannot start would be started '
+            'all the time',
+            'respawn_delay',
+        )
+    return given if values['respawn'] == 'true' else None
+
+
+def _rviz(
+    values: Mapping[str, str], config: str, topics: dict[str, str], frame: str
+) -> list[NodeProcess]:
+    """rviz2, if it is asked for, with a view of the package and a fixed frame if it is known."""
+    if values['rviz'] != 'true':
+        return []
+    arguments = ('-d', str(config_path(config)), *(('-f', frame) if frame else ()))
+    return [NodeProcess('rviz2', package='rviz2', remappings=topics, arguments=arguments)]
 
 
 def _camera_frame(values: Mapping[str, str]) -> str:

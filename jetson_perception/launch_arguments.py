@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jetson_perception.model_info import PRECISIONS, RUNTIMES
 from jetson_perception.printable import printable
 from jetson_perception.process.allocator import SYSTEM
+from jetson_perception.recorded_topics import COMPRESSED, RECORDED_IMAGES
 from jetson_perception.tracking.params import TRACKERS
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ _COMMON = (
         ('', 'true', 'false'),
     ),
     Argument('use_sim_time', 'false', 'Use the time from /clock.', ('true', 'false')),
+    Argument('rviz', 'false', 'Start rviz2 with a view of the images.', ('true', 'false')),
+    Argument(
+        'respawn',
+        'false',
+        'true: a node that ends, whatever the reason, is started again after respawn_delay.',
+        ('true', 'false'),
+    ),
+    Argument('respawn_delay', '2.0', 'Seconds until a node that ended is started again.'),
+    Argument(
+        'record',
+        '',
+        'Folder that gets a recording of the results and images in MCAP, in a new folder named by '
+        'the time.',
+    ),
+    Argument(
+        'record_images',
+        COMPRESSED,
+        'What record takes of the images: as JPEG, raw, which is many times as much, or none.',
+        RECORDED_IMAGES,
+    ),
 )
 _CAMERA = (
     Argument(
@@ -155,7 +176,6 @@ _PERCEPTION = (
         'manager. A camera_node that is started beside it comes up by itself.',
         ('true', 'false'),
     ),
-    Argument('rviz', 'false', 'Start rviz2 with a view of the results.', ('true', 'false')),
     Argument(
         'view',
         'false',

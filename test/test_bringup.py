@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from jetson_perception.bringup import NodeProcess, Preparation, defaults
 from jetson_perception.camera.frame_names import frame_of_camera
 from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.installing import pip_install
+from jetson_perception.recorded_topics import recorded_topics
 from jetson_perception.resources import config_path
 
 LAUNCH_FILES = [
@@ -545,6 +547,107 @@ class TestModels:
     )
     def test_the_frame_of_other_cameras_is_not_guessed(self, values):
         assert len(seg(rviz='true', **values)[-1].arguments) == 2
+
+
+class TestRecord:
+    def test_it_is_started_beside_the_others(self):
+        *others, recorder = seg(record='/data/a b')
+        assert others == seg()
+        assert recorder.executable == 'record'
+        folder, option, topics = recorder.arguments
+        assert (folder, option) == ('/data/a b', '--topics')
+        assert topics == recorded_topics(['seg', 'seg/camera'])
+
+    @pytest.mark.parametrize(
+        ('values', 'recorded', 'left'),
+        [
+            pytest.param(
+                {'image': '/front/color'},
+                ['/front/color/compressed', '/front/camera_info', '/yolo/det/detections'],
+                ['/front/color', '/front/det/detections', '/yolo/camera/image_raw'],
+                id='image',
+            ),
+            pytest.param(
+                {'image': 'color', 'record_images': 'raw'},
+                ['/yolo/color', '/yolo/camera_info'],
+                ['/color'],
+                id='relative_and_raw',
+            ),
+            pytest.param(
+                {'image_topics': '/a/image,/b/image/compressed'},
+                ['/a/det/detections', '/b/det/detections', '/b/image/compressed'],
+                ['/c/det/detections'],
+                id='several',
+            ),
+            pytest.param(
+                {'sources': 'front=csi://0,/rig/rear=csi://1'},
+                ['/yolo/front/det/stats', '/rig/rear/det/stats', '/yolo/front/camera_info'],
+                ['/rig/det/stats'],
+                id='sources',
+            ),
+            pytest.param(
+                {'camera_namespace': '/rig'},
+                ['/rig/image_raw/compressed', '/yolo/det/detections'],
+                ['/rig/image_raw', '/other/camera_info'],
+                id='camera_elsewhere',
+            ),
+        ],
+    )
+    def test_what_it_takes(self, values, recorded, left):
+        topics = yolo(record='bags', **values)[-1].arguments[2]
+        taken = [each for each in [*recorded, *left] if re.search(topics, each)]
+        assert taken == recorded
+
+    def test_a_camera_alone(self):
+        own, recorder = bringup.camera(defaults(bringup.CAMERA_ARGUMENTS, record='bags'))
+        assert own.executable == 'camera_node'
+        assert re.search(recorder.arguments[2], '/camera/image_raw/compressed')
+
+
+class TestRespawn:
+    @pytest.mark.parametrize(('arguments', 'processes'), LAUNCH_FILES)
+    def test_nodes_come_back_but_not_what_is_for_people(self, arguments, processes):
+        given = {'rviz': 'true', 'record': 'bags', 'respawn_delay': '3'}
+        for process in processes(defaults(arguments, respawn='true', **given)):
+            is_node = process.executable in ('camera_node', 'seg_node', 'yolo_node')
+            assert process.respawn_delay_s == (3.0 if is_node else None)
+        assert all(each.respawn_delay_s is None for each in processes(defaults(arguments)))
+
+    @pytest.mark.parametrize('delay', ['0', '0.4', '-1', 'nan', 'inf', 'soon'])
+    def test_none_is_started_all_the_time(self, delay):
+        with pytest.raises(ParameterError, match=r'respawn_delay is .*; expected '):
+            seg(respawn='true', respawn_delay=delay)
+
+
+@pytest.mark.parametrize('name', ['seg', 'yolo'])
+def test_the_layout_for_foxglove_shows_topics_that_there_are(name):
+    layout = json.loads((config_path('fastdds.xml').parent / f'foxglove/{name}.json').read_text())
+    panels = layout['configById']
+    placed = []
+
+    def place(tree):
+        if isinstance(tree, str):
+            placed.append(tree)
+        else:
+            place(tree['first'])
+            place(tree['second'])
+
+    place(layout['layout'])
+    assert sorted(placed) == sorted(panels)
+    drawn = [f'/{name}/{each}' for each in ('annotated/compressed', 'mask/color')]
+    recorded = recorded_topics([name])
+    topics = re.findall(r'"(/[^".]+)', json.dumps(panels))
+    assert len(topics) > 5
+    assert [each for each in topics if each not in drawn and not re.search(recorded, each)] == []
+
+
+def test_the_camera_has_a_view_too():
+    own, rviz = bringup.camera(defaults(bringup.CAMERA_ARGUMENTS, rviz='true'))
+    assert rviz.remappings == {'/perception/image': '/camera/image_raw'}
+    assert rviz.arguments == ('-d', str(config_path('camera.rviz')), '-f', 'camera')
+    view = yaml.safe_load(config_path('camera.rviz').read_text())['Visualization Manager']
+    assert [each['Topic']['Value'] for each in view['Displays']] == ['/perception/image']
+    assert own.executable == 'camera_node'
 
 
 def test_rviz_asks_for_what_nodes_publish_as_they_publish_it():

@@ -47,6 +47,7 @@ LAYERS = (
     'selftest',
     'commands',
     'parameter_sections',
+    'recorded_topics',
     'launch_arguments',
     'bringup',
     'view',
@@ -65,6 +66,7 @@ LATE = {
 LIBRARY = LAYERS[: LAYERS.index('parameter_sections')]
 ROS = {
     'ament_index_python',
+    'bond',
     'builtin_interfaces',
     'cv_bridge',
     'diagnostic_msgs',

@@ -94,7 +94,7 @@ class TestWheel:
     def test_carries_every_module_model_and_configuration(self, wheel):
         names = {name for name in zipfile.ZipFile(wheel).namelist() if '.dist-info/' not in name}
         data = files_under('models', '*.onnx', '*.yaml')
-        data |= files_under('config', '*.yaml', '*.rviz', '*.xml')
+        data |= files_under('config', '*.yaml', '*.rviz', '*.xml', '*.json')
         code = files_under('jetson_perception', '*.py', 'py.typed', '*.cu', '*.cuh')
         fonts = files_under('jetson_perception/drawing/fonts', '*.ttf', '*.txt')
         assert len(fonts) == 2

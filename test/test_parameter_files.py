@@ -111,7 +111,7 @@ def test_launch_arguments_set_parameters_that_exist(arguments, processes):
         argument.name: argument.default or (argument.choices or ('1',))[-1]
         for argument in arguments
     }
-    values |= {'source': 'csi://0', 'rviz': 'false'}
+    values |= {'source': 'csi://0', 'rviz': 'false', 'record': '', 'respawn_delay': '1'}
     if 'image' in values:  # a camera is started, or one or several that run are named
         values |= {'image': '', 'image_topics': '', 'sources': ''}
     seen = 0

@@ -24,7 +24,7 @@ class _Package(NamedTuple):
 _PACKAGES = {
     'av': _Package('av', 'video topics, and annotated videos that browsers play', 17),
     'simplejpeg': _Package('simplejpeg', 'JPEG decoded faster, and more of its damage seen'),
-    'rosbags': _Package('rosbags.highlevel', 'bag://, and bags in commands'),
+    'rosbags': _Package('rosbags.highlevel', 'bag://, bags in commands, and recordings'),
     'aiohttp': _Package('aiohttp', 'the live view in a browser'),
     'onnx': _Package('onnx', 'quantize, build-engine, and FP16 or INT8 made of FP32 models'),
     'pycocotools': _Package('pycocotools.cocoeval', 'evaluate of detectors'),

@@ -216,5 +216,7 @@ def _node(process: NodeProcess, context: LaunchContext) -> Node:
         exec_name=process.executable,
         prefix=_prefix(process.executable, context),
         additional_env=process.environment,
+        respawn=process.respawn_delay_s is not None,
+        respawn_delay=process.respawn_delay_s,
         output='screen',
     )

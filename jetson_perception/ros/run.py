@@ -19,6 +19,7 @@ from jetson_perception.process import ending
 from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.bare_arguments import require_ros_arguments
+from jetson_perception.ros.lifecycle_bond import bond_with_manager
 from jetson_perception.ros.log_folder import require_log_folder
 from jetson_perception.ros.spinning import Spinner
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from jetson_perception.ros.lifecycle_bond import LifecycleBond
     from jetson_perception.ros.managed_node import ManagedNode
 
 
@@ -56,6 +58,15 @@ class ToRosLog(logging.Handler):
             self._log.debug(text)
 
 
+def log_library_to(node: Node) -> None:
+    """Have the library log what it has to say as this node."""
+    library = logging.getLogger('jetson_perception')
+    at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
+    library.setLevel(logging.DEBUG if at_debug else logging.INFO)
+    library.propagate = False
+    library.addHandler(ToRosLog(node))
+
+
 def run_node(
     make: Callable[[], ManagedNode],
     args: Sequence[str] | None = None,
@@ -77,6 +88,7 @@ def run_node(
     # Nothing is raised in the main thread: a node interrupted while it activates would leave
     # threads that nobody ends.
     node: ManagedNode | None = None
+    bond: LifecycleBond | None = None
 
     def end() -> None:
         spinner.stop()
@@ -103,13 +115,10 @@ def run_node(
     try:
         node = make()
         transports.forget_profile()
-        library = logging.getLogger('jetson_perception')
-        at_debug = node.get_logger().is_enabled_for(LoggingSeverity.DEBUG)
-        library.setLevel(logging.DEBUG if at_debug else logging.INFO)
-        library.propagate = False
-        library.addHandler(ToRosLog(node))
+        bond = bond_with_manager(node)
+        log_library_to(node)
         START_TIMES.done('making the node')
-        library.info('transports: %s', taken.description)
+        logging.getLogger('jetson_perception').info('transports: %s', taken.description)
         if not spinner.stopped:
             node.bring_up(sys.argv if args is None else args)
         spinner.spin(node)
@@ -118,6 +127,8 @@ def run_node(
     finally:
         transports.forget_profile()  # also of a node that could not be made
         try:
+            if bond is not None:
+                bond.close()
             if node is not None:
                 node.destroy_node()
             rclpy.try_shutdown()

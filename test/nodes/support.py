@@ -371,6 +371,14 @@ def starter(peer, folder):
         assert 'Traceback' not in log, f'{node.name} logged an exception:\n{log}'
 
 
+def begin(peer, node):
+    """Activate a node that the peer has heard of, so that none of its results is missed."""
+    # The services of one that was killed are there for a while, and do not answer.
+    peer.wait_for(lambda: peer.change_state(node, 'configure'), f'{node} being configured')
+    peer.wait_for_status(node, lambda status: status.message == 'inactive', f'{node} heard')
+    assert peer.change_state(node, 'activate')
+
+
 def thread_count(process):
     """How many threads a process has."""
     return len(os.listdir(f'/proc/{process.pid}/task'))

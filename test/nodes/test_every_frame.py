@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bags import write_bag
 from jetson_perception.msg import FrameDone, PipelineStats
-from nodes.support import BEST_EFFORT, EVERY_RESULT, log_lines, node_process, value_of
+from nodes.support import BEST_EFFORT, EVERY_RESULT, begin, log_lines, node_process, value_of
 from onnx_models import detector, slow_segmentation
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
@@ -67,14 +67,6 @@ def phase(peer, wanted):
     return peer.wait_for_status(
         'camera_node: source', lambda status: value_of(status, 'state') == wanted, wanted
     )
-
-
-def begin(peer, node):
-    """Activate a node that the peer has heard of, so that none of its results is missed."""
-    # The services of one that was killed are there for a while, and do not answer.
-    peer.wait_for(lambda: peer.change_state(node, 'configure'), f'{node} being configured')
-    peer.wait_for_status(node, lambda status: status.message == 'inactive', f'{node} heard')
-    assert peer.change_state(node, 'activate')
 
 
 def test_every_engine_of_every_node_handles_every_frame(peer, start, video, tmp_path):

@@ -188,6 +188,9 @@ class TestPreparation:
 class TestCommand:
     """`ros2 launch` itself, if there is one."""
 
+    #: Processes that a test kills.
+    killed = 0
+
     @pytest.fixture
     def peer(self):
         with closing(Peer()) as made:
@@ -212,6 +215,7 @@ class TestCommand:
                     start_new_session=True,
                 )
             started.append((process, log))
+            return log
 
         yield launch
         for process, log in started:
@@ -224,7 +228,7 @@ class TestCommand:
                     os.killpg(process.pid, signal.SIGKILL)
             text = log.read_text()
             assert code == 0, text
-            assert 'process has died' not in text
+            assert text.count('process has died') == self.killed
             assert 'Traceback' not in text
 
     def test_seg_on_a_topic(self, peer, ros2_launch, tmp_path):
@@ -257,6 +261,29 @@ class TestCommand:
         peer.wait_for(lambda: found, 'detections')
         assert found[0].header.frame_id == f'{peer.namespace}_cam'
         assert len(found[0].detections) == 1
+
+    @pytest.mark.slow
+    def test_a_camera_that_was_killed_comes_back(self, peer, ros2_launch):
+        log = ros2_launch(
+            'camera',
+            source='scene://oranges?width=64&height=64',
+            camera_namespace=f'{peer.namespace}/cam',
+            respawn='true',
+            respawn_delay='0.5',
+        )
+        images = peer.collect('cam/image_raw', Image)
+
+        def started():
+            line = r'camera_node-\d+\]: process started with pid \[(\d+)\]'
+            return re.findall(line, log.read_text())
+
+        for killed in range(1, 3):
+            peer.wait_for(lambda: images, 'an image')
+            os.kill(int(started()[-1]), signal.SIGKILL)
+            peer.wait_for(lambda count=killed: len(started()) > count, 'another process')
+            self.killed = killed
+            images.clear()
+        peer.wait_for(lambda: images, 'an image')
 
     def test_show_args(self):
         command = shutil.which('ros2')

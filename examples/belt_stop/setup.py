@@ -1,0 +1,19 @@
+from glob import glob
+
+from setuptools import setup
+
+package = 'belt_stop'
+
+setup(
+    name=package,
+    version='0.1.0',
+    packages=[package],
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{package}']),
+        (f'share/{package}', ['package.xml']),
+        (f'share/{package}/launch', glob('launch/*.launch.py')),
+    ],
+    description='Stops a conveyor belt when one class takes too much of the image.',
+    license='Apache-2.0',
+    entry_points={'console_scripts': [f'{package} = {package}.node:main']},
+)
