@@ -5,17 +5,21 @@ Nodes are started by test/nodes/test_documented_nodes.py, as pages do it.
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+import shutil
+from importlib import import_module
 
 import pytest
 from bags import write_bag
 from command_output import write_picture, write_video
 from dataset_folders import coco_folder, coco_objects, yolo_folder
 from onnx_models import detector
-from page_commands import all_commands, commands_in_blocks
+from page_commands import PAGES, all_commands, commands_in_blocks
 
 from jetson_perception.commands.main import main
+from jetson_perception.resources import model_path
 
 #: What is run here, and whether that is quick; other verbs are listed below.
 QUICK = {
@@ -154,6 +158,11 @@ def test_a_line_that_is_no_command_among_commands_is_an_error():
         commands_in_blocks('    make demo\n    jetson-perceptoin info my.onnx\n')
 
 
+#: What a test runs less of.
+LESS = {'bench': ['--frames', '5', '--size', '320x240'], 'quantize': ['--count', '4']}
+FEWER = {'scene://oranges?count=200': 'scene://oranges?count=2'}
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with the files that pages name, as the current one."""
@@ -178,6 +187,7 @@ def folder(tmp_path, monkeypatch):
 def run_documented(command):
     program, *words = shlex.split(command)
     assert program == 'jetson-perception'
+    words = [FEWER.get(word, word) for word in words] + LESS.get(words[0], [])
     # compare gives 1 where engines do not agree, 2 for an error
     assert main(words) in ((0, 1) if words[0] == 'compare' else (0,))
 
@@ -190,4 +200,16 @@ def test_a_quick_command(folder, command):
 @pytest.mark.slow
 @pytest.mark.parametrize('command', sorted(SLOW))
 def test_a_slow_command(folder, command):
+    if 'quantize' in command:  # needs a model with weights
+        shutil.copy(model_path('people_detect'), 'my.onnx')
     run_documented(command)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_python_on_pages_is_valid(page):
+    for block in re.findall(r'^```python\n(.*?)^```', page.read_text('utf-8'), re.M | re.S):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                pytest.importorskip(node.module.partition('.')[0])
+                module = import_module(node.module)
+                assert [each.name for each in node.names if not hasattr(module, each.name)] == []
