@@ -1,7 +1,7 @@
 """Tells systemd how a process is, where systemd started it and asks (`docs/deploy.md`).
 
-With `WatchdogSec=`, systemd ends and restarts a process that does not say for so long that it is
-well. Elsewhere nothing is said.
+With `Type=notify` it has started once it says anything; with `WatchdogSec=`, systemd ends and
+restarts a process that does not say for so long that it is well. Elsewhere nothing is said.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def tell_service_manager(status: str, *, is_well: bool) -> None:
     if not address.startswith(('/', '@')):
         return
     # A line each: texts of others must not look like another line.
-    text = f'STATUS={" ".join(status.split())[:_MOST_LETTERS]}\n'
+    text = f'READY=1\nSTATUS={" ".join(status.split())[:_MOST_LETTERS]}\n'
     if is_well:
         text += 'WATCHDOG=1\n'
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:

@@ -36,12 +36,12 @@ def test_nobody_listens(monkeypatch, address):
 
 def test_a_process_that_is_well(systemd):
     tell_service_manager('active', is_well=True)
-    assert heard(systemd) == ['STATUS=active', 'WATCHDOG=1']
+    assert heard(systemd) == ['READY=1', 'STATUS=active', 'WATCHDOG=1']
 
 
 def test_one_that_hangs_says_so_and_lets_the_watchdog_bite(systemd):
     tell_service_manager('engine det: an inference has not returned', is_well=False)
-    assert heard(systemd) == ['STATUS=engine det: an inference has not returned']
+    assert heard(systemd) == ['READY=1', 'STATUS=engine det: an inference has not returned']
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_one_that_hangs_says_so_and_lets_the_watchdog_bite(systemd):
 )
 def test_texts_of_others_stay_one_line(systemd, text):
     tell_service_manager(text, is_well=True)
-    status, watchdog = heard(systemd)
+    _, status, watchdog = heard(systemd)
     assert status.startswith('STATUS=')
     assert len(status) < 600
     assert watchdog == 'WATCHDOG=1'
@@ -71,4 +71,4 @@ def test_an_abstract_address(monkeypatch):
         listener.bind('\0jetson_perception_test')
         monkeypatch.setenv('NOTIFY_SOCKET', '@jetson_perception_test')
         tell_service_manager('active', is_well=True)
-        assert heard(listener) == ['STATUS=active', 'WATCHDOG=1']
+        assert heard(listener) == ['READY=1', 'STATUS=active', 'WATCHDOG=1']

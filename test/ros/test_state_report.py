@@ -76,5 +76,5 @@ def test_systemd_hears_of_it_and_restarts_what_hangs(report, tmp_path, monkeypat
         monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
         report.status(replace(IDLE, problem='no model'))  # which a restart does not mend
         report.status(replace(IDLE, active=True, hang='it hangs'))
-        assert systemd.recv(1000) == b'STATUS=no model\nWATCHDOG=1\n'
-        assert systemd.recv(1000) == b'STATUS=it hangs\n'
+        assert systemd.recv(1000) == b'READY=1\nSTATUS=no model\nWATCHDOG=1\n'
+        assert systemd.recv(1000) == b'READY=1\nSTATUS=it hangs\n'
