@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-yolo test test-all test-slow lint clean
+.PHONY: help setup demo demo-yolo test test-all test-slow lint docs clean
 
 ready := tools/setup.sh --quiet && source tools/env.sh
 
@@ -44,7 +44,15 @@ test-slow: ## Run the slow tests alone, or a part of them: SLICE=1/4
 lint: ## Check style, layout and types of the code
 	@$(ready) && ruff check . && ruff format --check . && mypy
 
+# In an environment of its own: it needs neither ROS nor what the package needs.
+docs_python := .docs-venv/bin/python
+
+docs: ## Build the site of docs/ into site/; a link that leads nowhere is an error
+	@[ -x $(docs_python) ] || $(or $(PYTHON),python3) -m venv .docs-venv
+	@$(docs_python) -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	@NO_MKDOCS_2_WARNING=1 $(docs_python) -m mkdocs build --strict
+
 clean: ## Remove what setup, build and tests left
-	rm -rf .venv build scenes/build install log dist out demo_output *.egg-info \
+	rm -rf .venv .docs-venv site build scenes/build install log dist out demo_output *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ PAGES = sorted(
     key=lambda path: path.name,
 )
 SCENES = ROOT / 'scenes' / 'jetson_perception_scenes'
-BUILT = {'.venv', 'build', 'install', 'log', 'demo_output'}
+BUILT = {'.venv', '.docs-venv', 'build', 'install', 'log', 'demo_output', 'site'}
 LAUNCH_ARGUMENTS = {
     'camera': bringup.CAMERA_ARGUMENTS,
     'seg': bringup.SEG_ARGUMENTS,
@@ -140,7 +140,7 @@ def test_scripts_modules_and_tests_that_are_started(page):
 #: Files of this repository or folders of it that texts name.
 FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in BUILT)
 NAMED = re.compile(
-    rf'(?<![\w/.<{{-])((?:{"|".join(map(re.escape, FOLDERS))})/[\w./-]*\w)(?![\w*])'
+    rf'(?<![\w/.<{{-])((?:{"|".join(map(re.escape, FOLDERS))})/[\w./@-]*\w)(?![\w*])'
 )
 
 

@@ -8,8 +8,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def jobs():
-    return yaml.safe_load((ROOT / '.github/workflows/test.yaml').read_text())['jobs']
+def jobs(name='test'):
+    return yaml.safe_load((ROOT / f'.github/workflows/{name}.yaml').read_text())['jobs']
 
 
 def scripts(job):
@@ -36,6 +36,11 @@ def test_they_run_what_people_run():
     for name in ('python', 'ros'):
         assert scripts(jobs()[name]).splitlines()[-1].strip() == '.ci/run'
     assert 'pre-commit run --all-files' in scripts(jobs()['lint'])
+
+
+def test_it_builds_the_site():
+    (job,) = jobs('docs').values()
+    assert scripts(job).split() == ['make', 'docs']
 
 
 def test_ruff_is_the_same_everywhere():

@@ -15,6 +15,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from reference.writing import write_or_check
+
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams, YoloParams
 from jetson_perception.ros.camera_parameters import CameraParams, OwnSourceParams
@@ -69,14 +71,7 @@ def main() -> int:
     check = parser.parse_args().check
     files = {ROOT / 'config' / f'{node}.yaml': config(node) for node in NODES}
     files[ROOT / 'docs' / 'parameters.md'] = reference()
-    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        if check:
-            print(f'{path.relative_to(ROOT)} is not up to date; run {Path(__file__).name}')
-        else:
-            path.write_text(files[path])
-            print(f'wrote {path.relative_to(ROOT)}')
-    return int(check and bool(stale))
+    return write_or_check(files, ROOT, check=check, tool=Path(__file__).name)
 
 
 def config(node: str) -> str:

@@ -22,7 +22,7 @@ class _Verb(NamedTuple):
     summary: str
 
 
-_VERBS = {
+VERBS = {
     'info': _Verb('info', 'show how a model file is interpreted'),
     'run': _Verb('run', 'run a model on pictures, folders, videos or cameras'),
     'evaluate': _Verb('evaluate', 'measure how good models are on a dataset'),
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(
         title='commands', required=True, metavar='COMMAND', parser_class=_VerbParser
     )
-    for name, verb in _VERBS.items():
+    for name, verb in VERBS.items():
         verbs.add_parser(name, help=verb.summary, module=verb.module)
     return run_command(parser, argv)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.process.service_manager import tell_service_manager
 from jetson_perception.ros import diagnostics
 from jetson_perception.ros.namesakes import Namesakes
 from jetson_perception.ros.stamps import clock_problem
@@ -55,6 +56,8 @@ class Condition:
 class StateReport:
     """Makes a line of a node's condition, once a second; what is new is logged.
 
+    systemd hears of it too, where it started the node.
+
     Parameters
     ----------
     node : rclpy Node
@@ -78,6 +81,7 @@ class StateReport:
         if namesake:
             message = f'{namesake}. {message}' if level != diagnostics.OK else namesake
             level = diagnostics.ERROR
+        tell_service_manager(message, is_well=not condition.hang)
         values = {**condition.facts, **self._namesakes.facts}
         if condition.hang or (condition.busy and not condition.problem):
             values.update(condition.busy_values)

@@ -1,5 +1,7 @@
 """The line of diagnostics about a node's condition."""
 
+import socket
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -66,3 +68,13 @@ def test_says_what_matters_most(report, changes, level, message, with_progress):
     assert (status.level, status.name, status.message) == (level, '/told', message)
     assert values['image topic'] == '/image'
     assert ('progress' in values) is with_progress
+
+
+def test_systemd_hears_of_it_and_restarts_what_hangs(report, tmp_path, monkeypatch):
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd:
+        systemd.bind(str(tmp_path / 'notify'))
+        monkeypatch.setenv('NOTIFY_SOCKET', str(tmp_path / 'notify'))
+        report.status(replace(IDLE, problem='no model'))  # which a restart does not mend
+        report.status(replace(IDLE, active=True, hang='it hangs'))
+        assert systemd.recv(1000) == b'READY=1\nSTATUS=no model\nWATCHDOG=1\n'
+        assert systemd.recv(1000) == b'READY=1\nSTATUS=it hangs\n'

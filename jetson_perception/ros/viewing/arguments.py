@@ -38,7 +38,7 @@ def parsed(arguments: Sequence[str]) -> Options:
 
     Ends the process with a line where they are wrong.
     """
-    parser = _parser()
+    parser = make_parser()
     given = parser.parse_args(remove_ros_args(list(arguments))[1:])
     try:
         require_names(tuple(given.allow_name))
@@ -60,7 +60,8 @@ def parsed(arguments: Sequence[str]) -> Options:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser, which the reference of commands reads too."""
     parser = argparse.ArgumentParser(
         'view', description='Shows pictures, results and figures of all nodes in a browser.'
     )

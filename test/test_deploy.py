@@ -1,0 +1,72 @@
+"""The files of deploy/ name what is there: nodes, parameters, files, users."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jetson_perception import bringup
+
+DEPLOY = Path(__file__).resolve().parent.parent / 'deploy'
+UNIT = (DEPLOY / 'systemd' / 'jetson-perception@.service').read_text('utf-8')
+ENVIRONMENT = dict(
+    line.split('=', 1)
+    for line in (DEPLOY / 'systemd' / 'yolo.env').read_text('utf-8').splitlines()
+    if not line.startswith('#')
+)
+
+
+@pytest.mark.skipif(shutil.which('systemd-analyze') is None, reason='systemd is not installed')
+def test_systemd_understands_the_unit(tmp_path):
+    path = tmp_path / 'jetson-perception@yolo.service'
+    path.write_text(UNIT)
+    done = subprocess.run(
+        ['systemd-analyze', 'verify', str(path)], capture_output=True, text=True, check=False
+    )
+    # Others of the machine may have faults.
+    assert 'jetson-perception' not in done.stderr, done.stderr
+
+
+def test_the_unit_uses_what_its_environment_file_sets():
+    (command,) = re.findall(r"ExecStart=/bin/bash -c '(.*?)'\n", UNIT, re.DOTALL)
+    assert set(re.findall(r'\$\{(\w+)\}', command)) <= set(ENVIRONMENT)
+    cmake = (DEPLOY.parent / 'CMakeLists.txt').read_text('utf-8')
+    assert re.search(rf'\b{ENVIRONMENT["NODE"]}\b', cmake)
+    assert (
+        bringup.Preparation(ENVIRONMENT['NODE'])
+        .command('')[0]
+        .endswith('lib/jetson_perception/yolo_node')
+    )
+    assert 'lib/jetson_perception/${NODE}"' in command
+
+
+def test_parameters_of_the_example_exist():
+    content = yaml.safe_load((DEPLOY / 'systemd' / 'yolo.yaml').read_text('utf-8'))
+    parameters = content['/**']['ros__parameters']
+    names = {*parameters, *parameters['det']} - {'det'}
+    assert names <= bringup.parameter_names('yolo_node')
+    assert parameters['engines'] == ['det']
+
+
+def test_compose_files_name_files_and_arguments_that_exist():
+    folder = DEPLOY / 'docker'
+    for name in ('compose.yaml', 'compose.nvidia.yaml'):
+        service = yaml.safe_load((folder / name).read_text('utf-8'))['services']['yolo']
+        assert (DEPLOY.parent / service['build']['dockerfile']).is_file()
+        words = service.get('command', [])[4:]
+        known = {each.name for each in bringup.YOLO_ARGUMENTS}
+        assert {word.partition(':=')[0] for word in words} <= known
+    # What compose.yaml mounts at /config.
+    assert (folder / '../systemd/yolo.yaml').resolve().is_file()
+
+
+@pytest.mark.parametrize('name', ['Dockerfile', 'Dockerfile.nvidia'])
+def test_dockerfiles_copy_what_exists(name):
+    text = (DEPLOY / 'docker' / name).read_text('utf-8')
+    for source in re.findall(r'^COPY (\S+) ', text, re.MULTILINE):
+        assert (DEPLOY.parent / source).exists()
