@@ -62,9 +62,8 @@ NEEDS = {
     'a Jetson': [r'sudo (nvpmodel|jetson_clocks).*', r'export PATH=/usr/local/cuda/bin:\$PATH'],
     'a camera, or nodes, that run; tested in test/nodes': [
         r'jetson-perception (doctor --topic|trace|bench --ros) .*',
-        r'ros2 run jetson_perception (view|record) .*',
-        r'ros2 run jetson_perception view',
-        r'jetson-perception run \S+ /dev/video0 --show',
+        r'ros2 run jetson_perception (view|record).*',
+        r'jetson-perception run \S+ /dev/video0 .*',
     ],
     'another host, a radio, or a container': [
         r'export (ROS|FASTDDS|FASTRTPS)_.*',

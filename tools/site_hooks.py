@@ -22,6 +22,10 @@ OTHER_PAGES = {
     'README.md': 'index.md',
     'CONTRIBUTING.md': 'contributing.md',
     'scenes/README.md': 'scenes.md',
+    'examples/README.md': 'examples.md',
+} | {
+    f'examples/{path.parent.name}/README.md': f'example_{path.parent.name}.md'
+    for path in sorted(ROOT.glob('examples/*/README.md'))
 }
 _FILES = 'files'
 _LINK = re.compile(r'(\]\()([^()\s#]*)(#[^()\s]*)?(\))')

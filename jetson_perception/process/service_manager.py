@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 _MOST_LETTERS = 500
+_WITHOUT_WAITING = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
 
 
 def tell_service_manager(status: str, *, is_well: bool) -> None:
@@ -29,10 +31,7 @@ def tell_service_manager(status: str, *, is_well: bool) -> None:
     text = f'READY=1\nSTATUS={" ".join(status.split())[:_MOST_LETTERS]}\n'
     if is_well:
         text += 'WATCHDOG=1\n'
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-        try:
-            # An @ stands for the zero that an abstract name begins with.
-            name = '\0' + address[1:] if address[0] == '@' else address
-            sender.sendto(text.encode(errors='replace'), name)
-        except OSError:
-            pass
+    # An @ stands for the zero that an abstract name begins with.
+    name = '\0' + address[1:] if address[0] == '@' else address
+    with suppress(OSError), socket.socket(socket.AF_UNIX, _WITHOUT_WAITING) as sender:
+        sender.sendto(text.encode(errors='replace'), name)

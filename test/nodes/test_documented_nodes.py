@@ -63,6 +63,8 @@ def instead(tmp_path):
         'calibration_output': str(tmp_path / 'front.yaml'),
         'precision': '',
         'view': 'false',
+        'record': '',
+        'autostart': 'true',
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from contextlib import closing
 
@@ -64,6 +65,15 @@ def test_texts_of_others_stay_one_line(systemd, text):
 def test_who_does_not_read_holds_up_nobody(systemd):
     for _ in range(1000):  # more than a socket holds
         tell_service_manager('active', is_well=True)
+
+
+def test_no_file_is_left_to_open(systemd):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        tell_service_manager('active', is_well=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_an_abstract_address(monkeypatch):
