@@ -120,7 +120,7 @@ def _with_buffers(finding: Finding, facts: InputFacts) -> Finding:
         finding.cause,
         f'{finding.found}, and sockets hold only {shown_size(facts.receive_limit or 0)}, too '
         'little to receive them by UDP instead',
-        f'{sockets.SYSCTL_LINE}, or {finding.cure}',
+        f'{sockets.sysctl_line(facts.image_bytes)}, or {finding.cure}',
     )
 
 
@@ -145,13 +145,13 @@ def _from_afar(publisher: Publisher, facts: InputFacts) -> Finding:
 
 
 def _buffers(publisher: Publisher, facts: InputFacts) -> Finding:
-    """What is wrong with the sockets that images come through."""
+    """What is wrong with the sockets that images come through, each of them in one burst."""
     if not _buffers_suffice(facts):
         return Finding(
             Cause.SOCKET_BUFFERS,
             'images come by UDP, and the kernel lets a socket hold only '
             f'{shown_size(facts.receive_limit or 0)}',
-            sockets.SYSCTL_LINE,
+            sockets.sysctl_line(facts.image_bytes),
         )
     if facts.socket_bytes is not None and not sockets.carries_images(facts.socket_bytes):
         return Finding(
@@ -161,6 +161,13 @@ def _buffers(publisher: Publisher, facts: InputFacts) -> Finding:
             'start this node without FASTDDS_BUILTIN_TRANSPORTS, FASTRTPS_DEFAULT_PROFILES_FILE '
             f'and CYCLONEDDS_URI, or set receiveBufferSize to {sockets.WANTED_BYTES} '
             '(of Cyclone DDS, SocketReceiveBufferSize)',
+        )
+    if facts.socket_drops and sockets.too_small_for(facts.image_bytes, facts.socket_bytes):
+        return Finding(
+            Cause.SOCKET_BUFFERS,
+            f'images of {shown_size(facts.image_bytes)} come by UDP, and a socket of this process '
+            f'holds only {shown_size(facts.socket_bytes or 0)}',
+            f'{sockets.sysctl_line(facts.image_bytes)}, and start this node again',
         )
     return _load(publisher)
 

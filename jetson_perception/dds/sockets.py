@@ -20,6 +20,8 @@ SYSCTL_LINE = f'sudo sysctl -w net.core.rmem_max={WANTED_BYTES}'
 
 #: With less, fewer images arrive over UDP than through a shared-memory segment of any size.
 _ENOUGH_BYTES = 1 << 20
+#: Two images of 4K in color; more is not asked for, whatever the kernel allows.
+_MOST_BYTES = 64 << 20
 _LIMITS = PROC / 'sys/net/core'
 
 
@@ -36,6 +38,27 @@ def send_limit(folder: Path = _LIMITS) -> int | None:
 def carries_images(limit: int | None) -> bool:
     """Whether a socket with this limit holds enough of an image; so it is taken if not known."""
     return limit is None or limit >= _ENOUGH_BYTES
+
+
+def asked_bytes(folder: Path = _LIMITS) -> int:
+    """What a socket for images asks to hold: all that the kernel allows, within reason.
+
+    It takes memory only while images wait.
+    """
+    return min(max(receive_limit(folder) or 0, WANTED_BYTES), _MOST_BYTES)
+
+
+def too_small_for(image_bytes: int, socket_bytes: int | None) -> bool:
+    """Whether a socket holds less than an image, and could hold more."""
+    return socket_bytes is not None and socket_bytes < min(image_bytes, _MOST_BYTES)
+
+
+def sysctl_line(image_bytes: int) -> str:
+    """What raises the limit so that a socket holds an image, with the kernel's own overhead."""
+    wanted = WANTED_BYTES
+    while wanted < min(image_bytes * 5 // 4, _MOST_BYTES):
+        wanted *= 2
+    return f'sudo sysctl -w net.core.rmem_max={wanted}'
 
 
 def _number(path: Path) -> int | None:

@@ -140,7 +140,7 @@ def _fitting(segment_bytes: int, free_bytes: int) -> int:
 
 def _by_variables(segment_bytes: int) -> Transports:
     """For releases that read a variable whenever a participant is made."""
-    udp = f'UDPv4?sockets_size={sockets.WANTED_BYTES}&non_blocking=true'
+    udp = f'UDPv4?sockets_size={sockets.asked_bytes()}&non_blocking=true'
     if not segment_bytes:
         description = f'UDP ({_socket_size()}); {_too_little_shared_memory()}'
         return Transports({TRANSPORTS_VARIABLE: udp}, {}, description)

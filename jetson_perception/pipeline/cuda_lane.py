@@ -107,7 +107,8 @@ class CudaLane(Lane):
     def offer(self, frame: Frame) -> Frame | None:
         """Leave a frame for the lane; see `Lane.offer`."""
         untaken = super().offer(frame)
-        if self.uploads_ahead and self._is_busy and untaken is not frame and self._takes_at_once:
+        is_next = untaken is not frame and self.slot.count == 1
+        if self.uploads_ahead and self._is_busy and is_next and self._takes_at_once:
             assert self.input is not None, 'share_device_frames comes first'
             self.input.frames.upload_ahead(frame)
         return untaken
@@ -194,7 +195,7 @@ class CudaLane(Lane):
 
     def _finish(self, begun: _Begun) -> Any:
         """Wait for a frame's work; returns the result, or None if it failed."""
-        work = begun.work
+        work, free_before_ns = begun.work, self._free_since_ns
         try:
             result = self.path.finish(work)
         except Exception as error:  # noqa: BLE001 - as above
@@ -202,6 +203,7 @@ class CudaLane(Lane):
             return None
         finally:
             self._free_since_ns = self._clock.now_ns()
+        self.backlog.took(self._free_since_ns - max(begun.begun_ns, free_before_ns))
         record, frame = self._record(begun.frame), begun.frame
         record.begun(frame, begun.begun_ns)
         # The GPU tells how long it took, not when; the host heard of the end just now.

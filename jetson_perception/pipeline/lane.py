@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jetson_perception.errors import CudaError, PerceptionError
 from jetson_perception.pipeline.activity import SLOW_START_S, Activity
+from jetson_perception.pipeline.backlog import Backlog
 from jetson_perception.pipeline.batching import Batching
 from jetson_perception.pipeline.pace import Pace
 from jetson_perception.pipeline.record import Counts, Record, total
@@ -138,6 +139,7 @@ class Lane:
         self.pace = Pace()
         #: How many frames, of different inputs, it takes together. Set before start.
         self.batching = Batching()
+        self.backlog = Backlog()
         self.publish = publish
         #: Refines each result before it is published; a tracker, for example. Called as
         #: refine(frame, result) in the lane's thread for every result, even an empty one, in the
@@ -182,7 +184,7 @@ class Lane:
             left out: this one, if the pace leaves it out and no older frame waits.
         """
         if self.pace.takes(frame):
-            untaken, is_left_out = self.slot.put(frame), False
+            untaken, is_left_out = self.slot.put_behind(frame, _most_waiting(self, frame)), False
         else:
             # What waits for a busy engine is to be the newest image, even if its turn is over.
             untaken = self.slot.put_instead(frame)
@@ -224,11 +226,7 @@ class Lane:
 
     def _take(self) -> list[Frame]:
         """The frames to process next, waiting for them; empty once the slot is closed."""
-        most = self.batching.most
-        if most == 1:
-            frame = self.slot.take()
-            return [] if frame is None else [frame]
-        return self.slot.take_together(most, self._worth_waiting)
+        return self.slot.take_together(self.batching.most, self._worth_waiting)
 
     def _worth_waiting(self, first: Frame) -> tuple[int, float]:
         """How many frames come together if the first one waits, and how long it may, seconds."""
@@ -261,6 +259,7 @@ class Lane:
             frame.release()
             self.activity.end(begun)
             yield frame, result
+        self.backlog.took((time.monotonic_ns() - begun) / len(frames))
 
     def _fit(self, frame: Frame) -> _Fitted | None:
         """Fit an image to the network's input; None if that fails."""
@@ -352,3 +351,11 @@ class Lane:
 
     def _record(self, frame: Frame) -> Record:
         return self.records[frame.input_index]
+
+
+def _most_waiting(lane: Lane, frame: Frame) -> int:
+    """How many frames of the input of this one may wait for a lane."""
+    if lane.batching.most > 1:
+        return 1  # what waits for other cameras is the newest of each
+    period_ns = lane.records[frame.input_index].rhythm.period_ns
+    return lane.backlog.most(period_ns / len(lane.records))

@@ -20,6 +20,11 @@ class Rhythm:
         self._newest_ns = 0
         self._period_ns = 0.0
 
+    @property
+    def period_ns(self) -> float:
+        """How long it is from one frame to the next; 0 while nobody knows."""
+        return self._period_ns
+
     def came(self, at_ns: int) -> None:
         """Hear of a frame."""
         if self._newest_ns:

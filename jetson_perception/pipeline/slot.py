@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Slot(ABC, Generic[T]):
     def _add(self, item: T) -> T | None:
         """Add an item to those that wait; return the item that nobody will take because of it."""
 
+    @property
+    def count(self) -> int:
+        """How many items wait."""
+        with self._changed:
+            return self._count()
+
     def put(self, item: T) -> T | None:
         """Leave `item` to be taken, without waiting, so that a ROS callback may call it.
 
@@ -47,12 +54,11 @@ class Slot(ABC, Generic[T]):
             The item that nobody will take any more: one that was waiting, or `item` itself when
             the slot is closed or has no room.
         """
-        with self._changed:
-            if self._closed:
-                return item
-            left_out = self._add(item)
-            self._changed.notify_all()  # takers, and those that wait for a taker
-            return left_out
+        return self._put(item, self._add)
+
+    def put_behind(self, item: T, most: int) -> T | None:
+        """Leave `item` like `put`; but where fewer than `most` wait, it replaces none of them."""
+        return self.put(item)
 
     def put_instead(self, item: T) -> T | None:
         """Leave `item` in place of the one that waits, if one does and the slot replaces items.
@@ -63,6 +69,14 @@ class Slot(ABC, Generic[T]):
             The item that nobody will take any more: the one that waited, or `item` itself.
         """
         return item
+
+    def _put(self, item: T, add: Callable[[T], T | None]) -> T | None:
+        with self._changed:
+            if self._closed:
+                return item
+            left_out = add(item)
+            self._changed.notify_all()  # takers, and those that wait for a taker
+            return left_out
 
     def take(self) -> T | None:
         """The next item, waiting for one; None once the slot is closed."""
@@ -135,7 +149,8 @@ class LatestSlot(Slot[T]):
     """A slot for one item; a newer item replaces one that has not been taken yet.
 
     With a key, it is for one item of each key, and the keys take turns: an item waits behind one
-    of every other key at most, however often others are replaced.
+    of every other key at most, however often others are replaced. Of a key more than one waits
+    only if they were put with `put_behind`.
 
     Parameters
     ----------
@@ -146,8 +161,13 @@ class LatestSlot(Slot[T]):
     def __init__(self, key: Callable[[T], Hashable] = lambda item: None) -> None:
         super().__init__()
         self._key = key
-        # In the order in which keys take turns: a new value leaves a key in its place.
-        self._items: dict[Hashable, T] = {}
+        # In the order in which keys take turns: a new value leaves a key in its place. Of each key
+        # at least one waits.
+        self._items: dict[Hashable, deque[T]] = {}
+
+    def put_behind(self, item: T, most: int) -> T | None:
+        """See `Slot.put_behind`; those that wait are of the same key."""
+        return self._put(item, lambda item: self._add_behind(item, most))
 
     def put_instead(self, item: T) -> T | None:
         """See `Slot.put_instead`; it is an item of the same key that is replaced."""
@@ -157,16 +177,22 @@ class LatestSlot(Slot[T]):
             return self._add(item)
 
     def _count(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._items.values()))
 
     def _first(self) -> T:
-        return next(iter(self._items.values()))
+        return next(iter(self._items.values()))[0]
 
     def _remove_first(self) -> None:
-        del self._items[next(iter(self._items))]
+        key, waiting = next(iter(self._items.items()))
+        waiting.popleft()
+        del self._items[key]
+        if waiting:  # the next one, after a turn of the others
+            self._items[key] = waiting
 
     def _add(self, item: T) -> T | None:
-        key = self._key(item)
-        replaced = self._items.get(key)
-        self._items[key] = item
-        return replaced
+        return self._add_behind(item, 1)
+
+    def _add_behind(self, item: T, most: int) -> T | None:
+        waiting = self._items.setdefault(self._key(item), deque())
+        waiting.append(item)
+        return waiting.popleft() if len(waiting) > most else None

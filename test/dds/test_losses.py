@@ -144,6 +144,19 @@ def test_load_is_not_blamed_for_losses_of_a_start(lost, middleware):
     assert judge(facts(publisher(), **(begins | {'received': 0}))) != [], 'all are lost'
 
 
+@pytest.mark.parametrize('sender', [publisher(Memory.NONE, 0), FAR], ids=['here', 'far'])
+def test_images_larger_than_a_socket_get_the_line_that_makes_it_large_enough(sender):
+    large = LOSING | {'socket_drops': 900, 'image_bytes': 20_000_000, 'by_shared_memory': False}
+    (finding,) = judge(facts(sender, **large, settled=False))
+    assert finding.cause is Cause.SOCKET_BUFFERS
+    assert 'images of 20 MB' in finding.found
+    assert 'net.core.rmem_max=33554432, and start this node again' in finding.cure
+    (finding,) = judge(facts(sender, **(large | STOCK)))
+    assert 'net.core.rmem_max=33554432' in finding.cure
+    (finding,) = judge(facts(sender, **(large | {'socket_bytes': 32 << 20})))
+    assert finding.cause is not Cause.SOCKET_BUFFERS
+
+
 def test_what_is_seen_to_be_wrong_is_said_at_once():
     (finding,) = judge(facts(SMALL_SEGMENT, **LOSING, settled=False))
     assert finding.cause is Cause.SEGMENT_SMALL

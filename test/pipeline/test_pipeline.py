@@ -148,6 +148,38 @@ def test_while_the_engine_is_busy_the_newest_frame_wins_and_the_others_count_as_
     assert lane.counts == Counts(received=11, processed=2, skipped=9, failed=0)
 
 
+MS = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ('frame_ms', 'most'),
+    [
+        pytest.param(30, 1, id='slow_engine'),
+        pytest.param(16, 2, id='twice_as_fast'),
+        pytest.param(5, 3, id='fast_engine'),
+    ],
+)
+def test_of_a_bunch_an_engine_takes_what_it_has_time_for(started, frame_ms, most):
+    published, model = Published(), Model(held=True)
+    lane = Lane('det', model, published)
+    pipeline = started(lane)
+    came_ns = 0
+    # A camera of 30 Hz; four images come together, as a part of the first was sent again.
+    for number, after_ms in enumerate((0, 33, 33, 33, 99, 0, 0, 0), 1):
+        each = frame(number)
+        came_ns += after_ms * MS
+        each.received_ns += came_ns
+        pipeline.offer(each)
+        if number == 1:
+            assert model.wait_until_begun() == 1
+            lane.backlog.took(frame_ms * MS)
+    model.go.set()
+    expected = [1, *range(9 - most, 9)]
+    assert [published.next() for _ in expected] == [(number, number) for number in expected]
+    wait_until(lambda: lane.counts.processed == len(expected))
+    assert lane.counts == Counts(received=8, processed=1 + most, skipped=7 - most)
+
+
 class EverySecond:
     """A lane that takes every second frame."""
 

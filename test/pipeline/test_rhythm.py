@@ -25,6 +25,7 @@ def test_nothing_came():
     assert not Rhythm().goes_on(0)
     assert not Rhythm().goes_on(BEGIN * MS)
     assert Rhythm().left_s(BEGIN * MS) == math.inf
+    assert Rhythm().period_ns == 0
 
 
 def test_one_frame_is_followed_by_others_for_a_second():
@@ -37,6 +38,7 @@ def test_one_frame_is_followed_by_others_for_a_second():
 @pytest.mark.parametrize('period', [10, 33, 1000])
 def test_a_regular_one(period):
     camera, at = rhythm(*[period] * 5)
+    assert camera.period_ns == pytest.approx(period * MS)
     assert camera.goes_on(at * MS)
     assert camera.goes_on((at + 1.9 * period) * MS)
     assert not camera.goes_on((at + 2 * period) * MS)

@@ -64,6 +64,28 @@ def test_keys_take_turns_however_often_one_comes(by_letter):
     assert {letter: taken.count(letter) for letter in 'abc'} == {'a': 18, 'b': 6, 'c': 6}
 
 
+def test_a_few_items_of_a_key_wait_behind_each_other(by_letter):
+    assert by_letter.put_behind('a1', 2) is None
+    assert by_letter.put_behind('a2', 2) is None
+    assert by_letter.put_behind('b1', 2) is None
+    assert by_letter.put_behind('a3', 2) == 'a1'
+    assert by_letter.count == 3
+    assert [by_letter.poll() for _ in range(4)] == ['a2', 'b1', 'a3', None]
+    assert by_letter.count == 0
+
+
+def test_items_wait_behind_each_other_no_longer_than_there_is_room(by_letter):
+    for item in ('a1', 'a2', 'a3'):
+        assert by_letter.put_behind(item, 3) is None
+    assert by_letter.put('a4') == 'a1'
+    assert by_letter.poll() == 'a2'
+    assert by_letter.put_behind('a5', 1) == 'a3'
+    assert by_letter.poll() == 'a4'
+    assert by_letter.put_behind('a6', 1) == 'a5'
+    assert by_letter.close() == ['a6']
+    assert by_letter.put_behind('a7', 3) == 'a7'
+
+
 def never(first):
     """How long to wait, where nobody should be asked."""
     raise AssertionError(f'asked about {first}')
