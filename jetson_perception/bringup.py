@@ -624,7 +624,8 @@ def _view_arguments(values: Mapping[str, str]) -> tuple[str, ...]:
             f'view_port is {quoted(port)}; expected a whole number up to {HIGHEST_PORT}',
             'view_port',
         )
-    return ('--port', port)
+    recordings = values['view_recordings']
+    return ('--port', port, *(('--recordings', recordings) if recordings else ()))
 
 
 def _int8_twins(file: str, parameters: Mapping[str, Any]) -> Preparation | None:

@@ -183,6 +183,11 @@ _PERCEPTION = (
         ('true', 'false'),
     ),
     Argument('view_port', '8080', 'Port of the live view.'),
+    Argument(
+        'view_recordings',
+        '',
+        'Folder that the button of the live view records to; nothing can be recorded if empty.',
+    ),
 )
 
 _DEPTH = (

@@ -496,6 +496,8 @@ class TestModels:
         *others, view = seg(view='true', view_port='8090')
         assert others == seg()
         assert view == NodeProcess('view', arguments=('--port', '8090'))
+        *_, view = seg(view='true', view_recordings='~/recordings')
+        assert view.arguments == ('--port', '8080', '--recordings', '~/recordings')
 
     @pytest.mark.parametrize('port', ['', '-1', '65536', 'http'])
     def test_a_port_that_is_none(self, port):

@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from jetson_perception.camera.named_frames import source_files
 from jetson_perception.commands.recording import write_video
 from jetson_perception.commands.video_codecs import CODECS
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.line_file import LineFile
 from jetson_perception.files.output_files import unwritable, write_output
 from jetson_perception.images.picture_files import write_picture
 from jetson_perception.printable import printable
@@ -121,10 +122,9 @@ class ResultFolder:
                 _log.warning(
                     '%s has results of an earlier run, which are replaced', printable(path)
                 )
-            # Without a buffer, whose rest would be lost, or fail when the file is closed.
-            self._lines = (path / 'results.jsonl').open('wb', buffering=0)
         except OSError as err:
             raise unwritable(path, err, 'output') from err
+        self._lines = LineFile(path / 'results.jsonl', parameter='output')
         self._names: set[str] = set()
         self._video: VideoFile | None = None
         self._video_size_wh = (0, 0)
@@ -157,7 +157,7 @@ class ResultFolder:
                 record['array'] = self._write_array(name, mask)
             elif mask is not None:
                 record['mask'] = self._write_picture(f'{stem}_mask.png', mask)
-        self._append_line(json.dumps(record))
+        self._lines.append(json.dumps(record))
 
     def close(self) -> None:
         """Finish the files; calling it twice is harmless.
@@ -171,18 +171,6 @@ class ResultFolder:
             self._open_video.close()
         finally:
             self._lines.close()
-
-    def _append_line(self, line: str) -> None:
-        """Write a line whole, so that those before it can be read, come what may."""
-        end = self._lines.tell()
-        rest = memoryview(f'{line}\n'.encode())
-        try:
-            while rest:
-                rest = rest[self._lines.write(rest) :]
-        except OSError as err:
-            with suppress(OSError):
-                self._lines.truncate(end)
-            raise unwritable(self.path / 'results.jsonl', err, 'output') from err
 
     def _write_picture(self, name: str, pixels: NDArray[Any]) -> str:
         name = self._unused(name)

@@ -59,6 +59,10 @@ RESULTS = QoSProfile(
 DIAGNOSTICS_INPUT = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST, depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT
 )
+#: For results that are recorded, each of which counts: two seconds of them.
+RECORDED = QoSProfile(
+    history=QoSHistoryPolicy.KEEP_LAST, depth=60, reliability=QoSReliabilityPolicy.RELIABLE
+)
 #: For what is published once and must reach late subscribers too.
 LATCHED = QoSProfile(
     history=QoSHistoryPolicy.KEEP_LAST,

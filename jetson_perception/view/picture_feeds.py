@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from jetson_perception.view.newest_slot import NewestSlot
 from jetson_perception.view.reducing import Reducing
 from jetson_perception.view.viewer import Viewer
 
@@ -24,7 +25,7 @@ class _Feed:
     """
 
     def __init__(self) -> None:
-        self.viewers: list[Viewer] = []
+        self.slots: list[NewestSlot[Picture]] = []
         self.reducing = Reducing()
         self.close: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
@@ -46,8 +47,8 @@ class _Feed:
         with self._lock:
             picture, self._newest = self._newest, None
         if picture is not None:
-            for viewer in self.viewers:
-                viewer.slot.put(picture)
+            for slot in self.slots:
+                slot.put(picture)
 
 
 class PictureFeeds:
@@ -66,16 +67,27 @@ class PictureFeeds:
     @contextmanager
     def watching(self, topic: str) -> Iterator[Viewer]:
         """A viewer who gets the pictures of a topic within the block."""
+        with self._joined(topic) as (feed, slot):
+            yield Viewer(feed.reducing, slot)
+
+    @contextmanager
+    def receiving(self, topic: str) -> Iterator[NewestSlot[Picture]]:
+        """A slot that gets the pictures of a topic within the block, as they are."""
+        with self._joined(topic) as (_, slot):
+            yield slot
+
+    @contextmanager
+    def _joined(self, topic: str) -> Iterator[tuple[_Feed, NewestSlot[Picture]]]:
         feed = self._feeds.get(topic)
         if feed is None:
             feed = self._feeds[topic] = _Feed()
             feed.close = self._robot.open_pictures(topic, feed.give)
-        viewer = Viewer(feed.reducing)
-        feed.viewers.append(viewer)
+        slot: NewestSlot[Picture] = NewestSlot()
+        feed.slots.append(slot)
         try:
-            yield viewer
+            yield feed, slot
         finally:
-            feed.viewers.remove(viewer)
-            if not feed.viewers:
+            feed.slots.remove(slot)
+            if not feed.slots:
                 del self._feeds[topic]
                 feed.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 #: What the page is told, as JSON has it: see `ros.viewing.live_state`.
 State = dict[str, Any]
+#: Makes a record of a result, as JSON has it; None if it cannot be read.
+MakeRecord = Callable[[], dict[str, Any] | None]
 
 
 class Picture(NamedTuple):
@@ -20,10 +20,13 @@ class Picture(NamedTuple):
         The file's.
     content_type : str
         'image/jpeg' or 'image/png'.
+    stamp_ns : int
+        The message's, which is that of the image that it was drawn in.
     """
 
     data: bytes
     content_type: str
+    stamp_ns: int = 0
 
 
 class Robot(Protocol):
@@ -46,6 +49,12 @@ class Robot(Protocol):
 
     def state(self) -> tuple[int, State]:
         """The state now, and a number that changes with it."""
+
+    def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:
+        """Begin to receive all results of all engines; what is returned ends it.
+
+        `give` is called with each, in any thread; what it is given may be called in another one.
+        """
 
     async def parameters(self) -> list[dict[str, Any]]:
         """Parameters that the page may set, with their values, limits and choices."""

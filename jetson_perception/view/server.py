@@ -20,6 +20,7 @@ from jetson_perception.view.guard import COOKIE, add_headers, guard, require_pat
 from jetson_perception.view.guesses import GUESS_S, Guesses
 from jetson_perception.view.page_files import page_files
 from jetson_perception.view.picture_feeds import PictureFeeds
+from jetson_perception.view.recorder import Recorder
 from jetson_perception.view.seats import Seats
 from jetson_perception.view.shared_call import SharedCall
 from jetson_perception.view.state_feed import StateFeed
@@ -32,6 +33,7 @@ from jetson_perception.view.streaming import (
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
     from jetson_perception.view.access import Access
     from jetson_perception.view.robot import Robot
@@ -40,6 +42,8 @@ _MOST_REQUEST_BYTES = 64 * 1024
 _MOST_FIELDS = 8
 _SESSION_S = 30 * 24 * 3600
 _CLOSING_S = 1.0
+#: What the end of videos may take: less than a process has to end, all in all.
+_RECORDED_S = 1.2
 #: Parameters that are being set at once; more wait.
 _MOST_SETTING = 8
 
@@ -53,6 +57,8 @@ class Server:
         What the page shows.
     access : Access
         Who may see it.
+    recordings : Path or None
+        The folder that recordings go to; None if nothing may be recorded.
     most_connections : int
         Connections that are open at once.
     patience_s : float
@@ -65,6 +71,7 @@ class Server:
         self,
         robot: Robot,
         access: Access,
+        recordings: Path | None = None,
         *,
         most_connections: int = MOST_CONNECTIONS,
         patience_s: float = PATIENCE_S,
@@ -74,7 +81,8 @@ class Server:
         self._access = access
         self._files = page_files()
         self._pictures = PictureFeeds(robot)
-        self._states = StateFeed(robot)
+        self._recorder = Recorder(recordings, self._pictures, robot)
+        self._states = StateFeed(robot, self._recorder)
         self._seats = Seats()
         self._guesses = Guesses(guess_s)
         self._reading = SharedCall(robot.parameters)
@@ -98,6 +106,7 @@ class Server:
                 web.get('/state', self._state_socket, allow_head=False),
                 web.get('/parameters', self._parameters),
                 web.post('/parameters', self._set_parameter),
+                web.post('/recording', self._record),
             ]
         )
         self._runner = web.AppRunner(
@@ -110,8 +119,10 @@ class Server:
         await self._connections.open(self._runner.server, listening)
 
     async def close(self) -> None:
-        """End all streams and the server, within about a second."""
+        """Complete what is recorded, end all streams and the server, within about two seconds."""
         self._connections.close()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._recorder.stop(), _RECORDED_S)
         self._seats.end()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._runner.cleanup(), _CLOSING_S)
@@ -177,11 +188,7 @@ class Server:
         return web.json_response(await self._reading.answer())
 
     async def _set_parameter(self, request: web.Request) -> Any:
-        try:
-            asked = json.loads(await request.text())
-            node, name, value = asked['node'], asked['name'], asked['value']
-        except (ValueError, KeyError, TypeError, LookupError, RecursionError):
-            raise web.HTTPBadRequest(text='expected JSON with node, name and value\n') from None
+        node, name, value = await _asked(request, 'node', 'name', 'value')
         if not (isinstance(node, str) and isinstance(name, str)):
             raise web.HTTPBadRequest(text='node and name have to be texts\n')
         try:
@@ -190,6 +197,26 @@ class Server:
         except ParameterError as error:
             return web.json_response({'error': str(error)}, status=422)
         return web.json_response({})
+
+    async def _record(self, request: web.Request) -> Any:
+        """Record some streams; none ends the recording."""
+        (topics,) = await _asked(request, 'streams')
+        if not (isinstance(topics, list) and all(isinstance(each, str) for each in topics)):
+            raise web.HTTPBadRequest(text='streams have to be a list of texts\n')
+        try:
+            await (self._recorder.start(topics) if topics else self._recorder.stop())
+        except ParameterError as error:
+            return web.json_response({'error': str(error)}, status=422)
+        return web.json_response(self._recorder.state())
+
+
+async def _asked(request: web.Request, *names: str) -> list[Any]:
+    """The values of a request's JSON; HTTP 400 if they are not there."""
+    try:
+        asked = json.loads(await request.text())
+        return [asked[name] for name in names]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise web.HTTPBadRequest(text=f'expected JSON with {", ".join(names)}\n') from None
 
 
 def _token_in(form: bytes) -> str:

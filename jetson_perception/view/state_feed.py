@@ -12,6 +12,7 @@ from jetson_perception.view.newest_slot import NewestSlot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from jetson_perception.view.recorder import Recorder
     from jetson_perception.view.robot import Robot
 
 #: Shortest time between two states.
@@ -25,10 +26,13 @@ class StateFeed:
     ----------
     robot : Robot
         Whose state it is.
+    recorder : Recorder
+        Whose state is shown with it, as `recording`.
     """
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, recorder: Recorder) -> None:
         self._robot = robot
+        self._recorder = recorder
         self._slots: list[NewestSlot[str]] = []
         self._newest = ''
         self._task: asyncio.Task[None] | None = None
@@ -57,9 +61,10 @@ class StateFeed:
         shown = None
         while True:
             number, state = self._robot.state()
-            if number != shown:
-                shown = number
-                self._newest = json.dumps(state, allow_nan=False)
+            recording = self._recorder.state()
+            if (number, recording) != shown:
+                shown = number, recording
+                self._newest = json.dumps({**state, 'recording': recording}, allow_nan=False)
                 for slot in self._slots:
                     slot.put(self._newest)
             await asyncio.sleep(_PERIOD_S)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jetson_perception.view.newest_slot import NewestSlot
 from jetson_perception.view.pace import Pace
 from jetson_perception.view.reducing import LEVELS
 
 if TYPE_CHECKING:
+    from jetson_perception.view.newest_slot import NewestSlot
     from jetson_perception.view.reducing import Reducing
     from jetson_perception.view.robot import Picture
 
@@ -20,15 +20,12 @@ class Viewer:
     ----------
     reducing : Reducing
         Of the stream.
-
-    Attributes
-    ----------
     slot : NewestSlot of Picture
         Where the stream leaves its pictures.
     """
 
-    def __init__(self, reducing: Reducing) -> None:
-        self.slot: NewestSlot[Picture] = NewestSlot()
+    def __init__(self, reducing: Reducing, slot: NewestSlot[Picture]) -> None:
+        self._slot = slot
         self._reducing = reducing
         self._pace = Pace([level.share for level in LEVELS])
         self._sent = 0
@@ -36,7 +33,7 @@ class Viewer:
     async def next(self) -> Picture:
         """The picture to send now; once the viewer has it, `has_taken` is to be called."""
         while True:
-            original = await self.slot.take()
+            original = await self._slot.take()
             picture = await self._reducing.reduced(original, self._pace.level)
             if picture is not None:
                 self._pace.sent(len(picture.data), len(original.data))
@@ -51,6 +48,6 @@ class Viewer:
         """What the viewer is told: pictures sent and skipped for newer ones, and how reduced."""
         return {
             'sent': self._sent,
-            'skipped': self.slot.skipped,
+            'skipped': self._slot.skipped,
             'reduced': LEVELS[self._pace.level].name,
         }

@@ -55,6 +55,12 @@ class Browser:
         status, _, text = self.ask('/parameters', 'POST', json=asked, headers=headers)
         return status, text
 
+    def record(self, topics):
+        """Status and text of the answer to a recording that the page begins, or ends if none."""
+        headers = {'Origin': self.url}
+        status, _, text = self.ask('/recording', 'POST', json={'streams': topics}, headers=headers)
+        return status, text
+
     def mjpeg(self, topic):
         """Open a stream; the parts are read with `part`."""
 

@@ -27,10 +27,11 @@ from nodes.support import (
 from onnx_models import color_segmentation, detector
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from jetson_perception.bringup import NodeProcess
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import jpeg_message
+from jetson_perception.ros.image_messages import jpeg_message, stamp_ns
 
 aiohttp = pytest.importorskip('aiohttp')
 
@@ -391,6 +392,93 @@ def test_a_token_is_needed_where_one_is_given(view, tmp_path):
 def process_line(pid):
     with open(f'/proc/{pid}/cmdline', 'rb') as file:
         return file.read()
+
+
+class TestRecording:
+    """What it does on disks of all kinds is tested in test/view/test_recorder.py."""
+
+    def test_until_the_process_ends(self, peer, view, tmp_path):
+        """A video and each result, of those that the page chose, complete after a Ctrl-C."""
+        publisher = peer.image_publisher('annotated/compressed', CompressedImage, qos.RESULTS)
+        results = peer.node.create_publisher(
+            Detection2DArray, f'/{peer.namespace}/det/detections', qos.RESULTS
+        )
+        folder = tmp_path / 'made' / 'for me'
+        process, url = view('--recordings', str(folder))
+        topic = f'/{peer.namespace}/annotated'
+        with closing(Browser(url)) as browser:
+            state = browser.socket('/state')
+            browser.state_where(state, lambda told: topic in told['streams'])
+            assert browser.record([topic])[0] == 200
+            for each in (publisher, results):
+                peer.wait_for_subscriber(each)
+            headers = [unique_header() for _ in range(12)]
+            for number, header in enumerate(headers):
+                pixels = np.full((48, 64, 3), 10 * number, np.uint8)
+                publisher.publish(jpeg_message(pixels, header))
+                results.publish(detection_message(header))
+                peer.listen_once(0.02)
+            told = browser.state_where(state, lambda told: told['recording']['bytes'] > 0)
+            assert told['recording']['is_running']
+            peer.watched.remove(process)
+            os.kill(process.pid, signal.SIGINT)
+            assert wait_for_exit(process) == 0
+            peer.watched.append(process)
+        (made,) = folder.iterdir()
+        (video,) = made.glob(f'{peer.namespace}_annotated.*')
+        assert cv2.VideoCapture(str(video)).read()[0]
+        records = [json.loads(line) for line in (made / 'results.jsonl').read_text().splitlines()]
+        found = [each for each in records if 'detections' in each]
+        assert [each['stamp_ns'] for each in found] == [stamp_ns(each) for each in headers]
+        assert found[0]['detections'] == [
+            {'class_name': 'person', 'score': 0.5, 'xyxy': [5.0, 10.0, 15.0, 30.0], 'track_id': 7}
+        ]
+        frames = {each['stamp_ns'] for each in records if 'frame' in each}
+        assert frames <= {each['stamp_ns'] for each in found}
+        assert len(frames) >= 2
+        assert not log_lines(process, r'\[(WARN|ERROR|FATAL)\]')
+
+    @pytest.mark.parametrize('origin', [None, 'null', 'http://evil.example'])
+    def test_others_cannot_begin_one(self, browser, origin):
+        headers = {} if origin is None else {'Origin': origin}
+        body = {'streams': ['/a/annotated']}
+        assert browser.ask('/recording', 'POST', json=body, headers=headers)[0] == 403
+        assert browser.ask('/recording')[0] == 405
+
+    @pytest.mark.parametrize(
+        ('body', 'status'),
+        [
+            pytest.param(b'', 400, id='empty'),
+            pytest.param(b'{"streams": "/a"}', 400, id='no_list'),
+            pytest.param(b'{"streams": [["/a"]]}', 400, id='no_texts'),
+            pytest.param(b'{"folder": "/etc"}', 400, id='a_folder'),
+            pytest.param(b'{"streams": []}', 200, id='none'),
+            pytest.param(b'{"streams": ["/a"]}', 422, id='off'),
+        ],
+    )
+    def test_bodies(self, browser, body, status):
+        own = {'Origin': browser.url}
+        assert browser.ask('/recording', 'POST', data=body, headers=own)[0] == status
+
+    def test_a_folder_that_cannot_be_made_is_one_line(self, tmp_path):
+        (tmp_path / 'file').touch()
+        folder = str(tmp_path / 'file' / 'folder')
+        done = TestProcess.run_view(f"main(['view', '--recordings', {folder!r}])")
+        assert done.returncode == 1
+        assert done.stderr == (
+            f'recordings cannot go to {folder}: Not a directory; give another folder to '
+            '--recordings\n'
+        )
+
+
+def detection_message(header):
+    """One person."""
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = 'person', 0.5
+    person = Detection2D(header=header, results=[hypothesis], id='7')
+    person.bbox.center.position.x, person.bbox.center.position.y = 10.0, 20.0
+    person.bbox.size_x, person.bbox.size_y = 10.0, 20.0
+    return Detection2DArray(header=header, detections=[person])
 
 
 class TestProcess:

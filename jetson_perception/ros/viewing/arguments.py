@@ -14,6 +14,7 @@ from rclpy.utilities import remove_ros_args
 
 from jetson_perception.bringup import HIGHEST_PORT
 from jetson_perception.errors import ParameterError
+from jetson_perception.files.foreign_files import absolute_foreign_path
 from jetson_perception.printable import quoted
 from jetson_perception.view.access import require_names
 
@@ -31,6 +32,7 @@ class Options(NamedTuple):
     token_file: Path | None
     names: tuple[str, ...]
     topics: frozenset[str]
+    recordings: Path | None
 
 
 def parsed(arguments: Sequence[str]) -> Options:
@@ -57,6 +59,7 @@ def parsed(arguments: Sequence[str]) -> Options:
         given.token_file,
         tuple(given.allow_name),
         frozenset(topic.rstrip('/') for topic in given.topic),
+        given.recordings,
     )
 
 
@@ -96,6 +99,13 @@ def make_parser() -> argparse.ArgumentParser:
         help='an image topic to show beside those that the nodes draw, such as '
         '/camera/image_raw; may be given several times',
     )
+    parser.add_argument(
+        '--recordings',
+        type=_folder,
+        metavar='FOLDER',
+        help='where the button of the page records to, a new folder each time; made if it is not '
+        'there (default: nothing can be recorded)',
+    )
     return parser
 
 
@@ -103,6 +113,15 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f'{quoted(text)} is no port; expected 0 to 65535')
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    try:
+        if not text:
+            raise ParameterError('no folder was named')
+        return absolute_foreign_path(text, what='the folder of recordings', error=ParameterError)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _address(text: str) -> str:

@@ -11,6 +11,7 @@ from jetson_perception.ros.endpoint_names import is_named, node_name
 from jetson_perception.ros.viewing.live_state import LiveState
 from jetson_perception.ros.viewing.node_parameters import CLASSES, NodeParameters
 from jetson_perception.ros.viewing.picture_subscription import PictureSubscription
+from jetson_perception.ros.viewing.result_follower import ResultFollower
 from jetson_perception.ros.viewing.state_follower import StateFollower
 from jetson_perception.ros.viewing.topics import LABELS, STATS, Topics, sorted_out
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
     from jetson_perception.ros.viewing.node_thread import NodeThread
-    from jetson_perception.view.robot import Picture, State
+    from jetson_perception.view.robot import MakeRecord, Picture, State
 
 _MOST_NODES = 32
 
@@ -73,6 +74,17 @@ class LiveRobot:
     def state(self) -> tuple[int, State]:
         """The state now, and a number that changes with it."""
         return self._state.read()
+
+    def open_results(self, give: Callable[[MakeRecord], None]) -> Callable[[], None]:
+        """Follow all results of all engines; what is returned ends that."""
+        opened: list[ResultFollower] = []
+
+        def close_it() -> None:
+            while opened:
+                opened.pop().close()
+
+        self._thread.soon(lambda: opened.append(ResultFollower(self._node, give)))
+        return lambda: self._thread.soon(close_it)
 
     async def parameters(self) -> list[dict[str, Any]]:
         """Thresholds and classes of the nodes that publish stats, as far as these answer."""

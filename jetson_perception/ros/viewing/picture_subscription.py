@@ -12,7 +12,7 @@ from jetson_perception.errors import ImageError
 from jetson_perception.images.picture_header import MAX_IMAGE_PIXELS, read_picture_header
 from jetson_perception.pipeline.worker import NewestWorker
 from jetson_perception.ros import qos
-from jetson_perception.ros.image_messages import frame_from_image, jpeg_message
+from jetson_perception.ros.image_messages import frame_from_image, jpeg_message, stamp_ns
 from jetson_perception.ros.quiet_events import NO_WARNINGS
 from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.view.robot import Picture
@@ -74,7 +74,7 @@ class PictureSubscription:
         data = bytes(msg.data)
         for begin, content_type in _TYPES.items():
             if data.startswith(begin) and self._is_small(data):
-                self._give(Picture(data, content_type))
+                self._give(Picture(data, content_type, stamp_ns(msg.header)))
 
     def _is_small(self, data: bytes) -> bool:
         """Whether browsers can show a file: few bytes may claim to be gigabytes of pixels."""
@@ -99,7 +99,7 @@ class PictureSubscription:
         except ImageError as error:
             self._say(error)
             return
-        self._give(Picture(bytes(jpeg.data), 'image/jpeg'))
+        self._give(Picture(bytes(jpeg.data), 'image/jpeg', stamp_ns(msg.header)))
 
     def _say(self, error: ImageError) -> None:
         now_s = time.monotonic()

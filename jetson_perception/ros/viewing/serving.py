@@ -13,6 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from jetson_perception.dds import transports
 from jetson_perception.errors import ParameterError
+from jetson_perception.printable import printable
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.log_folder import require_log_folder
@@ -25,6 +26,7 @@ from jetson_perception.view.token_file import read_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rclpy.node import Node
 
@@ -39,11 +41,13 @@ def serve(options: Options, args: Sequence[str]) -> None:
     Raises
     ------
     ParameterError
-        When the port or the token file cannot be used.
+        When the port, the token file or the folder of recordings cannot be used.
     """
     require_utf8(args)
     require_log_folder()
     token = '' if options.token_file is None else read_token(options.token_file)
+    if options.recordings is not None:
+        _make_folder(options.recordings)
     access = Access(token, (socket.gethostname(), *options.names))
     listening = _listening(options.address, options.port)
     stop = _Stop()
@@ -92,7 +96,7 @@ def _run(
     robot = LiveRobot(node, thread, options.topics)
 
     async def serve_until_stopped() -> None:
-        server = Server(robot, access)
+        server = Server(robot, access, options.recordings)
         await server.start(listening)
         log.info('%s', _said(options, listening))
         await stop.wait()
@@ -118,6 +122,16 @@ def _said(options: Options, listening: socket.socket) -> str:
         f'the live view is at http://{host}:{port}/, for those who have the token in '
         f'{options.token_file}; what they see and send is not encrypted'
     )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ParameterError(
+            f'recordings cannot go to {printable(path)}: {err.strerror}; give another folder to '
+            '--recordings'
+        ) from None
 
 
 def _listening(address: str, port: int) -> socket.socket:

@@ -14,6 +14,7 @@ from jetson_perception.ros import qos
 from jetson_perception.ros.quiet_events import NO_WARNINGS
 from jetson_perception.ros.spinning import LOG_EVERY_S
 from jetson_perception.ros.viewing.facts import CONVERSIONS
+from jetson_perception.ros.viewing.followed_topics import FollowedTopics
 from jetson_perception.ros.viewing.topics import DIAGNOSTICS, LABELS, sorted_out
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ class StateFollower:
         self._node = node
         self._state = state
         self._wanted = wanted
-        #: Subscription and type by topic.
-        self._followed: dict[str, tuple[Any, str]] = {}
+        self._followed = FollowedTopics(node, self._subscribe)
         self._unread: dict[str, bytes] = {}
         self._timers: list[Any] = []
         self._said_s = -LOG_EVERY_S
@@ -70,24 +70,15 @@ class StateFollower:
         for timer in self._timers:
             self._node.destroy_timer(timer)
         self._timers = []
-        for name in list(self._followed):
-            self._end(name)
+        self._followed.close()
         self._state.clear()
 
     def _look(self) -> None:
         """Follow new topics, and leave those that are gone."""
         topics = sorted_out(self._node.get_topic_names_and_types(), self._wanted)
         self._state.set_streams(list(topics.pictures))
-        # A topic is in the graph as long as this node subscribes to it: publishers count.
-        there = {name: kind for name, kind in topics.facts.items() if self._is_published(name)}
-        for name in set(self._followed) - set(there):
-            self._end(name)
-        for name in set(there) - set(self._followed):
-            self._followed[name] = self._subscribe(name, there[name]), there[name]
+        self._followed.update(topics.facts)
         self._state.forget_quiet()
-
-    def _is_published(self, name: str) -> bool:
-        return bool(self._node.count_publishers(name))
 
     def _subscribe(self, name: str, kind: str) -> Any:
         profiles = {DIAGNOSTICS: qos.DIAGNOSTICS_INPUT, LABELS: qos.LATCHED}
@@ -107,9 +98,10 @@ class StateFollower:
             self._read_one(*self._unread.popitem())
 
     def _read_one(self, name: str, message: bytes) -> None:
-        if name not in self._followed or len(message) > _MOST_BYTES:
+        kind = self._followed.kind_of(name)
+        if kind is None or len(message) > _MOST_BYTES:
             return
-        conversion = CONVERSIONS[self._followed[name][1]]
+        conversion = CONVERSIONS[kind]
         try:
             value = conversion.convert(name, deserialize_message(message, conversion.message_type))
         except Exception as error:  # noqa: BLE001 - whatever the sender made of it
@@ -126,7 +118,3 @@ class StateFollower:
         if now_s - self._said_s >= LOG_EVERY_S:
             self._said_s = now_s
             log.warning('%s', problem)
-
-    def _end(self, name: str) -> None:
-        subscription, _ = self._followed.pop(name)
-        self._node.destroy_subscription(subscription)

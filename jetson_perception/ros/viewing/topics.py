@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -14,6 +14,8 @@ DETECTIONS = 'vision_msgs/msg/Detection2DArray'
 LABELS = 'vision_msgs/msg/LabelInfo'
 SUMMARY = 'jetson_perception/msg/SegmentationSummary'
 STATS = 'jetson_perception/msg/PipelineStats'
+KEYPOINTS = 'jetson_perception/msg/KeypointDetection2DArray'
+CLASSIFICATION = 'vision_msgs/msg/Classification'
 DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
 
 _ENDS = {
@@ -22,6 +24,13 @@ _ENDS = {
     SUMMARY: '/summary',
     STATS: '/stats',
     DIAGNOSTICS: '/diagnostics',
+}
+#: What of the results is recorded.
+_RECORDED_ENDS = {
+    DETECTIONS: '/detections',
+    KEYPOINTS: '/keypoints',
+    SUMMARY: '/summary',
+    CLASSIFICATION: '/classification',
 }
 _OF_COMPRESSED = '/compressed'
 #: DDS has names that ROS has not, which cannot be subscribed to.
@@ -62,17 +71,35 @@ def sorted_out(
     pictures: dict[str, str] = {}
     facts: dict[str, str] = {}
     for name, types in sorted(graph):
-        if len(name) > _MOST_NAME or not _NAME.fullmatch(name):
+        if not _is_name(name):
             continue
         raw = name.removesuffix(_OF_COMPRESSED)
         is_shown = raw.endswith('/annotated') or bool({name, raw} & wanted)
         # Sorted, a compressed topic comes after the raw one, and takes its place.
         if is_shown and (IMAGE if name == raw else COMPRESSED) in types:
             pictures[raw] = name
-        for kind in types:
-            if kind in _ENDS and name.endswith(_ENDS[kind]) and '/ground_truth/' not in name:
-                facts[name] = kind
+        facts.update((name, kind) for kind in _kinds(name, types, _ENDS))
     return Topics(dict(list(pictures.items())[:_MOST]), dict(list(facts.items())[:_MOST]))
+
+
+def recorded_topics(graph: Iterable[tuple[str, list[str]]]) -> dict[str, str]:
+    """Types of the topics of results, by name, of the graph's names and types."""
+    found: dict[str, str] = {}
+    for name, types in sorted(graph):
+        if _is_name(name):
+            found.update((name, kind) for kind in _kinds(name, types, _RECORDED_ENDS))
+    return dict(list(found.items())[:_MOST])
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _MOST_NAME and _NAME.fullmatch(name) is not None
+
+
+def _kinds(name: str, types: list[str], ends: Mapping[str, str]) -> Iterator[str]:
+    """Types of a topic that engines publish by such a name: the truth of a scene is no result."""
+    for kind in types:
+        if kind in ends and name.endswith(ends[kind]) and '/ground_truth/' not in name:
+            yield kind
 
 
 def engine_of(topic: str) -> str:

@@ -1,5 +1,6 @@
 // Follows the robot's state over a WebSocket, while the page is looked at.
 import { showAreas, showDetections, showDiagnostics, showEngines } from './figures.js';
+import { showRecording } from './recording.js';
 import { readSettings } from './settings.js';
 import { showStreams } from './streams.js';
 import { setText } from './dom.js';
@@ -36,6 +37,7 @@ function open() {
 
 function show(state) {
   showStreams(state.streams);
+  showRecording(state.recording, state.streams);
   showDiagnostics(state.diagnostics);
   showEngines(state.engines);
   showAreas(state.areas);

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,14 @@ def test_what_is_given_beside_what_is_for_ros():
     )
     assert (options.address, options.port, options.token_file) == ('127.0.0.1', 0, None)
     assert options.topics == {'/a'}
+    assert options.recordings is None
+
+
+def test_a_folder_of_recordings_is_absolute(monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', '/home/me')
+    monkeypatch.chdir(tmp_path)
+    given = (parsed(['view', '--recordings', each]).recordings for each in ('~/a', 'b'))
+    assert list(given) == [Path('/home/me/a'), tmp_path / 'b']
 
 
 @pytest.mark.parametrize(
@@ -22,6 +31,8 @@ def test_what_is_given_beside_what_is_for_ros():
         pytest.param(['--address', '0.0.0.0'], 'give --token-file FILE', id='open_to_all'),
         pytest.param(['--address', '::'], 'give --token-file FILE', id='open_to_all_6'),
         pytest.param(['--allow-name', 'http://x'], 'is no name of a machine', id='no_name'),
+        pytest.param(['--recordings', ''], 'no folder was named', id='no_folder'),
+        pytest.param(['--recordings', '~nobody_here/x'], 'no such user', id='no_home'),
         pytest.param(['--prot', '1'], 'unrecognized arguments', id='unknown'),
     ],
 )

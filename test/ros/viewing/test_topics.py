@@ -1,6 +1,6 @@
 import pytest
 
-from jetson_perception.ros.viewing.topics import sorted_out
+from jetson_perception.ros.viewing.topics import recorded_topics, sorted_out
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 DETECTIONS = 'vision_msgs/msg/Detection2DArray'
@@ -48,6 +48,19 @@ def test_topics_of_facts_are_known_by_type_and_name():
         ('/diagnostics', ['diagnostic_msgs/msg/DiagnosticArray']),
     ]
     assert set(sorted_out(graph).facts) == {'/yolo/det/detections', '/diagnostics'}
+
+
+def test_results_are_recorded_of_all_kinds():
+    graph = [
+        ('/yolo/det/detections', [DETECTIONS]),
+        ('/yolo/pose/keypoints', ['jetson_perception/msg/KeypointDetection2DArray']),
+        ('/seg/summary', ['jetson_perception/msg/SegmentationSummary']),
+        ('/cls/classification', ['vision_msgs/msg/Classification']),
+        ('/yolo/camera/ground_truth/detections', [DETECTIONS]),
+        ('/a b/detections', [DETECTIONS]),
+        ('/seg/annotated', [IMAGE]),
+    ]
+    assert recorded_topics(graph) == {name: kinds[0] for name, kinds in graph[:4]}
 
 
 def test_a_graph_without_measure_is_cut():
