@@ -140,7 +140,7 @@ def script(lane, *frames):
     waiting = list(frames)
     for each in waiting:
         each.share(each.header, 1, TensorPool())
-    lane.slot.take = lane.slot.poll = lambda: waiting.pop(0) if waiting else None
+    lane.slot.take = lane.slot.poll = lambda *_: waiting.pop(0) if waiting else None
     return waiting
 
 
@@ -574,7 +574,7 @@ class TestWhenTheNextFrameIsTaken:
             each.share(each.header, 1, TensorPool())
         clock.coming.append(second)
         waiting = [first]
-        lane.slot.take = lambda: waiting.pop(0) if waiting else None
+        lane.slot.take = lambda *_: waiting.pop(0) if waiting else None
         lane.slot.poll = lambda: None
         setup.start(lane)
         assert [lane.publish.next()[1] for _ in range(2)] == [1, 2]
