@@ -107,7 +107,7 @@ class EngineServices:
             return f'{self._who} publishes all {counted(len(known), "class")}'
         told = listed([model.class_name(each) for each in chosen], _MOST_NAMES)
         of_all = f' of {len(known)}' if known else ''
-        return f'{self._who} publishes {len(chosen)}{of_all} classes: {told}'
+        return f'{self._who} publishes {counted(len(chosen), "class")}{of_all}: {told}'
 
     def _set(self, parameter: Parameter) -> tuple[bool, str]:
         result = self._node.set_parameters_atomically([parameter])

@@ -62,7 +62,6 @@ class ResultPictures:
         self, node: Node, lane: str, topics: Sequence[PictureTopic], prefix: str = ''
     ) -> None:
         self._lane = lane
-        self._topics = tuple(topics)
         self._publishers = [PicturePublisher(node, f'{prefix}{topic.name}') for topic in topics]
         self.kinds = [
             PictureKind(

@@ -111,7 +111,7 @@ class TestClasses:
         assert sorted(found(peer.ask(images, black(), det))) == sorted(PROMPTS)
         answer = set_classes(peer, 'yolo_node/det', 'dog', PROMPTS[0])
         assert answer.success
-        assert answer.message == 'engine det publishes 2 of 4 classes: a person in red, dog'
+        assert answer.message == 'engine det publishes 2 classes of 4: a person in red, dog'
         assert sorted(found(peer.ask(images, black(), det))) == [PROMPTS[0], 'dog']
         assert peer.get_parameter('yolo_node', 'det.classes') == ['dog', PROMPTS[0]]
         refused = set_classes(peer, 'yolo_node/det', 'dog', 'person')
