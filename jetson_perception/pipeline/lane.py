@@ -221,7 +221,7 @@ class Lane:
         line_up()
         while (frames := self._take()) or self.succession.is_due():
             self.succession.carry_out(self)
-            for frame, result in self.process(frames):
+            for frame, result in self.process(frames) if frames else ():
                 deliver(frame, self.refined(frame, result))
             if self.fatal is not None:
                 raise self.fatal

@@ -98,6 +98,9 @@ def test_an_idle_lane_changes_at_once(setup):
     assert setup.decision() is None
     assert new.bound == ['lane det']
     assert setup.lane_that_runs.model is new
+    wait_until(lambda: not setup.lane_that_runs.activity.describe())
+    assert not setup.lane_that_runs.slot.wait_until_closed(0.02)  # the lane waits again
+    assert setup.lane_that_runs.activity.describe() == ''
     setup.offer(2)
     assert setup.results(1) == [result('new', 2)]
 
