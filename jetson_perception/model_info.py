@@ -225,6 +225,14 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     return f'; did you mean {near[0]!r}?' if near else ''
 
 
+def near_names(word: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """The known names that a word may be meant for: those that are alike, and that contain it."""
+    alike = difflib.get_close_matches(word, known, n=most)
+    folded = word.casefold()
+    with_it = [name for name in known if folded in name.casefold()] if folded else []
+    return list(dict.fromkeys((*alike, *with_it)))[:most]
+
+
 def names_problem(names: Sequence[str]) -> str:
     """Why these cannot be names of classes, in words that quote none; empty when they can.
 

@@ -24,7 +24,9 @@ from jetson_perception.palette import color, palette
 from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_lane
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
+from jetson_perception.ros.engine_services import EngineServices
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.model_reload import Renewal, require_same_kind
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import param
 from jetson_perception.ros.perception_node import PerceptionNode
@@ -57,15 +59,30 @@ class SegParams(SegmentationParams, BatchParams, PaceParams, ModelParams):
 
 
 class _Outputs:
-    """What is published of one camera's images."""
+    """What is published of one camera's images, and of which model."""
 
-    def __init__(self, node: SegNode, model: SegmentationModel, prefix: str) -> None:
+    def __init__(
+        self,
+        node: SegNode,
+        model: SegmentationModel,
+        prefix: str,
+        before: _Outputs | None = None,
+    ) -> None:
         self._node = node
-        self.topics = ResultPublishers(node, model.task.topics(model), prefix)
-        self.color = PicturePublisher(node, f'{prefix}mask/color')
-        self._labels = node.create_publisher(LabelInfo, f'{prefix}label_info', qos.LATCHED)
-        now = Header(stamp=node.get_clock().now().to_msg())
-        self._labels.publish(label_info_message(model.class_names, 0.0, now))
+        self.model = model
+        topics = model.task.topics(model)
+        if before is None:
+            self.topics = ResultPublishers(node, topics, prefix)
+            self.color = PicturePublisher(node, f'{prefix}mask/color')
+            self._labels = node.create_publisher(LabelInfo, f'{prefix}label_info', qos.LATCHED)
+        else:
+            self.topics = before.topics.renewed(topics)
+            self.color, self._labels = before.color, before._labels
+
+    def announce(self) -> None:
+        """Say which classes there are."""
+        now = Header(stamp=self._node.get_clock().now().to_msg())
+        self._labels.publish(label_info_message(self.model.class_names, 0.0, now))
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -81,6 +98,7 @@ class SegNode(PerceptionNode):
         self._model: SegmentationModel | None = None
         self._outputs: list[_Outputs] = []
         super().__init__(NODE, SegParams, **options)
+        self._of_engine = EngineServices(self, self.own)
 
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the one model."""
@@ -93,7 +111,28 @@ class SegNode(PerceptionNode):
         self._model = models['']
         self._colors = palette(_CLASS_IDS)
         self._palette = tuple(color(index) for index in range(_CLASS_IDS))
-        self._outputs = [_Outputs(self, self._model, prefix) for prefix in self.prefixes]
+        outputs = [_Outputs(self, self._model, prefix) for prefix in self.prefixes]
+        self._serve(self._model, outputs)
+
+    def _serve(self, model: SegmentationModel, outputs: list[_Outputs]) -> None:
+        """Publish the results of a model from now on."""
+        self._model, self._outputs = model, outputs
+        for each in outputs:
+            each.announce()
+
+    def models_in_use(self) -> dict[str, SegmentationModel]:
+        """The one model, once it is open."""
+        return {} if self._model is None else {'': self._model}
+
+    def renewal(self, name: str, model: SegmentationModel) -> Renewal:
+        """Another model, in the topics that there are."""
+        before = self._model
+        assert before is not None, 'configure comes before'
+        require_same_kind(before, model)
+        pairs = zip(self.prefixes, self._outputs, strict=True)
+        outputs = [_Outputs(self, model, prefix, each) for prefix, each in pairs]
+        lane = partial(self._make_lane, model, outputs)
+        return Renewal(before, lane, partial(self._serve, model, outputs))
 
     def cleanup(self) -> None:
         """Close the model and take the topics down."""
@@ -109,15 +148,17 @@ class SegNode(PerceptionNode):
     def make_lanes(self) -> list[Lane]:
         """The one lane of the one model."""
         assert self._model is not None, 'configure comes before activate'
-        model = self._model
+        return [self._make_lane(self._model, self._outputs)]
 
+    def _make_lane(self, model: SegmentationModel, outputs: list[_Outputs]) -> Lane:
         def options() -> SegmentationOptions:
             # What is refined later cannot be in pictures that the GPU makes with the mask.
             return self._options(model, on_gpu=lane.refine is None)
 
-        lane = make_lane(LANE, model, self._publish, options, self.on_frame_error)
+        publish = partial(self._publish, outputs)
+        lane = make_lane(LANE, model, publish, options, self.on_frame_error)
         lane.batching = Batching(model.batch, lambda: self.own.value)
-        return [lane]
+        return lane
 
     def how_often(self, lane: Lane) -> PaceParams:
         """How many of the frames the engine is to take now."""
@@ -144,8 +185,10 @@ class SegNode(PerceptionNode):
             blend=blend,
         )
 
-    def _publish(self, frame: Frame, result: Segmentation) -> None:
-        self._outputs[frame.input_index].topics.publish(result, frame.header)
+    def _publish(self, outputs: list[_Outputs], frame: Frame, result: Segmentation) -> None:
+        of_camera = outputs[frame.input_index]
+        frame.models[LANE] = of_camera.model
+        of_camera.topics.publish(result, frame.header)
 
     def picture_kinds(self, camera: NodeCamera) -> list[PictureKind]:
         """The coloured mask."""
@@ -166,11 +209,12 @@ class SegNode(PerceptionNode):
     def draw(self, frame: Frame, publisher: AnnotatedPublisher) -> None:
         """Publish the annotated image."""
         result: Segmentation | None = frame.results.get(LANE)
-        if result is None or self._model is None:
+        if result is None:
             return
-        tinted = self._model.task.canvas(result)
+        model: SegmentationModel = frame.models[LANE]
+        tinted = model.task.canvas(result)
         picture = frame.bgr() if tinted is None else tinted
-        publisher.publish(picture, frame.header, partial(self._draw_on, frame, self._model))
+        publisher.publish(picture, frame.header, partial(self._draw_on, frame, model))
 
     def _draw_on(self, frame: Frame, model: SegmentationModel, canvas: Any) -> None:
         params: SegParams = self.own.value

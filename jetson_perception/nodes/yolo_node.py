@@ -30,7 +30,9 @@ from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
+from jetson_perception.ros.engine_services import EngineServices
 from jetson_perception.ros.model_parameters import ModelParams
+from jetson_perception.ros.model_reload import Renewal, require_same_kind
 from jetson_perception.ros.node_depth import NodeDepth
 from jetson_perception.ros.pace_parameters import PaceParams
 from jetson_perception.ros.parameters import Parameters, param
@@ -148,11 +150,18 @@ class _Engine:
     """One engine: its parameters, model, publishers and newest result."""
 
     def __init__(
-        self, node: YoloNode, name: str, params: Parameters[Any], model: Model[Any, Any]
+        self,
+        node: YoloNode,
+        name: str,
+        params: Parameters[Any],
+        model: Model[Any, Any],
+        before: _Engine | None = None,
     ) -> None:
         self.name = name
         self.params = params
         self.model = model
+        if before is not None:
+            require_same_kind(before.model, model)
         value = params.value
         try:
             self._options = model.task.options(model, value)
@@ -161,18 +170,35 @@ class _Engine:
             raise
         self._options_of = value
         self._node = node
+        self._labels: list[Any] = []
         names = [f'{prefix}{name}/' for prefix in node.prefixes]
-        self._topics = [ResultPublishers(node, model.task.topics(model), each) for each in names]
-        self._spatial = node.depth.publishers(lambda: model.task.spatial_topics(model), names)
-        pictures = model.task.picture_topics(model)
-        self.pictures = [ResultPictures(node, name, pictures, each) for each in names]
-        self._labels = [
-            node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED)
-            for each in names
-            if model.class_names
-        ]
+        if before is None:
+            self._make_topics(names)
+        else:
+            self._take_topics(before)
+        if model.class_names and not self._labels:
+            self._labels = [
+                node.create_publisher(LabelInfo, f'{each}label_info', qos.LATCHED)
+                for each in names
+            ]
+
+    def _make_topics(self, names: list[str]) -> None:
+        node, model, task = self._node, self.model, self.model.task
+        self._topics = [ResultPublishers(node, task.topics(model), each) for each in names]
+        self._spatial = node.depth.publishers(lambda: task.spatial_topics(model), names)
+        pictures = task.picture_topics(model)
+        self.pictures = [ResultPictures(node, self.name, pictures, each) for each in names]
+
+    def _take_topics(self, before: _Engine) -> None:
+        model, task = self.model, self.model.task
+        self._topics = [each.renewed(task.topics(model)) for each in before._topics]
+        self._spatial = [each.renewed(task.spatial_topics(model)) for each in before._spatial]
+        self.pictures, self._labels = before.pictures, before._labels
+
+    def serve(self) -> None:
+        """Announce the classes, and judge parameters from now on."""
         self._announce()
-        params.check = self._problem
+        self.params.check = self._problem
 
     def options(self) -> Any:
         """What is found from the next frame on."""
@@ -204,6 +230,7 @@ class _Engine:
         return lane
 
     def publish(self, frame: Frame, result: Any) -> None:
+        frame.models[self.name] = self.model
         self._topics[frame.input_index].publish(result, frame.header)
         if self._spatial:
             self._spatial[frame.input_index].offer(frame, result)
@@ -213,9 +240,15 @@ class _Engine:
         result = frame.results.get(self.name)
         if result is not None:
             overlay.engine = self.name
-            task, (height, width) = self.model.task, frame.bgr().shape[:2]
+            model, (height, width) = frame.models[self.name], frame.bgr().shape[:2]
+            task = model.task
             shown = task.scaled(result, (canvas.shape[1] / width, canvas.shape[0] / height))
-            task.draw(canvas, self.model, shown, self.params.value, overlay)
+            task.draw(canvas, model, shown, self.params.value, overlay)
+
+    def retire(self) -> None:
+        """Leave the topics to another one; the model is closed by whoever has it."""
+        for spatial in self._spatial:
+            spatial.retire()
 
     def close(self) -> None:
         self.params.check = None
@@ -238,6 +271,7 @@ class YoloNode(PerceptionNode):
     def __init__(self, **options: Any) -> None:
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}
+        self._of_engines: dict[str, EngineServices] = {}
         super().__init__(NODE, YoloParams, **options)
         #: Results in space, where depth images are named.
         self.depth = NodeDepth(self)
@@ -279,6 +313,7 @@ class YoloNode(PerceptionNode):
                 with _errors_of(name):
                     params = self._engine_params[name]
                     self._engines.append(_Engine(self, name, params, waiting.pop(name)))
+                    self._engines[-1].serve()
         finally:
             for model in waiting.values():
                 model.close()
@@ -289,6 +324,24 @@ class YoloNode(PerceptionNode):
             params.require_model(f'{name}.model', partial(models_of, NODE))
             cameras = len(self.prefixes)
             return open_node_model(NODE, params, task=params.task, cameras=cameras, **building)
+
+    def models_in_use(self) -> dict[str, Model[Any, Any]]:
+        """The model of each engine."""
+        return {engine.name: engine.model for engine in self._engines}
+
+    def renewal(self, name: str, model: Model[Any, Any]) -> Renewal:
+        """An engine with another model, in the topics that there are."""
+        index = list(self.models_in_use()).index(name)
+        before = self._engines[index]
+        with _errors_of(name):
+            after = _Engine(self, name, before.params, model, before)
+
+        def commit() -> None:
+            self._engines[index] = after
+            after.serve()
+
+        lane = partial(after.make_lane, self.on_frame_error)
+        return Renewal(before.model, lane, commit, before.retire, after.retire)
 
     def cleanup(self) -> None:
         """Close the engines."""
@@ -337,9 +390,14 @@ class YoloNode(PerceptionNode):
 
     def declare_dependent(self) -> None:
         """Declare the parameters of engines that are new in `engines`."""
-        for name in self.own.value.engine_names():
+        names = self.own.value.engine_names()
+        for name in names:
             if name not in self._engine_params:
                 self._engine_params[name] = self.declare(EngineParams, name)
+            if name not in self._of_engines:
+                self._of_engines[name] = EngineServices(self, self._engine_params[name], name)
+        for name in self._of_engines.keys() - set(names):
+            self._of_engines.pop(name).close()
 
 
 def main(args: Sequence[str] | None = None) -> None:

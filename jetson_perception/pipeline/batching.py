@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.pipeline.frame import Frame
+    from jetson_perception.pipeline.rhythm import Rhythm
+    from jetson_perception.pipeline.slot import Slot
 
 
 class Together(Protocol):
@@ -72,6 +75,34 @@ class Batching:
         """How long a frame may still wait for others; 0 or less for not at all."""
         waited_ns = time.monotonic_ns() - frame.received_ns
         return self._wanted().batch_wait_ms / 1e3 - waited_ns / 1e9
+
+    def take(
+        self, slot: Slot[Frame], rhythms: Sequence[Rhythm], unless: Callable[[], bool]
+    ) -> list[Frame]:
+        """The frames to process next, waiting for them; none once the slot is closed.
+
+        Parameters
+        ----------
+        slot : Slot
+            Where they wait.
+        rhythms : sequence of Rhythm
+            How frames of each input come, by `Frame.input_index`.
+        unless : callable
+            None is taken as soon as this holds; see `Slot.take`.
+        """
+        most = self.most
+        if most == 1:
+            frame = slot.take(unless)
+            return [] if frame is None else [frame]
+        return slot.take_together(most, partial(self._worth_waiting, rhythms), unless)
+
+    def _worth_waiting(self, rhythms: Sequence[Rhythm], first: Frame) -> tuple[int, float]:
+        """How many frames come together if the first one waits, and how long it may, seconds."""
+        now_ns = time.monotonic_ns()
+        awaited = sum(rhythm.goes_on(now_ns) for rhythm in rhythms)
+        # Else a newer one replaces it.
+        left_s = rhythms[first.input_index].left_s(now_ns)
+        return awaited, min(self.left_s(first), left_s)
 
     def together(self, tensors: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """One tensor with these along its first axis; valid until the next call."""

@@ -16,7 +16,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jetson_perception.errors import ImageError, PerceptionError
+from jetson_perception.errors import ImageError, ModelError, PerceptionError
 from jetson_perception.pipeline.expected_time import ExpectedTime
 from jetson_perception.pipeline.lane import Lane
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from jetson_perception.cuda import CudaDevice
+    from jetson_perception.cuda.binding import Turn
     from jetson_perception.pipeline.device_frames import DeviceFrames, DeviceInput
     from jetson_perception.pipeline.device_path import DevicePath, InFlight
     from jetson_perception.pipeline.frame import Frame
@@ -115,20 +116,42 @@ class CudaLane(Lane):
 
     def run(self, line_up: Callable[[], None], deliver: Deliver) -> None:
         """Process frames until the slot is closed; see `Lane.run`."""
+        from jetson_perception.cuda.binding import BINDING, Turn
+
+        turn = Turn(BINDING)
         with self.path.device.pushed():
             self.begin_first_run()
             self.path.bind_thread()
             self.activity.end()
             line_up()
-            self._run(deliver)
+            try:
+                self._run(deliver, turn)
+            finally:
+                turn.end()
 
-    def _run(self, deliver: Deliver) -> None:
+    def become(self, other: Lane) -> None:
+        """Go on with the model of another lane on the same GPU; see `Lane.become`."""
+        if not isinstance(other, CudaLane) or other.path.device is not self.path.device:
+            raise ModelError('a lane cannot move to another device')
+        other.path.bind_thread()
+        super().become(other)
+        if self.input is not None:
+            self.input = self.input.frames.replace(self.input, other.path)
+        self.path, self.expected = other.path, ExpectedTime()
+
+    def _run(self, deliver: Deliver, turn: Turn) -> None:
         under_way: _Begun | None = None
         while True:
-            frame = self._next_frame(under_way)
-            if frame is None and under_way is None:
-                return
             if under_way is None:
+                turn.end()  # while it waits, engines may capture their graphs
+            frame = self._next_frame(under_way, turn)
+            if under_way is None:
+                if frame is None and not self.succession.is_due():
+                    return
+                self.succession.carry_out(self)
+                if frame is None:
+                    continue
+                turn.begin()
                 self.activity.begin('an inference')
             self._is_busy = True
             begun = self._begin(frame) if frame is not None else None
@@ -159,10 +182,15 @@ class CudaLane(Lane):
         """
         return self.expected.ms * _SHARE_TO_WAIT <= _LEAD_MS
 
-    def _next_frame(self, under_way: _Begun | None) -> Frame | None:
-        """The newest frame; while another is in progress, only if one comes at the right time."""
+    def _next_frame(self, under_way: _Begun | None, turn: Turn) -> Frame | None:
+        """The newest frame; while another is in progress, only if one comes at the right time.
+
+        None, too, where the lane is to have another model, or an engine wants the GPU alone.
+        """
         if under_way is None:
-            return self.slot.take()
+            return self.slot.take(self.succession.is_due)
+        if self.succession.is_due() or turn.is_to_end:
+            return None
         # An estimate of when the engine started the frame, made without asking the GPU.
         began_ns = max(under_way.begun_ns, self._free_since_ns)
         wait_ms = self.expected.ms * _SHARE_TO_WAIT - _LEAD_MS

@@ -10,6 +10,7 @@ On a GPU that shares its memory with the CPU, the kernel reads the pinned buffer
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -96,16 +97,37 @@ class DeviceFrames:
         self._count = 0
         self._making = threading.Lock()
         self._slots: list[DeviceSlot] = []
+        #: The kind of each input's tensors. A number is used once, as slots keep tensors by it.
         self._kinds: dict[Hashable, int] = {}
+        self._numbers = itertools.count()
         self._inputs: list[DeviceInput] = []
         self._ahead: UploadAhead | None = None
 
     def add(self, preprocess: DevicePreprocess, *times: StageTimes) -> DeviceInput:
         """Add a lane, with its times of each input; all are added before the first frame."""
-        kind = self._kinds.setdefault(preprocess.input_key, len(self._kinds))
+        kind = self._kind_of(preprocess)
         added = DeviceInput(self, preprocess, len(self._inputs), kind, times)
         self._inputs.append(added)
         return added
+
+    def replace(self, old: DeviceInput, preprocess: DevicePreprocess) -> DeviceInput:
+        """Let a lane have another input, while no frame of it is under way.
+
+        Tensors that no lane takes any more are released when their slots are used again.
+        """
+        with self._changed:
+            kind = self._kind_of(preprocess)
+            made = DeviceInput(self, preprocess, old.index, kind, old.times)
+            self._inputs[old.index] = made
+            used = {each.kind for each in self._inputs}
+            self._kinds = {key: each for key, each in self._kinds.items() if each in used}
+        return made
+
+    def _kind_of(self, preprocess: DevicePreprocess) -> int:
+        kind = self._kinds.get(preprocess.input_key)
+        if kind is None:
+            kind = self._kinds[preprocess.input_key] = next(self._numbers)
+        return kind
 
     def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> DeviceSlot:
         """Start uploading an image of an input; the caller returns the slot with `give_back`.
@@ -196,7 +218,7 @@ class DeviceFrames:
             with self._making:
                 if self._stream is None:
                     self._stream = self._resources.add(self.device.new_stream())
-                slot = DeviceSlot(self.device, self._stream, len(self._inputs), len(self._kinds))
+                slot = DeviceSlot(self.device, self._stream, len(self._inputs))
                 self._slots.append(self._resources.add(slot))
                 return slot
         except BaseException:
@@ -208,7 +230,7 @@ class DeviceFrames:
 class DeviceSlot:
     """Room for one frame; the frame's lock guards the contents."""
 
-    def __init__(self, device: CudaDevice, stream: Stream, lanes: int, kinds: int) -> None:
+    def __init__(self, device: CudaDevice, stream: Stream, lanes: int) -> None:
         self._stream = stream
         self._mapped = device.integrated
         self._resources = Resources()
@@ -224,7 +246,7 @@ class DeviceSlot:
                 GrowingBuffer(lambda nbytes: DeviceBuffer(device, (nbytes,), np.uint8))
             )
         self._device, self._lanes = device, lanes
-        self._tensors: list[DeviceTensor | None] = [None] * kinds
+        self._tensors: dict[int, DeviceTensor] = {}
         self._made: list[DeviceTensor] = []
         self._image: DeviceImage | None = None
         self._input_index = self._trace_id = self._begun_ns = 0
@@ -253,11 +275,11 @@ class DeviceSlot:
 
     def tensor(self, wanted: DeviceInput) -> DeviceTensor:
         """The image fitted to a network's input; enqueued for the first lane that asks."""
-        tensor = self._tensors[wanted.kind]
+        tensor = self._tensors.get(wanted.kind)
         if tensor is None:
             buffer = wanted.preprocess.new_tensor()
             tensor = DeviceTensor(self._device, buffer, self._lanes)
-            self._tensors[wanted.kind] = self._resources.add(tensor)
+            self._tensors[wanted.kind] = tensor
         if not tensor.made:
             assert self._image is not None, 'upload comes first'
             tensor.make(self._image, wanted.preprocess, self._stream)
@@ -284,8 +306,17 @@ class DeviceSlot:
         """
         made, self._made, self._image = self._made, [], None
         takers = [(tensor, index) for tensor in made for index in tensor.forget()]
-        if not takers:
-            return
+        if takers:
+            self._tell(takers, made, inputs)
+        for kind in self._tensors.keys() - {each.kind for each in inputs}:
+            self._tensors.pop(kind).close()
+
+    def _tell(
+        self,
+        takers: list[tuple[DeviceTensor, int]],
+        made: list[DeviceTensor],
+        inputs: list[DeviceInput],
+    ) -> None:
         upload_ms = None if self._mapped else self._uploaded.elapsed_ms(self._begun)
         preprocess_ms = {tensor: tensor.elapsed_ms() for tensor in made}
         for tensor, index in takers:
@@ -300,7 +331,12 @@ class DeviceSlot:
 
     def close(self) -> None:
         """Release the buffers and events."""
-        self._resources.close()
+        tensors, self._tensors = self._tensors, {}
+        try:
+            for tensor in tensors.values():
+                tensor.close()
+        finally:
+            self._resources.close()
 
 
 class DeviceTensor:

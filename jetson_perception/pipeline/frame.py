@@ -97,6 +97,8 @@ class Frame:
         #: Names of the lanes that took the frame, and their results: None if a lane failed.
         self.begun: set[str] = set()
         self.results: dict[str, Any] = {}
+        #: The models that made the results, by lane, if who publishes them says so.
+        self.models: dict[str, Any] = {}
         #: Names of the lanes that will not take it, for whatever reason.
         self.skipped_by: set[str] = set()
         #: Names of those among them that are set to take fewer frames, and not this one.

@@ -13,7 +13,8 @@ from jetson_perception.pipeline.batching import Batching
 from jetson_perception.pipeline.pace import Pace
 from jetson_perception.pipeline.record import Counts, Record, total
 from jetson_perception.pipeline.slot import LatestSlot
-from jetson_perception.printable import printable
+from jetson_perception.pipeline.succession import Succession
+from jetson_perception.pipeline.unexpected import as_expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -149,6 +150,8 @@ class Lane:
         self.fatal: PerceptionError | None = None
         #: What the lane's thread is doing.
         self.activity = Activity(f'engine {name}')
+        #: How it gets another model while it runs.
+        self.succession = Succession()
         #: Whether failures are no longer reported, because the lane is ending.
         self._quiet = False
         self._options = options
@@ -187,7 +190,7 @@ class Lane:
             untaken, is_left_out = self.slot.put_behind(frame, _most_waiting(self, frame)), False
         else:
             # What waits for a busy engine is to be the newest image, even if its turn is over.
-            untaken = self.slot.put_instead(frame)
+            untaken = self.slot.put_instead(frame) if self.pace.is_enabled else frame
             is_left_out = untaken is frame
         is_skipped = untaken is not None and not is_left_out
         if is_left_out:
@@ -218,22 +221,26 @@ class Lane:
         self.model.bind_thread()
         self.activity.end()
         line_up()
-        while frames := self._take():
-            for frame, result in self.process(frames):
+        while (frames := self._take()) or self.succession.is_due():
+            self.succession.carry_out(self)
+            for frame, result in self.process(frames) if frames else ():
                 deliver(frame, self.refined(frame, result))
             if self.fatal is not None:
                 raise self.fatal
 
     def _take(self) -> list[Frame]:
-        """The frames to process next, waiting for them; empty once the slot is closed."""
-        return self.slot.take_together(self.batching.most, self._worth_waiting)
+        """The frames to process next; none once the slot is closed, or another model is due."""
+        rhythms = [record.rhythm for record in self.records]
+        return self.batching.take(self.slot, rhythms, self.succession.is_due)
 
-    def _worth_waiting(self, first: Frame) -> tuple[int, float]:
-        """How many frames come together if the first one waits, and how long it may, seconds."""
-        now_ns = time.monotonic_ns()
-        awaited = sum(record.rhythm.goes_on(now_ns) for record in self.records)
-        left_s = self._record(first).rhythm.left_s(now_ns)  # else a newer one replaces it
-        return awaited, min(self.batching.left_s(first), left_s)
+    def become(self, other: Lane) -> None:
+        """Go on with the model of another lane of this kind, which never runs.
+
+        Raises PerceptionError where it cannot run in this thread; then nothing has changed.
+        """
+        other.model.bind_thread()
+        self.model, self.publish, self.refine = other.model, other.publish, other.refine
+        self.batching, self._options = other.batching, other._options
 
     def process(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Any]]:
         """Take frames through the stages together, and time these.
@@ -336,11 +343,7 @@ class Lane:
         """Count a failed frame, and report why it failed."""
         if self._quiet:
             return
-        if not isinstance(error, PerceptionError):
-            log.error('%s: unexpected error with a frame', self.name, exc_info=error)
-            error = PerceptionError(
-                f'{self.name}: unexpected {type(error).__name__}: {printable(error)}'
-            )
+        error = as_expected(error, self.name, 'with a frame')
         if isinstance(error, CudaError) and error.fatal:
             self.fatal = error
         self._record(frame).failed(error, self._on_error)

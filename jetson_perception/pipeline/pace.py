@@ -1,4 +1,4 @@
-"""How often an engine takes a frame: every Nth, at most so many a second, or all."""
+"""How often an engine takes a frame: every Nth, at most so many a second, all, or none."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ class HowOften(Protocol):
 
     Attributes
     ----------
+    enable : bool
+        False for none.
     every : int
         1 for all, 2 for every second one.
     max_rate : float
         The most of these a second, Hz; 0 for all.
     """
+
+    @property
+    def enable(self) -> bool:
+        """See above."""
+        ...
 
     @property
     def every(self) -> int:
@@ -38,6 +45,7 @@ class HowOften(Protocol):
 class AllFrames:
     """All frames."""
 
+    enable = True
     every = 1
     max_rate = 0.0
 
@@ -68,12 +76,22 @@ class Pace:
         self._time_s = time_s
         self._of_inputs: defaultdict[int, _Turns] = defaultdict(_Turns)
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the engine takes any frame now."""
+        return self._wanted().enable
+
     def takes(self, frame: Frame) -> bool:
         """Whether the engine takes this frame; called once for each, in their order.
 
         Frames of different inputs may come in different threads.
         """
-        wanted, turns = self._wanted(), self._of_inputs[frame.input_index]
+        wanted = self._wanted()
+        if not wanted.enable:
+            # The first frame after that is taken, whatever its turn.
+            self._of_inputs.pop(frame.input_index, None)
+            return False
+        turns = self._of_inputs[frame.input_index]
         if turns.passed is not None and turns.passed + 1 < wanted.every:
             turns.passed += 1
             return False

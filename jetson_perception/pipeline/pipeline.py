@@ -21,6 +21,7 @@ from jetson_perception.pipeline.activity import (
 from jetson_perception.pipeline.cuda_lane import share_device_frames
 from jetson_perception.pipeline.frame import TensorPool
 from jetson_perception.pipeline.policy import NewestFrame
+from jetson_perception.pipeline.unexpected import as_expected
 from jetson_perception.printable import printable
 from jetson_perception.tracing import RECORDER
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jetson_perception.pipeline.frame import Frame
-    from jetson_perception.pipeline.lane import Lane
+    from jetson_perception.pipeline.lane import Deliver, Lane
     from jetson_perception.pipeline.policy import FramePolicy
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,9 @@ class _Outcome(NamedTuple):
     frame: Frame
     result: Any
     ready_ns: int
-    #: Whether it takes up room, which must be returned; a frame that was not begun takes none.
-    has_room: bool = True
+    #: What publishes the result: the lane's when it was made, as the lane may change its model. A
+    #: frame that was not begun has none, and takes up no room, which would have to be returned.
+    publish: Deliver | None = None
 
 
 class Pipeline:
@@ -245,11 +247,7 @@ class Pipeline:
         """Handle a lane that ended by itself, with an error."""
         if self._left:
             return
-        if not isinstance(error, PerceptionError):
-            log.error('lane %s ended', lane.name, exc_info=error)
-            error = PerceptionError(
-                f'{lane.name}: unexpected {type(error).__name__}: {printable(error)}'
-            )
+        error = as_expected(error, lane.name, 'that ends the lane')
         for waiting in lane.slot.close():  # frames offered from now on count as skipped
             waiting.release()
             self._pass_over(lane, waiting)
@@ -263,23 +261,22 @@ class Pipeline:
             RECORDER.span('skipped', *waiting, f'lane {lane.name}: waiting')
         frame.skipped_by.add(lane.name)
         if self._policy.every_frame:
-            self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns(), has_room=False))
+            self._ready.put(_Outcome(lane, frame, None, time.monotonic_ns()))
 
     def _deliver(self, lane: Lane, frame: Frame, result: Any) -> None:
         ready_ns = time.monotonic_ns()
         self._room.get()
         if self._left:
             return
-        self._ready.put(_Outcome(lane, frame, result, ready_ns))
+        self._ready.put(_Outcome(lane, frame, result, ready_ns, lane.publish))
 
     def _run_publisher(self) -> None:
         while (outcome := self._ready.get()) is not None:
             if self._left:
                 return
-            lane, frame, result, ready_ns, has_room = outcome
+            lane, frame = outcome.lane, outcome.frame
             self.publishing.begin(f'a result of engine {lane.name}')
-            published = result is not None and self._publish(lane, frame, result, ready_ns)
-            frame.results[lane.name] = result if published else None
+            frame.results[lane.name] = outcome.result if self._publish(outcome) else None
             settled = self._policy.settled(frame, len(self.lanes))
             if self._on_settled is not None and settled:
                 try:
@@ -287,12 +284,15 @@ class Pipeline:
                 except Exception:  # the results are already out and counted
                     log.exception('an error after the results of a frame were published')
             self.publishing.end()
-            if has_room:
+            if outcome.publish is not None:
                 self._room.put(None)
 
-    def _publish(self, lane: Lane, frame: Frame, result: Any, ready_ns: int) -> bool:
+    def _publish(self, outcome: _Outcome) -> bool:
+        lane, frame, publish = outcome.lane, outcome.frame, outcome.publish
+        if outcome.result is None or publish is None:
+            return False
         try:
-            lane.publish(frame, result)
+            publish(frame, outcome.result)
         except Exception as error:  # the next result may succeed
             if self._left:
                 return False
@@ -300,7 +300,7 @@ class Pipeline:
             told = f'{lane.name}: publishing failed: {printable(error)}'
             lane.fail(PerceptionError(told), frame)
             return False
-        lane.published(frame, ready_ns)
+        lane.published(frame, outcome.ready_ns)
         return True
 
 

@@ -78,17 +78,32 @@ class Slot(ABC, Generic[T]):
             self._changed.notify_all()  # takers, and those that wait for a taker
             return left_out
 
-    def take(self) -> T | None:
-        """The next item, waiting for one; None once the slot is closed."""
-        return self.take_within(None)
+    def take(self, unless: Callable[[], bool] = lambda: False) -> T | None:
+        """The next item, waiting for one; None once the slot is closed.
 
-    def take_within(self, timeout_s: float | None) -> T | None:
+        Also None as soon as `unless` holds; who makes it hold calls `nudge`.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._count() or self._closed or unless())
+            return self._pop()
+
+    def nudge(self) -> None:
+        """Have those that wait look again whether they are still to."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def take_within(self, timeout_s: float) -> T | None:
         """Like `take`, but also None if no item comes in time."""
         with self._changed:
             self._changed.wait_for(lambda: self._count() or self._closed, timeout_s)
             return self._pop()
 
-    def take_together(self, most: int, patience: Callable[[T], tuple[int, float]]) -> list[T]:
+    def take_together(
+        self,
+        most: int,
+        patience: Callable[[T], tuple[int, float]],
+        unless: Callable[[], bool] = lambda: False,
+    ) -> list[T]:
         """The next items, waiting for the first one; empty once the slot is closed.
 
         Parameters
@@ -98,9 +113,11 @@ class Slot(ABC, Generic[T]):
         patience : callable
             Called as patience(item) with the first one: how many items are worth waiting for, and
             how long, seconds. Meanwhile it waits like the others, so a newer one may replace it.
+        unless : callable
+            See `take`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._count() or self._closed)
+            self._changed.wait_for(lambda: self._count() or self._closed or unless())
             if 0 < self._count() < most:
                 wanted, wait_s = patience(self._first())
                 wanted = min(wanted, most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jetson_perception.cuda.binding import BINDING
 from jetson_perception.errors import PerceptionError
 from jetson_perception.pipeline.worker import NewestWorker
 
@@ -70,7 +71,7 @@ class UploadAhead:
 
     def _run(self, frame: Uploadable) -> None:
         try:
-            with self._device.pushed():
+            with BINDING.working(), self._device.pushed():
                 frame.upload(self._frames)
         except PerceptionError:
             pass  # the lane that takes the frame meets the problem again, and reports it

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two log lines about frames that failed, and for which one failure is news.
 LOG_EVERY_S = 5.0
+#: What diagnostics say of an engine whose parameter `enable` is false.
+DISABLED = 'disabled: it takes no image'
 
 
 class LaneReports:
@@ -124,7 +126,7 @@ class LaneReports:
             'frames received': counts.received + rejected,
             'frames processed': counts.processed,
             'frames skipped (a newer one came)': counts.skipped,
-            'frames left out (max_rate, every)': counts.left_out,
+            'frames left out (enable, max_rate, every)': counts.left_out,
             'frames failed': failed,
             'last error': self.last_error or 'none',
         }
@@ -132,6 +134,8 @@ class LaneReports:
         name = f'{self._node.get_fully_qualified_name()}: {lane.name}{self._label}'
         if lane.activity.is_stuck():
             return diagnostics.status(diagnostics.ERROR, name, lane.activity.describe(), values)
+        if not lane.pace.is_enabled:
+            return diagnostics.status(diagnostics.OK, name, DISABLED, values)
         silence = source.silence()
         if silence:
             # What it tells is of when images came.

@@ -63,6 +63,14 @@ class LeftBehindThreads:
         if stuck:
             raise PerceptionError(f'{stuck}. What it hung in may be broken: restart this node')
 
+    def refuse_while_at_work(self) -> None:
+        """Raise PerceptionError while a thread that was left behind still uses the engines."""
+        at_work = self.at_work()
+        if at_work:
+            raise PerceptionError(
+                f'{at_work}; try again when it has, or restart this node if it never does'
+            )
+
     def settle(self) -> None:
         """Close what the threads have let go of by now."""
         self._left = [left for left in self._left if not left.settle()]

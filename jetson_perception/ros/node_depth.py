@@ -143,11 +143,19 @@ class SpatialPublishers:
         self._publishers = publishers
         camera.add(publishers)
 
+    def renewed(self, topics: Sequence[ResultTopic]) -> SpatialPublishers:
+        """The same publishers for another model's results; raises ModelError for other topics."""
+        return SpatialPublishers(self._camera, self._publishers.renewed(topics))
+
+    def retire(self) -> None:
+        """Be looked after no more; the publishers remain."""
+        self._camera.remove(self._publishers)
+
     def offer(self, frame: Frame, result: Any) -> None:
         """Have a result located and published, if somebody wants that; never waits."""
         self._camera.offer(self._publishers, frame, result)
 
     def destroy(self) -> None:
         """Take the topics down."""
-        self._camera.remove(self._publishers)
+        self.retire()
         self._publishers.destroy()

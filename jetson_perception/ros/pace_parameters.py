@@ -11,6 +11,11 @@ from jetson_perception.ros.parameters import param
 class PaceParams:
     """How many of its images an engine takes, to spare a battery or a GPU that others need."""
 
+    enable: bool = param(
+        True,
+        'Whether the engine takes images; false: none, so it computes and publishes nothing until '
+        'it is set again. The service `enable` sets it.',
+    )
     max_rate: float = param(
         0.0,
         'The most images a second that the engine takes, Hz, spread evenly; 0: as many as come '

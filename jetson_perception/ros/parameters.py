@@ -72,12 +72,14 @@ class Parameters(Generic[P]):
         self._configured = configured
         self._may_open = may_open
         self._specs = parameter_specs(cls, self._prefix)
+        #: The field that `put` is setting; '' at all other times.
+        self._putting = ''
         #: What is wrong with values that only their user can judge, such as names of a model's
         #: classes; empty when nothing is. Set only while there is such a user.
         self.check: Callable[[P], str] | None = None
         values = {name: self._declare(name) for name in self._specs}
         self.value: P = self._mended(cls(**values))
-        self._under_old_names = self._given_under_old_names()
+        self._under_old_names = _given_under_old_names(node, self.names)
         node.add_on_set_parameters_callback(self._on_set)
         # Another dataclass of the node may refuse the values that this one accepts, so they are
         # used only when all have accepted them. Humble lacks the callback that says so.
@@ -101,6 +103,23 @@ class Parameters(Generic[P]):
     def problems(self) -> list[str]:
         """One text for each value that was wrong at start and has not been corrected since."""
         return [printable_line(problem) for problem in self._problems.values()]
+
+    def full_name(self, field: str) -> str:
+        """The name of a field's parameter."""
+        return self._specs[field].name
+
+    def put(self, field: str, value: Any) -> None:
+        """Have a parameter say what the node uses by now, whoever may set it otherwise."""
+        spec = self._specs[field]
+        self._putting = field
+        try:
+            self._node.set_parameters([Parameter(spec.name, spec.kind, value)])
+        finally:
+            self._putting = ''
+
+    def refusal_to_open(self, field: str) -> str:
+        """Why the graph may not set what the node opens; empty where it may."""
+        return '' if self._may_open() else _set_at_start(self._node, self._specs[field].name)
 
     def require_new_names(self) -> None:
         """Check that no parameter was given at start under its old name.
@@ -149,20 +168,6 @@ class Parameters(Generic[P]):
     def was_refused(self, name: str) -> bool:
         """Whether this is one of these parameters, was wrong at start, and still is."""
         return self._field(name) in self._problems
-
-    def _given_under_old_names(self) -> dict[str, str]:
-        """For each parameter that was given under an old name alone, what to tell the user."""
-        overrides = self._node._parameter_overrides
-        texts = {}
-        for old, given in overrides.items():
-            new = new_parameter(old, self.names)
-            if new and new not in overrides:
-                texts[new] = (
-                    f'parameter {printable(old)} is now called {new}; set {new} to '
-                    f'{quoted(given.value)} instead, in the file or command that starts '
-                    f'{self._node.get_fully_qualified_name()}'
-                )
-        return texts
 
     def _declare(self, field: str) -> Any:
         spec = self._specs[field]
@@ -229,7 +234,7 @@ class Parameters(Generic[P]):
         changes = self._changes(parameters)
         for field, value in changes.items():
             problem = self._specs[field].choice_problem(value)
-            if not problem and value != getattr(self.value, field):
+            if not problem and field != self._putting and value != getattr(self.value, field):
                 problem = self._refusal(field)
             if problem:
                 return SetParametersResult(successful=False, reason=printable_line(problem))
@@ -268,22 +273,43 @@ class Parameters(Generic[P]):
 
     def _refusal(self, field: str) -> str:
         """Why the parameter cannot be changed now, to whatever value; empty when it can."""
-        name, meta = self._specs[field].name, self._specs[field].meta
-        node = self._node.get_fully_qualified_name()
-        if meta['opens'] and not self._may_open():
-            return (
-                f'{name} names what {node} opens, so it is set as the node starts (launch '
-                f'argument, params file, -p), not from the ROS graph; restart the node with '
-                f'another {name}, or with the parameter {ALLOWS_CHANGES}:=true to set it while '
-                'the node runs'
+        spec = self._specs[field]
+        refusal = self.refusal_to_open(field) if spec.meta['opens'] else ''
+        if not refusal and spec.meta['at_configure'] and self._configured():
+            refusal = _set_before_configure(self._node, spec.name)
+        return refusal
+
+
+def _given_under_old_names(node: Node, names: list[str]) -> dict[str, str]:
+    """For each parameter that was given under an old name alone, what to tell the user."""
+    overrides = node._parameter_overrides
+    texts = {}
+    for old, given in overrides.items():
+        new = new_parameter(old, names)
+        if new and new not in overrides:
+            texts[new] = (
+                f'parameter {printable(old)} is now called {new}; set {new} to '
+                f'{quoted(given.value)} instead, in the file or command that starts '
+                f'{node.get_fully_qualified_name()}'
             )
-        if meta['at_configure'] and self._configured():
-            return (
-                f'{name} is used when the node configures; first call '
-                f'`ros2 lifecycle set {node} deactivate`, then `cleanup`, set it, and '
-                f'`configure` and `activate` again'
-            )
-        return ''
+    return texts
+
+
+def _set_at_start(node: Node, name: str) -> str:
+    return (
+        f'{name} names what {node.get_fully_qualified_name()} opens, so it is set as the node '
+        f'starts (launch argument, params file, -p), not from the ROS graph; restart the node '
+        f'with another {name}, or with the parameter {ALLOWS_CHANGES}:=true to set it while the '
+        'node runs'
+    )
+
+
+def _set_before_configure(node: Node, name: str) -> str:
+    return (
+        f'{name} is used when the node configures; first call `ros2 lifecycle set '
+        f'{node.get_fully_qualified_name()} deactivate`, then `cleanup`, set it, and `configure` '
+        'and `activate` again'
+    )
 
 
 def _using(default: Any) -> str:

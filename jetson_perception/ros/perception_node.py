@@ -22,6 +22,7 @@ from jetson_perception.pipeline import (
 from jetson_perception.process.start_times import START_TIMES
 from jetson_perception.ros.image_messages import stamp_ns
 from jetson_perception.ros.managed_node import ManagedNode
+from jetson_perception.ros.model_reload import ModelReload
 from jetson_perception.ros.node_camera import NodeCamera
 from jetson_perception.ros.node_input import NodeInput
 from jetson_perception.ros.node_models import NodeModels
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from diagnostic_msgs.msg import DiagnosticStatus
 
     from jetson_perception.ros.annotation import AnnotatedPublisher
+    from jetson_perception.ros.model_reload import Renewal
 
 #: How long transitions wait for the first runs of engines. What takes longer continues in the
 #: background.
@@ -64,6 +66,8 @@ class PerceptionNode(ManagedNode):
         self._annotated_params = self.declare(AnnotatedParams, 'annotated', is_listed=False)
         self._jpeg_params = self.declare(JpegParams, 'annotated.compressed', is_listed=False)
         self._models = NodeModels(self, self.adopt, self._on_late_models)
+        #: How models are opened anew.
+        self.reloads = ModelReload(self, self)
         steady_timer(self, 1.0, self._publish_stats)
 
     def openers(self) -> dict[str, Callable[..., Any]]:
@@ -73,13 +77,21 @@ class PerceptionNode(ManagedNode):
     def adopt(self, models: dict[str, Any]) -> None:
         """Take the models of `openers` over, and announce what they will publish."""
 
+    def models_in_use(self) -> dict[str, Any]:
+        """The models that the node has adopted, by the names that `openers` has."""
+        return {}
+
+    def renewal(self, name: str, model: Any) -> Renewal:
+        """An engine with another model; raises PerceptionError where it cannot have that."""
+        raise NotImplementedError
+
     def configure(self) -> None:
         """Make the inputs, and open the models.
 
         Waits for them unless an engine is being built, or it takes long.
         """
         START_TIMES.begin_again()
-        self._refuse_while_left_at_work()
+        self.left_behind.refuse_while_at_work()
         for index, each in enumerate(self.node_input.places()):
             # One by one: if one cannot be made, `cleanup` takes those before it down.
             self._cameras.append(NodeCamera(self, index, each.prefix, each.make))
@@ -97,6 +109,7 @@ class PerceptionNode(ManagedNode):
 
     def cleanup(self) -> None:
         """Cancel what is being built. A subclass also closes the models that it adopted."""
+        self.reloads.cancel()
         cameras, self._cameras = self._cameras, []
         for camera in cameras:
             camera.input.destroy()
@@ -107,6 +120,7 @@ class PerceptionNode(ManagedNode):
         """Cut openings, builds and first runs short."""
         super().end_soon()
         self._models.interrupt()
+        self.reloads.interrupt()
         pipeline = self._pipeline
         if pipeline is not None:
             pipeline.call_off()
@@ -121,8 +135,8 @@ class PerceptionNode(ManagedNode):
         return progress or self.left_behind.at_work(), {}
 
     def facts(self) -> dict[str, Any]:
-        """Where the images of a source come that the node reads itself."""
-        return self.node_input.facts()
+        """Where images of a source come that the node reads itself, and how a reload went."""
+        return {**self.node_input.facts(), **self.reloads.facts()}
 
     def trying_again(self) -> str:
         """Why a source that was lost, or is not there yet, is opened again now and then."""
@@ -130,7 +144,7 @@ class PerceptionNode(ManagedNode):
 
     def hang(self) -> str:
         """What has not returned of an opening, a lane, the publisher, a drawing or the input."""
-        watched = self._models.activities
+        watched = self._models.activities + self.reloads.activities
         if self._pipeline is not None:
             watched += self._pipeline.activities
         for camera in self._cameras:
@@ -140,14 +154,6 @@ class PerceptionNode(ManagedNode):
             *(camera.input.hang() for camera in self._cameras),
         )
         return next(filter(None, hangs), '')
-
-    def _refuse_while_left_at_work(self) -> None:
-        """Raise if a thread that was left behind still uses the engines."""
-        at_work = self.left_behind.at_work()
-        if at_work:
-            raise PerceptionError(
-                f'{at_work}; try again when it has, or restart this node if it never does'
-            )
 
     def make_lanes(self) -> list[Lane]:
         """Lanes for the models that `configure` opened."""
@@ -185,12 +191,16 @@ class PerceptionNode(ManagedNode):
 
     def frame_rates(self, frame: Frame) -> dict[str, float]:
         """Results a second of each lane, by its name, of the camera that a frame came from; Hz."""
-        lanes = self._pipeline.lanes if self._pipeline else ()
-        return {lane.name: lane.records[frame.input_index].frame_rate() for lane in lanes}
+        return {lane.name: lane.records[frame.input_index].frame_rate() for lane in self.lanes}
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What runs the engines; none while the node is not active."""
+        return self._pipeline.lanes if self._pipeline else ()
 
     def activate(self) -> None:
         """Start the threads and the input, in this order."""
-        self._refuse_while_left_at_work()
+        self.left_behind.refuse_while_at_work()
         self._models.adopt_opened()  # they may be there before the executor hears of it
         if not self._models.ready and not self._models.opening:
             raise PerceptionError(self.problem or 'the engines are not ready')
@@ -207,7 +217,7 @@ class PerceptionNode(ManagedNode):
         lanes = self.make_lanes()
         time_s = _recorded_s if every_frame else arrival_s
         for lane in lanes:
-            lane.refine = self._refine(lane)
+            lane.refine = self.refinement(lane)
             lane.pace = Pace(partial(self.how_often, lane), time_s)
         cameras = self._cameras
         self._pipeline = pipeline = Pipeline(
@@ -228,7 +238,8 @@ class PerceptionNode(ManagedNode):
         for camera in cameras:
             camera.start(pipeline.offer)
 
-    def _refine(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
+    def refinement(self, lane: Lane) -> Callable[[Frame, Any], Any] | None:
+        """What a lane's results of all cameras pass, each by `refiner`."""
         refiners = [self.refiner(lane) for _ in self._cameras]
         refine = tuple(each for each in refiners if each is not None)
         if len(refine) < len(refiners):
@@ -263,6 +274,7 @@ class PerceptionNode(ManagedNode):
             camera.close()
         self.node_input.close()
         self._pipeline = None
+        self.reloads.lanes_ended()
 
     def on_frame_error(self, error: PerceptionError) -> None:
         """Tell of a frame that came to nothing, whichever camera's; from any thread."""

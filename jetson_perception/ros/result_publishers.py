@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jetson_perception.errors import ModelError
 from jetson_perception.ros import qos
 
 if TYPE_CHECKING:
@@ -29,9 +30,27 @@ class ResultPublishers:
 
     def __init__(self, node: Node, topics: Sequence[ResultTopic], prefix: str = '') -> None:
         self._node = node
+        self._topics = tuple(topics)
         self._publishers = [
             (self._create(f'{prefix}{topic.name}', topic), topic.fill) for topic in topics
         ]
+
+    def renewed(self, topics: Sequence[ResultTopic]) -> ResultPublishers:
+        """The same publishers for another model's results; only one of both is to be destroyed.
+
+        Raises
+        ------
+        ModelError
+            When the model has other topics.
+        """
+        require_topics([topic.name for topic in self._topics], [topic.name for topic in topics])
+        other = ResultPublishers(self._node, ())
+        other._topics = tuple(topics)
+        other._publishers = [
+            (publisher, topic.fill)
+            for (publisher, _), topic in zip(self._publishers, topics, strict=True)
+        ]
+        return other
 
     def publish(self, result: Any, header: Any) -> None:
         """Publish one result, with its image's header."""
@@ -50,4 +69,19 @@ class ResultPublishers:
     def _create(self, name: str, topic: ResultTopic) -> Any:
         return self._node.create_publisher(
             topic.message_type, name, **qos.overridable(qos.RESULTS)
+        )
+
+
+def require_topics(before: Sequence[str], after: Sequence[str]) -> None:
+    """Check that another model publishes what the one before it did.
+
+    Raises
+    ------
+    ModelError
+        When it does not.
+    """
+    if list(before) != list(after):
+        raise ModelError(
+            f'its results are {", ".join(after) or "none"}; the topics that there are: '
+            f'{", ".join(before) or "none"}'
         )

@@ -32,7 +32,7 @@ def models_of(node: str) -> list[str]:
 
 
 def open_node_model(
-    node: str, params: Any, *, task: str = '', cameras: int = 1, **building: Any
+    node: str, params: Any, *, task: str = '', cameras: int = 1, model: str = '', **building: Any
 ) -> Model[Any, Any]:
     """Open a model for a node, which refuses those of other nodes.
 
@@ -46,6 +46,8 @@ def open_node_model(
         What the user says that the model does; empty or 'auto' for what the model says.
     cameras : int
         How many images may come together; the model's `batch` says how many of them it takes.
+    model : str
+        Another file than `params` name.
     building
         `progress` and `cancel` of a build.
 
@@ -59,8 +61,8 @@ def open_node_model(
     said: dict[str, Any] = {}
     for each in tasks_of(node):
         said |= each.overrides(params)
-    model = open_model(
-        params.model,
+    opened = open_model(
+        model or params.model,
         runtime=params.runtime,
         threads=params.threads,
         precision=params.precision,
@@ -69,5 +71,5 @@ def open_node_model(
         node=node,
         **building,
     )
-    model.batch = most_together(model, cameras)
-    return model
+    opened.batch = most_together(opened, cameras)
+    return opened

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError
-from jetson_perception.model_info import did_you_mean
+from jetson_perception.model_info import near_names
 from jetson_perception.printable import listed, quoted
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _ids(name: str, class_names: Sequence[str], parameter: str) -> list[int]:
     if not class_names and unnamed and int(unnamed[1]) < MAX_CLASSES:
         ids = [int(unnamed[1])]
     if not ids:
-        hint = did_you_mean(name, tuple(class_names)) or f'; {_known(class_names)}'
+        near = [quoted(each) for each in near_names(name, class_names)]
+        hint = f'; did you mean {" or ".join(near)}?' if near else f'; {_known(class_names)}'
         raise ParameterError(
             f'{parameter} has {quoted(name)}, but the model has no class of that name{hint}',
             parameter,

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from jetson_perception.cuda.binding import Binding
+from jetson_perception.cuda.binding import Binding, Turn
 
 DEADLINE_S = 30.0
 
@@ -106,3 +106,41 @@ def test_an_error_gives_it_back(binding, run):
 
     run(bind)
     assert got.wait(DEADLINE_S)
+
+
+def test_who_binds_waits_for_those_at_work_and_has_them_pause(binding, run):
+    order, turn = [], Turn(binding)
+    turn.begin()
+    turn.begin()  # it is at work already
+    assert not turn.is_to_end
+
+    def bind():
+        with binding, binding, binding.working():  # what it works itself holds nobody up
+            order.append('bound')
+
+    binder = run(bind)
+    while not turn.is_to_end:
+        binder.join(0.001)
+    assert order == []
+    turn.end()
+    turn.end()
+    turn.begin()
+    order.append('went on')
+    turn.end()
+    binder.join(DEADLINE_S)
+    assert order == ['bound', 'went on']
+    assert binding.alone_s > 0
+    assert not binding.is_wanted
+
+
+def test_lanes_work_side_by_side_and_beside_those_that_load(binding, run):
+    together = threading.Barrier(3, timeout=DEADLINE_S)
+
+    def work():
+        with binding.working():
+            together.wait()
+
+    for _ in range(2):
+        run(work)
+    with binding.loading():
+        together.wait()

@@ -55,7 +55,7 @@ def test_each_engine_at_its_own_pace(peer, start, tmp_path):
     assert told.frames_left_out == told.frames_received - told.frames_processed
     assert told.frames_processed == -(-told.frames_received // 3)
     assert told.frames_skipped == told.frames_lost == 0
-    key = 'frames left out (max_rate, every)'
+    key = 'frames left out (enable, max_rate, every)'
     status = peer.wait_for_status(
         'yolo_node: pose', lambda status: value_of(status, key) != '0', 'frames left out'
     )

@@ -328,7 +328,9 @@ class TestParameters:
 
         found = peer.wait_for(offered, 'the classes')
         assert not state.closed
-        assert set(found) == {'det.score_threshold', 'det.iou_threshold', 'det.classes'}
+        thresholds = {'det.score_threshold', 'det.iou_threshold'}
+        assert set(found) == {'det.classes', 'det.enable', *thresholds}
+        assert (found['det.enable']['kind'], found['det.enable']['value']) == ('switch', True)
         score = found['det.score_threshold']
         assert (score['kind'], score['value'], score['from'], score['to']) == (
             ('number', 0.25, 0.0, 1.0)
@@ -339,11 +341,14 @@ class TestParameters:
         chosen = found['det.classes']['choices'][:1]
         assert browser.set_parameter(name, 'det.classes', chosen)[0] == 200
         assert peer.get_parameter('yolo_node', 'det.score_threshold') == 0.5
+        assert browser.set_parameter(name, 'det.enable', False)[0] == 200
+        assert peer.get_parameter('yolo_node', 'det.enable') is False
         assert list(peer.get_parameter('yolo_node', 'det.classes')) == chosen
 
         for parameter, value, told in (
             ('det.score_threshold', 2.0, 'refuses det.score_threshold'),
             ('det.score_threshold', '0.5', 'has to be a number'),
+            ('det.enable', 1, 'has to be true or false'),
             ('det.score_threshold', True, 'has to be a number'),
             ('det.classes', ['no such class'], 'refuses det.classes'),
             ('det.score_threshold', 10**400, 'has to be a number'),

@@ -9,6 +9,7 @@ from pipeline.standin_device_path import StandInPath
 from pipeline.waiting import DEADLINE_S, wait_until
 from tracing.recordings import recorded
 
+from jetson_perception.cuda.binding import BINDING
 from jetson_perception.errors import CudaError, ImageError, ModelError
 from jetson_perception.pipeline import (
     Counts,
@@ -140,7 +141,7 @@ def script(lane, *frames):
     waiting = list(frames)
     for each in waiting:
         each.share(each.header, 1, TensorPool())
-    lane.slot.take = lane.slot.poll = lambda: waiting.pop(0) if waiting else None
+    lane.slot.take = lane.slot.poll = lambda *_: waiting.pop(0) if waiting else None
     return waiting
 
 
@@ -574,7 +575,7 @@ class TestWhenTheNextFrameIsTaken:
             each.share(each.header, 1, TensorPool())
         clock.coming.append(second)
         waiting = [first]
-        lane.slot.take = lambda: waiting.pop(0) if waiting else None
+        lane.slot.take = lambda *_: waiting.pop(0) if waiting else None
         lane.slot.poll = lambda: None
         setup.start(lane)
         assert [lane.publish.next()[1] for _ in range(2)] == [1, 2]
@@ -665,3 +666,91 @@ def test_several_inputs_are_counted_and_timed_apart(setup):
         stages = record.times.summary()
         assert {'upload', 'preprocess', 'inference', 'publish'} <= stages.keys()
         assert {stage.samples for stage in stages.values()} == {count}
+
+
+class TestAnotherModel:
+    def ask(self, setup, lane, path):
+        decided = queue.Queue()
+        successor = setup.lane(path, publish=lane.publish)
+        lane.succession.request(lane, successor, decided.put)
+        return decided
+
+    def test_it_takes_over_when_no_frame_is_under_way(self, setup):
+        old, new = setup.path(held=True), setup.path(key='another size')
+        lane = setup.lane(old)
+        pipeline = setup.start(lane)
+        pipeline.offer(frame(1))
+        old.wait_until_waited_for()
+        decided = self.ask(setup, lane, new)
+        pipeline.offer(frame(2))
+        assert decided.empty()
+        old.go.set()
+        assert decided.get(timeout=DEADLINE_S) is None
+        assert [lane.publish.next()[1] for _ in range(2)] == [1, 2]
+        assert [entry[1] for entry in old.log if entry[0] == 'finish'][:1] == [1]
+        assert new.bound == old.bound == ['lane det']
+        for number in (3, 4, 5):
+            pipeline.offer(frame(number))
+            assert lane.publish.next() == (number, number)
+        assert ('finish', 5) in new.log
+        assert ('begin', 3) not in old.log
+        wait_until(lambda: lane.counts == Counts(received=5, processed=5))
+
+    def test_other_lanes_share_its_tensors_as_before(self, setup):
+        """Back and forth: what no lane takes any more is released, or the fixture complains."""
+        paths = [setup.path(key=key) for key in ('a', 'a', 'b', 'a')]
+        lanes = [setup.lane(path, name) for path, name in zip(paths, ('one', 'two'), strict=False)]
+        pipeline = setup.start(*lanes)
+        for round_, path in enumerate([None, *paths[2:]]):
+            if path is not None:
+                assert self.ask(setup, lanes[0], path).get(timeout=DEADLINE_S) is None
+            for number in range(3):
+                pipeline.offer(frame(1 + 3 * round_ + number))
+                for lane in lanes:
+                    assert lane.publish.next()[1] == 1 + 3 * round_ + number
+        assert lanes[0].input.kind == lanes[1].input.kind
+        slots = lanes[0].input.frames._slots
+        assert max(len(slot._tensors) for slot in slots) <= 2
+
+    def test_one_that_cannot_be_bound_changes_nothing(self, setup):
+        lane = setup.lane(setup.path())
+        pipeline = setup.start(lane)
+        broken = setup.path()
+        broken.raises['bind', 0] = ModelError('no memory')
+        assert 'no memory' in str(self.ask(setup, lane, broken).get(timeout=DEADLINE_S))
+        on_the_cpu = Lane('det', OnTheCpu(), lane.publish)
+        decided = queue.Queue()
+        lane.succession.request(lane, on_the_cpu, decided.put)
+        assert 'another device' in str(decided.get(timeout=DEADLINE_S))
+        pipeline.offer(frame(1))
+        assert lane.publish.next() == (1, 1)
+
+
+def test_a_lane_that_is_never_idle_pauses_for_an_engine_that_binds(setup):
+    path = setup.path(held=True)
+    lane = setup.lane(path)
+    pipeline = setup.start(lane)
+    pipeline.offer(frame(1))
+    path.wait_until_waited_for()
+    at = []
+
+    def bind():
+        with BINDING:
+            at.append(list(path.log))
+            pipeline.offer(frame(3))  # it waits
+
+    binder = threading.Thread(target=bind)
+    binder.start()
+    wait_until(lambda: BINDING.is_wanted)
+    pipeline.offer(frame(2))
+    path.go.set()
+    binder.join(DEADLINE_S)
+    # What was under way is finished by then, and nothing was begun behind it.
+    (log,) = at
+    assert [number for what, number in log if what == 'begin'] == [
+        number for what, number in log if what == 'finish'
+    ]
+    results = [lane.publish.next()[1]]
+    while results[-1] != 3:
+        results.append(lane.publish.next()[1])
+    assert results[0] == 1

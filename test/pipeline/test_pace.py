@@ -16,6 +16,7 @@ class Wanted:
 
     every: int = 1
     max_rate: float = 0.0
+    enable: bool = True
 
     def __call__(self):
         return self
@@ -80,3 +81,15 @@ def test_the_time_is_the_one_that_is_given():
     pace = Pace(Wanted(max_rate=10.0), lambda frame: frame.header)
     frames = [Frame(lambda: None, header=index / 10) for index in range(10)]
     assert all(pace.takes(frame) for frame in frames)
+
+
+def test_who_is_disabled_takes_none_and_then_the_next_one():
+    wanted = Wanted(every=1000, max_rate=0.001)
+    pace = Pace(wanted)
+    assert taken(pace, 5) == [0]
+    wanted.enable = False
+    assert taken(pace, 5, 1.0) == []
+    assert not pace.is_enabled
+    wanted.enable = True
+    assert taken(pace, 5, 2.0) == [0]
+    assert pace.is_enabled

@@ -183,6 +183,7 @@ def test_of_a_bunch_an_engine_takes_what_it_has_time_for(started, frame_ms, most
 class EverySecond:
     """A lane that takes every second frame."""
 
+    enable = True
     every = 2
     max_rate = 0.0
 
@@ -219,6 +220,24 @@ def test_a_frame_that_waits_for_a_busy_engine_is_replaced_even_by_one_to_leave_o
     assert [published.next(), published.next()] == [(1, 1), (4, 4)]
     wait_until(lambda: lane.counts.processed == 2)
     assert not lane.counts.under_way
+
+
+def test_a_lane_that_is_disabled_leaves_the_frame_that_waits_as_it_is(started):
+    class Disabled:
+        enable, every, max_rate = True, 1, 0.0
+
+    published, model = Published(), Model(held=True)
+    lane = Lane('det', model, published)
+    lane.pace = Pace(Disabled)
+    pipeline = started(lane)
+    pipeline.offer(frame(1))
+    model.wait_until_begun()
+    pipeline.offer(frame(2))
+    Disabled.enable = False
+    pipeline.offer(frame(3))
+    model.go.set()
+    assert [published.next(), published.next()] == [(1, 1), (2, 2)]
+    wait_until(lambda: lane.counts == Counts(received=3, processed=2, left_out=1))
 
 
 def test_a_frame_that_is_left_out_is_settled_where_every_frame_is(started):

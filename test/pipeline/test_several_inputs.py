@@ -286,7 +286,7 @@ def test_in_order_where_every_frame_is_processed(started):
 
 def test_each_input_at_its_own_pace(started):
     class EverySecond:
-        every, max_rate = 2, 0.0
+        enable, every, max_rate = True, 2, 0.0
 
     cameras = started()
     cameras.lane.pace = Pace(EverySecond)

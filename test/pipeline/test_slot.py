@@ -1,5 +1,6 @@
 """The newest item wins, and closing ends whoever waits."""
 
+import queue
 import threading
 
 import pytest
@@ -275,3 +276,22 @@ def test_a_queue_gives_items_in_order_and_returns_those_that_do_not_fit():
     assert slot.put('e') is None
     assert slot.close() == ['c', 'e']
     assert slot.poll() is None
+
+
+def test_who_takes_is_told_to_look_up(slot):
+    wanted = threading.Event()
+    taken = queue.Queue()
+    for take in (
+        lambda: slot.take(wanted.is_set),
+        lambda: slot.take_together(2, lambda item: (1, 0.0), wanted.is_set),
+    ):
+        wanted.clear()
+        thread = threading.Thread(target=lambda take=take: taken.put(take()))
+        thread.start()
+        slot.nudge()  # without a reason it goes on waiting
+        wanted.set()
+        slot.nudge()
+        thread.join(DEADLINE_S)
+        assert not taken.get(timeout=DEADLINE_S)
+        slot.put('item')
+        assert take() in ('item', ['item'])

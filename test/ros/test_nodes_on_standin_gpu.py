@@ -188,3 +188,23 @@ def test_a_gpu_that_fails_makes_the_node_inactive_and_it_ends_without_a_trace(
 
     peer.spin_until(inactive)
     assert peer.node._diagnose()[0].message == 'det stopped: an illegal memory access'
+
+
+def test_a_model_is_opened_anew_while_images_come(start, tmp_path):
+    path = detector(tmp_path / 'model.onnx', ((32, 32, 20, 10, 1, 0.75),), size_wh=(64, 64))
+    peer = start(YoloNode, det__model=str(path), det__runtime='onnxruntime_cuda')
+    (lane,) = peer.lanes()
+    answers = peer.hear('det/detections', Detection2DArray)
+    pixels = np.zeros((96, 128), np.uint8)
+    peer.ask('image', ImageMessage().fill(pixels, 'mono8', header()), answers)
+    for score, size_wh in ((0.5, (96, 32)), (0.875, (64, 64))):
+        detector(path, ((32, 16, 20, 10, 1, score),), size_wh=size_wh)
+        told = []
+        peer.node.reloads.begin('det', lambda ok, text, told=told: told.append((ok, text)))
+        peer.spin_until(lambda told=told: told)
+        assert told[0][0], told
+        assert 'engines on the GPU paused for' in told[0][1]
+        assert peer.lanes() == (lane,)
+        answers.clear()
+        answer = peer.ask('image', ImageMessage().fill(pixels, 'mono8', header()), answers)
+        assert answer.detections[0].results[0].hypothesis.score == score

@@ -270,7 +270,7 @@ class OnnxRuntimeCudaEngine:
         self._require_open()
         require_tensor(self.info.path, self.inputs[0], tensor)
         if self._may_enqueue():
-            with self.device.pushed():
+            with BINDING.working(), self.device.pushed():
                 return self._staged().run(tensor, self.enqueue, self.stream)
         # A first run allocates, and plans convolutions for long: beside those of other engines.
         with BINDING.loading(), self.device.pushed():

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jetson_perception.cuda import CudaDevice, Resources
+from jetson_perception.cuda.binding import BINDING
 from jetson_perception.engines.base import CudaEngine
 from jetson_perception.engines.image_input import require_tensor
 from jetson_perception.engines.tensor_memory import check_tensor_memory
@@ -142,9 +143,10 @@ class TensorRTEngine(CudaEngine):
         require_tensor(self._path, self.inputs[0], tensor)
         with self.device.pushed():
             self.bind_thread()
-            self._buffers.upload(tensor, self.stream)
-            self.enqueue()
-            return self._buffers.download(self.stream)
+            with BINDING.working():
+                self._buffers.upload(tensor, self.stream)
+                self.enqueue()
+                return self._buffers.download(self.stream)
 
     def interrupt(self) -> None:
         """Do nothing: a GPU finishes what it has begun."""

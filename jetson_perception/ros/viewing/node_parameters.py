@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 THRESHOLDS = ('score_threshold', 'iou_threshold')
 CLASSES = 'classes'
+ENABLE = 'enable'
 _MOST_PARAMETERS = 64
 _MOST_CLASSES = 1000
 _MOST_NAME = 300
@@ -134,7 +135,7 @@ class NodeParameters:
 
 def is_for_the_page(name: str) -> bool:
     """Whether the page may set a parameter of this name."""
-    return name.rpartition('.')[2] in {*THRESHOLDS, CLASSES}
+    return name.rpartition('.')[2] in {*THRESHOLDS, CLASSES, ENABLE}
 
 
 def _shown(name: str, descriptor: ParameterDescriptor, value: Any) -> dict[str, Any] | None:
@@ -147,6 +148,10 @@ def _shown(name: str, descriptor: ParameterDescriptor, value: Any) -> dict[str, 
             return None
         chosen = [printable(each, 100) for each in (value or [])[:_MOST_CLASSES] if each]
         return {**told, 'kind': 'classes', 'value': chosen}
+    if name.rpartition('.')[2] == ENABLE:
+        if descriptor.type != ParameterType.PARAMETER_BOOL:
+            return None
+        return {**told, 'kind': 'switch', 'value': bool(value)}
     if descriptor.type != ParameterType.PARAMETER_DOUBLE:
         return None
     limits = descriptor.floating_point_range
@@ -168,6 +173,10 @@ def _parameter(name: str, value: Any) -> Parameter:
             if not _can_be_sent(each):
                 raise ParameterError(f'{shown}: {quoted(each)} is no name of a class', shown)
         return Parameter(name, Parameter.Type.STRING_ARRAY, value)
+    if name.rpartition('.')[2] == ENABLE:
+        if not isinstance(value, bool):
+            raise ParameterError(f'{shown} has to be true or false', shown)
+        return Parameter(name, Parameter.Type.BOOL, value)
     number = _number(value)
     if number is None:
         raise ParameterError(f'{shown} has to be a number, not {quoted(value)}', shown)

@@ -30,6 +30,7 @@ function grouped(parameters) {
 function control(parameter) {
   if (parameter.kind === 'number') return slider(parameter);
   if (parameter.kind === 'classes') return toggles(parameter);
+  if (parameter.kind === 'switch') return toggle(parameter);
   return element('p', { class: 'muted' }, parameter.value);
 }
 
@@ -54,6 +55,16 @@ function slider(parameter) {
     'span', { id: `${id}-about`, class: 'visually-hidden' }, parameter.description);
   return element('div', { class: 'slider', title: parameter.description },
     element('label', { for: id }, parameter.name), input, shown, about);
+}
+
+function toggle(parameter) {
+  const box = element('input', { type: 'checkbox' });
+  box.checked = parameter.value;
+  box.addEventListener('change', async () => {
+    if (!await set(parameter, box.checked)) box.checked = !box.checked;
+  });
+  return element('div', { class: 'classes', title: parameter.description },
+    element('label', {}, box, element('span', {}, parameter.name)));
 }
 
 // None chosen publishes all classes, as the parameter has it.
