@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from jetson_perception.errors import PerceptionError
 from jetson_perception.installing import pip_install
+from jetson_perception.printable import printable
 from jetson_perception.ros.recording.arguments import (
     has_rosbag2,
     new_folder,
@@ -30,13 +31,16 @@ def main(args: Sequence[str] | None = None) -> None:
     folder = new_folder(options.folder)
     by_rosbag2 = options.recorder == 'rosbag2' or (options.recorder == 'auto' and has_rosbag2())
     if by_rosbag2:
-        os.makedirs(options.folder, exist_ok=True)
         command = rosbag2_command(folder, options.topics)
-        os.execvp(command[0], command)
+        try:
+            os.makedirs(options.folder, exist_ok=True)
+            os.execvp(command[0], command)
+        except OSError as error:
+            raise SystemExit(f'ros2 bag cannot record into {printable(folder)}: {error}') from None
     try:
         from jetson_perception.ros.recording.recording import record
     except ModuleNotFoundError as error:
-        if error.name != 'rosbags':
+        if (error.name or '').partition('.')[0] != 'rosbags':
             raise
         raise SystemExit(
             'recording needs rosbag2 with MCAP (`sudo apt install '

@@ -1,5 +1,7 @@
 """`record` as launch files start it: what was published is in the bag, and plays back whole."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -71,6 +73,26 @@ def test_a_full_disk_is_said_before_anything_is_written(peer, tmp_path):
         assert wait_for_exit(node) == 1
         assert '64 MB are left free' in node.log.read_text()
         assert list((disk / 'bags').iterdir()) == []
+
+
+def test_rosbag2_gets_a_folder_that_is_new_and_the_topics(tmp_path):
+    """By a stand-in for the command ros2, as rosbag2 is not installed everywhere."""
+    ros2 = tmp_path / 'ros2'
+    ros2.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    ros2.chmod(0o755)
+    process = NodeProcess(
+        'record',
+        arguments=(str(tmp_path / 'bags'), '--topics', '^/a b$', '--recorder', 'rosbag2'),
+        environment={'PATH': f'{tmp_path}:{os.environ["PATH"]}'},
+    )
+    node = RunningProcess(process, tmp_path / 'log')
+    assert wait_for_exit(node) == 0
+    said = node.log.read_text().splitlines()
+    assert said[:4] == ['bag', 'record', '-s', 'mcap']
+    assert said[-2:] == ['-e', '^/a b$']
+    folder = said[said.index('-o') + 1]
+    assert folder.startswith(f'{tmp_path}/bags/2')
+    assert list((tmp_path / 'bags').iterdir()) == []
 
 
 COUNT = 30
