@@ -43,7 +43,7 @@ _MOST_FIELDS = 8
 _SESSION_S = 30 * 24 * 3600
 _CLOSING_S = 1.0
 #: What the end of videos may take: less than a process has to end, all in all.
-_RECORDED_S = 1.2
+_RECORDED_S = 1.5
 #: Parameters that are being set at once; more wait.
 _MOST_SETTING = 8
 
