@@ -161,9 +161,10 @@ def _running(kind: type, parameters: dict[str, Any]) -> Iterator[Any]:
 
 def _endpoint(name: str, kind: type, profile: QoSProfile | None = None) -> Endpoint:
     name = name.removeprefix(f'/{_NAMESPACE}/')
-    engine, _, rest = name.partition('/')
+    own = '~/' if name.startswith('~/') else ''
+    engine, _, rest = name.removeprefix(own).partition('/')
     if engine in _NETWORKS:
-        name = f'<engine>/{rest}'
+        name = f'{own}<engine>/{rest}'
     return Endpoint(name, _type(kind), '' if profile is None else qos_text(profile))
 
 

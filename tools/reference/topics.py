@@ -74,6 +74,15 @@ SUBSCRIBED = {
 }
 SERVICES = {
     '~/retry': 'Configures or opens again what failed, and activates.',
+    '~/enable': 'Has the engine take images, or none.',
+    '~/reload': 'Opens the model of the engine anew; the one before serves until then '
+    '([services](services.md)).',
+    '~/set_model': 'Opens another file, where `allow_source_changes` is set.',
+    '~/<engine>/enable': 'Has the engine take images, or none.',
+    '~/<engine>/set_classes': 'Has the engine publish only these classes.',
+    '~/<engine>/reload': 'Opens the model of the engine anew; the one before serves until then '
+    '([services](services.md)).',
+    '~/<engine>/set_model': 'Opens another file, where `allow_source_changes` is set.',
     '~/trace': 'What happens to frames, for [`jetson-perception trace`](tracing.md).',
     'set_camera_info': 'Writes a calibration to the file `calibration_output`, which only the '
     'start sets; without one it refuses.',
