@@ -76,12 +76,24 @@ def test_a_signal_in_the_middle_of_imports():
         assert program.interrupt()[:2] == (code, '')
 
 
-def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path):
+@pytest.mark.parametrize(
+    ('options', 'told'),
+    [
+        pytest.param([], '1 frame, milliseconds a frame', id='in_a_thread'),
+        pytest.param(
+            ['--sequential'],
+            'ends by force: MainThread in infer (engines/onnxruntime/cpu.py',
+            id='in_the_main_thread',
+        ),
+    ],
+)
+def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path, options, told):
     model = endless_segmentation(tmp_path / 'endless.onnx')
     for name, value in (('1.png', 0), ('2.png', 255)):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), value, np.uint8))
     pictures = (str(tmp_path / name) for name in ('1.png', '2.png'))
-    program = Program(str(COMMAND), 'run', str(model), *pictures, '--json', '--threads', '1')
+    command = [str(COMMAND), 'run', str(model), *pictures, '--json', '--threads', '1', *options]
+    program = Program(*command)
     lines = iter(program.process.stdout.readline, '')  # what is assumed of the model comes first
     result = next(line for line in lines if line.startswith('{'))
     assert json.loads(result)['source'].endswith('1.png')
@@ -90,7 +102,7 @@ def test_ctrl_c_in_an_inference_that_does_not_end(tmp_path):
     code, said, elapsed_s = program.interrupt()
     assert (code, elapsed_s < ENDED_S) == (130, True), said
     assert 'Traceback' not in said
-    assert 'ends by force: MainThread in infer (engines/onnxruntime/cpu.py' in said
+    assert told in said
 
 
 def cpu_s(pid):
