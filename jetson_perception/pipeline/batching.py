@@ -90,11 +90,7 @@ class Batching:
         unless : callable
             None is taken as soon as this holds; see `Slot.take`.
         """
-        most = self.most
-        if most == 1:
-            frame = slot.take(unless)
-            return [] if frame is None else [frame]
-        return slot.take_together(most, partial(self._worth_waiting, rhythms), unless)
+        return slot.take_together(self.most, partial(self._worth_waiting, rhythms), unless)
 
     def _worth_waiting(self, rhythms: Sequence[Rhythm], first: Frame) -> tuple[int, float]:
         """How many frames come together if the first one waits, and how long it may, seconds."""

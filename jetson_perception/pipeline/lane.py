@@ -240,7 +240,7 @@ class Lane:
         """
         other.model.bind_thread()
         self.model, self.publish, self.refine = other.model, other.publish, other.refine
-        self.batching, self._options = other.batching, other._options
+        self.batching, self._options, self.backlog = other.batching, other._options, Backlog()
 
     def process(self, frames: Sequence[Frame]) -> Iterator[tuple[Frame, Any]]:
         """Take frames through the stages together, and time these.
