@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jetson_perception.images.regions import Region
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Detections:
@@ -140,6 +142,46 @@ class Detections:
         trails = None if self.trails is None else self.trails * factors
         xyxy = self.xyxy * np.tile(factors, 2)
         return replace(self, xyxy=xyxy, keypoints=points, oriented=oriented, trails=trails)
+
+    def in_frame(self, region: Region, frame_wh: tuple[int, int]) -> Detections:
+        """The same in the pixels of the frame that `region`, which was searched, is a part of.
+
+        `instance_ids` get the frame's size, with 0 around the region.
+
+        Parameters
+        ----------
+        region : Region
+            The detections are in its pixels.
+        frame_wh : tuple of int
+            Width and height of the frame.
+
+        Raises
+        ------
+        ImageError
+            When the region is no part of such a frame.
+        """
+        region.require_inside(frame_wh)
+        if region.size_wh == frame_wh:
+            return self
+        offset = np.array((region.left, region.top), np.float32)
+        points, oriented, ids = self.keypoints, self.oriented, self.instance_ids
+        if points is not None:
+            points = points + np.append(offset, np.float32(0))
+        if oriented is not None:
+            oriented = oriented + np.append(offset, np.zeros(3, np.float32))
+        trails = None if self.trails is None else self.trails + offset
+        if ids is not None:
+            placed = np.zeros(frame_wh[::-1], ids.dtype)
+            placed[region.top : region.bottom, region.left : region.right] = ids
+            ids = placed
+        return replace(
+            self,
+            xyxy=self.xyxy + np.tile(offset, 2),
+            keypoints=points,
+            instance_ids=ids,
+            oriented=oriented,
+            trails=trails,
+        )
 
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""
