@@ -59,7 +59,7 @@ _BLOCK = (32, 8)
 _SIGNATURE = 'PiiiiiiiiPiiiiiiddPiii'
 
 # Cameras rarely change their image size; a source that always does must not fill the memory.
-_KEPT_PLANS = 64
+_KEPT_PLANS = 256
 
 
 @dataclass(frozen=True, slots=True)
