@@ -219,12 +219,16 @@ class Segmentation:
     tinted : ndarray, shape (h, w, 3), uint8, or None
         The image in BGR, tinted as by `drawing.draw_segmentation`, without a legend. None in the
         same cases as `colored`.
+    confidence : ndarray, shape (h, w), uint8, or None
+        How likely each pixel's class is, in 255ths, of the size of `mask`. None if it was not
+        requested, or the network gives class ids alone.
     """
 
     mask: NDArray[np.uint8]
     pixels: NDArray[np.int64]
     colored: NDArray[np.uint8] | None = None
     tinted: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.uint8] | None = None
 
     @property
     def ratio(self) -> NDArray[np.float64]:

@@ -173,6 +173,28 @@ def test_segmentation_equals_the_cpus(standin, tmp_path, options):
         assert not running.errors
 
 
+def test_confidence_comes_and_goes_with_who_wants_it(standin, tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    on_cpu = SegmentationModel.open(path, runtime='onnxruntime_cpu')
+    wants = {'options': SegmentationOptions()}
+    with Running(
+        SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: wants['options']
+    ) as running:
+        for number, size_wh in enumerate(SIZES * 2):
+            is_wanted = number % 3 > 0
+            wants['options'] = SegmentationOptions(confidence=is_wanted)
+            bgr = picture(number, size_wh)
+            found = running(Frame(lambda bgr=bgr: bgr))
+            assert (found.confidence is not None) == is_wanted
+            if is_wanted:
+                tensor, transform = on_cpu.preprocess(bgr)
+                outputs = on_cpu.infer(tensor)
+                expected = on_cpu.postprocess(outputs, transform, wants['options'])
+                same = found.mask == expected.mask
+                np.testing.assert_array_equal(found.confidence[same], expected.confidence[same])
+        assert not running.errors
+
+
 @pytest.mark.parametrize(
     ('shape', 'dtype'),
     [
