@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 SIZE_WH = (3840, 2160)
 HEIGHTS = (12, 24, 48)
-GRIDS = ((1, 1), (2, 2), (4, 4), (6, 5))
+GRIDS = ((1, 1), (2, 2), (4, 4), (6, 5), (8, 8))
 #: Places for objects across and down; each is far from its neighbors.
 PLACES = (12, 7)
 SAME = 0.5
