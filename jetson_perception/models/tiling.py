@@ -50,7 +50,9 @@ class TiledTransform:
 
 
 class TiledSearch:
-    """The stages of a model that searches images tile by tile. One thread at a time may call it.
+    """The stages of a model that searches images tile by tile.
+
+    One thread at a time may fit images, and as many as the engine takes may call `infer`.
 
     Parameters
     ----------
@@ -79,6 +81,8 @@ class TiledSearch:
         self._engine = engine
         self._preprocessor = preprocessor
         self._layout = layout
+        # An engine that several threads may call gives each call arrays of its own.
+        self._reuses_outputs = not getattr(engine, 'shareable', False)
         self._kept: list[list[NDArray[Any]]] = [[] for _ in range(tiles.count)]
 
     def preprocess(
@@ -109,7 +113,7 @@ class TiledSearch:
                 ]
             else:
                 of_tiles = [list(given)]
-            if first + len(some) < len(tensor):  # the engine may use its arrays again
+            if self._reuses_outputs and first + len(some) < len(tensor):
                 of_tiles = [self._keep(first + row, each) for row, each in enumerate(of_tiles)]
             for each in of_tiles:
                 outputs += each
