@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jetson_perception.images.regions import Region
+from jetson_perception.tasks.detection_options import MAX_CANDIDATES
 from jetson_perception.tasks.oriented_boxes import overlap
 from jetson_perception.tasks.results import Detections, enclosing
 
@@ -88,6 +89,10 @@ class _Pieces:
         counts = [len(each) for each in found]
         coarseness = [each.source_wh[0] / each.content_wh[0] for each in transforms]
         order = np.lexsort((-joined.score, np.repeat(coarseness, counts), is_cut))
+        if len(order) > MAX_CANDIDATES:
+            order = order[
+                np.sort(np.argsort(-joined.score[order], kind='stable')[:MAX_CANDIDATES])
+            ]
         corners = [(each.left, each.top, each.right, each.bottom) for each in regions]
         self.all = joined[order]
         self._found, self._regions, self._frame_wh = found, regions, frame_wh
@@ -99,6 +104,7 @@ class _Pieces:
 
     def groups(self) -> Iterator[list[int]]:
         """Rows that are of one object, the leading one first."""
+        same = self._same()
         free = np.ones(len(self.all), bool)
         for lead in range(len(free)):
             if not free[lead]:
@@ -106,8 +112,7 @@ class _Pieces:
             free[lead] = False
             members = [lead]
             for row in members:  # which grow: pieces may touch each other in a chain
-                matching = np.flatnonzero(free)
-                matching = matching[self._same(row, matching)]
+                matching = np.flatnonzero(free & same[row])
                 free[matching] = False
                 members += matching.tolist()
                 if not self._cut[lead]:
@@ -161,30 +166,39 @@ class _Pieces:
     def _are_parts(self, members: list[int]) -> bool:
         return len(members) > 1 and bool(self._cut[members[0]])
 
-    def _same(self, row: int, others: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which of other rows are of the object that a row is of."""
+    def _same(self) -> NDArray[np.bool_]:
+        """Which rows are of the same object as which, (n, n), symmetric."""
         found = self.all
-        may = self._tile[others] != self._tile[row]
+        left, top, right, bottom = np.ascontiguousarray(found.xyxy.T)
+        may: NDArray[np.bool_] = left[:, None] < right
+        may &= may.T  # they overlap in x
+        in_y = top[:, None] < bottom
+        may &= in_y & in_y.T
+        may &= self._tile[:, None] != self._tile
         if not self._agnostic:
-            may &= found.class_id[others] == found.class_id[row]
-        others_there = others[may]
-        mine, theirs = found.xyxy[row], found.xyxy[others_there]
-        is_cut = self._cut[others_there] | self._cut[row]
-        inside = _over_smaller(mine, theirs) >= _SAME
+            may &= found.class_id[:, None] == found.class_id
+        one, other = np.nonzero(np.triu(may, 1))
+        is_cut = self._cut[one] | self._cut[other]
+        same = is_cut & (_over_smaller(found.xyxy[one], found.xyxy[other]) >= _SAME)
         if found.oriented is not None:
-            turned = overlap(found.oriented[row : row + 1], found.oriented[others_there])[0]
-            agree = turned >= _SAME
+            overlaps = [
+                overlap(found.oriented[[first]], found.oriented[other[one == first]])[0]
+                for first in np.unique(one)
+            ]
+            same |= np.concatenate([*overlaps, np.empty(0)]) >= _SAME
         else:
-            agree = self._ious_in_common(row, others_there) >= _SAME
-        same = np.zeros(len(others), bool)
-        same[may] = agree | (is_cut & inside)
-        return same
+            same |= self._ious_in_common(one, other) >= _SAME
+        matrix = np.zeros(may.shape, bool)
+        matrix[one, other] = matrix[other, one] = same
+        return matrix
 
-    def _ious_in_common(self, row: int, others: NDArray[np.intp]) -> NDArray[np.float32]:
-        """IoU with other boxes, each pair cut to what both tiles see."""
-        common = _intersection(self._area[row], self._area[others])
-        mine = _intersection(self.all.xyxy[row], common)
-        theirs = _intersection(self.all.xyxy[others], common)
+    def _ious_in_common(
+        self, one: NDArray[np.intp], other: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """IoU of pairs of boxes, each cut to what both tiles see."""
+        common = _intersection(self._area[one], self._area[other])
+        mine = _intersection(self.all.xyxy[one], common)
+        theirs = _intersection(self.all.xyxy[other], common)
         both = _areas(_intersection(mine, theirs))
         together = _areas(mine) + _areas(theirs) - both
         return np.divide(both, together, out=np.zeros_like(both), where=together > 0)
@@ -221,10 +235,10 @@ def _joined(
     )
 
 
-def _over_smaller(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection with other boxes over the area of the smaller."""
-    both = _areas(_intersection(box, others))
-    smaller = np.minimum(_areas(box), _areas(others))
+def _over_smaller(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection of pairs of boxes over the area of the smaller."""
+    both = _areas(_intersection(one, other))
+    smaller = np.minimum(_areas(one), _areas(other))
     return np.divide(both, smaller, out=np.zeros_like(both), where=smaller > 0)
 
 

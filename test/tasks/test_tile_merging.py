@@ -224,6 +224,20 @@ def test_an_oriented_piece_is_a_part_of_the_whole():
     np.testing.assert_array_equal(result.score, np.float32([0.8]))
 
 
+def test_of_very_many_the_best_are_merged():
+    regions = Tiles(4, 4).regions((4000, 4000))
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in regions:
+        corner = rng.uniform(0, 900, (300, 2))
+        xyxy = np.concatenate((corner, corner + 20), axis=1).astype(np.float32)
+        score = np.sort(rng.uniform(0, 0.5, 300))[::-1].astype(np.float32)
+        found.append(Detections(xyxy, score, np.zeros(300, np.int32)))
+    result = merged(found, regions, (4000, 4000), max_detections=10_000)
+    assert 500 < len(result) <= 1000
+    assert result.score.min() > 0.35
+
+
 def test_order_of_tiles_makes_no_difference():
     rng = np.random.default_rng(0)
     regions = Tiles(3, 2).regions((300, 200))
