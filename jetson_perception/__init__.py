@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jetson_perception.tasks.detection_options import DetectionOptions
     from jetson_perception.tasks.results import Classification, DepthMap, Detections, Segmentation
     from jetson_perception.tasks.segmentation import SegmentationOptions
+    from jetson_perception.tasks.tiles import Tiles
 
 # Python started in a checkout imports the modules from there; the generated messages are in the
 # installed package of the same name.
@@ -69,6 +70,7 @@ __all__ = [
     'SegmentationModel',
     'SegmentationOptions',
     'SourceError',
+    'Tiles',
     'YoloModel',
     'open_model',
 ]
@@ -85,6 +87,7 @@ _MODULES = {
     'Segmentation': 'tasks.results',
     'SegmentationModel': 'models',
     'SegmentationOptions': 'tasks.segmentation',
+    'Tiles': 'tasks.tiles',
     'YoloModel': 'models',
     'open_model': 'models',
 }

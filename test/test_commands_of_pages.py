@@ -27,6 +27,8 @@ QUICK = {
     'jetson-perception run my.onnx street.jpg --output out',
     'jetson-perception run my.onnx video.mp4 --tracker bytetrack --output found',
     'jetson-perception run my.onnx drive.mcap --output out',
+    'jetson-perception run my.onnx photos/ --tiles 4x3 --output found',
+    'jetson-perception convert my.onnx --opset 13',
     'jetson-perception cache ls',
     'jetson-perception cache ls --json',
     'jetson-perception cache clear',
@@ -39,6 +41,7 @@ SLOW = {
     'jetson-perception quantize my.onnx --images photos/',
     "jetson-perception run oranges 'scene://oranges?frames=30' --output out",
     'jetson-perception evaluate --model my.onnx --dataset my_dataset/data.yaml',
+    'jetson-perception evaluate --model my.onnx --dataset my_dataset/data.yaml --tiles 4x3',
     'jetson-perception evaluate --model my.onnx my_int8.onnx --dataset my_dataset/data.yaml',
     'jetson-perception evaluate --model my.onnx my-int8.onnx --dataset my_dataset/data.yaml '
     '--json figures.json --plot figures.png',

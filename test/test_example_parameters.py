@@ -21,6 +21,7 @@ def test_the_layer_of_nav2_listens_to_what_seg_node_publishes(layer):
     source = layer[layer['observation_sources']]
     assert source['segmentation_topic'] == '/seg/mask'
     assert source['labels_topic'] == '/seg/label_info'
+    assert source['confidence_topic'] == '/seg/confidence'
 
 
 def test_each_of_its_classes_has_costs_once(layer):

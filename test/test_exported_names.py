@@ -62,6 +62,7 @@ def test_the_names():
         'SegmentationModel',
         'SegmentationOptions',
         'SourceError',
+        'Tiles',
         'YoloModel',
         'open_model',
     ]

@@ -14,6 +14,7 @@ from jetson_perception.commands.options import add_model_options, add_precision_
 from jetson_perception.commands.progress import progress_bar
 from jetson_perception.commands.terminal import say
 from jetson_perception.commands.thresholds import add_thresholds, detection_options
+from jetson_perception.commands.tile_options import add_tile_options, use_tiles
 from jetson_perception.evaluation.average_precision import require_pycocotools
 from jetson_perception.evaluation.datasets import ObjectDataset
 from jetson_perception.evaluation.evaluators import (
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help='class id whose pixels are not counted, such as 255 in many datasets',
     )
     add_thresholds(parser, EVALUATION_OPTIONS)
+    add_tile_options(parser)
     parser.add_argument(
         '--json', type=Path, metavar='FILE', help='also write the figures to this file'
     )
@@ -87,6 +89,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         evaluators = []
         for path in arguments.model:
             model = stack.enter_context(closing(open_asked(arguments, path)))
+            use_tiles(model, arguments)
             options = detection_options(arguments)
             evaluators.append(make_evaluator(model, dataset, options, arguments.ignore))
         errors = Console(stderr=True)

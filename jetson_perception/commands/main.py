@@ -30,6 +30,7 @@ VERBS = {
     'bench': _Verb('bench', 'measure how fast models run together, or a running graph'),
     'trace': _Verb('trace', 'show where running nodes spend the time of each frame'),
     'quantize': _Verb('quantize', 'make an INT8 model (Q/DQ nodes) from a model and pictures'),
+    'convert': _Verb('convert', 'write an ONNX file in another opset, and compare results'),
     'build-engine': _Verb('build_engine', 'build a TensorRT engine from an ONNX file'),
     'doctor': _Verb('doctor', 'check what this machine lacks, or measure a running camera'),
     'selftest': _Verb('selftest', 'confirm or refute what the package claims, on this machine'),
@@ -44,6 +45,7 @@ _EXAMPLES = """examples:
   jetson-perception evaluate --model yolov8n.onnx --dataset coco/annotations/instances_val2017.json
   jetson-perception compare my.onnx my-int8.onnx --images photos/
   jetson-perception quantize my.onnx --images photos/
+  jetson-perception convert my.onnx --opset 13
   jetson-perception build-engine my.onnx --precision fp16
   jetson-perception bench people_detect people_pose --baseline seed
   jetson-perception bench --ros /camera/image_raw /yolo/det/detections

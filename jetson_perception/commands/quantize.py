@@ -21,7 +21,7 @@ from jetson_perception.commands.calibration_pictures import (
 from jetson_perception.commands.figures import write_figures
 from jetson_perception.commands.overrides import read_overrides
 from jetson_perception.commands.progress import TerminalProgress, add_open_end
-from jetson_perception.engines.metadata import sidecar_path
+from jetson_perception.commands.sidecars import copy_sidecar
 from jetson_perception.engines.onnx_file.quantization import (
     METHODS,
     QuantizationOptions,
@@ -30,7 +30,6 @@ from jetson_perception.engines.onnx_file.quantization import (
 from jetson_perception.errors import ParameterError, PerceptionError
 from jetson_perception.evaluation.agreement import Limits, make_agreement
 from jetson_perception.evaluation.report import agreement_table
-from jetson_perception.files.output_files import write_output
 from jetson_perception.models import open_model, resolve_model
 from jetson_perception.printable import counted
 from jetson_perception.process.tables import print_table
@@ -119,7 +118,7 @@ def _quantize(arguments: argparse.Namespace) -> int:
                 progress.update(measuring, completed=count)
 
             made = quantize_model(path, out, tensors, options, measured)
-        _copy_sidecar(path, out)
+        copy_sidecar(path, out)
         before, after = path.stat().st_size, out.stat().st_size
         console = Console()
         _say(console, f'{out}: {after / 1e6:.2f} MB, {path.name} is {before / 1e6:.2f} MB')
@@ -148,13 +147,6 @@ def _quantize(arguments: argparse.Namespace) -> int:
     }
     write_figures(arguments.json, record)
     return 0
-
-
-def _copy_sidecar(path: Path, out: Path) -> None:
-    """Copy the model's YAML file for the INT8 model, unless there is one."""
-    beside = sidecar_path(path)
-    if beside and not sidecar_path(out):
-        write_output(out.with_suffix('.yaml'), beside.read_bytes(), parameter='output')
 
 
 def _compare(

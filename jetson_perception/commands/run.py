@@ -28,6 +28,7 @@ from jetson_perception.commands.result_folder import (
     result_record,
 )
 from jetson_perception.commands.terminal import say
+from jetson_perception.commands.tile_options import add_tile_options, use_tiles
 from jetson_perception.commands.trace_output import write_trace
 from jetson_perception.commands.window import Window
 from jetson_perception.errors import ParameterError, SourceError
@@ -118,6 +119,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar='NAME,…',
         help='only objects, or classes of a classifier, with these names (default: all)',
     )
+    add_tile_options(parser)
     parser.add_argument(
         '--tracker',
         choices=TRACKERS,
@@ -158,6 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if at_once > 1:
             stack.enter_context(undivided())
         model = stack.enter_context(closing(open_asked(arguments, threads=threads)))
+        use_tiles(model, arguments)
         params = _task_params(model, arguments)
         stages = FrameStages(
             model,

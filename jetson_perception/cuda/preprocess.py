@@ -19,6 +19,7 @@ from jetson_perception.cuda.compiler import load_module
 from jetson_perception.cuda.release import Resources
 from jetson_perception.errors import CudaError, ImageError, ParameterError
 from jetson_perception.images.encodings import ENCODINGS, byte_count
+from jetson_perception.images.regions import Region
 from jetson_perception.printable import quoted
 from jetson_perception.tasks.normalization import Normalization
 from jetson_perception.tasks.preprocess import Preprocessor, fit
@@ -55,10 +56,10 @@ FAMILIES: dict[str, tuple[str, int]] = {
 # The same as in preprocess.cu.
 _TILE = 32
 _BLOCK = (32, 8)
-_SIGNATURE = 'PiiiiPiiiiiiddPiii'
+_SIGNATURE = 'PiiiiiiiiPiiiiiiddPiii'
 
 # Cameras rarely change their image size; a source that always does must not fill the memory.
-_KEPT_PLANS = 64
+_KEPT_PLANS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class DeviceImage:
     encoding : str
         One of `images.encodings.ENCODINGS`. The caller must make sure that there are enough bytes;
         `images.encodings.view` checks it.
+    region : Region or None
+        The part that is fitted to the network, in any place even of a pattern that repeats every
+        two pixels; None for the whole image.
     """
 
     address: int
@@ -83,6 +87,12 @@ class DeviceImage:
     height: int
     step: int
     encoding: str
+    region: Region | None = None
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of what is fitted to the network, pixels."""
+        return (self.width, self.height) if self.region is None else self.region.size_wh
 
     @property
     def nbytes(self) -> int:
@@ -141,7 +151,7 @@ class CudaPreprocessor:
         self._shape = twin.shape
         self._grid = (-(-width // _TILE), -(-height // _TILE))
         self._kernels: dict[str, Kernel] = {}
-        self._plans: dict[tuple[int, int, str], _Plan] = {}
+        self._plans: dict[tuple[int, int, str, Region | None], _Plan] = {}
         self._resources = Resources()
         with self._resources.closed_on_error():
             self._module = self._resources.add(load_module(device, 'preprocess'))
@@ -168,12 +178,12 @@ class CudaPreprocessor:
         Returns
         -------
         ImageTransform
-            From the network's pixels to the image's.
+            From the network's pixels to the image's, or to the region's.
 
         Raises
         ------
         ImageError
-            When the encoding is not supported.
+            When the encoding is not supported, or the region reaches beyond the image.
         CudaError
             When the target has another shape or dtype, or the launch fails.
         """
@@ -182,7 +192,7 @@ class CudaPreprocessor:
                 f'the tensor to fill is {target.dtype} {target.shape}; {self.dtype} {self._shape} '
                 'is needed'
             )
-        plan = self._plans.get((image.width, image.height, image.encoding))
+        plan = self._plans.get(_key(image))
         if plan is None:
             plan = self._new_plan(image)
         plan.kernel.launch(
@@ -194,6 +204,7 @@ class CudaPreprocessor:
             image.width,
             image.height,
             plan.variant,
+            *plan.region,
             target.address,
             *plan.placement,
         )
@@ -212,16 +223,18 @@ class CudaPreprocessor:
                 'sets width and height'
             )
         family, variant = FAMILIES[image.encoding]
-        transform = fit((image.width, image.height), self.network_wh, self.resize)
+        region = image.region or Region.whole((image.width, image.height))
+        region.require_inside((image.width, image.height))
+        transform = fit(region.size_wh, self.network_wh, self.resize)
         content_w, content_h = transform.content_wh
         placement = (
             *self.network_wh,
             content_w,
             content_h,
             *transform.offset_xy,
-            # OpenCV divides like this, which does not always give image.width / content_w.
-            1 / (content_w / image.width),
-            1 / (content_h / image.height),
+            # OpenCV divides like this, which does not always give region.width / content_w.
+            1 / (content_w / region.width),
+            1 / (content_h / region.height),
             self._table.address,
             int(self.normalization.color_order == 'rgb'),
             self.layout.channels,
@@ -229,8 +242,9 @@ class CudaPreprocessor:
         )
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
-        plan = _Plan(self._kernel(family), variant, placement, transform)
-        self._plans[image.width, image.height, image.encoding] = plan
+        area = region.left, region.top, region.width, region.height
+        plan = _Plan(self._kernel(family), variant, area, placement, transform)
+        self._plans[_key(image)] = plan
         return plan
 
     def _kernel(self, family: str) -> Kernel:
@@ -242,12 +256,18 @@ class CudaPreprocessor:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What all launches for images of one size and encoding have in common."""
+    """What all launches for a region of images of one size and encoding have in common."""
 
     kernel: Kernel
     variant: int
+    region: tuple[int, int, int, int]  # left, top, width, height
     placement: tuple[float, ...]  # the kernel's arguments from network_w on
     transform: ImageTransform
+
+
+def _key(image: DeviceImage) -> tuple[int, int, str, Region | None]:
+    """What images of one plan have in common."""
+    return image.width, image.height, image.encoding, image.region
 
 
 def _table(twin: Preprocessor) -> NDArray[Any]:

@@ -161,6 +161,10 @@ class Model(Generic[Result, Options]):
         """What was assumed about the model, as one line; empty if nothing was."""
         return assumption_text(self.info, self.assumed)
 
+    def set_up(self, params: Any) -> None:
+        """Do what parameters of the task say about the input; called before the first image."""
+        return
+
     @property
     def input_key(self) -> Hashable:
         """Models with equal keys take the same input tensor, so it can be made once for all."""

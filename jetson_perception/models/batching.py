@@ -26,11 +26,12 @@ _TOLERANCE = 0.01
 _EQUAL_SHARE = 0.99
 
 
-def most_together(model: Model[Any, Any], most: int) -> int:
+def most_together(model: Model[Any, Any], most: int, what: str = 'cameras') -> int:
     """How many images the model takes in one inference, up to `most`; 1 if it cannot batch.
 
     A batch of different images is compared with the same images one by one: a file may leave its
-    batch open and still have a one in the middle, or outputs that belong to no image.
+    batch open and still have a one in the middle, or outputs that belong to no image. `what` says
+    where the images come from, for the log.
     """
     most = min(most, getattr(model.engine, 'max_batch', 1))
     if most < 2:
@@ -47,9 +48,11 @@ def most_together(model: Model[Any, Any], most: int) -> int:
     except ModelError as error:
         problem = str(error)
     if problem:
-        _log.info('%s: cameras take turns, as a batch does not work: %s', model.info.path, problem)
+        _log.info(
+            '%s: %s take turns, as a batch does not work: %s', model.info.path, what, problem
+        )
         return 1
-    _log.info('%s: up to %d images of different cameras run together', model.info.path, most)
+    _log.info('%s: up to %d images of different %s run together', model.info.path, most, what)
     return most
 
 

@@ -157,9 +157,7 @@ class CudaPath(Generic[Result, Options]):
         try:
             self._take(work, tensor, taker, options)
             work.begun.record(stream)
-            self._engine.enqueue()
-            work.inferred.record(stream)
-            self._enqueue_postprocess(work, tensor.transform, options)
+            self._run(work, tensor.transform, options)
             work.done.record(stream)
         except BaseException:
             # The next frame gets the same block, so whatever uses it must be finished.
@@ -200,6 +198,12 @@ class CudaPath(Generic[Result, Options]):
     ) -> None:
         """Enqueue everything that reads the frame's slot; after that, the slot is used again."""
         tensor.take(taker, self._engine.input_buffer, self._stream)
+
+    def _run(self, work: Work, transform: Any, options: Options) -> None:
+        """Enqueue inference and post-processing, with an event between them."""
+        self._engine.enqueue()
+        work.inferred.record(self._stream)
+        self._enqueue_postprocess(work, transform, options)
 
     def _collect(self, work: Work) -> Result:
         """The result of a frame, once the stream has completed its work."""

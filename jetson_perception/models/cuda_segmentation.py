@@ -1,15 +1,16 @@
-"""Semantic segmentation on a GPU: the mask, and pictures of it on request."""
+"""Semantic segmentation on a GPU: the mask; pictures of it, and its confidence, on request."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jetson_perception.cuda.buffers import PinnedBuffer
 from jetson_perception.cuda.pictures import CudaPictures
 from jetson_perception.cuda.segmentation import CudaSegmenter
 from jetson_perception.models.cuda import CudaPath
 from jetson_perception.tasks.results import Segmentation
-from jetson_perception.tasks.segmentation import SegmentationOptions
+from jetson_perception.tasks.segmentation import SegmentationOptions, confidence_of
 
 if TYPE_CHECKING:
     from jetson_perception.cuda.preprocess import DeviceImage
@@ -46,6 +47,10 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
         segmenter = CudaSegmenter(engine.device, layout, output.shape, output.dtype)
         super().__init__(engine, preprocessor, segmenter, options)
         self._segmenter = segmenter
+        self._layout = layout
+        #: Of each block whose confidence is wanted: the scores, and what the mask is made with.
+        self._asked: dict[int, tuple[ImageTransform, SegmentationOptions]] = {}
+        self._scores: dict[int, PinnedBuffer] = {}
         with self._resources.closed_on_error():
             self._pictures = self._resources.add(CudaPictures(engine.device, engine.info.path))
 
@@ -66,8 +71,29 @@ class CudaSegmentation(CudaPath[Segmentation, SegmentationOptions]):
         super()._enqueue_postprocess(work, transform, options)
         mask_address = self._segmenter.mask_address(work.block)
         self._pictures.enqueue(mask_address, self._stream, work.block)
+        self._asked.pop(work.block, None)
+        if options.confidence:
+            self._download_scores(work.block)
+            self._asked[work.block] = transform, options
 
     def _collect(self, work: Work) -> Segmentation:
         found = super()._collect(work)
         pictures = self._pictures.collect(work.block)
-        return replace(found, colored=pictures.colored, tinted=pictures.tinted)
+        found = replace(found, colored=pictures.colored, tinted=pictures.tinted)
+        asked = self._asked.pop(work.block, None)
+        if asked is None:
+            return found
+        scores = self._scores[work.block].array
+        likely = confidence_of(found.mask, scores, self._layout, *asked)
+        return replace(found, confidence=likely)
+
+    def _download_scores(self, block: int) -> None:
+        """Enqueue the copy of what the confidence is computed from, on the CPU.
+
+        It is not a part of the graph, since it comes and goes with subscribers.
+        """
+        output = self._engine.output_buffers[0]
+        if block not in self._scores:
+            pinned = PinnedBuffer(self.device, output.shape, output.dtype)
+            self._scores[block] = self._resources.add(pinned)
+        output.copy_to_host(self._scores[block], self._stream)

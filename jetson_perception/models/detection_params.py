@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.model_info import BOX_FORMATS, LAYOUTS
 from jetson_perception.models.scored_params import ScoredParams
 from jetson_perception.parameter_fields import param
+from jetson_perception.tasks.tiles import DEFAULT_OVERLAP, Tiles
 from jetson_perception.tracking import TrackingParams
 
 
@@ -58,6 +60,25 @@ class DetectionParams(TrackingParams, ScoredParams):
     )
     max_detections: int = param(300, 'Maximum number of objects per frame.', between=(1, 10000))
     class_agnostic: bool = param(False, 'Let boxes of different classes suppress each other.')
+    tiles: tuple[int, ...] = param(
+        (),
+        'Columns and rows of tiles that are searched one by one, for objects that are small in a '
+        'large image; empty: the image is searched as a whole.',
+        at_configure=True,
+        example='[2, 2]',
+    )
+    tile_overlap: float = param(
+        DEFAULT_OVERLAP,
+        'How much of a tile the next one sees as well, a fraction of its width and height. An '
+        'object up to this size is whole in one of them.',
+        between=(0.0, 0.5),
+        at_configure=True,
+    )
+    tile_whole_image: bool = param(
+        True,
+        'With tiles, search the whole image too, for objects larger than a tile.',
+        at_configure=True,
+    )
     keypoint_score_threshold: float = param(
         0.5, 'Draw keypoints that score at least this; all are published.', between=(0.0, 1.0)
     )
@@ -67,4 +88,26 @@ class DetectionParams(TrackingParams, ScoredParams):
         shape = self.keypoint_shape
         if shape and (len(shape) != 2 or shape[0] < 1 or shape[1] not in (2, 3)):
             return f'keypoint_shape is {list(shape)}; expected [keypoints, 2 or 3]'
+        try:
+            self.tiling()
+        except ParameterError as error:
+            return str(error)
         return ''
+
+    def tiling(self) -> Tiles | None:
+        """How images are cut; None if they are searched as a whole.
+
+        Raises
+        ------
+        ParameterError
+            When the numbers of columns and rows are no such numbers.
+        """
+        if not self.tiles:
+            return None
+        if len(self.tiles) != 2:
+            raise ParameterError(
+                f'tiles is {list(self.tiles)}; expected the numbers of columns and rows, such as '
+                '[2, 2]',
+                'tiles',
+            )
+        return Tiles(*self.tiles, self.tile_overlap, self.tile_whole_image)

@@ -166,15 +166,20 @@ class SemanticSegmentation(Task):
         return result.mask
 
     def topics(self, model: SegmentationModel) -> list[ResultTopic]:
-        """The mask, and the area of each class."""
+        """The mask, the area of each class, and how likely the mask is, if scores tell."""
         from sensor_msgs.msg import Image
 
         from jetson_perception.msg import SegmentationSummary
         from jetson_perception.ros.image_messages import ImageMessage
         from jetson_perception.ros.result_messages import summary_message
 
-        mask, names = ImageMessage(), model.class_names
-        return [
+        mask, likely, names = ImageMessage(), ImageMessage(), model.class_names
+
+        def confidence(result: Segmentation, header: Any) -> Any:
+            values = result.confidence
+            return None if values is None else likely.fill(values, 'mono8', header)
+
+        topics = [
             ResultTopic(
                 'mask',
                 Image,
@@ -186,6 +191,9 @@ class SemanticSegmentation(Task):
                 lambda result, header: summary_message(result, names, header),
             ),
         ]
+        if model.layout.output != 'class_ids':
+            topics.append(ResultTopic('confidence', Image, confidence, on_demand=True))
+        return topics
 
     def describe(self, model: SegmentationModel) -> Iterator[tuple[str, str]]:
         """Task, layout and classes."""

@@ -34,11 +34,14 @@ class ResultTopic:
         A ROS message class.
     fill : callable
         Makes the message from (result, header); it is valid until the next call.
+    on_demand : bool
+        It is published only while somebody subscribes, of results for which `fill` returns one.
     """
 
     name: str
     message_type: type
     fill: Callable[[Any, Any], Any]
+    on_demand: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jetson_perception.drawing import count_rows, draw_detections
 from jetson_perception.model_info import ModelInfo, keypoint_name_of
 from jetson_perception.models.base import Model
+from jetson_perception.models.batching import most_together
 from jetson_perception.models.describing import counted, listed
 from jetson_perception.models.detection_params import DetectionParams
 from jetson_perception.models.detection_records import in_words, records
 from jetson_perception.models.task import ResultTopic, Task
+from jetson_perception.models.tiling import TiledSearch
 from jetson_perception.tasks.classes import class_ids, class_score_thresholds
 from jetson_perception.tasks.detection_options import DetectionOptions
 from jetson_perception.tasks.keypoints import COCO_KEYPOINT_NAMES, COCO_SKELETON
@@ -27,7 +29,7 @@ from jetson_perception.tasks.results import Detections
 from jetson_perception.tracking import TrackedResults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
     from jetson_perception.evaluation.agreement import DetectionAgreement
     from jetson_perception.evaluation.datasets import Dataset
     from jetson_perception.evaluation.evaluators import ObjectEvaluator
+    from jetson_perception.images.arrays import ImageLike
     from jetson_perception.models.cuda import CudaPath
     from jetson_perception.tasks.network_outputs import NetworkOutputs
-    from jetson_perception.tasks.preprocess import ImageTransform
+    from jetson_perception.tasks.tiles import Tiles
 
 
 class ObjectDetection(Task):
@@ -272,6 +275,7 @@ class YoloModel(Model[Detections, DetectionOptions]):
     layout: ObjectLayout
 
     def __init__(self, engine: Engine, options: DetectionOptions | None = None) -> None:
+        self._search: TiledSearch | None = None
         super().__init__(engine, options)
         if isinstance(self.layout, PersonLayout) and not self.info.class_names:
             self.class_names = CLASS_NAMES
@@ -289,14 +293,68 @@ class YoloModel(Model[Detections, DetectionOptions]):
         """Whether the model gives a mask for each object."""
         return self.layout.coefficient_count > 0
 
+    @property
+    def tiles(self) -> Tiles | None:
+        """How images are cut into tiles; None if they are searched as a whole."""
+        return None if self._search is None else self._search.tiles
+
+    def set_up(self, params: DetectionParams) -> None:
+        """Search tile by tile, if the parameters say so."""
+        tiles = params.tiling()
+        if tiles is not None:
+            self.use_tiles(tiles)
+
+    def use_tiles(self, tiles: Tiles | None) -> None:
+        """Search images tile by tile from now on, or as a whole again.
+
+        Not while another thread uses the model. Tiles run together if the model was seen to take
+        batches.
+
+        Raises
+        ------
+        CudaError
+            When the GPU failed, or its memory is full.
+        """
+        self._search = None
+        if tiles is not None and tiles.count > 1:
+            together = most_together(self, tiles.count, 'tiles')
+            arguments = self.engine, self.preprocessor, self.layout, tiles, together
+            self._search = TiledSearch(*arguments)
+            self.batch = 1
+        path, self.device_path = self.device_path, None
+        if path is not None:
+            path.close()
+        self.device_path = self._open_device_path()
+
+    @property
+    def input_key(self) -> Hashable:
+        """Models with equal keys take the same input tensor, so it can be made once for all."""
+        key = super().input_key
+        return key if self._search is None else (key, self._search.tiles)
+
+    def preprocess(
+        self, image: ImageLike, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], Any]:
+        """Input tensor for an image, or for all of its tiles; see `Model.preprocess`."""
+        if self._search is None:
+            return super().preprocess(image, out)
+        return self._search.preprocess(image, out)
+
+    def infer(self, tensor: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Outputs of the network, of one tile after another; the next call may overwrite them."""
+        return super().infer(tensor) if self._search is None else self._search.infer(tensor)
+
     def postprocess(
         self,
         outputs: Sequence[NDArray[Any]],
-        transform: ImageTransform,
+        transform: Any,
         options: DetectionOptions | None = None,
     ) -> Detections:
         """Detections in pixels of the source image, best first."""
-        return decode_objects(outputs, self.layout, transform, options or self.options)
+        options = options or self.options
+        if self._search is None:
+            return decode_objects(outputs, self.layout, transform, options)
+        return self._search.postprocess(outputs, transform, options)
 
     def class_ids(self, names: Iterable[str]) -> tuple[int, ...] | None:
         """Ids of the named classes, for `DetectionOptions`; None, for all, without names.
@@ -326,15 +384,25 @@ class YoloModel(Model[Detections, DetectionOptions]):
         return {} if self.info.stride else super()._assume()
 
     def _cuda_path(self, engine: CudaEngine) -> CudaPath[Detections, DetectionOptions] | None:
+        from jetson_perception.cuda import Resources
         from jetson_perception.models.cuda import CudaPath
         from jetson_perception.models.cuda_decoders import make_decoder
+        from jetson_perception.models.cuda_tiling import TiledCudaPath
 
         outputs = engine.output_buffers
         shapes, dtypes = [each.shape for each in outputs], [each.dtype for each in outputs]
-        decoder = make_decoder(engine.device, self.layout, self.network_wh, shapes, dtypes)
-        if decoder is None:
-            return None  # decoded on the host
-        return CudaPath(engine, self.preprocessor, decoder, self.options)
+        tiles = self.tiles
+        held = Resources()
+        with held.closed_on_error():
+            decoders = []
+            for _ in range(1 if tiles is None else tiles.count):
+                decoder = make_decoder(engine.device, self.layout, self.network_wh, shapes, dtypes)
+                if decoder is None:
+                    return None  # decoded on the host
+                decoders.append(held.add(decoder))
+            if tiles is None:
+                return CudaPath(engine, self.preprocessor, decoders[0], self.options)
+            return TiledCudaPath(engine, self.preprocessor, decoders, self.options, tiles)
 
 
 TASK = YoloModel.task

@@ -5,8 +5,8 @@ In:  `image` (sensor_msgs/Image), or `image/compressed` with `image_transport: c
 those of several cameras, `image_topics`, each with its outputs in the namespace of its topic; or
 what it reads itself, `source` or `sources`.
 Out: `mask` (mono8, class id per pixel), `summary` (pixels and share of each class), `label_info`
-(latched), `stats`, and, while somebody subscribes, `mask/color`, `annotated` and
-`annotated/compressed`. Every output has its image's header.
+(latched), `stats`, and, while somebody subscribes, `confidence` (mono8, 255 for certain),
+`mask/color`, `annotated` and `annotated/compressed`. Every output has its image's header.
 """
 
 from __future__ import annotations
@@ -172,6 +172,8 @@ class SegNode(PerceptionNode):
     def _options(self, model: SegmentationModel, *, on_gpu: bool) -> SegmentationOptions:
         params: SegParams = self.own.value
         options = model.task.options(model, params)
+        if any(outputs.topics.is_demanded('confidence') for outputs in self._outputs):
+            options = replace(options, confidence=True)
         if not on_gpu or model.device_path is None:
             return options
         return replace(options, pictures=self._pictures_wanted(params.blend))

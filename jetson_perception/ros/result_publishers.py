@@ -32,8 +32,15 @@ class ResultPublishers:
         self._node = node
         self._topics = tuple(topics)
         self._publishers = [
-            (self._create(f'{prefix}{topic.name}', topic), topic.fill) for topic in topics
+            (self._create(f'{prefix}{topic.name}', topic), topic.fill)
+            for topic in topics
+            if not topic.on_demand
         ]
+        self._on_demand = {
+            topic.name: (self._create(f'{prefix}{topic.name}', topic), topic.fill)
+            for topic in topics
+            if topic.on_demand
+        }
 
     def renewed(self, topics: Sequence[ResultTopic]) -> ResultPublishers:
         """The same publishers for another model's results; only one of both is to be destroyed.
@@ -56,6 +63,16 @@ class ResultPublishers:
         """Publish one result, with its image's header."""
         for publisher, fill in self._publishers:
             publisher.publish(fill(result, header))
+        for publisher, fill in self._on_demand.values():
+            if publisher.get_subscription_count():
+                message = fill(result, header)
+                if message is not None:  # None: made before somebody subscribed
+                    publisher.publish(message)
+
+    def is_demanded(self, name: str) -> bool:
+        """Whether somebody subscribes to a topic that is published on demand."""
+        there = self._on_demand.get(name)
+        return there is not None and bool(there[0].get_subscription_count())
 
     def wanted(self) -> bool:
         """Whether anybody subscribes to one of the topics."""
@@ -63,7 +80,7 @@ class ResultPublishers:
 
     def destroy(self) -> None:
         """Take the topics down."""
-        for publisher, _ in self._publishers:
+        for publisher, _ in (*self._publishers, *self._on_demand.values()):
             self._node.destroy_publisher(publisher)
 
     def _create(self, name: str, topic: ResultTopic) -> Any:

@@ -71,5 +71,10 @@ def open_node_model(
         node=node,
         **building,
     )
-    opened.batch = most_together(opened, cameras)
+    try:
+        opened.batch = most_together(opened, cameras)
+        opened.set_up(params)
+    except BaseException:
+        opened.close()
+        raise
     return opened

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jetson_perception.images.regions import Region
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Detections:
@@ -141,6 +143,46 @@ class Detections:
         xyxy = self.xyxy * np.tile(factors, 2)
         return replace(self, xyxy=xyxy, keypoints=points, oriented=oriented, trails=trails)
 
+    def in_frame(self, region: Region, frame_wh: tuple[int, int]) -> Detections:
+        """The same in the pixels of the frame that `region`, which was searched, is a part of.
+
+        `instance_ids` get the frame's size, with 0 around the region.
+
+        Parameters
+        ----------
+        region : Region
+            The detections are in its pixels.
+        frame_wh : tuple of int
+            Width and height of the frame.
+
+        Raises
+        ------
+        ImageError
+            When the region is no part of such a frame.
+        """
+        region.require_inside(frame_wh)
+        if region.size_wh == frame_wh:
+            return self
+        offset = np.array((region.left, region.top), np.float32)
+        points, oriented, ids = self.keypoints, self.oriented, self.instance_ids
+        if points is not None:
+            points = points + np.append(offset, np.float32(0))
+        if oriented is not None:
+            oriented = oriented + np.append(offset, np.zeros(3, np.float32))
+        trails = None if self.trails is None else self.trails + offset
+        if ids is not None:
+            placed = np.zeros(frame_wh[::-1], ids.dtype)
+            placed[region.top : region.bottom, region.left : region.right] = ids
+            ids = placed
+        return replace(
+            self,
+            xyxy=self.xyxy + np.tile(offset, 2),
+            keypoints=points,
+            instance_ids=ids,
+            oriented=oriented,
+            trails=trails,
+        )
+
     def track_names(self) -> list[str]:
         """Each object's id as messages and drawings show it; '' for an object without one."""
         if self.track_id is None:
@@ -177,12 +219,16 @@ class Segmentation:
     tinted : ndarray, shape (h, w, 3), uint8, or None
         The image in BGR, tinted as by `drawing.draw_segmentation`, without a legend. None in the
         same cases as `colored`.
+    confidence : ndarray, shape (h, w), uint8, or None
+        How likely each pixel's class is, in 255ths, of the size of `mask`. None if it was not
+        requested, or the network gives class ids alone.
     """
 
     mask: NDArray[np.uint8]
     pixels: NDArray[np.int64]
     colored: NDArray[np.uint8] | None = None
     tinted: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.uint8] | None = None
 
     @property
     def ratio(self) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -104,6 +104,8 @@ class SegmentationOptions:
     pictures : PictureOptions, optional
         Pictures that a model on a GPU makes as well, if the mask has the image's size. Models on
         the CPU make none; `drawing` does.
+    confidence : bool
+        Also tell how likely each pixel's class is.
 
     Raises
     ------
@@ -114,6 +116,7 @@ class SegmentationOptions:
     mask_size: str = 'image'
     interpolation: str = 'probabilities'
     pictures: PictureOptions | None = None
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in (('mask_size', MASK_SIZES), ('interpolation', INTERPOLATIONS)):
@@ -283,13 +286,7 @@ def segment(
     if layout.output == 'class_ids':
         mask = _nearest(_class_id_grid(output), transform, options)
         return Segmentation(mask, _count(mask, layout.class_count))
-    planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
-    if planes.ndim == 2:
-        planes = planes[None]
-    place = window_on_grid(planes.shape[1:], transform)
-    window = None if place.is_whole or options.mask_size == 'network' else place
-    if window is None:
-        planes = planes[:, place.rows, place.columns]
+    planes, window = _planes(output, layout, transform, options)
     scores = np.ascontiguousarray(planes, np.float32)
     size_wh = transform.source_wh if options.mask_size == 'image' else None
     with np.errstate(invalid='ignore', over='ignore'):  # no warnings for a broken model's output
@@ -302,7 +299,66 @@ def segment(
             mask = _foreground(scores[0], threshold, size_wh, window)
         else:
             mask = _best_class(scores, size_wh, window)
-    return Segmentation(mask, _count(mask, layout.class_count))
+    found = Segmentation(mask, _count(mask, layout.class_count))
+    if not options.confidence:
+        return found
+    return replace(found, confidence=confidence_of(mask, output, layout, transform, options))
+
+
+def confidence_of(
+    mask: NDArray[np.uint8],
+    output: NDArray[Any],
+    layout: SegmentationLayout,
+    transform: ImageTransform,
+    options: SegmentationOptions,
+) -> NDArray[np.uint8] | None:
+    """How likely the class of each pixel is, in 255ths; None of a network that gives no scores.
+
+    This is the interpolated probability of the class that the mask has, whatever was interpolated
+    to choose it.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (h, w), uint8
+        What `segment` makes of the other arguments.
+    output, layout, transform, options
+        As `segment` takes them.
+    """
+    if layout.output == 'class_ids':
+        return None
+    planes, window = _planes(output, layout, transform, options)
+    with np.errstate(invalid='ignore', over='ignore'):  # as in `segment`
+        scores = np.ascontiguousarray(planes, np.float32)
+        if layout.output == 'logits':
+            scores = _sigmoid(scores) if layout.binary else _softmax(scores, scores.max(axis=0))
+        if layout.binary:
+            scores = np.concatenate((1 - scores, scores))
+        scores = scores.clip(0, 1) * np.float32(255)
+    likely = np.zeros(mask.shape, np.uint8)
+    for class_id in np.flatnonzero(cv2.calcHist([mask], [0], None, [256], [0, 256])).tolist():
+        of_class = scores[class_id]
+        if of_class.shape != mask.shape or window is not None:
+            of_class = _workspace.array('resized', mask.shape, np.float32)
+            _resize(scores[class_id], window, of_class, cv2.INTER_LINEAR)
+        inside = cv2.compare(mask, class_id, cv2.CMP_EQ)
+        cv2.copyTo(cv2.convertScaleAbs(of_class), inside, likely)
+    return likely
+
+
+def _planes(
+    output: NDArray[Any],
+    layout: SegmentationLayout,
+    transform: ImageTransform,
+    options: SegmentationOptions,
+) -> tuple[NDArray[Any], Window | None]:
+    """The scores of each class, and where the image lies on them; None if it is all of them."""
+    planes = output[0].transpose(2, 0, 1) if layout.channels_last else output[0]
+    if planes.ndim == 2:
+        planes = planes[None]
+    place = window_on_grid(planes.shape[1:], transform)
+    if place.is_whole or options.mask_size == 'network':
+        return planes[:, place.rows, place.columns], None
+    return planes, place
 
 
 def _require_numbers(grid: NDArray[Any], what: str) -> None:

@@ -92,6 +92,7 @@ class TestImports:
             'compare',
             'bench',
             'quantize',
+            'convert',
             'trace',
             'build_engine',
             'doctor',

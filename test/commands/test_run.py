@@ -164,6 +164,29 @@ class TestRun:
         assert main(['run', path, picture, '--score-threshold', '1.5']) == 1
         assert 'score_threshold is 1.5; give a number from 0 to 1' in capsys.readouterr().err
 
+    def test_tiles(self, colors, tmp_path, capsys):
+        path = str(detector(tmp_path / 'my.onnx', [(320, 320, 100, 80, 0, 0.5)]))
+        picture = write_picture(tmp_path / 'a.png')
+
+        def found(*options):
+            assert main(['run', path, picture, '--json', *options]) == 0
+            return len(json.loads(capsys.readouterr().out)['detections'])
+
+        assert found() == 1
+        assert found('--tiles', '3x2', '--tiles-only') == 6
+        assert found('--tiles', '3x1') == 3  # the one in the middle is that of the whole image
+        for options, message in (
+            (['--tiles', '0x2'], 'expected the numbers of columns and rows'),
+            (['--tiles', '9x9'], 'at most 64'),
+            (['--tiles', '2x2', '--tile-overlap', '0.9'], 'tile_overlap is 0.9; give a fraction'),
+        ):
+            assert main(['run', path, picture, *options]) == 1
+            assert message in capsys.readouterr().err
+        assert main(['run', colors, picture, '--tiles', '2x2']) == 1
+        assert '--tiles has no effect on' in capsys.readouterr().err
+        with pytest.raises(SystemExit, match='2'):
+            main(['run', path, picture, '--tiles', '2'])
+
     def test_classes(self, colors, tmp_path, capsys):
         boxes = [(100, 320, 100, 80, 0, 0.5), (330, 320, 100, 80, 1, 0.4)]
         path = str(detector(tmp_path / 'my.onnx', boxes))

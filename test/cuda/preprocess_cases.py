@@ -8,6 +8,7 @@ import pytest
 from jetson_perception.cuda import DeviceBuffer, PinnedBuffer, Resources
 from jetson_perception.cuda.preprocess import CudaPreprocessor, DeviceImage
 from jetson_perception.images.encodings import ENCODINGS, to_bgr, view
+from jetson_perception.images.regions import Region
 from jetson_perception.tasks.input_layout import InputLayout
 from jetson_perception.tasks.normalization import Normalization
 from jetson_perception.tasks.preprocess import Preprocessor
@@ -33,6 +34,7 @@ class Case:
     pad_value: int = 114
     content: str = 'noise'
     layout: InputLayout = InputLayout()  # noqa: RUF009 - it is frozen
+    region: Region | None = None
 
 
 SIZES = [
@@ -100,6 +102,17 @@ def _cases():
         case = Case((source_w, source_h), (network_w, network_h), encoding, i, RESIZES[i % 3])
         yield pytest.param(case, id=f'chance-{i}-{encoding}')
     yield pytest.param(Case((1280, 720), (640, 640)), id='as_in_real_life')
+    yield from _regions()
+
+
+def _regions():
+    """Parts of images: odd ones, those at the edges, and single pixels."""
+    regions = (Region(31, 17, 40, 33), Region(0, 0, 118, 70), Region(61, 35, 57, 35))
+    for encoding in ENCODINGS:
+        for region in (*regions, Region(117, 69, 1, 1)):
+            case = Case((118, 70), (33, 31), encoding, 7, region=region)
+            name = f'{region.width}x{region.height}_at_{region.left}_{region.top}'
+            yield pytest.param(case, id=f'{encoding}-{name}')
 
 
 def _inputs():
@@ -152,7 +165,7 @@ def expected(case):
         case.pad_value,
         case.layout,
     )
-    return twin(bgr)
+    return twin(bgr if case.region is None else case.region.of(bgr))
 
 
 def computed(device, case):
@@ -177,7 +190,7 @@ def computed(device, case):
         source = held.add(DeviceBuffer(device, data.shape, np.uint8))
         source.copy_from_host(staging, stream)
         target = held.add(preprocessor.new_tensor())
-        image = DeviceImage(source.address, *case.source_wh, step, case.encoding)
+        image = DeviceImage(source.address, *case.source_wh, step, case.encoding, case.region)
         transform = preprocessor.enqueue(image, target, stream)
         result = held.add(PinnedBuffer(device, target.shape, target.dtype))
         target.copy_to_host(result, stream)

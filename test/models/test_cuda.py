@@ -26,6 +26,7 @@ from onnx_models import (
 from pipeline.waiting import DEADLINE_S, wait_until
 from ros.encoded import encode, padded
 
+from jetson_perception import Tiles
 from jetson_perception.cuda import compiler, pictures
 from jetson_perception.drawing import color_mask, draw_segmentation
 from jetson_perception.engines.onnxruntime.cuda import OnnxRuntimeCudaEngine
@@ -169,6 +170,28 @@ def test_segmentation_equals_the_cpus(standin, tmp_path, options):
             assert np.mean(found.mask != expected.mask) < 1e-3
             assert len(np.unique(expected.mask)) > 2
             assert found.pixels.sum() == found.mask.size
+        assert not running.errors
+
+
+def test_confidence_comes_and_goes_with_who_wants_it(standin, tmp_path):
+    path = color_segmentation(tmp_path / 'colors.onnx')
+    on_cpu = SegmentationModel.open(path, runtime='onnxruntime_cpu')
+    wants = {'options': SegmentationOptions()}
+    with Running(
+        SegmentationModel(OnnxRuntimeCudaEngine(path)), lambda: wants['options']
+    ) as running:
+        for number, size_wh in enumerate(SIZES * 2):
+            is_wanted = number % 3 > 0
+            wants['options'] = SegmentationOptions(confidence=is_wanted)
+            bgr = picture(number, size_wh)
+            found = running(Frame(lambda bgr=bgr: bgr))
+            assert (found.confidence is not None) == is_wanted
+            if is_wanted:
+                tensor, transform = on_cpu.preprocess(bgr)
+                outputs = on_cpu.infer(tensor)
+                expected = on_cpu.postprocess(outputs, transform, wants['options'])
+                same = found.mask == expected.mask
+                np.testing.assert_array_equal(found.confidence[same], expected.confidence[same])
         assert not running.errors
 
 
@@ -397,6 +420,71 @@ def test_detections_equal_the_cpus(standin, tmp_path, make):
                 expected = on_cpu.postprocess(on_cpu.infer(tensor), transform, options)
                 assert_same_detections(found, expected)
         assert not running.errors
+
+
+@pytest.mark.parametrize(
+    ('make', 'encoding', 'integrated'),
+    [
+        pytest.param(detector, 'bgr8', False, id='boxes'),
+        pytest.param(pose_detector, 'nv12', True, id='keypoints'),
+        pytest.param(instance_segmenter, 'bayer_rggb8', False, id='masks'),
+    ],
+)
+def test_tiles_equal_the_cpus(standin, tmp_path, make, encoding, integrated):
+    standin.integrated = integrated
+    boxes = tuple((*box[:4], 0, box[5]) for box in BOXES)
+    path = make(tmp_path / 'model.onnx', boxes, size_wh=(64, 64))
+    on_cpu = YoloModel.open(path, runtime='onnxruntime_cpu')
+    on_cpu.use_tiles(Tiles(2, 2))
+    model = YoloModel(OnnxRuntimeCudaEngine(path))
+    model.use_tiles(Tiles(2, 2))
+    with Running(model) as running:
+        assert isinstance(running.lane, CudaLane)
+        for seed, size_wh in enumerate([(90, 62), (200, 48), (90, 62), (90, 62)]):
+            rows = encode(picture(seed, size_wh), encoding)
+            pixels = view(rows.ravel(), *size_wh[::-1], encoding, rows.shape[1])
+            found = running(Frame(lambda: 1 / 0, raw=RawImage(pixels, encoding, *size_wh)))
+            expected = on_cpu(np.array(to_bgr(pixels, encoding)))
+            assert len(expected) > 4
+            assert_same_detections(found, expected)
+        assert not running.errors
+
+
+def test_tiles_of_images_that_differ(standin, tmp_path):
+    """Each tile is another part of the image, of two images in flight."""
+    path = small_networks.yolo(tmp_path / 'my.onnx', 'pose', size_wh=(64, 64))
+    tiles, options = Tiles(3, 2), DetectionOptions(0.01)
+    on_cpu = YoloModel.open(path, options=options, runtime='onnxruntime_cpu')
+    on_cpu.use_tiles(tiles)
+    model = YoloModel(OnnxRuntimeCudaEngine(path), options)
+    model.use_tiles(tiles)
+    published = queue.Queue()
+    lane = make_lane('lane', model, lambda frame, result: published.put((frame, result)))
+    pipeline = Pipeline([lane])
+    pipeline.start()
+    for seed in range(6):
+        assert lane.slot.wait_until_taken(DEADLINE_S)
+        bgr = picture(seed, (150 + 10 * (seed % 2), 100))
+        pipeline.offer(Frame(lambda bgr=bgr: bgr, header=bgr))
+    seen = [published.get(timeout=DEADLINE_S) for _ in range(6)]
+    for frame, found in seen:
+        expected = on_cpu(frame.header)
+        assert len(expected) > 4
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.1)
+        np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.1)
+    pipeline.close()
+    model.close()
+
+
+def test_tiles_again_and_none(standin, tmp_path):
+    path = detector(tmp_path / 'model.onnx', BOXES, size_wh=(64, 64))
+    with YoloModel(OnnxRuntimeCudaEngine(path)) as model:
+        whole, before = model.device_path.input_key, len(standin.memory)
+        for _ in range(3):
+            model.use_tiles(Tiles(3, 3))
+            assert model.device_path.input_key != whole
+            model.use_tiles(None)
+            assert (model.device_path.input_key, len(standin.memory)) == (whole, before)
 
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'mono8', 'yuyv', 'nv12', 'bayer_rggb8'])

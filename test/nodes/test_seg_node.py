@@ -312,9 +312,17 @@ def test_stats_have_every_stage_and_a_rate(seg):
 
 
 class CountingSegNode(SegNode):
-    """Counts the pictures that it is asked to draw."""
+    """Counts the pictures that it is asked to draw, and keeps what tells how likely masks are."""
 
     drawn = 0
+
+    def __init__(self, **options):
+        self.confidences = []
+        super().__init__(**options)
+
+    def _publish(self, frame, result):
+        self.confidences.append(result.confidence)
+        super()._publish(frame, result)
 
     def draw(self, frame, publisher):
         self.drawn += 1
@@ -366,6 +374,23 @@ def test_nothing_is_drawn_without_subscribers(peer, seg_here, topic, kind):
     for _ in range(3):
         peer.ask(images, image_message(quarters()[0]), masks)
     assert seg_here.drawn == drawn
+
+
+def test_confidence_is_computed_and_published_while_somebody_subscribes(peer, seg_here):
+    """As nav2's semantic segmentation layer takes it: mono8, of the mask's size and stamp."""
+    masks, images = peer.collect('mask', Image), peer.image_publisher()
+    bgr = quarters()[0]
+    peer.ask(images, image_message(bgr), masks)
+    assert seg_here.confidences
+    assert all(each is None for each in seg_here.confidences)
+    likely = peer.collect('confidence', Image)
+    msg = image_message(bgr, header=unique_header())
+    mask, confidence = peer.ask(images, msg, masks, likely)
+    assert confidence.encoding == 'mono8'
+    assert confidence.header == mask.header == msg.header
+    values = pixels_of(confidence)
+    assert values.shape == pixels_of(mask).shape
+    assert values[away_from_seams()].min() > 255 / 4
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from jetson_perception.errors import ImageError
+from jetson_perception.images.regions import Region
 from jetson_perception.tasks.results import Detections
 
 IDS = np.array([[0, 1, 2], [3, 3, 1]], np.uint8)
@@ -123,3 +125,42 @@ def test_oriented_boxes_go_with_their_rows():
     found = detections(oriented=oriented)
     assert found[[2, 0]].oriented.tolist() == oriented[[2, 0]].tolist()
     assert found.scaled((2, 2)).oriented[:, :4].tolist() == pytest.approx(2 * oriented[:, :4])
+
+
+def test_in_the_frame_that_a_region_is_a_part_of():
+    ids = np.array([[0, 1], [2, 0]], np.uint8)
+    found = Detections(
+        np.array([[0, 0, 1, 1], [0.5, 1, 2, 2]], np.float32),
+        np.array([0.9, 0.8], np.float32),
+        np.zeros(2, np.int32),
+        np.array([[[1, 0, 0.5]], [[0, 1, 0.4]]], np.float32),
+        ids,
+        oriented=np.array([[0.5, 0.5, 1, 1, 0.3], [1, 1, 1, 1, 0.1]], np.float32),
+        trails=np.zeros((2, 3, 2), np.float32),
+    )
+    moved = found.in_frame(Region(10, 20, 2, 2), (40, 30))
+    np.testing.assert_array_equal(moved.xyxy, [[10, 20, 11, 21], [10.5, 21, 12, 22]])
+    np.testing.assert_array_equal(
+        moved.keypoints, np.array([[[11, 20, 0.5]], [[10, 21, 0.4]]], np.float32)
+    )
+    np.testing.assert_array_equal(
+        moved.oriented,
+        np.array([[10.5, 20.5, 1, 1, 0.3], [11, 21, 1, 1, 0.1]], np.float32),
+    )
+    np.testing.assert_array_equal(moved.trails, np.full((2, 3, 2), (10, 20)))
+    assert moved.instance_ids.shape == (30, 40)
+    np.testing.assert_array_equal(moved.instance_ids[20:22, 10:12], ids)
+    assert np.count_nonzero(moved.instance_ids) == 2
+    assert {each.dtype for each in (moved.xyxy, moved.keypoints, moved.oriented)} == {
+        np.dtype(np.float32)
+    }
+
+
+def test_a_region_that_is_the_whole_frame_moves_nothing():
+    found = Detections.empty()
+    assert found.in_frame(Region.whole((40, 30)), (40, 30)) is found
+
+
+def test_a_region_of_another_frame():
+    with pytest.raises(ImageError, match='reaches beyond'):
+        Detections.empty().in_frame(Region(0, 0, 41, 30), (40, 30))

@@ -484,3 +484,69 @@ def test_an_invalid_blend_is_refused(blend):
     with pytest.raises(ParameterError, match='0 to 1') as caught:
         PictureOptions(tinted=True, blend=blend)
     assert caught.value.parameter == 'blend'
+
+
+def plain_probabilities(scores, layout):
+    """Of each class at each grid point, by the definition."""
+    if layout.binary:
+        foreground = 1 / (1 + np.exp(-scores)) if layout.output == 'logits' else scores
+        return np.concatenate((1 - foreground, foreground))
+    return softmax(scores) if layout.output == 'logits' else scores
+
+
+@pytest.mark.parametrize('interpolation', ['probabilities', 'logits'])
+@pytest.mark.parametrize(
+    'layout',
+    [
+        pytest.param(LOGITS, id='logits'),
+        pytest.param(SegmentationLayout('probabilities', 4), id='probabilities'),
+        pytest.param(SegmentationLayout('logits', 2, binary=True), id='binary'),
+    ],
+)
+def test_the_confidence_is_the_probability_of_the_masks_class(layout, interpolation):
+    classes = 1 if layout.binary else 4
+    scores = smooth_logits(classes, 24, 32)[0]
+    if layout.output == 'probabilities':
+        scores = softmax(scores)
+    options = SegmentationOptions(interpolation=interpolation, confidence=True)
+    found = segment(scores[None], layout, fit((100, 75), (32, 24), 'stretch'), options)
+    enlarged = [
+        cv2.resize(plane.astype(np.float32), (100, 75))
+        for plane in plain_probabilities(scores, layout)
+    ]
+    expected = np.take_along_axis(np.array(enlarged), found.mask[None].astype(int), axis=0)[0]
+    np.testing.assert_allclose(found.confidence, expected * 255, atol=0.51)
+    assert found.confidence.dtype == np.uint8
+    assert np.ptp(found.confidence) > 50
+
+
+@pytest.mark.parametrize('resize', ['letterbox', 'stretch'])
+@pytest.mark.parametrize('mask_size', ['image', 'network'])
+def test_the_confidence_has_the_place_and_the_size_of_the_mask(resize, mask_size):
+    """A network that is sure on the left and unsure on the right of a very wide image."""
+    transform = fit((200, 50), (64, 64), resize)
+    scores = np.zeros((1, 2, 64, 64), np.float32)
+    scores[0, 1, :, :32], scores[0, 1, :, 32:] = 20, 1
+    options = SegmentationOptions(mask_size, confidence=True)
+    found = segment(scores, SegmentationLayout('logits', 2), transform, options)
+    assert found.confidence.shape == found.mask.shape
+    middle = found.mask.shape[1] // 2
+    assert (found.confidence[:, : middle - 3] == 255).all()
+    assert (found.confidence[:, middle + 3 :] == round(255 / (1 + np.exp(-1)))).all()
+
+
+def test_no_confidence_unless_asked_and_none_of_class_ids():
+    scores = smooth_logits(4, 24, 32)
+    transform = fit((32, 24), (32, 24))
+    assert segment(scores, LOGITS, transform, IMAGE).confidence is None
+    ids = scores.argmax(axis=1).astype(np.uint8)
+    sure = SegmentationOptions(confidence=True)
+    assert segment(ids, SegmentationLayout('class_ids', 4), transform, sure).confidence is None
+
+
+def test_a_class_that_is_ruled_out_leaves_the_confidence_whole():
+    scores = smooth_logits(4, 24, 32)
+    scores[0, 2] = -np.inf
+    sure = SegmentationOptions(confidence=True)
+    found = segment(scores, LOGITS, fit((60, 40), (32, 24), 'stretch'), sure)
+    assert found.confidence.min() > 255 / 4 - 1

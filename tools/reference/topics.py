@@ -23,6 +23,8 @@ PUBLISHED = {
     '/diagnostics': 'Once a second, in every state: node, input, engines, camera '
     '([diagnostics](diagnostics.md)).',
     'mask': 'mono8, class id of each pixel, at the size of the image.',
+    'confidence': 'mono8: how likely the class of each pixel is, 255 for certain, while somebody '
+    'subscribes ([masks for navigation](navigation.md)).',
     'mask/color': 'The mask in colors, bgr8, while somebody subscribes.',
     'summary': 'Pixels of each class, and their share.',
     'label_info': 'Names of the class ids in `mask`.',

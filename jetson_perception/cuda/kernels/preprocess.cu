@@ -2,7 +2,9 @@
 // and normalization in one launch. Twin: images.to_bgr and tasks/preprocess.py, Preprocessor, bit
 // for bit. Tied by test/cuda/test_preprocess_kernel.py.
 //
-// image    (source_h rows of `step` bytes), uint8; see pixels.cuh for the family and variant
+// image    (image_h rows of `step` bytes), uint8; see pixels.cuh for the family and variant
+// region   the source: source_w × source_h pixels of the image, from (region_left, region_top) on. No
+//          pixel outside of it is used, but for what a pattern needs to give the region's own.
 // target   (channels, network_h, network_w), or (network_h, network_w, channels) if channels_last is
 //          not 0; float32, float16, int32 or uint8, contiguous, colors in the network's order. One
 //          channel is gray, a fourth an opaque alpha.
@@ -45,11 +47,14 @@ __device__ inline int down(int upper, int lower, const IntegerTaps& row) {
 
 template <typename Reader>
 __device__ inline Pixel interpolated(
-    const Reader& image, const IntegerTaps& column, const IntegerTaps& row) {
-    const Pixel upper_left = image.at(column.first, row.first);
-    const Pixel upper_right = image.at(column.second, row.first);
-    const Pixel lower_left = image.at(column.first, row.second);
-    const Pixel lower_right = image.at(column.second, row.second);
+    const Reader& image, int region_left, int region_top, const IntegerTaps& column,
+    const IntegerTaps& row) {
+    const int first_x = region_left + column.first, second_x = region_left + column.second;
+    const int first_y = region_top + row.first, second_y = region_top + row.second;
+    const Pixel upper_left = image.at(first_x, first_y);
+    const Pixel upper_right = image.at(second_x, first_y);
+    const Pixel lower_left = image.at(first_x, second_y);
+    const Pixel lower_right = image.at(second_x, second_y);
     return {
         down(across(upper_left.blue, upper_right.blue, column),
              across(lower_left.blue, lower_right.blue, column), row),
@@ -67,19 +72,20 @@ __device__ inline int gray(const Pixel& pixel) {
 
 template <typename Reader, typename Stored>
 __device__ inline void preprocess(
-    const Reader& image, Stored* target, int network_w, int network_h, int content_w, int content_h,
-    int left, int top, double step_x, double step_y, const Stored* table, int red_first,
-    int channels, int channels_last) {
+    const Reader& image, int region_left, int region_top, int source_w, int source_h,
+    Stored* target, int network_w, int network_h, int content_w, int content_h, int left, int top,
+    double step_x, double step_y, const Stored* table, int red_first, int channels,
+    int channels_last) {
     __shared__ Stored values[MOST_CHANNELS * PIXEL_VALUES];
     __shared__ IntegerTaps columns[TILE], rows[TILE];
     const int tile_x = blockIdx.x * TILE, tile_y = blockIdx.y * TILE;
     const int thread = threadIdx.y * TILE + threadIdx.x;
     for (int i = thread; i < channels * PIXEL_VALUES; i += TILE * THREADS_DOWN) values[i] = table[i];
     if (thread < TILE) {
-        columns[thread] = in_integers(column_taps(tile_x + thread - left, step_x, 0.0, image.width));
+        columns[thread] = in_integers(column_taps(tile_x + thread - left, step_x, 0.0, source_w));
     } else if (thread < 2 * TILE) {
         const int i = thread - TILE;
-        rows[i] = in_integers(row_taps(tile_y + i - top, step_y, 0.0, image.height));
+        rows[i] = in_integers(row_taps(tile_y + i - top, step_y, 0.0, source_h));
     }
     __syncthreads();
 
@@ -92,7 +98,8 @@ __device__ inline void preprocess(
         const int y = tile_y + i;
         Stored* out = target + (size_t(y) * network_w + x) * across;
         if (column_has_content && y >= top && y < top + content_h) {
-            const Pixel pixel = interpolated(image, columns[threadIdx.x], rows[i]);
+            const Pixel pixel =
+                interpolated(image, region_left, region_top, columns[threadIdx.x], rows[i]);
             if (channels == 1) {
                 out[0] = values[gray(pixel)];
                 continue;
@@ -110,13 +117,15 @@ __device__ inline void preprocess(
 // Grid: the target's tiles. Block: (TILE, THREADS_DOWN).
 #define PREPROCESS(name, Reader, Stored)                                                          \
     extern "C" __global__ void __launch_bounds__(TILE* THREADS_DOWN) name(                        \
-        const unsigned char* bytes, int step, int source_w, int source_h, int variant,            \
-        Stored* target, int network_w, int network_h, int content_w, int content_h, int left,     \
-        int top, double step_x, double step_y, const Stored* table, int red_first,                \
-        int channels, int channels_last) {                                                        \
-        const Reader image{bytes, step, source_w, source_h, variant};                             \
-        preprocess(image, target, network_w, network_h, content_w, content_h, left, top, step_x,  \
-                   step_y, table, red_first, channels, channels_last);                            \
+        const unsigned char* bytes, int step, int image_w, int image_h, int variant,              \
+        int region_left, int region_top, int source_w, int source_h, Stored* target,              \
+        int network_w, int network_h, int content_w, int content_h, int left, int top,            \
+        double step_x, double step_y, const Stored* table, int red_first, int channels,           \
+        int channels_last) {                                                                      \
+        const Reader image{bytes, step, image_w, image_h, variant};                               \
+        preprocess(image, region_left, region_top, source_w, source_h, target, network_w,         \
+                   network_h, content_w, content_h, left, top, step_x, step_y, table, red_first,  \
+                   channels, channels_last);                                                      \
     }
 #define PREPROCESS_FAMILY(family, Reader)                             \
     PREPROCESS(preprocess_##family##_float32, Reader, unsigned int)   \
