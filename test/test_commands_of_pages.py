@@ -66,6 +66,7 @@ NEEDS = {
     'a camera, or nodes, that run; tested in test/nodes': [
         r'jetson-perception (doctor --topic|trace|bench --ros) .*',
         r'ros2 run jetson_perception (view|record).*',
+        r'ros2 service call /yolo/.*',
         r'jetson-perception run \S+ /dev/video0 .*',
     ],
     'another host, a radio, or a container': [
@@ -81,6 +82,7 @@ NEEDS = {
     'a network, or changes the machine': [
         r'(sudo )?(apt-get|apt|rosdep|pip|~/yolo/bin/pip|git) .*',
         r'sudo (apt-get|apt|rosdep|systemctl|useradd|install|sysctl|tee) .*',
+        r'(npm|AXE_CORE=).*',
         r'python3 -m venv ~/yolo',
         r'~/yolo/bin/yolo export .*',
         r'(systemctl|journalctl) .*',
