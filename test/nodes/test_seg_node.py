@@ -320,9 +320,9 @@ class CountingSegNode(SegNode):
         self.confidences = []
         super().__init__(**options)
 
-    def _publish(self, frame, result):
-        self.confidences.append(result.confidence)
-        super()._publish(frame, result)
+    def _publish(self, *arguments):
+        self.confidences.append(arguments[-1].confidence)
+        super()._publish(*arguments)
 
     def draw(self, frame, publisher):
         self.drawn += 1
