@@ -16,6 +16,7 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.batching import Batching, Together
+from jetson_perception.pipeline.crop_lane import CropLane
 from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
@@ -38,6 +39,7 @@ __all__ = [
     'AllFrames',
     'Batching',
     'Counts',
+    'CropLane',
     'CudaLane',
     'DrawnFrames',
     'EveryFrame',
