@@ -113,7 +113,7 @@ class CropModel:
             self._kept = np.empty((len(indices), *shape[1:]), dtype)
         tensor = self._kept[: len(indices)]
         transforms = [
-            self.model.preprocess(crops.pixels(bgr, index), tensor[row : row + 1])[1]
+            self.model.preprocess(crops.regions[index].of(bgr), tensor[row : row + 1])[1]
             for row, index in enumerate(indices)
         ]
         return tensor, transforms

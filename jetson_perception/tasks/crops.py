@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jetson_perception.images.regions import Region
 from jetson_perception.tasks.box_overlap import box_ious
 from jetson_perception.tasks.results import Detections, have_area
 
@@ -54,8 +55,8 @@ class Crops:
     objects : Detections
         What they were cut out for, in the order of the detector: boxes, scores, classes, and the
         ids as `parent_ids`.
-    boxes : ndarray, shape (n, 4), int64
-        Left, top, right, bottom in whole pixels, within the image; none is empty.
+    regions : tuple of Region
+        Where they are.
     size_wh : tuple of int
         Size of the image.
     left_out : int
@@ -63,17 +64,12 @@ class Crops:
     """
 
     objects: Detections
-    boxes: NDArray[np.int64]
+    regions: tuple[Region, ...]
     size_wh: tuple[int, int]
     left_out: int
 
     def __len__(self) -> int:
-        return len(self.boxes)
-
-    def pixels(self, bgr: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-        """The pixels of a part, a view of the image."""
-        left, top, right, bottom = self.boxes[index].tolist()
-        return bgr[top:bottom, left:right]
+        return len(self.regions)
 
 
 def cut(found: Detections, size_wh: tuple[int, int], options: CropOptions) -> Crops:
@@ -86,12 +82,18 @@ def cut(found: Detections, size_wh: tuple[int, int], options: CropOptions) -> Cr
     size_wh : tuple of int
         Size of the image, pixels.
     """
-    boxes, is_wanted = _whole_pixels(found.xyxy, size_wh, options.margin)
+    is_finite = np.isfinite(found.xyxy).all(axis=1, keepdims=True)
+    limits = np.array(size_wh * 2, np.float32)
+    corners = np.where(is_finite, found.xyxy, np.float32(0))  # of no area then
+    is_wanted = have_area(corners.clip(0, limits))
     if options.class_ids is not None:
         is_wanted &= np.isin(found.class_id, options.class_ids)
     rows = np.flatnonzero(is_wanted)
     best = rows[np.argsort(-found.score[rows], kind='stable')][: options.most]
     kept = np.sort(best)
+    around = (Region.around(found.xyxy[row].tolist(), size_wh, options.margin) for row in kept)
+    regions = tuple(region for region in around if region is not None)
+    assert len(regions) == len(kept), 'each has an area in the image'
     names = found.track_names()
     objects = Detections(
         found.xyxy[kept],
@@ -100,21 +102,7 @@ def cut(found: Detections, size_wh: tuple[int, int], options: CropOptions) -> Cr
         oriented=None if found.oriented is None else found.oriented[kept],
         parent_ids=tuple(names[row] or f'#{row}' for row in kept.tolist()),
     )
-    return Crops(objects, boxes[kept], size_wh, len(rows) - len(kept))
-
-
-def _whole_pixels(
-    xyxy: NDArray[np.float32], size_wh: tuple[int, int], margin: float
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The pixels that boxes touch, with a margin, and which boxes touch any."""
-    is_finite = np.isfinite(xyxy).all(axis=1, keepdims=True)
-    corners = np.where(is_finite, xyxy, np.float32(0))  # of no area then
-    limits = np.array(size_wh * 2, np.float32)
-    touch = have_area(corners.clip(0, limits))
-    exact = corners.astype(np.float64)
-    added = (exact[:, 2:] - exact[:, :2]) * margin
-    first, end = np.floor(exact[:, :2] - added), np.ceil(exact[:, 2:] + added)
-    return np.concatenate((first, end), axis=1).clip(0, limits).astype(np.int64), touch
+    return Crops(objects, regions, size_wh, len(rows) - len(kept))
 
 
 def join_objects(
@@ -139,7 +127,7 @@ def join_objects(
         In the order of the parts, the best score of each first, with the id of the object that
         each was found on as `parent_ids`. Where masks of two parts overlap, the first wins.
     """
-    parts, parent_ids, left, total = [], [], [], 0
+    parts, parent_ids, total = [], [], 0
     for index, found in enumerate(results):
         if one_each and len(found) > 1:
             found = found[[_fitting(found, crops, index)]]
@@ -147,14 +135,17 @@ def join_objects(
             break  # a pixel could not say which it is of
         total += len(found)
         parts.append(found)
-        left.append(crops.boxes[index])
         parent_ids += [crops.objects.parent_ids[index]] * len(found)  # type: ignore[index]
     if not total:
         return replace(nothing, parent_ids=())
-    moved = [_moved(found, box[:2]) for found, box in zip(parts, left, strict=True)]
+    regions = crops.regions[: len(parts)]
+    moved = [
+        replace(found, instance_ids=None).in_frame(region, crops.size_wh)
+        for found, region in zip(parts, regions, strict=True)
+    ]
     ids = None
     if nothing.instance_ids is not None:
-        ids = _painted(parts, left, crops.size_wh, total)
+        ids = _painted(parts, regions, crops.size_wh, total)
     return Detections(
         _all(moved, 'xyxy'),
         _all(moved, 'score'),
@@ -168,38 +159,26 @@ def join_objects(
 
 def _fitting(found: Detections, crops: Crops, index: int) -> int:
     """The row of the object that is most likely the one that a part was cut out for."""
-    box = crops.objects.xyxy[index] - np.tile(crops.boxes[index, :2], 2)
-    return int(box_ious(box[None].astype(np.float32), found.xyxy)[0].argmax())
-
-
-def _moved(found: Detections, by_xy: NDArray[np.int64]) -> Detections:
-    """Objects of a part in pixels of the image, without their masks."""
-    by = by_xy.astype(np.float32)
-    points, oriented = found.keypoints, found.oriented
-    if points is not None:
-        points = points + np.append(by, np.float32(0))
-    if oriented is not None:
-        oriented = oriented + np.append(by, np.zeros(3, np.float32))
-    return Detections(
-        found.xyxy + np.tile(by, 2), found.score, found.class_id, points, oriented=oriented
-    )
+    region = crops.regions[index]
+    corner = np.array((region.left, region.top) * 2, np.float32)
+    return int(box_ious(crops.objects.xyxy[index][None] - corner, found.xyxy)[0].argmax())
 
 
 def _painted(
     parts: Sequence[Detections],
-    boxes: Sequence[NDArray[np.int64]],
+    regions: Sequence[Region],
     size_wh: tuple[int, int],
     total: int,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The masks of all parts in one of the image's size, numbered through."""
     dtype = np.uint8 if total <= 255 else np.uint16
     ids = np.zeros(size_wh[::-1], dtype)
-    for found, (left, top, right, bottom) in zip(parts[::-1], boxes[::-1], strict=True):
+    for found, region in zip(parts[::-1], regions[::-1], strict=True):
         total -= len(found)
         if len(found):
             assert found.instance_ids is not None, 'all parts are of one network'
             own = found.instance_ids.astype(dtype)
-            np.copyto(ids[top:bottom, left:right], own + dtype(total), where=own > 0)
+            np.copyto(region.of(ids), own + dtype(total), where=own > 0)
     return ids
 
 

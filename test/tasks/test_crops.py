@@ -63,10 +63,11 @@ def test_a_box_without_area_in_the_image_has_no_crop(box):
 )
 def test_the_pixels_of_a_box(box, margin, expected):
     crops = cut(boxes(box), SIZE_WH, CropOptions(margin=margin))
-    assert crops.boxes.tolist() == [list(expected)]
+    (region,) = crops.regions
+    assert (region.left, region.top, region.right, region.bottom) == expected
     left, top, right, bottom = expected
     picture = np.arange(60 * 100 * 3).reshape(60, 100, 3).astype(np.uint8)
-    assert (crops.pixels(picture, 0) == picture[top:bottom, left:right]).all()
+    assert (region.of(picture) == picture[top:bottom, left:right]).all()
 
 
 def test_the_best_of_the_wanted_classes_in_the_order_of_the_detector():
