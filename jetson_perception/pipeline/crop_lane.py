@@ -27,12 +27,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jetson_perception.errors import PerceptionError
+    from jetson_perception.images.regions import Region
     from jetson_perception.pipeline.frame import Frame
     from jetson_perception.pipeline.lane import Model
 
 log = logging.getLogger(__name__)
 
-STAGES = ('preprocess', 'inference', 'postprocess')
+_STAGES = ('preprocess', 'inference', 'postprocess')
+
+
+class Crops(Protocol):
+    """The parts of an image that a model looks at.
+
+    Attributes
+    ----------
+    regions : sequence of Region
+        Where they are.
+    left_out : int
+        How many more there would be.
+    """
+
+    @property
+    def regions(self) -> Sequence[Region]:
+        """See above."""
+        ...
+
+    @property
+    def left_out(self) -> int:
+        """See above."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 class CropModel(Protocol):
@@ -44,7 +69,7 @@ class CropModel(Protocol):
         ...
 
     def cut(self, found: Any, size_wh: tuple[int, int], options: Any) -> Any:
-        """The parts of an image that the model looks at, which have a length and `left_out`."""
+        """The `Crops` of an image."""
         ...
 
     def batches(self, crops: Any, together: int) -> Iterable[range]:
@@ -129,13 +154,31 @@ class CropLane(Lane):
 
     def _look(self, frame: Frame, begun_ns: int) -> Any:
         """The result of a frame, and its times."""
-        bgr = frame.bgr()
         crop_options, options = self._crop_options(), self._options()
-        crops = self.crops.cut(
-            frame.found[self.follows], (bgr.shape[1], bgr.shape[0]), crop_options
-        )
+        found = frame.found[self.follows]
+        crops: Crops = self.crops.cut(found, self._size_wh(frame), crop_options)
+        results, stages_ms = self._results(frame, crops, options)
+        result = self.crops.joined(crops, results, crop_options)
+        record = self._record(frame)
+        record.begun(frame, begun_ns)
+        record.crops += len(crops)
+        record.crops_left_out += crops.left_out
+        if len(crops):
+            for stage, elapsed_ms in stages_ms.items():
+                record.times.record(stage, elapsed_ms)
+        return result
+
+    def _size_wh(self, frame: Frame) -> tuple[int, int]:
+        """The size of an image."""
+        height, width = frame.bgr().shape[:2]
+        return width, height
+
+    def _results(
+        self, frame: Frame, crops: Crops, options: Any
+    ) -> tuple[list[Any], dict[str, float]]:
+        """The result of each crop, and how long each stage took for all, ms."""
+        bgr, stages = frame.bgr(), _Stages(frame)
         results: list[Any] = []
-        stages = _Stages(frame)
         for indices in self.crops.batches(crops, self.batching.most):
             tensor, transforms = self.crops.fit(bgr, crops, indices)
             stages.done('preprocess')
@@ -143,23 +186,14 @@ class CropLane(Lane):
             stages.done('inference')
             results += self.crops.decode(outputs, transforms, options)
             stages.done('postprocess')
-        result = self.crops.joined(crops, results, crop_options)
-        stages.done('postprocess')
-        record = self._record(frame)
-        record.begun(frame, begun_ns)
-        record.crops += len(crops)
-        record.crops_left_out += crops.left_out
-        if len(crops):
-            for stage in STAGES:
-                record.times.record(stage, stages.ms[stage])
-        return result
+        return results, stages.ms
 
 
 class _Stages:
     """The times of a frame's stages, each the sum of all batches."""
 
     def __init__(self, frame: Frame) -> None:
-        self.ms = dict.fromkeys(STAGES, 0.0)
+        self.ms = dict.fromkeys(_STAGES, 0.0)
         self._trace_id = frame.trace_id
         self._since_ns = time.monotonic_ns()
 

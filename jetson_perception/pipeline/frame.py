@@ -169,6 +169,14 @@ class Frame:
         with self._lock:
             return self._uploaded(wanted.frames).tensor(wanted)
 
+    def device_slot(self, frames: DeviceFrames) -> DeviceSlot:
+        """The image on a GPU, or on its way there; uploaded for the first lane that asks.
+
+        Called, and raises, as `device_tensor`.
+        """
+        with self._lock:
+            return self._uploaded(frames)
+
     def upload(self, frames: DeviceFrames) -> None:
         """Upload the image before any lane asks for it; call it only between `hold` and `release`.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jetson_perception.errors import ParameterError
 from jetson_perception.models.crop_model import CropModel
 from jetson_perception.models.on_crops import finds_objects, require_on_crops
-from jetson_perception.pipeline import CropLane
+from jetson_perception.pipeline import make_crop_lane
 from jetson_perception.tasks.classes import class_ids
 from jetson_perception.tasks.crops import CropOptions
 
@@ -67,8 +67,8 @@ class CropEngine:
             )
         if value.tiles:
             raise ParameterError(
-                f'tiles is {list(value.tiles)}, and crop_of is {value.crop_of}; a box is looked at '
-                'as a whole: leave tiles empty',
+                f'tiles is {list(value.tiles)}, and crop_of is {value.crop_of}; a box is looked '
+                'at as a whole: leave tiles empty',
                 'tiles',
             )
         self._model = model
@@ -108,7 +108,7 @@ class CropEngine:
         on_error: Callable[[PerceptionError], None],
     ) -> Lane:
         """What runs the engine."""
-        return CropLane(
+        return make_crop_lane(
             name,
             CropModel(self._model, self._model.batch),
             publish,
