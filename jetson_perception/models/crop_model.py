@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.images.arrays import as_bgr
 from jetson_perception.models.batching import most_together
 from jetson_perception.models.on_crops import require_on_crops
@@ -54,12 +55,14 @@ class CropModel:
     Raises
     ------
     ParameterError
-        When the model is of a task that cannot look at crops.
+        When the model is of a task that cannot look at crops, or `together` is no such number.
     """
 
     def __init__(self, model: Model[Any, Any], together: int | None = None) -> None:
         self.model = model
         self.task = require_on_crops(model)
+        if together is not None and together < 1:
+            raise ParameterError(f'together is {together}; expected at least 1', 'together')
         self.together = crops_together(model) if together is None else together
         self._kept: NDArray[Any] | None = None
 

@@ -110,6 +110,7 @@ class CropCudaLane(CropLane):
 
         under_way: InFlight | None = None
         for region in crops.regions:
+            self.activity.begin('an inference')
             begun = self.path.begin_region(slot, region, options)
             if under_way is not None:
                 finish(under_way)

@@ -180,6 +180,7 @@ class CropLane(Lane):
         bgr, stages = frame.bgr(), _Stages(frame)
         results: list[Any] = []
         for indices in self.crops.batches(crops, self.batching.most):
+            self.activity.begin('an inference')  # each: many boxes may take long together
             tensor, transforms = self.crops.fit(bgr, crops, indices)
             stages.done('preprocess')
             outputs = self.model.infer(tensor)

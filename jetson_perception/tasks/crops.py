@@ -6,11 +6,13 @@ a person. `cut` says which parts, `join_objects` makes of all their results one 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.images.regions import Region
 from jetson_perception.tasks.box_overlap import box_ious
 from jetson_perception.tasks.results import Detections, have_area
@@ -38,12 +40,25 @@ class CropOptions:
         How many objects at most; those with the best scores.
     one_each : bool
         Keep one object of each crop: the one whose box fits that of the crop's object best.
+
+    Raises
+    ------
+    ParameterError
+        When `margin` or `most` is no such number.
     """
 
     class_ids: tuple[int, ...] | None = None
     margin: float = 0.0
     most: int = 20
     one_each: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.margin < math.inf:
+            raise ParameterError(
+                f'margin is {self.margin}; expected a share of the box, such as 0.1', 'margin'
+            )
+        if self.most < 1:
+            raise ParameterError(f'most is {self.most}; expected at least 1', 'most')
 
 
 @dataclass(frozen=True, eq=False, slots=True)

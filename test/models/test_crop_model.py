@@ -12,7 +12,14 @@ from onnx_models import (
     instance_segmenter,
 )
 
-from jetson_perception import CropModel, CropOptions, Detections, ParameterError, open_model
+from jetson_perception import (
+    CropModel,
+    CropOptions,
+    Detections,
+    ModelInfo,
+    ParameterError,
+    open_model,
+)
 
 COLORS = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0)}
 ORDER = ['green', 'red', 'blue', 'red', 'green']
@@ -81,6 +88,19 @@ def test_an_object_of_no_class_stays(tmp_path, opened, squares):
     canvas = picture.copy()
     crops.task.draw(canvas, crops.model, crops.task.scaled(result, (1.0, 1.0)))
     assert (canvas != picture).any()
+
+
+@pytest.mark.parametrize('resize', ['letterbox', 'stretch', 'center_crop'])
+def test_boxes_of_any_shape(tmp_path, opened, resize):
+    info = ModelInfo(resize=resize)
+    crops = CropModel(opened(color_classifier(tmp_path / 'colors.onnx'), overrides=info))
+    picture = np.zeros((400, 500, 3), np.uint8)
+    picture[..., 2] = 255
+    odd = found([(0, 0, 0.2, 400), (3, 2, 500, 2.5), (7, 7, 7.01, 7.01), (-900, -9, 9e4, 9e4)])
+    result = crops(picture, odd)
+    assert [crops.model.class_names[i] for i in result.named().class_id] == ['red'] * 4
+    with pytest.raises(ParameterError, match='together is 0'):
+        CropModel(crops.model, 0)
 
 
 def test_pictures_of_any_kind(tmp_path, opened, squares):

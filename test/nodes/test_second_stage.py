@@ -231,3 +231,17 @@ def test_a_classifier_of_whole_images_is_as_before(peer, run, models):
     found = peer.collect('color/classification', Classification)
     msg = image_message(np.full((64, 64, 3), (0, 0, 255), np.uint8))
     assert peer.ask(peer.image_publisher(), msg, found).results[0].class_id == 'red'
+
+
+def test_cameras_and_their_boxes_are_apart(peer, run, models):
+    topics = ['front/image_raw', 'rear/image_raw']
+    run(YoloNode, image_topics=topics, **models('det', 'color'))
+    heard = {
+        side: peer.collect(f'{side}/color/detections', Detection2DArray)
+        for side in ('front', 'rear')
+    }
+    for side, picture in (('front', street()), ('rear', street()[..., ::-1])):
+        msg = image_message(np.ascontiguousarray(picture))
+        looked = peer.ask(peer.image_publisher(f'{side}/image_raw'), msg, heard[side])
+        expected = [['blue'], ['green'], ['red']]
+        assert classes(looked) == (expected if side == 'front' else expected[::-1])

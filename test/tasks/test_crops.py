@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jetson_perception.errors import ParameterError
 from jetson_perception.tasks.crops import CropOptions, cut, join_objects
 from jetson_perception.tasks.results import Detections
 
@@ -147,3 +148,17 @@ def test_no_more_masks_than_a_pixel_can_name():
     nothing = Detections.empty(masks_wh=SIZE_WH)
     joined = join_objects(crops, [crowd, crowd], nothing, one_each=False)
     assert len(joined) == joined.instance_ids.max() == 40_000
+
+
+@pytest.mark.parametrize(
+    ('options', 'told'),
+    [
+        ({'margin': -0.1}, 'margin is -0.1; expected a share'),
+        ({'margin': np.nan}, 'margin is nan'),
+        ({'margin': np.inf}, 'margin is inf'),
+        ({'most': 0}, 'most is 0; expected at least 1'),
+    ],
+)
+def test_options_that_mean_nothing(options, told):
+    with pytest.raises(ParameterError, match=told):
+        CropOptions(**options)
