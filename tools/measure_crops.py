@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=2)
     arguments = parser.parse_args()
     print(f'{arguments.boxes} boxes a frame, {arguments.threads} threads; medians in ms')
-    print(f'{"input":>8} {"":>9} {"fitting":>8} {"inference":>9} {"all":>8}')
+    print(f'{"input":>8} {"":>9} {"fitting":>8} {"inference":>9} {"all":>8} {"90th":>8}')
     for side in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             path = classifier(Path(folder) / 'classifier.onnx', side)
@@ -122,7 +122,9 @@ def show(side: int, model: ClassificationModel, count: int, frames: int) -> None
     for way in ways:
         columns = (statistics.median(column) for column in zip(*times[way], strict=True))
         fitting, inference, whole = columns
-        print(f'{side}×{side:<4} {way:>9} {fitting:8.2f} {inference:9.2f} {whole:8.2f}')
+        ninetieth = np.percentile([each[2] for each in times[way]], 90)
+        row = f'{fitting:8.2f} {inference:9.2f} {whole:8.2f} {ninetieth:8.2f}'
+        print(f'{f"{side}×{side}":>8} {way:>9} {row}')
     same = 'the same' if classes[WAYS[0]] == classes[WAYS[1]] else 'other'
     print(f'         up to {ways[WAYS[1]].together} together; classes are {same}')
 
