@@ -15,6 +15,7 @@ from onnx_models import (
 )
 from ros.encoded import encode
 from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
 from vision_msgs.msg import Classification, Detection2DArray
 
 from jetson_perception.nodes.yolo_node import YoloNode
@@ -245,3 +246,32 @@ def test_cameras_and_their_boxes_are_apart(peer, run, models):
         looked = peer.ask(peer.image_publisher(f'{side}/image_raw'), msg, heard[side])
         expected = [['blue'], ['green'], ['red']]
         assert classes(looked) == (expected if side == 'front' else expected[::-1])
+
+
+def test_either_engine_is_reloaded_and_switched_off_by_itself(peer, run, models):
+    """With other classes, `crop_classes` are those that the first engine has now."""
+    given = models('det', 'color', color__crop_classes=['name_1'])
+    run(YoloNode, **given)
+    cars, colors = (
+        peer.collect(f'{name}/detections', Detection2DArray) for name in ('det', 'color')
+    )
+    images = peer.image_publisher()
+
+    def ask(*topics):
+        return peer.ask(images, image_message(street()), *topics)
+
+    assert classes(ask(colors)) == [['red']]
+    names = {'task': 'detect', 'names': "{0: 'name_1', 1: 'other'}"}
+    detector(given['det__model'], CARS, size_wh=SIZE_WH, metadata=names)
+    color_classifier(given['color__model'], batch=1)
+    for name in ('det', 'color'):
+        answer = peer.call(Trigger, f'yolo_node/{name}/reload', Trigger.Request())
+        assert answer.success, answer.message
+    assert classes(ask(colors)) == [['blue'], ['green']]
+    assert peer.set_parameter('yolo_node', 'color.enable', False).successful
+    ask(cars)
+    before = len(colors)
+    ask(cars)
+    assert len(colors) == before
+    assert peer.set_parameter('yolo_node', 'color.enable', True).successful
+    assert classes(ask(colors)) == [['blue'], ['green']]
