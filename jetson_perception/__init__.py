@@ -31,14 +31,22 @@ if TYPE_CHECKING:
     from jetson_perception.model_info import ModelInfo
     from jetson_perception.models import (
         ClassificationModel,
+        CropModel,
         DepthModel,
         SegmentationModel,
         YoloModel,
         open_model,
     )
     from jetson_perception.tasks.classification import ClassificationOptions
+    from jetson_perception.tasks.crops import CropOptions
     from jetson_perception.tasks.detection_options import DetectionOptions
-    from jetson_perception.tasks.results import Classification, DepthMap, Detections, Segmentation
+    from jetson_perception.tasks.results import (
+        Classification,
+        ClassifiedObjects,
+        DepthMap,
+        Detections,
+        Segmentation,
+    )
     from jetson_perception.tasks.segmentation import SegmentationOptions
     from jetson_perception.tasks.tiles import Tiles
 
@@ -55,6 +63,9 @@ __all__ = [
     'Classification',
     'ClassificationModel',
     'ClassificationOptions',
+    'ClassifiedObjects',
+    'CropModel',
+    'CropOptions',
     'CudaError',
     'DepthMap',
     'DepthModel',
@@ -79,6 +90,9 @@ _MODULES = {
     'Classification': 'tasks.results',
     'ClassificationModel': 'models',
     'ClassificationOptions': 'tasks.classification',
+    'ClassifiedObjects': 'tasks.results',
+    'CropModel': 'models',
+    'CropOptions': 'tasks.crops',
     'DepthMap': 'tasks.results',
     'DepthModel': 'models',
     'DetectionOptions': 'tasks.detection_options',

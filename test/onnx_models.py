@@ -162,6 +162,42 @@ def instance_segmenter(
     )
 
 
+def bright_pose(path, boxes, *, size_wh=(64, 64), keypoints=((16, 16), (48, 32)), batch='batch'):
+    """A pose model of one class: scores are those given times the mean of each image, 0 to 1.
+
+    Parameters
+    ----------
+    boxes : rows of center x, center y, width, height, score
+        In pixels of the network's input.
+    keypoints : rows of x, y
+        Of all boxes.
+    batch : int or str
+        Of the input; a name leaves it open.
+    """
+    rows = np.zeros((5 + 3 * len(keypoints), _anchors(size_wh)), np.float32)
+    for index, (x, y, w, h, score) in enumerate(boxes):
+        rows[:5, index] = x, y, w, h, score
+        rows[5:, index] = np.array([(*point, 1.0) for point in keypoints]).ravel()
+    factors, fixed = np.zeros((1, len(rows), 1), np.float32), rows.copy()
+    factors[0, 4], fixed[4] = 1, 0
+    planted = {'scores': rows * factors[0], 'fixed': fixed, 'shape': np.array([-1, 1, 1])}
+    nodes = [
+        helper.make_node('ReduceMean', ['images'], ['mean'], axes=[1, 2, 3], keepdims=1),
+        helper.make_node('Reshape', ['mean', 'shape'], ['brightness']),
+        helper.make_node('Mul', ['brightness', 'scores'], ['scored']),
+        helper.make_node('Add', ['scored', 'fixed'], ['output0']),
+    ]
+    metadata = ultralytics_metadata('pose', 1, size_wh, kpt_shape=str([len(keypoints), 3]))
+    return _save(
+        path,
+        nodes,
+        [('images', TensorProto.FLOAT, [batch, 3, size_wh[1], size_wh[0]])],
+        [('output0', TensorProto.FLOAT, [batch, *rows.shape])],
+        [numpy_helper.from_array(values, name) for name, values in planted.items()],
+        metadata,
+    )
+
+
 def color_segmentation(
     path,
     *,
@@ -248,6 +284,7 @@ def color_classifier(
     metadata=None,
     dtype=np.float32,
     trailing_ones=False,
+    batch=1,
 ):
     """A classifier of `COLOR_CLASSES` but the background, by the mean color of its RGB input.
 
@@ -261,6 +298,8 @@ def color_classifier(
         Default: Ultralytics' for a classifier of these names. {} for none.
     trailing_ones : bool
         Give (1, 3, 1, 1) instead of (1, 3).
+    batch : int or str
+        Of the input; a name leaves it open.
     """
     width, height = size_wh
     weight = (10 * np.eye(3, dtype=dtype)).reshape(3, 3, 1, 1)
@@ -269,10 +308,10 @@ def color_classifier(
         helper.make_node('GlobalAveragePool', ['image'], ['mean']),
         helper.make_node('Conv', ['mean', 'weight'], ['scores']),
     ]
-    last, shape = 'scores', [1, 3, 1, 1]
+    last, shape = 'scores', [batch, 3, 1, 1]
     if not trailing_ones:
         nodes.append(helper.make_node('Flatten', [last], ['flat'], axis=1))
-        last, shape = 'flat', [1, 3]
+        last, shape = 'flat', [batch, 3]
     if probabilities:
         nodes.append(helper.make_node('Softmax', [last], ['shares'], axis=1))
         last = 'shares'
@@ -283,7 +322,7 @@ def color_classifier(
     return _save(
         path,
         nodes,
-        [('image', element_type, [1, 3, height, width])],
+        [('image', element_type, [batch, 3, height, width])],
         [(last, element_type, shape)],
         initializers,
         metadata,

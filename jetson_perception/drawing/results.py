@@ -174,7 +174,7 @@ def draw_detections(
             detections.xyxy,
             [class_name_of(class_names, class_id) for class_id in class_ids],
             [drawn_name(class_names, class_id) for class_id in class_ids],
-            [f'{score:.2f}' + (f' #{track}' if track else '') for score, track in scored],
+            [f'{score:.2f}' + (f' #{name.lstrip("#")}' if name else '') for score, name in scored],
             colors,
             None if detections.oriented is None else oriented_corners(detections.oriented),
         )

@@ -2,6 +2,7 @@
 
 from jetson_perception.models.base import Model
 from jetson_perception.models.classification import ClassificationModel
+from jetson_perception.models.crop_model import CropModel
 from jetson_perception.models.depth import DepthModel
 from jetson_perception.models.model_file import resolve_model
 from jetson_perception.models.opening import open_model
@@ -10,6 +11,7 @@ from jetson_perception.models.yolo import YoloModel
 
 __all__ = [
     'ClassificationModel',
+    'CropModel',
     'DepthModel',
     'Model',
     'SegmentationModel',

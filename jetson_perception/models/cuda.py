@@ -8,6 +8,7 @@ be in flight, each with a block for its result.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from jetson_perception.cuda.graphs import Graph
     from jetson_perception.cuda.preprocess import DeviceImage
     from jetson_perception.engines.base import CudaEngine
-    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+    from jetson_perception.images.regions import Region
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceSlot, DeviceTensor
     from jetson_perception.tasks.preprocess import ImageTransform, Preprocessor
 
 _log = logging.getLogger(__name__)
@@ -151,13 +153,40 @@ class CudaPath(Generic[Result, Options]):
         ModelError, CudaError
             When it cannot be enqueued; the previous frame is not affected.
         """
+
+        def take(work: Work, options: Options) -> ImageTransform:
+            self._take(work, tensor, taker, options)
+            transform: ImageTransform = tensor.transform
+            return transform
+
+        return self._begin(take, options)
+
+    def begin_region(
+        self, slot: DeviceSlot, region: Region, options: Options | None = None
+    ) -> Work:
+        """Enqueue the work for a part of a frame, which is fitted straight to the engine's input.
+
+        As `begin`; the result is in pixels of the region. The slot may be used again once this has
+        finished.
+        """
+
+        def take(work: Work, options: Options) -> ImageTransform:
+            image = replace(slot.image_for(self._stream), region=region)
+            return self._preprocessor.enqueue(image, self._engine.input_buffer, self._stream)
+
+        return self._begin(take, options)
+
+    def _begin(
+        self, take: Callable[[Work, Options], ImageTransform], options: Options | None
+    ) -> Work:
+        """Enqueue what fills the engine's input, the inference, and what reads its outputs."""
         work, stream = self._next_work, self._stream
         if options is None:
             options = self._options
         try:
-            self._take(work, tensor, taker, options)
+            transform = take(work, options)
             work.begun.record(stream)
-            self._run(work, tensor.transform, options)
+            self._run(work, transform, options)
             work.done.record(stream)
         except BaseException:
             # The next frame gets the same block, so whatever uses it must be finished.

@@ -11,7 +11,8 @@ classifier in place of these, `<engine>/depth` or `<engine>/depth/relative` (32F
 model, `<engine>/label_info` (latched), `<engine>/stats`; while somebody subscribes, depth in
 colors (`color` behind its topic), `<engine>/detections_3d` (vision_msgs/Detection3DArray) and
 `<engine>/keypoints_3d`, where `depth.image_topics` names depth images, and `annotated` and
-`annotated/compressed` with the results of all. Every output has its image's header.
+`annotated/compressed` with the results of all. Every output has its image's header. An engine with
+`crop_of` looks at the boxes of another one; a classifier then has `<engine>/detections` too.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from vision_msgs.msg import LabelInfo
 
 from jetson_perception.drawing import Overlay
 from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.models.crop_params import CropParams, require_known_engine
+from jetson_perception.models.on_crops import require_on_crops
 from jetson_perception.pipeline import Batching, Frame, Lane, PictureKind, make_lane
 from jetson_perception.printable import quoted
 from jetson_perception.ros import qos
 from jetson_perception.ros.batch_parameters import BatchParams
+from jetson_perception.ros.crop_engine import CropEngine
 from jetson_perception.ros.engine_services import EngineServices
 from jetson_perception.ros.model_parameters import ModelParams
 from jetson_perception.ros.model_reload import Renewal, require_same_kind
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from diagnostic_msgs.msg import DiagnosticStatus
 
     from jetson_perception.models import Model
+    from jetson_perception.models.task import Task
     from jetson_perception.ros.annotation import AnnotatedPublisher
     from jetson_perception.ros.node_camera import NodeCamera
 
@@ -101,7 +106,7 @@ TASKS = tasks_of(NODE)
 
 
 @dataclass(frozen=True)
-class _AnyEngineParams(BatchParams, PaceParams, ModelParams):
+class _AnyEngineParams(CropParams, BatchParams, PaceParams, ModelParams):
     """Parameters of an engine whatever its task."""
 
     task: str = param(
@@ -163,8 +168,13 @@ class _Engine:
         if before is not None:
             require_same_kind(before.model, model)
         value = params.value
+        self._crops: CropEngine | None = None
         try:
-            self._options = model.task.options(model, value)
+            if value.crop_of:
+                parent = partial(node.task_and_model, value.crop_of)
+                self._crops = CropEngine(model, parent, lambda: params.value)
+            self.task: Task = self._crops.task if self._crops else model.task
+            self._options = self.task.options(model, value)
         except ParameterError:
             self.model.close()
             raise
@@ -183,14 +193,14 @@ class _Engine:
             ]
 
     def _make_topics(self, names: list[str]) -> None:
-        node, model, task = self._node, self.model, self.model.task
+        node, model, task = self._node, self.model, self.task
         self._topics = [ResultPublishers(node, task.topics(model), each) for each in names]
         self._spatial = node.depth.publishers(lambda: task.spatial_topics(model), names)
         pictures = task.picture_topics(model)
         self.pictures = [ResultPictures(node, self.name, pictures, each) for each in names]
 
     def _take_topics(self, before: _Engine) -> None:
-        model, task = self.model, self.model.task
+        model, task = self.model, self.task
         self._topics = [each.renewed(task.topics(model)) for each in before._topics]
         self._spatial = [each.renewed(task.spatial_topics(model)) for each in before._spatial]
         self.pictures, self._labels = before.pictures, before._labels
@@ -205,7 +215,7 @@ class _Engine:
         value = self.params.value
         if value is not self._options_of:
             before, self._options_of = self._options_of, value
-            self._options = self.model.task.options(self.model, value)
+            self._options = self.task.options(self.model, value)
             if value.score_threshold != before.score_threshold:
                 self._announce()
         return self._options
@@ -218,14 +228,20 @@ class _Engine:
 
     def _problem(self, value: Any) -> str:
         try:
-            self.model.task.options(self.model, value)
+            self.task.options(self.model, value)
+            if self._crops is not None:
+                self._crops.options_of(value)
         except ParameterError as error:
             return f'{self.name}.{error}'
         return ''
 
     def make_lane(self, on_error: Callable[[PerceptionError], None]) -> Lane:
         """What runs the engine."""
-        lane = make_lane(self.name, self.model, self.publish, self.options, on_error)
+        run = self.publish, self.options, on_error
+        if self._crops is not None:
+            lane = self._crops.make_lane(self.name, *run)
+        else:
+            lane = make_lane(self.name, self.model, *run)
         lane.batching = Batching(self.model.batch, lambda: self.params.value)
         return lane
 
@@ -241,7 +257,7 @@ class _Engine:
         if result is not None:
             overlay.engine = self.name
             model, (height, width) = frame.models[self.name], frame.bgr().shape[:2]
-            task = model.task
+            task = self.task
             shown = task.scaled(result, (canvas.shape[1] / width, canvas.shape[0] / height))
             task.draw(canvas, model, shown, self.params.value, overlay)
 
@@ -272,6 +288,7 @@ class YoloNode(PerceptionNode):
         self._engines: list[_Engine] = []
         self._engine_params: dict[str, Parameters[Any]] = {}
         self._of_engines: dict[str, EngineServices] = {}
+        self._adopting: dict[str, Model[Any, Any]] = {}
         super().__init__(NODE, YoloParams, **options)
         #: Results in space, where depth images are named.
         self.depth = NodeDepth(self)
@@ -303,11 +320,16 @@ class YoloNode(PerceptionNode):
 
     def openers(self) -> dict[str, Callable[..., Model[Any, Any]]]:
         """What opens the model of each engine."""
-        return {name: partial(self._open, name) for name in self.own.value.engine_names()}
+        names = self.own.value.engine_names()
+        followed = {name: self._engine_params[name].value.crop_of for name in names}
+        for name in names:
+            with _errors_of(name):
+                require_known_engine(name, followed)
+        return {name: partial(self._open, name) for name in names}
 
     def adopt(self, models: dict[str, Model[Any, Any]]) -> None:
         """Announce the classes of every engine."""
-        waiting = dict(models)
+        waiting, self._adopting = dict(models), models
         try:
             for name in models:
                 with _errors_of(name):
@@ -315,15 +337,28 @@ class YoloNode(PerceptionNode):
                     self._engines.append(_Engine(self, name, params, waiting.pop(name)))
                     self._engines[-1].serve()
         finally:
+            self._adopting = {}
             for model in waiting.values():
                 model.close()
+
+    def task_and_model(self, name: str) -> tuple[Task, Model[Any, Any]]:
+        """What an engine does, and the model that it has now."""
+        model = self.models_in_use().get(name) or self._adopting[name]
+        is_on_crops = bool(self._engine_params[name].value.crop_of)
+        return require_on_crops(model) if is_on_crops else model.task, model
 
     def _open(self, name: str, **building: Any) -> Model[Any, Any]:
         with _errors_of(name):
             params = self._engine_params[name].value
             params.require_model(f'{name}.model', partial(models_of, NODE))
-            cameras = len(self.prefixes)
-            return open_node_model(NODE, params, task=params.task, cameras=cameras, **building)
+            return open_node_model(
+                NODE,
+                params,
+                task=params.task,
+                cameras=len(self.prefixes),
+                on_crops=bool(params.crop_of),
+                **building,
+            )
 
     def models_in_use(self) -> dict[str, Model[Any, Any]]:
         """The model of each engine."""

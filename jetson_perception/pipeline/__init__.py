@@ -16,6 +16,8 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.batching import Batching, Together
+from jetson_perception.pipeline.crop_cuda_lane import CropCudaLane, make_crop_lane
+from jetson_perception.pipeline.crop_lane import CropLane
 from jetson_perception.pipeline.cuda_lane import CudaLane, make_lane
 from jetson_perception.pipeline.drawn_frames import DrawnFrames
 from jetson_perception.pipeline.frame import Frame, TensorPool
@@ -38,6 +40,8 @@ __all__ = [
     'AllFrames',
     'Batching',
     'Counts',
+    'CropCudaLane',
+    'CropLane',
     'CudaLane',
     'DrawnFrames',
     'EveryFrame',
@@ -66,5 +70,6 @@ __all__ = [
     'arrival_s',
     'call_within',
     'join_until',
+    'make_crop_lane',
     'make_lane',
 ]

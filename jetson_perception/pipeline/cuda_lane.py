@@ -17,11 +17,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jetson_perception.errors import ImageError, ModelError, PerceptionError
+from jetson_perception.pipeline.crop_cuda_lane import share_with_crop_lanes
 from jetson_perception.pipeline.expected_time import ExpectedTime
 from jetson_perception.pipeline.lane import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from jetson_perception.cuda import CudaDevice
     from jetson_perception.cuda.binding import Turn
@@ -266,9 +267,9 @@ def make_lane(
 
 
 def share_device_frames(
-    lanes: Iterable[Lane], *, uploads_ahead: bool = False
+    lanes: Sequence[Lane], *, uploads_ahead: bool = False
 ) -> list[DeviceFrames]:
-    """Frames on the device for the CUDA lanes among these, one set per device; to be closed.
+    """Frames on the device for the lanes on a GPU among these, one set per device; to be closed.
 
     `uploads_ahead` sets `CudaLane.uploads_ahead` of each.
     """
@@ -282,4 +283,5 @@ def share_device_frames(
             device = lane.path.device
             frames = shared.setdefault(device, DeviceFrames(device))
             lane.input = frames.add(lane.path, *(record.times for record in lane.records))
+    share_with_crop_lanes(lanes, shared)
     return list(shared.values())

@@ -101,6 +101,7 @@ class DeviceFrames:
         self._kinds: dict[Hashable, int] = {}
         self._numbers = itertools.count()
         self._inputs: list[DeviceInput] = []
+        self._more = 0
         self._ahead: UploadAhead | None = None
 
     def add(self, preprocess: DevicePreprocess, *times: StageTimes) -> DeviceInput:
@@ -128,6 +129,10 @@ class DeviceFrames:
         if kind is None:
             kind = self._kinds[preprocess.input_key] = next(self._numbers)
         return kind
+
+    def keep_more(self, count: int) -> None:
+        """Have room for so many more frames, which a lane keeps that is not among those added."""
+        self._more += count
 
     def upload(self, raw: RawImage, input_index: int = 0, trace_id: int = 0) -> DeviceSlot:
         """Start uploading an image of an input; the caller returns the slot with `give_back`.
@@ -196,8 +201,8 @@ class DeviceFrames:
         """The oldest slot that the GPU no longer uses; None if another one may be made.
 
         Each lane has at most one slot waiting for its engine, and all together have two for frames
-        that not every lane has seen, and one for a frame being uploaded ahead of them. So with
-        enough slots one is free; otherwise this waits.
+        that not every lane has seen, and one for a frame being uploaded ahead of them; lanes that
+        come later have asked for more. So with enough slots one is free; otherwise this waits.
         """
         with self._changed:
             while True:
@@ -205,7 +210,7 @@ class DeviceFrames:
                     if slot.is_past():
                         self._free.remove(slot)
                         return slot
-                if self._count < len(self._inputs) + 4:
+                if self._count < len(self._inputs) + 4 + self._more:
                     self._count += 1
                     return None
                 if self._free:
@@ -285,6 +290,16 @@ class DeviceSlot:
             tensor.make(self._image, wanted.preprocess, self._stream)
             self._made.append(tensor)
         return tensor
+
+    def image_for(self, stream: Stream) -> DeviceImage:
+        """The image, for work that is enqueued on a stream from now on.
+
+        Nothing here knows when that work ends, so the frame must be held until then.
+        """
+        assert self._image is not None, 'upload comes first'
+        if not self._mapped:
+            stream.wait_for_event(self._uploaded)
+        return self._image
 
     def is_past(self) -> bool:
         """Whether the GPU has finished everything that was enqueued for this slot."""

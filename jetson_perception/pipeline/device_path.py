@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from jetson_perception.cuda import CudaDevice, DeviceBuffer, Stream
     from jetson_perception.cuda.preprocess import DeviceImage
     from jetson_perception.errors import CudaError
-    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceTensor
+    from jetson_perception.images.regions import Region
+    from jetson_perception.pipeline.device_frames import DeviceInput, DeviceSlot, DeviceTensor
 
 
 class InFlight(Protocol):
@@ -53,6 +54,10 @@ class DevicePath(Protocol):
 
     def begin(self, tensor: DeviceTensor, taker: DeviceInput, options: Any) -> InFlight:
         """Enqueue a frame's work, from the tensor to the result."""
+        ...
+
+    def begin_region(self, slot: DeviceSlot, region: Region, options: Any = None) -> InFlight:
+        """Enqueue the work for a part of a frame, to the result in pixels of that part."""
         ...
 
     def finish(self, in_flight: Any) -> Any:

@@ -99,6 +99,8 @@ class Frame:
         self.results: dict[str, Any] = {}
         #: The models that made the results, by lane, if who publishes them says so.
         self.models: dict[str, Any] = {}
+        #: What lanes found that others look at, by the lane's name, before it is published.
+        self.found: dict[str, Any] = {}
         #: Names of the lanes that will not take it, for whatever reason.
         self.skipped_by: set[str] = set()
         #: Names of those among them that are set to take fewer frames, and not this one.
@@ -166,6 +168,14 @@ class Frame:
         """
         with self._lock:
             return self._uploaded(wanted.frames).tensor(wanted)
+
+    def device_slot(self, frames: DeviceFrames) -> DeviceSlot:
+        """The image on a GPU, or on its way there; uploaded for the first lane that asks.
+
+        Called, and raises, as `device_tensor`.
+        """
+        with self._lock:
+            return self._uploaded(frames)
 
     def upload(self, frames: DeviceFrames) -> None:
         """Upload the image before any lane asks for it; call it only between `hold` and `release`.

@@ -19,6 +19,7 @@ from jetson_perception.pipeline.activity import (
     join_until,
 )
 from jetson_perception.pipeline.cuda_lane import share_device_frames
+from jetson_perception.pipeline.following import Following
 from jetson_perception.pipeline.frame import TensorPool
 from jetson_perception.pipeline.policy import NewestFrame
 from jetson_perception.pipeline.unexpected import as_expected
@@ -93,6 +94,7 @@ class Pipeline:
                 lane.slot = self._policy.make_slot()
             if inputs > 1:
                 lane.serve(inputs)
+        self._following = Following(self.lanes, self._pass_over)
         self._numbering = threading.Lock()
         self._on_settled = on_settled
         self._on_stopped = on_stopped
@@ -170,10 +172,8 @@ class Pipeline:
             self._offered += 1
             index = self._offered
         frame.share(index, len(self.lanes), self._pool)
-        for lane in self.lanes:
-            untaken = lane.offer(frame)
-            if untaken is not None:
-                self._pass_over(lane, untaken)
+        for lane in self._following.leaders:
+            self._following.offer(lane, frame)
         if RECORDER.on:
             _record_arrival(frame)
 
@@ -195,7 +195,7 @@ class Pipeline:
         self._start.call_off()
         for lane in self.lanes:
             for waiting in lane.slot.close():
-                waiting.release()  # a lane that still runs may wait for what it holds
+                self._following.release(lane, waiting)  # others may wait for what it holds
         self._end_lanes(deadline_s)
         if self._publisher.is_alive():
             self._ready.put(None)
@@ -250,7 +250,7 @@ class Pipeline:
         error = as_expected(error, lane.name, 'that ends the lane')
         for waiting in lane.slot.close():  # frames offered from now on count as skipped
             waiting.release()
-            self._pass_over(lane, waiting)
+            self._following.pass_over(lane, waiting)
         if not self._start.prevented(error) and self._on_stopped is not None:
             self._on_stopped(lane, error)
 
@@ -269,6 +269,7 @@ class Pipeline:
         if self._left:
             return
         self._ready.put(_Outcome(lane, frame, result, ready_ns, lane.publish))
+        self._following.hand_on(lane, frame, result)  # now, so that results come in this order
 
     def _run_publisher(self) -> None:
         while (outcome := self._ready.get()) is not None:

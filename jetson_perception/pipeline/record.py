@@ -79,6 +79,8 @@ class Record:
         self.on_error: Callable[[PerceptionError], None] | None = None
         self._lock = threading.Lock()
         self._received = self._processed = self._skipped = self._failed = self._left_out = 0
+        #: How many boxes of another lane's results were looked at, and how many were too many.
+        self.crops = self.crops_left_out = 0
         #: Of the frames that its lane takes.
         self.rhythm = Rhythm()
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jetson_perception.msg import PipelineStats
+from jetson_perception.pipeline import CropLane
 from jetson_perception.printable import counted, printable
 from jetson_perception.ros import diagnostics, qos
 from jetson_perception.ros.result_messages import stats_message
@@ -130,6 +131,9 @@ class LaneReports:
             'frames failed': failed,
             'last error': self.last_error or 'none',
         }
+        if isinstance(lane, CropLane):
+            values['boxes looked at'] = record.crops
+            values['boxes left out (max_crops)'] = record.crops_left_out
         values |= diagnostics.stage_values(record.times)
         name = f'{self._node.get_fully_qualified_name()}: {lane.name}{self._label}'
         if lane.activity.is_stuck():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import Image
 
     from jetson_perception.pipeline import Lane, StageTimes
-    from jetson_perception.tasks.results import Detections, Segmentation
+    from jetson_perception.tasks.results import ClassifiedObjects, Detections, Segmentation
 
 
 def box_rows(detections: Detections) -> NDArray[np.float64]:
@@ -146,6 +146,32 @@ class InstanceMessage:
         assert ids is not None, 'only of a model that has masks'
         encoding = 'mono8' if ids.dtype == np.uint8 else '16UC1'
         return self._message.fill(ids, encoding, header)
+
+
+def classified_objects_message(
+    result: ClassifiedObjects, class_names: Sequence[str], header: Any
+) -> Detection2DArray:
+    """The boxes and ids of a detector's objects, with what a classifier says of each.
+
+    An object has a hypothesis for each class, best first; none where no class scored enough.
+    """
+    rows = zip(
+        box_rows(result.objects).tolist(),
+        result.objects.track_names(),
+        result.classes,
+        strict=True,
+    )
+    detections = []
+    for box, id_, classes in rows:
+        msg = Detection2D(header=header, id=id_)
+        _set_box(msg.bbox, box)
+        for class_id, score in zip(classes.class_id.tolist(), classes.score.tolist(), strict=True):
+            result_msg = ObjectHypothesisWithPose()
+            result_msg.hypothesis.class_id = class_name_of(class_names, class_id)
+            result_msg.hypothesis.score = score
+            msg.results.append(result_msg)
+        detections.append(msg)
+    return Detection2DArray(header=header, detections=detections)
 
 
 def summary_message(

@@ -159,7 +159,7 @@ class _Writer(Generic[_M]):
             self._begin(header.frame_id)
         tracks = b''
         lengths = b''  # where nothing tracks, nothing is looked up
-        if detections.track_id is not None:
+        if detections.track_id is not None or detections.parent_ids is not None:
             names = detections.track_names()
             tracks, lengths = ''.join(names).encode(), bytes(map(len, names))
         key = detections.class_id.tobytes(), lengths

@@ -8,6 +8,7 @@ from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import read_head
 from jetson_perception.models import open_model
 from jetson_perception.models.batching import most_together
+from jetson_perception.models.crop_model import crops_together
 from jetson_perception.models.registry import tasks
 from jetson_perception.resources import model_names, model_path
 
@@ -32,7 +33,14 @@ def models_of(node: str) -> list[str]:
 
 
 def open_node_model(
-    node: str, params: Any, *, task: str = '', cameras: int = 1, model: str = '', **building: Any
+    node: str,
+    params: Any,
+    *,
+    task: str = '',
+    cameras: int = 1,
+    on_crops: bool = False,
+    model: str = '',
+    **building: Any,
 ) -> Model[Any, Any]:
     """Open a model for a node, which refuses those of other nodes.
 
@@ -48,6 +56,8 @@ def open_node_model(
         How many images may come together; the model's `batch` says how many of them it takes.
     model : str
         Another file than `params` name.
+    on_crops : bool
+        Whether it looks at crops of an image, which come together instead.
     building
         `progress` and `cancel` of a build.
 
@@ -72,7 +82,7 @@ def open_node_model(
         **building,
     )
     try:
-        opened.batch = most_together(opened, cameras)
+        opened.batch = crops_together(opened) if on_crops else most_together(opened, cameras)
         opened.set_up(params)
     except BaseException:
         opened.close()

@@ -43,6 +43,10 @@ class Detections:
     trails : ndarray, shape (n, k, 2), float32, or None
         Where the center of each object was in the last seconds, x and y in pixels of the source
         image, oldest first; the last point is where it is now. None unless a tracker keeps them.
+    parent_ids : tuple of str, n, or None
+        For what was found on the objects of another detector (`tasks.crops`): the id of that
+        object, or '#' and its row where it has none. Rows then have the order of these objects,
+        whatever their own scores. None for what was found in an image as a whole.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class Detections:
     track_id: NDArray[np.int64] | None = None
     oriented: NDArray[np.float32] | None = None
     trails: NDArray[np.float32] | None = None
+    parent_ids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -82,6 +87,8 @@ class Detections:
         trails = self.trails
         if trails is not None and (trails.ndim != 3 or len(trails) != n or trails.shape[2] != 2):
             raise ValueError(f'trails {trails.shape} must be ({n}, k, 2)')
+        if self.parent_ids is not None and len(self.parent_ids) != n:
+            raise ValueError(f'the length of parent_ids is {len(self.parent_ids)}; expected {n}')
 
     @classmethod
     def empty(cls, keypoint_count: int = 0, masks_wh: tuple[int, int] | None = None) -> Detections:
@@ -116,6 +123,7 @@ class Detections:
         tracks = None if self.track_id is None else self.track_id[rows]
         oriented = None if self.oriented is None else self.oriented[rows]
         trails = None if self.trails is None else self.trails[rows]
+        parents = None if self.parent_ids is None else self._parents_of(rows)
         return Detections(
             self.xyxy[rows],
             self.score[rows],
@@ -125,6 +133,7 @@ class Detections:
             tracks,
             oriented,
             trails,
+            parents,
         )
 
     def scaled(self, factor_xy: tuple[float, float]) -> Detections:
@@ -184,10 +193,19 @@ class Detections:
         )
 
     def track_names(self) -> list[str]:
-        """Each object's id as messages and drawings show it; '' for an object without one."""
+        """Each object's id as messages and drawings show it; '' for an object without one.
+
+        Of what was found on other objects, these are the ids of the others.
+        """
+        if self.parent_ids is not None:
+            return list(self.parent_ids)
         if self.track_id is None:
             return [''] * len(self)
         return [str(track) if track >= 0 else '' for track in self.track_id.tolist()]
+
+    def _parents_of(self, rows: Any) -> tuple[str, ...]:
+        assert self.parent_ids is not None
+        return tuple(self.parent_ids[row] for row in np.arange(len(self))[rows].tolist())
 
     def _renumbered(
         self, ids: NDArray[np.uint8] | NDArray[np.uint16], rows: Any
@@ -265,6 +283,50 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.class_id)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassifiedObjects:
+    """What the objects of a detector are, by a classifier that looked at each of them.
+
+    Attributes
+    ----------
+    objects : Detections
+        The objects: boxes, scores and classes of the detector, with their ids as `parent_ids`.
+    classes : tuple of Classification, n
+        What each of them is, best class first; empty where no class scores enough.
+
+    Raises
+    ------
+    ValueError
+        When they are not as many.
+    """
+
+    objects: Detections
+    classes: tuple[Classification, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.objects) != len(self.classes):
+            raise ValueError(
+                f'the length of classes is {len(self.classes)}; expected {len(self.objects)}'
+            )
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def named(self) -> Detections:
+        """The objects with the best class of each and its score, without those that have none."""
+        rows = [row for row, found in enumerate(self.classes) if len(found)]
+        best = [self.classes[row] for row in rows]
+        return replace(
+            self.objects[rows],
+            score=np.array([each.score[0] for each in best], np.float32),
+            class_id=np.array([each.class_id[0] for each in best], np.int32),
+        )
+
+    def scaled(self, factor_xy: tuple[float, float]) -> ClassifiedObjects:
+        """The same in the pixels of the image after it was resized by these factors."""
+        return replace(self, objects=self.objects.scaled(factor_xy))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
