@@ -94,7 +94,7 @@ NEEDS = {
     ],
     'minutes; the same is tested with less': [
         r'make (demo|demo-yolo|setup|test)( .*)?',  # test/nodes/test_demo.py, and CI itself
-        r'python (tools/|scenes/training/|- models/).*',
+        r'(chrt -r 1 )?python (tools/|scenes/training/|- models/).*',
         r"sudo bash -c 'source tools/env.sh && python tools/measure_transport.py.*'",
         r'models=.*',
         r'export MALLOC_.*',

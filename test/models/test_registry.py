@@ -66,7 +66,7 @@ def test_the_first_that_takes_an_output(shape, dtype, info, word):
 ALL = [
     pytest.param(pose_detector, ['detections', 'keypoints'], id='pose'),
     pytest.param(instance_segmenter, ['detections', 'instances'], id='instances'),
-    pytest.param(color_segmentation, ['mask', 'summary'], id='semantic'),
+    pytest.param(color_segmentation, ['mask', 'summary', 'confidence'], id='semantic'),
     pytest.param(color_classifier, ['classification'], id='classifier'),
     pytest.param(depth_network, ['depth'], id='depth'),
 ]
