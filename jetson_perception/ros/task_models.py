@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from jetson_perception.engines.metadata import read_onnx_metadata
 from jetson_perception.engines.onnx_file.header import read_head
+from jetson_perception.errors import ParameterError
 from jetson_perception.models import open_model
 from jetson_perception.models.batching import most_together
 from jetson_perception.models.crop_model import crops_together
 from jetson_perception.models.registry import tasks
+from jetson_perception.models.yolo import YoloModel
 from jetson_perception.resources import model_names, model_path
 
 if TYPE_CHECKING:
@@ -54,10 +56,10 @@ def open_node_model(
         What the user says that the model does; empty or 'auto' for what the model says.
     cameras : int
         How many images may come together; the model's `batch` says how many of them it takes.
-    model : str
-        Another file than `params` name.
     on_crops : bool
         Whether it looks at crops of an image, which come together instead.
+    model : str
+        Another file than `params` name.
     building
         `progress` and `cancel` of a build.
 
@@ -82,9 +84,21 @@ def open_node_model(
         **building,
     )
     try:
+        _require_use_of_tiles(opened, params)
         opened.batch = crops_together(opened) if on_crops else most_together(opened, cameras)
         opened.set_up(params)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def _require_use_of_tiles(model: Model[Any, Any], params: Any) -> None:
+    """Raise ParameterError where tiles are set for a model that has no use for them."""
+    tiles = getattr(params, 'tiles', ())
+    if tiles and not isinstance(model, YoloModel):
+        raise ParameterError(
+            f'tiles is {list(tiles)}, but {model.info.path} is {model.task.noun}; it is for '
+            'models that find objects: leave it empty',
+            'tiles',
+        )

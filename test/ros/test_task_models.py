@@ -3,7 +3,7 @@
 import pytest
 from onnx_models import color_classifier, color_segmentation, detector, ultralytics_metadata
 
-from jetson_perception.errors import ModelError
+from jetson_perception.errors import ModelError, ParameterError
 from jetson_perception.nodes.seg_node import SegParams
 from jetson_perception.nodes.yolo_node import EngineParams
 from jetson_perception.ros.task_models import open_node_model, tasks_of
@@ -42,3 +42,10 @@ def test_settings_of_the_node_reach_its_task(tmp_path):
     with open_node_model('seg_node', params) as model:
         assert model.layout.output == 'probabilities'
         assert (model.task,) == tasks_of('seg_node')
+
+
+def test_tiles_are_for_models_that_find_objects(tmp_path):
+    path = str(color_classifier(tmp_path / 'my.onnx'))
+    params = EngineParams(model=path, runtime='onnxruntime_cpu', tiles=(2, 1))
+    with pytest.raises(ParameterError, match=r'tiles is \[2, 1\], but .* is an image classifier'):
+        open_node_model('yolo_node', params)
