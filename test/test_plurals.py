@@ -63,3 +63,13 @@ def test_no_text_has_a_count_with_a_plural_of_its_own():
 def test_the_search_finds_what_it_is_for():
     (found,) = counts_with_a_plural("f'none of the {len(names)} pictures can be read'")
     assert found == (1, '{len(names)} pictures can be read')
+
+
+def test_neither_has_the_live_view():
+    """Its scripts choose the noun by the number."""
+    found = [
+        f'{path.name}: {text}'
+        for path in sorted((ROOT / 'jetson_perception/view/page').glob('*.js'))
+        for text in re.findall(r'\$\{\w+\} (?:pictures|results|frames)\b', path.read_text('utf-8'))
+    ]
+    assert found == []

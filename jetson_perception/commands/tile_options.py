@@ -26,7 +26,6 @@ def add_tile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tile-overlap',
         type=float,
-        default=DEFAULT_OVERLAP,
         metavar='F',
         help='how much of a tile the next one sees as well, 0 to 0.5 (default: '
         f'{DEFAULT_OVERLAP:g})',
@@ -44,9 +43,18 @@ def use_tiles(model: Model[Any, Any], arguments: argparse.Namespace) -> None:
     Raises
     ------
     ParameterError
-        When it finds no objects, or a value is out of range.
+        When it finds no objects, a value is out of range, or there is an option of tiles alone.
     """
     if arguments.tiles is None:
+        for option, given in (
+            ('--tile-overlap', arguments.tile_overlap is not None),
+            ('--tiles-only', arguments.tiles_only),
+        ):
+            if given:
+                raise ParameterError(
+                    f'{option} has no effect without --tiles; give that too, such as --tiles 2x2',
+                    'tiles',
+                )
         return
     if not isinstance(model, YoloModel):
         raise ParameterError(
@@ -55,8 +63,8 @@ def use_tiles(model: Model[Any, Any], arguments: argparse.Namespace) -> None:
             'tiles',
         )
     columns, rows = arguments.tiles
-    whole_image = not arguments.tiles_only
-    model.use_tiles(Tiles(columns, rows, arguments.tile_overlap, whole_image))
+    overlap = DEFAULT_OVERLAP if arguments.tile_overlap is None else arguments.tile_overlap
+    model.use_tiles(Tiles(columns, rows, overlap, whole_image=not arguments.tiles_only))
 
 
 def _columns_and_rows(text: str) -> tuple[int, int]:

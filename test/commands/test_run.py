@@ -184,6 +184,9 @@ class TestRun:
             assert message in capsys.readouterr().err
         assert main(['run', colors, picture, '--tiles', '2x2']) == 1
         assert '--tiles has no effect on' in capsys.readouterr().err
+        for options in (['--tiles-only'], ['--tile-overlap', '0.2']):
+            assert main(['run', path, picture, *options]) == 1
+            assert f'{options[0]} has no effect without --tiles' in capsys.readouterr().err
         with pytest.raises(SystemExit, match='2'):
             main(['run', path, picture, '--tiles', '2'])
 

@@ -30,8 +30,8 @@ class BeltStop(Node):
         super().__init__('belt_stop', **options)
         self._class_name = self.declare_parameter('class_name', 'ulcer').value
         self._decision = Decision(
-            self.declare_parameter('stop_above', 0.02).value,
-            self.declare_parameter('run_below', 0.01).value,
+            self.declare_parameter('stop_above', 0.012).value,
+            self.declare_parameter('run_below', 0.008).value,
             self.declare_parameter('silence', 1.0).value,
         )
         self._runs: bool | None = None

@@ -25,10 +25,10 @@ def generate_launch_description():
                 'class_name', default_value='ulcer', description='Class that stops the belt.'
             ),
             DeclareLaunchArgument(
-                'stop_above', default_value='0.02', description='Share of the image that stops it.'
+                'stop_above', default_value='0.012', description='Share of the image that stops it.'
             ),
             DeclareLaunchArgument(
-                'run_below', default_value='0.01', description='Share at which it may run again.'
+                'run_below', default_value='0.008', description='Share at which it may run again.'
             ),
             IncludeLaunchDescription(
                 perception,

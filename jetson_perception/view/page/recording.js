@@ -32,8 +32,8 @@ export function showRecording(recording, streams) {
 
 function toldOf({ folder, name, seconds, bytes, skipped, lost, is_running: isRunning }) {
   const told = [duration(seconds), size(bytes)];
-  if (skipped) told.push(`${skipped} pictures skipped`);
-  if (lost) told.push(`${lost} results lost`);
+  if (skipped) told.push(`${skipped} ${skipped === 1 ? 'picture' : 'pictures'} skipped`);
+  if (lost) told.push(`${lost} ${lost === 1 ? 'result' : 'results'} lost`);
   return `${isRunning ? 'Recording' : 'Recorded'} ${told.join(', ')}: ${folder}/${name}`;
 }
 

@@ -1,7 +1,11 @@
 """The belt runs only while results say that it may."""
 
+import itertools
 import math
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from belt_stop.decision import Decision
 from belt_stop.node import BeltStop
@@ -9,6 +13,8 @@ from jetson_perception.msg import ClassArea, SegmentationSummary
 from nodes.support import unique_header
 from rclpy.parameter import Parameter
 from std_msgs.msg import Bool
+
+from jetson_perception_scenes.oranges import CLASS_NAMES, OrangeScene
 
 
 @pytest.fixture
@@ -53,6 +59,28 @@ class TestDecision:
     def test_settings_that_cannot_be(self, values):
         with pytest.raises(ValueError, match='; expected '):
             Decision(*values)
+
+
+def test_rendered_oranges_stop_the_belt_and_let_it_run_again():
+    """With the thresholds of the launch file, which its page runs on them."""
+    launch = (
+        Path(__file__).parents[3] / 'examples/belt_stop/launch/belt_stop.launch.py'
+    ).read_text()
+    stop_above, run_below = (
+        float(re.search(rf"'{name}', default_value='([0-9.]+)'", launch)[1])
+        for name in ('stop_above', 'run_below')
+    )
+    decision = Decision(stop_above, run_below, silence_s=1.0)
+    scene = OrangeScene((1280, 720), seed=3)  # that of scene://oranges
+    ulcer = CLASS_NAMES.index('ulcer')
+    runs = []
+    for time_s in np.arange(0, 30, 0.5):
+        decision.hear(float(np.mean(scene.frame(time_s)[1] == ulcer)), time_s)
+        runs.append(decision.may_run(time_s))
+    changes = [now for before, now in itertools.pairwise(runs) if before != now]
+    assert True in changes
+    assert False in changes
+    assert len(changes) < 10
 
 
 def test_the_node(peer):
