@@ -34,11 +34,12 @@ class StandInRobot:
     """A `view.robot.Robot` whose pictures and results the test gives."""
 
     def __init__(self):
+        self.topics = TOPICS
         self.give = {}
         self.give_result = None
 
     async def picture_topics(self):
-        return TOPICS
+        return self.topics
 
     def open_pictures(self, topic, give):
         self.give[topic] = give
@@ -178,7 +179,8 @@ class TestRecording:
             folder = await site.start(TOPICS[0])
             assert list(site.robot.give) == [TOPICS[0]]
             pictures = [picture(10 * i, stamp_ns=1000 + i) for i in range(15)]
-            await give_all(site, TOPICS[0], [Picture(b'damaged', 'image/jpeg'), *pictures])
+            left_out = Picture(b'damaged', 'image/jpeg'), picture(0, (1, 1))
+            await give_all(site, TOPICS[0], [*left_out, *pictures])
             site.robot.give_result(lambda: {'topic': '/det/detections', 'detections': []})
             site.robot.give_result(lambda: None)  # which could not be read
             await site.recorder.stop()
@@ -227,8 +229,24 @@ class TestRecording:
 
         folder = run(record)
         names = {each.stem: each for each in folder.iterdir()}
-        assert set(names) == {'results', 'a_annotated', 'a_annotated_2'}
-        assert len(values(names['a_annotated'])) == len(values(names['a_annotated_2'])) == 6
+        assert set(names) == {'results', 'a_annotated', 'a_annotated-2'}
+        assert len(values(names['a_annotated'])) == len(values(names['a_annotated-2'])) == 6
+
+    def test_another_video_is_none_of_another_stream(self, run):
+        topics = ['/camera', '/camera_2']
+
+        async def record(site):
+            site.robot.topics = topics
+            folder = await site.start(*topics)
+            await give_all(site, topics[1], [picture(90)] * 12)
+            sizes = [(64, 48)] * 10 + [(32, 24)] * 2
+            await give_all(site, topics[0], [picture(9, size) for size in sizes])
+            await site.recorder.stop()
+            return folder
+
+        names = {each.stem: each for each in run(record).iterdir()}
+        counts = {name: len(values(path)) for name, path in names.items() if name != 'results'}
+        assert counts == {'camera': 10, 'camera-2': 2, 'camera_2': 12}
 
     def test_two_cameras_on_one_topic_end_it(self, run):
         async def record(site):
