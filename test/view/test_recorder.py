@@ -148,6 +148,28 @@ class TestRefused:
         run(attempt)
         assert len(list(tmp_path.iterdir())) == 1
 
+    def test_an_end_while_one_begins(self, run, monkeypatch):
+        has_begun, going_on = threading.Event(), threading.Event()
+        new_folder = recording._new_folder
+
+        def slow_folder(parent):
+            has_begun.set()
+            going_on.wait(DEADLINE_S)
+            return new_folder(parent)
+
+        monkeypatch.setattr(recording, '_new_folder', slow_folder)
+
+        async def attempt(site):
+            starting = asyncio.ensure_future(site.recorder.start(TOPICS))
+            await until(has_begun.is_set)
+            stopping = asyncio.ensure_future(site.recorder.stop())
+            await asyncio.sleep(0)
+            going_on.set()
+            await asyncio.gather(starting, stopping)
+            assert not site.recorder.state()['is_running']
+
+        run(attempt)
+
     def test_a_folder_that_is_gone(self, run, tmp_path):
         async def attempt(site):
             with pytest.raises(ParameterError, match=r'gone.*cannot be written: No such file'):
