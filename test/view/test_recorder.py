@@ -15,6 +15,7 @@ from small_disk import file_size_limit, small_disk
 from jetson_perception.commands import recording as video_file
 from jetson_perception.commands.video_codecs import CODECS
 from jetson_perception.errors import ParameterError
+from jetson_perception.files import dated_folders
 from jetson_perception.view import recording
 from jetson_perception.view.picture_feeds import PictureFeeds
 from jetson_perception.view.recorder import Recorder
@@ -282,7 +283,7 @@ class TestRecording:
         assert 'changed their size 20 times' in run(record)
 
     def test_what_is_there_is_never_written_to(self, run, tmp_path, monkeypatch):
-        monkeypatch.setattr(recording.time, 'strftime', lambda _: 'now')
+        monkeypatch.setattr(dated_folders.time, 'strftime', lambda *_: 'now')
         (tmp_path / 'now').symlink_to(tmp_path / 'elsewhere')
 
         async def record(site):
