@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_disk import file_size_limit
 
 from jetson_perception.camera.gst import GstSource
 from jetson_perception.camera.gst_appsink import GstAppsink, python_with_gstreamer
@@ -116,6 +117,12 @@ def test_nobody_waits_for_a_first_frame_that_does_not_come(grabber):
     with pytest.raises(SourceError, match='was closed before the first frame'):
         grabber('appsrc ! video/x-raw,format=BGR,width=8,height=8', cancelled=cancelled)
     timer.join()
+
+
+def test_memory_that_is_not_to_be_had_is_told(grabber):
+    told = pytest.raises(SourceError, match='no memory of 7 MB for 3 frames of 1024x800: File too')
+    with file_size_limit(1 << 20), told:
+        grabber('videotestsrc ! video/x-raw,width=1024,height=800')
 
 
 def test_a_grab_under_way_is_interrupted(grabber):
