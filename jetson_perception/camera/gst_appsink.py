@@ -201,12 +201,16 @@ class GstAppsink:
         """The next message; waits for it."""
         if any(ready == self._wake for ready, _ in self._poll.poll()):
             raise SourceError(f'{self._uri} was closed')
-        with suppress(ConnectionError):
+        try:
             data = self._connection.recv(_MESSAGE_BYTES)
-            if data:
-                message: dict[str, Any] = json.loads(data)
-                return message
-        raise self._child.why_it_ended(self._received)
+        except ConnectionError:
+            # It has ended, and has not read all that we sent. Linux tells that once, before what
+            # it has sent to us: its last frames.
+            data = self._connection.recv(_MESSAGE_BYTES)
+        if not data:
+            raise self._child.why_it_ended(self._received)
+        message: dict[str, Any] = json.loads(data)
+        return message
 
     def _send(self, **message: object) -> None:
         with suppress(OSError):  # it has ended: the next message says why

@@ -110,6 +110,17 @@ def test_no_frame_is_lost_where_the_reader_is_slow(grabber):
     assert len({frame.tobytes() for frame in slow}) == 12
 
 
+def test_the_last_frames_come_though_the_child_has_ended(grabber):
+    """Also where it has not read all that it was told."""
+    film = grabber(f'videotestsrc is-live=true num-buffers=2 ! {SMALL},framerate=5/1')
+    film._send(free=0)  # it has slots enough to the end, and reads none of this
+    assert film._child._process.wait(20) == 0
+    for _ in range(2):
+        film.grab(None)
+    with pytest.raises(EndOfStream, match='ended after 2 frames'):
+        film.grab(None)
+
+
 def test_nobody_waits_for_a_first_frame_that_does_not_come(grabber):
     cancelled = threading.Event()
     timer = threading.Timer(0.3, cancelled.set)
