@@ -216,6 +216,8 @@ def test_python_on_pages_is_valid(page):
     for block in re.findall(r'^```python\n(.*?)^```', page.read_text('utf-8'), re.M | re.S):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
-                pytest.importorskip(node.module.partition('.')[0])
+                package = pytest.importorskip(node.module.partition('.')[0])
+                if getattr(package, '__file__', None) is None:
+                    pytest.skip(f'our folder {package.__name__}/ stands for the package')
                 module = import_module(node.module)
                 assert [each.name for each in node.names if not hasattr(module, each.name)] == []

@@ -122,7 +122,7 @@ class GstAppsink:
                     )
             self._video = self._told_video(max_image_pixels)
             self._slots = self._shared_slots()
-        except SourceError:
+        except BaseException:
             self.release()
             raise
         video = self._video
@@ -174,30 +174,43 @@ class GstAppsink:
         """Memory that the child has too, (slots, rows, bytes from row to row)."""
         video = self._video
         size = _SLOTS * video.frame_bytes
+        try:
+            memory = self._shared_memory(size, video.frame_bytes)
+        except OSError as err:
+            raise SourceError(
+                f'{self._uri}: there is no memory of {size >> 20} MB for {_SLOTS} frames of '
+                f'{video.size_wh[0]}x{video.size_wh[1]}: {err.strerror}; ask for smaller frames'
+            ) from err
+        return np.frombuffer(memory, np.uint8).reshape(_SLOTS, video.rows, video.pitch_bytes)
+
+    def _shared_memory(self, size: int, slot_bytes: int) -> mmap.mmap:
         descriptor = os.memfd_create('frames', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(descriptor, size)
             # Reading what a crashing child had cut off would end this process too.
             seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-            told = json.dumps({'slots': _SLOTS, 'slot_bytes': video.frame_bytes}).encode()
+            told = json.dumps({'slots': _SLOTS, 'slot_bytes': slot_bytes}).encode()
             with suppress(OSError):  # it has ended: the next message says why
                 socket.send_fds(self._connection, [told], [descriptor])
-            memory = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+            return mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         finally:
             os.close(descriptor)
-        return np.frombuffer(memory, np.uint8).reshape(_SLOTS, video.rows, video.pitch_bytes)
 
     def _message(self) -> dict[str, Any]:
         """The next message; waits for it."""
         if any(ready == self._wake for ready, _ in self._poll.poll()):
             raise SourceError(f'{self._uri} was closed')
-        with suppress(ConnectionError):
+        try:
             data = self._connection.recv(_MESSAGE_BYTES)
-            if data:
-                message: dict[str, Any] = json.loads(data)
-                return message
-        raise self._child.why_it_ended(self._received)
+        except ConnectionError:
+            # It has ended, and has not read all that we sent. Linux tells that once, before what
+            # it has sent to us: its last frames.
+            data = self._connection.recv(_MESSAGE_BYTES)
+        if not data:
+            raise self._child.why_it_ended(self._received)
+        message: dict[str, Any] = json.loads(data)
+        return message
 
     def _send(self, **message: object) -> None:
         with suppress(OSError):  # it has ended: the next message says why

@@ -53,7 +53,8 @@ class LineFile:
                 rest = rest[self._file.write(rest) :]
         except OSError as err:
             with suppress(OSError):
-                self._file.truncate(end)
+                self._file.seek(end)
+                self._file.truncate()
             raise unwritable(self.path, err, self._parameter) from err
 
     def close(self) -> None:

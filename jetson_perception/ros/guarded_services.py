@@ -45,4 +45,8 @@ def _answer(
             return SetParameters.Response(results=[refused] * len(request.parameters))
         if isinstance(request, SetParametersAtomically.Request):
             return SetParametersAtomically.Response(result=refused)
-        return type(response)()
+        answer = type(response)()
+        for field in ('message', 'status_message'):  # of Trigger and of SetCameraInfo, for people
+            if hasattr(answer, field):
+                setattr(answer, field, reason)
+        return answer

@@ -26,6 +26,9 @@ TOPIC = '/bond'
 _PERIOD_S = (0.05, 1.0)
 _TIMEOUT_S = (0.5, 60.0)
 _LAST_WORDS = Duration(seconds=0.3)
+#: Begins the ids of this end of each bond. What a node says comes back to it, also under the id of
+#: a bond that is over, and reaches others of the same name; answers to answers would never end.
+_OURS = 'jetson_perception-'
 
 
 def bond_with_manager(node: ManagedNode) -> LifecycleBond | None:
@@ -63,7 +66,7 @@ class LifecycleBond:
             self._publisher.wait_for_all_acked(_LAST_WORDS)
 
     def _on_status(self, msg: Any) -> None:
-        if msg.instance_id == self._own_id or not self._is_meant(msg.id):
+        if msg.instance_id.startswith(_OURS) or not self._is_meant(msg.id):
             return
         if not msg.active:
             if self._heard is not None:
@@ -80,7 +83,7 @@ class LifecycleBond:
 
     def _begin(self, period_s: float) -> None:
         self._stop_beating()
-        self._own_id = str(uuid4())
+        self._own_id = f'{_OURS}{uuid4()}'
         self._timer = steady_timer(self._node, period_s, self._beat)
         self._say(active=True)
 

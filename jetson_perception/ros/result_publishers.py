@@ -30,17 +30,9 @@ class ResultPublishers:
 
     def __init__(self, node: Node, topics: Sequence[ResultTopic], prefix: str = '') -> None:
         self._node = node
-        self._topics = tuple(topics)
-        self._publishers = [
-            (self._create(f'{prefix}{topic.name}', topic), topic.fill)
-            for topic in topics
-            if not topic.on_demand
+        self._published = [
+            (topic, self._create(f'{prefix}{topic.name}', topic)) for topic in topics
         ]
-        self._on_demand = {
-            topic.name: (self._create(f'{prefix}{topic.name}', topic), topic.fill)
-            for topic in topics
-            if topic.on_demand
-        }
 
     def renewed(self, topics: Sequence[ResultTopic]) -> ResultPublishers:
         """The same publishers for another model's results; only one of both is to be destroyed.
@@ -50,37 +42,36 @@ class ResultPublishers:
         ModelError
             When the model has other topics.
         """
-        require_topics([topic.name for topic in self._topics], [topic.name for topic in topics])
+        before = self._published
+        require_topics([topic.name for topic, _ in before], [topic.name for topic in topics])
         other = ResultPublishers(self._node, ())
-        other._topics = tuple(topics)
-        other._publishers = [
-            (publisher, topic.fill)
-            for (publisher, _), topic in zip(self._publishers, topics, strict=True)
-        ]
+        pairs = zip(topics, before, strict=True)
+        other._published = [(topic, publisher) for topic, (_, publisher) in pairs]
         return other
 
     def publish(self, result: Any, header: Any) -> None:
         """Publish one result, with its image's header."""
-        for publisher, fill in self._publishers:
-            publisher.publish(fill(result, header))
-        for publisher, fill in self._on_demand.values():
-            if publisher.get_subscription_count():
-                message = fill(result, header)
-                if message is not None:  # None: made before somebody subscribed
-                    publisher.publish(message)
+        for topic, publisher in self._published:
+            if topic.on_demand and not publisher.get_subscription_count():
+                continue
+            message = topic.fill(result, header)
+            if message is not None:  # None: made before somebody subscribed
+                publisher.publish(message)
 
     def is_demanded(self, name: str) -> bool:
         """Whether somebody subscribes to a topic that is published on demand."""
-        there = self._on_demand.get(name)
-        return there is not None and bool(there[0].get_subscription_count())
+        return any(
+            topic.name == name and topic.on_demand and publisher.get_subscription_count()
+            for topic, publisher in self._published
+        )
 
     def wanted(self) -> bool:
         """Whether anybody subscribes to one of the topics."""
-        return any(publisher.get_subscription_count() for publisher, _ in self._publishers)
+        return any(publisher.get_subscription_count() for _, publisher in self._published)
 
     def destroy(self) -> None:
         """Take the topics down."""
-        for publisher, _ in (*self._publishers, *self._on_demand.values()):
+        for _, publisher in self._published:
             self._node.destroy_publisher(publisher)
 
     def _create(self, name: str, topic: ResultTopic) -> Any:

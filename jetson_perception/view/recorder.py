@@ -70,9 +70,11 @@ class Recorder:
 
     async def stop(self) -> None:
         """End the recording, if there is one; returns once its files are complete."""
-        if self._recording is not None and self._running is not None:
-            self._recording.end()
-            await asyncio.shield(self._running)
+        async with self._starting:  # one that begins just now is there afterwards
+            recording, running = self._recording, self._running
+        if recording is not None and running is not None:
+            recording.end()
+            await asyncio.shield(running)
 
     def state(self) -> dict[str, Any]:
         """What the page shows, as JSON has it."""

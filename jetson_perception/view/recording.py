@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import os
 import time
@@ -12,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jetson_perception.errors import ParameterError, PerceptionError
+from jetson_perception.files.dated_folders import dated_folders
 from jetson_perception.files.output_files import unwritable
 from jetson_perception.printable import printable
 from jetson_perception.view.result_lines import ResultLines
@@ -179,10 +179,8 @@ def _require_room(folder: Path) -> None:
 
 
 def _new_folder(parent: Path) -> Path:
-    """A folder of its own, whose name is the time; a second one of a second gets a number."""
-    name = time.strftime('%Y-%m-%d_%H-%M-%S')
-    for number in itertools.count(1):
-        folder = parent / (name if number == 1 else f'{name}_{number}')
+    """A folder of its own, whose name is the time."""
+    for number, folder in enumerate(dated_folders(parent), 1):
         try:
             folder.mkdir()
         except FileExistsError as err:
@@ -192,4 +190,4 @@ def _new_folder(parent: Path) -> Path:
             raise unwritable(folder, err) from err
         else:
             return folder
-    raise AssertionError  # count does not end
+    raise AssertionError  # they do not end

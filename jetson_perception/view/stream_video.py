@@ -29,6 +29,7 @@ _RATES = (1.0, 120.0)
 #: Streams of two cameras on one topic would make a video of each picture.
 _MOST_VIDEOS = 20
 _MOST_NAME = 100
+_SMALLEST = 2  # pixels of a side that a video can have
 
 
 def video_names(topics: list[str]) -> dict[str, str]:
@@ -74,7 +75,9 @@ class StreamVideo:
         self._open = ExitStack()
 
     def add(self, picture: Picture, at_s: float) -> None:
-        """Append a picture that came at a time, seconds; one that is damaged is left out.
+        """Append a picture that came at a time, seconds.
+
+        One that is damaged, or smaller than a video can be, is left out.
 
         Raises
         ------
@@ -117,6 +120,9 @@ class StreamVideo:
             log.debug('a picture of %s is not recorded: %s', self._name, error)
             return
         height, width = bgr.shape[:2]
+        if min(width, height) < _SMALLEST:
+            log.debug('a picture of %s is not recorded: %dx%d', self._name, width, height)
+            return
         if self._video is None or self._size_wh != (width, height):
             self._video = self._opened((width, height))
         number = self._video.frames
@@ -134,6 +140,7 @@ class StreamVideo:
                 'times; is there more than one that publishes them?'
             )
         self._size_wh = size_wh
-        number = f'_{self._videos}' if self._videos > 1 else ''
+        # No stream's name has a hyphen, so this is no other stream's video.
+        number = f'-{self._videos}' if self._videos > 1 else ''
         path = self._folder / f'{self._name}{number}.mp4'
         return self._open.enter_context(write_video(path, size_wh, self._rate))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_disk import file_size_limit
 
 from jetson_perception.camera.gst import GstSource
 from jetson_perception.camera.gst_appsink import GstAppsink, python_with_gstreamer
@@ -109,6 +110,17 @@ def test_no_frame_is_lost_where_the_reader_is_slow(grabber):
     assert len({frame.tobytes() for frame in slow}) == 12
 
 
+def test_the_last_frames_come_though_the_child_has_ended(grabber):
+    """Also where it has not read all that it was told."""
+    film = grabber(f'videotestsrc is-live=true num-buffers=2 ! {SMALL},framerate=5/1')
+    film._send(free=0)  # it has slots enough to the end, and reads none of this
+    assert film._child._process.wait(20) == 0
+    for _ in range(2):
+        film.grab(None)
+    with pytest.raises(EndOfStream, match='ended after 2 frames'):
+        film.grab(None)
+
+
 def test_nobody_waits_for_a_first_frame_that_does_not_come(grabber):
     cancelled = threading.Event()
     timer = threading.Timer(0.3, cancelled.set)
@@ -116,6 +128,12 @@ def test_nobody_waits_for_a_first_frame_that_does_not_come(grabber):
     with pytest.raises(SourceError, match='was closed before the first frame'):
         grabber('appsrc ! video/x-raw,format=BGR,width=8,height=8', cancelled=cancelled)
     timer.join()
+
+
+def test_memory_that_is_not_to_be_had_is_told(grabber):
+    told = pytest.raises(SourceError, match='no memory of 7 MB for 3 frames of 1024x800: File too')
+    with file_size_limit(1 << 20), told:
+        grabber('videotestsrc ! video/x-raw,width=1024,height=800')
 
 
 def test_a_grab_under_way_is_interrupted(grabber):

@@ -88,3 +88,21 @@ def test_a_manager_that_is_started_again_gets_another_bond(peer, node):
         lambda answers: [each for each in answers if each.instance_id not in (own, 'first')],
         'answers to the second',
     )
+
+
+def test_answers_of_other_nodes_are_not_answered(peer, node):
+    """Nor those of the node itself, under the id of a bond that is over."""
+    manager = Manager(peer, f'{peer.namespace}/seg_node')
+    assert peer.change_state('seg_node', 'configure')
+    assert peer.change_state('seg_node', 'activate')
+    manager.say(lives, 'answers to the manager')
+    (own,) = {each.instance_id for each in manager.answers}
+    of_a_namesake = own[:-1] + ('0' if own[-1] != '0' else '1')
+    echo = Manager(peer, manager.name, of_a_namesake)
+    heard = peer.collect('/bond', Status)
+    echo.say(
+        lambda _: [each.instance_id for each in heard].count(of_a_namesake) > 3,
+        'answers of another',
+    )
+    manager.say(lives, 'answers to the manager again')
+    assert {each.instance_id for each in manager.answers} <= {own, of_a_namesake}

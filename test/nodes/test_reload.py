@@ -10,6 +10,7 @@ import pytest
 from jetson_perception.srv import SetModel
 from nodes.support import LATCHED, complaints, image_message, node_process, value_of
 from onnx_models import color_segmentation, detector, pose_detector
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
@@ -203,6 +204,8 @@ def test_seg_node_too(peer, run, tmp_path):
     peer.wait_for(lambda: labels, 'the names')
     assert reload(peer, 'seg_node').success
     peer.wait_for(lambda: len(labels) > 1, 'the names again')
+    masks, likely = peer.collect('mask', Image), peer.collect('confidence', Image)
+    peer.ask(peer.image_publisher(), black(), masks, likely)
     shutil.copy(detector(tmp_path / 'det.onnx'), model)
     answer = reload(peer, 'seg_node')
     assert (answer.success, GOES_ON in answer.message) == (False, True)

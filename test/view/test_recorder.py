@@ -15,6 +15,7 @@ from small_disk import file_size_limit, small_disk
 from jetson_perception.commands import recording as video_file
 from jetson_perception.commands.video_codecs import CODECS
 from jetson_perception.errors import ParameterError
+from jetson_perception.files import dated_folders
 from jetson_perception.view import recording
 from jetson_perception.view.picture_feeds import PictureFeeds
 from jetson_perception.view.recorder import Recorder
@@ -34,11 +35,12 @@ class StandInRobot:
     """A `view.robot.Robot` whose pictures and results the test gives."""
 
     def __init__(self):
+        self.topics = TOPICS
         self.give = {}
         self.give_result = None
 
     async def picture_topics(self):
-        return TOPICS
+        return self.topics
 
     def open_pictures(self, topic, give):
         self.give[topic] = give
@@ -147,6 +149,28 @@ class TestRefused:
         run(attempt)
         assert len(list(tmp_path.iterdir())) == 1
 
+    def test_an_end_while_one_begins(self, run, monkeypatch):
+        has_begun, going_on = threading.Event(), threading.Event()
+        new_folder = recording._new_folder
+
+        def slow_folder(parent):
+            has_begun.set()
+            going_on.wait(DEADLINE_S)
+            return new_folder(parent)
+
+        monkeypatch.setattr(recording, '_new_folder', slow_folder)
+
+        async def attempt(site):
+            starting = asyncio.ensure_future(site.recorder.start(TOPICS))
+            await until(has_begun.is_set)
+            stopping = asyncio.ensure_future(site.recorder.stop())
+            await asyncio.sleep(0)
+            going_on.set()
+            await asyncio.gather(starting, stopping)
+            assert not site.recorder.state()['is_running']
+
+        run(attempt)
+
     def test_a_folder_that_is_gone(self, run, tmp_path):
         async def attempt(site):
             with pytest.raises(ParameterError, match=r'gone.*cannot be written: No such file'):
@@ -178,7 +202,8 @@ class TestRecording:
             folder = await site.start(TOPICS[0])
             assert list(site.robot.give) == [TOPICS[0]]
             pictures = [picture(10 * i, stamp_ns=1000 + i) for i in range(15)]
-            await give_all(site, TOPICS[0], [Picture(b'damaged', 'image/jpeg'), *pictures])
+            left_out = Picture(b'damaged', 'image/jpeg'), picture(0, (1, 1))
+            await give_all(site, TOPICS[0], [*left_out, *pictures])
             site.robot.give_result(lambda: {'topic': '/det/detections', 'detections': []})
             site.robot.give_result(lambda: None)  # which could not be read
             await site.recorder.stop()
@@ -227,8 +252,24 @@ class TestRecording:
 
         folder = run(record)
         names = {each.stem: each for each in folder.iterdir()}
-        assert set(names) == {'results', 'a_annotated', 'a_annotated_2'}
-        assert len(values(names['a_annotated'])) == len(values(names['a_annotated_2'])) == 6
+        assert set(names) == {'results', 'a_annotated', 'a_annotated-2'}
+        assert len(values(names['a_annotated'])) == len(values(names['a_annotated-2'])) == 6
+
+    def test_another_video_is_none_of_another_stream(self, run):
+        topics = ['/camera', '/camera_2']
+
+        async def record(site):
+            site.robot.topics = topics
+            folder = await site.start(*topics)
+            await give_all(site, topics[1], [picture(90)] * 12)
+            sizes = [(64, 48)] * 10 + [(32, 24)] * 2
+            await give_all(site, topics[0], [picture(9, size) for size in sizes])
+            await site.recorder.stop()
+            return folder
+
+        names = {each.stem: each for each in run(record).iterdir()}
+        counts = {name: len(values(path)) for name, path in names.items() if name != 'results'}
+        assert counts == {'camera': 10, 'camera-2': 2, 'camera_2': 12}
 
     def test_two_cameras_on_one_topic_end_it(self, run):
         async def record(site):
@@ -242,7 +283,7 @@ class TestRecording:
         assert 'changed their size 20 times' in run(record)
 
     def test_what_is_there_is_never_written_to(self, run, tmp_path, monkeypatch):
-        monkeypatch.setattr(recording.time, 'strftime', lambda _: 'now')
+        monkeypatch.setattr(dated_folders.time, 'strftime', lambda *_: 'now')
         (tmp_path / 'now').symlink_to(tmp_path / 'elsewhere')
 
         async def record(site):

@@ -49,7 +49,7 @@ class Listener : public rclcpp::Node {
     listen<Detection2DArray>(engine + "detections", newest(), [](const auto& msg) {
       std::string text = std::to_string(msg.detections.size()) + " objects";
       for (const auto& found : msg.detections) {
-        // A message may hold an object without a hypothesis; ours never do.
+        // A classifier that looks at boxes may be sure of no class.
         if (found.results.empty()) continue;
         const auto& best = found.results.front().hypothesis;
         const auto& center = found.bbox.center.position;

@@ -6,13 +6,13 @@ import argparse
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from rclpy.utilities import remove_ros_args
 
+from jetson_perception.files.dated_folders import dated_folders
 from jetson_perception.printable import quoted
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ def parsed(arguments: Sequence[str]) -> Options:
 
 def new_folder(folder: Path, now_s: float | None = None) -> Path:
     """A folder in this one that does not exist yet, named by the time."""
-    name = time.strftime('%Y-%m-%d_%H-%M-%S', time.localtime(now_s))
-    number = 1
-    while os.path.lexists(made := folder / (name if number == 1 else f'{name}_{number}')):
-        number += 1
-    return made
+    return next(each for each in dated_folders(folder, now_s) if not os.path.lexists(each))
 
 
 def has_rosbag2() -> bool:

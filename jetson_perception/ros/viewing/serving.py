@@ -17,7 +17,7 @@ from jetson_perception.printable import printable
 from jetson_perception.process import ending
 from jetson_perception.ros.arguments import require_utf8
 from jetson_perception.ros.log_folder import require_log_folder
-from jetson_perception.ros.run import END_SIGNALS, SEGMENT_BYTES, ToRosLog
+from jetson_perception.ros.run import END_SIGNALS, SEGMENT_BYTES, log_library_to
 from jetson_perception.ros.viewing.live_robot import LiveRobot
 from jetson_perception.ros.viewing.node_thread import NodeThread
 from jetson_perception.view.access import Access
@@ -57,7 +57,9 @@ def serve(options: Options, args: Sequence[str]) -> None:
     try:
         node = rclpy.create_node('view', start_parameter_services=False)
         transports.forget_profile()
-        _log_to(node)
+        log_library_to(node)
+        # What aiohttp tells of requests that it cannot read is none of a robot's warnings.
+        logging.getLogger('aiohttp').setLevel(logging.CRITICAL)
         _run(node, options, access, listening, stop)
         rclpy.try_shutdown()
     finally:
@@ -152,12 +154,3 @@ def _listening(address: str, port: int) -> socket.socket:
             f'the live view cannot listen on port {port} of {address}: {error.strerror}'
         ) from None
     return made
-
-
-def _log_to(node: Node) -> None:
-    library = logging.getLogger('jetson_perception')
-    library.setLevel(logging.INFO)
-    library.propagate = False
-    library.addHandler(ToRosLog(node))
-    # What aiohttp tells of requests that it cannot read is none of a robot's warnings.
-    logging.getLogger('aiohttp').setLevel(logging.CRITICAL)
